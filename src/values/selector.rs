@@ -1,0 +1,145 @@
+//! What finds a client: keywords, networks and label requirements. Knows neither clients nor
+//! policies; a value that cannot be read is told to the caller, who decides what that means.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Lower case as searching uses it: character by character (`str::to_lowercase` looks at a Greek
+/// sigma's neighbours, so that a keyword inside a word would no longer be a part of it), without
+/// Unicode normalisation.
+#[must_use]
+pub fn fold_case(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// Keywords of which each must occur somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keywords(Vec<String>);
+
+impl Keywords {
+    /// Splits at white space. `None` when there is no keyword: it would find everything.
+    #[must_use]
+    pub fn parse(search: &str) -> Option<Self> {
+        let keywords: Vec<String> = search.split_whitespace().map(fold_case).collect();
+        (!keywords.is_empty()).then_some(Self(keywords))
+    }
+
+    /// Whether each keyword occurs in at least one of `fields`, which are in [`fold_case`] already.
+    /// `*` and `?` are plain characters.
+    #[must_use]
+    pub fn occur_in(&self, fields: &[&str]) -> bool {
+        self.0.iter().all(|keyword| fields.iter().any(|field| field.contains(keyword.as_str())))
+    }
+}
+
+/// Reads a network as `10.20.0.0/16` or `fd00:20::/32`. `None` when it is not one, or has bits set
+/// behind its prefix, as admission refuses it.
+#[must_use]
+pub fn parse_cidr(text: &str) -> Option<IpNet> {
+    let network: IpNet = text.parse().ok()?;
+    (network.addr() == network.network()).then_some(network)
+}
+
+/// Reads an address. `None` for one with a zone id, which names no host outside its own link.
+#[must_use]
+pub fn parse_ip(text: &str) -> Option<IpAddr> {
+    text.parse().ok()
+}
+
+/// One requirement of a Kubernetes label selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// The label is there, with one of these values.
+    In(String, Vec<String>),
+    /// The label is not there, or has none of these values.
+    NotIn(String, Vec<String>),
+    /// The label is there.
+    Exists(String),
+    /// The label is not there.
+    DoesNotExist(String),
+}
+
+impl Requirement {
+    /// Reads an operator and its values. `None` where the operator is unknown, or has values that
+    /// it must not have, or lacks those it needs.
+    #[must_use]
+    pub fn parse(key: &str, operator: &str, values: &[&str]) -> Option<Self> {
+        let owned = || values.iter().map(ToString::to_string).collect();
+        match (operator, values.is_empty()) {
+            ("In", false) => Some(Self::In(key.to_owned(), owned())),
+            ("NotIn", false) => Some(Self::NotIn(key.to_owned(), owned())),
+            ("Exists", true) => Some(Self::Exists(key.to_owned())),
+            ("DoesNotExist", true) => Some(Self::DoesNotExist(key.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds for labels of which `label` gives the value of a key.
+    pub fn holds<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let one_of = |values: &[String], value: &str| values.iter().any(|v| v == value);
+        match self {
+            Self::In(key, values) => label(key).is_some_and(|value| one_of(values, value)),
+            Self::NotIn(key, values) => !label(key).is_some_and(|value| one_of(values, value)),
+            Self::Exists(key) => label(key).is_some(),
+            Self::DoesNotExist(key) => label(key).is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyword_inside_a_word_is_found_in_any_case() {
+        for (search, field, found) in [
+            ("müll", "CORP\\MÜLLER", true),
+            ("ΟΔΟΣ", "οδοσ7", true),
+            ("lt-*", "LT-100", false),
+            ("lt 10.0", "LT-100", false),
+            ("i", "İ", true),
+        ] {
+            let keywords = Keywords::parse(search).unwrap();
+            assert_eq!(keywords.occur_in(&[&fold_case(field)]), found, "{search} in {field}");
+        }
+        assert!(Keywords::parse(" \t\u{3000}").is_none());
+        assert!(Keywords::parse("a b").unwrap().occur_in(&["xa", "b"]));
+    }
+
+    #[test]
+    fn a_network_has_no_host_bits_and_an_address_no_zone() {
+        assert!(parse_cidr("10.20.0.0/16").is_some());
+        assert!(parse_cidr("fd00:20::/32").is_some());
+        assert!(parse_cidr("10.20.0.1/16").is_none());
+        assert!(parse_cidr("10.20.0.0").is_none());
+        assert!(parse_ip("fe80::1%eth0").is_none());
+        let v4_network = parse_cidr("10.0.0.0/8").unwrap();
+        assert!(!v4_network.contains(&parse_ip("::ffff:10.1.2.3").unwrap()));
+    }
+
+    #[test]
+    fn requirements_follow_kubernetes() {
+        let label = |key: &str| (key == "ring").then_some("canary");
+        for (operator, values, holds) in [
+            ("In", vec!["canary", "x"], true),
+            ("In", vec!["x"], false),
+            ("NotIn", vec!["x"], true),
+            ("NotIn", vec!["canary"], false),
+            ("Exists", vec![], true),
+            ("DoesNotExist", vec![], false),
+        ] {
+            let requirement = Requirement::parse("ring", operator, &values).unwrap();
+            assert_eq!(requirement.holds(label), holds, "{operator} {values:?}");
+        }
+        assert!(Requirement::parse("other", "NotIn", &["x"]).unwrap().holds(label));
+        for (operator, values) in
+            [("in", vec!["x"]), ("In", vec![]), ("NotIn", vec![]), ("Exists", vec!["x"]), ("", vec![])]
+        {
+            assert!(Requirement::parse("ring", operator, &values).is_none(), "{operator}");
+        }
+    }
+}

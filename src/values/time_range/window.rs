@@ -1,0 +1,336 @@
+//! Windows: the times of the week at which distribution is open, and how they are written.
+//!
+//! Knows weekdays and the wall clock; must not know dates, instants or zones.
+
+use std::fmt;
+
+use chrono::{Weekday, WeekdaySet};
+
+/// A set of weekdays.
+pub type Days = WeekdaySet;
+
+/// Accepts exactly what [`WallTime::parse_start`] accepts: RE2 syntax, anchored.
+pub const START_PATTERN: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
+/// Accepts exactly what [`WallTime::parse_end`] accepts: RE2 syntax, anchored.
+pub const END_PATTERN: &str = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
+
+const MINUTES_OF_DAY: u16 = 24 * 60;
+/// The lengths of a day and a week, in seconds of the wall clock.
+pub(super) const DAY: i64 = 86_400;
+pub(super) const WEEK: i64 = 7 * DAY;
+
+/// A time of the day by the wall clock, in whole minutes, from 00:00 to 24:00, the day's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallTime {
+    minutes: u16,
+}
+
+/// What is wrong with a window, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WindowError {
+    #[error("start {0:?} is not a time of the day: write HH:MM from 00:00 to 23:59, as 22:00")]
+    BadStart(String),
+    #[error("end {0:?} is not a time of the day: write HH:MM from 00:00 to 23:59, or 24:00")]
+    BadEnd(String),
+    #[error(
+        "start and end are both {0}: write different times, or 00:00 and 24:00 for the whole day"
+    )]
+    Empty(WallTime),
+}
+
+impl WallTime {
+    /// Reads the start of a window, `HH:MM` from `00:00` to `23:59`.
+    ///
+    /// # Errors
+    /// [`WindowError::BadStart`] for anything else.
+    pub fn parse_start(text: &str) -> Result<WallTime, WindowError> {
+        WallTime::parse(text)
+            .filter(|time| time.minutes < MINUTES_OF_DAY)
+            .ok_or_else(|| WindowError::BadStart(text.to_owned()))
+    }
+
+    /// Reads the end of a window, `HH:MM` from `00:00` to `23:59`, or `24:00`.
+    ///
+    /// # Errors
+    /// [`WindowError::BadEnd`] for anything else.
+    pub fn parse_end(text: &str) -> Result<WallTime, WindowError> {
+        WallTime::parse(text).ok_or_else(|| WindowError::BadEnd(text.to_owned()))
+    }
+
+    /// Minutes since 00:00 by the wall clock, 0 to 1440.
+    #[must_use]
+    pub fn minutes(self) -> u16 {
+        self.minutes
+    }
+
+    fn parse(text: &str) -> Option<WallTime> {
+        let (hours, minutes) = text.split_once(':')?;
+        let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
+        let time = WallTime { minutes: hours * 60 + minutes };
+        (minutes < 60 && time.minutes <= MINUTES_OF_DAY).then_some(time)
+    }
+
+    fn seconds(self) -> i64 {
+        i64::from(self.minutes) * 60
+    }
+}
+
+impl fmt::Display for WallTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:02}:{:02}", self.minutes / 60, self.minutes % 60)
+    }
+}
+
+fn two_digits(text: &str) -> Option<u16> {
+    match text.as_bytes() {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+            Some(u16::from(tens - b'0') * 10 + u16::from(ones - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// A window: on each of `days` from `start` to `end`, or, where `end` is before `start`, to `end`
+/// of the day after. Start is included, end is not, and the window belongs to the day on which it
+/// starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    days: Days,
+    start: WallTime,
+    end: WallTime,
+}
+
+impl Window {
+    /// A window. With no days it is never open.
+    ///
+    /// # Errors
+    /// [`WindowError::Empty`] when it starts when it ends, [`WindowError::BadStart`] when it starts
+    /// at 24:00.
+    pub fn new(days: Days, start: WallTime, end: WallTime) -> Result<Window, WindowError> {
+        if start == end {
+            return Err(WindowError::Empty(start));
+        }
+        if start.minutes >= MINUTES_OF_DAY {
+            return Err(WindowError::BadStart(start.to_string()));
+        }
+        Ok(Window { days, start, end })
+    }
+
+    /// The weekdays on which it starts.
+    #[must_use]
+    pub fn days(&self) -> Days {
+        self.days
+    }
+
+    /// When it starts, on each of its days.
+    #[must_use]
+    pub fn start(&self) -> WallTime {
+        self.start
+    }
+
+    /// When it ends, on the same day, or on the day after where this is before the start.
+    #[must_use]
+    pub fn end(&self) -> WallTime {
+        self.end
+    }
+}
+
+/// When the wall clock of a week is open, in seconds from Monday 00:00.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum WeekPattern {
+    /// Every second of the week.
+    Always,
+    /// Intervals from start (included) to end (not included), sorted, apart from each other. The
+    /// last may run past the end of the week, into the next; none starts past it.
+    Intervals(Vec<(i64, i64)>),
+}
+
+impl WeekPattern {
+    /// The pattern of windows; without any, every second is open.
+    pub(super) fn new(windows: &[Window]) -> WeekPattern {
+        if windows.is_empty() {
+            return WeekPattern::Always;
+        }
+        let mut pieces: Vec<(i64, i64)> = windows.iter().flat_map(pieces).collect();
+        pieces.sort_unstable();
+        let mut merged: Vec<(i64, i64)> = Vec::with_capacity(pieces.len());
+        for (start, end) in pieces {
+            match merged.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => merged.push((start, end)),
+            }
+        }
+        if merged == [(0, WEEK)] {
+            return WeekPattern::Always;
+        }
+        // Sunday night goes on in Monday morning.
+        if merged.first().is_some_and(|first| first.0 == 0)
+            && merged.last().is_some_and(|last| last.1 == WEEK)
+        {
+            let (_, end) = merged.remove(0);
+            if let Some(last) = merged.last_mut() {
+                last.1 = WEEK + end;
+            }
+        }
+        WeekPattern::Intervals(merged)
+    }
+
+    /// Whether the second `at` of the week is open, and after how many seconds that changes; `None`
+    /// if it never does. `at` must be at least 0 and less than [`WEEK`].
+    pub(super) fn state(&self, at: i64) -> (bool, Option<i64>) {
+        let intervals = match self {
+            WeekPattern::Always => return (true, None),
+            WeekPattern::Intervals(intervals) => intervals,
+        };
+        let (Some(first), Some(last)) = (intervals.first(), intervals.last()) else {
+            return (false, None);
+        };
+        let started = intervals.partition_point(|interval| interval.0 <= at);
+        // Before the first start of this week, what may be open is the last interval of the week
+        // before.
+        let latest_end = match started.checked_sub(1) {
+            Some(latest) => intervals[latest].1,
+            None => last.1 - WEEK,
+        };
+        if at < latest_end {
+            return (true, Some(latest_end - at));
+        }
+        let next_start = intervals.get(started).map_or(first.0 + WEEK, |next| next.0);
+        (false, Some(next_start - at))
+    }
+}
+
+/// The intervals of a window, cut at the end of the week.
+fn pieces(window: &Window) -> impl Iterator<Item = (i64, i64)> + use<> {
+    let (start, end) = (window.start.seconds(), window.end.seconds());
+    let end = if end < start { end + DAY } else { end };
+    window.days.iter(Weekday::Mon).flat_map(move |day| {
+        let midnight = i64::from(day.num_days_from_monday()) * DAY;
+        let (start, end) = (midnight + start, midnight + end);
+        [(start, end.min(WEEK)), (0, end - WEEK)].into_iter().filter(|piece| piece.0 < piece.1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regex::Regex;
+
+    fn window(days: &[Weekday], start: &str, end: &str) -> Window {
+        let start = WallTime::parse_start(start).expect(start);
+        let end = WallTime::parse_end(end).expect(end);
+        Window::new(days.iter().copied().collect(), start, end).expect("a window")
+    }
+
+    #[test]
+    fn patterns_accept_what_is_read() {
+        let (start, end) = (Regex::new(START_PATTERN), Regex::new(END_PATTERN));
+        let (start, end) = (start.expect("a pattern"), end.expect("a pattern"));
+        let two_digits = 0..=99;
+        let mut texts: Vec<String> = two_digits
+            .flat_map(|hour| (0..=99).map(move |minute| format!("{hour:02}:{minute:02}")))
+            .collect();
+        for odd in [
+            "",
+            ":",
+            "1:00",
+            "01:0",
+            "001:00",
+            "01:000",
+            "0100",
+            "01:00:00",
+            "+1:00",
+            "01:-1",
+            " 01:00",
+            "01:00 ",
+            "01:00\n",
+            "\u{661}1:00",
+            "\u{661}:00",
+            "01.00",
+            "1e:00",
+            "24:00\n",
+        ] {
+            texts.push(odd.to_owned());
+        }
+        for text in &texts {
+            assert_eq!(WallTime::parse_start(text).is_ok(), start.is_match(text), "{text:?}");
+            assert_eq!(WallTime::parse_end(text).is_ok(), end.is_match(text), "{text:?}");
+            if let Ok(time) = WallTime::parse_end(text) {
+                assert_eq!(time.to_string(), *text);
+            }
+        }
+        let read = texts.iter().filter(|text| WallTime::parse_start(text).is_ok()).count();
+        assert_eq!(read, 1440);
+        assert_eq!(WallTime::parse_end("24:00").map(WallTime::minutes), Ok(1440));
+    }
+
+    #[test]
+    fn a_window_has_a_length() {
+        let (midnight, end) = (WallTime { minutes: 0 }, WallTime { minutes: 1440 });
+        assert_eq!(Window::new(Days::ALL, midnight, midnight), Err(WindowError::Empty(midnight)));
+        assert_eq!(Window::new(Days::ALL, end, end), Err(WindowError::Empty(end)));
+        assert_eq!(
+            Window::new(Days::ALL, end, midnight),
+            Err(WindowError::BadStart("24:00".to_owned()))
+        );
+        assert!(Window::new(Days::ALL, midnight, end).is_ok());
+    }
+
+    #[test]
+    fn windows_become_a_week() {
+        use Weekday::*;
+        const HOUR: i64 = 3600;
+        let all: Vec<Weekday> = Days::ALL.iter(Mon).collect();
+        let intervals = WeekPattern::Intervals;
+        let cases = [
+            (vec![], WeekPattern::Always),
+            (vec![window(&all, "00:00", "24:00")], WeekPattern::Always),
+            // Halves that together are the whole, over midnight too.
+            (
+                vec![window(&all, "20:00", "08:00"), window(&all, "07:00", "20:00")],
+                WeekPattern::Always,
+            ),
+            (vec![window(&[], "00:00", "24:00")], intervals(vec![])),
+            (
+                vec![window(&[Tue, Mon], "22:00", "02:00")],
+                intervals(vec![(22 * HOUR, 26 * HOUR), (46 * HOUR, 50 * HOUR)]),
+            ),
+            // Touching and overlapping ones are one; a window within another is none of its own.
+            (
+                vec![
+                    window(&[Mon], "02:00", "03:00"),
+                    window(&[Mon], "01:00", "02:00"),
+                    window(&[Mon], "02:30", "05:00"),
+                    window(&[Mon], "04:00", "04:30"),
+                ],
+                intervals(vec![(HOUR, 5 * HOUR)]),
+            ),
+            // Sunday night and Monday morning are one.
+            (
+                vec![window(&[Sun], "23:00", "01:00"), window(&[Mon], "01:00", "02:00")],
+                intervals(vec![(WEEK - HOUR, WEEK + 2 * HOUR)]),
+            ),
+            (
+                vec![window(&[Sun], "23:00", "24:00"), window(&[Mon], "00:30", "01:00")],
+                intervals(vec![(HOUR / 2, HOUR), (WEEK - HOUR, WEEK)]),
+            ),
+        ];
+        for (windows, week) in cases {
+            assert_eq!(WeekPattern::new(&windows), week, "{windows:?}");
+        }
+    }
+
+    #[test]
+    fn a_week_goes_round() {
+        let week = WeekPattern::Intervals(vec![(100, 200), (WEEK - 50, WEEK + 20)]);
+        assert_eq!(week.state(0), (true, Some(20)));
+        assert_eq!(week.state(19), (true, Some(1)));
+        assert_eq!(week.state(20), (false, Some(80)));
+        assert_eq!(week.state(100), (true, Some(100)));
+        assert_eq!(week.state(200), (false, Some(WEEK - 250)));
+        assert_eq!(week.state(WEEK - 1), (true, Some(21)));
+        assert_eq!(WeekPattern::Intervals(vec![(100, 200)]).state(200), (false, Some(WEEK - 100)));
+        assert_eq!(WeekPattern::Always.state(0), (true, None));
+        assert_eq!(WeekPattern::Intervals(vec![]).state(0), (false, None));
+    }
+}

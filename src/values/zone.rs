@@ -1,0 +1,210 @@
+//! Time zones by their IANA names, and their offsets from UTC.
+//!
+//! Reads only the time-zone database that is built into the program, so that every replica and
+//! every computer says the same; must not know the system's database or the local zone. It must
+//! not know what is open when, either.
+
+use std::{cmp::Ordering, fmt, hash};
+
+use chrono::{NaiveDateTime, TimeDelta};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::Timestamp;
+
+/// No zone is further than this from UTC, in seconds: the range of `jiff::tz::Offset`, with which
+/// every offset comes, ends a second before 26 hours. (Those in use end at 15 h 13 min.)
+pub(super) const MAX_OFFSET_SECONDS: i64 = 26 * 3600;
+
+/// An IANA time zone. Two are equal when their names are: `Etc/UTC` is not `UTC`.
+///
+/// The rules are known from the year -9999 to 9999; before and after, the offset of that end holds.
+#[derive(Clone)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone with exactly this name, links as `US/Pacific` included; `None` if there is none.
+    /// Spelling counts, case too, because other readers of the same object may not ignore it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Zone> {
+        // `Factory` is in the database as "local time zone must be set": it says no zone is known.
+        // jiff's own `Etc/Unknown` has no IANA name and so falls out as well.
+        Zone::ignoring_case(name).filter(|zone| zone.name() == name && name != "Factory")
+    }
+
+    /// The name that was probably meant where [`Zone::named`] finds none: the same in other case or
+    /// with spaces for underscores, as `Europe/Berlin` for `europe/berlin`.
+    #[must_use]
+    pub fn suggest(name: &str) -> Option<String> {
+        let spelled = Zone::ignoring_case(&name.trim().replace(' ', "_"))?;
+        Zone::named(spelled.name()).map(|zone| zone.name().to_owned())
+    }
+
+    /// Its IANA name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or_default()
+    }
+
+    /// The wall clock at `t`; UTC's where chrono cannot hold the local time (years beyond 262,000).
+    #[must_use]
+    pub fn local(&self, t: Timestamp) -> NaiveDateTime {
+        let utc = t.naive_utc();
+        let offset = TimeDelta::seconds(self.offset_seconds(t).into());
+        utc.checked_add_signed(offset).unwrap_or(utc)
+    }
+
+    /// Local time less UTC at `t`, in seconds, east of Greenwich positive.
+    #[must_use]
+    pub fn offset_seconds(&self, t: Timestamp) -> i32 {
+        self.0.to_offset(jiff_instant(t.timestamp())).seconds()
+    }
+
+    /// As [`Zone::offset_seconds`], for seconds since 1970-01-01T00:00:00Z.
+    pub(super) fn offset_at(&self, t: i64) -> i64 {
+        self.0.to_offset(jiff_instant(t)).seconds().into()
+    }
+
+    /// The first instant after `t` at which another offset may hold; `None` if there is none. Both
+    /// in seconds since 1970-01-01T00:00:00Z.
+    pub(super) fn next_change(&self, t: i64) -> Option<i64> {
+        let transition = self.0.following(jiff_instant(t)).next()?;
+        Some(transition.timestamp().as_second())
+    }
+
+    fn ignoring_case(name: &str) -> Option<Zone> {
+        TimeZoneDatabase::bundled().get(name).ok().map(Zone)
+    }
+}
+
+/// The nearest instant that jiff can hold, whole seconds.
+fn jiff_instant(seconds: i64) -> jiff::Timestamp {
+    let limit = if seconds < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    jiff::Timestamp::from_second(seconds).unwrap_or(limit)
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Zone) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Zone {}
+
+impl PartialOrd for Zone {
+    fn partial_cmp(&self, other: &Zone) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Zone {
+    fn cmp(&self, other: &Zone) -> Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+impl hash::Hash for Zone {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.name().hash(state);
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Zone").field(&self.name()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instant(text: &str) -> Timestamp {
+        text.parse().expect("an RFC 3339 instant")
+    }
+
+    #[test]
+    fn names_are_spelled_exactly() {
+        for name in ["UTC", "Etc/UTC", "Zulu", "US/Pacific", "Europe/Berlin", "EST5EDT", "GMT+0"] {
+            assert_eq!(Zone::named(name).expect(name).name(), name);
+        }
+        for name in [
+            "",
+            " ",
+            "utc",
+            "Utc",
+            "europe/berlin",
+            "Europe/berlin",
+            "Europe/Berlin ",
+            "Local",
+            "Etc/Unknown",
+            "Factory",
+            "posixrules",
+            "localtime",
+            "posix/Europe/Berlin",
+            "+01:00",
+            "CET-1CEST,M3.5.0,M10.5.0/3",
+            "../Europe/Berlin",
+            "Europe/B\u{e9}rlin",
+            "Europe",
+        ] {
+            assert_eq!(Zone::named(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn every_name_of_the_database_is_found_but_one() {
+        let names: Vec<_> =
+            TimeZoneDatabase::bundled().available().map(|n| n.to_string()).collect();
+        assert!(names.len() > 500, "{}", names.len());
+        let lost: Vec<_> = names.iter().filter(|name| Zone::named(name).is_none()).collect();
+        assert_eq!(lost, ["Factory"]);
+    }
+
+    #[test]
+    fn suggests_the_spelling_that_exists() {
+        assert_eq!(Zone::suggest("Europe/berlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(Zone::suggest(" america/new york ").as_deref(), Some("America/New_York"));
+        assert_eq!(Zone::suggest("utc").as_deref(), Some("UTC"));
+        for name in ["Mars/Olympus", "factory", "etc/unknown", ""] {
+            assert_eq!(Zone::suggest(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn tells_the_wall_clock() {
+        let lord_howe = Zone::named("Australia/Lord_Howe").expect("in the database");
+        assert_eq!(lord_howe.offset_seconds(instant("2026-07-01T00:00:00Z")), 37_800);
+        assert_eq!(
+            lord_howe.local(instant("2025-12-31T13:30:00Z")).to_string(),
+            "2026-01-01 00:30:00"
+        );
+    }
+
+    /// The database must carry the rules of 2026: daylight saving time for good in British Columbia.
+    #[test]
+    fn vancouver_keeps_daylight_saving_time() {
+        let vancouver = Zone::named("America/Vancouver").expect("in the database");
+        assert_eq!(vancouver.offset_seconds(instant("2026-12-15T00:00:00Z")), -7 * 3600);
+        assert_eq!(vancouver.offset_seconds(instant("2025-12-15T00:00:00Z")), -8 * 3600);
+    }
+
+    #[test]
+    fn no_instant_is_too_far() {
+        let berlin = Zone::named("Europe/Berlin").expect("in the database");
+        for t in [Timestamp::MIN_UTC, Timestamp::MAX_UTC] {
+            assert!(berlin.offset_seconds(t).abs() < 7200);
+            assert!((berlin.local(t) - t.naive_utc()).num_hours().abs() <= 2);
+        }
+        for t in [i64::MIN, i64::MAX] {
+            berlin.offset_at(t);
+            berlin.next_change(t);
+        }
+        assert_eq!(berlin.next_change(i64::MAX), None);
+    }
+}

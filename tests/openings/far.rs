@@ -1,0 +1,112 @@
+//! Openings far away and the ends of what instants can be. No time is measured: a search that walked
+//! through the centuries by the minute would not come back.
+
+use chrono::{NaiveDate, SubsecRound, Weekday};
+use clientfleet::values::{Phase, TimeRange, Timestamp, Zone};
+
+use crate::oracle::*;
+
+fn at(text: &str) -> Option<Timestamp> {
+    Some(instant(text))
+}
+
+#[test]
+fn exclusions_of_centuries_are_passed_at_once() {
+    let spec = Spec {
+        windows: vec![(vec![Weekday::Sun], 120, 180)],
+        exclusions: vec![(date("2000-01-01"), date("2199-12-31"))],
+        ..Spec::default()
+    };
+    let range = time_range(&spec);
+    let berlin = Zone::named("Europe/Berlin");
+    let openings = range.in_zone(berlin.as_ref());
+    assert_eq!(openings.phase_at(instant("2026-01-01T00:00:00Z")), Phase::Excluded);
+    assert_eq!(openings.phase_ends(instant("2026-01-01T00:00:00Z")), at("2199-12-31T23:00:00Z"));
+    assert_eq!(openings.next_opening(instant("2026-01-01T00:00:00Z")), at("2200-01-05T01:00:00Z"));
+
+    let until = Spec { not_after: at("2199-12-31T00:00:00Z"), ..spec };
+    let range = time_range(&until);
+    let openings = range.in_zone(berlin.as_ref());
+    assert_eq!(openings.phase_at(instant("2026-01-01T00:00:00Z")), Phase::Ended);
+    assert_eq!(openings.phase_ends(instant("2026-01-01T00:00:00Z")), None);
+    // On a Sunday of 1999 there was an opening left.
+    assert_eq!(openings.next_opening(instant("1999-12-01T00:00:00Z")), at("1999-12-05T01:00:00Z"));
+}
+
+#[test]
+fn openings_of_centuries_are_passed_at_once() {
+    let spec = Spec {
+        windows: vec![(every_day(), 0, 1440)],
+        exclusions: vec![(date("2199-06-01"), date("2199-06-01"))],
+        ..Spec::default()
+    };
+    let range = time_range(&spec);
+    let new_york = Zone::named("America/New_York");
+    let openings = range.in_zone(new_york.as_ref());
+    assert_eq!(openings.next_closing(instant("1800-01-01T00:00:00Z")), at("2199-06-01T04:00:00Z"));
+    let reopened = instant("2199-06-02T04:00:00Z");
+    assert_eq!(openings.next_opening(instant("2199-06-01T04:00:00Z")), Some(reopened));
+    assert_eq!(openings.next_closing(reopened), None);
+    assert_eq!(openings.phase_ends(reopened), None);
+    let all: Vec<_> = openings.openings_from(instant("2026-01-01T00:00:00Z")).collect();
+    let first = (instant("2026-01-01T00:00:00Z"), at("2199-06-01T04:00:00Z"));
+    assert_eq!(all, [first, (reopened, None)]);
+}
+
+/// Every zone, at every end of what instants can be, with ranges that are hard to search.
+#[test]
+fn every_search_ends_without_a_panic() {
+    let hard = [
+        // Only in the hour that many zones skip, and no day of most years.
+        Spec {
+            windows: vec![(vec![Weekday::Sun], 121, 179)],
+            exclusions: vec![
+                (date("2026-01-01"), date("2100-03-28")),
+                (date("2100-03-30"), date("2199-12-31")),
+            ],
+            ..Spec::default()
+        },
+        Spec { windows: vec![(vec![], 0, 1440)], ..Spec::default() },
+        Spec { exclusions: vec![(NaiveDate::MIN, NaiveDate::MAX)], ..Spec::default() },
+        Spec {
+            not_before: Some(Timestamp::MIN_UTC),
+            not_after: Some(Timestamp::MAX_UTC),
+            windows: vec![(every_day(), 1439, 1)],
+            exclusions: vec![
+                (date("2027-01-01"), NaiveDate::MAX),
+                (NaiveDate::MIN, date("1999-12-31")),
+            ],
+        },
+        Spec {
+            not_before: at("2030-01-01T00:00:00Z"),
+            not_after: at("2029-01-01T00:00:00Z"),
+            ..Spec::default()
+        },
+    ];
+    let ranges: Vec<TimeRange> = hard.iter().map(time_range).collect();
+    let times = [
+        Timestamp::MIN_UTC,
+        instant("-9999-01-02T00:00:00Z"),
+        instant("1899-12-31T23:59:59Z"),
+        instant("2026-03-29T00:59:59Z"),
+        instant("2199-12-31T23:59:59Z"),
+        instant("9999-12-30T00:00:00Z"),
+        Timestamp::MAX_UTC.trunc_subsecs(0),
+    ];
+    for name in jiff::tz::TimeZoneDatabase::bundled().available() {
+        let Some(zone) = Zone::named(name.as_str()) else {
+            continue;
+        };
+        for openings in ranges.iter().map(|range| range.in_zone(Some(&zone))) {
+            for t in times {
+                let phase = openings.phase_at(t);
+                assert_eq!(openings.next_opening(t) == Some(t), phase == Phase::Open);
+                let closing = openings.next_closing(t);
+                assert!(closing.is_none_or(|closing| phase == Phase::Open && closing > t));
+                let ends = openings.phase_ends(t);
+                assert!(ends.is_none_or(|ends| ends > t && openings.phase_at(ends) != phase));
+                openings.openings_from(t).take(3).for_each(drop);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Random ranges on walks of a few days across random clock changes.
+
+use chrono::{Days, TimeDelta, Weekday};
+use clientfleet::values::{Timestamp, Zone};
+use proptest::prelude::*;
+
+use crate::oracle::*;
+
+/// Zones whose clocks change in odd ways: by half an hour, by two or three, at midnight, twice in
+/// Ramadan, by a whole day (Apia 2011), or to another standard time.
+const ODD_ZONES: [&str; 16] = [
+    "Africa/Cairo",
+    "Africa/Casablanca",
+    "America/Asuncion",
+    "America/Havana",
+    "America/Nuuk",
+    "America/Santiago",
+    "America/St_Johns",
+    "Antarctica/Casey",
+    "Antarctica/Troll",
+    "Asia/Beirut",
+    "Asia/Gaza",
+    "Asia/Pyongyang",
+    "Australia/Lord_Howe",
+    "Europe/Dublin",
+    "Europe/Volgograd",
+    "Pacific/Apia",
+];
+
+/// The length of a random walk.
+const WALK_DAYS: u16 = 5;
+
+/// A day and minute of a random walk, counted from its start.
+fn moment() -> impl Strategy<Value = i64> {
+    0..i64::from(WALK_DAYS) * 1440
+}
+
+fn time_of_day() -> impl Strategy<Value = u16> {
+    // Clocks change near midnight and in the small hours.
+    prop_oneof![1 => 0..1440u16, 1 => (0..12u16).prop_map(|half_hours| half_hours * 30)]
+}
+
+fn window() -> impl Strategy<Value = (Vec<Weekday>, u16, u16)> {
+    let days = prop::sample::subsequence(every_day(), 1..=7);
+    (days, time_of_day(), prop_oneof![4 => time_of_day(), 1 => Just(1440)])
+        .prop_filter("start is end", |(_, start, end)| start != end)
+}
+
+/// Windows, exclusions as day and length, both from the walk's first day, and the limits.
+type Drawn = (Vec<(Vec<Weekday>, u16, u16)>, Vec<(u64, u64)>, Option<i64>, Option<i64>);
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    (
+        prop::collection::vec(window(), 0..4),
+        prop::collection::vec((0..u64::from(WALK_DAYS), 0..3u64), 0..3),
+        prop::option::weighted(0.3, moment()),
+        prop::option::weighted(0.4, moment()),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn random_ranges_agree_around_clock_changes(
+        name in prop::sample::select(&ODD_ZONES),
+        // 1990 to 2150.
+        seconds in 631_152_000..5_680_281_600_i64,
+        apia_2011 in prop::bool::weighted(0.1),
+        (windows, exclusions, not_before, not_after) in drawn(),
+    ) {
+        let name = if apia_2011 { "Pacific/Apia" } else { name };
+        let seconds = if apia_2011 { 1_325_000_000 } else { seconds };
+        let (zone, jiff) = (Zone::named(name).expect("in the database"), jiff_zone(name));
+        let from = jiff::Timestamp::from_second(seconds).expect("in range");
+        let change = jiff.following(from).next().map_or(from, |change| change.timestamp());
+        let middle = change.as_second().div_euclid(60) * 60;
+        let start = Timestamp::from_timestamp_secs(middle).expect("in range")
+            - TimeDelta::minutes(i64::from(WALK_DAYS) * 720);
+        let at = |minutes| start + TimeDelta::minutes(minutes);
+        let day = |days| start.date_naive() + Days::new(days);
+        let spec = Spec {
+            not_before: not_before.map(at),
+            not_after: not_after.map(at),
+            windows,
+            exclusions: exclusions.iter().map(|&(on, more)| (day(on), day(on + more))).collect(),
+        };
+        let times = minutes_from(start, i64::from(WALK_DAYS) * 1440 + 1);
+        let walls: Vec<Wall> = times.iter().map(|&t| wall(&jiff, t)).collect();
+        compare(&spec, &zone, &times, &walls, Every { phase: 5, search: 31 });
+    }
+}

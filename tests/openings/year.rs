@@ -1,0 +1,143 @@
+//! Every minute of 2026, in zones with every kind of clock change, with ranges that lie across them.
+
+use chrono::{Datelike, Days, NaiveDate, TimeDelta, Weekday};
+use clientfleet::values::{Phase, Timestamp, Zone};
+
+use crate::oracle::*;
+
+/// Local clock at and before the changes of offset of 2026; a time like any other without changes.
+fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(Wall, Wall)> {
+    let at = |t: jiff::Timestamp| Timestamp::from_timestamp_secs(t.as_second()).expect("in range");
+    let mut changes: Vec<_> = zone
+        .following("2026-01-01T00:00:00Z".parse().expect("an instant"))
+        .map(|transition| at(transition.timestamp()))
+        .take_while(|t| *t < instant("2027-01-01T00:00:00Z"))
+        .map(|t| (wall(zone, t - TimeDelta::minutes(1)), wall(zone, t)))
+        .collect();
+    if changes.is_empty() {
+        let t = instant("2026-03-29T01:00:00Z");
+        changes.push((wall(zone, t - TimeDelta::minutes(1)), wall(zone, t)));
+    }
+    changes
+}
+
+/// Ranges that lie across the clock changes of a zone.
+fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
+    let changes = clock_changes(zone);
+    let around = |minute: u16, by: i32| (i32::from(minute) + by).rem_euclid(1440) as u16;
+    // Ending in the hour of the change, within it, and starting in it.
+    let at_changes = changes.iter().flat_map(|&(before, after)| {
+        let day = vec![before.date.weekday()];
+        let (last, first) = (before.minute, after.minute);
+        [
+            (day.clone(), around(last, -89), around(last, -14)),
+            (day.clone(), around(last, 16), around(last, 31)),
+            (day, around(first, 10), around(first, 200)),
+        ]
+    });
+    let days_of_change = changes.iter().map(|(before, _)| (before.date, before.date));
+    let (first, last) = (changes[0].0.date, changes[changes.len() - 1].0.date);
+    let noon_of = |date: NaiveDate| date.and_hms_opt(12, 0, 0).expect("noon").and_utc();
+    vec![
+        // Nights and whole weekends.
+        Spec {
+            windows: vec![(WORKDAYS.into(), 22 * 60, 6 * 60), (WEEKEND.into(), 0, 1440)],
+            ..Spec::default()
+        },
+        // What starts and ends around the changes, on any day, excluded on none.
+        Spec { windows: at_changes.collect(), ..Spec::default() },
+        // Nights over excluded days of change and the end of the year, within instants.
+        Spec {
+            not_before: Some(noon_of(first)),
+            not_after: Some(noon_of(last) + TimeDelta::hours(30)),
+            windows: vec![(every_day(), 23 * 60 + 30, 4 * 60)],
+            exclusions: days_of_change.collect(),
+        },
+        // No windows: days excluded across the changes, overlapping and touching each other.
+        Spec {
+            not_before: Some(instant("2026-01-02T10:00:00Z")),
+            exclusions: vec![
+                (date("2025-12-20"), date("2026-01-03")),
+                (first - Days::new(1), first + Days::new(1)),
+                (first + Days::new(2), first + Days::new(3)),
+                (last - Days::new(3), last),
+                (last - Days::new(1), last + Days::new(1)),
+                (date("2026-12-24"), date("2027-01-01")),
+            ],
+            ..Spec::default()
+        },
+        // Overlapping and touching windows, Sunday night into Monday; ends in an exclusion.
+        Spec {
+            not_after: Some(instant("2026-11-10T06:00:00Z")),
+            windows: vec![
+                (vec![Weekday::Sun], 20 * 60, 7 * 60),
+                (vec![Weekday::Mon], 3 * 60, 9 * 60),
+                (vec![Weekday::Tue, Weekday::Wed], 18 * 60, 1440),
+                (vec![Weekday::Wed, Weekday::Thu], 0, 3 * 60),
+                (vec![Weekday::Sat], 12 * 60, 11 * 60 + 59),
+            ],
+            exclusions: vec![(date("2026-11-07"), date("2026-11-20"))],
+            ..Spec::default()
+        },
+    ]
+}
+
+/// Every minute of 2026, and enough of 2027 to see how it goes on. Returns the answers compared.
+fn walk_the_year(name: &str) -> usize {
+    let (zone, jiff) = (Zone::named(name).expect("in the database"), jiff_zone(name));
+    let times = minutes_from(instant("2026-01-01T00:00:00Z"), 60 * 24 * 375);
+    let walls: Vec<Wall> = times.iter().map(|&t| wall(&jiff, t)).collect();
+    let mut answers = 0;
+    for (index, spec) in specs(&jiff).iter().enumerate() {
+        // The oracle looks at every minute, always; the program, for the sake of the time the test
+        // takes, at every minute for the ranges with most to go wrong.
+        let every = Every { phase: if index < 2 { 1 } else { 7 }, search: 97 };
+        answers += compare(spec, &zone, &times, &walls, every);
+    }
+    answers
+}
+
+/// One test for each zone, so that they run side by side.
+macro_rules! walks_of_the_year {
+    ($($test:ident: $zone:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            let answers = walk_the_year($zone);
+            assert!(answers > 1_000_000, "{answers}");
+        })*
+    };
+}
+
+walks_of_the_year! {
+    casablanca: "Africa/Casablanca",
+    cairo: "Africa/Cairo",
+    asuncion: "America/Asuncion",
+    los_angeles: "America/Los_Angeles",
+    new_york: "America/New_York",
+    st_johns: "America/St_Johns",
+    vancouver: "America/Vancouver",
+    kathmandu: "Asia/Kathmandu",
+    kolkata: "Asia/Kolkata",
+    lord_howe: "Australia/Lord_Howe",
+    berlin: "Europe/Berlin",
+    apia: "Pacific/Apia",
+    auckland: "Pacific/Auckland",
+    utc: "UTC",
+}
+
+/// The walks would prove little if a phase never came up in them.
+#[test]
+fn the_walks_see_every_phase() {
+    let jiff = jiff_zone("Europe/Berlin");
+    let times: Vec<_> = minutes_from(instant("2026-01-01T00:00:00Z"), 60 * 24 * 375)
+        .into_iter()
+        .step_by(60)
+        .collect();
+    let walls: Vec<Wall> = times.iter().map(|&t| wall(&jiff, t)).collect();
+    let seen: Vec<Phase> =
+        specs(&jiff).iter().flat_map(|spec| phases(spec, &times, &walls)).collect();
+    use Phase::*;
+    for phase in [Open, NotStarted, Excluded, OutsideWindow, Ended] {
+        assert!(seen.contains(&phase), "{phase:?}");
+    }
+}
