@@ -1,0 +1,102 @@
+//! How a program gets at a control plane: kubeconfig, client, and whether it answers at all.
+
+use std::fs;
+use std::panic;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::config::{AuthInfo, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::json;
+
+use super::certificates::Certificates;
+use super::error::Error;
+
+/// How long one question whether the server is ready may take. A server that is starting up can accept a connection
+/// and then leave it lying.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A kubeconfig for the administrator of the server on `port`, with everything it needs inside.
+pub fn kubeconfig(port: u16, certificates: &Certificates) -> Result<Kubeconfig, Error> {
+    let embedded = |pem: &str| ByteString(pem.as_bytes().to_vec());
+    serde_json::from_value(json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "administrator", "namespace": "default"}}],
+        "clusters": [{"name": "test", "cluster": {
+            "server": format!("https://127.0.0.1:{port}"),
+            "certificate-authority-data": embedded(&certificates.authority),
+        }}],
+        "users": [{"name": "administrator", "user": {
+            "client-certificate-data": embedded(&certificates.administrator.certificate),
+            "client-key-data": embedded(&certificates.administrator.key),
+        }}],
+    }))
+    .map_err(Error::doing("make a kubeconfig"))
+}
+
+/// The same kubeconfig for another user. The administrator impersonates them: the server then authorizes each request
+/// as theirs, and one user can be in any number of groups.
+pub fn acting_as(kubeconfig: &Kubeconfig, user: &str, groups: &[&str]) -> Kubeconfig {
+    let mut kubeconfig = kubeconfig.clone();
+    for named in &mut kubeconfig.auth_infos {
+        let auth_info = named.auth_info.get_or_insert_default();
+        auth_info.impersonate = Some(user.to_owned());
+        auth_info.impersonate_groups = Some(groups.iter().map(|&group| group.to_owned()).collect());
+    }
+    kubeconfig
+}
+
+/// JSON is YAML too, and kubectl and kube read both.
+pub fn write(kubeconfig: &Kubeconfig, path: &Path) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(kubeconfig)
+        .map_err(Error::doing("write a kubeconfig as JSON"))?;
+    fs::write(path, text).map_err(Error::at("write", path))
+}
+
+/// What kube makes of such a kubeconfig, without its detour over an async function.
+pub fn config(
+    port: u16,
+    certificates: &Certificates,
+    kubeconfig: &Kubeconfig,
+) -> Result<Config, Error> {
+    let server = format!("https://127.0.0.1:{port}")
+        .parse()
+        .map_err(Error::doing("make the server's address"))?;
+    let mut config = Config::new(server);
+    config.root_cert = Some(vec![certificates.authority_der.clone()]);
+    config.auth_info = auth_info(kubeconfig);
+    Ok(config)
+}
+
+fn auth_info(kubeconfig: &Kubeconfig) -> AuthInfo {
+    kubeconfig.auth_infos.first().and_then(|named| named.auth_info.clone()).unwrap_or_default()
+}
+
+/// Runs a future to its end from any thread, also from one that belongs to a tokio runtime already, as that of a
+/// `#[tokio::test]`, where `block_on` is not allowed.
+pub fn wait_for<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, Error> {
+    let on_own_thread = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime
+            .map(|runtime| runtime.block_on(future))
+            .map_err(Error::doing("start a tokio runtime"))
+    };
+    thread::scope(|scope| scope.spawn(on_own_thread).join())
+        .unwrap_or_else(|payload| panic::resume_unwind(payload))
+}
+
+/// Whether the server says that it is ready and has the namespace `default`, which it makes a moment later.
+pub async fn is_ready(client: &Client) -> bool {
+    let question = async {
+        let readyz =
+            http::Request::get("/readyz").body(Vec::new()).map_err(kube::Error::HttpError)?;
+        client.request_text(readyz).await?;
+        Api::<Namespace>::all(client.clone()).get("default").await
+    };
+    matches!(tokio::time::timeout(READINESS_TIMEOUT, question).await, Ok(Ok(_)))
+}

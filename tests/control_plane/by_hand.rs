@@ -1,0 +1,52 @@
+//! The control plane of the tests, by hand: `cargo run --example control-plane -- build` makes its programs ready,
+//! `cargo run --example control-plane -- run` keeps one running to try things out.
+
+#[path = "mod.rs"]
+mod control_plane;
+
+use std::env;
+use std::process::ExitCode;
+
+use control_plane::{ControlPlane, Error, assets};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match env::args().nth(1).as_deref() {
+        Some("build") => build(),
+        Some("run") => run().await,
+        _ => Err(Error::new("say what to do: build, or run")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), Error> {
+    let assets = assets::ensure(|line| eprintln!("{line}"))?;
+    println!("{}", assets.folder.display());
+    Ok(())
+}
+
+async fn run() -> Result<(), Error> {
+    let plane = ControlPlane::start()?;
+    // Only now: until here a signal is to end the program at once, and the watchdog cleans up.
+    let mut interrupted =
+        signal(SignalKind::interrupt()).map_err(Error::doing("listen for Ctrl-C"))?;
+    let mut terminated =
+        signal(SignalKind::terminate()).map_err(Error::doing("listen for SIGTERM"))?;
+    println!("export KUBECONFIG={}", plane.kubeconfig_path().display());
+    eprintln!(
+        "kubectl is {}; Ctrl-C ends this control plane and removes its data",
+        plane.assets().kubectl.display()
+    );
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    Ok(())
+}

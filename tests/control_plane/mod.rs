@@ -1,0 +1,297 @@
+//! A real control plane (etcd and kube-apiserver) for the integration tests, the demo and the bench: no mock.
+//!
+//! `shared()` is the one that the tests of a process share, each in a `namespace()` of its own. A test that restarts
+//! the server or gives it arguments starts its own. There is no controller manager: deleted namespaces stay
+//! `Terminating`, owners' deletion deletes nothing else, and no pod ever runs.
+//!
+//! Nothing is left behind: dropping a control plane ends its processes and removes its folder, and where nothing is
+//! dropped (the shared one, a killed process) the watchdog does it.
+
+// Every test target includes this module and uses a part of it.
+#![allow(dead_code)]
+
+mod access;
+pub mod assets;
+mod certificates;
+mod error;
+mod process;
+mod server;
+mod watchdog;
+
+use std::env;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::PostParams;
+use kube::config::Kubeconfig;
+use kube::{Api, Client, Config};
+
+use assets::Assets;
+use certificates::Certificates;
+pub use error::Error;
+pub use process::Process;
+use server::Failure;
+use watchdog::Watchdog;
+
+/// How often another port is tried when somebody else was faster.
+const PORT_ATTEMPTS: usize = 5;
+
+/// How long a server that is asked to end may take before it is killed; with open watches it takes about a second.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+// The servers come before the watchdog, because fields are dropped in this order and its folder is theirs.
+pub struct ControlPlane {
+    apiserver: Option<Process>,
+    etcd: Process,
+    watchdog: Watchdog,
+    assets: Assets,
+    apiserver_arguments: Vec<String>,
+    certificates: Certificates,
+    port: u16,
+    kubeconfig: Kubeconfig,
+}
+
+#[derive(Default)]
+pub struct Builder {
+    apiserver_arguments: Vec<String>,
+}
+
+impl Builder {
+    /// As `--max-requests-inflight=1000`. Of a flag given twice kube-apiserver takes the latter.
+    pub fn apiserver_arg(mut self, argument: impl Into<String>) -> Self {
+        self.apiserver_arguments.push(argument.into());
+        self
+    }
+
+    pub fn start(self) -> Result<ControlPlane, Error> {
+        let assets = assets::ensure(say)?;
+        let watchdog = Watchdog::start()?;
+        let certificates = certificates::write(watchdog.folder())?;
+        let etcd = server::start_etcd(&assets, watchdog.group(), watchdog.folder())?;
+        let port = server::free_port()?;
+        let kubeconfig = access::kubeconfig(port, &certificates)?;
+        let apiserver_arguments = self.apiserver_arguments;
+        let mut started = ControlPlane {
+            apiserver: None,
+            etcd,
+            watchdog,
+            assets,
+            apiserver_arguments,
+            certificates,
+            port,
+            kubeconfig,
+        };
+        started.start_on_a_free_port()?;
+        access::write(&started.kubeconfig, &started.kubeconfig_path())?;
+        Ok(started)
+    }
+}
+
+/// The control plane that all tests of this process share.
+pub fn shared() -> &'static ControlPlane {
+    static SHARED: OnceLock<Result<ControlPlane, Error>> = OnceLock::new();
+    match SHARED.get_or_init(ControlPlane::start) {
+        Ok(control_plane) => control_plane,
+        Err(error) => panic!("the tests need a control plane: {error}"),
+    }
+}
+
+/// A fresh namespace on the shared control plane; its name begins with `prefix`.
+pub fn namespace(prefix: &str) -> String {
+    match shared().namespace(prefix) {
+        Ok(name) => name,
+        Err(error) => panic!("the test needs a namespace: {error}"),
+    }
+}
+
+/// Past the test harness, which would keep it until the test ends: a build takes minutes.
+fn say(line: &str) {
+    // Whoever has closed standard error does not want to hear it.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+impl ControlPlane {
+    pub fn start() -> Result<Self, Error> {
+        Self::builder().start()
+    }
+
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub fn assets(&self) -> &Assets {
+        &self.assets
+    }
+
+    /// Where etcd's data, the logs and the kubeconfig are; gone with the control plane.
+    pub fn folder(&self) -> &Path {
+        self.watchdog.folder()
+    }
+
+    pub fn kubeconfig_path(&self) -> PathBuf {
+        self.folder().join("kubeconfig")
+    }
+
+    /// The administrator's.
+    pub fn kubeconfig(&self) -> &Kubeconfig {
+        &self.kubeconfig
+    }
+
+    /// For a user who may do only what RBAC grants to them or to one of their groups.
+    pub fn kubeconfig_as(&self, user: &str, groups: &[&str]) -> Kubeconfig {
+        access::acting_as(&self.kubeconfig, user, groups)
+    }
+
+    /// The same as a file, for a program under test.
+    pub fn kubeconfig_path_as(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
+        let name: String =
+            user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let path = self.folder().join(format!("kubeconfig-{name}"));
+        access::write(&self.kubeconfig_as(user, groups), &path)?;
+        Ok(path)
+    }
+
+    /// A new client of the administrator. It belongs to the tokio runtime in which it is made and ends with it.
+    pub fn client(&self) -> Result<Client, Error> {
+        make_client(self.config(&self.kubeconfig)?)
+    }
+
+    /// A new client of a user who may do only what RBAC grants to them or to one of their groups.
+    pub fn client_as(&self, user: &str, groups: &[&str]) -> Result<Client, Error> {
+        make_client(self.config(&self.kubeconfig_as(user, groups))?)
+    }
+
+    fn config(&self, kubeconfig: &Kubeconfig) -> Result<Config, Error> {
+        access::config(self.port, &self.certificates, kubeconfig)
+    }
+
+    /// A kubectl that knows this control plane and nothing of the user's own settings, plugins in `PATH` excepted.
+    pub fn kubectl<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(&self.assets.kubectl);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("KUBECONFIG", self.kubeconfig_path())
+            // Here kubectl keeps its cache, and looks for a kuberc.
+            .env("HOME", self.folder());
+        command
+    }
+
+    /// Runs kubectl with `stdin` as its standard input and returns what it printed; an error shows what it complained
+    /// about.
+    pub fn kubectl_ok<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        arguments: &[S],
+        stdin: &str,
+    ) -> Result<String, Error> {
+        let mut kubectl = self
+            .kubectl(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(Error::at("run", &self.assets.kubectl))?;
+        let input = kubectl.stdin.take();
+        // Written beside the reading, or both sides could wait for each other with their pipes full.
+        let output = thread::scope(|scope| {
+            // A kubectl that does not read its input says why, or did not need it.
+            scope.spawn(|| input.map(|mut input| input.write_all(stdin.as_bytes())));
+            kubectl.wait_with_output()
+        })
+        .map_err(Error::at("run", &self.assets.kubectl))?;
+        if !output.status.success() {
+            let arguments: Vec<_> =
+                arguments.iter().map(|argument| argument.as_ref().display().to_string()).collect();
+            return Err(Error::new(format!(
+                "kubectl {} failed ({}): {}{}",
+                arguments.join(" "),
+                output.status,
+                String::from_utf8_lossy(&output.stderr),
+                String::from_utf8_lossy(&output.stdout),
+            )));
+        }
+        String::from_utf8(output.stdout).map_err(Error::doing("read what kubectl printed"))
+    }
+
+    /// Starts another program, which ends with the servers at the latest.
+    pub fn start_beside(
+        &self,
+        name: &'static str,
+        command: &mut Command,
+    ) -> Result<Process, Error> {
+        Process::start(name, command, self.watchdog.group(), self.folder())
+    }
+
+    /// Makes a fresh namespace; its name begins with `prefix`.
+    pub fn namespace(&self, prefix: &str) -> Result<String, Error> {
+        let config = self.config(&self.kubeconfig)?;
+        let metadata =
+            ObjectMeta { generate_name: Some(format!("{prefix}-")), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        let created = access::wait_for(async {
+            let api = Api::<Namespace>::all(make_client(config)?);
+            api.create(&PostParams::default(), &namespace)
+                .await
+                .map_err(Error::doing("create a namespace"))
+        })??;
+        created
+            .metadata
+            .name
+            .ok_or_else(|| Error::new("the server has created a namespace without a name"))
+    }
+
+    /// Asks the API server to end and waits until it has; etcd keeps the objects. Its clients lose their connections.
+    pub fn stop_apiserver(&mut self) -> Result<(), Error> {
+        self.apiserver.take().map_or(Ok(()), |apiserver| apiserver.stop(STOP_PATIENCE))
+    }
+
+    /// Starts a stopped API server again, on the same port, and waits until it is ready.
+    pub fn start_apiserver(&mut self) -> Result<(), Error> {
+        self.try_port().map_err(|failure| match failure {
+            Failure::PortTaken(error) | Failure::Other(error) => error,
+        })
+    }
+
+    pub fn restart_apiserver(&mut self) -> Result<(), Error> {
+        self.stop_apiserver()?;
+        self.start_apiserver()
+    }
+
+    fn start_on_a_free_port(&mut self) -> Result<(), Error> {
+        for _ in 1..PORT_ATTEMPTS {
+            match self.try_port() {
+                Ok(()) => return Ok(()),
+                Err(Failure::Other(error)) => return Err(error),
+                Err(Failure::PortTaken(_)) => self.port = server::free_port()?,
+            }
+            self.kubeconfig = access::kubeconfig(self.port, &self.certificates)?;
+        }
+        self.start_apiserver()
+    }
+
+    fn try_port(&mut self) -> Result<(), Failure> {
+        let config = self.config(&self.kubeconfig)?;
+        let (group, folder) = (self.watchdog.group(), self.watchdog.folder());
+        let mut apiserver = server::start_apiserver(
+            &self.assets,
+            group,
+            folder,
+            self.port,
+            &self.apiserver_arguments,
+        )?;
+        server::wait_until_ready(config, &mut self.etcd, &mut apiserver)?;
+        self.apiserver = Some(apiserver);
+        Ok(())
+    }
+}
+
+fn make_client(config: Config) -> Result<Client, Error> {
+    Client::try_from(config).map_err(Error::doing("make a client"))
+}

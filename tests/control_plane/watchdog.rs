@@ -1,0 +1,93 @@
+//! Leaves nothing behind, whatever ends the test process: a normal end, a panic, Ctrl-C, SIGKILL.
+//!
+//! Two small processes read a pipe into which nobody ever writes. Its other end is held by the test process alone (the
+//! standard library opens it close-on-exec), so the kernel tells both when that process is gone:
+//! - the anchor, whose process group the servers join. It only keeps the group's number from being given to others;
+//! - the watchdog, in a group of its own. It made the data folder; at the end it kills the servers' group and removes
+//!   the folder.
+//!
+//! `PR_SET_PDEATHSIG` would be shorter and wrong: it fires when the thread that started the servers ends, and a test
+//! is a thread.
+
+use std::io::{self, BufRead, BufReader, PipeWriter};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::error::Error;
+
+/// A killed server may be in the middle of creating a file, hence more than one attempt at removing the folder.
+const SCRIPT: &str = r#"
+trap '' HUP INT TERM
+folder=$(mktemp -d "${TMPDIR:-/tmp}/clientfleet-control-plane.XXXXXX") || exit 1
+echo "$folder"
+exec >/dev/null
+cat
+kill -s KILL -- "-$1" 2>/dev/null
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    rm -rf "$folder" 2>/dev/null && exit 0
+    sleep 0.1
+done
+exit 1
+"#;
+
+pub struct Watchdog {
+    /// Dropping it is what the watchdog waits for.
+    leash: Option<PipeWriter>,
+    anchor: Child,
+    watchdog: Child,
+    folder: PathBuf,
+}
+
+impl Watchdog {
+    pub fn start() -> Result<Self, Error> {
+        let (reader, leash) = io::pipe().map_err(Error::doing("open a pipe"))?;
+        let anchor = Command::new("cat")
+            .process_group(0)
+            .stdin(reader.try_clone().map_err(Error::doing("open a pipe"))?)
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(Error::doing("run cat"))?;
+        let mut watchdog = Command::new("sh")
+            .args(["-c", SCRIPT, "sh", &anchor.id().to_string()])
+            .process_group(0)
+            .stdin(reader)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(Error::doing("run sh"))?;
+        let mut folder = String::new();
+        if let Some(output) = watchdog.stdout.take() {
+            BufReader::new(output)
+                .read_line(&mut folder)
+                .map_err(Error::doing("hear from the watchdog"))?;
+        }
+        let folder = PathBuf::from(folder.trim_end());
+        let started = Self { leash: Some(leash), anchor, watchdog, folder };
+        match started.folder.is_absolute() {
+            true => Ok(started),
+            false => Err(Error::new(
+                "cannot make a temporary folder: is TMPDIR an absolute path that can be written?",
+            )),
+        }
+    }
+
+    /// The data folder of the control plane.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The process group that the servers are to join.
+    pub fn group(&self) -> i32 {
+        self.anchor.id().cast_signed()
+    }
+}
+
+impl Drop for Watchdog {
+    /// Returns when the folder is gone.
+    fn drop(&mut self) {
+        self.leash.take();
+        // They end by themselves now; an error here has nobody who could act on it.
+        let _ = self.anchor.wait();
+        let _ = self.watchdog.wait();
+    }
+}
