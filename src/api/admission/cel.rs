@@ -1,0 +1,130 @@
+//! The CEL rules of a schema: compiled once, judged for each value. Knows no rule in particular.
+//!
+//! kube brings an evaluator with the functions of Kubernetes, and a `Validator` on top of it. That
+//! one compiles every regular expression again for each value and copies each value once for each
+//! level above it; a policy is judged whenever a plan is made, so this does neither.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::ValidationRule;
+use kube::core::cel::KubeCelExt;
+use kube::core::cel::cel::extractors::This;
+use kube::core::cel::cel::{Context, Program, Value as CelValue};
+use regex::Regex;
+use serde_json::Value;
+
+use super::walk::{join, quoted};
+use super::Problems;
+
+/// One rule, compiled.
+#[derive(Debug)]
+pub struct Rule {
+    condition: Program,
+    must: String,
+    /// Says it with the value in it, where it can.
+    must_of_value: Option<Program>,
+    /// The field that it is about, below the value that it stands on.
+    field: Option<String>,
+}
+
+impl Rule {
+    pub fn compile(rule: &ValidationRule) -> Result<Self, String> {
+        let program = |text: &str| Program::compile(text).map_err(|error| format!("{text}: {error}"));
+        Ok(Self {
+            condition: program(&rule.rule)?,
+            must: rule.message.clone().unwrap_or_else(|| format!("must satisfy {}", rule.rule)),
+            must_of_value: rule.message_expression.as_deref().map(program).transpose()?,
+            field: rule.field_path.as_deref().map(|path| path.trim_start_matches('.').to_owned()),
+        })
+    }
+
+    fn sentence(&self, context: &Context<'_>) -> String {
+        let told = self.must_of_value.as_ref().and_then(|program| program.execute(context).ok());
+        match told {
+            Some(CelValue::String(sentence)) => sentence.to_string(),
+            _ => self.must.clone(),
+        }
+    }
+}
+
+/// Judges `value`, which is structurally sound and has its defaults.
+pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems) {
+    if rules.is_empty() {
+        return;
+    }
+    let mut context = functions().new_inner_scope();
+    context.add_variable_from_value("self", to_cel(value));
+    for rule in rules {
+        let sentence = match rule.condition.execute(&context) {
+            Ok(CelValue::Bool(true)) => continue,
+            Ok(CelValue::Bool(false)) => rule.sentence(&context),
+            // The API server refuses what it cannot judge, and so do we.
+            Ok(_) => format!("{} (and the rule gives no answer)", rule.must),
+            Err(error) => format!("{} (and the rule cannot be judged: {error})", rule.must),
+        };
+        let field = rule.field.as_deref().map_or_else(|| path.to_owned(), |field| join(path, field));
+        let message = match value {
+            Value::String(text) => format!("{} {sentence}", quoted(text)),
+            _ => sentence,
+        };
+        problems.add(field, message);
+    }
+}
+
+/// The functions that rules can call.
+fn functions() -> &'static Context<'static> {
+    static FUNCTIONS: OnceLock<Context<'static>> = OnceLock::new();
+    FUNCTIONS.get_or_init(|| {
+        let mut context = Context::default().with_all();
+        context.add_function("matches", matches);
+        context.add_function("isCIDR", is_cidr);
+        context
+    })
+}
+
+/// The evaluator's own `matches` compiles the expression at each call. The expressions are those of
+/// the two schemas, so that what is kept is bounded.
+#[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
+fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
+    static COMPILED: OnceLock<Mutex<HashMap<Arc<String>, Option<Regex>>>> = OnceLock::new();
+    let compiled = COMPILED.get_or_init(Mutex::default);
+    let mut compiled = compiled.lock().unwrap_or_else(PoisonError::into_inner);
+    let regex = compiled.entry(pattern).or_insert_with_key(|pattern| Regex::new(pattern).ok()).clone();
+    drop(compiled);
+    regex.is_some_and(|regex| regex.is_match(&text))
+}
+
+/// The evaluator's own `isCIDR` takes leading zeros, which Go's `netip.ParsePrefix` refuses since some
+/// read them as octal (CVE-2021-29923). Like that of the API server it refuses zones and networks
+/// mapped from IPv4.
+#[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
+fn is_cidr(text: Arc<String>) -> bool {
+    let Some((address, prefix)) = text.split_once('/') else { return false };
+    let longest = match address.parse() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => 128,
+        _ => return false,
+    };
+    let written_plainly = prefix == "0" || prefix.starts_with(|c: char| ('1'..='9').contains(&c));
+    written_plainly && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= longest)
+}
+
+fn to_cel(value: &Value) -> CelValue {
+    match value {
+        Value::Null => CelValue::Null,
+        Value::Bool(flag) => CelValue::Bool(*flag),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(whole), _) => CelValue::Int(whole),
+            (None, Some(whole)) => CelValue::UInt(whole),
+            (None, None) => CelValue::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => CelValue::String(Arc::new(text.clone())),
+        Value::Array(entries) => CelValue::List(Arc::new(entries.iter().map(to_cel).collect())),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, field)| (name.clone(), to_cel(field)));
+            fields.collect::<HashMap<String, CelValue>>().into()
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What the API server refuses of an object's `metadata`, `apiVersion` and `kind`, which have no
+//! schema in a CRD. Knows nothing of what labels are used for.
+
+use serde_json::{Map, Value};
+
+use super::Problems;
+use super::walk::{join, quoted, walk_unknown};
+use crate::api::bounds;
+use crate::api::crd::Kind;
+use crate::api::patterns::{self, Pattern};
+use regex::Regex;
+use std::sync::OnceLock;
+
+const API_VERSION: &str = "clientfleet.dev/v1alpha1";
+
+/// The fields of `metav1.ObjectMeta`.
+const FIELDS: [&str; 15] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+/// All annotations of an object, keys and values (`apimachinery/pkg/api/validation`).
+const ANNOTATION_BYTES: usize = 256 * 1024;
+/// The domain before a label key's slash.
+const KEY_DOMAIN: usize = 253;
+
+/// The expressions, compiled once.
+struct Expressions {
+    object_name: (Regex, Pattern),
+    namespace: (Regex, Pattern),
+    key: (Regex, Pattern),
+    value: (Regex, Pattern),
+}
+
+pub fn check(kind: Kind, object: &Value, problems: &mut Problems) {
+    expect(object, "apiVersion", API_VERSION, problems);
+    expect(object, "kind", kind.name(), problems);
+    let Some(Value::Object(metadata)) = object.get("metadata") else {
+        problems.add("metadata.name", "must be set. The name of the object");
+        return;
+    };
+    walk_unknown(FIELDS.to_vec(), metadata, "metadata", problems);
+    let Some(expressions) = expressions() else { return };
+    match text(metadata, "name", problems) {
+        Some(name) if !name.is_empty() => {
+            matching(name, kind.longest_name(), &expressions.object_name, "name", problems);
+        }
+        Some(_) => problems.add("metadata.name", "must not be empty"),
+        None if metadata.get("name").is_some_and(|name| !name.is_null()) => {}
+        None => problems.add("metadata.name", "must be set. The name of the object"),
+    }
+    if let Some(namespace) = text(metadata, "namespace", problems).filter(|text| !text.is_empty()) {
+        matching(namespace, bounds::LABEL, &expressions.namespace, "namespace", problems);
+    }
+    for (key, value) in texts(metadata, "labels", problems) {
+        check_key(key, &format!("metadata.labels[{key}]"), expressions, problems);
+        let below = format!("labels[{key}]");
+        matching(value, bounds::LABEL, &expressions.value, &below, problems);
+    }
+    let annotations = texts(metadata, "annotations", problems);
+    let bytes: usize = annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > ANNOTATION_BYTES {
+        let message = format!("must have at most {ANNOTATION_BYTES} bytes in all, has {bytes}");
+        problems.add("metadata.annotations", message);
+        return;
+    }
+    for (key, _) in annotations {
+        check_key(key, &format!("metadata.annotations[{key}]"), expressions, problems);
+    }
+}
+
+fn expressions() -> Option<&'static Expressions> {
+    static COMPILED: OnceLock<Option<Expressions>> = OnceLock::new();
+    let compiled = |pattern: Pattern| Some((Regex::new(&pattern.regex).ok()?, pattern));
+    COMPILED
+        .get_or_init(|| {
+            Some(Expressions {
+                object_name: compiled(patterns::object_name())?,
+                namespace: compiled(patterns::namespace())?,
+                key: compiled(patterns::label_key())?,
+                value: compiled(patterns::label_value())?,
+            })
+        })
+        .as_ref()
+}
+
+fn expect(object: &Value, field: &str, wanted: &str, problems: &mut Problems) {
+    match object.get(field) {
+        Some(Value::String(text)) if text == wanted => {}
+        Some(other) => problems.add(field, format!("must be {wanted}, is {}", shown(other))),
+        None => problems.add(field, format!("must be set: write {wanted}")),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| "no text".to_owned(), quoted)
+}
+
+fn check_key(key: &str, field: &str, expressions: &Expressions, problems: &mut Problems) {
+    let (regex, pattern) = &expressions.key;
+    let domain = key.split_once('/').map_or("", |(domain, _)| domain);
+    if domain.len() > KEY_DOMAIN {
+        let message = format!("must have at most {KEY_DOMAIN} characters before the slash");
+        problems.add(field, message);
+    } else if !regex.is_match(key) {
+        problems.add(field, format!("{} {}", quoted(key), pattern.must));
+    }
+}
+
+fn matching(
+    text: &str,
+    most: usize,
+    (regex, pattern): &(Regex, Pattern),
+    below: &str,
+    problems: &mut Problems,
+) {
+    let field = join("metadata", below);
+    if text.len() > most {
+        problems.add(field, format!("must have at most {most} characters, has {}", text.len()));
+    } else if !regex.is_match(text) {
+        problems.add(field, format!("{} {}", quoted(text), pattern.must));
+    }
+}
+
+fn text<'a>(metadata: &'a Map<String, Value>, name: &str, problems: &mut Problems) -> Option<&'a str> {
+    let value = metadata.get(name).filter(|value| !value.is_null())?;
+    if !value.is_string() {
+        problems.add(join("metadata", name), "must be text: write it in quotes");
+    }
+    value.as_str()
+}
+
+fn texts<'a>(
+    metadata: &'a Map<String, Value>,
+    name: &str,
+    problems: &mut Problems,
+) -> Vec<(&'a str, &'a str)> {
+    let entries = match metadata.get(name) {
+        Some(Value::Object(entries)) => entries,
+        None | Some(Value::Null) => return Vec::new(),
+        Some(_) => {
+            problems.add(join("metadata", name), "must be a mapping of names to values");
+            return Vec::new();
+        }
+    };
+    let mut texts = Vec::new();
+    for (key, value) in entries {
+        match value {
+            Value::String(text) => texts.push((key.as_str(), text.as_str())),
+            _ => problems.add(format!("metadata.{name}[{key}]"), "must be text: write it in quotes"),
+        }
+    }
+    texts
+}

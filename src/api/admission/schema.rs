@@ -1,0 +1,178 @@
+//! A CRD's schema, compiled: what a value must be, its default, and its rules. Knows nothing of the
+//! two kinds.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use regex::Regex;
+use serde_json::Value;
+
+use super::cel::Rule;
+use crate::api::schema::patterns_without_sentence;
+
+/// The schema of one value.
+#[derive(Debug)]
+pub struct Node {
+    pub shape: Shape,
+    pub default: Option<Value>,
+    pub rules: Vec<Rule>,
+    /// What the field is, in its first sentence.
+    pub about: String,
+}
+
+#[derive(Debug)]
+pub enum Shape {
+    Text(Text),
+    Whole { least: f64, most: f64 },
+    Flag,
+    List { items: Box<Node>, most: usize, unique: Unique },
+    Fields { properties: BTreeMap<String, Node>, required: Vec<String> },
+    Map { values: Box<Node>, most: usize },
+    Anything,
+}
+
+#[derive(Debug, Default)]
+pub struct Text {
+    pub least: usize,
+    pub most: Option<usize>,
+    pub pattern: Option<(Regex, String)>,
+    pub choices: Vec<String>,
+}
+
+/// Which entries of a list must not come twice.
+#[derive(Debug)]
+pub enum Unique {
+    No,
+    Whole,
+    Keys(Vec<String>),
+}
+
+impl Node {
+    pub fn anything() -> Self {
+        Self { shape: Shape::Anything, default: None, rules: Vec::new(), about: String::new() }
+    }
+
+    pub fn compile(schema: &JSONSchemaProps) -> Result<Self, String> {
+        let rules = schema.x_kubernetes_validations.iter().flatten();
+        let about = schema.description.as_deref().unwrap_or_default();
+        Ok(Self {
+            shape: shape(schema)?,
+            default: schema.default.as_ref().map(|json| json.0.clone()),
+            rules: rules.map(Rule::compile).collect::<Result<_, _>>()?,
+            about: about.split_once(". ").map_or(about, |(first, _)| first).replace('\n', " "),
+        })
+    }
+
+    pub fn property(&self, name: &str) -> Option<&Self> {
+        match &self.shape {
+            Shape::Fields { properties, .. } => properties.get(name),
+            _ => None,
+        }
+    }
+
+    /// Makes of `value` what the API server stores: it drops each `null` that is not nullable (none
+    /// is here) and fills in defaults, before it judges anything.
+    pub fn complete(&self, value: &mut Value) {
+        match (&self.shape, value) {
+            (Shape::Fields { properties, .. }, Value::Object(fields)) => {
+                fields.retain(|name, field| !field.is_null() || !properties.contains_key(name));
+                for (name, node) in properties {
+                    match (fields.get_mut(name), &node.default) {
+                        (Some(field), _) => node.complete(field),
+                        (None, Some(default)) => {
+                            let mut field = default.clone();
+                            node.complete(&mut field);
+                            fields.insert(name.clone(), field);
+                        }
+                        (None, None) => {}
+                    }
+                }
+            }
+            (Shape::Map { values, .. }, Value::Object(fields)) => {
+                fields.retain(|_, field| !field.is_null());
+                fields.values_mut().for_each(|field| values.complete(field));
+            }
+            (Shape::List { items, .. }, Value::Array(entries)) => {
+                entries.iter_mut().for_each(|entry| items.complete(entry));
+            }
+            (Shape::Whole { .. }, value) => {
+                if let Some(whole) = whole(value) {
+                    *value = whole.into();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The largest whole number below which a float names each one exactly: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The whole number that a JSON number with a decimal point or an exponent is.
+fn whole(value: &Value) -> Option<i64> {
+    let float = value.as_f64().filter(|_| value.is_f64())?;
+    #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
+    (float.fract() == 0.0 && float.abs() < EXACT).then_some(float as i64)
+}
+
+fn shape(schema: &JSONSchemaProps) -> Result<Shape, String> {
+    let most = |bound: Option<i64>| bound.and_then(|most| usize::try_from(most).ok());
+    match schema.type_.as_deref() {
+        Some("string") => Ok(Shape::Text(Text {
+            least: most(schema.min_length).unwrap_or(0),
+            most: most(schema.max_length),
+            pattern: schema.pattern.as_deref().map(pattern).transpose()?,
+            choices: choices(schema),
+        })),
+        Some("integer") => Ok(Shape::Whole {
+            least: schema.minimum.unwrap_or(f64::MIN),
+            most: schema.maximum.unwrap_or(f64::MAX),
+        }),
+        Some("boolean") => Ok(Shape::Flag),
+        Some("array") => {
+            let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items else {
+                return Err("a list without a schema of its items".to_owned());
+            };
+            let items = Box::new(Node::compile(items)?);
+            let most = most(schema.max_items).unwrap_or(usize::MAX);
+            Ok(Shape::List { items, most, unique: unique(schema) })
+        }
+        Some("object") => object(schema, most(schema.max_properties).unwrap_or(usize::MAX)),
+        other => Err(format!("a schema of type {other:?}")),
+    }
+}
+
+fn object(schema: &JSONSchemaProps, most: usize) -> Result<Shape, String> {
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
+        return Ok(Shape::Map { values: Box::new(Node::compile(values)?), most });
+    }
+    let properties = schema.properties.iter().flatten();
+    Ok(Shape::Fields {
+        properties: properties
+            .map(|(name, schema)| Ok((name.clone(), Node::compile(schema)?)))
+            .collect::<Result<_, String>>()?,
+        required: schema.required.clone().unwrap_or_default(),
+    })
+}
+
+fn choices(schema: &JSONSchemaProps) -> Vec<String> {
+    let choices = schema.enum_.iter().flatten();
+    choices.filter_map(|choice| choice.0.as_str().map(ToOwned::to_owned)).collect()
+}
+
+fn unique(schema: &JSONSchemaProps) -> Unique {
+    match schema.x_kubernetes_list_type.as_deref() {
+        Some("set") => Unique::Whole,
+        Some("map") => Unique::Keys(schema.x_kubernetes_list_map_keys.clone().unwrap_or_default()),
+        _ => Unique::No,
+    }
+}
+
+fn pattern(text: &str) -> Result<(Regex, String), String> {
+    let regex = Regex::new(text).map_err(|error| error.to_string())?;
+    let own = patterns_without_sentence().into_iter().find(|pattern| pattern.regex == text);
+    let must = own.ok_or_else(|| format!("no sentence says what {text} wants"))?.must;
+    Ok((regex, must))
+}

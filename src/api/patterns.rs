@@ -1,0 +1,281 @@
+//! Which characters and forms are accepted, as regular expressions, and what to write instead, in a
+//! sentence that begins with "must". Knows nothing of where they are used.
+//!
+//! The expressions are read by Go's RE2 on the API server and by `regex` here. They keep to what both
+//! understand alike: no `\d`, `\s` and `\w`, which mean ASCII to one and Unicode to the other.
+
+/// A regular expression and the sentence for whoever does not meet it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// Matches what is accepted, from its first character to its last.
+    pub regex: String,
+    /// What it must be: begins with "must".
+    pub must: String,
+}
+
+impl Pattern {
+    fn new(regex: impl Into<String>, must: impl Into<String>) -> Self {
+        Self { regex: regex.into(), must: must.into() }
+    }
+}
+
+/// Any character that may stand in a report. Control characters, `<`, `>`, `&` and the Unicode line
+/// and paragraph separators take six bytes each in etcd: Go's JSON encoder escapes them.
+const ANY: &str = r"[^\p{Cc}\p{Zl}\p{Zp}<>&]";
+/// Those of them that are ASCII: one byte each in etcd, but two for `"` and `\`.
+const ASCII: &str = r"[ -%\x27-;=?-~]";
+/// Those of them that take one byte even as a part of a field's name in `managedFields`, which is
+/// JSON inside JSON: there `"` and `\` take four.
+const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
+
+/// What both halves below say.
+const NEVER: &str = "without control characters and without <, > and &";
+
+/// Characters of a report: `max` of ASCII or half as many of any kind, which take at most four bytes
+/// each. So `max` bounds the bytes too, and no report can crowd out the others of its fleet.
+pub fn report(min: usize, max: usize) -> Pattern {
+    let half = max / 2;
+    Pattern::new(
+        format!("^({ASCII}{{{min},{max}}}|{ANY}{{{min},{half}}})$"),
+        format!(
+            "must have at most {max} characters, or {half} when one of them is not ASCII, {NEVER}"
+        ),
+    )
+}
+
+/// Characters of a free text, `max` of any kind.
+pub fn free(max: usize) -> Pattern {
+    Pattern::new(
+        format!("^{ANY}{{0,{max}}}$"),
+        format!("must have at most {max} characters, {NEVER}"),
+    )
+}
+
+/// Characters of a client's name. It is a part of field names in `managedFields`, once for each
+/// owner.
+pub fn client_name(max: usize) -> Pattern {
+    let half = max / 2;
+    Pattern::new(
+        format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{half}}})$"),
+        format!(
+            "must have 1 to {max} characters, or {half} when one of them is not ASCII, a quotation \
+             mark or a backslash, {NEVER}"
+        ),
+    )
+}
+
+/// One entry of a client selector.
+pub fn selected(max: usize) -> Pattern {
+    let Pattern { regex, must } = report(1, max);
+    Pattern::new(regex, must.replacen("at most", "1 to", 1))
+}
+
+/// What an exclusion is for.
+pub fn exclusion_name(max: usize) -> Pattern {
+    Pattern::new(
+        format!("^{ANY}{{1,{max}}}$"),
+        format!("must have 1 to {max} characters, {NEVER}"),
+    )
+}
+
+/// Keywords: at least one character that is not white space.
+pub fn search() -> Pattern {
+    Pattern::new(
+        format!(r"^{ANY}*[^\p{{Cc}}\p{{Z}}<>&]{ANY}*$"),
+        format!("must have at least one keyword, {NEVER}; leave it out to search for nothing"),
+    )
+}
+
+/// A version of the form that `values` reads.
+pub fn version() -> Pattern {
+    Pattern::new(
+        crate::values::version::PATTERN,
+        "must be a version: one to six numbers of at most 18 digits separated by dots, then perhaps \
+         a pre-release and build metadata, as 3.59.127.0 or 3.60.0-rc.1+b7",
+    )
+}
+
+/// A calendar date of the years 2000 to 2199. 2000 is a leap year and 2100 is none.
+const DATE: &str = concat!(
+    "(2[01][0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)",
+    "|02-(0[1-9]|1[0-9]|2[0-8]))",
+    "|(20([02468][048]|[13579][26])|21(0[48]|[2468][048]|[13579][26]))-02-29)",
+);
+
+/// A date. By pattern, because `format: date` would change its type in CEL.
+pub fn date() -> Pattern {
+    Pattern::new(
+        format!("^{DATE}$"),
+        "must be a date of the years 2000 to 2199 that the calendar has, as 2026-12-24",
+    )
+}
+
+/// An instant of RFC 3339 in whole seconds. By pattern, because `format: date-time` accepts what
+/// chrono refuses.
+pub fn instant() -> Pattern {
+    Pattern::new(
+        format!(
+            "^{DATE}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+        ),
+        "must be an RFC 3339 instant in whole seconds of the years 2000 to 2199, as \
+         2026-12-24T22:00:00Z or 2026-12-24T22:00:00+01:00",
+    )
+}
+
+/// A time of day at which a window opens.
+pub fn start() -> Pattern {
+    Pattern::new(
+        crate::values::START_PATTERN,
+        "must be a local time from 00:00 to 23:59 in quotes, as \"22:00\"",
+    )
+}
+
+/// A time of day at which a window closes.
+pub fn end() -> Pattern {
+    Pattern::new(
+        crate::values::END_PATTERN,
+        "must be a local time from 00:00 to 24:00 in quotes, as \"05:30\"",
+    )
+}
+
+/// The form of an IANA time zone's name. Whether there is such a zone, only its database can tell.
+pub fn time_zone() -> Pattern {
+    Pattern::new(
+        "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+        "must be the name of an IANA time zone, as Europe/Berlin",
+    )
+}
+
+/// A Kubernetes object's name (RFC 1123 subdomain).
+pub fn object_name() -> Pattern {
+    Pattern::new(
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        "must be the name of an object: lower case letters, digits, hyphens and dots, beginning and \
+         ending with a letter or digit, as emea-server-1",
+    )
+}
+
+/// A namespace's name (RFC 1123 label).
+pub fn namespace() -> Pattern {
+    Pattern::new(
+        "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        "must be the name of a namespace: at most 63 lower case letters, digits and hyphens, \
+         beginning and ending with a letter or digit, as clients-emea",
+    )
+}
+
+/// A label's key, as Kubernetes wants it.
+pub fn label_key() -> Pattern {
+    Pattern::new(
+        concat!(
+            r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?",
+            r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+        ),
+        "must be a label's key: letters, digits, hyphens, underscores and dots, beginning and \
+         ending with a letter or digit, perhaps after a domain and a slash, as site or \
+         example.com/site",
+    )
+}
+
+/// A label's value, as Kubernetes wants it.
+pub fn label_value() -> Pattern {
+    Pattern::new(
+        "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
+        "must be a label's value: letters, digits, hyphens, underscores and dots, beginning and \
+         ending with a letter or digit, as berlin-2",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, NaiveDate, Utc};
+    use proptest::prelude::*;
+    use regex::Regex;
+
+    use super::*;
+    use crate::values::{Version, WallTime};
+
+    fn accepts(pattern: &Pattern) -> impl Fn(&str) -> bool + use<> {
+        let regex = Regex::new(&pattern.regex).expect("it is an expression");
+        move |text| regex.is_match(text)
+    }
+
+    #[test]
+    fn the_dates_are_those_of_the_calendar() {
+        let accepts = accepts(&date());
+        for year in 1998..=2201 {
+            for month in 0..=13 {
+                for day in 0..=32 {
+                    let text = format!("{year:04}-{month:02}-{day:02}");
+                    let exists = NaiveDate::from_ymd_opt(year, month, day).is_some();
+                    let wanted = exists && (2000..=2199).contains(&year);
+                    assert_eq!(accepts(&text), wanted, "{text}");
+                    assert!(!wanted || text.parse::<NaiveDate>().is_ok(), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instant_is_read() {
+        let accepts = accepts(&instant());
+        let offsets = (0..=24).flat_map(|hour| {
+            ["00", "30", "59", "60"].map(|minute| (format!("{hour:02}"), minute))
+        });
+        let offsets = offsets.flat_map(|(hour, minute)| ["+", "-"].map(|s| format!("{s}{hour}:{minute}")));
+        let offsets: Vec<String> = offsets.chain(["Z", "z", "", "+0100"].map(String::from)).collect();
+        let times = ["00:00:00", "23:59:59", "24:00:00", "23:60:00", "23:59:60", "12:00", "12:00:00.5"];
+        let mut read = 0;
+        for date in ["2000-01-01", "2100-02-28", "2100-02-29", "2199-12-31"] {
+            for time in times {
+                for offset in &offsets {
+                    let text = format!("{date}T{time}{offset}");
+                    if accepts(&text) {
+                        assert!(text.parse::<DateTime<Utc>>().is_ok(), "{text}");
+                        let json = serde_json::Value::String(text.clone());
+                        assert!(serde_json::from_value::<DateTime<Utc>>(json).is_ok(), "{text}");
+                        read += 1;
+                    }
+                }
+            }
+        }
+        // Three dates, two times, 24 hours by three minutes by two signs and `Z`.
+        assert_eq!(read, 3 * 2 * (24 * 3 * 2 + 1));
+    }
+
+    #[test]
+    fn the_times_of_day_are_those_that_are_read() {
+        let (start, end) = (accepts(&start()), accepts(&end()));
+        for hour in 0..=30 {
+            for minute in 0..=70 {
+                let text = format!("{hour:02}:{minute:02}");
+                assert_eq!(start(&text), WallTime::parse_start(&text).is_ok(), "{text}");
+                assert_eq!(end(&text), WallTime::parse_end(&text).is_ok(), "{text}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_versions_are_those_that_are_read(text in "v?[0-9.]{0,24}[-+]?[0-9A-Za-z.+-]{0,12}") {
+            let accepted = accepts(&version())(&text);
+            prop_assert_eq!(accepted, Version::parse(&text).is_ok());
+        }
+
+        #[test]
+        fn a_search_is_accepted_when_it_has_a_keyword(text in r"[ a\u{85}\u{A0}\u{1680}\u{2000}\u{2028}\u{3000}\u{200B}<]{0,4}") {
+            let forbidden = text.contains(|c: char| c.is_control() || "<>&\u{2028}\u{2029}".contains(c));
+            let wanted = !forbidden && text.split_whitespace().next().is_some();
+            prop_assert_eq!(accepts(&search())(&text), wanted);
+        }
+
+        /// What the two alternatives are for: no text takes more bytes in etcd than its bound.
+        #[test]
+        fn a_report_is_bounded_in_bytes(text in r#"["\\aé漢🦀]{0,70}"#) {
+            if accepts(&report(0, 64))(&text) {
+                let written = serde_json::to_string(&text).expect("a text can be written");
+                prop_assert!(written.len() <= 128 + 2);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What admission judges between the fields of one object, for `#[schemars(transform = …)]` on the
+//! types: CEL rules, each with what to write instead. Single values are `schema`'s.
+//!
+//! A rule that compares two values must hold where one of them is malformed: that has a sentence of
+//! its own already, and `timestamp()` would end in an error that helps nobody.
+
+use schemars::Schema;
+use serde_json::{Value, json};
+
+use super::patterns;
+use super::schema::{field_rule, matches, rule};
+
+const INVALID: &str = "FieldValueInvalid";
+const REQUIRED: &str = "FieldValueRequired";
+const FORBIDDEN: &str = "FieldValueForbidden";
+
+fn add(schema: &mut Schema, rules: &[Value]) {
+    schema.insert("x-kubernetes-validations".into(), json!(rules));
+}
+
+/// `later` is after `earlier`, where both are there and instants.
+fn after(earlier: &str, later: &str) -> Value {
+    let instant = patterns::instant();
+    let condition = format!(
+        "!has(self.{earlier}) || !has(self.{later}) || !{} || !{} || \
+         timestamp(self.{later}) > timestamp(self.{earlier})",
+        matches(&format!("self.{earlier}"), &instant),
+        matches(&format!("self.{later}"), &instant),
+    );
+    field_rule(&condition, &format!("must be an instant after `{earlier}`"), later, INVALID)
+}
+
+pub fn fleet(schema: &mut Schema) {
+    add(
+        schema,
+        &[
+            rule(
+                "has(self.packageVersion) != has(self.packageFrom)",
+                "must have exactly one of `packageVersion` and `packageFrom`: write the version of \
+                 the package that the server carries, or the name of the fleet whose package is used",
+            ),
+            field_rule(
+                "!has(self.retainedVersions) || has(self.packageVersion)",
+                "must be left out with `packageFrom`, which brings the retained versions of that \
+                 fleet along: write them there",
+                "retainedVersions",
+                FORBIDDEN,
+            ),
+        ],
+    );
+}
+
+pub fn last_error(schema: &mut Schema) {
+    // One failure's facts belong together: half of it from another owner would be a third failure.
+    schema.insert("x-kubernetes-map-type".into(), json!("atomic"));
+}
+
+pub fn policy(schema: &mut Schema) {
+    add(schema, &[after("effectiveFrom", "effectiveUntil")]);
+}
+
+pub fn upgrade(schema: &mut Schema) {
+    add(
+        schema,
+        &[
+            field_rule(
+                "self.mode != 'OnlyUpgradeTo' || has(self.version)",
+                "must be set with mode OnlyUpgradeTo: write the version to lock to, as 3.59.127.0, \
+                 or another mode",
+                "version",
+                REQUIRED,
+            ),
+            field_rule(
+                "self.mode == 'OnlyUpgradeTo' || !has(self.version)",
+                "must be left out with this mode: remove it, or write `mode: OnlyUpgradeTo`",
+                "version",
+                FORBIDDEN,
+            ),
+        ],
+    );
+}
+
+pub fn distribution(schema: &mut Schema) {
+    add(schema, &[after("notBefore", "notAfter")]);
+}
+
+pub fn window(schema: &mut Schema) {
+    let differ = "must not close at the very time at which it opens: write another `end`, or start \
+                  \"00:00\" and end \"24:00\" for the whole day";
+    add(schema, &[field_rule("self.start != self.end", differ, "end", INVALID)]);
+}
+
+pub fn exclusion(schema: &mut Schema) {
+    let order = "must not be before `startDate`: write the last date, which is still excluded";
+    // Dates of this form sort as text.
+    add(schema, &[field_rule("self.endDate >= self.startDate", order, "endDate", INVALID)]);
+}
+
+pub fn scope(schema: &mut Schema) {
+    let some = "must have at least one of `fleetSelector`, `clients` and `exclude`: write one, or \
+                leave `scope` out to mean every client of the namespace";
+    let condition = "has(self.fleetSelector) || has(self.clients) || has(self.exclude)";
+    add(schema, &[rule(condition, some)]);
+}
+
+pub fn client_selector(schema: &mut Schema) {
+    let some = "must have at least one criterion: write `names`, `computers`, `users`, `cidrs`, \
+                `labelSelector` or `search`";
+    let condition = "has(self.names) || has(self.computers) || has(self.users) || has(self.cidrs) \
+                     || has(self.labelSelector) || has(self.search)";
+    add(schema, &[rule(condition, some)]);
+}
+
+pub fn label_selector(schema: &mut Schema) {
+    let some = "must have `matchLabels` or `matchExpressions`: write one, or leave the selector out";
+    add(schema, &[rule("has(self.matchLabels) || has(self.matchExpressions)", some)]);
+}
+
+pub fn requirement(schema: &mut Schema) {
+    add(
+        schema,
+        &[
+            field_rule(
+                "!(self.operator in ['In', 'NotIn']) || has(self.values)",
+                "must be set with operator In or NotIn: write the values to compare with, or the \
+                 operator Exists or DoesNotExist",
+                "values",
+                REQUIRED,
+            ),
+            field_rule(
+                "!(self.operator in ['Exists', 'DoesNotExist']) || !has(self.values)",
+                "must be left out with operator Exists or DoesNotExist: remove it, or write the \
+                 operator In or NotIn",
+                "values",
+                FORBIDDEN,
+            ),
+        ],
+    );
+}

@@ -1,0 +1,343 @@
+//! The schemas of single values and lists, for `#[schemars(schema_with = …)]` on the fields. Knows
+//! the API server's dialect of OpenAPI, and no type of this API.
+//!
+//! What a policy or an administrator writes is judged by CEL, because a failed `pattern` answers with
+//! nothing but the expression. What clients report is judged by `pattern`: a CEL rule for each field
+//! of 250 clients would cost more than it says.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::bounds;
+use super::patterns::{self, Pattern};
+
+const RULES: &str = "x-kubernetes-validations";
+
+/// A CEL rule of the API server, with the sentence for whoever breaks it.
+pub fn rule(condition: &str, must: &str) -> Value {
+    json!({"rule": condition, "message": must})
+}
+
+/// A CEL rule about one field of the object that it stands on. `reason` is one of the API server's
+/// `FieldValue…`.
+pub fn field_rule(condition: &str, must: &str, field: &str, reason: &str) -> Value {
+    json!({"rule": condition, "message": must, "fieldPath": format!(".{field}"), "reason": reason})
+}
+
+/// `value matches pattern`, as CEL.
+pub fn matches(value: &str, pattern: &Pattern) -> String {
+    format!("{value}.matches(r'{}')", pattern.regex)
+}
+
+fn judged(max: usize, pattern: &Pattern) -> Schema {
+    let own = rule(&matches("self", pattern), &pattern.must);
+    json_schema!({"type": "string", "maxLength": max, (RULES): [own]})
+}
+
+fn patterned(min: usize, max: usize, pattern: &Pattern) -> Schema {
+    let mut schema = json_schema!({"type": "string", "maxLength": max, "pattern": pattern.regex});
+    if min > 0 {
+        schema.insert("minLength".into(), min.into());
+    }
+    schema
+}
+
+fn plain(max: usize) -> Schema {
+    json_schema!({"type": "string", "maxLength": max})
+}
+
+/// Every [`Pattern`] that stands in a schema as `pattern`: its sentence is told by `admission` alone.
+pub fn patterns_without_sentence() -> Vec<Pattern> {
+    vec![
+        patterns::client_name(bounds::NAME),
+        patterns::report(0, bounds::NAME),
+        patterns::report(0, bounds::USER),
+        patterns::report(0, bounds::TIME_ZONE),
+        patterns::free(bounds::ERROR_MESSAGE),
+        patterns::label_value(),
+    ]
+}
+
+// ---- what an administrator writes ----
+
+pub fn version(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::VERSION, &patterns::version())
+}
+
+pub fn instant(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::WRITTEN_VALUE, &patterns::instant())
+}
+
+pub fn date(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::WRITTEN_VALUE, &patterns::date())
+}
+
+pub fn start(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::WRITTEN_VALUE, &patterns::start())
+}
+
+pub fn end(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::WRITTEN_VALUE, &patterns::end())
+}
+
+pub fn policy_time_zone(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::WRITTEN_VALUE, &patterns::time_zone())
+}
+
+pub fn fleet_name(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::OBJECT_NAME, &patterns::object_name())
+}
+
+pub fn exclusion_name(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::NAME, &patterns::exclusion_name(bounds::NAME))
+}
+
+pub fn search(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::SEARCH, &patterns::search())
+}
+
+pub fn operator(_: &mut SchemaGenerator) -> Schema {
+    let known = rule(
+        "self in ['In', 'NotIn', 'Exists', 'DoesNotExist']",
+        "must be one of In, NotIn, Exists and DoesNotExist",
+    );
+    json_schema!({"type": "string", "maxLength": bounds::WRITTEN_VALUE, (RULES): [known]})
+}
+
+pub fn label_key(_: &mut SchemaGenerator) -> Schema {
+    judged(bounds::LABEL, &patterns::label_key())
+}
+
+fn label_value() -> Schema {
+    judged(bounds::LABEL, &patterns::label_value())
+}
+
+fn cidr() -> Schema {
+    let network = rule(
+        "isCIDR(self)",
+        "must be a network of IPv4 or IPv6, as 10.20.0.0/16 or fd00:20::/32",
+    );
+    // A `messageExpression` could tell the network's first address, but the API server estimates
+    // that any text made by `string()` is of any length, and refuses the cost.
+    let masked = rule(
+        "!isCIDR(self) || cidr(self) == cidr(self).masked()",
+        "must have no bits set behind its prefix: write the network's first address, as 10.20.0.0/16, \
+         or a longer prefix",
+    );
+    json_schema!({"type": "string", "maxLength": bounds::WRITTEN_VALUE, (RULES): [network, masked]})
+}
+
+// ---- what is reported ----
+
+pub fn client_name(_: &mut SchemaGenerator) -> Schema {
+    patterned(1, bounds::NAME, &patterns::client_name(bounds::NAME))
+}
+
+pub fn computer(_: &mut SchemaGenerator) -> Schema {
+    patterned(0, bounds::NAME, &patterns::report(0, bounds::NAME))
+}
+
+pub fn user(_: &mut SchemaGenerator) -> Schema {
+    patterned(0, bounds::USER, &patterns::report(0, bounds::USER))
+}
+
+pub fn ip(_: &mut SchemaGenerator) -> Schema {
+    patterned(0, bounds::IP, &patterns::report(0, bounds::IP))
+}
+
+pub fn reported_version(_: &mut SchemaGenerator) -> Schema {
+    patterned(0, bounds::VERSION, &patterns::report(0, bounds::VERSION))
+}
+
+pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
+    patterned(0, bounds::REPORTED_TIME, &patterns::report(0, bounds::REPORTED_TIME))
+}
+
+/// A fleet's or a client's: as a report it is judged when it is used, by rule 16.
+pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
+    patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE))
+}
+
+pub fn error_message(_: &mut SchemaGenerator) -> Schema {
+    patterned(0, bounds::ERROR_MESSAGE, &patterns::free(bounds::ERROR_MESSAGE))
+}
+
+/// The keys have no schema of their own in OpenAPI: a rule judges them.
+pub fn client_labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": bounds::CLIENT_LABELS,
+        "additionalProperties": patterned(0, bounds::LABEL, &patterns::label_value()),
+        (RULES): [short_keys(), good_keys()],
+    })
+}
+
+fn good_keys() -> Value {
+    let pattern = patterns::label_key();
+    let key = pattern.must.replacen("must be a label's key:", "must have keys of", 1);
+    rule(&format!("self.all(key, {})", matches("key", &pattern)), &key)
+}
+
+/// By expression too: `size()` counts characters on the API server, and bytes in Rust.
+fn short_keys() -> Value {
+    let short = Pattern { regex: format!("^.{{0,{}}}$", bounds::LABEL), must: String::new() };
+    rule(
+        &format!("self.all(key, {})", matches("key", &short)),
+        &format!("must have keys of at most {} characters", bounds::LABEL),
+    )
+}
+
+// ---- lists ----
+
+fn list(items: Schema, max: usize, kind: &str) -> Schema {
+    json_schema!({
+        "type": "array", "items": items, "maxItems": max, "x-kubernetes-list-type": kind,
+    })
+}
+
+/// An empty list is refused by a rule: `minItems` would not say what to write instead.
+fn filled(items: Schema, max: usize, kind: &str, otherwise: &str) -> Schema {
+    let mut schema = list(items, max, kind);
+    let must = format!("must have at least one entry: write one, or {otherwise}");
+    schema.insert(RULES.into(), json!([rule("self.size() > 0", &must)]));
+    schema
+}
+
+fn by_name(mut schema: Schema) -> Schema {
+    schema.insert("x-kubernetes-list-map-keys".into(), json!(["name"]));
+    schema
+}
+
+pub fn clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    by_name(list(generator.subschema_for::<T>(), bounds::CLIENTS, "map"))
+}
+
+pub fn versions(generator: &mut SchemaGenerator) -> Schema {
+    filled(version(generator), bounds::VERSIONS, "set", "leave the list out")
+}
+
+pub fn windows<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let items = generator.subschema_for::<T>();
+    filled(items, bounds::WINDOWS, "atomic", "leave `windows` out to distribute at any hour")
+}
+
+pub fn days<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    filled(generator.subschema_for::<T>(), 7, "set", "leave `days` out to mean every day")
+}
+
+pub fn exclusions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let items = generator.subschema_for::<T>();
+    by_name(filled(items, bounds::EXCLUSIONS, "map", "leave `exclusions` out"))
+}
+
+pub fn selected_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let items = generator.subschema_for::<T>();
+    filled(items, bounds::SELECTORS, "atomic", "leave `clients` out to mean every client")
+}
+
+pub fn excluded_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let items = generator.subschema_for::<T>();
+    filled(items, bounds::SELECTORS, "atomic", "leave `exclude` out to exclude nobody")
+}
+
+/// A criterion without a value would match nobody, and looks as if it matched everybody.
+const WITHOUT_CRITERION: &str = "leave the criterion out";
+
+pub fn selected_names(_: &mut SchemaGenerator) -> Schema {
+    let items = judged(bounds::NAME, &patterns::selected(bounds::NAME));
+    filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
+}
+
+pub fn selected_users(_: &mut SchemaGenerator) -> Schema {
+    let items = judged(bounds::USER, &patterns::selected(bounds::USER));
+    filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
+}
+
+pub fn selected_cidrs(_: &mut SchemaGenerator) -> Schema {
+    filled(cidr(), bounds::SELECTED_CIDRS, "atomic", WITHOUT_CRITERION)
+}
+
+pub fn match_labels(_: &mut SchemaGenerator) -> Schema {
+    let some = "must have at least one label: write one, or leave `matchLabels` out";
+    json_schema!({
+        "type": "object",
+        "maxProperties": bounds::MATCH_LABELS,
+        "additionalProperties": label_value(),
+        (RULES): [rule("self.size() > 0", some), short_keys(), good_keys()],
+    })
+}
+
+pub fn match_expressions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let items = generator.subschema_for::<T>();
+    filled(items, bounds::MATCH_EXPRESSIONS, "atomic", "leave `matchExpressions` out")
+}
+
+pub fn match_values(_: &mut SchemaGenerator) -> Schema {
+    let otherwise = "leave `values` out with operator Exists or DoesNotExist";
+    filled(label_value(), bounds::MATCH_VALUES, "atomic", otherwise)
+}
+
+// ---- numbers ----
+
+/// Without a `format`, which would be a second sentence about the same number.
+fn whole(least: i64, most: i64) -> Schema {
+    json_schema!({"type": "integer", "minimum": least, "maximum": most})
+}
+
+pub fn priority(_: &mut SchemaGenerator) -> Schema {
+    whole(i64::from(i32::MIN), i64::from(i32::MAX))
+}
+
+pub fn retry_hours(_: &mut SchemaGenerator) -> Schema {
+    whole(bounds::RETRY_HOURS.0, bounds::RETRY_HOURS.1)
+}
+
+pub fn offline_days(_: &mut SchemaGenerator) -> Schema {
+    whole(bounds::OFFLINE_DAYS.0, bounds::OFFLINE_DAYS.1)
+}
+
+// ---- status ----
+
+pub fn count(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int64", "minimum": 0})
+}
+
+/// A word without an `enum`: an older CRD would refuse newer values, and with one the whole status.
+pub fn word(_: &mut SchemaGenerator) -> Schema {
+    plain(bounds::WORD)
+}
+
+pub fn told_policy(_: &mut SchemaGenerator) -> Schema {
+    plain(bounds::POLICY_NAME)
+}
+
+pub fn told_name(_: &mut SchemaGenerator) -> Schema {
+    plain(bounds::NAME)
+}
+
+pub fn told_value(_: &mut SchemaGenerator) -> Schema {
+    plain(bounds::VERSION)
+}
+
+pub fn condition_message(_: &mut SchemaGenerator) -> Schema {
+    plain(bounds::CONDITION_MESSAGE)
+}
+
+/// Conditions are a map by type, so that other controllers can add theirs.
+pub fn conditions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = list(generator.subschema_for::<T>(), bounds::CONDITIONS, "map");
+    schema.insert("x-kubernetes-list-map-keys".into(), json!(["type"]));
+    schema
+}
+
+pub fn decided_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    list(generator.subschema_for::<T>(), bounds::CLIENTS, "atomic")
+}
+
+pub fn unmatched(_: &mut SchemaGenerator) -> Schema {
+    list(plain(bounds::UNMATCHED_ENTRY), bounds::UNMATCHED, "atomic")
+}
+
+pub fn available_settings<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    list(generator.subschema_for::<T>(), bounds::AVAILABLE_SETTINGS, "atomic")
+}

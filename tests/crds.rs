@@ -1,0 +1,161 @@
+//! Holds `crds/` to what the Rust types say, and the schema revision to the schema.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+
+use clientfleet::api::{
+    self, Kind, REVISION_ANNOTATION, SCHEMA_REVISION, crd_yaml, crds, crds_yaml, older_than_own,
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde_json::{Value, json};
+
+const UPDATE: &str = "UPDATE_CRDS";
+
+fn path_of(file: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), file].iter().collect()
+}
+
+/// Compares a file with what it should hold; writes it instead when asked to.
+fn hold(file: &str, expected: &str) {
+    let path = path_of(file);
+    if std::env::var_os(UPDATE).is_some() {
+        fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("make its folder");
+        fs::write(&path, expected).expect("write it");
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "{file} is not what the Rust types say: run `make crds`, or {UPDATE}=1 cargo test --test crds",
+    );
+}
+
+#[test]
+fn the_folder_holds_what_the_types_say() {
+    hold("crds/clientfleet.dev_clientfleets.yaml", &crd_yaml(Kind::ClientFleet));
+    hold("crds/clientfleet.dev_upgradepolicies.yaml", &crd_yaml(Kind::UpgradePolicy));
+}
+
+#[test]
+fn the_stream_holds_both_and_can_be_read_again() {
+    let read: Vec<CustomResourceDefinition> =
+        serde_saphyr::from_multiple(&crds_yaml()).expect("it is a stream of two definitions");
+    assert_eq!(read, crds());
+}
+
+/// What a stored object may look like depends on the schemas alone: not on descriptions and columns.
+fn schema_without_words(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("description").is_some_and(Value::is_string) {
+                fields.remove("description");
+            }
+            fields.values_mut().for_each(schema_without_words);
+        }
+        Value::Array(entries) => entries.iter_mut().for_each(schema_without_words),
+        _ => {}
+    }
+}
+
+fn fingerprint() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for crd in crds() {
+        for version in crd.spec.versions {
+            let mut schema = json!(version.schema);
+            schema_without_words(&mut schema);
+            schema.to_string().hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+#[test]
+fn the_revision_changes_with_the_schema() {
+    let file = "tests/snapshots/schema_revision.txt";
+    let found = fs::read_to_string(path_of(file)).unwrap_or_default();
+    let now = format!("revision {SCHEMA_REVISION}, schema {:016x}\n", fingerprint());
+    let told_revision = found.split(',').next().unwrap_or_default();
+    let told_now = now.split(',').next().unwrap_or_default();
+    if found == now {
+        return;
+    }
+    assert!(
+        told_revision != told_now || std::env::var_os(UPDATE).is_some(),
+        "the schema has changed and its revision has not. Raise SCHEMA_REVISION in src/api/crd.rs, \
+         unless this revision was never released; then run {UPDATE}=1 cargo test --test crds, which \
+         writes {file}: {now}",
+    );
+    hold(file, &now);
+}
+
+#[test]
+fn an_older_definition_is_named() {
+    let [_, mut policy]: [CustomResourceDefinition; 2] = crds().try_into().expect("there are two");
+    assert_eq!(older_than_own(&policy), None);
+
+    let mut revision_is = |revision: Option<&str>| {
+        let annotation = revision.map(|text| (REVISION_ANNOTATION.to_owned(), text.to_owned()));
+        policy.metadata.annotations = Some(annotation.into_iter().collect());
+        older_than_own(&policy)
+    };
+    assert_eq!(revision_is(Some(&(SCHEMA_REVISION + 1).to_string())), None, "newer is fine");
+    insta::assert_snapshot!(
+        revision_is(None).unwrap_or_default(),
+        @"the CustomResourceDefinition upgradepolicies.clientfleet.dev in the cluster has no annotation clientfleet.dev/schema-revision, and this controller needs 1: apply the definitions that `clientfleet crds` prints"
+    );
+    insta::assert_snapshot!(
+        revision_is(Some("0")).unwrap_or_default(),
+        @"the CustomResourceDefinition upgradepolicies.clientfleet.dev in the cluster has schema revision 0, and this controller needs 1: apply the definitions that `clientfleet crds` prints"
+    );
+}
+
+/// Everything a user writes is described, bounded, and never `null`; see `api::bounds` for why.
+#[test]
+fn every_value_is_described_and_bounded() {
+    let mut found = Vec::new();
+    for crd in crds() {
+        let name = &crd.spec.names.kind;
+        let root = json!(crd.spec.versions[0].schema.as_ref().expect("it has a schema"));
+        visit(&root["openAPIV3Schema"], name, true, &mut found);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+fn visit(schema: &Value, path: &str, described: bool, found: &mut Vec<String>) {
+    let mut wanted = Vec::new();
+    if described {
+        wanted.push("description");
+    }
+    match schema["type"].as_str() {
+        Some("string") if schema["enum"].is_null() && schema["format"] != "date-time" => {
+            wanted.push("maxLength");
+        }
+        Some("array") => wanted.extend(["maxItems", "x-kubernetes-list-type"]),
+        Some("object") if !schema["additionalProperties"].is_null() => wanted.push("maxProperties"),
+        Some(_) => {}
+        None => found.push(format!("{path} has no type")),
+    }
+    let missing = wanted.into_iter().filter(|keyword| schema[keyword].is_null());
+    found.extend(missing.map(|keyword| format!("{path} has no {keyword}")));
+    if !schema["nullable"].is_null() {
+        found.push(format!("{path} is nullable"));
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        // The API server allows no description of `metadata`.
+        let described = name != "metadata" && !path.ends_with(".metadata");
+        visit(property, &format!("{path}.{name}"), described, found);
+    }
+    for (keyword, mark) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if schema[keyword].is_object() {
+            visit(&schema[keyword], &format!("{path}{mark}"), false, found);
+        }
+    }
+}
+
+#[test]
+fn both_kinds_are_told_in_order() {
+    let names: Vec<&str> = Kind::ALL.into_iter().map(Kind::name).collect();
+    assert_eq!(names, ["ClientFleet", "UpgradePolicy"]);
+    let told: Vec<String> = api::crds().into_iter().map(|crd| crd.spec.names.kind).collect();
+    assert_eq!(told, names);
+}
