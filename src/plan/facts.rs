@@ -1,0 +1,187 @@
+//! What the rules look at in one client and in its fleet's package, read once. Knows nothing of
+//! policies.
+
+use std::cell::OnceCell;
+use std::net::IpAddr;
+
+use chrono::DateTime;
+
+use super::scope::Subject;
+use super::version::Spelled;
+use crate::api::fleet::{Client, ClientFleetSpec, Reported};
+use crate::api::{Labels, Text};
+use crate::values::selector::{fold_case, parse_ip};
+use crate::values::{Timestamp, Zone};
+
+/// The facts about one client. What cannot be read is there as unreadable or counts as missing, by
+/// the rule that needs it; an empty string counts as absent.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The client as it is written.
+    pub client: &'a Client,
+    /// The version it runs.
+    pub version: Option<Spelled>,
+    /// The version its next restart brings.
+    pub staged: Option<Spelled>,
+    /// The version that could not be installed.
+    pub failed_version: Option<Spelled>,
+    /// When that was.
+    pub failed_at: Option<Timestamp>,
+    /// When it was last seen.
+    pub last_seen: Option<Timestamp>,
+    folded: OnceCell<[String; 4]>,
+}
+
+/// A string of a client, an empty one counting as absent.
+#[must_use]
+pub fn given(text: Option<&Text>) -> Option<&Text> {
+    text.filter(|text| !text.is_empty())
+}
+
+/// Reads a reported instant, dropping fractions of a second; `None` where it is not RFC 3339.
+fn instant(text: Option<&Text>) -> Option<Timestamp> {
+    let instant = DateTime::parse_from_rfc3339(text?).ok()?;
+    DateTime::from_timestamp(instant.timestamp(), 0)
+}
+
+impl<'a> Facts<'a> {
+    /// Reads a client.
+    #[must_use]
+    pub fn read(client: &'a Client) -> Self {
+        let reported = client.reported.as_ref();
+        let error = reported.and_then(|r| r.last_error.as_deref());
+        Self {
+            client,
+            version: Spelled::reported(reported.and_then(|r| r.version.as_ref())),
+            staged: Spelled::reported(reported.and_then(|r| r.staged_version.as_ref())),
+            failed_version: Spelled::reported(error.and_then(|e| e.version.as_ref())),
+            failed_at: instant(error.and_then(|e| e.time.as_ref())),
+            last_seen: instant(reported.and_then(|r| r.last_seen.as_ref())),
+            folded: OnceCell::new(),
+        }
+    }
+
+    /// Something reported about it.
+    #[must_use]
+    pub fn reported(&self, field: fn(&Reported) -> Option<&Text>) -> Option<&'a Text> {
+        given(self.client.reported.as_ref().and_then(field))
+    }
+
+    /// What scopes look at. Case is folded at the first call, for whoever needs it.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        let fold = |text: Option<&Text>| text.map(|text| fold_case(text)).unwrap_or_default();
+        let ip = self.reported(|r| r.ip.as_ref());
+        let folded = self.folded.get_or_init(|| {
+            [
+                fold_case(&self.client.name),
+                fold(self.reported(|r| r.computer.as_ref())),
+                fold(ip),
+                fold(self.reported(|r| r.last_user.as_ref())),
+            ]
+        });
+        Subject {
+            name: &self.client.name,
+            labels: self.labels(),
+            ip: ip.and_then(|ip| parse_ip(ip)) as Option<IpAddr>,
+            folded: folded.each_ref().map(String::as_str),
+        }
+    }
+
+    fn labels(&self) -> &'a Labels {
+        &self.client.labels
+    }
+
+    /// Whether another version than the one it runs takes effect at its next restart.
+    #[must_use]
+    pub fn other_version_is_staged(&self) -> bool {
+        match (&self.staged, &self.version) {
+            (Some(staged), Some(version)) => !staged.is_same_as(version),
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+}
+
+/// A time zone as it is known of a client.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ZoneFact {
+    /// Nobody names one.
+    Missing,
+    /// The one that counts is not an IANA name.
+    Unknown,
+    /// It is known.
+    Known(Zone),
+}
+
+impl ZoneFact {
+    /// Reads a name; an empty one counts as absent.
+    #[must_use]
+    pub fn read(name: Option<&Text>) -> Self {
+        let Some(name) = given(name) else { return Self::Missing };
+        Zone::named(name).map_or(Self::Unknown, Self::Known)
+    }
+
+    /// The zone, if it is known.
+    #[must_use]
+    pub fn zone(&self) -> Option<&Zone> {
+        match self {
+            Self::Known(zone) => Some(zone),
+            Self::Missing | Self::Unknown => None,
+        }
+    }
+}
+
+/// The package that a fleet's server carries, with what else it can and must not distribute.
+#[derive(Debug, Default)]
+pub struct Package {
+    /// The package; `None` where none is named or `packageFrom` leads nowhere.
+    pub current: Option<Spelled>,
+    retained: Vec<Spelled>,
+    withdrawn: Vec<Spelled>,
+}
+
+impl Package {
+    /// Reads a fleet's package; `source` is the spec that its `packageFrom` names, if there is such
+    /// a fleet and it can be read. A source with a `packageFrom` of its own leads nowhere: nothing
+    /// of it counts, so that no chain can grow. Neither does a fleet that names both or neither.
+    #[must_use]
+    pub fn read(spec: &ClientFleetSpec, source: Option<&ClientFleetSpec>) -> Self {
+        let spelled = |list: &Option<Vec<Text>>| -> Vec<Spelled> {
+            list.iter().flatten().cloned().map(Spelled::new).collect()
+        };
+        let carrier = match (&spec.package_version, &spec.package_from) {
+            (Some(_), None) => Some(spec),
+            (None, Some(_)) => source.filter(|source| source.package_from.is_none()),
+            (Some(_), Some(_)) | (None, None) => None,
+        };
+        let mut withdrawn = spelled(&spec.withdrawn_versions);
+        let Some(carrier) = carrier else { return Self { withdrawn, ..Self::default() } };
+        if spec.package_from.is_some() {
+            withdrawn.extend(spelled(&carrier.withdrawn_versions));
+        }
+        Self {
+            current: Spelled::reported(carrier.package_version.as_ref()),
+            retained: spelled(&carrier.retained_versions),
+            withdrawn,
+        }
+    }
+
+    /// The package, if it can be read.
+    #[must_use]
+    pub fn readable(&self) -> Option<&Spelled> {
+        self.current.as_ref().filter(|package| package.version.is_some())
+    }
+
+    /// Whether `version` must never be offered again.
+    #[must_use]
+    pub fn has_withdrawn(&self, version: &Spelled) -> bool {
+        self.withdrawn.iter().any(|withdrawn| withdrawn.is_same_as(version))
+    }
+
+    /// Whether the server can distribute `version`.
+    #[must_use]
+    pub fn offers(&self, version: &Spelled) -> bool {
+        self.current.iter().chain(&self.retained).any(|package| package.is_same_as(version))
+    }
+}

@@ -1,0 +1,155 @@
+//! The plan for one policy: its status, from what each of its fleets adds to it.
+
+use std::borrow::Cow;
+
+use super::conditions::Conditions;
+use super::facts::ZoneFact;
+use super::observed::ObservedPolicy;
+use super::outlook::earlier;
+use super::policy::Policy;
+use super::settings::available_settings;
+use super::tally::Tally;
+use super::version::Spelled;
+use crate::api::policy::{Mode, UpgradePolicyStatus};
+use crate::api::{Condition, Summary};
+use crate::values::{Phase, Timestamp};
+
+/// How many entries of the scope are told to match nobody.
+const MOST_UNMATCHED: usize = 20;
+
+/// What a fleet in the policy's scope brings to its status.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'a> {
+    /// What is counted in it.
+    pub tally: &'a Tally,
+    /// The package that it carries.
+    pub package: Option<&'a Spelled>,
+    /// Whether the fleet's status in the cluster already says what is planned.
+    pub settled: bool,
+}
+
+/// The plan for one policy at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyPlan {
+    /// The status that it should have.
+    pub status: UpgradePolicyStatus,
+    /// Until when it holds, as far as the policy's own range and period are concerned.
+    pub holds_until: Option<Timestamp>,
+}
+
+/// Plans a policy. `shares` come by the name of their fleet.
+#[must_use]
+pub fn plan_policy(
+    observed: &ObservedPolicy,
+    policy: &Policy,
+    shares: &[Share<'_>],
+    at: Timestamp,
+) -> PolicyPlan {
+    let mut total = Tally::of(policy);
+    for share in shares {
+        total.add(share.tally);
+    }
+    let distribution = Distribution::of(policy, &total, at);
+    let own_change = policy.effective_change_after(at);
+    let matched_fleets = u32::try_from(shares.len()).unwrap_or(u32::MAX);
+    let unmatched = total.hits.unmatched(&policy.scope).take(MOST_UNMATCHED).collect();
+    let packages = shares.iter().filter_map(|share| share.package);
+    let (observed_generation, conditions) = conditions(observed, policy, &total, shares, at);
+    let status = UpgradePolicyStatus {
+        observed_generation: Some(observed_generation),
+        conditions,
+        distribution_state: Some(Cow::Borrowed(distribution.state)),
+        next_transition_time: earlier(total.next_transition, own_change),
+        matched_fleets: Some(matched_fleets),
+        matched_clients: Some(total.matched_clients),
+        governed_clients: Some(total.governed.total),
+        summary: Some(total.governed),
+        unmatched,
+        available_settings: available_settings(policy, packages),
+    };
+    PolicyPlan { status, holds_until: earlier(distribution.holds_until, own_change) }
+}
+
+/// Whether a policy distributes at an instant, by its time range alone.
+struct Distribution {
+    state: &'static str,
+    holds_until: Option<Timestamp>,
+}
+
+impl Distribution {
+    fn of(policy: &Policy, total: &Tally, at: Timestamp) -> Self {
+        let off = policy.mode == Mode::NoUpgrade
+            || policy.suspended
+            || policy.is_invalid()
+            || !policy.is_effective(at);
+        if off {
+            return Self { state: "Off", holds_until: None };
+        }
+        let own = [policy.zone.clone().unwrap_or(ZoneFact::Missing)];
+        let zones = if total.zones.is_empty() { &own[..] } else { &total.zones };
+        let openings = zones.iter().map(|zone| policy.range.in_zone(zone.zone()));
+        let mut open = 0;
+        let mut holds_until = None;
+        for openings in openings {
+            open += usize::from(openings.phase_at(at) == Phase::Open);
+            holds_until = earlier(holds_until, openings.phase_ends(at));
+        }
+        let state = match open {
+            0 => "Closed",
+            all if all == zones.len() => "Open",
+            _ => "Mixed",
+        };
+        Self { state, holds_until }
+    }
+}
+
+/// The generation that is in force and the conditions that say so.
+fn conditions(
+    observed: &ObservedPolicy,
+    policy: &Policy,
+    total: &Tally,
+    shares: &[Share<'_>],
+    at: Timestamp,
+) -> (i64, Vec<Condition>) {
+    let before = observed.previous.as_ref().map(|previous| &previous.kept);
+    let previous = before.map_or(&[][..], |status| &status.conditions);
+    let make = Conditions { previous, generation: policy.generation, at };
+    let was_observed = before.and_then(|status| status.observed_generation).unwrap_or(-1);
+    let is_in_force = shares.iter().all(|share| share.settled);
+    let (generation, mut conditions) = if policy.is_invalid() {
+        let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
+        (policy.generation, make.stalled(reason, &policy.problems.join("; ")))
+    } else if was_observed == policy.generation || is_in_force {
+        // Once in force a generation stays so: what changes later is told by the fleets themselves.
+        let fleets = shares.len();
+        (policy.generation, make.ready(format!("In force in {fleets} fleets.")))
+    } else {
+        // No count of them: each fleet that comes to say so would be a write of the policy.
+        (was_observed, make.reconciling("Some of its fleets do not say so yet."))
+    };
+    conditions.push(complete(&make, policy, total.governed));
+    (generation, conditions)
+}
+
+/// Whether every governed client has arrived where it is to go.
+fn complete(make: &Conditions<'_>, policy: &Policy, governed: Summary) -> Condition {
+    let Summary { total, up_to_date, ahead, offline, .. } = governed;
+    let done = up_to_date + ahead + offline;
+    let (status, reason, message) = if policy.is_invalid() {
+        ("Unknown", "PolicyInvalid", "The policy is invalid.".to_owned())
+    } else if policy.mode == Mode::NoUpgrade {
+        ("Unknown", "NoUpgrade", "The policy distributes nothing.".to_owned())
+    } else if total == 0 {
+        ("False", "NoClients", "The policy governs no client.".to_owned())
+    } else if done == total {
+        ("True", "AllClientsAtTarget", arrived(governed))
+    } else {
+        ("False", "InProgress", format!("{done} of {total} clients are done."))
+    };
+    make.make("Complete", status, reason, message)
+}
+
+fn arrived(governed: Summary) -> String {
+    let Summary { up_to_date, ahead, offline, .. } = governed;
+    format!("{up_to_date} clients are at their target, {ahead} ahead of it, {offline} offline.")
+}

@@ -1,0 +1,89 @@
+//! The decision and the plan: from all policies and fleets of one namespace and an instant, every
+//! status, and the moment until which it holds.
+//!
+//! Nothing here does I/O or reads a clock, and the result does not depend on the order of the input.
+//! The controller and `clientfleet plan --local` call the same functions.
+//!
+//! One client's way through: [`facts`] are read from its spec, [`scope`] finds the policies that are
+//! about it, [`rules`] decide under the one that governs it, [`outlook`] looks ahead, and
+//! [`fleet`] writes its entry and adds it to each policy's [`tally`], from which [`governance`] makes
+//! the policy's status. [`planner`] keeps all of it up to date.
+
+pub mod conditions;
+pub mod facts;
+pub mod fleet;
+pub mod governance;
+pub mod observed;
+pub mod outlook;
+pub mod planner;
+pub mod policy;
+pub mod rules;
+pub mod scope;
+pub mod settings;
+pub mod state;
+pub mod tally;
+pub mod terms;
+pub mod version;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use observed::{Kind, Observed, ObservedFleet, ObservedPolicy};
+pub use planner::{Pass, Planned, Planner};
+pub use state::{Reason, State};
+
+use crate::api::Text;
+use crate::api::fleet::ClientFleetStatus;
+use crate::api::policy::UpgradePolicyStatus;
+use crate::values::Timestamp;
+
+/// All fleets and policies of one namespace, with their previous statuses, in any order.
+#[derive(Clone, Debug, Default)]
+pub struct Estate {
+    /// The fleets.
+    pub fleets: Vec<Arc<ObservedFleet>>,
+    /// The policies.
+    pub policies: Vec<Arc<ObservedPolicy>>,
+}
+
+/// What the statuses of a namespace should say, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Each fleet's status.
+    pub fleets: Vec<(Text, ClientFleetStatus)>,
+    /// Each policy's status.
+    pub policies: Vec<(Text, UpgradePolicyStatus)>,
+    /// The moment until which it holds, if nothing is written or reported; `None`: for ever.
+    pub until: Option<Timestamp>,
+}
+
+/// Plans a namespace at an instant.
+#[must_use]
+pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
+    let mut planner = Planner::default();
+    for policy in &estate.policies {
+        planner.observe_policy(Arc::clone(policy));
+    }
+    for fleet in &estate.fleets {
+        planner.observe_fleet(Arc::clone(fleet));
+    }
+    let Pass { fleets, policies, until } = planner.plan(at);
+    Plan { fleets: fleets.into_iter().map(named).collect(), policies: policies.into_iter().map(named).collect(), until }
+}
+
+fn named<K: Kind>(planned: Planned<K>) -> (Text, K::Status) {
+    (planned.observed.name().into(), Arc::unwrap_or_clone(planned.status))
+}
+
+/// The plan on which the controller settles at an instant: once the fleets say what is planned, so
+/// that their policies are in force.
+#[must_use]
+pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
+    let statuses: BTreeMap<Text, ClientFleetStatus> = plan(estate, at).fleets.into_iter().collect();
+    let written = |fleet: &Arc<ObservedFleet>| match statuses.get(fleet.name()) {
+        Some(status) => Arc::new(fleet.with_status(status.clone())),
+        None => Arc::clone(fleet),
+    };
+    let fleets = estate.fleets.iter().map(written).collect();
+    plan(&Estate { fleets, policies: estate.policies.clone() }, at)
+}

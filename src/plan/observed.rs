@@ -1,0 +1,271 @@
+//! An object as the cluster (or a file) holds it, kept so that nothing in it can stop the program:
+//! a spec that does not deserialise is carried as the reason why not, a status that does not counts
+//! as missing. Knows the API types, not what follows from them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus, LastOffer};
+use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
+use crate::api::{Condition, Text};
+use crate::values::Timestamp;
+
+/// One of our two kinds, with what is kept of its previous status.
+pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {
+    /// What the user wrote.
+    type Spec: DeserializeOwned + Clone + Debug + Send + Sync;
+    /// What the controller writes.
+    type Status: DeserializeOwned + Serialize + Hash + Clone + Debug + Send + Sync;
+    /// What planning again needs of the status that was read.
+    type Previous: From<Self::Status> + Clone + Debug + Send + Sync;
+}
+
+/// An object with its spec, or why that cannot be read.
+#[derive(Clone, Debug)]
+pub struct Observed<K: Kind> {
+    /// Name, generation, labels and the like; without `managedFields` and annotations, which can be
+    /// larger than all the rest and decide nothing.
+    pub metadata: ObjectMeta,
+    /// The spec, or a sentence on why it cannot be read.
+    pub spec: Result<K::Spec, String>,
+    /// What its status said.
+    pub previous: Option<Previous<K::Previous>>,
+}
+
+/// What is kept of a status.
+#[derive(Clone, Debug)]
+pub struct Previous<P> {
+    /// Of the whole status, to tell whether a write is owed.
+    pub digest: Digest,
+    /// What planning again needs of it.
+    pub kept: P,
+}
+
+impl<P> Previous<P> {
+    /// Keeps what is needed of a status.
+    pub fn of<S: Hash + Into<P>>(status: S) -> Self {
+        Self { digest: Digest::of(&status), kept: status.into() }
+    }
+}
+
+/// Tells statuses apart within one run of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest(u64);
+
+impl Digest {
+    /// The digest of a status; the same for the same content.
+    pub fn of(status: &impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        status.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// A fleet as observed.
+pub type ObservedFleet = Observed<ClientFleet>;
+/// A policy as observed.
+pub type ObservedPolicy = Observed<UpgradePolicy>;
+
+impl<K: Kind> Observed<K> {
+    /// The object's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The object's namespace; `default` where a file names none.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or("default")
+    }
+
+    /// Namespace and name.
+    #[must_use]
+    pub fn key(&self) -> (String, String) {
+        (self.namespace().to_owned(), self.name().to_owned())
+    }
+
+    /// Namespace and name as people write them.
+    #[must_use]
+    pub fn display_name(&self) -> String {
+        format!("{} {}/{}", K::kind(&()), self.namespace(), self.name())
+    }
+
+    /// The spec's generation; a file that gives none counts as the first.
+    #[must_use]
+    pub fn generation(&self) -> i64 {
+        self.metadata.generation.unwrap_or(1)
+    }
+
+    /// Whether it is being deleted.
+    #[must_use]
+    pub fn is_deleting(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// The value of one of its labels.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.metadata.labels.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Whether the stored status says the same as the planned one, so that no write is owed.
+    #[must_use]
+    pub fn says(&self, planned: Digest) -> bool {
+        self.previous.as_ref().is_some_and(|previous| previous.digest == planned)
+    }
+
+    /// The same object with another status.
+    #[must_use]
+    pub fn with_status(&self, status: K::Status) -> Self {
+        Self { previous: Some(Previous::of(status)), ..self.clone() }
+    }
+
+    /// Whether everything but the status and what the API server counts is the same: then a plan
+    /// made from the one holds for the other.
+    #[must_use]
+    pub fn asks_the_same_as(&self, other: &Self) -> bool {
+        let identity = |o: &Self| {
+            (o.metadata.uid.clone(), o.metadata.generation, o.is_deleting(), o.spec.is_ok())
+        };
+        identity(self) == identity(other) && self.metadata.labels == other.metadata.labels
+    }
+}
+
+impl<K: Kind> Resource for Observed<K> {
+    type DynamicType = ();
+    type Scope = K::Scope;
+
+    fn kind(dt: &()) -> Cow<'_, str> {
+        K::kind(dt)
+    }
+    fn group(dt: &()) -> Cow<'_, str> {
+        K::group(dt)
+    }
+    fn version(dt: &()) -> Cow<'_, str> {
+        K::version(dt)
+    }
+    fn plural(dt: &()) -> Cow<'_, str> {
+        K::plural(dt)
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Observed<K> {
+    /// Fails only where the metadata cannot be read, which an API server does not let happen.
+    /// Spec and status are taken as raw JSON first, so that neither can stop a whole watch.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Guard {
+            #[serde(default)]
+            metadata: ObjectMeta,
+            spec: Option<Box<RawValue>>,
+            status: Option<Box<RawValue>>,
+        }
+        let Guard { metadata, spec, status } = Guard::deserialize(deserializer)?;
+        let spec = match spec {
+            Some(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
+            None => Err("it has no `spec`".to_owned()),
+        };
+        let previous = status.and_then(|raw| serde_json::from_str::<K::Status>(raw.get()).ok());
+        Ok(Self {
+            metadata: ObjectMeta { managed_fields: None, annotations: None, ..metadata },
+            spec,
+            previous: previous.map(Previous::of),
+        })
+    }
+}
+
+/// What is kept of a fleet's status: rows take the more memory the more of them are kept whole, and
+/// a plan needs only since when a client is in its state and what it was offered last.
+#[derive(Clone, Debug)]
+pub struct PreviousFleet {
+    /// The generation it was computed from.
+    pub observed_generation: Option<i64>,
+    /// Its conditions, for the time of their last change.
+    pub conditions: Vec<Condition>,
+    rows: Box<[PreviousRow]>,
+}
+
+/// What is kept of one client's entry.
+#[derive(Clone, Debug)]
+pub struct PreviousRow {
+    name: Text,
+    /// Its state then.
+    pub state: Cow<'static, str>,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Its last offer.
+    pub offer: Option<Box<LastOffer>>,
+}
+
+impl PreviousFleet {
+    /// Its entries by name. Rows keep the order of the spec, so that the entry is found at
+    /// `index` unless clients have come or gone.
+    #[must_use]
+    pub fn lookup(&self) -> PreviousRows<'_> {
+        PreviousRows { rows: &self.rows, by_name: None }
+    }
+}
+
+/// Finds previous entries; builds an index only when the order has changed.
+#[derive(Debug)]
+pub struct PreviousRows<'a> {
+    rows: &'a [PreviousRow],
+    by_name: Option<BTreeMap<&'a str, usize>>,
+}
+
+impl<'a> PreviousRows<'a> {
+    /// The entry of client `name`, which stands at `index` in the spec.
+    pub fn find(&mut self, index: usize, name: &str) -> Option<&'a PreviousRow> {
+        if let Some(row) = self.rows.get(index).filter(|row| row.name.as_str() == name) {
+            return Some(row);
+        }
+        let rows = self.rows;
+        let by_name = self.by_name.get_or_insert_with(|| {
+            rows.iter().enumerate().map(|(index, row)| (row.name.as_str(), index)).collect()
+        });
+        by_name.get(name).map(|&index| &rows[index])
+    }
+}
+
+impl From<ClientFleetStatus> for PreviousFleet {
+    fn from(status: ClientFleetStatus) -> Self {
+        let rows = status.clients.unwrap_or_default().into_iter().map(|row| PreviousRow {
+            name: row.name,
+            state: row.state,
+            since: row.last_transition_time,
+            offer: row.last_offer,
+        });
+        Self {
+            observed_generation: status.observed_generation,
+            conditions: status.conditions,
+            rows: rows.collect(),
+        }
+    }
+}
+
+impl Kind for ClientFleet {
+    type Spec = ClientFleetSpec;
+    type Status = ClientFleetStatus;
+    type Previous = PreviousFleet;
+}
+
+impl Kind for UpgradePolicy {
+    type Spec = UpgradePolicySpec;
+    type Status = UpgradePolicyStatus;
+    type Previous = UpgradePolicyStatus;
+}

@@ -1,0 +1,125 @@
+//! When a client's offer changes next, and how long what is decided for it stays as it is. Found by
+//! asking the rules again at the instants at which their answer can change, so that there is one
+//! source of what is offered.
+
+use chrono::TimeDelta;
+
+use super::rules::{Case, Lasts, Rule, decide};
+use super::state::State;
+use super::terms::Terms;
+use crate::values::Timestamp;
+
+/// How far ahead the next change of an offer is told.
+pub const HORIZON: TimeDelta = TimeDelta::days(731);
+
+/// What is ahead of a client if nothing is written or reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// When its offer changes next, up to [`HORIZON`] from now.
+    pub next_transition: Option<Timestamp>,
+    /// Until when its whole entry, this outlook included, stays the same. It may be an instant too
+    /// early, never too late.
+    pub holds_until: Option<Timestamp>,
+}
+
+/// The policies that hold one client in scope, the one that comes first by precedence first.
+#[derive(Clone, Copy, Debug)]
+pub struct Contenders<'a> {
+    /// What each of them means for the client.
+    pub terms: &'a [&'a Terms<'a>],
+}
+
+impl<'a> Contenders<'a> {
+    /// The one that governs the client at `at`.
+    #[must_use]
+    pub fn governing(self, at: Timestamp) -> Option<&'a Terms<'a>> {
+        self.terms.iter().find(|terms| terms.policy.is_effective(at)).copied()
+    }
+
+    fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
+        let changes = self.terms.iter().filter_map(|t| t.policy.effective_change_after(at));
+        changes.min()
+    }
+}
+
+/// The earlier of two instants that may not come.
+#[must_use]
+pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
+/// Looks ahead from a case that `rule` has decided.
+#[must_use]
+pub fn outlook<'a>(now: &Case<'a>, rule: &'static Rule, contenders: Contenders<'a>) -> Outlook {
+    let ahead = if rule.state == State::Offline {
+        // Nobody knows whether it comes back: no opening is promised.
+        Ahead::Nothing
+    } else {
+        next_transition(now, rule, contenders)
+    };
+    let here = earlier(lasts_until(now, rule), contenders.effective_change_after(now.at));
+    match ahead {
+        Ahead::Nothing => Outlook { next_transition: None, holds_until: here },
+        Ahead::Transition(t) => Outlook { next_transition: Some(t), holds_until: here },
+        Ahead::BeyondHorizon(t) => {
+            Outlook { next_transition: None, holds_until: earlier(here, t.checked_sub_signed(HORIZON)) }
+        }
+    }
+}
+
+enum Ahead {
+    Nothing,
+    Transition(Timestamp),
+    /// Something may change at this instant, which comes into sight later.
+    BeyondHorizon(Timestamp),
+}
+
+fn next_transition<'a>(now: &Case<'a>, rule: &'static Rule, contenders: Contenders<'a>) -> Ahead {
+    let offered = offer(now, rule);
+    // Going offline counts only as the end of an offer.
+    let mut case = Case { absence_counts: offered.is_some(), ..*now };
+    let mut rule = rule;
+    loop {
+        let event = earlier(offer_event(&case, rule), contenders.effective_change_after(case.at));
+        let Some(event) = event else { return Ahead::Nothing };
+        if event.signed_duration_since(now.at) > HORIZON {
+            return Ahead::BeyondHorizon(event);
+        }
+        case = Case { at: event, terms: contenders.governing(event), ..case };
+        rule = decide(&case);
+        if offer(&case, rule) != offered {
+            return Ahead::Transition(event);
+        }
+    }
+}
+
+/// The policy by which a client is offered its target; a policy has one target in a fleet, so that
+/// this is all of the offer that time can change.
+fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
+    let terms = case.terms.filter(|_| rule.state == State::Distributing)?;
+    Some(terms.policy.name.as_str())
+}
+
+/// The first instant after the case's at which its offer can be another under the same policy.
+fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
+    match rule.lasts {
+        Lasts::Always | Lasts::UntilAbsent => None,
+        Lasts::UntilRetry => case.retry_from(),
+        Lasts::WhilePhase if rule.state == State::Distributing => {
+            let absent = case.offline_from().filter(|_| case.absence_counts);
+            earlier(case.terms?.next_closing(case.at), absent)
+        }
+        Lasts::WhilePhase => case.terms?.next_opening(case.at),
+    }
+}
+
+/// The first instant after the case's at which another rule can decide under the same policy.
+fn lasts_until(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
+    let ends = match rule.lasts {
+        Lasts::Always => return None,
+        Lasts::UntilAbsent => None,
+        Lasts::UntilRetry => case.retry_from(),
+        Lasts::WhilePhase => case.terms.and_then(|terms| terms.phase_ends(case.at)),
+    };
+    earlier(ends, case.offline_from())
+}

@@ -1,0 +1,197 @@
+//! The decision for one client: twenty-two rules, the first that holds decides. One list, so that
+//! whatever explains a decision reads the same rules that made it.
+//!
+//! Deciding reads no clock: the instant is a part of the [`Case`].
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::policy::Policy;
+use super::state::{Reason, State};
+use super::terms::{Target, Terms};
+use super::version::Spelled;
+use crate::api::policy::Mode;
+use crate::values::{Phase, Timestamp};
+
+/// What is decided about: a client under the policy that governs it, at an instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The facts about the client.
+    pub client: &'a Facts<'a>,
+    /// What its policy means in its fleet and its zone; `None` when no policy governs it.
+    pub terms: Option<&'a Terms<'a>>,
+    /// The instant.
+    pub at: Timestamp,
+    /// Whether it counts that the client has not been seen for long. It does not where the next
+    /// opening is told of a client that may come back.
+    pub absence_counts: bool,
+}
+
+/// One rule of the decision.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its number in the documentation.
+    pub number: u8,
+    /// The state of a client for which it is the first that holds.
+    pub state: State,
+    /// And the reason.
+    pub reason: Reason,
+    /// How long that lasts while the same policy governs and nothing is written or reported.
+    pub lasts: Lasts,
+    /// Whether it holds.
+    pub holds: fn(&Case<'_>) -> bool,
+}
+
+/// What ends a decision by the passing of time alone, while the same policy governs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// Nothing does.
+    Always,
+    /// Nothing but that the client is not seen for long.
+    UntilAbsent,
+    /// The end of the wait after a failed installation, or absence.
+    UntilRetry,
+    /// A change of the phase that distribution is in, or absence.
+    WhilePhase,
+}
+
+/// Shorthand for the table below.
+const fn rule(
+    number: u8,
+    state: State,
+    reason: Reason,
+    lasts: Lasts,
+    holds: fn(&Case<'_>) -> bool,
+) -> Rule {
+    Rule { number, state, reason, lasts, holds }
+}
+
+/// The rules. The first that holds decides; the last one always does.
+#[rustfmt::skip]
+pub static RULES: [Rule; 22] = {
+    use Lasts::{Always, UntilAbsent, UntilRetry, WhilePhase};
+    use State::*;
+    [
+        rule( 1, Unmanaged,       Reason::NoMatchingPolicy,        Always,      |c| c.terms.is_none()),
+        rule( 2, Blocked,         Reason::PolicyInvalid,           Always,      |c| c.policy(Policy::is_invalid)),
+        rule( 3, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.is_no_upgrade() && c.client.other_version_is_staged()),
+        rule( 4, Held,            Reason::NoUpgrade,               Always,      |c| c.is_no_upgrade()),
+        rule( 5, Blocked,         Reason::ClientVersionUnreadable, Always,      |c| c.against_target() == Against::VersionUnreadable),
+        rule( 6, Blocked,         Reason::PackageUnknown,          Always,      |c| c.target().is_none()),
+        rule( 7, Blocked,         Reason::PackageWithdrawn,        Always,      |c| c.target().is_some_and(|t| t.withdrawn)),
+        rule( 8, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.has_arrived() && c.client.other_version_is_staged()),
+        rule( 9, UpToDate,        Reason::AtTarget,                Always,      |c| c.against_target() == Against::Same),
+        rule(10, Ahead,           Reason::DowngradeNotAllowed,     Always,      |c| c.has_arrived()),
+        rule(11, Offline,         Reason::NotSeen,                 Always,      |c| c.absence_counts && c.offline_from().is_some_and(|t| c.at >= t)),
+        rule(12, RestartRequired, Reason::RestartPending,          UntilAbsent, |c| c.is_target_staged()),
+        rule(13, Blocked,         Reason::PackageUnavailable,      UntilAbsent, |c| !c.target().is_some_and(|t| t.available)),
+        rule(14, Failed,          Reason::InstallFailed,           UntilRetry,  |c| c.has_failed() && c.retry_from().is_none_or(|t| c.at < t)),
+        rule(15, Held,            Reason::PolicySuspended,         UntilAbsent, |c| c.policy(|p| p.suspended)),
+        rule(16, Blocked,         Reason::TimeZoneUnknown,         UntilAbsent, |c| c.lacks_zone()),
+        rule(17, Held,            Reason::DistributionEnded,       UntilAbsent, |c| c.phase() == Phase::Ended),
+        rule(18, Waiting,         Reason::NotStarted,              WhilePhase,  |c| c.phase() == Phase::NotStarted),
+        rule(19, Waiting,         Reason::Excluded,                WhilePhase,  |c| c.phase() == Phase::Excluded),
+        rule(20, Waiting,         Reason::OutsideWindow,           WhilePhase,  |c| c.phase() == Phase::OutsideWindow),
+        rule(21, Distributing,    Reason::UpgradeOffered,          WhilePhase,  |c| c.against_target() == Against::Older),
+        rule(22, Distributing,    Reason::DowngradeOffered,        WhilePhase,  |_| true),
+    ]
+};
+
+/// The rule number from which on the target is known, and shown.
+pub const TARGET_KNOWN_FROM: u8 = 7;
+
+/// The rule that decides a case.
+#[must_use]
+pub fn decide(case: &Case<'_>) -> &'static Rule {
+    RULES.iter().find(|rule| (rule.holds)(case)).unwrap_or(&RULES[RULES.len() - 1])
+}
+
+/// How the version a client runs compares with its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Against {
+    VersionUnreadable,
+    TargetUnknown,
+    Older,
+    Same,
+    Newer,
+}
+
+impl Case<'_> {
+    fn policy(&self, question: impl Fn(&Policy) -> bool) -> bool {
+        self.terms.is_some_and(|terms| question(terms.policy))
+    }
+
+    fn is_no_upgrade(&self) -> bool {
+        self.policy(|policy| policy.mode == Mode::NoUpgrade)
+    }
+
+    /// The version that the client is to run.
+    #[must_use]
+    pub fn target(&self) -> Option<Target<'_>> {
+        self.terms.and_then(|terms| terms.target)
+    }
+
+    fn against_target(&self) -> Against {
+        let Some(version) = self.client.version.as_ref().and_then(|v| v.version.as_ref()) else {
+            return Against::VersionUnreadable;
+        };
+        let target = self.terms.and_then(|terms| terms.target.as_ref());
+        match target.and_then(|target| target.version.version.as_ref()) {
+            None => Against::TargetUnknown,
+            Some(target) => match version.cmp(target) {
+                Ordering::Less => Against::Older,
+                Ordering::Equal => Against::Same,
+                Ordering::Greater => Against::Newer,
+            },
+        }
+    }
+
+    /// Whether it is where it may go: at the target, or above it where no downgrade is allowed.
+    fn has_arrived(&self) -> bool {
+        match self.against_target() {
+            Against::Same => true,
+            Against::Newer => !self.policy(|policy| policy.allow_downgrade),
+            Against::Older | Against::VersionUnreadable | Against::TargetUnknown => false,
+        }
+    }
+
+    fn is_target(&self, version: Option<&Spelled>) -> bool {
+        let target = self.terms.and_then(|terms| terms.target.as_ref());
+        target.zip(version).is_some_and(|(target, version)| target.version.is_same_as(version))
+    }
+
+    fn is_target_staged(&self) -> bool {
+        self.is_target(self.client.staged.as_ref())
+    }
+
+    fn has_failed(&self) -> bool {
+        self.is_target(self.client.failed_version.as_ref())
+    }
+
+    /// From when on the client is offline, if it is not seen before.
+    #[must_use]
+    pub fn offline_from(&self) -> Option<Timestamp> {
+        later(self.client.last_seen?, self.terms?.policy.offline_after?)
+    }
+
+    /// From when on a client that failed is offered its target again. `None`: never by itself.
+    #[must_use]
+    pub fn retry_from(&self) -> Option<Timestamp> {
+        later(self.client.failed_at?, self.terms?.policy.retry_after)
+    }
+
+    fn lacks_zone(&self) -> bool {
+        self.terms.is_some_and(|t| t.policy.range.needs_zone() && t.zone.zone().is_none())
+    }
+
+    fn phase(&self) -> Phase {
+        self.terms.map_or(Phase::Ended, |terms| terms.phase_at(self.at))
+    }
+}
+
+/// `start` plus so many seconds; `None` beyond what can be told, which never comes.
+fn later(start: Timestamp, seconds: i64) -> Option<Timestamp> {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    start.checked_add_signed(chrono::Duration::from_std(Duration::from_secs(seconds)).ok()?)
+}

@@ -1,0 +1,247 @@
+//! Which clients a policy is about: its scope, parsed once. Knows what a client looks like, not what
+//! is decided for it.
+//!
+//! A criterion that cannot be read counts as matching in `clients` and `fleetSelector` and as not
+//! matching in `exclude`: its policy is invalid, and an invalid policy blocks whom it governs, so
+//! that the doubt keeps more clients where they are.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::api::policy::{ClientSelector, LabelSelector, Scope as ScopeSpec};
+use crate::api::{Labels, Text};
+use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
+
+/// A parsed scope.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    fleet_selector: Option<Criterion<Vec<Requirement>>>,
+    /// The selectors of `scope.clients`; `None`: every client.
+    pub clients: Option<Vec<Selector>>,
+    /// The selectors of `scope.exclude`.
+    pub exclude: Vec<Selector>,
+}
+
+/// What a scope looks at in a client.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The client's name.
+    pub name: &'a str,
+    /// Its labels.
+    pub labels: &'a Labels,
+    /// Its address, where it can be read.
+    pub ip: Option<IpAddr>,
+    /// Name, computer, IP and last user in folded case; empty where absent.
+    pub folded: [&'a str; 4],
+}
+
+impl Subject<'_> {
+    fn computer(&self) -> &str {
+        self.folded[1]
+    }
+    fn user(&self) -> &str {
+        self.folded[3]
+    }
+}
+
+impl Scope {
+    /// Reads a scope; without one, everything is in scope.
+    #[must_use]
+    pub fn read(spec: Option<&ScopeSpec>) -> Self {
+        let Some(spec) = spec else { return Self::default() };
+        let selectors = |list: &Vec<ClientSelector>| list.iter().map(Selector::read).collect();
+        Self {
+            fleet_selector: spec.fleet_selector.as_ref().map(read_labels),
+            clients: spec.clients.as_ref().filter(|list| !list.is_empty()).map(selectors),
+            exclude: spec.exclude.as_ref().map(selectors).unwrap_or_default(),
+        }
+    }
+
+    /// Whether a fleet of which `label` gives the value of a label's key is in scope.
+    pub fn holds_fleet<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let Some(selector) = &self.fleet_selector else { return true };
+        selector.matches(true, |requirements| requirements.iter().all(|r| r.holds(&label)))
+    }
+
+    /// Whether a client of a fleet that is in scope is in scope too.
+    #[must_use]
+    pub fn holds_client(&self, subject: &Subject<'_>) -> bool {
+        let included = match &self.clients {
+            None => true,
+            Some(selectors) => selectors.iter().any(|s| s.matches(subject, true)),
+        };
+        included && !self.exclude.iter().any(|s| s.matches(subject, false))
+    }
+
+    /// Whether it looks at anything but the fleet.
+    #[must_use]
+    pub fn looks_at_clients(&self) -> bool {
+        self.clients.is_some() || !self.exclude.is_empty()
+    }
+}
+
+/// Something that a client is measured by, or that cannot be read.
+#[derive(Clone, Debug)]
+pub enum Criterion<T> {
+    /// It can be asked.
+    Readable(T),
+    /// It cannot be.
+    Unreadable,
+}
+
+impl<T> Criterion<T> {
+    fn matches(&self, if_unreadable: bool, holds: impl FnOnce(&T) -> bool) -> bool {
+        match self {
+            Self::Readable(criterion) => holds(criterion),
+            Self::Unreadable => if_unreadable,
+        }
+    }
+}
+
+/// A parsed client selector: all the criteria that it has must match.
+#[derive(Clone, Debug, Default)]
+pub struct Selector {
+    names: Option<Criterion<Listed>>,
+    computers: Option<Criterion<Listed>>,
+    users: Option<Criterion<Listed>>,
+    cidrs: Option<Criterion<Vec<IpNet>>>,
+    labels: Option<Criterion<Vec<Requirement>>>,
+    search: Option<Criterion<Keywords>>,
+    entries: Vec<Entry>,
+}
+
+type Listed = BTreeSet<String>;
+
+/// One value of a list in a selector, that by itself should match some client.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The list that it stands in.
+    pub list: &'static str,
+    /// The value as it is written.
+    pub value: Text,
+    test: EntryTest,
+}
+
+#[derive(Clone, Debug)]
+enum EntryTest {
+    Name(Text),
+    Computer(String),
+    User(String),
+    Cidr(Option<IpNet>),
+}
+
+impl Entry {
+    /// Whether the value by itself matches a client.
+    #[must_use]
+    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+        match &self.test {
+            EntryTest::Name(name) => name.as_str() == subject.name,
+            EntryTest::Computer(computer) => !computer.is_empty() && computer == subject.computer(),
+            EntryTest::User(user) => !user.is_empty() && user == subject.user(),
+            EntryTest::Cidr(cidr) => contains(cidr.as_slice(), subject.ip),
+        }
+    }
+}
+
+impl Selector {
+    fn read(spec: &ClientSelector) -> Self {
+        let exact = |value: &Text| value.to_string();
+        let folded = |value: &Text| fold_case(value);
+        let search = |text: &Text| {
+            Keywords::parse(text).map_or(Criterion::Unreadable, Criterion::Readable)
+        };
+        Self {
+            names: spec.names.as_ref().map(|list| read_list(list, exact)),
+            computers: spec.computers.as_ref().map(|list| read_list(list, folded)),
+            users: spec.users.as_ref().map(|list| read_list(list, folded)),
+            cidrs: spec.cidrs.as_ref().map(|list| read_cidrs(list)),
+            labels: spec.label_selector.as_ref().map(read_labels),
+            search: spec.search.as_ref().map(search),
+            entries: read_entries(spec),
+        }
+    }
+
+    /// The values it lists, in the order written, each once.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Whether all its criteria match; one that cannot be read counts as `if_unreadable`.
+    #[must_use]
+    pub fn matches(&self, subject: &Subject<'_>, if_unreadable: bool) -> bool {
+        let listed = |criterion: &Option<Criterion<Listed>>, value: &str| {
+            criterion.as_ref().is_none_or(|c| c.matches(if_unreadable, |list| list.contains(value)))
+        };
+        let holds_labels = |requirements: &Vec<Requirement>| {
+            requirements.iter().all(|r| r.holds(|key| subject.labels.get(key)))
+        };
+        if self.is_empty() {
+            return if_unreadable;
+        }
+        listed(&self.names, subject.name)
+            && listed(&self.computers, subject.computer())
+            && listed(&self.users, subject.user())
+            && self.cidrs.as_ref().is_none_or(|c| {
+                c.matches(if_unreadable, |cidrs| contains(cidrs, subject.ip))
+            })
+            && self.labels.as_ref().is_none_or(|c| c.matches(if_unreadable, holds_labels))
+            && self.search.as_ref().is_none_or(|c| {
+                c.matches(if_unreadable, |keywords| keywords.occur_in(&subject.folded))
+            })
+    }
+
+    /// A selector without criteria says nothing, so that it counts as one that cannot be read.
+    fn is_empty(&self) -> bool {
+        self.names.is_none()
+            && self.computers.is_none()
+            && self.users.is_none()
+            && self.cidrs.is_none()
+            && self.labels.is_none()
+            && self.search.is_none()
+    }
+}
+
+fn contains(cidrs: &[IpNet], ip: Option<IpAddr>) -> bool {
+    ip.is_some_and(|ip| cidrs.iter().any(|cidr| cidr.contains(&ip)))
+}
+
+fn read_list(list: &[Text], key: impl Fn(&Text) -> String) -> Criterion<Listed> {
+    if list.is_empty() || list.iter().any(|value| value.is_empty()) {
+        return Criterion::Unreadable;
+    }
+    Criterion::Readable(list.iter().map(key).collect())
+}
+
+fn read_cidrs(list: &[Text]) -> Criterion<Vec<IpNet>> {
+    let networks: Option<Vec<IpNet>> = list.iter().map(|cidr| parse_cidr(cidr)).collect();
+    networks.filter(|list| !list.is_empty()).map_or(Criterion::Unreadable, Criterion::Readable)
+}
+
+fn read_labels(selector: &LabelSelector) -> Criterion<Vec<Requirement>> {
+    let equal = selector.match_labels.iter().flat_map(Labels::iter);
+    let equal = equal.map(|(key, value)| Requirement::parse(key, "In", &[value]));
+    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
+        let values: Vec<&str> = expression.values.iter().flatten().map(Text::as_str).collect();
+        Requirement::parse(&expression.key, &expression.operator, &values)
+    });
+    let requirements: Option<Vec<Requirement>> = equal.chain(expressions).collect();
+    requirements.filter(|all| !all.is_empty()).map_or(Criterion::Unreadable, Criterion::Readable)
+}
+
+fn read_entries(spec: &ClientSelector) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut add = |list: &'static str, values: &Option<Vec<Text>>, test: fn(&Text) -> EntryTest| {
+        let mut seen = BTreeSet::new();
+        for value in values.iter().flatten().filter(|value| seen.insert(value.as_str())) {
+            entries.push(Entry { list, value: value.clone(), test: test(value) });
+        }
+    };
+    add("names", &spec.names, |value| EntryTest::Name(value.clone()));
+    add("computers", &spec.computers, |value| EntryTest::Computer(fold_case(value)));
+    add("users", &spec.users, |value| EntryTest::User(fold_case(value)));
+    add("cidrs", &spec.cidrs, |value| EntryTest::Cidr(parse_cidr(value)));
+    entries
+}

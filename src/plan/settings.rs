@@ -1,0 +1,38 @@
+//! What an administrator can choose for a policy now.
+
+use std::borrow::Cow;
+
+use super::policy::Policy;
+use super::version::Spelled;
+use crate::api::policy::{Mode, Setting};
+
+/// How many versions are listed; the lock and the highest are kept.
+const MOST_VERSIONS: usize = 20;
+
+/// The choices: no upgrade, automatic upgrade, then the lock and each package that the policy's
+/// fleets carry, ascending, equal versions once. `packages` come by the name of their fleet: of equal
+/// ones the lock's spelling counts, else the first fleet's. What cannot be read is left out.
+pub fn available_settings<'a>(
+    policy: &'a Policy,
+    packages: impl Iterator<Item = &'a Spelled>,
+) -> Vec<Setting> {
+    let mut versions: Vec<&Spelled> = Vec::new();
+    for version in policy.lock.iter().chain(packages).filter(|v| v.version.is_some()) {
+        if !versions.iter().any(|known| known.is_same_as(version)) {
+            versions.push(version);
+        }
+    }
+    versions.sort_by(|a, b| a.version.cmp(&b.version));
+    while versions.len() > MOST_VERSIONS {
+        let is_lock = |v: &Spelled| policy.lock.as_ref().is_some_and(|lock| lock.is_same_as(v));
+        let lowest = versions.iter().position(|version| !is_lock(version)).unwrap_or(0);
+        versions.remove(lowest);
+    }
+    let setting = |mode: Mode, version: Option<&Spelled>| Setting {
+        mode: Cow::Borrowed(mode.as_str()),
+        version: version.map(|version| version.text.clone()),
+    };
+    let modes = [setting(Mode::NoUpgrade, None), setting(Mode::AutoUpgrade, None)];
+    let locks = versions.into_iter().map(|version| setting(Mode::OnlyUpgradeTo, Some(version)));
+    modes.into_iter().chain(locks).collect()
+}

@@ -1,0 +1,95 @@
+//! What a policy means for those clients of one fleet that share a time zone: its target there, and
+//! when distribution is open for them. Worked out once for all of them.
+
+use std::cell::OnceCell;
+
+use super::facts::{Package, ZoneFact};
+use super::policy::Policy;
+use super::version::Spelled;
+use crate::api::policy::Mode;
+use crate::values::{Openings, Phase, Timestamp};
+
+/// A policy in a fleet, in a zone.
+#[derive(Debug)]
+pub struct Terms<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// The version to run; `None` for `NoUpgrade` and where the package is not known.
+    pub target: Option<Target<'a>>,
+    /// The clients' zone: the policy's, else the client's, else the fleet's.
+    pub zone: &'a ZoneFact,
+    openings: Openings<'a>,
+    now: Timestamp,
+    /// The answers at `now`, which most of the clients ask for.
+    at_now: [OnceCell<Option<Timestamp>>; 3],
+    phase_now: OnceCell<Phase>,
+}
+
+/// The version that a client is to run, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// As the policy or the fleet writes it.
+    pub version: &'a Spelled,
+    /// Whether it must never be offered again.
+    pub withdrawn: bool,
+    /// Whether the server can distribute it.
+    pub available: bool,
+}
+
+impl<'a> Terms<'a> {
+    /// What `policy` means where `package` is carried and `zone` is the client's own, or else its
+    /// fleet's. `now` is the instant that is planned for.
+    #[must_use]
+    pub fn new(policy: &'a Policy, package: &'a Package, zone: &'a ZoneFact, now: Timestamp) -> Self {
+        let zone = policy.zone.as_ref().unwrap_or(zone);
+        let version = match policy.mode {
+            Mode::NoUpgrade => None,
+            Mode::AutoUpgrade => package.readable(),
+            Mode::OnlyUpgradeTo => policy.lock.as_ref(),
+        };
+        let target = version.map(|version| Target {
+            version,
+            withdrawn: package.has_withdrawn(version),
+            available: package.offers(version),
+        });
+        let openings = policy.range.in_zone(zone.zone());
+        Self { policy, target, zone, openings, now, at_now: Default::default(), phase_now: OnceCell::new() }
+    }
+
+    /// The phase that distribution is in at `t`.
+    #[must_use]
+    pub fn phase_at(&self, t: Timestamp) -> Phase {
+        if t == self.now {
+            *self.phase_now.get_or_init(|| self.openings.phase_at(t))
+        } else {
+            self.openings.phase_at(t)
+        }
+    }
+
+    /// The first instant from `t` on at which distribution is open.
+    #[must_use]
+    pub fn next_opening(&self, t: Timestamp) -> Option<Timestamp> {
+        self.remembered(0, t, |t| self.openings.next_opening(t))
+    }
+
+    /// The first instant after `t`, at which distribution is open, at which it is not.
+    #[must_use]
+    pub fn next_closing(&self, t: Timestamp) -> Option<Timestamp> {
+        self.remembered(1, t, |t| self.openings.next_closing(t))
+    }
+
+    /// The first instant after `t` at which the phase is another.
+    #[must_use]
+    pub fn phase_ends(&self, t: Timestamp) -> Option<Timestamp> {
+        self.remembered(2, t, |t| self.openings.phase_ends(t))
+    }
+
+    fn remembered(
+        &self,
+        question: usize,
+        t: Timestamp,
+        ask: impl FnOnce(Timestamp) -> Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        if t == self.now { *self.at_now[question].get_or_init(|| ask(t)) } else { ask(t) }
+    }
+}

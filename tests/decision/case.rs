@@ -1,0 +1,144 @@
+//! One row of the decision table: an estate of one client under at most one policy.
+
+use std::sync::Arc;
+
+use clientfleet::api::fleet::ClientStatus;
+use clientfleet::api::{ClientFleet, UpgradePolicy};
+use clientfleet::plan::facts::{Facts, Package, ZoneFact};
+use clientfleet::plan::policy::Policy;
+use clientfleet::plan::rules::{Case, Rule};
+use clientfleet::plan::terms::Terms;
+use clientfleet::plan::{Estate, Observed, plan};
+use clientfleet::values::Timestamp;
+use serde_json::{Value, json};
+
+/// Tuesday noon in Berlin (11:00 UTC), a date without exclusions and outside the night window.
+pub const NOON: &str = "2026-11-24T11:00:00Z";
+
+/// A row: what is written, and the rule that decides.
+pub struct Row {
+    pub what: &'static str,
+    pub policy: Option<Value>,
+    pub fleet: Value,
+    pub client: Value,
+    pub at: &'static str,
+    pub rule: u8,
+    /// The next rule, where the facts are such that it would decide without this one.
+    pub also: Option<u8>,
+}
+
+/// A row in which nothing stands in the way of an upgrade, to be changed by what it is about.
+pub fn row(what: &'static str, rule: u8) -> Row {
+    Row {
+        what,
+        policy: Some(json!({"upgrade": {"mode": "AutoUpgrade"}})),
+        fleet: json!({"packageVersion": "3.60", "timeZone": "Europe/Berlin"}),
+        client: json!({"version": "3.59"}),
+        at: NOON,
+        rule,
+        also: None,
+    }
+}
+
+impl Row {
+    /// Changes fields of the policy's spec; `null` takes one away.
+    pub fn policy(mut self, changes: Value) -> Self {
+        merge(self.policy.get_or_insert(json!({})), changes);
+        self
+    }
+
+    pub fn no_policy(mut self) -> Self {
+        self.policy = None;
+        self
+    }
+
+    pub fn fleet(mut self, changes: Value) -> Self {
+        merge(&mut self.fleet, changes);
+        self
+    }
+
+    /// Changes what the client reports.
+    pub fn client(mut self, changes: Value) -> Self {
+        merge(&mut self.client, changes);
+        self
+    }
+
+    pub fn at(mut self, at: &'static str) -> Self {
+        self.at = at;
+        self
+    }
+
+    /// The facts of the next rule are there as well.
+    pub fn also(mut self, rule: u8) -> Self {
+        self.also = Some(rule);
+        self
+    }
+
+    fn instant(&self) -> Timestamp {
+        self.at.parse().unwrap()
+    }
+
+    fn observed_fleet(&self) -> Observed<ClientFleet> {
+        let mut spec = self.fleet.clone();
+        spec["clients"] = json!([{"name": "pc", "reported": self.client}]);
+        observed(&json!({"metadata": {"name": "fleet"}, "spec": spec}))
+    }
+
+    fn observed_policy(&self) -> Option<Observed<UpgradePolicy>> {
+        let spec = self.policy.as_ref()?;
+        Some(observed(&json!({"metadata": {"name": "policy"}, "spec": spec})))
+    }
+
+    /// The number of the rule that decides, of rules in this order.
+    pub fn decide(&self, rules: &[&Rule]) -> u8 {
+        let fleet = self.observed_fleet().spec.unwrap();
+        let policy = self.observed_policy().map(|policy| Policy::read(&policy));
+        let package = Package::read(&fleet, None);
+        let zone = ZoneFact::read(fleet.time_zone.as_ref());
+        let at = self.instant();
+        let facts = Facts::read(&fleet.clients.as_ref().unwrap()[0]);
+        let governs = |p: &&Policy| p.is_effective(at) && p.scope.holds_client(&facts.subject());
+        let policy = policy.as_ref().filter(governs);
+        let terms = policy.map(|policy| Terms::new(policy, &package, &zone, at));
+        let case = Case { client: &facts, terms: terms.as_ref(), at, absence_counts: true };
+        rules.iter().find(|rule| (rule.holds)(&case)).unwrap().number
+    }
+
+    /// What the whole plan says of the client.
+    pub fn planned(&self) -> ClientStatus {
+        let estate = Estate {
+            fleets: vec![Arc::new(self.observed_fleet())],
+            policies: self.observed_policy().into_iter().map(Arc::new).collect(),
+        };
+        let (_, status) = plan(&estate, self.instant()).fleets.remove(0);
+        status.clients.unwrap().remove(0)
+    }
+}
+
+fn observed<T: serde::de::DeserializeOwned>(object: &Value) -> T {
+    serde_json::from_str(&object.to_string()).unwrap()
+}
+
+/// RFC 7396: `null` takes a field away.
+fn merge(into: &mut Value, changes: Value) {
+    let (Value::Object(into), Value::Object(changes)) = (into, changes) else {
+        panic!("only objects are merged");
+    };
+    for (field, value) in changes {
+        match value {
+            Value::Null => {
+                into.remove(&field);
+            }
+            Value::Object(_) => {
+                let inner = into.entry(field).or_insert(json!({}));
+                if !inner.is_object() {
+                    *inner = json!({});
+                }
+                merge(inner, value);
+            }
+            value => {
+                into.insert(field, value);
+            }
+        }
+    }
+}
