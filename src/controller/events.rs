@@ -1,0 +1,131 @@
+//! Events on policies: one for each change that somebody may wait for, told only after the status
+//! that says so has been written.
+
+use std::fmt::Debug;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
+
+use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
+use crate::plan::{Kind, Planned};
+
+/// Publishes events.
+pub struct Announcer(Recorder);
+
+impl Announcer {
+    /// One that publishes as the controller.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self(Recorder::new(client, Reporter::from("clientfleet")))
+    }
+
+    /// An event that cannot be published is worth a line in the log, not a retry: the status is what
+    /// counts, and it is written.
+    async fn publish(&self, event: &Event, about: &ObjectReference) {
+        if let Err(error) = self.0.publish(event, about).await {
+            tracing::warn!(reason = event.reason, %error, "the event was not published");
+        }
+    }
+}
+
+/// A kind some of whose changes are told as events.
+pub trait Announced: Kind {
+    /// What of a status is told once it changes.
+    type Told: Clone + Debug + Send;
+
+    /// Tells what has changed with a status that was just written, since `told` was announced; or,
+    /// where this process has announced nothing yet, since the status that it replaced. Returns what
+    /// is announced now.
+    fn announce(
+        announcer: &Announcer,
+        written: &Planned<Self>,
+        told: Option<Self::Told>,
+    ) -> impl Future<Output = Self::Told> + Send;
+}
+
+impl Announced for ClientFleet {
+    type Told = ();
+
+    async fn announce(_: &Announcer, _: &Planned<Self>, _: Option<()>) {}
+}
+
+impl Announced for UpgradePolicy {
+    type Told = Told;
+
+    async fn announce(announcer: &Announcer, written: &Planned<Self>, told: Option<Told>) -> Told {
+        let replaced = || written.observed.previous.as_ref().map(|previous| Told::of(&previous.kept));
+        let before = told.or_else(replaced).unwrap_or_default();
+        for change in changes(before, &written.status) {
+            let name = written.observed.name();
+            tracing::info!(policy = name, namespace = written.observed.namespace(), "{}", change.note);
+            let event = Event {
+                type_: change.kind,
+                reason: change.reason.to_owned(),
+                note: Some(change.note),
+                action: "Plan".to_owned(),
+                secondary: None,
+            };
+            announcer.publish(&event, &written.observed.object_ref(&())).await;
+        }
+        Told::of(&written.status)
+    }
+}
+
+/// What of a policy's status is told once it changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    open: bool,
+    complete: bool,
+    invalid: bool,
+}
+
+impl Told {
+    fn of(status: &UpgradePolicyStatus) -> Self {
+        Self {
+            open: matches!(status.distribution_state.as_deref(), Some("Open" | "Mixed")),
+            complete: find(status, "Complete", "True").is_some(),
+            invalid: invalid(status).is_some(),
+        }
+    }
+}
+
+struct Change {
+    kind: EventType,
+    reason: &'static str,
+    note: String,
+}
+
+/// What has changed since `before` was announced.
+fn changes(before: Told, status: &UpgradePolicyStatus) -> Vec<Change> {
+    let now = Told::of(status);
+    let mut changes = Vec::new();
+    let mut tell = |kind, reason, note: String| changes.push(Change { kind, reason, note });
+    if now.open && !before.open {
+        let clients = status.governed_clients.unwrap_or_default();
+        let note = format!("Distribution is open; {clients} clients are governed.");
+        tell(EventType::Normal, "DistributionOpened", note);
+    }
+    if before.open && !now.open {
+        let next = status.next_transition_time.map_or_else(String::new, |t| {
+            format!("; the next change is at {}", t.format("%Y-%m-%dT%H:%M:%SZ"))
+        });
+        tell(EventType::Normal, "DistributionClosed", format!("Distribution is closed{next}."));
+    }
+    if let Some(complete) = find(status, "Complete", "True").filter(|_| !before.complete) {
+        tell(EventType::Normal, "Completed", complete.message.clone());
+    }
+    if let Some(invalid) = invalid(status).filter(|_| !before.invalid) {
+        tell(EventType::Warning, "PolicyInvalid", invalid.message.clone());
+    }
+    changes
+}
+
+fn invalid(status: &UpgradePolicyStatus) -> Option<&Condition> {
+    find(status, "Stalled", "True")
+        .filter(|stalled| matches!(stalled.reason.as_ref(), "PolicyInvalid" | "ObjectUnreadable"))
+}
+
+fn find<'a>(status: &'a UpgradePolicyStatus, kind: &str, value: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|c| c.r#type == kind && c.status == value)
+}

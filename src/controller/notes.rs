@@ -1,0 +1,119 @@
+//! Notes of what the watches have touched, kept until the planning loop takes them: a burst of
+//! changes to one object is one note.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Namespace and name of an object.
+pub type Key = (String, String);
+
+/// What has been touched since the last look.
+#[derive(Debug, Default)]
+pub struct Touched {
+    /// Fleets that have changed or gone.
+    pub fleets: Changes,
+    /// Policies that have changed or gone.
+    pub policies: Changes,
+}
+
+/// What has been touched of one kind.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// These have changed or gone.
+    pub objects: BTreeSet<Key>,
+    /// The whole store was filled anew: anything may have changed or gone.
+    pub relisted: bool,
+}
+
+impl Changes {
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty() && !self.relisted
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    touched: Touched,
+    fleets_listed: bool,
+    policies_listed: bool,
+}
+
+/// The notes.
+#[derive(Debug, Default)]
+pub struct Notes {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+/// Which of the two stores was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The store of fleets.
+    Fleets,
+    /// The store of policies.
+    Policies,
+}
+
+impl Notes {
+    /// Notes that an object has changed or gone.
+    pub fn object(&self, which: Which, key: Key) {
+        self.note(|state| {
+            state.changes(which).objects.insert(key);
+        });
+    }
+
+    /// Notes that a store was filled anew.
+    pub fn relisted(&self, which: Which) {
+        self.note(|state| {
+            state.changes(which).relisted = true;
+            match which {
+                Which::Fleets => state.fleets_listed = true,
+                Which::Policies => state.policies_listed = true,
+            }
+        });
+    }
+
+    fn note(&self, write: impl FnOnce(&mut State)) {
+        write(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_one();
+    }
+
+    /// Waits until something is noted, and both stores have been filled once: no plan is made of
+    /// half a cluster.
+    pub async fn something(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_due() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = !(state.touched.fleets.is_empty() && state.touched.policies.is_empty());
+        noted && state.fleets_listed && state.policies_listed
+    }
+
+    /// Takes all notes; none before both stores have been filled once.
+    pub fn take(&self) -> Touched {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.fleets_listed && state.policies_listed {
+            std::mem::take(&mut state.touched)
+        } else {
+            Touched::default()
+        }
+    }
+}
+
+impl State {
+    fn changes(&mut self, which: Which) -> &mut Changes {
+        match which {
+            Which::Fleets => &mut self.touched.fleets,
+            Which::Policies => &mut self.touched.policies,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The planning loop: the only place where plans are made. Keeps a [`Planner`] for each namespace
+//! and puts what should be written into the outboxes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::runtime::reflector::{ObjectRef, Store};
+
+use super::clock::Clock;
+use super::events::Announced;
+use super::notes::{Changes, Key, Notes};
+use super::outbox::Outbox;
+use crate::api::{ClientFleet, UpgradePolicy};
+use crate::plan::{Observed, ObservedFleet, ObservedPolicy, Planned, Planner};
+
+/// A burst of notes is awaited for so long: one `kubectl apply` of a folder is one plan.
+const BURST: Duration = Duration::from_millis(1);
+
+/// The planning loop's surroundings.
+pub struct Loop {
+    /// What the watches have touched.
+    pub notes: Arc<Notes>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The fleets as the cluster holds them.
+    pub fleets: Store<ObservedFleet>,
+    /// The policies as the cluster holds them.
+    pub policies: Store<ObservedPolicy>,
+    /// Where fleet statuses go.
+    pub fleet_outbox: Arc<Outbox<ClientFleet>>,
+    /// Where policy statuses go.
+    pub policy_outbox: Arc<Outbox<UpgradePolicy>>,
+}
+
+type Planners = BTreeMap<String, Planner>;
+
+impl Loop {
+    /// Plans until the task is dropped.
+    pub async fn run(self) {
+        let mut planners = Planners::new();
+        let mut now = self.clock.now();
+        loop {
+            let until = planners.values().filter_map(Planner::holds_until).min();
+            tokio::select! {
+                () = self.notes.something() => tokio::time::sleep(BURST).await,
+                () = self.clock.look_again(now, until) => {}
+            }
+            let touched = self.notes.take();
+            observe(&mut planners, &self.fleets, &self.fleet_outbox, touched.fleets);
+            observe(&mut planners, &self.policies, &self.policy_outbox, touched.policies);
+            now = self.clock.now();
+            for (namespace, planner) in planners.iter_mut().filter(|(_, p)| p.is_due(now)) {
+                let decisions = planner.decisions();
+                let pass = planner.plan(now);
+                let writes = post(&self.fleet_outbox, &pass.fleets)
+                    + post(&self.policy_outbox, &pass.policies);
+                let decisions = planner.decisions() - decisions;
+                tracing::debug!(namespace, decisions, writes, until = ?pass.until, "planned");
+                // Between two namespaces the writes of the first may start.
+                tokio::task::yield_now().await;
+            }
+            planners.retain(|_, planner| !planner.is_empty());
+        }
+    }
+}
+
+/// Hands the objects that were planned to their outbox. Returns how many writes that adds.
+fn post<K: Announced>(outbox: &Outbox<K>, planned: &[Planned<K>]) -> usize {
+    planned.iter().filter(|planned| outbox.post(planned)).count()
+}
+
+/// Takes what has changed in a store over into the planners.
+fn observe<K: Plannable>(
+    planners: &mut Planners,
+    store: &Store<Observed<K>>,
+    outbox: &Outbox<K>,
+    changes: Changes,
+) {
+    let mut keys: BTreeSet<Key> = changes.objects;
+    if changes.relisted {
+        keys.extend(store.state().iter().map(|object| object.key()));
+        for (namespace, planner) in &*planners {
+            keys.extend(K::names(planner).into_iter().map(|name| (namespace.clone(), name)));
+        }
+    }
+    for key in keys {
+        let reference = ObjectRef::new(&key.1).within(&key.0);
+        let planner = planners.entry(key.0.clone()).or_default();
+        if let Some(object) = store.get(&reference) {
+            K::observe(planner, object);
+        } else {
+            K::forget(planner, &key.1);
+            outbox.forget(&key);
+        }
+    }
+}
+
+/// A kind that a [`Planner`] takes note of.
+trait Plannable: Announced {
+    fn observe(planner: &mut Planner, object: Arc<Observed<Self>>);
+    fn forget(planner: &mut Planner, name: &str);
+    fn names(planner: &Planner) -> Vec<String>;
+}
+
+impl Plannable for ClientFleet {
+    fn observe(planner: &mut Planner, object: Arc<ObservedFleet>) {
+        planner.observe_fleet(object);
+    }
+    fn forget(planner: &mut Planner, name: &str) {
+        planner.forget_fleet(name);
+    }
+    fn names(planner: &Planner) -> Vec<String> {
+        planner.fleet_names().map(ToOwned::to_owned).collect()
+    }
+}
+
+impl Plannable for UpgradePolicy {
+    fn observe(planner: &mut Planner, object: Arc<ObservedPolicy>) {
+        planner.observe_policy(object);
+    }
+    fn forget(planner: &mut Planner, name: &str) {
+        planner.forget_policy(name);
+    }
+    fn names(planner: &Planner) -> Vec<String> {
+        planner.policy_names().map(ToOwned::to_owned).collect()
+    }
+}

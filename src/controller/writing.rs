@@ -1,0 +1,193 @@
+//! Status writes: a PUT of the status subresource, guarded by the version that was read.
+//!
+//! The body has no `spec`, which the API server ignores there, and the answer is asked for without
+//! one: half the work of a full object for both sides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::PartialObjectMeta;
+use kube::runtime::applier;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::Store;
+use kube::{Client, ResourceExt};
+use serde::Serialize;
+
+use super::clock::Clock;
+use super::events::{Announced, Announcer};
+use super::outbox::{Letter, Outbox, Queue};
+use crate::plan::{Kind, Observed, Planned};
+
+/// The wait after a first failed try; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A kind whose status the controller writes.
+pub trait Written: Kind + Announced {
+    /// What is written where the API server finds the object with its whole status too large;
+    /// `None` where nothing can be left out.
+    fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status>;
+}
+
+impl Written for crate::api::ClientFleet {
+    fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status> {
+        let status = planned.status.as_ref().clone();
+        Some(crate::plan::fleet::too_large(&planned.observed, status, at))
+    }
+}
+
+impl Written for crate::api::UpgradePolicy {
+    fn shortened(_: &Planned<Self>, _: crate::values::Timestamp) -> Option<Self::Status> {
+        None
+    }
+}
+
+/// Why a status was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The API server did not take it.
+    #[error("{0}")]
+    Refused(#[from] kube::Error),
+    /// The request could not be made.
+    #[error("the status cannot be sent: {0}")]
+    Unsendable(String),
+}
+
+/// Writes one kind's statuses.
+pub struct Writer<K: Announced> {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    outbox: Arc<Outbox<K>>,
+    announcer: Announcer,
+}
+
+impl<K: Written> Writer<K> {
+    /// A writer that empties `outbox`.
+    #[must_use]
+    pub fn new(client: Client, clock: Arc<dyn Clock>, outbox: Arc<Outbox<K>>) -> Self {
+        let announcer = Announcer::new(client.clone());
+        Self { client, clock, outbox, announcer }
+    }
+
+    /// Writes what is planned for one object, if anything still is.
+    async fn write(&self, object: &Observed<K>) -> Result<(), WriteError> {
+        let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
+        let planned = &letter.planned;
+        let answer = match self.put(&letter, &planned.status).await {
+            Err(error) if is_too_large(&error) => match K::shortened(planned, self.clock.now()) {
+                Some(status) => {
+                    tracing::warn!(object = %object.display_name(), %error, "the object is too large");
+                    self.put(&letter, &status).await
+                }
+                None => Err(error),
+            },
+            answer => answer,
+        };
+        match answer {
+            Ok(metadata) => {
+                self.outbox.written(planned, metadata.resource_version);
+                let key = object.key();
+                let told = K::announce(&self.announcer, planned, self.outbox.told(&key)).await;
+                self.outbox.note_told(&key, told);
+                Ok(())
+            }
+            // Somebody else was faster, or it is gone: the watch tells, and then it is planned again.
+            Err(WriteError::Refused(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+                tracing::debug!(object = %object.display_name(), code = status.code, "overtaken");
+                self.outbox.overtaken(planned);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn put(&self, letter: &Letter<K>, status: &K::Status) -> Result<ObjectMeta, WriteError> {
+        let object = &letter.planned.observed;
+        let (namespace, name) = object.key();
+        let body = Body {
+            api_version: K::api_version(&()).into_owned(),
+            kind: K::kind(&()).into_owned(),
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: Some(namespace.clone()),
+                uid: object.uid(),
+                resource_version: letter.resource_version.clone(),
+                ..ObjectMeta::default()
+            },
+            status,
+        };
+        let url = format!("{}/{name}/status", K::url_path(&(), Some(&namespace)));
+        let unsendable = |error: &dyn std::fmt::Display| WriteError::Unsendable(error.to_string());
+        let body = serde_json::to_vec(&body).map_err(|error| unsendable(&error))?;
+        let request = http::Request::put(url)
+            .header(ACCEPT, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+            .map_err(|error| unsendable(&error))?;
+        let answer: PartialObjectMeta<K> = self.client.request(request).await?;
+        Ok(answer.metadata)
+    }
+
+    fn back_off(&self, object: &Observed<K>, error: &WriteError) -> Action {
+        let failures = self.outbox.failed(&object.key());
+        let wait = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_WAIT);
+        tracing::warn!(object = %object.display_name(), %error, ?wait, "the status was not written");
+        Action::requeue(wait)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a, S> {
+    api_version: String,
+    kind: String,
+    metadata: ObjectMeta,
+    status: &'a S,
+}
+
+/// Whether the API server or etcd found the object too large. etcd's limit comes back as an internal
+/// error with this text, gRPC's as the other (`google.golang.org/grpc`, `rpc_util.go`).
+fn is_too_large(error: &WriteError) -> bool {
+    let WriteError::Refused(kube::Error::Api(status)) = error else { return false };
+    status.code == 413
+        || status.message.contains("request is too large")
+        || status.message.contains("larger than max")
+}
+
+/// Empties an outbox until its queue ends, and waits for what is under way then.
+pub async fn write_all<K: Written>(
+    writer: Writer<K>,
+    store: Store<Observed<K>>,
+    queue: Queue<K>,
+    concurrency: u16,
+) {
+    let config = Config::default().concurrency(concurrency);
+    let results = applier(reconcile::<K>, on_error::<K>, Arc::new(writer), store, queue.map(Ok::<_, std::convert::Infallible>), config);
+    let mut results = std::pin::pin!(results);
+    while results.next().await.is_some() {}
+}
+
+/// Spawned, so that several writes are prepared on several cores: the applier polls all of its
+/// reconciles in one task.
+fn reconcile<K: Written>(
+    object: Arc<Observed<K>>,
+    writer: Arc<Writer<K>>,
+) -> BoxFuture<'static, Result<Action, WriteError>> {
+    let write = tokio::spawn(async move { writer.write(&object).await });
+    Box::pin(async move {
+        match write.await {
+            Ok(result) => result.map(|()| Action::await_change()),
+            Err(error) => Err(WriteError::Unsendable(error.to_string())),
+        }
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the applier hands them over so")]
+fn on_error<K: Written>(object: Arc<Observed<K>>, error: &WriteError, writer: Arc<Writer<K>>) -> Action {
+    writer.back_off(&object, error)
+}
