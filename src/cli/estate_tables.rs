@@ -1,0 +1,236 @@
+//! A plan as tables for a person: policies, fleets and the status table of the clients. Decides
+//! nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use chrono::SecondsFormat;
+use serde_json::Value;
+
+use super::objects::{Identity, Object};
+use super::table::{Cell, Table, Tone, printable};
+use crate::api::fleet::ClientStatus;
+use crate::api::{ClientFleetStatus, Condition, Kind, Summary, Text, UpgradePolicyStatus};
+use crate::plan::Plan;
+use crate::values::Timestamp;
+
+/// The spec of each object, for what its status does not repeat.
+type Specs<'a> = HashMap<&'a Identity, &'a Value>;
+
+/// One section for each namespace.
+pub(super) fn print(
+    objects: &[Object],
+    plans: &BTreeMap<String, Plan>,
+    at: Timestamp,
+    in_colour: bool,
+) -> String {
+    let specs: Specs = objects.iter().map(|object| (&object.identity, &object.given)).collect();
+    let sections: Vec<String> =
+        plans.iter().map(|(name, plan)| section(name, plan, &specs, at, in_colour)).collect();
+    sections.join("\n")
+}
+
+fn section(namespace: &str, plan: &Plan, specs: &Specs, at: Timestamp, in_colour: bool) -> String {
+    let until = plan.until.map(|until| format!(", the same until {}", shown(until)));
+    let until = until.unwrap_or_default();
+    let mut text = vec![format!("Namespace {} at {}{until}\n", printable(namespace), shown(at))];
+    if !plan.policies.is_empty() {
+        text.push(policies(namespace, plan, specs).render(in_colour));
+    }
+    if !plan.fleets.is_empty() {
+        text.push(fleets(plan).render(in_colour));
+    }
+    let notes = notes(plan);
+    if !notes.is_empty() {
+        text.push(format!("To look at:\n{notes}"));
+    }
+    for (name, status) in &plan.fleets {
+        if status.clients.as_ref().is_some_and(|clients| !clients.is_empty()) {
+            text.push(format!(
+                "Clients of {}\n{}",
+                printable(name),
+                clients(status).render(in_colour)
+            ));
+        }
+    }
+    text.join("\n")
+}
+
+fn policies(namespace: &str, plan: &Plan, specs: &Specs) -> Table {
+    let mut table = Table::new([
+        "POLICY",
+        "PRIORITY",
+        "MODE",
+        "TARGET",
+        "DISTRIBUTION",
+        "IN SCOPE",
+        "GOVERNED",
+        "DONE",
+        "NEXT",
+    ]);
+    for (name, status) in &plan.policies {
+        let identity = Identity {
+            kind: Kind::UpgradePolicy,
+            namespace: namespace.to_owned(),
+            name: name.to_string(),
+        };
+        let spec = |pointer| specs.get(&identity).and_then(|object| object.pointer(pointer));
+        let mode = spec("/spec/upgrade/mode").and_then(Value::as_str).unwrap_or("NoUpgrade");
+        let target = match mode {
+            "AutoUpgrade" => Some("package"),
+            _ => spec("/spec/upgrade/version").and_then(Value::as_str),
+        };
+        let state = status.distribution_state.as_deref();
+        let summary = status.summary.unwrap_or_default();
+        table.push(vec![
+            Cell::text(Some(name)),
+            Cell::number(spec("/spec/priority").and_then(Value::as_i64).unwrap_or(0)),
+            Cell::text(Some(mode)),
+            Cell::text(target),
+            Cell::text(state).toned(state.map_or(Tone::Plain, distribution_tone)),
+            Cell::number(status.matched_clients.unwrap_or(0)),
+            Cell::number(status.governed_clients.unwrap_or(0)),
+            Cell::number(done(&summary)),
+            time(status.next_transition_time),
+        ]);
+    }
+    table
+}
+
+/// How many need nothing more, as the condition `Complete` counts them.
+fn done(summary: &Summary) -> String {
+    format!("{}/{}", summary.up_to_date + summary.ahead + summary.offline, summary.total)
+}
+
+/// A count of a summary, and its column.
+type Count = (&'static str, Tone, fn(&Summary) -> u32);
+
+/// All states, from those that need nothing to those that need a person.
+const COUNTS: [Count; 10] = [
+    ("UP TO DATE", Tone::Plain, |summary| summary.up_to_date),
+    ("AHEAD", Tone::Plain, |summary| summary.ahead),
+    ("OFFLINE", Tone::Plain, |summary| summary.offline),
+    ("DISTRIBUTING", Tone::Moving, |summary| summary.distributing),
+    ("RESTART", Tone::Moving, |summary| summary.restart_required),
+    ("WAITING", Tone::Waiting, |summary| summary.waiting),
+    ("HELD", Tone::Plain, |summary| summary.held),
+    ("UNMANAGED", Tone::Plain, |summary| summary.unmanaged),
+    ("FAILED", Tone::Alarm, |summary| summary.failed),
+    ("BLOCKED", Tone::Alarm, |summary| summary.blocked),
+];
+
+/// With a column for each state that occurs.
+fn fleets(plan: &Plan) -> Table {
+    let occurs = |count: &&Count| {
+        plan.fleets
+            .iter()
+            .any(|(_, status)| status.summary.as_ref().is_some_and(|summary| count.2(summary) > 0))
+    };
+    let counts: Vec<&Count> = COUNTS.iter().filter(occurs).collect();
+    let titles = counts.iter().map(|count| count.0);
+    let mut table =
+        Table::new(["FLEET", "PACKAGE", "CLIENTS"].into_iter().chain(titles).chain(["NEXT"]));
+    for (name, status) in &plan.fleets {
+        let summary = status.summary.unwrap_or_default();
+        let mut row = vec![
+            Cell::text(Some(name)),
+            Cell::text(status.package_version.as_deref()),
+            Cell::number(summary.total),
+        ];
+        row.extend(counts.iter().map(|(_, tone, count)| match count(&summary) {
+            0 => Cell::number(0),
+            some => Cell::number(some).toned(*tone),
+        }));
+        row.push(time(status.next_transition_time));
+        table.push(row);
+    }
+    table
+}
+
+fn clients(status: &ClientFleetStatus) -> Table {
+    let mut table = Table::new([
+        "COMPUTER",
+        "IP ADDRESS",
+        "CURRENT VERSION",
+        "UPGRADE STATUS",
+        "TARGET",
+        "WHY",
+        "NEXT",
+    ]);
+    for client in status.clients.iter().flatten() {
+        table.push(vec![
+            Cell::text(Some(
+                client.computer.as_ref().filter(|name| !name.is_empty()).unwrap_or(&client.name),
+            )),
+            Cell::text(client.ip.as_deref()),
+            Cell::text(client.version.as_deref()),
+            Cell::text(Some(&client.state)).toned(state_tone(&client.state)),
+            Cell::text(client.target_version.as_deref()),
+            Cell::text(Some(&why(client))),
+            time(client.next_transition_time),
+        ]);
+    }
+    table
+}
+
+fn why(client: &ClientStatus) -> String {
+    match &client.policy {
+        Some(policy) => format!("{} ({policy})", client.reason),
+        None => client.reason.to_string(),
+    }
+}
+
+/// What a person has to look at, that no table says.
+fn notes(plan: &Plan) -> String {
+    let mut notes = String::new();
+    for (name, status) in &plan.fleets {
+        note_stalled(&mut notes, "fleet", name, &status.conditions);
+    }
+    for (name, status) in &plan.policies {
+        note_stalled(&mut notes, "policy", name, &status.conditions);
+        note_unmatched(&mut notes, name, status);
+    }
+    notes
+}
+
+fn note_stalled(notes: &mut String, kind: &str, name: &Text, conditions: &[Condition]) {
+    for condition in
+        conditions.iter().filter(|found| found.r#type == "Stalled" && found.status == "True")
+    {
+        let message = printable(&condition.message);
+        // Writing to a string does not fail.
+        let _ = writeln!(notes, "  {kind} {}: {}: {message}", printable(name), condition.reason);
+    }
+}
+
+fn note_unmatched(notes: &mut String, name: &Text, status: &UpgradePolicyStatus) {
+    for entry in &status.unmatched {
+        let _ =
+            writeln!(notes, "  policy {}: {} matches no client", printable(name), printable(entry));
+    }
+}
+
+fn distribution_tone(state: &str) -> Tone {
+    match state {
+        "Open" | "Mixed" => Tone::Moving,
+        "Closed" => Tone::Waiting,
+        _ => Tone::Plain,
+    }
+}
+
+fn state_tone(state: &str) -> Tone {
+    match state {
+        "Distributing" | "RestartRequired" => Tone::Moving,
+        "Waiting" => Tone::Waiting,
+        "Failed" | "Blocked" => Tone::Alarm,
+        _ => Tone::Plain,
+    }
+}
+
+fn time(instant: Option<Timestamp>) -> Cell {
+    Cell::text(instant.map(shown).as_deref())
+}
+
+fn shown(instant: Timestamp) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
