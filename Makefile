@@ -1,0 +1,24 @@
+# What there is to do with clientfleet; `make` alone lists it.
+
+.PHONY: help demo test lint bench crds
+
+help: ## list what there is to do
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## see policies being carried out on a real API server
+	cargo build --locked
+	cargo run --locked --quiet --example demo
+
+test: lint ## everything that says whether it works
+	cargo run --locked --quiet --example control-plane -- build
+	cargo test --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- --deny warnings
+
+bench: ## how soon a policy change is in every status, beside the API server's own limit
+	cargo bench --locked --bench policy_change
+
+crds: ## write crds/ anew after a change of the types
+	UPDATE_CRDS=1 cargo test --locked --test crds
