@@ -10,6 +10,7 @@ use kube::{CustomResourceExt, ResourceExt};
 use serde_json::{Value, json};
 
 use super::bounds;
+use super::columns;
 use super::fleet::ClientFleet;
 use super::policy::UpgradePolicy;
 
@@ -45,8 +46,8 @@ impl Kind {
     #[must_use]
     pub fn crd(self) -> CustomResourceDefinition {
         match self {
-            Self::ClientFleet => finished(ClientFleet::crd(), self.longest_name()),
-            Self::UpgradePolicy => finished(UpgradePolicy::crd(), self.longest_name()),
+            Self::ClientFleet => finished(ClientFleet::crd(), self),
+            Self::UpgradePolicy => finished(UpgradePolicy::crd(), self),
         }
     }
 
@@ -97,8 +98,8 @@ pub fn crds_yaml() -> String {
     Kind::ALL.map(crd_yaml).join("---\n")
 }
 
-/// What is older about the cluster's definition than about this program's, in a sentence for whoever
-/// installed it; `None` when it is as new, or newer.
+/// What is older about the cluster's definition than about this program's, in a sentence for
+/// whoever installed it; `None` when it is as new, or newer.
 #[must_use]
 pub fn older_than_own(in_cluster: &CustomResourceDefinition) -> Option<String> {
     let written = in_cluster.annotations().get(REVISION_ANNOTATION);
@@ -117,13 +118,14 @@ pub fn older_than_own(in_cluster: &CustomResourceDefinition) -> Option<String> {
 }
 
 /// Adds what the derive of kube has no word for.
-fn finished(mut crd: CustomResourceDefinition, longest_name: usize) -> CustomResourceDefinition {
+fn finished(mut crd: CustomResourceDefinition, kind: Kind) -> CustomResourceDefinition {
     let revision = (REVISION_ANNOTATION.to_owned(), SCHEMA_REVISION.to_string());
     crd.metadata.annotations = Some(BTreeMap::from([revision]));
-    let versions = crd.spec.versions.iter_mut();
-    for schema in versions.filter_map(|version| version.schema.as_mut()) {
-        if let Some(root) = schema.open_api_v3_schema.as_mut() {
-            finish_root(root, longest_name);
+    for version in &mut crd.spec.versions {
+        version.additional_printer_columns = Some(columns::of(kind));
+        let schema = version.schema.as_mut();
+        if let Some(root) = schema.and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+            finish_root(root, kind.longest_name());
         }
     }
     crd

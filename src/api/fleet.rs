@@ -1,5 +1,5 @@
-//! `ClientFleet`: a server's client upgrade package and up to 250 of its clients, and the status the
-//! controller writes for each of them. Data only: what it means is decided in `plan`.
+//! `ClientFleet`: a server's client upgrade package and up to 250 of its clients, and the status
+//! the controller writes for each of them. Data only: what it means is decided in `plan`.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ use super::text::{Labels, Text};
 use super::{rules, schema};
 use crate::values::Timestamp;
 
-/// A server's client upgrade package and up to 250 of the clients that are to run it. Larger estates
-/// are several fleets, selected by label.
+/// A server's client upgrade package and up to 250 of the clients that are to run it. Larger
+/// estates are several fleets, selected by label.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "clientfleet.dev",
@@ -23,29 +23,11 @@ use crate::values::Timestamp;
     plural = "clientfleets",
     shortname = "clf",
     namespaced,
-    doc = "A server's client upgrade package and up to 250 of its clients, and for each of them the \
-           version it should run, whether it is offered that version now, and why.",
+    doc = "A server's client upgrade package and up to 250 of its clients, and for each of them \
+           the version it should run, whether it is offered that version now, and why.",
     status = "ClientFleetStatus",
     derive = "Default",
-    derive = "PartialEq",
-    printcolumn(name = "Package", type_ = "string", json_path = ".status.packageVersion"),
-    printcolumn(name = "Clients", type_ = "integer", json_path = ".status.summary.total"),
-    printcolumn(name = "UpToDate", type_ = "integer", json_path = ".status.summary.upToDate"),
-    printcolumn(name = "Distributing", type_ = "integer", json_path = ".status.summary.distributing"),
-    printcolumn(name = "Restart", type_ = "integer", json_path = ".status.summary.restartRequired"),
-    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.summary.failed"),
-    printcolumn(name = "Blocked", type_ = "integer", json_path = ".status.summary.blocked"),
-    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTransitionTime"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Waiting", type_ = "integer", json_path = ".status.summary.waiting", priority = 1),
-    printcolumn(name = "Held", type_ = "integer", json_path = ".status.summary.held", priority = 1),
-    printcolumn(name = "Ahead", type_ = "integer", json_path = ".status.summary.ahead", priority = 1),
-    printcolumn(name = "Offline", type_ = "integer", json_path = ".status.summary.offline", priority = 1),
-    printcolumn(name = "Unmanaged", type_ = "integer", json_path = ".status.summary.unmanaged", priority = 1),
-    printcolumn(name = "PackageFrom", type_ = "string", json_path = ".spec.packageFrom.name", priority = 1),
-    printcolumn(name = "TimeZone", type_ = "string", json_path = ".spec.timeZone", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1)
+    derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = rules::fleet)]
@@ -88,7 +70,8 @@ pub struct PackageFrom {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Client {
-    /// The device's stable identity, unique in the fleet.
+    /// The device's stable identity, unique in the fleet: 1 to 63 characters, or 31 when one of
+    /// them is not ASCII, a quotation mark or a backslash.
     #[schemars(schema_with = "schema::client_name")]
     pub name: Text,
     /// At most 4 labels, for `labelSelector` in policies.
@@ -100,12 +83,14 @@ pub struct Client {
     #[schemars(schema_with = "schema::fleet_time_zone")]
     pub time_zone: Option<Text>,
     /// The facts about the client, written by an inventory export, a check-in service or a person,
-    /// never by the controller.
+    /// never by the controller. At most 64 characters each, or 32 when one of them is not ASCII.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<Reported>,
 }
 
-/// The facts about a client, as it or its inventory tells them.
+/// The facts about a client, as it or its inventory tells them. They are bounded in length and in
+/// characters and not judged: one client that tells nonsense must not keep the others from
+/// reporting. None may hold control characters, `<`, `>` or `&`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reported {

@@ -2,11 +2,12 @@
 //! schema, and what admission refuses of them. Data only: nothing here decides anything.
 //!
 //! `fleet`, `policy` and what they share are the types. `bounds`, `patterns`, `schema` and `rules`
-//! say what of them is accepted, `crd` puts both together, and `admission` judges the same without a
-//! server.
+//! say what of them is accepted, `columns` what `kubectl get` shows, `crd` puts all together, and
+//! `admission` judges the same without a server.
 
 pub mod admission;
 pub mod bounds;
+mod columns;
 pub mod conditions;
 pub mod crd;
 pub mod fleet;
@@ -18,7 +19,9 @@ pub mod summary;
 pub mod text;
 
 pub use conditions::Condition;
-pub use crd::{Kind, REVISION_ANNOTATION, SCHEMA_REVISION, crd_yaml, crds, crds_yaml, older_than_own};
+pub use crd::{
+    Kind, REVISION_ANNOTATION, SCHEMA_REVISION, crd_yaml, crds, crds_yaml, older_than_own,
+};
 pub use fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 pub use policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 pub use summary::Summary;

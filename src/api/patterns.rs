@@ -1,8 +1,8 @@
 //! Which characters and forms are accepted, as regular expressions, and what to write instead, in a
 //! sentence that begins with "must". Knows nothing of where they are used.
 //!
-//! The expressions are read by Go's RE2 on the API server and by `regex` here. They keep to what both
-//! understand alike: no `\d`, `\s` and `\w`, which mean ASCII to one and Unicode to the other.
+//! The expressions are read by Go's RE2 on the API server and by `regex` here. They keep to what
+//! both understand alike: no `\d`, `\s` and `\w`, which mean ASCII to one and Unicode to the other.
 
 /// A regular expression and the sentence for whoever does not meet it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,14 +31,13 @@ const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
 /// What both halves below say.
 const NEVER: &str = "without control characters and without <, > and &";
 
-/// Characters of a report: `max` of ASCII or half as many of any kind, which take at most four bytes
-/// each. So `max` bounds the bytes too, and no report can crowd out the others of its fleet.
-pub fn report(min: usize, max: usize) -> Pattern {
-    let half = max / 2;
+/// Characters of a report: `max` of ASCII or `wide` of any kind, which take up to four bytes each.
+/// So the bytes are bounded too, and no report can crowd out the others of its fleet.
+pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     Pattern::new(
-        format!("^({ASCII}{{{min},{max}}}|{ANY}{{{min},{half}}})$"),
+        format!("^({ASCII}{{{min},{max}}}|{ANY}{{{min},{wide}}})$"),
         format!(
-            "must have at most {max} characters, or {half} when one of them is not ASCII, {NEVER}"
+            "must have at most {max} characters, or {wide} when one of them is not ASCII, {NEVER}"
         ),
     )
 }
@@ -53,29 +52,25 @@ pub fn free(max: usize) -> Pattern {
 
 /// Characters of a client's name. It is a part of field names in `managedFields`, once for each
 /// owner.
-pub fn client_name(max: usize) -> Pattern {
-    let half = max / 2;
+pub fn client_name(max: usize, wide: usize) -> Pattern {
     Pattern::new(
-        format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{half}}})$"),
+        format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{wide}}})$"),
         format!(
-            "must have 1 to {max} characters, or {half} when one of them is not ASCII, a quotation \
+            "must have 1 to {max} characters, or {wide} when one of them is not ASCII, a quotation \
              mark or a backslash, {NEVER}"
         ),
     )
 }
 
 /// One entry of a client selector.
-pub fn selected(max: usize) -> Pattern {
-    let Pattern { regex, must } = report(1, max);
+pub fn selected(max: usize, wide: usize) -> Pattern {
+    let Pattern { regex, must } = report(1, max, wide);
     Pattern::new(regex, must.replacen("at most", "1 to", 1))
 }
 
 /// What an exclusion is for.
 pub fn exclusion_name(max: usize) -> Pattern {
-    Pattern::new(
-        format!("^{ANY}{{1,{max}}}$"),
-        format!("must have 1 to {max} characters, {NEVER}"),
-    )
+    Pattern::new(format!("^{ANY}{{1,{max}}}$"), format!("must have 1 to {max} characters, {NEVER}"))
 }
 
 /// Keywords: at least one character that is not white space.
@@ -90,8 +85,8 @@ pub fn search() -> Pattern {
 pub fn version() -> Pattern {
     Pattern::new(
         crate::values::version::PATTERN,
-        "must be a version: one to six numbers of at most 18 digits separated by dots, then perhaps \
-         a pre-release and build metadata, as 3.59.127.0 or 3.60.0-rc.1+b7",
+        "must be a version: one to six numbers of at most 18 digits separated by dots, then \
+         perhaps a pre-release and build metadata, as 3.59.127.0 or 3.60.0-rc.1+b7",
     )
 }
 
@@ -150,8 +145,8 @@ pub fn time_zone() -> Pattern {
 pub fn object_name() -> Pattern {
     Pattern::new(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-        "must be the name of an object: lower case letters, digits, hyphens and dots, beginning and \
-         ending with a letter or digit, as emea-server-1",
+        "must be the name of an object: lower case letters, digits, hyphens and dots, beginning \
+         and ending with a letter or digit, as emea-server-1",
     )
 }
 
@@ -219,12 +214,14 @@ mod tests {
     #[test]
     fn every_instant_is_read() {
         let accepts = accepts(&instant());
-        let offsets = (0..=24).flat_map(|hour| {
-            ["00", "30", "59", "60"].map(|minute| (format!("{hour:02}"), minute))
-        });
-        let offsets = offsets.flat_map(|(hour, minute)| ["+", "-"].map(|s| format!("{s}{hour}:{minute}")));
-        let offsets: Vec<String> = offsets.chain(["Z", "z", "", "+0100"].map(String::from)).collect();
-        let times = ["00:00:00", "23:59:59", "24:00:00", "23:60:00", "23:59:60", "12:00", "12:00:00.5"];
+        let offsets = (0..=24)
+            .flat_map(|hour| ["00", "30", "59", "60"].map(|minute| (format!("{hour:02}"), minute)));
+        let offsets =
+            offsets.flat_map(|(hour, minute)| ["+", "-"].map(|s| format!("{s}{hour}:{minute}")));
+        let offsets: Vec<String> =
+            offsets.chain(["Z", "z", "", "+0100"].map(String::from)).collect();
+        let times =
+            ["00:00:00", "23:59:59", "24:00:00", "23:60:00", "23:59:60", "12:00", "12:00:00.5"];
         let mut read = 0;
         for date in ["2000-01-01", "2100-02-28", "2100-02-29", "2199-12-31"] {
             for time in times {
@@ -263,8 +260,11 @@ mod tests {
         }
 
         #[test]
-        fn a_search_is_accepted_when_it_has_a_keyword(text in r"[ a\u{85}\u{A0}\u{1680}\u{2000}\u{2028}\u{3000}\u{200B}<]{0,4}") {
-            let forbidden = text.contains(|c: char| c.is_control() || "<>&\u{2028}\u{2029}".contains(c));
+        fn a_search_is_accepted_when_it_has_a_keyword(
+            text in r"[ a\u{85}\u{A0}\u{1680}\u{2000}\u{2028}\u{3000}\u{200B}<]{0,4}",
+        ) {
+            let forbidden = |c: char| c.is_control() || "<>&\u{2028}\u{2029}".contains(c);
+            let forbidden = text.contains(forbidden);
             let wanted = !forbidden && text.split_whitespace().next().is_some();
             prop_assert_eq!(accepts(&search())(&text), wanted);
         }
@@ -272,7 +272,7 @@ mod tests {
         /// What the two alternatives are for: no text takes more bytes in etcd than its bound.
         #[test]
         fn a_report_is_bounded_in_bytes(text in r#"["\\aé漢🦀]{0,70}"#) {
-            if accepts(&report(0, 64))(&text) {
+            if accepts(&report(0, 64, 32))(&text) {
                 let written = serde_json::to_string(&text).expect("a text can be written");
                 prop_assert!(written.len() <= 128 + 2);
             }

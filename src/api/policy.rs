@@ -27,27 +27,7 @@ use crate::values::Timestamp;
     doc = "Which clients move to which version, when, and which stay.",
     status = "UpgradePolicyStatus",
     derive = "Default",
-    derive = "PartialEq",
-    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.upgrade.mode"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".spec.upgrade.version"),
-    printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
-    printcolumn(name = "Distribution", type_ = "string", json_path = ".status.distributionState"),
-    printcolumn(name = "Clients", type_ = "integer", json_path = ".status.governedClients"),
-    printcolumn(name = "UpToDate", type_ = "integer", json_path = ".status.summary.upToDate"),
-    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.summary.failed"),
-    printcolumn(name = "Blocked", type_ = "integer", json_path = ".status.summary.blocked"),
-    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTransitionTime"),
-    printcolumn(name = "Complete", type_ = "string", json_path = ".status.conditions[?(@.type=='Complete')].status"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = 1),
-    printcolumn(name = "From", type_ = "string", json_path = ".spec.effectiveFrom", priority = 1),
-    printcolumn(name = "Until", type_ = "string", json_path = ".spec.effectiveUntil", priority = 1),
-    printcolumn(name = "Fleets", type_ = "integer", json_path = ".status.matchedFleets", priority = 1),
-    printcolumn(name = "InScope", type_ = "integer", json_path = ".status.matchedClients", priority = 1),
-    printcolumn(name = "Distributing", type_ = "integer", json_path = ".status.summary.distributing", priority = 1),
-    printcolumn(name = "Restart", type_ = "integer", json_path = ".status.summary.restartRequired", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1)
+    derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = rules::policy)]
@@ -303,8 +283,8 @@ pub struct UpgradePolicyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions::<Condition>")]
     pub conditions: Vec<Condition>,
-    /// `Off` while it distributes nothing, else `Open`, `Closed` or `Mixed` by its time range in the
-    /// zones of its clients.
+    /// `Off` while it distributes nothing, else `Open`, `Closed` or `Mixed` by its time range in
+    /// the zones of its clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::word")]
     pub distribution_state: Option<Cow<'static, str>>,

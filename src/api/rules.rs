@@ -37,7 +37,8 @@ pub fn fleet(schema: &mut Schema) {
             rule(
                 "has(self.packageVersion) != has(self.packageFrom)",
                 "must have exactly one of `packageVersion` and `packageFrom`: write the version of \
-                 the package that the server carries, or the name of the fleet whose package is used",
+                 the package that the server carries, or the name of the fleet whose package is \
+                 used",
             ),
             field_rule(
                 "!has(self.retainedVersions) || has(self.packageVersion)",
@@ -112,8 +113,11 @@ pub fn client_selector(schema: &mut Schema) {
 }
 
 pub fn label_selector(schema: &mut Schema) {
-    let some = "must have `matchLabels` or `matchExpressions`: write one, or leave the selector out";
+    let some =
+        "must have `matchLabels` or `matchExpressions`: write one, or leave the selector out";
     add(schema, &[rule("has(self.matchLabels) || has(self.matchExpressions)", some)]);
+    // As Kubernetes' own: two owners' halves would select what neither of them asked for.
+    schema.insert("x-kubernetes-map-type".into(), json!("atomic"));
 }
 
 pub fn requirement(schema: &mut Schema) {

@@ -1,9 +1,9 @@
 //! The schemas of single values and lists, for `#[schemars(schema_with = …)]` on the fields. Knows
 //! the API server's dialect of OpenAPI, and no type of this API.
 //!
-//! What a policy or an administrator writes is judged by CEL, because a failed `pattern` answers with
-//! nothing but the expression. What clients report is judged by `pattern`: a CEL rule for each field
-//! of 250 clients would cost more than it says.
+//! What a policy or an administrator writes is judged by CEL, because a failed `pattern` answers
+//! with nothing but the expression. What clients report is judged by `pattern`, for the sake of the
+//! API server: CEL would run thousands of rules at each write of a fleet, its status included.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
@@ -46,13 +46,15 @@ fn plain(max: usize) -> Schema {
     json_schema!({"type": "string", "maxLength": max})
 }
 
-/// Every [`Pattern`] that stands in a schema as `pattern`: its sentence is told by `admission` alone.
+/// Every [`Pattern`] that stands in a schema as `pattern`: its sentence is told by `admission`
+/// alone.
 pub fn patterns_without_sentence() -> Vec<Pattern> {
     vec![
-        patterns::client_name(bounds::NAME),
-        patterns::report(0, bounds::NAME),
-        patterns::report(0, bounds::USER),
-        patterns::report(0, bounds::TIME_ZONE),
+        patterns::client_name(bounds::NAME, bounds::WIDE_NAME),
+        patterns::report(0, bounds::NAME, bounds::WIDE_NAME),
+        patterns::report(0, bounds::USER, bounds::WIDE_USER),
+        patterns::report(0, bounds::VERSION, bounds::WIDE_VALUE),
+        patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT),
         patterns::free(bounds::ERROR_MESSAGE),
         patterns::label_value(),
     ]
@@ -113,16 +115,14 @@ fn label_value() -> Schema {
 }
 
 fn cidr() -> Schema {
-    let network = rule(
-        "isCIDR(self)",
-        "must be a network of IPv4 or IPv6, as 10.20.0.0/16 or fd00:20::/32",
-    );
+    let network =
+        rule("isCIDR(self)", "must be a network of IPv4 or IPv6, as 10.20.0.0/16 or fd00:20::/32");
     // A `messageExpression` could tell the network's first address, but the API server estimates
     // that any text made by `string()` is of any length, and refuses the cost.
     let masked = rule(
         "!isCIDR(self) || cidr(self) == cidr(self).masked()",
-        "must have no bits set behind its prefix: write the network's first address, as 10.20.0.0/16, \
-         or a longer prefix",
+        "must have no bits set behind its prefix: write the network's first address, as \
+         10.20.0.0/16, or a longer prefix",
     );
     json_schema!({"type": "string", "maxLength": bounds::WRITTEN_VALUE, (RULES): [network, masked]})
 }
@@ -130,32 +130,36 @@ fn cidr() -> Schema {
 // ---- what is reported ----
 
 pub fn client_name(_: &mut SchemaGenerator) -> Schema {
-    patterned(1, bounds::NAME, &patterns::client_name(bounds::NAME))
+    patterned(1, bounds::NAME, &patterns::client_name(bounds::NAME, bounds::WIDE_NAME))
 }
 
 pub fn computer(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::NAME, &patterns::report(0, bounds::NAME))
+    patterned(0, bounds::NAME, &patterns::report(0, bounds::NAME, bounds::WIDE_NAME))
 }
 
 pub fn user(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::USER, &patterns::report(0, bounds::USER))
+    patterned(0, bounds::USER, &patterns::report(0, bounds::USER, bounds::WIDE_USER))
 }
 
 pub fn ip(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::IP, &patterns::report(0, bounds::IP))
+    patterned(0, bounds::IP, &patterns::report(0, bounds::IP, bounds::WIDE_VALUE))
 }
 
 pub fn reported_version(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::VERSION, &patterns::report(0, bounds::VERSION))
+    patterned(0, bounds::VERSION, &patterns::report(0, bounds::VERSION, bounds::WIDE_VALUE))
 }
 
 pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::REPORTED_TIME, &patterns::report(0, bounds::REPORTED_TIME))
+    patterned(
+        0,
+        bounds::REPORTED_TIME,
+        &patterns::report(0, bounds::REPORTED_TIME, bounds::WIDE_SHORT),
+    )
 }
 
 /// A fleet's or a client's: as a report it is judged when it is used, by rule 16.
 pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE))
+    patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))
 }
 
 pub fn error_message(_: &mut SchemaGenerator) -> Schema {
@@ -244,12 +248,12 @@ pub fn excluded_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schem
 const WITHOUT_CRITERION: &str = "leave the criterion out";
 
 pub fn selected_names(_: &mut SchemaGenerator) -> Schema {
-    let items = judged(bounds::NAME, &patterns::selected(bounds::NAME));
+    let items = judged(bounds::NAME, &patterns::selected(bounds::NAME, bounds::WIDE_NAME));
     filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
 }
 
 pub fn selected_users(_: &mut SchemaGenerator) -> Schema {
-    let items = judged(bounds::USER, &patterns::selected(bounds::USER));
+    let items = judged(bounds::USER, &patterns::selected(bounds::USER, bounds::WIDE_USER));
     filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
 }
 

@@ -32,7 +32,8 @@ impl Clock for SystemClock {
     }
 
     fn look_again(&self, _: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()> {
-        let wait = until.map_or(LOOK_AGAIN, |until| (until - Utc::now()).to_std().unwrap_or_default());
+        let wait =
+            until.map_or(LOOK_AGAIN, |until| (until - Utc::now()).to_std().unwrap_or_default());
         tokio::time::sleep(wait.min(LOOK_AGAIN)).boxed()
     }
 }

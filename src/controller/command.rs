@@ -66,14 +66,19 @@ async fn connect(connection: Connection) -> Result<Client, String> {
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let config = match kubeconfig {
         Some(file) => {
-            let read = Kubeconfig::read_from(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-            Config::from_custom_kubeconfig(read, &options).await.map_err(|error| error.to_string())?
+            let read = Kubeconfig::read_from(&file)
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+            Config::from_custom_kubeconfig(read, &options)
+                .await
+                .map_err(|error| error.to_string())?
         }
         None if options.context.is_some() => {
             Config::from_kubeconfig(&options).await.map_err(|error| error.to_string())?
         }
         None => Config::infer().await.map_err(|error| {
-            format!("no cluster to connect to: {error}; name a file with --kubeconfig or KUBECONFIG")
+            format!(
+                "no cluster to connect to: {error}; name a file with --kubeconfig or KUBECONFIG"
+            )
         })?,
     };
     Client::try_from(config).map_err(|error| error.to_string())

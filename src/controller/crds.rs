@@ -1,6 +1,8 @@
 //! A look at the cluster's custom resource definitions before anything is written: under an older
 //! schema the API server would silently drop fields of the status.
 
+use std::error::Error;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt};
 
@@ -10,19 +12,36 @@ use crate::api;
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     /// A definition is missing.
-    #[error("the cluster has no CustomResourceDefinition {0}: apply those that `clientfleet crds` prints, then start again")]
+    #[error(
+        "the cluster has no CustomResourceDefinition {0}: apply those that `clientfleet crds` prints, then start again"
+    )]
     Missing(String),
     /// A definition is older than the controller's own.
     #[error("{0}")]
     Older(String),
     /// The definitions cannot be read.
-    #[error("CustomResourceDefinition {name} cannot be read: {error}{}", mend(error))]
+    #[error(
+        "CustomResourceDefinition {name} cannot be read: {}{}",
+        with_causes(error),
+        mend(error)
+    )]
     Unreadable {
         /// Its name.
         name: String,
         /// Why not.
         error: kube::Error,
     },
+}
+
+/// The error of a connection says no more than that there is one; why stands in its causes.
+fn with_causes(error: &kube::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }
 
 fn mend(error: &kube::Error) -> &'static str {

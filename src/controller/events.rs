@@ -54,11 +54,17 @@ impl Announced for UpgradePolicy {
     type Told = Told;
 
     async fn announce(announcer: &Announcer, written: &Planned<Self>, told: Option<Told>) -> Told {
-        let replaced = || written.observed.previous.as_ref().map(|previous| Told::of(&previous.kept));
+        let replaced =
+            || written.observed.previous.as_ref().map(|previous| Told::of(&previous.kept));
         let before = told.or_else(replaced).unwrap_or_default();
         for change in changes(before, &written.status) {
             let name = written.observed.name();
-            tracing::info!(policy = name, namespace = written.observed.namespace(), "{}", change.note);
+            tracing::info!(
+                policy = name,
+                namespace = written.observed.namespace(),
+                "{}",
+                change.note
+            );
             let event = Event {
                 type_: change.kind,
                 reason: change.reason.to_owned(),

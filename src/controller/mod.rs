@@ -97,7 +97,8 @@ pub async fn run(
 
     let mut writers = JoinSet::new();
     let concurrency = options.concurrent_writes;
-    let writer = writing::Writer::new(client.clone(), Arc::clone(&clock), Arc::clone(&fleet_outbox));
+    let writer =
+        writing::Writer::new(client.clone(), Arc::clone(&clock), Arc::clone(&fleet_outbox));
     writers.spawn(writing::write_all(writer, fleets, fleet_queue, concurrency));
     let writer = writing::Writer::new(client, clock, Arc::clone(&policy_outbox));
     writers.spawn(writing::write_all(writer, policies, policy_queue, concurrency));

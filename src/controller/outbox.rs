@@ -131,7 +131,11 @@ impl<K: Announced> Outbox<K> {
         let mut entries = self.entries();
         let Some(entry) = entries.get_mut(&planned.observed.key()) else { return };
         entry.last_write = None;
-        if entry.pending.as_ref().is_some_and(|pending| Arc::ptr_eq(&pending.observed, &planned.observed)) {
+        if entry
+            .pending
+            .as_ref()
+            .is_some_and(|pending| Arc::ptr_eq(&pending.observed, &planned.observed))
+        {
             entry.pending = None;
         }
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use kube::Api;
+use kube::api::WatchParams;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{reflector, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt;
 
 use super::notes::{Notes, Which};
 use crate::plan::{Kind, Observed};
@@ -33,7 +34,10 @@ pub async fn watch<K: Watched>(
     store: Writer<Observed<K>>,
     notes: Arc<Notes>,
 ) {
-    let events = watcher(api, watcher::Config::default().streaming_lists()).default_backoff();
+    let config = watcher::Config::default();
+    let streams = streams_lists(&api).await;
+    let config = if streams { config.streaming_lists() } else { config };
+    let events = watcher(api, config).default_backoff();
     let mut events = std::pin::pin!(reflector(store, events));
     while let Some(event) = events.next().await {
         match event {
@@ -46,4 +50,13 @@ pub async fn watch<K: Watched>(
             Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted"),
         }
     }
+}
+
+/// Whether the API server streams lists (`WatchList`, KEP-3157), which spares both sides the memory of
+/// whole ones. One that has it switched off calls the request invalid, and kube's watcher would repeat
+/// it for ever; a request that fails otherwise says nothing, and is repeated with good reason.
+async fn streams_lists<K: Watched>(api: &Api<Observed<K>>) -> bool {
+    // No object has such a name, so that nothing is sent.
+    let probe = WatchParams::default().initial_events().timeout(1).fields("metadata.name=-");
+    !matches!(api.watch_metadata(&probe, "").await, Err(kube::Error::Api(status)) if status.code == 422)
 }

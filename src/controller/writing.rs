@@ -97,7 +97,9 @@ impl<K: Written> Writer<K> {
                 Ok(())
             }
             // Somebody else was faster, or it is gone: the watch tells, and then it is planned again.
-            Err(WriteError::Refused(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {
+            Err(WriteError::Refused(kube::Error::Api(status)))
+                if matches!(status.code, 404 | 409) =>
+            {
                 tracing::debug!(object = %object.display_name(), code = status.code, "overtaken");
                 self.outbox.overtaken(planned);
                 Ok(())
@@ -135,7 +137,8 @@ impl<K: Written> Writer<K> {
 
     fn back_off(&self, object: &Observed<K>, error: &WriteError) -> Action {
         let failures = self.outbox.failed(&object.key());
-        let wait = FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_WAIT);
+        let wait =
+            FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_WAIT);
         tracing::warn!(object = %object.display_name(), %error, ?wait, "the status was not written");
         Action::requeue(wait)
     }
@@ -167,7 +170,14 @@ pub async fn write_all<K: Written>(
     concurrency: u16,
 ) {
     let config = Config::default().concurrency(concurrency);
-    let results = applier(reconcile::<K>, on_error::<K>, Arc::new(writer), store, queue.map(Ok::<_, std::convert::Infallible>), config);
+    let results = applier(
+        reconcile::<K>,
+        on_error::<K>,
+        Arc::new(writer),
+        store,
+        queue.map(Ok::<_, std::convert::Infallible>),
+        config,
+    );
     let mut results = std::pin::pin!(results);
     while results.next().await.is_some() {}
 }
@@ -188,6 +198,10 @@ fn reconcile<K: Written>(
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the applier hands them over so")]
-fn on_error<K: Written>(object: Arc<Observed<K>>, error: &WriteError, writer: Arc<Writer<K>>) -> Action {
+fn on_error<K: Written>(
+    object: Arc<Observed<K>>,
+    error: &WriteError,
+    writer: Arc<Writer<K>>,
+) -> Action {
     writer.back_off(&object, error)
 }

@@ -60,6 +60,7 @@ pub struct ControlPlane {
 #[derive(Default)]
 pub struct Builder {
     apiserver_arguments: Vec<String>,
+    etcd_arguments: Vec<String>,
 }
 
 impl Builder {
@@ -69,11 +70,18 @@ impl Builder {
         self
     }
 
+    /// As `--max-request-bytes=262144`.
+    pub fn etcd_arg(mut self, argument: impl Into<String>) -> Self {
+        self.etcd_arguments.push(argument.into());
+        self
+    }
+
     pub fn start(self) -> Result<ControlPlane, Error> {
         let assets = assets::ensure(say)?;
         let watchdog = Watchdog::start()?;
         let certificates = certificates::write(watchdog.folder())?;
-        let etcd = server::start_etcd(&assets, watchdog.group(), watchdog.folder())?;
+        let etcd =
+            server::start_etcd(&assets, watchdog.group(), watchdog.folder(), &self.etcd_arguments)?;
         let port = server::free_port()?;
         let kubeconfig = access::kubeconfig(port, &certificates)?;
         let apiserver_arguments = self.apiserver_arguments;

@@ -39,6 +39,11 @@ impl Process {
         Ok(Self { name, child, log })
     }
 
+    /// Where it writes what it has to say.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// The end of what it wrote, and how it ended, if it has.
     pub fn report(&mut self) -> String {
         let state = match self.child.try_wait() {

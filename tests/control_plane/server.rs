@@ -37,7 +37,12 @@ impl From<Error> for Failure {
 }
 
 /// On Unix sockets, so that no port is needed.
-pub fn start_etcd(assets: &Assets, group: i32, folder: &Path) -> Result<Process, Error> {
+pub fn start_etcd(
+    assets: &Assets,
+    group: i32,
+    folder: &Path,
+    more_arguments: &[String],
+) -> Result<Process, Error> {
     let mut command = Command::new(&assets.etcd);
     command
         .arg(format!("--data-dir={}", folder.join("etcd").display()))
@@ -49,7 +54,8 @@ pub fn start_etcd(assets: &Assets, group: i32, folder: &Path) -> Result<Process,
         .arg("--unsafe-no-fsync")
         // The default of 2 GiB is soon full when a bench writes 100,000 clients over and over.
         .arg("--quota-backend-bytes=8589934592")
-        .arg("--log-level=warn");
+        .arg("--log-level=warn")
+        .args(more_arguments);
     Process::start("etcd", &mut command, group, folder)
 }
 

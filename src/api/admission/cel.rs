@@ -15,8 +15,8 @@ use kube::core::cel::cel::{Context, Program, Value as CelValue};
 use regex::Regex;
 use serde_json::Value;
 
-use super::walk::{join, quoted};
 use super::Problems;
+use super::walk::{join, quoted};
 
 /// One rule, compiled.
 #[derive(Debug)]
@@ -31,7 +31,8 @@ pub struct Rule {
 
 impl Rule {
     pub fn compile(rule: &ValidationRule) -> Result<Self, String> {
-        let program = |text: &str| Program::compile(text).map_err(|error| format!("{text}: {error}"));
+        let program =
+            |text: &str| Program::compile(text).map_err(|error| format!("{text}: {error}"));
         Ok(Self {
             condition: program(&rule.rule)?,
             must: rule.message.clone().unwrap_or_else(|| format!("must satisfy {}", rule.rule)),
@@ -64,7 +65,8 @@ pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems)
             Ok(_) => format!("{} (and the rule gives no answer)", rule.must),
             Err(error) => format!("{} (and the rule cannot be judged: {error})", rule.must),
         };
-        let field = rule.field.as_deref().map_or_else(|| path.to_owned(), |field| join(path, field));
+        let field =
+            rule.field.as_deref().map_or_else(|| path.to_owned(), |field| join(path, field));
         let message = match value {
             Value::String(text) => format!("{} {sentence}", quoted(text)),
             _ => sentence,
@@ -85,20 +87,25 @@ fn functions() -> &'static Context<'static> {
 }
 
 /// The evaluator's own `matches` compiles the expression at each call. The expressions are those of
-/// the two schemas, so that what is kept is bounded.
+/// the two schemas, so that what is kept is bounded. Shared and not cloned: a clone of a `Regex`
+/// has to build its caches again.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
-    static COMPILED: OnceLock<Mutex<HashMap<Arc<String>, Option<Regex>>>> = OnceLock::new();
+    type Compiled = HashMap<Arc<String>, Option<Arc<Regex>>>;
+    static COMPILED: OnceLock<Mutex<Compiled>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(Mutex::default);
     let mut compiled = compiled.lock().unwrap_or_else(PoisonError::into_inner);
-    let regex = compiled.entry(pattern).or_insert_with_key(|pattern| Regex::new(pattern).ok()).clone();
+    let regex = compiled
+        .entry(pattern)
+        .or_insert_with_key(|pattern| Regex::new(pattern).ok().map(Arc::new))
+        .clone();
     drop(compiled);
     regex.is_some_and(|regex| regex.is_match(&text))
 }
 
-/// The evaluator's own `isCIDR` takes leading zeros, which Go's `netip.ParsePrefix` refuses since some
-/// read them as octal (CVE-2021-29923). Like that of the API server it refuses zones and networks
-/// mapped from IPv4.
+/// The evaluator's own `isCIDR` takes leading zeros, which Go's `netip.ParsePrefix` refuses since
+/// some read them as octal (CVE-2021-29923). Like that of the API server it refuses zones and
+/// networks mapped from IPv4.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn is_cidr(text: Arc<String>) -> bool {
     let Some((address, prefix)) = text.split_once('/') else { return false };

@@ -49,10 +49,10 @@ pub fn check(kind: Kind, object: &Value, problems: &mut Problems) {
     expect(object, "apiVersion", API_VERSION, problems);
     expect(object, "kind", kind.name(), problems);
     let Some(Value::Object(metadata)) = object.get("metadata") else {
-        problems.add("metadata.name", "must be set. The name of the object");
+        problems.add("metadata.name", "must be set: the name of the object");
         return;
     };
-    walk_unknown(FIELDS.to_vec(), metadata, "metadata", problems);
+    walk_unknown(&FIELDS, metadata, "metadata", problems);
     let Some(expressions) = expressions() else { return };
     match text(metadata, "name", problems) {
         Some(name) if !name.is_empty() => {
@@ -60,7 +60,7 @@ pub fn check(kind: Kind, object: &Value, problems: &mut Problems) {
         }
         Some(_) => problems.add("metadata.name", "must not be empty"),
         None if metadata.get("name").is_some_and(|name| !name.is_null()) => {}
-        None => problems.add("metadata.name", "must be set. The name of the object"),
+        None => problems.add("metadata.name", "must be set: the name of the object"),
     }
     if let Some(namespace) = text(metadata, "namespace", problems).filter(|text| !text.is_empty()) {
         matching(namespace, bounds::LABEL, &expressions.namespace, "namespace", problems);
@@ -135,7 +135,11 @@ fn matching(
     }
 }
 
-fn text<'a>(metadata: &'a Map<String, Value>, name: &str, problems: &mut Problems) -> Option<&'a str> {
+fn text<'a>(
+    metadata: &'a Map<String, Value>,
+    name: &str,
+    problems: &mut Problems,
+) -> Option<&'a str> {
     let value = metadata.get(name).filter(|value| !value.is_null())?;
     if !value.is_string() {
         problems.add(join("metadata", name), "must be text: write it in quotes");
@@ -160,7 +164,9 @@ fn texts<'a>(
     for (key, value) in entries {
         match value {
             Value::String(text) => texts.push((key.as_str(), text.as_str())),
-            _ => problems.add(format!("metadata.{name}[{key}]"), "must be text: write it in quotes"),
+            _ => {
+                problems.add(format!("metadata.{name}[{key}]"), "must be text: write it in quotes");
+            }
         }
     }
     texts

@@ -1,7 +1,7 @@
 //! What admission refuses, judged without a server: for files, and for policies that were stored
-//! under an older CRD. The judge is the CRD itself, read generically, so that both say the same; only
-//! `metadata`, which has no schema in a CRD, is judged by code of its own. Knows no file and no
-//! client.
+//! under an older CRD. The judge is the CRD itself, read generically, so that both say the same;
+//! only `metadata`, which has no schema in a CRD, is judged by code of its own. Knows no file and
+//! no client.
 
 mod cel;
 mod metadata;

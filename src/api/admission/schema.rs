@@ -61,7 +61,7 @@ impl Node {
             shape: shape(schema)?,
             default: schema.default.as_ref().map(|json| json.0.clone()),
             rules: rules.map(Rule::compile).collect::<Result<_, _>>()?,
-            about: about.split_once(". ").map_or(about, |(first, _)| first).replace('\n', " "),
+            about: first_sentence(about),
         })
     }
 
@@ -105,6 +105,12 @@ impl Node {
             _ => {}
         }
     }
+}
+
+fn first_sentence(text: &str) -> String {
+    let text = text.replace('\n', " ");
+    let first = text.split_once(". ").map_or(text.as_str(), |(first, _)| first);
+    first.trim_end_matches('.').to_owned()
 }
 
 /// The largest whole number below which a float names each one exactly: 2^53.

@@ -12,9 +12,9 @@ use super::{Problems, cel};
 /// How much of a value is quoted in a sentence about it.
 const QUOTED: usize = 80;
 
-/// Judges `value`; false when its structure is broken: of another type, too long, or without what is
-/// required. As on the API server, rules are asked only about what is sound; a wrong number, choice
-/// or character does not keep them from it.
+/// Judges `value`; false when its structure is broken: of another type, too long, or without what
+/// is required. As on the API server, rules are asked only about what is sound; a wrong number,
+/// choice or character does not keep them from it.
 pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> bool {
     if problems.is_full() {
         return false;
@@ -33,7 +33,8 @@ pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> 
         }
         (Shape::Fields { properties, required }, Value::Object(fields)) => {
             let known = walk_known(properties, required, fields, path, problems);
-            walk_unknown(properties.keys().map(String::as_str).collect(), fields, path, problems);
+            let names: Vec<&str> = properties.keys().map(String::as_str).collect();
+            walk_unknown(&names, fields, path, problems);
             known
         }
         (shape, other) => {
@@ -129,7 +130,8 @@ fn walk_duplicates(unique: &Unique, entries: &[Value], path: &str, problems: &mu
                 Unique::Keys(keys) => format!("the {} {identity}", keys.join(" and ")),
                 _ => identity,
             };
-            let message = format!("{key} comes twice in this list: remove or rename one of the two");
+            let message =
+                format!("{key} comes twice in this list: remove or rename one of the two");
             problems.add(format!("{path}[{index}]"), message);
         } else {
             seen.insert(identity);
@@ -168,7 +170,7 @@ fn walk_known(
         match fields.get(name) {
             Some(value) => sound &= walk(node, value, &below, problems),
             None if required.contains(name) => {
-                problems.add(below, format!("must be set. {}", node.about).trim_end().to_owned());
+                problems.add(below, format!("must be set: {}", node.about));
                 sound = false;
             }
             None => {}
@@ -180,13 +182,13 @@ fn walk_known(
 /// Fields that the API does not have. The API server drops them where it is not asked to be strict,
 /// so that they break nothing else.
 pub fn walk_unknown(
-    known: Vec<&str>,
+    known: &[&str],
     fields: &Map<String, Value>,
     path: &str,
     problems: &mut Problems,
 ) {
     for name in fields.keys().filter(|name| !known.contains(&name.as_str())) {
-        let hint = did_you_mean(name, &known);
+        let hint = did_you_mean(name, known);
         let hint = if hint.is_empty() { format!(": there are {}", known.join(", ")) } else { hint };
         problems.add(join(path, &shortened(name)), format!("is not a field of this API{hint}"));
         if problems.is_full() {

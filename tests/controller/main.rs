@@ -1,0 +1,20 @@
+//! The controller against a real API server: that it comes to what the plan says, at once, with no
+//! write too many, whatever happens around it.
+
+#[path = "../control_plane/mod.rs"]
+mod control_plane;
+
+mod announcements;
+mod changes;
+mod counts;
+mod disturbances;
+mod in_force;
+mod large;
+mod objects;
+mod offers;
+mod outbox;
+mod process;
+mod rules;
+mod unreadable;
+mod wire;
+mod world;

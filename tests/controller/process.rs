@@ -1,0 +1,181 @@
+//! The program itself: what it refuses to work with, and that it ends when it is told to.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use clientfleet::api::REVISION_ANNOTATION;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::control_plane::ControlPlane;
+use crate::objects::{auto, fleet, names};
+use crate::world::{World, eventually, install_crds};
+
+/// Kubernetes kills after 30 seconds; here it is to end by itself long before.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A running `clientfleet controller`, killed at the end of the test if need be.
+struct Program {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Program {
+    fn start(kubeconfig: &Path, namespace: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
+            .args(["controller", "-n", namespace, "--kubeconfig"])
+            .arg(kubeconfig)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { child, folder }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    async fn has_logged(&self, text: &str) {
+        eventually("the program says something", async || {
+            let log = self.log();
+            if log.contains(text) { Ok(()) } else { Err(format!("no {text:?} in {log}")) }
+        })
+        .await;
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        eventually("the program ends", async || {
+            self.child.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
+        })
+        .await
+    }
+
+    /// Asks it to end; it must by itself, and call that a success.
+    async fn ends_when_told(mut self, when: &str) {
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let told = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(told.elapsed() < GRACE, "{when}: it still runs: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        println!("{when}: it took {:?} to end", told.elapsed());
+        let status = self.ended().await;
+        assert_eq!(status.code(), Some(0), "{when}: {}", self.log());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_are_missing_or_older_are_refused_by_name() {
+    let plane = ControlPlane::start().unwrap();
+    let kubeconfig = plane.kubeconfig_path();
+    let refused = async || {
+        let mut program = Program::start(&kubeconfig, "default");
+        assert_eq!(program.ended().await.code(), Some(1));
+        program.log()
+    };
+    let log = refused().await;
+    assert!(log.contains("no CustomResourceDefinition clientfleets.clientfleet.dev"), "{log}");
+    assert!(log.contains("apply those that `clientfleet crds` prints"), "{log}");
+
+    install_crds(&plane);
+    let older = format!("{REVISION_ANNOTATION}=0");
+    let name = "upgradepolicies.clientfleet.dev";
+    plane.kubectl_ok(&["annotate", "--overwrite", "crd", name, &older], "").unwrap();
+    let log = refused().await;
+    assert!(log.contains(&format!("{name} in the cluster has schema revision 0")), "{log}");
+    assert!(log.contains("apply the definitions that `clientfleet crds` prints"), "{log}");
+
+    plane.kubectl_ok(&["delete", "crd", name], "").unwrap();
+    let log = refused().await;
+    assert!(log.contains(&format!("no CustomResourceDefinition {name}")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_when_it_is_told_to() {
+    let mut plane = ControlPlane::start().unwrap();
+    install_crds(&plane);
+    let kubeconfig = plane.kubeconfig_path();
+    let world = World::without_controller(&plane, "process");
+    world.apply(auto("all")).await;
+    let clients = names(100);
+    let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
+    for number in 0..40 {
+        world.apply(fleet(&format!("fleet-{number}"), &clients)).await;
+    }
+    let decided = async || {
+        let statuses = world.statuses().await;
+        statuses.fleets.values().filter(|status| status.observed_generation == Some(1)).count()
+    };
+    let program = Program::start(&kubeconfig, &world.namespace);
+    eventually(
+        "it writes",
+        async || if decided().await > 0 { Ok(()) } else { Err("nothing".into()) },
+    )
+    .await;
+    program.ends_when_told("during a bulk of writes").await;
+    println!("{} of 40 fleets were written until then", decided().await);
+
+    let program = Program::start(&kubeconfig, &world.namespace);
+    eventually("all is written", async || {
+        let statuses = world.statuses().await;
+        let in_force = statuses.policies["all"].observed_generation == Some(1);
+        let decided = decided().await;
+        if in_force && decided == 40 { Ok(()) } else { Err(format!("{decided}, {in_force}")) }
+    })
+    .await;
+    // By the system's clock.
+    let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
+    let soon = soon.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let spec = json!({"spec": {"distribution": {"notBefore": soon}}});
+    world.edit("UpgradePolicy", "all", spec).await;
+    eventually("the opening", async || {
+        let status = world.policy("all").await;
+        let is_so = status.observed_generation == Some(2)
+            && status.distribution_state.as_deref() == Some("Open");
+        if is_so { Ok(()) } else { Err(format!("{status:?}")) }
+    })
+    .await;
+    program.ends_when_told("while nothing is to do").await;
+
+    let program = Program::start(&kubeconfig, &world.namespace);
+    program.has_logged("watching").await;
+    plane.stop_apiserver().unwrap();
+    program.has_logged("the watch was interrupted").await;
+    program.ends_when_told("without an API server").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_when_it_is_told_to_before_anybody_has_answered() {
+    // The kernel takes the connection, and nobody ever reads from it.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("https://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let content = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "silent",
+        "contexts": [{"name": "silent", "context": {"cluster": "silent", "user": "silent"}}],
+        "clusters": [{"name": "silent", "cluster": {"server": server}}],
+        "users": [{"name": "silent", "user": {}}],
+    });
+    fs::write(&kubeconfig, content.to_string()).unwrap();
+    let program = Program::start(&kubeconfig, "default");
+    let _connection = silent.accept().unwrap();
+    program.ends_when_told("before anybody has answered").await;
+}
