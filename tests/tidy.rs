@@ -103,7 +103,10 @@ fn opens_function(line: &str) -> bool {
 const LAYERS: &[(&str, &[&str])] = &[
     ("src/values", &["crate::api", "crate::plan", "crate::controller", "crate::cli", "kube::"]),
     ("src/api", &["crate::plan", "crate::controller", "crate::cli"]),
-    ("src/plan", &["crate::controller", "crate::cli", "tokio::", "tracing::", "std::fs", "std::env"]),
+    (
+        "src/plan",
+        &["crate::controller", "crate::cli", "tokio::", "tracing::", "std::fs", "std::env"],
+    ),
     ("src/controller", &["crate::cli"]),
     ("src/cli", &["crate::controller"]),
 ];
@@ -113,7 +116,9 @@ fn each_layer_knows_only_those_below_it() {
     let mut found = Vec::new();
     for source in sources(&["src"]) {
         for (layer, unknown) in LAYERS.iter().filter(|(layer, _)| source.is_of(layer)) {
-            for (number, line) in source.program().filter(|(_, line)| !line.trim().starts_with("//")) {
+            for (number, line) in
+                source.program().filter(|(_, line)| !line.trim().starts_with("//"))
+            {
                 if let Some(word) = unknown.iter().find(|word| line.contains(**word)) {
                     found.push(format!("{}:{number}: {layer} must not know {word}", source.path));
                 }
@@ -160,6 +165,7 @@ fn names_of_files_say_what_is_in_them() {
     let parts = |source: &Source| -> Vec<String> {
         source.path.trim_end_matches(".rs").split('/').map(ToOwned::to_owned).collect()
     };
-    let named = all().into_iter().filter(|s| parts(s).iter().any(|part| vague.contains(&part.as_str())));
+    let named =
+        all().into_iter().filter(|s| parts(s).iter().any(|part| vague.contains(&part.as_str())));
     assert_none("vague names", &named.map(|s| s.path).collect::<Vec<_>>());
 }

@@ -39,7 +39,8 @@ pub async fn install(client: &Client) -> Result<(), Failure> {
 
 impl Estate {
     pub async fn make(client: &Client, namespace: &'static str) -> Result<Self, Failure> {
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        let object =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         let namespaces: Api<Namespace> = Api::all(client.clone());
         namespaces.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
         let fleets: Api<ClientFleet> = Api::namespaced(client.clone(), namespace);
@@ -64,7 +65,8 @@ impl Estate {
             0 => Upgrade { mode: Mode::AutoUpgrade, retry_after_hours: 24, ..Upgrade::default() },
             _ => Upgrade { mode: Mode::NoUpgrade, retry_after_hours: 24, ..Upgrade::default() },
         };
-        let policy = UpgradePolicy::new(POLICY, UpgradePolicySpec { upgrade, ..Default::default() });
+        let policy =
+            UpgradePolicy::new(POLICY, UpgradePolicySpec { upgrade, ..Default::default() });
         let patch = PatchParams::apply("bench").force();
         let policy = self.policies.patch(POLICY, &patch, &Patch::Apply(&policy)).await?;
         self.until_all_written(&start).await?;

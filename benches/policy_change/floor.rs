@@ -65,7 +65,11 @@ impl Floor {
         Ok(start.elapsed())
     }
 
-    async fn request(&self, direction: usize, number: usize) -> Result<http::Request<Vec<u8>>, Failure> {
+    async fn request(
+        &self,
+        direction: usize,
+        number: usize,
+    ) -> Result<http::Request<Vec<u8>>, Failure> {
         let mut version = self.versions[number].lock().await;
         if version.is_none() {
             *version = self.fleets.get_metadata(&name(number)).await?.metadata.resource_version;

@@ -83,10 +83,18 @@ fn report(ours: &mut [Duration], theirs: &mut [Duration], bytes: usize, concurre
     ours.sort();
     theirs.sort();
     let (ours, theirs) = (ours[ROUNDS / 2], theirs[ROUNDS / 2]);
-    println!("{} clients in {FLEETS} fleets, {concurrency} writes at once, {} KiB each", FLEETS * CLIENTS, bytes / 1024);
+    println!(
+        "{} clients in {FLEETS} fleets, {concurrency} writes at once, {} KiB each",
+        FLEETS * CLIENTS,
+        bytes / 1024
+    );
     println!("median of {ROUNDS} rounds            seconds   writes/s");
     let line = |what: &str, time: Duration| {
-        println!("{what:<28} {:>9.3} {:>10.0}", time.as_secs_f64(), FLEETS as f64 / time.as_secs_f64());
+        println!(
+            "{what:<28} {:>9.3} {:>10.0}",
+            time.as_secs_f64(),
+            FLEETS as f64 / time.as_secs_f64()
+        );
     };
     line("policy change to last status", ours);
     line("the same PUTs, nothing else", theirs);

@@ -21,7 +21,9 @@ impl StatusWrites {
                 line.starts_with("apiserver_request_total{")
                     && line.contains(&format!("resource=\"{resource}\""))
                     && line.contains("subresource=\"status\"")
-                    && ["PUT", "PATCH", "APPLY"].iter().any(|v| line.contains(&format!("verb=\"{v}\"")))
+                    && ["PUT", "PATCH", "APPLY"]
+                        .iter()
+                        .any(|v| line.contains(&format!("verb=\"{v}\"")))
             });
             counted.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
         };

@@ -68,12 +68,13 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 }
 
 /// The definition as YAML, as `crds/` holds it.
-#[must_use]
-pub fn crd_yaml(kind: Kind) -> String {
+///
+/// # Errors
+/// None that is known: it is texts, numbers and lists, which YAML can hold.
+pub fn crd_yaml(kind: Kind) -> Result<String, serde_saphyr::ser::Error> {
     let mut definition = json!(kind.crd());
     write_whole_numbers(&mut definition);
-    // Texts, numbers and lists: there is nothing in it that YAML could not hold.
-    serde_saphyr::to_string(&definition).expect("a definition can be written as YAML")
+    serde_saphyr::to_string(&definition)
 }
 
 /// `365` for `365.0`, as the API server writes it: GitOps tools would tell a difference for ever.
@@ -93,9 +94,12 @@ fn write_whole_numbers(value: &mut Value) {
 }
 
 /// Both definitions as a stream of YAML documents.
-#[must_use]
-pub fn crds_yaml() -> String {
-    Kind::ALL.map(crd_yaml).join("---\n")
+///
+/// # Errors
+/// Those of [`crd_yaml`].
+pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
+    let documents: Result<Vec<String>, _> = Kind::ALL.into_iter().map(crd_yaml).collect();
+    Ok(documents?.join("---\n"))
 }
 
 /// What is older about the cluster's definition than about this program's, in a sentence for

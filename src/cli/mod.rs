@@ -132,7 +132,12 @@ pub fn parse() -> Command {
 #[must_use]
 pub fn run(command: &Once) -> ExitCode {
     match command {
-        Once::Crds => say(&Said { output: api::crds_yaml(), ..Said::default() }),
+        Once::Crds => say(&match api::crds_yaml() {
+            Ok(output) => Said { output, ..Said::default() },
+            Err(error) => {
+                Said { remarks: format!("error: {error}\n"), code: FAILURE, ..Said::default() }
+            }
+        }),
         Once::Plan(arguments) if !arguments.local => say(&Said {
             remarks: "error: plan cannot compare with a cluster yet: add --local to plan from the \
                       files alone\n"

@@ -113,10 +113,7 @@ fn changes(before: Told, status: &UpgradePolicyStatus) -> Vec<Change> {
         tell(EventType::Normal, "DistributionOpened", note);
     }
     if before.open && !now.open {
-        let next = status.next_transition_time.map_or_else(String::new, |t| {
-            format!("; the next change is at {}", t.format("%Y-%m-%dT%H:%M:%SZ"))
-        });
-        tell(EventType::Normal, "DistributionClosed", format!("Distribution is closed{next}."));
+        tell(EventType::Normal, "DistributionClosed", "Distribution is closed.".to_owned());
     }
     if let Some(complete) = find(status, "Complete", "True").filter(|_| !before.complete) {
         tell(EventType::Normal, "Completed", complete.message.clone());

@@ -52,9 +52,11 @@ pub fn plan_fleet(
             let source = source.and_then(|source| source.spec.as_ref().ok());
             let package = Package::read(spec, source);
             let zones = Zones::of(spec);
-            let terms = policies.iter().map(|_| zones.zones.iter().map(|_| OnceCell::new()).collect());
+            let terms =
+                policies.iter().map(|_| zones.zones.iter().map(|_| OnceCell::new()).collect());
             let terms = terms.collect();
-            let planning = Planning { package: &package, zones: &zones, policies, at, terms, tallies };
+            let planning =
+                Planning { package: &package, zones: &zones, policies, at, terms, tallies };
             planning.run(fleet, spec)
         }
         Err(why) => unreadable(fleet, why, &policies, tallies, at),
@@ -69,7 +71,8 @@ fn unreadable(
     tallies: Vec<Tally>,
     at: Timestamp,
 ) -> FleetPlan {
-    let message = format!("The object cannot be read, so nothing is distributed to its clients: {why}");
+    let message =
+        format!("The object cannot be read, so nothing is distributed to its clients: {why}");
     let status = ClientFleetStatus {
         observed_generation: Some(fleet.generation()),
         conditions: conditions(fleet, at).stalled("ObjectUnreadable", &message),
@@ -143,14 +146,18 @@ impl<'a> Planning<'a> {
         for (index, client) in clients.iter().enumerate() {
             let facts = Facts::read(client);
             self.find_policies(&facts, &mut in_scope, &mut tallies);
-            let terms: Vec<&Terms<'_>> =
-                in_scope.iter().map(|&policy| self.terms(policy, self.zones.of_client[index])).collect();
+            let terms: Vec<&Terms<'_>> = in_scope
+                .iter()
+                .map(|&policy| self.terms(policy, self.zones.of_client[index]))
+                .collect();
             let decided = decide_client(&facts, Contenders { terms: &terms }, self.at);
             summary.count(decided.rule.state);
             self.count_governed(&decided, &in_scope, &terms, &mut tallies);
             ahead.next_transition = earlier(ahead.next_transition, decided.outlook.next_transition);
             ahead.holds_until = earlier(ahead.holds_until, decided.outlook.holds_until);
-            let before = previous.as_mut().and_then(|rows: &mut PreviousRows<'_>| rows.find(index, &client.name));
+            let before = previous
+                .as_mut()
+                .and_then(|rows: &mut PreviousRows<'_>| rows.find(index, &client.name));
             rows.push(decided.row(before, self.at));
         }
         let status = ClientFleetStatus {
@@ -161,9 +168,14 @@ impl<'a> Planning<'a> {
             next_transition_time: ahead.next_transition,
             clients: Some(rows),
         };
-        let package = self.package.readable().filter(|package| !self.package.has_withdrawn(package));
+        let package =
+            self.package.readable().filter(|package| !self.package.has_withdrawn(package));
         FleetPlan {
-            status: if outgrown(fleet) { without_rows(status, conditions(fleet, self.at)) } else { status },
+            status: if outgrown(fleet) {
+                without_rows(status, conditions(fleet, self.at))
+            } else {
+                status
+            },
             tallies: by_name(&self.policies, tallies),
             package: package.cloned(),
             holds_until: ahead.holds_until,
@@ -208,7 +220,12 @@ impl<'a> Planning<'a> {
         }
     }
 
-    fn conditions(&self, fleet: &ObservedFleet, spec: &ClientFleetSpec, clients: usize) -> Vec<Condition> {
+    fn conditions(
+        &self,
+        fleet: &ObservedFleet,
+        spec: &ClientFleetSpec,
+        clients: usize,
+    ) -> Vec<Condition> {
         let conditions = conditions(fleet, self.at);
         match &spec.time_zone {
             Some(name) if self.zones.zones[0] == ZoneFact::Unknown => conditions
@@ -260,8 +277,7 @@ impl Decided<'_> {
         let Some((terms, target)) = offered.and_then(|terms| Some((terms, terms.target?))) else {
             return last.cloned();
         };
-        let was_offered =
-            before.is_some_and(|before| before.state == State::Distributing.as_str());
+        let was_offered = before.is_some_and(|before| before.state == State::Distributing.as_str());
         let is_last = |last: &LastOffer| {
             last.policy == terms.policy.name
                 && Spelled::new(last.version.clone()).is_same_as(target.version)
@@ -286,20 +302,28 @@ const TOO_LARGE: &str = "ObjectTooLarge";
 fn outgrown(fleet: &ObservedFleet) -> bool {
     fleet.previous.as_ref().is_some_and(|previous| {
         previous.kept.observed_generation == Some(fleet.generation())
-            && previous.kept.conditions.iter().any(|c| c.r#type == "Stalled" && c.reason == TOO_LARGE)
+            && previous
+                .kept
+                .conditions
+                .iter()
+                .any(|c| c.r#type == "Stalled" && c.reason == TOO_LARGE)
     })
 }
 
 /// The status of a fleet that has outgrown the API server: no rows, so that no old offer stands.
 #[must_use]
-pub fn too_large(fleet: &ObservedFleet, planned: ClientFleetStatus, at: Timestamp) -> ClientFleetStatus {
+pub fn too_large(
+    fleet: &ObservedFleet,
+    planned: ClientFleetStatus,
+    at: Timestamp,
+) -> ClientFleetStatus {
     without_rows(planned, conditions(fleet, at))
 }
 
 fn without_rows(status: ClientFleetStatus, conditions: Conditions<'_>) -> ClientFleetStatus {
     let message = "The object is too large for the API server with the status of its clients in it: \
-                   move clients to another fleet, or shorten annotations; until then nothing is \
-                   distributed to them.";
+                   move clients to another fleet. Until the spec changes nothing is distributed to \
+                   them.";
     ClientFleetStatus {
         conditions: conditions.stalled(TOO_LARGE, message),
         clients: None,

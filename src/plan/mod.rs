@@ -68,22 +68,38 @@ pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
         planner.observe_fleet(Arc::clone(fleet));
     }
     let Pass { fleets, policies, until } = planner.plan(at);
-    Plan { fleets: fleets.into_iter().map(named).collect(), policies: policies.into_iter().map(named).collect(), until }
+    Plan {
+        fleets: fleets.into_iter().map(named).collect(),
+        policies: policies.into_iter().map(named).collect(),
+        until,
+    }
 }
 
 fn named<K: Kind>(planned: Planned<K>) -> (Text, K::Status) {
     (planned.observed.name().into(), Arc::unwrap_or_clone(planned.status))
 }
 
-/// The plan on which the controller settles at an instant: once the fleets say what is planned, so
-/// that their policies are in force.
+/// The plan on which the controller settles at an instant: what it plans once the statuses say what it
+/// planned first, so that policies are in force.
 #[must_use]
 pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
-    let statuses: BTreeMap<Text, ClientFleetStatus> = plan(estate, at).fleets.into_iter().collect();
-    let written = |fleet: &Arc<ObservedFleet>| match statuses.get(fleet.name()) {
-        Some(status) => Arc::new(fleet.with_status(status.clone())),
-        None => Arc::clone(fleet),
+    let first = plan(estate, at);
+    let written = Estate {
+        fleets: written(&estate.fleets, first.fleets),
+        policies: written(&estate.policies, first.policies),
     };
-    let fleets = estate.fleets.iter().map(written).collect();
-    plan(&Estate { fleets, policies: estate.policies.clone() }, at)
+    plan(&written, at)
+}
+
+/// The objects with the statuses that were planned for them.
+fn written<K: Kind>(
+    objects: &[Arc<Observed<K>>],
+    planned: Vec<(Text, K::Status)>,
+) -> Vec<Arc<Observed<K>>> {
+    let mut planned: BTreeMap<Text, K::Status> = planned.into_iter().collect();
+    let with_status = |object: &Arc<Observed<K>>| match planned.remove(object.name()) {
+        Some(status) => Arc::new(object.with_status(status)),
+        None => Arc::clone(object),
+    };
+    objects.iter().map(with_status).collect()
 }

@@ -177,7 +177,7 @@ impl<'de, K: Kind> Deserialize<'de> for Observed<K> {
         }
         let Guard { metadata, spec, status } = Guard::deserialize(deserializer)?;
         let spec = match spec {
-            Some(raw) => serde_json::from_str(raw.get()).map_err(|error| error.to_string()),
+            Some(raw) => serde_json::from_str(raw.get()).map_err(|_| explain::<K>(raw.get())),
             None => Err("it has no `spec`".to_owned()),
         };
         let previous = status.and_then(|raw| serde_json::from_str::<K::Status>(raw.get()).ok());
@@ -186,6 +186,20 @@ impl<'de, K: Kind> Deserialize<'de> for Observed<K> {
             spec,
             previous: previous.map(Previous::of),
         })
+    }
+}
+
+/// Reads a spec that cannot be read once more, to tell which field is the reason.
+fn explain<K: Kind>(spec: &str) -> String {
+    let mut reader = serde_json::Deserializer::from_str(spec);
+    match serde_path_to_error::deserialize::<_, K::Spec>(&mut reader) {
+        Ok(_) => "spec: something follows its end".to_owned(),
+        Err(error) => {
+            let what = error.inner().to_string();
+            // The place in the JSON is nobody's who writes YAML.
+            let what = what.split(" at line ").next().unwrap_or_default();
+            format!("spec.{}: {what}", error.path())
+        }
     }
 }
 

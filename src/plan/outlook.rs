@@ -61,9 +61,10 @@ pub fn outlook<'a>(now: &Case<'a>, rule: &'static Rule, contenders: Contenders<'
     match ahead {
         Ahead::Nothing => Outlook { next_transition: None, holds_until: here },
         Ahead::Transition(t) => Outlook { next_transition: Some(t), holds_until: here },
-        Ahead::BeyondHorizon(t) => {
-            Outlook { next_transition: None, holds_until: earlier(here, t.checked_sub_signed(HORIZON)) }
-        }
+        Ahead::BeyondHorizon(t) => Outlook {
+            next_transition: None,
+            holds_until: earlier(here, t.checked_sub_signed(HORIZON)),
+        },
     }
 }
 

@@ -175,7 +175,8 @@ impl Planner {
         let due = self.fleets.iter().filter(|(_, fleet)| is_due(fleet));
         let due: Vec<Text> = due.map(|(name, _)| name.clone()).collect();
         let fleets = due.iter().filter_map(|name| self.plan_fleet(name, at)).collect();
-        let mut until = self.fleets.values().filter_map(|fleet| fleet.plan.as_ref()?.holds_until).min();
+        let mut until =
+            self.fleets.values().filter_map(|fleet| fleet.plan.as_ref()?.holds_until).min();
         let mut policies = Vec::with_capacity(self.rulebook.len());
         for (name, observed) in &self.policies {
             let Some(policy) = self.rulebook.iter().find(|p| p.name == *name) else { continue };
@@ -259,7 +260,12 @@ fn package_from(fleet: &ObservedFleet) -> Option<&str> {
 
 /// What of a fleet's spec others may use through `packageFrom`.
 fn package(fleet: &ObservedFleet) -> Option<impl PartialEq + '_> {
-    let ClientFleetSpec { package_version, package_from, retained_versions, withdrawn_versions, .. } =
-        fleet.spec.as_ref().ok()?;
+    let ClientFleetSpec {
+        package_version,
+        package_from,
+        retained_versions,
+        withdrawn_versions,
+        ..
+    } = fleet.spec.as_ref().ok()?;
     Some((package_version, package_from, retained_versions, withdrawn_versions))
 }

@@ -68,7 +68,8 @@ impl Policy {
         let distribution = spec.distribution.clone().unwrap_or_default();
         let zone = read_zone(distribution.time_zone.as_ref(), &mut problems);
         let range = read_range(&distribution, &mut problems);
-        let lock = spec.upgrade.version.clone().filter(|_| spec.upgrade.mode == Mode::OnlyUpgradeTo);
+        let lock =
+            spec.upgrade.version.clone().filter(|_| spec.upgrade.mode == Mode::OnlyUpgradeTo);
         Self {
             name: observed.name().into(),
             generation: observed.generation(),

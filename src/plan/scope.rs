@@ -149,9 +149,8 @@ impl Selector {
     fn read(spec: &ClientSelector) -> Self {
         let exact = |value: &Text| value.to_string();
         let folded = |value: &Text| fold_case(value);
-        let search = |text: &Text| {
-            Keywords::parse(text).map_or(Criterion::Unreadable, Criterion::Readable)
-        };
+        let search =
+            |text: &Text| Keywords::parse(text).map_or(Criterion::Unreadable, Criterion::Readable);
         Self {
             names: spec.names.as_ref().map(|list| read_list(list, exact)),
             computers: spec.computers.as_ref().map(|list| read_list(list, folded)),
@@ -184,9 +183,10 @@ impl Selector {
         listed(&self.names, subject.name)
             && listed(&self.computers, subject.computer())
             && listed(&self.users, subject.user())
-            && self.cidrs.as_ref().is_none_or(|c| {
-                c.matches(if_unreadable, |cidrs| contains(cidrs, subject.ip))
-            })
+            && self
+                .cidrs
+                .as_ref()
+                .is_none_or(|c| c.matches(if_unreadable, |cidrs| contains(cidrs, subject.ip)))
             && self.labels.as_ref().is_none_or(|c| c.matches(if_unreadable, holds_labels))
             && self.search.as_ref().is_none_or(|c| {
                 c.matches(if_unreadable, |keywords| keywords.occur_in(&subject.folded))

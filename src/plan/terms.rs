@@ -40,7 +40,12 @@ impl<'a> Terms<'a> {
     /// What `policy` means where `package` is carried and `zone` is the client's own, or else its
     /// fleet's. `now` is the instant that is planned for.
     #[must_use]
-    pub fn new(policy: &'a Policy, package: &'a Package, zone: &'a ZoneFact, now: Timestamp) -> Self {
+    pub fn new(
+        policy: &'a Policy,
+        package: &'a Package,
+        zone: &'a ZoneFact,
+        now: Timestamp,
+    ) -> Self {
         let zone = policy.zone.as_ref().unwrap_or(zone);
         let version = match policy.mode {
             Mode::NoUpgrade => None,
@@ -53,7 +58,15 @@ impl<'a> Terms<'a> {
             available: package.offers(version),
         });
         let openings = policy.range.in_zone(zone.zone());
-        Self { policy, target, zone, openings, now, at_now: Default::default(), phase_now: OnceCell::new() }
+        Self {
+            policy,
+            target,
+            zone,
+            openings,
+            now,
+            at_now: Default::default(),
+            phase_now: OnceCell::new(),
+        }
     }
 
     /// The phase that distribution is in at `t`.

@@ -136,9 +136,13 @@ mod tests {
             assert_eq!(requirement.holds(label), holds, "{operator} {values:?}");
         }
         assert!(Requirement::parse("other", "NotIn", &["x"]).unwrap().holds(label));
-        for (operator, values) in
-            [("in", vec!["x"]), ("In", vec![]), ("NotIn", vec![]), ("Exists", vec!["x"]), ("", vec![])]
-        {
+        for (operator, values) in [
+            ("in", vec!["x"]),
+            ("In", vec![]),
+            ("NotIn", vec![]),
+            ("Exists", vec!["x"]),
+            ("", vec![]),
+        ] {
             assert!(Requirement::parse("ring", operator, &values).is_none(), "{operator}");
         }
     }

@@ -49,7 +49,7 @@ pub fn instant(text: &str) -> Timestamp {
 
 /// Installs the definitions and waits until objects can be made.
 pub fn install_crds(plane: &ControlPlane) {
-    install(plane, &crds_yaml());
+    install(plane, &crds_yaml().unwrap());
 }
 
 /// The same with other definitions.

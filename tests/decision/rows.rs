@@ -28,9 +28,12 @@ fn before_the_target() -> Vec<Row> {
     vec![
         row("no policy at all", 1).no_policy(),
         row("out of every scope", 1).policy(json!({"scope": {"clients": [{"names": ["other"]}]}})),
-        row("a policy that is not effective yet", 1).policy(json!({"effectiveFrom": "2026-11-24T11:00:01Z"})),
-        row("a policy that has just ended", 1).policy(json!({"effectiveUntil": "2026-11-24T11:00:00Z"})),
-        row("a policy with an unknown zone", 2).policy(json!({"distribution": {"timeZone": "Europe/berlin"}})),
+        row("a policy that is not effective yet", 1)
+            .policy(json!({"effectiveFrom": "2026-11-24T11:00:01Z"})),
+        row("a policy that has just ended", 1)
+            .policy(json!({"effectiveUntil": "2026-11-24T11:00:00Z"})),
+        row("a policy with an unknown zone", 2)
+            .policy(json!({"distribution": {"timeZone": "Europe/berlin"}})),
         row("a policy that admission refuses, its scope in doubt", 2).policy(invalid.clone()),
         row("an invalid policy, which holds and has another version staged", 2)
             .policy(invalid)
@@ -62,7 +65,8 @@ fn before_the_target() -> Vec<Row> {
         row("a package that cannot be read", 6).fleet(json!({"packageVersion": "latest"})),
         row("a package from a fleet that is not there", 6)
             .fleet(json!({"packageVersion": null, "packageFrom": {"name": "gone"}})),
-        row("both a package and one from elsewhere", 6).fleet(json!({"packageFrom": {"name": "x"}})),
+        row("both a package and one from elsewhere", 6)
+            .fleet(json!({"packageFrom": {"name": "x"}})),
         row("the package is withdrawn", 7).fleet(json!({"withdrawnVersions": ["v3.60.0"]})),
         row("the locked version is withdrawn", 7)
             .policy(json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.60"}}))
@@ -89,7 +93,9 @@ fn at_the_target() -> Vec<Row> {
             .policy(json!({"upgrade": {"allowDowngrade": true}}))
             .client(json!({"version": "3.60"})),
         // Whoever is at the target has arrived, as whoever is ahead has: only the order tells.
-        row("at the target, where no downgrade is allowed", 9).client(json!({"version": "3.60"})).also(10),
+        row("at the target, where no downgrade is allowed", 9)
+            .client(json!({"version": "3.60"}))
+            .also(10),
         row("ahead of the target", 10).client(json!({"version": "3.60.0.1"})),
         row("a release is ahead of its pre-release", 10)
             .fleet(json!({"packageVersion": "3.60-rc.1"}))

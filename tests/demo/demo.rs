@@ -36,8 +36,10 @@ async fn demo() -> Result<(), Error> {
 
     step("A control plane of its own: etcd and kube-apiserver");
     let plane = ControlPlane::start()?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(Error::doing("listen for Ctrl-C"))?;
-    let mut terminated = signal(SignalKind::terminate()).map_err(Error::doing("listen for SIGTERM"))?;
+    let mut interrupted =
+        signal(SignalKind::interrupt()).map_err(Error::doing("listen for Ctrl-C"))?;
+    let mut terminated =
+        signal(SignalKind::terminate()).map_err(Error::doing("listen for SIGTERM"))?;
     let stopped = async {
         tokio::select! {
             _ = interrupted.recv() => {}
@@ -66,7 +68,12 @@ async fn tell(plane: &ControlPlane) -> Result<Process, Error> {
     let story = Story::of(plane)?;
 
     step("The two custom resources");
-    story.kubectl(&["apply", "--server-side", "-f", &project.join("crds").display().to_string()])?;
+    story.kubectl(&[
+        "apply",
+        "--server-side",
+        "-f",
+        &project.join("crds").display().to_string(),
+    ])?;
     story.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?;
 
     step("The controller");
@@ -76,7 +83,12 @@ async fn tell(plane: &ControlPlane) -> Result<Process, Error> {
     println!("  its log: {}", controller.log().display());
 
     step("The examples: three sites, five fleets, their policies");
-    story.kubectl(&["apply", "--server-side", "-f", &project.join("examples").display().to_string()])?;
+    story.kubectl(&[
+        "apply",
+        "--server-side",
+        "-f",
+        &project.join("examples").display().to_string(),
+    ])?;
     story.until_in_force(&mut controller).await?;
     step("The policies");
     story.kubectl(&["get", "upol", "-n", story::NAMESPACE])?;
@@ -95,8 +107,11 @@ async fn tell(plane: &ControlPlane) -> Result<Process, Error> {
 fn controller_program() -> Result<PathBuf, Error> {
     let own = std::env::current_exe().map_err(Error::doing("find this program's own place"))?;
     let folder = own.parent().and_then(|examples| examples.parent());
-    let program = folder.map(|folder| folder.join("clientfleet")).filter(|program| program.exists());
-    program.ok_or_else(|| Error::new("the program `clientfleet` is not built: run `cargo build` first"))
+    let program =
+        folder.map(|folder| folder.join("clientfleet")).filter(|program| program.exists());
+    program.ok_or_else(|| {
+        Error::new("the program `clientfleet` is not built: run `cargo build` first")
+    })
 }
 
 fn step(title: &str) {

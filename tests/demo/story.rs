@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, WatchEvent, WatchParams};
+use kube::api::{
+    Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, WatchEvent,
+    WatchParams,
+};
 use serde_json::{Value, json};
 
 use crate::control_plane::{ControlPlane, Error, Process};
@@ -57,13 +60,22 @@ impl<'a> Story<'a> {
 
     /// Shows the status of a fleet's clients.
     pub fn show_clients(&self, fleet: &str) -> Result<(), Error> {
-        self.kubectl(&["get", "clf", fleet, "-n", NAMESPACE, "-o", &format!("go-template={CLIENTS}")])
+        self.kubectl(&[
+            "get",
+            "clf",
+            fleet,
+            "-n",
+            NAMESPACE,
+            "-o",
+            &format!("go-template={CLIENTS}"),
+        ])
     }
 
     /// Waits until the controller has taken up every policy and every fleet.
     pub async fn until_in_force(&self, controller: &mut Process) -> Result<(), Error> {
         for api in [&self.policies, &self.fleets] {
-            let objects = api.list(&ListParams::default()).await.map_err(Error::doing("list objects"))?;
+            let objects =
+                api.list(&ListParams::default()).await.map_err(Error::doing("list objects"))?;
             for object in objects {
                 let name = object.metadata.name.unwrap_or_default();
                 let taken_up = |object: &DynamicObject| {
@@ -93,14 +105,19 @@ impl<'a> Story<'a> {
     }
 
     async fn find_canary(&self) -> Result<Canary, Error> {
-        let fleets = self.fleets.list(&ListParams::default()).await.map_err(Error::doing("list fleets"))?;
+        let fleets =
+            self.fleets.list(&ListParams::default()).await.map_err(Error::doing("list fleets"))?;
         for fleet in fleets {
             let clients = fleet.data.pointer("/status/clients").and_then(Value::as_array);
-            let offered = |client: &&Value| client["state"] == "Distributing" && client["policy"] == "canary";
-            let Some(client) = clients.and_then(|clients| clients.iter().find(offered)) else { continue };
+            let offered =
+                |client: &&Value| client["state"] == "Distributing" && client["policy"] == "canary";
+            let Some(client) = clients.and_then(|clients| clients.iter().find(offered)) else {
+                continue;
+            };
             let text = |field: &str| client[field].as_str().unwrap_or_default().to_owned();
             let written = fleet.data.pointer("/spec/clients").and_then(Value::as_array);
-            let place = |clients: &Vec<Value>| clients.iter().position(|c| c["name"] == client["name"]);
+            let place =
+                |clients: &Vec<Value>| clients.iter().position(|c| c["name"] == client["name"]);
             return Ok(Canary {
                 index: written.and_then(place).unwrap_or_default(),
                 name: text("name"),
@@ -115,23 +132,40 @@ impl<'a> Story<'a> {
     /// that it is that client.
     async fn report(&self, canary: &Canary, changes: Value) -> Result<(), Error> {
         let client = format!("/spec/clients/{}", canary.index);
-        let mut patch = vec![json!({"op": "test", "path": format!("{client}/name"), "value": canary.name})];
+        let mut patch =
+            vec![json!({"op": "test", "path": format!("{client}/name"), "value": canary.name})];
         for change in changes.as_array().into_iter().flatten() {
             let path = format!("{client}/reported/{}", change[1].as_str().unwrap_or_default());
             patch.push(json!({"op": change[0], "path": path, "value": change[2]}));
         }
-        let patch = serde_json::from_value(Value::Array(patch)).map_err(Error::doing("make a patch"))?;
-        let patched = self.fleets.patch(&canary.fleet, &PatchParams::default(), &Patch::Json::<()>(patch)).await;
+        let patch =
+            serde_json::from_value(Value::Array(patch)).map_err(Error::doing("make a patch"))?;
+        let patched = self
+            .fleets
+            .patch(&canary.fleet, &PatchParams::default(), &Patch::Json::<()>(patch))
+            .await;
         patched.map(|_| ()).map_err(Error::doing("report as the client"))
     }
 
     /// Waits until the client is in a state, and shows that.
-    async fn show(&self, canary: &Canary, state: &str, controller: &mut Process) -> Result<(), Error> {
+    async fn show(
+        &self,
+        canary: &Canary,
+        state: &str,
+        controller: &mut Process,
+    ) -> Result<(), Error> {
         let entry = format!("/status/clients/{}", canary.index);
-        let arrived = |fleet: &DynamicObject| fleet.data.pointer(&format!("{entry}/state")) == Some(&json!(state));
+        let arrived = |fleet: &DynamicObject| {
+            fleet.data.pointer(&format!("{entry}/state")) == Some(&json!(state))
+        };
         let fleet = self.watch(&self.fleets, &canary.fleet, arrived, controller).await?;
         let text = |field: &str| {
-            fleet.data.pointer(&format!("{entry}/{field}")).and_then(Value::as_str).unwrap_or("-").to_owned()
+            fleet
+                .data
+                .pointer(&format!("{entry}/{field}"))
+                .and_then(Value::as_str)
+                .unwrap_or("-")
+                .to_owned()
         };
         println!(
             "  {:<16} runs {}, target {}: {} ({})",
@@ -154,11 +188,14 @@ impl<'a> Story<'a> {
     ) -> Result<DynamicObject, Error> {
         let look = async {
             let parameters = WatchParams::default().fields(&format!("metadata.name={name}"));
-            let events = api.watch(&parameters, "0").await.map_err(Error::doing("watch an object"))?;
+            let events =
+                api.watch(&parameters, "0").await.map_err(Error::doing("watch an object"))?;
             let mut events = std::pin::pin!(events);
             while let Some(event) = events.next().await {
                 match event.map_err(Error::doing("watch an object"))? {
-                    WatchEvent::Added(object) | WatchEvent::Modified(object) if arrived(&object) => {
+                    WatchEvent::Added(object) | WatchEvent::Modified(object)
+                        if arrived(&object) =>
+                    {
                         return Ok(object);
                     }
                     _ => {}

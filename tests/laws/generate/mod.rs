@@ -1,0 +1,180 @@
+//! Random estates from small pools of values, so that what is written in one place is met in another;
+//! everything happens at multiples of a step around an instant at which something may be odd.
+
+pub mod fleet;
+mod mistakes;
+pub mod policy;
+
+use chrono::{DateTime, FixedOffset};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Value, json};
+
+use crate::world::{World, instant, seconds};
+
+pub type Gen = BoxedStrategy<Value>;
+/// A field that may be left out.
+pub type Field = (&'static str, BoxedStrategy<Option<Value>>);
+
+/// Where and in which steps an estate lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    pub base: i64,
+    pub step: i64,
+    /// How many steps before and after the base things happen.
+    pub reach: i64,
+    /// Some policies are invalid, some cannot be read at all.
+    pub mistakes: bool,
+}
+
+/// Changes of clocks in the zones below, a date that Apia skipped, a leap day, a year's end.
+const BASES: [&str; 11] = [
+    "2026-03-29T01:00:00Z",
+    "2026-10-25T01:00:00Z",
+    "2026-03-08T10:00:00Z",
+    "2026-11-01T08:00:00Z",
+    "2026-04-04T15:00:00Z",
+    "2026-10-03T15:30:00Z",
+    "2026-03-08T05:00:00Z",
+    "2011-12-30T10:00:00Z",
+    "2028-02-29T12:00:00Z",
+    "2027-12-31T23:00:00Z",
+    "2026-06-17T09:00:00Z",
+];
+
+pub const ZONES: [&str; 9] = [
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "America/Havana",
+    "Pacific/Apia",
+    "Asia/Kathmandu",
+    "Asia/Tokyo",
+    "Etc/UTC",
+    "Pacific/Kiritimati",
+];
+
+pub fn zone() -> Gen {
+    prop_oneof![20 => select(&ZONES[..]), 1 => Just("Mars/Olympus"), 1 => Just("europe/berlin"), 1 => Just("")]
+        .prop_map(Value::from)
+        .boxed()
+}
+
+/// A world in steps of a quarter of an hour and some days around its instant, or of a minute and
+/// some hours.
+pub fn world(mistakes: bool) -> BoxedStrategy<World> {
+    let stages = [(4, 900, 700), (1, 60, 400)].into_iter().flat_map(|(weight, step, reach)| {
+        BASES.map(|base| (weight, Stage { base: seconds(base), step, reach, mistakes }))
+    });
+    // A strategy is dear to make: each stage's is made once.
+    proptest::strategy::Union::new_weighted(
+        stages.map(|(w, stage)| (w, world_on(stage).boxed())).collect(),
+    )
+    .boxed()
+}
+
+/// A world into which more of the same stage can come later.
+pub fn world_of_stage() -> BoxedStrategy<World> {
+    world_on(stage()).boxed()
+}
+
+/// That stage.
+pub fn stage() -> Stage {
+    Stage { base: seconds(BASES[0]), step: 900, reach: 700, mistakes: true }
+}
+
+fn world_on(stage: Stage) -> impl Strategy<Value = World> {
+    let at = (-100..100i64).prop_map(move |k| stage.base + k * stage.step);
+    let policies = proptest::collection::vec(policy::spec(stage), 1..5);
+    let fleets = proptest::collection::vec(fleet::spec(stage), 1..4);
+    (at, policies, fleets, labels_of_fleets()).prop_map(move |(at, policies, fleets, labels)| {
+        World {
+            fleets: documents("ClientFleet", &FLEETS, fleets, &labels),
+            policies: documents("UpgradePolicy", &POLICIES, policies, &[]),
+            at,
+            step: stage.step,
+        }
+    })
+}
+
+pub const FLEETS: [&str; 4] = ["emea", "apac", "amer", "shard-2"];
+/// The order of their bytes is not that of their creation.
+pub const POLICIES: [&str; 6] = ["m-policy", "a-policy", "z-policy", "b-policy", "a", "zz"];
+
+fn labels_of_fleets() -> impl Strategy<Value = Vec<Value>> {
+    proptest::collection::vec(labels(), 4)
+}
+
+/// `deletes` in place of a spec's field marks an object that is being deleted.
+fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) -> Vec<Value> {
+    let with_name = |(index, spec): (usize, Value)| {
+        document(kind, names[index], spec, labels.get(index).cloned().unwrap_or(json!({})))
+    };
+    specs.into_iter().enumerate().map(with_name).collect()
+}
+
+pub fn document(kind: &str, name: &str, mut spec: Value, labels: Value) -> Value {
+    let deletes = spec.as_object_mut().and_then(|spec| spec.remove("deletes"));
+    let mut metadata = json!({
+        "name": name, "namespace": "default", "generation": 1, "labels": labels,
+    });
+    if deletes.is_some() {
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    }
+    json!({
+        "apiVersion": "clientfleet.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec,
+    })
+}
+
+// ---- values ----
+
+pub fn object(fields: Vec<Field>) -> Gen {
+    let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
+    let whole = move |values: Vec<Option<Value>>| {
+        let fields = names.iter().zip(values).filter_map(|(&name, v)| Some((name.to_owned(), v?)));
+        Value::Object(fields.collect::<Map<_, _>>())
+    };
+    values.prop_map(whole).boxed()
+}
+
+/// A field that is there in so many cases of a hundred.
+pub fn maybe(
+    percent: u32,
+    value: impl Strategy<Value = Value> + 'static,
+) -> BoxedStrategy<Option<Value>> {
+    proptest::option::weighted(f64::from(percent) / 100.0, value).boxed()
+}
+
+pub fn always(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Option<Value>> {
+    value.prop_map(Some).boxed()
+}
+
+pub fn one_of(values: &'static [&'static str]) -> Gen {
+    select(values).prop_map(Value::from).boxed()
+}
+
+pub fn list(value: impl Strategy<Value = Value> + 'static, most: usize) -> Gen {
+    proptest::collection::vec(value, 1..=most).prop_map(Value::from).boxed()
+}
+
+/// An instant within the stage's reach; rarely one about two years ahead, at the end of the outlook.
+pub fn moment(stage: Stage) -> Gen {
+    let near = -stage.reach..stage.reach;
+    let ahead = 731 * 86400 / stage.step;
+    let steps = prop_oneof![30 => near.clone(), 1 => near.prop_map(move |k| k + ahead)];
+    let written = (steps, any::<bool>()).prop_map(move |(steps, utc)| {
+        let t = instant(stage.base + steps * stage.step);
+        let east = FixedOffset::east_opt(5400).expect("in range");
+        let local: DateTime<FixedOffset> = t.with_timezone(&east);
+        let utc_text = t.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Value::from(if utc { utc_text } else { local.to_rfc3339() })
+    });
+    written.boxed()
+}
+
+pub fn labels() -> Gen {
+    object(vec![
+        ("ring", maybe(60, one_of(&["canary", "broad", "last"]))),
+        ("site", maybe(40, one_of(&["berlin", "tokyo", ""]))),
+    ])
+}

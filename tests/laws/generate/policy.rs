@@ -1,0 +1,197 @@
+//! Random policies, right and wrong ones.
+
+use chrono::{Days, NaiveDate};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use super::fleet::{COMPUTERS, USERS, target};
+use super::{Gen, Stage, always, labels, list, maybe, moment, object, one_of};
+use crate::world::{instant, seconds};
+
+/// One that admission accepts, or, on a stage with mistakes, in some cases one that it refuses.
+pub fn spec(stage: Stage) -> Gen {
+    let right = right(stage);
+    if !stage.mistakes {
+        return right;
+    }
+    let wrong = (right.clone(), super::mistakes::any())
+        .prop_map(|(spec, (path, value))| with(spec, path, value));
+    prop_oneof![8 => right, 1 => wrong].boxed()
+}
+
+fn right(stage: Stage) -> Gen {
+    let fields = vec![
+        ("priority", maybe(60, select(vec![-1, 0, 5]).prop_map(Value::from))),
+        ("suspend", maybe(8, Just(json!(true)))),
+        ("effectiveFrom", maybe(20, moment(stage))),
+        ("effectiveUntil", maybe(20, moment(stage))),
+        ("upgrade", maybe(95, upgrade(stage))),
+        ("distribution", maybe(70, distribution(stage))),
+        ("offlineAfterDays", maybe(30, (1..6).prop_map(Value::from))),
+        ("scope", maybe(45, scope())),
+        ("deletes", maybe(3, Just(json!(true)))),
+    ];
+    object(fields).prop_map(|spec| in_order(spec, "effectiveFrom", "effectiveUntil")).boxed()
+}
+
+/// Swaps two instants that are the wrong way round, and drops one of equal ones.
+fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
+    let both = (object[earlier].as_str().map(seconds), object[later].as_str().map(seconds));
+    if let (Some(from), Some(until)) = both {
+        let (first, second) = (object[earlier].clone(), object[later].clone());
+        if from > until {
+            (object[earlier], object[later]) = (second, first);
+        } else if from == until {
+            object.as_object_mut().expect("an object").remove(later);
+        }
+    }
+    strip_nulls(&mut object);
+    object
+}
+
+/// Looking a field up to write it leaves a null where there is none.
+fn strip_nulls(object: &mut Value) {
+    object.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
+}
+
+fn upgrade(stage: Stage) -> Gen {
+    let retry = if stage.step == 60 { 1..5 } else { 1..100 };
+    let moving = move |mode: Gen, lock: Option<Gen>| {
+        let mut fields = vec![
+            ("mode", always(mode)),
+            ("allowDowngrade", maybe(35, Just(json!(true)))),
+            ("retryAfterHours", maybe(60, retry.clone().prop_map(Value::from))),
+        ];
+        fields.extend(lock.map(|lock| ("version", always(lock))));
+        object(fields)
+    };
+    prop_oneof![
+        2 => object(vec![("mode", maybe(70, one_of(&["NoUpgrade"])))]),
+        10 => moving(one_of(&["AutoUpgrade"]), None),
+        7 => moving(one_of(&["OnlyUpgradeTo"]), Some(target())),
+    ]
+    .boxed()
+}
+
+fn distribution(stage: Stage) -> Gen {
+    let exclusions = list(exclusion(stage), 3).prop_map(|mut exclusions| {
+        for (index, exclusion) in exclusions.as_array_mut().into_iter().flatten().enumerate() {
+            exclusion["name"] = format!("e{index}").into();
+        }
+        exclusions
+    });
+    let policy_zone = select(&super::ZONES[..]).prop_map(Value::from);
+    let fields = vec![
+        ("timeZone", maybe(35, policy_zone)),
+        ("windows", maybe(65, list(window(stage), 3))),
+        ("notBefore", maybe(25, moment(stage))),
+        ("notAfter", maybe(25, moment(stage))),
+        ("exclusions", maybe(30, exclusions)),
+    ];
+    object(fields).prop_map(|range| in_order(range, "notBefore", "notAfter")).boxed()
+}
+
+fn window(stage: Stage) -> Gen {
+    let step = stage.step / 60;
+    let minutes = 24 * 60 / step;
+    // Around midnight, two and three o'clock is where clocks change.
+    let start = prop_oneof![1 => 0..minutes, 1 => 0..(4 * 60 / step)].prop_map(move |m| m * step);
+    let length = (1..minutes).prop_map(move |m| m * step);
+    let days = || {
+        let days = proptest::sample::subsequence(DAYS.to_vec(), 1..=7);
+        days.prop_shuffle().prop_map(|days| json!(days))
+    };
+    let text = |minute: i64| format!("{:02}:{:02}", minute / 60, minute % 60);
+    let times = (start, length).prop_map(move |(start, length)| {
+        let end = if start + length == 1440 { 1440 } else { (start + length) % 1440 };
+        (text(start), text(end))
+    });
+    let whole = (times, proptest::option::of(days())).prop_map(|((start, end), days)| match days {
+        None => json!({"start": start, "end": end}),
+        Some(days) => json!({"days": days, "start": start, "end": end}),
+    });
+    whole.boxed()
+}
+
+pub const DAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+fn exclusion(stage: Stage) -> Gen {
+    let date = move |days: i64| -> NaiveDate {
+        let earliest = instant(stage.base).date_naive() - Days::new(10);
+        earliest + Days::new(days as u64)
+    };
+    let days = (prop_oneof![0..20i64, 8..13i64], 0..4i64);
+    days.prop_map(
+        move |(first, more)| json!({"startDate": date(first), "endDate": date(first + more)}),
+    )
+    .boxed()
+}
+
+pub fn label_selector() -> Gen {
+    let values = || list(one_of(&["canary", "broad", "berlin"]), 2);
+    let valued = object(vec![
+        ("key", always(one_of(&["ring", "site"]))),
+        ("operator", always(one_of(&["In", "NotIn"]))),
+        ("values", always(values())),
+    ]);
+    let bare = object(vec![
+        ("key", always(one_of(&["ring", "site"]))),
+        ("operator", always(one_of(&["Exists", "DoesNotExist"]))),
+    ]);
+    let expressions = list(prop_oneof![valued, bare], 2);
+    let pairs =
+        labels().prop_filter("content", |pairs| pairs.as_object().is_some_and(|p| !p.is_empty()));
+    prop_oneof![
+        object(vec![("matchLabels", always(pairs.clone()))]),
+        object(vec![("matchExpressions", always(expressions.clone()))]),
+        object(vec![("matchLabels", always(pairs)), ("matchExpressions", always(expressions))]),
+    ]
+    .boxed()
+}
+
+fn client_selector() -> Gen {
+    let computers = prop_oneof![one_of(&COMPUTERS), one_of(&["pc-müller", "LT-200", "ghost"])];
+    let users = prop_oneof![one_of(&USERS), one_of(&["bob", "corp\\MÜLLER", "LT"])];
+    let cidrs = one_of(&[
+        "10.20.0.0/16",
+        "10.20.1.0/24",
+        "10.20.1.5/32",
+        "0.0.0.0/0",
+        "fd00:20::/32",
+        "::/0",
+    ]);
+    let search =
+        one_of(&["lt", "LT 1", "10.20", "müller", "*", " c0\u{3000}bob ", "ΟΔΟΣ", "corp\\m 5"]);
+    let fields = vec![
+        ("names", maybe(25, list(one_of(&["c0", "c1", "c2", "C1"]), 3))),
+        ("computers", maybe(20, list(computers, 2))),
+        ("users", maybe(20, list(users, 2))),
+        ("cidrs", maybe(20, list(cidrs, 2))),
+        ("labelSelector", maybe(20, label_selector())),
+        ("search", maybe(15, search)),
+    ];
+    let some = |selector: &Value| selector.as_object().is_some_and(|s| !s.is_empty());
+    object(fields).prop_filter("a criterion", some).boxed()
+}
+
+pub fn scope() -> Gen {
+    let fields = vec![
+        ("fleetSelector", maybe(40, label_selector())),
+        ("clients", maybe(40, list(client_selector(), 3))),
+        ("exclude", maybe(35, list(client_selector(), 2))),
+    ];
+    let some = |scope: &Value| scope.as_object().is_some_and(|scope| !scope.is_empty());
+    object(fields).prop_filter("content", some).boxed()
+}
+
+/// The document with a value in another place, the objects around it made where they are missing.
+pub fn with(mut document: Value, path: &str, value: Value) -> Value {
+    let mut at = &mut document;
+    for key in path.trim_start_matches('/').split('/') {
+        at = &mut at[key];
+    }
+    *at = value;
+    document
+}

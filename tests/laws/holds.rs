@@ -1,0 +1,69 @@
+//! At every instant until the moment a plan names, planning again gives the same plan.
+
+use clientfleet::plan::Plan;
+use proptest::prelude::*;
+
+use crate::generate;
+use crate::world::{World, config, instant};
+
+/// How far to look where a plan names no moment, or a far one.
+const FAR: i64 = 200 * 86400;
+
+fn plan_at(world: &World, at: i64) -> Plan {
+    World { at, ..world.clone() }.plan()
+}
+
+proptest! {
+    #![proptest_config(config(120))]
+    #[test]
+    fn a_plan_holds_until_the_moment_it_names(
+        world in generate::world(true),
+        between in proptest::collection::vec(0.0..1.0f64, 4),
+    ) {
+        let (world, plan) = world.settled();
+        let until = plan.until.map(|until| until.timestamp());
+        prop_assert!(until.is_none_or(|until| until > world.at), "until {:?}", until);
+        prop_assert_eq!(&world.plan(), &plan, "planned again at the same instant");
+        let length = until.unwrap_or(i64::MAX).min(world.at + FAR) - world.at;
+        let inside = |part: f64| world.at + (part * (length - 1) as f64) as i64;
+        let mut instants: Vec<i64> = between.into_iter().map(inside).collect();
+        instants.extend([world.at + 1, inside(0.5), world.at + length - 1]);
+        instants.extend(until.map(|until| until - 1));
+        // Without a moment it holds as long as there are instants.
+        instants.extend(until.is_none().then_some(world.at + 400 * 365 * 86400));
+        for t in instants.into_iter().filter(|&t| until.is_none_or(|until| t < until)) {
+            let again = plan_at(&world, t);
+            prop_assert_eq!(&again.fleets, &plan.fleets, "at {}", instant(t));
+            prop_assert_eq!(&again.policies, &plan.policies, "at {}", instant(t));
+            prop_assert_eq!(again.until, plan.until, "at {}", instant(t));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(30))]
+    /// From moment to moment, the statuses written each time, the plan is at each moment what it is
+    /// when made from nothing, but for what it remembers: times and last offers.
+    #[test]
+    fn following_the_moments_misses_nothing(start in generate::world(false)) {
+        let (mut world, mut plan) = start.settled();
+        let end = world.at + 5 * 86400;
+        let mut moments = 0;
+        while let Some(until) = plan.until.map(|t| t.timestamp()).filter(|&t| t <= end) {
+            (world, plan) = World { at: until, ..world }.settled();
+            let (_, fresh) = World { at: until, ..start.clone() }.settled();
+            prop_assert_eq!(forgetful(&plan), forgetful(&fresh), "at {}", instant(until));
+            moments += 1;
+            prop_assert!(moments < 1500, "{} moments in five days", moments);
+        }
+    }
+}
+
+/// A plan without what it remembers.
+fn forgetful(plan: &Plan) -> serde_json::Value {
+    let mut plan = plan.clone();
+    for (_, status) in &mut plan.fleets {
+        status.clients.iter_mut().flatten().for_each(|row| row.last_offer = None);
+    }
+    super::incremental::timeless(&plan)
+}

@@ -1,0 +1,263 @@
+//! What the planner keeps up to date from edit to edit is what is planned from nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clientfleet::plan::{Pass, Plan, Planner, plan};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::generate::{self, FLEETS, POLICIES, fleet, policy};
+use crate::world::{World, config, instant, json as to_json, name, observed};
+
+/// One thing that happens between two passes.
+#[derive(Clone, Debug)]
+enum Edit {
+    FleetSpec(usize, Value),
+    FleetLabels(usize, Value),
+    FleetGoes(usize),
+    Package(usize, Value),
+    Reports(usize, usize, Value),
+    PolicySpec(usize, Value),
+    PolicyGoes(usize),
+    PolicyIsDeleted(usize),
+    Time(i64),
+    /// The clock goes to the moment until which the last plan holds.
+    Moment,
+    /// What is planned has been written, by all or by one fleet.
+    Echo,
+    EchoOf(usize),
+    /// Somebody else's status.
+    Foreign(usize),
+    ForeignPolicy(usize),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let stage = generate::stage();
+    let version = || proptest::sample::select(&fleet::VERSIONS[..]).prop_map(Value::from);
+    prop_oneof![
+        2 => (0..4usize, fleet::spec(stage)).prop_map(|(i, spec)| Edit::FleetSpec(i, spec)),
+        1 => (0..4usize, generate::labels()).prop_map(|(i, labels)| Edit::FleetLabels(i, labels)),
+        1 => (0..4usize).prop_map(Edit::FleetGoes),
+        1 => (0..4usize, version()).prop_map(|(i, version)| Edit::Package(i, version)),
+        2 => (0..4usize, 0..4usize, fleet::reports(stage)).prop_map(|(i, c, r)| Edit::Reports(i, c, r)),
+        2 => (0..6usize, policy::spec(stage)).prop_map(|(i, spec)| Edit::PolicySpec(i, spec)),
+        1 => (0..6usize).prop_map(Edit::PolicyGoes),
+        1 => (0..6usize).prop_map(Edit::PolicyIsDeleted),
+        2 => (-3 * 86400..6 * 86400i64).prop_map(Edit::Time),
+        2 => Just(Edit::Moment),
+        3 => Just(Edit::Echo),
+        1 => (0..4usize).prop_map(Edit::EchoOf),
+        1 => (0..4usize).prop_map(Edit::Foreign),
+        1 => (0..6usize).prop_map(Edit::ForeignPolicy),
+    ]
+}
+
+/// A planner, the cluster it watches, and what it has planned so far.
+struct Watched {
+    world: World,
+    planner: Planner,
+    fleets: BTreeMap<String, Value>,
+    policies: BTreeMap<String, Value>,
+    until: Option<i64>,
+}
+
+impl Watched {
+    fn fleet_changed(&mut self, index: usize, change: impl FnOnce(&mut Value)) {
+        if let Some(document) = self.world.fleets.iter_mut().find(|d| name(d) == FLEETS[index]) {
+            change(document);
+            self.planner.observe_fleet(Arc::new(observed(document)));
+        }
+    }
+
+    fn policy_changed(&mut self, index: usize, change: impl FnOnce(&mut Value)) {
+        if let Some(document) = self.world.policies.iter_mut().find(|d| name(d) == POLICIES[index])
+        {
+            change(document);
+            self.planner.observe_policy(Arc::new(observed(document)));
+        }
+    }
+
+    fn happens(&mut self, edit: Edit) {
+        match edit {
+            Edit::FleetSpec(index, spec) => {
+                put(&mut self.world.fleets, "ClientFleet", FLEETS[index]);
+                self.fleet_changed(index, |document| set_spec(document, spec));
+            }
+            Edit::FleetLabels(index, labels) => {
+                self.fleet_changed(index, |document| document["metadata"]["labels"] = labels);
+            }
+            Edit::FleetGoes(index) => {
+                self.world.fleets.retain(|document| name(document) != FLEETS[index]);
+                self.fleets.remove(FLEETS[index]);
+                self.planner.forget_fleet(FLEETS[index]);
+            }
+            Edit::Package(index, version) => self.fleet_changed(index, |document| {
+                let mut spec = document["spec"].clone();
+                spec["packageVersion"] = version;
+                spec.as_object_mut().expect("a spec").remove("packageFrom");
+                set_spec(document, spec);
+            }),
+            Edit::Reports(index, client, reports) => self.fleet_changed(index, |document| {
+                let mut spec = document["spec"].clone();
+                if let Some(client) = spec.pointer_mut(&format!("/clients/{client}")) {
+                    client["reported"] = reports;
+                }
+                set_spec(document, spec);
+            }),
+            Edit::PolicySpec(index, spec) => {
+                put(&mut self.world.policies, "UpgradePolicy", POLICIES[index]);
+                self.policy_changed(index, |document| set_spec(document, spec));
+            }
+            Edit::PolicyGoes(index) => {
+                self.world.policies.retain(|document| name(document) != POLICIES[index]);
+                self.policies.remove(POLICIES[index]);
+                self.planner.forget_policy(POLICIES[index]);
+            }
+            Edit::PolicyIsDeleted(index) => self.policy_changed(index, |document| {
+                document["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            }),
+            Edit::Time(seconds) => self.world.at += seconds,
+            Edit::Moment => self.world.at = self.until.unwrap_or(self.world.at),
+            Edit::Echo => self.echo(|_| true),
+            Edit::EchoOf(index) => self.echo(|name| name == FLEETS[index]),
+            Edit::Foreign(index) => self.fleet_changed(index, |document| {
+                document["status"] = json!({"observedGeneration": 1, "clients": [
+                    {"name": "c0", "state": "Distributing", "reason": "UpgradeOffered",
+                     "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+            }),
+            Edit::ForeignPolicy(index) => self.policy_changed(index, |document| {
+                document["status"] = json!({"observedGeneration": 7, "distributionState": "Ajar"});
+            }),
+        }
+    }
+
+    fn echo(&mut self, written: impl Fn(&str) -> bool) {
+        for document in self.world.fleets.iter_mut().filter(|document| written(name(document))) {
+            document["status"] = self.fleets[name(document)].clone();
+            self.planner.observe_fleet(Arc::new(observed(document)));
+        }
+        for document in self.world.policies.iter_mut().filter(|document| written(name(document))) {
+            document["status"] = self.policies[name(document)].clone();
+            self.planner.observe_policy(Arc::new(observed(document)));
+        }
+    }
+
+    /// One pass; what it says besides is what is kept.
+    fn pass(&mut self) {
+        let at = instant(self.world.at);
+        let due = self.planner.is_due(at);
+        let Pass { fleets, policies, until } = self.planner.plan(at);
+        assert!(due || fleets.is_empty(), "planned without being due");
+        for fleet in fleets {
+            self.fleets.insert(fleet.observed.name().into(), to_json(&*fleet.status));
+        }
+        for policy in policies {
+            let status = to_json(&*policy.status);
+            let before = self.policies.insert(policy.observed.name().into(), status.clone());
+            let before = before.map(without_times);
+            assert!(
+                due || before == Some(without_times(status)),
+                "planned otherwise, not being due"
+            );
+        }
+        self.until = until.map(|until| until.timestamp());
+        assert_eq!(self.planner.holds_until(), until);
+        assert!(!self.planner.is_due(at));
+    }
+
+    fn kept(&self) -> Value {
+        json!({"fleets": self.fleets, "policies": self.policies, "until": self.until})
+    }
+}
+
+fn put(documents: &mut Vec<Value>, kind: &str, name_: &str) {
+    if !documents.iter().any(|document| name(document) == name_) {
+        documents.push(generate::document(kind, name_, json!({}), json!({})));
+    }
+}
+
+/// As the API server does it: another spec is another generation.
+fn set_spec(document: &mut Value, mut spec: Value) {
+    spec.as_object_mut().expect("a spec").remove("deletes");
+    if document["spec"] != spec {
+        document["spec"] = spec;
+        let generation = document["metadata"]["generation"].as_i64().unwrap_or(1);
+        document["metadata"]["generation"] = json!(generation + 1);
+    }
+}
+
+fn plain(plan: &Plan) -> Value {
+    let by_name = |pairs: Vec<(String, Value)>| pairs.into_iter().collect::<BTreeMap<_, _>>();
+    let fleets = plan.fleets.iter().map(|(name, status)| (name.to_string(), to_json(status)));
+    let policies = plan.policies.iter().map(|(name, status)| (name.to_string(), to_json(status)));
+    json!({
+        "fleets": by_name(fleets.collect()), "policies": by_name(policies.collect()),
+        "until": plan.until.map(|until| until.timestamp()),
+    })
+}
+
+/// A plan without the times at which something came to be so: a status that was planned but not
+/// yet written has the time at which it was planned first.
+pub fn timeless(plan: &Plan) -> Value {
+    without_times(plain(plan))
+}
+
+fn without_times(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            fields.retain(|key, _| key != "lastTransitionTime" && key != "time");
+            fields.values_mut().for_each(|value| *value = without_times(value.take()));
+        }
+        Value::Array(values) => {
+            values.iter_mut().for_each(|value| *value = without_times(value.take()))
+        }
+        _ => {}
+    }
+    value
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+    #[test]
+    fn the_planner_keeps_up(
+        world in generate::world_of_stage(),
+        edits in proptest::collection::vec(edit(), 1..25),
+    ) {
+        let mut watched = Watched {
+            world: World { fleets: Vec::new(), policies: Vec::new(), ..world.clone() },
+            planner: Planner::default(),
+            fleets: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            until: None,
+        };
+        for document in &world.fleets {
+            watched.planner.observe_fleet(Arc::new(observed(document)));
+        }
+        for document in &world.policies {
+            watched.planner.observe_policy(Arc::new(observed(document)));
+        }
+        (watched.world.fleets, watched.world.policies) = (world.fleets, world.policies);
+        watched.pass();
+        let mut story = Vec::new();
+        for edit in edits {
+            story.push(format!("{edit:?}"));
+            let all_written = matches!(edit, Edit::Echo);
+            watched.happens(edit);
+            watched.pass();
+            let fresh = plain(&plan(&watched.world.estate(), instant(watched.world.at)));
+            if all_written {
+                prop_assert_eq!(&watched.kept(), &fresh, "after {:#?}", &story);
+            }
+            prop_assert_eq!(without_times(watched.kept()), without_times(fresh), "after {:#?}", &story);
+        }
+        // Once all is written, nothing more is to be done.
+        for _ in 0..3 {
+            watched.happens(Edit::Echo);
+            watched.pass();
+        }
+        let pass = watched.planner.plan(instant(watched.world.at));
+        prop_assert!(pass.fleets.is_empty());
+        prop_assert!(pass.policies.iter().all(|policy| policy.is_settled()));
+    }
+}

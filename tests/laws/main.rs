@@ -1,0 +1,14 @@
+//! The laws of the plan (design, section 6), held by random estates; and the decision for each
+//! client against an oracle that reads the same objects on its own.
+
+mod agreement;
+mod generate;
+mod holds;
+mod incremental;
+mod offers;
+mod oracle;
+mod order;
+mod policy_status;
+mod wild;
+mod words;
+mod world;

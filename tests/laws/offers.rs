@@ -1,0 +1,70 @@
+//! What is offered is allowed, and taking it comes to rest.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::generate;
+use crate::oracle::{Oracle, same};
+use crate::world::{World, clients, config, instant, name, reported, rows};
+
+proptest! {
+    #![proptest_config(config(200))]
+    /// Each of the words of the law by itself, at an instant at which something changes.
+    #[test]
+    fn nothing_is_offered_that_must_not_be(world in generate::world(true)) {
+        let moment = world.plan().until.map_or(world.at, |until| until.timestamp());
+        for at in [world.at, moment] {
+            let world = World { at, ..world.clone() };
+            let oracle = Oracle::new(&world);
+            let rows = rows(&world.plan());
+            for (fleet, client) in oracle.clients() {
+                let row = &rows[&(fleet.name.clone(), client.name.clone())];
+                if row.state != "Distributing" {
+                    continue;
+                }
+                let target = row.target_version.as_deref().expect("an offer has a target");
+                let policy = oracle.estate.policies.iter().find(|p| Some(p.name.as_str()) == row.policy.as_deref());
+                let policy = policy.expect("an offer has a policy");
+                prop_assert!(policy.effective_at(at) && !policy.deleting && !policy.suspend);
+                prop_assert!(policy.mode != "NoUpgrade" && !policy.invalid);
+                prop_assert!(policy.scope.holds_fleet(fleet) && policy.scope.holds_client(client));
+                prop_assert!(oracle.open_for(policy, fleet, client, at));
+                prop_assert!(!fleet.package.withdrawn.iter().any(|w| same(w, target)));
+                let carried = fleet.package.current.iter().chain(&fleet.package.retained);
+                prop_assert!(carried.into_iter().any(|version| same(version, target)));
+                prop_assert!(policy.downgrade || row.reason == "UpgradeOffered");
+                prop_assert_eq!(oracle.is_upgrade(client, target), row.reason == "UpgradeOffered");
+                let offer = row.last_offer.as_ref().expect("an offer is remembered");
+                prop_assert_eq!((&offer.version, Some(&offer.policy)), (row.target_version.as_ref().expect("it"), row.policy.as_ref()));
+                prop_assert_eq!((offer.generation, offer.time), (1, instant(at)));
+            }
+        }
+    }
+
+    /// Whoever takes its offer runs what it should run: one round is enough.
+    #[test]
+    fn taking_each_offer_comes_to_rest(world in generate::world(true)) {
+        let (mut world, plan) = world.settled();
+        for ((fleet, client), row) in rows(&plan) {
+            if row.state == "Distributing" {
+                let document = world.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
+                let document = clients(document).iter_mut().find(|c| c["name"] == *client);
+                let reports = reported(document.expect("the row's client"));
+                reports.insert("version".into(), json!(row.target_version));
+                reports.remove("stagedVersion");
+            }
+        }
+        let (_, rest) = world.settled();
+        let before = rows(&plan);
+        for (who, row) in rows(&rest) {
+            prop_assert_ne!(&row.state, "Distributing", "{:?}", &who);
+            if before[&who].state == "Distributing" {
+                prop_assert_eq!(&row.state, "UpToDate", "{:?}", &who);
+                prop_assert_eq!(row.last_transition_time, Some(instant(world.at)));
+                prop_assert_eq!(&row.last_offer, &before[&who].last_offer);
+            } else {
+                prop_assert_eq!(&row, &before[&who]);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The design's sections 3 and 4, written down a second time: naively, instant by instant, with no
+//! look ahead but a walk, from the text alone. It must not use anything of the program.
+
+mod read;
+mod scope;
+mod tell;
+mod valid;
+mod version;
+mod zone;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+pub use read::{Client, Estate, Fleet, Policy};
+pub use scope::{matches, value_matches};
+pub use tell::PolicyTold;
+pub use version::same;
+use zone::{Clocks, Local};
+
+use crate::world::World;
+
+/// What is decided for one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub state: &'static str,
+    pub reason: &'static str,
+    pub policy: Option<String>,
+    pub target: Option<String>,
+}
+
+pub struct Oracle {
+    pub estate: Estate,
+    clocks: Clocks,
+    step: i64,
+    /// Where a walk back from `notAfter` need not go any further.
+    start: i64,
+    last_open: RefCell<HashMap<InZone, Option<i64>>>,
+}
+
+/// A policy's name and a zone's.
+type InZone = (String, Option<String>);
+type Verdict = (&'static str, &'static str);
+
+impl Oracle {
+    pub fn new(world: &World) -> Oracle {
+        Oracle {
+            estate: read::estate(&world.fleets, &world.policies),
+            clocks: Clocks::default(),
+            step: world.step,
+            start: world.at,
+            last_open: RefCell::default(),
+        }
+    }
+
+    /// Each fleet with each of its clients.
+    pub fn clients(&self) -> impl Iterator<Item = (&Fleet, &Client)> {
+        self.estate.fleets.iter().flat_map(|f| f.clients.iter().map(move |c| (f, c)))
+    }
+
+    /// Those that are about a client, effective or not, the strongest first.
+    pub fn policies_about(&self, fleet: &Fleet, client: &Client) -> Vec<&Policy> {
+        let about = |p: &&Policy| p.scope.holds_fleet(fleet) && p.scope.holds_client(client);
+        let mut policies: Vec<&Policy> = self.estate.policies.iter().filter(about).collect();
+        policies.sort_by_key(|p| (!p.unreadable, -p.priority, p.name.clone()));
+        policies
+    }
+
+    /// `offline`: whether `offlineAfterDays` counts.
+    pub fn decide(
+        &self,
+        fleet: &Fleet,
+        client: &Client,
+        about: &[&Policy],
+        t: i64,
+        offline: bool,
+    ) -> Decision {
+        let Some(policy) = about.iter().find(|policy| policy.governs_at(t)) else {
+            return Decision {
+                state: "Unmanaged",
+                reason: "NoMatchingPolicy",
+                policy: None,
+                target: None,
+            };
+        };
+        let (target, (state, reason)) = match self.without_target(policy, fleet, client) {
+            Err(verdict) => (None, verdict),
+            Ok(target) => {
+                let verdict = self.with_target(policy, fleet, client, &target, t, offline);
+                (Some(target), verdict)
+            }
+        };
+        Decision { state, reason, policy: Some(policy.name.clone()), target }
+    }
+
+    /// Rules 2 to 6, or the target.
+    fn without_target(&self, p: &Policy, f: &Fleet, c: &Client) -> Result<String, Verdict> {
+        if p.invalid {
+            return Err(("Blocked", "PolicyInvalid"));
+        }
+        if p.mode == "NoUpgrade" && c.other_version_staged() {
+            return Err(("Blocked", "OtherVersionStaged"));
+        }
+        if p.mode == "NoUpgrade" {
+            return Err(("Held", "NoUpgrade"));
+        }
+        if c.version.as_deref().and_then(version::read).is_none() {
+            return Err(("Blocked", "ClientVersionUnreadable"));
+        }
+        if p.mode == "AutoUpgrade" {
+            let package = f.package.readable().map(str::to_owned);
+            return package.ok_or(("Blocked", "PackageUnknown"));
+        }
+        Ok(p.lock.clone().expect("a valid lock has a version"))
+    }
+
+    /// Rules 7 to 22.
+    fn with_target(
+        &self,
+        p: &Policy,
+        f: &Fleet,
+        c: &Client,
+        target: &str,
+        t: i64,
+        offline: bool,
+    ) -> Verdict {
+        let is_target = |other: &String| same(other, target);
+        let runs = version::read(c.version.as_deref().expect("rule 5")).expect("rule 5");
+        let order = version::compare(&runs, &version::read(target).expect("rules 2 and 6"));
+        if f.package.withdrawn.iter().any(is_target) {
+            return ("Blocked", "PackageWithdrawn");
+        }
+        let stays = order.is_eq() || order.is_gt() && !p.downgrade;
+        if stays && c.other_version_staged() {
+            return ("Blocked", "OtherVersionStaged");
+        }
+        if order.is_eq() {
+            return ("UpToDate", "AtTarget");
+        }
+        if stays {
+            return ("Ahead", "DowngradeNotAllowed");
+        }
+        if let (true, Some(seen), Some(after)) = (offline, c.seen, p.offline)
+            && t >= seen + after
+        {
+            return ("Offline", "NotSeen");
+        }
+        if c.staged.as_ref().is_some_and(is_target) {
+            return ("RestartRequired", "RestartPending");
+        }
+        if !f.package.current.iter().chain(&f.package.retained).any(is_target) {
+            return ("Blocked", "PackageUnavailable");
+        }
+        if c.error_version.as_ref().is_some_and(is_target)
+            && c.error_time.is_none_or(|time| t < time + p.retry)
+        {
+            return ("Failed", "InstallFailed");
+        }
+        if p.suspend {
+            return ("Held", "PolicySuspended");
+        }
+        let distributing = match order.is_lt() {
+            true => ("Distributing", "UpgradeOffered"),
+            false => ("Distributing", "DowngradeOffered"),
+        };
+        self.time_range(p, self.zone(p, f, c), t).unwrap_or(distributing)
+    }
+
+    /// Rules 16 to 20.
+    fn time_range(&self, p: &Policy, zone: Option<&str>, t: i64) -> Option<Verdict> {
+        if p.needs_zone() && zone.is_none() {
+            return Some(("Blocked", "TimeZoneUnknown"));
+        }
+        if let Some(end) = p.not_after
+            && (t >= end || self.last_open(p, zone, end).is_none_or(|last| last < t))
+        {
+            return Some(("Held", "DistributionEnded"));
+        }
+        if p.not_before.is_some_and(|start| t < start) {
+            return Some(("Waiting", "NotStarted"));
+        }
+        match self.clocks.local(p, zone, t) {
+            Local::Excluded => Some(("Waiting", "Excluded")),
+            Local::OutsideWindow => Some(("Waiting", "OutsideWindow")),
+            Local::Open => None,
+        }
+    }
+
+    /// The last second before `end` at which distribution is open, if it is after the start of what
+    /// is looked at. Found in steps back from `end`, as everything happens at steps.
+    fn last_open(&self, p: &Policy, zone: Option<&str>, end: i64) -> Option<i64> {
+        let key = (p.name.clone(), zone.map(str::to_owned));
+        *self.last_open.borrow_mut().entry(key).or_insert_with(|| {
+            let mut t = end;
+            while t > self.start - self.step {
+                t -= self.step;
+                if self.clocks.open(p, zone, t) {
+                    return Some(t + self.step - 1);
+                }
+            }
+            None
+        })
+    }
+
+    /// The zone that holds for a client, if it is known.
+    fn zone<'a>(&self, p: &'a Policy, f: &'a Fleet, c: &'a Client) -> Option<&'a str> {
+        let zone = p.zone.as_deref().or(c.zone.as_deref()).or(f.zone.as_deref());
+        zone.filter(|zone| self.clocks.knows(zone))
+    }
+
+    /// Whether distribution is open for a client.
+    pub fn open_for(&self, p: &Policy, f: &Fleet, c: &Client, t: i64) -> bool {
+        self.open_now(p, self.zone(p, f, c), t)
+    }
+
+    /// Whether the target is newer than what the client runs.
+    pub fn is_upgrade(&self, c: &Client, target: &str) -> bool {
+        let runs = c.version.as_deref().and_then(version::read);
+        runs.zip(version::read(target))
+            .is_some_and(|(runs, target)| version::compare(&runs, &target).is_lt())
+    }
+
+    pub fn knows_zone(&self, zone: &str) -> bool {
+        self.clocks.knows(zone)
+    }
+
+    /// The offer: target and policy while it is distributing.
+    pub fn offer(&self, decision: &Decision) -> Option<(String, String)> {
+        let Decision { state: "Distributing", policy: Some(policy), target: Some(target), .. } =
+            decision
+        else {
+            return None;
+        };
+        Some((policy.clone(), target.clone()))
+    }
+
+    /// The first step after `at`, and up to `end`, at which the offer is another.
+    pub fn next_transition(&self, f: &Fleet, c: &Client, at: i64, end: i64) -> Option<i64> {
+        let about = self.policies_about(f, c);
+        let now = self.decide(f, c, &about, at, true);
+        if now.state == "Offline" {
+            return None;
+        }
+        let offered = self.offer(&now);
+        let mut t = at;
+        while t + self.step <= end {
+            t += self.step;
+            let then = self.decide(f, c, &about, t, offered.is_some());
+            if !same_offer(&offered, &self.offer(&then)) {
+                return Some(t);
+            }
+        }
+        None
+    }
+}
+
+/// "Equal versions are the same target, however spelled."
+pub fn same_offer(a: &Option<(String, String)>, b: &Option<(String, String)>) -> bool {
+    match (a, b) {
+        (Some((policy, target)), Some((other, version))) => {
+            policy == other && same(target, version)
+        }
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+impl Policy {
+    pub fn effective_at(&self, t: i64) -> bool {
+        self.unreadable
+            || self.effective.0.is_none_or(|from| from <= t)
+                && self.effective.1.is_none_or(|until| t < until)
+    }
+
+    pub fn governs_at(&self, t: i64) -> bool {
+        !self.deleting && self.effective_at(t)
+    }
+
+    pub fn needs_zone(&self) -> bool {
+        !self.windows.is_empty() || !self.exclusions.is_empty()
+    }
+}
+
+impl Client {
+    fn other_version_staged(&self) -> bool {
+        match (&self.staged, &self.version) {
+            (Some(staged), Some(version)) => !same(staged, version),
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+}

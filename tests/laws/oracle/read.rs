@@ -1,0 +1,210 @@
+//! The documents as the oracle reads them: no type of the program, each field looked up by its name
+//! in the design.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::scope::Scope;
+use super::valid;
+use super::version;
+
+pub struct Estate {
+    pub fleets: Vec<Fleet>,
+    pub policies: Vec<Policy>,
+}
+
+pub struct Fleet {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub zone: Option<String>,
+    pub package: Package,
+    pub clients: Vec<Client>,
+}
+
+/// What a fleet's server can distribute, `packageFrom` followed.
+#[derive(Default)]
+pub struct Package {
+    pub current: Option<String>,
+    pub retained: Vec<String>,
+    pub withdrawn: Vec<String>,
+}
+
+pub struct Client {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub zone: Option<String>,
+    pub computer: Option<String>,
+    pub ip: Option<String>,
+    pub user: Option<String>,
+    pub version: Option<String>,
+    pub staged: Option<String>,
+    pub error_version: Option<String>,
+    pub error_time: Option<i64>,
+    pub seen: Option<i64>,
+}
+
+pub struct Policy {
+    pub name: String,
+    pub deleting: bool,
+    /// It cannot be deserialised.
+    pub unreadable: bool,
+    pub invalid: bool,
+    pub priority: i64,
+    pub suspend: bool,
+    pub effective: (Option<i64>, Option<i64>),
+    pub mode: String,
+    pub lock: Option<String>,
+    pub downgrade: bool,
+    pub retry: i64,
+    pub offline: Option<i64>,
+    pub zone: Option<String>,
+    pub not_before: Option<i64>,
+    pub not_after: Option<i64>,
+    /// Weekdays (Monday is 0), start and end in minutes.
+    pub windows: Vec<(Vec<i64>, i64, i64)>,
+    /// First and last date in days since 1970.
+    pub exclusions: Vec<(i64, i64)>,
+    pub scope: Scope,
+}
+
+pub const DAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+pub fn estate(fleets: &[Value], policies: &[Value]) -> Estate {
+    Estate {
+        fleets: fleets.iter().map(|document| fleet(document, fleets)).collect(),
+        policies: policies.iter().map(policy).collect(),
+    }
+}
+
+fn fleet(document: &Value, all: &[Value]) -> Fleet {
+    let spec = &document["spec"];
+    let clients = list(&spec["clients"]);
+    Fleet {
+        name: text(&document["metadata"]["name"]).unwrap_or_default(),
+        labels: labels(&document["metadata"]["labels"]),
+        zone: text(&spec["timeZone"]),
+        package: package(spec, all),
+        clients: clients.iter().map(client).collect(),
+    }
+}
+
+fn package(spec: &Value, all: &[Value]) -> Package {
+    let versions = |spec: &Value, field: &str| -> Vec<String> {
+        list(&spec[field]).iter().filter_map(text).collect()
+    };
+    let mut withdrawn = versions(spec, "withdrawnVersions");
+    let source = match text(&spec["packageFrom"]["name"]) {
+        None => Some(spec),
+        Some(name) => all
+            .iter()
+            .find(|fleet| fleet["metadata"]["name"] == *name)
+            .map(|fleet| &fleet["spec"])
+            .filter(|source| source.get("packageFrom").is_none()),
+    };
+    let Some(source) = source else { return Package { withdrawn, ..Package::default() } };
+    withdrawn.extend(versions(source, "withdrawnVersions"));
+    Package {
+        current: text(&source["packageVersion"]),
+        retained: versions(source, "retainedVersions"),
+        withdrawn,
+    }
+}
+
+fn client(document: &Value) -> Client {
+    let reported = &document["reported"];
+    Client {
+        name: text(&document["name"]).unwrap_or_default(),
+        labels: labels(&document["labels"]),
+        zone: text(&document["timeZone"]),
+        computer: text(&reported["computer"]),
+        ip: text(&reported["ip"]),
+        user: text(&reported["lastUser"]),
+        version: text(&reported["version"]),
+        staged: text(&reported["stagedVersion"]),
+        error_version: text(&reported["lastError"]["version"]),
+        error_time: instant(&reported["lastError"]["time"]),
+        seen: instant(&reported["lastSeen"]),
+    }
+}
+
+fn policy(document: &Value) -> Policy {
+    let metadata = &document["metadata"];
+    let unreadable = !valid::readable(&document["spec"]);
+    let spec = if unreadable { &Value::Null } else { &document["spec"] };
+    let (upgrade, distribution) = (&spec["upgrade"], &spec["distribution"]);
+    let flag = |value: &Value| value.as_bool().unwrap_or(false);
+    Policy {
+        name: text(&metadata["name"]).unwrap_or_default(),
+        deleting: metadata.get("deletionTimestamp").is_some(),
+        unreadable,
+        invalid: unreadable || !valid::admissible(spec),
+        priority: spec["priority"].as_i64().unwrap_or(0),
+        suspend: flag(&spec["suspend"]),
+        effective: (instant(&spec["effectiveFrom"]), instant(&spec["effectiveUntil"])),
+        mode: text(&upgrade["mode"]).unwrap_or_else(|| "NoUpgrade".into()),
+        // Beside another mode it is a mistake, and locks nothing.
+        lock: text(&upgrade["version"]).filter(|_| upgrade["mode"] == "OnlyUpgradeTo"),
+        downgrade: flag(&upgrade["allowDowngrade"]),
+        retry: upgrade["retryAfterHours"].as_i64().unwrap_or(24) * 3600,
+        offline: spec["offlineAfterDays"].as_i64().map(|days| days * 86400),
+        zone: text(&distribution["timeZone"]),
+        not_before: instant(&distribution["notBefore"]),
+        not_after: instant(&distribution["notAfter"]),
+        windows: list(&distribution["windows"]).iter().map(window).collect(),
+        exclusions: list(&distribution["exclusions"]).iter().map(exclusion).collect(),
+        scope: Scope(spec["scope"].clone()),
+    }
+}
+
+fn window(document: &Value) -> (Vec<i64>, i64, i64) {
+    let minutes = |field: &str| -> i64 {
+        let time = text(&document[field]).unwrap_or_default();
+        let (hours, minutes) = time.split_once(':').unwrap_or_default();
+        hours.parse::<i64>().unwrap_or(0) * 60 + minutes.parse::<i64>().unwrap_or(0)
+    };
+    let days = match document.get("days") {
+        None => (0..7).collect(),
+        Some(days) => list(days)
+            .iter()
+            .filter_map(|day| Some(DAYS.iter().position(|d| day == d)? as i64))
+            .collect(),
+    };
+    (days, minutes("start"), minutes("end"))
+}
+
+fn exclusion(document: &Value) -> (i64, i64) {
+    let days = |field: &str| date(&document[field]).map_or(0, |date| date.to_epoch_days().into());
+    (days("startDate"), days("endDate"))
+}
+
+// An empty string counts as absent.
+pub fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+pub fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// One that is not RFC 3339 counts as missing, fractions are dropped.
+pub fn instant(value: &Value) -> Option<i64> {
+    Some(chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok()?.timestamp())
+}
+
+pub fn date(value: &Value) -> Option<chrono::NaiveDate> {
+    value.as_str()?.parse().ok()
+}
+
+fn labels(value: &Value) -> BTreeMap<String, String> {
+    let pairs = value.as_object().into_iter().flatten();
+    pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+impl Package {
+    /// The current package, where it can be read.
+    pub fn readable(&self) -> Option<&str> {
+        self.current.as_deref().filter(|package| version::read(package).is_some())
+    }
+}

@@ -1,0 +1,168 @@
+//! Whom a policy is about: design, "UpgradePolicy.spec" and "Which policy governs it".
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::read::{Client, Fleet, list, text};
+use super::valid::bounded;
+
+pub struct Scope(pub Value);
+
+impl Scope {
+    pub fn holds_fleet(&self, fleet: &Fleet) -> bool {
+        label_selector(&self.0["fleetSelector"], &fleet.labels).unwrap_or(true)
+    }
+
+    pub fn holds_client(&self, client: &Client) -> bool {
+        let clients = list(&self.0["clients"]);
+        let included = clients.is_empty() || clients.iter().any(|s| matches(s, client, true));
+        included && !list(&self.0["exclude"]).iter().any(|s| matches(s, client, false))
+    }
+}
+
+pub fn admissible(scope: &Value) -> bool {
+    if scope.is_null() {
+        return true;
+    }
+    let fields = ["fleetSelector", "clients", "exclude"];
+    let nobody = Client::nobody();
+    let selectors = list(&scope["clients"]).iter().chain(list(&scope["exclude"]));
+    let readable = |s: &Value| {
+        let criteria = criteria(s, &nobody);
+        !criteria.is_empty() && criteria.iter().all(Option::is_some)
+    };
+    fields.iter().any(|field| scope.get(field).is_some())
+        && (scope.get("fleetSelector").is_none()
+            || label_selector(&scope["fleetSelector"], &BTreeMap::new()).is_some())
+        && bounded(&scope["clients"], 16)
+        && bounded(&scope["exclude"], 16)
+        && selectors.into_iter().all(readable)
+}
+
+/// "A criterion that cannot be read counts as matching in `clients` and `fleetSelector`, as not
+/// matching in `exclude`." A selector that has no criterion is read alike: it says nothing.
+pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
+    let criteria = criteria(selector, client);
+    match criteria.is_empty() {
+        true => unreadable,
+        false => criteria.iter().all(|criterion| criterion.unwrap_or(unreadable)),
+    }
+}
+
+/// Whether each criterion that the selector has matches; `None`: it cannot be read.
+fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
+    let mut criteria = Vec::new();
+    for field in ["names", "computers", "users", "cidrs"] {
+        if let Some(values) = selector.get(field) {
+            let each: Option<Vec<bool>> =
+                list(values).iter().map(|value| value_matches(field, value, client)).collect();
+            let each = each.filter(|each| !each.is_empty());
+            criteria.push(each.map(|each| each.contains(&true)));
+        }
+    }
+    if let Some(labels) = selector.get("labelSelector") {
+        criteria.push(label_selector(labels, &client.labels));
+    }
+    if let Some(search) = selector.get("search") {
+        criteria.push(search_matches(search.as_str().unwrap_or_default(), client));
+    }
+    criteria
+}
+
+/// Whether one value of a list matches by itself.
+pub fn value_matches(field: &str, value: &Value, client: &Client) -> Option<bool> {
+    let value = value.as_str()?;
+    let is = |fact: &Option<String>| fact.as_ref().is_some_and(|fact| lower(fact) == lower(value));
+    match field {
+        "names" => Some(client.name == value),
+        "computers" => Some(is(&client.computer)),
+        "users" => Some(is(&client.user)),
+        _ => cidr_contains(value, client.ip.as_deref()),
+    }
+}
+
+fn lower(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+fn search_matches(search: &str, client: &Client) -> Option<bool> {
+    let facts =
+        [Some(&client.name), client.computer.as_ref(), client.ip.as_ref(), client.user.as_ref()];
+    let facts: Vec<String> = facts.into_iter().flatten().map(|fact| lower(fact)).collect();
+    let keywords: Vec<String> = search.split_whitespace().map(lower).collect();
+    let found = |keyword: &String| facts.iter().any(|fact| fact.contains(keyword.as_str()));
+    (!keywords.is_empty()).then(|| keywords.iter().all(found))
+}
+
+/// By bits. `None` for what is no network.
+fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
+    let bits = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => (4, u128::from(ip.to_bits()) << 96),
+        IpAddr::V6(ip) => (6, ip.to_bits()),
+    };
+    let (network, prefix) = cidr.split_once('/')?;
+    let (family, network) = bits(network.parse().ok()?);
+    let prefix: u32 = prefix.parse().ok().filter(|&p| p <= if family == 4 { 32 } else { 128 })?;
+    let mask = u128::MAX.checked_shl(128 - prefix).unwrap_or(0);
+    if network & !mask != 0 {
+        return None;
+    }
+    let inside = |ip: IpAddr| bits(ip).0 == family && bits(ip).1 & mask == network;
+    Some(ip.and_then(|ip| ip.parse().ok()).is_some_and(inside))
+}
+
+/// The standard selector; `None` for one that cannot be read. An absent one matches.
+fn label_selector(selector: &Value, labels: &BTreeMap<String, String>) -> Option<bool> {
+    if selector.is_null() {
+        return Some(true);
+    }
+    let pairs =
+        selector.get("matchLabels").map(|pairs| pairs.as_object().filter(|p| !p.is_empty()));
+    let expressions = selector.get("matchExpressions").map(list);
+    if pairs == Some(None) || expressions.is_some_and(<[_]>::is_empty) {
+        return None;
+    }
+    if pairs.is_none() && expressions.is_none() {
+        return None;
+    }
+    let equal =
+        |(key, value): (&String, &Value)| labels.get(key).is_some_and(|label| value == label);
+    let mut all = pairs.flatten().is_none_or(|pairs| pairs.iter().all(equal));
+    for expression in expressions.unwrap_or_default() {
+        all &= requirement(expression, labels)?;
+    }
+    Some(all)
+}
+
+fn requirement(expression: &Value, labels: &BTreeMap<String, String>) -> Option<bool> {
+    let label = labels.get(&text(&expression["key"])?);
+    let values = list(&expression["values"]);
+    let among = label.is_some_and(|label| values.iter().any(|value| value == label));
+    match (expression["operator"].as_str()?, values.is_empty()) {
+        ("In", false) => Some(among),
+        ("NotIn", false) => Some(!among),
+        ("Exists", true) => Some(label.is_some()),
+        ("DoesNotExist", true) => Some(label.is_none()),
+        _ => None,
+    }
+}
+
+impl Client {
+    fn nobody() -> Client {
+        Client {
+            name: String::new(),
+            labels: BTreeMap::new(),
+            zone: None,
+            computer: None,
+            ip: None,
+            user: None,
+            version: None,
+            staged: None,
+            error_version: None,
+            error_time: None,
+            seen: None,
+        }
+    }
+}

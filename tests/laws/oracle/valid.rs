@@ -1,0 +1,111 @@
+//! Which policies can be read at all, and which admission would refuse: design, "What admission
+//! refuses", for the mistakes that the generator makes.
+
+use serde_json::Value;
+
+use super::read::{DAYS, date, instant, list};
+use super::scope;
+use super::version;
+use super::zone;
+
+/// Whether it has the types that the API declares.
+pub fn readable(spec: &Value) -> bool {
+    let instants = [
+        &spec["effectiveFrom"],
+        &spec["effectiveUntil"],
+        &spec["distribution"]["notBefore"],
+        &spec["distribution"]["notAfter"],
+    ];
+    let absent_or = |value: &Value, good: bool| value.is_null() || good;
+    let mode = &spec["upgrade"]["mode"];
+    let known = ["NoUpgrade", "AutoUpgrade", "OnlyUpgradeTo"];
+    let exclusions = list(&spec["distribution"]["exclusions"]);
+    let windows = list(&spec["distribution"]["windows"]);
+    spec.is_object()
+        && instants.iter().all(|value| absent_or(value, instant(value).is_some()))
+        && absent_or(mode, known.iter().any(|known| mode == known))
+        && absent_or(&spec["priority"], spec["priority"].is_i64())
+        && exclusions
+            .iter()
+            .all(|e| date(&e["startDate"]).is_some() && date(&e["endDate"]).is_some())
+        && windows.iter().flat_map(|w| list(&w["days"])).all(|day| DAYS.iter().any(|d| day == d))
+}
+
+/// Whether admission accepts it and its own time zone is known.
+pub fn admissible(spec: &Value) -> bool {
+    let distribution = &spec["distribution"];
+    ordered(spec, "effectiveFrom", "effectiveUntil")
+        && ordered(distribution, "notBefore", "notAfter")
+        && numbers(spec)
+        && lock(&spec["upgrade"])
+        && zone_is_known(&distribution["timeZone"])
+        && bounded(&distribution["windows"], 32)
+        && list(&distribution["windows"]).iter().all(window)
+        && bounded(&distribution["exclusions"], 64)
+        && exclusions(list(&distribution["exclusions"]))
+        && scope::admissible(&spec["scope"])
+}
+
+/// A list that is there is not empty and not too long.
+pub fn bounded(value: &Value, most: usize) -> bool {
+    value.is_null() || (1..=most).contains(&list(value).len())
+}
+
+fn in_years(value: &Value) -> bool {
+    let year = |value: &Value| value.as_str().and_then(|text| text.get(..4)?.parse::<i32>().ok());
+    value.is_null() || year(value).is_some_and(|year| (2000..=2199).contains(&year))
+}
+
+fn ordered(object: &Value, earlier: &str, later: &str) -> bool {
+    let (earlier, later) = (&object[earlier], &object[later]);
+    let order = match (instant(earlier), instant(later)) {
+        (Some(earlier), Some(later)) => earlier < later,
+        _ => true,
+    };
+    order && in_years(earlier) && in_years(later)
+}
+
+fn numbers(spec: &Value) -> bool {
+    let retry = spec["upgrade"]["retryAfterHours"].as_i64().unwrap_or(24);
+    let offline = spec["offlineAfterDays"].as_i64().unwrap_or(1);
+    (1..=720).contains(&retry) && (1..=365).contains(&offline)
+}
+
+fn lock(upgrade: &Value) -> bool {
+    let good = upgrade["version"].as_str().is_some_and(|text| version::read(text).is_some());
+    if upgrade["mode"] == "OnlyUpgradeTo" { good } else { upgrade.get("version").is_none() }
+}
+
+fn zone_is_known(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|name| zone::find(name).is_some())
+}
+
+fn window(window: &Value) -> bool {
+    let time = |field: &str, latest: &str| {
+        let text = window[field].as_str().unwrap_or_default();
+        let digits = text.bytes().enumerate().all(|(i, byte)| (i == 2) != byte.is_ascii_digit());
+        text.len() == 5
+            && digits
+            && text.as_bytes()[2] == b':'
+            && text <= latest
+            && &text[3..] < "60"
+    };
+    let days = list(&window["days"]);
+    let once = (1..days.len()).all(|index| !days[..index].contains(&days[index]));
+    bounded(&window["days"], 7)
+        && once
+        && time("start", "23:59")
+        && time("end", "24:00")
+        && window["start"] != window["end"]
+}
+
+fn exclusions(list: &[Value]) -> bool {
+    let named =
+        |index: usize| list[..index].iter().all(|other| other["name"] != list[index]["name"]);
+    let dates = |e: &Value| {
+        in_years(&e["startDate"])
+            && in_years(&e["endDate"])
+            && date(&e["startDate"]) <= date(&e["endDate"])
+    };
+    (0..list.len()).all(named) && list.iter().all(dates)
+}

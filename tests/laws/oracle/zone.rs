@@ -1,0 +1,90 @@
+//! Local wall clocks, by jiff's own arithmetic, and when distribution is open by them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::read::Policy;
+
+/// Names are spelled exactly. `Factory` is the database's word for "not set yet".
+pub fn find(name: &str) -> Option<TimeZone> {
+    let zone = TimeZoneDatabase::bundled().get(name).ok()?;
+    (zone.iana_name() == Some(name) && name != "Factory").then_some(zone)
+}
+
+type Wall = (i64, i64);
+
+/// Looks at wall clocks, and remembers what it saw: a walk comes by often.
+#[derive(Default)]
+pub struct Clocks(RefCell<HashMap<String, Clock>>);
+
+#[derive(Default)]
+struct Clock {
+    zone: Option<TimeZone>,
+    seen: HashMap<i64, Wall>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Local {
+    Open,
+    Excluded,
+    OutsideWindow,
+}
+
+impl Clocks {
+    pub fn knows(&self, zone: &str) -> bool {
+        self.with(zone, |clock| clock.zone.is_some())
+    }
+
+    fn with<R>(&self, name: &str, look: impl FnOnce(&mut Clock) -> R) -> R {
+        let mut clocks = self.0.borrow_mut();
+        if !clocks.contains_key(name) {
+            clocks.insert(name.into(), Clock { zone: find(name), ..Clock::default() });
+        }
+        look(clocks.get_mut(name).expect("just made"))
+    }
+
+    /// The local date in days since 1970, and the minute of the day.
+    fn wall(&self, zone: &str, t: i64) -> Wall {
+        self.with(zone, |clock| {
+            let Clock { zone, seen } = clock;
+            *seen.entry(t).or_insert_with(|| {
+                let instant = jiff::Timestamp::from_second(t).expect("in range");
+                let local = zone.as_ref().expect("a known zone").to_datetime(instant);
+                let epoch = jiff::civil::date(1970, 1, 1);
+                let days = (local.date() - epoch).get_days();
+                (days.into(), i64::from(local.hour()) * 60 + i64::from(local.minute()))
+            })
+        })
+    }
+
+    /// Points 2 and 3 of "When distribution is open".
+    pub fn local(&self, policy: &Policy, zone: Option<&str>, t: i64) -> Local {
+        if policy.windows.is_empty() && policy.exclusions.is_empty() {
+            return Local::Open;
+        }
+        let (day, minute) = self.wall(zone.expect("rule 16 comes first"), t);
+        if policy.exclusions.iter().any(|&(first, last)| first <= day && day <= last) {
+            return Local::Excluded;
+        }
+        // 1970 began on a Thursday.
+        let weekday = |day: i64| (day + 3).rem_euclid(7);
+        let in_one = policy.windows.iter().any(|(days, start, end)| {
+            let today = days.contains(&weekday(day));
+            let yesterday = days.contains(&weekday(day - 1));
+            match start < end {
+                true => today && *start <= minute && minute < *end,
+                false => today && *start <= minute || yesterday && minute < *end,
+            }
+        });
+        if in_one || policy.windows.is_empty() { Local::Open } else { Local::OutsideWindow }
+    }
+
+    /// All three points.
+    pub fn open(&self, policy: &Policy, zone: Option<&str>, t: i64) -> bool {
+        policy.not_before.is_none_or(|from| from <= t)
+            && policy.not_after.is_none_or(|until| t < until)
+            && self.local(policy, zone, t) == Local::Open
+    }
+}

@@ -1,0 +1,114 @@
+//! The order of the input does not matter, and nobody's facts decide for anybody else.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::generate::{self, fleet, policy};
+use crate::oracle::Oracle;
+use crate::world::{clients, config, json, name, rows};
+
+/// A key for each document, by which they are put into another order.
+fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
+    let mut keys: Vec<&'a u8> = keys.iter().cycle().take(documents.len()).collect();
+    for index in (1..documents.len()).rev() {
+        let other = usize::from(*keys.pop().unwrap_or(&0)) % (index + 1);
+        documents.swap(index, other);
+    }
+    documents
+}
+
+/// The policies' criteria in another order; what `unmatched` says follows it.
+fn turn_selectors(policy: &mut Value) {
+    for list in ["clients", "exclude"] {
+        if let Some(selectors) = policy.pointer_mut(&format!("/spec/scope/{list}")) {
+            selectors.as_array_mut().expect("a list").reverse();
+        }
+    }
+    for list in ["windows", "exclusions"] {
+        if let Some(entries) = policy.pointer_mut(&format!("/spec/distribution/{list}")) {
+            entries.as_array_mut().expect("a list").reverse();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(150))]
+    #[test]
+    fn the_order_of_the_input_does_not_matter(
+        world in generate::world(true),
+        keys in proptest::collection::vec(any::<u8>(), 8),
+    ) {
+        let plan = world.plan();
+        let mut other = world.clone();
+        other.fleets = shuffled(other.fleets, &keys);
+        other.policies = shuffled(other.policies, &keys);
+        prop_assert_eq!(&other.plan(), &plan);
+
+        // The clients of a fleet: the same rows, in the order of the spec.
+        for fleet in &mut other.fleets {
+            let turned = shuffled(std::mem::take(clients(fleet)), &keys);
+            *clients(fleet) = turned;
+        }
+        let turned = other.plan();
+        prop_assert_eq!(rows(&turned), rows(&plan));
+        prop_assert_eq!(&turned.policies, &plan.policies);
+        prop_assert_eq!(turned.until, plan.until);
+        for (fleet, status) in &turned.fleets {
+            let document = other.fleets.iter_mut().find(|d| name(d) == fleet.as_str()).expect("it");
+            let told: Vec<&str> = status.clients.iter().flatten().map(|row| row.name.as_str()).collect();
+            let written: Vec<&str> = clients(document).iter().filter_map(|c| c["name"].as_str()).collect();
+            prop_assert_eq!(told, written);
+        }
+
+        // What a policy lists, too.
+        other.policies.iter_mut().for_each(turn_selectors);
+        prop_assert_eq!(rows(&other.plan()), rows(&plan));
+    }
+
+    #[test]
+    fn no_client_decides_for_another(
+        world in generate::world_of_stage(),
+        which in any::<prop::sample::Index>(),
+        reports in fleet::reports(generate::stage()),
+    ) {
+        let before = rows(&world.plan());
+        prop_assume!(!before.is_empty());
+        let (fleet, client) = which.get(&before.keys().cloned().collect::<Vec<_>>()).clone();
+        let mut changed = world.clone();
+        let document = changed.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
+        for document in clients(document).iter_mut().filter(|c| c["name"] == *client) {
+            document["reported"] = reports.clone();
+        }
+        let mut after = rows(&changed.plan());
+        let key = (fleet.clone(), client.clone());
+        after.insert(key.clone(), before[&key].clone());
+        prop_assert_eq!(&after, &before);
+
+        // Nor is it missed where it is gone.
+        let document = changed.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
+        clients(document).retain(|c| c["name"] != *client);
+        let mut without = rows(&changed.plan());
+        without.insert(key.clone(), before[&key].clone());
+        prop_assert_eq!(without, before);
+    }
+
+    /// A policy decides only for those in its scope.
+    #[test]
+    fn a_client_out_of_scope_is_not_touched(
+        world in generate::world_of_stage(),
+        spec in policy::spec(generate::stage()),
+    ) {
+        let before = rows(&world.plan());
+        let mut changed = world.clone();
+        changed.policies.push(generate::document("UpgradePolicy", "new", spec, Value::Null));
+        let oracle = Oracle::new(&changed);
+        let after = rows(&changed.plan());
+        for (fleet, client) in oracle.clients() {
+            let about = oracle.policies_about(fleet, client);
+            if about.iter().all(|policy| policy.name != "new") {
+                let key = (fleet.name.clone(), client.name.clone());
+                prop_assert_eq!(json(&after[&key]), json(&before[&key]));
+            }
+        }
+    }
+}

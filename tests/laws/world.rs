@@ -1,0 +1,132 @@
+//! Estates as JSON documents, as the cluster holds them: both the program and the oracle read these.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clientfleet::api::fleet::ClientStatus;
+use clientfleet::plan::{Estate, Plan, plan};
+use clientfleet::values::Timestamp;
+use proptest::test_runner::{Config, FileFailurePersistence};
+use serde_json::{Map, Value};
+
+/// One namespace at an instant. Everything in it happens at a multiple of `step` seconds.
+#[derive(Clone)]
+pub struct World {
+    pub fleets: Vec<Value>,
+    pub policies: Vec<Value>,
+    pub at: i64,
+    pub step: i64,
+}
+
+impl std::fmt::Debug for World {
+    /// What a person needs to try a failing case by hand.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "at {} in steps of {} s", instant(self.at), self.step)?;
+        for document in self.policies.iter().chain(&self.fleets) {
+            writeln!(f, "{document:#}")?;
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// What the program reads.
+    pub fn estate(&self) -> Estate {
+        Estate {
+            fleets: self.fleets.iter().map(|fleet| Arc::new(observed(fleet))).collect(),
+            policies: self.policies.iter().map(|policy| Arc::new(observed(policy))).collect(),
+        }
+    }
+
+    /// What the program plans.
+    pub fn plan(&self) -> Plan {
+        plan(&self.estate(), instant(self.at))
+    }
+
+    /// The same with a plan's statuses written.
+    pub fn with_statuses(&self, plan: &Plan) -> World {
+        let fleets: BTreeMap<&str, Value> =
+            plan.fleets.iter().map(|(name, status)| (name.as_str(), json(status))).collect();
+        let policies: BTreeMap<&str, Value> =
+            plan.policies.iter().map(|(name, status)| (name.as_str(), json(status))).collect();
+        let mut written = self.clone();
+        for (documents, statuses) in
+            [(&mut written.fleets, fleets), (&mut written.policies, policies)]
+        {
+            for document in documents {
+                if let Some(status) = statuses.get(name(document)) {
+                    document["status"] = status.clone();
+                }
+            }
+        }
+        written
+    }
+
+    /// What the controller comes to when its writes come back and nothing else happens.
+    pub fn settled(&self) -> (World, Plan) {
+        let mut world = self.clone();
+        for _ in 0..4 {
+            let plan = world.plan();
+            let written = world.with_statuses(&plan);
+            if written.fleets == world.fleets && written.policies == world.policies {
+                return (world, plan);
+            }
+            world = written;
+        }
+        panic!("writing what is planned does not come to rest in\n{world:?}");
+    }
+}
+
+/// A document as the program takes it in.
+pub fn observed<T: serde::de::DeserializeOwned>(document: &Value) -> T {
+    serde_json::from_str(&document.to_string()).unwrap_or_else(|e| panic!("{e}: {document:#}"))
+}
+
+pub fn json(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("statuses are JSON")
+}
+
+pub fn name(document: &Value) -> &str {
+    document["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// Each row by fleet and client.
+pub fn rows(plan: &Plan) -> BTreeMap<(String, String), ClientStatus> {
+    let rows = plan.fleets.iter().flat_map(|(fleet, status)| {
+        let rows = status.clients.iter().flatten();
+        rows.map(|row| ((fleet.to_string(), row.name.to_string()), row.clone()))
+    });
+    rows.collect()
+}
+
+pub fn instant(seconds: i64) -> Timestamp {
+    Timestamp::from_timestamp(seconds, 0).expect("in range")
+}
+
+pub fn seconds(text: &str) -> i64 {
+    text.parse::<Timestamp>().expect("an RFC 3339 instant").timestamp()
+}
+
+/// The clients of a fleet's document.
+pub fn clients(fleet: &mut Value) -> &mut Vec<Value> {
+    let spec = fleet["spec"].as_object_mut().expect("a spec");
+    let clients = spec.entry("clients").or_insert_with(|| Value::Array(Vec::new()));
+    clients.as_array_mut().expect("a list")
+}
+
+/// A client's reports, made where there are none.
+pub fn reported(client: &mut Value) -> &mut Map<String, Value> {
+    let client = client.as_object_mut().expect("a client");
+    let reported = client.entry("reported").or_insert_with(|| Value::Object(Map::new()));
+    reported.as_object_mut().expect("reports")
+}
+
+/// So many cases; `LAWS_TIMES` makes it so many times more.
+pub fn config(cases: u32) -> Config {
+    let times = std::env::var("LAWS_TIMES").ok().and_then(|times| times.parse().ok());
+    let seeds = FileFailurePersistence::Direct("tests/laws/regressions.txt");
+    Config {
+        failure_persistence: Some(Box::new(seeds)),
+        ..Config::with_cases(cases * times.unwrap_or(1))
+    }
+}
