@@ -196,3 +196,14 @@ fn counted(plane: &ControlPlane) -> usize {
     let count = |line: &str| line.rsplit(' ').next().and_then(|count| count.parse::<usize>().ok());
     metrics.lines().filter(ours).filter_map(count).sum()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_stream_lists_is_listed() {
+    let builder = ControlPlane::builder().apiserver_arg("--feature-gates=WatchList=false");
+    let plane = builder.start().unwrap();
+    install_crds(&plane);
+    let world = World::on(&plane, "listed").await;
+    world.apply(fleet("fleet", &["one"])).await;
+    world.apply(auto("policy")).await;
+    world.settles().await;
+}

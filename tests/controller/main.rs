@@ -8,6 +8,7 @@ mod announcements;
 mod changes;
 mod counts;
 mod disturbances;
+mod files;
 mod in_force;
 mod large;
 mod objects;

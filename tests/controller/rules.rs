@@ -66,7 +66,7 @@ fn fleet_of(rule: usize) -> &'static str {
 }
 
 /// Writes for each rule a policy about one client, then the fleets.
-async fn apply_cases(world: &World) {
+pub async fn apply_cases(world: &World) {
     let mut clients: [Vec<Value>; 3] = Default::default();
     let fleets = ["fleet", "without-package", "without-zone"];
     for (index, (spec, reported)) in cases().into_iter().enumerate() {
