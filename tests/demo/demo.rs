@@ -58,6 +58,8 @@ async fn demo() -> Result<(), Error> {
     if std::io::stdout().is_terminal() {
         println!("\nCtrl-C ends the demo and removes all of it.");
         stopped.await;
+    } else {
+        println!("\nNot now: without a terminal the demo ends here, and removes all of it.");
     }
     controller.stop(STOP_PATIENCE)
 }
