@@ -1,5 +1,7 @@
 //! `clientfleet controller`: connects to the cluster and runs until it is told to stop.
 
+use std::env;
+use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,8 +31,11 @@ pub struct Connection {
 /// # Errors
 /// A sentence on what keeps it from running.
 pub fn run_until_stopped(connection: Connection) -> Result<(), String> {
-    let filter = EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,kube=warn"));
+    let filter = match env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(asked) => EnvFilter::try_new(&asked)
+            .map_err(|error| format!("RUST_LOG {asked:?}: {error}; write a level, as info"))?,
+        Err(_) => EnvFilter::new("info,kube=warn"),
+    };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
     let result = runtime.block_on(watch_over(connection));
@@ -63,23 +68,30 @@ fn listen(kind: SignalKind) -> Result<Signal, String> {
 
 async fn connect(connection: Connection) -> Result<Client, String> {
     let Connection { kubeconfig, context, .. } = connection;
+    let file = kubeconfig.as_ref().map(|file| file.display().to_string());
+    let config = configuration(kubeconfig, context).await.map_err(|error| {
+        let error = error.to_string();
+        let unnamed = file.filter(|file| !error.contains(file.as_str()));
+        let place = unnamed.map_or(String::new(), |file| format!("{file}: "));
+        format!(
+            "no cluster to connect to: {place}{error}; name a kubeconfig file with --kubeconfig or \
+             KUBECONFIG, and one of its contexts with --context"
+        )
+    })?;
+    Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))
+}
+
+async fn configuration(
+    kubeconfig: Option<PathBuf>,
+    context: Option<String>,
+) -> Result<Config, Box<dyn Error + Send + Sync>> {
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    let config = match kubeconfig {
+    Ok(match kubeconfig {
         Some(file) => {
-            let read = Kubeconfig::read_from(&file)
-                .map_err(|error| format!("{}: {error}", file.display()))?;
-            Config::from_custom_kubeconfig(read, &options)
-                .await
-                .map_err(|error| error.to_string())?
+            // Not by its text: the files that it names are found from its own place.
+            Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?
         }
-        None if options.context.is_some() => {
-            Config::from_kubeconfig(&options).await.map_err(|error| error.to_string())?
-        }
-        None => Config::infer().await.map_err(|error| {
-            format!(
-                "no cluster to connect to: {error}; name a file with --kubeconfig or KUBECONFIG"
-            )
-        })?,
-    };
-    Client::try_from(config).map_err(|error| error.to_string())
+        None if options.context.is_some() => Config::from_kubeconfig(&options).await?,
+        None => Config::infer().await?,
+    })
 }

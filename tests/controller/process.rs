@@ -179,3 +179,46 @@ async fn it_ends_when_it_is_told_to_before_anybody_has_answered() {
     let _connection = silent.accept().unwrap();
     program.ends_when_told("before anybody has answered").await;
 }
+
+#[test]
+fn without_a_cluster_it_says_what_to_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("empty"), "apiVersion: v1\nkind: Config\n").unwrap();
+    fs::write(path("broken"), "clusters: [").unwrap();
+    let cases = [
+        (vec![], "--kubeconfig or KUBECONFIG"),
+        (vec!["--kubeconfig".to_owned(), path("gone")], "gone"),
+        (
+            vec!["--kubeconfig".to_owned(), path("empty")],
+            "empty: failed to determine current context",
+        ),
+        (vec!["--kubeconfig".to_owned(), path("broken")], "broken: failed to parse"),
+        (vec!["--context".to_owned(), "nowhere".to_owned()], "--context"),
+    ];
+    for (arguments, sentence) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
+            .arg("controller")
+            .args(&arguments)
+            .env_clear()
+            .env("HOME", folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains(sentence), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_log_level_that_nobody_knows_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
+        .arg("controller")
+        .env("RUST_LOG", "garbage=[[")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("RUST_LOG \"garbage=[[\""), "{said}");
+}
