@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
+use super::writing::PATIENCE;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Kind, Planned};
 
@@ -23,8 +24,12 @@ impl Announcer {
     /// An event that cannot be published is worth a line in the log, not a retry: the status is what
     /// counts, and it is written.
     async fn publish(&self, event: &Event, about: &ObjectReference) {
-        if let Err(error) = self.0.publish(event, about).await {
-            tracing::warn!(reason = event.reason, %error, "the event was not published");
+        match tokio::time::timeout(PATIENCE, self.0.publish(event, about)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(reason = event.reason, %error, "the event was not published");
+            }
+            Err(_) => tracing::warn!(reason = event.reason, "nobody has answered to the event"),
         }
     }
 }

@@ -26,6 +26,7 @@ pub struct Outbox<K: Announced> {
 
 #[derive(Debug)]
 struct Entry<K: Announced> {
+    uid: Option<String>,
     /// What is to be written; `None` when nothing is.
     pending: Option<Planned<K>>,
     last_write: Option<LastWrite>,
@@ -70,12 +71,11 @@ impl<K: Announced> Outbox<K> {
     pub fn post(&self, planned: &Planned<K>) -> bool {
         let key = planned.observed.key();
         let mut entries = self.entries();
-        let entry = entries.entry(key).or_insert_with(|| Entry {
-            pending: None,
-            last_write: None,
-            failures: 0,
-            told: None,
-        });
+        let entry = entries.entry(key).or_insert_with(|| Entry::of(planned));
+        if entry.uid != planned.observed.metadata.uid {
+            // It was deleted and made anew before anybody looked.
+            *entry = Entry::of(planned);
+        }
         if entry.is_done(planned) {
             entry.pending = None;
             return false;
@@ -174,6 +174,11 @@ impl<K: Announced> Outbox<K> {
 }
 
 impl<K: Announced> Entry<K> {
+    fn of(planned: &Planned<K>) -> Self {
+        let uid = planned.observed.metadata.uid.clone();
+        Self { uid, pending: None, last_write: None, failures: 0, told: None }
+    }
+
     /// Whether the cluster says what is planned, as far as the store shows it, or will once the watch
     /// tells of the last own write.
     fn is_done(&self, planned: &Planned<K>) -> bool {

@@ -10,6 +10,7 @@ use kube::runtime::reflector::{reflector, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 
 use super::notes::{Notes, Which};
+use super::writing::PATIENCE;
 use crate::plan::{Kind, Observed};
 
 /// A kind with its place in the notes.
@@ -58,5 +59,6 @@ pub async fn watch<K: Watched>(
 async fn streams_lists<K: Watched>(api: &Api<Observed<K>>) -> bool {
     // No object has such a name, so that nothing is sent.
     let probe = WatchParams::default().initial_events().timeout(1).fields("metadata.name=-");
-    !matches!(api.watch_metadata(&probe, "").await, Err(kube::Error::Api(status)) if status.code == 422)
+    let answer = tokio::time::timeout(PATIENCE, api.watch_metadata(&probe, "")).await;
+    !matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 422)
 }

@@ -27,6 +27,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// How long an answer is awaited. kube awaits it for ever, also on a connection that a firewall has
+/// dropped without a word, and behind it nothing more would be written of that object.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A kind whose status the controller writes.
 pub trait Written: Kind + Announced {
     /// What is written where the API server finds the object with its whole status too large;
@@ -53,6 +57,9 @@ pub enum WriteError {
     /// The API server did not take it.
     #[error("{0}")]
     Refused(#[from] kube::Error),
+    /// Nobody has answered. Whether it is written, the next try tells: as a conflict.
+    #[error("no answer within {0:?}")]
+    Unanswered(Duration),
     /// The request could not be made.
     #[error("the status cannot be sent: {0}")]
     Unsendable(String),
@@ -131,8 +138,11 @@ impl<K: Written> Writer<K> {
             .header(CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| unsendable(&error))?;
-        let answer: PartialObjectMeta<K> = self.client.request(request).await?;
-        Ok(answer.metadata)
+        let answer = self.client.request::<PartialObjectMeta<K>>(request);
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(answer) => Ok(answer?.metadata),
+            Err(_) => Err(WriteError::Unanswered(PATIENCE)),
+        }
     }
 
     fn back_off(&self, object: &Observed<K>, error: &WriteError) -> Action {
