@@ -24,7 +24,7 @@ pub struct Share<'a> {
     pub tally: &'a Tally,
     /// The package that it carries.
     pub package: Option<&'a Spelled>,
-    /// Whether the fleet's status in the cluster already says what is planned.
+    /// Whether the fleet's status in the cluster was seen to say what this policy asks for.
     pub settled: bool,
 }
 

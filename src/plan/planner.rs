@@ -40,15 +40,37 @@ struct Fleet {
     observed: Arc<ObservedFleet>,
     /// `None` until it is planned, and again once something has touched it.
     plan: Option<Kept>,
+    /// The policies that its stored status was seen to carry out, by name.
+    carries_out: BTreeMap<Text, Edition>,
+}
+
+/// What tells one spec of a policy from all others: its object and its generation.
+type Edition = (Option<String>, i64);
+
+fn edition(policy: &Policy) -> Edition {
+    (policy.uid.clone(), policy.generation)
 }
 
 impl Fleet {
+    fn new(observed: Arc<ObservedFleet>) -> Self {
+        Self { observed, plan: None, carries_out: BTreeMap::new() }
+    }
+
     /// What it brings to a policy in whose scope it is.
-    fn share(&self, policy: &str) -> Option<Share<'_>> {
+    fn share(&self, policy: &Policy) -> Option<Share<'_>> {
         let plan = self.plan.as_ref()?;
-        let tally = plan.tallies.get(policy)?;
-        let settled = self.observed.says(plan.status);
+        let tally = plan.tallies.get(&policy.name)?;
+        let settled = self.carries_out.get(&policy.name) == Some(&edition(policy));
         Some(Share { tally, package: plan.package.as_ref(), settled })
+    }
+
+    /// Where the stored status says what is planned, notes which policies that carries out. It stays
+    /// so when reports or the time have moved the plan on: among many fleets there is always one that
+    /// is being written, and a policy would never be in force.
+    fn note_what_it_carries_out(&mut self) {
+        if let Some(plan) = self.plan.as_ref().filter(|plan| self.observed.says(plan.status)) {
+            self.carries_out.clone_from(&plan.editions);
+        }
     }
 }
 
@@ -57,6 +79,8 @@ impl Fleet {
 struct Kept {
     status: Digest,
     tallies: BTreeMap<Text, Tally>,
+    /// The policies that it was planned under.
+    editions: BTreeMap<Text, Edition>,
     package: Option<Spelled>,
     holds_until: Option<Timestamp>,
 }
@@ -102,7 +126,7 @@ impl Planner {
         self.touched = true;
         let name = Text::from(observed.name());
         let Some(fleet) = self.fleets.get_mut(&name) else {
-            self.fleets.insert(name.clone(), Fleet { observed, plan: None });
+            self.fleets.insert(name.clone(), Fleet::new(observed));
             return self.touch_users_of(&name);
         };
         let same = fleet.observed.asks_the_same_as(&observed);
@@ -110,6 +134,7 @@ impl Planner {
         fleet.observed = observed;
         // The echo of an own write ends here: it says what is planned.
         fleet.plan = fleet.plan.take().filter(|plan| same && fleet.observed.says(plan.status));
+        fleet.note_what_it_carries_out();
         if !same_package {
             self.touch_users_of(&name);
         }
@@ -195,20 +220,25 @@ impl Planner {
         let source = source.map(|source| source.observed.as_ref());
         let plan = plan_fleet(&fleet.observed, source, &self.rulebook, at);
         self.decisions += plan.decisions;
+        let in_scope =
+            self.rulebook.iter().filter(|policy| plan.tallies.contains_key(&policy.name));
+        let editions = in_scope.map(|policy| (policy.name.clone(), edition(policy))).collect();
         let fleet = self.fleets.get_mut(name)?;
         let planned = Planned::new(Arc::clone(&fleet.observed), plan.status);
         fleet.plan = Some(Kept {
             status: planned.digest,
             tallies: plan.tallies,
+            editions,
             package: plan.package,
             holds_until: plan.holds_until,
         });
+        fleet.note_what_it_carries_out();
         Some(planned)
     }
 
     fn plan_policy(&self, observed: &ObservedPolicy, policy: &Policy, at: Timestamp) -> PolicyPlan {
         let fleets = self.fleets.values();
-        let shares: Vec<Share<'_>> = fleets.filter_map(|fleet| fleet.share(&policy.name)).collect();
+        let shares: Vec<Share<'_>> = fleets.filter_map(|fleet| fleet.share(policy)).collect();
         plan_policy(observed, policy, &shares, at)
     }
 

@@ -22,6 +22,8 @@ use crate::values::{Days, Exclusion, TimeRange, Timestamp, WallTime, Window, Zon
 pub struct Policy {
     /// Its name.
     pub name: Text,
+    /// Tells it from one of the same name that came before it.
+    pub uid: Option<String>,
     /// Its generation.
     pub generation: i64,
     /// Whether it is being deleted: then it governs nobody.
@@ -72,6 +74,7 @@ impl Policy {
             spec.upgrade.version.clone().filter(|_| spec.upgrade.mode == Mode::OnlyUpgradeTo);
         Self {
             name: observed.name().into(),
+            uid: observed.metadata.uid.clone(),
             generation: observed.generation(),
             deleting: observed.is_deleting(),
             unreadable: observed.spec.is_err(),

@@ -217,6 +217,26 @@ fn without_times(mut value: Value) -> Value {
     value
 }
 
+/// A planner that has seen a policy carried out by every fleet calls it in force, whatever the fleets
+/// are at since; one that looks for the first time cannot know. Never the other way round.
+fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
+    let has = |status: &Value, kind: &str, value: &str| {
+        let conditions = status["conditions"].as_array().into_iter().flatten();
+        conditions.into_iter().any(|c| c["type"] == kind && c["status"] == value)
+    };
+    let policies = kept["policies"].as_object_mut().expect("policies by name");
+    for (name, kept) in policies {
+        let fresh = &mut fresh["policies"][name];
+        if has(kept, "Ready", "True") && has(fresh, "Reconciling", "True") {
+            for status in [kept, fresh] {
+                status["observedGeneration"] = Value::Null;
+                let conditions = status["conditions"].as_array_mut().expect("conditions");
+                conditions.retain(|c| c["type"] == "Complete");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(config(60))]
     #[test]
@@ -249,7 +269,9 @@ proptest! {
             if all_written {
                 prop_assert_eq!(&watched.kept(), &fresh, "after {:#?}", &story);
             }
-            prop_assert_eq!(without_times(watched.kept()), without_times(fresh), "after {:#?}", &story);
+            let (mut kept, mut fresh) = (without_times(watched.kept()), without_times(fresh));
+            level_what_is_in_force(&mut kept, &mut fresh);
+            prop_assert_eq!(kept, fresh, "after {:#?}", &story);
         }
         // Once all is written, nothing more is to be done.
         for _ in 0..3 {

@@ -1,0 +1,75 @@
+//! When a policy is in force: once each of its fleets was seen to carry it out, though never all at
+//! the same moment.
+
+use std::sync::Arc;
+
+use clientfleet::plan::{Pass, Planner};
+use serde_json::{Value, json};
+
+use crate::world::{instant, json as to_json, observed};
+
+const NOW: i64 = 1_795_000_000;
+
+fn fleet(name: &str, generation: i64) -> Value {
+    json!({
+        "metadata": {"name": name, "generation": generation},
+        "spec": {
+            "packageVersion": "3.60",
+            // Each generation reports something else.
+            "clients": [{"name": "pc", "reported": {"version": format!("3.{generation}")}}],
+        },
+    })
+}
+
+fn policy(uid: &str, generation: i64) -> Value {
+    json!({
+        "metadata": {"name": "all", "uid": uid, "generation": generation},
+        "spec": {"priority": generation, "upgrade": {"mode": "AutoUpgrade"}},
+    })
+}
+
+fn written(mut document: Value, pass: &Pass) -> Value {
+    let name = document["metadata"]["name"].clone();
+    let planned = pass.fleets.iter().find(|planned| planned.observed.name() == name).unwrap();
+    document["status"] = to_json(&*planned.status);
+    document
+}
+
+/// The generation that the policy's planned status calls in force.
+fn in_force(pass: &Pass) -> i64 {
+    pass.policies[0].status.observed_generation.unwrap()
+}
+
+#[test]
+fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
+    let at = instant(NOW);
+    let mut planner = Planner::default();
+    planner.observe_policy(Arc::new(observed(&policy("a", 1))));
+    planner.observe_fleet(Arc::new(observed(&fleet("one", 1))));
+    planner.observe_fleet(Arc::new(observed(&fleet("two", 1))));
+    let first = planner.plan(at);
+    assert_eq!(in_force(&first), -1, "nothing is written yet");
+
+    // One is written, and at once reports something new; then the other is.
+    planner.observe_fleet(Arc::new(observed(&written(fleet("one", 1), &first))));
+    let mut moved_on = written(fleet("one", 1), &first);
+    moved_on["metadata"]["generation"] = json!(2);
+    moved_on["spec"] = fleet("one", 2)["spec"].clone();
+    planner.observe_fleet(Arc::new(observed(&moved_on)));
+    assert_eq!(in_force(&planner.plan(at)), -1, "the other is not written yet");
+    planner.observe_fleet(Arc::new(observed(&written(fleet("two", 1), &first))));
+    assert_eq!(in_force(&planner.plan(at)), 1, "each was seen to carry it out");
+
+    // The policy's own status is not written yet: it does not go back.
+    let mut moved_on = written(fleet("two", 1), &first);
+    moved_on["metadata"]["generation"] = json!(2);
+    moved_on["spec"] = fleet("two", 2)["spec"].clone();
+    planner.observe_fleet(Arc::new(observed(&moved_on)));
+    assert_eq!(in_force(&planner.plan(at)), 1, "what is in force stays so");
+
+    // Another generation, and another policy of that name, have to come into force anew.
+    planner.observe_policy(Arc::new(observed(&policy("a", 2))));
+    assert_eq!(in_force(&planner.plan(at)), -1, "a new generation");
+    planner.observe_policy(Arc::new(observed(&policy("b", 1))));
+    assert_eq!(in_force(&planner.plan(at)), -1, "a new policy");
+}
