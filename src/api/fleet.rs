@@ -83,7 +83,7 @@ pub struct Client {
     #[schemars(schema_with = "schema::fleet_time_zone")]
     pub time_zone: Option<Text>,
     /// The facts about the client, written by an inventory export, a check-in service or a person,
-    /// never by the controller. At most 64 characters each, or 32 when one of them is not ASCII.
+    /// never by the controller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<Reported>,
 }

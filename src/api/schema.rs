@@ -327,7 +327,7 @@ pub fn condition_message(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::CONDITION_MESSAGE)
 }
 
-/// Conditions are a map by type, so that other controllers can add theirs.
+/// Conditions are a map by type, as the API conventions have them.
 pub fn conditions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = list(generator.subschema_for::<T>(), bounds::CONDITIONS, "map");
     schema.insert("x-kubernetes-list-map-keys".into(), json!(["type"]));

@@ -5,15 +5,16 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Lower case as searching uses it: character by character (`str::to_lowercase` looks at a Greek
-/// sigma's neighbours, so that a keyword inside a word would no longer be a part of it), without
-/// Unicode normalisation.
+/// Lower case as searching uses it, without Unicode normalisation: character by character, and a
+/// sigma is the same at a word's end (`str::to_lowercase` looks at its neighbours, so that a keyword
+/// inside a word would no longer be a part of it).
 #[must_use]
 pub fn fold_case(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    text.chars().flat_map(char::to_lowercase).collect()
+    let lower = text.chars().flat_map(char::to_lowercase);
+    lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
 /// Keywords of which each must occur somewhere.
@@ -99,6 +100,7 @@ mod tests {
         for (search, field, found) in [
             ("müll", "CORP\\MÜLLER", true),
             ("ΟΔΟΣ", "οδοσ7", true),
+            ("οδυσσευς", "ΟΔΥΣΣΕΥΣ", true),
             ("lt-*", "LT-100", false),
             ("lt 10.0", "LT-100", false),
             ("i", "İ", true),
