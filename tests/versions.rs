@@ -4,7 +4,8 @@
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use clientfleet::values::version::{PATTERN, Version, same};
+use clientfleet::plan::version::Spelled;
+use clientfleet::values::version::{PATTERN, Version};
 use proptest::prelude::*;
 use regex::Regex;
 
@@ -62,6 +63,10 @@ fn pattern_agrees(text: &str) -> Result<(), TestCaseError> {
     let matches = REGEX.with(|regex| regex.is_match(text));
     prop_assert_eq!(Version::parse(text).is_ok(), matches, "{:?}", text);
     Ok(())
+}
+
+fn same(a: &str, b: &str) -> bool {
+    Spelled::new(a.into()).is_same_as(&Spelled::new(b.into()))
 }
 
 proptest! {

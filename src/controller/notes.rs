@@ -2,7 +2,7 @@
 //! changes to one object is one note.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -76,7 +76,7 @@ impl Notes {
     }
 
     fn note(&self, write: impl FnOnce(&mut State)) {
-        write(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        write(&mut self.state());
         self.changed.notify_one();
     }
 
@@ -93,23 +93,31 @@ impl Notes {
     }
 
     fn is_due(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
         let noted = !(state.touched.fleets.is_empty() && state.touched.policies.is_empty());
-        noted && state.fleets_listed && state.policies_listed
+        noted && state.both_are_listed()
     }
 
     /// Takes all notes; none before both stores have been filled once.
     pub fn take(&self) -> Touched {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.fleets_listed && state.policies_listed {
+        let mut state = self.state();
+        if state.both_are_listed() {
             std::mem::take(&mut state.touched)
         } else {
             Touched::default()
         }
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl State {
+    fn both_are_listed(&self) -> bool {
+        self.fleets_listed && self.policies_listed
+    }
+
     fn changes(&mut self, which: Which) -> &mut Changes {
         match which {
             Which::Fleets => &mut self.touched.fleets,

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::conditions::Conditions;
-use super::facts::{Facts, Package, ZoneFact};
+use super::facts::{Facts, Package, ZoneFact, given};
 use super::observed::{ObservedFleet, PreviousRow, PreviousRows};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::policy::{Policy, unknown_zone};
@@ -16,7 +16,7 @@ use super::state::State;
 use super::tally::Tally;
 use super::terms::Terms;
 use super::version::Spelled;
-use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOffer};
+use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOffer};
 use crate::api::{Condition, Summary, Text};
 use crate::values::Timestamp;
 
@@ -101,13 +101,12 @@ impl Zones {
     fn of(spec: &ClientFleetSpec) -> Self {
         let mut zones = vec![ZoneFact::read(spec.time_zone.as_ref())];
         let mut known: BTreeMap<&str, usize> = BTreeMap::new();
-        let own = |client: &Client| client.time_zone.as_ref().is_some_and(|name| !name.is_empty());
-        let of_client = spec.clients.iter().flatten().map(|client| match &client.time_zone {
-            Some(name) if own(client) => *known.entry(name).or_insert_with(|| {
+        let of_client = spec.clients.iter().flatten().map(|client| {
+            let Some(name) = given(client.time_zone.as_ref()) else { return 0 };
+            *known.entry(name).or_insert_with(|| {
                 zones.push(ZoneFact::read(Some(name)));
                 zones.len() - 1
-            }),
-            _ => 0,
+            })
         });
         let of_client = of_client.collect();
         Self { zones, of_client }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::fleet::plan_fleet;
 use super::governance::{PolicyPlan, Share, plan_policy};
 use super::observed::{Digest, Kind, Observed, ObservedFleet, ObservedPolicy};
+use super::outlook::earlier;
 use super::policy::Policy;
 use super::scope::Scope;
 use super::tally::Tally;
@@ -203,12 +204,13 @@ impl Planner {
         let mut until =
             self.fleets.values().filter_map(|fleet| fleet.plan.as_ref()?.holds_until).min();
         let mut policies = Vec::with_capacity(self.rulebook.len());
-        for (name, observed) in &self.policies {
-            let Some(policy) = self.rulebook.iter().find(|p| p.name == *name) else { continue };
+        for policy in &self.rulebook {
+            let Some(observed) = self.policies.get(&policy.name) else { continue };
             let PolicyPlan { status, holds_until } = self.plan_policy(observed, policy, at);
-            until = until.into_iter().chain(holds_until).min();
+            until = earlier(until, holds_until);
             policies.push(Planned::new(Arc::clone(observed), status));
         }
+        policies.sort_by(|a, b| a.observed.name().cmp(b.observed.name()));
         self.planned = Some((at, until));
         self.touched = false;
         Pass { fleets, policies, until }

@@ -34,9 +34,7 @@ impl Tally {
     pub fn govern(&mut self, state: State, zone: &ZoneFact, outlook: &Outlook) {
         self.governed.count(state);
         self.next_transition = earlier(self.next_transition, outlook.next_transition);
-        if !self.zones.contains(zone) {
-            self.zones.push(zone.clone());
-        }
+        self.note_zone(zone);
     }
 
     /// Adds what another fleet adds.
@@ -45,11 +43,15 @@ impl Tally {
         self.governed.add(other.governed);
         self.next_transition = earlier(self.next_transition, other.next_transition);
         for zone in &other.zones {
-            if !self.zones.contains(zone) {
-                self.zones.push(zone.clone());
-            }
+            self.note_zone(zone);
         }
         self.hits.add(&other.hits);
+    }
+
+    fn note_zone(&mut self, zone: &ZoneFact) {
+        if !self.zones.contains(zone) {
+            self.zones.push(zone.clone());
+        }
     }
 }
 

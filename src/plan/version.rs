@@ -1,5 +1,6 @@
 //! A version as somebody wrote it, and what it means, if anything.
 
+use super::facts::given;
 use crate::api::Text;
 use crate::values::Version;
 
@@ -23,7 +24,7 @@ impl Spelled {
     /// Reads a reported version; an empty string counts as absent.
     #[must_use]
     pub fn reported(text: Option<&Text>) -> Option<Self> {
-        text.filter(|text| !text.is_empty()).cloned().map(Self::new)
+        given(text).cloned().map(Self::new)
     }
 
     /// Whether both are the same version, however spelled. Two that cannot be read are the same only
@@ -35,5 +36,22 @@ impl Spelled {
             (None, None) => self.text == other.text,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(a: &str, b: &str) -> bool {
+        Spelled::new(a.into()).is_same_as(&Spelled::new(b.into()))
+    }
+
+    #[test]
+    fn same_compares_versions_else_spellings() {
+        assert!(same("3.59", "v3.59.0") && same("v3.59.0", "3.59.0.0+b7"));
+        assert!(same("2026.01.05", "2026.1.5"));
+        assert!(same("unknown", "unknown") && same("", ""));
+        assert!(!same("unknown", "Unknown") && !same("unknown", "1") && !same("1-rc", "1"));
     }
 }

@@ -82,13 +82,6 @@ impl Version {
     }
 }
 
-/// Whether two texts are the same version: both can be read and are equal, or neither can and they
-/// are spelled alike.
-#[must_use]
-pub fn same(a: &str, b: &str) -> bool {
-    a == b || matches!((Version::parse(a), Version::parse(b)), (Ok(a), Ok(b)) if a == b)
-}
-
 /// What stands before and after the first `separator`, which may be missing.
 fn cut(text: &str, separator: char) -> (&str, Option<&str>) {
     match text.split_once(separator) {
@@ -212,13 +205,5 @@ mod tests {
         for pair in ascending.windows(2) {
             assert!(version(pair[0]) < version(pair[1]), "{pair:?}");
         }
-    }
-
-    #[test]
-    fn same_compares_versions_else_spellings() {
-        assert!(same("3.59", "v3.59.0") && same("v3.59.0", "3.59.0.0+b7"));
-        assert!(same("2026.01.05", "2026.1.5"));
-        assert!(same("unknown", "unknown") && same("", ""));
-        assert!(!same("unknown", "Unknown") && !same("unknown", "1") && !same("1-rc", "1"));
     }
 }
