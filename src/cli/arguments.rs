@@ -37,6 +37,7 @@ pub enum Once {
     /// One screen: policies and how far they are, what changes next, what needs a person
     Status(status::Args),
     /// List clients: version, upgrade status, target, why, and when that changes
+    #[command(after_help = clients::EXAMPLES)]
     Clients(clients::Args),
     /// Explain one client: which policy governs it, which rule decides, what would make it move
     Explain(explain::Args),

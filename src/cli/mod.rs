@@ -18,6 +18,7 @@ mod plan;
 mod settings;
 mod status;
 pub mod terminal;
+mod tones;
 mod windows;
 pub mod yaml;
 

@@ -17,7 +17,7 @@ use crate::connection::Connection;
 use crate::plan::{Kind, Live};
 
 /// How many objects a page holds: the largest fleets come to 1.4 MB each.
-const PAGE: u32 = 25;
+pub(crate) const PAGE: u32 = 25;
 
 /// Where in the cluster to look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
