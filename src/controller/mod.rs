@@ -15,6 +15,7 @@ pub mod clock;
 pub mod command;
 pub mod crds;
 pub mod events;
+pub mod health;
 pub mod notes;
 pub mod outbox;
 pub mod planning;
