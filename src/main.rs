@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use clientfleet::cli::{self, Command, ControllerArgs};
-use clientfleet::controller::command::run_until_stopped;
+use clientfleet::cli::{self, AuditTo, Command, ControllerArgs, LogFormat};
+use clientfleet::controller::command::{Told, run_until_stopped};
+use clientfleet::controller::logging::{self, Logging};
 
 fn main() -> ExitCode {
     let (command, now) = cli::parse();
@@ -14,8 +15,14 @@ fn main() -> ExitCode {
 }
 
 fn controller(arguments: ControllerArgs) -> ExitCode {
-    let ControllerArgs { connection, namespace } = arguments;
-    match run_until_stopped(&connection, namespace) {
+    let ControllerArgs { connection, namespace, listen, log_format, log_level, audit } = arguments;
+    let audit = match audit {
+        AuditTo::Off => logging::AuditTo::Off,
+        AuditTo::Stdout => logging::AuditTo::Output,
+        AuditTo::File(path) => logging::AuditTo::File(path),
+    };
+    let logging = Logging { as_json: log_format == LogFormat::Json, filter: log_level, audit };
+    match run_until_stopped(&Told { connection, namespace, listen, logging }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

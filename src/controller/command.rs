@@ -1,37 +1,45 @@
 //! `clientfleet controller`: connects to the cluster and runs until it is told to stop.
 
-use std::env;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kube::Client;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
+use super::audit::stream::Stream;
 use super::clock::SystemClock;
-use super::{Options, run};
+use super::logging::Logging;
+use super::{Options, run, serving};
 use crate::connection::Connection;
 
-/// Runs the controller until SIGTERM or SIGINT, and logs to standard error what `RUST_LOG` asks for,
-/// or else what matters.
+/// What it is told on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Which cluster.
+    pub connection: Connection,
+    /// The namespace to look after; `None`: all of them.
+    pub namespace: Option<String>,
+    /// Where probes and metrics are served, if anywhere.
+    pub listen: Option<SocketAddr>,
+    /// How it logs.
+    pub logging: Logging,
+}
+
+/// Runs the controller until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// A sentence on what keeps it from running.
-pub fn run_until_stopped(connection: &Connection, namespace: Option<String>) -> Result<(), String> {
-    let filter = match env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(asked) => EnvFilter::try_new(&asked)
-            .map_err(|error| format!("RUST_LOG {asked:?}: {error}; write a level, as info"))?,
-        Err(_) => EnvFilter::new("info,kube=warn"),
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+pub fn run_until_stopped(told: &Told) -> Result<(), String> {
+    let audit = told.logging.start()?;
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
-    let result = runtime.block_on(watch_over(connection, namespace));
+    let result = runtime.block_on(watch_over(told, audit));
     // What still runs then has had its time.
     runtime.shutdown_background();
     result
 }
 
-async fn watch_over(connection: &Connection, namespace: Option<String>) -> Result<(), String> {
+async fn watch_over(told: &Told, audit: Option<Arc<Stream>>) -> Result<(), String> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut stopped = std::pin::pin!(async move {
@@ -40,13 +48,42 @@ async fn watch_over(connection: &Connection, namespace: Option<String>) -> Resul
             _ = interrupt.recv() => {}
         }
     });
-    let options = Options { namespace, ..Options::default() };
+    if let Some(stream) = &audit {
+        tokio::spawn(reopen(listen(SignalKind::hangup())?, Arc::clone(stream)));
+    }
+    let identity = std::env::var("HOSTNAME").unwrap_or_else(|_| "clientfleet".to_owned());
+    let namespace = told.namespace.clone();
+    let options = Options { namespace, identity, audit, ..Options::default() };
+    if let Some(address) = told.listen {
+        serve(address, &options).await?;
+    }
     let client = tokio::select! {
         () = &mut stopped => return Ok(()),
-        client = connect(connection) => client?,
+        client = connect(&told.connection) => client?,
     };
     let clock = Arc::new(SystemClock);
     run(client, clock, options, stopped).await.map_err(|error| error.to_string())
+}
+
+/// Serves from the beginning: whoever probes sees a controller that waits for its cluster.
+async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
+    let listener = serving::bind(address).await?;
+    let Options { metrics, health, pulse, .. } = options.clone();
+    // With port 0 nobody knows it before.
+    let address = listener.local_addr().unwrap_or(address);
+    tracing::info!(%address, "serving /livez, /readyz and /metrics");
+    tokio::spawn(serving::serve(listener, serving::Told { metrics, health, pulse }));
+    Ok(())
+}
+
+/// Opens the file of the audit stream anew at each signal.
+async fn reopen(mut signals: Signal, stream: Arc<Stream>) {
+    while signals.recv().await.is_some() {
+        match stream.reopen() {
+            Ok(()) => tracing::info!("the audit stream was opened anew"),
+            Err(error) => tracing::error!(error, "the audit stream goes on where it was"),
+        }
+    }
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, String> {

@@ -11,14 +11,19 @@
 //! 3. [`writing`]: each outbox is emptied by kube's applier, one write for each object at a time, a
 //!    few objects at once, with a back-off for each object. [`events`] follow a policy's write.
 
+pub mod audit;
 pub mod clock;
 pub mod command;
 pub mod crds;
 pub mod events;
 pub mod health;
+pub mod logging;
+pub mod metrics;
 pub mod notes;
 pub mod outbox;
 pub mod planning;
+pub mod pulse;
+pub mod serving;
 pub mod watch;
 pub mod writing;
 
@@ -32,9 +37,14 @@ use tokio::task::JoinSet;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::plan::Kind;
 
+use audit::Auditor;
+use audit::stream::Stream;
 use clock::Clock;
+use health::Health;
+use metrics::Metrics;
 use notes::Notes;
 use outbox::Outbox;
+use pulse::Pulse;
 
 /// What a controller is started with.
 #[derive(Clone)]
@@ -43,11 +53,29 @@ pub struct Options {
     pub namespace: Option<String>,
     /// How many status writes of each kind may be under way at once.
     pub concurrent_writes: u16,
+    /// Under which name it tells of its writes.
+    pub identity: String,
+    /// Where the audit stream goes, if anywhere.
+    pub audit: Option<Arc<Stream>>,
+    /// What it measures.
+    pub metrics: Arc<Metrics>,
+    /// How it is.
+    pub health: Health,
+    /// Whether it goes on.
+    pub pulse: Arc<Pulse>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespace: None, concurrent_writes: 8 }
+        Self {
+            namespace: None,
+            concurrent_writes: 8,
+            identity: "clientfleet".to_owned(),
+            audit: None,
+            metrics: Arc::default(),
+            health: Health::default(),
+            pulse: Arc::default(),
+        }
     }
 }
 
@@ -71,6 +99,10 @@ pub async fn run(
         () = &mut shutdown => return Ok(()),
         fit = crds::check(&client) => fit?,
     }
+    let Options { health, metrics, pulse, identity, audit, .. } = options.clone();
+    let auditor = Arc::new(Auditor::new(identity, audit, Arc::clone(&metrics)));
+    health.started(2);
+    metrics.watch_health(health.clone());
     tracing::info!(namespace = options.namespace.as_deref().unwrap_or("all"), "watching");
 
     let notes = Arc::new(Notes::default());
@@ -82,8 +114,11 @@ pub async fn run(
     let mut reading = JoinSet::new();
     let fleet_api = api::<ClientFleet>(&client, &options);
     let policy_api = api::<UpgradePolicy>(&client, &options);
-    reading.spawn(watch::watch::<ClientFleet>(fleet_api, fleet_store, Arc::clone(&notes)));
-    reading.spawn(watch::watch::<UpgradePolicy>(policy_api, policy_store, Arc::clone(&notes)));
+    metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));
+    metrics.watch_queue("UpgradePolicy", Arc::<Outbox<_>>::clone(&policy_outbox));
+    let watch = watch::Watch { notes: Arc::clone(&notes), metrics: Arc::clone(&metrics), health };
+    reading.spawn(watch.clone().run::<ClientFleet>(fleet_api, fleet_store));
+    reading.spawn(watch.run::<UpgradePolicy>(policy_api, policy_store));
     reading.spawn(
         planning::Loop {
             notes,
@@ -92,16 +127,19 @@ pub async fn run(
             policies: policies.clone(),
             fleet_outbox: Arc::clone(&fleet_outbox),
             policy_outbox: Arc::clone(&policy_outbox),
+            auditor: Arc::clone(&auditor),
+            metrics: Arc::clone(&metrics),
+            pulse,
         }
         .run(),
     );
 
     let mut writers = JoinSet::new();
     let concurrency = options.concurrent_writes;
-    let writer =
-        writing::Writer::new(client.clone(), Arc::clone(&clock), Arc::clone(&fleet_outbox));
+    let pen = writing::Pen { client, clock, auditor, metrics };
+    let writer = writing::Writer::new(pen.clone(), Arc::clone(&fleet_outbox));
     writers.spawn(writing::write_all(writer, fleets, fleet_queue, concurrency));
-    let writer = writing::Writer::new(client, clock, Arc::clone(&policy_outbox));
+    let writer = writing::Writer::new(pen, Arc::clone(&policy_outbox));
     writers.spawn(writing::write_all(writer, policies, policy_queue, concurrency));
 
     tokio::select! {

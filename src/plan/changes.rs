@@ -202,8 +202,7 @@ mod tests {
     fn another_policy_with_the_same_target_is_another_offer() {
         let before = row("a", Distributing, "UpgradeOffered", "2");
         let after = ClientStatus { policy: Some("canary".into()), ..before.clone() };
-        let expected =
-            "a: Distributing UpgradeOffered 2 -> Distributing UpgradeOffered 2, Changes";
+        let expected = "a: Distributing UpgradeOffered 2 -> Distributing UpgradeOffered 2, Changes";
         assert_eq!(told(&[before], &[after]), [expected]);
     }
 
@@ -232,6 +231,9 @@ mod tests {
     fn words_of_another_release_are_told_as_unknown() {
         let before = ClientStatus { state: "Paused".into(), ..row("a", Held, "NoUpgrade", "2") };
         let expected = " NoUpgrade 2 -> Held NoUpgrade 2";
-        assert_eq!(told(&[before], &[row("a", Held, "NoUpgrade", "2")]), [format!("a: {expected}")]);
+        assert_eq!(
+            told(&[before], &[row("a", Held, "NoUpgrade", "2")]),
+            [format!("a: {expected}")]
+        );
     }
 }

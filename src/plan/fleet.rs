@@ -253,7 +253,8 @@ impl Decided<'_> {
         let state = self.rule.state;
         let target = self.terms.and_then(|terms| terms.target);
         let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
-        let since = before.filter(|before| before.state == Some(state)).and_then(|before| before.since);
+        let since =
+            before.filter(|before| before.state == Some(state)).and_then(|before| before.since);
         ClientStatus {
             name: self.facts.client.name.clone(),
             computer: self.facts.reported(|r| r.computer.as_ref()).cloned(),

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use clientfleet::api::{ClientFleet, ClientFleetStatus};
-use clientfleet::controller::outbox::Outbox;
+use clientfleet::controller::outbox::{Attempt, Outbox};
 use clientfleet::plan::Planned;
 use clientfleet::plan::observed::Digest;
+use clientfleet::plan::occasion::Occasion;
 use serde_json::json;
 
 /// A fleet at a resource version, and what its package should be told as.
@@ -22,7 +23,14 @@ fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
         observed: Arc::new(serde_json::from_str(&object.to_string()).unwrap()),
         digest: Digest::of(&status),
         status: Arc::new(status),
+        occasion: Occasion::default(),
     }
+}
+
+/// What is to be written next, as it is sent.
+fn attempt(outbox: &Outbox<ClientFleet>) -> Attempt<ClientFleet> {
+    let letter = outbox.next(&key()).unwrap();
+    Attempt { status: Arc::clone(&letter.planned.status), letter }
 }
 
 fn key() -> (String, String) {
@@ -47,7 +55,7 @@ fn an_own_write_counts_before_the_watch_tells_of_it() {
     assert!(outbox.post(&first));
     assert!(!outbox.post(&first), "it waits already");
     assert_eq!(next(&outbox), letter("new", "1"));
-    outbox.written(&first, Some("2".to_owned()));
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
     assert_eq!(next(&outbox), None);
     assert!(!outbox.post(&first), "it is written already");
 

@@ -168,7 +168,8 @@ fn unreadable(namespaces: &Namespaces, encoder: &mut DescriptorEncoder<'_>) -> f
     for (name, namespace) in namespaces {
         let policies = namespace.policies.iter().filter(|policy| !policy.readable).count() as u64;
         let fleets = namespace.census.unreadable_fleets;
-        for (kind, objects) in [("ClientFleet", count(fleets)), ("UpgradePolicy", count(policies))] {
+        for (kind, objects) in [("ClientFleet", count(fleets)), ("UpgradePolicy", count(policies))]
+        {
             let labels = [("namespace", name.as_str()), ("kind", kind)];
             metric.encode_family(&labels)?.encode_gauge(&objects)?;
         }

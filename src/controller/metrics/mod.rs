@@ -8,8 +8,8 @@ mod estate;
 mod exposition;
 mod process;
 mod queues;
+mod role;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,16 +17,17 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::plan::{Pass, Planner};
+use super::health::Health;
+use crate::plan::{Census, Pass};
 
 use estate::Estate;
 use queues::Queues;
 pub use queues::{Backlog, Backlogged};
+use role::Role;
 
 /// The metrics of one controller.
 #[derive(Debug)]
@@ -37,9 +38,9 @@ pub struct Metrics {
     planning: Histogram,
     decisions: Counter,
     interruptions: Family<KindLabel, Counter>,
-    events: Family<ResultLabel<Published>, Counter>,
-    audit: Family<ResultLabel<Told>, Counter>,
-    leader: Gauge,
+    events: Family<EventLabel, Counter>,
+    audit: Family<AuditLabel, Counter>,
+    role: Arc<Role>,
     estate: Arc<Estate>,
     queues: Arc<Queues>,
 }
@@ -92,8 +93,13 @@ struct KindLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabel<R: EncodeLabelValue + Clone + fmt::Debug + PartialEq + Eq + std::hash::Hash> {
-    result: R,
+struct EventLabel {
+    result: Published,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuditLabel {
+    result: Told,
 }
 
 /// The kinds whose status is written.
@@ -116,7 +122,7 @@ impl Default for Metrics {
             interruptions: Family::default(),
             events: Family::default(),
             audit: Family::default(),
-            leader: Gauge::default(),
+            role: Arc::default(),
             estate: Arc::default(),
             queues: Arc::default(),
         };
@@ -137,10 +143,10 @@ impl Metrics {
             let _ = self.write_durations.get_or_create(&kind);
         }
         for result in [Published::published, Published::failed] {
-            let _ = self.events.get_or_create(&ResultLabel { result });
+            let _ = self.events.get_or_create(&EventLabel { result });
         }
         for result in [Told::written, Told::failed] {
-            let _ = self.audit.get_or_create(&ResultLabel { result });
+            let _ = self.audit.get_or_create(&AuditLabel { result });
         }
         self
     }
@@ -150,7 +156,6 @@ impl Metrics {
         let ours = root.sub_registry_with_prefix("clientfleet");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         ours.register("build", "The controller's release", version);
-        ours.register("leader", "1 while this replica leads, and so writes", self.leader.clone());
         ours.register("status_writes", "Status writes by kind and result", self.writes.clone());
         let help = "How long the API server takes for a status write";
         let durations = self.write_durations.clone();
@@ -162,6 +167,7 @@ impl Metrics {
         ours.register("watch_interruptions", help, self.interruptions.clone());
         ours.register("events", "Events on policies by result", self.events.clone());
         ours.register("audit_lines", "Lines of the audit stream by result", self.audit.clone());
+        ours.register_collector(Box::new(Arc::clone(&self.role)));
         ours.register_collector(Box::new(Arc::clone(&self.estate)));
         ours.register_collector(Box::new(Arc::clone(&self.queues)));
         root.register_collector(Box::new(process::Process::new()));
@@ -182,33 +188,36 @@ impl Metrics {
 
     /// Counts an event.
     pub fn published(&self, result: Published) {
-        self.events.get_or_create(&ResultLabel { result }).inc();
+        self.events.get_or_create(&EventLabel { result }).inc();
     }
 
     /// Counts lines of the audit stream.
     pub fn told(&self, result: Told, lines: u64) {
-        self.audit.get_or_create(&ResultLabel { result }).inc_by(lines);
-    }
-
-    /// Notes whether this replica leads.
-    pub fn leads(&self, leads: bool) {
-        self.leader.set(i64::from(leads));
+        self.audit.get_or_create(&AuditLabel { result }).inc_by(lines);
     }
 
     /// Takes over what a pass of the planning loop has counted in a namespace.
-    pub fn planned(&self, namespace: &str, planner: &Planner, pass: &Pass, decided: u64) {
-        self.decisions.inc_by(decided);
-        self.estate.note(namespace, planner.census(), pass);
-    }
-
-    /// Notes how long a pass took.
-    pub fn pass_took(&self, took: Duration) {
+    pub fn planned(
+        &self,
+        namespace: &str,
+        census: Census,
+        pass: &Pass,
+        decisions: u64,
+        took: Duration,
+    ) {
+        self.decisions.inc_by(decisions);
         self.planning.observe(took.as_secs_f64());
+        self.estate.note(namespace, census, pass);
     }
 
     /// Nothing is left in a namespace.
     pub fn forget(&self, namespace: &str) {
         self.estate.forget(namespace);
+    }
+
+    /// Has told whether this replica leads.
+    pub fn watch_health(&self, health: Health) {
+        self.role.set(health);
     }
 
     /// Has a queue told of.
