@@ -5,10 +5,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
 
+use super::lease::leadership::Leadership;
+use super::lease::moment::Moment;
 use super::metrics::{Metrics, Published};
+use super::pipeline::Surroundings;
 use super::writing::PATIENCE;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Kind, Planned};
@@ -16,29 +19,37 @@ use crate::plan::{Kind, Planned};
 /// Publishes events.
 pub struct Announcer {
     recorder: Recorder,
+    leadership: Leadership,
     metrics: Arc<Metrics>,
 }
 
 impl Announcer {
     /// One that publishes as the controller.
     #[must_use]
-    pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
-        Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), metrics }
+    pub fn new(around: &Surroundings) -> Self {
+        let Surroundings { client, leadership, metrics, .. } = around.clone();
+        Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), leadership, metrics }
     }
 
     /// An event that cannot be published is worth a line in the log, not a retry: the status is what
     /// counts, and it is written.
     async fn publish(&self, event: &Event, about: &ObjectReference) {
-        let (namespace, policy) = (about.namespace.as_deref(), about.name.as_deref());
-        let reason = &event.reason;
-        let published = tokio::time::timeout(PATIENCE, self.recorder.publish(event, about)).await;
-        let error = match published {
-            Ok(Ok(())) => return self.metrics.published(Published::published),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {PATIENCE:?}"),
+        let Err(error) = self.send(event, about).await else {
+            return self.metrics.published(Published::published);
         };
         self.metrics.published(Published::failed);
-        tracing::warn!(namespace, policy, reason, error, "the event was not published");
+        let (namespace, policy) = (about.namespace.as_deref(), about.name.as_deref());
+        tracing::warn!(namespace, policy, reason = event.reason, error, "no event was published");
+    }
+
+    async fn send(&self, event: &Event, about: &ObjectReference) -> Result<(), String> {
+        if !self.leadership.may_write_at(Moment::now()) {
+            return Err("another may lead".to_owned());
+        }
+        match tokio::time::timeout(PATIENCE, self.recorder.publish(event, about)).await {
+            Ok(published) => published.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        }
     }
 }
 

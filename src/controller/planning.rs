@@ -10,6 +10,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use super::audit::{Accepted, Audited, Auditor};
 use super::clock::Clock;
 use super::events::Announced;
+use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
 use super::notes::{Changes, Key, Notes};
 use super::outbox::Outbox;
@@ -27,6 +28,8 @@ pub struct Loop {
     pub notes: Arc<Notes>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Whether this process leads: before it does nothing is planned.
+    pub leadership: Leadership,
     /// The fleets as the cluster holds them.
     pub fleets: Store<ObservedFleet>,
     /// The policies as the cluster holds them.
@@ -46,8 +49,10 @@ pub struct Loop {
 type Planners = BTreeMap<String, Planner>;
 
 impl Loop {
-    /// Plans until the task is dropped.
+    /// Plans until the task is dropped, from when this process leads: the stores are filled by then,
+    /// and of their first listing there is a note.
     pub async fn run(self) {
+        self.leadership.won().await;
         let mut planners = Planners::new();
         let mut now = self.clock.now();
         loop {
@@ -117,13 +122,8 @@ fn observe<K: Plannable>(
         let planner = planners.entry(key.0.clone()).or_default();
         if let Some(object) = store.get(&reference) {
             if let Some(attempt) = outbox.seen(&object) {
-                let accepted = Accepted {
-                    planned: &attempt.letter.planned,
-                    status: &attempt.status,
-                    replaced: attempt.letter.replaces(),
-                    resource_version: object.metadata.resource_version.as_deref(),
-                };
-                K::tell(auditor, &accepted);
+                let made = object.metadata.resource_version.as_deref();
+                K::tell(auditor, &Accepted::of(&attempt, made));
             }
             K::observe(planner, object);
         } else {

@@ -29,46 +29,46 @@ impl Watched for crate::api::UpgradePolicy {
     const WHICH: Which = Which::Policies;
 }
 
-/// What a watch tells.
-#[derive(Clone)]
-pub struct Watch {
-    /// Notes of what was touched.
+/// Whom a watch tells.
+pub struct Told {
+    /// What was touched.
     pub notes: Arc<Notes>,
-    /// Told of interruptions.
-    pub metrics: Arc<Metrics>,
-    /// Told when the store is filled.
+    /// That a store is filled.
     pub health: Health,
+    /// Of interruptions.
+    pub metrics: Arc<Metrics>,
 }
 
-impl Watch {
-    /// Watches until the task is dropped. An interrupted watch is taken up again after a back-off;
-    /// until then the store stays as it was, and consumers tell by `nextTransitionTime` that an offer
-    /// has run out.
-    pub async fn run<K: Watched>(self, api: Api<Observed<K>>, store: Writer<Observed<K>>) {
-        let Self { notes, metrics, health } = self;
-        let config = watcher::Config::default();
-        let streams = streams_lists(&api).await;
-        let config = if streams { config.streaming_lists() } else { config };
-        let events = watcher(api, config).default_backoff();
-        let mut events = std::pin::pin!(reflector(store, events));
-        let mut is_filled = false;
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(Event::Apply(object) | Event::Delete(object)) => {
-                    notes.object(K::WHICH, object.key());
+/// Watches until the task is dropped. An interrupted watch is taken up again after a back-off; until
+/// then the store stays as it was, and consumers tell by `nextTransitionTime` that an offer has run
+/// out.
+pub async fn watch<K: Watched>(
+    api: Api<Observed<K>>,
+    store: Writer<Observed<K>>,
+    Told { notes, health, metrics }: Told,
+) {
+    let config = watcher::Config::default();
+    let streams = streams_lists(&api).await;
+    let config = if streams { config.streaming_lists() } else { config };
+    let events = watcher(api, config).default_backoff();
+    let mut events = std::pin::pin!(reflector(store, events));
+    let mut is_filled = false;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Apply(object) | Event::Delete(object)) => {
+                notes.object(K::WHICH, object.key());
+            }
+            // A relist tells what is there, not what has gone meanwhile.
+            Ok(Event::InitDone) => {
+                notes.relisted(K::WHICH);
+                if !std::mem::replace(&mut is_filled, true) {
+                    health.store_filled();
                 }
-                // A relist tells what is there, not what has gone meanwhile.
-                Ok(Event::InitDone) => {
-                    notes.relisted(K::WHICH);
-                    if !std::mem::replace(&mut is_filled, true) {
-                        health.store_filled();
-                    }
-                }
-                Ok(Event::Init | Event::InitApply(_)) => {}
-                Err(error) => {
-                    metrics.interrupted(&K::kind(&()));
-                    tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted");
-                }
+            }
+            Ok(Event::Init | Event::InitApply(_)) => {}
+            Err(error) => {
+                metrics.interrupted(&K::kind(&()));
+                tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted");
             }
         }
     }

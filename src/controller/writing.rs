@@ -16,12 +16,16 @@ use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::audit::{Accepted, Audited, Auditor};
 use super::clock::Clock;
 use super::events::{Announced, Announcer};
+use super::lease::leadership::Leadership;
+use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
 use super::outbox::{Attempt, Letter, Outbox, Queue};
+use super::pipeline::Surroundings;
 use crate::plan::{Kind, Observed, Planned};
 
 /// The wait after a first failed try; it doubles up to [`LONGEST_WAIT`].
@@ -62,52 +66,51 @@ pub enum WriteError {
     /// Nobody has answered. Whether it is written, the next try tells: as a conflict.
     #[error("no answer within {0:?}")]
     Unanswered(Duration),
+    /// This process does not lead, or cannot be sure any more that it does.
+    #[error("this process does not lead any more")]
+    Unseated,
     /// The request could not be made.
     #[error("the status cannot be sent: {0}")]
     Unsendable(String),
 }
 
-/// What is needed to write, whatever the kind.
-#[derive(Clone)]
-pub struct Pen {
-    /// Where to.
-    pub client: Client,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Told of what is written.
-    pub auditor: Arc<Auditor>,
-    /// Told of each try.
-    pub metrics: Arc<Metrics>,
-}
-
 /// Writes one kind's statuses.
 pub struct Writer<K: Announced> {
-    pen: Pen,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    leadership: Leadership,
     outbox: Arc<Outbox<K>>,
+    permits: Arc<Semaphore>,
     announcer: Announcer,
+    auditor: Arc<Auditor>,
+    metrics: Arc<Metrics>,
 }
 
 impl<K: Written> Writer<K> {
-    /// A writer that empties `outbox`.
+    /// A writer that empties `outbox`; `permits` are of all writers of its kind.
     #[must_use]
-    pub fn new(pen: Pen, outbox: Arc<Outbox<K>>) -> Self {
-        let announcer = Announcer::new(pen.client.clone(), Arc::clone(&pen.metrics));
-        Self { pen, outbox, announcer }
+    pub fn new(around: &Surroundings, outbox: Arc<Outbox<K>>, permits: Arc<Semaphore>) -> Self {
+        let Surroundings { client, clock, leadership, auditor, metrics, .. } = around.clone();
+        let announcer = Announcer::new(around);
+        Self { client, clock, leadership, outbox, permits, announcer, auditor, metrics }
     }
 
     /// Writes what is planned for one object, if anything still is.
     async fn write(&self, object: &Observed<K>) -> Result<(), WriteError> {
+        // Nobody closes them.
+        let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
         let mut attempt = Attempt { status: Arc::clone(&letter.planned.status), letter };
         let mut answer = self.put(&attempt).await;
         if let Err(error) = &answer
             && is_too_large(error)
-            && let Some(status) = K::shortened(&attempt.letter.planned, self.pen.clock.now())
+            && let Some(status) = K::shortened(&attempt.letter.planned, self.clock.now())
         {
             tracing::warn!(object = %object.display_name(), %error, "the object is too large");
             attempt.status = Arc::new(status);
             answer = self.put(&attempt).await;
         }
+        drop(permit);
         self.settle(object, &attempt, answer).await
     }
 
@@ -121,14 +124,9 @@ impl<K: Written> Writer<K> {
         let planned = &attempt.letter.planned;
         match answer {
             Ok(metadata) => {
-                let accepted = Accepted {
-                    planned,
-                    status: &attempt.status,
-                    replaced: attempt.letter.replaces(),
-                    resource_version: metadata.resource_version.as_deref(),
-                };
-                K::tell(&self.pen.auditor, &accepted);
-                self.outbox.written(attempt, metadata.resource_version);
+                let made = metadata.resource_version;
+                K::tell(&self.auditor, &Accepted::of(attempt, made.as_deref()));
+                self.outbox.written(attempt, made);
                 let key = object.key();
                 let told = K::announce(&self.announcer, planned, self.outbox.told(&key)).await;
                 self.outbox.note_told(&key, told);
@@ -139,13 +137,11 @@ impl<K: Written> Writer<K> {
                 if matches!(status.code, 404 | 409) =>
             {
                 tracing::debug!(object = %object.display_name(), code = status.code, "overtaken");
-                // By an own try even, that the API server had taken before its answer was lost.
-                self.outbox.doubt(attempt);
                 self.outbox.overtaken(planned);
                 Ok(())
             }
             Err(error) => {
-                if !matches!(Outcome::from(&error), Outcome::refused) {
+                if matches!(Outcome::from(&error), Outcome::unanswered | Outcome::error) {
                     self.outbox.doubt(attempt);
                 }
                 Err(error)
@@ -158,7 +154,7 @@ impl<K: Written> Writer<K> {
         let begun = Instant::now();
         let answer = self.send(&attempt.letter, &attempt.status).await;
         let outcome = answer.as_ref().map_or_else(Outcome::from, |_| Outcome::written);
-        self.pen.metrics.wrote(&K::kind(&()), outcome, begun.elapsed());
+        self.metrics.wrote(&K::kind(&()), outcome, begun.elapsed());
         answer
     }
 
@@ -185,7 +181,11 @@ impl<K: Written> Writer<K> {
             .header(CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| unsendable(&error))?;
-        let answer = self.pen.client.request::<PartialObjectMeta<K>>(request);
+        // As late as can be: a process that was stopped goes on anywhere.
+        if !self.leadership.may_write_at(Moment::now()) {
+            return Err(WriteError::Unseated);
+        }
+        let answer = self.client.request::<PartialObjectMeta<K>>(request);
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(answer) => Ok(answer?.metadata),
             Err(_) => Err(WriteError::Unanswered(PATIENCE)),
@@ -206,11 +206,12 @@ impl From<&WriteError> for Outcome {
         match error {
             WriteError::Refused(kube::Error::Api(status)) => match status.code {
                 404 | 409 => Self::conflict,
-                // A gateway's, or the API server's own, while it waits for etcd.
+                // A gateway's, or the API server's own while it waits for etcd.
                 504 => Self::unanswered,
                 _ => Self::refused,
             },
             WriteError::Unanswered(_) => Self::unanswered,
+            WriteError::Unseated => Self::unseated,
             WriteError::Refused(_) | WriteError::Unsendable(_) => Self::error,
         }
     }

@@ -10,6 +10,7 @@ pub mod stream;
 use std::sync::Arc;
 
 use super::metrics::{Metrics, Told};
+use super::outbox::Attempt;
 use crate::api::{ClientFleet, ClientFleetStatus, UpgradePolicy};
 use crate::plan::changes::{Change, changes};
 use crate::plan::{Kind, Planned};
@@ -31,6 +32,19 @@ pub struct Accepted<'a, K: Kind> {
     pub replaced: Option<&'a K::Previous>,
     /// The version that this made.
     pub resource_version: Option<&'a str>,
+}
+
+impl<'a, K: Kind> Accepted<'a, K> {
+    /// A try that was taken, and the version that it made.
+    #[must_use]
+    pub fn of(attempt: &'a Attempt<K>, resource_version: Option<&'a str>) -> Self {
+        Self {
+            planned: &attempt.letter.planned,
+            status: &attempt.status,
+            replaced: attempt.letter.replaces(),
+            resource_version,
+        }
+    }
 }
 
 /// Tells of writes.

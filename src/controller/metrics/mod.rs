@@ -21,7 +21,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::health::Health;
+use crate::controller::health::Health;
 use crate::plan::{Census, Pass};
 
 use estate::Estate;
@@ -59,6 +59,8 @@ pub enum Outcome {
     unanswered,
     /// It could not be sent, or the connection broke.
     error,
+    /// It was not sent: this replica leads no more, or cannot be sure that it does.
+    unseated,
 }
 
 /// What has become of an event.
@@ -133,9 +135,9 @@ impl Default for Metrics {
 impl Metrics {
     /// What has not happened yet is told as zero, so that its first time is seen as an increase.
     fn with_zeros(self) -> Self {
-        use Outcome::{conflict, error, refused, unanswered, written};
+        use Outcome::{conflict, error, refused, unanswered, unseated, written};
         for kind in KINDS {
-            for result in [written, conflict, refused, unanswered, error] {
+            for result in [written, conflict, refused, unanswered, error, unseated] {
                 let _ = self.writes.get_or_create(&WriteLabels { kind: kind.to_owned(), result });
             }
             let kind = KindLabel { kind: kind.to_owned() };
