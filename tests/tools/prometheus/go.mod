@@ -1,5 +1,5 @@
-// The Prometheus and promtool that the tests scrape the controller with, built from upstream's own main packages: hence
-// no Go file here.
+// The Prometheus and promtool that the tests scrape the controller with, built from upstream's own main packages, without
+// service discovery: hence no Go file here.
 module clientfleet.dev/tests/prometheus
 
 go 1.26.7
