@@ -15,6 +15,7 @@ pub mod explanation;
 pub mod facts;
 pub mod fleet;
 pub mod governance;
+pub mod live;
 pub mod observed;
 pub mod outlook;
 pub mod planner;
@@ -30,7 +31,8 @@ pub mod version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use observed::{Kind, Observed, ObservedFleet, ObservedPolicy};
+pub use live::{Kind, Live};
+pub use observed::{Observed, ObservedFleet, ObservedPolicy};
 pub use planner::{Pass, Planned, Planner};
 pub use state::{Reason, State};
 
