@@ -58,11 +58,14 @@ fn in_words(way: &Way, reader: &Reader) -> String {
         }
         Way::ChangeField { kind, name, field, from, to } => {
             let object = format!("{kind} {}", printable(name));
-            let now = format!("(now {})", seen(from, reader));
+            let now = match from {
+                Seen::Count(_) => String::new(),
+                from => format!(" (now {})", value(from)),
+            };
             match to {
-                Some(to) => format!("set {} of {object} to {} {now}", field_of(field), value(to)),
+                Some(to) => format!("set {} of {object} to {}{now}", field_of(field), value(to)),
                 None if *from == Seen::Absent => format!("set {} of {object}", field_of(field)),
-                None => format!("change {} of {object} {now}", field_of(field)),
+                None => format!("change {} of {object}{now}", field_of(field)),
             }
         }
         Way::RemoveField { kind, name, field, value } => {
@@ -83,6 +86,9 @@ fn in_words(way: &Way, reader: &Reader) -> String {
         Way::MendPolicy { name, problems } => {
             let problems: Vec<_> = problems.iter().map(|problem| printable(problem)).collect();
             format!("mend UpgradePolicy {}: {}", printable(name), problems.join("; "))
+        }
+        Way::LeaveScope { name } => {
+            format!("take it out of the scope of UpgradePolicy {}, or end that", printable(name))
         }
         Way::AddPolicy { priority_above: None } => {
             "an UpgradePolicy takes it into its scope".to_owned()

@@ -93,6 +93,8 @@ pub(super) struct Search {
     by_computer: Vec<(String, Hit)>,
     /// Names and computers that were not meant.
     others: Vec<Text>,
+    /// Where else somebody of that name is.
+    elsewhere: Vec<String>,
     /// What a person should know of fleets that cannot be looked into.
     pub remarks: String,
 }
@@ -116,10 +118,14 @@ impl Search {
         let clients = spec.clients.take().unwrap_or_default();
         let mut rows = live.status.as_mut().and_then(|s| s.clients.take()).unwrap_or_default();
         let mut kept = Vec::new();
-        for client in clients.into_iter().filter(|_| is_meant) {
+        for client in clients {
             let (is_name, is_computer) = (wanted.is_name(&client), wanted.is_computer(&client));
             if !is_name && !is_computer {
                 self.note(&client);
+                continue;
+            }
+            if !is_meant {
+                self.elsewhere.push(format!("{namespace}/{fleet}/{}", client.name));
                 continue;
             }
             let row = rows.iter().position(|row| row.name == client.name);
@@ -147,10 +153,10 @@ impl Search {
 
     /// What was meant, by namespace: those of that name, or else those on a computer of that name.
     pub fn hits(self, wanted: &Wanted, place: &str) -> Result<BTreeMap<String, Found>, Failure> {
-        let Self { fleets, by_name, by_computer, others, .. } = self;
+        let Self { fleets, by_name, by_computer, others, elsewhere, .. } = self;
         let hits = if by_name.is_empty() { by_computer } else { by_name };
         if hits.is_empty() {
-            return Err(nobody(wanted, place, &others, &fleets));
+            return Err(nobody(wanted, place, &others, &elsewhere, &fleets));
         }
         let mut found: BTreeMap<String, Found> = BTreeMap::new();
         for (namespace, hit) in hits {
@@ -172,23 +178,39 @@ fn namespace(live: &Live<ClientFleet>) -> String {
     live.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned())
 }
 
-fn nobody(wanted: &Wanted, place: &str, others: &[Text], fleets: &[Live<ClientFleet>]) -> Failure {
+/// Says that nobody is found, and who else could be meant.
+fn nobody(
+    wanted: &Wanted,
+    place: &str,
+    others: &[Text],
+    elsewhere: &[String],
+    fleets: &[Live<ClientFleet>],
+) -> Failure {
     let client = printable(&wanted.client);
-    if let Some(fleet) = &wanted.fleet {
-        let known: Vec<&str> =
-            fleets.iter().filter_map(|live| live.metadata.name.as_deref()).collect();
-        if !known.contains(&fleet.as_str()) {
-            let meant = or(&near(fleet, known));
-            let fleet = printable(fleet);
-            return Failure::new(format!("there is no ClientFleet {fleet} {place}{meant}"));
+    let known: Vec<&str> = fleets.iter().filter_map(|live| live.metadata.name.as_deref()).collect();
+    let unknown = wanted.fleet.as_deref().filter(|fleet| !known.contains(fleet));
+    let (what, meant) = match (unknown, &wanted.fleet) {
+        (Some(fleet), _) => {
+            (format!("there is no ClientFleet {} {place}", printable(fleet)), near(fleet, known))
         }
-    }
-    let fleet = wanted.fleet.as_ref().map(|fleet| format!("ClientFleet {} ", printable(fleet)));
-    let place = format!("{}{place}", fleet.unwrap_or_default());
-    let names = others.iter().map(Text::as_str).collect();
-    let meant = or(&near(&wanted.client, names));
-    let place = if place.starts_with("ClientFleet") { format!("in {place}") } else { place };
-    Failure::new(format!("no client and no computer is named {client} {place}{meant}"))
+        (None, Some(fleet)) => {
+            let fleet = printable(fleet);
+            let what = format!(
+                "no client and no computer is named {client} in ClientFleet {fleet} {place}"
+            );
+            (what, Vec::new())
+        }
+        (None, None) => {
+            let names = others.iter().map(Text::as_str).collect();
+            let what = format!("no client and no computer is named {client} {place}");
+            (what, near(&wanted.client, names))
+        }
+    };
+    let mut elsewhere: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
+    elsewhere.sort_unstable();
+    elsewhere.truncate(MOST_NEAR);
+    let meant = if elsewhere.is_empty() { meant } else { elsewhere };
+    Failure::new(what + &or(&meant))
 }
 
 /// The names that are nearest, the nearest first.
@@ -200,7 +222,8 @@ fn near<'a>(written: &str, mut known: Vec<&'a str>) -> Vec<&'a str> {
         && let Some(name) = nearest(written, &known)
     {
         names.push(name);
-        known.retain(|known| *known != name);
+        let folded = fold_case(name);
+        known.retain(|known| fold_case(known) != folded);
     }
     names
 }

@@ -110,20 +110,22 @@ async fn one_fleet(
         api.get_opt(name).await.map_err(|error| failure(&doing, &error))
     };
     let mut search = Search::default();
-    let Some(fleet) = get(name).await? else {
-        // Which names there are is worth a list.
-        let reach = Reach::Namespace(namespace.to_owned());
-        let add = |search: &mut Search, fleet| search.add(fleet, wanted);
-        return Ok(cluster.gather(&reach, None, search, add).await?.gathered);
-    };
-    let from = fleet.spec.as_ref().ok().and_then(|spec| spec.package_from.clone());
-    search.add(fleet, wanted);
-    if let Some(from) = from.filter(|from| from.name.as_str() != name)
-        && let Some(source) = get(&from.name).await?
-    {
-        search.add(source, wanted);
+    if let Some(fleet) = get(name).await? {
+        let from = fleet.spec.as_ref().ok().and_then(|spec| spec.package_from.clone());
+        search.add(fleet, wanted);
+        if let Some(from) = from.filter(|from| from.name.as_str() != name)
+            && let Some(source) = get(&from.name).await?
+        {
+            search.add(source, wanted);
+        }
     }
-    Ok(search)
+    if !search.namespaces().is_empty() {
+        return Ok(search);
+    }
+    // Who else could be meant is worth a list.
+    let reach = Reach::Namespace(namespace.to_owned());
+    let add = |search: &mut Search, fleet| search.add(fleet, wanted);
+    Ok(cluster.gather(&reach, None, Search::default(), add).await?.gathered)
 }
 
 fn read<K: crate::plan::Kind>(object: &Object) -> Result<Live<K>, Failure> {

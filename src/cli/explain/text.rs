@@ -10,6 +10,9 @@ use crate::plan::explanation::{
     Explanation, Opening, PolicyTold, Rank, SelectorTold, Verdict, ZoneSource,
 };
 
+/// How many openings are shown; the data has more.
+const MOST_OPENINGS: usize = 3;
+
 /// How it is told.
 #[derive(Debug)]
 pub(super) struct Telling<'a> {
@@ -226,7 +229,7 @@ impl Telling<'_> {
             return String::new();
         }
         let mut text = format!("Openings, {} time\n", self.reader.zone_name());
-        for opening in &ahead.openings {
+        for opening in ahead.openings.iter().take(MOST_OPENINGS) {
             let from = if opening.from == told.at {
                 "now".to_owned()
             } else {

@@ -5,6 +5,7 @@
 //! matched, and what else is in the way is found by deciding again on changed ground. No words for a
 //! person here.
 
+mod ahead;
 mod client;
 mod ground;
 mod obstacles;
@@ -16,25 +17,24 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use ahead::{Ahead, Opening};
 pub use client::{ClientTold, PackageTold, ZoneSource, ZoneTold};
 pub use obstacles::{Destination, Obstacle};
 pub use verdict::{PolicyTold, Rank, SelectorTold, Verdict};
 pub use way::Way;
 
 use self::ground::{Ground, View, with_clients};
-use super::evidence::{Seen, phase_word};
+use super::Estate;
+use super::evidence::Seen;
 use super::facts::Facts;
-use super::fleet::{Decided, decide_client, outgrown};
+use super::fleet::{decide_client, outgrown};
 use super::observed::ObservedFleet;
 use super::planner::package_from;
 use super::policy::Policy;
 use super::rules::{RULES, Rule};
 use super::scope::Judgement;
-use super::state::State;
-use super::{Estate, Reason};
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus, LastOffer};
-use crate::api::policy::Mode;
 use crate::values::Timestamp;
 
 /// Why one client is where it is.
@@ -140,40 +140,6 @@ pub struct Sight {
     pub value: Seen,
 }
 
-/// What is ahead of a client under its policy. What a policy that distributes nothing would open is
-/// not told.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ahead {
-    /// What the policy's time range says now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phase: Option<&'static str>,
-    /// The exclusion that holds the local date.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exclusion: Option<String>,
-    /// The coming openings; one that is open now begins now.
-    pub openings: Vec<Opening>,
-    /// Until when it waits after a failed installation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_from: Option<Timestamp>,
-    /// From when on it is offline, if it is not seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offline_from: Option<Timestamp>,
-}
-
-/// A time in which distribution is open.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Opening {
-    /// Its first instant.
-    pub from: Timestamp,
-    /// The first that is not open; absent: it never closes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-}
-
-/// How many openings are told.
-const MOST_OPENINGS: usize = 5;
-
 /// Explains the clients of one namespace at an instant.
 #[derive(Debug)]
 pub struct Explainer<'a> {
@@ -276,7 +242,7 @@ impl<'a> Explainer<'a> {
             policies: Vec::new(),
             rules: tried(view, decided.rule),
             last_offer: stored.and_then(|stored| stored.last_offer.as_deref().cloned()),
-            ahead: ahead(view, &decided),
+            ahead: ahead::told(view, &decided),
             would_move: Vec::new(),
             leads_to: None,
         }
@@ -308,25 +274,4 @@ fn tried(view: &View<'_>, held: &Rule) -> Vec<Tried> {
         saw: rule.looks_at.iter().map(|f| Sight { fact: f.name(), value: f.seen(&case) }).collect(),
     });
     tried.collect()
-}
-
-fn ahead(view: &View<'_>, decided: &Decided<'_>) -> Ahead {
-    let case = view.case();
-    let Some(terms) = decided.terms else { return Ahead::default() };
-    let policy = terms.policy;
-    let offline_from = case.offline_from();
-    if policy.is_invalid() || policy.mode == Mode::NoUpgrade {
-        return Ahead { offline_from, ..Ahead::default() };
-    }
-    let ends = |t: &Timestamp| policy.effective_until.is_some_and(|until| *t >= until);
-    let openings = terms.openings_from(case.at).take_while(|(from, _)| !ends(from));
-    let openings = openings.take(MOST_OPENINGS).map(|(from, until)| Opening { from, until });
-    let has_failed = decided.rule.reason == Reason::InstallFailed;
-    Ahead {
-        phase: Some(phase_word(case.phase())),
-        exclusion: terms.exclusion_at(case.at).map(|exclusion| exclusion.name.clone()),
-        openings: openings.collect(),
-        retry_from: case.retry_from().filter(|_| has_failed),
-        offline_from: offline_from.filter(|_| decided.rule.state != State::UpToDate),
-    }
 }

@@ -84,6 +84,11 @@ pub enum Way {
         /// What is wrong with it.
         problems: Vec<String>,
     },
+    /// A policy holds the client no more, and the next one governs.
+    LeaveScope {
+        /// Its name.
+        name: Text,
+    },
     /// Another policy takes the client into its scope.
     AddPolicy {
         /// The priority above which it decides; absent where any does.

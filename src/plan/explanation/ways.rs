@@ -9,6 +9,7 @@ use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
 use crate::plan::evidence::Seen;
 use crate::plan::facts::given;
+use crate::plan::outlook::{earlier, outlook};
 use crate::plan::policy::Policy;
 use crate::plan::rules::{Case, Rule};
 use crate::plan::state::Reason;
@@ -20,7 +21,7 @@ const FLEET: &str = "ClientFleet";
 const POLICY: &str = "UpgradePolicy";
 
 /// The ways out of what `rule` has decided, those that keep the most as it is first.
-pub(super) fn ways(ground: &Ground, view: &View<'_>, rule: &Rule) -> Vec<Open> {
+pub(super) fn ways(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
     let case = view.case();
     let Some(terms) = case.terms else { return without_policy(ground) };
     match rule.reason {
@@ -31,7 +32,7 @@ pub(super) fn ways(ground: &Ground, view: &View<'_>, rule: &Rule) -> Vec<Open> {
             [Open::unknown(mend)].into_iter().chain(policy_ends(terms)).collect()
         }
         Reason::OtherVersionStaged => staged(view, terms),
-        Reason::NoUpgrade => no_upgrade(terms),
+        Reason::NoUpgrade => no_upgrade(ground, terms),
         Reason::ClientVersionUnreadable => {
             let from = view.facts.version.as_ref().into();
             vec![Open::unknown(Way::Report { field: "version", from })]
@@ -52,7 +53,7 @@ pub(super) fn ways(ground: &Ground, view: &View<'_>, rule: &Rule) -> Vec<Open> {
         }
         Reason::TimeZoneUnknown => time_zone(ground, terms),
         Reason::DistributionEnded => ended(terms),
-        Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => closed(&case, terms, rule),
+        Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => closed(view, terms, rule),
         Reason::UpgradeOffered | Reason::DowngradeOffered => Vec::new(),
     }
 }
@@ -105,13 +106,21 @@ fn without_policy(ground: &Ground) -> Vec<Open> {
     begins.map(Open::wait).into_iter().chain([add]).collect()
 }
 
-fn no_upgrade(terms: &Terms<'_>) -> Vec<Open> {
-    let (from, to) = (terms.policy.mode.as_str(), Mode::AutoUpgrade);
-    let upgrade = change(terms.policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
+fn no_upgrade(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
+    let policy = terms.policy;
+    let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(ground.at);
+    let leave = ground.policies.iter().find(is_next).map(|_| {
+        let name = policy.name.clone();
+        Open::to(Way::LeaveScope { name: name.clone() }, move |ground| {
+            ground.policies.retain(|policy| policy.name != name);
+        })
+    });
+    let (from, to) = (policy.mode.as_str(), Mode::AutoUpgrade);
+    let upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
         policy.mode = to;
     });
-    let above = Way::AddPolicy { priority_above: Some(terms.policy.priority) };
-    policy_ends(terms).into_iter().chain([upgrade, Open::unknown(above)]).collect()
+    let above = Open::unknown(Way::AddPolicy { priority_above: Some(policy.priority) });
+    policy_ends(terms).into_iter().chain(leave).chain([upgrade, above]).collect()
 }
 
 fn staged(view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
@@ -321,9 +330,13 @@ fn without_end(range: &TimeRange) -> TimeRange {
     TimeRange::new(range.not_before(), None, windows, exclusions)
 }
 
-fn closed(case: &Case<'_>, terms: &Terms<'_>, rule: &Rule) -> Vec<Open> {
-    let Policy { name, range, effective_until, .. } = terms.policy;
-    let opens = terms.next_opening(case.at).into_iter().chain(*effective_until).min();
+/// Distribution opens by itself, if no other policy comes to govern before.
+fn closed(view: &View<'_>, terms: &Terms<'_>, rule: &'static Rule) -> Vec<Open> {
+    let case = view.case();
+    let Policy { name, range, .. } = terms.policy;
+    let offered = outlook(&case, rule, view.contenders).next_transition;
+    let opens =
+        offered.or_else(|| earlier(terms.next_opening(case.at), terms.policy.effective_until));
     let remove = |field: String, value: Seen| {
         Open::unknown(Way::RemoveField { kind: POLICY, name: name.clone(), field, value })
     };
@@ -336,7 +349,10 @@ fn closed(case: &Case<'_>, terms: &Terms<'_>, rule: &Rule) -> Vec<Open> {
             let place = exclusion.unwrap_or_default();
             remove(format!("spec.distribution.exclusions[{place}]"), exclusion.into())
         }
-        _ => rethink(POLICY, name, "spec.distribution.windows", Seen::Absent),
+        _ => {
+            let windows = Seen::Count(range.windows().len());
+            rethink(POLICY, name, "spec.distribution.windows", windows)
+        }
     };
     opens.map(Open::wait).into_iter().chain([open]).collect()
 }
