@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use super::filter::Filter;
 use super::print::Printer;
 use super::row::{Row, rows};
-use super::{Args, doubts, nobody, sort};
+use super::{Args, doubt, nobody, sort, told};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, PAGE, Reach, failure, sentence};
 use crate::cli::terminal::remark;
@@ -132,9 +132,7 @@ pub(super) async fn follow(
 
 /// After a list nothing is known of what went between: what is not in it is gone.
 fn list_anew(seen: &mut Seen, listing: Vec<Live<ClientFleet>>, filter: &Filter) -> Vec<Change> {
-    let mut doubtful = String::new();
-    doubtful.extend(listing.iter().filter_map(doubts).map(|doubt| format!("warning: {doubt}\n")));
-    remark(&doubtful);
+    remark(&told(&listing.iter().filter_map(doubt).collect::<Vec<_>>()));
     let listed: HashSet<Key> = listing.iter().map(key).collect();
     let gone: Vec<Key> =
         seen.fleets.keys().filter(|fleet| !listed.contains(*fleet)).cloned().collect();

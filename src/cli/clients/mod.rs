@@ -10,17 +10,22 @@ mod print;
 mod row;
 
 use chrono::TimeDelta;
+use clap_complete::ArgValueCompleter;
 
 use self::filter::Filter;
 use self::print::Printer;
 use self::row::{Row, fleet_of, rows};
 use super::cluster::{Cluster, Reach, Where};
+use super::completion::{fleets, policies, reasons, states};
 use super::terminal::remark;
 use super::{Failure, Output, Said, Surroundings};
 use crate::api::ClientFleet;
 use crate::connection::Connection;
 use crate::plan::Live;
 use crate::values::selector::fold_case;
+
+/// How many fleets are told of one by one.
+const MOST_DOUBTS: usize = 5;
 
 /// What the help ends with.
 pub(super) const EXAMPLES: &str = "\
@@ -40,16 +45,16 @@ pub(crate) struct Args {
     #[arg(value_name = "KEYWORDS")]
     keywords: Vec<String>,
     /// Only in these states, as Distributing,Waiting
-    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    #[arg(long, value_name = "STATE", value_delimiter = ',', add = ArgValueCompleter::new(states))]
     state: Vec<String>,
     /// Only for these reasons, as InstallFailed
-    #[arg(long, value_name = "REASON", value_delimiter = ',')]
+    #[arg(long, value_name = "REASON", value_delimiter = ',', add = ArgValueCompleter::new(reasons))]
     reason: Vec<String>,
     /// Only those that these policies govern
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', add = ArgValueCompleter::new(policies))]
     policy: Vec<String>,
     /// Only those of these fleets
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', add = ArgValueCompleter::new(fleets))]
     fleet: Vec<String>,
     /// Only those of fleets with these labels, as site=berlin
     #[arg(short = 'l', long, value_name = "SELECTOR")]
@@ -91,8 +96,8 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
             list.add(fleet, &filter);
         })
         .await?;
-    let List { mut rows, remarks } = listed.gathered;
-    remark(&remarks);
+    let List { mut rows, doubts } = listed;
+    remark(&told(&doubts));
     sort(&mut rows);
     if rows.is_empty() && matches!(asked.output, Output::Table | Output::Wide) {
         remark(&nobody(asked, &reach));
@@ -106,18 +111,18 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
 #[derive(Clone, Default)]
 struct List {
     rows: Vec<Row>,
-    remarks: String,
+    doubts: Vec<String>,
 }
 
 impl List {
     fn add(&mut self, fleet: Live<ClientFleet>, filter: &Filter) {
-        self.remarks.extend(doubts(&fleet).map(|doubt| format!("warning: {doubt}\n")));
+        self.doubts.extend(doubt(&fleet));
         self.rows.extend(rows(fleet, |facts, fleet, row| filter.wants(facts, fleet, row)));
     }
 }
 
 /// Why what a fleet's status says may not be so.
-fn doubts(live: &Live<ClientFleet>) -> Option<String> {
+fn doubt(live: &Live<ClientFleet>) -> Option<String> {
     let fleet = fleet_of(live);
     let name = format!("ClientFleet {}/{}", fleet.namespace, fleet.name);
     match &live.spec {
@@ -128,6 +133,16 @@ fn doubts(live: &Live<ClientFleet>) -> Option<String> {
         )),
         Ok(_) => None,
     }
+}
+
+/// Where a controller does not run all fleets are in doubt: a few stand for them.
+fn told(doubts: &[String]) -> String {
+    let mut text: String =
+        doubts.iter().take(MOST_DOUBTS).map(|doubt| format!("warning: {doubt}\n")).collect();
+    if let more @ 1.. = doubts.len().saturating_sub(MOST_DOUBTS) {
+        text += &format!("warning: the same or the like holds for {more} more fleets\n");
+    }
+    text
 }
 
 /// By namespace, then as people look them up: by computer, ignoring case.

@@ -114,6 +114,7 @@ impl Printer {
         let text = match self.output {
             Output::Table | Output::Wide => {
                 let cells = self.cells(row, is_gone);
+                self.columns.fit(&cells);
                 self.columns.line(&cells, self.in_colour)
             }
             Output::Name => self.name(row) + "\n",
