@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::api::Kind;
-use crate::plan::{Estate, Observed, observed};
+use crate::plan::{Estate, Observed, live};
 
 /// What becomes of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,7 +44,7 @@ pub(super) fn compare(namespace: &str, before: &Estate, after: &Estate) -> Vec<C
     found
 }
 
-fn of_kind<K: observed::Kind<Spec: Serialize + PartialEq>>(
+fn of_kind<K: live::Kind<Spec: Serialize + PartialEq>>(
     kind: Kind,
     namespace: &str,
     before: &[Arc<Observed<K>>],
@@ -71,7 +71,7 @@ fn of_kind<K: observed::Kind<Spec: Serialize + PartialEq>>(
     names.into_iter().filter_map(changed).collect()
 }
 
-fn fields<K: observed::Kind<Spec: Serialize + PartialEq>>(
+fn fields<K: live::Kind<Spec: Serialize + PartialEq>>(
     before: &Observed<K>,
     after: &Observed<K>,
 ) -> Vec<String> {
@@ -90,7 +90,7 @@ fn fields<K: observed::Kind<Spec: Serialize + PartialEq>>(
 }
 
 /// A spec that cannot be read is told as a whole.
-fn written<K: observed::Kind<Spec: Serialize>>(object: &Observed<K>) -> Value {
+fn written<K: live::Kind<Spec: Serialize>>(object: &Observed<K>) -> Value {
     object.spec.as_ref().map_or_else(|why| json!(why), |spec| json!(spec))
 }
 

@@ -7,7 +7,7 @@ use super::{Given, Side};
 use crate::api::policy::{ClientSelector, Scope};
 use crate::api::{Condition, Kind, Text};
 use crate::plan::facts::Facts;
-use crate::plan::{Estate, Observed, observed};
+use crate::plan::{Estate, Observed, live};
 use crate::values::selector::Keywords;
 
 /// Something to look at in one object.
@@ -50,7 +50,7 @@ pub(super) fn find(namespace: &str, after: &Side, given: &Given) -> Vec<Warning>
     found
 }
 
-fn spec<'a, K: observed::Kind>(
+fn spec<'a, K: live::Kind>(
     objects: &'a [std::sync::Arc<Observed<K>>],
     name: &str,
 ) -> Option<&'a K::Spec> {

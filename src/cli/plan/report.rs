@@ -1,0 +1,334 @@
+//! What a difference comes to for a person: sentences and tables of words. Decides nothing, and does not
+//! know how it is printed.
+
+use crate::api::Kind;
+use crate::cli::terminal::table::Tone;
+use crate::cli::terminal::times::{Reader, exact};
+use crate::plan::State;
+use crate::plan::difference::{
+    Change, ChangedClient, ChangedObject, Decision, Difference, Effect, FleetDifference,
+    StayingOut, Transition, When,
+};
+use crate::values::Zone;
+
+/// What there is to print.
+pub(super) struct Report {
+    /// What it is about, in a line.
+    pub(super) heading: String,
+    /// What it comes to.
+    pub(super) summary: String,
+    /// Counts by what becomes of the clients.
+    pub(super) transitions: Sheet,
+    /// What a person should look at first.
+    pub(super) warnings: Vec<String>,
+    /// The rest.
+    pub(super) sheets: Vec<Sheet>,
+}
+
+/// A table with a title.
+#[derive(Default)]
+pub(super) struct Sheet {
+    pub(super) title: &'static str,
+    pub(super) columns: Vec<&'static str>,
+    pub(super) rows: Vec<Vec<Entry>>,
+    /// How many rows there are besides.
+    pub(super) left_out: usize,
+}
+
+/// What stands in a table.
+pub(super) struct Entry {
+    pub(super) text: String,
+    pub(super) tone: Tone,
+    pub(super) is_number: bool,
+}
+
+fn text(text: impl Into<String>) -> Entry {
+    Entry { text: text.into(), tone: Tone::Plain, is_number: false }
+}
+
+fn maybe(found: Option<impl ToString>) -> Entry {
+    text(found.map(|found| found.to_string()).unwrap_or_default())
+}
+
+fn number(number: usize) -> Entry {
+    Entry { text: number.to_string(), tone: Tone::Plain, is_number: true }
+}
+
+impl Entry {
+    fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+}
+
+/// `1 client`, `2 clients`.
+pub(super) fn clients(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "client" } else { "clients" })
+}
+
+/// Words and tables for a difference. `reader` stands at its instant.
+pub(super) fn report(
+    difference: &Difference,
+    reader: &Reader,
+    is_wide: bool,
+    limit: usize,
+) -> Report {
+    let view = View { reader, is_wide, limit, has_several: difference.namespaces.len() > 1 };
+    let mut sheets = Vec::new();
+    if !difference.is_empty() {
+        sheets.push(view.clients(&difference.clients));
+        sheets.push(view.staying_out(&difference.staying_out));
+        sheets.push(view.fleets(&difference.fleets));
+        sheets.push(view.objects(&difference.objects));
+    }
+    sheets.retain(|sheet| !sheet.rows.is_empty());
+    let warnings = difference.warnings.iter().map(|warning| {
+        let kind = if warning.kind == Kind::ClientFleet.name() { "fleet" } else { "policy" };
+        let name = view.in_namespace(&warning.namespace, &warning.name);
+        format!("{kind} {name}: {}", warning.message)
+    });
+    Report {
+        heading: heading(difference),
+        summary: summary(difference),
+        transitions: view.transitions(&difference.transitions),
+        warnings: warnings.collect(),
+        sheets,
+    }
+}
+
+fn heading(difference: &Difference) -> String {
+    let names = difference.namespaces.join(", ");
+    let place = match difference.namespaces.len() {
+        0 => "No namespace".to_owned(),
+        1 => format!("Namespace {names}"),
+        _ => format!("Namespaces {names}"),
+    };
+    let counts = difference.summary;
+    let verb = if counts.changed == 1 { "changes" } else { "change" };
+    let changed = format!("{} of {} {verb}", counts.changed, clients(counts.clients));
+    format!("{place} at {}: {changed}", exact(difference.at))
+}
+
+fn summary(difference: &Difference) -> String {
+    let counts = difference.summary;
+    if difference.is_empty() {
+        return "Nothing changes: these objects are there already, as they are given.".to_owned();
+    }
+    if counts.changed == 0 {
+        return "The objects change, and nothing else is decided for any client.".to_owned();
+    }
+    let parts = [
+        (counts.moving_now, "moves now", "move now"),
+        (counts.moving_later, "moves later", "move later"),
+        (counts.stopping, "stops", "stop"),
+        (counts.come, "comes", "come"),
+        (counts.gone, "goes", "go"),
+    ];
+    let parts = parts.into_iter().enumerate().filter(|(at, part)| *at < 3 || part.0 > 0);
+    let parts = parts.map(|(_, (count, one, many))| match count {
+        0 => format!("none {one}"),
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    });
+    let mut text = parts.collect::<Vec<_>>().join(", ");
+    if counts.staged > 0 {
+        let verb = if counts.staged == 1 { "has" } else { "have" };
+        text += &format!(
+            "; {} {verb} a version staged that a restart will still install",
+            counts.staged
+        );
+    }
+    // A sentence begins with a capital.
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text) + "."
+}
+
+/// From where the tables are looked at.
+struct View<'a> {
+    reader: &'a Reader,
+    is_wide: bool,
+    limit: usize,
+    has_several: bool,
+}
+
+impl View<'_> {
+    fn sheet<T>(
+        &self,
+        title: &'static str,
+        columns: impl IntoIterator<Item = &'static str>,
+        found: impl IntoIterator<Item = T>,
+        row: impl Fn(T) -> Vec<Entry>,
+    ) -> Sheet {
+        let mut found = found.into_iter();
+        let rows = found.by_ref().take(self.limit).map(row).collect();
+        Sheet { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
+    }
+
+    fn transitions(&self, transitions: &[Transition]) -> Sheet {
+        let columns = ["CLIENTS", "FROM", "TO", "VERSION", "WHEN"];
+        let row = |transition: &Transition| {
+            let Transition { clients, from, to, version, .. } = transition;
+            vec![
+                number(*clients),
+                text(from.as_deref().unwrap_or("new")),
+                to.as_deref().map_or(text("gone"), state),
+                maybe(version.as_ref()),
+                text(self.when(transition.effect, &transition.when, |time, zone| {
+                    format!("first {}", self.there(time, zone))
+                })),
+            ]
+        };
+        // They are few, and what is asked for first.
+        View { limit: usize::MAX, ..*self }.sheet("", columns, transitions, row)
+    }
+
+    fn clients(&self, clients: &[ChangedClient]) -> Sheet {
+        let mut columns = vec!["COMPUTER", "IP ADDRESS", "CURRENT VERSION", "FROM", "TO", "TARGET"];
+        columns.extend(["WHY", "NEXT", "FLEET"]);
+        let has_namespace = self.has_several || self.is_wide;
+        if has_namespace {
+            columns.push("NAMESPACE");
+        }
+        if self.is_wide {
+            columns.extend(["NAME", "WHY BEFORE", "TARGET BEFORE"]);
+        }
+        self.sheet("Clients", columns, clients, |client| {
+            let mut row = self.client(client);
+            if has_namespace {
+                row.push(text(&client.namespace));
+            }
+            if self.is_wide {
+                let before = client.before.as_ref();
+                row.push(text(client.name.as_str()));
+                row.push(maybe(before.map(why)));
+                row.push(maybe(before.and_then(|before| before.target_version.as_ref())));
+            }
+            row
+        })
+    }
+
+    fn client(&self, client: &ChangedClient) -> Vec<Entry> {
+        let (before, after) = (client.before.as_ref(), client.after.as_ref());
+        vec![
+            text(client.computer.as_ref().unwrap_or(&client.name).as_str()),
+            maybe(client.ip.as_ref()),
+            maybe(client.version.as_ref()),
+            text(before.map_or("new", |before| &before.state)),
+            after.map_or(text("gone"), |after| state(&after.state)),
+            maybe(after.and_then(|after| after.target_version.as_ref())),
+            maybe(after.map(why)),
+            text(self.when(client.effect, &client.when, |time, _| self.reader.next(time))),
+            text(client.fleet.as_str()),
+        ]
+    }
+
+    fn staying_out(&self, out: &[StayingOut]) -> Sheet {
+        let columns = ["CLIENTS", "CHANGED", "STATE", "REASON", "POLICY", "NEXT"];
+        self.sheet("Staying out", columns, out, |out| {
+            let policy = out.policy.as_ref().map(|name| self.in_namespace(&out.namespace, name));
+            vec![
+                number(out.clients),
+                number(out.changed),
+                state(&out.state),
+                text(&*out.reason),
+                maybe(policy),
+                maybe(out.next_transition_time.map(|time| self.reader.next(time))),
+            ]
+        })
+    }
+
+    fn fleets(&self, fleets: &[FleetDifference]) -> Sheet {
+        let columns =
+            ["FLEET", "CLIENTS", "CHANGE", "MOVE NOW", "LATER", "STOP", "STAY OUT", "WHY"];
+        let found = fleets
+            .iter()
+            .filter(|fleet| fleet.summary.changed > 0 || !fleet.staying_out.is_empty());
+        self.sheet("Fleets", columns, found, |fleet| {
+            let counts = &fleet.summary;
+            let out = fleet.staying_out.iter();
+            vec![
+                text(self.in_namespace(&fleet.namespace, &fleet.name)),
+                number(counts.clients),
+                number(counts.changed),
+                number(counts.moving_now),
+                number(counts.moving_later),
+                number(counts.stopping),
+                number(out.clone().map(|out| out.clients).sum()),
+                text(out.map(reasons).collect::<Vec<_>>().join(", ")),
+            ]
+        })
+    }
+
+    fn objects(&self, objects: &[ChangedObject]) -> Sheet {
+        let columns = ["KIND", "NAME", "CHANGE", "FIELDS"];
+        self.sheet("Objects", columns, objects, |object| {
+            let change = match object.change {
+                Change::Created => "created",
+                Change::Changed => "changed",
+                Change::Deleted => "deleted",
+            };
+            vec![
+                text(object.kind),
+                text(self.in_namespace(&object.namespace, &object.name)),
+                text(change),
+                text(object.fields.join(", ")),
+            ]
+        })
+    }
+
+    fn in_namespace(&self, namespace: &str, name: &str) -> String {
+        if self.has_several { format!("{namespace}/{name}") } else { name.to_owned() }
+    }
+
+    fn when(
+        &self,
+        effect: Effect,
+        when: &When,
+        at: impl Fn(crate::values::Timestamp, Option<&str>) -> String,
+    ) -> String {
+        match (effect, when) {
+            (Effect::MovesNow, _) => "NOW".to_owned(),
+            (Effect::Stops, When::From { time, time_zone }) => {
+                format!("stops, again {}", at(*time, time_zone.as_deref()))
+            }
+            (Effect::Stops, _) => "stops".to_owned(),
+            (_, When::Now) => "goes on".to_owned(),
+            (_, When::From { time, time_zone }) => at(*time, time_zone.as_deref()),
+            (_, When::AtRestart) => "at restart".to_owned(),
+            (_, When::Never) => String::new(),
+        }
+    }
+
+    /// An instant by the clock of the clients.
+    fn there(&self, time: crate::values::Timestamp, zone: Option<&str>) -> String {
+        let there = Reader { now: self.reader.now, zone: zone.and_then(Zone::named) };
+        format!("{} {}", there.shortly(time), there.zone_name())
+    }
+}
+
+fn state(state: &str) -> Entry {
+    let is = |states: &[State]| states.iter().any(|known| known.as_str() == state);
+    let tone = if is(&[State::Distributing, State::RestartRequired]) {
+        Tone::Moving
+    } else if is(&[State::Waiting]) {
+        Tone::Waiting
+    } else if is(&[State::Failed, State::Blocked]) {
+        Tone::Alarm
+    } else {
+        Tone::Plain
+    };
+    text(state).toned(tone)
+}
+
+fn why(decision: &Decision) -> String {
+    match &decision.policy {
+        Some(policy) => format!("{} ({policy})", decision.reason),
+        None => decision.reason.to_string(),
+    }
+}
+
+fn reasons(out: &StayingOut) -> String {
+    match &out.policy {
+        Some(policy) => format!("{} {} ({policy})", out.clients, out.reason),
+        None => format!("{} {}", out.clients, out.reason),
+    }
+}
