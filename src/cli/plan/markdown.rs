@@ -9,7 +9,8 @@ const MARKUP: &str = "\\`*_[]|~#!";
 
 /// Counts in sight, the rest to be opened.
 pub(super) fn render(report: &Report) -> String {
-    let mut text = format!("### {}\n\n{}\n", shown(&report.heading), shown(&report.summary));
+    let (heading, summary) = (shown(&report.heading), shown(&report.summary));
+    let mut text = format!("### clientfleet plan\n\n**{heading}**\n\n{summary}\n");
     if !report.transitions.rows.is_empty() {
         text += &format!("\n{}", table(&report.transitions));
     }

@@ -76,7 +76,12 @@ async fn plan(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> 
 fn told(arguments: &Args, around: &Surroundings, compared: Compared) -> Result<Said, Failure> {
     let Compared { difference, mut remarks } = compared;
     let reader = terminal::times::Reader { now: difference.at, zone: around.zone.clone() };
-    let report = || report::report(&difference, &reader, arguments.is_wide(), arguments.limit());
+    let is_for_all = arguments.output == Format::Markdown;
+    let report = || {
+        let reader = Some(&reader).filter(|_| !is_for_all);
+        let (is_wide, limit) = (arguments.is_wide(), arguments.limit());
+        report::report(&difference, &report::For { reader, is_wide, limit })
+    };
     let output = match arguments.output {
         Format::Table | Format::Wide => text::render(&report(), around.in_colour),
         Format::Markdown => markdown::render(&report()),

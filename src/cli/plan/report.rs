@@ -9,7 +9,10 @@ use crate::plan::difference::{
     Change, ChangedClient, ChangedObject, Decision, Difference, Effect, FleetDifference,
     StayingOut, Transition, When,
 };
-use crate::values::Zone;
+use crate::values::{Timestamp, Zone};
+
+/// As many reasons of a fleet are told where there is little room.
+const REASONS: usize = 2;
 
 /// What there is to print.
 pub(super) struct Report {
@@ -65,14 +68,26 @@ pub(super) fn clients(count: usize) -> String {
     format!("{count} {}", if count == 1 { "client" } else { "clients" })
 }
 
-/// Words and tables for a difference. `reader` stands at its instant.
-pub(super) fn report(
-    difference: &Difference,
-    reader: &Reader,
-    is_wide: bool,
-    limit: usize,
-) -> Report {
-    let view = View { reader, is_wide, limit, has_several: difference.namespaces.len() > 1 };
+/// For whom a report is.
+pub(super) struct For<'a> {
+    /// Who reads it, standing at the instant of the plan; `None`: anybody, anywhere.
+    pub(super) reader: Option<&'a Reader>,
+    /// Whether there is room for more columns.
+    pub(super) is_wide: bool,
+    /// How many rows of a table are shown.
+    pub(super) limit: usize,
+}
+
+/// Words and tables for a difference.
+pub(super) fn report(difference: &Difference, asked: &For) -> Report {
+    let nobody = Reader { now: difference.at, zone: None };
+    let view = View {
+        reader: asked.reader.unwrap_or(&nobody),
+        is_for_all: asked.reader.is_none(),
+        is_wide: asked.is_wide,
+        limit: asked.limit,
+        has_several: difference.namespaces.len() > 1,
+    };
     let mut sheets = Vec::new();
     if !difference.is_empty() {
         sheets.push(view.clients(&difference.clients));
@@ -111,7 +126,7 @@ fn heading(difference: &Difference) -> String {
 fn summary(difference: &Difference) -> String {
     let counts = difference.summary;
     if difference.is_empty() {
-        return "Nothing changes: these objects are there already, as they are given.".to_owned();
+        return "Nothing changes: every object stays as it is.".to_owned();
     }
     if counts.changed == 0 {
         return "The objects change, and nothing else is decided for any client.".to_owned();
@@ -145,6 +160,7 @@ fn summary(difference: &Difference) -> String {
 /// From where the tables are looked at.
 struct View<'a> {
     reader: &'a Reader,
+    is_for_all: bool,
     is_wide: bool,
     limit: usize,
     has_several: bool,
@@ -163,6 +179,11 @@ impl View<'_> {
         Sheet { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
     }
 
+    /// For what is few, and asked for first.
+    fn whole(&self) -> View<'_> {
+        View { limit: usize::MAX, ..*self }
+    }
+
     fn transitions(&self, transitions: &[Transition]) -> Sheet {
         let columns = ["CLIENTS", "FROM", "TO", "VERSION", "WHEN"];
         let row = |transition: &Transition| {
@@ -172,13 +193,12 @@ impl View<'_> {
                 text(from.as_deref().unwrap_or("new")),
                 to.as_deref().map_or(text("gone"), state),
                 maybe(version.as_ref()),
-                text(self.when(transition.effect, &transition.when, |time, zone| {
-                    format!("first {}", self.there(time, zone))
+                text(when(transition.effect, &transition.when, "first ", |time, zone| {
+                    self.there(time, zone)
                 })),
             ]
         };
-        // They are few, and what is asked for first.
-        View { limit: usize::MAX, ..*self }.sheet("", columns, transitions, row)
+        self.whole().sheet("", columns, transitions, row)
     }
 
     fn clients(&self, clients: &[ChangedClient]) -> Sheet {
@@ -191,7 +211,7 @@ impl View<'_> {
         if self.is_wide {
             columns.extend(["NAME", "WHY BEFORE", "TARGET BEFORE"]);
         }
-        self.sheet("Clients", columns, clients, |client| {
+        self.sheet("Clients that change", columns, clients, |client| {
             let mut row = self.client(client);
             if has_namespace {
                 row.push(text(&client.namespace));
@@ -216,14 +236,14 @@ impl View<'_> {
             after.map_or(text("gone"), |after| state(&after.state)),
             maybe(after.and_then(|after| after.target_version.as_ref())),
             maybe(after.map(why)),
-            text(self.when(client.effect, &client.when, |time, _| self.reader.next(time))),
+            text(when(client.effect, &client.when, "", |time, zone| self.next(time, zone))),
             text(client.fleet.as_str()),
         ]
     }
 
     fn staying_out(&self, out: &[StayingOut]) -> Sheet {
         let columns = ["CLIENTS", "CHANGED", "STATE", "REASON", "POLICY", "NEXT"];
-        self.sheet("Staying out", columns, out, |out| {
+        self.whole().sheet("Staying out, and why", columns, out, |out| {
             let policy = out.policy.as_ref().map(|name| self.in_namespace(&out.namespace, name));
             vec![
                 number(out.clients),
@@ -231,7 +251,7 @@ impl View<'_> {
                 state(&out.state),
                 text(&*out.reason),
                 maybe(policy),
-                maybe(out.next_transition_time.map(|time| self.reader.next(time))),
+                maybe(out.next_transition_time.map(|time| self.next(time, None))),
             ]
         })
     }
@@ -244,7 +264,6 @@ impl View<'_> {
             .filter(|fleet| fleet.summary.changed > 0 || !fleet.staying_out.is_empty());
         self.sheet("Fleets", columns, found, |fleet| {
             let counts = &fleet.summary;
-            let out = fleet.staying_out.iter();
             vec![
                 text(self.in_namespace(&fleet.namespace, &fleet.name)),
                 number(counts.clients),
@@ -252,10 +271,21 @@ impl View<'_> {
                 number(counts.moving_now),
                 number(counts.moving_later),
                 number(counts.stopping),
-                number(out.clone().map(|out| out.clients).sum()),
-                text(out.map(reasons).collect::<Vec<_>>().join(", ")),
+                number(fleet.staying_out.iter().map(|out| out.clients).sum()),
+                text(self.reasons(&fleet.staying_out)),
             ]
         })
+    }
+
+    /// The most frequent ones, all where there is room.
+    fn reasons(&self, out: &[StayingOut]) -> String {
+        let shown = if self.is_wide { out.len() } else { out.len().min(REASONS) };
+        let mut reasons: Vec<String> = out.iter().take(shown).map(reason).collect();
+        let others: usize = out.iter().skip(shown).map(|out| out.clients).sum();
+        if others > 0 {
+            reasons.push(format!("{others} for other reasons"));
+        }
+        reasons.join(", ")
     }
 
     fn objects(&self, objects: &[ChangedObject]) -> Sheet {
@@ -279,29 +309,37 @@ impl View<'_> {
         if self.has_several { format!("{namespace}/{name}") } else { name.to_owned() }
     }
 
-    fn when(
-        &self,
-        effect: Effect,
-        when: &When,
-        at: impl Fn(crate::values::Timestamp, Option<&str>) -> String,
-    ) -> String {
-        match (effect, when) {
-            (Effect::MovesNow, _) => "NOW".to_owned(),
-            (Effect::Stops, When::From { time, time_zone }) => {
-                format!("stops, again {}", at(*time, time_zone.as_deref()))
-            }
-            (Effect::Stops, _) => "stops".to_owned(),
-            (_, When::Now) => "goes on".to_owned(),
-            (_, When::From { time, time_zone }) => at(*time, time_zone.as_deref()),
-            (_, When::AtRestart) => "at restart".to_owned(),
-            (_, When::Never) => String::new(),
-        }
+    /// A coming instant for whoever reads it; by the clients' clock where nobody knows who does.
+    fn next(&self, time: Timestamp, zone: Option<&str>) -> String {
+        if self.is_for_all { self.there(time, zone) } else { self.reader.next(time) }
     }
 
-    /// An instant by the clock of the clients.
-    fn there(&self, time: crate::values::Timestamp, zone: Option<&str>) -> String {
+    /// An instant by the clients' clock.
+    fn there(&self, time: Timestamp, zone: Option<&str>) -> String {
         let there = Reader { now: self.reader.now, zone: zone.and_then(Zone::named) };
         format!("{} {}", there.shortly(time), there.zone_name())
+    }
+}
+
+/// When somebody moves, in words; `first` stands before the instant of the first of several.
+fn when(
+    effect: Effect,
+    when: &When,
+    first: &str,
+    at: impl Fn(Timestamp, Option<&str>) -> String,
+) -> String {
+    match (effect, when) {
+        (Effect::MovesNow, _) => "NOW".to_owned(),
+        (Effect::Stops, When::From { time, time_zone }) => {
+            format!("stops, again {}", at(*time, time_zone.as_deref()))
+        }
+        (Effect::Stops, _) => "stops".to_owned(),
+        (_, When::Now) => "goes on".to_owned(),
+        (_, When::From { time, time_zone }) => {
+            format!("{first}{}", at(*time, time_zone.as_deref()))
+        }
+        (_, When::AtRestart) => "at restart".to_owned(),
+        (_, When::Never) => String::new(),
     }
 }
 
@@ -326,7 +364,7 @@ fn why(decision: &Decision) -> String {
     }
 }
 
-fn reasons(out: &StayingOut) -> String {
+fn reason(out: &StayingOut) -> String {
     match &out.policy {
         Some(policy) => format!("{} {} ({policy})", out.clients, out.reason),
         None => format!("{} {}", out.clients, out.reason),

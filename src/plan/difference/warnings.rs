@@ -87,8 +87,8 @@ fn rests_on(place: &str, selector: &ClientSelector, estate: &Estate) -> Option<S
         return None;
     };
     Some(format!(
-        "{place}.{field} rests on {fact}, which moves: clients come into the scope and leave it \
-         without a change of the policy"
+        "{place}.{field} goes by {fact}, which moves: clients come into the scope and leave it by \
+         themselves"
     ))
 }
 
