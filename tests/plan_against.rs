@@ -231,3 +231,24 @@ fn what_is_wrong_on_either_side_is_told() {
     assert_eq!(code, 2);
     assert!(words.contains("new/30-canary.yaml, document 1"), "{words}");
 }
+
+/// One given twice is a warning of each kind: a search that names an address finds by what moves, one
+/// that names a computer does not; a zone that nobody knows stops the policy.
+#[test]
+fn a_policy_is_looked_at_before_it_is_applied() {
+    let scope = "scope:\n    clients:\n      - search: \"10.10.1. ber\"\n      - search: ber-ws\n    exclude:\n      - users: [nobody]\n        computers: [BER-WS-001]\n";
+    let from =
+        "scope:\n    clients:\n      - labelSelector:\n          matchLabels: {ring: canary}\n";
+    let change = Change::of(&[
+        ("30-canary", from, scope),
+        ("31-finance", "timeZone: Europe/Berlin", "timeZone: Europe/Bonn"),
+    ]);
+    let warnings = change.data(&["--at", DAY])["warnings"].clone();
+    let told = |name: &str| -> Vec<String> {
+        let all = warnings.as_array().expect("warnings").iter();
+        let of = all.filter(|warning| warning["name"] == *name);
+        of.map(|warning| warning["message"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    insta::assert_snapshot!("warnings_of_a_scope", told("canary").join("\n"));
+    insta::assert_snapshot!("warnings_of_an_invalid_policy", told("finance-locked").join("\n"));
+}

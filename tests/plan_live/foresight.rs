@@ -213,6 +213,17 @@ fn what_several_own() {
     let patch = r#"{"spec":{"suspend":false,"offlineAfterDays":30}}"#;
     kubectl(&["patch", "upol", "all", "-n", "foresight-shared", "--type=merge", "-p", patch], "");
 
+    // Flux knows its objects again by labels that are in no file.
+    let mark = "kustomize.toolkit.fluxcd.io/name";
+    let marked = first().replace(
+        "metadata: {name: one, labels: {",
+        &format!("metadata: {{name: one, labels: {{{mark}: fleets, "),
+    );
+    kubectl(&[&apply[..], &[as_flux, "--force-conflicts"]].concat(), &marked);
+    let same = run(&["plan", "-f", "-", "-n", "foresight-shared", "-o", "json"], &first());
+    assert_eq!(same["objects"], json!([]), "{same:#}");
+    kubectl(&[&apply[..], &[as_flux, "--force-conflicts"]].concat(), &first());
+
     // By itself it plans as the one well-known tool among them.
     let flux = ["--server-side", "--force-conflicts", as_flux];
     comes_true("foresight-shared", &later(), &[], &flux);

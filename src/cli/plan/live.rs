@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
-use serde_json::Value;
+use futures::{StreamExt, stream};
 
 use super::local::{given, lines, refuse};
 use super::owner::Asked;
@@ -17,6 +16,7 @@ use crate::cli::cluster::{Cluster, Reach};
 use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Object};
 use crate::cli::terminal::progress::Progress;
+use crate::cli::terminal::table::printable;
 use crate::plan::difference::{Given, Side, Sides, difference};
 use crate::plan::{Estate, Live, Observed, Plan, live};
 use crate::values::Timestamp;
@@ -40,18 +40,18 @@ pub(super) async fn compare(
     let mut namespaces = read(&cluster, &findings.objects).await?;
     let asked =
         Asked { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
-    let predictions = predict_all(&cluster, &findings, &asked).await?;
-    remarks += &how(&findings.objects, &predictions);
-    for (object, prediction) in findings.objects.iter().zip(&predictions) {
-        let there = namespaces.entry(object.identity.namespace.clone()).or_default();
-        there.foresee(object, prediction).map_err(Failure::new)?;
-    }
-    remarks += &behind(&namespaces, now);
-    let side = |estate: fn(&Namespace) -> Estate| -> Sides {
+    let by = foresee_all(&cluster, &findings, &asked, &mut namespaces).await?;
+    remarks += &how(&findings.objects, &by);
+    let sides = |estate: fn(&Namespace) -> Estate, at| -> Sides {
         let settled = namespaces.iter().map(|(name, there)| (name, estate(there)));
         settled.map(|(name, estate)| (name.clone(), Side::settled(estate, at))).collect()
     };
-    let (before, after) = (side(Namespace::before), side(Namespace::after));
+    let (before, after) = (sides(Namespace::before, at), sides(Namespace::after, at));
+    remarks += &if now == at {
+        behind(&namespaces, &before, now)
+    } else {
+        behind(&namespaces, &sides(Namespace::before, now), now)
+    };
     let given = given(&findings.objects);
     Ok(Compared { difference: difference(&before, &after, &given, at), remarks })
 }
@@ -165,52 +165,52 @@ impl<K: live::Kind> Foreseen<K> {
     fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
         self.before.remove(name);
         if let Some(before) = &prediction.before {
-            self.before.insert(name.to_owned(), observed(before)?);
+            self.before.insert(name.to_owned(), Arc::new(serde_json::from_str(before)?));
         }
-        self.after.insert(name.to_owned(), observed(&prediction.after)?);
+        self.after.insert(name.to_owned(), Arc::new(serde_json::from_str(&prediction.after)?));
         Ok(())
     }
 }
 
-fn observed<K: live::Kind>(object: &Value) -> serde_json::Result<Arc<Observed<K>>> {
-    serde_json::from_str(&object.to_string()).map(Arc::new)
-}
-
-/// Asks for every object; tells of every file that is refused.
-async fn predict_all(
+/// Asks for every object, and tells who has answered for each; or of every file that is refused.
+async fn foresee_all(
     cluster: &Cluster,
     findings: &Findings,
     asked: &Asked,
-) -> Result<Vec<Prediction>, Failure> {
-    let total = findings.objects.len();
+    namespaces: &mut BTreeMap<String, Namespace>,
+) -> Result<Vec<By>, Failure> {
+    let objects = &findings.objects;
     let mut progress = Progress::start("Trying objects out");
-    let mut refusals = Vec::new();
-    let mut predictions = Vec::new();
-    let questions = findings.objects.iter().map(|object| async move {
-        match predict(&cluster.client, object, asked).await {
-            Ok(prediction) => Ok(Ok(prediction)),
-            Err(Refusal::OfFile(why)) => Ok(Err(format!("{}: {why}", named(findings, object)))),
-            Err(Refusal::OfCluster(why)) => Err(Failure::new(why)),
-        }
-    });
+    let (mut by, mut refusals) = (Vec::new(), Vec::new());
+    let questions = objects
+        .iter()
+        .map(|object| async move { (object, predict(&cluster.client, object, asked).await) });
     let mut answers = stream::iter(questions).buffered(AT_ONCE);
-    while let Some(answer) = answers.try_next().await? {
+    while let Some((object, answer)) = answers.next().await {
         match answer {
-            Ok(prediction) => predictions.push(prediction),
-            Err(refusal) => refusals.push(refusal),
+            Ok(prediction) => {
+                let there = namespaces.entry(object.identity.namespace.clone()).or_default();
+                there.foresee(object, &prediction).map_err(Failure::new)?;
+                by.push(prediction.by);
+            }
+            Err(Refusal::OfFile(why)) => {
+                let why = format!("{}: {why}", named(findings, object));
+                refusals.push(printable(&why).into_owned());
+            }
+            Err(Refusal::OfCluster(why)) => return Err(Failure::new(why)),
         }
-        progress.at(predictions.len() + refusals.len(), Some(total));
+        progress.at(by.len() + refusals.len(), Some(objects.len()));
     }
     if refusals.is_empty() {
-        return Ok(predictions);
+        Ok(by)
+    } else {
+        Err(Failure { messages: refusals, code: WRONG_INPUT })
     }
-    let printable = |text: &String| crate::cli::terminal::table::printable(text).into_owned();
-    Err(Failure { messages: refusals.iter().map(printable).collect(), code: WRONG_INPUT })
 }
 
 /// What was worked out without the API server, and why.
-fn how(objects: &[Object], predictions: &[Prediction]) -> String {
-    let by = |by: By| objects.iter().zip(predictions).filter(move |(_, p)| p.by == by);
+fn how(objects: &[Object], answered: &[By]) -> String {
+    let by = |by: By| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
     let mut remarks = String::new();
     let without_rights = by(By::Rights).count();
     if without_rights > 0 {
@@ -223,7 +223,7 @@ fn how(objects: &[Object], predictions: &[Prediction]) -> String {
     let missing: BTreeSet<&str> =
         by(By::Namespace).map(|(object, _)| object.identity.namespace.as_str()).collect();
     for namespace in missing {
-        let namespace = crate::cli::terminal::table::printable(namespace);
+        let namespace = printable(namespace);
         remarks += &format!(
             "warning: there is no namespace {namespace} yet: what is given for it is planned as if \
              there were\n"
@@ -232,15 +232,13 @@ fn how(objects: &[Object], predictions: &[Prediction]) -> String {
     remarks
 }
 
-/// Whether the statuses in the cluster say what follows from the objects now.
-fn behind(namespaces: &BTreeMap<String, Namespace>, now: Timestamp) -> String {
-    let (mut told, mut due) = (Sides::new(), Sides::new());
-    for (name, there) in namespaces {
+/// Whether the statuses in the cluster say what is due now.
+fn behind(namespaces: &BTreeMap<String, Namespace>, due: &Sides, now: Timestamp) -> String {
+    let told = namespaces.iter().map(|(name, there)| {
         let plan = Plan { fleets: there.told.clone(), ..Plan::default() };
-        told.insert(name.clone(), Side { estate: Estate::default(), plan });
-        due.insert(name.clone(), Side::settled(there.before(), now));
-    }
-    let counts = difference(&told, &due, &Given::default(), now).summary;
+        (name.clone(), Side { estate: Estate::default(), plan })
+    });
+    let counts = difference(&told.collect(), due, &Given::default(), now).summary;
     if counts.changed == 0 {
         return String::new();
     }

@@ -83,6 +83,27 @@ fn known_owner(live: &Value) -> Option<&str> {
     }
 }
 
+/// By which labels each tool knows its objects again: they are in no file. One that ends with a slash
+/// stands for all that begin with it.
+const MARKS: [(&str, &[&str]); 4] = [
+    ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
+    ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),
+    ("helm", &[MANAGED_BY]),
+    ("argocd-controller", &["argocd.argoproj.io/", "app.kubernetes.io/instance"]),
+];
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The labels that this tool has put on an object by itself.
+pub(super) fn marks(owner: &str, live: &Value) -> Vec<(String, Value)> {
+    let known = MARKS.iter().find(|(tool, _)| *tool == owner).map_or(&[][..], |(_, marks)| marks);
+    let is_mark = |label: &str| {
+        known.iter().any(|mark| label == *mark || mark.ends_with('/') && label.starts_with(mark))
+    };
+    let labels = live.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    let marks = labels.filter(|(label, _)| is_mark(label));
+    marks.map(|(label, value)| (label.clone(), value.clone())).collect()
+}
+
 fn last_applied(live: &Value) -> Option<Value> {
     let annotations = live.pointer("/metadata/annotations")?;
     serde_json::from_str(annotations.get(LAST_APPLIED)?.as_str()?).ok()
@@ -124,6 +145,20 @@ mod tests {
             Way::ClientSide { last_applied: json!({"a": 1}) }
         );
         assert_eq!(way(&[], Some("no json")), server_side("kubectl"));
+    }
+
+    #[test]
+    fn a_tool_knows_its_objects_again() {
+        let live = json!({"metadata": {"labels": {
+            "site": "berlin", "kustomize.toolkit.fluxcd.io/name": "fleets",
+            "app.kubernetes.io/instance": "fleets",
+        }}});
+        let names = |owner| -> Vec<String> {
+            marks(owner, &live).into_iter().map(|(label, _)| label).collect()
+        };
+        assert_eq!(names("kustomize-controller"), ["kustomize.toolkit.fluxcd.io/name"]);
+        assert_eq!(names("argocd-controller"), ["app.kubernetes.io/instance"]);
+        assert!(names("kubectl").is_empty() && marks("argocd-controller", &json!({})).is_empty());
     }
 
     #[test]

@@ -6,10 +6,10 @@ use kube::Client;
 use kube::Resource;
 use kube::api::{GetParams, Patch, PatchParams, ValidationDirective};
 use kube::core::Status;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::merge::{self, LAST_APPLIED};
-use super::owner::{Asked, Way};
+use super::owner::{Asked, Way, marks};
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::cli::cluster::sentence;
 use crate::cli::objects::{Identity, Object};
@@ -17,13 +17,13 @@ use crate::cli::objects::{Identity, Object};
 /// As whom `kubectl apply` patches what it applies client-side.
 const CLIENT_SIDE: &str = "kubectl-client-side-apply";
 
-/// An object before and after.
+/// An object before and after, as JSON: read at once into what a plan needs, which is far smaller.
 #[derive(Debug)]
 pub(super) struct Prediction {
     /// As the cluster has it, if it does.
-    pub(super) before: Option<Value>,
+    pub(super) before: Option<String>,
     /// As it would be.
-    pub(super) after: Value,
+    pub(super) after: String,
     /// How that was found out.
     pub(super) by: By,
 }
@@ -54,47 +54,68 @@ pub(super) async fn predict(
     object: &Object,
     asked: &Asked,
 ) -> Result<Prediction, Refusal> {
-    let Object { identity, given } = object;
+    let identity = &object.identity;
     let before = read(client, identity).await?;
-    let way = asked.way(before.as_ref());
-    let answer = match (&way, &before) {
+    let live = before.as_deref().map(parsed).transpose()?;
+    let way = asked.way(live.as_ref());
+    let file = with_marks(&object.given, &way, live.as_ref());
+    let answer = match (&way, &live) {
         (Way::ClientSide { last_applied }, Some(live)) => {
             let patch = client_side_patch(last_applied, object, live);
-            if patch.as_object().is_some_and(serde_json::Map::is_empty) {
+            if patch.as_object().is_some_and(Map::is_empty) {
                 // kubectl sends nothing, either.
-                let after = live.clone();
+                let after = before.clone().unwrap_or_default();
                 return Ok(Prediction { before, after, by: By::Server });
             }
             send(client, identity, CLIENT_SIDE, &Patch::Merge(&patch)).await
         }
         (Way::ServerSide { owner, .. }, _) => {
-            send(client, identity, owner, &Patch::Apply(given)).await
+            send(client, identity, owner, &Patch::Apply(&file)).await
         }
-        (Way::ClientSide { .. }, None) => Ok(given.clone()),
+        (Way::ClientSide { .. }, None) => Ok(file.to_string()),
     };
-    match answer {
-        Ok(answer) => {
-            let after = match way {
-                Way::ServerSide { takes_over: Some(last), .. } => taken_over(object, answer, &last),
-                _ => answer,
-            };
-            Ok(Prediction { before, after, by: By::Server })
-        }
+    let (after, by) = match answer {
+        Ok(answer) => match way {
+            Way::ServerSide { takes_over: Some(last), .. } => {
+                (taken_over(object, parsed(&answer)?, &last), By::Server)
+            }
+            _ => (answer, By::Server),
+        },
         Err(error) => {
-            let by = excuse(error, identity)?;
-            let after = worked_out(object, before.as_ref(), &way);
-            Ok(Prediction { before, after, by })
+            let by = excuse(&error, identity)?;
+            (worked_out(object, file, live.as_ref(), &way), by)
         }
-    }
+    };
+    Ok(Prediction { before, after, by })
 }
 
-async fn read(client: &Client, identity: &Identity) -> Result<Option<Value>, Refusal> {
+async fn read(client: &Client, identity: &Identity) -> Result<Option<String>, Refusal> {
     let request = place(identity).get(&identity.name, &GetParams::default());
     match ask(client, request.map_err(kube::Error::BuildRequest)).await {
         Ok(object) => Ok(Some(object)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(Refusal::OfCluster(sentence(&format!("read {identity}"), &error))),
     }
+}
+
+fn parsed(object: &str) -> Result<Value, Refusal> {
+    serde_json::from_str(object).map_err(|error| {
+        Refusal::OfCluster(format!("the cluster's answer cannot be read: {error}"))
+    })
+}
+
+/// The file as its tool sends it: with the labels by which the tool knows its objects again.
+fn with_marks(file: &Value, way: &Way, live: Option<&Value>) -> Value {
+    let mut file = file.clone();
+    if let (Way::ServerSide { owner, .. }, Some(live)) = (way, live) {
+        for (label, value) in marks(owner, live) {
+            let labels = &mut file["metadata"]["labels"];
+            if labels.get(&label).is_none() {
+                labels[label] = value;
+            }
+        }
+    }
+    file
 }
 
 fn place(identity: &Identity) -> kube::core::Request {
@@ -105,8 +126,8 @@ fn place(identity: &Identity) -> kube::core::Request {
     })
 }
 
-async fn ask(client: &Client, request: kube::Result<Request<Vec<u8>>>) -> kube::Result<Value> {
-    client.request(request?).await
+async fn ask(client: &Client, request: kube::Result<Request<Vec<u8>>>) -> kube::Result<String> {
+    client.request_text(request?).await
 }
 
 /// A dry run: the server does all that it would do, but for storing it.
@@ -115,7 +136,7 @@ async fn send(
     identity: &Identity,
     owner: &str,
     patch: &Patch<&Value>,
-) -> kube::Result<Value> {
+) -> kube::Result<String> {
     let parameters = PatchParams {
         dry_run: true,
         force: matches!(patch, Patch::Apply(_)),
@@ -153,20 +174,20 @@ fn without(object: &mut Value, place: &str, field: &str) {
     }
 }
 
-fn taken_over(object: &Object, answer: Value, last_applied: &Value) -> Value {
+fn taken_over(object: &Object, answer: Value, last_applied: &Value) -> String {
     let after = merge::without_dropped(answer, last_applied, &object.given);
-    admission::as_stored(object.identity.kind, after)
+    admission::as_stored(object.identity.kind, after).to_string()
 }
 
 /// Why this program may work it out itself, if it may.
-fn excuse(error: kube::Error, identity: &Identity) -> Result<By, Refusal> {
-    match &error {
+fn excuse(error: &kube::Error, identity: &Identity) -> Result<By, Refusal> {
+    match error {
         kube::Error::Api(status) if lacks_right(status) => Ok(By::Rights),
         kube::Error::Api(status) if lacks_namespace(status) => Ok(By::Namespace),
         kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 401 => {
             Err(Refusal::OfFile(format!("the API server refuses it: {}", status.message)))
         }
-        _ => Err(Refusal::OfCluster(sentence(&format!("try {identity} out"), &error))),
+        _ => Err(Refusal::OfCluster(sentence(&format!("try {identity} out"), error))),
     }
 }
 
@@ -182,14 +203,14 @@ fn lacks_namespace(status: &Status) -> bool {
 }
 
 /// What the server would about say.
-fn worked_out(object: &Object, before: Option<&Value>, way: &Way) -> Value {
-    let Object { identity, given } = object;
-    let after = match (before, way) {
-        (None, _) => given.clone(),
+fn worked_out(object: &Object, file: Value, live: Option<&Value>, way: &Way) -> String {
+    let kind = object.identity.kind;
+    let after = match (live, way) {
+        (None, _) => file,
         (Some(live), Way::ClientSide { last_applied }) => {
             merge::patched(live.clone(), &client_side_patch(last_applied, object, live))
         }
-        (Some(live), Way::ServerSide { .. }) => merge::merged(identity.kind, live.clone(), given),
+        (Some(live), Way::ServerSide { .. }) => merge::merged(kind, live.clone(), &file),
     };
-    admission::as_stored(identity.kind, after)
+    admission::as_stored(kind, after).to_string()
 }

@@ -280,3 +280,99 @@ fn effect(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> E
         None => Effect::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision(state: &'static str, target: &str, next: Option<i64>) -> Decision {
+        Decision {
+            state: state.into(),
+            reason: "NoUpgrade".into(),
+            policy: Some("p".into()),
+            target_version: Some(target).filter(|target| !target.is_empty()).map(Text::from),
+            next_transition_time: next.and_then(|t| Timestamp::from_timestamp(t, 0)),
+        }
+    }
+
+    #[test]
+    fn an_effect_is_about_the_offer() {
+        let offered = |target| Some(decision("Distributing", target, None));
+        let held = || Some(decision("Held", "", None));
+        let waiting = || Some(decision("Waiting", "2", Some(60)));
+        let done = || Some(decision("UpToDate", "2", None));
+        let staged = || Some(decision("RestartRequired", "2", None));
+        let cases = [
+            (held(), offered("2"), Effect::MovesNow),
+            (offered("1"), offered("2"), Effect::MovesNow),
+            (offered("2"), offered("v2.0"), Effect::Other),
+            (None, offered("2"), Effect::MovesNow),
+            (staged(), offered("3"), Effect::MovesNow),
+            (held(), waiting(), Effect::MovesLater),
+            (None, waiting(), Effect::MovesLater),
+            (offered("2"), waiting(), Effect::Stops),
+            (offered("2"), held(), Effect::Stops),
+            (offered("2"), None, Effect::Stops),
+            (held(), done(), Effect::Other),
+            (waiting(), held(), Effect::Other),
+            (waiting(), staged(), Effect::Other),
+            (held(), None, Effect::Other),
+        ];
+        let estate = Estate::default();
+        let fleet = Text::from("f");
+        let comparing = Comparing::new("n", &fleet, &estate);
+        for (before, after, expected) in cases {
+            let when = after.as_ref().map_or(When::Never, |after| comparing.when(after, None));
+            let found = effect(before.as_ref(), after.as_ref(), &when);
+            assert_eq!(found, expected, "{before:?} to {after:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_decided_counts_and_not_how_it_is_spelled() {
+        let one = decision("Waiting", "3.59", Some(60));
+        assert!(one.is_same_as(&decision("Waiting", "v3.59.0+b7", Some(60))));
+        for other in [
+            decision("Held", "3.59", Some(60)),
+            decision("Waiting", "3.60", Some(60)),
+            decision("Waiting", "", Some(60)),
+            decision("Waiting", "3.59", Some(61)),
+            decision("Waiting", "3.59", None),
+            Decision { policy: None, ..one.clone() },
+            Decision { reason: "Excluded".into(), ..one.clone() },
+        ] {
+            assert!(!one.is_same_as(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_restart_brings_what_is_staged_whatever_is_decided() {
+        let cases = [
+            ("2", "1", decision("Held", "", None), true),
+            ("2", "1", decision("Waiting", "3", Some(60)), true),
+            ("2", "1", decision("RestartRequired", "2", None), false),
+            ("2", "1", decision("Offline", "v2.0", None), false),
+            ("2", "2.0", decision("Held", "", None), false),
+        ];
+        let (estate, fleet) = (Estate::default(), Text::from("f"));
+        for (staged, version, after, expected) in cases {
+            let row = ClientStatus {
+                staged_version: Some(staged.into()),
+                version: Some(version.into()),
+                ..ClientStatus::default()
+            };
+            let client = Comparing::new("n", &fleet, &estate).client(&row);
+            let client = ChangedClient { after: Some(after), ..client };
+            assert_eq!(client.is_staged_against_its_decision(), expected, "{client:?}");
+        }
+        let withdrawn = Decision {
+            reason: Reason::PackageWithdrawn.as_str().into(),
+            ..decision("Blocked", "2", None)
+        };
+        let row = ClientStatus { staged_version: Some("2".into()), ..ClientStatus::default() };
+        let client = Comparing::new("n", &fleet, &estate).client(&row);
+        assert!(
+            ChangedClient { after: Some(withdrawn), ..client }.is_staged_against_its_decision()
+        );
+    }
+}
