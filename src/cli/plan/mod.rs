@@ -14,7 +14,7 @@ mod text;
 use std::io;
 
 use super::{Failure, Said, Surroundings, WRONG_INPUT, files, terminal};
-use crate::plan::difference::Difference;
+use crate::plan::difference::{ChangedClient, Difference};
 
 pub(crate) use options::Args;
 use options::{Format, Task};
@@ -113,10 +113,12 @@ fn unprintable(error: impl std::fmt::Display) -> Failure {
     Failure::new(format!("the plan cannot be printed: {error}"))
 }
 
-/// The clients that change.
+/// The clients that change, as `clients` names them.
 fn names(difference: &Difference) -> String {
-    let name = |client: &crate::plan::difference::ChangedClient| {
-        let name = format!("{}/{}/{}", client.namespace, client.fleet, client.name);
+    let has_several = difference.namespaces.len() > 1;
+    let name = |client: &ChangedClient| {
+        let name = format!("{}/{}", client.fleet, client.name);
+        let name = if has_several { format!("{}/{name}", client.namespace) } else { name };
         format!("{}\n", terminal::table::printable(&name))
     };
     difference.clients.iter().map(name).collect()

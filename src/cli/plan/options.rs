@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use clap_complete::ArgValueCompleter;
 
 use crate::cli::Failure;
 use crate::cli::arguments::instant;
+use crate::cli::completion::namespaces;
 use crate::connection::Connection;
 use crate::values::Timestamp;
 
@@ -30,7 +32,7 @@ pub(crate) struct Args {
     pub(super) at: Option<Timestamp>,
     /// How to print it: json and yaml print all of it as data (with --local alone: the objects with
     /// the status they lead to), markdown a comment for a pull request, name the clients that change
-    /// as NAMESPACE/FLEET/CLIENT
+    /// as FLEET/CLIENT, or NAMESPACE/FLEET/CLIENT where the files are about several namespaces
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub(super) output: Format,
     /// How many rows of a table to show, 0 for all; default: 50
@@ -43,7 +45,13 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) exit_code: bool,
     /// Where objects are that name no namespace; default: the context's
-    #[arg(short, long, value_name = "NAME", conflicts_with = "local")]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        conflicts_with = "local",
+        add = ArgValueCompleter::new(namespaces)
+    )]
     pub(super) namespace: Option<String>,
     /// As whom the files will be applied by server-side apply; default: the tool that applied an
     /// object before, else kubectl

@@ -194,8 +194,8 @@ fn excuse(error: &kube::Error, identity: &Identity) -> Result<By, Refusal> {
 /// Whether it is the user's rights, and not a rule of the cluster about what is written.
 fn lacks_right(status: &Status) -> bool {
     let verbs = ["patch", "create", "update"];
-    let lacks = |verb: &&str| status.message.contains(&format!(" cannot {verb} resource "));
-    status.code == 403 && verbs.iter().any(|verb| lacks(&verb))
+    let lacks = |verb: &str| status.message.contains(&format!(" cannot {verb} resource "));
+    status.code == 403 && verbs.into_iter().any(lacks)
 }
 
 fn lacks_namespace(status: &Status) -> bool {

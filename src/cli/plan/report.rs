@@ -4,7 +4,7 @@
 use crate::api::Kind;
 use crate::cli::terminal::table::Tone;
 use crate::cli::terminal::times::{Reader, exact};
-use crate::plan::State;
+use crate::cli::tones::state_tone;
 use crate::plan::difference::{
     Change, ChangedClient, ChangedObject, Decision, Difference, Effect, FleetDifference,
     StayingOut, Transition, When,
@@ -202,20 +202,16 @@ impl View<'_> {
     }
 
     fn clients(&self, clients: &[ChangedClient]) -> Sheet {
-        let mut columns = vec!["COMPUTER", "IP ADDRESS", "CURRENT VERSION", "FROM", "TO", "TARGET"];
-        columns.extend(["WHY", "NEXT", "FLEET"]);
         let has_namespace = self.has_several || self.is_wide;
-        if has_namespace {
-            columns.push("NAMESPACE");
-        }
+        let mut columns = if has_namespace { vec!["NAMESPACE"] } else { Vec::new() };
+        columns.extend(["FLEET", "COMPUTER", "IP ADDRESS", "CURRENT VERSION", "FROM", "TO"]);
+        columns.extend(["TARGET", "WHY", "NEXT"]);
         if self.is_wide {
             columns.extend(["NAME", "WHY BEFORE", "TARGET BEFORE"]);
         }
         self.sheet("Clients that change", columns, clients, |client| {
-            let mut row = self.client(client);
-            if has_namespace {
-                row.push(text(&client.namespace));
-            }
+            let mut row = if has_namespace { vec![text(&client.namespace)] } else { Vec::new() };
+            row.extend(self.client(client));
             if self.is_wide {
                 let before = client.before.as_ref();
                 row.push(text(client.name.as_str()));
@@ -229,6 +225,7 @@ impl View<'_> {
     fn client(&self, client: &ChangedClient) -> Vec<Entry> {
         let (before, after) = (client.before.as_ref(), client.after.as_ref());
         vec![
+            text(client.fleet.as_str()),
             text(client.computer.as_ref().unwrap_or(&client.name).as_str()),
             maybe(client.ip.as_ref()),
             maybe(client.version.as_ref()),
@@ -237,7 +234,6 @@ impl View<'_> {
             maybe(after.and_then(|after| after.target_version.as_ref())),
             maybe(after.map(why)),
             text(when(client.effect, &client.when, "", |time, zone| self.next(time, zone))),
-            text(client.fleet.as_str()),
         ]
     }
 
@@ -344,17 +340,7 @@ fn when(
 }
 
 fn state(state: &str) -> Entry {
-    let is = |states: &[State]| states.iter().any(|known| known.as_str() == state);
-    let tone = if is(&[State::Distributing, State::RestartRequired]) {
-        Tone::Moving
-    } else if is(&[State::Waiting]) {
-        Tone::Waiting
-    } else if is(&[State::Failed, State::Blocked]) {
-        Tone::Alarm
-    } else {
-        Tone::Plain
-    };
-    text(state).toned(tone)
+    text(state).toned(state_tone(state))
 }
 
 fn why(decision: &Decision) -> String {
