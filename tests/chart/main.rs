@@ -6,6 +6,7 @@ mod control_plane;
 
 mod accepted;
 mod helm;
+mod image;
 mod kustomization;
 mod people;
 mod plane;
