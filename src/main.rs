@@ -2,8 +2,12 @@
 
 use std::process::ExitCode;
 
-use clientfleet::cli::{self, Command, ControllerArgs};
-use clientfleet::controller::command::run_until_stopped;
+use clientfleet::cli::{self, Command, ControllerArgs, ElectionArgs};
+use clientfleet::controller::command::{LeaseOrders, Orders, run_until_stopped};
+use clientfleet::controller::lease::times::Times;
+
+/// Something is wrong with the options; clap ends with the same.
+const WRONG_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
     let (command, now) = cli::parse();
@@ -14,12 +18,38 @@ fn main() -> ExitCode {
 }
 
 fn controller(arguments: ControllerArgs) -> ExitCode {
-    let ControllerArgs { connection, namespace } = arguments;
-    match run_until_stopped(&connection, namespace) {
+    let ControllerArgs { connection, namespaces, election } = arguments;
+    let lease = match lease(election) {
+        Ok(lease) => lease,
+        Err(error) => return complain(&error, WRONG_INPUT),
+    };
+    let namespaces = namespaces.into_iter().collect();
+    match run_until_stopped(&Orders { connection, namespaces, lease }) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => complain(&error, 1),
     }
+}
+
+/// The lease to lead by, where several replicas run.
+fn lease(arguments: ElectionArgs) -> Result<Option<LeaseOrders>, String> {
+    if !arguments.leader_elect {
+        return Ok(None);
+    }
+    let usual = Times::default();
+    let times = Times::new(
+        arguments.lease_duration.unwrap_or_else(|| usual.duration()),
+        arguments.renew_deadline.unwrap_or_else(|| usual.deadline()),
+        arguments.retry_period.unwrap_or_else(|| usual.retry()),
+    )?;
+    Ok(Some(LeaseOrders {
+        name: arguments.lease_name.unwrap_or_else(|| "clientfleet".to_owned()),
+        namespace: arguments.lease_namespace,
+        identity: arguments.identity,
+        times,
+    }))
+}
+
+fn complain(error: &str, code: u8) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(code)
 }

@@ -2,8 +2,10 @@
 //! of each command.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 
 use super::completion::contexts;
@@ -73,9 +75,53 @@ pub struct ControllerArgs {
     /// Which cluster.
     #[command(flatten)]
     pub connection: Connection,
-    /// Look after this namespace alone; default: all
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
+    /// Look after this namespace alone; may be given several times; default: all
+    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
+    pub namespaces: Vec<String>,
+    /// Whether it is one of several.
+    #[command(flatten)]
+    pub election: ElectionArgs,
+}
+
+/// Options of `controller` where several replicas run.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several replicas")]
+pub struct ElectionArgs {
+    /// Several replicas run: one leads, the others stand by
+    #[arg(
+        long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value_t = false, default_missing_value = "true", action = ArgAction::Set,
+    )]
+    pub leader_elect: bool,
+    /// The name of the Lease that they share; default: clientfleet
+    #[arg(long, value_name = "NAME", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]
+    pub lease_name: Option<String>,
+    /// Its namespace; default: the pod's own, or the context's
+    #[arg(long, value_name = "NAMESPACE", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]
+    pub lease_namespace: Option<String>,
+    /// What this replica is called in it; default: the host name and a random suffix
+    #[arg(long, value_name = "NAME", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]
+    pub identity: Option<String>,
+    /// So long after its last renewal another may take it; default: 15s
+    #[arg(long, value_name = "TIME", requires = "leader_elect", value_parser = seconds)]
+    pub lease_duration: Option<Duration>,
+    /// A leader that could not renew it for so long ends; default: 10s
+    #[arg(long, value_name = "TIME", requires = "leader_elect", value_parser = seconds)]
+    pub renew_deadline: Option<Duration>,
+    /// The pause between two tries to take or renew it; default: 2s
+    #[arg(long, value_name = "TIME", requires = "leader_elect", value_parser = seconds)]
+    pub retry_period: Option<Duration>,
+}
+
+/// A length of time: seconds, or with a unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let parsed = text.parse::<jiff::SignedDuration>().ok();
+    parsed
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "write seconds, or a number with its unit, as 15s or 500ms".to_owned())
 }
 
 /// How a result is printed.

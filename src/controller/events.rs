@@ -7,24 +7,33 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
+use super::lease::leadership::Leadership;
+use super::lease::moment::Moment;
 use super::writing::PATIENCE;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Kind, Planned};
 
 /// Publishes events.
-pub struct Announcer(Recorder);
+pub struct Announcer {
+    recorder: Recorder,
+    leadership: Leadership,
+}
 
 impl Announcer {
     /// One that publishes as the controller.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self(Recorder::new(client, Reporter::from("clientfleet")))
+    pub fn new(client: Client, leadership: Leadership) -> Self {
+        Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), leadership }
     }
 
     /// An event that cannot be published is worth a line in the log, not a retry: the status is what
     /// counts, and it is written.
     async fn publish(&self, event: &Event, about: &ObjectReference) {
-        match tokio::time::timeout(PATIENCE, self.0.publish(event, about)).await {
+        if !self.leadership.may_write_at(Moment::now()) {
+            tracing::warn!(reason = event.reason, "the event was not published: another may lead");
+            return;
+        }
+        match tokio::time::timeout(PATIENCE, self.recorder.publish(event, about)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(reason = event.reason, %error, "the event was not published");

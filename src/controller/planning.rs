@@ -9,6 +9,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::clock::Clock;
 use super::events::Announced;
+use super::lease::leadership::Leadership;
 use super::notes::{Changes, Key, Notes};
 use super::outbox::Outbox;
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -23,6 +24,8 @@ pub struct Loop {
     pub notes: Arc<Notes>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Whether this process leads: before it does nothing is planned.
+    pub leadership: Leadership,
     /// The fleets as the cluster holds them.
     pub fleets: Store<ObservedFleet>,
     /// The policies as the cluster holds them.
@@ -36,8 +39,10 @@ pub struct Loop {
 type Planners = BTreeMap<String, Planner>;
 
 impl Loop {
-    /// Plans until the task is dropped.
+    /// Plans until the task is dropped, from when this process leads: the stores are filled by then,
+    /// and of their first listing there is a note.
     pub async fn run(self) {
+        self.leadership.won().await;
         let mut planners = Planners::new();
         let mut now = self.clock.now();
         loop {

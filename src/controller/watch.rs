@@ -9,6 +9,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{reflector, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 
+use super::health::Health;
 use super::notes::{Notes, Which};
 use super::writing::PATIENCE;
 use crate::plan::{Kind, Observed};
@@ -33,20 +34,26 @@ impl Watched for crate::api::UpgradePolicy {
 pub async fn watch<K: Watched>(
     api: Api<Observed<K>>,
     store: Writer<Observed<K>>,
-    notes: Arc<Notes>,
+    (notes, health): (Arc<Notes>, Health),
 ) {
     let config = watcher::Config::default();
     let streams = streams_lists(&api).await;
     let config = if streams { config.streaming_lists() } else { config };
     let events = watcher(api, config).default_backoff();
     let mut events = std::pin::pin!(reflector(store, events));
+    let mut is_filled = false;
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Apply(object) | Event::Delete(object)) => {
                 notes.object(K::WHICH, object.key());
             }
             // A relist tells what is there, not what has gone meanwhile.
-            Ok(Event::InitDone) => notes.relisted(K::WHICH),
+            Ok(Event::InitDone) => {
+                notes.relisted(K::WHICH);
+                if !std::mem::replace(&mut is_filled, true) {
+                    health.store_filled();
+                }
+            }
             Ok(Event::Init | Event::InitApply(_)) => {}
             Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted"),
         }

@@ -16,10 +16,14 @@ use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::clock::Clock;
 use super::events::{Announced, Announcer};
+use super::lease::leadership::Leadership;
+use super::lease::moment::Moment;
 use super::outbox::{Letter, Outbox, Queue};
+use super::pipeline::Surroundings;
 use crate::plan::{Kind, Observed, Planned};
 
 /// The wait after a first failed try; it doubles up to [`LONGEST_WAIT`].
@@ -60,6 +64,9 @@ pub enum WriteError {
     /// Nobody has answered. Whether it is written, the next try tells: as a conflict.
     #[error("no answer within {0:?}")]
     Unanswered(Duration),
+    /// This process does not lead, or cannot be sure any more that it does.
+    #[error("this process does not lead any more")]
+    Unseated,
     /// The request could not be made.
     #[error("the status cannot be sent: {0}")]
     Unsendable(String),
@@ -69,20 +76,25 @@ pub enum WriteError {
 pub struct Writer<K: Announced> {
     client: Client,
     clock: Arc<dyn Clock>,
+    leadership: Leadership,
     outbox: Arc<Outbox<K>>,
+    permits: Arc<Semaphore>,
     announcer: Announcer,
 }
 
 impl<K: Written> Writer<K> {
-    /// A writer that empties `outbox`.
+    /// A writer that empties `outbox`; `permits` are of all writers of its kind.
     #[must_use]
-    pub fn new(client: Client, clock: Arc<dyn Clock>, outbox: Arc<Outbox<K>>) -> Self {
-        let announcer = Announcer::new(client.clone());
-        Self { client, clock, outbox, announcer }
+    pub fn new(around: &Surroundings, outbox: Arc<Outbox<K>>, permits: Arc<Semaphore>) -> Self {
+        let Surroundings { client, clock, leadership, .. } = around.clone();
+        let announcer = Announcer::new(client.clone(), leadership.clone());
+        Self { client, clock, leadership, outbox, permits, announcer }
     }
 
     /// Writes what is planned for one object, if anything still is.
     async fn write(&self, object: &Observed<K>) -> Result<(), WriteError> {
+        // Nobody closes them.
+        let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
         let planned = &letter.planned;
         let answer = match self.put(&letter, &planned.status).await {
@@ -97,6 +109,7 @@ impl<K: Written> Writer<K> {
         };
         match answer {
             Ok(metadata) => {
+                drop(permit);
                 self.outbox.written(planned, metadata.resource_version);
                 let key = object.key();
                 let told = K::announce(&self.announcer, planned, self.outbox.told(&key)).await;
@@ -138,6 +151,10 @@ impl<K: Written> Writer<K> {
             .header(CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| unsendable(&error))?;
+        // As late as can be: a process that was stopped goes on anywhere.
+        if !self.leadership.may_write_at(Moment::now()) {
+            return Err(WriteError::Unseated);
+        }
         let answer = self.client.request::<PartialObjectMeta<K>>(request);
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(answer) => Ok(answer?.metadata),

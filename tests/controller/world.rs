@@ -10,8 +10,7 @@ use clientfleet::api::{
     ClientFleet, ClientFleetStatus, UpgradePolicy, UpgradePolicyStatus, crds_yaml,
 };
 use clientfleet::controller::clock::{Clock, HandClock};
-use clientfleet::controller::crds::Unfit;
-use clientfleet::controller::{Options, run};
+use clientfleet::controller::{Failure, Options, run};
 use clientfleet::plan::{Estate, Kind, Observed, settle};
 use clientfleet::values::Timestamp;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -70,7 +69,7 @@ pub struct World {
 
 struct Running {
     stop: oneshot::Sender<()>,
-    ended: JoinHandle<Result<(), Unfit>>,
+    ended: JoinHandle<Result<(), Failure>>,
 }
 
 /// An object's status, also where its spec cannot be read.
@@ -118,7 +117,7 @@ impl World {
 
     fn another_controller(&self, wire: &Wire) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
-        let options = Options { namespace: Some(self.namespace.clone()), ..Options::default() };
+        let options = Options { namespaces: [self.namespace.clone()].into(), ..Options::default() };
         let (client, clock) = (wire.client(self.client.clone()), Arc::clone(&self.clock));
         let shutdown = async move {
             let _ = stopped.await;
