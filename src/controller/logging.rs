@@ -47,7 +47,7 @@ impl Logging {
     pub fn start(&self) -> Result<Option<Arc<Stream>>, String> {
         let stream = match &self.audit {
             AuditTo::Off => None,
-            AuditTo::Output => Some(Arc::new(Stream::to_standard_output())),
+            AuditTo::Output => Some(Arc::new(Stream::to(std::io::stdout()))),
             AuditTo::File(path) => Some(Arc::new(Stream::to_file(path)?)),
         };
         let log = self.log(filter(self.filter.as_deref())?);

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,30 +14,29 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 /// The stream.
-#[derive(Debug)]
 pub struct Stream {
     path: Option<PathBuf>,
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
-    sink: Sink,
+    sink: Box<dyn Write + Send>,
     /// Lines that could not be written, and why.
     failed: Vec<(String, String)>,
 }
 
-#[derive(Debug)]
-enum Sink {
-    Output,
-    File(File),
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Stream {
-    /// To standard output.
+    /// To whatever takes lines, as standard output.
     #[must_use]
-    pub fn to_standard_output() -> Self {
-        Self { path: None, state: Mutex::new(State { sink: Sink::Output, failed: Vec::new() }) }
+    pub fn to(sink: impl Write + Send + 'static) -> Self {
+        let state = State { sink: Box::new(sink), failed: Vec::new() };
+        Self { path: None, state: Mutex::new(state) }
     }
 
     /// To the end of a file, which is made if need be.
@@ -45,9 +44,7 @@ impl Stream {
     /// # Errors
     /// A sentence on why not.
     pub fn to_file(path: &Path) -> Result<Self, String> {
-        let sink = Sink::File(open(path)?);
-        let state = Mutex::new(State { sink, failed: Vec::new() });
-        Ok(Self { path: Some(path.to_owned()), state })
+        Ok(Self { path: Some(path.to_owned()), ..Self::to(open(path)?) })
     }
 
     /// Opens the file anew; what was open before is kept if that fails.
@@ -57,7 +54,7 @@ impl Stream {
     pub fn reopen(&self) -> Result<(), String> {
         if let Some(path) = &self.path {
             let file = open(path)?;
-            self.state().sink = Sink::File(file);
+            self.state().sink = Box::new(file);
         }
         Ok(())
     }
@@ -69,28 +66,16 @@ impl Stream {
 
     fn write(&self, line: &str) {
         let mut state = self.state();
-        if let Err(error) = state.sink.write(line) {
+        // In one piece, so that whoever reads at the same time sees whole lines.
+        let whole = format!("{line}\n");
+        let written = state.sink.write_all(whole.as_bytes()).and_then(|()| state.sink.flush());
+        if let Err(error) = written {
             state.failed.push((line.to_owned(), error.to_string()));
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Sink {
-    /// The line and its end in one piece, so that whoever reads at the same time sees whole lines.
-    fn write(&mut self, line: &str) -> io::Result<()> {
-        let line = format!("{line}\n");
-        match self {
-            Self::Output => {
-                let mut output = io::stdout().lock();
-                output.write_all(line.as_bytes())?;
-                output.flush()
-            }
-            Self::File(file) => file.write_all(line.as_bytes()),
-        }
     }
 }
 
