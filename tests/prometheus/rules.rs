@@ -26,7 +26,7 @@ fn each_alert_fires_when_it_should() {
     assert!(content, "{said}");
     for alert in alerts() {
         let is_tested =
-            include_str!("alerts_test.yaml").contains(&format!("alertname: {}\n", alert.name));
+            include_str!("alerts_test.yaml").contains(&format!("alertname=\"{}\"", alert.name));
         assert!(is_tested, "no case for {}", alert.name);
     }
 }
