@@ -45,7 +45,7 @@ impl Source {
             }
             _ => {
                 let add = |search: &mut Search, fleet| search.add(fleet, wanted);
-                cluster.gather(&reach, None, Search::default(), add).await?.gathered
+                cluster.gather(&reach, None, Search::default(), add).await?
             }
         };
         let place = match &reach {
@@ -125,7 +125,7 @@ async fn one_fleet(
     // Who else could be meant is worth a list.
     let reach = Reach::Namespace(namespace.to_owned());
     let add = |search: &mut Search, fleet| search.add(fleet, wanted);
-    Ok(cluster.gather(&reach, None, Search::default(), add).await?.gathered)
+    cluster.gather(&reach, None, Search::default(), add).await
 }
 
 fn read<K: crate::plan::Kind>(object: &Object) -> Result<Live<K>, Failure> {
