@@ -11,6 +11,8 @@
 
 pub mod conditions;
 pub mod difference;
+pub mod evidence;
+pub mod explanation;
 pub mod facts;
 pub mod fleet;
 pub mod governance;

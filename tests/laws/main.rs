@@ -3,6 +3,7 @@
 
 mod agreement;
 mod difference;
+mod explanation;
 mod force;
 mod generate;
 mod holds;
