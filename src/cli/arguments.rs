@@ -52,6 +52,7 @@ pub enum Once {
     /// Release the emergency brake
     Resume(brake::ResumeArgs),
     /// Turn an inventory in CSV into fleets
+    #[command(after_help = import::EXAMPLES)]
     Import(import::Args),
     /// Print the two CustomResourceDefinitions
     ///

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::table::printable;
+use crate::cli::terminal::table::printable;
 
 /// What a column can hold of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,17 +28,39 @@ const FIELDS: [(Field, &str, &[&str]); 11] = [
         Field::Name,
         "name",
         &[
-            "name", "client", "clientname", "clientid", "device", "deviceid", "deviceuuid",
-            "machineid", "asset", "assetid", "assetname", "assettag", "assetnumber", "serial",
-            "serialno", "serialnumber", "uuid",
+            "name",
+            "client",
+            "clientname",
+            "clientid",
+            "device",
+            "deviceid",
+            "deviceuuid",
+            "machineid",
+            "asset",
+            "assetid",
+            "assetname",
+            "assettag",
+            "assetnumber",
+            "serial",
+            "serialno",
+            "serialnumber",
+            "uuid",
         ],
     ),
     (
         Field::Computer,
         "computer",
         &[
-            "computer", "computername", "host", "hostname", "machine", "machinename",
-            "devicename", "netbiosname", "pcname", "workstation",
+            "computer",
+            "computername",
+            "host",
+            "hostname",
+            "machine",
+            "machinename",
+            "devicename",
+            "netbiosname",
+            "pcname",
+            "workstation",
         ],
     ),
     (
@@ -50,31 +72,63 @@ const FIELDS: [(Field, &str, &[&str]); 11] = [
         Field::LastUser,
         "lastUser",
         &[
-            "lastuser", "lastusername", "lastloggedinuser", "lastloggedonuser", "lastloginuser",
-            "lastlogonuser", "lastlogonusername", "loggedinuser", "loggedonuser", "currentuser",
-            "user", "username",
+            "lastuser",
+            "lastusername",
+            "lastloggedinuser",
+            "lastloggedonuser",
+            "lastloginuser",
+            "lastlogonuser",
+            "lastlogonusername",
+            "loggedinuser",
+            "loggedonuser",
+            "currentuser",
+            "user",
+            "username",
         ],
     ),
     (
         Field::Version,
         "version",
         &[
-            "version", "clientversion", "currentclientversion", "currentversion", "agentversion",
-            "installedversion", "softwareversion", "productversion",
+            "version",
+            "clientversion",
+            "currentclientversion",
+            "currentversion",
+            "agentversion",
+            "installedversion",
+            "softwareversion",
+            "productversion",
         ],
     ),
     (
         Field::StagedVersion,
         "stagedVersion",
-        &["stagedversion", "staged", "stagedclientversion", "pendingversion", "pendingclientversion"],
+        &[
+            "stagedversion",
+            "staged",
+            "stagedclientversion",
+            "pendingversion",
+            "pendingclientversion",
+        ],
     ),
     (
         Field::LastSeen,
         "lastSeen",
         &[
-            "lastseen", "lastseenat", "lastcontact", "lastcontacttime", "lastcheckin",
-            "lastcheckintime", "lastcommunication", "lastsync", "lastsynctime", "lastonline",
-            "lastconnected", "lastactive", "lastheard", "lastreported",
+            "lastseen",
+            "lastseenat",
+            "lastcontact",
+            "lastcontacttime",
+            "lastcheckin",
+            "lastcheckintime",
+            "lastcommunication",
+            "lastsync",
+            "lastsynctime",
+            "lastonline",
+            "lastconnected",
+            "lastactive",
+            "lastheard",
+            "lastreported",
         ],
     ),
     (Field::TimeZone, "timeZone", &["timezone", "timezonename", "timezoneid", "tz"]),
@@ -99,6 +153,14 @@ impl Field {
     /// Its name, as `--column` takes it.
     pub fn name(self) -> &'static str {
         FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// Where it stands in a client.
+    pub fn path(self) -> String {
+        match self {
+            Self::Name | Self::TimeZone => self.name().to_owned(),
+            _ => format!("reported.{}", self.name()),
+        }
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -155,8 +217,11 @@ pub(super) fn find(
     fields.sort_unstable();
     let labels = search.labels(groups);
     if !fields.iter().any(|(field, _)| *field == Field::Name) && search.problems.is_empty() {
-        search.unknown("no column holds the names of the clients: name the one that stays the same \
-             for the life of the device, as `--column name='Asset ID'`".to_owned());
+        search.unknown(
+            "no column holds the names of the clients: name the one that stays the same \
+             for the life of the device, as `--column name='Asset ID'`"
+                .to_owned(),
+        );
     }
     if search.needs_titles {
         search.problems.push(format!("the columns are {}", titles(header)));
@@ -190,7 +255,8 @@ impl Search<'_> {
         for Mapping { field, title } in mappings {
             let name = field.name();
             if told.iter().any(|(known, _)| known == field) {
-                let problem = format!("`--column {name}=…` is given twice: leave one of the two out");
+                let problem =
+                    format!("`--column {name}=…` is given twice: leave one of the two out");
                 self.problems.push(problem);
             } else if title.is_empty() {
                 told.push((*field, None));
@@ -208,7 +274,8 @@ impl Search<'_> {
             (0..self.header.len()).filter(|at| matches(&self.header[*at])).collect()
         };
         let exact = at(&|known| known == title);
-        let found = if exact.is_empty() { at(&|known| plain(known) == plain(title)) } else { exact };
+        let found =
+            if exact.is_empty() { at(&|known| plain(known) == plain(title)) } else { exact };
         match found[..] {
             [column] => return Some(column),
             [] => self.unknown(format!("`{flag}{}`: there is no such column", printable(title))),
@@ -240,9 +307,13 @@ impl Search<'_> {
                 _ => {
                     let found: Vec<String> =
                         found.iter().map(|at| self.header[*at].clone()).collect();
+                    let none = match field {
+                        Field::Name => String::new(),
+                        _ => format!(", or none with `--column {name}=`"),
+                    };
                     self.problems.push(format!(
                         "{} can each be the column of `{name}`: name the one that is, as `--column \
-                         {name}='{}'`, or none with `--column {name}=`",
+                         {name}='{}'`{none}",
                         titles(&found),
                         found.first().map_or("", String::as_str)
                     ));
@@ -328,14 +399,34 @@ mod tests {
     #[test]
     fn titles_of_inventory_tools_are_recognised_in_any_order() {
         let columns = found(
-            &["Last logged-in user", "IP Address", "Serial", "Agent_Version", "COMPUTER NAME", "Rack",
-              "Last Contact", "Time Zone", "last error version"],
-            &[], &["Rack"],
-        ).expect("all are known");
-        assert_eq!(columns.fields, [
-            (Field::Name, 2), (Field::Computer, 4), (Field::Ip, 1), (Field::LastUser, 0),
-            (Field::Version, 3), (Field::LastSeen, 6), (Field::TimeZone, 7), (Field::ErrorVersion, 8),
-        ]);
+            &[
+                "Last logged-in user",
+                "IP Address",
+                "Serial",
+                "Agent_Version",
+                "COMPUTER NAME",
+                "Rack",
+                "Last Contact",
+                "Time Zone",
+                "last error version",
+            ],
+            &[],
+            &["Rack"],
+        )
+        .expect("all are known");
+        assert_eq!(
+            columns.fields,
+            [
+                (Field::Name, 2),
+                (Field::Computer, 4),
+                (Field::Ip, 1),
+                (Field::LastUser, 0),
+                (Field::Version, 3),
+                (Field::LastSeen, 6),
+                (Field::TimeZone, 7),
+                (Field::ErrorVersion, 8),
+            ]
+        );
         assert_eq!(columns.labels, [("rack".to_owned(), 5)]);
         assert!(columns.unused.is_empty());
     }
@@ -346,9 +437,13 @@ mod tests {
             &["Device ID", "Asset", "Version", "Build", "Cost Center (€)"],
             &["name=asset", "version=Build", "lastSeen="],
             &["Cost Center (€)", "Version=example.com/v"],
-        ).expect("all are known");
+        )
+        .expect("all are known");
         assert_eq!(columns.fields, [(Field::Name, 1), (Field::Version, 3)]);
-        assert_eq!(columns.labels, [("cost-center".to_owned(), 4), ("example.com/v".to_owned(), 2)]);
+        assert_eq!(
+            columns.labels,
+            [("cost-center".to_owned(), 4), ("example.com/v".to_owned(), 2)]
+        );
         assert_eq!(columns.unused, ["Device ID"]);
     }
 
@@ -357,10 +452,26 @@ mod tests {
         let said = |header: &[&str], mappings: &[&str], groups: &[&str]| {
             found(header, mappings, groups).expect_err("it cannot be told").join("\n")
         };
-        insta::assert_snapshot!(said(&["Serial", "Asset Tag", "Version"], &[], &[]), @"");
-        insta::assert_snapshot!(said(&["Site", "Version"], &[], &[]), @"");
-        insta::assert_snapshot!(said(&["Name", "Site"], &["version=Bild", "name=Name", "name=Site"], &[]), @"");
-        insta::assert_snapshot!(said(&["Name", "Site", "site", "!"], &[], &["SITE", "!", "Floor", "Name=x", "Site=x"]), @"");
+        insta::assert_snapshot!(said(&["Serial", "Asset Tag", "Version"], &[], &[]), @"`Serial`, `Asset Tag` can each be the column of `name`: name the one that is, as `--column name='Serial'`");
+        insta::assert_snapshot!(said(&["Name", "User", "Current User"], &[], &[]), @"`User`, `Current User` can each be the column of `lastUser`: name the one that is, as `--column lastUser='User'`, or none with `--column lastUser=`");
+        insta::assert_snapshot!(said(&["Site", "Version"], &[], &[]), @r"
+        no column holds the names of the clients: name the one that stays the same for the life of the device, as `--column name='Asset ID'`
+        the columns are `Site`, `Version`
+        ");
+        let twice = ["version=Bild", "name=Name", "name=Site"];
+        insta::assert_snapshot!(said(&["Name", "Site"], &twice, &[]), @r"
+        `--column version=Bild`: there is no such column
+        `--column name=…` is given twice: leave one of the two out
+        the columns are `Name`, `Site`
+        ");
+        let groups = ["SITE", "!", "Floor", "Name=x", "Site=x"];
+        insta::assert_snapshot!(said(&["Name", "Site", "site", "!"], &[], &groups), @r"
+        `--group-by SITE`: 2 columns have this title: rename all but one
+        `--group-by !`: no label can be named after it: name its key, as `--group-by '!=site'`
+        `--group-by Floor`: there is no such column
+        two columns would be the label `x`: name another key for one of them, as `--group-by 'Site=site'`
+        the columns are `Name`, `Site`, `site`, `!`
+        ");
         assert!(mapping("nmae=x").is_err() && mapping("name").is_err());
     }
 }

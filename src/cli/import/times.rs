@@ -35,12 +35,16 @@ pub(super) fn format(text: &str) -> Result<String, String> {
 
 impl Times {
     /// The instant of a cell, as the API takes it. RFC 3339 stays as it is written.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, to be said after it.
     pub fn read(&self, cell: &str) -> Result<String, String> {
         if DateTime::parse_from_rfc3339(cell).is_ok() {
             return Ok(cell.to_owned());
         }
         let Some(format) = &self.format else {
-            return Err("this is not RFC 3339, as 2026-11-24T12:00:00Z: tell how it is written, as \
+            return Err("is not RFC 3339, as 2026-11-24T12:00:00Z: tell how it is written, as \
                         --time-format '%d.%m.%Y %H:%M', and in which zone, as --time-zone \
                         Europe/Berlin"
                 .to_owned());
@@ -49,13 +53,14 @@ impl Times {
             return Ok(written(instant.to_utc()));
         }
         let local = local(cell, format).ok_or_else(|| {
-            format!("this is neither RFC 3339 nor written as --time-format '{format}' says")
+            format!("is neither RFC 3339 nor written as --time-format '{format}' says")
         })?;
         let zone = self.zone.as_ref().ok_or_else(|| {
-            "this tells no offset from UTC: name its zone, as --time-zone Europe/Berlin".to_owned()
+            "tells no offset from UTC: name its zone, as --time-zone Europe/Berlin".to_owned()
         })?;
-        let instant = instant(local, zone)
-            .ok_or_else(|| format!("the clocks of {zone} never showed this: they were put forward"))?;
+        let instant = instant(local, zone).ok_or_else(|| {
+            format!("is a time that the clocks of {zone} never showed: they were put forward")
+        })?;
         Ok(written(instant))
     }
 }
@@ -129,8 +134,8 @@ mod tests {
             (times("%d.%m.%Y %H:%M", ""), "22.11.2026 08:15", "--time-zone"),
             (times("%d.%m.%Y %H:%M", "UTC"), "11/22/2026 08:15", "neither RFC 3339 nor"),
             (times("%d.%m.%Y %H:%M", "UTC"), "22.11.2026", "neither RFC 3339 nor"),
-            (times("%d.%m.%Y %H:%M", "Europe/Berlin"), "29.03.2026 02:30", "never showed this"),
-            (times("%d.%m.%Y %H:%M", "Pacific/Apia"), "30.12.2011 12:00", "never showed this"),
+            (times("%d.%m.%Y %H:%M", "Europe/Berlin"), "29.03.2026 02:30", "never showed"),
+            (times("%d.%m.%Y %H:%M", "Pacific/Apia"), "30.12.2011 12:00", "never showed"),
         ] {
             let said = times.read(cell).expect_err(cell);
             assert!(said.contains(wanted), "{cell}: {said}");

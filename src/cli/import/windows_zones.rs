@@ -7,7 +7,7 @@ use crate::values::Zone;
 ///
 /// # Errors
 ///
-/// A sentence that names the nearest spelling, if there is one.
+/// What is wrong with it, to be said after it; with the nearest spelling, if there is one.
 pub(super) fn zone(name: &str) -> Result<Zone, String> {
     if let Some(zone) = Zone::named(name).or_else(|| Zone::named(of_windows(name)?)) {
         return Ok(zone);
@@ -20,7 +20,7 @@ pub(super) fn zone(name: &str) -> Result<Zone, String> {
         || "write one of either, as Europe/Berlin or W. Europe Standard Time".to_owned(),
         |nearest| format!("did you mean `{nearest}`?"),
     );
-    Err(format!("this is no time zone of IANA and none of Windows: {hint}"))
+    Err(format!("is no time zone of IANA and none of Windows: {hint}"))
 }
 
 /// The IANA name of a zone of Windows.
@@ -181,8 +181,13 @@ mod tests {
         assert_eq!(TABLE.len(), 139);
         assert!(TABLE.is_sorted_by(|a, b| a.0 < b.0));
         for (windows, iana) in TABLE {
-            assert_eq!(Zone::named(iana).map(|zone| zone.name().to_owned()).as_deref(), Some(*iana));
-            assert!(zone(windows).is_ok_and(|zone| zone.name() == *iana || zone.name() == *windows));
+            assert_eq!(
+                Zone::named(iana).map(|zone| zone.name().to_owned()).as_deref(),
+                Some(*iana)
+            );
+            assert!(
+                zone(windows).is_ok_and(|zone| zone.name() == *iana || zone.name() == *windows)
+            );
         }
     }
 
