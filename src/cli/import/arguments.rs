@@ -44,86 +44,86 @@ const PREFIX: usize = bounds::LABEL - 6;
 pub(crate) struct Args {
     /// The export, or - for standard input
     #[arg(value_name = "FILE.csv")]
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
     /// Name the fleets PREFIX-001, PREFIX-002 and so on; they are labelled clientfleet.dev/import: PREFIX
     #[arg(long, value_name = "PREFIX", value_parser = prefix)]
-    pub fleet: String,
+    pub(super) fleet: String,
     /// The fleet of the same namespace whose package all of them use
     #[arg(long, value_name = "FLEET")]
-    pub package_from: String,
+    pub(super) package_from: String,
     /// The namespace of the fleets; default: the context's
     #[arg(short, long, value_name = "NAME")]
-    pub namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     /// How many clients a new one goes to, at most; nobody moves when it becomes less
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=250))]
-    pub shard_size: u16,
+    pub(super) shard_size: u16,
     /// A label of the fleets; can be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
-    pub labels: Vec<(String, String)>,
+    pub(super) labels: Vec<(String, String)>,
     /// The time zone of clients that name none, by IANA's or Windows' name
-    #[arg(long, value_name = "ZONE", value_parser = windows_zones::zone)]
-    pub fleet_time_zone: Option<Zone>,
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    pub(super) fleet_time_zone: Option<Zone>,
 
     /// Take a field from this column, as name='Asset ID'; from none, as ip=; can be given several
     /// times. Fields: name, computer, ip, lastUser, version, stagedVersion, lastSeen, timeZone,
     /// lastError.version, lastError.message, lastError.time
     #[arg(long = "column", value_name = "FIELD=COLUMN", value_parser = columns::mapping)]
-    pub columns: Vec<Mapping>,
+    pub(super) columns: Vec<Mapping>,
     /// Make a label of each client of this column; its key is the column's title in small letters,
     /// or as given; up to four times
     #[arg(long, value_name = "COLUMN[=KEY]")]
-    pub group_by: Vec<String>,
+    pub(super) group_by: Vec<String>,
     /// What separates cells; default: what the header shows, of comma, semicolon and tab (\t)
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
-    pub separator: Option<u8>,
+    pub(super) separator: Option<u8>,
     /// How the export is encoded, as windows-1252; default: UTF-8, or UTF-16 as spreadsheets write it
     #[arg(long, value_name = "NAME", value_parser = text::encoding)]
-    pub encoding: Option<&'static Encoding>,
+    pub(super) encoding: Option<&'static Encoding>,
     /// Take cells with exactly this text, as N/A, as empty; can be given several times
     #[arg(long = "empty", value_name = "TEXT")]
-    pub empty: Vec<String>,
+    pub(super) empty: Vec<String>,
     /// How times are written that are not RFC 3339, as '%d.%m.%Y %H:%M' (strftime of chrono); without a
     /// time of day the day's begin counts
     #[arg(long, value_name = "FORMAT", value_parser = times::format)]
-    pub time_format: Option<String>,
+    pub(super) time_format: Option<String>,
     /// The zone of times that tell no offset; of one that comes twice when clocks are put back the
     /// earlier counts
-    #[arg(long, value_name = "ZONE", requires = "time_format", value_parser = windows_zones::zone)]
-    pub time_zone: Option<Zone>,
+    #[arg(long, value_name = "ZONE", requires = "time_format", value_parser = zone)]
+    pub(super) time_zone: Option<Zone>,
     /// Make one line of error messages, without <, > and &, and cut them to 128 characters
     #[arg(long)]
-    pub shorten_messages: bool,
+    pub(super) shorten_messages: bool,
     /// Leave bad rows out, instead of stopping
     #[arg(long)]
-    pub skip_invalid: bool,
+    pub(super) skip_invalid: bool,
     /// How many clients may leave, as a share of all or a number
     #[arg(long, value_name = "N|N%", default_value = "5%", value_parser = outcome::limit)]
-    pub max_removals: Limit,
+    pub(super) max_removals: Limit,
     /// Remove fleets of this import in which no client is left
     #[arg(long)]
-    pub prune: bool,
+    pub(super) prune: bool,
 
     /// Contact no cluster: the fleets that there are come from --previous
-    #[arg(long, conflicts_with_all = ["apply", "kubeconfig", "context"])]
-    pub local: bool,
+    #[arg(long, conflicts_with_all = ["apply", "dry_run", "force_conflicts", "kubeconfig", "context"])]
+    pub(super) local: bool,
     /// What was printed last time: a file, a folder, or - for standard input; can be given several times
     #[arg(long, value_name = "FILE", requires = "local")]
-    pub previous: Vec<PathBuf>,
+    pub(super) previous: Vec<PathBuf>,
     /// Write to the cluster, by server-side apply as clientfleet-import, what differs
     #[arg(long)]
-    pub apply: bool,
+    pub(super) apply: bool,
     /// Write nothing: client compares only, server lets the API server judge as well
     #[arg(long, value_enum, value_name = "MODE", default_value_t = DryRun::None, requires = "apply")]
-    pub dry_run: DryRun,
+    pub(super) dry_run: DryRun,
     /// Take over fields that other managers own
     #[arg(long, requires = "apply")]
-    pub force_conflicts: bool,
+    pub(super) force_conflicts: bool,
     /// How to print the fleets
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Yaml, conflicts_with = "apply")]
-    pub output: Format,
+    pub(super) output: Format,
     /// Which cluster.
     #[command(flatten)]
-    pub connection: Connection,
+    pub(super) connection: Connection,
 }
 
 /// Whether something is written.
@@ -143,7 +143,7 @@ pub(crate) enum Format {
 
 impl Args {
     /// How cells are read.
-    pub fn reading(&self) -> Reading {
+    pub(super) fn reading(&self) -> Reading {
         Reading {
             times: Times { format: self.time_format.clone(), zone: self.time_zone.clone() },
             empty: self.empty.clone(),
@@ -152,7 +152,7 @@ impl Args {
     }
 
     /// What is wanted of the fleets.
-    pub fn wish(&self) -> Result<Wish, Failure> {
+    pub(super) fn wish(&self) -> Result<Wish, Failure> {
         let mut problems = Vec::new();
         let mut labels = BTreeMap::new();
         for (key, value) in &self.labels {
@@ -191,7 +191,7 @@ impl Args {
     }
 
     /// Refuses keys that no client's label can have, before every row is refused for them.
-    pub fn check_labels(&self, labels: &[(String, usize)]) -> Result<(), Failure> {
+    pub(super) fn check_labels(&self, labels: &[(String, usize)]) -> Result<(), Failure> {
         let labels: Map<String, Value> =
             labels.iter().map(|(key, _)| (key.clone(), json!("a"))).collect();
         let clients = json!([{ "name": "a", "labels": labels }]);
@@ -235,6 +235,10 @@ fn prefix(text: &str) -> Result<String, String> {
              with a letter or digit, as emea"
         ))
     }
+}
+
+fn zone(name: &str) -> Result<Zone, String> {
+    windows_zones::zone(name).map_err(|reason| format!("it {reason}"))
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

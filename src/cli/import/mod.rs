@@ -86,7 +86,7 @@ fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>
     arguments.check_labels(&columns.labels)?;
     words::unused(remarks, &columns.unused);
     let inventory = rows::read(&sheet, &columns, &arguments.reading());
-    words::bad_rows(remarks, &inventory, arguments.skip_invalid);
+    words::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
     Ok(Some(inventory).filter(|inventory| inventory.bad.is_empty() || arguments.skip_invalid))
 }
 

@@ -3,6 +3,8 @@
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
+/// How a file of a spreadsheet begins, and every other ZIP archive.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
 /// As much of a file is looked at to recognise UTF-16 without a byte order mark: its header.
 const SAMPLE: usize = 256;
 
@@ -23,6 +25,9 @@ pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
 ///
 /// A sentence that names the line, where the bytes are no text.
 pub(super) fn decode(bytes: &[u8], told: Option<&'static Encoding>) -> Result<String, String> {
+    if bytes.starts_with(ARCHIVE) {
+        return Err("this is a spreadsheet or an archive, no text: save it as CSV".to_owned());
+    }
     let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| {
         let recognised = || recognise(&bytes[..bytes.len().min(SAMPLE)]).unwrap_or(UTF_8);
         (told.unwrap_or_else(recognised), 0)
@@ -119,6 +124,7 @@ mod tests {
         let mut cut = utf_16("\u{feff}Name\r\nLT-1", u16::to_le_bytes);
         cut.push(b'x');
         assert!(fault(&cut).starts_with("line 2: this is not UTF-16LE text"), "{}", fault(&cut));
-        assert_eq!(fault(b"PK\x03\x04\n\0"), "line 2: a NUL byte: this is not a text file");
+        assert!(fault(b"PK\x03\x04\n\0").contains("save it as CSV"));
+        assert_eq!(fault(b"Name\n\0"), "line 2: a NUL byte: this is not a text file");
     }
 }

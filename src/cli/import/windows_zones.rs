@@ -17,7 +17,7 @@ pub(super) fn zone(name: &str) -> Result<Zone, String> {
         found.map(|(windows, _)| (*windows).to_owned())
     });
     let hint = nearest.map_or_else(
-        || "write one of either, as Europe/Berlin or W. Europe Standard Time".to_owned(),
+        || "write a name of either, as Europe/Berlin or W. Europe Standard Time".to_owned(),
         |nearest| format!("did you mean `{nearest}`?"),
     );
     Err(format!("is no time zone of IANA and none of Windows: {hint}"))
@@ -200,9 +200,9 @@ mod tests {
         for (wrong, hint) in [
             ("europe/berlin", "did you mean `Europe/Berlin`?"),
             ("w. europe standard time", "did you mean `W. Europe Standard Time`?"),
-            ("Mars/Olympus", "write one of either"),
-            ("CEST", "write one of either"),
-            ("", "write one of either"),
+            ("Mars/Olympus", "write a name of either"),
+            ("CEST", "write a name of either"),
+            ("", "write a name of either"),
         ] {
             let said = name(wrong).expect_err(wrong);
             assert!(said.contains(hint), "{wrong}: {said}");

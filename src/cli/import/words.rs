@@ -40,24 +40,24 @@ pub(super) fn unused(remarks: &mut String, titles: &[String]) {
 }
 
 /// The bad rows, and what follows from them.
-pub(super) fn bad_rows(remarks: &mut String, inventory: &Inventory, skip: bool) {
+pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, skip: bool) {
     let word = if skip { "warning" } else { "error" };
     for bad in inventory.bad.iter().take(BAD_ROWS) {
-        *remarks += &format!("{word}: {}\n", bad_row(bad));
+        *remarks += &format!("{word}: {file}: {}\n", bad_row(bad));
     }
     let more = inventory.bad.len().saturating_sub(BAD_ROWS);
     if more > 0 {
-        *remarks += &format!("{word}: and {more} more\n");
+        *remarks += &format!("{word}: {file}: and {more} more\n");
     }
     let mut lines: Vec<usize> = inventory.bad.iter().map(|bad| bad.line).collect();
     lines.dedup();
     let (bad, rows) = (lines.len(), inventory.rows);
     let (are, them) = if bad == 1 { ("is", "it") } else { ("are", "them") };
     if bad > 0 && skip {
-        *remarks += &format!("warning: {bad} of {rows} rows {are} left out\n");
+        *remarks += &format!("warning: {file}: {bad} of {rows} rows {are} left out\n");
     } else if bad > 0 {
         *remarks += &format!(
-            "error: {bad} of {rows} rows {are} bad, so nothing is imported: mend {them}, or leave \
+            "error: {file}: {bad} of {rows} rows {are} bad, so nothing is imported: mend {them}, or leave \
              {them} out with --skip-invalid\n"
         );
     }
@@ -106,37 +106,48 @@ pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventor
         text.push('\n');
     };
     if outcome.kept > 0 {
-        let clients = clients(outcome.kept);
-        remark(format!("{clients} whose row is bad stay as they are in their fleets"));
+        let stay = of(
+            outcome.kept,
+            "stays as it is, because its row is bad",
+            "stay as they are, because their rows are bad",
+        );
+        remark(stay);
     }
     if outcome.in_doubt > 0 {
-        remark(format!(
-            "warning: {} of the fleets are not in the export, but stay: {} bad rows do not tell whose \
-             they are",
-            clients(outcome.in_doubt),
-            inventory.unidentified
-        ));
+        let stay = of(
+            outcome.in_doubt,
+            "is not in the export, but stays",
+            "are not in the export, but stay",
+        );
+        let why = match inventory.unidentified {
+            1 => "one bad row does not tell whose it is".to_owned(),
+            rows => format!("{rows} bad rows do not tell whose they are"),
+        };
+        remark(format!("warning: {stay}: {why}"));
     }
     if !outcome.held_by_others.is_empty() {
+        let number = outcome.held_by_others.len();
         remark(format!(
-            "warning: {} gone from the export stay in their fleets, because other field managers \
-             list them as well: {}",
-            clients(outcome.held_by_others.len()),
+            "warning: {}, because other field managers list what the import does not any more: {}",
+            of(
+                number,
+                "is gone from the export and stays in its fleet",
+                "are gone from the export and stay in their fleets"
+            ),
             names(&outcome.held_by_others)
         ));
     }
     if inventory.unreadable_versions > 0 {
-        remark(format!(
-            "{} report a version that cannot be read, and are Blocked (ClientVersionUnreadable) or \
-             OtherVersionStaged until they report another",
-            clients(inventory.unreadable_versions)
+        remark(of(
+            inventory.unreadable_versions,
+            "reports a version that cannot be read",
+            "report a version that cannot be read",
         ));
     }
     if inventory.unreadable_ips > 0 {
+        let reports = of(inventory.unreadable_ips, "reports", "report");
         remark(format!(
-            "{} report something else than one IPv4 or IPv6 address, and are in no network that a \
-             policy names",
-            clients(inventory.unreadable_ips)
+            "{reports} an address that is not one of IPv4 or IPv6, and is in no network"
         ));
     }
     let empty: Vec<Text> = outcome
@@ -151,6 +162,11 @@ pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventor
         let (number, names) = (empty.len(), names(&empty));
         remark(format!("{number} {fleets} no clients left: {names}; --prune removes {them}"));
     }
+}
+
+/// `1 client stays`, `2 clients stay`.
+fn of(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", clients(number), if number == 1 { one } else { many })
 }
 
 fn clients(number: usize) -> String {
@@ -170,7 +186,7 @@ pub(super) fn printed(outcome: &Outcome) -> String {
     let count = |change| count(outcome, change);
     let pruned = match count(Change::Pruned) {
         0 => String::new(),
-        pruned => format!("without {pruned} emptied, "),
+        pruned => format!("pruned {pruned}, "),
     };
     format!(
         "new {}, changed {}, {pruned}unchanged {} fleets; {}\n",
