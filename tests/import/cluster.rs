@@ -155,6 +155,22 @@ fn a_run_that_was_killed_is_completed_by_the_next() {
 }
 
 #[test]
+fn a_client_whose_row_is_bad_stays_as_it_is() {
+    let ns = "import-bad-row";
+    with_server(ns);
+    apply(ns, &[], &export(&FIRST));
+    let before = fleets(ns)["emea-001"]["spec"].clone();
+    let bad =
+        "name,version,time zone\nA,3.60,CEST\nB,3.58,\nC,3.58,\nD,3.58,\nE,3.59,\nF,3.59,CEST\n";
+    let said = apply(ns, &["--skip-invalid"], bad);
+    assert!(
+        said.contains("created 0, changed 1, unchanged 2 fleets; 0 clients new, 0 gone"),
+        "{said}"
+    );
+    assert_eq!(fleets(ns)["emea-001"]["spec"], before);
+}
+
+#[test]
 fn imports_do_not_touch_each_other() {
     let ns = "import-two";
     with_server(ns);

@@ -171,12 +171,15 @@ impl Writer<'_> {
     }
 
     fn trouble(&self, verb: &str, name: &str, error: &Error) -> Trouble {
-        let doing = format!("{verb} clientfleet {name} in namespace {}", self.namespace);
         // What is refused of one fleet may be all right in another; no answer is none to the next.
         let is_general = match error {
-            Error::Api(status) => status.code == 401 || status.is_forbidden(),
+            // Not found is the namespace, or the definition.
+            Error::Api(status) => matches!(status.code, 401 | 403 | 404),
             _ => true,
         };
+        let what =
+            if is_general { "clientfleets".to_owned() } else { format!("clientfleet {name}") };
+        let doing = format!("{verb} {what} in namespace {}", self.namespace);
         Trouble { sentences: vec![sentence(&doing, error)], is_general }
     }
 }
@@ -205,9 +208,9 @@ fn conflicts(name: &str, status: &Status) -> Vec<String> {
             let manager = message.split('"').nth(1).unwrap_or("another manager");
             let text = format!(
                 "ClientFleet {name}, {}: {manager} owns this field and has written something else: \
-                 leave its column out with `--column FIELD=`, let {manager} give it up, or take it \
-                 over with --force-conflicts",
-                field.trim_start_matches('.')
+                 {}let {manager} give it up, or take it over with --force-conflicts",
+                field.trim_start_matches('.'),
+                way_out(field)
             );
             printable(&text).into_owned()
         })
@@ -217,4 +220,19 @@ fn conflicts(name: &str, status: &Status) -> Vec<String> {
         sentences.push(format!("ClientFleet {name}: {more} more fields are owned by others"));
     }
     sentences
+}
+
+/// How the import can do without a field, as far as it can.
+fn way_out(field: &str) -> String {
+    let of_client = field.strip_prefix(".spec.clients[").and_then(|field| field.rsplit_once("]."));
+    match of_client.map(|(_, field)| field) {
+        Some(field) if field.starts_with("labels") => "leave its --group-by out, ".to_owned(),
+        Some(field) if field != "name" => {
+            let field = field.strip_prefix("reported.").unwrap_or(field);
+            format!("leave its column out with `--column {field}=`, ")
+        }
+        _ if field == ".spec.timeZone" => "leave --fleet-time-zone out, ".to_owned(),
+        _ if field.starts_with(".metadata.labels") => "leave this --label out, ".to_owned(),
+        _ => String::new(),
+    }
 }

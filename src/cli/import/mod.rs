@@ -40,26 +40,37 @@ pub(super) use self::arguments::EXAMPLES;
 
 /// Imports.
 pub(super) async fn run(arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
-    let mut said = Said::default();
-    let inventory = match inventory(arguments, &mut said.remarks)? {
-        Some(inventory) => inventory,
-        None => return Ok(Said { code: WRONG_INPUT, ..said }),
-    };
+    let mut remarks = String::new();
+    // What was noticed on the way is told beside what went wrong.
+    match import(arguments, &mut remarks).await {
+        Ok((output, code)) => Ok(Said { output, remarks, code }),
+        Err(failure) => {
+            let Said { remarks: errors, code, .. } = Said::from(failure);
+            Ok(Said { remarks: remarks + &errors, code, ..Said::default() })
+        }
+    }
+}
+
+/// Standard output and the exit code.
+async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), Failure> {
     let wish = arguments.wish()?;
-    let (wish, outcome, cluster) = if arguments.local {
-        let outcome = locally(arguments, &inventory, &wish, &mut said.remarks)?;
-        (wish, outcome, None)
-    } else {
-        let cluster = Cluster::connect(&arguments.connection).await?;
-        let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace).clone();
-        let wish = Wish { namespace: Some(namespace), ..wish };
-        let outcome = in_cluster(arguments, &cluster, &inventory, &wish, &mut said.remarks).await?;
-        (wish, outcome, Some(cluster))
+    let Some(inventory) = inventory(arguments, remarks)? else {
+        return Ok((String::new(), WRONG_INPUT));
     };
-    words::remarks(&mut said.remarks, &outcome, &inventory, &wish);
-    match cluster.filter(|_| arguments.apply) {
-        Some(cluster) => apply(arguments, &cluster, &wish, &outcome, said).await,
-        None => print(arguments, &outcome, said),
+    if arguments.local {
+        let outcome = locally(arguments, &inventory, &wish, remarks)?;
+        words::remarks(remarks, &outcome, &inventory, &wish);
+        return Ok((print(arguments, &outcome, remarks)?, 0));
+    }
+    let cluster = Cluster::connect(&arguments.connection).await?;
+    let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace).clone();
+    let wish = Wish { namespace: Some(namespace), ..wish };
+    let outcome = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
+    words::remarks(remarks, &outcome, &inventory, &wish);
+    if arguments.apply {
+        Ok(apply(arguments, &cluster, &wish, &outcome, remarks).await)
+    } else {
+        Ok((print(arguments, &outcome, remarks)?, 0))
     }
 }
 
@@ -67,6 +78,11 @@ pub(super) async fn run(arguments: &Args, _around: &Surroundings) -> Result<Said
 fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
     let name = words::file(&arguments.file);
     let wrong = |message: String| Failure::input(format!("{name}: {message}"));
+    if name == words::STANDARD_INPUT && arguments.previous.contains(&arguments.file) {
+        return Err(wrong(
+            "it cannot be the export and --previous: name a file for one of them".into(),
+        ));
+    }
     if arguments.file.is_dir() {
         return Err(wrong("this is a folder: name the file in it".to_owned()));
     }
@@ -140,15 +156,15 @@ fn created(outcome: &Outcome) -> Vec<&str> {
     created.map(|fleet| fleet.manifest.metadata.name.as_str()).collect()
 }
 
-fn print(arguments: &Args, outcome: &Outcome, said: Said) -> Result<Said, Failure> {
+fn print(arguments: &Args, outcome: &Outcome, remarks: &mut String) -> Result<String, Failure> {
     let stay = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Pruned);
     let manifests: Vec<&Manifest> = stay.map(|fleet| &fleet.manifest).collect();
     let output = match arguments.output {
         Format::Yaml => manifest::yaml(&manifests),
         Format::Json => manifest::json(&manifests),
     };
-    let output = output.map_err(Failure::new)?;
-    Ok(Said { output, remarks: said.remarks + &words::printed(outcome), ..said })
+    remarks.push_str(&words::printed(outcome));
+    output.map_err(Failure::new)
 }
 
 async fn apply(
@@ -156,8 +172,8 @@ async fn apply(
     cluster: &Cluster,
     wish: &Wish,
     outcome: &Outcome,
-    said: Said,
-) -> Result<Said, Failure> {
+    remarks: &mut String,
+) -> (String, u8) {
     let differ = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Unchanged);
     let writes: Vec<(&Manifest, Change)> =
         differ.map(|fleet| (&fleet.manifest, fleet.change)).collect();
@@ -165,7 +181,7 @@ async fn apply(
         applying::Options { force: arguments.force_conflicts, dry_run: arguments.dry_run };
     let namespace = wish.namespace.as_deref().unwrap_or_default();
     let applied = applying::apply(cluster, namespace, &writes, options).await;
-    let (output, remarks) = words::applied(&applied, outcome, arguments.dry_run);
-    let code = if applied.failed > 0 { FAILURE } else { 0 };
-    Ok(Said { output, remarks: said.remarks + &remarks, code })
+    let (output, words) = words::applied(&applied, outcome, arguments.dry_run);
+    remarks.push_str(&words);
+    (output, if applied.failed > 0 { FAILURE } else { 0 })
 }

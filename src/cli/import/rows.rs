@@ -15,6 +15,9 @@ use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Labels, Text, bounds};
 use crate::values::Version;
 
+/// So many of the rows whose cells cannot be read are asked about further.
+const ASKED_FURTHER: usize = 200;
+
 /// How cells are read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
@@ -62,8 +65,8 @@ pub(super) fn read(sheet: &Sheet, columns: &Columns, reading: &Reading) -> Inven
     let mut read: Vec<(usize, Client)> = Vec::new();
     for record in &sheet.records {
         match rows.client(record) {
-            Ok(client) => read.push((record.line, client)),
-            Err(bad) => rows.set_aside(&mut inventory, record, bad),
+            (Some(client), bad) if bad.is_empty() => read.push((record.line, client)),
+            (client, bad) => rows.set_aside(&mut inventory, record, client, bad),
         }
     }
     rows.judge(&mut inventory, read);
@@ -90,7 +93,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn client(&self, record: &Record) -> Result<Client, Vec<Bad>> {
+    /// The client of a row, as far as its cells can be read, and what is wrong with them.
+    fn client(&self, record: &Record) -> (Option<Client>, Vec<Bad>) {
         let expected = self.sheet.header.len();
         let cells = record.len(expected);
         if cells != expected {
@@ -98,7 +102,7 @@ impl Rows<'_> {
                 "the row has {cells} cells, the header {expected}: a separator, a line break or a \
                  quotation mark inside a cell needs quotation marks around it"
             );
-            return Err(vec![Bad { line: record.line, cell: None, reason }]);
+            return (None, vec![Bad { line: record.line, cell: None, reason }]);
         }
         let mut bad = Vec::new();
         let mut client = Client::default();
@@ -127,13 +131,10 @@ impl Rows<'_> {
                 Field::ErrorTime => error.time = value,
             }
         }
-        if !bad.is_empty() {
-            return Err(bad);
-        }
         reported.last_error = (error != LastError::default()).then(|| Box::new(error));
         client.reported = (reported != Reported::default()).then_some(reported);
         client.labels = self.labels(record);
-        Ok(client)
+        (Some(client), bad)
     }
 
     fn cell<'r>(&self, record: &'r Record, column: usize) -> &'r str {
@@ -186,13 +187,22 @@ impl Rows<'_> {
     }
 
     /// Remembers what is wrong with a row, and whose it is.
-    fn set_aside(&self, inventory: &mut Inventory, record: &Record, bad: Vec<Bad>) {
-        let is_whole = bad.iter().all(|bad| bad.cell.is_some());
-        let name = self.cell(record, self.name_column());
-        if is_whole && !name.is_empty() {
-            inventory.bad_names.insert(name.into());
-        } else {
-            inventory.unidentified += 1;
+    fn set_aside(
+        &self,
+        inventory: &mut Inventory,
+        record: &Record,
+        client: Option<Client>,
+        mut bad: Vec<Bad>,
+    ) {
+        let client = client.filter(|client| !client.name.is_empty());
+        let is_asked = inventory.bad_names.len() < ASKED_FURTHER;
+        let further = client.as_ref().filter(|_| is_asked).map(std::slice::from_ref);
+        let refused = admissible::refused(further.unwrap_or_default());
+        let refused: Vec<_> = refused.into_values().flatten().collect();
+        bad.extend(refused.iter().map(|problem| self.refused(record, problem)));
+        match client {
+            Some(client) if is_named(&refused) => drop(inventory.bad_names.insert(client.name)),
+            _ => inventory.unidentified += 1,
         }
         inventory.bad.extend(bad);
     }
@@ -235,11 +245,10 @@ impl Rows<'_> {
                 }
                 Some(problems) => {
                     let record = records[&line];
-                    let is_nameless = problems.iter().any(|problem| problem.field == "name");
-                    if is_nameless {
-                        inventory.unidentified += 1;
-                    } else {
+                    if is_named(problems) {
                         inventory.bad_names.insert(client.name);
+                    } else {
+                        inventory.unidentified += 1;
                     }
                     let bad = problems.iter().map(|problem| self.refused(record, problem));
                     inventory.bad.extend(bad);
@@ -271,6 +280,11 @@ impl Rows<'_> {
             }
         }
     }
+}
+
+/// Whether the name is not among what is refused.
+fn is_named(refused: &[admissible::Refused]) -> bool {
+    refused.iter().all(|problem| problem.field != "name")
 }
 
 /// An error message as the API takes it: one line, without what is refused, cut at its end.

@@ -13,6 +13,8 @@ use crate::cli::terminal::table::printable;
 
 /// How many bad rows are told.
 const BAD_ROWS: usize = 50;
+/// How `-` is told.
+pub(super) const STANDARD_INPUT: &str = "standard input";
 /// How many names are told in a sentence.
 const NAMES: usize = 10;
 /// How much of a cell is repeated.
@@ -25,7 +27,7 @@ pub(super) const NO_PREVIOUS: &str = "no earlier fleets are known, so every clie
 /// The export, as a person finds it.
 pub(super) fn file(path: &Path) -> String {
     if path.as_os_str() == "-" {
-        return "standard input".to_owned();
+        return STANDARD_INPUT.to_owned();
     }
     printable(&path.display().to_string()).into_owned()
 }
@@ -223,14 +225,18 @@ pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> 
         remarks += &format!("error: and {more} more\n");
     }
     if applied.failed > 0 {
+        let were = |number: usize| match number {
+            1 => "1 fleet was not".to_owned(),
+            number => format!("{number} fleets were not"),
+        };
         let untried = match applied.untried {
             0 => String::new(),
-            untried => format!(", and {untried} were not tried any more"),
+            untried => format!(", and {} tried any more", were(untried)),
         };
         remarks += &format!(
-            "error: {} fleets were not written{untried}: import again, and what is missing is \
+            "error: {} written{untried}: import again once this is mended, and what is missing is \
              written\n",
-            applied.failed
+            were(applied.failed)
         );
     }
     let of = |change| applied.done.iter().filter(|(_, done)| *done == change).count();
@@ -239,11 +245,12 @@ pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> 
         pruned => format!("pruned {pruned}, "),
     };
     remarks += &format!(
-        "created {}, changed {}, {pruned}unchanged {} fleets; {}{}\n",
+        "created {}, changed {}, {pruned}unchanged {} fleets{}{}\n",
         of(Change::Created),
         of(Change::Changed),
         count(outcome, Change::Unchanged),
-        of_clients(outcome),
+        // Who of them is in a fleet that was not written is not counted.
+        if applied.failed == 0 { format!("; {}", of_clients(outcome)) } else { String::new() },
         if dry_run == DryRun::None { "" } else { " (dry run: nothing was written)" }
     );
     (output, remarks)
