@@ -56,7 +56,7 @@ pub enum Once {
     Resume(brake::ResumeArgs),
     /// Turn an inventory in CSV into fleets
     #[command(after_help = import::EXAMPLES)]
-    Import(import::Args),
+    Import(Box<import::Args>),
     /// Print the two CustomResourceDefinitions
     ///
     /// kubectl apply --server-side -f takes them: clientfleet crds | kubectl apply --server-side -f -
