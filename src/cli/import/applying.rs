@@ -1,6 +1,8 @@
 //! Writes fleets to the cluster: by server-side apply, a few at once, and nothing that the import
 //! does not own. What is to be written was decided before.
 
+use std::time::Duration;
+
 use futures::{StreamExt, stream};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, ValidationDirective};
 use kube::core::{PartialObjectMeta, Status};
@@ -18,8 +20,11 @@ use crate::cli::terminal::table::printable;
 
 /// How many writes are under way at once.
 const AT_ONCE: usize = 4;
-/// How often a deletion is tried again when somebody has written to the fleet meanwhile.
+/// How often a write is tried where the API server is busy, and a deletion where somebody has written
+/// to the fleet meanwhile.
 const ATTEMPTS: usize = 5;
+/// How long to wait before the second attempt; before each further one twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// How many conflicts of one fleet are told.
 const TOLD: usize = 10;
 
@@ -112,8 +117,19 @@ impl Writer<'_> {
             field_manager: Some(MANAGER.to_owned()),
             field_validation: Some(ValidationDirective::Strict),
         };
-        let written: Result<PartialObjectMeta<ClientFleet>, Error> =
-            self.api.patch_metadata(name, &parameters, &Patch::Apply(manifest)).await;
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        let written = loop {
+            let written: Result<PartialObjectMeta<ClientFleet>, Error> =
+                self.api.patch_metadata(name, &parameters, &Patch::Apply(manifest)).await;
+            match written {
+                Err(Error::Api(status)) if is_busy(&status) && attempt < ATTEMPTS => {
+                    tokio::time::sleep(wait).await;
+                    (attempt, wait) = (attempt + 1, wait * 2);
+                }
+                written => break written,
+            }
+        };
         match written {
             Ok(_) => Ok(()),
             Err(Error::Api(status)) if is_conflict(&status) => {
@@ -182,6 +198,11 @@ impl Writer<'_> {
         let doing = format!("{verb} {what} in namespace {}", self.namespace);
         Trouble { sentences: vec![sentence(&doing, error)], is_general }
     }
+}
+
+/// Whether the API server asks to come again later.
+fn is_busy(status: &Status) -> bool {
+    matches!(status.code, 429 | 503)
 }
 
 fn is_moved_on(error: &Error) -> bool {

@@ -13,7 +13,6 @@ mod columns;
 mod existing;
 mod manifest;
 mod outcome;
-#[cfg(test)]
 mod outcome_tests;
 mod rows;
 mod sharding;
