@@ -56,7 +56,8 @@ pub enum Once {
     /// Release the emergency brake
     Resume(brake::ResumeArgs),
     /// Turn an inventory in CSV into fleets
-    Import(import::Args),
+    #[command(after_help = import::EXAMPLES)]
+    Import(Box<import::Args>),
     /// Print the two CustomResourceDefinitions
     ///
     /// kubectl apply --server-side -f takes them: clientfleet crds | kubectl apply --server-side -f -
