@@ -7,6 +7,8 @@ mod json;
 mod local;
 pub mod objects;
 mod table;
+#[allow(dead_code)]
+mod windows;
 pub mod yaml;
 
 use std::io::{self, IsTerminal, Write};
