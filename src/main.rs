@@ -3,18 +3,19 @@
 use std::process::ExitCode;
 
 use clientfleet::cli::{self, Command, ControllerArgs};
-use clientfleet::controller::command::{Connection, run_until_stopped};
+use clientfleet::controller::command::run_until_stopped;
 
 fn main() -> ExitCode {
-    match cli::parse() {
+    let (command, now) = cli::parse();
+    match command {
         Command::Controller(arguments) => controller(arguments),
-        Command::Once(command) => cli::run(&command),
+        Command::Once(command) => cli::run(&command, now),
     }
 }
 
 fn controller(arguments: ControllerArgs) -> ExitCode {
-    let ControllerArgs { kubeconfig, context, namespace } = arguments;
-    match run_until_stopped(Connection { kubeconfig, context, namespace }) {
+    let ControllerArgs { connection, namespace } = arguments;
+    match run_until_stopped(&connection, namespace) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -95,7 +95,7 @@ fn unreadable(error: &io::Error) -> String {
 
 /// A path as it may be printed: a name can hold what a terminal obeys.
 fn shown(path: &Path) -> String {
-    super::table::printable(&path.display().to_string()).into_owned()
+    super::terminal::table::printable(&path.display().to_string()).into_owned()
 }
 
 /// The documents of a file, or why there are none. Never panics, whatever the bytes.

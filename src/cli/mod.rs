@@ -1,24 +1,35 @@
-//! The command line: what can be asked, and exit codes. The shell of the commands that run once and
-//! print; knows nothing of the controller, whose options alone are described here.
+//! The command line: commands that run once and print, and what they have in common: what a command
+//! is told, what it says, exit codes. Knows nothing of the controller.
+//!
+//! [`arguments`] describes every command; each has a module of its own. [`cluster`] is where it asks,
+//! [`files`] and [`objects`] what it is given, [`terminal`] whom it answers.
 
-mod estate_tables;
+mod arguments;
+mod brake;
+mod clients;
+mod cluster;
+mod completion;
+mod data;
+mod explain;
 pub mod files;
+mod import;
 mod json;
-mod local;
 pub mod objects;
-mod table;
-#[allow(dead_code)]
+mod plan;
+mod settings;
+mod status;
+pub mod terminal;
 mod windows;
 pub mod yaml;
 
-use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-
 use crate::api;
-use crate::values::Timestamp;
+use crate::values::{Timestamp, Zone};
+
+pub use self::arguments::{Command, ControllerArgs, Once};
+pub(crate) use self::arguments::{Output, instant};
+use self::terminal::times::Reader;
 
 /// Something is wrong with what was given: files, options or both.
 const WRONG_INPUT: u8 = 2;
@@ -26,202 +37,108 @@ const WRONG_INPUT: u8 = 2;
 const FAILURE: u8 = 1;
 
 /// What a command has to say: results for standard output, words for a person for standard error.
-#[derive(Debug, Default)]
-struct Said {
-    output: String,
-    remarks: String,
-    code: u8,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    pub output: String,
+    pub remarks: String,
+    pub code: u8,
 }
 
-/// Says which client of a fleet moves to which version, when, and which stays.
-#[derive(Debug, Parser)]
-#[command(name = "clientfleet", version, arg_required_else_help = true, max_term_width = 100)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
+/// Why a command could not do what was asked: sentences for the person who can mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub messages: Vec<String>,
+    pub code: u8,
 }
 
-/// A command, of either shell.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run the controller
-    Controller(ControllerArgs),
-    /// A command of this shell.
-    #[command(flatten)]
-    Once(Once),
+impl Failure {
+    /// Something went wrong.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { messages: vec![message.into()], code: FAILURE }
+    }
+
+    /// Something is wrong with what was given.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self { messages: vec![message.into()], code: WRONG_INPUT }
+    }
 }
 
-/// A command that runs once and prints.
-#[derive(Debug, Subcommand)]
-pub enum Once {
-    /// Print the two CustomResourceDefinitions
-    ///
-    /// kubectl apply --server-side -f takes them: clientfleet crds | kubectl apply --server-side -f -
-    #[command(verbatim_doc_comment)]
-    Crds,
-    /// Show what fleets and policies in files lead to: who moves where, who stays, and why
-    #[command(after_help = PLAN_EXAMPLES)]
-    Plan(PlanArgs),
+impl From<Failure> for Said {
+    fn from(Failure { messages, code }: Failure) -> Self {
+        let remarks = messages.iter().map(|message| format!("error: {message}\n")).collect();
+        Self { remarks, code, ..Self::default() }
+    }
 }
 
-const PLAN_EXAMPLES: &str = "\
-Examples:
-  clientfleet plan --local -f fleets/ -f policies.yaml
-  clientfleet plan --local -f fleets/ -f policies.yaml --at 2026-12-24T22:30:00+01:00
-  kubectl get clf,upol -A -o yaml | clientfleet plan --local -f - -o json
-
-Exit codes: 0, or 2 if something is wrong with the files or the options.";
-
-/// Options of `controller`.
-#[derive(Debug, Args)]
-pub struct ControllerArgs {
-    /// The kubeconfig file; default: $KUBECONFIG, else ~/.kube/config, else the pod's own account
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context; default: its current one
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
-    /// Look after this namespace alone; default: all
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
+/// What a command knows of where and when it runs, found out once, at the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    /// The moment, in whole seconds.
+    pub now: Timestamp,
+    /// The reader's zone, where it has an IANA name.
+    pub zone: Option<Zone>,
+    /// Whether results are to be coloured.
+    pub in_colour: bool,
 }
 
-/// Options of `plan`.
-#[derive(Debug, Args)]
-pub struct PlanArgs {
-    /// Plan from the files alone, without a cluster
-    #[arg(long)]
-    local: bool,
-    /// A file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for standard input;
-    /// can be given several times
-    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
-    files: Vec<PathBuf>,
-    /// The moment to plan for, as 2026-11-24T12:00:00Z; default: now
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    at: Option<Timestamp>,
-    /// How to print it; json and yaml print the objects with the status they lead to
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
-    output: Format,
+impl Surroundings {
+    fn find(now: Option<Timestamp>) -> Self {
+        // The one place of this shell that reads the clock.
+        let now = now.unwrap_or_else(|| arguments::whole_seconds(chrono::Utc::now()));
+        Self { now, zone: Reader::system_zone(), in_colour: terminal::is_colour_wanted() }
+    }
+
+    /// From where the reader looks at instants.
+    pub fn reader(&self) -> Reader {
+        Reader { now: self.now, zone: self.zone.clone() }
+    }
 }
 
-/// How a plan is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-    Yaml,
-}
-
-/// What was asked on the command line. Ends the process where that is not understood, or is a call
-/// for help.
+/// What was asked on the command line: a command, and the moment to take for now if one is given.
 #[must_use]
-pub fn parse() -> Command {
-    let mut command = Arguments::command();
-    // Installed under that name it is a kubectl plugin, and says so in its help.
-    let name = std::env::args_os().next().map(PathBuf::from);
-    if name.and_then(|path| path.file_stem().map(|stem| stem == "kubectl-clientfleet"))
-        == Some(true)
-    {
-        command = command.bin_name("kubectl clientfleet");
-    }
-    match Arguments::from_arg_matches(&command.get_matches()) {
-        Ok(arguments) => arguments.command,
-        Err(error) => error.exit(),
-    }
+pub fn parse() -> (Command, Option<Timestamp>) {
+    let arguments = arguments::parse();
+    (arguments.command, arguments.now)
 }
 
 /// Runs a command of this shell.
 #[must_use]
-pub fn run(command: &Once) -> ExitCode {
-    match command {
-        Once::Crds => say(&match api::crds_yaml() {
-            Ok(output) => Said { output, ..Said::default() },
-            Err(error) => {
-                Said { remarks: format!("error: {error}\n"), code: FAILURE, ..Said::default() }
-            }
-        }),
-        Once::Plan(arguments) if !arguments.local => say(&Said {
-            remarks: "error: plan cannot compare with a cluster yet: add --local to plan from the \
-                      files alone\n"
-                .to_owned(),
-            code: WRONG_INPUT,
-            ..Said::default()
-        }),
-        Once::Plan(arguments) => {
-            // The one place of this shell that reads the clock.
-            let at = arguments.at.unwrap_or_else(|| whole_seconds(chrono::Utc::now()));
-            let files = files::read(&arguments.files, &mut io::stdin().lock());
-            say(&local::plan(&files, at, arguments.output, is_colour_wanted()))
-        }
-    }
+pub fn run(command: &Once, now: Option<Timestamp>) -> ExitCode {
+    let around = Surroundings::find(now);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let said = match runtime {
+        Ok(runtime) => runtime.block_on(ask(command, &around)),
+        Err(error) => Err(Failure::new(format!("no thread to run on: {error}"))),
+    };
+    say(&said.unwrap_or_else(Said::from))
 }
 
-/// Colours only for eyes, and only for those that want them (<https://no-color.org>).
-fn is_colour_wanted() -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+async fn ask(command: &Once, around: &Surroundings) -> Result<Said, Failure> {
+    match command {
+        Once::Status(arguments) => status::run(arguments, around).await,
+        Once::Clients(arguments) => clients::run(arguments, around).await,
+        Once::Explain(arguments) => explain::run(arguments, around).await,
+        Once::Plan(arguments) => plan::run(arguments, around).await,
+        Once::Windows(arguments) => windows::run(arguments, around).await,
+        Once::Settings(arguments) => settings::run(arguments, around).await,
+        Once::Halt(arguments) => brake::halt(arguments, around).await,
+        Once::Resume(arguments) => brake::resume(arguments, around).await,
+        Once::Import(arguments) => import::run(arguments, around).await,
+        Once::Completion(arguments) => completion::run(arguments),
+        Once::Crds => {
+            let output = api::crds_yaml().map_err(|error| Failure::new(error.to_string()))?;
+            Ok(Said { output, ..Said::default() })
+        }
+    }
 }
 
 fn say(said: &Said) -> ExitCode {
-    // Where nobody reads what is wrong, the exit code still tells.
-    let _ = io::stderr().lock().write_all(said.remarks.as_bytes());
-    let mut output = io::stdout().lock();
-    match output.write_all(said.output.as_bytes()).and_then(|()| output.flush()) {
-        Ok(()) => ExitCode::from(said.code),
-        // The reader has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(said.code),
+    terminal::remark(&said.remarks);
+    match terminal::out(&said.output) {
+        Ok(_) => ExitCode::from(said.code),
         Err(error) => {
-            let _ =
-                writeln!(io::stderr().lock(), "error: standard output cannot be written: {error}");
+            terminal::remark(&format!("error: standard output cannot be written: {error}\n"));
             ExitCode::from(FAILURE)
-        }
-    }
-}
-
-/// An instant as `--at` takes it: the API's form and years, so that a plan can be made for every
-/// moment of a policy.
-fn instant(text: &str) -> Result<Timestamp, String> {
-    use chrono::{DateTime, Datelike};
-    let instant = DateTime::parse_from_rfc3339(text).map_err(|_| {
-        "write a date, a time and its offset from UTC, as 2026-11-24T12:00:00Z or \
-         2026-11-24T13:00:00+01:00"
-            .to_owned()
-    })?;
-    let instant = whole_seconds(instant.to_utc());
-    if (2000..2200).contains(&instant.year()) {
-        Ok(instant)
-    } else {
-        Err("write a year from 2000 to 2199".to_owned())
-    }
-}
-
-/// Plans hold from second to second.
-fn whole_seconds(instant: Timestamp) -> Timestamp {
-    Timestamp::from_timestamp(instant.timestamp(), 0).unwrap_or(instant)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_definition_of_the_command_line_holds() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn instants_are_rounded_down_to_the_second() {
-        let at = |text| instant(text).map(|instant| instant.to_rfc3339());
-        assert_eq!(at("2026-11-24T13:00:00.999+01:00").as_deref(), Ok("2026-11-24T12:00:00+00:00"));
-        for wrong in [
-            "",
-            "2026-11-24",
-            "2026-11-24T12:00:00",
-            "2026-11-24T25:00:00Z",
-            "1999-12-31T23:59:59Z",
-        ] {
-            assert!(instant(wrong).is_err(), "{wrong}");
         }
     }
 }

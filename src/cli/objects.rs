@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::files::{self, File};
-use super::table::printable;
+use super::terminal::table::printable;
 use crate::api::{ClientFleetStatus, Kind, UpgradePolicyStatus, admission};
 
 /// The group of our kinds, and the one version that is served.

@@ -1,36 +1,23 @@
 //! `clientfleet controller`: connects to the cluster and runs until it is told to stop.
 
 use std::env;
-use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Client;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::clock::SystemClock;
 use super::{Options, run};
-
-/// Which cluster, and what of it.
-#[derive(Clone, Debug, Default)]
-pub struct Connection {
-    /// A kubeconfig file instead of the usual places.
-    pub kubeconfig: Option<PathBuf>,
-    /// A context of it instead of the current one.
-    pub context: Option<String>,
-    /// The namespace to look after; `None`: all.
-    pub namespace: Option<String>,
-}
+use crate::connection::Connection;
 
 /// Runs the controller until SIGTERM or SIGINT, and logs to standard error what `RUST_LOG` asks for,
 /// or else what matters.
 ///
 /// # Errors
 /// A sentence on what keeps it from running.
-pub fn run_until_stopped(connection: Connection) -> Result<(), String> {
+pub fn run_until_stopped(connection: &Connection, namespace: Option<String>) -> Result<(), String> {
     let filter = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(asked) => EnvFilter::try_new(&asked)
             .map_err(|error| format!("RUST_LOG {asked:?}: {error}; write a level, as info"))?,
@@ -38,13 +25,13 @@ pub fn run_until_stopped(connection: Connection) -> Result<(), String> {
     };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
-    let result = runtime.block_on(watch_over(connection));
+    let result = runtime.block_on(watch_over(connection, namespace));
     // What still runs then has had its time.
     runtime.shutdown_background();
     result
 }
 
-async fn watch_over(connection: Connection) -> Result<(), String> {
+async fn watch_over(connection: &Connection, namespace: Option<String>) -> Result<(), String> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut stopped = std::pin::pin!(async move {
@@ -53,7 +40,7 @@ async fn watch_over(connection: Connection) -> Result<(), String> {
             _ = interrupt.recv() => {}
         }
     });
-    let options = Options { namespace: connection.namespace.clone(), ..Options::default() };
+    let options = Options { namespace, ..Options::default() };
     let client = tokio::select! {
         () = &mut stopped => return Ok(()),
         client = connect(connection) => client?,
@@ -66,32 +53,7 @@ fn listen(kind: SignalKind) -> Result<Signal, String> {
     signal(kind).map_err(|error| format!("no signal can be listened for: {error}"))
 }
 
-async fn connect(connection: Connection) -> Result<Client, String> {
-    let Connection { kubeconfig, context, .. } = connection;
-    let file = kubeconfig.as_ref().map(|file| file.display().to_string());
-    let config = configuration(kubeconfig, context).await.map_err(|error| {
-        let error = error.to_string();
-        let unnamed = file.filter(|file| !error.contains(file.as_str()));
-        let place = unnamed.map_or(String::new(), |file| format!("{file}: "));
-        format!(
-            "no cluster to connect to: {place}{error}; name a kubeconfig file with --kubeconfig or \
-             KUBECONFIG, and one of its contexts with --context"
-        )
-    })?;
+async fn connect(connection: &Connection) -> Result<Client, String> {
+    let config = connection.config().await?;
     Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))
-}
-
-async fn configuration(
-    kubeconfig: Option<PathBuf>,
-    context: Option<String>,
-) -> Result<Config, Box<dyn Error + Send + Sync>> {
-    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    Ok(match kubeconfig {
-        Some(file) => {
-            // Not by its text: the files that it names are found from its own place.
-            Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?
-        }
-        None if options.context.is_some() => Config::from_kubeconfig(&options).await?,
-        None => Config::infer().await?,
-    })
 }

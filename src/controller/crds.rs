@@ -1,12 +1,11 @@
 //! A look at the cluster's custom resource definitions before anything is written: under an older
 //! schema the API server would silently drop fields of the status.
 
-use std::error::Error;
-
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt};
 
 use crate::api;
+use crate::connection::with_causes;
 
 /// Why the cluster is not fit for this controller.
 #[derive(Debug, thiserror::Error)]
@@ -31,17 +30,6 @@ pub enum Unfit {
         /// Why not.
         error: kube::Error,
     },
-}
-
-/// The error of a connection says no more than that there is one; why stands in its causes.
-fn with_causes(error: &kube::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 fn mend(error: &kube::Error) -> &'static str {

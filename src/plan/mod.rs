@@ -13,6 +13,7 @@ pub mod conditions;
 pub mod facts;
 pub mod fleet;
 pub mod governance;
+pub mod live;
 pub mod observed;
 pub mod outlook;
 pub mod planner;
@@ -28,7 +29,8 @@ pub mod version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use observed::{Kind, Observed, ObservedFleet, ObservedPolicy};
+pub use live::{Kind, Live};
+pub use observed::{Observed, ObservedFleet, ObservedPolicy};
 pub use planner::{Pass, Planned, Planner};
 pub use state::{Reason, State};
 

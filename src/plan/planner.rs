@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::fleet::plan_fleet;
 use super::governance::{PolicyPlan, Share, plan_policy};
-use super::observed::{Digest, Kind, Observed, ObservedFleet, ObservedPolicy};
+use super::live::Kind;
+use super::observed::{Digest, Observed, ObservedFleet, ObservedPolicy};
 use super::outlook::earlier;
 use super::policy::Policy;
 use super::scope::Scope;

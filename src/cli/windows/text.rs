@@ -8,7 +8,7 @@ use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike};
 
 use super::calendar::{Calendar, Day, InZone, Off, Opening, Role, Shade};
 use super::days::{self, Change, ClockChange, LocalTime};
-use crate::cli::table::{Cell, Table, Tone, printable};
+use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::values::{Timestamp, Zone};
 
 /// A mark stands for so many minutes.

@@ -24,7 +24,7 @@ pub(super) struct ZoneCount {
 }
 
 /// The governed clients by zone.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Count {
     known: BTreeMap<Zone, u32>,
     /// Those whose zone is missing or no IANA name.

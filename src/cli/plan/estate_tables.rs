@@ -7,10 +7,10 @@ use std::fmt::Write as _;
 use chrono::SecondsFormat;
 use serde_json::Value;
 
-use super::objects::{Identity, Object};
-use super::table::{Cell, Table, Tone, printable};
 use crate::api::fleet::ClientStatus;
 use crate::api::{ClientFleetStatus, Condition, Kind, Summary, Text, UpgradePolicyStatus};
+use crate::cli::objects::{Identity, Object};
+use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::plan::Plan;
 use crate::values::Timestamp;
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::files::File;
-use super::objects::{self, Identity, Object};
-use super::{FAILURE, Format, Said, WRONG_INPUT, estate_tables};
+use super::{Format, Said, estate_tables};
 use crate::api::{Kind, admission};
+use crate::cli::files::File;
+use crate::cli::objects::{self, Identity, Object};
+use crate::cli::{FAILURE, WRONG_INPUT};
 use crate::plan::{self, Estate, Plan};
 use crate::values::Timestamp;
 

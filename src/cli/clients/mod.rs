@@ -1,0 +1,12 @@
+//! `clients`: to be written.
+
+use super::{Failure, Said, Surroundings};
+
+/// Options of `clients`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs it.
+pub(super) async fn run(_arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
+    Err(Failure::new("clients cannot be done yet"))
+}

@@ -1,0 +1,12 @@
+//! `explain`: to be written.
+
+use super::{Failure, Said, Surroundings};
+
+/// Options of `explain`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs it.
+pub(super) async fn run(_arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
+    Err(Failure::new("explain cannot be done yet"))
+}

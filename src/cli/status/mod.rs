@@ -1,0 +1,12 @@
+//! `status`: to be written.
+
+use super::{Failure, Said, Surroundings};
+
+/// Options of `status`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs it.
+pub(super) async fn run(_arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
+    Err(Failure::new("status cannot be done yet"))
+}

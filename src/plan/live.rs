@@ -1,0 +1,70 @@
+//! An object as the cluster (or a file) has it, read so that nothing in it can stop the reading of
+//! others: a spec that does not deserialise is carried as the reason why not, a status that does not
+//! counts as missing. Knows the API types, not what follows from them.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+/// One of our two kinds, with what is kept of its previous status.
+pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {
+    /// What the user wrote.
+    type Spec: DeserializeOwned + Clone + Debug + Send + Sync;
+    /// What the controller writes.
+    type Status: DeserializeOwned + Serialize + Hash + Clone + Debug + Send + Sync;
+    /// What planning again needs of the status that was read.
+    type Previous: From<Self::Status> + Clone + Debug + Send + Sync;
+}
+
+/// An object with its spec, or why that cannot be read, and its whole status.
+#[derive(Clone, Debug)]
+pub struct Live<K: Kind> {
+    /// Name, generation, labels and the like; without `managedFields` and annotations, which can be
+    /// larger than all the rest and decide nothing.
+    pub metadata: ObjectMeta,
+    /// The spec, or a sentence on why it cannot be read.
+    pub spec: Result<K::Spec, String>,
+    /// What the controller wrote.
+    pub status: Option<K::Status>,
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Live<K> {
+    /// Fails only where the metadata cannot be read, which an API server does not let happen.
+    /// Spec and status are taken as raw JSON first, so that neither can stop a whole watch.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Guard {
+            #[serde(default)]
+            metadata: ObjectMeta,
+            spec: Option<Box<RawValue>>,
+            status: Option<Box<RawValue>>,
+        }
+        let Guard { metadata, spec, status } = Guard::deserialize(deserializer)?;
+        let spec = match spec {
+            Some(raw) => serde_json::from_str(raw.get()).map_err(|_| explain::<K>(raw.get())),
+            None => Err("it has no `spec`".to_owned()),
+        };
+        let status = status.and_then(|raw| serde_json::from_str::<K::Status>(raw.get()).ok());
+        let metadata = ObjectMeta { managed_fields: None, annotations: None, ..metadata };
+        Ok(Self { metadata, spec, status })
+    }
+}
+
+/// Reads a spec that cannot be read once more, to tell which field is the reason.
+fn explain<K: Kind>(spec: &str) -> String {
+    let mut reader = serde_json::Deserializer::from_str(spec);
+    match serde_path_to_error::deserialize::<_, K::Spec>(&mut reader) {
+        Ok(_) => "spec: something follows its end".to_owned(),
+        Err(error) => {
+            let what = error.inner().to_string();
+            // The place in the JSON is nobody's who writes YAML.
+            let what = what.split(" at line ").next().unwrap_or_default();
+            format!("spec.{}: {what}", error.path())
+        }
+    }
+}

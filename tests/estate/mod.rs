@@ -1,0 +1,179 @@
+//! An estate on the real API server whose statuses the real controller has written, and the program
+//! run against it: what the tests of the commands share.
+
+// Every test target includes this module and uses a part of it.
+#![allow(dead_code)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use clientfleet::api::crds_yaml;
+use clientfleet::cli::yaml;
+use clientfleet::controller::clock::HandClock;
+use clientfleet::controller::{Options, run};
+use clientfleet::plan::live::Kind;
+use clientfleet::plan::observed::Digest;
+use clientfleet::plan::{Estate, Observed, settle};
+use clientfleet::values::Timestamp;
+use kube::{Api, Client};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use crate::control_plane::{ControlPlane, shared};
+
+/// Tuesday noon in Berlin, early morning in New York, evening in Tokyo.
+pub const DAY: &str = "2026-11-24T12:00:00Z";
+
+/// Long, for a busy machine; what is waited for takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The shared control plane, with the definitions.
+pub fn plane() -> &'static ControlPlane {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let apply = ["apply", "--server-side", "-f", "-"];
+        shared().kubectl_ok(&apply, &crds_yaml().unwrap()).unwrap();
+        let crds = ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
+        let wait = ["wait", "--for=condition=Established", "--timeout=60s", crds[0], crds[1]];
+        shared().kubectl_ok(&wait, "").unwrap();
+    });
+    shared()
+}
+
+/// A namespace of this very name, so that what is printed is the same each time.
+pub fn namespace(name: &str) {
+    plane().kubectl_ok(&["create", "namespace", name], "").unwrap();
+}
+
+/// The examples as one text, in another namespace than theirs.
+pub fn examples(namespace: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // All but the namespace itself.
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "yaml"));
+    files.retain(|file| !file.ends_with("00-namespace.yaml"));
+    files.sort();
+    let texts = files.iter().map(|file| std::fs::read_to_string(file).unwrap());
+    let text = texts.collect::<Vec<_>>().join("\n---\n");
+    text.replace("namespace: clients", &format!("namespace: {namespace}"))
+}
+
+/// Applies objects as Git would.
+pub fn apply(text: &str) {
+    plane().kubectl_ok(&["apply", "--server-side", "-f", "-"], text).unwrap();
+}
+
+/// Lets the real controller run in a namespace, on a clock that stands at `at`, until every status
+/// says what the plan says; then stops it.
+pub fn settle_at(namespace: &str, at: &str) {
+    let at: Timestamp = at.parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = plane().client().unwrap();
+        let options = Options { namespace: Some(namespace.to_owned()), ..Options::default() };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let clock = Arc::new(HandClock::at(at));
+        let shutdown = async { drop(stopped.await) };
+        let controller = tokio::spawn(run(client.clone(), clock, options, shutdown));
+        let deadline = Instant::now() + PATIENCE;
+        while !is_settled(&client, namespace, at).await {
+            assert!(Instant::now() < deadline, "the statuses of {namespace} do not settle");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(stop);
+        controller.await.unwrap().unwrap();
+    });
+}
+
+async fn list<K: Kind<Scope = kube::core::NamespaceResourceScope>>(
+    client: &Client,
+    namespace: &str,
+) -> Vec<Arc<Observed<K>>> {
+    let api = Api::<Observed<K>>::namespaced(client.clone(), namespace);
+    let objects = api.list(&kube::api::ListParams::default()).await.unwrap();
+    objects.items.into_iter().map(Arc::new).collect()
+}
+
+async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool {
+    let estate =
+        Estate { fleets: list(client, namespace).await, policies: list(client, namespace).await };
+    let plan = settle(&estate, at);
+    let fleets = estate.fleets.iter().all(|fleet| {
+        let planned = plan.fleets.iter().find(|(name, _)| name.as_str() == fleet.name());
+        planned.is_some_and(|(_, status)| fleet.says(Digest::of(status)))
+    });
+    let policies = estate.policies.iter().all(|policy| {
+        let planned = plan.policies.iter().find(|(name, _)| name.as_str() == policy.name());
+        planned.is_some_and(|(_, status)| policy.says(Digest::of(status)))
+    });
+    fleets && policies
+}
+
+/// The examples in a namespace of this name, settled at `at`.
+pub fn of_examples(name: &str, at: &str) {
+    namespace(name);
+    apply(&examples(name));
+    settle_at(name, at);
+}
+
+/// The program, asked at `at` by the administrator, who reads in Berlin. `--kubeconfig` among the
+/// arguments asks as somebody else.
+pub fn command(at: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
+    command
+        .args(arguments)
+        .args(["--now", at])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .env("KUBECONFIG", plane().kubeconfig_path())
+        .env("HOME", plane().folder())
+        .env("TZ", "Europe/Berlin");
+    command
+}
+
+/// Runs it with an input.
+pub fn run_with(mut command: Command, input: &str) -> Output {
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("the program starts");
+    let mut stdin = child.stdin.take().expect("it has an input");
+    let input = input.to_owned();
+    // Written beside the reading of the output: neither pipe holds all of it.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let output = child.wait_with_output().expect("the program ends");
+    writer.join().expect("the input is written");
+    output
+}
+
+/// What a run came to, for a snapshot: the call, its exit code, standard output and standard error.
+pub fn transcript(at: &str, arguments: &[&str]) -> String {
+    transcript_with(at, arguments, "")
+}
+
+/// The same with an input.
+pub fn transcript_with(at: &str, arguments: &[&str], input: &str) -> String {
+    let output = run_with(command(at, arguments), input);
+    let mut text = format!("$ clientfleet {}\n", arguments.join(" "));
+    text.push_str(&String::from_utf8(output.stdout).expect("results are text"));
+    let words = String::from_utf8(output.stderr).expect("words are text");
+    text.extend(words.lines().map(|line| format!("[stderr] {line}\n")));
+    text.push_str(&format!("[exit code {}]\n", output.status.code().expect("it is not killed")));
+    let folder = plane().folder().display().to_string();
+    text.replace(&folder, "FOLDER")
+}
+
+/// Standard output as JSON, of a run that succeeds.
+pub fn json(at: &str, arguments: &[&str]) -> Value {
+    let output = run_with(command(at, arguments), "");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {words}");
+    serde_json::from_slice(&output.stdout).expect("it prints JSON")
+}
+
+/// The objects of a text.
+pub fn documents(text: &str) -> Vec<Value> {
+    yaml::read(text).into_iter().map(|document| document.content.expect("an object")).collect()
+}
