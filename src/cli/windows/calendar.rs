@@ -198,6 +198,9 @@ pub(super) fn calendar(
     } else if range.needs_zone() {
         let in_zone = |(zone, role, clients)| in_zone(&range, zone, role, clients, question);
         zones.shown.into_iter().map(in_zone).collect()
+    } else if policy.mode == Mode::NoUpgrade {
+        // Neither what it distributes nor when: there is nothing to tell.
+        Vec::new()
     } else {
         vec![everywhere(&range, question)]
     };

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike};
+use chrono::{NaiveDate, NaiveTime, TimeDelta, Timelike};
 
 use super::calendar::{Calendar, Day, InZone, Off, Opening, Role, Shade};
 use super::days::{self, Change, ClockChange, LocalTime};
@@ -17,6 +17,8 @@ const MINUTES: i64 = 30;
 const MARKS: i64 = 24 * 60 / MINUTES;
 /// Longer times are told in days.
 const LONGEST_IN_HOURS: i64 = 100;
+/// Dates within so many days of today are told without their year.
+const NEAR: i64 = 300;
 /// So many zones that are left out are named.
 const NAMED: usize = 12;
 
@@ -42,8 +44,10 @@ fn head(calendar: &Calendar) -> String {
     if calendar.zones.is_empty() {
         return lines.join("\n") + "\n";
     }
-    if !calendar.off.is_empty() {
-        lines.push("What follows is its time range, as it would be without that.".to_owned());
+    let is_of_its_time =
+        |off: &Off| matches!(off, Off::NotEffectiveYet { .. } | Off::NotEffectiveAnyMore { .. });
+    if !calendar.off.iter().all(is_of_its_time) {
+        lines.push("Without that it would be open as follows.".to_owned());
     }
     if calendar.any_hour {
         let but = if calendar.exclusions.is_empty() { "" } else { ", but for excluded days" };
@@ -111,6 +115,7 @@ fn in_zone(calendar: &Calendar, shown: &InZone, in_colour: bool) -> String {
 fn title(shown: &InZone) -> String {
     let Some(zone) = &shown.zone else { return "In every zone".to_owned() };
     let clients = match shown.clients {
+        Some(0) => ", no clients".to_owned(),
         Some(1) => ", 1 client".to_owned(),
         Some(clients) => format!(", {clients} clients"),
         None => String::new(),
@@ -381,10 +386,11 @@ fn foot(calendar: &Calendar) -> String {
 
 // ---- times ----
 
-/// `Tue 24 Nov 22:00`; with the year where that is another than today's.
+/// `Tue 24 Nov 22:00`; with the year where that would not be clear.
 fn short(at: LocalTime, today: NaiveDate) -> String {
     let date = at.date_naive();
-    let year = if date.year() == today.year() { "" } else { " %Y" };
+    let is_near = (date - today).num_days().abs() < NEAR;
+    let year = if is_near { "" } else { " %Y" };
     format!("{} {}", date.format(&format!("%a %-d %b{year}")), time(at))
 }
 
