@@ -49,6 +49,7 @@ pub enum Once {
     /// Show or make the choices there are for a policy
     Settings(settings::Args),
     /// The emergency brake: nothing new is distributed
+    #[command(after_help = brake::HALT_EXAMPLES)]
     Halt(brake::HaltArgs),
     /// Release the emergency brake
     Resume(brake::ResumeArgs),

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod brake;
+mod changes;
 mod clients;
 mod cluster;
 mod completion;

@@ -6,4 +6,6 @@ mod control_plane;
 #[path = "../estate/mod.rs"]
 mod estate;
 
+mod brake;
+mod running;
 mod windows;
