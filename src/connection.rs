@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
 /// Which cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -26,7 +26,7 @@ impl Connection {
     pub async fn config(&self) -> Result<Config, String> {
         let file = self.kubeconfig.as_ref().map(|file| file.display().to_string());
         self.read().await.map_err(|error| {
-            let error = with_causes(error.as_ref());
+            let error = in_short(error.as_ref());
             let unnamed = file.filter(|file| !error.contains(file.as_str()));
             let place = unnamed.map_or(String::new(), |file| format!("{file}: "));
             format!(
@@ -48,6 +48,14 @@ impl Connection {
             None => Config::infer().await?,
         })
     }
+}
+
+/// On one line, and a file by its name alone.
+fn in_short(error: &(dyn Error + Send + Sync + 'static)) -> String {
+    if let Some(KubeconfigError::ReadConfig(why, file)) = error.downcast_ref() {
+        return format!("{}: {why}", file.display());
+    }
+    with_causes(error).lines().next().unwrap_or_default().to_owned()
 }
 
 /// An error with what caused it: that of a connection says no more than that there is one.

@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 
+use super::completion::contexts;
 use super::{brake, clients, completion, explain, import, plan, settings, status, windows};
 use crate::connection::Connection;
 use crate::values::Timestamp;
@@ -37,6 +39,7 @@ pub enum Once {
     /// One screen: policies and how far they are, what changes next, what needs a person
     Status(status::Args),
     /// List clients: version, upgrade status, target, why, and when that changes
+    #[command(after_help = clients::EXAMPLES)]
     Clients(clients::Args),
     /// Explain one client: which policy governs it, which rule decides, what would make it move
     Explain(explain::Args),
@@ -61,6 +64,7 @@ pub enum Once {
     #[command(verbatim_doc_comment)]
     Crds,
     /// Print what makes a shell complete commands, options and names
+    #[command(after_help = completion::EXAMPLES)]
     Completion(completion::Args),
 }
 
@@ -91,10 +95,27 @@ pub(crate) enum Output {
     Name,
 }
 
+/// The command line as clap knows it, with what completes contexts: both shells take them, but only
+/// this one can look them up.
+pub(super) fn described() -> clap::Command {
+    let with_contexts = |command: clap::Command| {
+        let takes_one = command.get_arguments().any(|argument| argument.get_id() == "context");
+        let completer = ArgValueCompleter::new(contexts);
+        if takes_one { command.mut_arg("context", |arg| arg.add(completer)) } else { command }
+    };
+    let names: Vec<String> = Arguments::command()
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    names
+        .iter()
+        .fold(Arguments::command(), |command, name| command.mut_subcommand(name, with_contexts))
+}
+
 /// What was asked on the command line. Ends the process where that is not understood, or is a call
 /// for help.
 pub(super) fn parse() -> Arguments {
-    let mut command = Arguments::command();
+    let mut command = described();
     // Installed under that name it is a kubectl plugin, and says so in its help.
     let name = std::env::args_os().next().map(PathBuf::from);
     if name.and_then(|path| path.file_stem().map(|stem| stem == "kubectl-clientfleet"))

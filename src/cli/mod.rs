@@ -20,6 +20,7 @@ mod plan;
 mod settings;
 mod status;
 pub mod terminal;
+mod tones;
 mod windows;
 pub mod yaml;
 
@@ -95,9 +96,10 @@ impl Surroundings {
     }
 }
 
-/// What was asked on the command line: a command, and the moment to take for now if one is given.
+/// What was asked on the command line, unless a shell asks how it may go on: a command, and the moment to take for now if one is given.
 #[must_use]
 pub fn parse() -> (Command, Option<Timestamp>) {
+    completion::answer();
     let arguments = arguments::parse();
     (arguments.command, arguments.now)
 }

@@ -55,6 +55,38 @@ impl<'de, K: Kind> Deserialize<'de> for Live<K> {
     }
 }
 
+/// Makes what holds an object of a [`Kind`] a resource of that kind, to list and watch it by.
+macro_rules! resource_of_its_kind {
+    ($holder:ident) => {
+        impl<K: Kind> kube::Resource for $holder<K> {
+            type DynamicType = ();
+            type Scope = K::Scope;
+
+            fn kind(dt: &()) -> std::borrow::Cow<'_, str> {
+                K::kind(dt)
+            }
+            fn group(dt: &()) -> std::borrow::Cow<'_, str> {
+                K::group(dt)
+            }
+            fn version(dt: &()) -> std::borrow::Cow<'_, str> {
+                K::version(dt)
+            }
+            fn plural(dt: &()) -> std::borrow::Cow<'_, str> {
+                K::plural(dt)
+            }
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
+}
+pub(super) use resource_of_its_kind;
+
+resource_of_its_kind!(Live);
+
 /// Reads a spec that cannot be read once more, to tell which field is the reason.
 fn explain<K: Kind>(spec: &str) -> String {
     let mut reader = serde_json::Deserializer::from_str(spec);

@@ -4,11 +4,6 @@
 mod control_plane;
 #[path = "../estate/mod.rs"]
 mod estate;
-
-use estate::{DAY, of_examples, transcript};
-
-#[test]
-fn the_examples() {
-    of_examples("clients", DAY);
-    insta::assert_snapshot!("by_day", transcript(DAY, &["clients", "-n", "clients"]));
-}
+mod following;
+mod listing;
+mod refusals;

@@ -4,6 +4,7 @@
 mod failure;
 mod one_policy;
 
+use clap_complete::ArgValueCompleter;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::api::ListParams;
 use kube::core::Request;
@@ -13,19 +14,21 @@ use serde::Deserialize;
 pub(crate) use self::failure::{failure, sentence};
 pub(crate) use self::one_policy::OnePolicy;
 use super::Failure;
+use super::completion::namespaces;
 use super::terminal::progress::Progress;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::{Kind, Live};
 
 /// How many objects a page holds: the largest fleets come to 1.4 MB each.
-const PAGE: u32 = 25;
+pub(crate) const PAGE: u32 = 25;
 
 /// Where in the cluster to look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct Where {
     /// The namespace; default: the context's
     #[arg(short, long, value_name = "NAME", conflicts_with = "all_namespaces")]
+    #[arg(add = ArgValueCompleter::new(namespaces))]
     pub namespace: Option<String>,
     /// All namespaces
     #[arg(short = 'A', long)]
@@ -69,15 +72,6 @@ struct Page<K: Kind> {
     items: Vec<Live<K>>,
 }
 
-/// What a list has come to, and the version of the cluster that it shows.
-#[derive(Debug)]
-pub(crate) struct Listed<T> {
-    /// What was gathered.
-    pub gathered: T,
-    /// From where a watch goes on.
-    pub resource_version: String,
-}
-
 impl Cluster {
     /// Connects as kubectl does.
     pub async fn connect(connection: &Connection) -> Result<Self, Failure> {
@@ -100,12 +94,12 @@ impl Cluster {
 
     /// All fleets in reach.
     pub async fn fleets(&self, reach: &Reach) -> Result<Vec<Live<ClientFleet>>, Failure> {
-        Ok(self.gather(reach, None, Vec::new(), Vec::push).await?.gathered)
+        self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
     /// All policies in reach.
     pub async fn policies(&self, reach: &Reach) -> Result<Vec<Live<UpgradePolicy>>, Failure> {
-        Ok(self.gather(reach, None, Vec::new(), Vec::push).await?.gathered)
+        self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
     /// Hands each object in reach, that a label selector selects, to `each`, page by page: what it
@@ -116,7 +110,7 @@ impl Cluster {
         selector: Option<&str>,
         empty: T,
         mut each: impl FnMut(&mut T, Live<K>),
-    ) -> Result<Listed<T>, Failure> {
+    ) -> Result<T, Failure> {
         let plural = K::plural(&());
         let mut progress = Progress::start(&format!("Reading {plural}"));
         let mut parameters = ListParams {
@@ -145,8 +139,7 @@ impl Cluster {
             progress.at(done, left.map(|left| done + left));
             parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if parameters.continue_token.is_none() {
-                let resource_version = page.metadata.resource_version.unwrap_or_default();
-                return Ok(Listed { gathered, resource_version });
+                return Ok(gathered);
             }
         }
     }

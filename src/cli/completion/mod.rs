@@ -1,12 +1,103 @@
-//! `completion`: to be written.
+//! Completion: of commands and options by clap's own description of them, of names from the cluster.
+//! `completion` prints what a shell has to know; what the shell then asks is answered in [`answer`],
+//! kubectl's own way of asking included.
 
+mod names;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::ValueEnum;
+use clap_complete::CompleteEnv;
+use clap_complete::env::Shells;
+
+pub(super) use self::names::{clients, contexts, fleets, namespaces, policies, reasons, states};
+use super::arguments::described;
 use super::{Failure, Said};
+
+/// What the help ends with.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  source <(clientfleet completion bash)                        # in ~/.bashrc
+  source <(clientfleet completion zsh)                         # in ~/.zshrc
+  clientfleet completion fish > ~/.config/fish/completions/clientfleet.fish
+
+kubectl completes its plugins by programs named kubectl_complete-PLUGIN. Where its own completion is
+set up, a link is all that is missing:
+  ln -s clientfleet kubectl_complete-clientfleet               # beside kubectl-clientfleet";
+
+/// Set by the shells when they ask.
+const ASKED_BY: &str = "CLIENTFLEET_COMPLETE";
+/// What kubectl runs to complete a plugin's arguments (its release 1.26 and newer).
+const ASKED_BY_KUBECTL: &str = "kubectl_complete-clientfleet";
+/// In kubectl's protocol, which is cobra's: names are no files.
+const NO_FILES: &str = ":4";
 
 /// Options of `completion`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
 
-/// Runs it.
-pub(super) fn run(_arguments: &Args) -> Result<Said, Failure> {
-    Err(Failure::new("completion cannot be done yet"))
+/// Shells that are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Prints what makes a shell ask.
+pub(super) fn run(asked: &Args) -> Result<Said, Failure> {
+    let shell = match asked.shell {
+        Shell::Bash => "bash",
+        Shell::Zsh => "zsh",
+        Shell::Fish => "fish",
+    };
+    let shells = Shells::builtins();
+    let completer = shells.completer(shell);
+    let completer = completer.ok_or_else(|| Failure::new(format!("{shell} is not known")))?;
+    let mut script = Vec::new();
+    completer
+        .write_registration(ASKED_BY, "clientfleet", "clientfleet", "clientfleet", &mut script)
+        .map_err(|error| Failure::new(error.to_string()))?;
+    let output = String::from_utf8(script).map_err(|error| Failure::new(error.to_string()))?;
+    Ok(Said { output, ..Said::default() })
+}
+
+/// Answers where a shell or kubectl asks, and ends the process then.
+pub(super) fn answer() {
+    CompleteEnv::with_factory(described).var(ASKED_BY).complete();
+    let mut arguments = std::env::args_os();
+    let name = arguments.next();
+    let name = name.as_deref().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| name == ASKED_BY_KUBECTL) {
+        let output = candidates(arguments.collect());
+        // Where nobody reads it nobody completes anything.
+        let _ = io::stdout().lock().write_all(output.as_bytes());
+        std::process::exit(0);
+    }
+}
+
+/// One candidate a line, with what it means behind a tab.
+fn candidates(asked: Vec<OsString>) -> String {
+    let mut command = described();
+    let mut arguments = vec![OsString::from("clientfleet")];
+    arguments.extend(asked);
+    let last = arguments.len() - 1;
+    let found = clap_complete::engine::complete(&mut command, arguments, last, None);
+    let mut output = String::new();
+    for candidate in found.unwrap_or_default().iter().filter(|found| !found.is_hide_set()) {
+        output.push_str(&candidate.get_value().to_string_lossy());
+        let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+        if let Some(help) = help.lines().next() {
+            output.push('\t');
+            output.push_str(help);
+        }
+        output.push('\n');
+    }
+    output + NO_FILES + "\n"
 }

@@ -11,6 +11,7 @@ use crate::api::fleet::ClientStatus;
 use crate::api::{ClientFleetStatus, Condition, Kind, Summary, Text, UpgradePolicyStatus};
 use crate::cli::objects::{Identity, Object};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
+use crate::cli::tones::{distribution_tone, state_tone};
 use crate::plan::Plan;
 use crate::values::Timestamp;
 
@@ -207,23 +208,6 @@ fn note_unmatched(notes: &mut String, name: &Text, status: &UpgradePolicyStatus)
     for entry in &status.unmatched {
         let _ =
             writeln!(notes, "  policy {}: {} matches no client", printable(name), printable(entry));
-    }
-}
-
-fn distribution_tone(state: &str) -> Tone {
-    match state {
-        "Open" | "Mixed" => Tone::Moving,
-        "Closed" => Tone::Waiting,
-        _ => Tone::Plain,
-    }
-}
-
-fn state_tone(state: &str) -> Tone {
-    match state {
-        "Distributing" | "RestartRequired" => Tone::Moving,
-        "Waiting" => Tone::Waiting,
-        "Failed" | "Blocked" => Tone::Alarm,
-        _ => Tone::Plain,
     }
 }
 

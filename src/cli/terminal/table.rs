@@ -95,29 +95,52 @@ impl Table {
     /// The lines, aligned by what a terminal shows, without blanks at their ends.
     #[must_use]
     pub fn render(&self, in_colour: bool) -> String {
-        let widths: Vec<usize> = self
-            .header
-            .iter()
-            .enumerate()
-            .map(|(column, title)| {
-                let cells = self.rows.iter().filter_map(|row| row.get(column));
-                cells.map(|cell| cell.text.width()).max().unwrap_or(0).max(title.width())
-            })
-            .collect();
-        let header: Vec<Cell> =
-            self.header.iter().enumerate().map(|(at, title)| self.title(at, title)).collect();
-        let mut text = String::new();
-        for row in std::iter::once(&header).chain(&self.rows) {
-            line(&mut text, row, &widths, in_colour);
+        let mut columns = Columns::new(self.header.clone());
+        for row in &self.rows {
+            columns.fit(row);
         }
-        text
+        let rows = self.rows.iter().map(|row| columns.line(row, in_colour));
+        std::iter::once(columns.titles()).chain(rows).collect()
+    }
+}
+
+/// How wide the columns of a table are, where its rows are not held all at once.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    titles: Vec<Cell>,
+    widths: Vec<usize>,
+}
+
+impl Columns {
+    /// As wide as their titles.
+    #[must_use]
+    pub fn new<S: Into<String>>(titles: impl IntoIterator<Item = S>) -> Self {
+        let titles: Vec<Cell> =
+            titles.into_iter().map(|text| Cell { text: text.into(), ..Cell::default() }).collect();
+        let widths = titles.iter().map(|title| title.text.width()).collect();
+        Self { titles, widths }
     }
 
-    /// A column's title, set to the right above numbers.
-    fn title(&self, column: usize, title: &str) -> Cell {
-        let is_number =
-            self.rows.first().and_then(|row| row.get(column)).is_some_and(|cell| cell.is_number);
-        Cell { text: title.to_owned(), is_number, ..Cell::default() }
+    /// Makes room for a row. A title is set to the right above numbers.
+    pub fn fit(&mut self, row: &[Cell]) {
+        for ((cell, width), title) in row.iter().zip(&mut self.widths).zip(&mut self.titles) {
+            *width = (*width).max(cell.text.width());
+            title.is_number |= cell.is_number;
+        }
+    }
+
+    /// The line of titles.
+    #[must_use]
+    pub fn titles(&self) -> String {
+        self.line(&self.titles, false)
+    }
+
+    /// A row's line, aligned by what a terminal shows, without blanks at its end.
+    #[must_use]
+    pub fn line(&self, row: &[Cell], in_colour: bool) -> String {
+        let mut text = String::new();
+        line(&mut text, row, &self.widths, in_colour);
+        text
     }
 }
 

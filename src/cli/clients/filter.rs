@@ -1,0 +1,114 @@
+//! Which clients are wanted: keywords as `search` in a policy finds them, and what the options name.
+
+use chrono::TimeDelta;
+
+use super::Args;
+use super::row::Fleet;
+use crate::api::fleet::ClientStatus;
+use crate::cli::Failure;
+use crate::plan::facts::Facts;
+use crate::plan::version::Spelled;
+use crate::plan::{Reason, State};
+use crate::values::Timestamp;
+use crate::values::selector::Keywords;
+
+/// What all of a client must fit. Of the values of one option, any.
+#[derive(Debug)]
+pub(super) struct Filter {
+    keywords: Option<Keywords>,
+    states: Vec<String>,
+    reasons: Vec<String>,
+    policies: Vec<String>,
+    fleets: Vec<String>,
+    versions: Vec<Spelled>,
+    /// In its state since then or longer.
+    since: Option<Timestamp>,
+}
+
+impl Filter {
+    /// Reads what was asked for.
+    pub fn read(asked: &Args, now: Timestamp) -> Result<Self, Failure> {
+        let text = asked.keywords.join(" ");
+        let keywords = Keywords::parse(&text);
+        if keywords.is_none() && !asked.keywords.is_empty() {
+            return Err(Failure::input(
+                "KEYWORDS: there is no word in it; leave it out to list every client",
+            ));
+        }
+        let states: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
+        let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        let versions = asked.version.iter().map(|version| Spelled::new(version.as_str().into()));
+        Ok(Self {
+            keywords,
+            states: known("--state", &asked.state, &states)?,
+            reasons: known("--reason", &asked.reason, &reasons)?,
+            policies: asked.policy.clone(),
+            fleets: asked.fleet.clone(),
+            versions: versions.collect(),
+            since: asked.older_than.and_then(|age: TimeDelta| now.checked_sub_signed(age)),
+        })
+    }
+
+    /// Whether a client is wanted.
+    pub fn wants(&self, facts: &Facts<'_>, fleet: &Fleet, decided: Option<&ClientStatus>) -> bool {
+        let is_any = |wanted: &[String], value: Option<&str>| {
+            wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|w| w == value))
+        };
+        is_any(&self.fleets, Some(&fleet.name))
+            && is_any(&self.states, decided.map(|row| row.state.as_ref()))
+            && is_any(&self.reasons, decided.map(|row| row.reason.as_ref()))
+            && is_any(&self.policies, decided.and_then(|row| row.policy.as_deref()))
+            && self.since.is_none_or(|since| {
+                decided.and_then(|row| row.last_transition_time).is_some_and(|t| t <= since)
+            })
+            && (self.versions.is_empty()
+                || facts.version.as_ref().is_some_and(|version| {
+                    self.versions.iter().any(|wanted| wanted.is_same_as(version))
+                }))
+            && self.keywords.as_ref().is_none_or(|words| words.occur_in(&facts.subject().folded))
+    }
+}
+
+/// Words as the status spells them, however they were written. One that no status can say would
+/// list nobody, which looks like good news.
+fn known(option: &str, asked: &[String], words: &[&str]) -> Result<Vec<String>, Failure> {
+    let find = |word: &String| {
+        let found = words.iter().find(|known| known.eq_ignore_ascii_case(word));
+        found.map(ToString::to_string).ok_or_else(|| {
+            Failure::input(format!("{option}: there is no `{word}`; write {}", words.join(", ")))
+        })
+    };
+    asked.iter().map(find).collect()
+}
+
+/// A span of time as `90s`, `30m`, `12h`, `7d` or `2w`.
+pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
+    let wrong = || "write a number and s, m, h, d or w, as 30m, 12h or 7d".to_owned();
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let number: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        'w' => 7 * 86_400,
+        _ => return Err(wrong()),
+    };
+    let span = number.checked_mul(seconds).filter(|_| number >= 0).and_then(TimeDelta::try_seconds);
+    span.ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_a_unit() {
+        for (text, seconds) in [("90s", 90), ("30m", 1800), ("12h", 43_200), ("7d", 604_800)] {
+            assert_eq!(span(text), Ok(TimeDelta::seconds(seconds)), "{text}");
+        }
+        for wrong in ["", "7", "d", "-1d", "7 d", "1y", "7ä", "99999999999999999d", "1.5h"] {
+            assert!(span(wrong).is_err(), "{wrong}");
+        }
+    }
+}

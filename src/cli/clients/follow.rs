@@ -1,0 +1,173 @@
+//! `clients -w`: the list, and from then on each client that changes. A client that was wanted and is
+//! no longer is told once more, as it is then.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use futures::{StreamExt, pin_mut};
+use kube::Api;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+
+use super::filter::Filter;
+use super::print::Printer;
+use super::row::{Row, rows};
+use super::{Args, doubt, nobody, sort, told};
+use crate::api::{ClientFleet, Text};
+use crate::cli::cluster::{Cluster, PAGE, Reach, failure, sentence};
+use crate::cli::terminal::remark;
+use crate::cli::{Failure, Said};
+use crate::plan::Live;
+use crate::values::Timestamp;
+
+/// A fleet's namespace and name.
+type Key = (String, String);
+
+/// All clients as they were seen last, wanted or not, so that a change can be told from a first look.
+#[derive(Default)]
+struct Seen {
+    fleets: HashMap<Key, HashMap<Text, (Row, bool)>>,
+}
+
+/// A client that is to be told.
+struct Change {
+    row: Row,
+    is_gone: bool,
+}
+
+impl Seen {
+    /// Takes a fleet as it is now, and returns what is to be told of it.
+    fn take(&mut self, fleet: Live<ClientFleet>, filter: &Filter) -> Vec<Change> {
+        let key = key(&fleet);
+        let wanted = std::cell::RefCell::new(Vec::new());
+        let now = rows(fleet, |facts, fleet, row| {
+            wanted.borrow_mut().push(filter.wants(facts, fleet, row));
+            true
+        });
+        let now: HashMap<Text, (Row, bool)> = now
+            .into_iter()
+            .zip(wanted.into_inner())
+            .map(|(row, wanted)| (row.name.clone(), (row, wanted)))
+            .collect();
+        let before = self.fleets.remove(&key).unwrap_or_default();
+        let changed = |(name, (row, wanted)): (&Text, &(Row, bool))| {
+            let before = before.get(name);
+            let is_new = before.is_none_or(|(before, _)| before != row);
+            let concerns = *wanted || before.is_some_and(|(_, wanted)| *wanted);
+            (is_new && concerns).then(|| Change { row: row.clone(), is_gone: false })
+        };
+        let mut changes: Vec<Change> = now.iter().filter_map(changed).collect();
+        let gone =
+            before.into_iter().filter(|(name, (_, wanted))| *wanted && !now.contains_key(name));
+        changes.extend(gone.map(|(_, (row, _))| Change { row, is_gone: true }));
+        self.fleets.insert(key, now);
+        changes
+    }
+
+    /// Forgets a fleet, and returns its clients that were wanted.
+    fn forget(&mut self, key: &Key) -> Vec<Change> {
+        let before = self.fleets.remove(key).unwrap_or_default();
+        let wanted = before.into_values().filter(|(_, wanted)| *wanted);
+        wanted.map(|(row, _)| Change { row, is_gone: true }).collect()
+    }
+}
+
+fn key(fleet: &Live<ClientFleet>) -> Key {
+    let metadata = &fleet.metadata;
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+/// Lists clients and goes on with their changes until it is stopped.
+pub(super) async fn follow(
+    cluster: &Cluster,
+    reach: &Reach,
+    asked: &Args,
+    filter: &Filter,
+    printer: &mut Printer,
+    now: Timestamp,
+) -> Result<Said, Failure> {
+    let api: Api<Live<ClientFleet>> = match reach {
+        Reach::Namespace(name) => Api::namespaced(cluster.client.clone(), name),
+        Reach::All => Api::all(cluster.client.clone()),
+    };
+    let mut config = watcher::Config::default().page_size(PAGE);
+    config.label_selector.clone_from(&asked.selector);
+    let events = watcher(api, config).default_backoff();
+    pin_mut!(events);
+    let mut seen = Seen::default();
+    let mut listing = Vec::new();
+    let mut is_listed = false;
+    let started = Instant::now();
+    while let Some(event) = events.next().await {
+        printer.set_now(now + started.elapsed());
+        match event {
+            Ok(Event::Init) => listing.clear(),
+            Ok(Event::InitApply(fleet)) => listing.push(fleet),
+            Ok(Event::InitDone) => {
+                let listing = std::mem::take(&mut listing);
+                let changes = list_anew(&mut seen, listing, filter);
+                if is_listed {
+                    tell(printer, changes)?;
+                } else {
+                    first_list(printer, changes, asked, reach)?;
+                }
+                is_listed = true;
+            }
+            Ok(Event::Apply(fleet)) => {
+                let changes = seen.take(fleet, filter);
+                tell(printer, changes)?;
+            }
+            Ok(Event::Delete(fleet)) => tell(printer, seen.forget(&key(&fleet)))?,
+            Err(watcher::Error::InitialListFailed(error)) if !is_listed => {
+                return Err(failure("list clientfleets", &error));
+            }
+            Err(watcher::Error::WatchStartFailed(error)) if !is_listed => {
+                return Err(failure("watch clientfleets", &error));
+            }
+            Err(error) => remark(&lost(&error)),
+        }
+    }
+    Ok(Said::default())
+}
+
+/// After a list nothing is known of what went between: what is not in it is gone.
+fn list_anew(seen: &mut Seen, listing: Vec<Live<ClientFleet>>, filter: &Filter) -> Vec<Change> {
+    remark(&told(&listing.iter().filter_map(doubt).collect::<Vec<_>>()));
+    let listed: HashSet<Key> = listing.iter().map(key).collect();
+    let gone: Vec<Key> =
+        seen.fleets.keys().filter(|fleet| !listed.contains(*fleet)).cloned().collect();
+    let mut changes: Vec<Change> = gone.iter().flat_map(|fleet| seen.forget(fleet)).collect();
+    for fleet in listing {
+        changes.extend(seen.take(fleet, filter));
+    }
+    changes
+}
+
+fn first_list(
+    printer: &mut Printer,
+    changes: Vec<Change>,
+    asked: &Args,
+    reach: &Reach,
+) -> Result<(), Failure> {
+    let mut rows: Vec<Row> = changes.into_iter().map(|change| change.row).collect();
+    sort(&mut rows);
+    if rows.is_empty() {
+        remark(&nobody(asked, reach));
+    }
+    printer.first(&rows)
+}
+
+fn tell(printer: &mut Printer, mut changes: Vec<Change>) -> Result<(), Failure> {
+    changes.sort_by(|a, b| a.row.name.cmp(&b.row.name));
+    changes.iter().try_for_each(|change| printer.change(&change.row, change.is_gone))
+}
+
+fn lost(error: &watcher::Error) -> String {
+    let why = match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
+            sentence("watch clientfleets", error)
+        }
+        other => other.to_string(),
+    };
+    format!("warning: {why}; trying again\n")
+}

@@ -1,0 +1,204 @@
+//! Clients as tables for a person, as data for programs, or as names for other commands. Decides
+//! nothing.
+
+use std::io::{self, BufWriter, Write};
+
+use serde::Serialize;
+
+use super::Args;
+use super::row::{Decided, Row};
+use crate::cli::terminal::table::{Cell, Columns};
+use crate::cli::terminal::times::Reader;
+use crate::cli::tones::state_tone;
+use crate::cli::{Failure, Output, Surroundings};
+use crate::plan::State;
+use crate::values::Timestamp;
+
+/// Prints clients, one way.
+pub(super) struct Printer {
+    output: Output,
+    with_titles: bool,
+    with_namespace: bool,
+    in_colour: bool,
+    reader: Reader,
+    columns: Columns,
+}
+
+/// All clients as one document.
+#[derive(Serialize)]
+struct Document<'a> {
+    clients: &'a [Row],
+}
+
+/// A client that is no longer wanted, or no longer there.
+#[derive(Serialize)]
+struct Gone<'a> {
+    #[serde(flatten)]
+    row: &'a Row,
+    gone: bool,
+}
+
+impl Printer {
+    pub fn new(asked: &Args, around: &Surroundings, with_namespace: bool) -> Self {
+        let mut printer = Self {
+            output: asked.output,
+            with_titles: !asked.no_headers,
+            with_namespace,
+            in_colour: around.in_colour,
+            reader: around.reader(),
+            columns: Columns::new([""; 0]),
+        };
+        printer.columns = Columns::new(printer.titles());
+        printer
+    }
+
+    fn titles(&self) -> Vec<&'static str> {
+        let mut titles = if self.with_namespace { vec!["NAMESPACE"] } else { Vec::new() };
+        if self.output == Output::Wide {
+            titles.push("FLEET");
+        }
+        titles.extend(["COMPUTER", "IP ADDRESS", "CURRENT VERSION", "UPGRADE STATUS", "TARGET"]);
+        titles.extend(["WHY", "NEXT", "LAST SEEN"]);
+        if self.output == Output::Wide {
+            titles.extend(["LAST USER", "POLICY", "LAST OFFER", "ZONE"]);
+        }
+        titles
+    }
+
+    /// Prints a list whole.
+    pub fn all(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        let mut output = BufWriter::new(io::stdout().lock());
+        let written = match self.output {
+            Output::Table | Output::Wide => self.table(rows, &mut output),
+            Output::Name => rows.iter().try_for_each(|row| writeln!(output, "{}", self.name(row))),
+            Output::Json => serde_json::to_writer_pretty(&mut output, &Document { clients: rows })
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(output)),
+            Output::Yaml => serde_saphyr::to_string(&Document { clients: rows })
+                .map_err(io::Error::other)
+                .and_then(|text| output.write_all(text.as_bytes())),
+        };
+        finish(written.and_then(|()| output.flush()))
+    }
+
+    fn table(&mut self, rows: &[Row], output: &mut impl Write) -> io::Result<()> {
+        for row in rows {
+            let cells = self.cells(row, false);
+            self.columns.fit(&cells);
+        }
+        if self.with_titles {
+            output.write_all(self.columns.titles().as_bytes())?;
+        }
+        rows.iter().try_for_each(|row| {
+            let cells = self.cells(row, false);
+            output.write_all(self.columns.line(&cells, self.in_colour).as_bytes())
+        })
+    }
+
+    /// Prints the list that changes are to follow: as data, each client for itself.
+    pub fn first(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        match self.output {
+            Output::Table | Output::Wide | Output::Name => self.all(rows),
+            Output::Json | Output::Yaml => rows.iter().try_for_each(|row| self.change(row, false)),
+        }
+    }
+
+    /// The time goes on while changes are followed.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.reader.now = now;
+    }
+
+    /// Prints a change, below what was printed before.
+    pub fn change(&mut self, row: &Row, is_gone: bool) -> Result<(), Failure> {
+        let failed = |error: io::Error| Failure::new(error.to_string());
+        let text = match self.output {
+            Output::Table | Output::Wide => {
+                let cells = self.cells(row, is_gone);
+                self.columns.fit(&cells);
+                self.columns.line(&cells, self.in_colour)
+            }
+            Output::Name => self.name(row) + "\n",
+            Output::Json => {
+                serde_json::to_string(&Gone { row, gone: is_gone })
+                    .map_err(|error| failed(error.into()))?
+                    + "\n"
+            }
+            Output::Yaml => {
+                let text = serde_saphyr::to_string(&Gone { row, gone: is_gone });
+                format!("---\n{}", text.map_err(|error| Failure::new(error.to_string()))?)
+            }
+        };
+        let mut output = io::stdout().lock();
+        finish(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
+    }
+
+    /// As `explain` takes it.
+    fn name(&self, row: &Row) -> String {
+        let within = format!("{}/{}", row.fleet.name, row.name);
+        if self.with_namespace { format!("{}/{within}", row.fleet.namespace) } else { within }
+    }
+
+    fn cells(&self, row: &Row, is_gone: bool) -> Vec<Cell> {
+        let text = |text: Option<&str>| Cell::text(text);
+        let decided = row.decided.as_deref();
+        let state = if is_gone { Some("Gone") } else { decided.map(|d| d.state.as_ref()) };
+        let mut cells = Vec::with_capacity(14);
+        if self.with_namespace {
+            cells.push(text(Some(&row.fleet.namespace)));
+        }
+        if self.output == Output::Wide {
+            cells.push(text(Some(&row.fleet.name)));
+        }
+        let seen = row.last_seen.map(|seen| self.reader.ago(seen));
+        cells.extend([
+            text(Some(row.computer())),
+            text(row.ip.as_deref()),
+            text(row.version.as_deref()),
+            text(state).toned(state_tone(state.unwrap_or_default())),
+            text(decided.and_then(|d| d.target_version.as_deref())),
+            text(decided.map(|d| d.reason.as_ref())),
+            text(self.next(row).as_deref()),
+            text(seen.as_deref()),
+        ]);
+        if self.output == Output::Wide {
+            cells.extend([
+                text(row.last_user.as_deref()),
+                text(decided.and_then(|d| d.policy.as_deref())),
+                text(decided.and_then(|d| self.last_offer(d)).as_deref()),
+                text(row.time_zone.as_deref()),
+            ]);
+        }
+        cells
+    }
+
+    /// When it changes next, or what that waits for.
+    fn next(&self, row: &Row) -> Option<String> {
+        let decided = row.decided.as_deref()?;
+        if !row.fleet.is_current {
+            return Some("status is behind".to_owned());
+        }
+        if row.is_in(State::RestartRequired) {
+            return Some("at restart".to_owned());
+        }
+        match decided.next_transition_time {
+            Some(t) => Some(self.reader.next(t)),
+            None if row.is_in(State::Offline) => Some("at check-in".to_owned()),
+            None => None,
+        }
+    }
+
+    fn last_offer(&self, decided: &Decided) -> Option<String> {
+        let offer = decided.last_offer.as_ref()?;
+        let time: Timestamp = offer.time;
+        Some(format!("{} by {}, {}", offer.version, offer.policy, self.reader.ago(time)))
+    }
+}
+
+/// A reader that has seen enough, as `head` has, is no failure: nothing more is to be said.
+fn finish(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(Failure::new(format!("standard output cannot be written: {error}"))),
+    }
+}

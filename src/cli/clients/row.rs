@@ -1,0 +1,190 @@
+//! One client as the table shows it: the facts of its fleet's spec beside what the status says of it.
+//! Knows neither how it was read nor how it is printed.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus, LastOffer};
+use crate::api::{ClientFleet, Text};
+use crate::plan::facts::{Facts, given};
+use crate::plan::{Live, State};
+use crate::values::Timestamp;
+
+/// What the clients of a fleet share.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Fleet {
+    pub namespace: String,
+    pub name: String,
+    /// Whether the status was computed from the spec as it is now: else no offer in it counts.
+    pub is_current: bool,
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row {
+    #[serde(flatten, serialize_with = "fleet")]
+    pub fleet: Arc<Fleet>,
+    pub name: Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub computer: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_user: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+    /// Its own zone, else its fleet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staged_version: Option<Text>,
+    /// What is decided for it; nothing until the controller has.
+    #[serde(flatten)]
+    pub decided: Option<Box<Decided>>,
+}
+
+/// What the status says of a client.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Decided {
+    pub state: Cow<'static, str>,
+    pub reason: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_transition_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_offer: Option<Box<LastOffer>>,
+}
+
+fn fleet<S: Serializer>(fleet: &Arc<Fleet>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Shown<'a> {
+        namespace: &'a str,
+        fleet: &'a str,
+        status_is_current: bool,
+    }
+    let Fleet { namespace, name, is_current } = fleet.as_ref();
+    Shown { namespace, fleet: name, status_is_current: *is_current }.serialize(serializer)
+}
+
+impl Decided {
+    fn from(row: ClientStatus) -> Self {
+        // Words that are known are not kept once for each client.
+        let word = |word: Cow<'static, str>| {
+            let known = State::ALL.iter().map(|state| state.as_str());
+            let reasons = crate::plan::Reason::ALL.iter().map(|reason| reason.as_str());
+            known.chain(reasons).find(|known| *known == word).map_or(word, Cow::Borrowed)
+        };
+        Self {
+            state: word(row.state),
+            reason: word(row.reason),
+            target_version: row.target_version,
+            policy: row.policy,
+            last_transition_time: row.last_transition_time,
+            next_transition_time: row.next_transition_time,
+            last_offer: row.last_offer,
+        }
+    }
+}
+
+impl Row {
+    /// The name that people know it by.
+    pub fn computer(&self) -> &str {
+        self.computer.as_ref().unwrap_or(&self.name)
+    }
+
+    pub fn is_in(&self, state: State) -> bool {
+        self.decided.as_ref().is_some_and(|decided| decided.state == state.as_str())
+    }
+}
+
+/// The clients of a fleet that `wanted` selects, in the order of the spec. A fleet that cannot be read has none.
+pub(super) fn rows(
+    live: Live<ClientFleet>,
+    wanted: impl Fn(&Facts<'_>, &Fleet, Option<&ClientStatus>) -> bool,
+) -> Vec<Row> {
+    let fleet = Arc::new(fleet_of(&live));
+    let Ok(spec) = &live.spec else { return Vec::new() };
+    let mut decided = Decisions::of(live.status.and_then(|status| status.clients));
+    let mut rows = Vec::new();
+    for (index, client) in spec.clients.iter().flatten().enumerate() {
+        let facts = Facts::read(client);
+        let row = decided.take(index, &client.name);
+        if wanted(&facts, &fleet, row.as_ref()) {
+            rows.push(one(&fleet, spec, client, &facts, row));
+        }
+    }
+    rows
+}
+
+/// What is said of the fleet as a whole.
+pub(super) fn fleet_of(live: &Live<ClientFleet>) -> Fleet {
+    let observed = live.status.as_ref().and_then(|status| status.observed_generation);
+    Fleet {
+        namespace: live.metadata.namespace.clone().unwrap_or_default(),
+        name: live.metadata.name.clone().unwrap_or_default(),
+        is_current: observed.is_some() && observed == live.metadata.generation,
+    }
+}
+
+fn one(
+    fleet: &Arc<Fleet>,
+    spec: &ClientFleetSpec,
+    client: &Client,
+    facts: &Facts<'_>,
+    decided: Option<ClientStatus>,
+) -> Row {
+    let zone = given(client.time_zone.as_ref()).or(given(spec.time_zone.as_ref()));
+    Row {
+        fleet: Arc::clone(fleet),
+        name: client.name.clone(),
+        computer: facts.reported(|r| r.computer.as_ref()).cloned(),
+        ip: facts.reported(|r| r.ip.as_ref()).cloned(),
+        last_user: facts.reported(|r| r.last_user.as_ref()).cloned(),
+        last_seen: facts.last_seen,
+        time_zone: zone.cloned(),
+        version: facts.version.as_ref().map(|version| version.text.clone()),
+        staged_version: facts.staged.as_ref().map(|version| version.text.clone()),
+        decided: decided.map(|row| Box::new(Decided::from(row))),
+    }
+}
+
+/// The entries of a status, to be taken by client.
+struct Decisions {
+    entries: Vec<Option<ClientStatus>>,
+    by_name: Option<HashMap<Text, usize>>,
+}
+
+impl Decisions {
+    fn of(entries: Option<Vec<ClientStatus>>) -> Self {
+        let entries = entries.into_iter().flatten().map(Some).collect();
+        Self { entries, by_name: None }
+    }
+
+    /// Entries keep the order of the spec unless clients have come or gone since.
+    fn take(&mut self, index: usize, name: &Text) -> Option<ClientStatus> {
+        let is_it = |entry: &Option<ClientStatus>| entry.as_ref().is_some_and(|e| e.name == *name);
+        if self.entries.get(index).is_some_and(is_it) {
+            return self.entries[index].take();
+        }
+        let entries = &self.entries;
+        let by_name = self.by_name.get_or_insert_with(|| {
+            let named = entries.iter().enumerate();
+            named.filter_map(|(at, e)| Some((e.as_ref()?.name.clone(), at))).collect()
+        });
+        let at = *by_name.get(name)?;
+        self.entries[at].take()
+    }
+}

@@ -1,0 +1,165 @@
+//! Names for completion: of policies, fleets, clients, namespaces and contexts. What cannot be had in
+//! time is left out, without a word: whoever types does not want to read.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use clap_complete::CompletionCandidate;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::ListParams;
+use kube::config::Kubeconfig;
+use kube::core::NamespaceResourceScope;
+
+use crate::api::{ClientFleet, UpgradePolicy};
+use crate::cli::cluster::{Cluster, Reach, Where};
+use crate::connection::Connection;
+use crate::plan::{Live, Reason, State};
+
+/// Longer than this nobody waits for a completion.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// More candidates than this help nobody.
+const MOST: usize = 200;
+
+/// States that a client can be in.
+pub(in crate::cli) fn states(current: &OsStr) -> Vec<CompletionCandidate> {
+    listed(current, State::ALL.iter().map(|state| state.as_str()))
+}
+
+/// Reasons for them.
+pub(in crate::cli) fn reasons(current: &OsStr) -> Vec<CompletionCandidate> {
+    listed(current, Reason::ALL.iter().map(|reason| reason.as_str()))
+}
+
+/// After the last comma of a list.
+fn listed<'a>(current: &OsStr, words: impl Iterator<Item = &'a str>) -> Vec<CompletionCandidate> {
+    let current = current.to_string_lossy();
+    let (before, last) = current.rsplit_once(',').map_or(("", &*current), |(b, l)| (b, l));
+    let comma = if before.is_empty() { "" } else { "," };
+    let folded = last.to_ascii_lowercase();
+    words
+        .filter(|word| word.to_ascii_lowercase().starts_with(&folded))
+        .map(|word| CompletionCandidate::new(format!("{before}{comma}{word}")))
+        .collect()
+}
+
+/// Policies.
+pub(in crate::cli) fn policies(current: &OsStr) -> Vec<CompletionCandidate> {
+    let names = asked(async |cluster, reach| objects::<UpgradePolicy>(cluster, reach).await);
+    listed(current, names.iter().map(String::as_str))
+}
+
+/// Fleets.
+pub(in crate::cli) fn fleets(current: &OsStr) -> Vec<CompletionCandidate> {
+    let names = asked(async |cluster, reach| objects::<ClientFleet>(cluster, reach).await);
+    listed(current, names.iter().map(String::as_str))
+}
+
+/// Namespaces.
+pub(in crate::cli) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
+    let names = asked(async |cluster, _| {
+        let api: Api<Namespace> = Api::all(cluster.client);
+        let listed = api.list_metadata(&ListParams::default()).await.ok()?;
+        Some(listed.items.into_iter().filter_map(|object| object.metadata.name).collect())
+    });
+    listed(current, names.iter().map(String::as_str))
+}
+
+/// Clients that begin so.
+pub(in crate::cli) fn clients(current: &OsStr) -> Vec<CompletionCandidate> {
+    let begun = current.to_string_lossy().into_owned();
+    let names = asked(async |cluster, reach| {
+        let add = |names: &mut Vec<String>, fleet: Live<ClientFleet>| {
+            let clients = fleet.spec.into_iter().flat_map(|spec| spec.clients.unwrap_or_default());
+            let fitting = clients.filter(|client| client.name.starts_with(&begun));
+            let room = MOST.saturating_sub(names.len());
+            names.extend(fitting.take(room).map(|client| client.name.to_string()));
+        };
+        cluster.gather(&reach, None, Vec::new(), add).await.ok()
+    });
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// Contexts of the kubeconfig.
+pub(in crate::cli) fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
+    let (connection, _) = told(std::env::args());
+    let kubeconfig = match connection.kubeconfig {
+        Some(file) => Kubeconfig::read_from(file),
+        None => Kubeconfig::read(),
+    };
+    let contexts = kubeconfig.map(|kubeconfig| kubeconfig.contexts).unwrap_or_default();
+    listed(current, contexts.iter().map(|context| context.name.as_str()))
+}
+
+async fn objects<K>(cluster: Cluster, reach: Reach) -> Option<Vec<String>>
+where
+    K: crate::plan::Kind<Scope = NamespaceResourceScope>,
+{
+    let api: Api<Live<K>> = match &reach {
+        Reach::Namespace(name) => Api::namespaced(cluster.client, name),
+        Reach::All => Api::all(cluster.client),
+    };
+    let listed = api.list_metadata(&ListParams::default()).await.ok()?;
+    Some(listed.items.into_iter().filter_map(|object| object.metadata.name).collect())
+}
+
+/// Asks the cluster that the line so far names.
+fn asked(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<String> {
+    let (connection, place) = told(std::env::args());
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
+    let answer = async {
+        let cluster = Cluster::connect(&connection).await.ok()?;
+        let reach = cluster.reach(&place);
+        ask(cluster, reach).await
+    };
+    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, answer).await });
+    answer.ok().flatten().unwrap_or_default()
+}
+
+/// Which cluster and namespace the line so far names: it is not whole yet, so that clap cannot say.
+fn told(line: impl Iterator<Item = String>) -> (Connection, Where) {
+    let (mut connection, mut place) = (Connection::default(), Where::default());
+    let mut words = line.peekable();
+    while let Some(word) = words.next() {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
+            None => (word, None),
+        };
+        let mut value = || value.clone().or_else(|| words.next());
+        match flag.as_str() {
+            "--kubeconfig" => connection.kubeconfig = value().map(Into::into),
+            "--context" => connection.context = value(),
+            "-n" | "--namespace" => place.namespace = value(),
+            "-A" | "--all-namespaces" => place.all_namespaces = true,
+            _ => {}
+        }
+    }
+    (connection, place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_so_far_names_the_cluster() {
+        let line = ["x", "--", "clients", "-n", "berlin", "--context=prod", "--policy", ""];
+        let (connection, place) = told(line.into_iter().map(ToOwned::to_owned));
+        assert_eq!(connection.context.as_deref(), Some("prod"));
+        assert_eq!(place.namespace.as_deref(), Some("berlin"));
+        assert!(!place.all_namespaces);
+    }
+
+    #[test]
+    fn a_list_is_completed_after_its_last_comma() {
+        let words = |current: &str| -> Vec<String> {
+            let found = states(OsStr::new(current));
+            found.iter().map(|word| word.get_value().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(words("up"), ["UpToDate"]);
+        assert_eq!(words("Held,w"), ["Held,Waiting"]);
+        assert_eq!(words("").len(), State::ALL.len());
+    }
+}
