@@ -50,6 +50,7 @@ pub enum Once {
     #[command(after_help = windows::EXAMPLES)]
     Windows(windows::Args),
     /// Show or make the choices there are for a policy
+    #[command(after_help = settings::EXAMPLES)]
     Settings(settings::Args),
     /// The emergency brake: nothing new is distributed
     #[command(after_help = brake::HALT_EXAMPLES)]

@@ -4,6 +4,7 @@ use regex::Regex;
 
 use crate::control_plane::ControlPlane;
 use crate::estate::{self, DAY, apply, json, namespace, of_examples, plane, settle_at};
+use crate::meddler::meddle;
 use crate::running::{BOTH, Controller, user};
 
 /// What a run came to; the brake's age is that of the real clock.
@@ -12,11 +13,13 @@ fn transcript(arguments: &[&str]) -> String {
     let age = Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     let told = age.replace_all(&text, "since WHEN").into_owned();
     // A column is as wide as what stood in it.
-    if told == text {
-        told
-    } else {
-        Regex::new(" {3,}").unwrap().replace_all(&told, "   ").into_owned()
-    }
+    let blanks = Regex::new(" {3,}").unwrap();
+    let lines = told.lines().map(|line| {
+        let is_uneven = line.contains("since WHEN") || line.starts_with("NAMESPACE   HALT  ");
+        let is_uneven = is_uneven && told.contains("since WHEN");
+        if is_uneven { blanks.replace_all(line, "   ").into_owned() } else { line.to_owned() }
+    });
+    lines.map(|line| line + "\n").collect()
 }
 
 fn brake_of(namespace: &str) -> Option<serde_json::Value> {
@@ -157,6 +160,43 @@ fn rights_that_are_missing() {
         transcript(&["halt", "-n", "brake-rights", "--timeout", "soon"]),
     ];
     insta::assert_snapshot!("rights", steps.join("\n"));
+}
+
+#[test]
+fn somebody_else_is_faster() {
+    of_examples("brake-race", DAY);
+    let halt = ["halt", "-n", "brake-race", "--wait=false"];
+    assert!(transcript(&halt).contains("[exit code 0]"));
+    let patch = |patch: &'static str| {
+        move || {
+            let arguments = [
+                "patch",
+                "upol",
+                "clientfleet-halt",
+                "-n",
+                "brake-race",
+                "--type=merge",
+                "-p",
+                patch,
+            ];
+            plane().kubectl_ok(&arguments, "").unwrap();
+        }
+    };
+    let resume =
+        |kubeconfig: &str| transcript(&["resume", "-n", "brake-race", "--kubeconfig", kubeconfig]);
+    // It is another's by the time that it is to be deleted.
+    let mine = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}"#;
+    let other = meddle("brake-mine", "DELETE", patch(mine));
+    let refused = resume(&other.kubeconfig);
+    assert!(brake_of("brake-race").is_some());
+    insta::assert_snapshot!("somebody_else", refused);
+    // A change that leaves it the brake does not keep it from being released.
+    let ours = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "clientfleet"}}}"#;
+    patch(ours)();
+    let seen = r#"{"metadata": {"annotations": {"seen": "yes"}}}"#;
+    let noted = meddle("brake-seen", "DELETE", patch(seen));
+    assert!(resume(&noted.kubeconfig).contains("[exit code 0]"));
+    assert!(brake_of("brake-race").is_none());
 }
 
 /// On a control plane of its own: all namespaces are those of other tests elsewhere.

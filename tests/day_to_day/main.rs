@@ -7,5 +7,7 @@ mod control_plane;
 mod estate;
 
 mod brake;
+mod meddler;
 mod running;
+mod settings;
 mod windows;

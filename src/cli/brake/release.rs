@@ -46,7 +46,7 @@ pub(super) async fn release(
             }
         };
         match cluster.gather(&reach, None, estates.clone(), note).await {
-            Ok(listed) => estates = listed.gathered,
+            Ok(gathered) => estates = gathered,
             Err(failure) => {
                 not_known.extend(failure.messages);
                 estates.clear();
@@ -75,7 +75,7 @@ async fn halted(cluster: &Cluster, reach: &Reach) -> Result<(Vec<String>, Estate
         }
     };
     let empty = (Vec::new(), Estates::new());
-    let (halted, mut estates) = cluster.gather(reach, None, empty, note).await?.gathered;
+    let (halted, mut estates) = cluster.gather(reach, None, empty, note).await?;
     estates.retain(|namespace, _| halted.contains(namespace));
     for namespace in &halted {
         estates.entry(namespace.clone()).or_default();

@@ -10,9 +10,12 @@ mod zones;
 use std::io;
 use std::path::PathBuf;
 
+use clap_complete::ArgValueCompleter;
+
 use self::calendar::Question;
 use self::zones::Count;
 use super::cluster::{Cluster, Reach};
+use super::completion::policies;
 use super::data::{self, Format};
 use super::terminal::table::printable;
 use super::{Failure, Said, Surroundings, files, instant};
@@ -36,6 +39,7 @@ most of its clients are shown.";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The policy's name
+    #[arg(add = ArgValueCompleter::new(policies))]
     policy: String,
     /// Which cluster.
     #[command(flatten)]
@@ -115,6 +119,6 @@ async fn in_cluster(arguments: &Args) -> Result<(String, Policy, Count, String),
         }
     };
     let reach = Reach::Namespace(namespace.clone());
-    let count = cluster.gather(&reach, None, Count::default(), count).await?.gathered;
+    let count = cluster.gather(&reach, None, Count::default(), count).await?;
     Ok((namespace, policy, count, String::new()))
 }
