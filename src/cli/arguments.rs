@@ -29,7 +29,7 @@ pub enum Command {
     Controller(ControllerArgs),
     /// A command of this shell.
     #[command(flatten)]
-    Once(Once),
+    Once(Box<Once>),
 }
 
 /// A command that runs once and prints. Public for `main`, which hands it on.
@@ -37,6 +37,7 @@ pub enum Command {
 #[allow(private_interfaces)]
 pub enum Once {
     /// One screen: policies and how far they are, what changes next, what needs a person
+    #[command(after_help = status::EXAMPLES)]
     Status(status::Args),
     /// List clients: version, upgrade status, target, why, and when that changes
     #[command(after_help = clients::EXAMPLES)]

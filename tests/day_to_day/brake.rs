@@ -2,13 +2,12 @@
 
 use regex::Regex;
 
-use crate::control_plane::ControlPlane;
 use crate::estate::{self, DAY, apply, json, namespace, of_examples, plane, settle_at};
 use crate::meddler::meddle;
 use crate::running::{BOTH, Controller, user};
 
 /// What a run came to; the brake's age is that of the real clock.
-fn transcript(arguments: &[&str]) -> String {
+pub fn transcript(arguments: &[&str]) -> String {
     let text = estate::transcript(DAY, arguments);
     let age = Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     let told = age.replace_all(&text, "since WHEN").into_owned();
@@ -82,7 +81,7 @@ fn nothing_is_written_on_trial() {
     insta::assert_snapshot!("on_trial", steps.join("\n"));
 }
 
-const FOREIGN: &str = "
+pub const FOREIGN: &str = "
 apiVersion: clientfleet.dev/v1alpha1
 kind: UpgradePolicy
 metadata: {namespace: NAMESPACE, name: clientfleet-halt}
@@ -197,37 +196,4 @@ fn somebody_else_is_faster() {
     let noted = meddle("brake-seen", "DELETE", patch(seen));
     assert!(resume(&noted.kubeconfig).contains("[exit code 0]"));
     assert!(brake_of("brake-race").is_none());
-}
-
-/// On a control plane of its own: all namespaces are those of other tests elsewhere.
-#[test]
-fn everywhere_and_failing_in_part() {
-    let plane = ControlPlane::start().unwrap();
-    let kubeconfig = plane.kubeconfig_path().display().to_string();
-    let crds = clientfleet::api::crds_yaml().unwrap();
-    let apply =
-        |text: &str| plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], text).unwrap();
-    apply(&crds);
-    let names = ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
-    let wait = ["wait", "--for=condition=Established", "--timeout=60s", names[0], names[1]];
-    plane.kubectl_ok(&wait, "").unwrap();
-    let transcript = |arguments: &[&str]| {
-        let text = transcript(&[arguments, &["--kubeconfig", &kubeconfig]].concat());
-        text.replace(&plane.folder().display().to_string(), "FOLDER")
-    };
-    let none = transcript(&["halt", "-A"]);
-    for name in ["empty", "one", "other"] {
-        plane.kubectl_ok(&["create", "namespace", name], "").unwrap();
-    }
-    apply(&estate::examples("one"));
-    apply(&FOREIGN.replace("NAMESPACE", "other"));
-    let steps = [
-        none,
-        transcript(&["halt", "-A", "--wait=false", "--reason", "all of it"]),
-        transcript(&["halt", "-n", "empty", "--wait=false"]),
-        transcript(&["halt", "-A", "--wait=false", "-o", "name"]),
-        transcript(&["resume", "-A"]),
-        transcript(&["resume", "-A", "-o", "json"]),
-    ];
-    insta::assert_snapshot!("everywhere", steps.join("\n"));
 }

@@ -7,7 +7,9 @@ mod control_plane;
 mod estate;
 
 mod brake;
+mod everywhere;
 mod meddler;
 mod running;
 mod settings;
+mod status;
 mod windows;

@@ -102,7 +102,9 @@ spec: {upgrade: {mode: OnlyUpgradeTo, version: '3.10'}}
 ";
     let as_manager = |manager: &str, text: &str| {
         let manager = format!("--field-manager={manager}");
-        plane().kubectl_ok(&["apply", "--server-side", &manager, "-f", "-"], text).unwrap();
+        plane()
+            .kubectl_ok(&["apply", "--server-side", "--force-conflicts", &manager, "-f", "-"], text)
+            .unwrap();
     };
     as_manager("kustomize-controller", &policy.replace("NAME", "by-flux"));
     apply(&policy.replace("NAME}", "by-argo, labels: {argocd.argoproj.io/instance: clients}}"));

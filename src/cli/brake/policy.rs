@@ -11,7 +11,7 @@ use crate::plan::Live;
 use crate::values::Timestamp;
 
 /// The brake's name.
-pub(super) const NAME: &str = "clientfleet-halt";
+pub(in crate::cli) const NAME: &str = "clientfleet-halt";
 /// Who writes it. The same word, so that who looks at either finds the other.
 pub(super) const MANAGER: &str = "clientfleet-halt";
 /// No policy has a higher one: admission takes every 32-bit number.
@@ -46,7 +46,7 @@ pub(super) fn reason(metadata: &ObjectMeta) -> Option<&str> {
 }
 
 /// Since when it is pulled.
-pub(super) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
+pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
     let created = metadata.creation_timestamp.as_ref()?;
     Timestamp::from_timestamp_secs(created.0.as_second())
 }

@@ -60,7 +60,7 @@ async fn rivals(cluster: &Cluster, reach: &Reach) -> Result<Rivals, Failure> {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
         rivals.entry(namespace).or_default().extend(Rival::of(&policy));
     };
-    Ok(cluster.gather(reach, None, Rivals::new(), note).await?)
+    cluster.gather(reach, None, Rivals::new(), note).await
 }
 
 async fn effects(
@@ -75,7 +75,7 @@ async fn effects(
         let comes_before = |policy: &str| rivals.iter().any(|rival| rival.name == policy);
         effects.entry(namespace).or_default().add(&fleet, around.now, comes_before);
     };
-    Ok(cluster.gather(reach, None, Effects::new(), note).await?)
+    cluster.gather(reach, None, Effects::new(), note).await
 }
 
 /// Pulls it in one namespace, and waits.

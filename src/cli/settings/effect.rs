@@ -83,7 +83,7 @@ fn is_down(row: &ClientStatus) -> bool {
 }
 
 /// Before and after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Effect {
     pub before: Moves,
     pub after: Moves,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::choice::{Choice, Selection};
+use super::effect::Effect;
 use super::{Args, Outcome, Selected, Settings, change};
 use crate::cli::terminal::table::{Cell, Table, printable};
 use crate::cli::{Failure, data};
@@ -112,7 +113,9 @@ pub(super) fn selected(selected: &Selected) -> Result<String, Failure> {
     };
     let note = selected.dry_run.note();
     let mut text = format!("UpgradePolicy {name} {word}{note}: {before} → {after}\n");
-    if let Some(effect) = &selected.clients {
+    if selected.clients.is_some_and(|effect| effect == Effect::default()) {
+        text.push_str("\nIt governs no client, before or after.\n");
+    } else if let Some(effect) = &selected.clients {
         let mut table = Table::new(["CLIENTS", "BEFORE", "AFTER"]);
         for ((what, before), (_, after)) in
             effect.before.told().into_iter().zip(effect.after.told())
