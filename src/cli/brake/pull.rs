@@ -1,12 +1,13 @@
 //! `halt`: reads what there is, counts, writes the brake in each namespace, waits until it is in
 //! force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, ObjectMeta};
+use tokio::sync::oneshot;
 
 use super::effect::Effect;
 use super::policy::{self, Found, MANAGER, NAME, Rival};
@@ -36,23 +37,34 @@ pub(super) async fn pull(arguments: &HaltArgs, around: &Surroundings) -> Result<
             Rivals::new()
         }
     };
-    let effects = match effects(&cluster, &reach, &rivals, around).await {
-        Ok(effects) => Some(effects),
-        Err(failure) => {
-            not_known.extend(failure.messages);
-            None
+    let counting = |begun| effects(&cluster, &reach, &rivals, around, begun);
+    let (effects, acted) = match &reach {
+        // Nobody waits for the counting: with its first page the moment stands that is counted.
+        Reach::Namespace(namespace) => {
+            let (begun, has_begun) = oneshot::channel();
+            let acting = async {
+                let _ = has_begun.await;
+                act(&cluster, arguments, namespace).await
+            };
+            let (effects, acted) = tokio::join!(counting(Some(begun)), acting);
+            (effects, vec![(namespace.clone(), acted)])
+        }
+        // Here the fleets tell which namespaces there are.
+        Reach::All => {
+            let effects = counting(None).await;
+            let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
+            namespaces.extend(effects.iter().flat_map(BTreeMap::keys));
+            let act = async |namespace: &String| {
+                (namespace.clone(), act(&cluster, arguments, namespace).await)
+            };
+            let acted = join_all(namespaces.into_iter().map(act)).await;
+            (effects, acted)
         }
     };
-    let mut namespaces: Vec<String> = rivals.keys().cloned().collect();
-    namespaces.extend(effects.iter().flat_map(BTreeMap::keys).cloned());
-    namespaces.extend(reach.namespace().map(ToOwned::to_owned));
-    namespaces.sort();
-    namespaces.dedup();
-    let each = namespaces.into_iter().map(|namespace| {
-        let known = (rivals.get(&namespace), effects.as_ref());
-        pull_in(&cluster, arguments, namespace, known)
-    });
-    Ok(Pulled { dry_run: arguments.place.dry_run, namespaces: join_all(each).await, not_known })
+    let effects = effects.map_err(|failure| not_known.extend(failure.messages)).ok();
+    let report = |(namespace, acted)| report(namespace, acted, &rivals, effects.as_ref());
+    let namespaces = acted.into_iter().map(report).collect();
+    Ok(Pulled { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
 async fn rivals(cluster: &Cluster, reach: &Reach) -> Result<Rivals, Failure> {
@@ -63,13 +75,19 @@ async fn rivals(cluster: &Cluster, reach: &Reach) -> Result<Rivals, Failure> {
     cluster.gather(reach, None, Rivals::new(), note).await
 }
 
+/// Counts what it stops. Says when the first fleets were read, or none was.
 async fn effects(
     cluster: &Cluster,
     reach: &Reach,
     rivals: &Rivals,
     around: &Surroundings,
+    mut begun: Option<oneshot::Sender<()>>,
 ) -> Result<Effects, Failure> {
     let note = |effects: &mut Effects, fleet: Live<ClientFleet>| {
+        if let Some(begun) = begun.take() {
+            // Who listens no more has seen enough.
+            let _ = begun.send(());
+        }
         let namespace = fleet.metadata.namespace.clone().unwrap_or_default();
         let rivals = rivals.get(&namespace).map(Vec::as_slice).unwrap_or_default();
         let comes_before = |policy: &str| rivals.iter().any(|rival| rival.name == policy);
@@ -78,20 +96,34 @@ async fn effects(
     cluster.gather(reach, None, Effects::new(), note).await
 }
 
+/// What was done in a namespace.
+struct Acted {
+    written: Result<(Pulling, ObjectMeta), String>,
+    /// Whether it came to be in force, where somebody waited for that.
+    in_force: Option<Result<bool, String>>,
+}
+
 /// Pulls it in one namespace, and waits.
-async fn pull_in(
-    cluster: &Cluster,
-    arguments: &HaltArgs,
-    namespace: String,
-    (rivals, effects): (Option<&Vec<Rival>>, Option<&Effects>),
-) -> PulledIn {
-    let rivals = rivals.map(Vec::as_slice).unwrap_or_default();
+async fn act(cluster: &Cluster, arguments: &HaltArgs, namespace: &str) -> Acted {
+    let written = write(cluster, arguments, namespace).await;
+    let waits = written.is_ok() && arguments.wait && arguments.place.dry_run.is_real();
+    let in_force = if waits {
+        Some(in_force::comes_to_be(cluster, namespace, arguments.timeout).await)
+    } else {
+        None
+    };
+    Acted { written, in_force }
+}
+
+fn report(namespace: String, acted: Acted, rivals: &Rivals, effects: Option<&Effects>) -> PulledIn {
+    let rivals = rivals.get(&namespace).map(Vec::as_slice).unwrap_or_default();
     let named = |unreadable: bool| {
         let of_kind = rivals.iter().filter(move |rival| rival.is_unreadable == unreadable);
         of_kind.map(|rival| rival.name.clone()).collect::<Vec<_>>()
     };
     let effect = effects.map(|effects| effects.get(&namespace).cloned().unwrap_or_default());
     let mut report = PulledIn {
+        namespace,
         result: Pulling::Failed,
         error: None,
         since: None,
@@ -108,9 +140,8 @@ async fn pull_in(
         in_force: None,
         not_waited: None,
         kept_in_git_by: None,
-        namespace,
     };
-    match write(cluster, arguments, &report.namespace).await {
+    match acted.written {
         Ok((result, metadata)) => {
             report.result = result;
             report.since = policy::since(&metadata).filter(|_| result != Pulling::Halted);
@@ -119,11 +150,10 @@ async fn pull_in(
         }
         Err(error) => report.error = Some(error),
     }
-    if report.error.is_none() && arguments.wait && arguments.place.dry_run.is_real() {
-        match in_force::comes_to_be(cluster, &report.namespace, arguments.timeout).await {
-            Ok(is_in_force) => report.in_force = Some(is_in_force),
-            Err(why) => report.not_waited = Some(why),
-        }
+    match acted.in_force {
+        Some(Ok(is_in_force)) => report.in_force = Some(is_in_force),
+        Some(Err(why)) => report.not_waited = Some(why),
+        None => {}
     }
     report
 }
