@@ -57,6 +57,7 @@ pub enum Once {
     #[command(after_help = brake::HALT_EXAMPLES)]
     Halt(brake::HaltArgs),
     /// Release the emergency brake
+    #[command(after_help = brake::RESUME_EXAMPLES)]
     Resume(brake::ResumeArgs),
     /// Turn an inventory in CSV into fleets
     Import(import::Args),

@@ -34,6 +34,15 @@ Exit codes: 0 when it is in force, or with --wait=false when it is written; 1 wh
 nobody is known to have carried it out in time, or another policy comes before it; 2 for wrong
 options.";
 
+/// What the help of `resume` ends with.
+pub(super) const RESUME_EXAMPLES: &str = "\
+Examples:
+  clientfleet resume -n clients --dry-run=client   # who would go back under which policy
+  clientfleet resume -n clients
+  clientfleet resume -A
+
+Exit codes: 0, also where nothing was halted; 1 when something failed; 2 for wrong options.";
+
 /// Options of `halt`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HaltArgs {

@@ -84,6 +84,8 @@ pub(super) struct Unmatched {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GovernsNobody {
+    #[serde(skip)]
+    pub namespace: String,
     pub policy: String,
     /// How many clients are in its scope: others govern them.
     pub in_scope: u32,
@@ -109,7 +111,11 @@ impl Needs {
         let is_to_govern = matches!(line.off_because, None | Some(OffBecause::Suspended));
         let governs_nobody = status.governed_clients == Some(0);
         if governs_nobody && is_to_govern {
-            self.governs_nobody.push(GovernsNobody { policy: name(), in_scope: line.in_scope });
+            self.governs_nobody.push(GovernsNobody {
+                namespace: line.namespace.clone(),
+                policy: name(),
+                in_scope: line.in_scope,
+            });
         }
     }
 

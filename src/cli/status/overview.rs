@@ -180,6 +180,11 @@ impl Gathering {
             ))
         });
         overview.policies.sort_by(|a, b| a.order().cmp(&b.order()));
+        // Where all is halted, that is why the others govern nobody.
+        let Overview { halted, needs, .. } = &mut overview;
+        needs.governs_nobody.retain(|policy| {
+            policy.in_scope == 0 || !halted.iter().any(|halt| halt.namespace == policy.namespace)
+        });
         overview
     }
 }
