@@ -43,6 +43,7 @@ pub enum Once {
     #[command(after_help = clients::EXAMPLES)]
     Clients(clients::Args),
     /// Explain one client: which policy governs it, which rule decides, what would make it move
+    #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Args),
     /// Show what files would change: who moves where and when, who stays, and why
     #[command(after_help = plan::EXAMPLES)]
