@@ -62,7 +62,7 @@ pub enum Once {
     Resume(brake::ResumeArgs),
     /// Turn an inventory in CSV into fleets
     #[command(after_help = import::EXAMPLES)]
-    Import(Box<import::Args>),
+    Import(import::Args),
     /// Print the two CustomResourceDefinitions
     ///
     /// kubectl apply --server-side -f takes them: clientfleet crds | kubectl apply --server-side -f -
