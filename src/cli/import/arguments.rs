@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap_complete::ArgValueCompleter;
 use encoding_rs::Encoding;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +14,7 @@ use super::rows::Reading;
 use super::times::{self, Times};
 use super::{admissible, manifest, sharding, text, windows_zones};
 use crate::api::bounds;
+use crate::cli::completion::{fleets, namespaces};
 use crate::cli::terminal::table::printable;
 use crate::cli::{Failure, WRONG_INPUT};
 use crate::connection::Connection;
@@ -31,7 +33,7 @@ Examples:
   clientfleet import hosts.csv --fleet emea --package-from emea-server --apply --dry-run=server
   clientfleet import hosts.csv --fleet emea --package-from emea-server --column name='Asset ID' \\
       --time-format '%d.%m.%Y %H:%M' --time-zone Europe/Berlin --group-by Site --apply
-  clientfleet import hosts.csv --fleet emea --package-from emea-server --local --previous fleets/ > new.yaml
+  clientfleet import hosts.csv --fleet emea --package-from emea-server --local --previous old.yaml
 
 Exit codes: 0; 1 if it could not be done, or too many clients are gone; 2 if something is wrong with the export or the \
 options.";
@@ -49,18 +51,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PREFIX", value_parser = prefix)]
     pub(super) fleet: String,
     /// The fleet of the same namespace whose package all of them use
-    #[arg(long, value_name = "FLEET")]
+    #[arg(long, value_name = "FLEET", add = ArgValueCompleter::new(fleets))]
     pub(super) package_from: String,
     /// The namespace of the fleets; default: the context's
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", add = ArgValueCompleter::new(namespaces))]
     pub(super) namespace: Option<String>,
-    /// How many clients a new one goes to, at most; nobody moves when it becomes less
+    /// How many clients a fleet takes, up to 250; nobody moves when this becomes less
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=250))]
     pub(super) shard_size: u16,
     /// A label of the fleets; can be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(super) labels: Vec<(String, String)>,
-    /// The time zone of clients that name none, by IANA's or Windows' name
+    /// The time zone of the fleets, for clients that name none, by IANA's or Windows' name
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(super) fleet_time_zone: Option<Zone>,
 
