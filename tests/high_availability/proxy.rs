@@ -1,15 +1,19 @@
 //! A way to the API server that can be cut: what is on it then stays there, as behind a firewall that
 //! drops everything without a word, and arrives when the way is mended.
 
-use std::net::SocketAddr;
-
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
 
 pub struct Proxy {
     address: SocketAddr,
-    ways: watch::Sender<Ways>,
+    ways: Arc<Gate>,
+}
+
+struct Gate {
+    ways: Mutex<Ways>,
+    changed: Condvar,
 }
 
 /// Which ways are open.
@@ -26,22 +30,27 @@ impl Ways {
     pub const ONLY_BACK: Self = Self { there: false, back: true };
 }
 
+impl Gate {
+    fn wait_for(&self, is_open: fn(&Ways) -> bool) {
+        let ways = self.ways.lock().unwrap();
+        drop(self.changed.wait_while(ways, |ways| !is_open(ways)).unwrap());
+    }
+}
+
 impl Proxy {
-    pub async fn start(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// Its threads end with the process at the latest.
+    pub fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let ways = watch::Sender::new(Ways::OPEN);
-        let open = ways.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let open = open.clone();
-                tokio::spawn(async move {
-                    let Ok(server) = TcpStream::connect(server).await else { return };
-                    let (from_client, to_client) = client.into_split();
-                    let (from_server, to_server) = server.into_split();
-                    tokio::spawn(pass(from_client, to_server, open.subscribe(), |ways| ways.there));
-                    pass(from_server, to_client, open.subscribe(), |ways| ways.back).await;
-                });
+        let ways = Arc::new(Gate { ways: Mutex::new(Ways::OPEN), changed: Condvar::new() });
+        let gate = Arc::clone(&ways);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(server) else { continue };
+                let (there, back) = (Arc::clone(&gate), Arc::clone(&gate));
+                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || pass(from, to, &there, |ways| ways.there));
+                thread::spawn(move || pass(server, client, &back, |ways| ways.back));
             }
         });
         Self { address, ways }
@@ -52,25 +61,20 @@ impl Proxy {
     }
 
     pub fn set(&self, ways: Ways) {
-        self.ways.send_replace(ways);
+        *self.ways.ways.lock().unwrap() = ways;
+        self.ways.changed.notify_all();
     }
 }
 
-async fn pass(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut ways: watch::Receiver<Ways>,
-    is_open: fn(&Ways) -> bool,
-) {
+fn pass(mut from: TcpStream, mut to: TcpStream, gate: &Gate, is_open: fn(&Ways) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let is_mended = ways.wait_for(is_open).await.is_ok();
-        if !is_mended || to.write_all(&buffer[..length]).await.is_err() {
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        gate.wait_for(is_open);
+        if to.write_all(&buffer[..length]).is_err() {
             return;
         }
     }
     // The end of the stream, too, stays on its way.
-    if ways.wait_for(is_open).await.is_ok() {
-        let _ = to.shutdown().await;
-    }
+    gate.wait_for(is_open);
+    let _ = to.shutdown(Shutdown::Write);
 }

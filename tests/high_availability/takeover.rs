@@ -127,7 +127,7 @@ async fn what_a_leader_sent_before_it_gave_up_arrives_too_late() {
 
 async fn cut_off(prefix: &str, ways: Ways) {
     let estate = Estate::make(prefix).await;
-    let proxy = Proxy::start(server()).await;
+    let proxy = Proxy::start(server());
     let (mut first, second) = estate.start_two(Some(proxy.address())).await;
     proxy.set(ways);
     estate.suspend(true).await;
