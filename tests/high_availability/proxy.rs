@@ -49,8 +49,15 @@ impl Proxy {
                 let Ok(server) = TcpStream::connect(server) else { continue };
                 let (there, back) = (Arc::clone(&gate), Arc::clone(&gate));
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                thread::spawn(move || pass(from, to, &there, |ways| ways.there));
-                thread::spawn(move || pass(server, client, &back, |ways| ways.back));
+                thread::spawn(move || {
+                    let to = pass(from, to, &there, |ways| ways.there);
+                    // That the client is gone the server is not told: as when its machine is, and what
+                    // it sent last is carried out.
+                    std::mem::forget(to);
+                });
+                thread::spawn(move || {
+                    let _ = pass(server, client, &back, |ways| ways.back).shutdown(Shutdown::Write);
+                });
             }
         });
         Self { address, ways }
@@ -66,15 +73,21 @@ impl Proxy {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, gate: &Gate, is_open: fn(&Ways) -> bool) {
+/// Passes on what comes until it ends, and returns where it went.
+fn pass(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    gate: &Gate,
+    is_open: fn(&Ways) -> bool,
+) -> TcpStream {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         gate.wait_for(is_open);
         if to.write_all(&buffer[..length]).is_err() {
-            return;
+            return to;
         }
     }
     // The end of the stream, too, stays on its way.
     gate.wait_for(is_open);
-    let _ = to.shutdown(Shutdown::Write);
+    to
 }

@@ -45,7 +45,7 @@ impl Replica {
             .args(["--lease-duration", times[0], "--renew-deadline", times[1]])
             .args(["--retry-period", times[2], "--kubeconfig"])
             .arg(&file)
-            .env("RUST_LOG", "info,clientfleet=debug")
+            .envs([("RUST_LOG", "info,clientfleet=debug"), ("NO_COLOR", "1")])
             .stdin(Stdio::null())
             .stderr(log)
             .spawn()
