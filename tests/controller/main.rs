@@ -11,6 +11,7 @@ mod disturbances;
 mod files;
 mod in_force;
 mod large;
+mod leading;
 mod objects;
 mod offers;
 mod outbox;
