@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde_json::json;
 
 use crate::estate::{Estate, plane};
 use crate::replica::{Replica, kubeconfig};
+use crate::world::eventually;
 
 /// A lease whose holder is gone, and whose clock was so many hours off.
 async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
@@ -49,4 +51,29 @@ async fn a_lease_of_a_clock_that_is_an_hour_behind_is_not_taken_early() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_of_a_clock_that_is_an_hour_ahead_is_not_kept_for_an_hour() {
     is_taken_after_its_duration("ahead", 1).await;
+}
+
+/// What a replica takes for granted: the lease's name and times, the context's namespace, its host's
+/// name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_is_not_there_is_made_at_once() {
+    let estate = Estate::make("usual").await;
+    let namespace = &estate.world.namespace;
+    let kubeconfig = kubeconfig(plane(), "usual", None);
+    let mut replica = Replica::start_with("usual", &kubeconfig, &["--namespace", namespace]);
+    estate.settles().await;
+    let leases: Api<Lease> = Api::namespaced(estate.world.client.clone(), "default");
+    let spec = leases.get("clientfleet").await.unwrap().spec.unwrap();
+    assert_eq!((spec.lease_duration_seconds, spec.lease_transitions), (Some(15), Some(0)));
+    let holder = spec.holder_identity.unwrap();
+    let (_, suffix) = holder.rsplit_once('_').unwrap();
+    assert!(suffix.len() == 16 && suffix.chars().all(|c| c.is_ascii_hexdigit()), "{holder}");
+    replica.signal("TERM");
+    assert_eq!(replica.ended().await.code(), Some(0), "{}", replica.log());
+    eventually("the lease is free", async || {
+        let spec = leases.get("clientfleet").await.unwrap().spec.unwrap();
+        let holder = spec.holder_identity.unwrap_or_default();
+        if holder.is_empty() { Ok(()) } else { Err(holder) }
+    })
+    .await;
 }

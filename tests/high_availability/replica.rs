@@ -35,15 +35,27 @@ pub fn kubeconfig(plane: &ControlPlane, name: &str, way: Option<SocketAddr>) -> 
 impl Replica {
     /// Starts one that looks after the namespace in which its lease is, too.
     pub fn start(name: &str, kubeconfig: &Kubeconfig, namespace: &str, times: Times) -> Self {
+        let [duration, deadline, retry] = times;
+        let arguments = [
+            ["--identity", name],
+            ["--namespace", namespace],
+            ["--lease-namespace", namespace],
+            ["--lease-duration", duration],
+            ["--renew-deadline", deadline],
+            ["--retry-period", retry],
+        ];
+        Self::start_with(name, kubeconfig, arguments.as_flattened())
+    }
+
+    pub fn start_with(name: &str, kubeconfig: &Kubeconfig, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("kubeconfig");
         fs::write(&file, serde_json::to_vec(kubeconfig).unwrap()).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
-            .args(["controller", "--leader-elect", "--identity", name])
-            .args(["--namespace", namespace, "--lease-namespace", namespace])
-            .args(["--lease-duration", times[0], "--renew-deadline", times[1]])
-            .args(["--retry-period", times[2], "--kubeconfig"])
+            .args(["controller", "--leader-elect"])
+            .args(arguments)
+            .arg("--kubeconfig")
             .arg(&file)
             .envs([("RUST_LOG", "info,clientfleet=debug"), ("NO_COLOR", "1")])
             .stdin(Stdio::null())
