@@ -9,6 +9,7 @@ mod estate;
 mod cluster;
 mod dialects;
 mod errors;
+mod losses;
 mod previous;
 mod program;
 mod shared;

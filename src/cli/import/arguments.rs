@@ -1,6 +1,6 @@
 //! The options of `import`, described for `--help`, and those of their rules that clap does not know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -9,6 +9,7 @@ use encoding_rs::Encoding;
 use serde_json::{Map, Value, json};
 
 use super::columns::{self, Mapping};
+use super::facts::{self, Fact};
 use super::outcome::{self, Limit, Wish};
 use super::rows::Reading;
 use super::times::{self, Times};
@@ -25,7 +26,8 @@ pub(crate) const EXAMPLES: &str = "\
 Columns are recognised by their titles (Device ID, Computer Name, IP Address, Last logged-in user, Client Version, \
 Last Contact, Time Zone and the like), in any order; --column says what a title does not. An empty cell is an absent \
 field. A client stays in the fleet that has it; new ones fill the fleets with room. Clients that are gone from the \
-export leave, but no more than --max-removals. With --skip-invalid a client whose row is bad stays as it is, and while \
+export leave, but no more than --max-removals. What an earlier export gave and this one has no column for stops the \
+import, unless --drop lets it go. With --skip-invalid a client whose row is bad stays as it is, and while \
 a row does not tell whose it is, nobody leaves.
 
 Examples:
@@ -35,7 +37,7 @@ Examples:
       --time-format '%d.%m.%Y %H:%M' --time-zone Europe/Berlin --group-by Site --apply
   clientfleet import hosts.csv --fleet emea --package-from emea-server --local --previous old.yaml
 
-Exit codes: 0; 1 if it could not be done, or too many clients are gone; 2 if something is wrong with the export or the \
+Exit codes: 0; 1 if it could not be done, too many clients are gone, or the export gives less of them than before; 2 if something is wrong with the export or the \
 options.";
 
 /// The longest prefix: with a hyphen and a number it is a DNS label still.
@@ -75,6 +77,10 @@ pub(crate) struct Args {
     /// or as given; up to four times
     #[arg(long, value_name = "COLUMN[=KEY]")]
     pub(super) group_by: Vec<String>,
+    /// Let a field, or the label of this key, go that the export gives no more, from all clients that
+    /// have it of this import; can be given several times
+    #[arg(long = "drop", value_name = "FIELD", value_parser = facts::fact)]
+    pub(super) drops: Vec<Fact>,
     /// What separates cells; default: what the header shows, of comma, semicolon and tab (\t)
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
     pub(super) separator: Option<u8>,
@@ -98,7 +104,8 @@ pub(crate) struct Args {
     /// Leave bad rows out, instead of stopping
     #[arg(long)]
     pub(super) skip_invalid: bool,
-    /// How many clients may leave, as a share of all or a number
+    /// How many clients may leave, and how many may lose their version to an empty cell, as a share of
+    /// all or a number
     #[arg(long, value_name = "N|N%", default_value = "5%", value_parser = outcome::limit)]
     pub(super) max_removals: Limit,
     /// Remove fleets of this import in which no client is left
@@ -189,7 +196,24 @@ impl Args {
             shard_size: self.shard_size.into(),
             max_removals: self.max_removals,
             prune: self.prune,
+            drops: self.drops.iter().cloned().collect(),
         })
+    }
+
+    /// Refuses to drop what the export gives.
+    pub(super) fn check_drops(&self, given: &BTreeSet<Fact>) -> Result<(), Failure> {
+        let sentence = |fact: &Fact| {
+            let way_out = match fact {
+                Fact::Field(_) => format!("this column out with `--column {fact}=`"),
+                Fact::Label(_) => "this --group-by out".to_owned(),
+            };
+            format!(
+                "--drop {fact}: a column of the export gives it: leave --drop out, or {way_out}"
+            )
+        };
+        let messages: Vec<String> =
+            self.drops.iter().filter(|fact| given.contains(fact)).map(sentence).collect();
+        if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
     }
 
     /// Refuses keys that no client's label can have, before every row is refused for them.

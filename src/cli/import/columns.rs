@@ -150,6 +150,11 @@ const FIELDS: [(Field, &str, &[&str]); 11] = [
 ];
 
 impl Field {
+    /// All that there are.
+    pub fn all() -> impl Iterator<Item = Self> {
+        FIELDS.iter().map(|(field, ..)| *field)
+    }
+
     /// Its name, as `--column` takes it.
     pub fn name(self) -> &'static str {
         FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(_, name, _)| name)

@@ -3,7 +3,7 @@
 //!
 //! From bytes to clients: [`text`], [`sheet`], [`columns`], [`rows`] with [`times`],
 //! [`windows_zones`] and [`admissible`]. What there is: [`existing`] and [`standing`]. What becomes of
-//! it: [`outcome`] with [`sharding`] and [`manifest`]. Only [`existing`] and [`applying`] ask the
+//! it: [`outcome`] with [`sharding`], [`facts`] and [`manifest`]. Only [`existing`] and [`applying`] ask the
 //! cluster; what is said about it all is [`words`]'.
 
 mod admissible;
@@ -11,6 +11,7 @@ mod applying;
 mod arguments;
 mod columns;
 mod existing;
+mod facts;
 mod manifest;
 mod outcome;
 mod outcome_tests;
@@ -99,6 +100,7 @@ fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>
         },
     )?;
     arguments.check_labels(&columns.labels)?;
+    arguments.check_drops(&facts::given(&columns))?;
     words::unused(remarks, &columns.unused);
     let inventory = rows::read(&sheet, &columns, &arguments.reading());
     words::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
@@ -108,6 +110,7 @@ fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>
 fn export<'a>(inventory: &'a Inventory) -> Export<'a> {
     Export {
         clients: &inventory.clients,
+        given: &inventory.given,
         bad_names: &inventory.bad_names,
         is_in_doubt: inventory.unidentified > 0,
     }
@@ -126,7 +129,7 @@ fn locally(
         Printed::read(&arguments.previous, wish.namespace.as_deref(), &wish.prefix)?
     };
     let outcome = outcome::decide(&export(inventory), &printed.fleets, wish)
-        .map_err(|refusal| words::too_many_gone(&refusal, wish.max_removals))?;
+        .map_err(|refusals| words::refused(&refusals, wish.max_removals))?;
     printed.no_strangers(&wish.prefix, &created(&outcome))?;
     Ok(outcome)
 }
@@ -142,7 +145,7 @@ async fn in_cluster(
     let written = if arguments.apply { Written::ByManager } else { Written::ByWhoeverLabels };
     let standings = existing::of_cluster(cluster, namespace, &wish.prefix, written).await?;
     let outcome = outcome::decide(&export(inventory), &standings, wish)
-        .map_err(|refusal| words::too_many_gone(&refusal, wish.max_removals))?;
+        .map_err(|refusals| words::refused(&refusals, wish.max_removals))?;
     let created = created(&outcome);
     existing::no_strangers_in_cluster(cluster, namespace, &wish.prefix, &created).await?;
     let doubt = existing::package_doubt(cluster, namespace, &wish.package_from).await?;

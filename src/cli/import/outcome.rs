@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::facts::{Fact, Losses};
 use super::manifest::{LABEL, Manifest, Metadata};
 use super::sharding;
 use super::standing::{Hold, Standing};
@@ -21,6 +22,8 @@ pub(super) struct Wish {
     pub shard_size: usize,
     pub max_removals: Limit,
     pub prune: bool,
+    /// What may be lost that the export gives no more.
+    pub drops: BTreeSet<Fact>,
 }
 
 /// How many clients may leave without being asked about.
@@ -98,18 +101,26 @@ pub(super) struct Outcome {
     pub kept: usize,
     /// How many seem gone but stay, because bad rows do not tell whose they are.
     pub in_doubt: usize,
+    /// What is dropped as the user wants, and of how many clients.
+    pub dropped: BTreeMap<Fact, usize>,
 }
 
-/// More clients would leave than may.
+/// Why nothing is written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooManyGone {
-    pub gone: Vec<Text>,
-    pub of: usize,
+pub(super) enum Refusal {
+    /// More clients would leave than may.
+    Gone { gone: Vec<Text>, of: usize },
+    /// The export has no column for what it gave to so many clients before.
+    Ungiven { fact: Fact, clients: usize },
+    /// More clients would lose their version to empty cells than may.
+    Unversioned { clients: Vec<Text>, of: usize },
 }
 
 /// What the export says.
 pub(super) struct Export<'a> {
     pub clients: &'a BTreeMap<Text, Client>,
+    /// What it has columns for.
+    pub given: &'a BTreeSet<Fact>,
     /// The names in bad rows, whose clients stay as they are.
     pub bad_names: &'a BTreeSet<Text>,
     /// Some bad rows do not tell whose they are, so that nobody can be said to be gone.
@@ -120,19 +131,19 @@ pub(super) struct Export<'a> {
 ///
 /// # Errors
 ///
-/// [`TooManyGone`], where the user has not allowed for it.
+/// Every [`Refusal`], where the user has not allowed for it.
 pub(super) fn decide(
     export: &Export,
     standings: &BTreeMap<u32, Standing>,
     wish: &Wish,
-) -> Result<Outcome, TooManyGone> {
+) -> Result<Outcome, Vec<Refusal>> {
     let mut shards = Shards::default();
     for (number, standing) in standings {
         shards.keep(*number, standing, export);
     }
-    if !wish.max_removals.allows(shards.gone.len(), shards.ours) {
-        shards.gone.sort();
-        return Err(TooManyGone { gone: shards.gone, of: shards.ours });
+    let refusals = shards.refusals(wish);
+    if !refusals.is_empty() {
+        return Err(refusals);
     }
     let newcomers =
         export.clients.keys().map(Text::as_str).filter(|name| !shards.housed.contains(name));
@@ -149,8 +160,10 @@ pub(super) fn decide(
         fleet(number, clients, is_empty, standings.get(&number), wish)
     });
     let fleets = fleets.collect();
-    let Shards { gone, held_by_others, kept, in_doubt, .. } = shards;
-    Ok(Outcome { fleets, new, gone, held_by_others, kept, in_doubt })
+    let Shards { gone, held_by_others, kept, in_doubt, losses, .. } = shards;
+    // What is not dropped was refused.
+    let dropped = losses.ungiven;
+    Ok(Outcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })
 }
 
 #[derive(Default)]
@@ -169,6 +182,7 @@ struct Shards<'a> {
     held_by_others: Vec<Text>,
     kept: usize,
     in_doubt: usize,
+    losses: Losses,
 }
 
 impl<'a> Shards<'a> {
@@ -188,6 +202,10 @@ impl<'a> Shards<'a> {
             let is_bad = export.bad_names.contains(name);
             let stays = if let Some(client) = export.clients.get(name) {
                 self.adopted += usize::from(!ours);
+                if let Some(before) = made.get(name.as_str()) {
+                    let others = standing.of_others.get(name);
+                    self.losses.add(before, client, others, export.given);
+                }
                 clients.push(client.clone());
                 true
             } else if *ours && (is_bad || export.is_in_doubt) {
@@ -207,6 +225,27 @@ impl<'a> Shards<'a> {
         }
         self.clients.insert(number, clients);
         self.occupied.insert(number, occupied);
+    }
+
+    fn refusals(&self, wish: &Wish) -> Vec<Refusal> {
+        let sorted = |names: &[Text]| {
+            let mut names = names.to_vec();
+            names.sort();
+            names
+        };
+        let mut refusals = Vec::new();
+        if !wish.max_removals.allows(self.gone.len(), self.ours) {
+            refusals.push(Refusal::Gone { gone: sorted(&self.gone), of: self.ours });
+        }
+        let Losses { ungiven, unversioned, versioned } = &self.losses;
+        let lost = ungiven.iter().filter(|(fact, _)| !wish.drops.contains(fact));
+        refusals.extend(
+            lost.map(|(fact, clients)| Refusal::Ungiven { fact: fact.clone(), clients: *clients }),
+        );
+        if !wish.max_removals.allows(unversioned.len(), *versioned) {
+            refusals.push(Refusal::Unversioned { clients: sorted(unversioned), of: *versioned });
+        }
+        refusals
     }
 }
 

@@ -7,7 +7,9 @@ mod laws {
 
     use proptest::prelude::*;
 
-    use super::super::outcome::{Change, Export, Limit, Outcome, TooManyGone, Wish, decide, limit};
+    use super::super::columns::Field;
+    use super::super::facts::Fact;
+    use super::super::outcome::{Change, Export, Limit, Outcome, Refusal, Wish, decide, limit};
     use super::super::sharding;
     use super::super::standing::{Hold, Standing};
     use crate::api::Text;
@@ -57,6 +59,7 @@ mod laws {
             shard_size: day.shard_size,
             max_removals: Limit::Percent(100),
             prune: day.prune,
+            drops: BTreeSet::new(),
         }
     }
 
@@ -64,15 +67,19 @@ mod laws {
         day: &Day,
         standings: &BTreeMap<u32, Standing>,
         wish: &Wish,
-    ) -> Result<Outcome, TooManyGone> {
+    ) -> Result<Outcome, Vec<Refusal>> {
         let clients: BTreeMap<Text, Client> = day
             .clients
             .iter()
             .map(|(number, version)| (name(*number), client(*number, *version)))
             .collect();
         let bad_names = day.bad.iter().map(|number| name(*number)).collect();
-        let export =
-            Export { clients: &clients, bad_names: &bad_names, is_in_doubt: day.is_in_doubt };
+        let export = Export {
+            clients: &clients,
+            given: &BTreeSet::from([Fact::Field(Field::Version)]),
+            bad_names: &bad_names,
+            is_in_doubt: day.is_in_doubt,
+        };
         decide(&export, standings, wish)
     }
 
@@ -99,6 +106,7 @@ mod laws {
                 holds,
                 labels: manifest.metadata.labels.clone(),
                 spec: manifest.spec.clone(),
+                of_others: BTreeMap::new(),
             };
             (number, standing)
         })
@@ -206,8 +214,9 @@ mod laws {
             };
             let outcome = decided(&day, &all, &wish);
             assert_eq!(outcome.is_ok(), is_allowed, "{gone} of 40 with {limit}");
-            if let Err(refusal) = outcome {
-                assert_eq!((refusal.gone.len(), refusal.of), (gone.into(), 40));
+            if let Err(refusals) = outcome {
+                let names = (0..gone).map(name).collect();
+                assert_eq!(refusals, [Refusal::Gone { gone: names, of: 40 }]);
             }
         }
         for wrong in ["", "-1", "5 %", "101%", "half"] {

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use super::admissible;
 use super::columns::{Columns, Field};
+use super::facts::{self, Fact};
 use super::sheet::{Record, Sheet};
 use super::times::Times;
 use super::windows_zones::zone;
@@ -44,6 +45,8 @@ pub(super) struct Bad {
 pub(super) struct Inventory {
     /// The good ones, by name.
     pub clients: BTreeMap<Text, Client>,
+    /// What there are columns for.
+    pub given: BTreeSet<Fact>,
     /// How many rows there are, bad ones included.
     pub rows: usize,
     /// What is wrong, by line.
@@ -61,7 +64,11 @@ pub(super) struct Inventory {
 /// Reads all rows.
 pub(super) fn read(sheet: &Sheet, columns: &Columns, reading: &Reading) -> Inventory {
     let rows = Rows { sheet, columns, reading, zones: RefCell::default() };
-    let mut inventory = Inventory { rows: sheet.records.len(), ..Inventory::default() };
+    let mut inventory = Inventory {
+        rows: sheet.records.len(),
+        given: facts::given(columns),
+        ..Inventory::default()
+    };
     let mut read: Vec<(usize, Client)> = Vec::new();
     for record in &sheet.records {
         match rows.client(record) {

@@ -7,11 +7,15 @@ use serde_json::{Map, Value};
 
 use super::manifest::LABEL;
 use super::sharding;
+use crate::api::fleet::Client;
 use crate::api::{ClientFleetSpec, Text};
 use crate::cli::terminal::table::printable;
 
 /// The field manager under which an import applies.
 pub(super) const MANAGER: &str = "clientfleet-import";
+
+/// Where clients stand in a set of fields.
+const CLIENTS: &str = "/f:spec/f:clients";
 
 /// Whose fields count as written by the import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub(super) struct Standing {
     pub labels: BTreeMap<String, String>,
     /// The same, clients by name.
     pub spec: ClientFleetSpec,
+    /// What others own of clients, and so keep.
+    pub of_others: BTreeMap<Text, Client>,
 }
 
 /// Who lists a client of a fleet.
@@ -125,7 +131,9 @@ pub(super) fn standing(name: &str, fleet: &Value, written: Written) -> Result<St
         clients.sort_by(|a, b| a.name.cmp(&b.name));
     }
     spec.clients = spec.clients.filter(|clients| !clients.is_empty());
-    Ok(Standing { name: name.to_owned(), holds, labels: labels.unwrap_or_default(), spec })
+    let labels = labels.unwrap_or_default();
+    let of_others = owners.of_others(fleet)?;
+    Ok(Standing { name: name.to_owned(), holds, labels, spec, of_others })
 }
 
 /// What `managedFields` says of a fleet.
@@ -136,17 +144,25 @@ struct Owners {
     labelling: Option<BTreeSet<String>>,
     /// The clients that others than the import list.
     others: BTreeSet<String>,
+    /// The fields of clients that others own.
+    of_others: Value,
 }
 
 impl Owners {
     fn of(fleet: &Value, written: Written) -> Self {
         let managers = fleet.pointer("/metadata/managedFields").and_then(Value::as_array);
         let Some(managers) = managers.filter(|managers| !managers.is_empty()) else {
-            return Self { fields: None, labelling: None, others: BTreeSet::new() };
+            return Self {
+                fields: None,
+                labelling: None,
+                others: BTreeSet::new(),
+                of_others: Value::Null,
+            };
         };
         let mut fields = Value::Object(Map::new());
         let mut labelling = BTreeSet::new();
         let mut others = BTreeSet::new();
+        let mut of_others = Value::Object(Map::new());
         for manager in managers.iter().filter(|manager| manager.get("subresource").is_none()) {
             let Some(set) = manager.get("fieldsV1") else { continue };
             let labels = set
@@ -162,12 +178,13 @@ impl Owners {
                 merge(&mut fields, set);
             } else {
                 others.extend(clients(set));
+                merge(&mut of_others, set.pointer(CLIENTS).unwrap_or(&Value::Null));
             }
             if labels || is_manager {
                 labelling.extend(clients(set));
             }
         }
-        Self { fields: Some(fields), labelling: Some(labelling), others }
+        Self { fields: Some(fields), labelling: Some(labelling), others, of_others }
     }
 
     fn labelling(&self, client: &str) -> bool {
@@ -177,11 +194,21 @@ impl Owners {
     fn others(&self, client: &str) -> bool {
         self.others.contains(client)
     }
+
+    /// What others own of clients.
+    fn of_others(&self, fleet: &Value) -> Result<BTreeMap<Text, Client>, String> {
+        // Of nothing owned an empty set would make all.
+        let clients = fleet.pointer("/spec/clients").filter(|_| !is_whole(&self.of_others));
+        let Some(clients) = clients else { return Ok(BTreeMap::new()) };
+        let clients: Vec<Client> = serde_json::from_value(owned(clients, &self.of_others))
+            .map_err(|error| error.to_string())?;
+        Ok(clients.into_iter().map(|client| (client.name.clone(), client)).collect())
+    }
 }
 
 /// The names of the clients that a set of fields lists.
 fn clients(set: &Value) -> impl Iterator<Item = String> {
-    let entries = set.pointer("/f:spec/f:clients").and_then(Value::as_object).into_iter().flatten();
+    let entries = set.pointer(CLIENTS).and_then(Value::as_object).into_iter().flatten();
     entries.filter_map(|(key, _)| name_of(key))
 }
 

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use super::DryRun;
 use super::applying::Applied;
-use super::outcome::{Change, Limit, Outcome, TooManyGone, Wish};
+use super::facts::Fact;
+use super::outcome::{Change, Limit, Outcome, Refusal, Wish};
 use super::rows::{Bad, Inventory};
 use crate::api::Text;
-use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
+use crate::cli::{FAILURE, Failure};
 
 /// How many bad rows are told.
 const BAD_ROWS: usize = 50;
@@ -82,16 +83,50 @@ fn bad_row(bad: &Bad) -> String {
     printable(&text).into_owned()
 }
 
-/// Too many clients would leave.
-pub(super) fn too_many_gone(refusal: &TooManyGone, limit: Limit) -> Failure {
-    let TooManyGone { gone, of } = refusal;
-    let number = gone.len();
-    Failure::new(format!(
-        "{number} of {of} clients are gone from the export, more than --max-removals {limit} \
-         allows, so nothing is written: {}. Is the export complete? If it is, allow it with \
-         --max-removals {number}",
-        names(gone)
-    ))
+/// Why nothing is written.
+pub(super) fn refused(refusals: &[Refusal], limit: Limit) -> Failure {
+    let sentence = |refusal: &Refusal| match refusal {
+        Refusal::Gone { gone, of } => {
+            let number = gone.len();
+            format!(
+                "{number} of {of} clients are gone from the export, more than --max-removals {limit} \
+                 allows, so nothing is written: {}. Is the export complete? If it is, allow it with \
+                 --max-removals {number}",
+                names(gone)
+            )
+        }
+        Refusal::Ungiven { fact, clients } => ungiven(fact, *clients),
+        Refusal::Unversioned { clients, of } => {
+            let number = clients.len();
+            format!(
+                "{number} of {of} clients that had a version would lose it to an empty cell, more than \
+                 --max-removals {limit} allows, so nothing is written: {}. Is the export complete? If it \
+                 is, allow it with --max-removals {number}",
+                names(clients)
+            )
+        }
+    };
+    Failure { messages: refusals.iter().map(sentence).collect(), code: FAILURE }
+}
+
+/// The export gives something no more.
+fn ungiven(fact: &Fact, number: usize) -> String {
+    let lose = of(
+        number,
+        "has it from an earlier one and would lose it",
+        "have it from an earlier one and would lose it",
+    );
+    let (what, mend) = match fact {
+        Fact::Field(_) => (
+            format!("no column of the export gives `{fact}`"),
+            format!("name its column with `--column {fact}='TITLE'`"),
+        ),
+        Fact::Label(key) => (
+            format!("no --group-by gives the label `{}`", printable(key)),
+            format!("name its column with `--group-by 'TITLE={}'`", printable(key)),
+        ),
+    };
+    format!("{what}, but {lose}, so nothing is written: {mend}, or let it go with `--drop {fact}`")
 }
 
 fn names(names: &[Text]) -> String {
@@ -126,6 +161,13 @@ pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventor
             rows => format!("{rows} bad rows do not tell whose they are"),
         };
         remark(format!("warning: {stay}: {why}"));
+    }
+    for fact in &wish.drops {
+        let number = outcome.dropped.get(fact).copied().unwrap_or_default();
+        remark(match number {
+            0 => format!("--drop {fact}: no client has it of this import"),
+            number => of(number, &format!("loses `{fact}`"), &format!("lose `{fact}`")),
+        });
     }
     if !outcome.held_by_others.is_empty() {
         let number = outcome.held_by_others.len();
