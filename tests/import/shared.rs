@@ -95,6 +95,64 @@ fn a_conflict_names_who_owns_what() {
     insta::assert_snapshot!("conflict", told);
 }
 
+/// As a service writes the facts of one client: an update of single fields.
+fn report(namespace: &str, fleet: &str, at: usize, user: &str) {
+    let path = format!("/spec/clients/{at}/reported/lastUser");
+    let patch = json!([{"op": "add", "path": path, "value": user}]).to_string();
+    let patch = ["patch", "clientfleet", fleet, "-n", namespace, "--type=json", "-p", &patch];
+    plane().kubectl_ok(&[&patch[..], &["--field-manager=check-in"]].concat(), "").unwrap();
+}
+
+#[test]
+fn only_who_lists_a_client_keeps_it() {
+    let ns = "import-leaf";
+    with_server(ns);
+    let all = [("A", "3.58"), ("B", "3.58"), ("C", "3.58"), ("D", "3.58"), ("E", "3.58")];
+    apply(ns, &[], &export(&all));
+    for (fleet, at) in [("emea-001", 0), ("emea-001", 1), ("emea-002", 0)] {
+        report(ns, fleet, at, "kschulz");
+    }
+    let git = json!({"metadata": {"name": "emea-002"}, "spec": {"clients": [{"name": "D"}]}});
+    apply_as("git", ns, git, false);
+    // Somebody has the name of C alone, and not C itself.
+    let named = json!({"f:spec": {"f:clients": {"k:{\"name\":\"C\"}": {"f:name": {}}}}});
+    let manager = json!({"manager": "namer", "operation": "Update", "fieldsType": "FieldsV1",
+        "apiVersion": "clientfleet.dev/v1alpha1", "time": "2026-11-24T12:00:00Z", "fieldsV1": named});
+    let patch = json!([{"op": "add", "path": "/metadata/managedFields/-", "value": manager}]);
+    let patch =
+        ["patch", "clientfleet", "emea-002", "-n", ns, "--type=json", "-p", &patch.to_string()]
+            .map(ToOwned::to_owned);
+    let patch: Vec<&str> = patch.iter().map(String::as_str).collect();
+    plane().kubectl_ok(&patch, "").unwrap();
+    let has_namer = fleets(ns)["emea-002"]["metadata"]["managedFields"].to_string();
+    assert!(has_namer.contains("namer"), "{has_namer}");
+
+    let told = apply(ns, &["--prune", "--max-removals", "100%"], &export(&all[4..]));
+    let listed = |fleet: &str, names: &[&str]| {
+        (fleet.to_owned(), names.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        clients(ns),
+        [listed("emea-002", &["D"]), listed("emea-003", &["E"]), listed("server", &[])],
+    );
+    insta::assert_snapshot!("leaf", told);
+}
+
+#[test]
+fn a_fleet_is_emptied_although_others_own_fields_in_it() {
+    let ns = "import-emptied";
+    with_server(ns);
+    apply(ns, &[], &export(&[("A", "3.58"), ("B", "3.58"), ("C", "3.58")]));
+    report(ns, "emea-001", 1, "kschulz");
+    let next = export(&[("C", "3.58")]);
+    let mut told = apply(ns, &["--max-removals", "2", "--dry-run", "server"], &next);
+    assert_eq!(clients(ns)[0].1, ["A", "B"]);
+    told += &apply(ns, &["--max-removals", "2"], &next);
+    assert_eq!(fleets(ns)["emea-001"]["spec"], json!({"packageFrom": {"name": "server"}}));
+    told += &apply(ns, &[], &next);
+    insta::assert_snapshot!("emptied", told);
+}
+
 #[test]
 fn printed_by_one_and_applied_by_another() {
     let ns = "import-adopted";

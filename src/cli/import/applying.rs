@@ -7,12 +7,12 @@ use futures::{StreamExt, stream};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, ValidationDirective};
 use kube::core::{PartialObjectMeta, Status};
 use kube::{Api, Error};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::DryRun;
 use super::manifest::Manifest;
 use super::outcome::Change;
-use super::standing::{MANAGER, Written, standing};
+use super::standing::{Hold, MANAGER, Standing, Written, standing};
 use crate::api::ClientFleet;
 use crate::cli::cluster::{Cluster, sentence};
 use crate::cli::terminal::progress::Progress;
@@ -104,6 +104,7 @@ impl Writer<'_> {
         }
         match change {
             Change::Unchanged => Ok(()),
+            Change::Changed if manifest.spec.clients.is_none() => self.empty(manifest).await,
             Change::Created | Change::Changed => self.patch(manifest).await,
             Change::Pruned => self.delete(&manifest.metadata.name).await,
         }
@@ -139,6 +140,50 @@ impl Writer<'_> {
         }
     }
 
+    /// Writes a fleet in which the import lists nobody any more. Where others own fields of those who
+    /// go, server-side apply would leave null in place of the list, and be refused: so the list goes
+    /// before.
+    async fn empty(&self, manifest: &Manifest) -> Result<(), Trouble> {
+        let name = &manifest.metadata.name;
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let fleet = match self.read(name).await {
+                Ok(fleet) => fleet,
+                Err(Error::Api(status)) if status.is_not_found() => break,
+                Err(error) => return Err(self.trouble("get", name, &error)),
+            };
+            let is_in_the_way = standing(name, &fleet, Written::ByManager).is_ok_and(|held| {
+                let goes = |hold: &Hold| hold.ours && !hold.others;
+                !held.of_others.is_empty() && held.holds.values().all(goes)
+            });
+            if !is_in_the_way {
+                return self.patch(manifest).await;
+            }
+            let parameters = PatchParams {
+                dry_run: self.options.dry_run == DryRun::Server,
+                field_manager: Some(MANAGER.to_owned()),
+                ..PatchParams::default()
+            };
+            // Of another version it is refused.
+            let version = fleet.pointer("/metadata/resourceVersion");
+            let patch =
+                json!({ "metadata": { "resourceVersion": version }, "spec": { "clients": null } });
+            let written: Result<PartialObjectMeta<ClientFleet>, Error> =
+                self.api.patch_metadata(name, &parameters, &Patch::Merge(&patch)).await;
+            match written {
+                // Nothing was written, so that the rest would be refused.
+                Ok(_) if parameters.dry_run => return Ok(()),
+                Ok(_) => return self.patch(manifest).await,
+                Err(error @ Error::Api(_)) if is_moved_on(&error) => last = Some(error),
+                Err(error) => return Err(self.trouble("patch", name, &error)),
+            }
+        }
+        match last {
+            Some(error) => Err(self.trouble("patch", name, &error)),
+            None => self.patch(manifest).await,
+        }
+    }
+
     /// Deletes a fleet that still holds nobody but clients that only this import lists.
     async fn delete(&self, name: &str) -> Result<(), Trouble> {
         let mut last = None;
@@ -149,9 +194,8 @@ impl Writer<'_> {
                 Err(error) => return Err(self.trouble("get", name, &error)),
             };
             let held = standing(name, &fleet, Written::ByManager);
-            let is_others = |held: &super::standing::Standing| {
-                held.holds.values().any(|hold| hold.others || !hold.ours)
-            };
+            let is_others =
+                |held: &Standing| held.holds.values().any(|hold| hold.others || !hold.ours);
             if held.as_ref().map_or(true, is_others) {
                 let sentence = format!(
                     "ClientFleet {name} was not pruned: somebody has put clients into it meanwhile"

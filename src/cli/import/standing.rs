@@ -206,10 +206,12 @@ impl Owners {
     }
 }
 
-/// The names of the clients that a set of fields lists.
+/// The names of the clients that a set of fields lists. Who owns no more than fields of one, as a
+/// service that reports does, does not list it: it goes once nobody else does.
 fn clients(set: &Value) -> impl Iterator<Item = String> {
     let entries = set.pointer(CLIENTS).and_then(Value::as_object).into_iter().flatten();
-    entries.filter_map(|(key, _)| name_of(key))
+    let lists = |below: &Value| is_whole(below) || below.get(".").is_some();
+    entries.filter(move |(_, below)| lists(below)).filter_map(|(key, _)| name_of(key))
 }
 
 /// `k:{"name":"LT-1"}` is `LT-1`.
@@ -284,11 +286,13 @@ mod tests {
                         "f:spec": {"f:timeZone": {}, "f:clients": {
                             "k:{\"name\":\"LT-1\"}": {".": {}, "f:name": {}, "f:labels": {"f:ring": {}}},
                             "k:{\"name\":\"LT-3\"}": {".": {}, "f:name": {}}}}}},
+                    {"manager": "check-in", "operation": "Update", "fieldsV1": {"f:spec": {"f:clients": {
+                        "k:{\"name\":\"LT-2\"}": {"f:reported": {"f:lastUser": {}}}}}}},
                     {"manager": "clientfleet", "operation": "Update", "subresource": "status",
                         "fieldsV1": {"f:status": {}}},
                 ]},
             "spec": {"packageFrom": {"name": "server"}, "timeZone": "Europe/Berlin", "clients": [
-                {"name": "LT-2"},
+                {"name": "LT-2", "reported": {"lastUser": "kschulz"}},
                 {"name": "LT-1", "labels": {"ring": "pilot"}, "reported": {"ip": "10.0.0.1",
                     "version": "3.59", "lastError": {"version": "3.60"}}},
                 {"name": "LT-3"},
@@ -315,6 +319,14 @@ mod tests {
         assert_eq!(hold("LT-1"), Hold { ours: true, others: true });
         assert_eq!(hold("LT-2"), Hold { ours: true, others: false });
         assert_eq!(hold("LT-3"), Hold { ours: false, others: true });
+        let of_others: Vec<Value> =
+            standing.of_others.values().map(|client| json!(client)).collect();
+        let wanted = [
+            json!({"name": "LT-1", "labels": {"ring": "pilot"}}),
+            json!({"name": "LT-2", "reported": {"lastUser": "kschulz"}}),
+            json!({"name": "LT-3"}),
+        ];
+        assert_eq!(of_others, wanted);
     }
 
     #[test]
