@@ -108,7 +108,8 @@ pub(crate) struct Args {
     /// all or a number
     #[arg(long, value_name = "N|N%", default_value = "5%", value_parser = outcome::limit)]
     pub(super) max_removals: Limit,
-    /// Remove fleets of this import in which no client is left
+    /// Remove fleets of this import in which no client is left: with --apply from the cluster, else from
+    /// what is printed
     #[arg(long)]
     pub(super) prune: bool,
 

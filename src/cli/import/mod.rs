@@ -60,6 +60,7 @@ async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), 
     if arguments.local {
         let outcome = locally(arguments, &inventory, &wish, remarks)?;
         words::remarks(remarks, &outcome, &inventory, &wish);
+        words::empty_fleets(remarks, &outcome, &wish, false);
         return Ok((print(arguments, &outcome, remarks)?, 0));
     }
     let cluster = Cluster::connect(&arguments.connection).await?;
@@ -67,6 +68,7 @@ async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), 
     let wish = Wish { namespace: Some(namespace), ..wish };
     let outcome = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
     words::remarks(remarks, &outcome, &inventory, &wish);
+    words::empty_fleets(remarks, &outcome, &wish, arguments.apply);
     if arguments.apply {
         Ok(apply(arguments, &cluster, &wish, &outcome, remarks).await)
     } else {

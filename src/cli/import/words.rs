@@ -194,18 +194,34 @@ pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventor
             "{reports} an address that is not one of IPv4 or IPv6, and is in no network"
         ));
     }
-    let empty: Vec<Text> = outcome
-        .fleets
-        .iter()
-        .filter(|fleet| fleet.is_empty && fleet.change != Change::Pruned)
-        .map(|fleet| Text::from(&fleet.manifest.metadata.name))
-        .collect();
+}
+
+/// What a person should know of fleets in which nobody is left.
+pub(super) fn empty_fleets(text: &mut String, outcome: &Outcome, wish: &Wish, applies: bool) {
+    let pruned = empty(outcome, true);
+    if !pruned.is_empty() && !applies {
+        let (fleets, are, them) =
+            if pruned.len() == 1 { ("fleet", "is", "it") } else { ("fleets", "are", "them") };
+        let (number, names) = (pruned.len(), names(&pruned));
+        *text += &format!(
+            "{number} {fleets} without clients {are} not printed: {names}; this removes nothing from \
+             a cluster, --apply removes {them}\n"
+        );
+    }
+    let empty = empty(outcome, false);
     if !empty.is_empty() && !wish.prune {
         let (fleets, them) =
             if empty.len() == 1 { ("fleet has", "it") } else { ("fleets have", "them") };
         let (number, names) = (empty.len(), names(&empty));
-        remark(format!("{number} {fleets} no clients left: {names}; --prune removes {them}"));
+        *text += &format!("{number} {fleets} no clients left: {names}; --prune removes {them}\n");
     }
+}
+
+/// The fleets without clients, those that go or those that stay.
+fn empty(outcome: &Outcome, pruned: bool) -> Vec<Text> {
+    let empty = outcome.fleets.iter().filter(|fleet| fleet.is_empty);
+    let empty = empty.filter(|fleet| (fleet.change == Change::Pruned) == pruned);
+    empty.map(|fleet| Text::from(&fleet.manifest.metadata.name)).collect()
 }
 
 /// `1 client stays`, `2 clients stay`.
@@ -230,7 +246,7 @@ pub(super) fn printed(outcome: &Outcome) -> String {
     let count = |change| count(outcome, change);
     let pruned = match count(Change::Pruned) {
         0 => String::new(),
-        pruned => format!("pruned {pruned}, "),
+        pruned => format!("would prune {pruned}, "),
     };
     format!(
         "new {}, changed {}, {pruned}unchanged {} fleets; {}\n",
