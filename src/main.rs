@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-use clientfleet::cli::{self, Command, ControllerArgs, ElectionArgs};
+use clientfleet::cli::{
+    self, AuditTo, Command, ControllerArgs, ElectionArgs, LogFormat, ObservedArgs,
+};
 use clientfleet::controller::command::{LeaseOrders, Orders, run_until_stopped};
 use clientfleet::controller::lease::times::Times;
+use clientfleet::controller::logging::{self, Logging};
 
 /// Something is wrong with the options; clap ends with the same.
 const WRONG_INPUT: u8 = 2;
@@ -18,13 +21,20 @@ fn main() -> ExitCode {
 }
 
 fn controller(arguments: ControllerArgs) -> ExitCode {
-    let ControllerArgs { connection, namespaces, election } = arguments;
+    let ControllerArgs { connection, namespaces, election, observed } = arguments;
     let lease = match lease(election) {
         Ok(lease) => lease,
         Err(error) => return complain(&error, WRONG_INPUT),
     };
     let namespaces = namespaces.into_iter().collect();
-    match run_until_stopped(&Orders { connection, namespaces, lease }) {
+    let ObservedArgs { listen, log_format, log_level, audit } = observed;
+    let audit = match audit {
+        AuditTo::Off => logging::AuditTo::Off,
+        AuditTo::Stdout => logging::AuditTo::Output,
+        AuditTo::File(path) => logging::AuditTo::File(path),
+    };
+    let logging = Logging { as_json: log_format == LogFormat::Json, filter: log_level, audit };
+    match run_until_stopped(&Orders { connection, namespaces, lease, listen, logging }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error, 1),
     }

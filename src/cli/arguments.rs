@@ -1,6 +1,7 @@
 //! The command line: every command and option, described for `--help`. What they do is in the module
 //! of each command.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,6 +82,71 @@ pub struct ControllerArgs {
     /// Whether it is one of several.
     #[command(flatten)]
     pub election: ElectionArgs,
+    /// How it is observed.
+    #[command(flatten)]
+    pub observed: ObservedArgs,
+}
+
+/// Options of `controller` for those who observe it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Observing it")]
+pub struct ObservedArgs {
+    /// Serve /livez, /readyz and /metrics there, as 127.0.0.1:8080, or :8080 for every address;
+    /// default: nowhere
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
+    pub listen: Option<SocketAddr>,
+    /// How the log, on standard error, is written
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// Which lines are logged: a level, as debug, or filters, as info,kube=debug; default:
+    /// $RUST_LOG, else info,kube=warn
+    #[arg(long, value_name = "FILTER")]
+    pub log_level: Option<String>,
+    /// Where each client's change is told, as a line of JSON: stdout, off, or a file, which is
+    /// appended to and opened anew at SIGHUP
+    #[arg(long, value_name = "WHERE", default_value = "off", value_parser = audit_to)]
+    pub audit: AuditTo,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For a person
+    #[default]
+    Text,
+    /// For machines: a line of JSON each
+    Json,
+}
+
+/// Where the audit stream goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AuditTo {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// Standard output.
+    Stdout,
+    /// To the end of a file.
+    File(PathBuf),
+}
+
+/// An address with its port; without an address all of this machine's.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
+    whole.parse().map_err(|_| {
+        "write an IP address and a port, as 127.0.0.1:8080 or [::1]:8080, or the port alone, as :8080"
+            .to_owned()
+    })
+}
+
+/// Never fails: what is no word is a file.
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn audit_to(text: &str) -> Result<AuditTo, String> {
+    Ok(match text {
+        "off" => AuditTo::Off,
+        "stdout" | "-" => AuditTo::Stdout,
+        file => AuditTo::File(file.into()),
+    })
 }
 
 /// Options of `controller` where several replicas run.

@@ -27,7 +27,9 @@ use std::process::ExitCode;
 use crate::api;
 use crate::values::{Timestamp, Zone};
 
-pub use self::arguments::{Command, ControllerArgs, ElectionArgs, Once};
+pub use self::arguments::{
+    AuditTo, Command, ControllerArgs, ElectionArgs, LogFormat, ObservedArgs, Once,
+};
 pub(crate) use self::arguments::{Output, instant};
 use self::terminal::times::Reader;
 

@@ -1,19 +1,20 @@
 //! `clientfleet controller`: connects to the cluster and runs until it is told to stop.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kube::{Client, Config};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
+use super::audit::stream::Stream;
 use super::clock::SystemClock;
 use super::lease::candidate::{self, Candidacy};
 use super::lease::times::Times;
-use super::{Options, run};
+use super::logging::Logging;
+use super::{Options, run, serving};
 use crate::connection::Connection;
 
 /// What the controller is told on the command line.
@@ -25,6 +26,10 @@ pub struct Orders {
     pub namespaces: BTreeSet<String>,
     /// The lease to lead by; `None`: this is the only replica.
     pub lease: Option<LeaseOrders>,
+    /// Where probes and metrics are served, if anywhere.
+    pub listen: Option<SocketAddr>,
+    /// How it logs.
+    pub logging: Logging,
 }
 
 /// What the controller is told of its lease.
@@ -40,26 +45,20 @@ pub struct LeaseOrders {
     pub times: Times,
 }
 
-/// Runs the controller until SIGTERM or SIGINT, and logs to standard error what `RUST_LOG` asks for,
-/// or else what matters.
+/// Runs the controller until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// A sentence on what keeps it from running.
 pub fn run_until_stopped(orders: &Orders) -> Result<(), String> {
-    let filter = match env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(asked) => EnvFilter::try_new(&asked)
-            .map_err(|error| format!("RUST_LOG {asked:?}: {error}; write a level, as info"))?,
-        Err(_) => EnvFilter::new("info,kube=warn"),
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let audit = orders.logging.start()?;
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
-    let result = runtime.block_on(watch_over(orders));
+    let result = runtime.block_on(watch_over(orders, audit));
     // What still runs then has had its time.
     runtime.shutdown_background();
     result
 }
 
-async fn watch_over(orders: &Orders) -> Result<(), String> {
+async fn watch_over(orders: &Orders, audit: Option<Arc<Stream>>) -> Result<(), String> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut stopped = std::pin::pin!(async move {
@@ -68,18 +67,48 @@ async fn watch_over(orders: &Orders) -> Result<(), String> {
             _ = interrupt.recv() => {}
         }
     });
+    if let Some(stream) = &audit {
+        tokio::spawn(reopen(listen(SignalKind::hangup())?, Arc::clone(stream)));
+    }
+    let mut options =
+        Options { namespaces: orders.namespaces.clone(), audit, ..Options::default() };
+    if let Some(address) = orders.listen {
+        serve(address, &options).await?;
+    }
     let config = tokio::select! {
         () = &mut stopped => return Ok(()),
         config = orders.connection.config() => config?,
     };
-    let candidacy = match &orders.lease {
-        Some(lease) => Some(candidacy(lease, &config)?),
-        None => None,
-    };
-    let options =
-        Options { namespaces: orders.namespaces.clone(), candidacy, ..Options::default() };
+    if let Some(lease) = &orders.lease {
+        let (client, candidacy) = candidacy(lease, &config)?;
+        options.identity.clone_from(&candidacy.identity);
+        options.candidacy = Some((client, candidacy));
+    } else {
+        options.identity = own_name();
+    }
     let clock = Arc::new(SystemClock);
     run(connect(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
+}
+
+/// Serves from the beginning: whoever probes sees a controller that waits for its cluster.
+async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
+    let listener = serving::bind(address).await?;
+    let Options { metrics, health, pulse, .. } = options.clone();
+    // With port 0 nobody knows it before.
+    let address = listener.local_addr().unwrap_or(address);
+    tracing::info!(%address, "serving /livez, /readyz and /metrics");
+    tokio::spawn(serving::serve(listener, serving::Told { metrics, health, pulse }));
+    Ok(())
+}
+
+/// Opens the file of the audit stream anew at each signal.
+async fn reopen(mut signals: Signal, stream: Arc<Stream>) {
+    while signals.recv().await.is_some() {
+        match stream.reopen() {
+            Ok(()) => tracing::info!("the audit stream was opened anew"),
+            Err(error) => tracing::error!(error, "the audit stream goes on where it was"),
+        }
+    }
 }
 
 fn listen(kind: SignalKind) -> Result<Signal, String> {

@@ -13,16 +13,21 @@
 //!
 //! Of several replicas one leads ([`lease`]): the others watch as well, and begin with 2 when they win.
 
+pub mod audit;
 pub mod clock;
 pub mod command;
 pub mod crds;
 pub mod events;
 pub mod health;
 pub mod lease;
+pub mod logging;
+pub mod metrics;
 pub mod notes;
 pub mod outbox;
 pub mod pipeline;
 pub mod planning;
+pub mod pulse;
+pub mod serving;
 pub mod watch;
 pub mod writing;
 
@@ -34,11 +39,15 @@ use kube::Client;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
+use audit::Auditor;
+use audit::stream::Stream;
 use clock::Clock;
 use health::Health;
 use lease::candidate::{Candidacy, Candidate, Unseated};
 use lease::leadership::Leadership;
+use metrics::Metrics;
 use pipeline::{Permits, Pipeline, STORES, Surroundings, Tasks};
+use pulse::Pulse;
 
 /// What a controller is started with.
 #[derive(Clone)]
@@ -52,6 +61,14 @@ pub struct Options {
     pub candidacy: Option<(Client, Candidacy)>,
     /// Who is told how it is.
     pub health: Health,
+    /// Who is told what is measured.
+    pub metrics: Arc<Metrics>,
+    /// Who is told that it goes on.
+    pub pulse: Arc<Pulse>,
+    /// Under which name it tells of its writes; where it stands for a lease, the same as there.
+    pub identity: String,
+    /// Where the audit stream goes, if anywhere.
+    pub audit: Option<Arc<Stream>>,
 }
 
 impl Default for Options {
@@ -61,6 +78,10 @@ impl Default for Options {
             concurrent_writes: 8,
             candidacy: None,
             health: Health::default(),
+            metrics: Arc::default(),
+            pulse: Arc::default(),
+            identity: "clientfleet".to_owned(),
+            audit: None,
         }
     }
 }
@@ -99,9 +120,20 @@ pub async fn run(
         () = &mut shutdown => return Ok(()),
         fit = crds::check(&client) => fit?,
     }
-    let Options { namespaces, concurrent_writes, candidacy, health } = options;
+    let Options { namespaces, concurrent_writes, candidacy, health, metrics, pulse, .. } = options;
+    let auditor = Arc::new(Auditor::new(options.identity, options.audit, Arc::clone(&metrics)));
+    metrics.watch_health(health.clone());
     let (leadership, mut seat) = Seat::take(candidacy, &health);
-    let around = Surroundings { client, clock, leadership, health, concurrent_writes };
+    let around = Surroundings {
+        client,
+        clock,
+        leadership,
+        health,
+        concurrent_writes,
+        metrics,
+        pulse,
+        auditor,
+    };
     let mut tasks = Tasks::default();
     let pipelines = start(&namespaces, &around, &mut tasks);
 

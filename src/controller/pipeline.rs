@@ -9,11 +9,14 @@ use kube::{Api, Client};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::audit::Auditor;
 use super::clock::Clock;
 use super::health::Health;
 use super::lease::leadership::Leadership;
+use super::metrics::Metrics;
 use super::notes::Notes;
 use super::outbox::Outbox;
+use super::pulse::Pulse;
 use super::writing::{Writer, write_all};
 use super::{planning, watch};
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -32,6 +35,12 @@ pub struct Surroundings {
     pub health: Health,
     /// How many status writes of each kind may be under way at once.
     pub concurrent_writes: u16,
+    /// Who is told what is measured.
+    pub metrics: Arc<Metrics>,
+    /// Who is told that the planning loops go on.
+    pub pulse: Arc<Pulse>,
+    /// Who tells of the writes.
+    pub auditor: Arc<Auditor>,
 }
 
 /// The tasks of all pipelines.
@@ -82,8 +91,14 @@ impl Pipeline {
         let (fleet_outbox, fleet_queue) = Outbox::new();
         let (policy_outbox, policy_queue) = Outbox::new();
 
-        let Surroundings { client, clock, leadership, health, concurrent_writes } = around;
-        let told = || (Arc::clone(&notes), health.clone());
+        let Surroundings { client, clock, leadership, health, metrics, .. } = around;
+        metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));
+        metrics.watch_queue("UpgradePolicy", Arc::<Outbox<_>>::clone(&policy_outbox));
+        let told = || watch::Told {
+            notes: Arc::clone(&notes),
+            health: health.clone(),
+            metrics: Arc::clone(metrics),
+        };
         let api = api::<ClientFleet>(client, namespace);
         tasks.reading.spawn(watch::watch::<ClientFleet>(api, fleet_store, told()));
         let api = self::api::<UpgradePolicy>(client, namespace);
@@ -96,13 +111,17 @@ impl Pipeline {
             policies: policies.clone(),
             fleet_outbox: Arc::clone(&fleet_outbox),
             policy_outbox: Arc::clone(&policy_outbox),
+            auditor: Arc::clone(&around.auditor),
+            metrics: Arc::clone(metrics),
+            pulse: Arc::clone(&around.pulse),
         };
+        let concurrent_writes = around.concurrent_writes;
         tasks.reading.spawn(planning.run());
 
         let writer = Writer::new(around, Arc::clone(&fleet_outbox), Arc::clone(&permits.fleets));
-        tasks.writing.spawn(write_all(writer, fleets, fleet_queue, *concurrent_writes));
+        tasks.writing.spawn(write_all(writer, fleets, fleet_queue, concurrent_writes));
         let writer = Writer::new(around, Arc::clone(&policy_outbox), Arc::clone(&permits.policies));
-        tasks.writing.spawn(write_all(writer, policies, policy_queue, *concurrent_writes));
+        tasks.writing.spawn(write_all(writer, policies, policy_queue, concurrent_writes));
         Self { fleets: fleet_outbox, policies: policy_outbox }
     }
 

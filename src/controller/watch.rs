@@ -10,6 +10,7 @@ use kube::runtime::reflector::{reflector, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 
 use super::health::Health;
+use super::metrics::Metrics;
 use super::notes::{Notes, Which};
 use super::writing::PATIENCE;
 use crate::plan::{Kind, Observed};
@@ -28,13 +29,23 @@ impl Watched for crate::api::UpgradePolicy {
     const WHICH: Which = Which::Policies;
 }
 
+/// Whom a watch tells.
+pub struct Told {
+    /// What was touched.
+    pub notes: Arc<Notes>,
+    /// That a store is filled.
+    pub health: Health,
+    /// Of interruptions.
+    pub metrics: Arc<Metrics>,
+}
+
 /// Watches until the task is dropped. An interrupted watch is taken up again after a back-off; until
 /// then the store stays as it was, and consumers tell by `nextTransitionTime` that an offer has run
 /// out.
 pub async fn watch<K: Watched>(
     api: Api<Observed<K>>,
     store: Writer<Observed<K>>,
-    (notes, health): (Arc<Notes>, Health),
+    Told { notes, health, metrics }: Told,
 ) {
     let config = watcher::Config::default();
     let streams = streams_lists(&api).await;
@@ -55,7 +66,10 @@ pub async fn watch<K: Watched>(
                 }
             }
             Ok(Event::Init | Event::InitApply(_)) => {}
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted"),
+            Err(error) => {
+                metrics.interrupted(&K::kind(&()));
+                tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted");
+            }
         }
     }
 }

@@ -8,11 +8,10 @@ use crate::helm::{EVERYTHING, LIMITED, RELEASE, kind, objects, only, project, te
 use crate::plane::with_namespaces;
 
 fn dry_run(plane: &ControlPlane, object: &Value) -> Result<String, String> {
-    let output = plane
-        .kubectl_ok(
-            &["apply", "--server-side", "--dry-run=server", "--warnings-as-errors", "-f", "-"],
-            &object.to_string(),
-        );
+    let output = plane.kubectl_ok(
+        &["apply", "--server-side", "--dry-run=server", "--warnings-as-errors", "-f", "-"],
+        &object.to_string(),
+    );
     output.map_err(|error| error.to_string())
 }
 

@@ -63,10 +63,8 @@ pub fn helm(arguments: &[&str], values: &str) -> Output {
 /// `helm template` with these values, or what it complains about.
 pub fn try_template(values: &str) -> Result<String, String> {
     let chart = chart();
-    let output = helm(
-        &["template", RELEASE, chart.to_str().unwrap(), "--namespace", RELEASE],
-        values,
-    );
+    let output =
+        helm(&["template", RELEASE, chart.to_str().unwrap(), "--namespace", RELEASE], values);
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout).unwrap()),
         false => Err(String::from_utf8(output.stderr).unwrap()),

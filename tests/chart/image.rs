@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::control_plane::tools::tool;
-use crate::helm::{only, objects, project, template};
+use crate::helm::{objects, only, project, template};
 
 fn read(file: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(project("target/image").join(file)).unwrap()).unwrap()
@@ -15,10 +15,7 @@ fn read(file: &str) -> Value {
 #[test]
 fn it_holds_one_static_program_for_nobody_in_particular() {
     // Another profile would take minutes, and make the same image of a smaller program.
-    let made = Command::new(project("scripts/image.sh"))
-        .env("PROFILE", "dev")
-        .output()
-        .unwrap();
+    let made = Command::new(project("scripts/image.sh")).env("PROFILE", "dev").output().unwrap();
     let (said, complaints) = (made.stdout, String::from_utf8_lossy(&made.stderr).into_owned());
     assert!(made.status.success(), "{complaints}");
     println!("{}", String::from_utf8_lossy(&said));
@@ -29,7 +26,10 @@ fn it_holds_one_static_program_for_nobody_in_particular() {
     assert_eq!(pod["securityContext"]["runAsUser"], 65532);
     assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/clientfleet"]));
     assert_eq!(config["os"], "linux");
-    assert_eq!(config["config"]["Labels"]["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        config["config"]["Labels"]["org.opencontainers.image.version"],
+        env!("CARGO_PKG_VERSION")
+    );
     assert_eq!(read("manifest.json")["layers"].as_array().unwrap().len(), 1);
 
     // What is in the file that is pushed, as crane unpacks it.
@@ -44,13 +44,17 @@ fn it_holds_one_static_program_for_nobody_in_particular() {
         .status()
         .unwrap();
     assert!(export.success());
-    let tar = Command::new("tar").arg("xvf").arg(&files).arg("-C").arg(folder.path()).output().unwrap();
+    let tar =
+        Command::new("tar").arg("xvf").arg(&files).arg("-C").arg(folder.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&tar.stdout), "clientfleet\n");
 
     let program = folder.path().join("clientfleet");
     let linked = Command::new("ldd").arg(&program).output().unwrap();
     let linked = String::from_utf8_lossy(&[linked.stdout, linked.stderr].concat()).into_owned();
-    assert!(linked.contains("statically linked") || linked.contains("not a dynamic executable"), "{linked}");
+    assert!(
+        linked.contains("statically linked") || linked.contains("not a dynamic executable"),
+        "{linked}"
+    );
     let crds = Command::new(&program).arg("crds").env_clear().output().unwrap();
     assert!(crds.status.success());
     assert!(String::from_utf8(crds.stdout).unwrap().contains("clientfleets.clientfleet.dev"));

@@ -14,7 +14,9 @@ fn each_role_may_do_this() {
     let mut told = String::new();
     for role in ROLES {
         let (role_of, user_of) = (format!("--clusterrole={role}"), format!("--user={role}"));
-        plane.kubectl_ok(&["create", "rolebinding", role, "-n", "berlin", &role_of, &user_of], "").unwrap();
+        plane
+            .kubectl_ok(&["create", "rolebinding", role, "-n", "berlin", &role_of, &user_of], "")
+            .unwrap();
         let list = plane
             .kubectl_ok(&["auth", "can-i", "--list", "-n", "berlin", "--as", role], "")
             .unwrap();
@@ -47,7 +49,14 @@ fn the_cluster_s_own_roles_take_them_up() {
             labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let names = plane
             .kubectl_ok(
-                &["get", "clusterrole", "-l", &selector.join(","), "-o", "jsonpath={.items[*].metadata.name}"],
+                &[
+                    "get",
+                    "clusterrole",
+                    "-l",
+                    &selector.join(","),
+                    "-o",
+                    "jsonpath={.items[*].metadata.name}",
+                ],
                 "",
             )
             .unwrap();

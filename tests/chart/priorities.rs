@@ -21,7 +21,8 @@ struct Reserved(ControlPlane);
 
 impl Reserved {
     fn kubectl(&self, groups: &[&str], arguments: &[&str], stdin: &str) -> Result<String, String> {
-        let groups: Vec<String> = groups.iter().map(|group| format!("--as-group={group}")).collect();
+        let groups: Vec<String> =
+            groups.iter().map(|group| format!("--as-group={group}")).collect();
         let mut all = vec!["--as=somebody", "--as-group=editors"];
         all.extend(groups.iter().map(String::as_str));
         all.extend(["-n", "berlin"]);

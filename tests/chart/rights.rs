@@ -60,7 +60,8 @@ impl Installed {
         kubeconfig["contexts"][0]["context"]["namespace"] = json!(RELEASE);
         let path = self.folder.path().join("kubeconfig");
         fs::write(&path, kubeconfig.to_string()).unwrap();
-        let container = &only(&self.rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+        let container =
+            &only(&self.rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
         let arguments = container["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap());
         // Its pod has an address of its own.
         let arguments = arguments.filter(|argument| !argument.starts_with("--listen="));
@@ -107,9 +108,28 @@ impl Installed {
                 )
                 .unwrap();
             let state = if suspended { "Off" } else { "Open" };
-            self.wait_for(process, &["get", "upol", "canary", "-n", namespace, "-o", "jsonpath={.status.distributionState}"], state);
+            self.wait_for(
+                process,
+                &[
+                    "get",
+                    "upol",
+                    "canary",
+                    "-n",
+                    namespace,
+                    "-o",
+                    "jsonpath={.status.distributionState}",
+                ],
+                state,
+            );
         }
-        let events = ["get", "events.events.k8s.io", "-n", namespace, "-o", "jsonpath={.items[*].series.count}"];
+        let events = [
+            "get",
+            "events.events.k8s.io",
+            "-n",
+            namespace,
+            "-o",
+            "jsonpath={.items[*].series.count}",
+        ];
         self.wait_for(process, &events, "2");
     }
 
@@ -126,9 +146,17 @@ impl Installed {
 
     /// What the chart's roles grant to the program's account.
     fn granted(&self) -> Rights {
-        let bound: BTreeSet<_> = self.rendered.iter().filter(|object| binds(object)).map(|object| {
-            (object["roleRef"]["kind"].as_str().unwrap(), object["roleRef"]["name"].as_str().unwrap())
-        }).collect();
+        let bound: BTreeSet<_> = self
+            .rendered
+            .iter()
+            .filter(|object| binds(object))
+            .map(|object| {
+                (
+                    object["roleRef"]["kind"].as_str().unwrap(),
+                    object["roleRef"]["name"].as_str().unwrap(),
+                )
+            })
+            .collect();
         let roles = self.rendered.iter().filter(|object| {
             bound.contains(&(kind(object), object["metadata"]["name"].as_str().unwrap()))
         });

@@ -18,31 +18,38 @@ use crate::world::{World, eventually, install_crds};
 const GRACE: Duration = Duration::from_secs(15);
 
 /// A running `clientfleet controller`, killed at the end of the test if need be.
-struct Program {
-    child: Child,
-    folder: TempDir,
+pub struct Program {
+    pub child: Child,
+    pub folder: TempDir,
 }
 
 impl Program {
     fn start(kubeconfig: &Path, namespace: &str) -> Self {
+        Self::start_with(kubeconfig, namespace, &[])
+    }
+
+    /// With more arguments; what it prints on standard output is in the file `output` beside its log.
+    pub fn start_with(kubeconfig: &Path, namespace: &str, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
             .args(["controller", "-n", namespace, "--kubeconfig"])
             .arg(kubeconfig)
+            .args(more)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
+            .stdout(File::create(folder.path().join("output")).unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
         Self { child, folder }
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    async fn has_logged(&self, text: &str) {
+    pub async fn has_logged(&self, text: &str) {
         eventually("the program says something", async || {
             let log = self.log();
             if log.contains(text) { Ok(()) } else { Err(format!("no {text:?} in {log}")) }
@@ -50,7 +57,7 @@ impl Program {
         .await;
     }
 
-    async fn ended(&mut self) -> ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         eventually("the program ends", async || {
             self.child.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
         })

@@ -10,6 +10,7 @@ use clientfleet::api::{
     ClientFleet, ClientFleetStatus, UpgradePolicy, UpgradePolicyStatus, crds_yaml,
 };
 use clientfleet::controller::clock::{Clock, HandClock};
+use clientfleet::controller::metrics::Metrics;
 use clientfleet::controller::{Failure, Options, run};
 use clientfleet::plan::{Estate, Kind, Observed, settle};
 use clientfleet::values::Timestamp;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::audit;
 use crate::control_plane::{ControlPlane, shared};
 use crate::wire::Wire;
 
@@ -64,6 +66,7 @@ pub struct World {
     pub client: Client,
     pub clock: Arc<HandClock>,
     pub wire: Wire,
+    pub metrics: Arc<Metrics>,
     controller: Option<Running>,
 }
 
@@ -101,23 +104,32 @@ impl World {
     }
 
     pub fn without_controller(plane: &ControlPlane, prefix: &str) -> Self {
-        log_if_asked();
+        audit::listen();
         Self {
             namespace: plane.namespace(prefix).unwrap(),
             client: plane.client().unwrap(),
             clock: Arc::new(HandClock::at(instant(NOON))),
             wire: Wire::new(),
+            metrics: Arc::default(),
             controller: None,
         }
     }
 
+    /// Each start is another process: it counts from zero.
     pub fn start_controller(&mut self) {
+        self.metrics = Arc::default();
         self.controller = Some(self.another_controller(&self.wire));
     }
 
     fn another_controller(&self, wire: &Wire) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
-        let options = Options { namespaces: [self.namespace.clone()].into(), ..Options::default() };
+        let options = Options {
+            namespaces: [self.namespace.clone()].into(),
+            metrics: Arc::clone(&self.metrics),
+            identity: "test".to_owned(),
+            audit: Some(audit::stream()),
+            ..Options::default()
+        };
         let (client, clock) = (wire.client(self.client.clone()), Arc::clone(&self.clock));
         let shutdown = async move {
             let _ = stopped.await;
@@ -312,10 +324,4 @@ fn difference(planned: &Statuses, stored: &Statuses) -> String {
         || format!("{} objects are planned, {} stored", planned.len(), stored.len()),
         |(planned, stored)| format!("planned {planned}\nstored {stored}"),
     )
-}
-
-/// `RUST_LOG=clientfleet=debug` shows what the controllers do.
-fn log_if_asked() {
-    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() else { return };
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
 }
