@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::estate::{DAY, json, namespace, of_examples, transcript};
+use crate::estate::{DAY, apply, json, namespace, of_examples, plane, transcript};
 
 /// The examples in a namespace of this name, and an empty one.
 fn estate() {
@@ -63,4 +63,46 @@ fn who_is_not_found_is_told_where() {
         text += "\n";
     }
     insta::assert_snapshot!("cluster_errors", text);
+}
+
+/// May read all of one namespace, of another its fleets alone.
+const RIGHTS: &str = "
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: explain-all},
+ rules: [{apiGroups: [clientfleet.dev], resources: [clientfleets, upgradepolicies], verbs: [get, list]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: all, namespace: explained},
+ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: explain-all},
+ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: explain-reader}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: fleets, namespace: explained},
+ rules: [{apiGroups: [clientfleet.dev], resources: [clientfleets], verbs: [get, list]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: fleets, namespace: explained},
+ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: fleets},
+ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: explain-fleets}]}
+";
+
+#[test]
+fn nobody_needs_more_than_to_read() {
+    estate();
+    apply(RIGHTS);
+    let asked = |user: &str, client: &str| {
+        let kubeconfig = plane().kubeconfig_path_as(user, &[]).unwrap();
+        let kubeconfig = kubeconfig.to_str().unwrap();
+        transcript(DAY, &["explain", client, "-n", "explained", "--kubeconfig", kubeconfig])
+    };
+    for client in ["BER-LT-009", "berlin-2/ber-lt-009"] {
+        let text = asked("explain-reader", client);
+        assert!(text.contains("ber-lt-009 (BER-LT-009) is Offline"), "{text}");
+    }
+    let mut text = String::new();
+    for (user, client) in [
+        ("explain-fleets", "BER-LT-009"),
+        ("explain-nobody", "BER-LT-009"),
+        ("explain-nobody", "berlin-2/ber-lt-009"),
+    ] {
+        text += &asked(user, client);
+        text += "\n";
+    }
+    insta::assert_snapshot!("cluster_rights", text);
 }

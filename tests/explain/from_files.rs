@@ -72,10 +72,8 @@ fn each_rule_is_explained() {
         });
         let (row, output) = explained.unwrap_or_else(|| panic!("rule {rule} is not explained"));
         text += &format!("# rule {rule}: {}\n{}\n", row.what, in_short(&output));
-        let arguments = ["pc", "--local", "-f", "-", "-o", "json"];
-        let (_, data, _) = explain(row.at, &arguments, &files(&row));
-        let data: Value = serde_json::from_str(&data).expect("it prints JSON");
-        assert_eq!(data["decision"]["rule"], rule, "{}", row.what);
+        let held = format!("{rule:>4}   YES");
+        assert!(output.contains(&held), "{}: another rule holds", row.what);
     }
     insta::assert_snapshot!("each_rule", text);
 }
@@ -103,7 +101,8 @@ fn data_says_the_same_as_json_and_as_yaml() {
     let (_, yaml, _) = explain(DAY, &arguments("yaml"), "");
     let json: Value = serde_json::from_str(&json).expect("it prints JSON");
     let documents = crate::estate::documents(&yaml);
-    assert_eq!(documents, [json.clone()]);
+    assert_eq!(documents.first(), Some(&json));
+    assert_eq!(documents.len(), 1);
     insta::assert_snapshot!("data", yaml);
     assert_eq!(json["wouldMove"][0]["ways"][0], json!({"way": "CheckIn"}));
 }

@@ -65,7 +65,9 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     let mut seen = SEEN.get_or_init(Mutex::default).lock().expect("no test panics with it");
     for rule in &told.rules {
         let saw = json!(rule.saw);
-        let key = format!("{} {} {saw}", told.at.timestamp(), rule.number);
+        // Only being offline and a retry are measured by the clock; elsewhere it is among the facts.
+        let at = Some(told.at.timestamp()).filter(|_| [11, 14].contains(&rule.number));
+        let key = format!("{at:?} {} {saw}", rule.number);
         let before = *seen.entry(key.clone()).or_insert(rule.held);
         prop_assert_eq!(before, rule.held, "{}", key);
     }

@@ -9,7 +9,7 @@ use crate::api::{ClientFleet, Text};
 use crate::cli::Failure;
 use crate::cli::cluster::Where;
 use crate::cli::terminal::table::printable;
-use crate::plan::facts::Facts;
+use crate::plan::facts::given;
 use crate::plan::{Live, ObservedFleet, ObservedPolicy};
 use crate::values::selector::fold_case;
 
@@ -62,7 +62,8 @@ impl Wanted {
     }
 
     fn is_computer(&self, client: &Client) -> bool {
-        let computer = Facts::read(client).reported(|reported| reported.computer.as_ref());
+        let computer = client.reported.as_ref().and_then(|reported| reported.computer.as_ref());
+        let computer = given(computer);
         computer.is_some_and(|computer| fold_case(computer) == self.folded)
     }
 }

@@ -11,10 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use clap_complete::ArgValueCompleter;
 
 use self::find::{Found, Wanted};
 use self::source::Source;
 use super::cluster::Where;
+use super::completion::{clients, fleets};
 use super::terminal::times::Reader;
 use super::{Failure, Said, Surroundings, instant};
 use crate::connection::Connection;
@@ -39,10 +41,10 @@ with the files or the options.";
 pub(crate) struct Args {
     /// A client's name, else its computer's, ignoring case. FLEET/ and NAMESPACE/FLEET/ may stand
     /// before it
-    #[arg(value_name = "[[NAMESPACE/]FLEET/]CLIENT")]
+    #[arg(value_name = "[[NAMESPACE/]FLEET/]CLIENT", add = ArgValueCompleter::new(clients))]
     client: String,
     /// Only in this fleet; then slashes are a part of the client's name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(fleets))]
     fleet: Option<String>,
     /// The moment to explain, as 2026-11-24T12:00:00Z, with everything written and reported as it is
     /// now; default: now

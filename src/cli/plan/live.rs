@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 
-use super::local::{given, lines, refuse};
+use super::local::{given, passed_over, refuse};
 use super::owner::Asked;
 use super::prediction::{By, Prediction, Refusal, predict};
 use super::{Args, Compared, Failure};
@@ -36,7 +36,7 @@ pub(super) async fn compare(
     let findings = objects::find_in(namespace, files);
     refuse([&findings])?;
     stay_inside(arguments.namespace.as_deref(), &findings)?;
-    let mut remarks = lines("passed over", &findings.passed_over);
+    let mut remarks = passed_over(&findings);
     let mut namespaces = read(&cluster, &findings.objects).await?;
     let asked =
         Asked { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
@@ -47,11 +47,8 @@ pub(super) async fn compare(
         settled.map(|(name, estate)| (name.clone(), Side::settled(estate, at))).collect()
     };
     let (before, after) = (sides(Namespace::before, at), sides(Namespace::after, at));
-    remarks += &if now == at {
-        behind(&namespaces, &before, now)
-    } else {
-        behind(&namespaces, &sides(Namespace::before, now), now)
-    };
+    let due = (now != at).then(|| sides(Namespace::before, now));
+    remarks += &behind(namespaces, due.as_ref().unwrap_or(&before), now);
     let given = given(&findings.objects);
     Ok(Compared { difference: difference(&before, &after, &given, at), remarks })
 }
@@ -62,12 +59,13 @@ fn stay_inside(namespace: Option<&str>, findings: &Findings) -> Result<(), Failu
     let outside = findings.objects.iter().filter(|o| o.identity.namespace != namespace);
     let messages: Vec<String> = outside
         .map(|object| {
-            let there = &object.identity.namespace;
-            format!(
+            let text = format!(
                 "{}: it is not in namespace {namespace}, as -n says: leave -n out, or the \
-                 object's `namespace: {there}`",
-                named(findings, object)
-            )
+                 object's `namespace: {}`",
+                named(findings, object),
+                object.identity.namespace
+            );
+            printable(&text).into_owned()
         })
         .collect();
     if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
@@ -233,10 +231,10 @@ fn how(objects: &[Object], answered: &[By]) -> String {
 }
 
 /// Whether the statuses in the cluster say what is due now.
-fn behind(namespaces: &BTreeMap<String, Namespace>, due: &Sides, now: Timestamp) -> String {
-    let told = namespaces.iter().map(|(name, there)| {
-        let plan = Plan { fleets: there.told.clone(), ..Plan::default() };
-        (name.clone(), Side { estate: Estate::default(), plan })
+fn behind(namespaces: BTreeMap<String, Namespace>, due: &Sides, now: Timestamp) -> String {
+    let told = namespaces.into_iter().map(|(name, there)| {
+        let plan = Plan { fleets: there.told, ..Plan::default() };
+        (name, Side { estate: Estate::default(), plan })
     });
     let counts = difference(&told.collect(), due, &Given::default(), now).summary;
     if counts.changed == 0 {

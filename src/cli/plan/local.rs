@@ -19,13 +19,10 @@ use crate::values::Timestamp;
 /// Plans for the objects in `files` at the moment `at`.
 pub(super) fn plan(files: &[File], at: Timestamp, format: Format, in_colour: bool) -> Said {
     let findings = objects::find(files);
-    let mut remarks = lines("passed over", &findings.passed_over);
+    let mut remarks = passed_over(&findings);
     if !findings.problems.is_empty() {
         remarks += &lines("error", &findings.problems);
         return Said { remarks, code: WRONG_INPUT, ..Said::default() };
-    }
-    if findings.objects.is_empty() {
-        remarks += "there is neither a ClientFleet nor an UpgradePolicy in these files\n";
     }
     let plans = planned(&findings.objects, at);
     match plans.and_then(|plans| print(&findings.objects, &plans, at, format, in_colour)) {
@@ -40,7 +37,7 @@ pub(super) fn plan(files: &[File], at: Timestamp, format: Format, in_colour: boo
 /// What `new` changes against `old` at the moment `at`.
 pub(super) fn compare(new: &[File], old: &[File], at: Timestamp) -> Result<Compared, Failure> {
     let (new, old) = (objects::find(new), objects::find(old));
-    let remarks = lines("passed over", &new.passed_over) + &lines("passed over", &old.passed_over);
+    let remarks = passed_over(&new) + &lines("passed over", &old.passed_over);
     refuse([&old, &new])?;
     let given = given(&new.objects);
     let before = sides(&old.objects, at).map_err(Failure::input)?;
@@ -69,7 +66,16 @@ fn sides(objects: &[Object], at: Timestamp) -> Result<Sides, String> {
     Ok(estates(objects)?.into_iter().map(settled).collect())
 }
 
-pub(super) fn lines(word: &str, texts: &[String]) -> String {
+/// What there is to say of files besides what is wrong with them.
+pub(super) fn passed_over(findings: &Findings) -> String {
+    let mut remarks = lines("passed over", &findings.passed_over);
+    if findings.objects.is_empty() && findings.problems.is_empty() {
+        remarks += "there is neither a ClientFleet nor an UpgradePolicy in these files\n";
+    }
+    remarks
+}
+
+fn lines(word: &str, texts: &[String]) -> String {
     texts.iter().flat_map(|text| [word, ": ", text, "\n"]).collect()
 }
 

@@ -28,7 +28,8 @@ Examples:
   clientfleet plan --local -f new/ --against old/ -o markdown
   kubectl get clf,upol -A -o yaml | clientfleet plan --local -f - -o json
 
-Nothing is written: the API server is asked for dry runs only.
+Nothing is written: the API server is asked for dry runs only. What the cluster has and the files do
+not hold stays as it is.
 
 Exit codes: 0; 1 with --exit-code when something would change; 2 if something is wrong with the
 files, the options or the cluster; 3 with --max-moving when more clients would move now.";
