@@ -71,8 +71,9 @@ pub fn try_template(values: &str) -> Result<String, String> {
     }
 }
 
+/// What it renders, without the blank line that some releases of helm put after each document.
 pub fn template(values: &str) -> String {
-    try_template(values).unwrap()
+    try_template(values).unwrap().replace("\n\n---\n", "\n---\n")
 }
 
 /// The objects in a stream of YAML documents.
