@@ -15,7 +15,7 @@ const WRONG_INPUT: u8 = 2;
 fn main() -> ExitCode {
     let (command, now) = cli::parse();
     match command {
-        Command::Controller(arguments) => controller(arguments),
+        Command::Controller(arguments) => controller(*arguments),
         Command::Once(command) => cli::run(&command, now),
     }
 }

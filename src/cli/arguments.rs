@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the controller
-    Controller(ControllerArgs),
+    Controller(Box<ControllerArgs>),
     /// A command of this shell.
     #[command(flatten)]
     Once(Box<Once>),

@@ -201,7 +201,13 @@ impl<K: Announced> Outbox<K> {
         };
         let judged: Vec<Attempt<K>> =
             entry.doubtful.extract_if(.., |attempt| !is_older(attempt)).collect();
-        judged.into_iter().find(|attempt| observed.says(Digest::of(&*attempt.status)))
+        let mut judged = judged.into_iter();
+        let written = judged.find(|attempt| observed.says(Digest::of(&*attempt.status)))?;
+        let digest = written.letter.planned.digest;
+        if entry.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
+            entry.settle();
+        }
+        Some(written)
     }
 
     /// Notes that a status cannot be written to the version that the store shows: what is to be

@@ -61,7 +61,7 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
     ];
     assert_eq!(world.counts("clientfleet_policy_condition"), conditions);
     // 22:00 in Berlin.
-    let next = [r#"{namespace="NS",policy="night"} 1795726800"#];
+    let next = [r#"{namespace="NS",policy="night"} 1795554000"#];
     assert_eq!(world.samples("clientfleet_policy_next_transition_timestamp_seconds"), next);
 
     world.settles_after("night goes", world.delete("UpgradePolicy", "night")).await;

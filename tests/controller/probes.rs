@@ -97,6 +97,7 @@ async fn it_tells_how_it_is_and_what_it_has_done() {
         lines => Err(format!("{lines} lines")),
     })
     .await;
+    program.has_logged(r#""cause":"Policy/all""#).await;
     let changed = program.log().lines().map(|line| serde_json::from_str(line).unwrap()).find(
         |line: &Value| {
             line["cause"] == "Policy/all" && line["message"] == "clients' states changed"
