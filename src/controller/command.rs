@@ -125,15 +125,17 @@ fn connect(mut config: Config) -> Result<Client, String> {
 fn candidacy(lease: &LeaseOrders, config: &Config) -> Result<(Client, Candidacy), String> {
     let client = candidate::client(config.clone(), lease.times)?;
     let namespace = lease.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    let identity = lease.identity.clone().unwrap_or_else(own_name);
-    Ok((client, Candidacy { namespace, name: lease.name.clone(), identity, times: lease.times }))
+    // The standard library's only source of chance.
+    let mark = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+    let identity = lease.identity.clone().unwrap_or_else(|| own_name(&mark));
+    let candidacy =
+        Candidacy { namespace, name: lease.name.clone(), identity, mark, times: lease.times };
+    Ok((client, candidacy))
 }
 
 /// In a pod the host name is the pod's; the suffix tells it from the process that ran there before.
-fn own_name() -> String {
+fn own_name(suffix: &str) -> String {
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
     let host = host.ok().filter(|name| !name.is_empty());
-    // The standard library's only source of chance.
-    let suffix = RandomState::new().hash_one(std::process::id());
-    format!("{}_{suffix:016x}", host.as_deref().unwrap_or("clientfleet"))
+    format!("{}_{suffix}", host.as_deref().unwrap_or("clientfleet"))
 }

@@ -71,11 +71,12 @@ impl Health {
         });
     }
 
-    /// One more store is filled.
-    pub(super) fn store_filled(&self) {
+    /// One more store is filled. Returns whether that was the last one.
+    pub(super) fn store_filled(&self) -> bool {
         self.0.send_modify(|state| {
             state.stores_awaited = state.stores_awaited.map(|stores| stores.saturating_sub(1));
         });
+        self.now().is_ready()
     }
 
     /// It has another role now.

@@ -61,8 +61,8 @@ pub async fn watch<K: Watched>(
             // A relist tells what is there, not what has gone meanwhile.
             Ok(Event::InitDone) => {
                 notes.relisted(K::WHICH);
-                if !std::mem::replace(&mut is_filled, true) {
-                    health.store_filled();
+                if !std::mem::replace(&mut is_filled, true) && health.store_filled() {
+                    tracing::info!("stores are filled");
                 }
             }
             Ok(Event::Init | Event::InitApply(_)) => {}

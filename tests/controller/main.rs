@@ -12,6 +12,7 @@ mod disturbances;
 mod files;
 mod in_force;
 mod large;
+mod leading;
 mod metrics;
 mod objects;
 mod offers;

@@ -27,7 +27,7 @@ fn times() -> impl Strategy<Value = Times> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn never_do_two_lead_and_whoever_is_gone_is_replaced(

@@ -50,7 +50,7 @@ struct Message {
 impl Simulation {
     pub fn new(times: Times, chaos: Chaos) -> Self {
         let process = |place| Process {
-            election: Election::new(name(place), times),
+            election: Election::new(name(place, place), mark(place), times),
             number: place,
             is_alive: true,
             asked: None,
@@ -171,13 +171,13 @@ impl Simulation {
         }
     }
 
-    /// Starts a process anew; some have a fixed name, as one that a person gave them.
+    /// Starts a process anew.
     fn start(&mut self, place: usize) {
         let highest = self.processes.iter().map(|process| process.number).max().unwrap();
         let process = &mut self.processes[place];
         process.number = highest + 1;
-        let name = if place == 0 { name(0) } else { name(process.number) };
-        process.election = Election::new(name, self.times);
+        process.election =
+            Election::new(name(place, process.number), mark(process.number), self.times);
         process.is_alive = true;
         process.asked = None;
         process.wakes = self.now;
@@ -279,8 +279,14 @@ impl Simulation {
     }
 }
 
-fn name(number: usize) -> String {
-    format!("replica-{number}")
+/// The first two have one fixed name for both, as a person gave it to them by mistake; the others a
+/// new one at each start.
+fn name(place: usize, number: usize) -> String {
+    if place <= 1 { "twin".to_owned() } else { format!("replica-{number}") }
+}
+
+fn mark(number: usize) -> String {
+    format!("process {number}")
 }
 
 fn moment(since: Duration) -> Moment {

@@ -23,6 +23,8 @@ pub struct Candidacy {
     pub name: String,
     /// What this process is called in it.
     pub identity: String,
+    /// A word of chance, which no other process has.
+    pub mark: String,
     /// How long it holds.
     pub times: Times,
 }
@@ -81,7 +83,11 @@ impl Candidate {
         health.is(Role::Standby);
         Self {
             api: Api::namespaced(client, &candidacy.namespace),
-            election: Election::new(candidacy.identity.clone(), candidacy.times),
+            election: Election::new(
+                candidacy.identity.clone(),
+                candidacy.mark.clone(),
+                candidacy.times,
+            ),
             candidacy,
             leadership,
             health,

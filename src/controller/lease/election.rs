@@ -74,6 +74,9 @@ pub enum Loss {
 #[derive(Clone, Debug)]
 pub struct Election {
     identity: String,
+    /// With this it knows its own handwriting: another process of the same name, its predecessor
+    /// too, is another.
+    mark: String,
     times: Times,
     standing: Standing,
     /// What was seen of the lease last.
@@ -82,9 +85,6 @@ pub struct Election {
     must_read: bool,
     /// Nothing is done before.
     not_before: Moment,
-    /// When it says in the lease that it took it. With this it knows its own handwriting: another
-    /// process of the same name, its predecessor too, is another.
-    handwriting: Option<Stamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,17 +105,17 @@ struct Seen {
 }
 
 impl Election {
-    /// A candidate that knows nothing yet.
+    /// A candidate that knows nothing yet; `mark` is a word that no other process has.
     #[must_use]
-    pub fn new(identity: String, times: Times) -> Self {
+    pub fn new(identity: String, mark: String, times: Times) -> Self {
         Self {
             identity,
+            mark,
             times,
             standing: Standing::Standby,
             seen: None,
             must_read: true,
             not_before: Moment::default(),
-            handwriting: None,
         }
     }
 
@@ -156,40 +156,40 @@ impl Election {
     }
 
     /// What it wants the lease to say.
-    fn write(&mut self, found: Option<Found>, stamp: Stamp) -> Request {
+    fn write(&self, found: Option<Found>, stamp: Stamp) -> Request {
         let Some(Found { version, record }) = found else {
-            return Request::Create(self.held(0, stamp));
+            return Request::Create(self.held(stamp, stamp, 0));
         };
         let record = if self.standing == Standing::Retiring {
             Record {
                 holder: None,
+                mark: None,
                 seconds: 1,
                 acquired: Some(stamp),
                 renewed: Some(stamp),
                 transitions: record.transitions,
             }
         } else if self.is_own(&record) {
-            self.held(record.transitions, stamp)
+            self.held(record.acquired.unwrap_or(stamp), stamp, record.transitions)
         } else {
-            self.held(record.transitions.saturating_add(1), stamp)
+            self.held(stamp, stamp, record.transitions.saturating_add(1))
         };
         Request::Replace { version, record }
     }
 
-    fn held(&mut self, transitions: i32, stamp: Stamp) -> Record {
+    fn held(&self, acquired: Stamp, renewed: Stamp, transitions: i32) -> Record {
         Record {
             holder: Some(self.identity.clone()),
+            mark: Some(self.mark.clone()),
             seconds: i32::try_from(self.times.duration().as_secs()).unwrap_or(i32::MAX),
-            acquired: Some(*self.handwriting.get_or_insert(stamp)),
-            renewed: Some(stamp),
+            acquired: Some(acquired),
+            renewed: Some(renewed),
             transitions,
         }
     }
 
     fn is_own(&self, record: &Record) -> bool {
-        record.holder.as_ref() == Some(&self.identity)
-            && record.acquired.is_some()
-            && record.acquired == self.handwriting
+        record.holder.as_ref() == Some(&self.identity) && record.mark.as_ref() == Some(&self.mark)
     }
 
     /// Takes note of the answer to what `next` asked for at `sent`, which was received at `now`.
@@ -256,8 +256,6 @@ impl Election {
 
     /// Looks again after a while, or when it becomes free.
     fn wait_for_it(&mut self, now: Moment) {
-        // What it wrote before it saw another's hand was overtaken.
-        self.handwriting = None;
         self.must_read = true;
         let again = now.after(self.times.retry());
         let free_from = self.seen.as_ref().map(|seen| seen.free_from);

@@ -51,7 +51,7 @@ impl Leadership {
     }
 
     /// It leads until then; with `None` it does not.
-    pub(super) fn lasts_until(&self, end: Option<Moment>) {
+    pub fn lasts_until(&self, end: Option<Moment>) {
         let term = end.map_or(Term::None, Term::Until);
         self.0.send_if_modified(|now| std::mem::replace(now, term) != term);
     }
