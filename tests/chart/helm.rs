@@ -29,6 +29,8 @@ serviceAccount: {annotations: {example.com/owner: endpoint-team}}
 reservedPriorities: {enabled: true, from: 1000, groups: [freeze-admins, 'system:serviceaccounts:flux-system']}
 metrics:
   serviceMonitor: {enabled: true, labels: {release: prometheus}}
+  prometheusRule: {enabled: true}
+  dashboard: {enabled: true}
 networkPolicy:
   enabled: true
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
