@@ -84,7 +84,7 @@ async fn watch_over(orders: &Orders, audit: Option<Arc<Stream>>) -> Result<(), S
         options.identity.clone_from(&candidacy.identity);
         options.candidacy = Some((client, candidacy));
     } else {
-        options.identity = own_name();
+        options.identity = own_name(&mark());
     }
     let clock = Arc::new(SystemClock);
     run(connect(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
@@ -125,12 +125,16 @@ fn connect(mut config: Config) -> Result<Client, String> {
 fn candidacy(lease: &LeaseOrders, config: &Config) -> Result<(Client, Candidacy), String> {
     let client = candidate::client(config.clone(), lease.times)?;
     let namespace = lease.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-    // The standard library's only source of chance.
-    let mark = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+    let mark = mark();
     let identity = lease.identity.clone().unwrap_or_else(|| own_name(&mark));
     let candidacy =
         Candidacy { namespace, name: lease.name.clone(), identity, mark, times: lease.times };
     Ok((client, candidacy))
+}
+
+/// No other process's. The standard library's only source of chance.
+fn mark() -> String {
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 /// In a pod the host name is the pod's; the suffix tells it from the process that ran there before.

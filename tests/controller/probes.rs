@@ -46,8 +46,9 @@ async fn it_tells_how_it_is_and_what_it_has_done() {
     let folder = tempfile::tempdir().unwrap();
     let [audit, moved] = ["audit", "audit.1"].map(|name| folder.path().join(name));
     let audit_path = audit.display().to_string();
-    let more = [&OBSERVED[..], &["--audit", &audit_path]].concat();
-    let program = Program::start_with(&shared().kubeconfig_path(), &world.namespace, &more);
+    let more = ["-n", &world.namespace, "--audit", &audit_path];
+    let arguments = [&OBSERVED[..], &more].concat();
+    let program = Program::start_with(&shared().kubeconfig_path(), &arguments);
     let address = address_of(&program).await;
     eventually("it is ready", async || {
         let answer = get(&address, "/readyz", "*/*");
@@ -124,14 +125,14 @@ async fn without_a_cluster_it_is_alive_and_not_ready() {
         "users": [{"name": "silent", "user": {}}],
     });
     fs::write(&kubeconfig, content.to_string()).unwrap();
-    let program = Program::start_with(&kubeconfig, "default", &OBSERVED);
+    let program = Program::start_with(&kubeconfig, &OBSERVED);
     let address = address_of(&program).await;
     let ready = get(&address, "/readyz", "*/*");
     assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
     assert!(ready.ends_with("[-]definitions failed\n[-]stores failed\n"), "{ready}");
     assert!(get(&address, "/livez", "*/*").starts_with("HTTP/1.1 200 "));
 
-    let mut second = Program::start_with(&kubeconfig, "default", &["--listen", &address]);
+    let mut second = Program::start_with(&kubeconfig, &["--listen", &address]);
     assert_eq!(second.ended().await.code(), Some(1));
     let log = second.log();
     assert!(log.contains(&format!("error: --listen {address}: ")), "{log}");

@@ -25,15 +25,11 @@ pub struct Program {
 
 impl Program {
     fn start(kubeconfig: &Path, namespace: &str) -> Self {
-        Self::start_with(kubeconfig, namespace, &[])
+        Self::start_with(kubeconfig, &["-n", namespace])
     }
 
-    /// With more arguments; what it prints on standard output is in the file `output` beside its log.
-    pub fn start_with(kubeconfig: &Path, namespace: &str, more: &[&str]) -> Self {
-        Self::with_arguments(kubeconfig, &[&["-n", namespace], more].concat())
-    }
-
-    fn with_arguments(kubeconfig: &Path, arguments: &[&str]) -> Self {
+    /// What it prints on standard output is in the file `output` beside its log.
+    pub fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
@@ -190,7 +186,7 @@ async fn it_looks_after_the_namespaces_that_it_is_told_of() {
     // The first one is looked after already; to be told twice changes nothing.
     let (one, two) = (world.namespace.as_str(), second.namespace.as_str());
     let arguments = ["-n", two, "--namespace", one, "-n", two];
-    let program = Program::with_arguments(&plane.kubeconfig_path(), &arguments);
+    let program = Program::start_with(&plane.kubeconfig_path(), &arguments);
     eventually("the second one is decided", async || {
         let observed = second.fleet("berlin").await.observed_generation;
         if observed == Some(1) { Ok(()) } else { Err(program.log()) }
