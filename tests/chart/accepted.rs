@@ -68,7 +68,10 @@ fn kustomize_installs_the_same() {
 
 #[test]
 fn an_overlay_names_the_image() {
-    let folder = tempfile::tempdir_in(project("config").parent().unwrap().join("target")).unwrap();
+    // kustomize takes folders by their relative path alone.
+    let target = project("target");
+    std::fs::create_dir_all(&target).unwrap();
+    let folder = tempfile::tempdir_in(target).unwrap();
     let overlay = json!({
         "resources": ["../../config"],
         "images": [{"name": "clientfleet", "newName": "registry.example.com/clientfleet", "newTag": "1.2.3"}],
