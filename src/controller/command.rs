@@ -132,8 +132,9 @@ fn candidacy(lease: &LeaseOrders, config: &Config) -> Result<(Client, Candidacy)
     Ok((client, candidacy))
 }
 
-/// No other process's. The standard library's only source of chance.
+/// Tells this process from all others.
 fn mark() -> String {
+    // The standard library's only source of chance.
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 

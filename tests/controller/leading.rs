@@ -1,10 +1,13 @@
 //! The right to write is asked before each write, and not only when a plan is made.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use clientfleet::controller::audit::Auditor;
 use clientfleet::controller::health::Health;
 use clientfleet::controller::lease::leadership::Leadership;
 use clientfleet::controller::lease::moment::Moment;
+use clientfleet::controller::metrics::Metrics;
 use clientfleet::controller::pipeline::{Permits, Pipeline, Surroundings, Tasks};
 
 use crate::counts::writes;
@@ -19,12 +22,16 @@ async fn nothing_is_sent_after_the_end_of_the_term() {
     world.apply(fleet("berlin", &["a", "b"])).await;
     let mark = world.wire.mark();
     let leadership = Leadership::none();
+    let metrics: Arc<Metrics> = Arc::default();
     let around = Surroundings {
         client: world.wire.client(world.client.clone()),
         clock: world.clock.clone(),
         leadership: leadership.clone(),
         health: Health::default(),
         concurrent_writes: 8,
+        metrics: Arc::clone(&metrics),
+        pulse: Arc::default(),
+        auditor: Arc::new(Auditor::new("test".to_owned(), None, metrics)),
     };
     let mut tasks = Tasks::default();
     let permits = Permits::of_each_kind(8);
