@@ -2,6 +2,7 @@
 //! written.
 
 use std::env;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -61,13 +62,20 @@ impl Logging {
     fn log(&self, filter: EnvFilter) -> Box<dyn Layer<Registry> + Send + Sync> {
         // Lines of the audit stream are no lines of the log, whatever that asks for.
         let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(is_colour_wanted())
+            .with_writer(std::io::stderr);
         if self.as_json {
             lines.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed()
         } else {
             lines.with_filter(filter).boxed()
         }
     }
+}
+
+/// Colours are for eyes, and not for those that do not want them (<https://no-color.org>).
+fn is_colour_wanted() -> bool {
+    std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn filter(asked: Option<&str>) -> Result<EnvFilter, String> {

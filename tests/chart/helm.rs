@@ -29,6 +29,8 @@ serviceAccount: {annotations: {example.com/owner: endpoint-team}}
 reservedPriorities: {enabled: true, from: 1000, groups: [freeze-admins, 'system:serviceaccounts:flux-system']}
 metrics:
   serviceMonitor: {enabled: true, labels: {release: prometheus}}
+  prometheusRule: {enabled: true}
+  dashboard: {enabled: true}
 networkPolicy:
   enabled: true
   metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]
@@ -71,8 +73,9 @@ pub fn try_template(values: &str) -> Result<String, String> {
     }
 }
 
+/// What it renders, without the blank line that some releases of helm put after each document.
 pub fn template(values: &str) -> String {
-    try_template(values).unwrap()
+    try_template(values).unwrap().replace("\n\n---\n", "\n---\n")
 }
 
 /// The objects in a stream of YAML documents.

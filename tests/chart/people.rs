@@ -21,8 +21,10 @@ fn each_role_may_do_this() {
             .kubectl_ok(&["auth", "can-i", "--list", "-n", "berlin", "--as", role], "")
             .unwrap();
         // The rest is what everybody may do.
-        let own = list.lines().filter(|line| line.contains("clientfleet.dev"));
-        told += &format!("{role}\n{}\n\n", own.collect::<Vec<_>>().join("\n"));
+        let mut own: Vec<_> =
+            list.lines().filter(|line| line.contains("clientfleet.dev")).collect();
+        own.sort_unstable();
+        told += &format!("{role}\n{}\n\n", own.join("\n"));
 
         let elsewhere = plane
             .kubectl_ok(&["auth", "can-i", "--list", "-n", "default", "--as", role], "")

@@ -63,8 +63,8 @@ impl Installed {
         let container =
             &only(&self.rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
         let arguments = container["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap());
-        // Its pod has an address of its own.
-        let arguments = arguments.filter(|argument| !argument.starts_with("--listen="));
+        // A pod has an address of its own; here any port that is free.
+        let arguments = arguments.map(|argument| argument.replace(":8080", ":0"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
         command.args(arguments).arg("--kubeconfig").arg(path).env_remove("RUST_LOG");
         self.plane.start_beside("clientfleet", &mut command).unwrap()
@@ -245,20 +245,27 @@ fn limited_it_may_do_nothing_elsewhere() {
     for object in objects(&template(LIMITED)) {
         plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], &object.to_string()).unwrap();
     }
-    let may = |verb: &str, resource: &str, namespace: &str| {
-        let arguments = ["auth", "can-i", verb, resource, "-n", namespace, "--as", ACCOUNT];
+    let may = |verb: &str, resource: &str, subresource: &str, namespace: &str| {
+        let subresource = format!("--subresource={subresource}");
+        let arguments =
+            ["auth", "can-i", verb, resource, &subresource, "-n", namespace, "--as", ACCOUNT];
         plane.kubectl(&arguments).output().unwrap().status.success()
     };
-    assert!(may("watch", "upgradepolicies.clientfleet.dev", "berlin"));
-    assert!(may("update", "clientfleets.clientfleet.dev/status", "tokyo"));
-    for (verb, resource) in [
-        ("watch", "upgradepolicies.clientfleet.dev"),
-        ("update", "clientfleets.clientfleet.dev/status"),
-        ("create", "events.events.k8s.io"),
+    for (verb, resource, subresource) in [
+        ("watch", "upgradepolicies.clientfleet.dev", ""),
+        ("update", "clientfleets.clientfleet.dev", "status"),
+        ("create", "events.events.k8s.io", ""),
     ] {
-        assert!(!may(verb, resource, "elsewhere"), "{verb} {resource}");
+        assert!(may(verb, resource, subresource, "berlin"), "{verb} {resource}");
+        assert!(may(verb, resource, subresource, "tokyo"), "{verb} {resource}");
+        assert!(!may(verb, resource, subresource, "elsewhere"), "{verb} {resource}");
+        assert!(!may(verb, resource, subresource, RELEASE), "{verb} {resource}");
+    }
+    // Its own specs it cannot change, and what is others' it cannot read.
+    for kind in ["clientfleets.clientfleet.dev", "upgradepolicies.clientfleet.dev"] {
+        assert!(!may("update", kind, "", "berlin") && !may("patch", kind, "", "berlin"), "{kind}");
     }
     for resource in ["secrets", "configmaps", "pods"] {
-        assert!(!may("get", resource, RELEASE), "{resource}");
+        assert!(!may("get", resource, "", RELEASE), "{resource}");
     }
 }

@@ -1,53 +1,16 @@
 //! The audit stream: each change of a client exactly once, when and because the API server has taken
 //! the status that says so.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, OnceLock};
-
-use clientfleet::controller::audit::TARGET;
-use clientfleet::controller::audit::stream::{Lines, Stream};
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
 
 use crate::objects::{auto, client, fleet, nightly};
-use crate::world::{World, eventually, instant};
-
-static TOLD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-
-struct Told;
-
-impl Write for Told {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        TOLD.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The stream of all controllers of this process.
-pub fn stream() -> Arc<Stream> {
-    static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
-    Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(Told))))
-}
-
-/// Has the audit streams written; `RUST_LOG=clientfleet=debug` shows the logs as well.
-pub fn listen() {
-    let log = EnvFilter::try_from_default_env().ok();
-    let log = log.map(|filter| fmt::layer().with_test_writer().with_filter(filter));
-    let lines = Lines(stream()).with_filter(filter_fn(|metadata| metadata.target() == TARGET));
-    let _ = tracing_subscriber::registry().with(lines).with(log).try_init();
-}
+use crate::world::{World, audited_by_all, eventually, instant};
 
 impl World {
     /// What was told of this namespace's clients.
     fn audited(&self) -> Vec<Value> {
-        let told = String::from_utf8(TOLD.lock().unwrap().clone()).unwrap();
+        let told = String::from_utf8(audited_by_all()).unwrap();
         let lines = told.lines().map(|line| serde_json::from_str(line).unwrap());
         lines.filter(|line: &Value| line["namespace"] == json!(self.namespace)).collect()
     }

@@ -2,13 +2,16 @@
 //! sets.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use clientfleet::api::fleet::ClientStatus;
 use clientfleet::api::{
     ClientFleet, ClientFleetStatus, UpgradePolicy, UpgradePolicyStatus, crds_yaml,
 };
+use clientfleet::controller::audit::TARGET;
+use clientfleet::controller::audit::stream::{Lines, Stream};
 use clientfleet::controller::clock::{Clock, HandClock};
 use clientfleet::controller::metrics::Metrics;
 use clientfleet::controller::{Failure, Options, run};
@@ -21,8 +24,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
-use crate::audit;
 use crate::control_plane::{ControlPlane, shared};
 use crate::wire::Wire;
 
@@ -104,7 +110,7 @@ impl World {
     }
 
     pub fn without_controller(plane: &ControlPlane, prefix: &str) -> Self {
-        audit::listen();
+        listen();
         Self {
             namespace: plane.namespace(prefix).unwrap(),
             client: plane.client().unwrap(),
@@ -127,7 +133,7 @@ impl World {
             namespaces: [self.namespace.clone()].into(),
             metrics: Arc::clone(&self.metrics),
             identity: "test".to_owned(),
-            audit: Some(audit::stream()),
+            audit: Some(audit_stream()),
             ..Options::default()
         };
         let (client, clock) = (wire.client(self.client.clone()), Arc::clone(&self.clock));
@@ -324,4 +330,38 @@ fn difference(planned: &Statuses, stored: &Statuses) -> String {
         || format!("{} objects are planned, {} stored", planned.len(), stored.len()),
         |(planned, stored)| format!("planned {planned}\nstored {stored}"),
     )
+}
+
+static TOLD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Told;
+
+impl Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        TOLD.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the audit streams of all controllers of this process have told.
+pub fn audited_by_all() -> Vec<u8> {
+    TOLD.lock().unwrap().clone()
+}
+
+/// The stream of all controllers of this process.
+fn audit_stream() -> Arc<Stream> {
+    static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
+    Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(Told))))
+}
+
+/// Has the audit streams written; `RUST_LOG=clientfleet=debug` shows the logs as well.
+fn listen() {
+    let log = EnvFilter::try_from_default_env().ok();
+    let log = log.map(|filter| fmt::layer().with_test_writer().with_filter(filter));
+    let lines =
+        Lines(audit_stream()).with_filter(filter_fn(|metadata| metadata.target() == TARGET));
+    let _ = tracing_subscriber::registry().with(lines).with(log).try_init();
 }
