@@ -127,10 +127,16 @@ proptest! {
             match client.effect {
                 Effect::MovesNow => prop_assert!(has.is_some() && has != had),
                 Effect::Stops => prop_assert!(has.is_none() && had.is_some()),
-                Effect::MovesLater => prop_assert!(has.is_none() && had.is_none()),
+                Effect::MovesLater
+                | Effect::MovesAtAnotherTime
+                | Effect::NoLongerMoves => prop_assert!(has.is_none() && had.is_none()),
                 Effect::Other => prop_assert_eq!(has.is_some(), had.is_some()),
             }
         }
+        let staying_out: usize = found.staying_out.iter().map(|out| out.clients).sum();
+        let now = found.summary;
+        let moving = now.moving_now + now.moving_later + now.moving_at_another_time;
+        prop_assert!(moving + staying_out <= now.clients - now.gone, "nobody moves and stays out");
         let effects: Vec<Effect> = found.transitions.iter().map(|found| found.effect).collect();
         prop_assert!(effects.is_sorted());
     }
