@@ -122,14 +122,21 @@ proptest! {
             let decision = decision.clone().filter(|decision| decision.state == "Distributing");
             decision.and_then(|decision| decision.target_version)
         };
+        let next = |decision: &Option<Decision>| decision.as_ref()?.next_transition_time;
         for client in &found.clients {
+            let (would, will) = (next(&client.before).is_some(), next(&client.after).is_some());
             let (had, has) = (offer(&client.before), offer(&client.after));
             match client.effect {
                 Effect::MovesNow => prop_assert!(has.is_some() && has != had),
                 Effect::Stops => prop_assert!(has.is_none() && had.is_some()),
-                Effect::MovesLater
-                | Effect::MovesAtAnotherTime
-                | Effect::NoLongerMoves => prop_assert!(has.is_none() && had.is_none()),
+                Effect::MovesLater => prop_assert!(has.is_none() && had.is_none() && will),
+                Effect::MovesAtAnotherTime => {
+                    prop_assert!(has.is_none() && had.is_none() && would && will);
+                    prop_assert_ne!(next(&client.before), next(&client.after));
+                }
+                Effect::NoLongerMoves => {
+                    prop_assert!(has.is_none() && had.is_none() && would && !will);
+                }
                 Effect::Other => prop_assert_eq!(has.is_some(), had.is_some()),
             }
         }

@@ -177,6 +177,8 @@ impl ChangedClient {
         match self.effect {
             Effect::NoLongerMoves => promised,
             Effect::MovesAtAnotherTime => after.or(promised),
+            // The same one at the same time, by another policy.
+            Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
             _ => after.or(self.before.as_ref().and_then(Decision::offer)),
         }
     }
