@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 /// Tuesday noon in Berlin, early morning in New York, evening in Tokyo.
 const DAY: &str = "2026-11-24T12:00:00Z";
+/// The same day: nowhere is it night.
+const MORNING: &str = "2026-11-24T09:00:00Z";
 /// The same day: night in Tokyo alone.
 const NIGHT_IN_TOKYO: &str = "2026-11-24T14:00:00Z";
 
@@ -110,6 +112,53 @@ fn a_freeze() {
     insta::assert_snapshot!(change.told(&["--at", NIGHT_IN_TOKYO]));
 }
 
+/// Nobody is offered anything now, and yet the night's upgrades are lost: that is what a hold is for.
+#[test]
+fn a_hold_takes_away_what_was_to_come() {
+    let change = Change::of(&[("20-nothing", "priority: 0", "priority: 90")]);
+    insta::assert_snapshot!(change.told(&["--at", DAY]));
+    let data = change.data(&["--at", DAY]);
+    let lost = data["clients"].as_array().expect("clients").iter();
+    let lost: Vec<&Value> = lost.filter(|client| client["effect"] == "NoLongerMoves").collect();
+    assert_eq!(data["summary"]["noLongerMoving"].as_u64(), Some(lost.len() as u64));
+    for client in lost {
+        assert_eq!(client["was"]["when"], "From", "{client}");
+    }
+}
+
+/// Nobody comes to move by it: only the hour is another, and for whom it is, is told with the old one.
+#[test]
+fn a_window_is_shifted() {
+    let change = Change::of(&[("21-nights", "start: \"22:00\"", "start: \"21:00\"")]);
+    insta::assert_snapshot!(change.told(&["--at", MORNING]));
+    let summary = &change.data(&["--at", MORNING])["summary"];
+    assert_eq!(summary["movingLater"], 0);
+    assert_eq!(summary["movingAtAnotherTime"], summary["changed"]);
+}
+
+/// The same version at the same time by another policy: what is other is the policy alone.
+#[test]
+fn another_policy_decides_the_same() {
+    let change = Change::of(&[("21-nights", "name: nights-and-weekends", "name: nights")]);
+    insta::assert_snapshot!(change.told(&["--at", DAY, "--limit", "5"]));
+    assert_eq!(change.data(&["--at", DAY])["summary"]["movingLater"], 0);
+}
+
+/// Who moves later does not stay out.
+#[test]
+fn nobody_moves_and_stays_out() {
+    let told = new_version().data(&["--at", "2026-12-24T12:00:00Z"]);
+    let fleets = told["fleets"].as_array().expect("fleets");
+    assert!(fleets.iter().any(|fleet| fleet["summary"]["movingLater"] != 0));
+    for fleet in fleets {
+        let out = fleet["stayingOut"].as_array().expect("a list").iter();
+        let out: u64 = out.filter_map(|out| out["clients"].as_u64()).sum();
+        let count = |name: &str| fleet["summary"][name].as_u64().unwrap_or_default();
+        let moving = count("movingNow") + count("movingLater") + count("movingAtAnotherTime");
+        assert!(out + moving <= count("clients"), "{fleet:#}");
+    }
+}
+
 #[test]
 fn a_hold_with_a_typing_error() {
     let change = Change::of(&[("50-one", "BER-LT-008", "BER-LT-O08")]);
@@ -137,6 +186,8 @@ fn every_format() {
     for format in ["wide", "markdown", "yaml", "name"] {
         insta::assert_snapshot!(format!("as_{format}"), change.told(&["--at", DAY, "-o", format]));
     }
+    let markdown = change.told(&["--at", DAY, "-o", "markdown"]);
+    assert!(markdown.contains("2026-11-24 22:00 Asia/Tokyo"), "read for weeks: {markdown}");
     let of_yaml = &clientfleet::cli::yaml::read(&change.told(&["--at", DAY, "-o", "yaml"]))[0];
     assert_eq!(of_yaml.content.as_ref().expect("YAML"), &change.data(&["--at", DAY]));
 }

@@ -122,15 +122,28 @@ proptest! {
             let decision = decision.clone().filter(|decision| decision.state == "Distributing");
             decision.and_then(|decision| decision.target_version)
         };
+        let next = |decision: &Option<Decision>| decision.as_ref()?.next_transition_time;
         for client in &found.clients {
+            let (would, will) = (next(&client.before).is_some(), next(&client.after).is_some());
             let (had, has) = (offer(&client.before), offer(&client.after));
             match client.effect {
                 Effect::MovesNow => prop_assert!(has.is_some() && has != had),
                 Effect::Stops => prop_assert!(has.is_none() && had.is_some()),
-                Effect::MovesLater => prop_assert!(has.is_none() && had.is_none()),
+                Effect::MovesLater => prop_assert!(has.is_none() && had.is_none() && will),
+                Effect::MovesAtAnotherTime => {
+                    prop_assert!(has.is_none() && had.is_none() && would && will);
+                    prop_assert_ne!(next(&client.before), next(&client.after));
+                }
+                Effect::NoLongerMoves => {
+                    prop_assert!(has.is_none() && had.is_none() && would && !will);
+                }
                 Effect::Other => prop_assert_eq!(has.is_some(), had.is_some()),
             }
         }
+        let staying_out: usize = found.staying_out.iter().map(|out| out.clients).sum();
+        let now = found.summary;
+        let moving = now.moving_now + now.moving_later + now.moving_at_another_time;
+        prop_assert!(moving + staying_out <= now.clients - now.gone, "nobody moves and stays out");
         let effects: Vec<Effect> = found.transitions.iter().map(|found| found.effect).collect();
         prop_assert!(effects.is_sorted());
     }

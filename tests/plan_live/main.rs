@@ -6,5 +6,6 @@ mod control_plane;
 mod estate;
 
 mod answers;
+mod conflicts;
 mod foresight;
 mod rights;

@@ -14,10 +14,10 @@ use crate::api::{ClientFleet, ClientFleetStatus, Kind, Text, UpgradePolicy};
 use crate::cli::WRONG_INPUT;
 use crate::cli::cluster::{Cluster, Reach};
 use crate::cli::files::File;
-use crate::cli::objects::{self, Findings, Object};
+use crate::cli::objects::{self, Findings, Identity, Object};
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
-use crate::plan::difference::{Given, Side, Sides, difference};
+use crate::plan::difference::{Given, Side, Sides, Warning, difference};
 use crate::plan::{Estate, Live, Observed, Plan, live};
 use crate::values::Timestamp;
 
@@ -40,8 +40,8 @@ pub(super) async fn compare(
     let mut namespaces = read(&cluster, &findings.objects).await?;
     let asked =
         Asked { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
-    let by = foresee_all(&cluster, &findings, &asked, &mut namespaces).await?;
-    remarks += &how(&findings.objects, &by);
+    let foreseen = foresee_all(&cluster, &findings, &asked, &mut namespaces).await?;
+    remarks += &how(&findings.objects, &foreseen.by);
     let sides = |estate: fn(&Namespace) -> Estate, at| -> Sides {
         let settled = namespaces.iter().map(|(name, there)| (name, estate(there)));
         settled.map(|(name, estate)| (name.clone(), Side::settled(estate, at))).collect()
@@ -50,7 +50,9 @@ pub(super) async fn compare(
     let due = (now != at).then(|| sides(Namespace::before, now));
     remarks += &behind(namespaces, due.as_ref().unwrap_or(&before), now);
     let given = given(&findings.objects);
-    Ok(Compared { difference: difference(&before, &after, &given, at), remarks })
+    let mut difference = difference(&before, &after, &given, at);
+    difference.warnings.splice(..0, foreseen.warnings);
+    Ok(Compared { difference, remarks })
 }
 
 /// As kubectl: `-n` does not move an object that names its namespace.
@@ -170,16 +172,36 @@ impl<K: live::Kind> Foreseen<K> {
     }
 }
 
-/// Asks for every object, and tells who has answered for each; or of every file that is refused.
+/// What there is to say of the answers.
+#[derive(Default)]
+struct Answers {
+    /// Who has answered for each object.
+    by: Vec<By>,
+    warnings: Vec<Warning>,
+}
+
+impl Answers {
+    fn add(&mut self, identity: &Identity, prediction: Prediction) {
+        self.by.push(prediction.by);
+        self.warnings.extend(prediction.warning.map(|message| Warning {
+            kind: identity.kind.name(),
+            namespace: identity.namespace.clone(),
+            name: identity.name.clone(),
+            message,
+        }));
+    }
+}
+
+/// Asks for every object, and tells how it was answered; or of every file that is refused.
 async fn foresee_all(
     cluster: &Cluster,
     findings: &Findings,
     asked: &Asked,
     namespaces: &mut BTreeMap<String, Namespace>,
-) -> Result<Vec<By>, Failure> {
+) -> Result<Answers, Failure> {
     let objects = &findings.objects;
     let mut progress = Progress::start("Trying objects out");
-    let (mut by, mut refusals) = (Vec::new(), Vec::new());
+    let (mut told, mut refusals) = (Answers::default(), Vec::new());
     let questions = objects
         .iter()
         .map(|object| async move { (object, predict(&cluster.client, object, asked).await) });
@@ -189,7 +211,7 @@ async fn foresee_all(
             Ok(prediction) => {
                 let there = namespaces.entry(object.identity.namespace.clone()).or_default();
                 there.foresee(object, &prediction).map_err(Failure::new)?;
-                by.push(prediction.by);
+                told.add(&object.identity, prediction);
             }
             Err(Refusal::OfFile(why)) => {
                 let why = format!("{}: {why}", named(findings, object));
@@ -197,10 +219,10 @@ async fn foresee_all(
             }
             Err(Refusal::OfCluster(why)) => return Err(Failure::new(why)),
         }
-        progress.at(by.len() + refusals.len(), Some(objects.len()));
+        progress.at(told.by.len() + refusals.len(), Some(objects.len()));
     }
     if refusals.is_empty() {
-        Ok(by)
+        Ok(told)
     } else {
         Err(Failure { messages: refusals, code: WRONG_INPUT })
     }

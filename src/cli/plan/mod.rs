@@ -8,6 +8,7 @@ mod merge;
 mod options;
 mod owner;
 mod prediction;
+mod refused;
 mod report;
 mod text;
 

@@ -18,6 +18,20 @@ const KNOWN: [&str; 7] = [
 /// As whom kubectl applies.
 const KUBECTL: &str = "kubectl";
 
+/// Those of them that overrule others by themselves.
+const FORCING: [&str; 5] =
+    ["kustomize-controller", "helm-controller", "argocd-controller", "fluxcd", "flux"];
+
+/// Whether who applies files by this name takes fields from others without being told to.
+pub(super) fn forces(owner: &str) -> bool {
+    FORCING.contains(&owner)
+}
+
+/// Whether it is the name that kubectl gives itself.
+pub(super) fn is_kubectl(owner: &str) -> bool {
+    owner == KUBECTL
+}
+
 /// How a file is applied.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Way {

@@ -9,7 +9,8 @@ use kube::core::Status;
 use serde_json::{Map, Value, json};
 
 use super::merge::{self, LAST_APPLIED};
-use super::owner::{Asked, Way, marks};
+use super::owner::{Asked, Way, forces, marks};
+use super::refused::{Conflicts, reason};
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::cli::cluster::sentence;
 use crate::cli::objects::{Identity, Object};
@@ -26,6 +27,8 @@ pub(super) struct Prediction {
     pub(super) after: String,
     /// How that was found out.
     pub(super) by: By,
+    /// What a person should know before the file is applied.
+    pub(super) warning: Option<String>,
 }
 
 /// Who has said what an object would be.
@@ -59,18 +62,21 @@ pub(super) async fn predict(
     let live = before.as_deref().map(parsed).transpose()?;
     let way = asked.way(live.as_ref());
     let file = with_marks(&object.given, &way, live.as_ref());
+    let mut warning = None;
     let answer = match (&way, &live) {
         (Way::ClientSide { last_applied }, Some(live)) => {
             let patch = client_side_patch(last_applied, object, live);
             if patch.as_object().is_some_and(Map::is_empty) {
                 // kubectl sends nothing, either.
                 let after = before.clone().unwrap_or_default();
-                return Ok(Prediction { before, after, by: By::Server });
+                return Ok(Prediction { before, after, by: By::Server, warning });
             }
-            send(client, identity, CLIENT_SIDE, &Patch::Merge(&patch)).await
+            send(client, identity, CLIENT_SIDE, &Patch::Merge(&patch), false).await
         }
         (Way::ServerSide { owner, .. }, _) => {
-            send(client, identity, owner, &Patch::Apply(&file)).await
+            let (answer, conflicts) = apply(client, identity, owner, &file).await;
+            warning = conflicts.and_then(|conflicts| conflicts.warning(owner));
+            answer
         }
         (Way::ClientSide { .. }, None) => Ok(file.to_string()),
     };
@@ -82,11 +88,11 @@ pub(super) async fn predict(
             _ => (answer, By::Server),
         },
         Err(error) => {
-            let by = excuse(&error, identity)?;
+            let by = excuse(&error, object)?;
             (worked_out(object, file, live.as_ref(), &way), by)
         }
     };
-    Ok(Prediction { before, after, by })
+    Ok(Prediction { before, after, by, warning })
 }
 
 async fn read(client: &Client, identity: &Identity) -> Result<Option<String>, Refusal> {
@@ -130,16 +136,36 @@ async fn ask(client: &Client, request: kube::Result<Request<Vec<u8>>>) -> kube::
     client.request_text(request?).await
 }
 
+/// Applies a file in a dry run. What others own is taken from them, and told: not every tool does so.
+async fn apply(
+    client: &Client,
+    identity: &Identity,
+    owner: &str,
+    file: &Value,
+) -> (kube::Result<String>, Option<Conflicts>) {
+    let patch = Patch::Apply(file);
+    let answer = send(client, identity, owner, &patch, forces(owner)).await;
+    let conflicts = match &answer {
+        Err(kube::Error::Api(status)) => Conflicts::of(status),
+        _ => None,
+    };
+    match conflicts {
+        None => (answer, None),
+        some => (send(client, identity, owner, &patch, true).await, some),
+    }
+}
+
 /// A dry run: the server does all that it would do, but for storing it.
 async fn send(
     client: &Client,
     identity: &Identity,
     owner: &str,
     patch: &Patch<&Value>,
+    force: bool,
 ) -> kube::Result<String> {
     let parameters = PatchParams {
         dry_run: true,
-        force: matches!(patch, Patch::Apply(_)),
+        force,
         field_manager: Some(owner.to_owned()),
         field_validation: Some(ValidationDirective::Strict),
     };
@@ -180,14 +206,14 @@ fn taken_over(object: &Object, answer: Value, last_applied: &Value) -> String {
 }
 
 /// Why this program may work it out itself, if it may.
-fn excuse(error: &kube::Error, identity: &Identity) -> Result<By, Refusal> {
+fn excuse(error: &kube::Error, object: &Object) -> Result<By, Refusal> {
     match error {
         kube::Error::Api(status) if lacks_right(status) => Ok(By::Rights),
         kube::Error::Api(status) if lacks_namespace(status) => Ok(By::Namespace),
         kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 401 => {
-            Err(Refusal::OfFile(format!("the API server refuses it: {}", status.message)))
+            Err(Refusal::OfFile(reason(status, &object.given)))
         }
-        _ => Err(Refusal::OfCluster(sentence(&format!("try {identity} out"), error))),
+        _ => Err(Refusal::OfCluster(sentence(&format!("try {} out", object.identity), error))),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::cli::terminal::table::Tone;
 use crate::cli::terminal::times::{Reader, exact};
 use crate::cli::tones::state_tone;
 use crate::plan::difference::{
-    Change, ChangedClient, ChangedObject, Decision, Difference, Effect, FleetDifference,
+    Change, ChangedClient, ChangedObject, Counts, Decision, Difference, Effect, FleetDifference,
     StayingOut, Transition, When,
 };
 use crate::values::{Timestamp, Zone};
@@ -131,10 +131,13 @@ fn summary(difference: &Difference) -> String {
     if counts.changed == 0 {
         return "The objects change, and nothing else is decided for any client.".to_owned();
     }
+    // The first three are told even if nobody does it.
     let parts = [
         (counts.moving_now, "moves now", "move now"),
         (counts.moving_later, "moves later", "move later"),
         (counts.stopping, "stops", "stop"),
+        (counts.moving_at_another_time, "moves at another time", "move at another time"),
+        (counts.no_longer_moving, "no longer moves later", "no longer move later"),
         (counts.come, "comes", "come"),
         (counts.gone, "goes", "go"),
     ];
@@ -156,6 +159,18 @@ fn summary(difference: &Difference) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text) + "."
 }
+
+/// A column of the fleets: its title, what it counts, and whether only where there is some.
+type Count = (&'static str, fn(&Counts) -> usize, bool);
+
+/// What a change does to clients, as columns.
+const EFFECTS: [Count; 5] = [
+    ("MOVE NOW", |counts| counts.moving_now, false),
+    ("LATER", |counts| counts.moving_later, false),
+    ("OTHER TIME", |counts| counts.moving_at_another_time, true),
+    ("STOP", |counts| counts.stopping, false),
+    ("NO LONGER", |counts| counts.no_longer_moving, true),
+];
 
 /// From where the tables are looked at.
 struct View<'a> {
@@ -187,13 +202,13 @@ impl View<'_> {
     fn transitions(&self, transitions: &[Transition]) -> Sheet {
         let columns = ["CLIENTS", "FROM", "TO", "VERSION", "WHEN"];
         let row = |transition: &Transition| {
-            let Transition { clients, from, to, version, .. } = transition;
+            let Transition { clients, from, to, version, effect, when, was } = transition;
             vec![
                 number(*clients),
                 text(from.as_deref().unwrap_or("new")),
                 to.as_deref().map_or(text("gone"), state),
                 maybe(version.as_ref()),
-                text(when(transition.effect, &transition.when, "first ", |time, zone| {
+                text(moves(*effect, when, was.as_ref(), "first ", |time, zone| {
                     self.there(time, zone)
                 })),
             ]
@@ -206,9 +221,10 @@ impl View<'_> {
         let mut columns = if has_namespace { vec!["NAMESPACE"] } else { Vec::new() };
         columns.extend(["FLEET", "COMPUTER", "IP ADDRESS", "CURRENT VERSION", "FROM", "TO"]);
         columns.extend(["TARGET", "WHY", "NEXT"]);
-        if self.is_wide {
-            columns.extend(["NAME", "WHY BEFORE", "TARGET BEFORE"]);
-        }
+        columns.extend(match self.is_wide {
+            true => &["NAME", "WHY BEFORE", "TARGET BEFORE", "NEXT BEFORE"][..],
+            false => &["WAS"],
+        });
         self.sheet("Clients that change", columns, clients, |client| {
             let mut row = if has_namespace { vec![text(&client.namespace)] } else { Vec::new() };
             row.extend(self.client(client));
@@ -217,6 +233,9 @@ impl View<'_> {
                 row.push(text(client.name.as_str()));
                 row.push(maybe(before.map(why)));
                 row.push(maybe(before.and_then(|before| before.target_version.as_ref())));
+                row.push(maybe(client.was.as_ref().and_then(|was| self.from(was))));
+            } else {
+                row.push(text(self.was(client)));
             }
             row
         })
@@ -233,8 +252,41 @@ impl View<'_> {
             after.map_or(text("gone"), |after| state(&after.state)),
             maybe(after.and_then(|after| after.target_version.as_ref())),
             maybe(after.map(why)),
-            text(when(client.effect, &client.when, "", |time, zone| self.next(time, zone))),
+            text(match client.effect {
+                // What there was stands beside it.
+                Effect::NoLongerMoves => "no longer".to_owned(),
+                effect => moves(effect, &client.when, None, "", |time, zone| self.next(time, zone)),
+            }),
         ]
+    }
+
+    /// What was decided for a client besides its state, as far as it is another now.
+    fn was(&self, client: &ChangedClient) -> String {
+        let Some(before) = &client.before else { return String::new() };
+        let after = client.after.as_ref();
+        let mut told = Vec::new();
+        let target = before.target_version.as_ref();
+        let is_same = after.is_some_and(|after| before.has_same_target_as(after));
+        told.extend(target.filter(|_| !is_same).map(ToString::to_string));
+        if client.was.as_ref() != Some(&client.when) {
+            told.extend(client.was.as_ref().and_then(|was| self.from(was)));
+        }
+        let Some(after) = after else { return told.join(" ") };
+        if after.policy != before.policy {
+            told.extend(before.policy.as_ref().map(|policy| format!("({policy})")));
+        }
+        if told.is_empty() && after.state == before.state && after.reason != before.reason {
+            told.push(before.reason.to_string());
+        }
+        told.join(" ")
+    }
+
+    /// The instant from which a client is offered a version later.
+    fn from(&self, when: &When) -> Option<String> {
+        match when {
+            When::From { time, time_zone } => Some(self.next(*time, time_zone.as_deref())),
+            When::Now | When::AtRestart | When::Never => None,
+        }
     }
 
     fn staying_out(&self, out: &[StayingOut]) -> Sheet {
@@ -252,24 +304,27 @@ impl View<'_> {
         })
     }
 
+    /// With a column for each of the rarer effects that occurs.
     fn fleets(&self, fleets: &[FleetDifference]) -> Sheet {
-        let columns =
-            ["FLEET", "CLIENTS", "CHANGE", "MOVE NOW", "LATER", "STOP", "STAY OUT", "WHY"];
+        let occurs = |effect: &&Count| fleets.iter().any(|fleet| effect.1(&fleet.summary) > 0);
+        let effects: Vec<&Count> =
+            EFFECTS.iter().filter(|effect| !effect.2 || occurs(effect)).collect();
+        let columns = ["FLEET", "CLIENTS", "CHANGE"].into_iter();
+        let columns = columns.chain(effects.iter().map(|effect| effect.0));
         let found = fleets
             .iter()
             .filter(|fleet| fleet.summary.changed > 0 || !fleet.staying_out.is_empty());
-        self.sheet("Fleets", columns, found, |fleet| {
+        self.sheet("Fleets", columns.chain(["STAY OUT", "WHY"]), found, |fleet| {
             let counts = &fleet.summary;
-            vec![
+            let mut row = vec![
                 text(self.in_namespace(&fleet.namespace, &fleet.name)),
                 number(counts.clients),
                 number(counts.changed),
-                number(counts.moving_now),
-                number(counts.moving_later),
-                number(counts.stopping),
-                number(fleet.staying_out.iter().map(|out| out.clients).sum()),
-                text(self.reasons(&fleet.staying_out)),
-            ]
+            ];
+            row.extend(effects.iter().map(|effect| number(effect.1(counts))));
+            row.push(number(fleet.staying_out.iter().map(|out| out.clients).sum()));
+            row.push(text(self.reasons(&fleet.staying_out)));
+            row
         })
     }
 
@@ -310,32 +365,45 @@ impl View<'_> {
         if self.is_for_all { self.there(time, zone) } else { self.reader.next(time) }
     }
 
-    /// An instant by the clients' clock.
+    /// An instant by the clients' clock; with its day where nobody knows when it is read.
     fn there(&self, time: Timestamp, zone: Option<&str>) -> String {
         let there = Reader { now: self.reader.now, zone: zone.and_then(Zone::named) };
-        format!("{} {}", there.shortly(time), there.zone_name())
+        let shown = if self.is_for_all { dated(time, &there) } else { there.shortly(time) };
+        format!("{shown} {}", there.zone_name())
     }
 }
 
-/// When somebody moves, in words; `first` stands before the instant of the first of several.
-fn when(
+/// `2026-11-24 22:00`.
+fn dated(time: Timestamp, there: &Reader) -> String {
+    let local = there.zone.as_ref().map_or_else(|| time.naive_utc(), |zone| zone.local(time));
+    local.format("%Y-%m-%d %H:%M").to_string()
+}
+
+/// When somebody moves, in words, and when they would have where that is what changes; `first` stands
+/// before the instant of the first of several.
+fn moves(
     effect: Effect,
     when: &When,
+    was: Option<&When>,
     first: &str,
     at: impl Fn(Timestamp, Option<&str>) -> String,
 ) -> String {
-    match (effect, when) {
-        (Effect::MovesNow, _) => "NOW".to_owned(),
-        (Effect::Stops, When::From { time, time_zone }) => {
-            format!("stops, again {}", at(*time, time_zone.as_deref()))
-        }
-        (Effect::Stops, _) => "stops".to_owned(),
-        (_, When::Now) => "goes on".to_owned(),
-        (_, When::From { time, time_zone }) => {
-            format!("{first}{}", at(*time, time_zone.as_deref()))
-        }
-        (_, When::AtRestart) => "at restart".to_owned(),
-        (_, When::Never) => String::new(),
+    let from = |when: &When| match when {
+        When::From { time, time_zone } => Some(at(*time, time_zone.as_deref())),
+        When::Now | When::AtRestart | When::Never => None,
+    };
+    match (effect, when, from(when), was.and_then(from)) {
+        (Effect::MovesNow, ..) => "NOW".to_owned(),
+        (Effect::Stops, _, Some(again), _) => format!("stops, again {again}"),
+        (Effect::Stops, ..) => "stops".to_owned(),
+        (Effect::NoLongerMoves, _, _, Some(was)) => format!("no longer, was {was}"),
+        (Effect::NoLongerMoves, ..) => "no longer".to_owned(),
+        (Effect::MovesAtAnotherTime, _, Some(now), Some(was)) => format!("{first}{now}, was {was}"),
+        (Effect::Other, _, Some(now), Some(_)) => format!("as before, {first}{now}"),
+        (_, _, Some(now), _) => format!("{first}{now}"),
+        (_, When::Now, ..) => "goes on".to_owned(),
+        (_, When::AtRestart, ..) => "at restart".to_owned(),
+        (_, When::Never | When::From { .. }, None, _) => String::new(),
     }
 }
 

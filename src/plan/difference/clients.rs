@@ -52,13 +52,23 @@ impl Decision {
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         let told = |d: &Self| (d.state.clone(), d.reason.clone(), d.next_transition_time);
-        told(self) == told(other)
-            && self.policy == other.policy
-            && is_same_version(self.target_version.as_ref(), other.target_version.as_ref())
+        told(self) == told(other) && self.policy == other.policy && self.has_same_target_as(other)
+    }
+
+    /// Whether both name the same version, however it is spelled.
+    #[must_use]
+    pub fn has_same_target_as(&self, other: &Self) -> bool {
+        is_same_version(self.target_version.as_ref(), other.target_version.as_ref())
     }
 
     fn is(&self, state: State) -> bool {
         self.state == state.as_str()
+    }
+
+    /// Whether a version is offered later, and none now.
+    fn promises(&self) -> bool {
+        let has_it = self.is(State::Distributing) || self.is(State::RestartRequired);
+        self.next_transition_time.is_some() && !has_it
     }
 
     /// The version that is offered.
@@ -81,10 +91,14 @@ fn is_same_version(a: Option<&Text>, b: Option<&Text>) -> bool {
 pub enum Effect {
     /// It is offered a version that it was not offered before.
     MovesNow,
-    /// It is offered one later.
+    /// It is offered one later, that it was not to be offered before.
     MovesLater,
+    /// It is offered the same one later, at another time than before.
+    MovesAtAnotherTime,
     /// Its offer is taken away.
     Stops,
+    /// It was to be offered one later, and no longer is.
+    NoLongerMoves,
     /// Something else.
     Other,
 }
@@ -136,6 +150,9 @@ pub struct ChangedClient {
     /// When it moves.
     #[serde(flatten)]
     pub when: When,
+    /// When it would have moved without the change; absent for a client that comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<When>,
     /// What is decided without the change; absent for a client that comes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Decision>,
@@ -151,12 +168,19 @@ impl ChangedClient {
         place.cmp(&(&other.effect, &other.when, &other.namespace, &other.fleet, &other.name))
     }
 
-    /// The version that the change is about: the one it moves to, else the one it is no longer offered.
+    /// The version that the change is about: the one it moves to, else the one it is not offered any
+    /// longer, now or later.
     #[must_use]
     pub fn concerned_version(&self) -> Option<&Text> {
         let after = self.after.as_ref().and_then(|decision| decision.target_version.as_ref());
-        let before = self.before.as_ref().and_then(Decision::offer);
-        after.or(before)
+        let promised = self.before.as_ref().and_then(|decision| decision.target_version.as_ref());
+        match self.effect {
+            Effect::NoLongerMoves => promised,
+            Effect::MovesAtAnotherTime => after.or(promised),
+            // The same one at the same time, by another policy.
+            Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
+            _ => after.or(self.before.as_ref().and_then(Decision::offer)),
+        }
     }
 
     /// Whether a restart brings it a version that it is not decided to run.
@@ -173,18 +197,20 @@ impl ChangedClient {
 pub(super) struct Comparing<'a> {
     namespace: &'a str,
     fleet: &'a Text,
-    spec: Option<&'a ClientFleetSpec>,
-    policies: HashMap<&'a str, &'a UpgradePolicySpec>,
+    before: Zones<'a>,
+    after: Zones<'a>,
 }
 
 impl<'a> Comparing<'a> {
-    /// For the fleet of this name, in the estate as it is after the change.
-    pub(super) fn new(namespace: &'a str, fleet: &'a Text, after: &'a Estate) -> Self {
-        let is_it = |found: &&'a std::sync::Arc<ObservedFleet>| found.name() == fleet.as_str();
-        let spec = after.fleets.iter().find(is_it).and_then(|found| found.spec.as_ref().ok());
-        let policies = after.policies.iter();
-        let policies = policies.filter_map(|p| Some((p.name(), p.spec.as_ref().ok()?))).collect();
-        Self { namespace, fleet, spec, policies }
+    /// For the fleet of this name, in the estate as it is before and after the change.
+    pub(super) fn new(
+        namespace: &'a str,
+        fleet: &'a Text,
+        before: &'a Estate,
+        after: &'a Estate,
+    ) -> Self {
+        let (before, after) = (Zones::of(fleet, before), Zones::of(fleet, after));
+        Self { namespace, fleet, before, after }
     }
 
     /// Tells of every client of both sides its entry after the change, and how it changes if it does.
@@ -194,40 +220,42 @@ impl<'a> Comparing<'a> {
         after: &'a [ClientStatus],
         mut tell: impl FnMut(Option<&'a ClientStatus>, Option<ChangedClient>),
     ) {
-        let mut left: HashMap<&str, &ClientStatus> =
-            before.iter().map(|row| (row.name.as_str(), row)).collect();
-        // Entries stand in the order of the spec.
-        let clients = self.spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(before.len());
+        places.extend(before.iter().enumerate().map(|(index, row)| (row.name.as_str(), index)));
         for (index, row) in after.iter().enumerate() {
-            let client = clients.get(index).filter(|client| client.name == row.name);
-            let before = left.remove(row.name.as_str());
-            tell(Some(row), self.compare(before, row, client));
+            let before =
+                places.remove(row.name.as_str()).and_then(|at| Some((at, before.get(at)?)));
+            tell(Some(row), self.compare(before, (index, row)));
         }
-        for row in before.iter().filter(|row| left.contains_key(row.name.as_str())) {
+        let is_left = |(_, row): &(usize, &ClientStatus)| places.contains_key(row.name.as_str());
+        for row in before.iter().enumerate().filter(is_left) {
             tell(None, Some(self.gone(row)));
         }
     }
 
+    /// Entries come with their places in the spec.
     fn compare(
         &self,
-        before: Option<&ClientStatus>,
-        row: &ClientStatus,
-        client: Option<&Client>,
+        before: Option<(usize, &ClientStatus)>,
+        (index, row): (usize, &ClientStatus),
     ) -> Option<ChangedClient> {
-        let before = before.map(Decision::of);
+        let (place, before) = (before.map(|(place, _)| place), before.map(|b| Decision::of(b.1)));
         let after = Decision::of(row);
         if before.as_ref().is_some_and(|before| before.is_same_as(&after)) {
             return None;
         }
-        let when = self.when(&after, client);
+        let when = self.after.when(&after, index, &row.name);
+        let was = before.as_ref().zip(place);
+        let was = was.map(|(before, place)| self.before.when(before, place, &row.name));
         let effect = effect(before.as_ref(), Some(&after), &when);
-        Some(ChangedClient { effect, when, before, after: Some(after), ..self.client(row) })
+        Some(ChangedClient { effect, when, was, before, after: Some(after), ..self.client(row) })
     }
 
-    fn gone(&self, row: &ClientStatus) -> ChangedClient {
+    fn gone(&self, (index, row): (usize, &ClientStatus)) -> ChangedClient {
         let before = Decision::of(row);
         let effect = effect(Some(&before), None, &When::Never);
-        ChangedClient { effect, before: Some(before), ..self.client(row) }
+        let was = Some(self.before.when(&before, index, &row.name));
+        ChangedClient { effect, was, before: Some(before), ..self.client(row) }
     }
 
     fn client(&self, row: &ClientStatus) -> ChangedClient {
@@ -241,27 +269,47 @@ impl<'a> Comparing<'a> {
             staged_version: given(row.staged_version.as_ref()).cloned(),
             effect: Effect::Other,
             when: When::Never,
+            was: None,
             before: None,
             after: None,
         }
     }
+}
 
-    fn when(&self, after: &Decision, client: Option<&Client>) -> When {
-        if after.is(State::Distributing) {
+/// In which zones the clients of a fleet reckon, on one side of a change.
+struct Zones<'a> {
+    spec: Option<&'a ClientFleetSpec>,
+    policies: HashMap<&'a str, &'a UpgradePolicySpec>,
+}
+
+impl<'a> Zones<'a> {
+    fn of(fleet: &Text, estate: &'a Estate) -> Self {
+        let is_it = |found: &&'a std::sync::Arc<ObservedFleet>| found.name() == fleet.as_str();
+        let spec = estate.fleets.iter().find(is_it).and_then(|found| found.spec.as_ref().ok());
+        let policies = estate.policies.iter();
+        let policies = policies.filter_map(|p| Some((p.name(), p.spec.as_ref().ok()?))).collect();
+        Self { spec, policies }
+    }
+
+    /// When the client moves of whom this is decided: entries stand in the order of the spec.
+    fn when(&self, decision: &Decision, index: usize, name: &Text) -> When {
+        if decision.is(State::Distributing) {
             When::Now
-        } else if after.is(State::RestartRequired) {
+        } else if decision.is(State::RestartRequired) {
             When::AtRestart
-        } else if let Some(time) = after.next_transition_time {
+        } else if let Some(time) = decision.next_transition_time {
             // Who is offered nothing now can only come to be offered something.
-            When::From { time, time_zone: self.zone(after, client) }
+            let clients = self.spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
+            let client = clients.get(index).filter(|client| client.name == *name);
+            When::From { time, time_zone: self.zone(decision, client) }
         } else {
             When::Never
         }
     }
 
     /// The policy's zone, else the client's, else the fleet's.
-    fn zone(&self, after: &Decision, client: Option<&Client>) -> Option<Text> {
-        let policy = after.policy.as_ref().and_then(|name| self.policies.get(name.as_str()));
+    fn zone(&self, decision: &Decision, client: Option<&Client>) -> Option<Text> {
+        let policy = decision.policy.as_ref().and_then(|name| self.policies.get(name.as_str()));
         let distribution = policy.and_then(|policy| policy.distribution.as_ref());
         let of_policy = given(distribution.and_then(|d| d.time_zone.as_ref()));
         let of_client = given(client.and_then(|client| client.time_zone.as_ref()));
@@ -276,8 +324,30 @@ fn effect(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> E
         Some(offer) if !is_same_version(had, Some(offer)) => Effect::MovesNow,
         Some(_) => Effect::Other,
         None if had.is_some() => Effect::Stops,
-        None if matches!(when, When::From { .. }) => Effect::MovesLater,
-        None => Effect::Other,
+        None => later(before.filter(|before| before.promises()), after, when),
+    }
+}
+
+/// The effect on a client that is offered nothing now, and was not before; `before` is what promised
+/// it an offer, if anything did.
+fn later(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> Effect {
+    match (before, when) {
+        (None, When::From { .. }) => Effect::MovesLater,
+        (Some(before), When::From { time, .. }) => {
+            let target = after.and_then(|after| after.target_version.as_ref());
+            let promised = before.target_version.as_ref();
+            // Where another policy comes to govern first, nobody has said which version it will be.
+            let is_another = promised.is_some() && target.is_some();
+            if is_another && !is_same_version(promised, target) {
+                Effect::MovesLater
+            } else if before.next_transition_time == Some(*time) {
+                Effect::Other
+            } else {
+                Effect::MovesAtAnotherTime
+            }
+        }
+        (Some(_), When::Never) => Effect::NoLongerMoves,
+        (_, When::Now | When::AtRestart) | (None, When::Never) => Effect::Other,
     }
 }
 
@@ -314,15 +384,21 @@ mod tests {
             (offered("2"), held(), Effect::Stops),
             (offered("2"), None, Effect::Stops),
             (held(), done(), Effect::Other),
-            (waiting(), held(), Effect::Other),
+            (waiting(), held(), Effect::NoLongerMoves),
+            (waiting(), done(), Effect::NoLongerMoves),
+            (waiting(), None, Effect::NoLongerMoves),
+            (waiting(), Some(decision("Waiting", "2", Some(90))), Effect::MovesAtAnotherTime),
+            (waiting(), Some(decision("Held", "", Some(90))), Effect::MovesAtAnotherTime),
+            (waiting(), Some(decision("Waiting", "3", Some(60))), Effect::MovesLater),
+            (waiting(), Some(decision("Waiting", "v2.0", Some(60))), Effect::Other),
             (waiting(), staged(), Effect::Other),
             (held(), None, Effect::Other),
         ];
-        let estate = Estate::default();
         let fleet = Text::from("f");
-        let comparing = Comparing::new("n", &fleet, &estate);
+        let estate = Estate::default();
+        let zones = Zones::of(&fleet, &estate);
         for (before, after, expected) in cases {
-            let when = after.as_ref().map_or(When::Never, |after| comparing.when(after, None));
+            let when = after.as_ref().map_or(When::Never, |after| zones.when(after, 0, &fleet));
             let found = effect(before.as_ref(), after.as_ref(), &when);
             assert_eq!(found, expected, "{before:?} to {after:?}");
         }
@@ -361,7 +437,7 @@ mod tests {
                 version: Some(version.into()),
                 ..ClientStatus::default()
             };
-            let client = Comparing::new("n", &fleet, &estate).client(&row);
+            let client = Comparing::new("n", &fleet, &estate, &estate).client(&row);
             let client = ChangedClient { after: Some(after), ..client };
             assert_eq!(client.is_staged_against_its_decision(), expected, "{client:?}");
         }
@@ -370,7 +446,7 @@ mod tests {
             ..decision("Blocked", "2", None)
         };
         let row = ClientStatus { staged_version: Some("2".into()), ..ClientStatus::default() };
-        let client = Comparing::new("n", &fleet, &estate).client(&row);
+        let client = Comparing::new("n", &fleet, &estate, &estate).client(&row);
         assert!(
             ChangedClient { after: Some(withdrawn), ..client }.is_staged_against_its_decision()
         );

@@ -105,10 +105,14 @@ pub struct Counts {
     pub gone: usize,
     /// Those that are offered a version now that they were not offered before.
     pub moving_now: usize,
-    /// The changed ones that are offered one later.
+    /// The changed ones that are offered one later, that they were not to be offered before.
     pub moving_later: usize,
+    /// Those that are offered the same one later, at another time than before.
+    pub moving_at_another_time: usize,
     /// Those whose offer is taken away.
     pub stopping: usize,
+    /// Those that were to be offered one later, and no longer are.
+    pub no_longer_moving: usize,
     /// The changed ones that a restart still brings a version that they should not run.
     pub staged: usize,
 }
@@ -186,13 +190,13 @@ fn compare_fleets(
     for name in names {
         let before_rows = rows_before.get(name).copied().unwrap_or_default();
         let after_rows = rows_after.get(name).copied().unwrap_or_default();
-        let comparing = Comparing::new(namespace, name, &after.estate);
+        let comparing = Comparing::new(namespace, name, &before.estate, &after.estate);
         let mut out = Out::default();
         let mut summary = Counts::default();
         comparing.run(before_rows, after_rows, |row, found| {
             if let Some(row) = row {
-                out.count(namespace, row, found.is_some());
-                total.count(namespace, row, found.is_some());
+                out.count(namespace, row, found.as_ref());
+                total.count(namespace, row, found.as_ref());
             }
             summary.count(found.as_ref());
             changed.extend(found);
@@ -226,7 +230,9 @@ impl Counts {
         self.gone += usize::from(client.after.is_none());
         self.moving_now += usize::from(client.effect == Effect::MovesNow);
         self.moving_later += usize::from(client.effect == Effect::MovesLater);
+        self.moving_at_another_time += usize::from(client.effect == Effect::MovesAtAnotherTime);
         self.stopping += usize::from(client.effect == Effect::Stops);
+        self.no_longer_moving += usize::from(client.effect == Effect::NoLongerMoves);
         self.staged += usize::from(client.is_staged_against_its_decision());
     }
 
@@ -238,7 +244,9 @@ impl Counts {
         self.gone += other.gone;
         self.moving_now += other.moving_now;
         self.moving_later += other.moving_later;
+        self.moving_at_another_time += other.moving_at_another_time;
         self.stopping += other.stopping;
+        self.no_longer_moving += other.no_longer_moving;
         self.staged += other.staged;
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::clients::{ChangedClient, Effect};
 use crate::api::Text;
 use crate::api::fleet::ClientStatus;
 use crate::plan::outlook::earlier;
@@ -38,6 +39,9 @@ pub struct StayingOut {
 const ON_THEIR_WAY: [State; 4] =
     [State::Distributing, State::Waiting, State::RestartRequired, State::UpToDate];
 
+/// What a change does to those who come to move by it.
+const MOVING: [Effect; 3] = [Effect::MovesNow, Effect::MovesLater, Effect::MovesAtAnotherTime];
+
 type Key = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>);
 
 /// What is counted so far.
@@ -45,9 +49,15 @@ type Key = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>);
 pub(super) struct Out(HashMap<Key, StayingOut>);
 
 impl Out {
-    /// Counts a client's entry, if it stays out.
-    pub(super) fn count(&mut self, namespace: &str, row: &ClientStatus, changed: bool) {
-        if ON_THEIR_WAY.iter().any(|state| row.state == state.as_str()) {
+    /// Counts a client's entry, if it stays out: whoever is counted as moving does not.
+    pub(super) fn count(
+        &mut self,
+        namespace: &str,
+        row: &ClientStatus,
+        changed: Option<&ChangedClient>,
+    ) {
+        let moves = changed.is_some_and(|client| MOVING.contains(&client.effect));
+        if moves || ON_THEIR_WAY.iter().any(|state| row.state == state.as_str()) {
             return;
         }
         let key = (namespace.to_owned(), row.state.clone(), row.reason.clone(), row.policy.clone());
@@ -61,7 +71,7 @@ impl Out {
             next_transition_time: None,
         });
         counted.clients += 1;
-        counted.changed += usize::from(changed);
+        counted.changed += usize::from(changed.is_some());
         counted.next_transition_time =
             earlier(counted.next_transition_time, row.next_transition_time);
     }

@@ -29,6 +29,9 @@ pub struct Transition {
     /// When the first of them moves.
     #[serde(flatten)]
     pub when: When,
+    /// When the first of them would have moved without the change; absent for clients that come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<When>,
 }
 
 /// Two clients with the same key are counted together.
@@ -45,10 +48,14 @@ pub(super) fn count(clients: &[ChangedClient]) -> Vec<Transition> {
             to: client.after.as_ref().map(|decision| decision.state.clone()),
             version: client.concerned_version().cloned(),
             when: client.when.clone(),
+            was: client.was.clone(),
         });
         transition.clients += 1;
         if client.when < transition.when {
             transition.when = client.when.clone();
+        }
+        if client.was < transition.was {
+            transition.was.clone_from(&client.was);
         }
     }
     let mut transitions: Vec<Transition> = found.into_values().collect();
@@ -69,6 +76,6 @@ fn key(client: &ChangedClient) -> Key<'_> {
 }
 
 fn order(transition: &Transition) -> impl Ord + '_ {
-    let Transition { clients, effect, from, to, version, when } = transition;
-    (*effect, when, Reverse(*clients), from, to, version)
+    let Transition { clients, effect, from, to, version, when, was } = transition;
+    (*effect, when, Reverse(*clients), from, to, version, was)
 }
