@@ -89,9 +89,35 @@ impl Halted {
         }
     }
 
-    /// Whether it holds anybody now.
+    /// Whether it holds anybody now. One that cannot be read does: it blocks everybody.
     pub fn holds_somebody(&self) -> bool {
-        let nobody = [Gap::Unreadable, Gap::Distributes, Gap::NotYet, Gap::Over];
+        let nobody = [Gap::Distributes, Gap::NotYet, Gap::Over];
         !self.gaps.iter().any(|gap| nobody.contains(gap))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_holds_and_what_is_no_brake_is_none() {
+        let at = "2026-11-24T12:00:00Z".parse().expect("a time");
+        let halted = |ours: bool, spec| {
+            let labels = ours.then(|| json!({"app.kubernetes.io/managed-by": "clientfleet"}));
+            let metadata = json!({"name": brake::NAME, "namespace": "n", "labels": labels});
+            let policy = json!({"metadata": metadata, "spec": spec});
+            let policy = serde_json::from_value(policy).expect("a policy");
+            Halted::of(&policy, at).map(|halted| (halted.holds_somebody(), halted.holds_everybody))
+        };
+        let whole = json!({"priority": i32::MAX, "upgrade": {"mode": "NoUpgrade"}});
+        assert_eq!(halted(true, whole.clone()), Some((true, true)));
+        assert_eq!(halted(false, whole), Some((true, true)));
+        assert_eq!(halted(true, json!({"priority": "high"})), Some((true, false)));
+        let distributes = json!({"upgrade": {"mode": "AutoUpgrade"}});
+        assert_eq!(halted(true, distributes.clone()), Some((false, false)));
+        assert_eq!(halted(false, distributes), None);
     }
 }
