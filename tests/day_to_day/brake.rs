@@ -109,15 +109,30 @@ apiVersion: clientfleet.dev/v1alpha1
 kind: UpgradePolicy
 metadata: {namespace: brake-rival, name: all-at-once}
 spec: {priority: 2147483647, upgrade: {mode: AutoUpgrade}, scope: {clients: [{search: lab}]}}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {namespace: brake-rival, name: begins-later}
+spec: {priority: 2147483647, upgrade: {mode: AutoUpgrade}, effectiveFrom: '2026-12-19T00:00:00Z'}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {namespace: brake-rival, name: ended-before}
+spec: {priority: 2147483647, upgrade: {mode: AutoUpgrade}, effectiveUntil: '2026-11-01T00:00:00Z'}
 ",
     );
     settle_at("brake-rival", DAY);
-    let text = transcript(&["halt", "-n", "brake-rival", "--wait=false"]);
-    insta::assert_snapshot!("what_comes_before_it", text);
+    let unseen = transcript(&["halt", "-n", "brake-rival", "--wait=false"]);
+    settle_at("brake-rival", DAY);
+    let seen = transcript(&["halt", "-n", "brake-rival"]);
+    plane().kubectl_ok(&["delete", "upol", "all-at-once", "-n", "brake-rival"], "").unwrap();
+    settle_at("brake-rival", DAY);
+    let alone = transcript(&["halt", "-n", "brake-rival"]);
+    insta::assert_snapshot!("what_comes_before_it", [unseen, seen, alone].join("\n"));
 }
 
 #[test]
-fn a_brake_that_somebody_weakened_is_mended_or_refused() {
+fn a_brake_that_somebody_weakened_is_mended() {
     of_examples("brake-weak", DAY);
     let halt = ["halt", "-n", "brake-weak", "--wait=false", "--reason", "why"];
     assert!(transcript(&halt).contains("[exit code 0]"));
@@ -131,10 +146,37 @@ fn a_brake_that_somebody_weakened_is_mended_or_refused() {
     );
     let mended = transcript(&["halt", "-n", "brake-weak", "--wait=false"]);
     assert_eq!(brake_of("brake-weak").unwrap()["spec"]["priority"], i32::MAX);
+    let is_whole = || {
+        let spec = brake_of("brake-weak").unwrap()["spec"].take();
+        assert_eq!(spec["priority"], i32::MAX);
+        assert_eq!(spec["upgrade"]["mode"], "NoUpgrade");
+        assert!(spec["scope"].is_null() && spec["effectiveUntil"].is_null(), "{spec}");
+    };
+    is_whole();
     patch(r#"{"spec": {"scope": {"clients": [{"search": "lab"}]}}}"#);
-    let refused = transcript(&["halt", "-n", "brake-weak", "--wait=false"]);
+    let on_trial = transcript(&["halt", "-n", "brake-weak", "--dry-run=server"]);
+    assert!(brake_of("brake-weak").unwrap()["spec"]["scope"].is_object());
+    let widened = transcript(&["halt", "-n", "brake-weak", "--wait=false"]);
+    is_whole();
+    patch(
+        r#"{"spec": {"effectiveUntil": "2026-11-25T00:00:00Z", "upgrade": {"mode": "AutoUpgrade", "allowDowngrade": true}}}"#,
+    );
+    // An empty reason is none.
+    let for_good = transcript(&["halt", "-n", "brake-weak", "--wait=false", "--reason", ""]);
+    is_whole();
+    // Whoever is faster does not keep it from being pulled.
+    patch(r#"{"spec": {"scope": {"clients": [{"search": "lab"}]}}}"#);
+    let faster = meddle("brake-weaker", "PATCH", || {
+        let more = r#"{"spec": {"effectiveUntil": "2026-11-26T00:00:00Z"}}"#;
+        let patch =
+            ["patch", "upol", "clientfleet-halt", "-n", "brake-weak", "--type=merge", "-p", more];
+        plane().kubectl_ok(&patch, "").unwrap();
+    });
+    let halt = ["halt", "-n", "brake-weak", "--wait=false", "--kubeconfig", &faster.kubeconfig];
+    assert!(transcript(&halt).contains("[exit code 0]"));
+    is_whole();
     let released = transcript(&["resume", "-n", "brake-weak"]);
-    insta::assert_snapshot!("weakened", [mended, refused, released].join("\n"));
+    insta::assert_snapshot!("weakened", [mended, on_trial, widened, for_good, released].join("\n"));
 }
 
 #[test]

@@ -177,3 +177,28 @@ fn rights_that_are_missing() {
     assert_eq!(listed["today"]["mode"], "NoUpgrade");
     assert_eq!(listed["statusIsBehind"], true);
 }
+
+#[test]
+fn policies_that_do_nothing_now() {
+    let place = "settings-still";
+    of_examples(place, DAY);
+    let pages = [
+        ask(place, "year-end-freeze", &[]),
+        ask(place, "year-end-freeze", &["--select", "AutoUpgrade", "--dry-run=client"]),
+    ];
+    edit(place, "canary", r#"{"spec": {"suspend": true}}"#);
+    edit(
+        place,
+        "nights-and-weekends",
+        r#"{"spec": {"distribution": {"timeZone": "Europe/Brelin"}}}"#,
+    );
+    edit(place, "sales-autumn", r#"{"spec": {"effectiveUntil": "2026-11-20T00:00:00Z"}}"#);
+    settle_at(place, DAY);
+    let more = [
+        ask(place, "canary", &[]),
+        ask(place, "canary", &["--select", "NoUpgrade", "--dry-run=client"]),
+        ask(place, "nights-and-weekends", &[]),
+        ask(place, "sales-autumn", &["--select", "NoUpgrade", "--dry-run=client"]),
+    ];
+    insta::assert_snapshot!("still", [&pages[..], &more].concat().join("\n"));
+}

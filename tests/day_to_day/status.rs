@@ -118,3 +118,73 @@ fn a_halt_is_told_first_and_whether_it_is_carried_out() {
     let in_force = status("status-halt", DAY, &[]);
     insta::assert_snapshot!("halted", undated(&[pulled, in_force].join("\n")));
 }
+
+/// What `status` says of the halt, without the table and what follows.
+fn of_the_halt(namespace: &str) -> String {
+    let page = undated(&status(namespace, DAY, &[]));
+    let lines = page.lines().skip(3).take_while(|line| !line.is_empty());
+    lines.map(|line| line.to_owned() + "\n").collect()
+}
+
+#[test]
+fn a_halt_that_does_not_hold_everybody() {
+    let place = "status-weak";
+    namespace(place);
+    apply(&CALM.replace("NAMESPACE", place));
+    transcript(DAY, &["halt", "-n", place, "--wait=false", "--reason", "breaks the printers"]);
+    let patch = |name: &str, patch: &str| {
+        let arguments = ["patch", "upol", name, "-n", place, "--type=merge", "-p", patch];
+        plane().kubectl_ok(&arguments, "").unwrap();
+        settle_at(place, DAY);
+    };
+    let mut pages = Vec::new();
+    let mut look = |what: &str| pages.push(format!("== {what}\n{}", of_the_halt(place)));
+    settle_at(place, DAY);
+    look("whole");
+    patch("clientfleet-halt", r#"{"spec": {"effectiveUntil": "2026-11-25T12:00:00Z"}}"#);
+    look("ends by itself");
+    patch("clientfleet-halt", r#"{"spec": {"effectiveUntil": "2026-11-20T12:00:00Z"}}"#);
+    look("over");
+    let scope = r#"{"spec": {"effectiveUntil": null, "priority": 7, "scope": {"clients": [{"names": ["a"]}]}}}"#;
+    patch("clientfleet-halt", scope);
+    look("a scope and a lower priority");
+    transcript(DAY, &["halt", "-n", place, "--wait=false"]);
+    let rival = |name: &str, more: &str| {
+        format!(
+            "---\napiVersion: clientfleet.dev/v1alpha1\nkind: UpgradePolicy\nmetadata: {{namespace: \
+             {place}, name: {name}}}\nspec: {{priority: 2147483647, upgrade: {{mode: \
+             AutoUpgrade}}{more}}}\n"
+        )
+    };
+    let later = rival("aab", ", effectiveFrom: '2026-12-19T00:00:00Z'");
+    let over = rival("aac", ", effectiveUntil: '2026-11-19T00:00:00Z'");
+    apply(&[rival("aaa", ""), later, over].concat());
+    settle_at(place, DAY);
+    look("with rivals");
+    let data = json(DAY, &["status", "-n", place, "-o", "json"]);
+    assert_eq!(data["halted"][0]["reason"], "breaks the printers");
+    assert_eq!(data["halted"][0]["holdsEverybody"], false);
+    assert_eq!(data["halted"][0]["comesAfter"][0], "aaa");
+    plane().kubectl_ok(&["delete", "upol", "aaa", "-n", place], "").unwrap();
+    patch(
+        "clientfleet-halt",
+        r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}}"#,
+    );
+    look("somebody else's");
+    insta::assert_snapshot!("halted_in_part", pages.join("\n"));
+    let bare = status(place, DAY, &["--no-headers"]);
+    assert!(!bare.contains("POLICY ") && bare.contains("clientfleet-halt   none"), "{bare}");
+}
+
+#[test]
+fn the_reason_of_a_halt_is_another_right() {
+    let place = "status-lister";
+    namespace(place);
+    apply(&CALM.replace("NAMESPACE", place));
+    transcript(DAY, &["halt", "-n", place, "--wait=false", "--reason", "breaks the printers"]);
+    let both = "clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";
+    let lister = user("status-lister", place, "list", both);
+    let page = status(place, DAY, &["--kubeconfig", &lister]);
+    assert!(page.contains("warning: why namespace status-lister is halted is not known"), "{page}");
+    assert!(page.contains("[exit code 0]"), "{page}");
+}

@@ -32,6 +32,10 @@ fn days_on_which_the_clock_is_set() {
     insta::assert_snapshot!("berlin_gains_an_hour", berlin);
     let vancouver = drawn(&night, "2026-03-06T12:00:00Z", &["America/Vancouver"]);
     insta::assert_snapshot!("vancouver_goes_to_summer_time_for_good", vancouver);
+    // Half an hour that comes twice: its times say which.
+    let hour = windows(r#"{start: "02:30", end: "03:00"}"#);
+    let berlin = drawn(&hour, "2026-10-24T12:00:00Z", &["Europe/Berlin"]);
+    insta::assert_snapshot!("berlin_says_which_hour", berlin);
     // Half an hour, at the other end of the year; the window is cut by it.
     let small = windows(r#"{start: "01:45", end: "02:45"}"#);
     let both = ["2026-04-03T12:00:00Z", "2026-10-02T12:00:00Z"];
@@ -81,6 +85,10 @@ fn policies_that_need_no_drawing_or_are_off() {
         ("{upgrade: {mode: AutoUpgrade}, distribution: {notAfter: \"2026-11-01T08:00:00Z\"}}", DAY),
         ("{}", DAY),
         (
+            "{effectiveFrom: \"2026-12-19T00:00:00Z\", effectiveUntil: \"2027-01-04T06:00:00Z\"}",
+            DAY,
+        ),
+        (
             "{suspend: true, upgrade: {mode: AutoUpgrade}, effectiveFrom: \"2026-12-01T00:00:00Z\"}",
             DAY,
         ),
@@ -113,6 +121,74 @@ fn what_is_asked_wrongly() {
         transcript(DAY, &["windows", "it", "--days", "0"]),
     ];
     insta::assert_snapshot!("asked_wrongly", pages.join("\n"));
+}
+
+/// `it` in the fleets of one label, and policies that come before and after it.
+const TAKEN_OVER: &str = "
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: it}
+spec: {priority: 5, upgrade: {mode: AutoUpgrade}, scope: {fleetSelector: {matchLabels: {site: a}}}}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: freeze}
+spec: {priority: 6, effectiveFrom: '2026-11-30T00:00:00Z', effectiveUntil: '2026-12-24T00:00:00Z'}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: under-way}
+spec: {priority: 5, effectiveUntil: '2026-11-26T00:00:00Z', upgrade: {mode: AutoUpgrade}}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: already}
+spec: {priority: 6, effectiveUntil: '2026-11-27T00:00:00Z'}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: elsewhere}
+spec: {priority: 7, effectiveFrom: '2026-11-30T00:00:00Z', scope: {fleetSelector: {matchLabels: {site: b}}}}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: much-later}
+spec: {priority: 8, effectiveFrom: '2026-12-30T00:00:00Z'}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: lower}
+spec: {priority: 4, effectiveFrom: '2026-11-30T00:00:00Z'}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: ClientFleet
+metadata: {name: a, labels: {site: a}}
+spec: {packageVersion: '1.0', clients: [{name: c, reported: {version: '1.0'}}]}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: ClientFleet
+metadata: {name: b, labels: {site: b}}
+spec: {packageVersion: '1.0'}
+";
+
+#[test]
+fn policies_that_come_before_it_for_a_time() {
+    let of_files = drawn(TAKEN_OVER, DAY, &[]);
+    insta::assert_snapshot!("taken_over", of_files);
+    crate::estate::namespace("windows-over");
+    crate::estate::apply(
+        &TAKEN_OVER.replace("metadata: {", "metadata: {namespace: windows-over, "),
+    );
+    let of_cluster = transcript(DAY, &["windows", "it", "-n", "windows-over"]);
+    let body = |page: &str| page.lines().skip(2).map(ToOwned::to_owned).collect::<Vec<_>>();
+    assert_eq!(body(&of_cluster), body(&of_files));
+    // Nobody's right to look at one policy is the right to look at all.
+    let (what, which) = ("get", "upgradepolicies.clientfleet.dev");
+    let alone = crate::running::user("windows-alone", "windows-over", what, which);
+    let page =
+        transcript(DAY, &["windows", "freeze", "-n", "windows-over", "--kubeconfig", &alone]);
+    assert!(page.contains("warning: which policies come before it is not known"), "{page}");
+    assert!(page.contains("[exit code 0]"), "{page}");
 }
 
 #[test]

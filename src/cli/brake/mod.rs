@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{ArgAction, ValueEnum};
 
 pub(super) use self::in_force::is_in_force;
-pub(super) use self::policy::{NAME, since};
+pub(super) use self::policy::{Found, Gap, NAME, Rival, reason, since};
 use super::changes::{DryRun, patience};
 use super::cluster::Where;
 use super::{Failure, Said, Surroundings, data};

@@ -2,11 +2,11 @@
 //! before it. Pure; knows no cluster.
 
 use kube::core::ObjectMeta;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::api::UpgradePolicy;
 use crate::api::policy::{Mode, UpgradePolicySpec};
-use crate::cli::cluster::OnePolicy;
 use crate::plan::Live;
 use crate::values::Timestamp;
 
@@ -40,9 +40,28 @@ pub(super) fn object(namespace: &str, reason: Option<&str>, uid: Option<&str>) -
     object
 }
 
+/// The merge patch that makes `have` say what `want` says and no more: what else it says is taken away.
+pub(super) fn towards(have: Option<&Value>, want: &Value) -> Value {
+    let Value::Object(want) = want else { return want.clone() };
+    let have = have.and_then(Value::as_object);
+    let gone = have.into_iter().flat_map(Map::keys).filter(|key| !want.contains_key(*key));
+    let mut patch: Map<_, _> = gone.map(|key| (key.clone(), Value::Null)).collect();
+    patch.extend(
+        want.iter()
+            .map(|(key, want)| (key.clone(), towards(have.and_then(|have| have.get(key)), want))),
+    );
+    Value::Object(patch)
+}
+
 /// Why it was pulled, where somebody said so.
-pub(super) fn reason(metadata: &ObjectMeta) -> Option<&str> {
-    metadata.annotations.as_ref()?.get(REASON).map(String::as_str)
+pub(in crate::cli) fn reason(metadata: &ObjectMeta) -> Option<&str> {
+    let reason = metadata.annotations.as_ref()?.get(REASON)?;
+    said(reason)
+}
+
+/// A reason, unless it is empty.
+pub(super) fn said(reason: &str) -> Option<&str> {
+    (!reason.trim().is_empty()).then_some(reason)
 }
 
 /// Since when it is pulled.
@@ -52,8 +71,8 @@ pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
 }
 
 /// A policy of the brake's name, as it was found.
-#[derive(Debug)]
-pub(super) enum Found {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Found {
     /// There is none.
     Nothing,
     /// It is the brake, and pulled.
@@ -68,15 +87,15 @@ pub(super) enum Found {
 
 impl Found {
     /// Judges what stands under the brake's name.
-    pub fn of(policy: Option<&OnePolicy>) -> Self {
+    pub fn of(policy: Option<&Live<UpgradePolicy>>) -> Self {
         let Some(policy) = policy else { return Self::Nothing };
-        let metadata = &policy.whole.metadata;
+        let metadata = &policy.metadata;
         let label = metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY.0));
         if label.map(String::as_str) != Some(MANAGED_BY.1) {
             Self::Foreign
         } else if metadata.deletion_timestamp.is_some() {
             Self::Leaving
-        } else if policy.live.spec.as_ref().is_ok_and(holds_everybody) {
+        } else if policy.spec.as_ref().is_ok_and(holds_everybody) {
             Self::Pulled
         } else {
             Self::Changed
@@ -93,31 +112,85 @@ pub(super) fn holds_everybody(spec: &UpgradePolicySpec) -> bool {
         && spec.effective_until.is_none()
 }
 
+/// What keeps a brake from holding every client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(in crate::cli) enum Gap {
+    /// It cannot be read: the controller lets it hold every client, until it is mended.
+    Unreadable,
+    /// It distributes something itself.
+    Distributes,
+    /// Its effectiveFrom is still to come.
+    NotYet,
+    /// Its effectiveUntil is past.
+    Over,
+    /// Its effectiveUntil is still to come: it ends by itself.
+    Ends,
+    /// It holds the clients of its scope alone.
+    Scope,
+    /// Others have a higher priority.
+    Priority,
+}
+
+impl Gap {
+    /// What is wrong with a brake at a moment.
+    pub fn all(policy: &Live<UpgradePolicy>, now: Timestamp) -> Vec<Self> {
+        let Ok(spec) = &policy.spec else { return vec![Self::Unreadable] };
+        let ends = spec.effective_until;
+        let gaps = [
+            (spec.upgrade.mode != Mode::NoUpgrade, Self::Distributes),
+            (spec.effective_from.is_some_and(|from| now < from), Self::NotYet),
+            (ends.is_some_and(|until| until <= now), Self::Over),
+            (ends.is_some_and(|until| now < until), Self::Ends),
+            (spec.scope.is_some(), Self::Scope),
+            (spec.priority != PRIORITY, Self::Priority),
+        ];
+        gaps.into_iter().filter_map(|(there, gap)| there.then_some(gap)).collect()
+    }
+
+    /// In words, after "it".
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Unreadable => "cannot be read",
+            Self::Distributes => "distributes something itself",
+            Self::NotYet => "is not effective yet (effectiveFrom)",
+            Self::Over => "is not effective any more (effectiveUntil)",
+            Self::Ends => "ends by itself (effectiveUntil)",
+            Self::Scope => "holds only the clients in its scope",
+            Self::Priority => "has not the highest priority, so that others come before it",
+        }
+    }
+}
+
 /// A policy that comes before the brake.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rival {
+pub(in crate::cli) struct Rival {
     pub namespace: String,
     pub name: String,
     /// Whether it cannot be read: then it holds every client of its namespace by itself.
     pub is_unreadable: bool,
+    /// When it begins, where it is not effective yet.
+    pub begins: Option<Timestamp>,
 }
 
 impl Rival {
-    /// What a policy is to the brake: nothing, unless it comes before it and may distribute.
-    pub fn of(policy: &Live<UpgradePolicy>) -> Option<Self> {
-        let rival = |is_unreadable| Self {
+    /// What a policy is to the brake: nothing, unless it comes before it and may distribute, now or later.
+    pub fn of(policy: &Live<UpgradePolicy>, now: Timestamp) -> Option<Self> {
+        let rival = |is_unreadable, begins| Self {
             namespace: policy.metadata.namespace.clone().unwrap_or_default(),
             name: policy.metadata.name.clone().unwrap_or_default(),
             is_unreadable,
+            begins,
         };
         if policy.metadata.deletion_timestamp.is_some() {
             return None;
         }
-        let Ok(spec) = &policy.spec else { return Some(rival(true)) };
+        let Ok(spec) = &policy.spec else { return Some(rival(true, None)) };
         let comes_before = spec.priority == PRIORITY
             && policy.metadata.name.as_deref().is_some_and(|name| name < NAME);
         let distributes = spec.upgrade.mode != Mode::NoUpgrade && !spec.suspend;
-        (comes_before && distributes).then(|| rival(false))
+        let is_over = spec.effective_until.is_some_and(|until| until <= now);
+        let begins = spec.effective_from.filter(|&from| now < from);
+        (comes_before && distributes && !is_over).then(|| rival(false, begins))
     }
 }
 
@@ -125,10 +198,15 @@ impl Rival {
 mod tests {
     use super::*;
     use crate::api::{Kind, admission};
+    use crate::cli::cluster::OnePolicy;
 
     fn policy(name: &str, spec: Value) -> OnePolicy {
         let text = json!({"metadata": {"name": name, "namespace": "n"}, "spec": spec}).to_string();
         OnePolicy::read(&text).expect("a policy")
+    }
+
+    fn at() -> Timestamp {
+        "2026-11-24T12:00:00Z".parse().expect("a time")
     }
 
     #[test]
@@ -136,21 +214,22 @@ mod tests {
         let object = object("clients", Some("why"), None);
         assert_eq!(admission::check(Kind::UpgradePolicy, &object), []);
         let read = OnePolicy::read(&object.to_string()).expect("a policy");
-        assert!(matches!(Found::of(Some(&read)), Found::Pulled));
+        assert!(matches!(Found::of(Some(&read.live)), Found::Pulled));
         assert_eq!(reason(&read.whole.metadata), Some("why"));
         let mut weakened = object.clone();
         weakened["spec"]["scope"] = json!({"clients": [{"search": "x"}]});
         let read = OnePolicy::read(&weakened.to_string()).expect("a policy");
-        assert!(matches!(Found::of(Some(&read)), Found::Changed));
+        assert!(matches!(Found::of(Some(&read.live)), Found::Changed));
         let foreign = policy(NAME, json!({}));
-        assert!(matches!(Found::of(Some(&foreign)), Found::Foreign));
+        assert!(matches!(Found::of(Some(&foreign.live)), Found::Foreign));
     }
 
     #[test]
     fn what_comes_before_it() {
         let highest = |mode| json!({"priority": PRIORITY, "upgrade": {"mode": mode}});
-        let rival =
-            |name: &str, spec| Rival::of(&policy(name, spec).live).map(|rival| rival.is_unreadable);
+        let rival = |name: &str, spec| {
+            Rival::of(&policy(name, spec).live, at()).map(|rival| rival.is_unreadable)
+        };
         assert_eq!(rival("a", highest("AutoUpgrade")), Some(false));
         assert_eq!(rival("a", highest("NoUpgrade")), None);
         let mut suspended = highest("AutoUpgrade");
@@ -159,5 +238,43 @@ mod tests {
         assert_eq!(rival("clientfleet-halu", highest("AutoUpgrade")), None);
         assert_eq!(rival("a", json!({"priority": 7, "upgrade": {"mode": "AutoUpgrade"}})), None);
         assert_eq!(rival("z", json!({"priority": "high"})), Some(true));
+    }
+
+    #[test]
+    fn what_is_over_comes_before_nothing_and_what_begins_does_so_then() {
+        let rival = |from: Option<&str>, until: Option<&str>| {
+            let mut spec = json!({"priority": PRIORITY, "upgrade": {"mode": "AutoUpgrade"}});
+            spec["effectiveFrom"] = json!(from);
+            spec["effectiveUntil"] = json!(until);
+            Rival::of(&policy("a", spec).live, at()).map(|rival| rival.begins)
+        };
+        assert_eq!(rival(None, Some("2026-11-24T12:00:00Z")), None);
+        assert_eq!(rival(None, Some("2026-11-24T12:00:01Z")), Some(None));
+        assert_eq!(rival(Some("2026-11-24T12:00:00Z"), None), Some(None));
+        let later = "2026-12-01T00:00:00Z";
+        assert_eq!(rival(Some(later), None), Some(later.parse().ok()));
+    }
+
+    #[test]
+    fn a_patch_takes_away_what_is_not_wanted() {
+        let have = json!({"a": 1, "b": {"c": 2, "d": [3]}, "e": {}});
+        let want = json!({"b": {"d": [4]}, "f": {"g": 5}});
+        let patch = json!({"a": null, "b": {"c": null, "d": [4]}, "e": null, "f": {"g": 5}});
+        assert_eq!(towards(Some(&have), &want), patch);
+    }
+
+    #[test]
+    fn gaps_are_found() {
+        let gaps = |spec| Gap::all(&policy(NAME, spec).live, at());
+        let whole = json!({"priority": PRIORITY, "upgrade": {"mode": "NoUpgrade"}});
+        assert_eq!(gaps(whole), []);
+        let scope = json!({"clients": [{"search": "x"}]});
+        assert_eq!(
+            gaps(json!({"scope": scope, "upgrade": {"mode": "AutoUpgrade"}})),
+            [Gap::Distributes, Gap::Scope, Gap::Priority]
+        );
+        let ends = |until| json!({"priority": PRIORITY, "effectiveUntil": until});
+        assert_eq!(gaps(ends("2026-11-24T12:00:00Z")), [Gap::Over]);
+        assert_eq!(gaps(ends("2026-11-25T12:00:00Z")), [Gap::Ends]);
     }
 }

@@ -7,17 +7,19 @@ use futures::future::join_all;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, ObjectMeta};
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::effect::Effect;
-use super::policy::{self, Found, MANAGER, NAME, Rival};
-use super::report::{Counts, Pulled, PulledIn, Pulling};
+use super::policy::{self, Found, Gap, MANAGER, NAME, Rival};
+use super::report::{Counts, Later, Pulled, PulledIn, Pulling};
 use super::{HaltArgs, in_force};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::changes::{DryRun, owner_of_object};
-use crate::cli::cluster::{Cluster, Reach, sentence};
+use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
 use crate::cli::{Failure, Surroundings};
 use crate::plan::Live;
+use crate::values::Timestamp;
 
 /// The rivals of the brake in each namespace that has policies.
 type Rivals = BTreeMap<String, Vec<Rival>>;
@@ -28,12 +30,13 @@ pub(super) async fn pull(arguments: &HaltArgs, around: &Surroundings) -> Result<
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
     let mut not_known = Vec::new();
-    let rivals = match (rivals(&cluster, &reach).await, &reach) {
+    let rivals = match (rivals(&cluster, &reach, around.now).await, &reach) {
         (Ok(rivals), _) => rivals,
         (Err(failure), Reach::All) => return Err(failure),
         // Who may make the brake but not look at the others can still pull it.
         (Err(failure), Reach::Namespace(_)) => {
-            not_known.extend(failure.messages);
+            let not = "whether another policy comes before it is not known";
+            not_known.extend(failure.messages.iter().map(|why| format!("{not}: {why}")));
             Rivals::new()
         }
     };
@@ -44,7 +47,7 @@ pub(super) async fn pull(arguments: &HaltArgs, around: &Surroundings) -> Result<
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
                 let _ = has_begun.await;
-                act(&cluster, arguments, namespace).await
+                act(&cluster, arguments, namespace, around.now).await
             };
             let (effects, acted) = tokio::join!(counting(Some(begun)), acting);
             (effects, vec![(namespace.clone(), acted)])
@@ -55,22 +58,26 @@ pub(super) async fn pull(arguments: &HaltArgs, around: &Surroundings) -> Result<
             let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
             namespaces.extend(effects.iter().flat_map(BTreeMap::keys));
             let act = async |namespace: &String| {
-                (namespace.clone(), act(&cluster, arguments, namespace).await)
+                (namespace.clone(), act(&cluster, arguments, namespace, around.now).await)
             };
             let acted = join_all(namespaces.into_iter().map(act)).await;
             (effects, acted)
         }
     };
-    let effects = effects.map_err(|failure| not_known.extend(failure.messages)).ok();
+    let not = "what it stops cannot be counted";
+    let uncounted = |failure: Failure| {
+        not_known.extend(failure.messages.iter().map(|why| format!("{not}: {why}")));
+    };
+    let effects = effects.map_err(uncounted).ok();
     let report = |(namespace, acted)| report(namespace, acted, &rivals, effects.as_ref());
     let namespaces = acted.into_iter().map(report).collect();
     Ok(Pulled { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
-async fn rivals(cluster: &Cluster, reach: &Reach) -> Result<Rivals, Failure> {
+async fn rivals(cluster: &Cluster, reach: &Reach, now: Timestamp) -> Result<Rivals, Failure> {
     let note = |rivals: &mut Rivals, policy: Live<UpgradePolicy>| {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
-        rivals.entry(namespace).or_default().extend(Rival::of(&policy));
+        rivals.entry(namespace).or_default().extend(Rival::of(&policy, now));
     };
     cluster.gather(reach, None, Rivals::new(), note).await
 }
@@ -96,16 +103,24 @@ async fn effects(
     cluster.gather(reach, None, Effects::new(), note).await
 }
 
+/// What was written.
+struct Written {
+    result: Pulling,
+    metadata: ObjectMeta,
+    /// What somebody had made of it.
+    mended: Vec<Gap>,
+}
+
 /// What was done in a namespace.
 struct Acted {
-    written: Result<(Pulling, ObjectMeta), String>,
+    written: Result<Written, String>,
     /// Whether it came to be in force, where somebody waited for that.
     in_force: Option<Result<bool, String>>,
 }
 
 /// Pulls it in one namespace, and waits.
-async fn act(cluster: &Cluster, arguments: &HaltArgs, namespace: &str) -> Acted {
-    let written = write(cluster, arguments, namespace).await;
+async fn act(cluster: &Cluster, arguments: &HaltArgs, namespace: &str, now: Timestamp) -> Acted {
+    let written = write(cluster, arguments, namespace, now).await;
     let waits = written.is_ok() && arguments.wait && arguments.place.dry_run.is_real();
     let in_force = if waits {
         Some(in_force::comes_to_be(cluster, namespace, arguments.timeout).await)
@@ -118,9 +133,14 @@ async fn act(cluster: &Cluster, arguments: &HaltArgs, namespace: &str) -> Acted 
 fn report(namespace: String, acted: Acted, rivals: &Rivals, effects: Option<&Effects>) -> PulledIn {
     let rivals = rivals.get(&namespace).map(Vec::as_slice).unwrap_or_default();
     let named = |unreadable: bool| {
-        let of_kind = rivals.iter().filter(move |rival| rival.is_unreadable == unreadable);
+        let of_kind = rivals
+            .iter()
+            .filter(move |rival| rival.is_unreadable == unreadable && rival.begins.is_none());
         of_kind.map(|rival| rival.name.clone()).collect::<Vec<_>>()
     };
+    let later = rivals
+        .iter()
+        .filter_map(|rival| rival.begins.map(|at| Later { policy: rival.name.clone(), at }));
     let effect = effects.map(|effects| effects.get(&namespace).cloned().unwrap_or_default());
     let mut report = PulledIn {
         namespace,
@@ -136,14 +156,17 @@ fn report(namespace: String, acted: Acted, rivals: &Rivals, effects: Option<&Eff
             offers_end: effect.offers_end.filter(|_| !effect.some_never_end),
         }),
         comes_after: named(false),
+        comes_after_later: later.collect(),
+        mended: Vec::new(),
         comes_after_unreadable: named(true),
         in_force: None,
         not_waited: None,
         kept_in_git_by: None,
     };
     match acted.written {
-        Ok((result, metadata)) => {
+        Ok(Written { result, metadata, mended }) => {
             report.result = result;
+            report.mended = mended;
             report.since = policy::since(&metadata).filter(|_| result != Pulling::Halted);
             report.reason = policy::reason(&metadata).map(ToOwned::to_owned);
             report.kept_in_git_by = owner_of_object(&metadata);
@@ -158,59 +181,104 @@ fn report(namespace: String, acted: Acted, rivals: &Rivals, effects: Option<&Eff
     report
 }
 
+/// How often it is looked at again when it changes while it is written: the controller may be writing
+/// its status.
+const ATTEMPTS: usize = 5;
+
 /// Writes the brake, unless it stands already.
 async fn write(
     cluster: &Cluster,
     arguments: &HaltArgs,
     namespace: &str,
-) -> Result<(Pulling, ObjectMeta), String> {
-    let found = cluster.find_policy(namespace, NAME).await;
-    let found = found.map_err(|failure| failure.messages.join("; "))?;
-    let metadata = found.as_ref().map(|policy| &policy.whole.metadata);
-    let before = metadata.and_then(policy::reason);
-    let reason = arguments.reason.as_deref().or(before);
-    let result = match Found::of(found.as_ref()) {
-        Found::Nothing => Pulling::Halted,
-        Found::Pulled if reason == before => {
-            return Ok((Pulling::HaltedBefore, metadata.cloned().unwrap_or_default()));
+    now: Timestamp,
+) -> Result<Written, String> {
+    for _ in 0..ATTEMPTS {
+        let found = cluster.find_policy(namespace, NAME).await;
+        let found = found.map_err(|failure| failure.messages.join("; "))?;
+        let metadata = found.as_ref().map(|policy| &policy.whole.metadata);
+        let before = metadata.and_then(policy::reason);
+        let reason = arguments.reason.as_deref().and_then(policy::said).or(before);
+        let mut mended = Vec::new();
+        let result = match Found::of(found.as_ref().map(|policy| &policy.live)) {
+            Found::Nothing => Pulling::Halted,
+            Found::Pulled if reason == before => {
+                let metadata = metadata.cloned().unwrap_or_default();
+                return Ok(Written { result: Pulling::HaltedBefore, metadata, mended });
+            }
+            Found::Pulled => Pulling::Changed,
+            Found::Changed => {
+                mended = found.iter().flat_map(|policy| Gap::all(&policy.live, now)).collect();
+                Pulling::Mended
+            }
+            Found::Leaving => {
+                return Err(format!(
+                    "{NAME} in namespace {namespace} is being deleted and not gone yet: wait until \
+                     `kubectl get upol -n {namespace}` no longer shows it, then halt again"
+                ));
+            }
+            Found::Foreign => return Err(foreign(namespace)),
+        };
+        let stored = if arguments.place.dry_run == DryRun::Client {
+            Some(metadata.cloned().unwrap_or_default())
+        } else {
+            store(cluster, arguments.place.dry_run, namespace, reason, found.as_ref()).await?
+        };
+        if let Some(stored) = stored {
+            let metadata = ObjectMeta { annotations: noted(reason), ..stored };
+            return Ok(Written { result, metadata, mended });
         }
-        Found::Pulled | Found::Changed => Pulling::Changed,
-        Found::Leaving => {
-            return Err(format!(
-                "{NAME} in namespace {namespace} is being deleted and not gone yet: wait until \
-                 `kubectl get upol -n {namespace}` no longer shows it, then halt again"
-            ));
-        }
-        Found::Foreign => return Err(foreign(namespace)),
-    };
-    let uid = metadata.and_then(|metadata| metadata.uid.as_deref());
-    let object = policy::object(namespace, reason, uid);
-    let (stored, is_as_it_should) = if arguments.place.dry_run == DryRun::Client {
-        (metadata.cloned().unwrap_or_default(), true)
-    } else {
-        let api: Api<DynamicObject> = Api::namespaced_with(
-            cluster.client.clone(),
-            namespace,
-            &ApiResource::erase::<UpgradePolicy>(&()),
-        );
-        // What somebody has made of it is taken back; of one made a moment ago nothing is known.
-        let force = found.is_some();
-        let dry_run = arguments.place.dry_run.is_of_server();
-        let parameters = PatchParams { force, dry_run, ..PatchParams::apply(MANAGER) };
-        let doing = format!("apply upgradepolicy {NAME} in namespace {namespace}");
-        let stored = api.patch(NAME, &parameters, &Patch::Apply(&object)).await;
-        let stored = stored.map_err(|error| sentence(&doing, &error))?;
-        let spec = stored.data.get("spec").cloned().unwrap_or_default();
-        let holds = serde_json::from_value(spec).is_ok_and(|spec| policy::holds_everybody(&spec));
-        (stored.metadata, holds)
-    };
-    if !is_as_it_should {
-        return Err(format!(
-            "{NAME} in namespace {namespace} holds only some clients, because somebody has added \
-             to its spec: delete it with `kubectl delete upol {NAME} -n {namespace}`, then halt again"
-        ));
     }
-    Ok((result, ObjectMeta { annotations: noted(reason), ..stored }))
+    Err(format!(
+        "{NAME} in namespace {namespace} does not come to hold everybody, because somebody changes it \
+         all the time: look who writes it, then halt again"
+    ))
+}
+
+/// Writes it over what was found. `None`: it is another by now, or says more than it should.
+async fn store(
+    cluster: &Cluster,
+    dry_run: DryRun,
+    namespace: &str,
+    reason: Option<&str>,
+    found: Option<&OnePolicy>,
+) -> Result<Option<ObjectMeta>, String> {
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        cluster.client.clone(),
+        namespace,
+        &ApiResource::erase::<UpgradePolicy>(&()),
+    );
+    let metadata = found.map(|policy| &policy.whole.metadata);
+    let uid = metadata.and_then(|metadata| metadata.uid.as_deref());
+    let mut object = policy::object(namespace, reason, uid);
+    let dry_run = dry_run.is_of_server();
+    let stored = match found {
+        // Applying it does not take away what others have added.
+        Some(policy) if Found::of(Some(&policy.live)) == Found::Changed => {
+            object["spec"] = policy::towards(policy.whole.data.get("spec"), &object["spec"]);
+            object["metadata"]["resourceVersion"] = json!(policy.whole.metadata.resource_version);
+            let manager = Some(MANAGER.to_owned());
+            let parameters =
+                PatchParams { field_manager: manager, dry_run, ..PatchParams::default() };
+            api.patch(NAME, &parameters, &Patch::Merge(&object)).await
+        }
+        _ => {
+            // Of one made by another a moment ago nothing is known.
+            let force = found.is_some();
+            let parameters = PatchParams { force, dry_run, ..PatchParams::apply(MANAGER) };
+            api.patch(NAME, &parameters, &Patch::Apply(&object)).await
+        }
+    };
+    let stored = match stored {
+        Ok(stored) => stored,
+        Err(kube::Error::Api(status)) if status.code == 409 && found.is_some() => return Ok(None),
+        Err(error) => {
+            let doing = format!("apply upgradepolicy {NAME} in namespace {namespace}");
+            return Err(sentence(&doing, &error));
+        }
+    };
+    let spec = stored.data.get("spec").cloned().unwrap_or_default();
+    let holds = serde_json::from_value(spec).is_ok_and(|spec| policy::holds_everybody(&spec));
+    Ok(holds.then_some(stored.metadata))
 }
 
 /// The reason as the object will carry it, also where nothing was sent.

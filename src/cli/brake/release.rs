@@ -148,7 +148,7 @@ async fn take_away(
     for _ in 0..ATTEMPTS {
         let found = cluster.find_policy(namespace, NAME).await;
         let found = found.map_err(|failure| failure.messages.join("; "))?;
-        match Found::of(found.as_ref()) {
+        match Found::of(found.as_ref().map(|policy| &policy.live)) {
             Found::Nothing => return Ok(None),
             Found::Foreign => return Err(foreign(namespace)),
             Found::Leaving | Found::Pulled | Found::Changed => {}

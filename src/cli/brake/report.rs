@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::policy::NAME;
+use super::policy::{Gap, NAME};
 use crate::cli::FAILURE;
 use crate::cli::changes::{DryRun, Owner};
 use crate::values::Timestamp;
@@ -26,7 +26,7 @@ pub(super) struct Pulled {
     #[serde(serialize_with = "word")]
     pub dry_run: DryRun,
     pub namespaces: Vec<PulledIn>,
-    /// Why the counts are missing, where they are.
+    /// What is not known, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
 }
@@ -48,6 +48,11 @@ pub(super) struct PulledIn {
     pub counts: Option<Counts>,
     /// Policies that come before it and may distribute.
     pub comes_after: Vec<String>,
+    /// Policies that will come before it once they are effective, and may distribute then.
+    pub comes_after_later: Vec<Later>,
+    /// What somebody had made of it, where it was made whole again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mended: Vec<Gap>,
     /// Policies that come before it because they cannot be read: they hold everybody by themselves.
     pub comes_after_unreadable: Vec<String>,
     /// Whether the controller carries it out; absent where nobody waited.
@@ -58,6 +63,13 @@ pub(super) struct PulledIn {
     pub not_waited: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown")]
     pub kept_in_git_by: Option<Owner>,
+}
+
+/// A policy that comes before the brake from some moment on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Later {
+    pub policy: String,
+    pub at: Timestamp,
 }
 
 /// The counts of a namespace.
@@ -83,8 +95,10 @@ pub(super) enum Pulling {
     Halted,
     /// It stood already.
     HaltedBefore,
-    /// It stood, and says now what it should, or another reason.
+    /// It stood, and has another reason now.
     Changed,
+    /// It stood, but somebody had changed it: it holds everybody again.
+    Mended,
     Failed,
 }
 

@@ -19,8 +19,9 @@ pub(super) fn pulled(report: &Pulled, reader: &Reader) -> String {
     }
     let mut table =
         Table::new(["NAMESPACE", "HALT", "CLIENTS", "OFFERS STOPPED", "STAGED", "REASON"]);
-    for namespace in &done {
+    for namespace in &report.namespaces {
         let number = |count: fn(&Counts) -> u32| match &namespace.counts {
+            _ if namespace.result == Pulling::Failed => Cell::number("-"),
             Some(counts) => Cell::number(count(counts)),
             None => Cell::number("?"),
         };
@@ -44,12 +45,14 @@ fn halt(namespace: &PulledIn, report: &Pulled, reader: &Reader) -> String {
         },
         Pulling::Halted => "now",
         Pulling::Changed => "changed",
-        Pulling::Failed => "failed",
+        Pulling::Mended => "mended",
+        Pulling::Failed => return "FAILED".to_owned(),
     };
     format!("{word}{}", report.dry_run.note())
 }
 
 fn what_follows(report: &Pulled, done: &[&PulledIn]) -> String {
+    let is_in_force = done.iter().all(|namespace| namespace.in_force == Some(true));
     let is_late = done.iter().any(|namespace| namespace.in_force == Some(false));
     let mut text = String::new();
     let counts: Vec<&Counts> = done.iter().filter_map(|n| n.counts.as_ref()).collect();
@@ -60,6 +63,7 @@ fn what_follows(report: &Pulled, done: &[&PulledIn]) -> String {
             (_, false, _) => "would stop",
             (1, _, true) => "is to stop",
             (_, _, true) => "are to stop",
+            _ if !is_in_force => "will stop once the controller has seen it",
             (1, ..) => "stops",
             _ => "stop",
         };
@@ -76,8 +80,13 @@ fn what_follows(report: &Pulled, done: &[&PulledIn]) -> String {
             );
         }
     }
-    if done.iter().all(|namespace| namespace.in_force == Some(true)) {
-        text.push_str("The controller carries it out: it is in force.\n");
+    if is_in_force {
+        let is_beaten = done.iter().any(|namespace| !namespace.comes_after.is_empty());
+        text.push_str(match (is_beaten, done.len() < report.namespaces.len()) {
+            (true, _) => "The controller carries it out, but OTHER POLICIES GO ON DISTRIBUTING.\n",
+            (_, true) => "The controller carries it out, but NOT EVERY NAMESPACE IS HALTED.\n",
+            _ => "The controller carries it out: it is in force.\n",
+        });
     }
     if report.dry_run.is_real() {
         let place = match done {
@@ -93,14 +102,15 @@ fn what_follows(report: &Pulled, done: &[&PulledIn]) -> String {
 pub(super) fn remarks_on_pulling(report: &Pulled, reader: &Reader) -> String {
     let mut text = String::new();
     for why in &report.not_known {
-        let _ = writeln!(text, "warning: what it stops cannot be counted: {why}");
+        let _ = writeln!(text, "warning: {why}");
     }
     for namespace in &report.namespaces {
         if let Some(error) = &namespace.error {
             let _ = writeln!(text, "error: {error}");
             continue;
         }
-        text += &rivals(namespace);
+        text += &mended(namespace, report);
+        text += &rivals(namespace, reader);
         text += &not_in_force(namespace, reader);
         if let Some(owner) = &namespace.kept_in_git_by {
             let _ = writeln!(
@@ -115,7 +125,24 @@ pub(super) fn remarks_on_pulling(report: &Pulled, reader: &Reader) -> String {
     text
 }
 
-fn rivals(namespace: &PulledIn) -> String {
+fn mended(namespace: &PulledIn, report: &Pulled) -> String {
+    if namespace.result != Pulling::Mended {
+        return String::new();
+    }
+    let gaps: Vec<&str> = namespace.mended.iter().map(|gap| gap.told()).collect();
+    let gaps = if gaps.is_empty() {
+        String::new()
+    } else {
+        format!(", so that it {}", gaps.join(", and "))
+    };
+    let is_made = if report.dry_run.is_real() { "is made" } else { "would be made" };
+    format!(
+        "warning: somebody had changed {NAME} in namespace {}{gaps}: it {is_made} whole again\n",
+        printable(&namespace.namespace)
+    )
+}
+
+fn rivals(namespace: &PulledIn, reader: &Reader) -> String {
     let place = printable(&namespace.namespace);
     let mut text = String::new();
     for name in &namespace.comes_after {
@@ -128,6 +155,16 @@ fn rivals(namespace: &PulledIn) -> String {
              or suspend it with `kubectl patch upol {name} -n {place} --type merge -p \
              '{{\"spec\":{{\"suspend\":true}}}}'`",
             many(offers, "offer")
+        );
+    }
+    for later in &namespace.comes_after_later {
+        let _ = writeln!(
+            text,
+            "warning: policy {} in namespace {place} has the highest priority too and a name that \
+             sorts before {NAME}, so it distributes in spite of the halt from {} on: lower its \
+             priority before",
+            printable(&later.policy),
+            reader.moment(later.at)
         );
     }
     for name in &namespace.comes_after_unreadable {

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::choice::Choice;
+use super::standing::Standing;
 use crate::api::fleet::ClientStatus;
+use crate::cli::terminal::times::exact;
+use crate::plan::policy::Policy;
 use crate::plan::version::Spelled;
 use crate::plan::{self, Estate, Plan};
 use crate::values::Timestamp;
@@ -89,10 +92,47 @@ pub(super) struct Effect {
     pub after: Moves,
 }
 
-/// What `choice` would do to the clients that `policy` governs.
-pub(super) fn effect(estate: &Estate, policy: &str, choice: &Choice, now: Timestamp) -> Effect {
-    let moves = |estate: &Estate| moves(&plan::settle(estate, now), policy);
-    Effect { before: moves(estate), after: moves(&changed(estate, policy, choice)) }
+impl Moves {
+    /// All of them.
+    pub fn total(&self) -> u32 {
+        self.told().iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// What `choice` would do to the clients that `policy` governs: now, or where it is not effective yet,
+/// at the moment from which it is. And what keeps the policy from doing it.
+pub(super) fn effect(
+    estate: &Estate,
+    policy: &str,
+    choice: &Choice,
+    now: Timestamp,
+) -> (Effect, Standing) {
+    let after = changed(estate, policy, choice);
+    let read = after.policies.iter().find(|found| found.name() == policy);
+    let standing = read.map(|found| Standing::of(&Policy::read(found), now)).unwrap_or_default();
+    let at = standing.counted_at(now);
+    let moves = |estate: &Estate| moves(&plan::settle(&seen_later(estate, now, at), at), policy);
+    (Effect { before: moves(estate), after: moves(&after) }, standing)
+}
+
+/// The estate at a later moment, by which the clients have been seen again as they have been now: else
+/// all of them would count as absent then.
+fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
+    let mut estate = estate.clone();
+    if at == now {
+        return estate;
+    }
+    for fleet in &mut estate.fleets {
+        let Ok(spec) = &mut Arc::make_mut(fleet).spec else { continue };
+        let reports = spec.clients.iter_mut().flatten().filter_map(|c| c.reported.as_mut());
+        for seen in reports.filter_map(|reported| reported.last_seen.as_mut()) {
+            let then = seen.parse::<Timestamp>().ok();
+            if let Some(later) = then.and_then(|then| then.checked_add_signed(at - now)) {
+                *seen = exact(later).as_str().into();
+            }
+        }
+    }
+    estate
 }
 
 fn changed(estate: &Estate, name: &str, choice: &Choice) -> Estate {

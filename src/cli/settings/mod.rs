@@ -4,6 +4,7 @@
 mod change;
 mod choice;
 mod effect;
+mod standing;
 mod words;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use self::choice::{Choice, Selection};
 use self::effect::{Effect, Versions};
+use self::standing::Standing;
 use super::changes::{DryRun, Owner, owner_of_field, owner_of_object};
 use super::cluster::{Cluster, OnePolicy, Reach};
 use super::completion::policies;
@@ -20,8 +22,9 @@ use super::data::{self, Format};
 use super::{FAILURE, Failure, Said, Surroundings};
 use crate::api::ClientFleet;
 use crate::connection::Connection;
+use crate::plan::policy::Policy;
 use crate::plan::version::Spelled;
-use crate::plan::{Estate, Live};
+use crate::plan::{Estate, Live, Observed};
 
 /// What the help ends with.
 pub(super) const EXAMPLES: &str = "\
@@ -29,6 +32,8 @@ Examples:
   clientfleet settings nights-and-weekends
   clientfleet settings nights-and-weekends --select 3 --dry-run=client
   clientfleet settings nights-and-weekends --select OnlyUpgradeTo=3.59.127.0
+
+A number is that of the list as it is at that moment: scripts name the choice instead.
 
 Exit codes: 0; 1 when nothing is changed, because it is kept in Git, it is not among the choices,
 or something failed; 2 for wrong options.";
@@ -39,7 +44,7 @@ pub(crate) struct Args {
     /// The policy's name
     #[arg(add = ArgValueCompleter::new(policies))]
     policy: String,
-    /// Make this choice: its number in the list, NoUpgrade, AutoUpgrade or OnlyUpgradeTo=VERSION
+    /// Make this choice: NoUpgrade, AutoUpgrade, OnlyUpgradeTo=VERSION, or its number in the list
     #[arg(long, value_name = "CHOICE", value_parser = Selection::read)]
     select: Option<Selection>,
     /// With --select: also what is not among the choices
@@ -71,6 +76,8 @@ struct Settings {
     policy: String,
     today: Choice,
     allow_downgrade: bool,
+    /// What keeps it from distributing, whatever its setting.
+    standing: Standing,
     /// Whether the controller has not yet said what the choices are for what is written now.
     status_is_behind: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +111,10 @@ struct Selected {
     /// What the clients do before and after; absent where that cannot be known.
     #[serde(skip_serializing_if = "Option::is_none")]
     clients: Option<Effect>,
+    /// What keeps it from distributing, whatever its setting. Where it is not effective yet, the
+    /// clients are those from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<Standing>,
     #[serde(skip)]
     owner: Option<Owner>,
     #[serde(skip)]
@@ -138,10 +149,11 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
     let choices = choices(&policy);
     match &asked.select {
         None => {
-            let listed = list(&cluster, asked, &namespace, &policy, today, choices).await;
-            let (settings, remarks) = listed;
+            let listed = list(&cluster, asked, &namespace, &policy, today, choices);
+            let (mut settings, remarks) = listed.await;
+            settings.standing = standing(&policy, around);
             let output = match asked.output {
-                Format::Table => words::list(&settings),
+                Format::Table => words::list(&settings, &around.reader()),
                 Format::Json => data::json(&settings)?,
                 Format::Yaml => data::yaml(&settings)?,
             };
@@ -153,6 +165,11 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
             case.select(spec.upgrade.allow_downgrade, around).await
         }
     }
+}
+
+/// What keeps a policy from distributing.
+fn standing(policy: &OnePolicy, around: &Surroundings) -> Standing {
+    Standing::of(&Policy::read(&Observed::from(policy.live.clone())), around.now)
 }
 
 /// The choices that the controller tells.
@@ -201,6 +218,7 @@ async fn list(
         namespace: namespace.to_owned(),
         policy: name.to_owned(),
         allow_downgrade,
+        standing: Standing::default(),
         status_is_behind: is_behind(policy),
         governed_clients: versions.as_ref().map(|versions| versions.governed),
         settings: numbered.collect(),
@@ -245,6 +263,7 @@ impl Case<'_> {
             after,
             allow_downgrade,
             clients: None,
+            standing: None,
             owner,
             dry_run: asked.dry_run,
             namespace,
@@ -253,7 +272,8 @@ impl Case<'_> {
             match estate(cluster, &selected.namespace).await {
                 Ok(estate) => {
                     let (name, after) = (&asked.policy, &selected.after);
-                    selected.clients = Some(effect::effect(&estate, name, after, around.now));
+                    let (effect, standing) = effect::effect(&estate, name, after, around.now);
+                    (selected.clients, selected.standing) = (Some(effect), Some(standing));
                 }
                 Err(failure) => {
                     let why = failure.messages.join("; ");
@@ -263,7 +283,7 @@ impl Case<'_> {
             selected.result = make(cluster, asked, policy, &selected).await?;
         }
         let output = match asked.output {
-            Format::Table => words::selected(&selected)?,
+            Format::Table => words::selected(&selected, &around.reader())?,
             Format::Json => data::json(&selected)?,
             Format::Yaml => data::yaml(&selected)?,
         };

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use super::choice::{Choice, Selection};
-use super::effect::Effect;
 use super::{Args, Outcome, Selected, Settings, change};
 use crate::cli::terminal::table::{Cell, Table, printable};
+use crate::cli::terminal::times::Reader;
 use crate::cli::{Failure, data};
 
 /// The list of choices.
-pub(super) fn list(settings: &Settings) -> String {
+pub(super) fn list(settings: &Settings, reader: &Reader) -> String {
     let name = format!("{}/{}", printable(&settings.namespace), printable(&settings.policy));
     let governs = match settings.governed_clients {
         Some(1) => " governs 1 client".to_owned(),
@@ -17,6 +17,7 @@ pub(super) fn list(settings: &Settings) -> String {
         None => String::new(),
     };
     let mut text = format!("UpgradePolicy {name}{governs}; today: {}\n", shown(&settings.today));
+    text += &settings.standing.told(reader);
     if !settings.settings.is_empty() {
         let mut table = Table::new(["  #", "SETTING", "VERSION", "CLIENTS AT IT"]);
         for numbered in &settings.settings {
@@ -93,7 +94,7 @@ pub(super) fn not_there(
 }
 
 /// What became of a selection.
-pub(super) fn selected(selected: &Selected) -> Result<String, Failure> {
+pub(super) fn selected(selected: &Selected, reader: &Reader) -> Result<String, Failure> {
     let (before, after) = (shown(&selected.before), shown(&selected.after));
     let name = format!("{}/{}", printable(&selected.namespace), printable(&selected.policy));
     if selected.result == Outcome::SameAsBefore {
@@ -113,24 +114,40 @@ pub(super) fn selected(selected: &Selected) -> Result<String, Failure> {
     };
     let note = selected.dry_run.note();
     let mut text = format!("UpgradePolicy {name} {word}{note}: {before} → {after}\n");
-    if selected.clients.is_some_and(|effect| effect == Effect::default()) {
-        text.push_str("\nIt governs no client, before or after.\n");
-    } else if let Some(effect) = &selected.clients {
-        let mut table = Table::new(["CLIENTS", "BEFORE", "AFTER"]);
-        for ((what, before), (_, after)) in
-            effect.before.told().into_iter().zip(effect.after.told())
-        {
-            if before + after > 0 {
-                let what = Cell::text(Some(what));
-                table.push(vec![what, Cell::number(before), Cell::number(after)]);
-            }
-        }
-        text = text + "\n" + &table.render(false);
-        if effect.after.ahead > 0 || effect.after.down_now + effect.after.down_later > 0 {
-            text = text + "\n" + downgrade(selected.allow_downgrade);
+    text += &follows(selected, reader);
+    Ok(text)
+}
+
+/// What the clients do, before and after.
+fn follows(selected: &Selected, reader: &Reader) -> String {
+    let Some(effect) = &selected.clients else { return String::new() };
+    let standing = selected.standing.as_ref();
+    let mut text = "\n".to_owned() + &standing.map(|s| s.told(reader)).unwrap_or_default();
+    let governed = effect.before.total().max(effect.after.total());
+    let then = standing.is_some_and(|standing| standing.not_effective_until.is_some());
+    match (governed, then) {
+        (0, false) => return text + "It governs no client, before or after.\n",
+        (0, true) => return text + "Then it governs no client, by what is known now.\n",
+        (1, true) => text += "Then it governs 1 client:\n",
+        (_, true) => text += &format!("Then it governs {governed} clients:\n"),
+        (_, false) => {}
+    }
+    let mut table = Table::new(["CLIENTS", "BEFORE", "AFTER"]);
+    for ((what, before), (_, after)) in effect.before.told().into_iter().zip(effect.after.told()) {
+        if before + after > 0 {
+            let what = if then { what.replace(" now", " at once") } else { what.to_owned() };
+            let what = Cell::text(Some(&what));
+            table.push(vec![what, Cell::number(before), Cell::number(after)]);
         }
     }
-    Ok(text)
+    if text.len() > 1 {
+        text.push('\n');
+    }
+    text += &table.render(false);
+    if effect.after.ahead > 0 || effect.after.down_now + effect.after.down_later > 0 {
+        text = text + "\n" + downgrade(selected.allow_downgrade);
+    }
+    text
 }
 
 /// What to know about it.

@@ -1,15 +1,21 @@
 //! `status`: one screen on how far the policies are and what needs a person. The shell around it:
 //! reads the cluster page by page, and prints.
 
+mod halt;
+mod halt_words;
 mod needs;
 mod overview;
 mod screen;
 
+use futures::future::join_all;
+
+use self::halt::Halted;
 use self::overview::Gathering;
 use self::screen::Look;
 use super::cluster::{Cluster, Reach, Where};
 use super::data::{self, Format};
-use super::{Failure, Said, Surroundings, terminal};
+use super::terminal::table::printable;
+use super::{Failure, Said, Surroundings, brake, terminal};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::Live;
@@ -29,6 +35,9 @@ pub(crate) struct Args {
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
     output: Format,
+    /// Leave the titles of the table out
+    #[arg(long)]
+    no_headers: bool,
     /// Where.
     #[command(flatten)]
     place: Where,
@@ -46,17 +55,42 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
     let policy = |gathering: &mut Gathering, policy: Live<UpgradePolicy>| gathering.policy(&policy);
     let gathering = cluster.gather(&reach, None, empty, policy).await?;
     let fleet = |gathering: &mut Gathering, fleet: Live<ClientFleet>| gathering.fleet(&fleet);
-    let overview = cluster.gather(&reach, None, gathering, fleet).await?.finish();
+    let mut overview = cluster.gather(&reach, None, gathering, fleet).await?.finish();
+    let remarks = add_reasons(&cluster, &mut overview.halted).await;
     let look = Look {
         reader: around.reader(),
         in_colour: around.in_colour,
         width: terminal::width(),
         is_everywhere,
+        has_titles: !asked.no_headers,
     };
     let output = match asked.output {
         Format::Table => screen::screen(&overview, &look),
         Format::Json => data::json(&overview)?,
         Format::Yaml => data::yaml(&overview)?,
     };
-    Ok(Said { output, ..Said::default() })
+    Ok(Said { output, remarks, code: 0 })
+}
+
+/// Reads why the namespaces are halted: lists of policies are read without their annotations.
+async fn add_reasons(cluster: &Cluster, halted: &mut [Halted]) -> String {
+    let find = halted.iter().map(|halted| cluster.find_policy(&halted.namespace, brake::NAME));
+    let found = join_all(find).await;
+    let mut remarks = String::new();
+    for (halted, found) in halted.iter_mut().zip(found) {
+        match found {
+            Ok(policy) => {
+                let reason = policy.as_ref().map(|policy| &policy.whole.metadata);
+                halted.reason = reason.and_then(brake::reason).map(ToOwned::to_owned);
+            }
+            Err(failure) => {
+                let (place, why) = (printable(&halted.namespace), failure.messages.join("; "));
+                remarks += &format!(
+                    "warning: why namespace {place} is halted is not known: {}\n",
+                    printable(&why)
+                );
+            }
+        }
+    }
+    remarks
 }

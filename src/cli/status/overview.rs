@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::halt::Halted;
 use super::needs::Needs;
 use crate::api::policy::{Mode, UpgradePolicySpec};
 use crate::api::{ClientFleet, Summary, Text, UpgradePolicy};
-use crate::cli::brake;
+use crate::cli::brake::Rival;
 use crate::plan::version::Spelled;
 use crate::plan::{Live, live};
 use crate::values::Timestamp;
@@ -20,7 +21,7 @@ pub(super) struct Overview {
     pub at: Timestamp,
     /// Those that have fleets or policies.
     pub namespaces: BTreeSet<String>,
-    /// Those in which the emergency brake is pulled.
+    /// Those in which the emergency brake is pulled, or seems to be.
     pub halted: Vec<Halted>,
     pub fleets: u32,
     /// Clients by state; those of a fleet without a status count in `total` alone.
@@ -30,17 +31,6 @@ pub(super) struct Overview {
     /// In the order in which they come, namespace by namespace.
     pub policies: Vec<PolicyLine>,
     pub needs: Needs,
-}
-
-/// A namespace in which the emergency brake is pulled.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Halted {
-    pub namespace: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Whether the controller carries it out.
-    pub in_force: bool,
 }
 
 /// A package that fleets carry.
@@ -112,6 +102,8 @@ pub(super) enum What {
 pub(super) struct Gathering {
     overview: Overview,
     packages: BTreeMap<Text, Package>,
+    /// Policies that would come before a brake.
+    rivals: Vec<Rival>,
     /// Whether names are told with their namespace.
     is_everywhere: bool,
 }
@@ -128,7 +120,7 @@ impl Gathering {
             policies: Vec::new(),
             needs: Needs::default(),
         };
-        Self { overview, packages: BTreeMap::new(), is_everywhere }
+        Self { overview, packages: BTreeMap::new(), rivals: Vec::new(), is_everywhere }
     }
 
     /// Adds a policy.
@@ -136,13 +128,8 @@ impl Gathering {
         let namespace = namespace_of(policy);
         let overview = &mut self.overview;
         let line = PolicyLine::of(policy, overview.at);
-        if line.name == brake::NAME && line.mode == Some(Mode::NoUpgrade) {
-            overview.halted.push(Halted {
-                namespace: namespace.clone(),
-                since: brake::since(&policy.metadata),
-                in_force: brake::is_in_force(policy),
-            });
-        }
+        overview.halted.extend(Halted::of(policy, overview.at));
+        self.rivals.extend(Rival::of(policy, overview.at));
         overview.needs.policy(policy, &line, overview.at, self.is_everywhere);
         overview.namespaces.insert(namespace);
         overview.policies.push(line);
@@ -180,10 +167,15 @@ impl Gathering {
             ))
         });
         overview.policies.sort_by(|a, b| a.order().cmp(&b.order()));
+        for halted in &mut overview.halted {
+            halted.beaten_by(&self.rivals);
+        }
         // Where all is halted, that is why the others govern nobody.
         let Overview { halted, needs, .. } = &mut overview;
         needs.governs_nobody.retain(|policy| {
-            policy.in_scope == 0 || !halted.iter().any(|halt| halt.namespace == policy.namespace)
+            let is_halted =
+                |halt: &Halted| halt.namespace == policy.namespace && halt.holds_somebody();
+            policy.in_scope == 0 || !halted.iter().any(is_halted)
         });
         overview
     }

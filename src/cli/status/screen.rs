@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::halt_words;
 use super::needs::{Needs, Sample};
 use super::overview::{Next, OffBecause, Overview, PolicyLine, What};
 use crate::api::Summary;
@@ -29,13 +30,17 @@ pub(super) struct Look {
     pub width: Option<usize>,
     /// Whether more than one namespace is looked at.
     pub is_everywhere: bool,
+    /// Whether the table has its titles.
+    pub has_titles: bool,
 }
 
 /// All of it.
 pub(super) fn screen(overview: &Overview, look: &Look) -> String {
     let mut text = head(overview, look);
     if !overview.policies.is_empty() {
-        text = text + "\n" + &policies(overview, look).render(look.in_colour);
+        let table = policies(overview, look).render(look.in_colour);
+        let titles = if look.has_titles { None } else { table.split_once('\n') };
+        text = text + "\n" + titles.map_or(table.as_str(), |(_, rows)| rows);
         text += "  # done   > on its way   . waiting   ! failed or blocked   the rest: held\n";
     }
     text.push('\n');
@@ -82,22 +87,7 @@ fn head(overview: &Overview, look: &Look) -> String {
         let _ = writeln!(text, "{}", states.join(", "));
     }
     for halted in &overview.halted {
-        let namespace = printable(&halted.namespace);
-        let since = halted.since.map(|since| format!(" since {}", look.reader.moment(since)));
-        let since = since.unwrap_or_default();
-        let _ = if halted.in_force {
-            writeln!(
-                text,
-                "HALTED{since}: nothing new is distributed in namespace {namespace} until \
-                 `clientfleet resume -n {namespace}`"
-            )
-        } else {
-            writeln!(
-                text,
-                "HALTED{since} in namespace {namespace}, BUT NOT CARRIED OUT YET: see whether the \
-                 controller runs"
-            )
-        };
+        text += &halt_words::told(halted, &look.reader);
     }
     text
 }

@@ -5,6 +5,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};
 
 use super::days::{self, ClockChange, LocalDay, LocalTime};
+use super::others::ComesBefore;
 use super::zones::ZoneCount;
 use crate::api::policy::Mode;
 use crate::plan::policy::Policy;
@@ -45,6 +46,9 @@ pub(super) struct Calendar {
     pub any_hour: bool,
     /// The local dates on which nothing is distributed, those past left out.
     pub exclusions: Vec<Excluded>,
+    /// Policies that come before it for a part of these days, and may take its clients over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comes_before: Vec<ComesBefore>,
     /// Where it is open when. Without a zone: everywhere the same.
     pub zones: Vec<InZone>,
     /// Zones of governed clients that are left out.
@@ -189,6 +193,7 @@ pub(super) fn calendar(
     namespace: &str,
     policy: &Policy,
     zones: Zones,
+    comes_before: Vec<ComesBefore>,
     question: &Question,
 ) -> Calendar {
     let range = while_effective(policy);
@@ -216,6 +221,7 @@ pub(super) fn calendar(
         not_after: policy.range.not_after(),
         any_hour: range.windows().is_empty(),
         exclusions: coming_exclusions(&range, at),
+        comes_before,
         zones: shown,
         more_zones: zones.more,
         without_zone: zones.without_zone,

@@ -30,6 +30,16 @@ pub(super) fn date(zone: &Zone, at: Timestamp) -> NaiveDate {
     zone.local(at).date()
 }
 
+/// Whether a time comes twice on its date.
+pub(super) fn comes_twice(zone: &Zone, at: LocalTime) -> bool {
+    let time = at.time();
+    LocalDay::of(at.date_naive(), zone).changes.iter().any(|change| {
+        change.change == Change::Twice
+            && change.from <= time
+            && (time < change.until || change.until == NaiveTime::MIN)
+    })
+}
+
 /// What the clock does between two instants, both included.
 pub(super) fn clock_changes(zone: &Zone, from: Timestamp, until: Timestamp) -> Vec<ClockChange> {
     let mut changes = Vec::new();

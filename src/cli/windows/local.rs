@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::others::Others;
 use super::zones::Count;
 use crate::api::{ClientFleet, Kind, admission};
 use crate::cli::files::File;
@@ -18,6 +19,8 @@ pub(super) struct Found {
     pub namespace: String,
     pub policy: Policy,
     pub count: Count,
+    /// Policies that come before it.
+    pub others: Others,
     pub remarks: String,
 }
 
@@ -27,6 +30,7 @@ pub(super) fn find(
     name: &str,
     namespace: Option<&str>,
     at: Timestamp,
+    days: u16,
 ) -> Result<Found, Failure> {
     let findings = objects::find(files);
     if !findings.problems.is_empty() {
@@ -54,6 +58,11 @@ pub(super) fn find(
     }
     let policy = estate.policies.iter().find(|policy| policy.name() == name);
     let policy = policy.map(|policy| Policy::read(policy)).ok_or_else(|| missing(name, None))?;
+    let all = estate.policies.iter().map(|policy| Policy::read(policy));
+    let mut others = Others::among(&policy, all, at, days);
+    for fleet in &estate.fleets {
+        others.fleet(|key| fleet.label(key));
+    }
     let plan = plan::settle(&estate, at);
     let mut count = Count::default();
     for (fleet, status) in &plan.fleets {
@@ -62,7 +71,7 @@ pub(super) fn find(
             count.add(name, spec, status);
         }
     }
-    Ok(Found { namespace, policy, count, remarks: remarks.collect() })
+    Ok(Found { namespace, policy, count, others, remarks: remarks.collect() })
 }
 
 /// The namespace of the policy that is meant.

@@ -4,6 +4,7 @@
 mod calendar;
 mod days;
 mod local;
+mod others;
 mod text;
 mod zones;
 
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 use clap_complete::ArgValueCompleter;
 
 use self::calendar::Question;
+use self::local::Found;
+use self::others::Others;
 use self::zones::Count;
 use super::cluster::{Cluster, Reach};
 use super::completion::policies;
@@ -79,13 +82,14 @@ fn zone(name: &str) -> Result<Zone, String> {
 /// Runs it.
 pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
     let at = arguments.at.unwrap_or(around.now);
-    let (namespace, policy, count, remarks) = if arguments.local {
+    let found = if arguments.local {
         let files = files::read(&arguments.files, &mut io::stdin().lock());
-        let found = local::find(&files, &arguments.policy, arguments.namespace.as_deref(), at)?;
-        (found.namespace, found.policy, found.count, found.remarks)
+        let namespace = arguments.namespace.as_deref();
+        local::find(&files, &arguments.policy, namespace, at, arguments.days)?
     } else {
-        in_cluster(arguments).await?
+        in_cluster(arguments, at).await?
     };
+    let Found { namespace, policy, count, others, remarks } = found;
     if let (Some(own), false) = (&policy.zone, arguments.zones.is_empty()) {
         let own = own.zone().map_or("a time zone", Zone::name);
         return Err(Failure::input(format!(
@@ -95,7 +99,7 @@ pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said,
     }
     let question = Question { at, days: arguments.days, reader: around.zone.clone() };
     let zones = count.choose(&policy, &arguments.zones, around.zone.as_ref());
-    let calendar = calendar::calendar(&namespace, &policy, zones, &question);
+    let calendar = calendar::calendar(&namespace, &policy, zones, others.finish(), &question);
     let output = match arguments.output {
         Format::Table => text::page(&calendar, around.in_colour),
         Format::Json => data::json(&calendar)?,
@@ -104,21 +108,39 @@ pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said,
     Ok(Said { output, remarks, code: 0 })
 }
 
-async fn in_cluster(arguments: &Args) -> Result<(String, Policy, Count, String), Failure> {
+async fn in_cluster(arguments: &Args, at: Timestamp) -> Result<Found, Failure> {
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
     let name = arguments.policy.as_str();
     let policy = Policy::read(&Observed::from(cluster.policy(&namespace, name).await?.live));
-    // Where no zone is asked, nobody's has to be known.
-    if !policy.range.needs_zone() || policy.is_invalid() {
-        return Ok((namespace, policy, Count::default(), String::new()));
+    let reach = Reach::Namespace(namespace.clone());
+    let mut remarks = String::new();
+    let others = match cluster.policies(&reach).await {
+        Ok(all) => {
+            let all = all.into_iter().map(|live| Policy::read(&Observed::from(live)));
+            Others::among(&policy, all, at, arguments.days)
+        }
+        Err(failure) => {
+            let why = failure.messages.join("; ");
+            remarks = format!(
+                "warning: which policies come before it is not known: {}\n",
+                printable(&why)
+            );
+            Others::default()
+        }
+    };
+    // Where no zone is asked and nobody comes before it, no fleet has to be known.
+    let is_invalid = policy.is_invalid();
+    if is_invalid || !policy.range.needs_zone() && others.is_empty() {
+        return Ok(Found { namespace, policy, count: Count::default(), others, remarks });
     }
-    let count = |count: &mut Count, fleet: Live<ClientFleet>| {
+    let count = |(count, others): &mut (Count, Others), fleet: Live<ClientFleet>| {
+        let labels = fleet.metadata.labels.as_ref();
+        others.fleet(|key| labels.and_then(|labels| labels.get(key)).map(String::as_str));
         if let (Ok(spec), Some(status)) = (&fleet.spec, &fleet.status) {
             count.add(name, spec, status);
         }
     };
-    let reach = Reach::Namespace(namespace.clone());
-    let count = cluster.gather(&reach, None, Count::default(), count).await?;
-    Ok((namespace, policy, count, String::new()))
+    let (count, others) = cluster.gather(&reach, None, (Count::default(), others), count).await?;
+    Ok(Found { namespace, policy, count, others, remarks })
 }

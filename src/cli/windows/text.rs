@@ -41,7 +41,13 @@ fn head(calendar: &Calendar) -> String {
     let name = format!("{}/{}", printable(&calendar.namespace), printable(&calendar.policy));
     let mut lines = vec![format!("UpgradePolicy {name} on {now}")];
     lines.extend(calendar.off.iter().map(|off| self::off(calendar, off)));
+    let told = |what: &str, field: &str, at: Option<Timestamp>| {
+        at.map(|at| format!("{what} {} ({field}).", moment(calendar, at)))
+    };
+    let is_to_come = |at: &Timestamp| *at > calendar.at;
+    let effective_until = calendar.effective_until.filter(is_to_come);
     if calendar.zones.is_empty() {
+        lines.extend(told("It governs until", "effectiveUntil", effective_until));
         return lines.join("\n") + "\n";
     }
     let is_of_its_time =
@@ -53,15 +59,7 @@ fn head(calendar: &Calendar) -> String {
         let but = if calendar.exclusions.is_empty() { "" } else { ", but for excluded days" };
         lines.push(format!("It has no windows: it is open at any hour{but}."));
     }
-    let told = |what: &str, field: &str, at: Option<Timestamp>| {
-        at.map(|at| format!("{what} {} ({field}).", moment(calendar, at)))
-    };
-    let is_to_come = |at: &Timestamp| *at > calendar.at;
-    lines.extend(told(
-        "It governs until",
-        "effectiveUntil",
-        calendar.effective_until.filter(is_to_come),
-    ));
+    lines.extend(told("It governs until", "effectiveUntil", effective_until));
     lines.extend(told(
         "It distributes nothing before",
         "notBefore",
@@ -76,6 +74,13 @@ fn head(calendar: &Calendar) -> String {
             full_date(start),
             printable(&exclusion.name)
         ));
+    }
+    for other in &calendar.comes_before {
+        let (name, mode) = (printable(&other.policy), other.mode.as_str());
+        lines.push(format!("Policy {name} ({mode}) may come before it for its clients,"));
+        let until = other.until.map(|until| format!("  until {}", moment(calendar, until)));
+        let from = other.from.map(|from| format!("  from {}", moment(calendar, from)));
+        lines.extend(from.into_iter().chain(until));
     }
     lines.join("\n") + "\n"
 }
@@ -131,14 +136,15 @@ fn title(shown: &InZone) -> String {
 /// What is so now, and the next change.
 fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     let next = shown.openings.first().or(shown.later.as_ref());
+    let zone = shown.zone.as_ref().or(calendar.reader.as_ref());
     match next {
         None => "closed, and opens no more".to_owned(),
         Some(opening) if shown.is_open => match opening.closes {
             None => "open, and does not close".to_owned(),
-            Some(closes) => format!("open until {}", short(closes, today)),
+            Some(closes) => format!("open until {}", short(zone, closes, today)),
         },
         Some(opening) => {
-            let opens = short(opening.opens, today);
+            let opens = short(zone, opening.opens, today);
             let late = if shown.openings.is_empty() {
                 format!("; nothing opens within {} days", calendar.days)
             } else {
@@ -300,8 +306,12 @@ fn list(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     let mut changes: Vec<&ClockChange> = Vec::new();
     for opening in &shown.openings {
         let has_begun = opening.opens.to_utc() == calendar.at && shown.is_open;
-        let opens = if has_begun { "now".to_owned() } else { short(opening.opens, today) };
-        let closes = opening.closes.map(|closes| short(closes, today));
+        let opens = if has_begun {
+            "now".to_owned()
+        } else {
+            short(shown.zone.as_ref(), opening.opens, today)
+        };
+        let closes = opening.closes.map(|closes| short(shown.zone.as_ref(), closes, today));
         let lasts = opening.seconds.map_or_else(|| "for ever".to_owned(), duration);
         let star = if opening.clock_changes.is_empty() { "" } else { " *" };
         changes.extend(
@@ -332,15 +342,15 @@ fn list(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
 fn yours(opening: &Opening, has_begun: bool, zone: &Zone, now: Timestamp) -> String {
     let today = days::date(zone, now);
     let opens = days::local(zone, opening.opens.to_utc());
-    let start = if has_begun { "now".to_owned() } else { short(opens, today) };
+    let start = if has_begun { "now".to_owned() } else { short(Some(zone), opens, today) };
     let Some(closes) = opening.closes.map(|closes| days::local(zone, closes.to_utc())) else {
         return start;
     };
     let apart = closes.date_naive() - opens.date_naive();
     let end = match apart.num_days() {
-        0 => time(closes),
-        1..7 => format!("{} {}", closes.format("%a"), time(closes)),
-        _ => short(closes, today),
+        0 => time_in(Some(zone), closes),
+        1..7 => format!("{} {}", closes.format("%a"), time_in(Some(zone), closes)),
+        _ => short(Some(zone), closes, today),
     };
     format!("{start} – {end}")
 }
@@ -387,11 +397,11 @@ fn foot(calendar: &Calendar) -> String {
 // ---- times ----
 
 /// `Tue 24 Nov 22:00`; with the year where that would not be clear.
-fn short(at: LocalTime, today: NaiveDate) -> String {
+fn short(zone: Option<&Zone>, at: LocalTime, today: NaiveDate) -> String {
     let date = at.date_naive();
     let is_near = (date - today).num_days().abs() < NEAR;
     let year = if is_near { "" } else { " %Y" };
-    format!("{} {}", date.format(&format!("%a %-d %b{year}")), time(at))
+    format!("{} {}", date.format(&format!("%a %-d %b{year}")), time_in(zone, at))
 }
 
 fn full_date(date: NaiveDate) -> String {
@@ -401,6 +411,15 @@ fn full_date(date: NaiveDate) -> String {
 fn time(at: LocalTime) -> String {
     let form = if at.second() == 0 { "%H:%M" } else { "%H:%M:%S" };
     at.format(form).to_string()
+}
+
+/// With its offset where the time comes twice on that date.
+fn time_in(zone: Option<&Zone>, at: LocalTime) -> String {
+    if zone.is_some_and(|zone| days::comes_twice(zone, at)) {
+        format!("{}{}", time(at), at.format("%:z"))
+    } else {
+        time(at)
+    }
 }
 
 /// In the reader's zone, or else in UTC.
