@@ -4,7 +4,7 @@ use super::headline::seen;
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::Reader;
 use crate::plan::evidence::Seen;
-use crate::plan::explanation::{Explanation, Obstacle, Way};
+use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Way};
 
 /// The obstacles, one below the other, each with its ways; empty where nothing is in the way.
 pub(super) fn advice(told: &Explanation, reader: &Reader) -> String {
@@ -17,16 +17,6 @@ pub(super) fn advice(told: &Explanation, reader: &Reader) -> String {
     for (place, obstacle) in told.would_move.iter().enumerate() {
         text += &one(obstacle, place > 0, reader);
     }
-    if let Some(end) = &told.leads_to {
-        let target = end.target_version.as_deref().map(|target| format!(" {}", printable(target)));
-        let state = match (end.state, target) {
-            ("UpToDate", Some(target)) => format!("UpToDate, running{target}"),
-            (state, target) => format!("{state}{}", target.unwrap_or_default()),
-        };
-        let policy = end.policy.as_deref().filter(|_| end.policy != told.decision.policy);
-        let policy = policy.map(|policy| format!(" by policy {}", printable(policy)));
-        text += &format!("  then it is {state}{}\n", policy.unwrap_or_default());
-    }
     text
 }
 
@@ -34,8 +24,30 @@ fn one(obstacle: &Obstacle, is_further: bool, reader: &Reader) -> String {
     let lead = if is_further { "  then " } else { "  " };
     let label = format!("{lead}{}: ", obstacle.reason);
     let indent = " ".repeat(label.len());
-    let ways: Vec<String> = obstacle.ways.iter().map(|way| in_words(way, reader)).collect();
+    let choice = |Choice { way, leads_to }: &Choice| {
+        let end =
+            leads_to.as_ref().map(|end| format!(": then it is {}", is(end, obstacle, reader)));
+        format!("{}{}", in_words(way, reader), end.unwrap_or_default())
+    };
+    let ways: Vec<String> = obstacle.ways.iter().map(choice).collect();
     format!("{label}{}\n", ways.join(&format!("\n{indent}or ")))
+}
+
+/// Where a way leads out of an obstacle.
+fn is(end: &Destination, obstacle: &Obstacle, reader: &Reader) -> String {
+    let target = printable(end.target_version.as_deref().unwrap_or_default());
+    let state = match end.state {
+        "Distributing" => format!("Distributing {target}"),
+        "UpToDate" => format!("UpToDate, running {target}"),
+        state => {
+            let still = if state == obstacle.state { "still " } else { "" };
+            let until = end.next_transition_time.map(|t| format!(" until {}", reader.moment(t)));
+            format!("{still}{state} ({}){}", end.reason, until.unwrap_or_default())
+        }
+    };
+    let policy = end.policy.as_deref().filter(|_| end.policy != obstacle.policy);
+    let policy = policy.map(|policy| format!(" by policy {}", printable(policy)));
+    format!("{state}{}", policy.unwrap_or_default())
 }
 
 fn in_words(way: &Way, reader: &Reader) -> String {

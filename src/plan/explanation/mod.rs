@@ -21,7 +21,7 @@ pub use ahead::{Ahead, Opening};
 pub use client::{ClientTold, PackageTold, ZoneSource, ZoneTold};
 pub use obstacles::{Destination, Obstacle};
 pub use verdict::{PolicyTold, Rank, SelectorTold, Verdict};
-pub use way::Way;
+pub use way::{Choice, Way};
 
 use self::ground::{Ground, View, with_clients};
 use super::Estate;

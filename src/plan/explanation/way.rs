@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::ground::Ground;
+use super::obstacles::Destination;
 use crate::api::Text;
 use crate::plan::evidence::Seen;
 use crate::values::Timestamp;
@@ -95,6 +96,18 @@ pub enum Way {
         #[serde(skip_serializing_if = "Option::is_none")]
         priority_above: Option<i32>,
     },
+}
+
+/// A way, with where it alone leads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// What is done, or waited for.
+    #[serde(flatten)]
+    pub way: Way,
+    /// Where the client is then; absent where that cannot be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leads_to: Option<Destination>,
 }
 
 /// What a way makes of the ground.
