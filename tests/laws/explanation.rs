@@ -119,6 +119,7 @@ fn take(world: &mut World, fleet: &str, client: &str, way: &Way) {
             }
             scope.as_array_mut().expect("a list").push(json!({"names": [client]}));
         }
+        Way::Resume { .. } => world.policies.retain(|policy| name(policy) != "clientfleet-halt"),
         Way::AddEntry { kind, name, field, value } => {
             let place = at(document(world, kind, name), field);
             if place.is_null() {

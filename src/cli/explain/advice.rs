@@ -36,18 +36,18 @@ fn one(obstacle: &Obstacle, is_further: bool, reader: &Reader) -> String {
 /// Where a way leads out of an obstacle.
 fn is(end: &Destination, obstacle: &Obstacle, reader: &Reader) -> String {
     let target = printable(end.target_version.as_deref().unwrap_or_default());
-    let state = match end.state {
-        "Distributing" => format!("Distributing {target}"),
-        "UpToDate" => format!("UpToDate, running {target}"),
+    let policy = end.policy.as_deref().filter(|_| end.policy != obstacle.policy);
+    let policy = policy.map(|policy| format!(" by policy {}", printable(policy)));
+    let policy = policy.unwrap_or_default();
+    match end.state {
+        "Distributing" => format!("Distributing {target}{policy}"),
+        "UpToDate" => format!("UpToDate, running {target}{policy}"),
         state => {
             let still = if state == obstacle.state { "still " } else { "" };
             let until = end.next_transition_time.map(|t| format!(" until {}", reader.moment(t)));
-            format!("{still}{state} ({}){}", end.reason, until.unwrap_or_default())
+            format!("{still}{state} ({}){policy}{}", end.reason, until.unwrap_or_default())
         }
-    };
-    let policy = end.policy.as_deref().filter(|_| end.policy != obstacle.policy);
-    let policy = policy.map(|policy| format!(" by policy {}", printable(policy)));
-    format!("{state}{}", policy.unwrap_or_default())
+    }
 }
 
 fn in_words(way: &Way, reader: &Reader) -> String {
@@ -68,14 +68,19 @@ fn in_words(way: &Way, reader: &Reader) -> String {
         Way::Report { field, from } => {
             format!("it reports its {field} so that it can be read, not {}", seen(from, reader))
         }
-        Way::ChangeField { kind, name, field, from, to } => {
+        Way::ChangeField { kind, name, field, from, to, governed_clients } => {
             let object = format!("{kind} {}", printable(name));
             let now = match from {
                 Seen::Count(_) => String::new(),
                 from => format!(" (now {})", value(from)),
             };
             match to {
-                Some(to) => format!("set {} of {object} to {}{now}", field_of(field), value(to)),
+                Some(to) => {
+                    let all = governed_clients.filter(|governed| *governed > 1);
+                    let all = all.map(|n| format!(", for all {n} clients that it governs"));
+                    let (field, to) = (field_of(field), value(to));
+                    format!("set {field} of {object} to {to}{now}{}", all.unwrap_or_default())
+                }
                 None if *from == Seen::Absent => format!("set {} of {object}", field_of(field)),
                 None => format!("change {} of {object}{now}", field_of(field)),
             }
@@ -94,6 +99,10 @@ fn in_words(way: &Way, reader: &Reader) -> String {
             seen(value, reader),
             field_of(field),
             printable(name)
+        ),
+        Way::Resume { namespace } => format!(
+            "clientfleet resume -n {}, which releases the emergency brake for all of the namespace",
+            printable(namespace)
         ),
         Way::MendPolicy { name, problems } => {
             let problems: Vec<_> = problems.iter().map(|problem| printable(problem)).collect();

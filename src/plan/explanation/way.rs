@@ -55,6 +55,10 @@ pub enum Way {
         /// What it should say; absent where that is for a person to say.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Seen>,
+        /// How many clients a policy governs that stops distributing nothing, and so may move as
+        /// well; absent where that is not known, and for other fields.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        governed_clients: Option<u32>,
     },
     /// A field, or a value from a list, is taken away.
     RemoveField {
@@ -77,6 +81,11 @@ pub enum Way {
         field: String,
         /// What is added.
         value: Seen,
+    },
+    /// The emergency brake is released, by `clientfleet resume`.
+    Resume {
+        /// The namespace that is halted.
+        namespace: String,
     },
     /// A policy is put right.
     MendPolicy {

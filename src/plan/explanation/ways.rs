@@ -2,7 +2,7 @@
 //! no more. Data, without advice on which of them is wise; and what each would make of the ground, as
 //! far as that can be said.
 
-use super::ground::{Ground, View};
+use super::ground::{Brake, Ground, View};
 use super::way::{Open, Way};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
@@ -95,6 +95,7 @@ fn change(
         field: field.to_owned(),
         from: from.into(),
         to: Some(to.into()),
+        governed_clients: None,
     };
     Open::to(way, move |ground| {
         if let Some(policy) = ground.policy_mut(&name) {
@@ -111,6 +112,7 @@ fn rethink(kind: &'static str, name: &Text, field: &str, from: impl Into<Seen>) 
         field: field.to_owned(),
         from: from.into(),
         to: None,
+        governed_clients: None,
     })
 }
 
@@ -120,6 +122,9 @@ fn without_policy() -> Vec<Open> {
 
 fn no_upgrade(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
     let policy = terms.policy;
+    if let Some(brake) = ground.brake.as_ref().filter(|brake| brake.name == policy.name) {
+        return vec![resume(brake.clone())];
+    }
     let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(ground.at);
     let leave = ground.policies.iter().find(is_next).map(|_| {
         let name = policy.name.clone();
@@ -128,11 +133,23 @@ fn no_upgrade(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
         })
     });
     let (from, to) = (policy.mode.as_str(), Mode::AutoUpgrade);
-    let upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
+    let mut upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
         policy.mode = to;
     });
-    let above = Open::unknown(Way::AddPolicy { priority_above: Some(policy.priority) });
-    leave.into_iter().chain([upgrade, above]).collect()
+    if let Way::ChangeField { governed_clients, .. } = &mut upgrade.way {
+        *governed_clients = ground.governed_by(&policy.name);
+    }
+    // Above the highest there is no priority.
+    let above = (policy.priority < i32::MAX).then_some(policy.priority);
+    let above = above.map(|above| Open::unknown(Way::AddPolicy { priority_above: Some(above) }));
+    leave.into_iter().chain([upgrade]).chain(above).collect()
+}
+
+fn resume(brake: Brake) -> Open {
+    let Brake { name, namespace } = brake;
+    Open::to(Way::Resume { namespace }, move |ground| {
+        ground.policies.retain(|policy| policy.name != name);
+    })
 }
 
 fn staged(view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
@@ -300,6 +317,7 @@ fn time_zone(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
         field,
         from: written.map(Text::as_str).into(),
         to: meant.as_deref().map(Seen::from),
+        governed_clients: None,
     };
     let is_own = own.is_some();
     let name = match meant {
