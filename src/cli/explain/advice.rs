@@ -15,13 +15,23 @@ pub(super) fn advice(told: &Explanation, reader: &Reader) -> String {
     let title = if is_there { "What would move it on" } else { "What would make it move" };
     let mut text = format!("{title}\n");
     for (place, obstacle) in told.would_move.iter().enumerate() {
-        text += &one(obstacle, place > 0, reader);
+        let before = place.checked_sub(1).and_then(|before| told.would_move.get(before));
+        text += &one(obstacle, &lead(before), reader);
     }
     text
 }
 
-fn one(obstacle: &Obstacle, is_further: bool, reader: &Reader) -> String {
-    let lead = if is_further { "  then " } else { "  " };
+/// What leads from the obstacle before to the next: where it has several ways out, the one that is
+/// followed.
+fn lead(before: Option<&Obstacle>) -> String {
+    const PLACES: [&str; 4] = ["first", "second", "third", "fourth"];
+    let Some(before) = before else { return "  ".to_owned() };
+    let followed = before.assumed.filter(|_| before.ways.len() > 1);
+    let followed = followed.and_then(|place| PLACES.get(place));
+    followed.map_or_else(|| "  then ".to_owned(), |place| format!("  then, by the {place}, "))
+}
+
+fn one(obstacle: &Obstacle, lead: &str, reader: &Reader) -> String {
     let label = format!("{lead}{}: ", obstacle.reason);
     let indent = " ".repeat(label.len());
     let choice = |Choice { way, leads_to }: &Choice| {
