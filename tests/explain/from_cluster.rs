@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::estate::{DAY, apply, json, namespace, of_examples, plane, transcript};
+use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
 /// The examples in a namespace of this name, and an empty one.
 fn estate() {
@@ -45,6 +45,34 @@ fn a_status_that_is_behind_is_told() {
     let text = transcript(DAY, &["explain", "BER-LT-001", "-n", "explained", "--at", night]);
     assert!(!text.contains("still says") && text.contains("Distributing"), "{text}");
 }
+
+#[test]
+fn a_status_of_the_past_is_told_though_it_says_the_same() {
+    estate();
+    let next_noon = "2026-11-25T12:00:00Z";
+    let text = transcript(next_noon, &["explain", "BER-LT-001", "-n", "explained"]);
+    assert!(text.contains("nextTransitionTime is overdue"), "{text}");
+
+    namespace("explained-edited");
+    apply(EDITED);
+    settle_at("explained-edited", DAY);
+    let explain = || transcript(DAY, &["explain", "pc", "-n", "explained-edited"]);
+    let text = explain();
+    assert!(!text.contains("is the controller running?"), "{text}");
+    apply(&EDITED.replace("Berlin", "Paris"));
+    let text = explain();
+    assert!(text.contains("computed from its fleet as it was before"), "{text}");
+
+    transcript(DAY, &["halt", "-n", "explained-edited", "--wait=false"]);
+    let text = explain();
+    assert!(text.contains("NoUpgrade: clientfleet resume -n explained-edited"), "{text}");
+}
+
+const EDITED: &str = "
+{apiVersion: clientfleet.dev/v1alpha1, kind: ClientFleet,
+ metadata: {name: edited, namespace: explained-edited},
+ spec: {packageVersion: '2', timeZone: Europe/Berlin, clients: [{name: pc, reported: {version: '1'}}]}}
+";
 
 #[test]
 fn who_is_not_found_is_told_where() {

@@ -1,5 +1,5 @@
 //! `clientfleet explain` through the real binary: from files, and against the real API server; each
-//! rule, each verdict on a policy, the examples, errors.
+//! rule, each verdict on a policy, what would move a client, the examples, errors.
 
 #[path = "../decision/case.rs"]
 #[allow(dead_code)]
@@ -14,3 +14,4 @@ mod from_files;
 #[allow(dead_code)]
 mod rows;
 mod verdicts;
+mod ways;

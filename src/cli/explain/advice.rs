@@ -4,7 +4,7 @@ use super::headline::seen;
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::Reader;
 use crate::plan::evidence::Seen;
-use crate::plan::explanation::{Explanation, Obstacle, Way};
+use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Way};
 
 /// The obstacles, one below the other, each with its ways; empty where nothing is in the way.
 pub(super) fn advice(told: &Explanation, reader: &Reader) -> String {
@@ -15,27 +15,49 @@ pub(super) fn advice(told: &Explanation, reader: &Reader) -> String {
     let title = if is_there { "What would move it on" } else { "What would make it move" };
     let mut text = format!("{title}\n");
     for (place, obstacle) in told.would_move.iter().enumerate() {
-        text += &one(obstacle, place > 0, reader);
-    }
-    if let Some(end) = &told.leads_to {
-        let target = end.target_version.as_deref().map(|target| format!(" {}", printable(target)));
-        let state = match (end.state, target) {
-            ("UpToDate", Some(target)) => format!("UpToDate, running{target}"),
-            (state, target) => format!("{state}{}", target.unwrap_or_default()),
-        };
-        let policy = end.policy.as_deref().filter(|_| end.policy != told.decision.policy);
-        let policy = policy.map(|policy| format!(" by policy {}", printable(policy)));
-        text += &format!("  then it is {state}{}\n", policy.unwrap_or_default());
+        let before = place.checked_sub(1).and_then(|before| told.would_move.get(before));
+        text += &one(obstacle, &lead(before), reader);
     }
     text
 }
 
-fn one(obstacle: &Obstacle, is_further: bool, reader: &Reader) -> String {
-    let lead = if is_further { "  then " } else { "  " };
+/// What leads from the obstacle before to the next: where it has several ways out, the one that is
+/// followed.
+fn lead(before: Option<&Obstacle>) -> String {
+    const PLACES: [&str; 4] = ["first", "second", "third", "fourth"];
+    let Some(before) = before else { return "  ".to_owned() };
+    let followed = before.assumed.filter(|_| before.ways.len() > 1);
+    let followed = followed.and_then(|place| PLACES.get(place));
+    followed.map_or_else(|| "  then ".to_owned(), |place| format!("  then, by the {place}, "))
+}
+
+fn one(obstacle: &Obstacle, lead: &str, reader: &Reader) -> String {
     let label = format!("{lead}{}: ", obstacle.reason);
     let indent = " ".repeat(label.len());
-    let ways: Vec<String> = obstacle.ways.iter().map(|way| in_words(way, reader)).collect();
+    let choice = |Choice { way, leads_to }: &Choice| {
+        let end =
+            leads_to.as_ref().map(|end| format!(": then it is {}", is(end, obstacle, reader)));
+        format!("{}{}", in_words(way, reader), end.unwrap_or_default())
+    };
+    let ways: Vec<String> = obstacle.ways.iter().map(choice).collect();
     format!("{label}{}\n", ways.join(&format!("\n{indent}or ")))
+}
+
+/// Where a way leads out of an obstacle.
+fn is(end: &Destination, obstacle: &Obstacle, reader: &Reader) -> String {
+    let target = printable(end.target_version.as_deref().unwrap_or_default());
+    let policy = end.policy.as_deref().filter(|_| end.policy != obstacle.policy);
+    let policy = policy.map(|policy| format!(" by policy {}", printable(policy)));
+    let policy = policy.unwrap_or_default();
+    match end.state {
+        "Distributing" => format!("Distributing {target}{policy}"),
+        "UpToDate" => format!("UpToDate, running {target}{policy}"),
+        state => {
+            let still = if state == obstacle.state { "still " } else { "" };
+            let until = end.next_transition_time.map(|t| format!(" until {}", reader.moment(t)));
+            format!("{still}{state} ({}){policy}{}", end.reason, until.unwrap_or_default())
+        }
+    }
 }
 
 fn in_words(way: &Way, reader: &Reader) -> String {
@@ -56,14 +78,19 @@ fn in_words(way: &Way, reader: &Reader) -> String {
         Way::Report { field, from } => {
             format!("it reports its {field} so that it can be read, not {}", seen(from, reader))
         }
-        Way::ChangeField { kind, name, field, from, to } => {
+        Way::ChangeField { kind, name, field, from, to, governed_clients } => {
             let object = format!("{kind} {}", printable(name));
             let now = match from {
                 Seen::Count(_) => String::new(),
                 from => format!(" (now {})", value(from)),
             };
             match to {
-                Some(to) => format!("set {} of {object} to {}{now}", field_of(field), value(to)),
+                Some(to) => {
+                    let all = governed_clients.filter(|governed| *governed > 1);
+                    let all = all.map(|n| format!(", for all {n} clients that it governs"));
+                    let (field, to) = (field_of(field), value(to));
+                    format!("set {field} of {object} to {to}{now}{}", all.unwrap_or_default())
+                }
                 None if *from == Seen::Absent => format!("set {} of {object}", field_of(field)),
                 None => format!("change {} of {object}{now}", field_of(field)),
             }
@@ -82,6 +109,10 @@ fn in_words(way: &Way, reader: &Reader) -> String {
             seen(value, reader),
             field_of(field),
             printable(name)
+        ),
+        Way::Resume { namespace } => format!(
+            "clientfleet resume -n {}, which releases the emergency brake for all of the namespace",
+            printable(namespace)
         ),
         Way::MendPolicy { name, problems } => {
             let problems: Vec<_> = problems.iter().map(|problem| printable(problem)).collect();

@@ -23,6 +23,10 @@ pub(super) struct Wanted {
     pub fleet: Option<String>,
     pub client: String,
     folded: String,
+    /// All that was written, where slashes have parted it: they may be a part of a client's name.
+    whole: Option<String>,
+    /// Where a client of that name is meant.
+    beside: Option<String>,
 }
 
 impl Wanted {
@@ -45,7 +49,8 @@ impl Wanted {
         {
             let (inside, beside) = (printable(inside), printable(beside));
             return Err(Failure::input(format!(
-                "the name says namespace {inside} and --namespace says {beside}: leave one out"
+                "the name says namespace {inside} and --namespace says {beside}: leave one out, or \
+                 name the fleet with --fleet if the slashes are a part of the client's name"
             )));
         }
         let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
@@ -54,11 +59,19 @@ impl Wanted {
             fleet: owned(named.or(fleet)),
             client: client.to_owned(),
             folded: fold_case(client),
+            whole: named.map(|_| text.to_owned()),
+            beside: place.namespace.clone(),
         })
     }
 
     fn is_name(&self, client: &Client) -> bool {
         client.name.as_str() == self.client
+    }
+
+    /// Whether all that was written is the client's name.
+    fn is_whole(&self, client: &Client, namespace: &str) -> bool {
+        self.whole.as_deref() == Some(client.name.as_str())
+            && self.beside.as_deref().is_none_or(|beside| beside == namespace)
     }
 
     fn is_computer(&self, client: &Client) -> bool {
@@ -92,6 +105,8 @@ pub(super) struct Search {
     fleets: Vec<Live<ClientFleet>>,
     by_name: Vec<(String, Hit)>,
     by_computer: Vec<(String, Hit)>,
+    /// Those with slashes in their name, where all that was written is that name.
+    by_whole: Vec<(String, Hit)>,
     /// Names and computers that were not meant.
     others: Vec<Text>,
     /// Where else somebody of that name is.
@@ -121,18 +136,23 @@ impl Search {
         let mut kept = Vec::new();
         for client in clients {
             let (is_name, is_computer) = (wanted.is_name(&client), wanted.is_computer(&client));
-            if !is_name && !is_computer {
+            let is_whole = wanted.is_whole(&client, &namespace);
+            if !is_name && !is_computer && !is_whole {
                 self.note(&client);
                 continue;
             }
-            if !is_meant {
+            if !is_meant && !is_whole {
                 self.elsewhere.push(format!("{namespace}/{fleet}/{}", client.name));
                 continue;
             }
             let row = rows.iter().position(|row| row.name == client.name);
             let stored = row.map(|place| rows.swap_remove(place));
             let hit = Hit { fleet: fleet.clone(), name: client.name.clone(), stored };
-            let hits = if is_name { &mut self.by_name } else { &mut self.by_computer };
+            let hits = match (is_meant && is_name, is_meant && is_computer) {
+                (true, _) => &mut self.by_name,
+                (false, true) => &mut self.by_computer,
+                (false, false) => &mut self.by_whole,
+            };
             hits.push((namespace.clone(), hit));
             kept.push(client);
         }
@@ -142,8 +162,9 @@ impl Search {
 
     /// Where somebody is found.
     pub fn namespaces(&self) -> BTreeSet<String> {
-        let hits = if self.by_name.is_empty() { &self.by_computer } else { &self.by_name };
-        hits.iter().map(|(namespace, _)| namespace.clone()).collect()
+        let hits = [&self.by_name, &self.by_computer, &self.by_whole];
+        let hits = hits.into_iter().find(|hits| !hits.is_empty()).into_iter().flatten();
+        hits.map(|(namespace, _)| namespace.clone()).collect()
     }
 
     fn note(&mut self, client: &Client) {
@@ -152,10 +173,12 @@ impl Search {
         self.others.extend([Some(client.name.clone()), computer].into_iter().flatten());
     }
 
-    /// What was meant, by namespace: those of that name, or else those on a computer of that name.
+    /// What was meant, by namespace: those of that name, or else those on a computer of that name, or
+    /// else those of whose name the slashes are a part.
     pub fn hits(self, wanted: &Wanted, place: &str) -> Result<BTreeMap<String, Found>, Failure> {
-        let Self { fleets, by_name, by_computer, others, elsewhere, .. } = self;
-        let hits = if by_name.is_empty() { by_computer } else { by_name };
+        let Self { fleets, by_name, by_computer, by_whole, others, elsewhere, .. } = self;
+        let hits = [by_name, by_computer, by_whole].into_iter().find(|hits| !hits.is_empty());
+        let hits = hits.unwrap_or_default();
         if hits.is_empty() {
             return Err(nobody(wanted, place, &others, &elsewhere, &fleets));
         }
@@ -192,7 +215,10 @@ fn nobody(
     let unknown = wanted.fleet.as_deref().filter(|fleet| !known.contains(fleet));
     let (what, meant) = match (unknown, &wanted.fleet) {
         (Some(fleet), _) => {
-            (format!("there is no ClientFleet {} {place}", printable(fleet)), near(fleet, known))
+            let whole =
+                wanted.whole.as_deref().map(|w| format!(", and no client {}", printable(w)));
+            let fleet_gone = format!("there is no ClientFleet {} {place}", printable(fleet));
+            (fleet_gone + &whole.unwrap_or_default(), near(fleet, known))
         }
         (None, Some(fleet)) => {
             let fleet = printable(fleet);

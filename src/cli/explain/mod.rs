@@ -79,12 +79,12 @@ enum Format {
 /// Explains.
 pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Failure> {
     let wanted = Wanted::read(&asked.client, asked.fleet.as_deref(), &asked.place)?;
+    let at = asked.at.unwrap_or(around.now);
     let source = if asked.local {
-        Source::files(&asked.files, &wanted)?
+        Source::files(&asked.files, &wanted, at)?
     } else {
         Source::cluster(&asked.connection, &asked.place, &wanted).await?
     };
-    let at = asked.at.unwrap_or(around.now);
     let remarks = source.remarks.clone();
     let found = source.found(&wanted)?;
     let explanations = explain(found, at);

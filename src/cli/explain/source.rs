@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use kube::Api;
 
 use super::find::{Found, Search, Wanted};
-use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
+use crate::api::{ClientFleet, Kind, Text, UpgradePolicy, admission};
 use crate::cli::cluster::{Cluster, Reach, Where, failure};
 use crate::cli::objects::{self, Object};
 use crate::cli::{Failure, WRONG_INPUT, files};
 use crate::connection::Connection;
-use crate::plan::{Live, ObservedPolicy};
+use crate::plan::{Estate, Live, ObservedPolicy, settle};
+use crate::values::Timestamp;
 
 /// What was read.
 #[derive(Debug)]
@@ -62,8 +64,8 @@ impl Source {
         Ok(Self { search, policies, place, remarks })
     }
 
-    /// Reads files.
-    pub fn files(paths: &[PathBuf], wanted: &Wanted) -> Result<Self, Failure> {
+    /// Reads files. How many clients a policy governs is planned, as no status tells.
+    pub fn files(paths: &[PathBuf], wanted: &Wanted, at: Timestamp) -> Result<Self, Failure> {
         let findings = objects::find(&files::read(paths, &mut io::stdin().lock()));
         if !findings.problems.is_empty() {
             return Err(Failure { messages: findings.problems, code: WRONG_INPUT });
@@ -72,18 +74,27 @@ impl Source {
         let mut remarks: String =
             passed_over.map(|object| format!("passed over: {object}\n")).collect();
         let mut search = Search::default();
-        let mut policies: BTreeMap<String, Vec<ObservedPolicy>> = BTreeMap::new();
+        let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
         for object in &findings.objects {
+            let estate = estates.entry(object.identity.namespace.clone()).or_default();
             match object.identity.kind {
-                Kind::ClientFleet => search.add(read(object)?, wanted),
+                Kind::ClientFleet => {
+                    let fleet: Live<ClientFleet> = read(object)?;
+                    estate.fleets.push(Arc::new(fleet.clone().into()));
+                    search.add(fleet, wanted);
+                }
                 Kind::UpgradePolicy => {
                     let policy: Live<UpgradePolicy> = read(object)?;
-                    let namespace = object.identity.namespace.clone();
-                    policies.entry(namespace).or_default().push(policy.into());
+                    estate.policies.push(Arc::new(policy.into()));
                 }
             }
         }
         remarks += &search.remarks;
+        let mut policies = BTreeMap::new();
+        for namespace in search.namespaces() {
+            let estate = estates.remove(&namespace).unwrap_or_default();
+            policies.insert(namespace, with_planned_statuses(&estate, at));
+        }
         Ok(Self { search, policies, place: "in these files".to_owned(), remarks })
     }
 
@@ -95,6 +106,15 @@ impl Source {
         }
         Ok(found.into_values().collect())
     }
+}
+
+fn with_planned_statuses(estate: &Estate, at: Timestamp) -> Vec<ObservedPolicy> {
+    let mut planned: BTreeMap<Text, _> = settle(estate, at).policies.into_iter().collect();
+    let with_status = |policy: &Arc<ObservedPolicy>| match planned.remove(policy.name()) {
+        Some(status) => policy.with_status(status),
+        None => policy.as_ref().clone(),
+    };
+    estate.policies.iter().map(with_status).collect()
 }
 
 /// Reads a fleet that is named, and the one that it takes its package from.

@@ -130,8 +130,16 @@ impl Telling<'_> {
         let Some(stored) = &told.stored else {
             return Some("not written yet: is the controller running?".to_owned());
         };
+        if stored.agrees && !stored.is_current {
+            return Some(
+                "computed from its fleet as it was before the last change: is the controller running?"
+                    .to_owned(),
+            );
+        }
         if stored.agrees {
-            return None;
+            let passed = stored.next_transition_time.filter(|next| *next <= self.reader.now)?;
+            let next = self.reader.next(passed);
+            return Some(format!("its nextTransitionTime is {next}: is the controller running?"));
         }
         let reason = stored.reason.as_deref().map(|reason| format!(" ({})", printable(reason)));
         let since = stored.since.map(|since| format!(" since {}", self.reader.moment(since)));

@@ -5,6 +5,7 @@ use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
 use crate::plan::facts::{Facts, Package, carrier};
 use crate::plan::fleet::Zones;
+use crate::plan::observed::ObservedPolicy;
 use crate::plan::outlook::Contenders;
 use crate::plan::policy::Policy;
 use crate::plan::rules::Case;
@@ -21,8 +22,36 @@ pub(super) struct Ground {
     pub fleet: ClientFleetSpec,
     /// The fleet that its `packageFrom` names, if it is there and can be read; without clients.
     pub source: Option<ClientFleetSpec>,
+    /// How many clients each of the policies governs, where their statuses tell.
+    pub governed: Vec<(Text, u32)>,
+    /// The one of the policies that is the emergency brake.
+    pub brake: Option<Brake>,
     pub at: Timestamp,
     pub absence_counts: bool,
+}
+
+/// The policy that `clientfleet halt` writes, and `clientfleet resume` removes.
+#[derive(Clone, Debug)]
+pub(super) struct Brake {
+    pub name: Text,
+    pub namespace: String,
+}
+
+impl Brake {
+    /// That policy, if it is one: by its name and by who manages it, as `resume` knows it.
+    pub fn of(policy: &ObservedPolicy) -> Option<Self> {
+        let is_ours = policy.label("app.kubernetes.io/managed-by") == Some("clientfleet");
+        let is_it = is_ours && policy.name() == "clientfleet-halt";
+        is_it.then(|| Self { name: policy.name().into(), namespace: policy.namespace().to_owned() })
+    }
+}
+
+/// How many clients a policy governs, as far as its status is about what it asks for now.
+pub(super) fn governed(policy: &ObservedPolicy) -> Option<(Text, u32)> {
+    let status = &policy.previous.as_ref()?.kept;
+    let is_current = status.observed_generation == Some(policy.generation());
+    let governed = status.governed_clients.filter(|_| is_current)?;
+    Some((policy.name().into(), governed))
 }
 
 /// All of a fleet's spec but its clients.
@@ -103,6 +132,11 @@ impl Ground {
             self.carrier()?;
             self.source.as_mut()
         }
+    }
+
+    /// How many clients a policy governs, where it is known.
+    pub fn governed_by(&self, name: &Text) -> Option<u32> {
+        self.governed.iter().find(|(policy, _)| policy == name).map(|(_, governed)| *governed)
     }
 
     /// Waits until `t`, in which the client is seen again.

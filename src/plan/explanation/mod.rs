@@ -21,9 +21,9 @@ pub use ahead::{Ahead, Opening};
 pub use client::{ClientTold, PackageTold, ZoneSource, ZoneTold};
 pub use obstacles::{Destination, Obstacle};
 pub use verdict::{PolicyTold, Rank, SelectorTold, Verdict};
-pub use way::Way;
+pub use way::{Choice, Way};
 
-use self::ground::{Ground, View, with_clients};
+use self::ground::{Brake, Ground, View, governed, with_clients};
 use super::Estate;
 use super::evidence::Seen;
 use super::facts::Facts;
@@ -109,6 +109,9 @@ pub struct Stored {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// When it says that the offer changes next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_transition_time: Option<Timestamp>,
     /// Whether it says what is decided here.
     pub agrees: bool,
     /// Whether it was computed from the fleet's present generation.
@@ -203,11 +206,14 @@ impl<'a> Explainer<'a> {
     ) -> Ground {
         let source = package_from(fleet).and_then(|name| self.fleet(name));
         let source = source.and_then(|source| source.spec.as_ref().ok());
+        let observed = || self.estate.policies.iter().map(Arc::as_ref);
         Ground {
             policies,
             fleet_name: fleet.name().into(),
             fleet: with_clients(spec, vec![client.clone()]),
             source: source.map(|source| with_clients(source, Vec::new())),
+            governed: observed().filter_map(governed).collect(),
+            brake: observed().find_map(Brake::of),
             at: self.at,
             absence_counts: true,
         }
@@ -258,6 +264,7 @@ fn compare(stored: &ClientStatus, row: &ClientStatus, fleet: &ObservedFleet) -> 
         state: stored.state.to_string(),
         reason: Some(stored.reason.to_string()).filter(|reason| !reason.is_empty()),
         since: stored.last_transition_time,
+        next_transition_time: stored.next_transition_time,
         agrees: said(stored) == said(row),
         is_current: generation == Some(fleet.generation()),
     }

@@ -1,13 +1,14 @@
-//! What is in a client's way, one obstacle after the other: decides, takes the first way out whose
-//! outcome can be said, and decides again.
+//! What is in a client's way, one obstacle after the other: decides, says what each way out leads to
+//! by deciding again, and goes on from the first whose outcome can be said.
 
 use serde::Serialize;
 
 use super::ground::Ground;
-use super::way::{Open, Way};
+use super::way::{Choice, Open};
 use super::ways::ways;
 use crate::api::Text;
-use crate::plan::rules::{TARGET_KNOWN_FROM, decide};
+use crate::plan::outlook::outlook;
+use crate::plan::rules::{Rule, TARGET_KNOWN_FROM, decide};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
@@ -24,14 +25,14 @@ pub struct Obstacle {
     /// The policy that governs then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// The ways out of it; any of them will do.
-    pub ways: Vec<Way>,
+    /// The ways out of it, each with where it leads.
+    pub ways: Vec<Choice>,
     /// Which of them is assumed to be taken in what follows; absent: what follows cannot be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assumed: Option<usize>,
 }
 
-/// Where a client is once nothing is in its way.
+/// Where a client is once a way is taken.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destination {
@@ -47,40 +48,55 @@ pub struct Destination {
     /// The version to run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_version: Option<Text>,
+    /// When it is offered something by itself; told only of one that is offered nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_transition_time: Option<Timestamp>,
 }
 
-/// No client has more in its way; waiting for a calendar of policies can go on.
+/// No client has more in its way.
 const MOST: usize = 12;
 
 /// What is in the way on this ground, and where the client is after it, where that can be said.
 pub(super) fn find(mut ground: Ground) -> (Vec<Obstacle>, Option<Destination>) {
     let mut obstacles = Vec::new();
     while obstacles.len() < MOST {
-        let Here { rule, is_offered, has_arrived, destination, open } = look(&ground);
+        let Here { rule, destination, open } = look(&ground);
+        let is_offered = rule.state == State::Distributing;
         if is_offered && obstacles.is_empty() {
             return (obstacles, None);
         }
+        let has_arrived = is_offered || rule.state == State::UpToDate;
         if has_arrived && !obstacles.is_empty() {
             return (obstacles, Some(destination));
         }
-        let assumed = open.iter().position(|open| open.then.is_some()).filter(|_| !has_arrived);
-        let (ways, mut outcomes): (Vec<Way>, Vec<_>) =
-            open.into_iter().map(|Open { way, then }| (way, then)).unzip();
+        let (ways, mut grounds): (Vec<Choice>, Vec<_>) =
+            open.into_iter().map(|open| taken(open, &ground)).unzip();
+        let assumed = grounds.iter().position(Option::is_some).filter(|_| !has_arrived);
         let Destination { state, reason, policy, .. } = destination;
+        let rule = rule.number;
         obstacles.push(Obstacle { rule, state, reason, policy, ways, assumed });
-        match assumed.and_then(|at| outcomes.swap_remove(at)) {
-            Some(then) => then(&mut ground),
+        match assumed.and_then(|at| grounds.swap_remove(at)) {
+            Some(next) => ground = next,
             None => break,
         }
     }
     (obstacles, None)
 }
 
+/// A way with where it leads, and the ground once it is taken, where that can be said.
+fn taken(Open { way, then }: Open, ground: &Ground) -> (Choice, Option<Ground>) {
+    let next = then.map(|then| {
+        let mut next = ground.clone();
+        then(&mut next);
+        next
+    });
+    let leads_to = next.as_ref().map(|next| look(next).destination);
+    (Choice { way, leads_to }, next)
+}
+
 /// What is decided on a ground.
 struct Here {
-    rule: u8,
-    is_offered: bool,
-    has_arrived: bool,
+    rule: &'static Rule,
     destination: Destination,
     open: Vec<Open>,
 }
@@ -90,16 +106,16 @@ fn look(ground: &Ground) -> Here {
         let case = view.case();
         let rule = decide(&case);
         let target = case.target().filter(|_| rule.number >= TARGET_KNOWN_FROM);
+        let next = outlook(&case, rule, view.contenders).next_transition;
         Here {
-            rule: rule.number,
-            is_offered: rule.state == State::Distributing,
-            has_arrived: matches!(rule.state, State::Distributing | State::UpToDate),
+            rule,
             destination: Destination {
                 at: ground.at,
                 state: rule.state.as_str(),
                 reason: rule.reason.as_str(),
                 policy: case.terms.map(|terms| terms.policy.name.clone()),
                 target_version: target.map(|target| target.version.text.clone()),
+                next_transition_time: next.filter(|_| rule.state != State::Distributing),
             },
             open: ways(ground, view, rule),
         }

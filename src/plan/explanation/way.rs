@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::ground::Ground;
+use super::obstacles::Destination;
 use crate::api::Text;
 use crate::plan::evidence::Seen;
 use crate::values::Timestamp;
@@ -54,6 +55,10 @@ pub enum Way {
         /// What it should say; absent where that is for a person to say.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Seen>,
+        /// How many clients a policy governs that stops distributing nothing, and so may move as
+        /// well; absent where that is not known, and for other fields.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        governed_clients: Option<u32>,
     },
     /// A field, or a value from a list, is taken away.
     RemoveField {
@@ -77,6 +82,11 @@ pub enum Way {
         /// What is added.
         value: Seen,
     },
+    /// The emergency brake is released, by `clientfleet resume`.
+    Resume {
+        /// The namespace that is halted.
+        namespace: String,
+    },
     /// A policy is put right.
     MendPolicy {
         /// Its name.
@@ -95,6 +105,18 @@ pub enum Way {
         #[serde(skip_serializing_if = "Option::is_none")]
         priority_above: Option<i32>,
     },
+}
+
+/// A way, with where it alone leads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choice {
+    /// What is done, or waited for.
+    #[serde(flatten)]
+    pub way: Way,
+    /// Where the client is then; absent where that cannot be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leads_to: Option<Destination>,
 }
 
 /// What a way makes of the ground.

@@ -2,34 +2,57 @@
 //! no more. Data, without advice on which of them is wise; and what each would make of the ground, as
 //! far as that can be said.
 
-use super::ground::{Ground, View};
+use super::ground::{Brake, Ground, View};
 use super::way::{Open, Way};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
 use crate::plan::evidence::Seen;
 use crate::plan::facts::given;
-use crate::plan::outlook::{earlier, outlook};
+use crate::plan::outlook::outlook;
 use crate::plan::policy::Policy;
-use crate::plan::rules::{Case, Rule};
-use crate::plan::state::Reason;
+use crate::plan::rules::{Case, Rule, decide};
+use crate::plan::state::{Reason, State};
 use crate::plan::terms::Terms;
 use crate::plan::version::Spelled;
-use crate::values::{TimeRange, Zone};
+use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
 
 const FLEET: &str = "ClientFleet";
 const POLICY: &str = "UpgradePolicy";
 
-/// The ways out of what `rule` has decided, those that keep the most as it is first.
+/// The ways out of what `rule` has decided: to wait, where time alone brings an offer, and then those
+/// that keep the most as it is first.
 pub(super) fn ways(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
+    let wait = offered_by_itself(view, rule).map(Open::wait);
+    wait.into_iter().chain(changes(ground, view, rule)).collect()
+}
+
+/// When the client is offered something if nothing is changed: an end or a beginning that brings it
+/// nothing is nothing to wait for.
+fn offered_by_itself(view: &View<'_>, rule: &'static Rule) -> Option<Timestamp> {
     let case = view.case();
-    let Some(terms) = case.terms else { return without_policy(ground) };
+    if rule.state == State::Distributing {
+        return None;
+    }
+    outlook(&case, rule, view.contenders).next_transition.or_else(|| {
+        // An opening out of sight.
+        let closed = case.terms.filter(|_| rule.state == State::Waiting)?;
+        let at = closed.next_opening(case.at)?;
+        let terms = view.contenders.governing(at);
+        let then = Case { at, terms, absence_counts: false, ..case };
+        (decide(&then).state == State::Distributing).then_some(at)
+    })
+}
+
+fn changes(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
+    let case = view.case();
+    let Some(terms) = case.terms else { return without_policy() };
     match rule.reason {
-        Reason::NoMatchingPolicy => without_policy(ground),
+        Reason::NoMatchingPolicy => without_policy(),
         Reason::PolicyInvalid => {
             let Policy { name, problems, .. } = terms.policy;
             let mend = Way::MendPolicy { name: name.clone(), problems: problems.clone() };
-            [Open::unknown(mend)].into_iter().chain(policy_ends(terms)).collect()
+            vec![Open::unknown(mend)]
         }
         Reason::OtherVersionStaged => staged(view, terms),
         Reason::NoUpgrade => no_upgrade(ground, terms),
@@ -48,12 +71,11 @@ pub(super) fn ways(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec
         Reason::PackageUnavailable => unavailable(ground, view, terms),
         Reason::InstallFailed => failed(&case),
         Reason::PolicySuspended => {
-            let resume = change(terms.policy, "spec.suspend", true, false, |p| p.suspended = false);
-            [resume].into_iter().chain(policy_ends(terms)).collect()
+            vec![change(terms.policy, "spec.suspend", true, false, |p| p.suspended = false)]
         }
         Reason::TimeZoneUnknown => time_zone(ground, terms),
         Reason::DistributionEnded => ended(terms),
-        Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => closed(view, terms, rule),
+        Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => closed(&case, terms, rule),
         Reason::UpgradeOffered | Reason::DowngradeOffered => Vec::new(),
     }
 }
@@ -73,6 +95,7 @@ fn change(
         field: field.to_owned(),
         from: from.into(),
         to: Some(to.into()),
+        governed_clients: None,
     };
     Open::to(way, move |ground| {
         if let Some(policy) = ground.policy_mut(&name) {
@@ -89,25 +112,19 @@ fn rethink(kind: &'static str, name: &Text, field: &str, from: impl Into<Seen>) 
         field: field.to_owned(),
         from: from.into(),
         to: None,
+        governed_clients: None,
     })
 }
 
-fn policy_ends(terms: &Terms<'_>) -> Option<Open> {
-    terms.policy.effective_until.map(Open::wait)
-}
-
-fn without_policy(ground: &Ground) -> Vec<Open> {
-    let begins = |policy: &Policy| {
-        let from = policy.effective_from.filter(|&from| from > ground.at)?;
-        policy.is_effective(from).then_some(from)
-    };
-    let begins = ground.policies.iter().filter_map(begins).min();
-    let add = Open::unknown(Way::AddPolicy { priority_above: None });
-    begins.map(Open::wait).into_iter().chain([add]).collect()
+fn without_policy() -> Vec<Open> {
+    vec![Open::unknown(Way::AddPolicy { priority_above: None })]
 }
 
 fn no_upgrade(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
     let policy = terms.policy;
+    if let Some(brake) = ground.brake.as_ref().filter(|brake| brake.name == policy.name) {
+        return vec![resume(brake.clone())];
+    }
     let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(ground.at);
     let leave = ground.policies.iter().find(is_next).map(|_| {
         let name = policy.name.clone();
@@ -116,11 +133,23 @@ fn no_upgrade(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
         })
     });
     let (from, to) = (policy.mode.as_str(), Mode::AutoUpgrade);
-    let upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
+    let mut upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
         policy.mode = to;
     });
-    let above = Open::unknown(Way::AddPolicy { priority_above: Some(policy.priority) });
-    policy_ends(terms).into_iter().chain(leave).chain([upgrade, above]).collect()
+    if let Way::ChangeField { governed_clients, .. } = &mut upgrade.way {
+        *governed_clients = ground.governed_by(&policy.name);
+    }
+    // Above the highest there is no priority.
+    let above = (policy.priority < i32::MAX).then_some(policy.priority);
+    let above = above.map(|above| Open::unknown(Way::AddPolicy { priority_above: Some(above) }));
+    leave.into_iter().chain([upgrade]).chain(above).collect()
+}
+
+fn resume(brake: Brake) -> Open {
+    let Brake { name, namespace } = brake;
+    Open::to(Way::Resume { namespace }, move |ground| {
+        ground.policies.retain(|policy| policy.name != name);
+    })
 }
 
 fn staged(view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
@@ -219,7 +248,6 @@ fn withdrawn(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
     if let (Some(from), Some(source)) = (&ground.fleet.package_from, &ground.source) {
         back(&from.name, source, false);
     }
-    ways.extend(policy_ends(terms));
     ways
 }
 
@@ -260,7 +288,6 @@ fn unavailable(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open>
         ways.extend(package(ground));
     }
     ways.extend(other_target(ground, view, terms));
-    ways.extend(policy_ends(terms));
     ways
 }
 
@@ -272,7 +299,7 @@ fn failed(case: &Case<'_>) -> Vec<Open> {
             }
         })
     });
-    case.retry_from().map(Open::wait).into_iter().chain(clear).collect()
+    clear.into_iter().collect()
 }
 
 fn time_zone(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
@@ -290,6 +317,7 @@ fn time_zone(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
         field,
         from: written.map(Text::as_str).into(),
         to: meant.as_deref().map(Seen::from),
+        governed_clients: None,
     };
     let is_own = own.is_some();
     let name = match meant {
@@ -307,52 +335,65 @@ fn time_zone(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
 }
 
 fn ended(terms: &Terms<'_>) -> Vec<Open> {
-    let policy = terms.policy;
-    let end = policy.range.not_after().map(|end| {
-        let name = policy.name.clone();
-        let way = Way::RemoveField {
-            kind: POLICY,
-            name: name.clone(),
-            field: "spec.distribution.notAfter".to_owned(),
-            value: end.into(),
-        };
-        Open::to(way, move |ground| {
-            if let Some(policy) = ground.policy_mut(&name) {
-                policy.range = without_end(&policy.range);
-            }
-        })
-    });
-    end.into_iter().chain(policy_ends(terms)).collect()
-}
-
-fn without_end(range: &TimeRange) -> TimeRange {
-    let (windows, exclusions) = (range.windows().to_vec(), range.exclusions().to_vec());
-    TimeRange::new(range.not_before(), None, windows, exclusions)
-}
-
-/// Distribution opens by itself, if no other policy comes to govern before.
-fn closed(view: &View<'_>, terms: &Terms<'_>, rule: &'static Rule) -> Vec<Open> {
-    let case = view.case();
     let Policy { name, range, .. } = terms.policy;
-    let offered = outlook(&case, rule, view.contenders).next_transition;
-    let opens =
-        offered.or_else(|| earlier(terms.next_opening(case.at), terms.policy.effective_until));
-    let remove = |field: String, value: Seen| {
-        Open::unknown(Way::RemoveField { kind: POLICY, name: name.clone(), field, value })
+    let Some(end) = range.not_after() else {
+        let exclusions = Seen::Count(range.exclusions().len());
+        return vec![rethink(POLICY, name, "spec.distribution.exclusions", exclusions)];
     };
+    let field = "spec.distribution.notAfter".to_owned();
+    vec![remove(terms.policy, field, end, |range| {
+        TimeRange::new(range.not_before(), None, range.windows().to_vec(), kept(range, None))
+    })]
+}
+
+/// A limit of a policy's time range that is taken away, and the range without it.
+fn remove(
+    policy: &Policy,
+    field: String,
+    value: impl Into<Seen>,
+    without: impl FnOnce(&TimeRange) -> TimeRange + 'static,
+) -> Open {
+    let name = policy.name.clone();
+    let way = Way::RemoveField { kind: POLICY, name: name.clone(), field, value: value.into() };
+    Open::to(way, move |ground| {
+        if let Some(policy) = ground.policy_mut(&name) {
+            policy.range = without(&policy.range);
+        }
+    })
+}
+
+/// A range's exclusions but the one of this name.
+fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
+    let exclusions = range.exclusions().iter();
+    exclusions.filter(|e| Some(e.name.as_str()) != without).cloned().collect()
+}
+
+/// What keeps distribution closed.
+fn closed(case: &Case<'_>, terms: &Terms<'_>, rule: &'static Rule) -> Vec<Open> {
+    let Policy { name, range, .. } = terms.policy;
     let open = match rule.reason {
         Reason::NotStarted => {
-            remove("spec.distribution.notBefore".to_owned(), range.not_before().into())
+            let field = "spec.distribution.notBefore".to_owned();
+            remove(terms.policy, field, range.not_before(), |range| {
+                let windows = range.windows().to_vec();
+                TimeRange::new(None, range.not_after(), windows, kept(range, None))
+            })
         }
         Reason::Excluded => {
-            let exclusion = terms.exclusion_at(case.at).map(|exclusion| exclusion.name.as_str());
-            let place = exclusion.unwrap_or_default();
-            remove(format!("spec.distribution.exclusions[{place}]"), exclusion.into())
+            let exclusion = terms.exclusion_at(case.at).map(|exclusion| exclusion.name.clone());
+            let place = exclusion.as_deref().unwrap_or_default();
+            let field = format!("spec.distribution.exclusions[{place}]");
+            let value = Seen::from(exclusion.as_deref());
+            remove(terms.policy, field, value, move |range| {
+                let left = kept(range, exclusion.as_deref());
+                let windows = range.windows().to_vec();
+                TimeRange::new(range.not_before(), range.not_after(), windows, left)
+            })
         }
         _ => {
             let windows = Seen::Count(range.windows().len());
             rethink(POLICY, name, "spec.distribution.windows", windows)
         }
     };
-    opens.map(Open::wait).into_iter().chain([open]).collect()
+    vec![open]
 }

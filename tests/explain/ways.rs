@@ -1,0 +1,91 @@
+//! What is said to move a client: when waiting does, what each way leads to, the brake, and how many
+//! others a change is about.
+
+use serde_json::{Value, json};
+
+use crate::estate::DAY;
+use crate::from_files::explain;
+
+/// A fleet of two clients with these policies, each a name, labels and a spec.
+fn files(policies: &[(&str, Value, Value)]) -> String {
+    let fleet = json!({"packageVersion": "2", "timeZone": "Europe/Berlin", "clients": [
+        {"name": "pc", "reported": {"version": "1"}},
+        {"name": "other", "reported": {"version": "1"}},
+    ]});
+    let object = |kind: &str, (name, labels, spec): &(&str, Value, Value)| {
+        json!({
+            "apiVersion": "clientfleet.dev/v1alpha1", "kind": kind,
+            "metadata": {"name": name, "labels": labels}, "spec": spec,
+        })
+    };
+    let fleet = object("ClientFleet", &("fleet", json!({}), fleet));
+    let policies = policies.iter().map(|policy| object("UpgradePolicy", policy));
+    let items: Vec<Value> = [fleet].into_iter().chain(policies).collect();
+    json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+}
+
+/// What would make `pc` move, as text; and each way and where it leads, in a word.
+fn advice(policies: &[(&str, Value, Value)]) -> String {
+    let input = files(policies);
+    let (code, text, words) = explain(DAY, &["pc", "--local", "-f", "-"], &input);
+    assert_eq!(code, 0, "{words}");
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("What")).collect();
+    let (_, data, _) = explain(DAY, &["pc", "--local", "-f", "-", "-o", "json"], &input);
+    let data: Value = serde_json::from_str(&data).expect("it prints JSON");
+    let ways = data["wouldMove"][0]["ways"].as_array().cloned().unwrap_or_default();
+    let way = |way: &Value| format!("{} {}", way["way"], way["leadsTo"]["state"]);
+    let ways: Vec<String> = ways.iter().map(way).collect();
+    format!("{}\n{}\n", lines.join("\n"), ways.join(", "))
+}
+
+fn auto(more: Value) -> Value {
+    let mut spec = json!({"upgrade": {"mode": "AutoUpgrade"}});
+    let more: serde_json::Map<String, Value> = serde_json::from_value(more).expect("an object");
+    spec.as_object_mut().expect("an object").extend(more);
+    spec
+}
+
+#[test]
+fn who_waits_in_vain_is_not_told_to() {
+    let freeze = json!({
+        "effectiveFrom": "2026-12-18T00:00:00Z", "effectiveUntil": "2027-01-04T00:00:00Z",
+    });
+    insta::assert_snapshot!(advice(&[("freeze", json!({}), freeze)]));
+}
+
+#[test]
+fn what_comes_by_itself_stands_first() {
+    let later = |priority: i32| {
+        let from = "2026-11-25T09:00:00Z";
+        ("later", json!({}), auto(json!({"priority": priority, "effectiveFrom": from})))
+    };
+    let hold = ("hold", json!({}), json!({"priority": 5}));
+    let suspended = ("suspended", json!({}), auto(json!({"suspend": true})));
+    let text = [advice(&[later(9), hold.clone()]), advice(&[later(9), suspended])].join("\n");
+    // What comes below a hold is nothing to wait for.
+    insta::assert_snapshot!(text + "\n" + &advice(&[later(1), hold]));
+}
+
+#[test]
+fn each_way_says_where_it_leads() {
+    let windows = json!({"distribution": {
+        "notBefore": "2026-11-26T00:00:00Z", "windows": [{"start": "22:00", "end": "23:00"}],
+    }});
+    insta::assert_snapshot!(advice(&[("nights", json!({}), auto(windows))]));
+}
+
+#[test]
+fn the_brake_is_released_by_resume() {
+    let brake = |labels| {
+        (
+            "clientfleet-halt",
+            labels,
+            json!({"priority": i32::MAX, "upgrade": {"mode": "NoUpgrade"}}),
+        )
+    };
+    let moving = ("moving", json!({}), auto(json!({})));
+    let pulled = brake(json!({"app.kubernetes.io/managed-by": "clientfleet"}));
+    let text = advice(&[pulled, moving.clone()]);
+    // One of that name that `resume` would not touch.
+    insta::assert_snapshot!(text + "\n" + &advice(&[brake(json!({})), moving]));
+}
