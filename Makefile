@@ -17,8 +17,9 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- --deny warnings
 
-bench: ## how soon a policy change is in every status, beside the API server's own limit
+bench: ## how soon a policy change is in every status, and the command line on 100,000 clients
 	cargo bench --locked --bench policy_change
+	cargo bench --locked --bench command_line
 
 crds: ## write crds/ anew after a change of the types
 	UPDATE_CRDS=1 cargo test --locked --test crds

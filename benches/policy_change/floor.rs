@@ -9,8 +9,9 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use crate::FLEETS;
 use crate::Failure;
-use crate::estate::{Estate, FLEETS, name};
+use crate::estate::{Estate, name};
 
 pub struct Floor {
     client: Client,

@@ -6,6 +6,7 @@
 
 #[path = "../../tests/control_plane/mod.rs"]
 mod control_plane;
+#[path = "../estate/mod.rs"]
 mod estate;
 mod floor;
 mod requests;
@@ -16,10 +17,12 @@ use std::time::{Duration, Instant};
 use clientfleet::controller::clock::SystemClock;
 use clientfleet::controller::{self, Options};
 use control_plane::ControlPlane;
-use estate::{CLIENTS, Estate, FLEETS};
+use estate::{CLIENTS, Estate};
 use floor::Floor;
 use requests::StatusWrites;
 
+/// So many are written in each round.
+const FLEETS: usize = 160;
 /// Rounds of which the median counts.
 const ROUNDS: usize = 7;
 
@@ -36,8 +39,8 @@ async fn main() -> Result<(), Failure> {
     let client = plane.client()?;
     estate::install(&client).await?;
     eprintln!("making {FLEETS} fleets of {CLIENTS} clients, twice");
-    let estate = Estate::make(&client, "bench").await?;
-    let floor_estate = Estate::make(&client, "floor").await?;
+    let estate = Estate::make(&client, "bench", FLEETS).await?;
+    let floor_estate = Estate::make(&client, "floor", FLEETS).await?;
 
     let options = Options { namespace: Some("bench".to_owned()), ..Options::default() };
     let concurrency = options.concurrent_writes;

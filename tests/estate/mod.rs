@@ -98,7 +98,8 @@ async fn list<K: Kind<Scope = kube::core::NamespaceResourceScope>>(
     objects.items.into_iter().map(Arc::new).collect()
 }
 
-async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool {
+/// Whether every status of a namespace says what the plan says at that moment.
+pub async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool {
     let estate =
         Estate { fleets: list(client, namespace).await, policies: list(client, namespace).await };
     let plan = settle(&estate, at);

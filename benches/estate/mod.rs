@@ -1,4 +1,8 @@
-//! The fleets that are written to, and the policy that is turned.
+//! An estate of as many fleets as a bench asks for, and the policy that is turned. Knows nothing of what
+//! is measured.
+
+// Each bench uses a part of it.
+#![allow(dead_code)]
 
 use std::collections::HashSet;
 
@@ -17,13 +21,14 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 
-pub const FLEETS: usize = 160;
+/// In each fleet.
 pub const CLIENTS: usize = 250;
 const POLICY: &str = "all";
 
 pub struct Estate {
     pub namespace: &'static str,
     pub fleets: Api<ClientFleet>,
+    pub count: usize,
     policies: Api<UpgradePolicy>,
 }
 
@@ -38,13 +43,18 @@ pub async fn install(client: &Client) -> Result<(), Failure> {
 }
 
 impl Estate {
-    pub async fn make(client: &Client, namespace: &'static str) -> Result<Self, Failure> {
+    /// So many fleets in a namespace of their own.
+    pub async fn make(
+        client: &Client,
+        namespace: &'static str,
+        count: usize,
+    ) -> Result<Self, Failure> {
         let object =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         let namespaces: Api<Namespace> = Api::all(client.clone());
         namespaces.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
         let fleets: Api<ClientFleet> = Api::namespaced(client.clone(), namespace);
-        futures::stream::iter(0..FLEETS)
+        futures::stream::iter(0..count)
             .map(|number| {
                 let fleets = &fleets;
                 async move { fleets.create(&PostParams::default(), &fleet(number)).await }
@@ -53,7 +63,7 @@ impl Estate {
             .try_collect::<Vec<_>>()
             .await?;
         let policies = Api::namespaced(client.clone(), namespace);
-        Ok(Self { namespace, fleets, policies })
+        Ok(Self { namespace, fleets, count, policies })
     }
 
     /// Changes the policy so that every client's state becomes another, and returns when the last
@@ -82,7 +92,7 @@ impl Estate {
     /// Returns when each fleet has been written since `version`. Only the metadata is watched, so that
     /// looking costs little of what is measured.
     async fn until_all_written(&self, version: &str) -> Result<(), Failure> {
-        let mut missing: HashSet<String> = (0..FLEETS).map(name).collect();
+        let mut missing: HashSet<String> = (0..self.count).map(name).collect();
         let watch = WatchParams::default().timeout(290);
         let events = self.fleets.watch_metadata(&watch, version).await?;
         let mut events = std::pin::pin!(events);
@@ -99,7 +109,7 @@ impl Estate {
 
     /// Returns when every fleet's clients are all in a state.
     pub async fn until_all_say(&self, state: &'static str) -> Result<(), Failure> {
-        for number in 0..FLEETS {
+        for number in 0..self.count {
             let says = move |fleet: Option<&ClientFleet>| {
                 let status = fleet.and_then(|fleet| fleet.status.as_ref());
                 let rows = status.and_then(|status| status.clients.as_ref());
@@ -113,7 +123,7 @@ impl Estate {
     /// The status of every fleet, by number.
     pub async fn statuses(&self) -> Result<Vec<Value>, Failure> {
         let mut statuses = Vec::new();
-        for number in 0..FLEETS {
+        for number in 0..self.count {
             let fleet = self.fleets.get(&name(number)).await?;
             statuses.push(serde_json::to_value(fleet.status)?);
         }
@@ -125,13 +135,13 @@ impl Estate {
         let version = "3.59.128.0";
         let patch = json!([{"op": "replace", "path": "/spec/clients/7/reported/version", "value": version}]);
         let patch = Patch::Json::<()>(serde_json::from_value(patch)?);
-        self.fleets.patch(&name(80), &PatchParams::default(), &patch).await?;
+        self.fleets.patch(&name(self.count / 2), &PatchParams::default(), &patch).await?;
         let says = |fleet: Option<&ClientFleet>| {
             let status = fleet.and_then(|fleet| fleet.status.as_ref());
             let row = status.and_then(|status| status.clients.as_ref()?.get(7));
             row.is_some_and(|row| row.version.as_deref() == Some("3.59.128.0"))
         };
-        await_condition(self.fleets.clone(), &name(80), says).await?;
+        await_condition(self.fleets.clone(), &name(self.count / 2), says).await?;
         Ok(())
     }
 }

@@ -1,0 +1,109 @@
+//! A reader at a terminal: a folder for files, the programs in the path, and a cluster in which the
+//! controller carries out the examples in the namespace of the context.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clientfleet::controller::clock::HandClock;
+use clientfleet::controller::{Options, run};
+use kube::Client;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::estate::{self, DAY, is_settled, plane};
+use crate::page::Call;
+
+/// The namespace of the examples, which is the context's.
+const NAMESPACE: &str = "clients";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Reader {
+    /// The controller runs in it, for as long as the reader reads.
+    runtime: Runtime,
+    client: Client,
+    clock: Arc<HandClock>,
+    now: String,
+    programs: TempDir,
+    desk: TempDir,
+}
+
+impl Reader {
+    pub fn sit_down() -> Self {
+        let context = ["config", "set-context", "--current", "--namespace", NAMESPACE];
+        plane().kubectl_ok(&context, "").unwrap();
+        estate::namespace(NAMESPACE);
+        let runtime = Runtime::new().unwrap();
+        let client = {
+            let _inside = runtime.enter();
+            plane().client().unwrap()
+        };
+        let clock = Arc::new(HandClock::at(DAY.parse().unwrap()));
+        let options = Options { namespace: Some(NAMESPACE.to_owned()), ..Options::default() };
+        runtime.spawn(run(client.clone(), clock.clone(), options, std::future::pending()));
+        let programs = tempfile::tempdir().unwrap();
+        symlink(&plane().assets().kubectl, programs.path().join("kubectl")).unwrap();
+        let desk = tempfile::tempdir().unwrap();
+        Self { runtime, client, clock, now: DAY.to_owned(), programs, desk }
+    }
+
+    /// Begins anew: the examples as they are, noon, an empty desk.
+    pub fn turn_the_page(&mut self) {
+        let delete = ["delete", "clf,upol", "--all", "-n", NAMESPACE];
+        plane().kubectl_ok(&delete, "").unwrap();
+        self.desk = tempfile::tempdir().unwrap();
+        self.now = DAY.to_owned();
+        self.clock.set(DAY.parse().unwrap());
+        estate::apply(&estate::examples(NAMESPACE));
+        self.wait_until(DAY);
+    }
+
+    /// The clock goes on to `at`, and the controller does what is due then.
+    pub fn wait_until(&mut self, at: &str) {
+        self.now = at.to_owned();
+        self.clock.set(at.parse().unwrap());
+        self.settle();
+    }
+
+    fn settle(&self) {
+        let at = self.now.parse().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        self.runtime.block_on(async {
+            while !is_settled(&self.client, NAMESPACE, at).await {
+                assert!(Instant::now() < deadline, "the controller does not settle at {at}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.desk.path().join(name), text).unwrap();
+    }
+
+    /// Types a command; what it prints is what stands on the screen, errors too.
+    pub fn run(&self, call: Call) -> Call {
+        // A reader types no `--now`: for them it is that moment.
+        let program = env!("CARGO_BIN_EXE_clientfleet");
+        let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
+        for name in ["clientfleet", "kubectl-clientfleet"] {
+            let path = self.programs.path().join(name);
+            fs::write(&path, &script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:/usr/bin:/bin", self.programs.path().display());
+        let output = Command::new("sh")
+            .args(["-c", &format!("exec 2>&1; {}", call.command)])
+            .current_dir(self.desk.path())
+            .env_clear()
+            .env("PATH", path)
+            .env("KUBECONFIG", plane().kubeconfig_path())
+            .env("HOME", plane().folder())
+            .env("TZ", "Europe/Berlin")
+            .output()
+            .unwrap();
+        self.settle();
+        Call { output: String::from_utf8(output.stdout).unwrap(), ..call }
+    }
+}
