@@ -1,9 +1,12 @@
 # What there is to do with clientfleet; `make` alone lists it.
 
-.PHONY: help demo test lint bench crds
+.PHONY: help demo test test-integrations lint bench crds
+
+# Cargo.toml says which tests are of the kind that needs other people's programs.
+INTEGRATIONS := $(shell awk '/^\[/ {name = ""} /^name = / {name = $$3} /^required-features = .*"integrations"/ {print name}' Cargo.toml)
 
 help: ## list what there is to do
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
 
 demo: ## see policies being carried out on a real API server
 	cargo build --locked
@@ -13,9 +16,14 @@ test: lint ## everything that says whether it works
 	cargo run --locked --quiet --example control-plane -- build
 	cargo test --locked
 
+test-integrations: ## what needs other people's programs (Helm and the like), built once
+	cargo run --locked --quiet --example control-plane -- build
+	cargo run --locked --quiet --example control-plane -- tools
+	cargo test --locked --features integrations $(addprefix --test ,$(INTEGRATIONS))
+
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- --deny warnings
+	cargo clippy --locked --all-targets --features integrations -- --deny warnings
 
 bench: ## how soon a policy change is in every status, and the command line on 100,000 clients
 	cargo bench --locked --bench policy_change

@@ -1,5 +1,5 @@
 //! The control plane of the tests, by hand: `cargo run --example control-plane -- build` makes its programs ready,
-//! `cargo run --example control-plane -- run` keeps one running to try things out.
+//! `… -- run` keeps one running to try things out, and `… -- tools` makes the integration tests' programs ready.
 
 #[path = "mod.rs"]
 mod control_plane;
@@ -7,7 +7,7 @@ mod control_plane;
 use std::env;
 use std::process::ExitCode;
 
-use control_plane::{ControlPlane, Error, assets};
+use control_plane::{ControlPlane, Error, assets, tools};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -15,7 +15,8 @@ async fn main() -> ExitCode {
     let result = match env::args().nth(1).as_deref() {
         Some("build") => build(),
         Some("run") => run().await,
-        _ => Err(Error::new("say what to do: build, or run")),
+        Some("tools") => build_tools(),
+        _ => Err(Error::new("say what to do: build, run, or tools")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,6 +30,13 @@ async fn main() -> ExitCode {
 fn build() -> Result<(), Error> {
     let assets = assets::ensure(|line| eprintln!("{line}"))?;
     println!("{}", assets.folder.display());
+    Ok(())
+}
+
+fn build_tools() -> Result<(), Error> {
+    for folder in tools::ensure_all()? {
+        println!("{}", folder.display());
+    }
     Ok(())
 }
 

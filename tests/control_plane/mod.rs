@@ -14,8 +14,10 @@ mod access;
 pub mod assets;
 mod certificates;
 mod error;
+mod go_build;
 mod process;
 mod server;
+pub mod tools;
 mod watchdog;
 
 use std::env;
