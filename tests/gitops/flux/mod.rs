@@ -11,7 +11,6 @@ use std::path::Path;
 use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::control_plane::shared;
 use crate::judges::judge;
 use crate::world::eventually;
 use cluster::Cluster;
@@ -65,7 +64,7 @@ async fn flux_applies_the_examples_and_comes_to_rest() {
     cluster.is_ready_with(&cluster.publish().await).await;
     let objects = objects(&cluster).await;
     assert!(objects.len() + 1 >= files, "{} of {files} files", objects.len());
-    for verdict in judge("kstatus", shared(), &objects) {
+    for verdict in judge("kstatus", &cluster.plane, &objects) {
         assert_eq!(verdict.status, "Current", "Flux said Ready: {verdict:?}");
     }
 
