@@ -44,6 +44,7 @@ async fn apply(
 ) -> kube::Result<DynamicObject> {
     object["apiVersion"] = json!("clientfleet.dev/v1alpha1");
     object["kind"] = json!("ClientFleet");
+    object["metadata"]["name"] = json!("berlin");
     api.patch("berlin", &PatchParams::apply(owner), &Patch::Apply(object)).await
 }
 
