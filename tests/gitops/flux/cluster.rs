@@ -136,8 +136,8 @@ fn text(value: &Value) -> String {
 }
 
 fn ready_condition(status: &Value) -> Value {
-    let conditions = status["conditions"].as_array().into_iter().flatten();
-    conditions.filter(|condition| condition["type"] == "Ready").cloned().next().unwrap_or_default()
+    let mut conditions = status["conditions"].as_array().into_iter().flatten();
+    conditions.find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default()
 }
 
 /// A block of the page on GitOps that has a file name behind its language.
