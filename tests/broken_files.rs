@@ -294,10 +294,16 @@ fn sets_and_calls() -> Vec<Case> {
         called(
             "no format",
             &["plan", "--local", "-f", "-", "-o", "csv"],
-            &["csv", "table, json, yaml"],
+            &["csv", "table, wide, json, yaml, markdown, name"],
         ),
         called("no file", &["plan", "--local"], &["--filename"]),
-        called("a cluster", &["plan", "-f", "-"], &["--local"]),
+        called(
+            "no kubeconfig",
+            &["plan", "-f", "-", "--kubeconfig", "missing.yaml"],
+            &["missing.yaml", "--kubeconfig"],
+        ),
+        called("no change", &["plan", "--local", "-f", "-", "--exit-code"], &["--against"]),
+        called("a cluster as well", &["plan", "--local", "-f", "-", "-n", "x"], &["--local"]),
         called("no command", &["plam"], &["plam", "plan"]),
     ]
 }

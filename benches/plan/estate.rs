@@ -13,7 +13,6 @@ const VERSIONS: [&str; 4] = ["3.59.127.0", "3.58.110.0", "3.59.228.0", "3.57.98.
 const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
 
 /// Tuesday noon in Berlin.
-
 pub fn now() -> Timestamp {
     "2026-11-24T11:00:00Z".parse().expect("an instant")
 }

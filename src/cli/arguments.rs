@@ -29,7 +29,7 @@ pub enum Command {
     Controller(ControllerArgs),
     /// A command of this shell.
     #[command(flatten)]
-    Once(Once),
+    Once(Box<Once>),
 }
 
 /// A command that runs once and prints. Public for `main`, which hands it on.
@@ -37,24 +37,31 @@ pub enum Command {
 #[allow(private_interfaces)]
 pub enum Once {
     /// One screen: policies and how far they are, what changes next, what needs a person
+    #[command(after_help = status::EXAMPLES)]
     Status(status::Args),
     /// List clients: version, upgrade status, target, why, and when that changes
     #[command(after_help = clients::EXAMPLES)]
     Clients(clients::Args),
     /// Explain one client: which policy governs it, which rule decides, what would make it move
+    #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Args),
     /// Show what files would change: who moves where and when, who stays, and why
     #[command(after_help = plan::EXAMPLES)]
     Plan(plan::Args),
     /// Show when a policy's distribution opens and closes
+    #[command(after_help = windows::EXAMPLES)]
     Windows(windows::Args),
     /// Show or make the choices there are for a policy
+    #[command(after_help = settings::EXAMPLES)]
     Settings(settings::Args),
     /// The emergency brake: nothing new is distributed
+    #[command(after_help = brake::HALT_EXAMPLES)]
     Halt(brake::HaltArgs),
     /// Release the emergency brake
+    #[command(after_help = brake::RESUME_EXAMPLES)]
     Resume(brake::ResumeArgs),
     /// Turn an inventory in CSV into fleets
+    #[command(after_help = import::EXAMPLES)]
     Import(import::Args),
     /// Print the two CustomResourceDefinitions
     ///

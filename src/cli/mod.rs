@@ -6,9 +6,11 @@
 
 mod arguments;
 mod brake;
+mod changes;
 mod clients;
 mod cluster;
 mod completion;
+mod data;
 mod explain;
 pub mod files;
 mod import;

@@ -69,12 +69,20 @@ pub struct Findings {
     /// Everything that is wrong, each with where and what to write instead.
     pub problems: Vec<String>,
     places: HashMap<Identity, Place>,
+    /// Where an object without a namespace is.
+    namespace: String,
 }
 
 /// Reads every document of every file, whatever is wrong with others.
 #[must_use]
 pub fn find(files: &[File]) -> Findings {
-    let mut findings = Findings::default();
+    find_in(DEFAULT_NAMESPACE, files)
+}
+
+/// The same, where an object that names no namespace is in another than `default`.
+#[must_use]
+pub fn find_in(namespace: &str, files: &[File]) -> Findings {
+    let mut findings = Findings { namespace: namespace.to_owned(), ..Findings::default() };
     for file in files {
         let documents = match &file.content {
             Ok(bytes) => files::documents(bytes),
@@ -89,6 +97,12 @@ pub fn find(files: &[File]) -> Findings {
 }
 
 impl Findings {
+    /// Where an object was found.
+    #[must_use]
+    pub fn place(&self, identity: &Identity) -> Option<&Place> {
+        self.places.get(identity)
+    }
+
     fn file(&mut self, file: &File, documents: Vec<super::yaml::Document>) {
         let name: Arc<str> = file.name.as_str().into();
         let mut is_empty = true;
@@ -146,7 +160,7 @@ impl Findings {
             return self.problem(&place, None, "", &message);
         }
         let name = string(&value, "/metadata/name");
-        let namespace = string(&value, "/metadata/namespace").unwrap_or(DEFAULT_NAMESPACE);
+        let namespace = string(&value, "/metadata/namespace").unwrap_or(&self.namespace).to_owned();
         let kind = match self.kind(&place, &value) {
             Err(()) => return,
             Ok(None) => {
@@ -158,7 +172,7 @@ impl Findings {
         let Some(name) = name else {
             return self.check(&place, kind, &format!("{} without a name", kind.name()), &value);
         };
-        let identity = Identity { kind, namespace: namespace.to_owned(), name: name.to_owned() };
+        let identity = Identity { kind, namespace, name: name.to_owned() };
         let before = self.problems.len();
         self.check(&place, kind, &identity.to_string(), &value);
         self.once(place, &identity);

@@ -137,26 +137,39 @@ impl ZoneFact {
 pub struct Package {
     /// The package; `None` where none is named or `packageFrom` leads nowhere.
     pub current: Option<Spelled>,
-    retained: Vec<Spelled>,
-    withdrawn: Vec<Spelled>,
+    /// Older ones that the server can distribute.
+    pub retained: Vec<Spelled>,
+    /// Those that must never be offered again.
+    pub withdrawn: Vec<Spelled>,
+}
+
+/// The spec, the fleet's own or its source's, that names the package. A source with a `packageFrom`
+/// of its own leads nowhere: nothing of it counts, so that no chain can grow. Neither does a fleet
+/// that names both or neither.
+#[must_use]
+pub fn carrier<'a>(
+    spec: &'a ClientFleetSpec,
+    source: Option<&'a ClientFleetSpec>,
+) -> Option<&'a ClientFleetSpec> {
+    match (&spec.package_version, &spec.package_from) {
+        (Some(_), None) => Some(spec),
+        (None, Some(_)) => source.filter(|source| source.package_from.is_none()),
+        (Some(_), Some(_)) | (None, None) => None,
+    }
 }
 
 impl Package {
     /// Reads a fleet's package; `source` is the spec that its `packageFrom` names, if there is such
-    /// a fleet and it can be read. A source with a `packageFrom` of its own leads nowhere: nothing
-    /// of it counts, so that no chain can grow. Neither does a fleet that names both or neither.
+    /// a fleet and it can be read.
     #[must_use]
     pub fn read(spec: &ClientFleetSpec, source: Option<&ClientFleetSpec>) -> Self {
         let spelled = |list: &Option<Vec<Text>>| -> Vec<Spelled> {
             list.iter().flatten().cloned().map(Spelled::new).collect()
         };
-        let carrier = match (&spec.package_version, &spec.package_from) {
-            (Some(_), None) => Some(spec),
-            (None, Some(_)) => source.filter(|source| source.package_from.is_none()),
-            (Some(_), Some(_)) | (None, None) => None,
-        };
         let mut withdrawn = spelled(&spec.withdrawn_versions);
-        let Some(carrier) = carrier else { return Self { withdrawn, ..Self::default() } };
+        let Some(carrier) = carrier(spec, source) else {
+            return Self { withdrawn, ..Self::default() };
+        };
         if spec.package_from.is_some() {
             withdrawn.extend(spelled(&carrier.withdrawn_versions));
         }

@@ -91,14 +91,14 @@ fn by_name(policies: &[&Policy], tallies: Vec<Tally>) -> BTreeMap<Text, Tally> {
 }
 
 /// The distinct time zones of a fleet's clients, each looked up once.
-struct Zones {
+pub(super) struct Zones {
     zones: Vec<ZoneFact>,
     /// For each client, where its zone stands.
     of_client: Vec<usize>,
 }
 
 impl Zones {
-    fn of(spec: &ClientFleetSpec) -> Self {
+    pub(super) fn of(spec: &ClientFleetSpec) -> Self {
         let mut zones = vec![ZoneFact::read(spec.time_zone.as_ref())];
         let mut known: BTreeMap<&str, usize> = BTreeMap::new();
         let of_client = spec.clients.iter().flatten().map(|client| {
@@ -110,6 +110,11 @@ impl Zones {
         });
         let of_client = of_client.collect();
         Self { zones, of_client }
+    }
+
+    /// The zone of the client at `index`, its own or its fleet's.
+    pub(super) fn of_client(&self, index: usize) -> &ZoneFact {
+        &self.zones[self.of_client.get(index).copied().unwrap_or(0)]
     }
 }
 
@@ -126,11 +131,11 @@ struct Planning<'a> {
 }
 
 /// What is decided for one client.
-struct Decided<'a> {
+pub(super) struct Decided<'a> {
     facts: &'a Facts<'a>,
-    terms: Option<&'a Terms<'a>>,
-    rule: &'static Rule,
-    outlook: Outlook,
+    pub(super) terms: Option<&'a Terms<'a>>,
+    pub(super) rule: &'static Rule,
+    pub(super) outlook: Outlook,
 }
 
 impl<'a> Planning<'a> {
@@ -235,7 +240,7 @@ impl<'a> Planning<'a> {
 }
 
 /// Decides for one client.
-fn decide_client<'a>(
+pub(super) fn decide_client<'a>(
     facts: &'a Facts<'a>,
     contenders: Contenders<'a>,
     at: Timestamp,
@@ -248,7 +253,7 @@ fn decide_client<'a>(
 
 impl Decided<'_> {
     /// The client's entry in the status.
-    fn row(&self, before: Option<&PreviousRow>, at: Timestamp) -> ClientStatus {
+    pub(super) fn row(&self, before: Option<&PreviousRow>, at: Timestamp) -> ClientStatus {
         let state = self.rule.state.as_str();
         let target = self.terms.and_then(|terms| terms.target);
         let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
@@ -298,7 +303,7 @@ const TOO_LARGE: &str = "ObjectTooLarge";
 
 /// Whether the API server has refused the rows of this generation: they are tried again when the
 /// spec has changed.
-fn outgrown(fleet: &ObservedFleet) -> bool {
+pub(super) fn outgrown(fleet: &ObservedFleet) -> bool {
     fleet.previous.as_ref().is_some_and(|previous| {
         previous.kept.observed_generation == Some(fleet.generation())
             && previous

@@ -10,6 +10,9 @@
 //! the policy's status. [`planner`] keeps all of it up to date.
 
 pub mod conditions;
+pub mod difference;
+pub mod evidence;
+pub mod explanation;
 pub mod facts;
 pub mod fleet;
 pub mod governance;

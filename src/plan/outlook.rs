@@ -36,7 +36,9 @@ impl<'a> Contenders<'a> {
         self.terms.iter().find(|terms| terms.policy.is_effective(at)).copied()
     }
 
-    fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
+    /// The first instant after `at` at which another may govern.
+    #[must_use]
+    pub fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
         let changes = self.terms.iter().filter_map(|t| t.policy.effective_change_after(at));
         changes.min()
     }

@@ -287,7 +287,8 @@ impl Planner {
     }
 }
 
-fn package_from(fleet: &ObservedFleet) -> Option<&str> {
+/// The fleet that this one takes its package from.
+pub(super) fn package_from(fleet: &ObservedFleet) -> Option<&str> {
     Some(fleet.spec.as_ref().ok()?.package_from.as_ref()?.name.as_str())
 }
 

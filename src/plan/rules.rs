@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use super::evidence::Fact;
 use super::facts::Facts;
 use super::policy::Policy;
 use super::state::{Reason, State};
@@ -41,6 +42,8 @@ pub struct Rule {
     pub lasts: Lasts,
     /// Whether it holds.
     pub holds: fn(&Case<'_>) -> bool,
+    /// What it looks at: where no rule before it holds, they and the instant are all that counts.
+    pub looks_at: &'static [Fact],
 }
 
 /// What ends a decision by the passing of time alone, while the same policy governs.
@@ -63,8 +66,9 @@ const fn rule(
     reason: Reason,
     lasts: Lasts,
     holds: fn(&Case<'_>) -> bool,
+    looks_at: &'static [Fact],
 ) -> Rule {
-    Rule { number, state, reason, lasts, holds }
+    Rule { number, state, reason, lasts, holds, looks_at }
 }
 
 /// The rules. The first that holds decides; the last one always does.
@@ -72,29 +76,52 @@ const fn rule(
 pub static RULES: [Rule; 22] = {
     use Lasts::{Always, UntilAbsent, UntilRetry, WhilePhase};
     use State::*;
+    use Fact as F;
     [
-        rule( 1, Unmanaged,       Reason::NoMatchingPolicy,        Always,      |c| c.terms.is_none()),
-        rule( 2, Blocked,         Reason::PolicyInvalid,           Always,      |c| c.policy(Policy::is_invalid)),
-        rule( 3, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.is_no_upgrade() && c.client.other_version_is_staged()),
-        rule( 4, Held,            Reason::NoUpgrade,               Always,      |c| c.is_no_upgrade()),
-        rule( 5, Blocked,         Reason::ClientVersionUnreadable, Always,      |c| c.against_target() == Against::VersionUnreadable),
-        rule( 6, Blocked,         Reason::PackageUnknown,          Always,      |c| c.target().is_none()),
-        rule( 7, Blocked,         Reason::PackageWithdrawn,        Always,      |c| c.target().is_some_and(|t| t.withdrawn)),
-        rule( 8, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.has_arrived() && c.client.other_version_is_staged()),
-        rule( 9, UpToDate,        Reason::AtTarget,                Always,      |c| c.against_target() == Against::Same),
-        rule(10, Ahead,           Reason::DowngradeNotAllowed,     Always,      |c| c.has_arrived()),
-        rule(11, Offline,         Reason::NotSeen,                 Always,      |c| c.absence_counts && c.offline_from().is_some_and(|t| c.at >= t)),
-        rule(12, RestartRequired, Reason::RestartPending,          UntilAbsent, |c| c.is_target_staged()),
-        rule(13, Blocked,         Reason::PackageUnavailable,      UntilAbsent, |c| !c.target().is_some_and(|t| t.available)),
-        rule(14, Failed,          Reason::InstallFailed,           UntilRetry,  |c| c.has_failed() && c.retry_from().is_none_or(|t| c.at < t)),
-        rule(15, Held,            Reason::PolicySuspended,         UntilAbsent, |c| c.policy(|p| p.suspended)),
-        rule(16, Blocked,         Reason::TimeZoneUnknown,         UntilAbsent, |c| c.lacks_zone()),
-        rule(17, Held,            Reason::DistributionEnded,       UntilAbsent, |c| c.phase() == Phase::Ended),
-        rule(18, Waiting,         Reason::NotStarted,              WhilePhase,  |c| c.phase() == Phase::NotStarted),
-        rule(19, Waiting,         Reason::Excluded,                WhilePhase,  |c| c.phase() == Phase::Excluded),
-        rule(20, Waiting,         Reason::OutsideWindow,           WhilePhase,  |c| c.phase() == Phase::OutsideWindow),
-        rule(21, Distributing,    Reason::UpgradeOffered,          WhilePhase,  |c| c.against_target() == Against::Older),
-        rule(22, Distributing,    Reason::DowngradeOffered,        WhilePhase,  |_| true),
+        rule( 1, Unmanaged,       Reason::NoMatchingPolicy,        Always,      |c| c.terms.is_none(),
+             &[F::Policy]),
+        rule( 2, Blocked,         Reason::PolicyInvalid,           Always,      |c| c.policy(Policy::is_invalid),
+             &[F::Problems]),
+        rule( 3, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.is_no_upgrade() && c.client.other_version_is_staged(),
+             &[F::Mode, F::Version, F::StagedVersion]),
+        rule( 4, Held,            Reason::NoUpgrade,               Always,      |c| c.is_no_upgrade(),
+             &[F::Mode]),
+        rule( 5, Blocked,         Reason::ClientVersionUnreadable, Always,      |c| c.against_target() == Against::VersionUnreadable,
+             &[F::Version]),
+        rule( 6, Blocked,         Reason::PackageUnknown,          Always,      |c| c.target().is_none(),
+             &[F::Mode, F::Target]),
+        rule( 7, Blocked,         Reason::PackageWithdrawn,        Always,      |c| c.target().is_some_and(|t| t.withdrawn),
+             &[F::Target, F::Withdrawn]),
+        rule( 8, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.has_arrived() && c.client.other_version_is_staged(),
+             &[F::Version, F::Target, F::AllowDowngrade, F::StagedVersion]),
+        rule( 9, UpToDate,        Reason::AtTarget,                Always,      |c| c.against_target() == Against::Same,
+             &[F::Version, F::Target]),
+        rule(10, Ahead,           Reason::DowngradeNotAllowed,     Always,      |c| c.has_arrived(),
+             &[F::Version, F::Target, F::AllowDowngrade]),
+        rule(11, Offline,         Reason::NotSeen,                 Always,      |c| c.absence_counts && c.offline_from().is_some_and(|t| c.at >= t),
+             &[F::LastSeen, F::OfflineFrom]),
+        rule(12, RestartRequired, Reason::RestartPending,          UntilAbsent, |c| c.is_target_staged(),
+             &[F::StagedVersion, F::Target]),
+        rule(13, Blocked,         Reason::PackageUnavailable,      UntilAbsent, |c| !c.target().is_some_and(|t| t.available),
+             &[F::Target, F::Available]),
+        rule(14, Failed,          Reason::InstallFailed,           UntilRetry,  |c| c.has_failed() && c.retry_from().is_none_or(|t| c.at < t),
+             &[F::FailedVersion, F::Target, F::RetryFrom]),
+        rule(15, Held,            Reason::PolicySuspended,         UntilAbsent, |c| c.policy(|p| p.suspended),
+             &[F::Suspend]),
+        rule(16, Blocked,         Reason::TimeZoneUnknown,         UntilAbsent, |c| c.lacks_zone(),
+             &[F::TimeZone, F::Windows, F::Exclusions]),
+        rule(17, Held,            Reason::DistributionEnded,       UntilAbsent, |c| c.phase() == Phase::Ended,
+             &[F::NotAfter, F::Phase]),
+        rule(18, Waiting,         Reason::NotStarted,              WhilePhase,  |c| c.phase() == Phase::NotStarted,
+             &[F::NotBefore, F::Phase]),
+        rule(19, Waiting,         Reason::Excluded,                WhilePhase,  |c| c.phase() == Phase::Excluded,
+             &[F::Exclusion, F::Phase]),
+        rule(20, Waiting,         Reason::OutsideWindow,           WhilePhase,  |c| c.phase() == Phase::OutsideWindow,
+             &[F::LocalTime, F::Windows, F::Phase]),
+        rule(21, Distributing,    Reason::UpgradeOffered,          WhilePhase,  |c| c.against_target() == Against::Older,
+             &[F::Version, F::Target]),
+        rule(22, Distributing,    Reason::DowngradeOffered,        WhilePhase,  |_| true,
+             &[F::Version, F::Target]),
     ]
 };
 
@@ -185,7 +212,9 @@ impl Case<'_> {
         self.terms.is_some_and(|t| t.policy.range.needs_zone() && t.zone.zone().is_none())
     }
 
-    fn phase(&self) -> Phase {
+    /// The phase that distribution is in; where no policy governs, it has ended.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
         self.terms.map_or(Phase::Ended, |terms| terms.phase_at(self.at))
     }
 }

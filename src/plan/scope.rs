@@ -24,8 +24,19 @@ pub struct Scope {
     pub exclude: Vec<Selector>,
 }
 
+/// What a scope says about a client, and by which of its selectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// In scope, by this one of `clients`; `None` where every client is.
+    In(Option<usize>),
+    /// Out of scope: no selector of `clients` matches.
+    NoneMatches,
+    /// Out of scope by this one of `exclude`.
+    Excluded(usize),
+}
+
 /// What a scope looks at in a client.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The client's name.
     pub name: &'a str,
@@ -38,6 +49,21 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// The same client, were nothing known of its address.
+    #[must_use]
+    pub fn without_ip(mut self) -> Self {
+        self.ip = None;
+        self.folded[2] = "";
+        self
+    }
+
+    /// The same client, were nothing known of its last user.
+    #[must_use]
+    pub fn without_user(mut self) -> Self {
+        self.folded[3] = "";
+        self
+    }
+
     fn computer(&self) -> &str {
         self.folded[1]
     }
@@ -68,11 +94,23 @@ impl Scope {
     /// Whether a client of a fleet that is in scope is in scope too.
     #[must_use]
     pub fn holds_client(&self, subject: &Subject<'_>) -> bool {
+        matches!(self.judge_client(subject), Judgement::In(_))
+    }
+
+    /// Which selector decides whether a client of a fleet that is in scope is in scope too.
+    #[must_use]
+    pub fn judge_client(&self, subject: &Subject<'_>) -> Judgement {
         let included = match &self.clients {
-            None => true,
-            Some(selectors) => selectors.iter().any(|s| s.matches(subject, true)),
+            None => None,
+            Some(selectors) => match selectors.iter().position(|s| s.matches(subject, true)) {
+                None => return Judgement::NoneMatches,
+                found => found,
+            },
         };
-        included && !self.exclude.iter().any(|s| s.matches(subject, false))
+        match self.exclude.iter().position(|s| s.matches(subject, false)) {
+            Some(selector) => Judgement::Excluded(selector),
+            None => Judgement::In(included),
+        }
     }
 
     /// Whether it looks at anything but the fleet.
@@ -191,6 +229,19 @@ impl Selector {
             && self.search.as_ref().is_none_or(|c| {
                 c.matches(if_unreadable, |keywords| keywords.occur_in(&subject.folded))
             })
+    }
+
+    /// The criteria that it has, by the names of their fields.
+    pub fn criteria(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let criteria = [
+            ("names", self.names.is_some()),
+            ("computers", self.computers.is_some()),
+            ("users", self.users.is_some()),
+            ("cidrs", self.cidrs.is_some()),
+            ("labelSelector", self.labels.is_some()),
+            ("search", self.search.is_some()),
+        ];
+        criteria.into_iter().filter(|(_, given)| *given).map(|(name, _)| name)
     }
 
     /// A selector without criteria says nothing, so that it counts as one that cannot be read.

@@ -7,7 +7,7 @@ use super::facts::{Package, ZoneFact};
 use super::policy::Policy;
 use super::version::Spelled;
 use crate::api::policy::Mode;
-use crate::values::{Openings, Phase, Timestamp};
+use crate::values::{Exclusion, Openings, Phase, Timestamp};
 
 /// A policy in a fleet, in a zone.
 #[derive(Debug)]
@@ -95,6 +95,20 @@ impl<'a> Terms<'a> {
     #[must_use]
     pub fn phase_ends(&self, t: Timestamp) -> Option<Timestamp> {
         self.remembered(2, t, |t| self.openings.phase_ends(t))
+    }
+
+    /// The openings from `t` on, as [`Openings::openings_from`] tells them.
+    pub fn openings_from(
+        &self,
+        t: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, Option<Timestamp>)> + use<'_> {
+        self.openings.openings_from(t)
+    }
+
+    /// The first exclusion of the policy that holds the local date of `t`.
+    #[must_use]
+    pub fn exclusion_at(&self, t: Timestamp) -> Option<&Exclusion> {
+        self.openings.exclusion_at(t)
     }
 
     fn remembered(

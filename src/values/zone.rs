@@ -59,6 +59,12 @@ impl Zone {
         self.0.to_offset(jiff_instant(t.timestamp())).seconds()
     }
 
+    /// The first instant after `t` from which on another offset may hold; `None` if there is none.
+    #[must_use]
+    pub fn next_offset_change(&self, t: Timestamp) -> Option<Timestamp> {
+        Timestamp::from_timestamp_secs(self.next_change(t.timestamp())?)
+    }
+
     /// As [`Zone::offset_seconds`], for seconds since 1970-01-01T00:00:00Z.
     pub(super) fn offset_at(&self, t: i64) -> i64 {
         self.0.to_offset(jiff_instant(t)).seconds().into()

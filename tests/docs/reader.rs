@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use clientfleet::controller::clock::HandClock;
 use clientfleet::controller::{Options, run};
+use clientfleet::values::Zone;
 use kube::Client;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -104,6 +105,17 @@ impl Reader {
             .output()
             .unwrap();
         self.settle();
-        Call { output: String::from_utf8(output.stdout).unwrap(), ..call }
+        let printed = String::from_utf8(output.stdout).unwrap();
+        Call { output: self.by_the_pages_clock(&printed), ..call }
+    }
+
+    /// When an object was made is told by the API server's own clock, which stands at no page's
+    /// moment.
+    fn by_the_pages_clock(&self, printed: &str) -> String {
+        let now: chrono::DateTime<chrono::Utc> = self.now.parse().unwrap();
+        let now = Zone::named("Europe/Berlin").unwrap().local(now);
+        let made =
+            regex::Regex::new(r"since [A-Z][a-z]{2} \d{1,2} [A-Z][a-z]{2} \d\d:\d\d").unwrap();
+        made.replace_all(printed, now.format("since %a %-d %b %H:%M").to_string()).into_owned()
     }
 }

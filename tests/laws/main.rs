@@ -2,6 +2,8 @@
 //! client against an oracle that reads the same objects on its own.
 
 mod agreement;
+mod difference;
+mod explanation;
 mod force;
 mod generate;
 mod holds;

@@ -5,7 +5,7 @@
 
 mod cel;
 mod metadata;
-mod nearest;
+pub mod nearest;
 mod schema;
 mod walk;
 

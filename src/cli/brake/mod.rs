@@ -1,24 +1,123 @@
-//! `halt` and `resume`: to be written.
+//! `halt` and `resume`: the emergency brake, a policy that comes before all others and distributes
+//! nothing, and its removal. The options of both; [`pull`] and [`release`] are the shells.
 
-use super::{Failure, Said, Surroundings};
+mod effect;
+mod in_force;
+mod policy;
+mod pull;
+mod release;
+mod report;
+mod words;
+
+use std::time::Duration;
+
+use clap::{ArgAction, ValueEnum};
+
+pub(super) use self::in_force::is_in_force;
+pub(super) use self::policy::{NAME, since};
+use super::changes::{DryRun, patience};
+use super::cluster::Where;
+use super::{Failure, Said, Surroundings, data};
+use crate::connection::Connection;
+
+/// What the help of `halt` ends with.
+pub(super) const HALT_EXAMPLES: &str = "\
+Examples:
+  clientfleet halt -n clients --reason 'breaks the printers, INC-4711'
+  clientfleet halt -A --dry-run=client
+  clientfleet resume -n clients
+
+It is an UpgradePolicy clientfleet-halt of the highest priority with NoUpgrade. What a client has
+staged already, its next restart installs all the same: no policy can take that back.
+
+Exit codes: 0 when it is in force, or with --wait=false when it is written; 1 when something failed,
+nobody is known to have carried it out in time, or another policy comes before it; 2 for wrong
+options.";
+
+/// What the help of `resume` ends with.
+pub(super) const RESUME_EXAMPLES: &str = "\
+Examples:
+  clientfleet resume -n clients --dry-run=client   # who would go back under which policy
+  clientfleet resume -n clients
+  clientfleet resume -A
+
+Exit codes: 0, also where nothing was halted; 1 when something failed; 2 for wrong options.";
 
 /// Options of `halt`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct HaltArgs {}
+pub(crate) struct HaltArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Why, for whoever finds it; kept as annotation clientfleet.dev/reason
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Wait until the controller has carried it out
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    wait: bool,
+    /// How long to wait for that
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = patience)]
+    timeout: Duration,
+}
 
 /// Options of `resume`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ResumeArgs {}
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where, and how it is told: options of both.
+#[derive(Debug, clap::Args)]
+struct Place {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    place: Where,
+    /// Try it without doing it: client sends nothing, server lets the API server judge it
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    dry_run: DryRun,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Format,
+}
+
+/// How what was done is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person
+    #[default]
+    Table,
+    /// As data
+    Json,
+    /// As data
+    Yaml,
+    /// The objects' names alone
+    Name,
+}
 
 /// Halts.
-pub(super) async fn halt(_arguments: &HaltArgs, _around: &Surroundings) -> Result<Said, Failure> {
-    Err(Failure::new("halt cannot be done yet"))
+pub(super) async fn halt(arguments: &HaltArgs, around: &Surroundings) -> Result<Said, Failure> {
+    let report = pull::pull(arguments, around).await?;
+    let output = match arguments.place.output {
+        Format::Table => words::pulled(&report, &around.reader()),
+        Format::Json => data::json(&report)?,
+        Format::Yaml => data::yaml(&report)?,
+        Format::Name => report.names(),
+    };
+    let remarks = words::remarks_on_pulling(&report, &around.reader());
+    Ok(Said { output, remarks, code: report.code() })
 }
 
 /// Resumes.
-pub(super) async fn resume(
-    _arguments: &ResumeArgs,
-    _around: &Surroundings,
-) -> Result<Said, Failure> {
-    Err(Failure::new("resume cannot be done yet"))
+pub(super) async fn resume(arguments: &ResumeArgs, around: &Surroundings) -> Result<Said, Failure> {
+    let report = release::release(arguments, around).await?;
+    let output = match arguments.place.output {
+        Format::Table => words::released(&report, &around.reader()),
+        Format::Json => data::json(&report)?,
+        Format::Yaml => data::yaml(&report)?,
+        Format::Name => report.names(),
+    };
+    let remarks = words::remarks_on_releasing(&report);
+    Ok(Said { output, remarks, code: report.code() })
 }

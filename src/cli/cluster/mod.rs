@@ -2,6 +2,7 @@
 //! page. Knows nothing of what is asked about them.
 
 mod failure;
+mod one_policy;
 
 use clap_complete::ArgValueCompleter;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
@@ -11,6 +12,7 @@ use kube::{Client, Resource};
 use serde::Deserialize;
 
 pub(crate) use self::failure::{failure, sentence};
+pub(crate) use self::one_policy::OnePolicy;
 use super::Failure;
 use super::completion::namespaces;
 use super::terminal::progress::Progress;

@@ -1,12 +1,138 @@
-//! `explain`: to be written.
+//! `explain`: why one client is where it is, and what would make it move. Reads the cluster or files;
+//! what is explained is worked out in `plan`, how it is told in [`text`].
 
-use super::{Failure, Said, Surroundings};
+mod advice;
+mod find;
+mod headline;
+mod source;
+mod text;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use clap_complete::ArgValueCompleter;
+
+use self::find::{Found, Wanted};
+use self::source::Source;
+use super::cluster::Where;
+use super::completion::{clients, fleets};
+use super::terminal::times::Reader;
+use super::{Failure, Said, Surroundings, instant};
+use crate::connection::Connection;
+use crate::plan::Estate;
+use crate::plan::explanation::{Explainer, Explanation};
+use crate::values::Timestamp;
+
+/// What the help ends with.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  clientfleet explain BER-LT-001                 # by computer or by client name
+  clientfleet explain berlin/lt-ber-001 -n clients
+  clientfleet explain BER-LT-001 --at 2026-12-24T22:30:00+01:00
+  clientfleet explain BER-LT-001 -o json | jq '.wouldMove[0]'
+  clientfleet explain BER-LT-001 --local -f fleets/ -f policies.yaml
+
+Exit codes: 0; 1 if there is no such client or the cluster cannot be asked; 2 if something is wrong
+with the files or the options.";
 
 /// Options of `explain`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// A client's name, else its computer's, ignoring case. FLEET/ and NAMESPACE/FLEET/ may stand
+    /// before it
+    #[arg(value_name = "[[NAMESPACE/]FLEET/]CLIENT", add = ArgValueCompleter::new(clients))]
+    client: String,
+    /// Only in this fleet; then slashes are a part of the client's name
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(fleets))]
+    fleet: Option<String>,
+    /// The moment to explain, as 2026-11-24T12:00:00Z, with everything written and reported as it is
+    /// now; default: now
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    at: Option<Timestamp>,
+    /// Explain from the files alone, without a cluster
+    #[arg(long, requires = "files", conflicts_with_all = ["kubeconfig", "context"])]
+    local: bool,
+    /// With --local: a file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for
+    /// standard input; can be given several times
+    #[arg(short = 'f', long = "filename", value_name = "FILE", requires = "local", id = "files")]
+    files: Vec<PathBuf>,
+    /// How to print it; json and yaml print the same as data, a list where several clients match
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// Where.
+    #[command(flatten)]
+    place: Where,
+    /// Which cluster.
+    #[command(flatten)]
+    connection: Connection,
+}
 
-/// Runs it.
-pub(super) async fn run(_arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
-    Err(Failure::new("explain cannot be done yet"))
+/// How an explanation is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Yaml,
+}
+
+/// Explains.
+pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Failure> {
+    let wanted = Wanted::read(&asked.client, asked.fleet.as_deref(), &asked.place)?;
+    let source = if asked.local {
+        Source::files(&asked.files, &wanted)?
+    } else {
+        Source::cluster(&asked.connection, &asked.place, &wanted).await?
+    };
+    let at = asked.at.unwrap_or(around.now);
+    let remarks = source.remarks.clone();
+    let found = source.found(&wanted)?;
+    let explanations = explain(found, at);
+    let output = match asked.output {
+        Format::Text => {
+            let reader = Reader { now: at, zone: around.zone.clone() };
+            let told = text::Telling {
+                reader: &reader,
+                in_colour: around.in_colour,
+                // What a status says is about now.
+                with_status: !asked.local && asked.at.is_none(),
+            };
+            let texts: Vec<String> = explanations.iter().map(|e| told.whole(e)).collect();
+            texts.join("\n\n")
+        }
+        Format::Json => {
+            print(&explanations, |all| match all {
+                [one] => serde_json::to_string_pretty(one),
+                several => serde_json::to_string_pretty(several),
+            })? + "\n"
+        }
+        Format::Yaml => print(&explanations, |all| match all {
+            [one] => serde_saphyr::to_string(one),
+            several => serde_saphyr::to_string(&several),
+        })?,
+    };
+    Ok(Said { output, remarks, code: 0 })
+}
+
+fn print<E: std::fmt::Display>(
+    explanations: &[Explanation],
+    as_text: impl FnOnce(&[Explanation]) -> Result<String, E>,
+) -> Result<String, Failure> {
+    as_text(explanations).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Each client that was found, by namespace and fleet.
+fn explain(found: Vec<Found>, at: Timestamp) -> Vec<Explanation> {
+    let mut explanations = Vec::new();
+    for Found { fleets, policies, clients } in found {
+        let estate = Estate {
+            fleets: fleets.into_iter().map(Arc::new).collect(),
+            policies: policies.into_iter().map(Arc::new).collect(),
+        };
+        let explainer = Explainer::new(&estate, at);
+        explanations.extend(clients.iter().filter_map(|client| {
+            explainer.explain(&client.fleet, &client.name, client.stored.as_ref())
+        }));
+    }
+    explanations
 }

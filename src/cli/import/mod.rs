@@ -1,12 +1,186 @@
-//! `import`: to be written.
+//! `import`: an inventory as fleets. Reads an export, finds out what it comes to beside the fleets
+//! that there are, and prints or writes these.
+//!
+//! From bytes to clients: [`text`], [`sheet`], [`columns`], [`rows`] with [`times`],
+//! [`windows_zones`] and [`admissible`]. What there is: [`existing`] and [`standing`]. What becomes of
+//! it: [`outcome`] with [`sharding`] and [`manifest`]. Only [`existing`] and [`applying`] ask the
+//! cluster; what is said about it all is [`words`]'.
 
-use super::{Failure, Said, Surroundings};
+mod admissible;
+mod applying;
+mod arguments;
+mod columns;
+mod existing;
+mod manifest;
+mod outcome;
+mod outcome_tests;
+mod rows;
+mod sharding;
+mod sheet;
+mod standing;
+mod text;
+mod times;
+mod windows_zones;
+mod words;
 
-/// Options of `import`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+use std::io;
 
-/// Runs it.
-pub(super) async fn run(_arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
-    Err(Failure::new("import cannot be done yet"))
+pub(crate) use self::arguments::Args;
+use self::arguments::{DryRun, Format};
+use self::existing::Printed;
+use self::manifest::Manifest;
+use self::outcome::{Change, Export, Outcome, Wish};
+use self::rows::Inventory;
+use self::standing::Written;
+use super::cluster::Cluster;
+use super::{FAILURE, Failure, Said, Surroundings, WRONG_INPUT, files};
+
+pub(super) use self::arguments::EXAMPLES;
+
+/// Imports.
+pub(super) async fn run(arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
+    let mut remarks = String::new();
+    // What was noticed on the way is told beside what went wrong.
+    match import(arguments, &mut remarks).await {
+        Ok((output, code)) => Ok(Said { output, remarks, code }),
+        Err(failure) => {
+            let Said { remarks: errors, code, .. } = Said::from(failure);
+            Ok(Said { remarks: remarks + &errors, code, ..Said::default() })
+        }
+    }
+}
+
+/// Standard output and the exit code.
+async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), Failure> {
+    let wish = arguments.wish()?;
+    let Some(inventory) = inventory(arguments, remarks)? else {
+        return Ok((String::new(), WRONG_INPUT));
+    };
+    if arguments.local {
+        let outcome = locally(arguments, &inventory, &wish, remarks)?;
+        words::remarks(remarks, &outcome, &inventory, &wish);
+        return Ok((print(arguments, &outcome, remarks)?, 0));
+    }
+    let cluster = Cluster::connect(&arguments.connection).await?;
+    let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace).clone();
+    let wish = Wish { namespace: Some(namespace), ..wish };
+    let outcome = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
+    words::remarks(remarks, &outcome, &inventory, &wish);
+    if arguments.apply {
+        Ok(apply(arguments, &cluster, &wish, &outcome, remarks).await)
+    } else {
+        Ok((print(arguments, &outcome, remarks)?, 0))
+    }
+}
+
+/// The clients of the export; none, where bad rows stop it.
+fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
+    let name = words::file(&arguments.file);
+    let wrong = |message: String| Failure::input(format!("{name}: {message}"));
+    if name == words::STANDARD_INPUT && arguments.previous.contains(&arguments.file) {
+        return Err(wrong(
+            "it cannot be the export and --previous: name a file for one of them".into(),
+        ));
+    }
+    if arguments.file.is_dir() {
+        return Err(wrong("this is a folder: name the file in it".to_owned()));
+    }
+    let file = files::read(std::slice::from_ref(&arguments.file), &mut io::stdin().lock());
+    let content = file.into_iter().next().map(|file| file.content);
+    let bytes = content.unwrap_or_else(|| Ok(Vec::new())).map_err(wrong)?;
+    let text = text::decode(&bytes, arguments.encoding).map_err(wrong)?;
+    drop(bytes);
+    let sheet = sheet::read(&text, arguments.separator).map_err(wrong)?;
+    drop(text);
+    let columns = columns::find(&sheet.header, &arguments.columns, &arguments.group_by).map_err(
+        |messages| Failure {
+            messages: messages.into_iter().map(|text| format!("{name}: {text}")).collect(),
+            code: WRONG_INPUT,
+        },
+    )?;
+    arguments.check_labels(&columns.labels)?;
+    words::unused(remarks, &columns.unused);
+    let inventory = rows::read(&sheet, &columns, &arguments.reading());
+    words::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
+    Ok(Some(inventory).filter(|inventory| inventory.bad.is_empty() || arguments.skip_invalid))
+}
+
+fn export<'a>(inventory: &'a Inventory) -> Export<'a> {
+    Export {
+        clients: &inventory.clients,
+        bad_names: &inventory.bad_names,
+        is_in_doubt: inventory.unidentified > 0,
+    }
+}
+
+fn locally(
+    arguments: &Args,
+    inventory: &Inventory,
+    wish: &Wish,
+    remarks: &mut String,
+) -> Result<Outcome, Failure> {
+    let printed = if arguments.previous.is_empty() {
+        remarks.push_str(words::NO_PREVIOUS);
+        Printed::default()
+    } else {
+        Printed::read(&arguments.previous, wish.namespace.as_deref(), &wish.prefix)?
+    };
+    let outcome = outcome::decide(&export(inventory), &printed.fleets, wish)
+        .map_err(|refusal| words::too_many_gone(&refusal, wish.max_removals))?;
+    printed.no_strangers(&wish.prefix, &created(&outcome))?;
+    Ok(outcome)
+}
+
+async fn in_cluster(
+    arguments: &Args,
+    cluster: &Cluster,
+    inventory: &Inventory,
+    wish: &Wish,
+    remarks: &mut String,
+) -> Result<Outcome, Failure> {
+    let namespace = wish.namespace.as_deref().unwrap_or_default();
+    let written = if arguments.apply { Written::ByManager } else { Written::ByWhoeverLabels };
+    let standings = existing::of_cluster(cluster, namespace, &wish.prefix, written).await?;
+    let outcome = outcome::decide(&export(inventory), &standings, wish)
+        .map_err(|refusal| words::too_many_gone(&refusal, wish.max_removals))?;
+    let created = created(&outcome);
+    existing::no_strangers_in_cluster(cluster, namespace, &wish.prefix, &created).await?;
+    let doubt = existing::package_doubt(cluster, namespace, &wish.package_from).await?;
+    remarks.extend(doubt.map(|doubt| format!("warning: {doubt}\n")));
+    Ok(outcome)
+}
+
+fn created(outcome: &Outcome) -> Vec<&str> {
+    let created = outcome.fleets.iter().filter(|fleet| fleet.change == Change::Created);
+    created.map(|fleet| fleet.manifest.metadata.name.as_str()).collect()
+}
+
+fn print(arguments: &Args, outcome: &Outcome, remarks: &mut String) -> Result<String, Failure> {
+    let stay = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Pruned);
+    let manifests: Vec<&Manifest> = stay.map(|fleet| &fleet.manifest).collect();
+    let output = match arguments.output {
+        Format::Yaml => manifest::yaml(&manifests),
+        Format::Json => manifest::json(&manifests),
+    };
+    remarks.push_str(&words::printed(outcome));
+    output.map_err(Failure::new)
+}
+
+async fn apply(
+    arguments: &Args,
+    cluster: &Cluster,
+    wish: &Wish,
+    outcome: &Outcome,
+    remarks: &mut String,
+) -> (String, u8) {
+    let differ = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Unchanged);
+    let writes: Vec<(&Manifest, Change)> =
+        differ.map(|fleet| (&fleet.manifest, fleet.change)).collect();
+    let options =
+        applying::Options { force: arguments.force_conflicts, dry_run: arguments.dry_run };
+    let namespace = wish.namespace.as_deref().unwrap_or_default();
+    let applied = applying::apply(cluster, namespace, &writes, options).await;
+    let (output, words) = words::applied(&applied, outcome, arguments.dry_run);
+    remarks.push_str(&words);
+    (output, if applied.failed > 0 { FAILURE } else { 0 })
 }

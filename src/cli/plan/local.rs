@@ -1,5 +1,5 @@
-//! `plan --local`: from files to the statuses that the controller would settle on. Contacts no
-//! cluster and reads no clock.
+//! `plan --local`: from files to the statuses that the controller would settle on, and what they change
+//! against other files. Contacts no cluster and reads no clock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,24 +7,22 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Format, Said, estate_tables};
+use super::{Compared, Format, Said, estate_tables};
 use crate::api::{Kind, admission};
 use crate::cli::files::File;
-use crate::cli::objects::{self, Identity, Object};
-use crate::cli::{FAILURE, WRONG_INPUT};
+use crate::cli::objects::{self, Findings, Identity, Object};
+use crate::cli::{FAILURE, Failure, WRONG_INPUT};
+use crate::plan::difference::{Given, Side, Sides, difference};
 use crate::plan::{self, Estate, Plan};
 use crate::values::Timestamp;
 
 /// Plans for the objects in `files` at the moment `at`.
 pub(super) fn plan(files: &[File], at: Timestamp, format: Format, in_colour: bool) -> Said {
     let findings = objects::find(files);
-    let mut remarks = lines("passed over", &findings.passed_over);
+    let mut remarks = passed_over(&findings);
     if !findings.problems.is_empty() {
         remarks += &lines("error", &findings.problems);
         return Said { remarks, code: WRONG_INPUT, ..Said::default() };
-    }
-    if findings.objects.is_empty() {
-        remarks += "there is neither a ClientFleet nor an UpgradePolicy in these files\n";
     }
     let plans = planned(&findings.objects, at);
     match plans.and_then(|plans| print(&findings.objects, &plans, at, format, in_colour)) {
@@ -36,12 +34,59 @@ pub(super) fn plan(files: &[File], at: Timestamp, format: Format, in_colour: boo
     }
 }
 
+/// What `new` changes against `old` at the moment `at`.
+pub(super) fn compare(new: &[File], old: &[File], at: Timestamp) -> Result<Compared, Failure> {
+    let (new, old) = (objects::find(new), objects::find(old));
+    let remarks = passed_over(&new) + &lines("passed over", &old.passed_over);
+    refuse([&old, &new])?;
+    let given = given(&new.objects);
+    let before = sides(&old.objects, at).map_err(Failure::input)?;
+    let after = sides(&new.objects, at).map_err(Failure::input)?;
+    Ok(Compared { difference: difference(&before, &after, &given, at), remarks })
+}
+
+/// Everything that is wrong with what was found.
+pub(super) fn refuse<'a>(findings: impl IntoIterator<Item = &'a Findings>) -> Result<(), Failure> {
+    let messages: Vec<String> =
+        findings.into_iter().flat_map(|found| found.problems.iter().cloned()).collect();
+    if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
+}
+
+/// The objects in files, for warnings about them alone.
+pub(super) fn given(objects: &[Object]) -> Given {
+    let mut given = Given::default();
+    for Object { identity, .. } in objects {
+        given.insert(identity.kind, &identity.namespace, &identity.name);
+    }
+    given
+}
+
+fn sides(objects: &[Object], at: Timestamp) -> Result<Sides, String> {
+    let settled = |(name, estate)| (name, Side::settled(estate, at));
+    Ok(estates(objects)?.into_iter().map(settled).collect())
+}
+
+/// What there is to say of files besides what is wrong with them.
+pub(super) fn passed_over(findings: &Findings) -> String {
+    let mut remarks = lines("passed over", &findings.passed_over);
+    if findings.objects.is_empty() && findings.problems.is_empty() {
+        remarks += "there is neither a ClientFleet nor an UpgradePolicy in these files\n";
+    }
+    remarks
+}
+
 fn lines(word: &str, texts: &[String]) -> String {
     texts.iter().flat_map(|text| [word, ": ", text, "\n"]).collect()
 }
 
 /// The plan of each namespace, by its name.
 fn planned(objects: &[Object], at: Timestamp) -> Result<BTreeMap<String, Plan>, String> {
+    let settled = |(name, estate)| (name, plan::settle(&estate, at));
+    Ok(estates(objects)?.into_iter().map(settled).collect())
+}
+
+/// The objects of each namespace, as an API server would store them.
+fn estates(objects: &[Object]) -> Result<BTreeMap<String, Estate>, String> {
     let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
     for Object { identity, given } in objects {
         let estate = estates.entry(identity.namespace.clone()).or_default();
@@ -56,7 +101,7 @@ fn planned(objects: &[Object], at: Timestamp) -> Result<BTreeMap<String, Plan>, 
             }
         }
     }
-    Ok(estates.into_iter().map(|(name, estate)| (name, plan::settle(&estate, at))).collect())
+    Ok(estates)
 }
 
 fn print(
@@ -68,6 +113,9 @@ fn print(
 ) -> Result<String, String> {
     match format {
         Format::Table => Ok(estate_tables::print(objects, plans, at, in_colour)),
+        Format::Wide | Format::Markdown | Format::Name => {
+            Err("there is no change to print: add --against".to_owned())
+        }
         Format::Json => {
             let text = serde_json::to_string_pretty(&list(objects, plans)?);
             text.map(|text| text + "\n").map_err(|error| error.to_string())

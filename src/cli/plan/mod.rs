@@ -1,60 +1,126 @@
 //! `plan`: what files would change, and what they lead to. Writes nothing.
 
 mod estate_tables;
+mod live;
 mod local;
+mod markdown;
+mod merge;
+mod options;
+mod owner;
+mod prediction;
+mod report;
+mod text;
 
 use std::io;
-use std::path::PathBuf;
 
-use clap::ValueEnum;
+use super::{Failure, Said, Surroundings, WRONG_INPUT, files, terminal};
+use crate::plan::difference::{ChangedClient, Difference};
 
-use super::arguments::instant;
-use super::{Failure, Said, Surroundings, files};
-use crate::values::Timestamp;
+pub(crate) use options::Args;
+use options::{Format, Task};
 
 /// What the help ends with.
 pub(super) const EXAMPLES: &str = "\
 Examples:
+  clientfleet plan -f fleets/ -f policies.yaml
+  clientfleet plan -f policies.yaml --at 2026-12-24T22:30:00+01:00 --max-moving 500
   clientfleet plan --local -f fleets/ -f policies.yaml
-  clientfleet plan --local -f fleets/ -f policies.yaml --at 2026-12-24T22:30:00+01:00
+  clientfleet plan --local -f new/ --against old/ -o markdown
   kubectl get clf,upol -A -o yaml | clientfleet plan --local -f - -o json
 
-Exit codes: 0, or 2 if something is wrong with the files or the options.";
+Nothing is written: the API server is asked for dry runs only. What the cluster has and the files do
+not hold stays as it is.
 
-/// Options of `plan`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Plan from the files alone, without a cluster
-    #[arg(long)]
-    local: bool,
-    /// A file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for standard input;
-    /// can be given several times
-    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
-    files: Vec<PathBuf>,
-    /// The moment to plan for, as 2026-11-24T12:00:00Z; default: now
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    at: Option<Timestamp>,
-    /// How to print it; json and yaml print the objects with the status they lead to
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
-    output: Format,
+Exit codes: 0; 1 with --exit-code when something would change; 2 if something is wrong with the
+files, the options or the cluster; 3 with --max-moving when more clients would move now.";
+
+/// More clients than `--max-moving` allows would move now.
+const TOO_MANY: u8 = 3;
+/// Something would change, for those who asked for this code.
+const CHANGES: u8 = 1;
+
+/// What a change does, and what there is to say about how that was found out.
+struct Compared {
+    difference: Difference,
+    remarks: String,
 }
 
-/// How a plan is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-    Yaml,
-}
-
-/// Plans.
+/// Plans. Whatever fails ends with the same code, so that 1 means changes and nothing else.
 pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
-    if !arguments.local {
-        return Err(Failure::input(
-            "plan cannot compare with a cluster yet: add --local to plan from the files alone",
-        ));
+    let failed = |failure: Failure| Failure { code: WRONG_INPUT, ..failure };
+    let said = plan(arguments, around).await.map_err(failed)?;
+    terminal::remark(&said.remarks);
+    match terminal::out(&said.output) {
+        Ok(_) => Ok(Said { code: said.code, ..Said::default() }),
+        Err(error) => {
+            Err(failed(Failure::new(format!("standard output cannot be written: {error}"))))
+        }
     }
+}
+
+async fn plan(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
+    let task = arguments.task()?;
     let at = arguments.at.unwrap_or(around.now);
-    let files = files::read(&arguments.files, &mut io::stdin().lock());
-    Ok(local::plan(&files, at, arguments.output, around.in_colour))
+    let given = files::read(&arguments.files, &mut io::stdin().lock());
+    let compared = match task {
+        Task::Alone => return Ok(local::plan(&given, at, arguments.output, around.in_colour)),
+        Task::Against(old) => {
+            let old = files::read(old, &mut io::stdin().lock());
+            local::compare(&given, &old, at)?
+        }
+        Task::Live => live::compare(arguments, &given, at, around.now).await?,
+    };
+    told(arguments, around, compared)
+}
+
+/// The difference as it was asked for.
+fn told(arguments: &Args, around: &Surroundings, compared: Compared) -> Result<Said, Failure> {
+    let Compared { difference, mut remarks } = compared;
+    let reader = terminal::times::Reader { now: difference.at, zone: around.zone.clone() };
+    let is_for_all = arguments.output == Format::Markdown;
+    let report = || {
+        let reader = Some(&reader).filter(|_| !is_for_all);
+        let (is_wide, limit) = (arguments.is_wide(), arguments.limit());
+        report::report(&difference, &report::For { reader, is_wide, limit })
+    };
+    let output = match arguments.output {
+        Format::Table | Format::Wide => text::render(&report(), around.in_colour),
+        Format::Markdown => markdown::render(&report()),
+        Format::Json => json(&difference)?,
+        Format::Yaml => serde_saphyr::to_string(&difference).map_err(unprintable)?,
+        Format::Name => names(&difference),
+    };
+    let moving = difference.summary.moving_now;
+    let mut code = 0;
+    if arguments.exit_code && !difference.is_empty() {
+        code = CHANGES;
+    }
+    if let Some(most) = arguments.max_moving.filter(|most| moving > *most) {
+        code = TOO_MANY;
+        remarks += &format!(
+            "error: {} would move now, more than --max-moving {most} allows\n",
+            report::clients(moving)
+        );
+    }
+    Ok(Said { output, remarks, code })
+}
+
+fn json(difference: &Difference) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(difference).map_err(unprintable)?;
+    Ok(text + "\n")
+}
+
+fn unprintable(error: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("the plan cannot be printed: {error}"))
+}
+
+/// The clients that change, as `clients` names them.
+fn names(difference: &Difference) -> String {
+    let has_several = difference.namespaces.len() > 1;
+    let name = |client: &ChangedClient| {
+        let name = format!("{}/{}", client.fleet, client.name);
+        let name = if has_several { format!("{}/{name}", client.namespace) } else { name };
+        format!("{}\n", terminal::table::printable(&name))
+    };
+    difference.clients.iter().map(name).collect()
 }

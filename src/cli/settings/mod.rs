@@ -1,12 +1,301 @@
-//! `settings`: to be written.
+//! `settings`: the choices there are for a policy, and making one. The shell around them: reads the
+//! cluster, writes, prints.
 
-use super::{Failure, Said, Surroundings};
+mod change;
+mod choice;
+mod effect;
+mod words;
+
+use std::sync::Arc;
+
+use clap_complete::ArgValueCompleter;
+use serde::Serialize;
+
+use self::choice::{Choice, Selection};
+use self::effect::{Effect, Versions};
+use super::changes::{DryRun, Owner, owner_of_field, owner_of_object};
+use super::cluster::{Cluster, OnePolicy, Reach};
+use super::completion::policies;
+use super::data::{self, Format};
+use super::{FAILURE, Failure, Said, Surroundings};
+use crate::api::ClientFleet;
+use crate::connection::Connection;
+use crate::plan::version::Spelled;
+use crate::plan::{Estate, Live};
+
+/// What the help ends with.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  clientfleet settings nights-and-weekends
+  clientfleet settings nights-and-weekends --select 3 --dry-run=client
+  clientfleet settings nights-and-weekends --select OnlyUpgradeTo=3.59.127.0
+
+Exit codes: 0; 1 when nothing is changed, because it is kept in Git, it is not among the choices,
+or something failed; 2 for wrong options.";
 
 /// Options of `settings`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The policy's name
+    #[arg(add = ArgValueCompleter::new(policies))]
+    policy: String,
+    /// Make this choice: its number in the list, NoUpgrade, AutoUpgrade or OnlyUpgradeTo=VERSION
+    #[arg(long, value_name = "CHOICE", value_parser = Selection::read)]
+    select: Option<Selection>,
+    /// With --select: also what is not among the choices
+    #[arg(long, requires = "select")]
+    any: bool,
+    /// With --select: also where the policy is kept in Git
+    #[arg(long, requires = "select")]
+    force: bool,
+    /// With --select: try it without doing it: client sends nothing, server lets the API server
+    /// judge it
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    dry_run: DryRun,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Format,
+    /// The namespace; default: the context's
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// The choices of a policy.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Settings {
+    namespace: String,
+    policy: String,
+    today: Choice,
+    allow_downgrade: bool,
+    /// Whether the controller has not yet said what the choices are for what is written now.
+    status_is_behind: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    governed_clients: Option<u32>,
+    settings: Vec<Numbered>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Numbered {
+    number: usize,
+    #[serde(flatten)]
+    choice: Choice,
+    is_today: bool,
+    /// How many of the policy's clients run that version already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<u32>,
+}
+
+/// What became of a selection.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Selected {
+    namespace: String,
+    policy: String,
+    before: Choice,
+    after: Choice,
+    result: Outcome,
+    allow_downgrade: bool,
+    /// What the clients do before and after; absent where that cannot be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<Effect>,
+    #[serde(skip)]
+    owner: Option<Owner>,
+    #[serde(skip)]
+    dry_run: DryRun,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+enum Outcome {
+    Changed,
+    WouldChange,
+    SameAsBefore,
+    /// It is to be changed in Git.
+    KeptInGit,
+}
 
 /// Runs it.
-pub(super) async fn run(_arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
-    Err(Failure::new("settings cannot be done yet"))
+pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Failure> {
+    if asked.select.is_none() && !asked.dry_run.is_real() {
+        return Err(Failure::input("there is nothing to try: --dry-run goes with --select"));
+    }
+    let cluster = Cluster::connect(&asked.connection).await?;
+    let namespace = asked.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
+    let policy = cluster.policy(&namespace, &asked.policy).await?;
+    let spec = policy.live.spec.as_ref().map_err(|why| {
+        Failure::new(format!(
+            "policy {} in namespace {namespace} cannot be read, so nothing can be chosen: {why}",
+            asked.policy
+        ))
+    })?;
+    let today = Choice::of(&spec.upgrade);
+    let choices = choices(&policy);
+    match &asked.select {
+        None => {
+            let listed = list(&cluster, asked, &namespace, &policy, today, choices).await;
+            let (settings, remarks) = listed;
+            let output = match asked.output {
+                Format::Table => words::list(&settings),
+                Format::Json => data::json(&settings)?,
+                Format::Yaml => data::yaml(&settings)?,
+            };
+            Ok(Said { output, remarks: remarks + &words::remarks_on_list(&settings), code: 0 })
+        }
+        Some(selection) => {
+            let after = meant(asked, selection, &choices)?;
+            let case = Case { cluster: &cluster, asked, namespace, policy: &policy, today, after };
+            case.select(spec.upgrade.allow_downgrade, around).await
+        }
+    }
+}
+
+/// The choices that the controller tells.
+fn choices(policy: &OnePolicy) -> Vec<Choice> {
+    let status = policy.live.status.as_ref();
+    let settings = status.map(|status| status.available_settings.as_slice()).unwrap_or_default();
+    settings.iter().map(Choice::told).collect()
+}
+
+/// Whether the choices were worked out for another generation, or not at all.
+fn is_behind(policy: &OnePolicy) -> bool {
+    let status = policy.live.status.as_ref();
+    status.and_then(|status| status.observed_generation) != policy.live.metadata.generation
+}
+
+async fn list(
+    cluster: &Cluster,
+    asked: &Args,
+    namespace: &str,
+    policy: &OnePolicy,
+    today: Choice,
+    choices: Vec<Choice>,
+) -> (Settings, String) {
+    let name = asked.policy.as_str();
+    let count = |versions: &mut Versions, fleet: Live<ClientFleet>| {
+        let Some(status) = fleet.status else { return };
+        let package = status.package_version.map(Spelled::new);
+        versions.add(status.clients.as_deref().unwrap_or_default(), name, package.as_ref());
+    };
+    let reach = Reach::Namespace(namespace.to_owned());
+    let (versions, remarks) = match cluster.gather(&reach, None, Versions::default(), count).await {
+        Ok(versions) => (Some(versions), String::new()),
+        Err(failure) => {
+            let why = failure.messages.join("; ");
+            (None, format!("warning: no client can be counted: {why}\n"))
+        }
+    };
+    let numbered = (1..).zip(choices).map(|(number, choice)| Numbered {
+        number,
+        is_today: choice.is_same_as(&today),
+        clients: versions.as_ref().and_then(|versions| versions.at(&choice)),
+        choice,
+    });
+    let allow_downgrade = policy.live.spec.as_ref().is_ok_and(|spec| spec.upgrade.allow_downgrade);
+    let settings = Settings {
+        namespace: namespace.to_owned(),
+        policy: name.to_owned(),
+        allow_downgrade,
+        status_is_behind: is_behind(policy),
+        governed_clients: versions.as_ref().map(|versions| versions.governed),
+        settings: numbered.collect(),
+        today,
+    };
+    (settings, remarks)
+}
+
+/// The choice that is meant, or why there is none.
+fn meant(asked: &Args, selection: &Selection, choices: &[Choice]) -> Result<Choice, Failure> {
+    if let Some(choice) = selection.among(choices) {
+        return Ok(choice);
+    }
+    let what = match selection {
+        Selection::Spoken(choice) if asked.any => return Ok(choice.clone()),
+        Selection::Spoken(choice) => choice.to_string(),
+        Selection::Number(number) => format!("number {number}"),
+    };
+    Err(words::not_there(asked, &what, selection, choices))
+}
+
+/// A selection that is to be made.
+struct Case<'a> {
+    cluster: &'a Cluster,
+    asked: &'a Args,
+    namespace: String,
+    policy: &'a OnePolicy,
+    today: Choice,
+    after: Choice,
+}
+
+impl Case<'_> {
+    async fn select(self, allow_downgrade: bool, around: &Surroundings) -> Result<Said, Failure> {
+        let Self { cluster, asked, namespace, policy, today, after } = self;
+        let metadata = &policy.whole.metadata;
+        let owner = owner_of_field(metadata, "upgrade").or_else(|| owner_of_object(metadata));
+        let mut remarks = String::new();
+        let mut selected = Selected {
+            result: Outcome::SameAsBefore,
+            policy: asked.policy.clone(),
+            before: today,
+            after,
+            allow_downgrade,
+            clients: None,
+            owner,
+            dry_run: asked.dry_run,
+            namespace,
+        };
+        if !selected.before.is_same_as(&selected.after) {
+            match estate(cluster, &selected.namespace).await {
+                Ok(estate) => {
+                    let (name, after) = (&asked.policy, &selected.after);
+                    selected.clients = Some(effect::effect(&estate, name, after, around.now));
+                }
+                Err(failure) => {
+                    let why = failure.messages.join("; ");
+                    remarks = format!("warning: what follows is not known: {why}\n");
+                }
+            }
+            selected.result = make(cluster, asked, policy, &selected).await?;
+        }
+        let output = match asked.output {
+            Format::Table => words::selected(&selected)?,
+            Format::Json => data::json(&selected)?,
+            Format::Yaml => data::yaml(&selected)?,
+        };
+        remarks += &words::remarks_on_selecting(&selected);
+        let code = if selected.result == Outcome::KeptInGit { FAILURE } else { 0 };
+        Ok(Said { output, remarks, code })
+    }
+}
+
+async fn make(
+    cluster: &Cluster,
+    asked: &Args,
+    policy: &OnePolicy,
+    selected: &Selected,
+) -> Result<Outcome, Failure> {
+    if selected.owner.is_some() && !asked.force {
+        return Ok(Outcome::KeptInGit);
+    }
+    if asked.dry_run != DryRun::Client {
+        let dry_run = asked.dry_run.is_of_server();
+        change::make(cluster, &selected.namespace, policy, &selected.after, dry_run).await?;
+    }
+    Ok(if asked.dry_run.is_real() { Outcome::Changed } else { Outcome::WouldChange })
+}
+
+/// All that is planned for in a namespace.
+async fn estate(cluster: &Cluster, namespace: &str) -> Result<Estate, Failure> {
+    let reach = Reach::Namespace(namespace.to_owned());
+    let policies = cluster.policies(&reach).await?;
+    let policies = policies.into_iter().map(|policy| Arc::new(policy.into())).collect();
+    let note = |estate: &mut Estate, fleet: Live<ClientFleet>| {
+        estate.fleets.push(Arc::new(fleet.into()));
+    };
+    cluster.gather(&reach, None, Estate { policies, ..Estate::default() }, note).await
 }

@@ -15,6 +15,13 @@ pub fn is_colour_wanted() -> bool {
     io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
+/// How many columns the terminal has that results go to; `None` where they go elsewhere.
+#[must_use]
+pub fn width() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(width.0.into())
+}
+
 /// Writes a result at once. `false`: the reader has seen enough, as `head` has.
 ///
 /// # Errors

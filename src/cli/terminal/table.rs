@@ -34,6 +34,15 @@ impl Tone {
             Self::Alarm => "31",
         }
     }
+
+    /// A text set off, where colours are wanted.
+    #[must_use]
+    pub fn paint(self, text: &str, in_colour: bool) -> String {
+        match self.code() {
+            code if in_colour && !code.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+            _ => text.to_owned(),
+        }
+    }
 }
 
 /// One cell.

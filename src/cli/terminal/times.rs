@@ -72,8 +72,9 @@ impl Reader {
         }
     }
 
-    /// As short as can be understood from where the reader is.
-    fn shortly(&self, t: Timestamp) -> String {
+    /// As short as can be understood from where the reader is: `22:00`, `Tue 22:00`, `3 Jan 22:00`.
+    #[must_use]
+    pub fn shortly(&self, t: Timestamp) -> String {
         let (local, now) = (self.local(t), self.local(self.now));
         let days = local.date().signed_duration_since(now.date()).num_days();
         let format = match days {

@@ -1,12 +1,124 @@
-//! `windows`: to be written.
+//! `windows`: when a policy's distribution opens and closes, in the zones that count and in the
+//! reader's. The shell around it: reads the cluster, or files, and prints.
 
-use super::{Failure, Said, Surroundings};
+mod calendar;
+mod days;
+mod local;
+mod text;
+mod zones;
+
+use std::io;
+use std::path::PathBuf;
+
+use clap_complete::ArgValueCompleter;
+
+use self::calendar::Question;
+use self::zones::Count;
+use super::cluster::{Cluster, Reach};
+use super::completion::policies;
+use super::data::{self, Format};
+use super::terminal::table::printable;
+use super::{Failure, Said, Surroundings, files, instant};
+use crate::api::ClientFleet;
+use crate::connection::Connection;
+use crate::plan::policy::Policy;
+use crate::plan::{Live, Observed};
+use crate::values::{Timestamp, Zone};
+
+/// What the help ends with.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  clientfleet windows nights-and-weekends
+  clientfleet windows nights-and-weekends --zone Asia/Tokyo --days 30
+  clientfleet windows nights-and-weekends --local -f policies/ -f fleets/
+
+A policy that names a time zone is open in that. Another is open in each client's own: those of
+most of its clients are shown.";
 
 /// Options of `windows`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The policy's name
+    #[arg(add = ArgValueCompleter::new(policies))]
+    policy: String,
+    /// Which cluster.
+    #[command(flatten)]
+    connection: Connection,
+    /// The namespace; default: the context's
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Look at files alone, without a cluster
+    #[arg(long, requires = "files")]
+    local: bool,
+    /// With --local: a file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for
+    /// standard input; can be given several times
+    #[arg(short = 'f', long = "filename", value_name = "FILE", requires = "local")]
+    files: Vec<PathBuf>,
+    /// For how many days openings are listed, today included
+    #[arg(long, value_name = "NUMBER", default_value_t = 14,
+          value_parser = clap::value_parser!(u16).range(1..=366))]
+    days: u16,
+    /// Show this IANA time zone instead of those of the policy's clients; can be given several times
+    #[arg(long = "zone", value_name = "NAME", value_parser = zone)]
+    zones: Vec<Zone>,
+    /// The moment to look from, as 2026-11-24T12:00:00Z; default: now
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    at: Option<Timestamp>,
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Format,
+}
+
+fn zone(name: &str) -> Result<Zone, String> {
+    Zone::named(name).ok_or_else(|| match Zone::suggest(name) {
+        Some(suggestion) => format!("there is no such zone: write {suggestion}"),
+        None => "there is no such zone: write an IANA name, as Europe/Berlin".to_owned(),
+    })
+}
 
 /// Runs it.
-pub(super) async fn run(_arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
-    Err(Failure::new("windows cannot be done yet"))
+pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
+    let at = arguments.at.unwrap_or(around.now);
+    let (namespace, policy, count, remarks) = if arguments.local {
+        let files = files::read(&arguments.files, &mut io::stdin().lock());
+        let found = local::find(&files, &arguments.policy, arguments.namespace.as_deref(), at)?;
+        (found.namespace, found.policy, found.count, found.remarks)
+    } else {
+        in_cluster(arguments).await?
+    };
+    if let (Some(own), false) = (&policy.zone, arguments.zones.is_empty()) {
+        let own = own.zone().map_or("a time zone", Zone::name);
+        return Err(Failure::input(format!(
+            "policy {} names {own} for every client, so that no other zone counts: leave --zone out",
+            printable(&policy.name)
+        )));
+    }
+    let question = Question { at, days: arguments.days, reader: around.zone.clone() };
+    let zones = count.choose(&policy, &arguments.zones, around.zone.as_ref());
+    let calendar = calendar::calendar(&namespace, &policy, zones, &question);
+    let output = match arguments.output {
+        Format::Table => text::page(&calendar, around.in_colour),
+        Format::Json => data::json(&calendar)?,
+        Format::Yaml => data::yaml(&calendar)?,
+    };
+    Ok(Said { output, remarks, code: 0 })
+}
+
+async fn in_cluster(arguments: &Args) -> Result<(String, Policy, Count, String), Failure> {
+    let cluster = Cluster::connect(&arguments.connection).await?;
+    let namespace = arguments.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
+    let name = arguments.policy.as_str();
+    let policy = Policy::read(&Observed::from(cluster.policy(&namespace, name).await?.live));
+    // Where no zone is asked, nobody's has to be known.
+    if !policy.range.needs_zone() || policy.is_invalid() {
+        return Ok((namespace, policy, Count::default(), String::new()));
+    }
+    let count = |count: &mut Count, fleet: Live<ClientFleet>| {
+        if let (Ok(spec), Some(status)) = (&fleet.spec, &fleet.status) {
+            count.add(name, spec, status);
+        }
+    };
+    let reach = Reach::Namespace(namespace.clone());
+    let count = cluster.gather(&reach, None, Count::default(), count).await?;
+    Ok((namespace, policy, count, String::new()))
 }

@@ -1,0 +1,50 @@
+//! Waiting until the brake is in force: until the controller has written that it carries it out.
+
+use std::time::Duration;
+
+use kube::Api;
+use kube::runtime::wait::await_condition;
+
+use super::policy::NAME;
+use crate::api::UpgradePolicy;
+use crate::cli::cluster::{Cluster, sentence};
+use crate::plan::Live;
+
+/// Whether the brake of a namespace comes to be in force in time; or why that cannot be told.
+pub(super) async fn comes_to_be(
+    cluster: &Cluster,
+    namespace: &str,
+    patience: Duration,
+) -> Result<bool, String> {
+    let api: Api<Live<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
+    let condition = |policy: Option<&Live<UpgradePolicy>>| policy.is_some_and(is_in_force);
+    match tokio::time::timeout(patience, await_condition(api, NAME, condition)).await {
+        Err(_) => Ok(false),
+        Ok(Ok(_)) => Ok(true),
+        Ok(Err(error)) => {
+            let doing = format!("watch upgradepolicy {NAME} in namespace {namespace}");
+            Err(told(&doing, error))
+        }
+    }
+}
+
+fn told(doing: &str, error: kube::runtime::wait::Error) -> String {
+    use kube::runtime::wait::Error;
+    use kube::runtime::watcher;
+    match error {
+        Error::ProbeFailed(
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error),
+        ) => sentence(doing, &error),
+        Error::ProbeFailed(other) => format!("the cluster did not {doing}: {other}"),
+    }
+}
+
+/// Whether the generation that is written is the one that is carried out.
+pub(in crate::cli) fn is_in_force(policy: &Live<UpgradePolicy>) -> bool {
+    policy.status.as_ref().is_some_and(|status| {
+        status.observed_generation == policy.metadata.generation
+            && status.conditions.iter().any(|c| c.r#type == "Ready" && c.status == "True")
+    })
+}

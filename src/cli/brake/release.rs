@@ -1,0 +1,196 @@
+//! `resume`: finds the brake, counts who goes back under which policy, and takes it away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use kube::Api;
+use kube::api::{DeleteParams, Preconditions};
+use kube::core::ObjectMeta;
+
+use super::ResumeArgs;
+use super::policy::{self, Found, NAME};
+use super::pull::foreign;
+use super::report::{GoesBack, Released, ReleasedIn, Releasing};
+use crate::api::{ClientFleet, UpgradePolicy};
+use crate::cli::changes::{DryRun, owner_of_object};
+use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
+use crate::cli::{Failure, Surroundings};
+use crate::plan::{self, Estate, Live, Observed};
+use crate::values::Timestamp;
+
+/// What is in the halted namespaces, the brake left out.
+type Estates = BTreeMap<String, Estate>;
+
+/// Releases the brake.
+pub(super) async fn release(
+    arguments: &ResumeArgs,
+    around: &Surroundings,
+) -> Result<Released, Failure> {
+    let cluster = Cluster::connect(&arguments.place.connection).await?;
+    let reach = cluster.reach(&arguments.place.place);
+    let mut not_known = Vec::new();
+    let (halted, mut estates) = match (halted(&cluster, &reach).await, &reach) {
+        (Ok(found), _) => found,
+        (Err(failure), Reach::All) => return Err(failure),
+        (Err(failure), Reach::Namespace(namespace)) => {
+            not_known.extend(failure.messages);
+            (vec![namespace.clone()], Estates::new())
+        }
+    };
+    if not_known.is_empty() && !halted.is_empty() {
+        let note = |estates: &mut Estates, fleet: Live<ClientFleet>| {
+            let namespace = fleet.metadata.namespace.clone().unwrap_or_default();
+            if let Some(estate) = estates.get_mut(&namespace) {
+                estate.fleets.push(Arc::new(fleet.into()));
+            }
+        };
+        match cluster.gather(&reach, None, estates.clone(), note).await {
+            Ok(gathered) => estates = gathered,
+            Err(failure) => {
+                not_known.extend(failure.messages);
+                estates.clear();
+            }
+        }
+    }
+    let each = halted.into_iter().map(|namespace| {
+        let back = estates.get(&namespace).map(|estate| goes_back(estate, around.now));
+        release_in(&cluster, arguments, namespace, back)
+    });
+    let mut namespaces = join_all(each).await;
+    if let (Reach::Namespace(namespace), true) = (&reach, namespaces.is_empty()) {
+        namespaces.push(ReleasedIn::new(namespace.clone(), Releasing::NotHalted));
+    }
+    Ok(Released { dry_run: arguments.place.dry_run, namespaces, not_known })
+}
+
+/// The namespaces that have a policy of the brake's name, and the other policies there.
+async fn halted(cluster: &Cluster, reach: &Reach) -> Result<(Vec<String>, Estates), Failure> {
+    let note = |found: &mut (Vec<String>, Estates), policy: Live<UpgradePolicy>| {
+        let namespace = policy.metadata.namespace.clone().unwrap_or_default();
+        if policy.metadata.name.as_deref() == Some(NAME) {
+            found.0.push(namespace);
+        } else {
+            found.1.entry(namespace).or_default().policies.push(Arc::new(policy.into()));
+        }
+    };
+    let empty = (Vec::new(), Estates::new());
+    let (halted, mut estates) = cluster.gather(reach, None, empty, note).await?;
+    estates.retain(|namespace, _| halted.contains(namespace));
+    for namespace in &halted {
+        estates.entry(namespace.clone()).or_default();
+    }
+    Ok((halted, estates))
+}
+
+/// Which policies govern how many clients once the brake is gone, and how many no policy governs.
+fn goes_back(estate: &Estate, now: Timestamp) -> (Vec<GoesBack>, u32) {
+    let plan = plan::plan(estate, now);
+    let policies = plan.policies.iter().filter_map(|(name, status)| {
+        let summary = status.summary.filter(|summary| summary.total > 0)?;
+        Some(GoesBack {
+            policy: name.to_string(),
+            clients: summary.total,
+            offered: summary.distributing,
+            next_transition_time: status.next_transition_time,
+        })
+    });
+    let summaries = plan.fleets.iter().filter_map(|(_, status)| status.summary);
+    (policies.collect(), summaries.map(|summary| summary.unmanaged).sum())
+}
+
+impl ReleasedIn {
+    fn new(namespace: String, result: Releasing) -> Self {
+        Self {
+            namespace,
+            result,
+            error: None,
+            since: None,
+            reason: None,
+            policies: Vec::new(),
+            unmanaged: 0,
+            kept_in_git_by: None,
+        }
+    }
+}
+
+async fn release_in(
+    cluster: &Cluster,
+    arguments: &ResumeArgs,
+    namespace: String,
+    back: Option<(Vec<GoesBack>, u32)>,
+) -> ReleasedIn {
+    let mut report = ReleasedIn::new(namespace, Releasing::Failed);
+    match take_away(cluster, arguments, &report.namespace).await {
+        Ok(None) => report.result = Releasing::NotHalted,
+        Ok(Some(metadata)) => {
+            report.result = Releasing::Released;
+            report.since = policy::since(&metadata);
+            report.reason = policy::reason(&metadata).map(ToOwned::to_owned);
+            report.kept_in_git_by = owner_of_object(&metadata);
+            (report.policies, report.unmanaged) = back.unwrap_or_default();
+        }
+        Err(error) => report.error = Some(error),
+    }
+    report
+}
+
+/// How often it is looked at again when it changes while it is taken away: the controller may be
+/// writing its status.
+const ATTEMPTS: usize = 5;
+
+/// Deletes the brake, exactly the one that was looked at.
+async fn take_away(
+    cluster: &Cluster,
+    arguments: &ResumeArgs,
+    namespace: &str,
+) -> Result<Option<ObjectMeta>, String> {
+    for _ in 0..ATTEMPTS {
+        let found = cluster.find_policy(namespace, NAME).await;
+        let found = found.map_err(|failure| failure.messages.join("; "))?;
+        match Found::of(found.as_ref()) {
+            Found::Nothing => return Ok(None),
+            Found::Foreign => return Err(foreign(namespace)),
+            Found::Leaving | Found::Pulled | Found::Changed => {}
+        }
+        let Some(OnePolicy { whole, .. }) = found else { return Ok(None) };
+        if arguments.place.dry_run == DryRun::Client
+            || delete(cluster, arguments, namespace, &whole.metadata).await?
+        {
+            return Ok(Some(whole.metadata));
+        }
+    }
+    Err(format!(
+        "{NAME} in namespace {namespace} changes all the time, so it is left as it is: look who \
+         writes it, then resume again"
+    ))
+}
+
+/// Deletes it as it was looked at. `false`: it is another by now.
+async fn delete(
+    cluster: &Cluster,
+    arguments: &ResumeArgs,
+    namespace: &str,
+    metadata: &ObjectMeta,
+) -> Result<bool, String> {
+    let preconditions = Preconditions {
+        uid: metadata.uid.clone(),
+        resource_version: metadata.resource_version.clone(),
+    };
+    let parameters = DeleteParams {
+        dry_run: arguments.place.dry_run.is_of_server(),
+        preconditions: Some(preconditions),
+        ..DeleteParams::default()
+    };
+    let api: Api<Observed<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
+    match api.delete(NAME, &parameters).await {
+        Ok(_) => Ok(true),
+        // Gone in between: as it should be.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => {
+            let doing = format!("delete upgradepolicy {NAME} in namespace {namespace}");
+            Err(sentence(&doing, &error))
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! One policy by its name, whole, for what is asked about its owners too.
+
+use http::Request;
+use kube::Resource;
+use kube::api::DynamicObject;
+
+use super::{Cluster, failure};
+use crate::api::UpgradePolicy;
+use crate::cli::Failure;
+use crate::cli::terminal::table::printable;
+use crate::plan::Live;
+
+/// A policy as it was read, with everything that is said about it.
+#[derive(Debug)]
+pub(crate) struct OnePolicy {
+    /// All of it: annotations and owners of fields too.
+    pub whole: DynamicObject,
+    /// The same as the rules see it.
+    pub live: Live<UpgradePolicy>,
+}
+
+impl OnePolicy {
+    /// Reads an API server's answer.
+    pub fn read(text: &str) -> Result<Self, serde_json::Error> {
+        Ok(Self { whole: serde_json::from_str(text)?, live: serde_json::from_str(text)? })
+    }
+}
+
+impl Cluster {
+    /// A policy, if there is one of this name.
+    pub async fn find_policy(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<OnePolicy>, Failure> {
+        let doing = format!("get upgradepolicy {name} in namespace {namespace}");
+        let failed = |error: kube::Error| failure(&doing, &error);
+        // What cannot be a name would be another path.
+        if !is_name(name) || !is_name(namespace) {
+            return Ok(None);
+        }
+        let path = UpgradePolicy::url_path(&(), Some(namespace));
+        let request = Request::get(format!("{path}/{name}")).body(Vec::new());
+        let request = request.map_err(|_| no_such(namespace, name))?;
+        match self.client.request_text(request).await {
+            Ok(text) => OnePolicy::read(&text)
+                .map(Some)
+                .map_err(|error| failed(kube::Error::SerdeError(error))),
+            Err(kube::Error::Api(status)) if status.code == 404 && is_named(&status) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// A policy that has to be there.
+    pub async fn policy(&self, namespace: &str, name: &str) -> Result<OnePolicy, Failure> {
+        let found = self.find_policy(namespace, name).await?;
+        found.ok_or_else(|| no_such(namespace, name))
+    }
+}
+
+/// Whether an object may be called so: a DNS subdomain, roughly.
+fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    !text.is_empty() && text.bytes().all(is_plain) && text.trim_matches('.') == text
+}
+
+/// Whether it is the object that is missing, not the kind.
+fn is_named(status: &kube::core::Status) -> bool {
+    status.details.as_ref().is_some_and(|details| !details.name.is_empty())
+}
+
+fn no_such(namespace: &str, name: &str) -> Failure {
+    let (namespace, name) = (printable(namespace), printable(name));
+    Failure::new(format!(
+        "namespace {namespace} has no UpgradePolicy {name}: kubectl get upol -n {namespace} lists \
+         those it has; -n names another namespace"
+    ))
+}

@@ -1,0 +1,29 @@
+//! Results as data, for other programs. Knows nothing of what they mean.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::Failure;
+
+/// How a result is printed that is a page for a person, or data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a person
+    #[default]
+    Table,
+    /// As data
+    Json,
+    /// As data
+    Yaml,
+}
+
+/// A value as indented JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|error| Failure::new(error.to_string()))
+}
+
+/// A value as YAML.
+pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Failure> {
+    serde_saphyr::to_string(value).map_err(|error| Failure::new(error.to_string()))
+}

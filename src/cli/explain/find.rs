@@ -1,0 +1,241 @@
+//! Which clients are meant by a name, among fleets that come one after the other: of each no more is
+//! kept than explaining them needs. Does not know where they come from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::admission::nearest::nearest;
+use crate::api::fleet::{Client, ClientStatus};
+use crate::api::{ClientFleet, Text};
+use crate::cli::Failure;
+use crate::cli::cluster::Where;
+use crate::cli::terminal::table::printable;
+use crate::plan::facts::given;
+use crate::plan::{Live, ObservedFleet, ObservedPolicy};
+use crate::values::selector::fold_case;
+
+/// How many names are told where none is found.
+const MOST_NEAR: usize = 3;
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub namespace: Option<String>,
+    pub fleet: Option<String>,
+    pub client: String,
+    folded: String,
+}
+
+impl Wanted {
+    /// Reads `[[NAMESPACE/]FLEET/]CLIENT`. With a fleet beside it, all of it is the client's name.
+    pub fn read(text: &str, fleet: Option<&str>, place: &Where) -> Result<Self, Failure> {
+        let parts: Vec<&str> =
+            if fleet.is_some() { vec![text] } else { text.splitn(3, '/').collect() };
+        let (namespace, named, client) = match parts[..] {
+            [namespace, fleet, client] => (Some(namespace), Some(fleet), client),
+            [fleet, client] => (None, Some(fleet), client),
+            _ => (None, None, text),
+        };
+        if client.is_empty() || named == Some("") || namespace == Some("") || fleet == Some("") {
+            return Err(Failure::input(
+                "a part of the name is empty: write CLIENT, FLEET/CLIENT or NAMESPACE/FLEET/CLIENT",
+            ));
+        }
+        if let (Some(inside), Some(beside)) = (namespace, place.namespace.as_deref())
+            && inside != beside
+        {
+            let (inside, beside) = (printable(inside), printable(beside));
+            return Err(Failure::input(format!(
+                "the name says namespace {inside} and --namespace says {beside}: leave one out"
+            )));
+        }
+        let owned = |text: Option<&str>| text.map(ToOwned::to_owned);
+        Ok(Self {
+            namespace: owned(namespace.or(place.namespace.as_deref())),
+            fleet: owned(named.or(fleet)),
+            client: client.to_owned(),
+            folded: fold_case(client),
+        })
+    }
+
+    fn is_name(&self, client: &Client) -> bool {
+        client.name.as_str() == self.client
+    }
+
+    fn is_computer(&self, client: &Client) -> bool {
+        let computer = client.reported.as_ref().and_then(|reported| reported.computer.as_ref());
+        let computer = given(computer);
+        computer.is_some_and(|computer| fold_case(computer) == self.folded)
+    }
+}
+
+/// A client that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Hit {
+    pub fleet: String,
+    pub name: Text,
+    /// Its row in the fleet's status.
+    pub stored: Option<ClientStatus>,
+}
+
+/// The clients that were found in one namespace, and what governs them.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub fleets: Vec<ObservedFleet>,
+    pub policies: Vec<ObservedPolicy>,
+    pub clients: Vec<Hit>,
+}
+
+/// What has been found so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Search {
+    /// All fleets, each with no other clients than those that are meant.
+    fleets: Vec<Live<ClientFleet>>,
+    by_name: Vec<(String, Hit)>,
+    by_computer: Vec<(String, Hit)>,
+    /// Names and computers that were not meant.
+    others: Vec<Text>,
+    /// Where else somebody of that name is.
+    elsewhere: Vec<String>,
+    /// What a person should know of fleets that cannot be looked into.
+    pub remarks: String,
+}
+
+impl Search {
+    /// Looks into a fleet.
+    pub fn add(&mut self, mut live: Live<ClientFleet>, wanted: &Wanted) {
+        let namespace = namespace(&live);
+        let fleet = live.metadata.name.clone().unwrap_or_default();
+        if let Err(why) = &live.spec {
+            let name = printable(&fleet);
+            self.remarks += &format!(
+                "warning: ClientFleet {namespace}/{name} cannot be read, so its clients are not \
+                 looked at: {}\n",
+                printable(why)
+            );
+        }
+        let Ok(spec) = &mut live.spec else { return self.fleets.push(live) };
+        let is_meant = wanted.fleet.as_ref().is_none_or(|wanted| *wanted == fleet)
+            && wanted.namespace.as_ref().is_none_or(|wanted| *wanted == namespace);
+        let clients = spec.clients.take().unwrap_or_default();
+        let mut rows = live.status.as_mut().and_then(|s| s.clients.take()).unwrap_or_default();
+        let mut kept = Vec::new();
+        for client in clients {
+            let (is_name, is_computer) = (wanted.is_name(&client), wanted.is_computer(&client));
+            if !is_name && !is_computer {
+                self.note(&client);
+                continue;
+            }
+            if !is_meant {
+                self.elsewhere.push(format!("{namespace}/{fleet}/{}", client.name));
+                continue;
+            }
+            let row = rows.iter().position(|row| row.name == client.name);
+            let stored = row.map(|place| rows.swap_remove(place));
+            let hit = Hit { fleet: fleet.clone(), name: client.name.clone(), stored };
+            let hits = if is_name { &mut self.by_name } else { &mut self.by_computer };
+            hits.push((namespace.clone(), hit));
+            kept.push(client);
+        }
+        spec.clients = Some(kept);
+        self.fleets.push(live);
+    }
+
+    /// Where somebody is found.
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let hits = if self.by_name.is_empty() { &self.by_computer } else { &self.by_name };
+        hits.iter().map(|(namespace, _)| namespace.clone()).collect()
+    }
+
+    fn note(&mut self, client: &Client) {
+        let computer = client.reported.as_ref().and_then(|reported| reported.computer.clone());
+        let computer = computer.filter(|computer| *computer != client.name);
+        self.others.extend([Some(client.name.clone()), computer].into_iter().flatten());
+    }
+
+    /// What was meant, by namespace: those of that name, or else those on a computer of that name.
+    pub fn hits(self, wanted: &Wanted, place: &str) -> Result<BTreeMap<String, Found>, Failure> {
+        let Self { fleets, by_name, by_computer, others, elsewhere, .. } = self;
+        let hits = if by_name.is_empty() { by_computer } else { by_name };
+        if hits.is_empty() {
+            return Err(nobody(wanted, place, &others, &elsewhere, &fleets));
+        }
+        let mut found: BTreeMap<String, Found> = BTreeMap::new();
+        for (namespace, hit) in hits {
+            found.entry(namespace).or_default().clients.push(hit);
+        }
+        for live in fleets {
+            if let Some(found) = found.get_mut(&namespace(&live)) {
+                found.fleets.push(live.into());
+            }
+        }
+        for found in found.values_mut() {
+            found.clients.sort_by(|a, b| (&a.fleet, &a.name).cmp(&(&b.fleet, &b.name)));
+        }
+        Ok(found)
+    }
+}
+
+fn namespace(live: &Live<ClientFleet>) -> String {
+    live.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned())
+}
+
+/// Says that nobody is found, and who else could be meant.
+fn nobody(
+    wanted: &Wanted,
+    place: &str,
+    others: &[Text],
+    elsewhere: &[String],
+    fleets: &[Live<ClientFleet>],
+) -> Failure {
+    let client = printable(&wanted.client);
+    let known: Vec<&str> = fleets.iter().filter_map(|live| live.metadata.name.as_deref()).collect();
+    let unknown = wanted.fleet.as_deref().filter(|fleet| !known.contains(fleet));
+    let (what, meant) = match (unknown, &wanted.fleet) {
+        (Some(fleet), _) => {
+            (format!("there is no ClientFleet {} {place}", printable(fleet)), near(fleet, known))
+        }
+        (None, Some(fleet)) => {
+            let fleet = printable(fleet);
+            let what = format!(
+                "no client and no computer is named {client} in ClientFleet {fleet} {place}"
+            );
+            (what, Vec::new())
+        }
+        (None, None) => {
+            let names = others.iter().map(Text::as_str).collect();
+            let what = format!("no client and no computer is named {client} {place}");
+            (what, near(&wanted.client, names))
+        }
+    };
+    let mut elsewhere: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
+    elsewhere.sort_unstable();
+    elsewhere.truncate(MOST_NEAR);
+    let meant = if elsewhere.is_empty() { meant } else { elsewhere };
+    Failure::new(what + &or(&meant))
+}
+
+/// The names that are nearest, the nearest first.
+fn near<'a>(written: &str, mut known: Vec<&'a str>) -> Vec<&'a str> {
+    known.sort_unstable();
+    known.dedup();
+    let mut names = Vec::new();
+    while names.len() < MOST_NEAR
+        && let Some(name) = nearest(written, &known)
+    {
+        names.push(name);
+        let folded = fold_case(name);
+        known.retain(|known| fold_case(known) != folded);
+    }
+    names
+}
+
+fn or(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [name] => format!("; is {} meant?", printable(name)),
+        [first @ .., last] => {
+            let first: Vec<_> = first.iter().map(|name| printable(name)).collect();
+            format!("; is {} or {} meant?", first.join(", "), printable(last))
+        }
+    }
+}

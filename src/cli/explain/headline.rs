@@ -1,0 +1,112 @@
+//! The answer in one line: what a client's state is, why, and when that changes. Wording only.
+
+use crate::cli::terminal::table::printable;
+use crate::cli::terminal::times::Reader;
+use crate::plan::Reason;
+use crate::plan::evidence::Seen;
+use crate::plan::explanation::Explanation;
+
+/// As `ber-fi-001 (BER-FI-001) is Waiting: outside its windows; opens in 9h (22:00)`.
+pub(super) fn headline(told: &Explanation, reader: &Reader) -> String {
+    let computer = told.client.reported.as_ref().and_then(|reported| reported.computer.as_deref());
+    let computer = computer.filter(|computer| !computer.is_empty());
+    let computer = computer.map(|computer| format!(" ({})", printable(computer)));
+    let name = printable(&told.client.name);
+    let when = next(told, reader).map(|next| format!("; {next}")).unwrap_or_default();
+    let state = told.decision.state;
+    format!("{name}{} is {state}: {}{when}", computer.unwrap_or_default(), why(told, reader))
+}
+
+/// The reason, as it is written to a status.
+pub(super) fn reason(word: &str) -> Option<Reason> {
+    Reason::ALL.iter().copied().find(|reason| reason.as_str() == word)
+}
+
+fn why(told: &Explanation, reader: &Reader) -> String {
+    let decision = &told.decision;
+    let policy = printable(decision.policy.as_deref().unwrap_or_default());
+    let target = printable(decision.target_version.as_deref().unwrap_or_default());
+    let Some(reason) = reason(decision.reason) else { return decision.reason.to_owned() };
+    let reported = told.client.reported.as_ref();
+    let runs = reported.and_then(|r| r.version.as_deref()).filter(|version| !version.is_empty());
+    match reason {
+        Reason::NoMatchingPolicy => "no policy governs it, so nothing is distributed to it".into(),
+        Reason::PolicyInvalid => format!("its policy {policy} is invalid"),
+        Reason::OtherVersionStaged => {
+            let staged = reported.and_then(|r| r.staged_version.as_deref()).unwrap_or_default();
+            let staged = printable(staged);
+            format!("its next restart brings {staged}, and policy {policy} does not ask for that")
+        }
+        Reason::NoUpgrade => format!("policy {policy} asks for no upgrade"),
+        Reason::ClientVersionUnreadable => match runs {
+            Some(version) => format!("\"{}\", which it reports, is no version", printable(version)),
+            None => "it reports no version".into(),
+        },
+        Reason::PackageUnknown => "its fleet's package is not known".into(),
+        Reason::PackageWithdrawn => format!("its target {target} is withdrawn"),
+        Reason::AtTarget => format!("it runs its target {target}"),
+        Reason::DowngradeNotAllowed => {
+            let runs = printable(runs.unwrap_or_default());
+            format!("it runs {runs}, newer than its target {target}, and no downgrade is allowed")
+        }
+        Reason::NotSeen => told.client.last_seen.map_or_else(
+            || "not seen for long".into(),
+            |seen| format!("last seen {}", reader.ago(seen)),
+        ),
+        Reason::RestartPending => format!("its next restart brings its target {target}"),
+        Reason::PackageUnavailable => {
+            format!("its target {target} is neither its server's package nor retained there")
+        }
+        Reason::InstallFailed => failed(told, &target),
+        Reason::PolicySuspended => format!("policy {policy} is suspended"),
+        Reason::TimeZoneUnknown => match &told.client.time_zone.name {
+            Some(name) => format!("its time zone \"{}\" is not known", printable(name)),
+            None => "nobody names its time zone, and its policy needs one".into(),
+        },
+        Reason::DistributionEnded => format!("distribution by policy {policy} has ended"),
+        Reason::NotStarted => format!("distribution by policy {policy} has not begun"),
+        Reason::Excluded => {
+            let exclusion = told.ahead.exclusion.as_deref().unwrap_or_default();
+            format!("its local date is excluded by \"{}\"", printable(exclusion))
+        }
+        Reason::OutsideWindow => "outside its windows".into(),
+        Reason::UpgradeOffered => format!("it is offered {target}"),
+        Reason::DowngradeOffered => format!("it is offered {target}, a downgrade"),
+    }
+}
+
+fn failed(told: &Explanation, target: &str) -> String {
+    let error = told.client.reported.as_ref().and_then(|reported| reported.last_error.as_deref());
+    let message = error.and_then(|error| error.message.as_deref()).filter(|m| !m.is_empty());
+    let message = message.map(|message| format!(" ({})", printable(message.trim_end_matches('.'))));
+    format!("{target} could not be installed{}", message.unwrap_or_default())
+}
+
+fn next(told: &Explanation, reader: &Reader) -> Option<String> {
+    let reason = reason(told.decision.reason)?;
+    let Some(next) = told.decision.next_transition_time.map(|next| reader.next(next)) else {
+        return match reason {
+            Reason::NotSeen => Some("it is judged again when it checks in".to_owned()),
+            _ => None,
+        };
+    };
+    Some(match reason {
+        Reason::UpgradeOffered | Reason::DowngradeOffered => format!("the offer ends {next}"),
+        Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => format!("opens {next}"),
+        Reason::InstallFailed => format!("it is offered again {next}"),
+        _ => format!("it is offered a version {next}"),
+    })
+}
+
+/// A fact as a rule saw it, in a word.
+pub(super) fn seen(value: &Seen, reader: &Reader) -> String {
+    match value {
+        Seen::Absent => "none".to_owned(),
+        Seen::Flag(true) => "yes".to_owned(),
+        Seen::Flag(false) => "no".to_owned(),
+        Seen::Count(count) => count.to_string(),
+        Seen::Instant(instant) => reader.moment(*instant),
+        Seen::Local(local) => local.format("%a %H:%M").to_string(),
+        Seen::Text(text) => printable(text).into_owned(),
+    }
+}

@@ -1,0 +1,136 @@
+//! Where fleets and policies come from: the cluster, read page by page and no more than is needed, or
+//! files.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use kube::Api;
+
+use super::find::{Found, Search, Wanted};
+use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
+use crate::cli::cluster::{Cluster, Reach, Where, failure};
+use crate::cli::objects::{self, Object};
+use crate::cli::{Failure, WRONG_INPUT, files};
+use crate::connection::Connection;
+use crate::plan::{Live, ObservedPolicy};
+
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Source {
+    search: Search,
+    /// By namespace.
+    policies: BTreeMap<String, Vec<ObservedPolicy>>,
+    /// Where that was, as in `in namespace clients`.
+    place: String,
+    /// What a person should know of it.
+    pub remarks: String,
+}
+
+impl Source {
+    /// Reads the cluster: fleets, then the policies of the namespaces in which a client is found.
+    pub async fn cluster(
+        connection: &Connection,
+        place: &Where,
+        wanted: &Wanted,
+    ) -> Result<Self, Failure> {
+        let cluster = Cluster::connect(connection).await?;
+        let reach = match &wanted.namespace {
+            Some(namespace) => Reach::Namespace(namespace.clone()),
+            None => cluster.reach(place),
+        };
+        let search = match (&reach, &wanted.fleet) {
+            (Reach::Namespace(namespace), Some(fleet)) => {
+                one_fleet(&cluster, namespace, fleet, wanted).await?
+            }
+            _ => {
+                let add = |search: &mut Search, fleet| search.add(fleet, wanted);
+                cluster.gather(&reach, None, Search::default(), add).await?
+            }
+        };
+        let place = match &reach {
+            Reach::Namespace(namespace) => format!("in namespace {namespace}"),
+            Reach::All => "in any namespace".to_owned(),
+        };
+        let mut policies = BTreeMap::new();
+        for namespace in search.namespaces() {
+            let reach = Reach::Namespace(namespace.clone());
+            let read = cluster.policies(&reach).await?.into_iter().map(ObservedPolicy::from);
+            policies.insert(namespace, read.collect());
+        }
+        let remarks = search.remarks.clone();
+        Ok(Self { search, policies, place, remarks })
+    }
+
+    /// Reads files.
+    pub fn files(paths: &[PathBuf], wanted: &Wanted) -> Result<Self, Failure> {
+        let findings = objects::find(&files::read(paths, &mut io::stdin().lock()));
+        if !findings.problems.is_empty() {
+            return Err(Failure { messages: findings.problems, code: WRONG_INPUT });
+        }
+        let passed_over = findings.passed_over.iter();
+        let mut remarks: String =
+            passed_over.map(|object| format!("passed over: {object}\n")).collect();
+        let mut search = Search::default();
+        let mut policies: BTreeMap<String, Vec<ObservedPolicy>> = BTreeMap::new();
+        for object in &findings.objects {
+            match object.identity.kind {
+                Kind::ClientFleet => search.add(read(object)?, wanted),
+                Kind::UpgradePolicy => {
+                    let policy: Live<UpgradePolicy> = read(object)?;
+                    let namespace = object.identity.namespace.clone();
+                    policies.entry(namespace).or_default().push(policy.into());
+                }
+            }
+        }
+        remarks += &search.remarks;
+        Ok(Self { search, policies, place: "in these files".to_owned(), remarks })
+    }
+
+    /// The clients that are meant, with what governs them.
+    pub fn found(mut self, wanted: &Wanted) -> Result<Vec<Found>, Failure> {
+        let mut found = self.search.hits(wanted, &self.place)?;
+        for (namespace, found) in &mut found {
+            found.policies = self.policies.remove(namespace).unwrap_or_default();
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+/// Reads a fleet that is named, and the one that it takes its package from.
+async fn one_fleet(
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+    wanted: &Wanted,
+) -> Result<Search, Failure> {
+    let api = Api::<Live<ClientFleet>>::namespaced(cluster.client.clone(), namespace);
+    let get = async |name: &str| {
+        let doing = format!("get clientfleets/{name} in namespace {namespace}");
+        api.get_opt(name).await.map_err(|error| failure(&doing, &error))
+    };
+    let mut search = Search::default();
+    if let Some(fleet) = get(name).await? {
+        let from = fleet.spec.as_ref().ok().and_then(|spec| spec.package_from.clone());
+        search.add(fleet, wanted);
+        if let Some(from) = from.filter(|from| from.name.as_str() != name)
+            && let Some(source) = get(&from.name).await?
+        {
+            search.add(source, wanted);
+        }
+    }
+    if !search.namespaces().is_empty() {
+        return Ok(search);
+    }
+    // Who else could be meant is worth a list.
+    let reach = Reach::Namespace(namespace.to_owned());
+    let add = |search: &mut Search, fleet| search.add(fleet, wanted);
+    cluster.gather(&reach, None, Search::default(), add).await
+}
+
+fn read<K: crate::plan::Kind>(object: &Object) -> Result<Live<K>, Failure> {
+    let text = admission::as_stored(object.identity.kind, object.given.clone()).to_string();
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::new(format!("{} cannot be explained from: {error}", object.identity))
+    })
+}

@@ -1,0 +1,317 @@
+//! An explanation for a person, on one screen in the usual case: the answer first, then what it was
+//! made from. Decides nothing; what it says is in the explanation.
+
+use super::advice::advice;
+use super::headline::{headline, seen};
+use crate::api::Text;
+use crate::cli::terminal::table::{Cell, Table, Tone, printable};
+use crate::cli::terminal::times::Reader;
+use crate::plan::explanation::{
+    Explanation, Opening, PolicyTold, Rank, SelectorTold, Verdict, ZoneSource,
+};
+
+/// How many openings are shown; the data has more.
+const MOST_OPENINGS: usize = 3;
+
+/// How it is told.
+#[derive(Debug)]
+pub(super) struct Telling<'a> {
+    pub reader: &'a Reader,
+    pub in_colour: bool,
+    /// Whether what the stored status says belongs to it.
+    pub with_status: bool,
+}
+
+impl Telling<'_> {
+    /// All of it.
+    pub fn whole(&self, told: &Explanation) -> String {
+        let headline = format!("{}\n", headline(told, self.reader));
+        let sections = [
+            headline,
+            self.facts(told),
+            self.policies(told),
+            self.rules(told),
+            self.openings(told),
+            advice(told, self.reader),
+        ];
+        let sections: Vec<String> = sections.into_iter().filter(|text| !text.is_empty()).collect();
+        sections.join("\n")
+    }
+
+    fn facts(&self, told: &Explanation) -> String {
+        let client = &told.client;
+        let reported = client.reported.as_ref();
+        let given = |text: Option<&Text>| {
+            text.filter(|text| !text.is_empty()).map(|text| printable(text).into_owned())
+        };
+        let staged = given(reported.and_then(|r| r.staged_version.as_ref()));
+        let staged = staged.map(|staged| format!(", {staged} staged")).unwrap_or_default();
+        let runs = given(reported.and_then(|r| r.version.as_ref()));
+        let place = format!("{}/{}/{}", told.namespace, told.fleet, client.name);
+        let mut lines = vec![
+            ("Client", printable(&place).into_owned()),
+            ("Where", self.whereabouts(told)),
+            ("Runs", format!("{}{staged}", runs.as_deref().unwrap_or("unknown"))),
+        ];
+        lines.extend(self.error(told).map(|error| ("Last error", error)));
+        lines.push(("Last seen", self.last_seen(told)));
+        lines.push(("Time zone", zone(told)));
+        lines.push(("Package", package(told)));
+        lines.push(("Last offer", self.last_offer(told)));
+        lines.extend(self.doubts(told).into_iter().map(|doubt| ("Status", doubt)));
+        lines.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
+    }
+
+    fn whereabouts(&self, told: &Explanation) -> String {
+        let reported = told.client.reported.as_ref();
+        fn given(text: Option<&Text>) -> Option<std::borrow::Cow<'_, str>> {
+            text.filter(|text| !text.is_empty()).map(|text| printable(text))
+        }
+        let ip = given(reported.and_then(|r| r.ip.as_ref()));
+        let user = given(reported.and_then(|r| r.last_user.as_ref()));
+        let labels = told.client.labels.iter();
+        let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+        let labels = (!labels.is_empty()).then(|| format!("labels {}", labels.join(",")));
+        let parts = [
+            ip.map(|ip| format!("IP {ip}")),
+            user.map(|user| format!("last user {user}")),
+            labels.map(|labels| printable(&labels).into_owned()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        if parts.is_empty() { "nothing reported".to_owned() } else { parts.join(", ") }
+    }
+
+    fn error(&self, told: &Explanation) -> Option<String> {
+        let error = told.client.reported.as_ref()?.last_error.as_deref()?;
+        let parts = [&error.version, &error.time, &error.message];
+        let parts: Vec<_> =
+            parts.into_iter().flatten().filter(|t| !t.is_empty()).map(|t| printable(t)).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    fn last_seen(&self, told: &Explanation) -> String {
+        let written = told.client.reported.as_ref().and_then(|r| r.last_seen.as_deref());
+        let offline = told.ahead.offline_from.filter(|from| *from > self.reader.now);
+        let offline = offline.map(|from| format!(", offline {}", self.reader.next(from)));
+        match (told.client.last_seen, written.filter(|text| !text.is_empty())) {
+            (Some(seen), _) => {
+                let (ago, moment) = (self.reader.ago(seen), self.reader.moment(seen));
+                format!("{ago} ({moment}){}", offline.unwrap_or_default())
+            }
+            (None, Some(text)) => format!("\"{}\", which is no instant", printable(text)),
+            (None, None) => "never reported".to_owned(),
+        }
+    }
+
+    fn last_offer(&self, told: &Explanation) -> String {
+        let Some(offer) = &told.last_offer else { return "none is recorded".to_owned() };
+        format!(
+            "{} by {} (generation {}) on {} ({})",
+            printable(&offer.version),
+            printable(&offer.policy),
+            offer.generation,
+            self.reader.moment(offer.time),
+            self.reader.ago(offer.time)
+        )
+    }
+
+    /// Why the stored status is not what is decided here.
+    fn doubts(&self, told: &Explanation) -> Option<String> {
+        if told.decision.fleet_too_large {
+            let fleet = printable(&told.fleet);
+            return Some(format!(
+                "fleet {fleet} is too large for the API server with the status of its clients: \
+                 nothing is distributed to them until clients are moved to another fleet"
+            ));
+        }
+        if !self.with_status {
+            return None;
+        }
+        let Some(stored) = &told.stored else {
+            return Some("not written yet: is the controller running?".to_owned());
+        };
+        if stored.agrees {
+            return None;
+        }
+        let reason = stored.reason.as_deref().map(|reason| format!(" ({})", printable(reason)));
+        let since = stored.since.map(|since| format!(" since {}", self.reader.moment(since)));
+        Some(format!(
+            "still says {}{}{}: is the controller running?",
+            printable(&stored.state),
+            reason.unwrap_or_default(),
+            since.unwrap_or_default()
+        ))
+    }
+
+    fn policies(&self, told: &Explanation) -> String {
+        if told.policies.is_empty() {
+            return format!("There is no policy in namespace {}\n", printable(&told.namespace));
+        }
+        let is_about = |policy: &&PolicyTold| {
+            policy.verdict.is_in_scope() || policy.verdict == Verdict::ClientExcluded
+        };
+        let mut table = Table::new(["POLICY", "PRIORITY", "ASKS FOR", "VERDICT"]);
+        let about: Vec<&PolicyTold> = told.policies.iter().filter(is_about).collect();
+        for policy in &about {
+            let governs = policy.verdict == Verdict::Governs;
+            let tone = if governs { Tone::Moving } else { Tone::Plain };
+            table.push(vec![
+                Cell::text(Some(&policy.name)),
+                Cell::number(policy.priority),
+                Cell::text(Some(&asks_for(policy))),
+                Cell::text(Some(&self.verdict(policy))).toned(tone),
+            ]);
+        }
+        let mut text = if about.is_empty() { String::new() } else { table.render(self.in_colour) };
+        for (verdict, words) in [
+            (Verdict::ClientNotSelected, "Scope without this client"),
+            (Verdict::FleetNotSelected, "Scope without this fleet"),
+        ] {
+            let names: Vec<_> = told.policies.iter().filter(|p| p.verdict == verdict).collect();
+            if !names.is_empty() {
+                let names: Vec<_> = names.iter().map(|policy| printable(&policy.name)).collect();
+                text += &format!("{words}: {}\n", names.join(", "));
+            }
+        }
+        text
+    }
+
+    fn verdict(&self, policy: &PolicyTold) -> String {
+        let selector = policy.selector.as_ref().map(selected).unwrap_or_default();
+        match &policy.verdict {
+            Verdict::Governs => format!("governs it{selector}"),
+            Verdict::Lost { to, by } => {
+                let to = printable(to);
+                let by = match by {
+                    Rank::Unreadable => "which cannot be read and comes before all",
+                    Rank::Priority => "by priority",
+                    Rank::Name => "by name, as their priorities are the same",
+                };
+                format!("lost to {to} {by}{selector}")
+            }
+            Verdict::NotYetEffective { from } => {
+                format!("begins {}{selector}", self.reader.next(*from))
+            }
+            Verdict::NoLongerEffective { until } => {
+                let (ago, moment) = (self.reader.ago(*until), self.reader.moment(*until));
+                format!("ended {ago} ({moment}){selector}")
+            }
+            Verdict::BeingDeleted => format!("is being deleted{selector}"),
+            Verdict::ClientExcluded => format!("excludes it{selector}"),
+            Verdict::FleetNotSelected => "does not select its fleet".to_owned(),
+            Verdict::ClientNotSelected => "does not select it".to_owned(),
+        }
+    }
+
+    fn rules(&self, told: &Explanation) -> String {
+        let mut table = Table::new(["RULE", "HOLDS", "REASON", "SEEN"]);
+        for rule in &told.rules {
+            let saw = rule.saw.iter().map(|sight| {
+                let value = seen(&sight.value, self.reader);
+                format!("{} {value}", sight.fact)
+            });
+            let saw: Vec<String> = saw.collect();
+            let tone = if rule.held { Tone::Waiting } else { Tone::Plain };
+            table.push(vec![
+                Cell::number(rule.number),
+                Cell::text(Some(if rule.held { "YES" } else { "no" })).toned(tone),
+                Cell::text(Some(rule.reason)).toned(tone),
+                Cell::text(Some(&saw.join(", "))),
+            ]);
+        }
+        table.render(self.in_colour)
+    }
+
+    fn openings(&self, told: &Explanation) -> String {
+        let ahead = &told.ahead;
+        let is_always = |opening: &Opening| opening.from == told.at && opening.until.is_none();
+        if ahead.openings.is_empty() || ahead.openings.iter().any(is_always) {
+            return String::new();
+        }
+        let mut text = format!("Openings, {} time\n", self.reader.zone_name());
+        for opening in ahead.openings.iter().take(MOST_OPENINGS) {
+            let from = if opening.from == told.at {
+                "now".to_owned()
+            } else {
+                self.reader.moment(opening.from)
+            };
+            let until = match opening.until {
+                Some(until) => format!(" to {}", self.reader.moment(until)),
+                None => " on, without an end".to_owned(),
+            };
+            text += &format!("  {from}{until}\n");
+        }
+        text
+    }
+}
+
+fn zone(told: &Explanation) -> String {
+    let zone = &told.client.time_zone;
+    let Some(name) = zone.name.as_deref().map(printable) else {
+        return "none: neither its policy, it nor its fleet names one".to_owned();
+    };
+    let known = if zone.is_known { "" } else { ", which is not known" };
+    let from = match zone.from {
+        Some(ZoneSource::Policy) => ", from its policy",
+        Some(ZoneSource::Client) => ", its own",
+        Some(ZoneSource::Fleet) => ", from its fleet",
+        None => "",
+    };
+    format!("{name}{from}{known}")
+}
+
+fn package(told: &Explanation) -> String {
+    let package = &told.client.package;
+    let list = |word: &str, versions: &[Text]| {
+        let versions: Vec<_> = versions.iter().map(|version| printable(version)).collect();
+        if versions.is_empty() {
+            String::new()
+        } else {
+            format!("; {word} {}", versions.join(", "))
+        }
+    };
+    let fleet = if package.fleet == told.fleet {
+        String::new()
+    } else {
+        format!(" from fleet {}", printable(&package.fleet))
+    };
+    let version = match package.version.as_deref().map(printable) {
+        Some(version) if package.is_readable => version.into_owned(),
+        Some(version) => format!("\"{version}\", which is no version"),
+        None => "unknown".to_owned(),
+    };
+    let retained = list("retained", &package.retained);
+    let withdrawn = list("withdrawn", &package.withdrawn);
+    format!("{version}{fleet}{retained}{withdrawn}")
+}
+
+fn asks_for(policy: &PolicyTold) -> String {
+    if policy.unreadable {
+        return "unreadable".to_owned();
+    }
+    let version = policy.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let suspended = if policy.suspend { ", suspended" } else { "" };
+    let invalid = if policy.problems.is_empty() { "" } else { ", invalid" };
+    format!("{}{version}{suspended}{invalid}", policy.mode)
+}
+
+/// As ` (scope.clients[0].search, by its IP address, which moves)`.
+fn selected(selector: &SelectorTold) -> String {
+    let SelectorTold { field, criteria, entries, rests_on } = selector;
+    let by = match &criteria[..] {
+        [one] => format!("{field}.{one}"),
+        several => format!("{field}: {}", several.join(" and ")),
+    };
+    let values: Vec<_> =
+        entries.iter().filter_map(|entry| entry.split_once(": ").map(|(_, value)| value)).collect();
+    let values = if values.is_empty() { String::new() } else { format!(" {}", values.join(", ")) };
+    let moving: Vec<&str> = rests_on
+        .iter()
+        .map(|fact| if *fact == "ip" { "IP address" } else { "last user" })
+        .collect();
+    let moving = match &moving[..] {
+        [] => String::new(),
+        facts => format!("; rests on its {}, which may change", facts.join(" and ")),
+    };
+    printable(&format!(" ({by}{values}{moving})")).into_owned()
+}

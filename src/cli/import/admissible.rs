@@ -1,0 +1,180 @@
+//! Which clients admission would refuse, and why: asked of admission itself, with many clients in one
+//! fleet. Knows nothing of rows.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::api::fleet::{Client, LastError, Reported};
+use crate::api::{Kind, Text, admission, bounds};
+
+/// So many clients are asked about at once: an object's problems are told up to a hundred, so that
+/// more clients would mostly be asked about again, in two halves.
+const ASKED: usize = 100;
+/// How many problems of one object are told at most.
+const TOLD: usize = 100;
+
+/// Something about a client that admission refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// Where it stands in the client, as `reported.ip` or `labels[site]`.
+    pub field: String,
+    /// What is wrong, to be said after the value.
+    pub reason: String,
+}
+
+/// What admission refuses of these clients, by their index. No two may have the same name.
+pub(super) fn refused(clients: &[Client]) -> BTreeMap<usize, Vec<Refused>> {
+    let doubtful: Vec<(usize, &Client)> =
+        clients.iter().enumerate().filter(|(_, client)| !is_plain(client)).collect();
+    let mut refused = BTreeMap::new();
+    for chunk in doubtful.chunks(ASKED) {
+        ask(chunk, &mut refused);
+    }
+    refused
+}
+
+/// Whether a client is plainly all right: of letters, digits and a few signs, no longer than any bound.
+/// Most are, and asking about a hundred thousand of them takes seconds.
+fn is_plain(client: &Client) -> bool {
+    let Client { name, labels, time_zone, reported } = client;
+    let Reported { computer, ip, last_user, version, staged_version, last_error, last_seen } =
+        reported.as_ref().unwrap_or(&NOTHING);
+    let LastError { version: of_error, message, time } = last_error.as_deref().unwrap_or(&NO_ERROR);
+    let is_short = |text: &Option<Text>, most: usize| {
+        text.as_ref().is_none_or(|text| {
+            text.len() <= most && text.bytes().all(|byte| is_plain_sign(byte) || byte == b'\\')
+        })
+    };
+    let longer = [computer, ip, last_user, version, staged_version, of_error, message];
+    !name.is_empty()
+        && name.len() <= bounds::NAME
+        && name.bytes().all(is_plain_sign)
+        && labels.iter().all(|(_, value)| is_plain_label(value))
+        && longer.into_iter().all(|text| is_short(text, bounds::NAME))
+        && [time_zone, last_seen, time].into_iter().all(|text| is_short(text, bounds::TIME_ZONE))
+}
+
+/// For clients that report nothing.
+const NOTHING: Reported = Reported {
+    computer: None,
+    ip: None,
+    last_user: None,
+    version: None,
+    staged_version: None,
+    last_error: None,
+    last_seen: None,
+};
+const NO_ERROR: LastError = LastError { version: None, message: None, time: None };
+
+fn is_plain_label(value: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    value.len() <= bounds::LABEL
+        && value.bytes().all(is_inner)
+        && !value.starts_with(['-', '_', '.'])
+        && !value.ends_with(['-', '_', '.'])
+}
+
+fn is_plain_sign(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b" ._:@/+-".contains(&byte)
+}
+
+fn ask(clients: &[(usize, &Client)], refused: &mut BTreeMap<usize, Vec<Refused>>) {
+    let asked: Vec<&Client> = clients.iter().map(|(_, client)| *client).collect();
+    let fleet = fleet(json!({ "packageVersion": "0", "clients": asked }));
+    let problems = admission::check(Kind::ClientFleet, &fleet);
+    if problems.len() >= TOLD && clients.len() > 1 {
+        let (left, right) = clients.split_at(clients.len() / 2);
+        ask(left, refused);
+        ask(right, refused);
+        return;
+    }
+    for problem in problems {
+        let (at, field) = place(&problem.field).unwrap_or((0, &problem.field));
+        let reason = after_value(&problem.message).to_owned();
+        let known = refused.entry(clients[at].0).or_default();
+        known.push(Refused { field: field.to_owned(), reason });
+    }
+}
+
+/// What admission refuses of a fleet without clients: field and reason.
+pub(super) fn refused_of_fleet(metadata: Value, spec: Value) -> Vec<(String, String)> {
+    let mut object = fleet(spec);
+    object["metadata"] = metadata;
+    let problems = admission::check(Kind::ClientFleet, &object);
+    problems.into_iter().map(|problem| (problem.field, problem.message)).collect()
+}
+
+fn fleet(spec: Value) -> Value {
+    json!({
+        "apiVersion": "clientfleet.dev/v1alpha1",
+        "kind": "ClientFleet",
+        "metadata": { "name": "import" },
+        "spec": spec,
+    })
+}
+
+/// `spec.clients[7].reported.ip` is `reported.ip` of the client at 7.
+fn place(field: &str) -> Option<(usize, &str)> {
+    let (index, rest) = field.strip_prefix("spec.clients[")?.split_once(']')?;
+    Some((index.parse().ok()?, rest.strip_prefix('.').unwrap_or(rest)))
+}
+
+/// A message without the value that it may begin with.
+fn after_value(message: &str) -> &str {
+    let end = message.starts_with('"').then(|| message.rfind("\" must")).flatten();
+    end.map_or(message, |end| &message[end + 2..])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = Option<Text>> {
+        let texts = ["[ -~]{0,70}", "[a-zA-Z0-9 ._:@/+-]{0,140}", "[a-z<é\\n]{0,5}"];
+        let texts =
+            texts.map(|pattern| proptest::string::string_regex(pattern).expect("a pattern"));
+        let [all, plain, odd] = texts;
+        proptest::option::of(prop_oneof![all, plain, odd].prop_map(Text::from))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_plain_is_not_refused(
+            name in text(), time_zone in text(), short in [text(), text()],
+            long in [text(), text(), text(), text(), text(), text(), text()], label in text(),
+        ) {
+            let [last_seen, time] = short;
+            let [computer, ip, last_user, version, staged_version, of_error, message] = long;
+            let error = LastError { version: of_error, message, time };
+            let reported = Reported {
+                computer, ip, last_user, version, staged_version, last_seen,
+                last_error: Some(Box::new(error)),
+            };
+            let labels = label.into_iter().map(|value| ("site", value)).collect();
+            let reported = Some(reported);
+            let client = Client { name: name.unwrap_or_default(), labels, time_zone, reported };
+            let mut refused = BTreeMap::new();
+            ask(&[(0, &client)], &mut refused);
+            prop_assert!(!is_plain(&client) || refused.is_empty(), "{refused:?}");
+        }
+    }
+
+    fn named(name: String) -> Client {
+        Client { name: name.as_str().into(), ..Client::default() }
+    }
+
+    #[test]
+    fn every_refused_client_is_found_however_many_there_are() {
+        let clients: Vec<Client> =
+            (0..350).map(|n| named(format!("{}{n}", if n % 3 == 0 { "" } else { "<" }))).collect();
+        let refused = refused(&clients);
+        let wanted: Vec<usize> = (0..350).filter(|n| n % 3 != 0).collect();
+        assert_eq!(refused.keys().copied().collect::<Vec<_>>(), wanted);
+        let one = &refused[&1][0];
+        assert_eq!(one.field, "name");
+        assert!(one.reason.starts_with("must have 1 to 63 characters"), "{}", one.reason);
+    }
+}

@@ -1,0 +1,259 @@
+//! Writes fleets to the cluster: by server-side apply, a few at once, and nothing that the import
+//! does not own. What is to be written was decided before.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, ValidationDirective};
+use kube::core::{PartialObjectMeta, Status};
+use kube::{Api, Error};
+use serde_json::Value;
+
+use super::DryRun;
+use super::manifest::Manifest;
+use super::outcome::Change;
+use super::standing::{MANAGER, Written, standing};
+use crate::api::ClientFleet;
+use crate::cli::cluster::{Cluster, sentence};
+use crate::cli::terminal::progress::Progress;
+use crate::cli::terminal::table::printable;
+
+/// How many writes are under way at once.
+const AT_ONCE: usize = 4;
+/// How often a write is tried where the API server is busy, and a deletion where somebody has written
+/// to the fleet meanwhile.
+const ATTEMPTS: usize = 5;
+/// How long to wait before the second attempt; before each further one twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// How many conflicts of one fleet are told.
+const TOLD: usize = 10;
+
+/// How to write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    pub force: bool,
+    pub dry_run: DryRun,
+}
+
+/// What has been written.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// The fleets that were, and how.
+    pub done: Vec<(String, Change)>,
+    /// Why the others were not.
+    pub failures: Vec<String>,
+    /// How many failed.
+    pub failed: usize,
+    /// How many were not tried any more.
+    pub untried: usize,
+}
+
+/// Why a fleet was not written.
+struct Trouble {
+    sentences: Vec<String>,
+    /// The next one would fail as well.
+    is_general: bool,
+}
+
+/// Writes fleets, and deletes those that are to go.
+pub(super) async fn apply(
+    cluster: &Cluster,
+    namespace: &str,
+    writes: &[(&Manifest, Change)],
+    options: Options,
+) -> Applied {
+    let api: Api<ClientFleet> = Api::namespaced(cluster.client.clone(), namespace);
+    let mut progress = Progress::start("Writing fleets");
+    let mut under_way = stream::iter(writes)
+        .map(|(manifest, change)| {
+            let writer = Writer { api: &api, cluster, namespace, options };
+            async move { (*manifest, *change, writer.write(manifest, *change).await) }
+        })
+        .buffer_unordered(AT_ONCE);
+    let mut applied = Applied::default();
+    let mut tried = 0;
+    while let Some((manifest, change, result)) = under_way.next().await {
+        tried += 1;
+        progress.at(tried, Some(writes.len()));
+        let Err(trouble) = result else {
+            applied.done.push((manifest.metadata.name.clone(), change));
+            continue;
+        };
+        applied.failed += 1;
+        applied.failures.extend(trouble.sentences);
+        if trouble.is_general {
+            break;
+        }
+    }
+    applied.untried = writes.len() - tried;
+    applied.done.sort_by(|a, b| a.0.cmp(&b.0));
+    applied
+}
+
+struct Writer<'a> {
+    api: &'a Api<ClientFleet>,
+    cluster: &'a Cluster,
+    namespace: &'a str,
+    options: Options,
+}
+
+impl Writer<'_> {
+    async fn write(&self, manifest: &Manifest, change: Change) -> Result<(), Trouble> {
+        if self.options.dry_run == DryRun::Client {
+            return Ok(());
+        }
+        match change {
+            Change::Unchanged => Ok(()),
+            Change::Created | Change::Changed => self.patch(manifest).await,
+            Change::Pruned => self.delete(&manifest.metadata.name).await,
+        }
+    }
+
+    async fn patch(&self, manifest: &Manifest) -> Result<(), Trouble> {
+        let name = &manifest.metadata.name;
+        let parameters = PatchParams {
+            dry_run: self.options.dry_run == DryRun::Server,
+            force: self.options.force,
+            field_manager: Some(MANAGER.to_owned()),
+            field_validation: Some(ValidationDirective::Strict),
+        };
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        let written = loop {
+            let written: Result<PartialObjectMeta<ClientFleet>, Error> =
+                self.api.patch_metadata(name, &parameters, &Patch::Apply(manifest)).await;
+            match written {
+                Err(Error::Api(status)) if is_busy(&status) && attempt < ATTEMPTS => {
+                    tokio::time::sleep(wait).await;
+                    (attempt, wait) = (attempt + 1, wait * 2);
+                }
+                written => break written,
+            }
+        };
+        match written {
+            Ok(_) => Ok(()),
+            Err(Error::Api(status)) if is_conflict(&status) => {
+                Err(Trouble { sentences: conflicts(name, &status), is_general: false })
+            }
+            Err(error) => Err(self.trouble("patch", name, &error)),
+        }
+    }
+
+    /// Deletes a fleet that still holds nobody but clients that only this import lists.
+    async fn delete(&self, name: &str) -> Result<(), Trouble> {
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let fleet = match self.read(name).await {
+                Ok(fleet) => fleet,
+                Err(Error::Api(status)) if status.is_not_found() => return Ok(()),
+                Err(error) => return Err(self.trouble("get", name, &error)),
+            };
+            let held = standing(name, &fleet, Written::ByManager);
+            let is_others = |held: &super::standing::Standing| {
+                held.holds.values().any(|hold| hold.others || !hold.ours)
+            };
+            if held.as_ref().map_or(true, is_others) {
+                let sentence = format!(
+                    "ClientFleet {name} was not pruned: somebody has put clients into it meanwhile"
+                );
+                return Err(Trouble { sentences: vec![sentence], is_general: false });
+            }
+            let text = |pointer: &str| {
+                fleet.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
+            };
+            let parameters = DeleteParams {
+                dry_run: self.options.dry_run == DryRun::Server,
+                preconditions: Some(Preconditions {
+                    resource_version: text("/metadata/resourceVersion"),
+                    uid: text("/metadata/uid"),
+                }),
+                ..DeleteParams::default()
+            };
+            match self.api.delete(name, &parameters).await {
+                Ok(_) => return Ok(()),
+                Err(error @ Error::Api(_)) if is_moved_on(&error) => last = Some(error),
+                Err(error) => return Err(self.trouble("delete", name, &error)),
+            }
+        }
+        Err(match last {
+            Some(error) => self.trouble("delete", name, &error),
+            None => Trouble { sentences: Vec::new(), is_general: false },
+        })
+    }
+
+    async fn read(&self, name: &str) -> Result<Value, Error> {
+        let request = http::Request::get(format!("{}/{name}", self.api.resource_url()));
+        self.cluster.client.request(request.body(Vec::new()).map_err(Error::HttpError)?).await
+    }
+
+    fn trouble(&self, verb: &str, name: &str, error: &Error) -> Trouble {
+        // What is refused of one fleet may be all right in another; no answer is none to the next.
+        let is_general = match error {
+            // Not found is the namespace, or the definition.
+            Error::Api(status) => matches!(status.code, 401 | 403 | 404),
+            _ => true,
+        };
+        let what =
+            if is_general { "clientfleets".to_owned() } else { format!("clientfleet {name}") };
+        let doing = format!("{verb} {what} in namespace {}", self.namespace);
+        Trouble { sentences: vec![sentence(&doing, error)], is_general }
+    }
+}
+
+/// Whether the API server asks to come again later.
+fn is_busy(status: &Status) -> bool {
+    matches!(status.code, 429 | 503)
+}
+
+fn is_moved_on(error: &Error) -> bool {
+    matches!(error, Error::Api(status) if status.code == 409)
+}
+
+/// Whether fields are another manager's.
+fn is_conflict(status: &Status) -> bool {
+    status.code == 409 && causes(status).next().is_some()
+}
+
+fn causes(status: &Status) -> impl Iterator<Item = (&str, &str)> {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes
+        .filter(|cause| cause.reason == "FieldManagerConflict")
+        .map(|cause| (cause.field.as_str(), cause.message.as_str()))
+}
+
+/// Each field that another manager owns with another value, and what to do about it.
+fn conflicts(name: &str, status: &Status) -> Vec<String> {
+    let mut sentences: Vec<String> = causes(status)
+        .take(TOLD)
+        .map(|(field, message)| {
+            let manager = message.split('"').nth(1).unwrap_or("another manager");
+            let text = format!(
+                "ClientFleet {name}, {}: {manager} owns this field and has written something else: \
+                 {}let {manager} give it up, or take it over with --force-conflicts",
+                field.trim_start_matches('.'),
+                way_out(field)
+            );
+            printable(&text).into_owned()
+        })
+        .collect();
+    let more = causes(status).count().saturating_sub(TOLD);
+    if more > 0 {
+        sentences.push(format!("ClientFleet {name}: {more} more fields are owned by others"));
+    }
+    sentences
+}
+
+/// How the import can do without a field, as far as it can.
+fn way_out(field: &str) -> String {
+    let of_client = field.strip_prefix(".spec.clients[").and_then(|field| field.rsplit_once("]."));
+    match of_client.map(|(_, field)| field) {
+        Some(field) if field.starts_with("labels") => "leave its --group-by out, ".to_owned(),
+        Some(field) if field != "name" => {
+            let field = field.strip_prefix("reported.").unwrap_or(field);
+            format!("leave its column out with `--column {field}=`, ")
+        }
+        _ if field == ".spec.timeZone" => "leave --fleet-time-zone out, ".to_owned(),
+        _ if field.starts_with(".metadata.labels") => "leave this --label out, ".to_owned(),
+        _ => String::new(),
+    }
+}

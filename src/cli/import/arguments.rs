@@ -1,0 +1,257 @@
+//! The options of `import`, described for `--help`, and those of their rules that clap does not know.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap_complete::ArgValueCompleter;
+use encoding_rs::Encoding;
+use serde_json::{Map, Value, json};
+
+use super::columns::{self, Mapping};
+use super::outcome::{self, Limit, Wish};
+use super::rows::Reading;
+use super::times::{self, Times};
+use super::{admissible, manifest, sharding, text, windows_zones};
+use crate::api::bounds;
+use crate::cli::completion::{fleets, namespaces};
+use crate::cli::terminal::table::printable;
+use crate::cli::{Failure, WRONG_INPUT};
+use crate::connection::Connection;
+use crate::values::Zone;
+
+/// What the help ends with.
+pub(crate) const EXAMPLES: &str = "\
+Columns are recognised by their titles (Device ID, Computer Name, IP Address, Last logged-in user, Client Version, \
+Last Contact, Time Zone and the like), in any order; --column says what a title does not. An empty cell is an absent \
+field. A client stays in the fleet that has it; new ones fill the fleets with room. Clients that are gone from the \
+export leave, but no more than --max-removals. With --skip-invalid a client whose row is bad stays as it is, and while \
+a row does not tell whose it is, nobody leaves.
+
+Examples:
+  clientfleet import hosts.csv --fleet emea --package-from emea-server > fleets.yaml
+  clientfleet import hosts.csv --fleet emea --package-from emea-server --apply --dry-run=server
+  clientfleet import hosts.csv --fleet emea --package-from emea-server --column name='Asset ID' \\
+      --time-format '%d.%m.%Y %H:%M' --time-zone Europe/Berlin --group-by Site --apply
+  clientfleet import hosts.csv --fleet emea --package-from emea-server --local --previous old.yaml
+
+Exit codes: 0; 1 if it could not be done, or too many clients are gone; 2 if something is wrong with the export or the \
+options.";
+
+/// The longest prefix: with a hyphen and a number it is a DNS label still.
+const PREFIX: usize = bounds::LABEL - 6;
+
+/// Options of `import`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The export, or - for standard input
+    #[arg(value_name = "FILE.csv")]
+    pub(super) file: PathBuf,
+    /// Name the fleets PREFIX-001, PREFIX-002 and so on; they are labelled clientfleet.dev/import: PREFIX
+    #[arg(long, value_name = "PREFIX", value_parser = prefix)]
+    pub(super) fleet: String,
+    /// The fleet of the same namespace whose package all of them use
+    #[arg(long, value_name = "FLEET", add = ArgValueCompleter::new(fleets))]
+    pub(super) package_from: String,
+    /// The namespace of the fleets; default: the context's
+    #[arg(short, long, value_name = "NAME", add = ArgValueCompleter::new(namespaces))]
+    pub(super) namespace: Option<String>,
+    /// How many clients a fleet takes, up to 250; nobody moves when this becomes less
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=250))]
+    pub(super) shard_size: u16,
+    /// A label of the fleets; can be given several times
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(super) labels: Vec<(String, String)>,
+    /// The time zone of the fleets, for clients that name none, by IANA's or Windows' name
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    pub(super) fleet_time_zone: Option<Zone>,
+
+    /// Take a field from this column, as name='Asset ID'; from none, as ip=; can be given several
+    /// times. Fields: name, computer, ip, lastUser, version, stagedVersion, lastSeen, timeZone,
+    /// lastError.version, lastError.message, lastError.time
+    #[arg(long = "column", value_name = "FIELD=COLUMN", value_parser = columns::mapping)]
+    pub(super) columns: Vec<Mapping>,
+    /// Make a label of each client of this column; its key is the column's title in small letters,
+    /// or as given; up to four times
+    #[arg(long, value_name = "COLUMN[=KEY]")]
+    pub(super) group_by: Vec<String>,
+    /// What separates cells; default: what the header shows, of comma, semicolon and tab (\t)
+    #[arg(long, value_name = "CHARACTER", value_parser = separator)]
+    pub(super) separator: Option<u8>,
+    /// How the export is encoded, as windows-1252; default: UTF-8, or UTF-16 as spreadsheets write it
+    #[arg(long, value_name = "NAME", value_parser = text::encoding)]
+    pub(super) encoding: Option<&'static Encoding>,
+    /// Take cells with exactly this text, as N/A, as empty; can be given several times
+    #[arg(long = "empty", value_name = "TEXT")]
+    pub(super) empty: Vec<String>,
+    /// How times are written that are not RFC 3339, as '%d.%m.%Y %H:%M' (strftime of chrono); without a
+    /// time of day the day's begin counts
+    #[arg(long, value_name = "FORMAT", value_parser = times::format)]
+    pub(super) time_format: Option<String>,
+    /// The zone of times that tell no offset; of one that comes twice when clocks are put back the
+    /// earlier counts
+    #[arg(long, value_name = "ZONE", requires = "time_format", value_parser = zone)]
+    pub(super) time_zone: Option<Zone>,
+    /// Make one line of error messages, without <, > and &, and cut them to 128 characters
+    #[arg(long)]
+    pub(super) shorten_messages: bool,
+    /// Leave bad rows out, instead of stopping
+    #[arg(long)]
+    pub(super) skip_invalid: bool,
+    /// How many clients may leave, as a share of all or a number
+    #[arg(long, value_name = "N|N%", default_value = "5%", value_parser = outcome::limit)]
+    pub(super) max_removals: Limit,
+    /// Remove fleets of this import in which no client is left
+    #[arg(long)]
+    pub(super) prune: bool,
+
+    /// Contact no cluster: the fleets that there are come from --previous
+    #[arg(long, conflicts_with_all = ["apply", "dry_run", "force_conflicts", "kubeconfig", "context"])]
+    pub(super) local: bool,
+    /// What was printed last time: a file, a folder, or - for standard input; can be given several times
+    #[arg(long, value_name = "FILE", requires = "local")]
+    pub(super) previous: Vec<PathBuf>,
+    /// Write to the cluster, by server-side apply as clientfleet-import, what differs
+    #[arg(long)]
+    pub(super) apply: bool,
+    /// Write nothing: client compares only, server lets the API server judge as well
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = DryRun::None, requires = "apply")]
+    pub(super) dry_run: DryRun,
+    /// Take over fields that other managers own
+    #[arg(long, requires = "apply")]
+    pub(super) force_conflicts: bool,
+    /// How to print the fleets
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Yaml, conflicts_with = "apply")]
+    pub(super) output: Format,
+    /// Which cluster.
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// Whether something is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DryRun {
+    None,
+    Client,
+    Server,
+}
+
+/// How fleets are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Yaml,
+    Json,
+}
+
+impl Args {
+    /// How cells are read.
+    pub(super) fn reading(&self) -> Reading {
+        Reading {
+            times: Times { format: self.time_format.clone(), zone: self.time_zone.clone() },
+            empty: self.empty.clone(),
+            shorten_messages: self.shorten_messages,
+        }
+    }
+
+    /// What is wanted of the fleets.
+    pub(super) fn wish(&self) -> Result<Wish, Failure> {
+        let mut problems = Vec::new();
+        let mut labels = BTreeMap::new();
+        for (key, value) in &self.labels {
+            if key == manifest::LABEL {
+                problems.push(format!("--label {key}: this one is the import's own: leave it out"));
+            } else if labels.insert(key.clone(), value.clone()).is_some() {
+                problems.push(format!("--label {}: it is given twice", printable(key)));
+            }
+        }
+        if sharding::number(&self.fleet, &self.package_from).is_some() {
+            problems.push(format!(
+                "--package-from {}: this is a fleet of the import itself: name the fleet that has \
+                 the package",
+                self.package_from
+            ));
+        }
+        let mut metadata = json!({ "name": self.fleet, "labels": labels });
+        if let Some(namespace) = &self.namespace {
+            metadata["namespace"] = json!(namespace);
+        }
+        let spec = json!({ "packageFrom": { "name": self.package_from } });
+        problems.extend(told(admissible::refused_of_fleet(metadata, spec)));
+        if !problems.is_empty() {
+            return Err(Failure { messages: problems, code: WRONG_INPUT });
+        }
+        Ok(Wish {
+            prefix: self.fleet.clone(),
+            namespace: self.namespace.clone(),
+            package_from: self.package_from.clone(),
+            time_zone: self.fleet_time_zone.as_ref().map(|zone| zone.name().to_owned()),
+            labels,
+            shard_size: self.shard_size.into(),
+            max_removals: self.max_removals,
+            prune: self.prune,
+        })
+    }
+
+    /// Refuses keys that no client's label can have, before every row is refused for them.
+    pub(super) fn check_labels(&self, labels: &[(String, usize)]) -> Result<(), Failure> {
+        let labels: Map<String, Value> =
+            labels.iter().map(|(key, _)| (key.clone(), json!("a"))).collect();
+        let clients = json!([{ "name": "a", "labels": labels }]);
+        let spec = json!({ "packageVersion": "0", "clients": clients });
+        let problems = told(admissible::refused_of_fleet(json!({ "name": "a" }), spec));
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure { messages: problems, code: WRONG_INPUT })
+        }
+    }
+}
+
+/// What admission refuses, at the option from which it comes.
+fn told(refused: Vec<(String, String)>) -> Vec<String> {
+    let sentence = |(field, message): (String, String)| {
+        let option = match field.as_str() {
+            "spec.packageFrom.name" => "--package-from".to_owned(),
+            "metadata.namespace" => "--namespace".to_owned(),
+            _ if field.starts_with("metadata.labels") => "--label".to_owned(),
+            _ if field.starts_with("spec.clients[0].labels") => "--group-by".to_owned(),
+            _ => field,
+        };
+        printable(&format!("{option}: {message}")).into_owned()
+    };
+    refused.into_iter().map(sentence).collect()
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let sound = !text.is_empty()
+        && text.len() <= PREFIX
+        && text.chars().all(is_inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if sound {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "write at most {PREFIX} lower case letters, digits and hyphens, beginning and ending \
+             with a letter or digit, as emea"
+        ))
+    }
+}
+
+fn zone(name: &str) -> Result<Zone, String> {
+    windows_zones::zone(name).map_err(|reason| format!("it {reason}"))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as site=berlin")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn separator(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n' | 0) => Ok(*byte),
+        _ => Err("write one ASCII character other than a quotation mark, or \\t".to_owned()),
+    }
+}

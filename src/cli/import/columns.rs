@@ -1,0 +1,477 @@
+//! Finds out which column of an export holds what: by what the user says, else by its title. Knows
+//! titles only, no rows.
+
+use std::collections::BTreeSet;
+
+use crate::cli::terminal::table::printable;
+
+/// What a column can hold of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Field {
+    Name,
+    Computer,
+    Ip,
+    LastUser,
+    Version,
+    StagedVersion,
+    LastSeen,
+    TimeZone,
+    ErrorVersion,
+    ErrorMessage,
+    ErrorTime,
+}
+
+/// Each field, its name in the API below the client or its report, and the titles by which inventory
+/// tools call it: in small letters, letters and digits alone.
+const FIELDS: [(Field, &str, &[&str]); 11] = [
+    (
+        Field::Name,
+        "name",
+        &[
+            "name",
+            "client",
+            "clientname",
+            "clientid",
+            "device",
+            "deviceid",
+            "deviceuuid",
+            "machineid",
+            "asset",
+            "assetid",
+            "assetname",
+            "assettag",
+            "assetnumber",
+            "serial",
+            "serialno",
+            "serialnumber",
+            "uuid",
+        ],
+    ),
+    (
+        Field::Computer,
+        "computer",
+        &[
+            "computer",
+            "computername",
+            "host",
+            "hostname",
+            "machine",
+            "machinename",
+            "devicename",
+            "netbiosname",
+            "pcname",
+            "workstation",
+        ],
+    ),
+    (
+        Field::Ip,
+        "ip",
+        &["ip", "ipaddress", "ipaddr", "ipv4", "ipv4address", "lastip", "lastipaddress", "lanip"],
+    ),
+    (
+        Field::LastUser,
+        "lastUser",
+        &[
+            "lastuser",
+            "lastusername",
+            "lastloggedinuser",
+            "lastloggedonuser",
+            "lastloginuser",
+            "lastlogonuser",
+            "lastlogonusername",
+            "loggedinuser",
+            "loggedonuser",
+            "currentuser",
+            "user",
+            "username",
+        ],
+    ),
+    (
+        Field::Version,
+        "version",
+        &[
+            "version",
+            "clientversion",
+            "currentclientversion",
+            "currentversion",
+            "agentversion",
+            "installedversion",
+            "softwareversion",
+            "productversion",
+        ],
+    ),
+    (
+        Field::StagedVersion,
+        "stagedVersion",
+        &[
+            "stagedversion",
+            "staged",
+            "stagedclientversion",
+            "pendingversion",
+            "pendingclientversion",
+        ],
+    ),
+    (
+        Field::LastSeen,
+        "lastSeen",
+        &[
+            "lastseen",
+            "lastseenat",
+            "lastcontact",
+            "lastcontacttime",
+            "lastcheckin",
+            "lastcheckintime",
+            "lastcommunication",
+            "lastsync",
+            "lastsynctime",
+            "lastonline",
+            "lastconnected",
+            "lastactive",
+            "lastheard",
+            "lastreported",
+        ],
+    ),
+    (Field::TimeZone, "timeZone", &["timezone", "timezonename", "timezoneid", "tz"]),
+    (
+        Field::ErrorVersion,
+        "lastError.version",
+        &["lasterrorversion", "errorversion", "failedversion", "lastfailedversion"],
+    ),
+    (
+        Field::ErrorMessage,
+        "lastError.message",
+        &["lasterrormessage", "lasterror", "lasterrortext", "errormessage", "error"],
+    ),
+    (
+        Field::ErrorTime,
+        "lastError.time",
+        &["lasterrortime", "lasterrordate", "lasterrorat", "errortime", "failedat"],
+    ),
+];
+
+impl Field {
+    /// Its name, as `--column` takes it.
+    pub fn name(self) -> &'static str {
+        FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// Where it stands in a client.
+    pub fn path(self) -> String {
+        match self {
+            Self::Name | Self::TimeZone => self.name().to_owned(),
+            _ => format!("reported.{}", self.name()),
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let name = plain(name);
+        FIELDS.iter().find(|(_, known, _)| plain(known) == name).map(|(field, ..)| *field)
+    }
+}
+
+/// A field and the title that a user maps to it; no title: the field is left out.
+#[derive(Clone, Debug)]
+pub(super) struct Mapping {
+    field: Field,
+    title: String,
+}
+
+/// Reads `FIELD=TITLE`.
+///
+/// # Errors
+///
+/// A sentence, where it has another form or there is no such field.
+pub(super) fn mapping(text: &str) -> Result<Mapping, String> {
+    let (name, title) = text.split_once('=').ok_or("write FIELD=COLUMN, as name='Asset ID'")?;
+    let field = Field::named(name).ok_or_else(|| {
+        let known: Vec<&str> = FIELDS.iter().map(|(_, name, _)| *name).collect();
+        format!("there is no field `{}`: there are {}", printable(name), known.join(", "))
+    })?;
+    Ok(Mapping { field, title: title.trim().to_owned() })
+}
+
+/// Which column holds what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Columns {
+    /// The fields that there are, each with its column.
+    pub fields: Vec<(Field, usize)>,
+    /// The columns whose values become labels, each with the label's key.
+    pub labels: Vec<(String, usize)>,
+    /// The titles of the columns that nothing is made of.
+    pub unused: Vec<String>,
+}
+
+/// Finds the columns. `groups` are `COLUMN` or `COLUMN=key`.
+///
+/// # Errors
+///
+/// All that is missing, unknown or ambiguous, each as a sentence.
+pub(super) fn find(
+    header: &[String],
+    mappings: &[Mapping],
+    groups: &[String],
+) -> Result<Columns, Vec<String>> {
+    let mut search = Search { header, problems: Vec::new(), needs_titles: false };
+    let told = search.told(mappings);
+    let mut fields = search.recognised(&told);
+    fields.sort_unstable();
+    let labels = search.labels(groups);
+    if !fields.iter().any(|(field, _)| *field == Field::Name) && search.problems.is_empty() {
+        search.unknown(
+            "no column holds the names of the clients: name the one that stays the same \
+             for the life of the device, as `--column name='Asset ID'`"
+                .to_owned(),
+        );
+    }
+    if search.needs_titles {
+        search.problems.push(format!("the columns are {}", titles(header)));
+    }
+    if !search.problems.is_empty() {
+        return Err(search.problems);
+    }
+    let used: BTreeSet<usize> =
+        fields.iter().map(|(_, at)| *at).chain(labels.iter().map(|(_, at)| *at)).collect();
+    let unused = (0..header.len()).filter(|at| !used.contains(at) && !header[*at].is_empty());
+    let unused = unused.map(|at| header[at].clone()).collect();
+    Ok(Columns { fields, labels, unused })
+}
+
+struct Search<'a> {
+    header: &'a [String],
+    problems: Vec<String>,
+    /// Whether it helps to know which columns there are.
+    needs_titles: bool,
+}
+
+impl Search<'_> {
+    fn unknown(&mut self, problem: String) {
+        self.problems.push(problem);
+        self.needs_titles = true;
+    }
+
+    /// The fields that the user speaks of, each with its column or none.
+    fn told(&mut self, mappings: &[Mapping]) -> Vec<(Field, Option<usize>)> {
+        let mut told: Vec<(Field, Option<usize>)> = Vec::new();
+        for Mapping { field, title } in mappings {
+            let name = field.name();
+            if told.iter().any(|(known, _)| known == field) {
+                let problem =
+                    format!("`--column {name}=…` is given twice: leave one of the two out");
+                self.problems.push(problem);
+            } else if title.is_empty() {
+                told.push((*field, None));
+            } else {
+                let column = self.column(title, &format!("--column {name}="));
+                told.push((*field, column));
+            }
+        }
+        told
+    }
+
+    /// The column of a title: spelled exactly, else but for case, blanks and the like.
+    fn column(&mut self, title: &str, flag: &str) -> Option<usize> {
+        let at = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
+            (0..self.header.len()).filter(|at| matches(&self.header[*at])).collect()
+        };
+        let exact = at(&|known| known == title);
+        let found =
+            if exact.is_empty() { at(&|known| plain(known) == plain(title)) } else { exact };
+        match found[..] {
+            [column] => return Some(column),
+            [] => self.unknown(format!("`{flag}{}`: there is no such column", printable(title))),
+            _ => self.problems.push(format!(
+                "`{flag}{}`: {} columns have this title: rename all but one",
+                printable(title),
+                found.len()
+            )),
+        }
+        None
+    }
+
+    /// All fields with a column: as told, else by title.
+    fn recognised(&mut self, told: &[(Field, Option<usize>)]) -> Vec<(Field, usize)> {
+        let taken: BTreeSet<usize> = told.iter().filter_map(|(_, column)| *column).collect();
+        let mut fields: Vec<(Field, usize)> =
+            told.iter().filter_map(|(field, column)| Some((*field, (*column)?))).collect();
+        for (field, name, known) in FIELDS {
+            if told.iter().any(|(told, _)| *told == field) {
+                continue;
+            }
+            let is_one = |at: &usize| {
+                !taken.contains(at) && known.contains(&plain(&self.header[*at]).as_str())
+            };
+            let found: Vec<usize> = (0..self.header.len()).filter(is_one).collect();
+            match found[..] {
+                [] => {}
+                [column] => fields.push((field, column)),
+                _ => {
+                    let found: Vec<String> =
+                        found.iter().map(|at| self.header[*at].clone()).collect();
+                    let none = match field {
+                        Field::Name => String::new(),
+                        _ => format!(", or none with `--column {name}=`"),
+                    };
+                    self.problems.push(format!(
+                        "{} can each be the column of `{name}`: name the one that is, as `--column \
+                         {name}='{}'`{none}",
+                        titles(&found),
+                        found.first().map_or("", String::as_str)
+                    ));
+                }
+            }
+        }
+        fields
+    }
+
+    fn labels(&mut self, groups: &[String]) -> Vec<(String, usize)> {
+        let mut labels: Vec<(String, usize)> = Vec::new();
+        for group in groups {
+            let (title, key) = match group.rsplit_once('=') {
+                Some((title, key)) if !self.header.contains(group) => (title, key.to_owned()),
+                _ => (group.as_str(), key_of(group)),
+            };
+            let Some(column) = self.column(title.trim(), "--group-by ") else { continue };
+            if key.is_empty() {
+                self.problems.push(format!(
+                    "`--group-by {0}`: no label can be named after it: name its key, as \
+                     `--group-by '{0}=site'`",
+                    printable(title)
+                ));
+            } else if labels.iter().any(|(known, _)| *known == key) {
+                self.problems.push(format!(
+                    "two columns would be the label `{}`: name another key for one of them, as \
+                     `--group-by '{}=site'`",
+                    printable(&key),
+                    printable(title)
+                ));
+            } else {
+                labels.push((key, column));
+            }
+        }
+        labels.sort();
+        labels
+    }
+}
+
+/// A title as it is compared.
+fn plain(title: &str) -> String {
+    title.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The key of a label that is named after a column: `Cost Center` is `cost-center`.
+fn key_of(title: &str) -> String {
+    let lower = title.to_lowercase();
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.'));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.join("-").trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+}
+
+/// Titles as they are told.
+pub(super) fn titles(titles: &[String]) -> String {
+    let quoted: Vec<String> = titles.iter().map(|t| format!("`{}`", printable(t))).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(header: &[&str], mappings: &[&str], groups: &[&str]) -> Result<Columns, Vec<String>> {
+        let header: Vec<String> = header.iter().map(ToString::to_string).collect();
+        let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+        let mappings: Vec<Mapping> =
+            mappings.iter().map(|text| mapping(text).expect("a mapping")).collect();
+        find(&header, &mappings, &groups)
+    }
+
+    #[test]
+    fn no_title_stands_for_two_fields() {
+        let mut seen = BTreeSet::new();
+        for (field, name, titles) in FIELDS {
+            assert_eq!(Field::named(name), Some(field));
+            for title in titles {
+                assert_eq!(plain(title), *title);
+                assert!(seen.insert(*title), "{title}");
+            }
+        }
+    }
+
+    #[test]
+    fn titles_of_inventory_tools_are_recognised_in_any_order() {
+        let columns = found(
+            &[
+                "Last logged-in user",
+                "IP Address",
+                "Serial",
+                "Agent_Version",
+                "COMPUTER NAME",
+                "Rack",
+                "Last Contact",
+                "Time Zone",
+                "last error version",
+            ],
+            &[],
+            &["Rack"],
+        )
+        .expect("all are known");
+        assert_eq!(
+            columns.fields,
+            [
+                (Field::Name, 2),
+                (Field::Computer, 4),
+                (Field::Ip, 1),
+                (Field::LastUser, 0),
+                (Field::Version, 3),
+                (Field::LastSeen, 6),
+                (Field::TimeZone, 7),
+                (Field::ErrorVersion, 8),
+            ]
+        );
+        assert_eq!(columns.labels, [("rack".to_owned(), 5)]);
+        assert!(columns.unused.is_empty());
+    }
+
+    #[test]
+    fn what_the_user_says_comes_first() {
+        let columns = found(
+            &["Device ID", "Asset", "Version", "Build", "Cost Center (€)"],
+            &["name=asset", "version=Build", "lastSeen="],
+            &["Cost Center (€)", "Version=example.com/v"],
+        )
+        .expect("all are known");
+        assert_eq!(columns.fields, [(Field::Name, 1), (Field::Version, 3)]);
+        assert_eq!(
+            columns.labels,
+            [("cost-center".to_owned(), 4), ("example.com/v".to_owned(), 2)]
+        );
+        assert_eq!(columns.unused, ["Device ID"]);
+    }
+
+    #[test]
+    fn nothing_is_guessed() {
+        let said = |header: &[&str], mappings: &[&str], groups: &[&str]| {
+            found(header, mappings, groups).expect_err("it cannot be told").join("\n")
+        };
+        insta::assert_snapshot!(said(&["Serial", "Asset Tag", "Version"], &[], &[]), @"`Serial`, `Asset Tag` can each be the column of `name`: name the one that is, as `--column name='Serial'`");
+        insta::assert_snapshot!(said(&["Name", "User", "Current User"], &[], &[]), @"`User`, `Current User` can each be the column of `lastUser`: name the one that is, as `--column lastUser='User'`, or none with `--column lastUser=`");
+        insta::assert_snapshot!(said(&["Site", "Version"], &[], &[]), @r"
+        no column holds the names of the clients: name the one that stays the same for the life of the device, as `--column name='Asset ID'`
+        the columns are `Site`, `Version`
+        ");
+        let twice = ["version=Bild", "name=Name", "name=Site"];
+        insta::assert_snapshot!(said(&["Name", "Site"], &twice, &[]), @r"
+        `--column version=Bild`: there is no such column
+        `--column name=…` is given twice: leave one of the two out
+        the columns are `Name`, `Site`
+        ");
+        let groups = ["SITE", "!", "Floor", "Name=x", "Site=x"];
+        insta::assert_snapshot!(said(&["Name", "Site", "site", "!"], &[], &groups), @r"
+        `--group-by SITE`: 2 columns have this title: rename all but one
+        `--group-by !`: no label can be named after it: name its key, as `--group-by '!=site'`
+        `--group-by Floor`: there is no such column
+        two columns would be the label `x`: name another key for one of them, as `--group-by 'Site=site'`
+        the columns are `Name`, `Site`, `site`, `!`
+        ");
+        assert!(mapping("nmae=x").is_err() && mapping("name").is_err());
+    }
+}

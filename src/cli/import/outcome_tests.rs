@@ -1,0 +1,239 @@
+//! Laws of what an import comes to, over random sequences of exports; and what it does with the
+//! clients of others. In this folder because what it looks at is nobody else's.
+
+#[cfg(test)]
+mod laws {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::super::outcome::{Change, Export, Limit, Outcome, TooManyGone, Wish, decide, limit};
+    use super::super::sharding;
+    use super::super::standing::{Hold, Standing};
+    use crate::api::Text;
+    use crate::api::fleet::{Client, Reported};
+
+    /// One day's export.
+    #[derive(Clone, Debug)]
+    struct Day {
+        clients: BTreeMap<u8, u8>,
+        bad: BTreeSet<u8>,
+        is_in_doubt: bool,
+        shard_size: usize,
+        prune: bool,
+    }
+
+    fn day() -> impl Strategy<Value = Day> {
+        let clients = proptest::collection::btree_map(0..40_u8, 0..3_u8, 0..40);
+        let bad = proptest::collection::btree_set(0..40_u8, 0..4);
+        (clients, bad, proptest::bool::weighted(0.2), 1..6_usize, any::<bool>()).prop_map(
+            |(clients, bad, is_in_doubt, shard_size, prune)| Day {
+                clients: clients.into_iter().filter(|(name, _)| !bad.contains(name)).collect(),
+                bad,
+                is_in_doubt,
+                shard_size,
+                prune,
+            },
+        )
+    }
+
+    fn name(number: u8) -> Text {
+        format!("LT-{number:02}").into()
+    }
+
+    fn client(number: u8, version: u8) -> Client {
+        let reported =
+            Reported { version: Some(version.to_string().into()), ..Reported::default() };
+        Client { name: name(number), reported: Some(reported), ..Client::default() }
+    }
+
+    fn wish(day: &Day) -> Wish {
+        Wish {
+            prefix: "emea".to_owned(),
+            namespace: None,
+            package_from: "server".to_owned(),
+            time_zone: None,
+            labels: BTreeMap::new(),
+            shard_size: day.shard_size,
+            max_removals: Limit::Percent(100),
+            prune: day.prune,
+        }
+    }
+
+    fn decided(
+        day: &Day,
+        standings: &BTreeMap<u32, Standing>,
+        wish: &Wish,
+    ) -> Result<Outcome, TooManyGone> {
+        let clients: BTreeMap<Text, Client> = day
+            .clients
+            .iter()
+            .map(|(number, version)| (name(*number), client(*number, *version)))
+            .collect();
+        let bad_names = day.bad.iter().map(|number| name(*number)).collect();
+        let export =
+            Export { clients: &clients, bad_names: &bad_names, is_in_doubt: day.is_in_doubt };
+        decide(&export, standings, wish)
+    }
+
+    /// What the cluster holds once an outcome was written, and others have listed clients as well.
+    fn written(outcome: &Outcome, before: &BTreeMap<u32, Standing>) -> BTreeMap<u32, Standing> {
+        let stay = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Pruned);
+        stay.map(|fleet| {
+            let manifest = &fleet.manifest;
+            let number = sharding::number("emea", &manifest.metadata.name).expect("its own name");
+            let ours = manifest.spec.clients.iter().flatten();
+            let mut holds: BTreeMap<Text, Hold> = ours
+                .map(|client| (client.name.clone(), Hold { ours: true, others: false }))
+                .collect();
+            for (name, hold) in before.get(&number).into_iter().flat_map(|fleet| &fleet.holds) {
+                if hold.others {
+                    holds
+                        .entry(name.clone())
+                        .or_insert(Hold { ours: false, others: true })
+                        .others = true;
+                }
+            }
+            let standing = Standing {
+                name: manifest.metadata.name.clone(),
+                holds,
+                labels: manifest.metadata.labels.clone(),
+                spec: manifest.spec.clone(),
+            };
+            (number, standing)
+        })
+        .collect()
+    }
+
+    fn homes(standings: &BTreeMap<u32, Standing>) -> BTreeMap<Text, u32> {
+        let mut homes = BTreeMap::new();
+        for (number, standing) in standings {
+            for name in standing.holds.keys() {
+                assert_eq!(homes.insert(name.clone(), *number), None, "{name} is in two fleets");
+            }
+        }
+        homes
+    }
+
+    fn reported(standings: &BTreeMap<u32, Standing>) -> BTreeMap<Text, Client> {
+        let clients =
+            standings.values().flat_map(|standing| standing.spec.clients.iter().flatten());
+        clients.map(|client| (client.name.clone(), client.clone())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_who_stays_moves(
+            days in proptest::collection::vec(day(), 1..8),
+            adopted in proptest::collection::btree_set(0..40_u8, 0..6),
+        ) {
+            let mut standings: BTreeMap<u32, Standing> = BTreeMap::new();
+            for (at, day) in days.iter().enumerate() {
+                let wish = wish(day);
+                let outcome = decided(day, &standings, &wish).expect("everybody may go");
+                let after = written(&outcome, &standings);
+                let (before, now) = (homes(&standings), homes(&after));
+                let old = reported(&standings);
+                let new = reported(&after);
+                for (number, version) in &day.clients {
+                    let name = name(*number);
+                    prop_assert_eq!(&new[&name], &client(*number, *version));
+                    prop_assert!(before.get(&name).is_none_or(|home| *home == now[&name]));
+                }
+                for name in now.keys() {
+                    prop_assert!(before.get(name).is_none_or(|home| *home == now[name]));
+                }
+                for (known, client) in &old {
+                    let is_bad = day.bad.iter().any(|number| name(*number) == *known);
+                    let is_listed = day.clients.keys().any(|number| name(*number) == *known);
+                    if !is_listed {
+                        prop_assert_eq!(new.get(known), (is_bad || day.is_in_doubt).then_some(client));
+                    }
+                }
+                for (number, standing) in &after {
+                    let had = standings.get(number).map_or(0, |standing| standing.holds.len());
+                    prop_assert!(standing.holds.len() <= had.max(day.shard_size));
+                    prop_assert!(!day.prune || !standing.holds.is_empty());
+                }
+                let again = decided(day, &after, &wish).expect("everybody may go");
+                prop_assert!(again.fleets.iter().all(|fleet| fleet.change == Change::Unchanged));
+                prop_assert_eq!((again.new, again.gone.len()), (0, 0));
+                standings = after;
+                // After the first day others list some of the clients as well.
+                if at == 0 {
+                    for standing in standings.values_mut() {
+                        for number in &adopted {
+                            if let Some(hold) = standing.holds.get_mut(&name(*number)) {
+                                hold.others = true;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn first_day(numbers: impl IntoIterator<Item = u8>) -> Day {
+        Day {
+            clients: numbers.into_iter().map(|number| (number, 0)).collect(),
+            bad: BTreeSet::new(),
+            is_in_doubt: false,
+            shard_size: 10,
+            prune: true,
+        }
+    }
+
+    #[test]
+    fn more_than_may_do_not_leave() {
+        let day = first_day(0..40);
+        let all = written(
+            &decided(&day, &BTreeMap::new(), &wish(&day)).expect("nobody goes"),
+            &BTreeMap::new(),
+        );
+        for (gone, limit, is_allowed) in [
+            (0, "0%", true),
+            (2, "5%", true),
+            (3, "5%", false),
+            (3, "3", true),
+            (3, "2", false),
+            (40, "100%", true),
+            (40, "99%", false),
+        ] {
+            let day = first_day(gone..40);
+            let wish = Wish {
+                max_removals: super::super::outcome::limit(limit).expect("a limit"),
+                ..wish(&day)
+            };
+            let outcome = decided(&day, &all, &wish);
+            assert_eq!(outcome.is_ok(), is_allowed, "{gone} of 40 with {limit}");
+            if let Err(refusal) = outcome {
+                assert_eq!((refusal.gone.len(), refusal.of), (gone.into(), 40));
+            }
+        }
+        for wrong in ["", "-1", "5 %", "101%", "half"] {
+            assert!(limit(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn clients_of_others_take_room_and_keep_their_fleet() {
+        let day = first_day(0..3);
+        let first = decided(&day, &BTreeMap::new(), &wish(&day)).expect("nobody goes");
+        let mut standings = written(&first, &BTreeMap::new());
+        let holds = &mut standings.get_mut(&1).expect("the first").holds;
+        // Git has put one in, and lists another as well.
+        holds.insert("GIT-1".into(), Hold { ours: false, others: true });
+        holds.insert(name(0), Hold { ours: true, others: true });
+
+        let next = Day { shard_size: 3, ..first_day([3, 4]) };
+        let outcome = decided(&next, &standings, &wish(&next)).expect("everybody may go");
+        assert_eq!(outcome.gone.len(), 3);
+        assert_eq!(outcome.held_by_others, [name(0)]);
+        let homes = homes(&written(&outcome, &standings));
+        assert_eq!((homes[&name(3)], homes[&name(4)]), (1, 2), "one place is left in the first");
+
+        let nobody = first_day([]);
+        let outcome = decided(&nobody, &standings, &wish(&nobody)).expect("everybody may go");
+        assert_eq!(outcome.fleets[0].change, Change::Changed, "others are in it: it is not pruned");
+    }
+}

@@ -1,0 +1,304 @@
+//! Makes clients of an export's rows, and tells which rows none can be made of, and why. Knows
+//! nothing of fleets.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use super::admissible;
+use super::columns::{Columns, Field};
+use super::sheet::{Record, Sheet};
+use super::times::Times;
+use super::windows_zones::zone;
+use crate::api::fleet::{Client, LastError, Reported};
+use crate::api::{Labels, Text, bounds};
+use crate::values::Version;
+
+/// So many of the rows whose cells cannot be read are asked about further.
+const ASKED_FURTHER: usize = 200;
+
+/// How cells are read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    pub times: Times,
+    /// Cells with exactly this count as empty.
+    pub empty: Vec<String>,
+    /// Whether error messages are cut to what the API takes.
+    pub shorten_messages: bool,
+}
+
+/// What is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Bad {
+    /// Where it begins, counted from 1.
+    pub line: usize,
+    /// The title of the column, and what stands there; none where it is the row as a whole.
+    pub cell: Option<(String, String)>,
+    /// What is wrong, to be said after the value.
+    pub reason: String,
+}
+
+/// The clients of an export.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    /// The good ones, by name.
+    pub clients: BTreeMap<Text, Client>,
+    /// How many rows there are, bad ones included.
+    pub rows: usize,
+    /// What is wrong, by line.
+    pub bad: Vec<Bad>,
+    /// The names in bad rows.
+    pub bad_names: BTreeSet<Text>,
+    /// How many bad rows do not tell which client they are about.
+    pub unidentified: usize,
+    /// How many clients report a version that cannot be compared.
+    pub unreadable_versions: usize,
+    /// How many report an address that is in no network.
+    pub unreadable_ips: usize,
+}
+
+/// Reads all rows.
+pub(super) fn read(sheet: &Sheet, columns: &Columns, reading: &Reading) -> Inventory {
+    let rows = Rows { sheet, columns, reading, zones: RefCell::default() };
+    let mut inventory = Inventory { rows: sheet.records.len(), ..Inventory::default() };
+    let mut read: Vec<(usize, Client)> = Vec::new();
+    for record in &sheet.records {
+        match rows.client(record) {
+            (Some(client), bad) if bad.is_empty() => read.push((record.line, client)),
+            (client, bad) => rows.set_aside(&mut inventory, record, client, bad),
+        }
+    }
+    rows.judge(&mut inventory, read);
+    inventory.bad.sort();
+    for client in inventory.clients.values() {
+        let Some(reported) = &client.reported else { continue };
+        let versions = [&reported.version, &reported.staged_version];
+        let is_unreadable = |text: &&Text| Version::parse(text).is_err();
+        inventory.unreadable_versions +=
+            usize::from(versions.into_iter().flatten().any(|text| is_unreadable(&text)));
+        let ip = reported.ip.as_ref();
+        inventory.unreadable_ips +=
+            usize::from(ip.is_some_and(|text| text.parse::<IpAddr>().is_err()));
+    }
+    inventory
+}
+
+struct Rows<'a> {
+    sheet: &'a Sheet,
+    columns: &'a Columns,
+    reading: &'a Reading,
+    /// What was found out of a zone's name: there are few, in very many rows.
+    zones: RefCell<HashMap<String, Result<Text, String>>>,
+}
+
+impl Rows<'_> {
+    /// The client of a row, as far as its cells can be read, and what is wrong with them.
+    fn client(&self, record: &Record) -> (Option<Client>, Vec<Bad>) {
+        let expected = self.sheet.header.len();
+        let cells = record.len(expected);
+        if cells != expected {
+            let reason = format!(
+                "the row has {cells} cells, the header {expected}: a separator, a line break or a \
+                 quotation mark inside a cell needs quotation marks around it"
+            );
+            return (None, vec![Bad { line: record.line, cell: None, reason }]);
+        }
+        let mut bad = Vec::new();
+        let mut client = Client::default();
+        let mut reported = Reported::default();
+        let mut error = LastError::default();
+        for (field, column) in &self.columns.fields {
+            let cell = self.cell(record, *column);
+            let value = match self.value(*field, cell) {
+                Ok(value) => value,
+                Err(reason) => {
+                    bad.push(self.bad(record, *column, reason));
+                    continue;
+                }
+            };
+            match field {
+                Field::Name => client.name = value.unwrap_or_default(),
+                Field::TimeZone => client.time_zone = value,
+                Field::Computer => reported.computer = value,
+                Field::Ip => reported.ip = value,
+                Field::LastUser => reported.last_user = value,
+                Field::Version => reported.version = value,
+                Field::StagedVersion => reported.staged_version = value,
+                Field::LastSeen => reported.last_seen = value,
+                Field::ErrorVersion => error.version = value,
+                Field::ErrorMessage => error.message = value,
+                Field::ErrorTime => error.time = value,
+            }
+        }
+        reported.last_error = (error != LastError::default()).then(|| Box::new(error));
+        client.reported = (reported != Reported::default()).then_some(reported);
+        client.labels = self.labels(record);
+        (Some(client), bad)
+    }
+
+    fn cell<'r>(&self, record: &'r Record, column: usize) -> &'r str {
+        let cell = record.cell(column);
+        if self.reading.empty.iter().any(|empty| empty == cell) { "" } else { cell }
+    }
+
+    /// What a cell says of a field; nothing, where it is empty.
+    fn value(&self, field: Field, cell: &str) -> Result<Option<Text>, String> {
+        if cell.is_empty() {
+            return match field {
+                Field::Name => Err("the name of the client is missing".to_owned()),
+                _ => Ok(None),
+            };
+        }
+        Ok(Some(match field {
+            Field::TimeZone => self.zone(cell)?,
+            Field::LastSeen | Field::ErrorTime => self.reading.times.read(cell)?.into(),
+            Field::ErrorMessage if self.reading.shorten_messages => shortened(cell).into(),
+            _ => cell.into(),
+        }))
+    }
+
+    fn zone(&self, cell: &str) -> Result<Text, String> {
+        if let Some(known) = self.zones.borrow().get(cell) {
+            return known.clone();
+        }
+        let found = zone(cell).map(|zone| zone.name().into());
+        self.zones.borrow_mut().insert(cell.to_owned(), found.clone());
+        found
+    }
+
+    fn labels(&self, record: &Record) -> Labels {
+        let labels = self.columns.labels.iter();
+        let labels = labels.map(|(key, column)| (key.as_str(), self.cell(record, *column)));
+        labels.filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    fn bad(&self, record: &Record, column: usize, reason: String) -> Bad {
+        let title = self.sheet.header.get(column).cloned().unwrap_or_default();
+        Bad { line: record.line, cell: Some((title, record.cell(column).to_owned())), reason }
+    }
+
+    fn name_column(&self) -> usize {
+        self.column(Field::Name).unwrap_or_default()
+    }
+
+    fn column(&self, field: Field) -> Option<usize> {
+        self.columns.fields.iter().find(|(known, _)| *known == field).map(|(_, column)| *column)
+    }
+
+    /// Remembers what is wrong with a row, and whose it is.
+    fn set_aside(
+        &self,
+        inventory: &mut Inventory,
+        record: &Record,
+        client: Option<Client>,
+        mut bad: Vec<Bad>,
+    ) {
+        let client = client.filter(|client| !client.name.is_empty());
+        let is_asked = inventory.bad_names.len() < ASKED_FURTHER;
+        let further = client.as_ref().filter(|_| is_asked).map(std::slice::from_ref);
+        let refused = admissible::refused(further.unwrap_or_default());
+        let refused: Vec<_> = refused.into_values().flatten().collect();
+        bad.extend(refused.iter().map(|problem| self.refused(record, problem)));
+        match client {
+            Some(client) if is_named(&refused) => drop(inventory.bad_names.insert(client.name)),
+            _ => inventory.unidentified += 1,
+        }
+        inventory.bad.extend(bad);
+    }
+
+    /// Keeps of the clients whose cells could be read those that admission takes, each name once.
+    fn judge(&self, inventory: &mut Inventory, read: Vec<(usize, Client)>) {
+        let records: HashMap<usize, &Record> =
+            self.sheet.records.iter().map(|record| (record.line, record)).collect();
+        let mut lines: HashMap<Text, Vec<usize>> = HashMap::new();
+        for (line, client) in &read {
+            lines.entry(client.name.clone()).or_default().push(*line);
+        }
+        // A row that is bad for another reason may be the right one of two.
+        for record in &self.sheet.records {
+            let name = self.cell(record, self.name_column());
+            if let Some(known) = lines.get_mut(name)
+                && !known.contains(&record.line)
+            {
+                known.push(record.line);
+            }
+        }
+        let (once, twice): (Vec<_>, Vec<_>) =
+            read.into_iter().partition(|(_, client)| lines[&client.name].len() == 1);
+        for (line, client) in twice {
+            let others = lines[&client.name].iter().filter(|other| **other != line);
+            let others: Vec<String> = others.take(3).map(ToString::to_string).collect();
+            let reason = format!(
+                "stands in line {} too: a client has one row, and a name that no other has",
+                others.join(", ")
+            );
+            inventory.bad.push(self.bad(records[&line], self.name_column(), reason));
+            inventory.bad_names.insert(client.name);
+        }
+        let (lines, clients): (Vec<usize>, Vec<Client>) = once.into_iter().unzip();
+        let refused = admissible::refused(&clients);
+        for ((at, client), line) in clients.into_iter().enumerate().zip(lines) {
+            match refused.get(&at) {
+                None => {
+                    inventory.clients.insert(client.name.clone(), client);
+                }
+                Some(problems) => {
+                    let record = records[&line];
+                    if is_named(problems) {
+                        inventory.bad_names.insert(client.name);
+                    } else {
+                        inventory.unidentified += 1;
+                    }
+                    let bad = problems.iter().map(|problem| self.refused(record, problem));
+                    inventory.bad.extend(bad);
+                }
+            }
+        }
+    }
+
+    /// What admission refuses, at the column from which it comes.
+    fn refused(&self, record: &Record, problem: &admissible::Refused) -> Bad {
+        let fields = self.columns.fields.iter();
+        let of_field =
+            |(field, column): &(Field, usize)| (field.path() == problem.field).then_some(*column);
+        let labels = self.columns.labels.iter();
+        let of_label = |(key, column): &(String, usize)| {
+            (format!("labels[{key}]") == problem.field).then_some(*column)
+        };
+        let column = fields.filter_map(of_field).chain(labels.filter_map(of_label)).next();
+        let hint = match problem.field.as_str() {
+            "reported.lastError.message" => "; --shorten-messages makes one line of it and cuts it",
+            _ => "",
+        };
+        let reason = format!("{}{hint}", problem.reason);
+        match column {
+            Some(column) => self.bad(record, column, reason),
+            None => {
+                let reason = format!("{} {reason}", problem.field);
+                Bad { line: record.line, cell: None, reason }
+            }
+        }
+    }
+}
+
+/// Whether the name is not among what is refused.
+fn is_named(refused: &[admissible::Refused]) -> bool {
+    refused.iter().all(|problem| problem.field != "name")
+}
+
+/// An error message as the API takes it: one line, without what is refused, cut at its end.
+fn shortened(message: &str) -> Cow<'_, str> {
+    let clean = |c: char| {
+        let is_refused = c.is_control() || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+        if is_refused { ' ' } else { c }
+    };
+    let clean: String = message.chars().map(clean).collect();
+    let words: Vec<&str> = clean.split_whitespace().collect();
+    let line = words.join(" ");
+    if line.chars().nth(bounds::ERROR_MESSAGE).is_none() {
+        return Cow::Owned(line);
+    }
+    let cut: String = line.chars().take(bounds::ERROR_MESSAGE - 1).collect();
+    Cow::Owned(format!("{}…", cut.trim_end()))
+}

@@ -1,0 +1,342 @@
+//! The fleets of an import as they are: which clients each holds, who wrote them there, and what the
+//! import itself has written. Reads plain objects, of a cluster or of files; decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::{Map, Value};
+
+use super::manifest::LABEL;
+use super::sharding;
+use crate::api::{ClientFleetSpec, Text};
+use crate::cli::terminal::table::printable;
+
+/// The field manager under which an import applies.
+pub(super) const MANAGER: &str = "clientfleet-import";
+
+/// Whose fields count as written by the import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Those of [`MANAGER`], which applies in the cluster itself.
+    ByManager,
+    /// Those of whoever wrote the import's label, as `kubectl` or a GitOps tool does with printed
+    /// fleets; all, where nobody keeps account of it, as in files.
+    ByWhoeverLabels,
+}
+
+/// A fleet of the import.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub name: String,
+    /// Every client in it.
+    pub holds: BTreeMap<Text, Hold>,
+    /// What the import has written.
+    pub labels: BTreeMap<String, String>,
+    /// The same, clients by name.
+    pub spec: ClientFleetSpec,
+}
+
+/// Who lists a client of a fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hold {
+    /// The import does: it leaves when it is gone from the export.
+    pub ours: bool,
+    /// Others do: it stays when the import lists it no more.
+    pub others: bool,
+}
+
+/// The fleets of an import by number, and what else is to be told of them.
+#[derive(Debug, Default)]
+pub(super) struct Standings {
+    pub fleets: BTreeMap<u32, Standing>,
+    problems: Vec<String>,
+}
+
+impl Standings {
+    /// Adds a fleet that carries the import's label.
+    pub fn add(&mut self, prefix: &str, fleet: &Value, written: Written) {
+        let name = fleet.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        let shown = printable(name);
+        let Some(number) = sharding::number(prefix, name) else {
+            return self.problems.push(format!(
+                "ClientFleet {shown} carries the label {LABEL}={prefix}, but is not named as a \
+                 fleet of this import, {}: take the label away",
+                sharding::name(prefix, 1)
+            ));
+        };
+        if fleet.pointer("/metadata/deletionTimestamp").is_some() {
+            return self.problems.push(format!(
+                "ClientFleet {shown} is being deleted: import again once it is gone"
+            ));
+        }
+        match standing(name, fleet, written) {
+            Ok(standing) => drop(self.fleets.insert(number, standing)),
+            Err(reason) => self.problems.push(format!(
+                "what the import has written to ClientFleet {shown} cannot be read ({reason}): \
+                 mend the fleet, or use a newer release of this program"
+            )),
+        }
+    }
+
+    /// The fleets, where each client is in one of them.
+    ///
+    /// # Errors
+    ///
+    /// All that has to be mended first.
+    pub fn finish(mut self) -> Result<BTreeMap<u32, Standing>, Vec<String>> {
+        let mut homes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for fleet in self.fleets.values() {
+            for name in fleet.holds.keys() {
+                homes.entry(name).or_default().push(&fleet.name);
+            }
+        }
+        for (client, fleets) in homes.iter().filter(|(_, fleets)| fleets.len() > 1) {
+            self.problems.push(format!(
+                "client {} is in {}: take it out of all of them but one",
+                printable(client),
+                fleets.join(" and in ")
+            ));
+        }
+        if self.problems.is_empty() { Ok(self.fleets) } else { Err(self.problems) }
+    }
+}
+
+/// Reads a fleet.
+pub(super) fn standing(name: &str, fleet: &Value, written: Written) -> Result<Standing, String> {
+    let owners = Owners::of(fleet, written);
+    let mut holds = BTreeMap::new();
+    for client in fleet.pointer("/spec/clients").and_then(Value::as_array).into_iter().flatten() {
+        let Some(client) = client.get("name").and_then(Value::as_str) else { continue };
+        let hold = Hold { ours: owners.labelling(client), others: owners.others(client) };
+        holds.insert(Text::from(client), hold);
+    }
+    let made = match &owners.fields {
+        // Of nothing written an empty set would make all.
+        Some(fields) if is_whole(fields) => Value::Object(Map::new()),
+        Some(fields) => owned(fleet, fields),
+        None => fleet.clone(),
+    };
+    let labels = made.pointer("/metadata/labels").cloned().unwrap_or_default();
+    let labels: Option<BTreeMap<String, String>> =
+        serde_json::from_value(labels).map_err(|error| error.to_string())?;
+    let spec = made.get("spec").cloned().unwrap_or_else(|| Value::Object(Map::new()));
+    let mut spec: ClientFleetSpec =
+        serde_json::from_value(spec).map_err(|error| error.to_string())?;
+    if let Some(clients) = &mut spec.clients {
+        clients.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    spec.clients = spec.clients.filter(|clients| !clients.is_empty());
+    Ok(Standing { name: name.to_owned(), holds, labels: labels.unwrap_or_default(), spec })
+}
+
+/// What `managedFields` says of a fleet.
+struct Owners {
+    /// The fields that count as written by the import; none: all of them.
+    fields: Option<Value>,
+    /// The clients that whoever writes the label lists; none: all of them.
+    labelling: Option<BTreeSet<String>>,
+    /// The clients that others than the import list.
+    others: BTreeSet<String>,
+}
+
+impl Owners {
+    fn of(fleet: &Value, written: Written) -> Self {
+        let managers = fleet.pointer("/metadata/managedFields").and_then(Value::as_array);
+        let Some(managers) = managers.filter(|managers| !managers.is_empty()) else {
+            return Self { fields: None, labelling: None, others: BTreeSet::new() };
+        };
+        let mut fields = Value::Object(Map::new());
+        let mut labelling = BTreeSet::new();
+        let mut others = BTreeSet::new();
+        for manager in managers.iter().filter(|manager| manager.get("subresource").is_none()) {
+            let Some(set) = manager.get("fieldsV1") else { continue };
+            let labels = set
+                .pointer("/f:metadata/f:labels")
+                .is_some_and(|labels| labels.get(format!("f:{LABEL}")).is_some());
+            let is_manager = manager.get("manager").and_then(Value::as_str) == Some(MANAGER)
+                && manager.get("operation").and_then(Value::as_str) == Some("Apply");
+            let is_ours = match written {
+                Written::ByManager => is_manager,
+                Written::ByWhoeverLabels => labels,
+            };
+            if is_ours {
+                merge(&mut fields, set);
+            } else {
+                others.extend(clients(set));
+            }
+            if labels || is_manager {
+                labelling.extend(clients(set));
+            }
+        }
+        Self { fields: Some(fields), labelling: Some(labelling), others }
+    }
+
+    fn labelling(&self, client: &str) -> bool {
+        self.labelling.as_ref().is_none_or(|clients| clients.contains(client))
+    }
+
+    fn others(&self, client: &str) -> bool {
+        self.others.contains(client)
+    }
+}
+
+/// The names of the clients that a set of fields lists.
+fn clients(set: &Value) -> impl Iterator<Item = String> {
+    let entries = set.pointer("/f:spec/f:clients").and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(key, _)| name_of(key))
+}
+
+/// `k:{"name":"LT-1"}` is `LT-1`.
+fn name_of(key: &str) -> Option<String> {
+    let keys: Value = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
+    keys.get("name")?.as_str().map(ToOwned::to_owned)
+}
+
+/// Adds a set of fields to another. An empty one stands for all that is below it.
+fn merge(into: &mut Value, set: &Value) {
+    let (Value::Object(known), Value::Object(more)) = (into, set) else { return };
+    for (key, below) in more {
+        match known.get_mut(key) {
+            Some(known) if is_whole(known) || is_whole(below) => *known = Value::Object(Map::new()),
+            Some(known) => merge(known, below),
+            None => drop(known.insert(key.clone(), below.clone())),
+        }
+    }
+}
+
+fn is_whole(set: &Value) -> bool {
+    set.as_object().is_none_or(Map::is_empty)
+}
+
+/// The part of a value that a set of fields names.
+fn owned(value: &Value, set: &Value) -> Value {
+    let Some(set) = set.as_object().filter(|set| !set.is_empty()) else { return value.clone() };
+    match value {
+        Value::Object(fields) => {
+            let below = set.iter().filter_map(|(key, below)| {
+                let name = key.strip_prefix("f:")?;
+                Some((name.to_owned(), owned(fields.get(name)?, below)))
+            });
+            Value::Object(below.collect())
+        }
+        Value::Array(items) => {
+            let name = |item: &Value| item.get("name")?.as_str().map(ToOwned::to_owned);
+            let items: HashMap<String, &Value> =
+                items.iter().filter_map(|item| Some((name(item)?, item))).collect();
+            let below = set.iter().filter_map(|(key, below)| {
+                let item = items.get(&name_of(key)?)?;
+                let mut part = owned(item, below);
+                // The key of an item is its name, whether or not the set says so.
+                part.as_object_mut()?.insert("name".to_owned(), item.get("name")?.clone());
+                Some(part)
+            });
+            Value::Array(below.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Git owns labels and one client, the import reports, a person has changed a version.
+    fn shared() -> Value {
+        json!({
+            "metadata": {"name": "emea-001", "labels": {LABEL: "emea", "site": "berlin"},
+                "managedFields": [
+                    {"manager": "clientfleet-import", "operation": "Apply", "fieldsV1": {
+                        "f:metadata": {"f:labels": {"f:clientfleet.dev/import": {}}},
+                        "f:spec": {"f:packageFrom": {"f:name": {}}, "f:clients": {
+                            "k:{\"name\":\"LT-1\"}": {".": {}, "f:name": {}, "f:reported": {"f:ip": {},
+                                "f:lastError": {}}},
+                            "k:{\"name\":\"LT-2\"}": {".": {}, "f:name": {}}}}}},
+                    {"manager": "git", "operation": "Apply", "fieldsV1": {
+                        "f:metadata": {"f:labels": {"f:site": {}}},
+                        "f:spec": {"f:timeZone": {}, "f:clients": {
+                            "k:{\"name\":\"LT-1\"}": {".": {}, "f:name": {}, "f:labels": {"f:ring": {}}},
+                            "k:{\"name\":\"LT-3\"}": {".": {}, "f:name": {}}}}}},
+                    {"manager": "clientfleet", "operation": "Update", "subresource": "status",
+                        "fieldsV1": {"f:status": {}}},
+                ]},
+            "spec": {"packageFrom": {"name": "server"}, "timeZone": "Europe/Berlin", "clients": [
+                {"name": "LT-2"},
+                {"name": "LT-1", "labels": {"ring": "pilot"}, "reported": {"ip": "10.0.0.1",
+                    "version": "3.59", "lastError": {"version": "3.60"}}},
+                {"name": "LT-3"},
+            ]},
+        })
+    }
+
+    fn read(fleet: &Value, written: Written) -> Standing {
+        standing("emea-001", fleet, written).expect("it can be read")
+    }
+
+    #[test]
+    fn what_the_import_has_written_is_told_from_what_others_have() {
+        let standing = read(&shared(), Written::ByManager);
+        assert_eq!(standing.labels, BTreeMap::from([(LABEL.to_owned(), "emea".to_owned())]));
+        assert_eq!(
+            json!(standing.spec),
+            json!({"packageFrom": {"name": "server"}, "clients": [
+                {"name": "LT-1", "reported": {"ip": "10.0.0.1", "lastError": {"version": "3.60"}}},
+                {"name": "LT-2"},
+            ]})
+        );
+        let hold = |name: &str| standing.holds[name];
+        assert_eq!(hold("LT-1"), Hold { ours: true, others: true });
+        assert_eq!(hold("LT-2"), Hold { ours: true, others: false });
+        assert_eq!(hold("LT-3"), Hold { ours: false, others: true });
+    }
+
+    #[test]
+    fn without_an_account_of_it_all_is_the_import_s() {
+        let mut fleet = shared();
+        fleet["metadata"]["managedFields"] = Value::Null;
+        let standing = read(&fleet, Written::ByWhoeverLabels);
+        assert_eq!(standing.labels.len(), 2);
+        assert!(standing.holds.values().all(|hold| *hold == Hold { ours: true, others: false }));
+        assert_eq!(standing.spec.clients.map(|clients| clients.len()), Some(3));
+    }
+
+    #[test]
+    fn whoever_labels_writes_what_was_printed() {
+        let mut fleet = shared();
+        fleet["metadata"]["managedFields"][0]["manager"] = "kubectl".into();
+        let standing = read(&fleet, Written::ByWhoeverLabels);
+        assert_eq!(standing.spec.clients.map(|clients| clients.len()), Some(2));
+        assert_eq!(standing.holds["LT-2"], Hold { ours: true, others: false });
+        let standing = read(&fleet, Written::ByManager);
+        assert_eq!(standing.spec, ClientFleetSpec::default());
+        assert_eq!(standing.holds["LT-2"], Hold { ours: true, others: true });
+    }
+
+    #[test]
+    fn fleets_in_which_something_is_wrong_are_told() {
+        let fleet = |name: &str, more: Value| {
+            let mut fleet =
+                json!({"metadata": {"name": name}, "spec": {"clients": [{"name": "LT-1"}]}});
+            fleet["metadata"]
+                .as_object_mut()
+                .expect("a mapping")
+                .extend(more.as_object().cloned().expect("a mapping"));
+            fleet
+        };
+        let mut standings = Standings::default();
+        for fleet in [
+            fleet("emea-001", json!({})),
+            fleet("emea-002", json!({})),
+            fleet("other", json!({})),
+            fleet("emea-003", json!({"deletionTimestamp": "2026-01-01T00:00:00Z"})),
+        ] {
+            standings.add("emea", &fleet, Written::ByManager);
+        }
+        let problems = standings.finish().expect_err("there are problems");
+        insta::assert_snapshot!(problems.join("\n"), @r"
+        ClientFleet other carries the label clientfleet.dev/import=emea, but is not named as a fleet of this import, emea-001: take the label away
+        ClientFleet emea-003 is being deleted: import again once it is gone
+        client LT-1 is in emea-001 and in emea-002: take it out of all of them but one
+        ");
+    }
+}

@@ -1,0 +1,130 @@
+//! Turns the bytes of an export into text, whatever encoding a spreadsheet wrote it in. Knows
+//! nothing of rows and cells.
+
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+/// How a file of a spreadsheet begins, and every other ZIP archive.
+const ARCHIVE: &[u8] = b"PK\x03\x04";
+/// As much of a file is looked at to recognise UTF-16 without a byte order mark: its header.
+const SAMPLE: usize = 256;
+
+/// The encoding that a user names.
+///
+/// # Errors
+///
+/// A sentence, where there is none of this name.
+pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
+    Encoding::for_label(name.as_bytes())
+        .ok_or_else(|| "there is no such encoding: write one as utf-8 or windows-1252".to_owned())
+}
+
+/// The text of a file: in the encoding of its byte order mark, else as told, else in UTF-16 where
+/// that is plain to see, else in UTF-8.
+///
+/// # Errors
+///
+/// A sentence that names the line, where the bytes are no text.
+pub(super) fn decode(bytes: &[u8], told: Option<&'static Encoding>) -> Result<String, String> {
+    if bytes.starts_with(ARCHIVE) {
+        return Err("this is a spreadsheet or an archive, no text: save it as CSV".to_owned());
+    }
+    let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| {
+        let recognised = || recognise(&bytes[..bytes.len().min(SAMPLE)]).unwrap_or(UTF_8);
+        (told.unwrap_or_else(recognised), 0)
+    });
+    let bytes = &bytes[mark..];
+    let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(bytes) else {
+        return Err(no_text(bytes, encoding));
+    };
+    match text.find('\0') {
+        None => Ok(text.into_owned()),
+        Some(at) => {
+            Err(format!("line {}: a NUL byte: this is not a text file", line_at(&text[..at])))
+        }
+    }
+}
+
+fn no_text(bytes: &[u8], encoding: &'static Encoding) -> String {
+    let (shown, _) = encoding.decode_without_bom_handling(bytes);
+    let before = shown.find(char::REPLACEMENT_CHARACTER).map_or("", |at| &shown[..at]);
+    let mend = if encoding == UTF_8 {
+        "export it as UTF-8, or name its encoding, as `--encoding windows-1252`"
+    } else {
+        "export it anew, or name another encoding with `--encoding`"
+    };
+    format!("line {}: this is not {} text: {mend}", line_at(before), encoding.name())
+}
+
+/// UTF-16 without a mark: ASCII characters, of which headers mostly consist, leave every other byte
+/// zero, and text in other encodings has no zeros at all.
+fn recognise(sample: &[u8]) -> Option<&'static Encoding> {
+    let zeros = |first: usize| sample.iter().skip(first).step_by(2).filter(|byte| **byte == 0);
+    let (even, odd) = (zeros(0).count(), zeros(1).count());
+    let enough = sample.len() / 4;
+    match (even, odd) {
+        (0, odd) if odd > enough => Some(UTF_16LE),
+        (even, 0) if even > enough => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+fn line_at(before: &str) -> usize {
+    1 + line_ends(before)
+}
+
+/// How many lines end in a text: with a line feed, a carriage return or both.
+pub(super) fn line_ends(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let ends = |(at, byte): (usize, &u8)| match byte {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1).is_none_or(|next| *next != b'\n'),
+        _ => false,
+    };
+    bytes.iter().enumerate().filter(|pair| ends(*pair)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Name;Benutzer\r\nLT-1;müller\r\n佐藤;🦀\r\n";
+
+    fn utf_16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn spreadsheets_are_read_in_what_they_write() {
+        let decoded = |bytes: &[u8]| decode(bytes, None);
+        for text in [TEXT, "", "a", "ab"] {
+            let marked = format!("\u{feff}{text}");
+            assert_eq!(decoded(text.as_bytes()).as_deref(), Ok(text));
+            assert_eq!(decoded(marked.as_bytes()).as_deref(), Ok(text));
+            for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+                assert_eq!(decoded(&utf_16(&marked, bytes)).as_deref(), Ok(text));
+            }
+        }
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            assert_eq!(decoded(&utf_16(TEXT, bytes)).as_deref(), Ok(TEXT), "without a mark");
+        }
+        let western = encoding("Windows-1252").ok();
+        assert_eq!(decode(b"Name\nM\xfcller\n", western).as_deref(), Ok("Name\nMüller\n"));
+        assert_eq!(decode("\u{feff}ü".as_bytes(), western).as_deref(), Ok("ü"), "a mark counts");
+        assert!(encoding("latin-42").is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_with_their_line() {
+        let fault = |bytes: &[u8]| decode(bytes, None).expect_err("it is no text");
+        assert_eq!(
+            fault(b"Name\nLT-1\nM\xfcller\n"),
+            "line 3: this is not UTF-8 text: export it as UTF-8, or name its encoding, as \
+             `--encoding windows-1252`"
+        );
+        let mut cut = utf_16("\u{feff}Name\r\nLT-1", u16::to_le_bytes);
+        cut.push(b'x');
+        assert!(fault(&cut).starts_with("line 2: this is not UTF-16LE text"), "{}", fault(&cut));
+        assert!(fault(b"PK\x03\x04\n\0").contains("save it as CSV"));
+        assert_eq!(fault(b"Name\n\0"), "line 2: a NUL byte: this is not a text file");
+    }
+}

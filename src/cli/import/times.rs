@@ -1,0 +1,145 @@
+//! Reads the times of an export as instants. Nothing is guessed: what is not RFC 3339 is read only in
+//! the form and the zone that the user names. Knows nothing of rows.
+
+use chrono::format::{Item, Numeric, StrftimeItems};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta};
+
+use crate::values::{Timestamp, Zone};
+
+/// How times are written that are not RFC 3339.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Times {
+    /// The form, as chrono's strftime has it.
+    pub format: Option<String>,
+    /// The zone of times that tell no offset.
+    pub zone: Option<Zone>,
+}
+
+/// Checks a form of times.
+///
+/// # Errors
+///
+/// A sentence, where it cannot be one.
+pub(super) fn format(text: &str) -> Result<String, String> {
+    let items: Vec<Item> = StrftimeItems::new(text).collect();
+    if items.contains(&Item::Error) {
+        return Err("this holds a `%…` that there is not: write a form as '%d.%m.%Y %H:%M'".into());
+    }
+    let has_content = items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(_)));
+    if has_content {
+        Ok(text.to_owned())
+    } else {
+        Err("this holds no part of a time: write a form as '%d.%m.%Y %H:%M'".to_owned())
+    }
+}
+
+impl Times {
+    /// The instant of a cell, as the API takes it. RFC 3339 stays as it is written.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, to be said after it.
+    pub fn read(&self, cell: &str) -> Result<String, String> {
+        if DateTime::parse_from_rfc3339(cell).is_ok() {
+            return Ok(cell.to_owned());
+        }
+        let Some(format) = &self.format else {
+            return Err("is not RFC 3339, as 2026-11-24T12:00:00Z: tell how it is written, as \
+                        --time-format '%d.%m.%Y %H:%M', and in which zone, as --time-zone \
+                        Europe/Berlin"
+                .to_owned());
+        };
+        if let Ok(instant) = DateTime::parse_from_str(cell, format) {
+            return Ok(written(instant.to_utc()));
+        }
+        let local = local(cell, format).ok_or_else(|| {
+            format!("is neither RFC 3339 nor written as --time-format '{format}' says")
+        })?;
+        let zone = self.zone.as_ref().ok_or_else(|| {
+            "tells no offset from UTC: name its zone, as --time-zone Europe/Berlin".to_owned()
+        })?;
+        let instant = instant(local, zone).ok_or_else(|| {
+            format!("is a time that the clocks of {zone} never showed: they were put forward")
+        })?;
+        Ok(written(instant))
+    }
+}
+
+/// A local time; where its form has no time of day, the day's begin.
+fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
+    NaiveDateTime::parse_from_str(cell, format).ok().or_else(|| {
+        let has_hours = StrftimeItems::new(format).any(|item| {
+            matches!(item, Item::Numeric(Numeric::Hour | Numeric::Hour12 | Numeric::Timestamp, _))
+        });
+        let date = NaiveDate::parse_from_str(cell, format).ok().filter(|_| !has_hours);
+        date.map(|date| date.and_time(NaiveTime::MIN))
+    })
+}
+
+fn written(instant: Timestamp) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// The instant at which a zone's clocks show `local`; the earlier one where they show it twice, none
+/// where they are put forward past it.
+fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
+    let assumed = local.and_utc();
+    // Every offset of around that time: zones are less than 26 hours from UTC.
+    let near = [-26, 0, 26].into_iter().filter_map(|hours| {
+        let near = assumed.checked_add_signed(TimeDelta::hours(hours))?;
+        let offset = TimeDelta::seconds(zone.offset_seconds(near).into());
+        assumed.checked_sub_signed(offset)
+    });
+    near.filter(|candidate| zone.local(*candidate) == local).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(format: &str, zone: &str) -> Times {
+        Times { format: Some(super::format(format).expect("a form")), zone: Zone::named(zone) }
+    }
+
+    #[test]
+    fn rfc_3339_stays_as_it_is() {
+        for cell in ["2026-11-22T08:15:00Z", "2026-11-22T08:15:00.123+01:00"] {
+            assert_eq!(Times::default().read(cell).as_deref(), Ok(cell));
+            assert_eq!(times("%d.%m.%Y", "UTC").read(cell).as_deref(), Ok(cell));
+        }
+    }
+
+    #[test]
+    fn other_forms_are_read_as_told() {
+        for (format, zone, cell, wanted) in [
+            ("%Y-%m-%d %H:%M:%S", "UTC", "2026-11-22 08:15:00", "2026-11-22T08:15:00Z"),
+            ("%d.%m.%Y %H:%M", "Europe/Berlin", "22.11.2026 08:15", "2026-11-22T07:15:00Z"),
+            ("%m/%d/%Y %I:%M %p", "America/New_York", "11/22/2026 8:15 AM", "2026-11-22T13:15:00Z"),
+            ("%d.%m.%Y", "Europe/Berlin", "22.11.2026", "2026-11-21T23:00:00Z"),
+            ("%Y-%m-%d %H:%M %z", "", "2026-11-22 08:15 +0100", "2026-11-22T07:15:00Z"),
+            ("%s", "UTC", "1795335300", "2026-11-22T08:15:00Z"),
+            // It comes twice that night: the earlier one counts.
+            ("%d.%m.%Y %H:%M", "Europe/Berlin", "25.10.2026 02:30", "2026-10-25T00:30:00Z"),
+            ("%d.%m.%Y %H:%M", "Pacific/Apia", "31.12.2011 00:30", "2011-12-30T10:30:00Z"),
+        ] {
+            assert_eq!(times(format, zone).read(cell).as_deref(), Ok(wanted), "{cell}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_guessed() {
+        for (times, cell, wanted) in [
+            (Times::default(), "2026-11-22 08:15:00", "--time-format"),
+            (Times::default(), "never", "--time-format"),
+            (times("%d.%m.%Y %H:%M", ""), "22.11.2026 08:15", "--time-zone"),
+            (times("%d.%m.%Y %H:%M", "UTC"), "11/22/2026 08:15", "neither RFC 3339 nor"),
+            (times("%d.%m.%Y %H:%M", "UTC"), "22.11.2026", "neither RFC 3339 nor"),
+            (times("%d.%m.%Y %H:%M", "Europe/Berlin"), "29.03.2026 02:30", "never showed"),
+            (times("%d.%m.%Y %H:%M", "Pacific/Apia"), "30.12.2011 12:00", "never showed"),
+        ] {
+            let said = times.read(cell).expect_err(cell);
+            assert!(said.contains(wanted), "{cell}: {said}");
+        }
+        assert!(format("%Q").is_err() && format("tomorrow").is_err() && format("").is_err());
+    }
+}

@@ -1,0 +1,257 @@
+//! What an import says to a person: bad rows, remarks, the summary. Decides nothing.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::DryRun;
+use super::applying::Applied;
+use super::outcome::{Change, Limit, Outcome, TooManyGone, Wish};
+use super::rows::{Bad, Inventory};
+use crate::api::Text;
+use crate::cli::Failure;
+use crate::cli::terminal::table::printable;
+
+/// How many bad rows are told.
+const BAD_ROWS: usize = 50;
+/// How `-` is told.
+pub(super) const STANDARD_INPUT: &str = "standard input";
+/// How many names are told in a sentence.
+const NAMES: usize = 10;
+/// How much of a cell is repeated.
+const CELL: usize = 60;
+
+/// Said where no earlier fleets are named.
+pub(super) const NO_PREVIOUS: &str = "no earlier fleets are known, so every client is placed anew: next time name these with \
+     --previous, and each stays where it is\n";
+
+/// The export, as a person finds it.
+pub(super) fn file(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        return STANDARD_INPUT.to_owned();
+    }
+    printable(&path.display().to_string()).into_owned()
+}
+
+/// The columns that nothing is made of.
+pub(super) fn unused(remarks: &mut String, titles: &[String]) {
+    if !titles.is_empty() {
+        let (columns, are) = if titles.len() == 1 { ("column", "is") } else { ("columns", "are") };
+        let titles = super::columns::titles(titles);
+        *remarks += &format!("{columns} {titles} {are} not used\n");
+    }
+}
+
+/// The bad rows, and what follows from them.
+pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, skip: bool) {
+    let word = if skip { "warning" } else { "error" };
+    for bad in inventory.bad.iter().take(BAD_ROWS) {
+        *remarks += &format!("{word}: {file}: {}\n", bad_row(bad));
+    }
+    let more = inventory.bad.len().saturating_sub(BAD_ROWS);
+    if more > 0 {
+        *remarks += &format!("{word}: {file}: and {more} more\n");
+    }
+    let mut lines: Vec<usize> = inventory.bad.iter().map(|bad| bad.line).collect();
+    lines.dedup();
+    let (bad, rows) = (lines.len(), inventory.rows);
+    let (are, them) = if bad == 1 { ("is", "it") } else { ("are", "them") };
+    if bad > 0 && skip {
+        *remarks += &format!("warning: {file}: {bad} of {rows} rows {are} left out\n");
+    } else if bad > 0 {
+        *remarks += &format!(
+            "error: {file}: {bad} of {rows} rows {are} bad, so nothing is imported: mend {them}, or leave \
+             {them} out with --skip-invalid\n"
+        );
+    }
+}
+
+fn bad_row(bad: &Bad) -> String {
+    let mut text = format!("line {}", bad.line);
+    // Writing to a string does not fail.
+    let _ = match &bad.cell {
+        None => write!(text, ": {}", bad.reason),
+        Some((title, cell)) if cell.is_empty() => {
+            write!(text, ", column `{title}`: {}", bad.reason)
+        }
+        Some((title, cell)) => {
+            let shown: String = cell.chars().take(CELL).collect();
+            let cut = if shown.len() < cell.len() { "…" } else { "" };
+            write!(text, ", column `{title}`: \"{shown}{cut}\" {}", bad.reason)
+        }
+    };
+    printable(&text).into_owned()
+}
+
+/// Too many clients would leave.
+pub(super) fn too_many_gone(refusal: &TooManyGone, limit: Limit) -> Failure {
+    let TooManyGone { gone, of } = refusal;
+    let number = gone.len();
+    Failure::new(format!(
+        "{number} of {of} clients are gone from the export, more than --max-removals {limit} \
+         allows, so nothing is written: {}. Is the export complete? If it is, allow it with \
+         --max-removals {number}",
+        names(gone)
+    ))
+}
+
+fn names(names: &[Text]) -> String {
+    let told: Vec<_> = names.iter().take(NAMES).map(|name| printable(name)).collect();
+    let more = names.len().saturating_sub(NAMES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    told.join(", ") + &more
+}
+
+/// What a person should know of an outcome.
+pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventory, wish: &Wish) {
+    let mut remark = |remark: String| {
+        text.push_str(&remark);
+        text.push('\n');
+    };
+    if outcome.kept > 0 {
+        let stay = of(
+            outcome.kept,
+            "stays as it is, because its row is bad",
+            "stay as they are, because their rows are bad",
+        );
+        remark(stay);
+    }
+    if outcome.in_doubt > 0 {
+        let stay = of(
+            outcome.in_doubt,
+            "is not in the export, but stays",
+            "are not in the export, but stay",
+        );
+        let why = match inventory.unidentified {
+            1 => "one bad row does not tell whose it is".to_owned(),
+            rows => format!("{rows} bad rows do not tell whose they are"),
+        };
+        remark(format!("warning: {stay}: {why}"));
+    }
+    if !outcome.held_by_others.is_empty() {
+        let number = outcome.held_by_others.len();
+        remark(format!(
+            "warning: {}, because other field managers list what the import does not any more: {}",
+            of(
+                number,
+                "is gone from the export and stays in its fleet",
+                "are gone from the export and stay in their fleets"
+            ),
+            names(&outcome.held_by_others)
+        ));
+    }
+    if inventory.unreadable_versions > 0 {
+        remark(of(
+            inventory.unreadable_versions,
+            "reports a version that cannot be read",
+            "report a version that cannot be read",
+        ));
+    }
+    if inventory.unreadable_ips > 0 {
+        let reports = of(inventory.unreadable_ips, "reports", "report");
+        remark(format!(
+            "{reports} an address that is not one of IPv4 or IPv6, and is in no network"
+        ));
+    }
+    let empty: Vec<Text> = outcome
+        .fleets
+        .iter()
+        .filter(|fleet| fleet.is_empty && fleet.change != Change::Pruned)
+        .map(|fleet| Text::from(&fleet.manifest.metadata.name))
+        .collect();
+    if !empty.is_empty() && !wish.prune {
+        let (fleets, them) =
+            if empty.len() == 1 { ("fleet has", "it") } else { ("fleets have", "them") };
+        let (number, names) = (empty.len(), names(&empty));
+        remark(format!("{number} {fleets} no clients left: {names}; --prune removes {them}"));
+    }
+}
+
+/// `1 client stays`, `2 clients stay`.
+fn of(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", clients(number), if number == 1 { one } else { many })
+}
+
+fn clients(number: usize) -> String {
+    if number == 1 { "1 client".to_owned() } else { format!("{number} clients") }
+}
+
+fn count(outcome: &Outcome, change: Change) -> usize {
+    outcome.fleets.iter().filter(|fleet| fleet.change == change).count()
+}
+
+fn of_clients(outcome: &Outcome) -> String {
+    format!("{} new, {} gone", clients(outcome.new), outcome.gone.len())
+}
+
+/// The summary of what was printed.
+pub(super) fn printed(outcome: &Outcome) -> String {
+    let count = |change| count(outcome, change);
+    let pruned = match count(Change::Pruned) {
+        0 => String::new(),
+        pruned => format!("pruned {pruned}, "),
+    };
+    format!(
+        "new {}, changed {}, {pruned}unchanged {} fleets; {}\n",
+        count(Change::Created),
+        count(Change::Changed),
+        count(Change::Unchanged),
+        of_clients(outcome)
+    )
+}
+
+/// What was written, for standard output; what was not, and the summary, for standard error.
+pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> (String, String) {
+    let mode = match dry_run {
+        DryRun::None => "",
+        DryRun::Client => " (dry run)",
+        DryRun::Server => " (server dry run)",
+    };
+    let mut output = String::new();
+    let mut remarks = String::new();
+    for (name, change) in &applied.done {
+        let done = match change {
+            Change::Created => "created",
+            Change::Changed => "configured",
+            Change::Unchanged => "unchanged",
+            Change::Pruned => "pruned",
+        };
+        output += &format!("clientfleet.clientfleet.dev/{name} {done}{mode}\n");
+    }
+    for failure in applied.failures.iter().take(BAD_ROWS) {
+        remarks += &format!("error: {failure}\n");
+    }
+    let more = applied.failures.len().saturating_sub(BAD_ROWS);
+    if more > 0 {
+        remarks += &format!("error: and {more} more\n");
+    }
+    if applied.failed > 0 {
+        let were = |number: usize| match number {
+            1 => "1 fleet was not".to_owned(),
+            number => format!("{number} fleets were not"),
+        };
+        let untried = match applied.untried {
+            0 => String::new(),
+            untried => format!(", and {} tried any more", were(untried)),
+        };
+        remarks += &format!(
+            "error: {} written{untried}: import again once this is mended, and what is missing is \
+             written\n",
+            were(applied.failed)
+        );
+    }
+    let of = |change| applied.done.iter().filter(|(_, done)| *done == change).count();
+    let pruned = match of(Change::Pruned) {
+        0 => String::new(),
+        pruned => format!("pruned {pruned}, "),
+    };
+    remarks += &format!(
+        "created {}, changed {}, {pruned}unchanged {} fleets{}{}\n",
+        of(Change::Created),
+        of(Change::Changed),
+        count(outcome, Change::Unchanged),
+        // Who of them is in a fleet that was not written is not counted.
+        if applied.failed == 0 { format!("; {}", of_clients(outcome)) } else { String::new() },
+        if dry_run == DryRun::None { "" } else { " (dry run: nothing was written)" }
+    );
+    (output, remarks)
+}

@@ -1,0 +1,248 @@
+//! `plan` against the cluster: what is there, what would be there once the files are applied, and what
+//! that does to every client. Writes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+
+use super::local::{given, passed_over, refuse};
+use super::owner::Asked;
+use super::prediction::{By, Prediction, Refusal, predict};
+use super::{Args, Compared, Failure};
+use crate::api::{ClientFleet, ClientFleetStatus, Kind, Text, UpgradePolicy};
+use crate::cli::WRONG_INPUT;
+use crate::cli::cluster::{Cluster, Reach};
+use crate::cli::files::File;
+use crate::cli::objects::{self, Findings, Object};
+use crate::cli::terminal::progress::Progress;
+use crate::cli::terminal::table::printable;
+use crate::plan::difference::{Given, Side, Sides, difference};
+use crate::plan::{Estate, Live, Observed, Plan, live};
+use crate::values::Timestamp;
+
+/// As many objects are asked for at once.
+const AT_ONCE: usize = 4;
+
+/// What `files` change in the cluster at the moment `at`.
+pub(super) async fn compare(
+    arguments: &Args,
+    files: &[File],
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Compared, Failure> {
+    let cluster = Cluster::connect(&arguments.connection).await?;
+    let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace);
+    let findings = objects::find_in(namespace, files);
+    refuse([&findings])?;
+    stay_inside(arguments.namespace.as_deref(), &findings)?;
+    let mut remarks = passed_over(&findings);
+    let mut namespaces = read(&cluster, &findings.objects).await?;
+    let asked =
+        Asked { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
+    let by = foresee_all(&cluster, &findings, &asked, &mut namespaces).await?;
+    remarks += &how(&findings.objects, &by);
+    let sides = |estate: fn(&Namespace) -> Estate, at| -> Sides {
+        let settled = namespaces.iter().map(|(name, there)| (name, estate(there)));
+        settled.map(|(name, estate)| (name.clone(), Side::settled(estate, at))).collect()
+    };
+    let (before, after) = (sides(Namespace::before, at), sides(Namespace::after, at));
+    let due = (now != at).then(|| sides(Namespace::before, now));
+    remarks += &behind(namespaces, due.as_ref().unwrap_or(&before), now);
+    let given = given(&findings.objects);
+    Ok(Compared { difference: difference(&before, &after, &given, at), remarks })
+}
+
+/// As kubectl: `-n` does not move an object that names its namespace.
+fn stay_inside(namespace: Option<&str>, findings: &Findings) -> Result<(), Failure> {
+    let Some(namespace) = namespace else { return Ok(()) };
+    let outside = findings.objects.iter().filter(|o| o.identity.namespace != namespace);
+    let messages: Vec<String> = outside
+        .map(|object| {
+            let text = format!(
+                "{}: it is not in namespace {namespace}, as -n says: leave -n out, or the \
+                 object's `namespace: {}`",
+                named(findings, object),
+                object.identity.namespace
+            );
+            printable(&text).into_owned()
+        })
+        .collect();
+    if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
+}
+
+fn named(findings: &Findings, object: &Object) -> String {
+    match findings.place(&object.identity) {
+        Some(place) => format!("{place} ({})", object.identity),
+        None => object.identity.to_string(),
+    }
+}
+
+/// What is in a namespace, and what would be.
+#[derive(Default)]
+struct Namespace {
+    /// What the statuses in the cluster say.
+    told: Vec<(Text, ClientFleetStatus)>,
+    fleets: Foreseen<ClientFleet>,
+    policies: Foreseen<UpgradePolicy>,
+}
+
+/// The objects of a kind by name.
+struct Foreseen<K: live::Kind> {
+    before: BTreeMap<String, Arc<Observed<K>>>,
+    after: BTreeMap<String, Arc<Observed<K>>>,
+}
+
+impl<K: live::Kind> Default for Foreseen<K> {
+    fn default() -> Self {
+        Self { before: BTreeMap::new(), after: BTreeMap::new() }
+    }
+}
+
+async fn read(
+    cluster: &Cluster,
+    objects: &[Object],
+) -> Result<BTreeMap<String, Namespace>, Failure> {
+    let names: BTreeSet<&String> =
+        objects.iter().map(|object| &object.identity.namespace).collect();
+    let mut namespaces = BTreeMap::new();
+    for name in names {
+        let reach = Reach::Namespace(name.clone());
+        let (fleets, policies) = (cluster.fleets(&reach).await?, cluster.policies(&reach).await?);
+        let told = fleets.iter().map(told).collect();
+        let there = Namespace { told, fleets: foreseen(fleets), policies: foreseen(policies) };
+        namespaces.insert(name.clone(), there);
+    }
+    Ok(namespaces)
+}
+
+fn told(fleet: &Live<ClientFleet>) -> (Text, ClientFleetStatus) {
+    let name = fleet.metadata.name.as_deref().unwrap_or_default();
+    (name.into(), fleet.status.clone().unwrap_or_default())
+}
+
+/// Until something is foreseen, all stays as it is.
+fn foreseen<K: live::Kind>(objects: Vec<Live<K>>) -> Foreseen<K> {
+    let observed = objects.into_iter().map(Observed::from);
+    let before: BTreeMap<_, _> =
+        observed.map(|object| (object.name().to_owned(), Arc::new(object))).collect();
+    Foreseen { after: before.clone(), before }
+}
+
+impl Namespace {
+    fn before(&self) -> Estate {
+        estate(&self.fleets.before, &self.policies.before)
+    }
+
+    fn after(&self) -> Estate {
+        estate(&self.fleets.after, &self.policies.after)
+    }
+
+    fn foresee(&mut self, object: &Object, prediction: &Prediction) -> Result<(), String> {
+        let name = &object.identity.name;
+        let foreseen = match object.identity.kind {
+            Kind::ClientFleet => self.fleets.foresee(name, prediction),
+            Kind::UpgradePolicy => self.policies.foresee(name, prediction),
+        };
+        foreseen.map_err(|error| format!("{} cannot be read: {error}", object.identity))
+    }
+}
+
+fn estate(
+    fleets: &BTreeMap<String, Arc<Observed<ClientFleet>>>,
+    policies: &BTreeMap<String, Arc<Observed<UpgradePolicy>>>,
+) -> Estate {
+    Estate {
+        fleets: fleets.values().cloned().collect(),
+        policies: policies.values().cloned().collect(),
+    }
+}
+
+impl<K: live::Kind> Foreseen<K> {
+    /// Both are of the same moment, which may be later than the list's.
+    fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
+        self.before.remove(name);
+        if let Some(before) = &prediction.before {
+            self.before.insert(name.to_owned(), Arc::new(serde_json::from_str(before)?));
+        }
+        self.after.insert(name.to_owned(), Arc::new(serde_json::from_str(&prediction.after)?));
+        Ok(())
+    }
+}
+
+/// Asks for every object, and tells who has answered for each; or of every file that is refused.
+async fn foresee_all(
+    cluster: &Cluster,
+    findings: &Findings,
+    asked: &Asked,
+    namespaces: &mut BTreeMap<String, Namespace>,
+) -> Result<Vec<By>, Failure> {
+    let objects = &findings.objects;
+    let mut progress = Progress::start("Trying objects out");
+    let (mut by, mut refusals) = (Vec::new(), Vec::new());
+    let questions = objects
+        .iter()
+        .map(|object| async move { (object, predict(&cluster.client, object, asked).await) });
+    let mut answers = stream::iter(questions).buffered(AT_ONCE);
+    while let Some((object, answer)) = answers.next().await {
+        match answer {
+            Ok(prediction) => {
+                let there = namespaces.entry(object.identity.namespace.clone()).or_default();
+                there.foresee(object, &prediction).map_err(Failure::new)?;
+                by.push(prediction.by);
+            }
+            Err(Refusal::OfFile(why)) => {
+                let why = format!("{}: {why}", named(findings, object));
+                refusals.push(printable(&why).into_owned());
+            }
+            Err(Refusal::OfCluster(why)) => return Err(Failure::new(why)),
+        }
+        progress.at(by.len() + refusals.len(), Some(objects.len()));
+    }
+    if refusals.is_empty() {
+        Ok(by)
+    } else {
+        Err(Failure { messages: refusals, code: WRONG_INPUT })
+    }
+}
+
+/// What was worked out without the API server, and why.
+fn how(objects: &[Object], answered: &[By]) -> String {
+    let by = |by: By| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
+    let mut remarks = String::new();
+    let without_rights = by(By::Rights).count();
+    if without_rights > 0 {
+        remarks += &format!(
+            "warning: you may not patch {without_rights} of these objects, so the API server was \
+             not asked what it would make of them: others' fields are merged by this program, and \
+             rules of the cluster are not known\n"
+        );
+    }
+    let missing: BTreeSet<&str> =
+        by(By::Namespace).map(|(object, _)| object.identity.namespace.as_str()).collect();
+    for namespace in missing {
+        let namespace = printable(namespace);
+        remarks += &format!(
+            "warning: there is no namespace {namespace} yet: what is given for it is planned as if \
+             there were\n"
+        );
+    }
+    remarks
+}
+
+/// Whether the statuses in the cluster say what is due now.
+fn behind(namespaces: BTreeMap<String, Namespace>, due: &Sides, now: Timestamp) -> String {
+    let told = namespaces.into_iter().map(|(name, there)| {
+        let plan = Plan { fleets: there.told, ..Plan::default() };
+        (name, Side { estate: Estate::default(), plan })
+    });
+    let counts = difference(&told.collect(), due, &Given::default(), now).summary;
+    if counts.changed == 0 {
+        return String::new();
+    }
+    format!(
+        "warning: the statuses in the cluster do not say of {} of {} clients what follows from the \
+         objects now: the controller is behind or does not run; the plan begins with what follows\n",
+        counts.changed, counts.clients
+    )
+}

@@ -1,0 +1,152 @@
+//! The options of `plan`, and which of them make sense together.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use clap_complete::ArgValueCompleter;
+
+use crate::cli::Failure;
+use crate::cli::arguments::instant;
+use crate::cli::completion::namespaces;
+use crate::connection::Connection;
+use crate::values::Timestamp;
+
+/// As many rows of a table are shown unless asked for more.
+const SHOWN: usize = 50;
+
+/// Options of `plan`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for standard input;
+    /// can be given several times
+    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Plan from the files alone, without a cluster
+    #[arg(long)]
+    local: bool,
+    /// With --local: the files, folders or - as they were, to compare with; can be given several times
+    #[arg(long, value_name = "OLD", requires = "local")]
+    against: Vec<PathBuf>,
+    /// The moment to plan for, as 2026-11-24T12:00:00Z; default: now
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(super) at: Option<Timestamp>,
+    /// How to print it: json and yaml print all of it as data (with --local alone: the objects with
+    /// the status they lead to), markdown a comment for a pull request, name the clients that change
+    /// as FLEET/CLIENT, or NAMESPACE/FLEET/CLIENT where the files are about several namespaces
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub(super) output: Format,
+    /// How many rows of a table to show, 0 for all; default: 50
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Exit with 3 when more than N clients would move now
+    #[arg(long, value_name = "N")]
+    pub(super) max_moving: Option<usize>,
+    /// Exit with 1 when something would change
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    /// Where objects are that name no namespace; default: the context's
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        conflicts_with = "local",
+        add = ArgValueCompleter::new(namespaces)
+    )]
+    pub(super) namespace: Option<String>,
+    /// As whom the files will be applied by server-side apply; default: the tool that applied an
+    /// object before, else kubectl
+    #[arg(long, value_name = "NAME", conflicts_with = "local")]
+    pub(super) field_manager: Option<String>,
+    /// The files will be applied by server-side apply, also to what `kubectl apply` made without it
+    #[arg(long, conflicts_with = "local")]
+    pub(super) server_side: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For a person
+    Table,
+    /// For a person with a wide terminal
+    Wide,
+    /// As data
+    Json,
+    /// As data
+    Yaml,
+    /// For a comment on a pull request
+    Markdown,
+    /// Names alone, for other commands
+    Name,
+}
+
+/// What is to be planned.
+#[derive(Debug)]
+pub(super) enum Task<'a> {
+    /// What the files lead to.
+    Alone,
+    /// What they change against older ones.
+    Against(&'a [PathBuf]),
+    /// What they change in the cluster.
+    Live,
+}
+
+impl Args {
+    /// What is to be planned, if the options make sense together.
+    pub(super) fn task(&self) -> Result<Task<'_>, Failure> {
+        self.check().map_err(Failure::input)?;
+        Ok(match self.against.as_slice() {
+            [] if self.local => Task::Alone,
+            [] => Task::Live,
+            old => Task::Against(old),
+        })
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        let is_input = |path: &PathBuf| path == Path::new("-");
+        if self.files.iter().any(is_input) && self.against.iter().any(is_input) {
+            return Err("-f and --against both name standard input: give a file to one of them");
+        }
+        if self.local && self.connection != Connection::default() {
+            return Err("--local contacts no cluster: leave --kubeconfig and --context out");
+        }
+        if self.limit.is_some() && !self.is_table() {
+            return Err(
+                "--limit is about the rows of tables: leave it out, other formats are whole",
+            );
+        }
+        if !self.local || !self.against.is_empty() {
+            return Ok(());
+        }
+        if self.limit.is_some() || self.max_moving.is_some() || self.exit_code {
+            return Err("--limit, --max-moving and --exit-code are about a change: add --against \
+                        with the older files, or leave --local out to compare with the cluster");
+        }
+        match self.output {
+            Format::Table | Format::Json | Format::Yaml => Ok(()),
+            Format::Wide | Format::Markdown | Format::Name => {
+                Err("-o wide, markdown and name are about a change: add --against with the older \
+                     files, or leave --local out to compare with the cluster")
+            }
+        }
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(self.output, Format::Table | Format::Wide | Format::Markdown)
+    }
+
+    /// Whether there is room for more columns.
+    pub(super) fn is_wide(&self) -> bool {
+        self.output == Format::Wide
+    }
+
+    /// How many rows of a table are shown.
+    pub(super) fn limit(&self) -> usize {
+        match self.limit.unwrap_or(SHOWN) {
+            0 => usize::MAX,
+            limit => limit,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! As whom a file is applied to an object, by what the object says about who applied it before. Knows no
+//! cluster.
+
+use serde_json::Value;
+
+use super::merge::LAST_APPLIED;
+
+/// Those that apply files by server-side apply, by the names they give themselves.
+const KNOWN: [&str; 7] = [
+    "kubectl",
+    "kustomize-controller",
+    "helm-controller",
+    "argocd-controller",
+    "fluxcd",
+    "flux",
+    "helm",
+];
+/// As whom kubectl applies.
+const KUBECTL: &str = "kubectl";
+
+/// How a file is applied.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Way {
+    /// By server-side apply, as this field manager.
+    ServerSide {
+        /// Its name.
+        owner: String,
+        /// What was applied client-side before, which the owner takes over.
+        takes_over: Option<Value>,
+    },
+    /// By `kubectl apply` as it is by default, which remembers what it applied last.
+    ClientSide {
+        /// What it applied last.
+        last_applied: Value,
+    },
+}
+
+/// What the user says about it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// As whom the files are applied.
+    pub(super) owner: Option<String>,
+    /// Whether always by server-side apply.
+    pub(super) server_side: bool,
+}
+
+impl Asked {
+    /// How a file is applied to an object, `None` if it does not exist.
+    pub(super) fn way(&self, live: Option<&Value>) -> Way {
+        let last_applied = live.and_then(last_applied);
+        let known = live.and_then(known_owner);
+        match (&self.owner, known, last_applied) {
+            (Some(owner), _, takes_over) => {
+                // kubectl alone takes over what it applied client-side.
+                let takes_over = takes_over.filter(|_| owner == KUBECTL);
+                Way::ServerSide { owner: owner.clone(), takes_over }
+            }
+            (None, Some(owner), _) => Way::ServerSide { owner: owner.to_owned(), takes_over: None },
+            (None, None, Some(last_applied)) if !self.server_side => {
+                Way::ClientSide { last_applied }
+            }
+            (None, None, takes_over) => Way::ServerSide { owner: KUBECTL.to_owned(), takes_over },
+        }
+    }
+}
+
+/// The one well-known tool that applies this object by server-side apply.
+fn known_owner(live: &Value) -> Option<&str> {
+    let entries = live.pointer("/metadata/managedFields")?.as_array()?;
+    let applies =
+        |entry: &&Value| entry["operation"] == "Apply" && entry.get("subresource").is_none();
+    let mut owners: Vec<&str> = entries
+        .iter()
+        .filter(applies)
+        .filter_map(|entry| entry.get("manager")?.as_str())
+        .filter(|owner| KNOWN.contains(owner))
+        .collect();
+    owners.sort_unstable();
+    owners.dedup();
+    match owners[..] {
+        [one] => Some(one),
+        _ => None,
+    }
+}
+
+/// By which labels each tool knows its objects again: they are in no file. One that ends with a slash
+/// stands for all that begin with it.
+const MARKS: [(&str, &[&str]); 4] = [
+    ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
+    ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),
+    ("helm", &[MANAGED_BY]),
+    ("argocd-controller", &["argocd.argoproj.io/", "app.kubernetes.io/instance"]),
+];
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// The labels that this tool has put on an object by itself.
+pub(super) fn marks(owner: &str, live: &Value) -> Vec<(String, Value)> {
+    let known = MARKS.iter().find(|(tool, _)| *tool == owner).map_or(&[][..], |(_, marks)| marks);
+    let is_mark = |label: &str| {
+        known.iter().any(|mark| label == *mark || mark.ends_with('/') && label.starts_with(mark))
+    };
+    let labels = live.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    let marks = labels.filter(|(label, _)| is_mark(label));
+    marks.map(|(label, value)| (label.clone(), value.clone())).collect()
+}
+
+fn last_applied(live: &Value) -> Option<Value> {
+    let annotations = live.pointer("/metadata/annotations")?;
+    serde_json::from_str(annotations.get(LAST_APPLIED)?.as_str()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(owners: &[(&str, &str)], last_applied: Option<&str>) -> Value {
+        let fields: Vec<Value> = owners
+            .iter()
+            .map(|(owner, operation)| json!({"manager": owner, "operation": operation}))
+            .collect();
+        let mut object = json!({"metadata": {"managedFields": fields}});
+        if let Some(text) = last_applied {
+            object["metadata"]["annotations"] = json!({ LAST_APPLIED: text });
+        }
+        object
+    }
+
+    fn server_side(owner: &str) -> Way {
+        Way::ServerSide { owner: owner.to_owned(), takes_over: None }
+    }
+
+    #[test]
+    fn a_file_is_applied_as_before() {
+        let asked = Asked::default();
+        let flux = ("kustomize-controller", "Apply");
+        let way = |owners: &[(&str, &str)], last| asked.way(Some(&object(owners, last)));
+        assert_eq!(asked.way(None), server_side("kubectl"));
+        assert_eq!(way(&[flux, ("importer", "Apply")], None), server_side("kustomize-controller"));
+        assert_eq!(way(&[flux], Some("{}")), server_side("kustomize-controller"));
+        assert_eq!(way(&[flux, ("kubectl", "Apply")], None), server_side("kubectl"));
+        assert_eq!(way(&[("kustomize-controller", "Update")], None), server_side("kubectl"));
+        assert_eq!(
+            way(&[("kubectl-client-side-apply", "Update")], Some("{\"a\": 1}")),
+            Way::ClientSide { last_applied: json!({"a": 1}) }
+        );
+        assert_eq!(way(&[], Some("no json")), server_side("kubectl"));
+    }
+
+    #[test]
+    fn a_tool_knows_its_objects_again() {
+        let live = json!({"metadata": {"labels": {
+            "site": "berlin", "kustomize.toolkit.fluxcd.io/name": "fleets",
+            "app.kubernetes.io/instance": "fleets",
+        }}});
+        let names = |owner| -> Vec<String> {
+            marks(owner, &live).into_iter().map(|(label, _)| label).collect()
+        };
+        assert_eq!(names("kustomize-controller"), ["kustomize.toolkit.fluxcd.io/name"]);
+        assert_eq!(names("argocd-controller"), ["app.kubernetes.io/instance"]);
+        assert!(names("kubectl").is_empty() && marks("argocd-controller", &json!({})).is_empty());
+    }
+
+    #[test]
+    fn the_user_decides() {
+        let applied = object(&[("argocd-controller", "Apply")], Some("{\"a\": 1}"));
+        let asked = Asked { owner: Some("me".to_owned()), server_side: false };
+        assert_eq!(asked.way(Some(&applied)), server_side("me"));
+        let asked = Asked { owner: None, server_side: true };
+        let takes_over = Some(json!({"a": 1}));
+        assert_eq!(
+            asked.way(Some(&object(&[], Some("{\"a\": 1}")))),
+            Way::ServerSide { owner: "kubectl".to_owned(), takes_over }
+        );
+    }
+}

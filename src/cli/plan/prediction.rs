@@ -1,0 +1,216 @@
+//! What an object would be once a file is applied to it, by asking the API server for a dry run: others
+//! own fields of it, and admission may refuse or complete what is written. Writes nothing.
+
+use http::Request;
+use kube::Client;
+use kube::Resource;
+use kube::api::{GetParams, Patch, PatchParams, ValidationDirective};
+use kube::core::Status;
+use serde_json::{Map, Value, json};
+
+use super::merge::{self, LAST_APPLIED};
+use super::owner::{Asked, Way, marks};
+use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
+use crate::cli::cluster::sentence;
+use crate::cli::objects::{Identity, Object};
+
+/// As whom `kubectl apply` patches what it applies client-side.
+const CLIENT_SIDE: &str = "kubectl-client-side-apply";
+
+/// An object before and after, as JSON: read at once into what a plan needs, which is far smaller.
+#[derive(Debug)]
+pub(super) struct Prediction {
+    /// As the cluster has it, if it does.
+    pub(super) before: Option<String>,
+    /// As it would be.
+    pub(super) after: String,
+    /// How that was found out.
+    pub(super) by: By,
+}
+
+/// Who has said what an object would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The API server.
+    Server,
+    /// This program, because the user may not ask the server.
+    Rights,
+    /// This program, because the namespace does not exist yet.
+    Namespace,
+}
+
+/// Why nothing could be predicted.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The file is refused.
+    OfFile(String),
+    /// The cluster cannot be asked at all.
+    OfCluster(String),
+}
+
+/// Predicts one object.
+pub(super) async fn predict(
+    client: &Client,
+    object: &Object,
+    asked: &Asked,
+) -> Result<Prediction, Refusal> {
+    let identity = &object.identity;
+    let before = read(client, identity).await?;
+    let live = before.as_deref().map(parsed).transpose()?;
+    let way = asked.way(live.as_ref());
+    let file = with_marks(&object.given, &way, live.as_ref());
+    let answer = match (&way, &live) {
+        (Way::ClientSide { last_applied }, Some(live)) => {
+            let patch = client_side_patch(last_applied, object, live);
+            if patch.as_object().is_some_and(Map::is_empty) {
+                // kubectl sends nothing, either.
+                let after = before.clone().unwrap_or_default();
+                return Ok(Prediction { before, after, by: By::Server });
+            }
+            send(client, identity, CLIENT_SIDE, &Patch::Merge(&patch)).await
+        }
+        (Way::ServerSide { owner, .. }, _) => {
+            send(client, identity, owner, &Patch::Apply(&file)).await
+        }
+        (Way::ClientSide { .. }, None) => Ok(file.to_string()),
+    };
+    let (after, by) = match answer {
+        Ok(answer) => match way {
+            Way::ServerSide { takes_over: Some(last), .. } => {
+                (taken_over(object, parsed(&answer)?, &last), By::Server)
+            }
+            _ => (answer, By::Server),
+        },
+        Err(error) => {
+            let by = excuse(&error, identity)?;
+            (worked_out(object, file, live.as_ref(), &way), by)
+        }
+    };
+    Ok(Prediction { before, after, by })
+}
+
+async fn read(client: &Client, identity: &Identity) -> Result<Option<String>, Refusal> {
+    let request = place(identity).get(&identity.name, &GetParams::default());
+    match ask(client, request.map_err(kube::Error::BuildRequest)).await {
+        Ok(object) => Ok(Some(object)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(Refusal::OfCluster(sentence(&format!("read {identity}"), &error))),
+    }
+}
+
+fn parsed(object: &str) -> Result<Value, Refusal> {
+    serde_json::from_str(object).map_err(|error| {
+        Refusal::OfCluster(format!("the cluster's answer cannot be read: {error}"))
+    })
+}
+
+/// The file as its tool sends it: with the labels by which the tool knows its objects again.
+fn with_marks(file: &Value, way: &Way, live: Option<&Value>) -> Value {
+    let mut file = file.clone();
+    if let (Way::ServerSide { owner, .. }, Some(live)) = (way, live) {
+        for (label, value) in marks(owner, live) {
+            let labels = &mut file["metadata"]["labels"];
+            if labels.get(&label).is_none() {
+                labels[label] = value;
+            }
+        }
+    }
+    file
+}
+
+fn place(identity: &Identity) -> kube::core::Request {
+    let namespace = Some(identity.namespace.as_str());
+    kube::core::Request::new(match identity.kind {
+        Kind::ClientFleet => ClientFleet::url_path(&(), namespace),
+        Kind::UpgradePolicy => UpgradePolicy::url_path(&(), namespace),
+    })
+}
+
+async fn ask(client: &Client, request: kube::Result<Request<Vec<u8>>>) -> kube::Result<String> {
+    client.request_text(request?).await
+}
+
+/// A dry run: the server does all that it would do, but for storing it.
+async fn send(
+    client: &Client,
+    identity: &Identity,
+    owner: &str,
+    patch: &Patch<&Value>,
+) -> kube::Result<String> {
+    let parameters = PatchParams {
+        dry_run: true,
+        force: matches!(patch, Patch::Apply(_)),
+        field_manager: Some(owner.to_owned()),
+        field_validation: Some(ValidationDirective::Strict),
+    };
+    let request = place(identity).patch(&identity.name, &parameters, patch);
+    ask(client, request.map_err(kube::Error::BuildRequest)).await
+}
+
+/// The patch that kubectl would send, what it remembers of it included: that may be too much for the
+/// API server.
+fn client_side_patch(last_applied: &Value, object: &Object, live: &Value) -> Value {
+    let (mut file, mut live) = (object.given.clone(), live.clone());
+    for object in [&mut file, &mut live] {
+        without(object, "", "status");
+        without(object, "/metadata/annotations", LAST_APPLIED);
+    }
+    // kubectl fills both in before it compares and remembers.
+    file["metadata"]["namespace"] = object.identity.namespace.as_str().into();
+    if !file["metadata"]["annotations"].is_object() {
+        file["metadata"]["annotations"] = json!({});
+    }
+    let mut patch = merge::three_way(last_applied, &file, &live);
+    if patch.as_object().is_some_and(|patch| !patch.is_empty()) {
+        let annotation = json!({"metadata": {"annotations": {LAST_APPLIED: format!("{file}\n")}}});
+        patch = merge::joined(patch, annotation);
+    }
+    patch
+}
+
+fn without(object: &mut Value, place: &str, field: &str) {
+    if let Some(fields) = object.pointer_mut(place).and_then(Value::as_object_mut) {
+        fields.remove(field);
+    }
+}
+
+fn taken_over(object: &Object, answer: Value, last_applied: &Value) -> String {
+    let after = merge::without_dropped(answer, last_applied, &object.given);
+    admission::as_stored(object.identity.kind, after).to_string()
+}
+
+/// Why this program may work it out itself, if it may.
+fn excuse(error: &kube::Error, identity: &Identity) -> Result<By, Refusal> {
+    match error {
+        kube::Error::Api(status) if lacks_right(status) => Ok(By::Rights),
+        kube::Error::Api(status) if lacks_namespace(status) => Ok(By::Namespace),
+        kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 401 => {
+            Err(Refusal::OfFile(format!("the API server refuses it: {}", status.message)))
+        }
+        _ => Err(Refusal::OfCluster(sentence(&format!("try {identity} out"), error))),
+    }
+}
+
+/// Whether it is the user's rights, and not a rule of the cluster about what is written.
+fn lacks_right(status: &Status) -> bool {
+    let verbs = ["patch", "create", "update"];
+    let lacks = |verb: &str| status.message.contains(&format!(" cannot {verb} resource "));
+    status.code == 403 && verbs.into_iter().any(lacks)
+}
+
+fn lacks_namespace(status: &Status) -> bool {
+    status.code == 404 && status.message.starts_with("namespaces ")
+}
+
+/// What the server would about say.
+fn worked_out(object: &Object, file: Value, live: Option<&Value>, way: &Way) -> String {
+    let kind = object.identity.kind;
+    let after = match (live, way) {
+        (None, _) => file,
+        (Some(live), Way::ClientSide { last_applied }) => {
+            merge::patched(live.clone(), &client_side_patch(last_applied, object, live))
+        }
+        (Some(live), Way::ServerSide { .. }) => merge::merged(kind, live.clone(), &file),
+    };
+    admission::as_stored(kind, after).to_string()
+}

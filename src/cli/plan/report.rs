@@ -1,0 +1,358 @@
+//! What a difference comes to for a person: sentences and tables of words. Decides nothing, and does not
+//! know how it is printed.
+
+use crate::api::Kind;
+use crate::cli::terminal::table::Tone;
+use crate::cli::terminal::times::{Reader, exact};
+use crate::cli::tones::state_tone;
+use crate::plan::difference::{
+    Change, ChangedClient, ChangedObject, Decision, Difference, Effect, FleetDifference,
+    StayingOut, Transition, When,
+};
+use crate::values::{Timestamp, Zone};
+
+/// As many reasons of a fleet are told where there is little room.
+const REASONS: usize = 2;
+
+/// What there is to print.
+pub(super) struct Report {
+    /// What it is about, in a line.
+    pub(super) heading: String,
+    /// What it comes to.
+    pub(super) summary: String,
+    /// Counts by what becomes of the clients.
+    pub(super) transitions: Sheet,
+    /// What a person should look at first.
+    pub(super) warnings: Vec<String>,
+    /// The rest.
+    pub(super) sheets: Vec<Sheet>,
+}
+
+/// A table with a title.
+#[derive(Default)]
+pub(super) struct Sheet {
+    pub(super) title: &'static str,
+    pub(super) columns: Vec<&'static str>,
+    pub(super) rows: Vec<Vec<Entry>>,
+    /// How many rows there are besides.
+    pub(super) left_out: usize,
+}
+
+/// What stands in a table.
+pub(super) struct Entry {
+    pub(super) text: String,
+    pub(super) tone: Tone,
+    pub(super) is_number: bool,
+}
+
+fn text(text: impl Into<String>) -> Entry {
+    Entry { text: text.into(), tone: Tone::Plain, is_number: false }
+}
+
+fn maybe(found: Option<impl ToString>) -> Entry {
+    text(found.map(|found| found.to_string()).unwrap_or_default())
+}
+
+fn number(number: usize) -> Entry {
+    Entry { text: number.to_string(), tone: Tone::Plain, is_number: true }
+}
+
+impl Entry {
+    fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+}
+
+/// `1 client`, `2 clients`.
+pub(super) fn clients(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "client" } else { "clients" })
+}
+
+/// For whom a report is.
+pub(super) struct For<'a> {
+    /// Who reads it, standing at the instant of the plan; `None`: anybody, anywhere.
+    pub(super) reader: Option<&'a Reader>,
+    /// Whether there is room for more columns.
+    pub(super) is_wide: bool,
+    /// How many rows of a table are shown.
+    pub(super) limit: usize,
+}
+
+/// Words and tables for a difference.
+pub(super) fn report(difference: &Difference, asked: &For) -> Report {
+    let nobody = Reader { now: difference.at, zone: None };
+    let view = View {
+        reader: asked.reader.unwrap_or(&nobody),
+        is_for_all: asked.reader.is_none(),
+        is_wide: asked.is_wide,
+        limit: asked.limit,
+        has_several: difference.namespaces.len() > 1,
+    };
+    let mut sheets = Vec::new();
+    if !difference.is_empty() {
+        sheets.push(view.clients(&difference.clients));
+        sheets.push(view.staying_out(&difference.staying_out));
+        sheets.push(view.fleets(&difference.fleets));
+        sheets.push(view.objects(&difference.objects));
+    }
+    sheets.retain(|sheet| !sheet.rows.is_empty());
+    let warnings = difference.warnings.iter().map(|warning| {
+        let kind = if warning.kind == Kind::ClientFleet.name() { "fleet" } else { "policy" };
+        let name = view.in_namespace(&warning.namespace, &warning.name);
+        format!("{kind} {name}: {}", warning.message)
+    });
+    Report {
+        heading: heading(difference),
+        summary: summary(difference),
+        transitions: view.transitions(&difference.transitions),
+        warnings: warnings.collect(),
+        sheets,
+    }
+}
+
+fn heading(difference: &Difference) -> String {
+    let names = difference.namespaces.join(", ");
+    let place = match difference.namespaces.len() {
+        0 => "No namespace".to_owned(),
+        1 => format!("Namespace {names}"),
+        _ => format!("Namespaces {names}"),
+    };
+    let counts = difference.summary;
+    let verb = if counts.changed == 1 { "changes" } else { "change" };
+    let changed = format!("{} of {} {verb}", counts.changed, clients(counts.clients));
+    format!("{place} at {}: {changed}", exact(difference.at))
+}
+
+fn summary(difference: &Difference) -> String {
+    let counts = difference.summary;
+    if difference.is_empty() {
+        return "Nothing changes: every object stays as it is.".to_owned();
+    }
+    if counts.changed == 0 {
+        return "The objects change, and nothing else is decided for any client.".to_owned();
+    }
+    let parts = [
+        (counts.moving_now, "moves now", "move now"),
+        (counts.moving_later, "moves later", "move later"),
+        (counts.stopping, "stops", "stop"),
+        (counts.come, "comes", "come"),
+        (counts.gone, "goes", "go"),
+    ];
+    let parts = parts.into_iter().enumerate().filter(|(at, part)| *at < 3 || part.0 > 0);
+    let parts = parts.map(|(_, (count, one, many))| match count {
+        0 => format!("none {one}"),
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    });
+    let mut text = parts.collect::<Vec<_>>().join(", ");
+    if counts.staged > 0 {
+        let verb = if counts.staged == 1 { "has" } else { "have" };
+        text += &format!(
+            "; {} {verb} a version staged that a restart will still install",
+            counts.staged
+        );
+    }
+    // A sentence begins with a capital.
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text) + "."
+}
+
+/// From where the tables are looked at.
+struct View<'a> {
+    reader: &'a Reader,
+    is_for_all: bool,
+    is_wide: bool,
+    limit: usize,
+    has_several: bool,
+}
+
+impl View<'_> {
+    fn sheet<T>(
+        &self,
+        title: &'static str,
+        columns: impl IntoIterator<Item = &'static str>,
+        found: impl IntoIterator<Item = T>,
+        row: impl Fn(T) -> Vec<Entry>,
+    ) -> Sheet {
+        let mut found = found.into_iter();
+        let rows = found.by_ref().take(self.limit).map(row).collect();
+        Sheet { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
+    }
+
+    /// For what is few, and asked for first.
+    fn whole(&self) -> View<'_> {
+        View { limit: usize::MAX, ..*self }
+    }
+
+    fn transitions(&self, transitions: &[Transition]) -> Sheet {
+        let columns = ["CLIENTS", "FROM", "TO", "VERSION", "WHEN"];
+        let row = |transition: &Transition| {
+            let Transition { clients, from, to, version, .. } = transition;
+            vec![
+                number(*clients),
+                text(from.as_deref().unwrap_or("new")),
+                to.as_deref().map_or(text("gone"), state),
+                maybe(version.as_ref()),
+                text(when(transition.effect, &transition.when, "first ", |time, zone| {
+                    self.there(time, zone)
+                })),
+            ]
+        };
+        self.whole().sheet("", columns, transitions, row)
+    }
+
+    fn clients(&self, clients: &[ChangedClient]) -> Sheet {
+        let has_namespace = self.has_several || self.is_wide;
+        let mut columns = if has_namespace { vec!["NAMESPACE"] } else { Vec::new() };
+        columns.extend(["FLEET", "COMPUTER", "IP ADDRESS", "CURRENT VERSION", "FROM", "TO"]);
+        columns.extend(["TARGET", "WHY", "NEXT"]);
+        if self.is_wide {
+            columns.extend(["NAME", "WHY BEFORE", "TARGET BEFORE"]);
+        }
+        self.sheet("Clients that change", columns, clients, |client| {
+            let mut row = if has_namespace { vec![text(&client.namespace)] } else { Vec::new() };
+            row.extend(self.client(client));
+            if self.is_wide {
+                let before = client.before.as_ref();
+                row.push(text(client.name.as_str()));
+                row.push(maybe(before.map(why)));
+                row.push(maybe(before.and_then(|before| before.target_version.as_ref())));
+            }
+            row
+        })
+    }
+
+    fn client(&self, client: &ChangedClient) -> Vec<Entry> {
+        let (before, after) = (client.before.as_ref(), client.after.as_ref());
+        vec![
+            text(client.fleet.as_str()),
+            text(client.computer.as_ref().unwrap_or(&client.name).as_str()),
+            maybe(client.ip.as_ref()),
+            maybe(client.version.as_ref()),
+            text(before.map_or("new", |before| &before.state)),
+            after.map_or(text("gone"), |after| state(&after.state)),
+            maybe(after.and_then(|after| after.target_version.as_ref())),
+            maybe(after.map(why)),
+            text(when(client.effect, &client.when, "", |time, zone| self.next(time, zone))),
+        ]
+    }
+
+    fn staying_out(&self, out: &[StayingOut]) -> Sheet {
+        let columns = ["CLIENTS", "CHANGED", "STATE", "REASON", "POLICY", "NEXT"];
+        self.whole().sheet("Staying out, and why", columns, out, |out| {
+            let policy = out.policy.as_ref().map(|name| self.in_namespace(&out.namespace, name));
+            vec![
+                number(out.clients),
+                number(out.changed),
+                state(&out.state),
+                text(&*out.reason),
+                maybe(policy),
+                maybe(out.next_transition_time.map(|time| self.next(time, None))),
+            ]
+        })
+    }
+
+    fn fleets(&self, fleets: &[FleetDifference]) -> Sheet {
+        let columns =
+            ["FLEET", "CLIENTS", "CHANGE", "MOVE NOW", "LATER", "STOP", "STAY OUT", "WHY"];
+        let found = fleets
+            .iter()
+            .filter(|fleet| fleet.summary.changed > 0 || !fleet.staying_out.is_empty());
+        self.sheet("Fleets", columns, found, |fleet| {
+            let counts = &fleet.summary;
+            vec![
+                text(self.in_namespace(&fleet.namespace, &fleet.name)),
+                number(counts.clients),
+                number(counts.changed),
+                number(counts.moving_now),
+                number(counts.moving_later),
+                number(counts.stopping),
+                number(fleet.staying_out.iter().map(|out| out.clients).sum()),
+                text(self.reasons(&fleet.staying_out)),
+            ]
+        })
+    }
+
+    /// The most frequent ones, all where there is room.
+    fn reasons(&self, out: &[StayingOut]) -> String {
+        let shown = if self.is_wide { out.len() } else { out.len().min(REASONS) };
+        let mut reasons: Vec<String> = out.iter().take(shown).map(reason).collect();
+        let others: usize = out.iter().skip(shown).map(|out| out.clients).sum();
+        if others > 0 {
+            reasons.push(format!("{others} for other reasons"));
+        }
+        reasons.join(", ")
+    }
+
+    fn objects(&self, objects: &[ChangedObject]) -> Sheet {
+        let columns = ["KIND", "NAME", "CHANGE", "FIELDS"];
+        self.sheet("Objects", columns, objects, |object| {
+            let change = match object.change {
+                Change::Created => "created",
+                Change::Changed => "changed",
+                Change::Deleted => "deleted",
+            };
+            vec![
+                text(object.kind),
+                text(self.in_namespace(&object.namespace, &object.name)),
+                text(change),
+                text(object.fields.join(", ")),
+            ]
+        })
+    }
+
+    fn in_namespace(&self, namespace: &str, name: &str) -> String {
+        if self.has_several { format!("{namespace}/{name}") } else { name.to_owned() }
+    }
+
+    /// A coming instant for whoever reads it; by the clients' clock where nobody knows who does.
+    fn next(&self, time: Timestamp, zone: Option<&str>) -> String {
+        if self.is_for_all { self.there(time, zone) } else { self.reader.next(time) }
+    }
+
+    /// An instant by the clients' clock.
+    fn there(&self, time: Timestamp, zone: Option<&str>) -> String {
+        let there = Reader { now: self.reader.now, zone: zone.and_then(Zone::named) };
+        format!("{} {}", there.shortly(time), there.zone_name())
+    }
+}
+
+/// When somebody moves, in words; `first` stands before the instant of the first of several.
+fn when(
+    effect: Effect,
+    when: &When,
+    first: &str,
+    at: impl Fn(Timestamp, Option<&str>) -> String,
+) -> String {
+    match (effect, when) {
+        (Effect::MovesNow, _) => "NOW".to_owned(),
+        (Effect::Stops, When::From { time, time_zone }) => {
+            format!("stops, again {}", at(*time, time_zone.as_deref()))
+        }
+        (Effect::Stops, _) => "stops".to_owned(),
+        (_, When::Now) => "goes on".to_owned(),
+        (_, When::From { time, time_zone }) => {
+            format!("{first}{}", at(*time, time_zone.as_deref()))
+        }
+        (_, When::AtRestart) => "at restart".to_owned(),
+        (_, When::Never) => String::new(),
+    }
+}
+
+fn state(state: &str) -> Entry {
+    text(state).toned(state_tone(state))
+}
+
+fn why(decision: &Decision) -> String {
+    match &decision.policy {
+        Some(policy) => format!("{} ({policy})", decision.reason),
+        None => decision.reason.to_string(),
+    }
+}
+
+fn reason(out: &StayingOut) -> String {
+    match &out.policy {
+        Some(policy) => format!("{} {} ({policy})", out.clients, out.reason),
+        None => format!("{} {}", out.clients, out.reason),
+    }
+}

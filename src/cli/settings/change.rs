@@ -1,0 +1,86 @@
+//! Writing another setting into a policy, exactly the one that was looked at.
+
+use kube::Api;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::ApiResource;
+use serde_json::{Value, json};
+
+use super::choice::Choice;
+use crate::api::UpgradePolicy;
+use crate::cli::Failure;
+use crate::cli::cluster::{Cluster, OnePolicy, failure};
+use crate::cli::terminal::table::printable;
+
+/// Who writes it, in `managedFields`.
+const MANAGER: &str = "clientfleet-settings";
+/// How often it is read again when only its status has changed meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Sets `choice` in `policy`, as long as nobody else changes the policy.
+pub(super) async fn make(
+    cluster: &Cluster,
+    namespace: &str,
+    policy: &OnePolicy,
+    choice: &Choice,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    let name = policy.whole.metadata.name.clone().unwrap_or_default();
+    let doing = format!("change upgradepolicy {name} in namespace {namespace}");
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        cluster.client.clone(),
+        namespace,
+        &ApiResource::erase::<UpgradePolicy>(&()),
+    );
+    let parameters =
+        PatchParams { field_manager: Some(MANAGER.to_owned()), dry_run, ..PatchParams::default() };
+    let mut resource_version = policy.whole.metadata.resource_version.clone();
+    for _ in 0..ATTEMPTS {
+        let patch = Patch::Merge(patch(choice, resource_version.as_deref()));
+        match api.patch(&name, &parameters, &patch).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 => {}
+            Err(error) => return Err(failure(&doing, &error)),
+        }
+        // The controller may have written its status: that is no other policy.
+        let again = cluster.policy(namespace, &name).await?;
+        let identity = |policy: &OnePolicy| {
+            let metadata = &policy.whole.metadata;
+            (metadata.uid.clone(), metadata.generation)
+        };
+        if identity(&again) != identity(policy) {
+            return Err(changed_meanwhile(namespace, &name));
+        }
+        resource_version = again.whole.metadata.resource_version;
+    }
+    Err(changed_meanwhile(namespace, &name))
+}
+
+fn changed_meanwhile(namespace: &str, name: &str) -> Failure {
+    let (namespace, name) = (printable(namespace), printable(name));
+    Failure::new(format!(
+        "somebody else has changed policy {name} in namespace {namespace} just now, so nothing is \
+         changed: look at it again with `clientfleet settings {name} -n {namespace}`"
+    ))
+}
+
+/// A merge patch, in which `null` takes a field away.
+fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
+    json!({
+        "metadata": {"resourceVersion": resource_version},
+        "spec": {"upgrade": {"mode": choice.mode, "version": choice.version}},
+    })
+}
+
+/// The same change for whoever keeps the policy in Git.
+pub(super) fn for_git(namespace: &str, name: &str, choice: &Choice) -> Value {
+    let mut upgrade = json!({"mode": choice.mode});
+    if let Some(version) = &choice.version {
+        upgrade["version"] = json!(version);
+    }
+    json!({
+        "apiVersion": "clientfleet.dev/v1alpha1",
+        "kind": "UpgradePolicy",
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {"upgrade": upgrade},
+    })
+}

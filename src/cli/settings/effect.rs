@@ -1,0 +1,182 @@
+//! What another setting of a policy would do: its clients counted before and after, by the plan that
+//! the controller would settle on. Pure.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::choice::Choice;
+use crate::api::fleet::ClientStatus;
+use crate::plan::version::Spelled;
+use crate::plan::{self, Estate, Plan};
+use crate::values::Timestamp;
+
+/// The clients that a policy governs, by what happens to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Moves {
+    /// Offered a newer version now.
+    pub up_now: u32,
+    /// Offered an older version now.
+    pub down_now: u32,
+    /// Offered a newer version when distribution opens.
+    pub up_later: u32,
+    /// Offered an older version then.
+    pub down_later: u32,
+    /// The target is staged and waits for a restart.
+    pub restart_pending: u32,
+    pub at_target: u32,
+    /// Newer than the target, and to stay so.
+    pub ahead: u32,
+    /// The installation failed; it is tried again later.
+    pub failed: u32,
+    /// Nothing is distributed to them.
+    pub held: u32,
+    /// Something is in the way.
+    pub blocked: u32,
+    pub offline: u32,
+}
+
+impl Moves {
+    fn count(&mut self, row: &ClientStatus) {
+        let down = is_down(row);
+        *match (row.state.as_ref(), down) {
+            ("Distributing", false) => &mut self.up_now,
+            ("Distributing", true) => &mut self.down_now,
+            ("Waiting", false) => &mut self.up_later,
+            ("Waiting", true) => &mut self.down_later,
+            ("RestartRequired", _) => &mut self.restart_pending,
+            ("UpToDate", _) => &mut self.at_target,
+            ("Ahead", _) => &mut self.ahead,
+            ("Failed", _) => &mut self.failed,
+            ("Held", _) => &mut self.held,
+            ("Offline", _) => &mut self.offline,
+            _ => &mut self.blocked,
+        } += 1;
+    }
+
+    /// What is counted, with the words for it.
+    pub fn told(&self) -> [(&'static str, u32); 11] {
+        [
+            ("offered a newer version now", self.up_now),
+            ("offered an OLDER version now", self.down_now),
+            ("offered a newer version later", self.up_later),
+            ("offered an OLDER version later", self.down_later),
+            ("waiting for a restart", self.restart_pending),
+            ("at their target", self.at_target),
+            ("ahead of it, and stay", self.ahead),
+            ("failed", self.failed),
+            ("held", self.held),
+            ("blocked", self.blocked),
+            ("offline", self.offline),
+        ]
+    }
+}
+
+/// Whether the target is older than what the client runs.
+fn is_down(row: &ClientStatus) -> bool {
+    let read = |text: &Option<crate::api::Text>| Spelled::new(text.clone()?).version;
+    match (read(&row.version), read(&row.target_version)) {
+        (Some(version), Some(target)) => target < version,
+        _ => false,
+    }
+}
+
+/// Before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Effect {
+    pub before: Moves,
+    pub after: Moves,
+}
+
+/// What `choice` would do to the clients that `policy` governs.
+pub(super) fn effect(estate: &Estate, policy: &str, choice: &Choice, now: Timestamp) -> Effect {
+    let moves = |estate: &Estate| moves(&plan::settle(estate, now), policy);
+    Effect { before: moves(estate), after: moves(&changed(estate, policy, choice)) }
+}
+
+fn changed(estate: &Estate, name: &str, choice: &Choice) -> Estate {
+    let mut estate = estate.clone();
+    for policy in estate.policies.iter_mut().filter(|policy| policy.name() == name) {
+        let policy = Arc::make_mut(policy);
+        policy.metadata.generation = Some(policy.generation() + 1);
+        if let (Ok(spec), Some(mode)) = (&mut policy.spec, choice.known_mode()) {
+            spec.upgrade.mode = mode;
+            spec.upgrade.version.clone_from(&choice.version);
+        }
+    }
+    estate
+}
+
+fn moves(plan: &Plan, policy: &str) -> Moves {
+    let mut moves = Moves::default();
+    let rows = plan.fleets.iter().flat_map(|(_, status)| status.clients.iter().flatten());
+    for row in rows.filter(|row| row.policy.as_deref() == Some(policy)) {
+        moves.count(row);
+    }
+    moves
+}
+
+/// Clients of one policy by the version that they run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Versions {
+    pub governed: u32,
+    /// How many run the package of their own fleet.
+    pub at_package: u32,
+    running: Vec<(Spelled, u32)>,
+}
+
+impl Versions {
+    /// Counts the clients of a fleet that carries `package`.
+    pub fn add(&mut self, rows: &[ClientStatus], policy: &str, package: Option<&Spelled>) {
+        for row in rows.iter().filter(|row| row.policy.as_deref() == Some(policy)) {
+            self.governed += 1;
+            let Some(version) = row.version.clone().map(Spelled::new) else { continue };
+            self.at_package += u32::from(package.is_some_and(|p| p.is_same_as(&version)));
+            match self.running.iter_mut().find(|(known, _)| known.is_same_as(&version)) {
+                Some((_, count)) => *count += 1,
+                None => self.running.push((version, 1)),
+            }
+        }
+    }
+
+    /// How many run what a choice would have them run; `None` for one that names no version.
+    pub fn at(&self, choice: &Choice) -> Option<u32> {
+        if let Some(version) = choice.version.clone().map(Spelled::new) {
+            let found = self.running.iter().find(|(known, _)| known.is_same_as(&version));
+            return Some(found.map_or(0, |(_, count)| *count));
+        }
+        (choice.mode == "AutoUpgrade").then_some(self.at_package)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::State;
+
+    #[test]
+    fn every_state_is_counted_somewhere() {
+        for state in State::ALL {
+            let row = ClientStatus { state: state.as_str().into(), ..ClientStatus::default() };
+            let mut moves = Moves::default();
+            moves.count(&row);
+            assert_eq!(moves.told().iter().map(|(_, count)| count).sum::<u32>(), 1, "{state}");
+        }
+    }
+
+    #[test]
+    fn the_direction_is_that_of_the_versions() {
+        let row = |version: &str, target: &str| ClientStatus {
+            state: "Distributing".into(),
+            version: Some(version.into()),
+            target_version: Some(target.into()),
+            ..ClientStatus::default()
+        };
+        let mut moves = Moves::default();
+        for row in [row("3.9", "3.10"), row("3.10", "3.9"), row("v3.10-rc.1", "3.10")] {
+            moves.count(&row);
+        }
+        assert_eq!((moves.up_now, moves.down_now), (2, 1));
+    }
+}

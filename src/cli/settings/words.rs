@@ -1,0 +1,152 @@
+//! A policy's choices, and what became of one, for a person. Decides nothing.
+
+use std::fmt::Write as _;
+
+use super::choice::{Choice, Selection};
+use super::effect::Effect;
+use super::{Args, Outcome, Selected, Settings, change};
+use crate::cli::terminal::table::{Cell, Table, printable};
+use crate::cli::{Failure, data};
+
+/// The list of choices.
+pub(super) fn list(settings: &Settings) -> String {
+    let name = format!("{}/{}", printable(&settings.namespace), printable(&settings.policy));
+    let governs = match settings.governed_clients {
+        Some(1) => " governs 1 client".to_owned(),
+        Some(clients) => format!(" governs {clients} clients"),
+        None => String::new(),
+    };
+    let mut text = format!("UpgradePolicy {name}{governs}; today: {}\n", shown(&settings.today));
+    if !settings.settings.is_empty() {
+        let mut table = Table::new(["  #", "SETTING", "VERSION", "CLIENTS AT IT"]);
+        for numbered in &settings.settings {
+            let mark = if numbered.is_today { "*" } else { " " };
+            let today = if numbered.is_today { " (today)" } else { "" };
+            let version = match &numbered.choice.version {
+                None if numbered.choice.mode == "AutoUpgrade" => Some("each server's package"),
+                version => version.as_deref(),
+            };
+            table.push(vec![
+                Cell::text(Some(&format!("{mark} {}", numbered.number))),
+                Cell::text(Some(&format!("{}{today}", numbered.choice.mode))),
+                Cell::text(version),
+                numbered.clients.map_or_else(|| Cell::number("-"), Cell::number),
+            ]);
+        }
+        text = text + "\n" + &table.render(false);
+    }
+    text + "\n" + downgrade(settings.allow_downgrade)
+}
+
+fn downgrade(is_allowed: bool) -> &'static str {
+    if is_allowed {
+        "Clients that run a newer version than the target move DOWN to it (allowDowngrade: true).\n"
+    } else {
+        "Clients that run a newer version than the target stay there (allowDowngrade: false).\n"
+    }
+}
+
+fn shown(choice: &Choice) -> String {
+    printable(&choice.to_string()).into_owned()
+}
+
+/// What to know about the list.
+pub(super) fn remarks_on_list(settings: &Settings) -> String {
+    let mut text = String::new();
+    if settings.settings.is_empty() {
+        text.push_str(
+            "warning: the controller has not told the choices yet: is it running? `--select` with \
+             `--any` makes a choice all the same\n",
+        );
+    } else if settings.status_is_behind {
+        text.push_str(
+            "warning: the choices are those of an older generation of the policy: is the controller \
+             running?\n",
+        );
+    }
+    if !settings.settings.is_empty() && !settings.settings.iter().any(|s| s.is_today) {
+        let _ = writeln!(text, "warning: {} is not among the choices", shown(&settings.today));
+    }
+    text
+}
+
+/// What was selected is not among the choices.
+pub(super) fn not_there(
+    asked: &Args,
+    what: &str,
+    selection: &Selection,
+    choices: &[Choice],
+) -> Failure {
+    let listed =
+        (1..).zip(choices).map(|(number, choice)| format!("\n  {number}  {}", shown(choice)));
+    let listed: String = listed.collect();
+    let any = match selection {
+        Selection::Spoken(_) => "; add --any to choose it all the same",
+        Selection::Number(_) => "",
+    };
+    let (policy, what) = (printable(&asked.policy), printable(what));
+    Failure::new(if listed.is_empty() {
+        format!("{what} is no choice for policy {policy}: the controller has told none yet{any}")
+    } else {
+        format!("{what} is no choice for policy {policy}{any}. There are:{listed}")
+    })
+}
+
+/// What became of a selection.
+pub(super) fn selected(selected: &Selected) -> Result<String, Failure> {
+    let (before, after) = (shown(&selected.before), shown(&selected.after));
+    let name = format!("{}/{}", printable(&selected.namespace), printable(&selected.policy));
+    if selected.result == Outcome::SameAsBefore {
+        return Ok(format!("UpgradePolicy {name} has that setting already: {before}\n"));
+    }
+    if selected.result == Outcome::KeptInGit {
+        let change = change::for_git(&selected.namespace, &selected.policy, &selected.after);
+        let version = match (&selected.before.version, &selected.after.version) {
+            (Some(_), None) => "# spec.upgrade.version has to go\n",
+            _ => "",
+        };
+        return Ok(data::yaml(&change)? + version);
+    }
+    let word = match selected.result {
+        Outcome::WouldChange => "would change",
+        _ => "changed",
+    };
+    let note = selected.dry_run.note();
+    let mut text = format!("UpgradePolicy {name} {word}{note}: {before} → {after}\n");
+    if selected.clients.is_some_and(|effect| effect == Effect::default()) {
+        text.push_str("\nIt governs no client, before or after.\n");
+    } else if let Some(effect) = &selected.clients {
+        let mut table = Table::new(["CLIENTS", "BEFORE", "AFTER"]);
+        for ((what, before), (_, after)) in
+            effect.before.told().into_iter().zip(effect.after.told())
+        {
+            if before + after > 0 {
+                let what = Cell::text(Some(what));
+                table.push(vec![what, Cell::number(before), Cell::number(after)]);
+            }
+        }
+        text = text + "\n" + &table.render(false);
+        if effect.after.ahead > 0 || effect.after.down_now + effect.after.down_later > 0 {
+            text = text + "\n" + downgrade(selected.allow_downgrade);
+        }
+    }
+    Ok(text)
+}
+
+/// What to know about it.
+pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
+    let Some(owner) = &selected.owner else { return String::new() };
+    let policy = printable(&selected.policy);
+    let owner = owner.shown();
+    match selected.result {
+        Outcome::SameAsBefore => String::new(),
+        Outcome::KeptInGit => format!(
+            "error: policy {policy} is kept in Git by {owner}, which would change it back, so \
+             nothing is changed: make the change above there, or add --force\n"
+        ),
+        Outcome::Changed | Outcome::WouldChange => format!(
+            "warning: policy {policy} is kept in Git by {owner}, which changes it back at its next \
+             reconciliation: suspend that, or make the change there too\n"
+        ),
+    }
+}

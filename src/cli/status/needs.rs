@@ -1,0 +1,199 @@
+//! What needs a person, found object by object: counts, and a few names for each. Pure.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::overview::{OffBecause, PolicyLine, namespace_of};
+use crate::api::fleet::ClientStatus;
+use crate::api::{ClientFleet, Condition, UpgradePolicy};
+use crate::plan::{Live, live};
+use crate::values::Timestamp;
+
+/// So many names stand for all.
+const NAMED: usize = 3;
+/// So many objects that somebody has to mend are told one by one.
+const TOLD: usize = 20;
+/// Who has not restarted for so long will not by itself.
+const PATIENCE: TimeDelta = TimeDelta::days(7);
+/// A controller that is running is not later than this.
+const LATENESS: TimeDelta = TimeDelta::seconds(60);
+
+/// What needs a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Needs {
+    /// Clients whose installation failed, by version.
+    pub failed: BTreeMap<String, Sample>,
+    /// Blocked clients by reason.
+    pub blocked: BTreeMap<String, Sample>,
+    /// Clients that are to restart for longer than a week.
+    pub restart_overdue: Sample,
+    /// Policies and fleets that somebody has to mend, with why.
+    pub stalled: Vec<Stalled>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_stalled: u32,
+    /// Entries of scopes that match nobody.
+    pub unmatched: Vec<Unmatched>,
+    /// Policies that govern nobody.
+    pub governs_nobody: Vec<GovernsNobody>,
+    /// Policies and fleets whose status is not that of what is written now.
+    pub status_behind: Sample,
+    /// Policies and fleets whose status was to change before now, and did not.
+    pub status_overdue: Sample,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// How many, and some of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Sample {
+    pub count: u32,
+    pub names: Vec<String>,
+}
+
+impl Sample {
+    fn add(&mut self, name: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.names.len() < NAMED {
+            self.names.push(name());
+        }
+    }
+}
+
+/// An object that somebody has to mend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Stalled {
+    pub object: String,
+    pub reason: String,
+    pub message: String,
+}
+
+/// Entries of a policy's scope that match nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Unmatched {
+    pub policy: String,
+    pub entries: Vec<String>,
+}
+
+/// A policy that governs nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GovernsNobody {
+    #[serde(skip)]
+    pub namespace: String,
+    pub policy: String,
+    /// How many clients are in its scope: others govern them.
+    pub in_scope: u32,
+}
+
+impl Needs {
+    /// Looks at a policy.
+    pub fn policy(
+        &mut self,
+        policy: &Live<UpgradePolicy>,
+        line: &PolicyLine,
+        at: Timestamp,
+        is_everywhere: bool,
+    ) {
+        let name = || shown(policy, &line.name, is_everywhere);
+        let status = policy.status.clone().unwrap_or_default();
+        self.written("policy", policy, status.observed_generation, &name);
+        self.due("policy", status.next_transition_time, at, &name);
+        self.stalled("policy", &status.conditions, &name);
+        if !status.unmatched.is_empty() {
+            self.unmatched.push(Unmatched { policy: name(), entries: status.unmatched });
+        }
+        let is_to_govern = matches!(line.off_because, None | Some(OffBecause::Suspended));
+        let governs_nobody = status.governed_clients == Some(0);
+        if governs_nobody && is_to_govern {
+            self.governs_nobody.push(GovernsNobody {
+                namespace: line.namespace.clone(),
+                policy: name(),
+                in_scope: line.in_scope,
+            });
+        }
+    }
+
+    /// Looks at a fleet and its clients.
+    pub fn fleet(&mut self, fleet: &Live<ClientFleet>, at: Timestamp, is_everywhere: bool) {
+        let own = fleet.metadata.name.clone().unwrap_or_default();
+        let name = || shown(fleet, &own, is_everywhere);
+        let Some(status) = &fleet.status else {
+            return self.written("fleet", fleet, None, &name);
+        };
+        self.written("fleet", fleet, status.observed_generation, &name);
+        self.due("fleet", status.next_transition_time, at, &name);
+        self.stalled("fleet", &status.conditions, &name);
+        for row in status.clients.iter().flatten() {
+            self.client(row, at, &name);
+        }
+    }
+
+    fn client(&mut self, row: &ClientStatus, at: Timestamp, fleet: &dyn Fn() -> String) {
+        let name = || {
+            let computer = row.computer.as_ref().filter(|computer| !computer.is_empty());
+            format!("{} ({})", computer.unwrap_or(&row.name), fleet())
+        };
+        match row.state.as_ref() {
+            "Failed" => {
+                let version = row.target_version.as_deref().unwrap_or_default().to_owned();
+                self.failed.entry(version).or_default().add(name);
+            }
+            "Blocked" => self.blocked.entry(row.reason.to_string()).or_default().add(name),
+            "RestartRequired" => {
+                let since = row.last_transition_time;
+                if since.is_some_and(|since| at.signed_duration_since(since) > PATIENCE) {
+                    self.restart_overdue.add(name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn written<K: live::Kind>(
+        &mut self,
+        kind: &str,
+        object: &Live<K>,
+        observed: Option<i64>,
+        name: &dyn Fn() -> String,
+    ) {
+        if observed != object.metadata.generation {
+            self.status_behind.add(|| format!("{kind} {}", name()));
+        }
+    }
+
+    fn due(
+        &mut self,
+        kind: &str,
+        next: Option<Timestamp>,
+        at: Timestamp,
+        name: &dyn Fn() -> String,
+    ) {
+        if next.is_some_and(|next| at.signed_duration_since(next) > LATENESS) {
+            self.status_overdue.add(|| format!("{kind} {}", name()));
+        }
+    }
+
+    fn stalled(&mut self, kind: &str, conditions: &[Condition], name: &dyn Fn() -> String) {
+        let stalled = conditions.iter().find(|c| c.r#type == "Stalled" && c.status == "True");
+        let Some(condition) = stalled else { return };
+        if self.stalled.len() >= TOLD {
+            self.more_stalled += 1;
+            return;
+        }
+        self.stalled.push(Stalled {
+            object: format!("{kind} {}", name()),
+            reason: condition.reason.to_string(),
+            message: condition.message.clone(),
+        });
+    }
+}
+
+fn shown<K: live::Kind>(object: &Live<K>, name: &str, is_everywhere: bool) -> String {
+    if is_everywhere { format!("{}/{name}", namespace_of(object)) } else { name.to_owned() }
+}

@@ -1,0 +1,250 @@
+//! What there is in a cluster or a namespace, as data: counted fleet by fleet, so that memory is bounded
+//! by policies and versions, not by clients. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::needs::Needs;
+use crate::api::policy::{Mode, UpgradePolicySpec};
+use crate::api::{ClientFleet, Summary, Text, UpgradePolicy};
+use crate::cli::brake;
+use crate::plan::version::Spelled;
+use crate::plan::{Live, live};
+use crate::values::Timestamp;
+
+/// The screen.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Overview {
+    pub at: Timestamp,
+    /// Those that have fleets or policies.
+    pub namespaces: BTreeSet<String>,
+    /// Those in which the emergency brake is pulled.
+    pub halted: Vec<Halted>,
+    pub fleets: u32,
+    /// Clients by state; those of a fleet without a status count in `total` alone.
+    pub clients: Summary,
+    /// The packages that fleets carry, the newest first.
+    pub packages: Vec<Package>,
+    /// In the order in which they come, namespace by namespace.
+    pub policies: Vec<PolicyLine>,
+    pub needs: Needs,
+}
+
+/// A namespace in which the emergency brake is pulled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Halted {
+    pub namespace: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Whether the controller carries it out.
+    pub in_force: bool,
+}
+
+/// A package that fleets carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Package {
+    pub version: Text,
+    pub fleets: u32,
+    pub clients: u32,
+}
+
+/// A policy and how far it is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PolicyLine {
+    pub namespace: String,
+    pub name: String,
+    pub priority: i32,
+    /// `NoUpgrade`, `AutoUpgrade` or `OnlyUpgradeTo`; absent where it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// The locked version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
+    /// `Off`, `Open`, `Closed` or `Mixed`, as its status says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distribution_state: Option<String>,
+    /// Why it is off, where its mode does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub off_because: Option<OffBecause>,
+    pub in_scope: u32,
+    /// The clients that it governs, by state.
+    pub governed: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+}
+
+/// Why a policy is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum OffBecause {
+    Suspended,
+    NotEffectiveYet,
+    NotEffectiveAnyMore,
+    Invalid,
+    BeingDeleted,
+}
+
+/// What changes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Next {
+    pub what: What,
+    pub at: Timestamp,
+}
+
+/// What happens at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum What {
+    /// It begins to govern.
+    Begins,
+    /// It governs no more.
+    Ends,
+    /// The first of its clients is offered something.
+    Opens,
+    /// An offer of one of its clients changes: most often it closes.
+    Changes,
+}
+
+/// Gathers the screen.
+#[derive(Clone, Debug)]
+pub(super) struct Gathering {
+    overview: Overview,
+    packages: BTreeMap<Text, Package>,
+    /// Whether names are told with their namespace.
+    is_everywhere: bool,
+}
+
+impl Gathering {
+    pub fn new(at: Timestamp, is_everywhere: bool) -> Self {
+        let overview = Overview {
+            at,
+            namespaces: BTreeSet::new(),
+            halted: Vec::new(),
+            fleets: 0,
+            clients: Summary::default(),
+            packages: Vec::new(),
+            policies: Vec::new(),
+            needs: Needs::default(),
+        };
+        Self { overview, packages: BTreeMap::new(), is_everywhere }
+    }
+
+    /// Adds a policy.
+    pub fn policy(&mut self, policy: &Live<UpgradePolicy>) {
+        let namespace = namespace_of(policy);
+        let overview = &mut self.overview;
+        let line = PolicyLine::of(policy, overview.at);
+        if line.name == brake::NAME && line.mode == Some(Mode::NoUpgrade) {
+            overview.halted.push(Halted {
+                namespace: namespace.clone(),
+                since: brake::since(&policy.metadata),
+                in_force: brake::is_in_force(policy),
+            });
+        }
+        overview.needs.policy(policy, &line, overview.at, self.is_everywhere);
+        overview.namespaces.insert(namespace);
+        overview.policies.push(line);
+    }
+
+    /// Adds a fleet.
+    pub fn fleet(&mut self, fleet: &Live<ClientFleet>) {
+        let overview = &mut self.overview;
+        overview.namespaces.insert(namespace_of(fleet));
+        overview.fleets += 1;
+        let written = fleet.spec.as_ref().ok().and_then(|spec| spec.clients.as_ref());
+        let written = written.map_or(0, |clients| u32::try_from(clients.len()).unwrap_or(u32::MAX));
+        let status = fleet.status.as_ref();
+        match status.and_then(|status| status.summary) {
+            Some(summary) => overview.clients.add(summary),
+            None => overview.clients.total += written,
+        }
+        if let Some(version) = status.and_then(|status| status.package_version.clone()) {
+            let empty = || Package { version: version.clone(), fleets: 0, clients: 0 };
+            let package = self.packages.entry(version.clone()).or_insert_with(empty);
+            package.fleets += 1;
+            package.clients += written;
+        }
+        overview.needs.fleet(fleet, overview.at, self.is_everywhere);
+    }
+
+    /// The screen of all that was added.
+    pub fn finish(self) -> Overview {
+        let mut overview = self.overview;
+        overview.packages = self.packages.into_values().collect();
+        overview.packages.sort_by_cached_key(|package| {
+            std::cmp::Reverse((
+                Spelled::new(package.version.clone()).version,
+                package.version.clone(),
+            ))
+        });
+        overview.policies.sort_by(|a, b| a.order().cmp(&b.order()));
+        // Where all is halted, that is why the others govern nobody.
+        let Overview { halted, needs, .. } = &mut overview;
+        needs.governs_nobody.retain(|policy| {
+            policy.in_scope == 0 || !halted.iter().any(|halt| halt.namespace == policy.namespace)
+        });
+        overview
+    }
+}
+
+/// An object's namespace.
+pub(super) fn namespace_of<K: live::Kind>(object: &Live<K>) -> String {
+    object.metadata.namespace.clone().unwrap_or_default()
+}
+
+impl PolicyLine {
+    fn of(policy: &Live<UpgradePolicy>, at: Timestamp) -> Self {
+        let spec = policy.spec.as_ref().ok();
+        let status = policy.status.clone().unwrap_or_default();
+        let next = status
+            .next_transition_time
+            .map(|at| Next { what: what(spec, status.distribution_state.as_deref(), at), at });
+        let is_stalled =
+            status.conditions.iter().any(|c| c.r#type == "Stalled" && c.status == "True");
+        Self {
+            namespace: namespace_of(policy),
+            name: policy.metadata.name.clone().unwrap_or_default(),
+            priority: spec.map_or(0, |spec| spec.priority),
+            mode: spec.map(|spec| spec.upgrade.mode),
+            version: spec.and_then(|spec| spec.upgrade.version.clone()),
+            distribution_state: status.distribution_state.map(Into::into),
+            off_because: if policy.metadata.deletion_timestamp.is_some() {
+                Some(OffBecause::BeingDeleted)
+            } else if is_stalled {
+                Some(OffBecause::Invalid)
+            } else {
+                spec.and_then(|spec| off_because(spec, at))
+            },
+            in_scope: status.matched_clients.unwrap_or(0),
+            governed: status.summary.unwrap_or_default(),
+            next,
+        }
+    }
+
+    /// By namespace, then as they come: what cannot be read first.
+    fn order(&self) -> impl Ord + '_ {
+        let rank = (self.mode.is_some(), std::cmp::Reverse(self.priority));
+        (self.namespace.as_str(), rank, self.name.as_str())
+    }
+}
+
+fn off_because(spec: &UpgradePolicySpec, at: Timestamp) -> Option<OffBecause> {
+    if spec.effective_from.is_some_and(|from| at < from) {
+        Some(OffBecause::NotEffectiveYet)
+    } else if spec.effective_until.is_some_and(|until| until <= at) {
+        Some(OffBecause::NotEffectiveAnyMore)
+    } else {
+        spec.suspend.then_some(OffBecause::Suspended)
+    }
+}
+
+fn what(spec: Option<&UpgradePolicySpec>, state: Option<&str>, at: Timestamp) -> What {
+    match (spec, state) {
+        (Some(spec), _) if spec.effective_from == Some(at) => What::Begins,
+        (Some(spec), _) if spec.effective_until == Some(at) => What::Ends,
+        (_, Some("Closed")) => What::Opens,
+        _ => What::Changes,
+    }
+}

@@ -1,0 +1,372 @@
+//! The screen of `status` as text. Decides nothing.
+
+use std::fmt::Write as _;
+
+use super::needs::{Needs, Sample};
+use super::overview::{Next, OffBecause, Overview, PolicyLine, What};
+use crate::api::Summary;
+use crate::api::policy::Mode;
+use crate::cli::terminal::table::{Cell, Table, Tone, printable};
+use crate::cli::terminal::times::Reader;
+use crate::cli::tones::distribution_tone;
+
+/// A bar's width where no terminal says how wide it is, and its bounds.
+const BAR: usize = 20;
+const NARROWEST: usize = 8;
+const WIDEST: usize = 40;
+/// What the other columns take beside a bar, about.
+const BESIDE: usize = 92;
+/// So many packages are told.
+const PACKAGES: usize = 3;
+/// So many entries of one scope are told.
+const ENTRIES: usize = 3;
+
+/// How a screen is drawn.
+pub(super) struct Look {
+    pub reader: Reader,
+    pub in_colour: bool,
+    /// The terminal's width, where there is one.
+    pub width: Option<usize>,
+    /// Whether more than one namespace is looked at.
+    pub is_everywhere: bool,
+}
+
+/// All of it.
+pub(super) fn screen(overview: &Overview, look: &Look) -> String {
+    let mut text = head(overview, look);
+    if !overview.policies.is_empty() {
+        text = text + "\n" + &policies(overview, look).render(look.in_colour);
+        text += "  # done   > on its way   . waiting   ! failed or blocked   the rest: held\n";
+    }
+    text.push('\n');
+    let needs = needs(&overview.needs, look.is_everywhere);
+    if needs.is_empty() {
+        text + "Nothing needs you.\n"
+    } else {
+        text + "What needs somebody:\n" + &needs
+    }
+}
+
+fn head(overview: &Overview, look: &Look) -> String {
+    let namespaces: Vec<&str> = overview.namespaces.iter().map(String::as_str).collect();
+    let place = match namespaces[..] {
+        [] => "No fleets and no policies".to_owned(),
+        [only] => format!("Namespace {}", printable(only)),
+        _ => many(namespaces.len() as u64, "namespace"),
+    };
+    if namespaces.is_empty() {
+        return place + "\n";
+    }
+    let packages = overview.packages.iter().take(PACKAGES);
+    let alone = overview.packages.len() == 1;
+    let packages = packages.map(|package| {
+        let version = printable(&package.version);
+        if alone { version.into_owned() } else { format!("{version} ({})", package.clients) }
+    });
+    let packages: Vec<String> = packages.collect();
+    let more = overview.packages.len().saturating_sub(PACKAGES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let word = if overview.packages.len() == 1 { "package" } else { "packages" };
+    let packages = if packages.is_empty() {
+        String::new()
+    } else {
+        format!(", {word} {}{more}", packages.join(", "))
+    };
+    let mut text = format!(
+        "{place}: {}, {}{packages}\n",
+        many(overview.fleets.into(), "fleet"),
+        many(overview.clients.total.into(), "client")
+    );
+    let states = states(&overview.clients);
+    if !states.is_empty() {
+        let _ = writeln!(text, "{}", states.join(", "));
+    }
+    for halted in &overview.halted {
+        let namespace = printable(&halted.namespace);
+        let since = halted.since.map(|since| format!(" since {}", look.reader.moment(since)));
+        let since = since.unwrap_or_default();
+        let _ = if halted.in_force {
+            writeln!(
+                text,
+                "HALTED{since}: nothing new is distributed in namespace {namespace} until \
+                 `clientfleet resume -n {namespace}`"
+            )
+        } else {
+            writeln!(
+                text,
+                "HALTED{since} in namespace {namespace}, BUT NOT CARRIED OUT YET: see whether the \
+                 controller runs"
+            )
+        };
+    }
+    text
+}
+
+/// The states that occur, in words.
+fn states(clients: &Summary) -> Vec<String> {
+    let counts = [
+        (clients.up_to_date, "up to date"),
+        (clients.distributing, "distributing"),
+        (clients.restart_required, "to restart"),
+        (clients.waiting, "waiting"),
+        (clients.held, "held"),
+        (clients.ahead, "ahead"),
+        (clients.offline, "offline"),
+        (clients.unmanaged, "unmanaged"),
+        (clients.failed, "failed"),
+        (clients.blocked, "blocked"),
+    ];
+    let occur = counts.into_iter().filter(|(count, _)| *count > 0);
+    occur.map(|(count, word)| format!("{count} {word}")).collect()
+}
+
+fn policies(overview: &Overview, look: &Look) -> Table {
+    let titles = ["POLICY", "TARGET", "DISTRIBUTION", "PROGRESS", "DONE", "NEXT"];
+    let place = look.is_everywhere.then_some("NAMESPACE");
+    let mut table = Table::new(place.into_iter().chain(titles));
+    let names = overview.policies.iter().map(|policy| policy.name.len()).max().unwrap_or(0);
+    let bar_width = match look.width {
+        Some(width) => width.saturating_sub(BESIDE + names / 2).clamp(NARROWEST, WIDEST),
+        None => BAR,
+    };
+    for policy in &overview.policies {
+        let (distribution, tone) = distribution(policy);
+        let mut row: Vec<Cell> =
+            place.iter().map(|_| Cell::text(Some(&policy.namespace))).collect();
+        row.extend([
+            Cell::text(Some(&policy.name)),
+            Cell::text(Some(&target(policy))),
+            Cell::text(Some(&distribution)).toned(tone),
+            Cell::text(bar(&policy.governed, bar_width).as_deref()),
+            Cell::number(format!("{}/{}", done(&policy.governed), policy.governed.total)),
+            Cell::text(policy.next.map(|next| self::next(next, &look.reader)).as_deref()),
+        ]);
+        table.push(row);
+    }
+    table
+}
+
+fn target(policy: &PolicyLine) -> String {
+    match (policy.mode, &policy.version) {
+        (None, _) => "?".to_owned(),
+        (Some(Mode::NoUpgrade), _) => "none".to_owned(),
+        (Some(Mode::AutoUpgrade), _) => "package".to_owned(),
+        (Some(Mode::OnlyUpgradeTo), version) => {
+            version.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string)
+        }
+    }
+}
+
+fn distribution(policy: &PolicyLine) -> (String, Tone) {
+    let state = policy.distribution_state.as_deref().unwrap_or("?");
+    let because = match policy.off_because {
+        None => return (state.to_owned(), distribution_tone(state)),
+        Some(OffBecause::Suspended) => "suspended",
+        Some(OffBecause::NotEffectiveYet) => "not yet",
+        Some(OffBecause::NotEffectiveAnyMore) => "over",
+        Some(OffBecause::Invalid) => "invalid",
+        Some(OffBecause::BeingDeleted) => "leaving",
+    };
+    let tone = match policy.off_because {
+        Some(OffBecause::Invalid) => Tone::Alarm,
+        _ => Tone::Plain,
+    };
+    (format!("{state}, {because}"), tone)
+}
+
+/// How many need nothing more, as the condition `Complete` counts them.
+fn done(summary: &Summary) -> u32 {
+    summary.up_to_date + summary.ahead + summary.offline
+}
+
+/// A bar in which each part has its own sign. What occurs is seen, however few.
+pub(super) fn bar(summary: &Summary, width: usize) -> Option<String> {
+    if summary.total == 0 {
+        return None;
+    }
+    let parts = [
+        ('#', done(summary)),
+        ('>', summary.distributing + summary.restart_required),
+        ('.', summary.waiting),
+        ('!', summary.failed + summary.blocked),
+        (' ', summary.held + summary.unmanaged),
+    ];
+    let mut bar = String::with_capacity(width + 2);
+    bar.push('[');
+    for (sign, cells) in parts.iter().map(|part| part.0).zip(cells(parts.map(|part| part.1), width))
+    {
+        bar.extend(std::iter::repeat_n(sign, cells));
+    }
+    bar.push(']');
+    Some(bar)
+}
+
+/// Shares `width` cells out: at least one to each part that there is, the rest by size.
+fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
+    let total: u64 = parts.iter().map(|&part| u64::from(part)).sum();
+    let exact = |part: u32| u64::from(part) * width as u64;
+    let mut cells = parts.map(|part| {
+        let share = exact(part).checked_div(total).unwrap_or(0);
+        usize::try_from(share).unwrap_or(0).max(usize::from(part > 0))
+    });
+    loop {
+        let used: usize = cells.iter().sum();
+        let error = |place: usize| {
+            i128::from(exact(parts[place])) - i128::from(total) * cells[place] as i128
+        };
+        let places = 0..cells.len();
+        let place = if used < width {
+            places.filter(|&place| parts[place] > 0).max_by_key(|&place| (error(place), place))
+        } else if used > width {
+            places.filter(|&place| cells[place] > 1).min_by_key(|&place| (error(place), place))
+        } else {
+            None
+        };
+        let Some(place) = place else { return cells };
+        if used < width {
+            cells[place] += 1;
+        } else {
+            cells[place] -= 1;
+        }
+    }
+}
+
+fn next(next: Next, reader: &Reader) -> String {
+    if next.at < reader.now {
+        // What was to happen has not been told.
+        return reader.next(next.at);
+    }
+    let what = match next.what {
+        What::Begins => "begins",
+        What::Ends => "ends",
+        What::Opens => "opens",
+        What::Changes => "changes",
+    };
+    format!("{what} {}", reader.next(next.at))
+}
+
+// ---- what needs a person ----
+
+fn needs(needs: &Needs, is_everywhere: bool) -> String {
+    let mut text = String::new();
+    let place = if is_everywhere { " -A" } else { "" };
+    let mut line = |line: String| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "  {line}");
+    };
+    if needs.status_overdue.count + needs.status_behind.count > 0 {
+        if needs.status_behind.count > 0 {
+            line(told(&needs.status_behind, "behind its spec", "behind their specs", "status"));
+        }
+        if needs.status_overdue.count > 0 {
+            line(told(&needs.status_overdue, "overdue", "overdue", "status"));
+        }
+        line("  Is the controller running? Until it is, none of their offers counts.".to_owned());
+    }
+    for stalled in &needs.stalled {
+        let object = printable(&stalled.object);
+        line(format!("{object}: {}: {}", stalled.reason, printable(&stalled.message)));
+    }
+    if needs.more_stalled > 0 {
+        line(format!("{} more policies and fleets are stalled too", needs.more_stalled));
+    }
+    for (version, sample) in &needs.failed {
+        let version = printable(version);
+        line(format!("{} failed to install {version}: {}", clients(sample), named(sample)));
+    }
+    for (reason, sample) in &needs.blocked {
+        line(format!("{} blocked, {}: {}", clients(sample), printable(reason), named(sample)));
+    }
+    if needs.restart_overdue.count > 0 {
+        let sample = &needs.restart_overdue;
+        line(format!("{} to restart for over a week: {}", clients(sample), named(sample)));
+        let options = "--state restartrequired --older-than 7d";
+        line(format!("  `clientfleet clients{place} {options}` lists them all"));
+    }
+    for unmatched in &needs.unmatched {
+        let entries: Vec<_> = unmatched.entries.iter().map(|entry| printable(entry)).collect();
+        let more = more(entries.len().saturating_sub(ENTRIES));
+        let entries = entries[..entries.len().min(ENTRIES)].join(", ");
+        let matches = if unmatched.entries.len() == 1 { "matches" } else { "match" };
+        let policy = printable(&unmatched.policy);
+        line(format!("policy {policy}: {entries}{more} {matches} no client"));
+    }
+    for policy in &needs.governs_nobody {
+        let why = match policy.in_scope {
+            0 => "its scope holds no client".to_owned(),
+            1 => "the client in its scope is governed by another policy".to_owned(),
+            all => format!("the {all} clients in its scope are governed by other policies"),
+        };
+        line(format!("policy {} governs nobody: {why}", printable(&policy.policy)));
+    }
+    if !needs.failed.is_empty() || !needs.blocked.is_empty() {
+        line(format!("  `clientfleet clients{place} --state failed,blocked` lists them all"));
+    }
+    text
+}
+
+/// Which statuses, and what is with them.
+fn told(sample: &Sample, one: &str, several: &str, what: &str) -> String {
+    match sample.count {
+        1 => format!("1 {what} is {one}: {}", named(sample)),
+        count => format!("{count} {what}es are {several}: {}", named(sample)),
+    }
+}
+
+fn clients(sample: &Sample) -> String {
+    many(sample.count.into(), "client")
+}
+
+fn named(sample: &Sample) -> String {
+    let names: Vec<_> = sample.names.iter().map(|name| printable(name)).collect();
+    let more = more((sample.count as usize).saturating_sub(names.len()));
+    format!("{}{more}", names.join(", "))
+}
+
+fn more(count: usize) -> String {
+    if count > 0 { format!(" and {count} more") } else { String::new() }
+}
+
+fn many(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(parts: [u32; 5], width: usize) -> String {
+        let [up_to_date, distributing, waiting, failed, held] = parts;
+        let total = parts.iter().sum();
+        let summary = Summary {
+            total,
+            up_to_date,
+            distributing,
+            waiting,
+            failed,
+            held,
+            ..Summary::default()
+        };
+        bar(&summary, width).unwrap_or_default()
+    }
+
+    #[test]
+    fn bars_are_full_and_show_what_occurs() {
+        assert_eq!(shown([0; 5], 10), "");
+        assert_eq!(shown([10, 0, 0, 0, 0], 10), "[##########]");
+        assert_eq!(shown([5, 5, 0, 0, 0], 10), "[#####>>>>>]");
+        assert_eq!(shown([99_999, 0, 0, 1, 0], 10), "[#########!]");
+        assert_eq!(shown([1, 1, 1, 1, 1], 8).len(), 10);
+        assert_eq!(shown([u32::MAX / 2, 0, u32::MAX / 2, 1, 0], 8).len(), 10);
+        assert_eq!(shown([0, 0, 0, 0, 3], 8), "[        ]");
+        for parts in [[1, 2, 3, 4, 5], [1000, 1, 1, 1, 1], [0, 1, 0, 999, 0], [7, 0, 7, 0, 7]] {
+            for width in NARROWEST..=WIDEST {
+                let bar = shown(parts, width);
+                assert_eq!(bar.len(), width + 2, "{parts:?}");
+                for (part, sign) in parts.iter().zip("#>.! ".chars()) {
+                    assert_eq!(*part > 0, bar.contains(sign), "{bar}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! In which time zones the clients are that a policy governs, counted from fleets and their statuses.
+//! Keeps counts alone, so that any number of fleets can pass by.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::calendar::{Role, Zones};
+use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus};
+use crate::plan::facts::{ZoneFact, given};
+use crate::plan::policy::Policy;
+use crate::values::Zone;
+
+/// So many zones are shown where nobody asks for others.
+const SHOWN: usize = 3;
+/// So many clients without a known zone are named.
+const NAMED: usize = 5;
+
+/// How many governed clients are in a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct ZoneCount {
+    pub zone: String,
+    pub clients: u32,
+}
+
+/// The governed clients by zone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Count {
+    known: BTreeMap<Zone, u32>,
+    /// Those whose zone is missing or no IANA name.
+    unknown: u32,
+    unknown_names: Vec<String>,
+}
+
+impl Count {
+    /// Counts the clients of a fleet that `policy` governs.
+    pub(super) fn add(&mut self, policy: &str, spec: &ClientFleetSpec, status: &ClientFleetStatus) {
+        let own: HashMap<&str, &str> = spec
+            .clients
+            .iter()
+            .flatten()
+            .filter_map(|client| {
+                Some((client.name.as_str(), given(client.time_zone.as_ref())?.as_str()))
+            })
+            .collect();
+        let mut known: HashMap<Option<&str>, ZoneFact> = HashMap::new();
+        let fleets = given(spec.time_zone.as_ref()).map(|name| name.as_str());
+        for row in status.clients.iter().flatten() {
+            if row.policy.as_deref() != Some(policy) {
+                continue;
+            }
+            let name = own.get(row.name.as_str()).copied().or(fleets);
+            let read = || ZoneFact::read(name.map(Into::into).as_ref());
+            match known.entry(name).or_insert_with(read).zone() {
+                Some(zone) => *self.known.entry(zone.clone()).or_default() += 1,
+                None => {
+                    self.unknown += 1;
+                    if self.unknown_names.len() < NAMED {
+                        self.unknown_names.push(row.name.to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The zones to show: the policy's own; else those that were asked for; else the clients', those
+    /// with the most of them first; else the reader's.
+    pub(super) fn choose(
+        mut self,
+        policy: &Policy,
+        asked_for: &[Zone],
+        reader: Option<&Zone>,
+    ) -> Zones {
+        if let Some(zone) = policy.zone.as_ref().and_then(ZoneFact::zone) {
+            let clients = self.known.values().sum::<u32>() + self.unknown;
+            let shown = vec![(zone.clone(), Role::Policy, Some(clients))];
+            return Zones { shown, ..Zones::default() };
+        }
+        let mut shown: Vec<(Zone, Role, Option<u32>)> = Vec::new();
+        for zone in asked_for {
+            if !shown.iter().any(|(known, _, _)| known == zone) {
+                let clients = self.known.remove(zone).unwrap_or(0);
+                shown.push((zone.clone(), Role::AskedFor, Some(clients)));
+            }
+        }
+        let mut counted: Vec<(Zone, u32)> = self.known.into_iter().collect();
+        // By name where the counts are the same.
+        counted.sort_by_key(|(_, clients)| std::cmp::Reverse(*clients));
+        if shown.is_empty() {
+            let rest = counted.split_off(counted.len().min(SHOWN));
+            let of_clients = std::mem::replace(&mut counted, rest).into_iter();
+            shown.extend(of_clients.map(|(zone, clients)| (zone, Role::Clients, Some(clients))));
+        }
+        if shown.is_empty() {
+            let reader = reader.cloned().or_else(|| Zone::named("UTC"));
+            shown.extend(reader.map(|zone| (zone, Role::StandIn, None)));
+        }
+        let more = counted.into_iter();
+        Zones {
+            shown,
+            more: more
+                .map(|(zone, clients)| ZoneCount { zone: zone.name().to_owned(), clients })
+                .collect(),
+            without_zone: self.unknown,
+            without_zone_names: self.unknown_names,
+        }
+    }
+}

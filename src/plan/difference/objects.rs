@@ -1,0 +1,116 @@
+//! Which fleets and policies come, go or are changed, and in which fields.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::api::Kind;
+use crate::plan::{Estate, Observed, live};
+
+/// What becomes of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Change {
+    /// It comes.
+    Created,
+    /// Its spec or its labels are others.
+    Changed,
+    /// It goes.
+    Deleted,
+}
+
+/// An object that comes, goes or is changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangedObject {
+    /// `ClientFleet` or `UpgradePolicy`.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What becomes of it.
+    pub change: Change,
+    /// The fields that are others, as `spec.upgrade.version`; lists are told as a whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+}
+
+/// Policies first, because they decide.
+pub(super) fn compare(namespace: &str, before: &Estate, after: &Estate) -> Vec<ChangedObject> {
+    let mut found = of_kind(Kind::UpgradePolicy, namespace, &before.policies, &after.policies);
+    found.extend(of_kind(Kind::ClientFleet, namespace, &before.fleets, &after.fleets));
+    found
+}
+
+fn of_kind<K: live::Kind<Spec: Serialize + PartialEq>>(
+    kind: Kind,
+    namespace: &str,
+    before: &[Arc<Observed<K>>],
+    after: &[Arc<Observed<K>>],
+) -> Vec<ChangedObject> {
+    let by_name = |objects| -> BTreeMap<&str, &Observed<K>> {
+        let objects: &[Arc<Observed<K>>] = objects;
+        objects.iter().map(|object| (object.name(), object.as_ref())).collect()
+    };
+    let (before, after) = (by_name(before), by_name(after));
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let changed = |name: &str| {
+        let (change, fields) = match (before.get(name), after.get(name)) {
+            (None, _) => (Change::Created, Vec::new()),
+            (_, None) => (Change::Deleted, Vec::new()),
+            (Some(before), Some(after)) => match fields(before, after) {
+                none if none.is_empty() => return None,
+                some => (Change::Changed, some),
+            },
+        };
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        Some(ChangedObject { kind: kind.name(), namespace, name, change, fields })
+    };
+    names.into_iter().filter_map(changed).collect()
+}
+
+fn fields<K: live::Kind<Spec: Serialize + PartialEq>>(
+    before: &Observed<K>,
+    after: &Observed<K>,
+) -> Vec<String> {
+    let mut fields = Vec::new();
+    let labels = |object: &Observed<K>| object.metadata.labels.clone().unwrap_or_default();
+    if labels(before) != labels(after) {
+        fields.push("metadata.labels".to_owned());
+    }
+    if before.is_deleting() != after.is_deleting() {
+        fields.push("metadata.deletionTimestamp".to_owned());
+    }
+    if before.spec != after.spec {
+        paths("spec", &written(before), &written(after), &mut fields);
+    }
+    fields
+}
+
+/// A spec that cannot be read is told as a whole.
+fn written<K: live::Kind<Spec: Serialize>>(object: &Observed<K>) -> Value {
+    object.spec.as_ref().map_or_else(|why| json!(why), |spec| json!(spec))
+}
+
+fn paths(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
+    match (before, after) {
+        (a, b) if a == b => {}
+        (Value::Object(before), Value::Object(after)) => fields_of(path, before, after, found),
+        _ => found.push(path.to_owned()),
+    }
+}
+
+fn fields_of(
+    path: &str,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    found: &mut Vec<String>,
+) {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let value = |fields: &Map<String, Value>| fields.get(name).cloned().unwrap_or_default();
+        paths(&format!("{path}.{name}"), &value(before), &value(after), found);
+    }
+}

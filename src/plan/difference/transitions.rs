@@ -1,0 +1,74 @@
+//! The changed clients, counted by what becomes of them.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::clients::{ChangedClient, Effect, When};
+use crate::api::Text;
+
+/// So many clients go from one state to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Transition {
+    /// How many.
+    pub clients: usize,
+    /// What the change does to them.
+    pub effect: Effect,
+    /// Their state without the change; absent for clients that come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Cow<'static, str>>,
+    /// Their state with it; absent for clients that go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Cow<'static, str>>,
+    /// The version that they move to, or that they are no longer offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
+    /// When the first of them moves.
+    #[serde(flatten)]
+    pub when: When,
+}
+
+/// Two clients with the same key are counted together.
+type Key<'a> = (Effect, Option<&'a str>, Option<&'a str>, Option<&'a Text>, u8);
+
+/// Counts; what matters most comes first.
+pub(super) fn count(clients: &[ChangedClient]) -> Vec<Transition> {
+    let mut found: HashMap<Key<'_>, Transition> = HashMap::new();
+    for client in clients {
+        let transition = found.entry(key(client)).or_insert_with(|| Transition {
+            clients: 0,
+            effect: client.effect,
+            from: client.before.as_ref().map(|decision| decision.state.clone()),
+            to: client.after.as_ref().map(|decision| decision.state.clone()),
+            version: client.concerned_version().cloned(),
+            when: client.when.clone(),
+        });
+        transition.clients += 1;
+        if client.when < transition.when {
+            transition.when = client.when.clone();
+        }
+    }
+    let mut transitions: Vec<Transition> = found.into_values().collect();
+    transitions.sort_by(|a, b| order(a).cmp(&order(b)));
+    transitions
+}
+
+fn key(client: &ChangedClient) -> Key<'_> {
+    let from = client.before.as_ref().map(|decision| decision.state.as_ref());
+    let to = client.after.as_ref().map(|decision| decision.state.as_ref());
+    let when = match client.when {
+        When::Now => 0,
+        When::From { .. } => 1,
+        When::AtRestart => 2,
+        When::Never => 3,
+    };
+    (client.effect, from, to, client.concerned_version(), when)
+}
+
+fn order(transition: &Transition) -> impl Ord + '_ {
+    let Transition { clients, effect, from, to, version, when } = transition;
+    (*effect, when, Reverse(*clients), from, to, version)
+}

@@ -1,0 +1,104 @@
+//! What a person should look at before a change is made: entries of a scope that match nobody, scopes
+//! that rest on facts which move, and objects of which nothing can be carried out.
+
+use serde::Serialize;
+
+use super::{Given, Side};
+use crate::api::policy::{ClientSelector, Scope};
+use crate::api::{Condition, Kind, Text};
+use crate::plan::facts::Facts;
+use crate::plan::{Estate, Observed, live};
+use crate::values::selector::Keywords;
+
+/// Something to look at in one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Warning {
+    /// `ClientFleet` or `UpgradePolicy`.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What there is to look at.
+    pub message: String,
+}
+
+/// The warnings for the given objects of a namespace, as it is after the change.
+pub(super) fn find(namespace: &str, after: &Side, given: &Given) -> Vec<Warning> {
+    let is_given = |objects: &std::collections::BTreeSet<(String, String)>, name: &Text| {
+        objects.contains(&(namespace.to_owned(), name.to_string()))
+    };
+    let warning = |kind: Kind, name: &str, message| Warning {
+        kind: kind.name(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        message,
+    };
+    let mut found = Vec::new();
+    for (name, status) in after.plan.policies.iter().filter(|p| is_given(&given.policies, &p.0)) {
+        let unmatched = status.unmatched.iter().map(|entry| format!("{entry} matches no client"));
+        let scope = spec(&after.estate.policies, name).and_then(|spec| spec.scope.as_ref());
+        let moving = scope.map(|scope| moving(scope, &after.estate)).unwrap_or_default();
+        let messages = stalled(&status.conditions).into_iter().chain(unmatched).chain(moving);
+        found.extend(messages.map(|message| warning(Kind::UpgradePolicy, name, message)));
+    }
+    for (name, status) in after.plan.fleets.iter().filter(|f| is_given(&given.fleets, &f.0)) {
+        let messages = stalled(&status.conditions).into_iter();
+        found.extend(messages.map(|message| warning(Kind::ClientFleet, name, message)));
+    }
+    found
+}
+
+fn spec<'a, K: live::Kind>(
+    objects: &'a [std::sync::Arc<Observed<K>>],
+    name: &str,
+) -> Option<&'a K::Spec> {
+    objects.iter().find(|object| object.name() == name)?.spec.as_ref().ok()
+}
+
+fn stalled(conditions: &[Condition]) -> Option<String> {
+    let stalled = conditions.iter().find(|c| c.r#type == "Stalled" && c.status == "True")?;
+    Some(format!("{}: {}", stalled.reason, stalled.message))
+}
+
+/// Where a scope rests on addresses or users.
+fn moving(scope: &Scope, estate: &Estate) -> Vec<String> {
+    let lists = [("clients", &scope.clients), ("exclude", &scope.exclude)];
+    let selectors = lists.into_iter().flat_map(|(list, selectors)| {
+        selectors
+            .iter()
+            .flatten()
+            .enumerate()
+            .map(move |(index, selector)| (format!("scope.{list}[{index}]"), selector))
+    });
+    selectors.filter_map(|(place, selector)| rests_on(&place, selector, estate)).collect()
+}
+
+fn rests_on(place: &str, selector: &ClientSelector, estate: &Estate) -> Option<String> {
+    let by_search = selector.search.as_ref().filter(|search| is_found_by_facts(search, estate));
+    let (field, fact) = if selector.cidrs.is_some() {
+        ("cidrs", "a client's address")
+    } else if selector.users.is_some() {
+        ("users", "the user who logged in last")
+    } else if by_search.is_some() {
+        ("search", "a client's address or its last user")
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{place}.{field} goes by {fact}, which moves: clients come into the scope and leave it by \
+         themselves"
+    ))
+}
+
+/// Whether a search finds a client only thanks to its address or its user.
+fn is_found_by_facts(search: &str, estate: &Estate) -> bool {
+    let Some(keywords) = Keywords::parse(search) else { return false };
+    let specs = estate.fleets.iter().filter_map(|fleet| fleet.spec.as_ref().ok());
+    specs.flat_map(|spec| spec.clients.iter().flatten()).any(|client| {
+        let facts = Facts::read(client);
+        let [name, computer, ip, user] = facts.subject().folded;
+        keywords.occur_in(&[name, computer, ip, user]) && !keywords.occur_in(&[name, computer])
+    })
+}

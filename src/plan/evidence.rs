@@ -1,0 +1,180 @@
+//! What a rule looks at in a case, by name and value: so that whoever explains a decision shows the
+//! facts that it was made from. Decides nothing, and has no words for a person.
+
+use chrono::NaiveDateTime;
+use serde::Serialize;
+
+use super::facts::ZoneFact;
+use super::rules::Case;
+use super::version::Spelled;
+use crate::values::{Phase, Timestamp};
+
+/// Something that a rule looks at. [`Fact::name`] says what each is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Fact {
+    Policy,
+    Problems,
+    Mode,
+    Version,
+    StagedVersion,
+    Target,
+    Withdrawn,
+    Available,
+    AllowDowngrade,
+    LastSeen,
+    OfflineFrom,
+    FailedVersion,
+    RetryFrom,
+    Suspend,
+    TimeZone,
+    Windows,
+    Exclusions,
+    NotBefore,
+    NotAfter,
+    Phase,
+    Exclusion,
+    LocalTime,
+    NextOpening,
+}
+
+/// A fact as a rule sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Seen {
+    /// There is none.
+    Absent,
+    /// Yes or no.
+    Flag(bool),
+    /// How many.
+    Count(usize),
+    /// A moment.
+    Instant(Timestamp),
+    /// What clocks show where the client is.
+    Local(NaiveDateTime),
+    /// A name, a version or a word.
+    Text(String),
+}
+
+impl<T: Into<Seen>> From<Option<T>> for Seen {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Absent, Into::into)
+    }
+}
+
+impl From<&str> for Seen {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<&Spelled> for Seen {
+    fn from(version: &Spelled) -> Self {
+        version.text.as_str().into()
+    }
+}
+
+impl From<Timestamp> for Seen {
+    fn from(instant: Timestamp) -> Self {
+        Self::Instant(instant)
+    }
+}
+
+impl From<bool> for Seen {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl Fact {
+    /// What it is called where it is told as data: the field's name where it is one.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::Problems => "problems",
+            Self::Mode => "mode",
+            Self::Version => "version",
+            Self::StagedVersion => "stagedVersion",
+            Self::Target => "targetVersion",
+            Self::Withdrawn => "withdrawn",
+            Self::Available => "available",
+            Self::AllowDowngrade => "allowDowngrade",
+            Self::LastSeen => "lastSeen",
+            Self::OfflineFrom => "offlineFrom",
+            Self::FailedVersion => "failedVersion",
+            Self::RetryFrom => "retryFrom",
+            Self::Suspend => "suspend",
+            Self::TimeZone => "timeZone",
+            Self::Windows => "windows",
+            Self::Exclusions => "exclusions",
+            Self::NotBefore => "notBefore",
+            Self::NotAfter => "notAfter",
+            Self::Phase => "phase",
+            Self::Exclusion => "exclusion",
+            Self::LocalTime => "localTime",
+            Self::NextOpening => "nextOpening",
+        }
+    }
+
+    /// What it is in a case.
+    #[must_use]
+    pub fn seen(self, case: &Case<'_>) -> Seen {
+        let client = case.client;
+        match self {
+            Self::Version => client.version.as_ref().into(),
+            Self::StagedVersion => client.staged.as_ref().into(),
+            Self::FailedVersion => client.failed_version.as_ref().into(),
+            Self::LastSeen => client.last_seen.into(),
+            Self::OfflineFrom => case.offline_from().into(),
+            Self::RetryFrom => case.retry_from().into(),
+            Self::Target => case.target().map(|target| target.version).into(),
+            Self::Withdrawn => case.target().map(|target| target.withdrawn).into(),
+            Self::Available => case.target().map(|target| target.available).into(),
+            _ => self.seen_in_policy(case),
+        }
+    }
+
+    fn seen_in_policy(self, case: &Case<'_>) -> Seen {
+        let Some(terms) = case.terms else { return Seen::Absent };
+        let policy = terms.policy;
+        match self {
+            Self::Policy => policy.name.as_str().into(),
+            Self::Problems => {
+                let all = policy.problems.join("; ");
+                Some(all.as_str()).filter(|all| !all.is_empty()).into()
+            }
+            Self::Mode => policy.mode.as_str().into(),
+            Self::AllowDowngrade => policy.allow_downgrade.into(),
+            Self::Suspend => policy.suspended.into(),
+            Self::TimeZone => match terms.zone {
+                ZoneFact::Missing => Seen::Absent,
+                ZoneFact::Unknown => "Unknown".into(),
+                ZoneFact::Known(zone) => zone.name().into(),
+            },
+            Self::Windows => Seen::Count(policy.range.windows().len()),
+            Self::Exclusions => Seen::Count(policy.range.exclusions().len()),
+            Self::NotBefore => policy.range.not_before().into(),
+            Self::NotAfter => policy.range.not_after().into(),
+            Self::Phase => phase_word(terms.phase_at(case.at)).into(),
+            Self::Exclusion => terms.exclusion_at(case.at).map(|e| e.name.as_str()).into(),
+            Self::LocalTime => {
+                terms.zone.zone().map_or(Seen::Absent, |zone| Seen::Local(zone.local(case.at)))
+            }
+            Self::NextOpening => terms.next_opening(case.at).into(),
+            _ => Seen::Absent,
+        }
+    }
+}
+
+/// The word for a phase.
+#[must_use]
+pub const fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Open => "Open",
+        Phase::NotStarted => "NotStarted",
+        Phase::Excluded => "Excluded",
+        Phase::OutsideWindow => "OutsideWindow",
+        Phase::Ended => "Ended",
+    }
+}

@@ -1,0 +1,97 @@
+//! What is ahead of a client under its policy: what holds it now, when distribution opens, until when
+//! it waits after a failure, and from when on it is offline.
+
+use serde::Serialize;
+
+use super::ground::View;
+use crate::api::policy::Mode;
+use crate::plan::Reason;
+use crate::plan::evidence::phase_word;
+use crate::plan::fleet::Decided;
+use crate::plan::outlook::{Contenders, HORIZON, earlier};
+use crate::plan::state::State;
+use crate::plan::terms::Terms;
+use crate::values::Timestamp;
+
+/// What is ahead of a client under its policy. What a policy that distributes nothing would open is
+/// not told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ahead {
+    /// What the policy's time range says now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<&'static str>,
+    /// The exclusion that holds the local date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclusion: Option<String>,
+    /// The coming openings; one that is open now begins now.
+    pub openings: Vec<Opening>,
+    /// Until when it waits after a failed installation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_from: Option<Timestamp>,
+    /// From when on it is offline, if it is not seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offline_from: Option<Timestamp>,
+}
+
+/// A time in which distribution is open.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Opening {
+    /// Its first instant.
+    pub from: Timestamp,
+    /// The first that is not open; absent: it never closes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// How many openings are told.
+const MOST_OPENINGS: usize = 5;
+
+/// What is ahead.
+pub(super) fn told(view: &View<'_>, decided: &Decided<'_>) -> Ahead {
+    let case = view.case();
+    let Some(terms) = decided.terms else { return Ahead::default() };
+    let policy = terms.policy;
+    let offline_from = case.offline_from();
+    if policy.is_invalid() || policy.mode == Mode::NoUpgrade {
+        return Ahead { offline_from, ..Ahead::default() };
+    }
+    let has_failed = decided.rule.reason == Reason::InstallFailed;
+    Ahead {
+        phase: Some(phase_word(case.phase())),
+        exclusion: terms.exclusion_at(case.at).map(|exclusion| exclusion.name.clone()),
+        openings: openings(view.contenders, terms, case.at),
+        retry_from: case.retry_from().filter(|_| has_failed),
+        offline_from: offline_from.filter(|_| decided.rule.state != State::UpToDate),
+    }
+}
+
+/// The openings of a policy as far as it governs in them, up to the horizon.
+fn openings(contenders: Contenders<'_>, terms: &Terms<'_>, at: Timestamp) -> Vec<Opening> {
+    let in_sight = |from: &Timestamp| from.signed_duration_since(at) <= HORIZON;
+    let openings = terms.openings_from(at).take_while(|(from, _)| in_sight(from));
+    let governed = openings.flat_map(|(from, until)| governed(contenders, terms, from, until));
+    governed.filter(|opening| in_sight(&opening.from)).take(MOST_OPENINGS).collect()
+}
+
+/// The parts of an opening in which a policy governs.
+fn governed(
+    contenders: Contenders<'_>,
+    terms: &Terms<'_>,
+    from: Timestamp,
+    until: Option<Timestamp>,
+) -> Vec<Opening> {
+    let mut parts: Vec<Opening> = Vec::new();
+    let mut next = Some(from);
+    while let Some(from) = next.filter(|from| until.is_none_or(|until| *from < until)) {
+        next = contenders.effective_change_after(from);
+        let governs = contenders.governing(from).is_some_and(|t| std::ptr::eq(t, terms));
+        let end = earlier(next, until);
+        match parts.last_mut() {
+            Some(part) if governs && part.until == Some(from) => part.until = end,
+            _ if governs => parts.push(Opening { from, until: end }),
+            _ => {}
+        }
+    }
+    parts
+}

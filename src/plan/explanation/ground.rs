@@ -1,0 +1,113 @@
+//! What one client is decided from, as it is or as it would be: so that what else is in its way is
+//! found by deciding again, with the same functions, and not by a second copy of the rules.
+
+use crate::api::Text;
+use crate::api::fleet::{Client, ClientFleetSpec};
+use crate::plan::facts::{Facts, Package, carrier};
+use crate::plan::fleet::Zones;
+use crate::plan::outlook::Contenders;
+use crate::plan::policy::Policy;
+use crate::plan::rules::Case;
+use crate::plan::terms::Terms;
+use crate::values::Timestamp;
+
+/// One client's fleet and the policies that hold it in scope, at an instant.
+#[derive(Clone, Debug)]
+pub(super) struct Ground {
+    /// In the order of their precedence.
+    pub policies: Vec<Policy>,
+    pub fleet_name: Text,
+    /// With this client alone.
+    pub fleet: ClientFleetSpec,
+    /// The fleet that its `packageFrom` names, if it is there and can be read; without clients.
+    pub source: Option<ClientFleetSpec>,
+    pub at: Timestamp,
+    pub absence_counts: bool,
+}
+
+/// All of a fleet's spec but its clients.
+pub(super) fn with_clients(spec: &ClientFleetSpec, clients: Vec<Client>) -> ClientFleetSpec {
+    ClientFleetSpec {
+        package_version: spec.package_version.clone(),
+        package_from: spec.package_from.clone(),
+        retained_versions: spec.retained_versions.clone(),
+        withdrawn_versions: spec.withdrawn_versions.clone(),
+        time_zone: spec.time_zone.clone(),
+        clients: Some(clients),
+    }
+}
+
+/// The same as the rules see it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub facts: &'a Facts<'a>,
+    pub package: &'a Package,
+    pub contenders: Contenders<'a>,
+    at: Timestamp,
+    absence_counts: bool,
+}
+
+impl<'a> View<'a> {
+    pub fn case(&self) -> Case<'a> {
+        let terms = self.contenders.governing(self.at);
+        Case { client: self.facts, terms, at: self.at, absence_counts: self.absence_counts }
+    }
+}
+
+impl Ground {
+    /// Asks something about it.
+    pub fn look<T>(&self, ask: impl FnOnce(&View<'_>) -> T) -> T {
+        let nobody = Client::default();
+        let facts = Facts::read(self.client().unwrap_or(&nobody));
+        let package = Package::read(&self.fleet, self.source.as_ref());
+        let zones = Zones::of(&self.fleet);
+        let zone = zones.of_client(0);
+        let in_zone = |policy| Terms::new(policy, &package, zone, self.at);
+        let terms: Vec<Terms<'_>> = self.policies.iter().map(in_zone).collect();
+        let terms: Vec<&Terms<'_>> = terms.iter().collect();
+        ask(&View {
+            facts: &facts,
+            package: &package,
+            contenders: Contenders { terms: &terms },
+            at: self.at,
+            absence_counts: self.absence_counts,
+        })
+    }
+
+    pub fn client(&self) -> Option<&Client> {
+        self.fleet.clients.as_deref().unwrap_or_default().first()
+    }
+
+    pub fn client_mut(&mut self) -> Option<&mut Client> {
+        self.fleet.clients.as_mut()?.first_mut()
+    }
+
+    pub fn policy_mut(&mut self, name: &Text) -> Option<&mut Policy> {
+        self.policies.iter_mut().find(|policy| policy.name == *name)
+    }
+
+    /// The name of the fleet that carries the package.
+    pub fn carrier_name(&self) -> &Text {
+        self.fleet.package_from.as_ref().map_or(&self.fleet_name, |from| &from.name)
+    }
+
+    /// The fleet that carries the package, where it is clear which one does.
+    pub fn carrier(&self) -> Option<&ClientFleetSpec> {
+        carrier(&self.fleet, self.source.as_ref())
+    }
+
+    pub fn carrier_mut(&mut self) -> Option<&mut ClientFleetSpec> {
+        if self.carrier().is_some_and(|carrier| std::ptr::eq(carrier, &self.fleet)) {
+            Some(&mut self.fleet)
+        } else {
+            self.carrier()?;
+            self.source.as_mut()
+        }
+    }
+
+    /// Waits until `t`, in which the client is seen again.
+    pub fn wait(&mut self, t: Timestamp) {
+        self.at = t;
+        self.absence_counts = false;
+    }
+}

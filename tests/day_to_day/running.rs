@@ -1,0 +1,74 @@
+//! The real controller beside a test, on a clock that stands, and users with few rights.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use clientfleet::controller::clock::HandClock;
+use clientfleet::controller::{Options, run};
+use clientfleet::values::Timestamp;
+use tokio::sync::oneshot;
+
+use crate::control_plane::ControlPlane;
+use crate::estate::plane;
+
+/// A controller that runs until this is dropped.
+pub struct Controller {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Controller {
+    /// Looks after one namespace, at one moment.
+    pub fn start(namespace: &str, at: &str) -> Self {
+        let at: Timestamp = at.parse().unwrap();
+        let options = Options { namespace: Some(namespace.to_owned()), ..Options::default() };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let client = plane().client().unwrap();
+                let shutdown = async { drop(stopped.await) };
+                run(client, Arc::new(HandClock::at(at)), options, shutdown).await.unwrap();
+            });
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join)
+            && !std::thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// The kubeconfig of a user who may do `verbs` to `resources` in a namespace and nothing else.
+pub fn user(name: &str, namespace: &str, verbs: &str, resources: &str) -> String {
+    user_of(plane(), name, namespace, verbs, resources).display().to_string()
+}
+
+fn user_of(
+    plane: &ControlPlane,
+    name: &str,
+    namespace: &str,
+    verbs: &str,
+    resources: &str,
+) -> PathBuf {
+    if !verbs.is_empty() {
+        let role = ["create", "role", name, "-n", namespace];
+        let rights = [format!("--verb={verbs}"), format!("--resource={resources}")];
+        plane.kubectl_ok(&[&role[..], &[&rights[0], &rights[1]]].concat(), "").unwrap();
+        let (role, user) = (format!("--role={name}"), format!("--user={name}"));
+        let bind = ["create", "rolebinding", name, "-n", namespace, &role, &user];
+        plane.kubectl_ok(&bind, "").unwrap();
+    }
+    plane.kubeconfig_path_as(name, &[]).unwrap()
+}
+
+/// Both kinds, for [`user`].
+pub const BOTH: &str = "clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";

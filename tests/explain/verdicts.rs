@@ -1,0 +1,89 @@
+//! Each verdict that a policy can come to, as data.
+
+use std::sync::Arc;
+
+use clientfleet::plan::Estate;
+use clientfleet::plan::explanation::{Explainer, Explanation};
+use serde_json::{Value, json};
+
+use crate::estate::DAY;
+
+fn observed<T: serde::de::DeserializeOwned>(name: &str, spec: &Value, metadata: &Value) -> Arc<T> {
+    let mut object = json!({"metadata": metadata, "spec": spec});
+    object["metadata"]["name"] = name.into();
+    Arc::new(serde_json::from_str(&object.to_string()).expect("an object"))
+}
+
+fn explained(policies: &[(&str, Value)]) -> Explanation {
+    let client = json!({
+        "name": "pc", "labels": {"ring": "canary"},
+        "reported": {"computer": "LT-0817", "ip": "10.20.1.5", "lastUser": "CORP\\mei", "version": "1"},
+    });
+    let fleet = json!({"packageVersion": "2", "clients": [client]});
+    let labels = json!({"labels": {"site": "berlin"}});
+    let policy = |(name, spec): &(&str, Value)| {
+        let mut spec = spec.clone();
+        let deleting = spec.as_object_mut().and_then(|spec| spec.remove("deleting")).is_some();
+        let metadata = if deleting { json!({"deletionTimestamp": DAY}) } else { json!({}) };
+        observed(name, &spec, &metadata)
+    };
+    let estate = Estate {
+        fleets: vec![observed("fleet", &fleet, &labels)],
+        policies: policies.iter().map(policy).collect(),
+    };
+    let explainer = Explainer::new(&estate, DAY.parse().expect("an instant"));
+    explainer.explain("fleet", "pc", None).expect("it is there")
+}
+
+/// Each policy's verdict, and the selector that decided.
+fn verdicts(policies: &[(&str, Value)]) -> String {
+    let told = explained(policies);
+    let line = |policy: &clientfleet::plan::explanation::PolicyTold| {
+        let mut fields = json!(policy);
+        for field in ["priority", "mode", "suspend", "version", "problems", "unreadable"] {
+            fields.as_object_mut().expect("an object").remove(field);
+        }
+        fields.to_string()
+    };
+    told.policies.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_verdict_is_told() {
+    let scope = |scope: Value| json!({"scope": scope});
+    let told = verdicts(&[
+        ("deleted", json!({"priority": 90, "deleting": true})),
+        ("before", json!({"priority": 80, "effectiveFrom": "2026-12-01T00:00:00Z"})),
+        ("after", json!({"priority": 80, "effectiveUntil": "2026-11-01T00:00:00Z"})),
+        ("elsewhere", scope(json!({"fleetSelector": {"matchLabels": {"site": "tokyo"}}}))),
+        (
+            "others",
+            scope(
+                json!({"clients": [{"names": ["x"]}, {"labelSelector": {"matchLabels": {"ring": "late"}}}]}),
+            ),
+        ),
+        ("excluding", scope(json!({"exclude": [{"names": ["x"]}, {"users": ["corp\\MEI"]}]}))),
+        (
+            "governing",
+            json!({"priority": 50, "scope": {"clients": [{"names": ["x"]}, {"search": "lt- 10.20."}]}}),
+        ),
+        (
+            "lower",
+            json!({"priority": 40, "scope": {"clients": [{"cidrs": ["10.0.0.0/8", "10.20.0.0/16"], "names": ["pc"]}]}}),
+        ),
+        ("named-later", json!({"priority": 50})),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn an_unreadable_policy_stands_above_all() {
+    let told = verdicts(&[
+        ("broken", json!({"priority": "high"})),
+        ("highest", json!({"priority": 1000})),
+    ]);
+    insta::assert_snapshot!(told);
+    let told = explained(&[("broken", json!({"priority": "high"}))]);
+    assert_eq!(told.decision.reason, "PolicyInvalid");
+    insta::assert_snapshot!("mend_a_broken_policy", json!(told.would_move).to_string());
+}

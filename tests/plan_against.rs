@@ -1,0 +1,254 @@
+//! `clientfleet plan --local --against` through the real binary: what changes of `examples/` do to each
+//! client, held as snapshots for a person to review.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Tuesday noon in Berlin, early morning in New York, evening in Tokyo.
+const DAY: &str = "2026-11-24T12:00:00Z";
+/// The same day: night in Tokyo alone.
+const NIGHT_IN_TOKYO: &str = "2026-11-24T14:00:00Z";
+
+/// The examples before and after a change.
+struct Change {
+    folder: TempDir,
+}
+
+impl Change {
+    /// Each edit names a file, a text in it and what stands there after the change; without a text the
+    /// file is gone.
+    fn of(edits: &[(&str, &str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        for side in ["old", "new"] {
+            std::fs::create_dir(folder.path().join(side)).expect("a folder");
+        }
+        for entry in std::fs::read_dir(examples).expect("the examples") {
+            let path = entry.expect("an example").path();
+            let name = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+            if !name.ends_with(".yaml") || name == "00-namespace.yaml" {
+                continue;
+            }
+            let mut text = std::fs::read_to_string(&path).expect("an example");
+            std::fs::write(folder.path().join("old").join(name), &text).expect("a file");
+            let mut is_gone = false;
+            for (_, from, to) in edits.iter().filter(|edit| name.contains(edit.0)) {
+                is_gone |= from.is_empty();
+                assert!(text.contains(from), "{name} has no {from}");
+                text = text.replace(from, to);
+            }
+            if !is_gone {
+                std::fs::write(folder.path().join("new").join(name), &text).expect("a file");
+            }
+        }
+        Self { folder }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_clientfleet"))
+            .args(["plan", "--local", "-f", "new", "--against", "old"])
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("TZ", "Europe/Berlin")
+            .output()
+            .expect("the program runs")
+    }
+
+    /// Standard output of a run that succeeds without a word.
+    fn told(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        String::from_utf8(output.stdout).expect("results are text")
+    }
+
+    fn data(&self, arguments: &[&str]) -> Value {
+        let arguments = [arguments, &["-o", "json"]].concat();
+        serde_json::from_str(&self.told(&arguments)).expect("it prints JSON")
+    }
+
+    /// Exit code and standard error.
+    fn ends(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.run(arguments);
+        let words = String::from_utf8(output.stderr).expect("words are text");
+        (output.status.code().expect("it is not killed"), words)
+    }
+}
+
+fn new_version() -> Change {
+    Change::of(&[("10-fleet-berlin", "\"3.59.127.0\"\n  retained", "\"3.60.1.0\"\n  retained")])
+}
+
+/// Everything at once, for the formats.
+fn much() -> Change {
+    Change::of(&[
+        ("10-fleet-berlin", "\"3.59.127.0\"\n  retained", "\"3.60.1.0\"\n  retained"),
+        ("32-lab-downgrade", "", ""),
+        ("34-dated", "priority: 30", "priority: 30\n  suspend: true"),
+        ("50-one", "BER-LT-008", "BER-LT-009"),
+    ])
+}
+
+#[test]
+fn a_new_version() {
+    insta::assert_snapshot!(new_version().told(&["--at", DAY]));
+}
+
+#[test]
+fn a_policy_is_suspended() {
+    let change = Change::of(&[("21-nights", "priority: 10", "priority: 10\n  suspend: true")]);
+    insta::assert_snapshot!(change.told(&["--at", NIGHT_IN_TOKYO]));
+}
+
+#[test]
+fn a_freeze() {
+    let change = Change::of(&[("40-year-end", "2026-12-19", "2026-11-24")]);
+    insta::assert_snapshot!(change.told(&["--at", NIGHT_IN_TOKYO]));
+}
+
+#[test]
+fn a_hold_with_a_typing_error() {
+    let change = Change::of(&[("50-one", "BER-LT-008", "BER-LT-O08")]);
+    insta::assert_snapshot!(change.told(&["--at", DAY]));
+}
+
+#[test]
+fn a_policy_is_removed() {
+    let change = Change::of(&[("30-canary", "", "")]);
+    insta::assert_snapshot!(change.told(&["--at", DAY]));
+}
+
+#[test]
+fn clients_and_fleets_come_and_go() {
+    let change = Change::of(&[
+        ("14-fleet-depot", "", ""),
+        ("10-fleet-berlin", "name: ber-ws-001", "name: ber-ws-101"),
+    ]);
+    insta::assert_snapshot!(change.told(&["--at", DAY]));
+}
+
+#[test]
+fn every_format() {
+    let change = much();
+    for format in ["wide", "markdown", "yaml", "name"] {
+        insta::assert_snapshot!(format!("as_{format}"), change.told(&["--at", DAY, "-o", format]));
+    }
+    let of_yaml = &clientfleet::cli::yaml::read(&change.told(&["--at", DAY, "-o", "yaml"]))[0];
+    assert_eq!(of_yaml.content.as_ref().expect("YAML"), &change.data(&["--at", DAY]));
+}
+
+#[test]
+fn rows_are_limited_and_counts_are_not() {
+    let change = much();
+    let limited = change.told(&["--at", DAY, "--limit", "3"]);
+    insta::assert_snapshot!(limited);
+    let all = change.told(&["--at", DAY, "--limit", "0"]);
+    assert!(!all.contains("more: --limit"), "{all}");
+    assert_eq!(all, change.told(&["--at", DAY]), "35 are fewer than 50");
+    assert_eq!(change.data(&["--at", DAY])["clients"].as_array().map(Vec::len), Some(35));
+}
+
+#[test]
+fn nothing_changes() {
+    let change = Change::of(&[]);
+    insta::assert_snapshot!(change.told(&["--at", DAY, "--exit-code", "--max-moving", "0"]));
+    assert_eq!(change.told(&["--at", DAY, "-o", "name"]), "");
+}
+
+#[test]
+fn another_spelling_of_a_version_changes_the_object_alone() {
+    let change = Change::of(&[(
+        "12-fleet-new-york",
+        "packageVersion: \"3.59.127.0\"",
+        "packageVersion: \"v3.59.127\"",
+    )]);
+    insta::assert_snapshot!(change.told(&["--at", DAY]));
+}
+
+#[test]
+fn the_moment_decides() {
+    let moving = |at: &str| new_version().data(&["--at", at])["summary"]["movingNow"].as_u64();
+    assert_eq!(moving(DAY), Some(3));
+    assert!(moving("2026-11-24T21:30:00Z") > Some(3), "night in Berlin");
+}
+
+#[test]
+fn exit_codes_tell_whether_something_changes_and_how_much_moves() {
+    let (change, none) = (new_version(), Change::of(&[]));
+    assert_eq!(change.ends(&["--at", DAY]), (0, String::new()));
+    assert_eq!(change.ends(&["--at", DAY, "--exit-code"]), (1, String::new()));
+    assert_eq!(none.ends(&["--at", DAY, "--exit-code"]), (0, String::new()));
+    assert_eq!(change.ends(&["--at", DAY, "--max-moving", "3"]), (0, String::new()));
+    let words = "error: 3 clients would move now, more than --max-moving 2 allows\n".to_owned();
+    let limit = ["--at", DAY, "--max-moving", "2", "--exit-code"];
+    assert_eq!(change.ends(&limit), (3, words));
+    assert!(!change.run(&limit).stdout.is_empty(), "the plan is printed all the same");
+    // An object that changes is a change, also where nobody moves.
+    let spelled = Change::of(&[("30-canary", "retryAfterHours: 1", "retryAfterHours: 2")]);
+    assert_eq!(spelled.ends(&["--at", DAY, "--exit-code"]).0, 1);
+}
+
+#[test]
+fn options_that_make_no_sense_together_are_refused() {
+    let change = Change::of(&[]);
+    let ends = |arguments: &[&str]| change.ends(arguments);
+    for arguments in [
+        &["-n", "clients"][..],
+        &["--field-manager", "flux"],
+        &["--server-side"],
+        &["--context", "prod"],
+        &["--limit", "3", "-o", "json"],
+        &["--against", "-", "-f", "-"],
+        &["--against", "missing"],
+        &["--at", "noon"],
+        &["-o", "csv"],
+    ] {
+        let (code, words) = ends(arguments);
+        assert_eq!(code, 2, "{arguments:?}: {words}");
+        assert!(words.starts_with("error: "), "{arguments:?}: {words}");
+    }
+    for arguments in [&["--limit", "1"][..], &["--exit-code"], &["-o", "markdown"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
+            .args(["plan", "--local", "-f", "examples"])
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("the program runs");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words}");
+        assert!(words.contains("--against"), "{words}");
+    }
+}
+
+#[test]
+fn what_is_wrong_on_either_side_is_told() {
+    let change = Change::of(&[("30-canary", "mode: AutoUpgrade", "mode: Automatic")]);
+    let (code, words) = change.ends(&["--at", DAY]);
+    assert_eq!(code, 2);
+    assert!(words.contains("new/30-canary.yaml, document 1"), "{words}");
+}
+
+/// One given twice is a warning of each kind: a search that names an address finds by what moves, one
+/// that names a computer does not; a zone that nobody knows stops the policy.
+#[test]
+fn a_policy_is_looked_at_before_it_is_applied() {
+    let scope = "scope:\n    clients:\n      - search: \"10.10.1. ber\"\n      - search: ber-ws\n    exclude:\n      - users: [nobody]\n        computers: [BER-WS-001]\n";
+    let from =
+        "scope:\n    clients:\n      - labelSelector:\n          matchLabels: {ring: canary}\n";
+    let change = Change::of(&[
+        ("30-canary", from, scope),
+        ("31-finance", "timeZone: Europe/Berlin", "timeZone: Europe/Bonn"),
+    ]);
+    let warnings = change.data(&["--at", DAY])["warnings"].clone();
+    let told = |name: &str| -> Vec<String> {
+        let all = warnings.as_array().expect("warnings").iter();
+        let of = all.filter(|warning| warning["name"] == *name);
+        of.map(|warning| warning["message"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    insta::assert_snapshot!("warnings_of_a_scope", told("canary").join("\n"));
+    insta::assert_snapshot!("warnings_of_an_invalid_policy", told("finance-locked").join("\n"));
+}
