@@ -4,10 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
-use clientfleet::controller::clock::{Clock, HandClock};
-use clientfleet::controller::{Options, run};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,7 +12,7 @@ use tempfile::TempDir;
 use super::audit::Audit;
 use super::source::Repository;
 use crate::control_plane::{ControlPlane, Process, tools};
-use crate::world::{NOON, eventually, install_crds, instant};
+use crate::world::{World, eventually, install_crds};
 
 /// Modules whose files hold the definitions that Flux needs, of the version that `tests/tools/flux` builds.
 const DEFINITIONS: [&str; 2] =
@@ -23,13 +20,17 @@ const DEFINITIONS: [&str; 2] =
 
 const FLUX: &str = "flux-system";
 
+/// Where the examples are.
+const NAMESPACE: &str = "clients";
+
 // Processes first: fields are dropped in this order.
 pub struct Cluster {
     _kustomize_controller: Process,
     pub repository: Repository,
     pub audit: Audit,
     pub plane: ControlPlane,
-    pub client: kube::Client,
+    /// With our controller in the examples' namespace.
+    pub world: World,
     _temporary: TempDir,
     requests: usize,
 }
@@ -48,8 +49,9 @@ impl Cluster {
         let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
         plane.kubectl_ok(&wait, "").unwrap();
         plane.kubectl_ok(&["create", "namespace", FLUX], "").unwrap();
-        let client = plane.client().unwrap();
-        start_our_controller(client.clone());
+        let mut world = World::without_controller(&plane, "unused");
+        world.namespace = NAMESPACE.to_owned();
+        world.start_controller();
         let temporary = tempfile::tempdir().unwrap();
         let kustomize_controller = start_kustomize_controller(&plane, temporary.path());
         plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], &page_block("flux.yaml")).unwrap();
@@ -58,7 +60,7 @@ impl Cluster {
             repository: Repository::new(),
             audit,
             plane,
-            client,
+            world,
             _temporary: temporary,
             requests: 0,
         }
@@ -67,7 +69,7 @@ impl Cluster {
     fn api(&self, group: &str, kind: &str, namespace: &str) -> Api<DynamicObject> {
         let version = if group == "clientfleet.dev" { "v1alpha1" } else { "v1" };
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        Api::namespaced_with(self.client.clone(), namespace, &resource)
+        Api::namespaced_with(self.world.client.clone(), namespace, &resource)
     }
 
     fn kustomizations(&self) -> Api<DynamicObject> {
@@ -76,7 +78,7 @@ impl Cluster {
 
     /// Our objects of a kind.
     pub fn ours(&self, kind: &str) -> Api<DynamicObject> {
-        self.api("clientfleet.dev", kind, "clients")
+        self.api("clientfleet.dev", kind, NAMESPACE)
     }
 
     /// Commits what is in the repository's folder and offers it, as source-controller does. Returns the revision.
@@ -164,12 +166,6 @@ fn module_folder(module: &str) -> PathBuf {
     let download: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(output.status.success(), "{module}: {download}");
     PathBuf::from(text(&download["Dir"]))
-}
-
-/// For all namespaces, until the test ends.
-fn start_our_controller(client: kube::Client) {
-    let clock: Arc<dyn Clock> = Arc::new(HandClock::at(instant(NOON)));
-    tokio::spawn(run(client, clock, Options::default(), std::future::pending()));
 }
 
 fn start_kustomize_controller(plane: &ControlPlane, temporary: &Path) -> Process {

@@ -12,7 +12,6 @@ use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::judges::judge;
-use crate::world::eventually;
 use cluster::Cluster;
 
 /// How often Flux is asked to reconcile while nobody changes anything.
@@ -32,17 +31,8 @@ async fn objects(cluster: &Cluster) -> Vec<Value> {
 
 /// Waits until our controller has said what it has to say, which Flux need not wait for.
 async fn at_rest(cluster: &Cluster) -> Vec<Value> {
-    let mut before = objects(cluster).await;
-    eventually("our controller has nothing more to say", async || {
-        // A write of ours follows its cause in milliseconds.
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        let now = objects(cluster).await;
-        let is_so = now == before;
-        before = now;
-        if is_so { Ok(()) } else { Err("objects change".to_owned()) }
-    })
-    .await;
-    before
+    cluster.world.settles().await;
+    objects(cluster).await
 }
 
 fn fill_with_examples(cluster: &Cluster) -> usize {
