@@ -23,7 +23,7 @@ pub struct Audit {
     folder: TempDir,
 }
 
-/// As `patch upgradepolicies/canary by kustomize-controller`.
+/// As `apply upgradepolicies/canary by kustomize-controller`.
 pub type Written = String;
 
 impl Audit {
@@ -62,5 +62,8 @@ fn described(entry: &Value) -> Written {
     let path: Vec<String> = path.into_iter().map(text).filter(|part| !part.is_empty()).collect();
     let agent = text(&entry["userAgent"]);
     let agent = agent.split('/').next().unwrap_or_default();
-    format!("{} {} by {agent}", text(&entry["verb"]), path.join("/"))
+    // Only a server-side apply can be forced.
+    let is_apply = entry["requestURI"].as_str().unwrap().contains("force=true");
+    let verb = if is_apply { "apply".to_owned() } else { text(&entry["verb"]) };
+    format!("{verb} {} by {agent}", path.join("/"))
 }
