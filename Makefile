@@ -1,6 +1,6 @@
 # What there is to do with clientfleet; `make` alone lists it.
 
-.PHONY: help demo test test-integrations lint bench crds
+.PHONY: help demo test test-integrations lint bench crds config deny image
 
 # Cargo.toml says which tests are of the kind that needs other people's programs.
 INTEGRATIONS := $(shell awk '/^\[/ {name = ""} /^name = / {name = $$3} /^required-features = .*"integrations"/ {print name}' Cargo.toml)
@@ -31,3 +31,12 @@ bench: ## how soon a policy change is in every status, and the command line on 1
 
 crds: ## write crds/ anew after a change of the types
 	UPDATE_CRDS=1 cargo test --locked --test crds
+
+deny: ## licences, sources and known vulnerabilities of the dependencies, by cargo-deny
+	scripts/deny.sh
+
+image: ## the container image, without an engine, as target/image/clientfleet.tar
+	scripts/image.sh
+
+config: ## write config/ anew after a change of the chart
+	UPDATE_CONFIG=1 cargo test --locked --features integrations --test chart kustomization

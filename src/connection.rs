@@ -4,8 +4,12 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use http::header::{HeaderValue, USER_AGENT};
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+
+/// What the program calls itself before an API server.
+const NAME_AND_VERSION: &str = concat!("clientfleet/", env!("CARGO_PKG_VERSION"));
 
 /// Which cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -25,7 +29,7 @@ impl Connection {
     /// A sentence on why there is none.
     pub async fn config(&self) -> Result<Config, String> {
         let file = self.kubeconfig.as_ref().map(|file| file.display().to_string());
-        self.read().await.map_err(|error| {
+        let mut config = self.read().await.map_err(|error| {
             let error = in_short(error.as_ref());
             let unnamed = file.filter(|file| !error.contains(file.as_str()));
             let place = unnamed.map_or(String::new(), |file| format!("{file}: "));
@@ -33,7 +37,10 @@ impl Connection {
                 "no cluster to connect to: {place}{error}; name a kubeconfig file with \
                  --kubeconfig or KUBECONFIG, and one of its contexts with --context"
             )
-        })
+        })?;
+        // Whoever looks at `managedFields` or an audit log finds the program by its name.
+        config.headers.push((USER_AGENT, HeaderValue::from_static(NAME_AND_VERSION)));
+        Ok(config)
     }
 
     async fn read(&self) -> Result<Config, Box<dyn Error + Send + Sync>> {

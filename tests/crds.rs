@@ -1,4 +1,4 @@
-//! Holds `crds/` to what the Rust types say, and the schema revision to the schema.
+//! Holds `crds/` and the chart's copy to what the Rust types say, and the schema revision to the schema.
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,9 +31,13 @@ fn hold(file: &str, expected: &str) {
 }
 
 #[test]
-fn the_folder_holds_what_the_types_say() {
-    hold("crds/clientfleet.dev_clientfleets.yaml", &crd_yaml(Kind::ClientFleet).unwrap());
-    hold("crds/clientfleet.dev_upgradepolicies.yaml", &crd_yaml(Kind::UpgradePolicy).unwrap());
+fn the_folders_hold_what_the_types_say() {
+    // Helm takes no file from outside of a chart's folder.
+    for folder in ["crds", "charts/clientfleet/crds"] {
+        let file = |kind: &str| format!("{folder}/clientfleet.dev_{kind}.yaml");
+        hold(&file("clientfleets"), &crd_yaml(Kind::ClientFleet).unwrap());
+        hold(&file("upgradepolicies"), &crd_yaml(Kind::UpgradePolicy).unwrap());
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ async fn main() -> Result<(), Failure> {
     estate::install(&client).await?;
     eprintln!("making {FLEETS} fleets of {CLIENTS} clients");
     let estate = Estate::make(&client, "bench", FLEETS).await?;
-    let options = Options { namespace: Some("bench".to_owned()), ..Options::default() };
+    let options = Options { namespaces: ["bench".to_owned()].into(), ..Options::default() };
     let controlled = plane.client()?;
     let clock = Arc::new(SystemClock);
     let controller =

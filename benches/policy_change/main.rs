@@ -42,7 +42,7 @@ async fn main() -> Result<(), Failure> {
     let estate = Estate::make(&client, "bench", FLEETS).await?;
     let floor_estate = Estate::make(&client, "floor", FLEETS).await?;
 
-    let options = Options { namespace: Some("bench".to_owned()), ..Options::default() };
+    let options = Options { namespaces: ["bench".to_owned()].into(), ..Options::default() };
     let concurrency = options.concurrent_writes;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let controlled = plane.client()?;

@@ -1,9 +1,12 @@
 //! The command line: every command and option, described for `--help`. What they do is in the module
 //! of each command.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 
 use super::completion::contexts;
@@ -26,7 +29,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the controller
-    Controller(ControllerArgs),
+    Controller(Box<ControllerArgs>),
     /// A command of this shell.
     #[command(flatten)]
     Once(Box<Once>),
@@ -79,9 +82,118 @@ pub struct ControllerArgs {
     /// Which cluster.
     #[command(flatten)]
     pub connection: Connection,
-    /// Look after this namespace alone; default: all
-    #[arg(short, long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
+    /// Look after this namespace alone; may be given several times; default: all
+    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
+    pub namespaces: Vec<String>,
+    /// Whether it is one of several.
+    #[command(flatten)]
+    pub election: ElectionArgs,
+    /// How it is observed.
+    #[command(flatten)]
+    pub observed: ObservedArgs,
+}
+
+/// Options of `controller` for those who observe it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Observing it")]
+pub struct ObservedArgs {
+    /// Serve /livez, /readyz and /metrics there, as 127.0.0.1:8080, or :8080 for every address;
+    /// default: nowhere
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = listen_address)]
+    pub listen: Option<SocketAddr>,
+    /// How the log, on standard error, is written
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// Which lines are logged: a level, as debug, or filters, as info,kube=debug; default:
+    /// $RUST_LOG, else info,kube=warn
+    #[arg(long, value_name = "FILTER")]
+    pub log_level: Option<String>,
+    /// Where each client's change is told, as a line of JSON: stdout, off, or a file, which is
+    /// appended to and opened anew at SIGHUP
+    #[arg(long, value_name = "WHERE", default_value = "off", value_parser = audit_to)]
+    pub audit: AuditTo,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For a person
+    #[default]
+    Text,
+    /// For machines: a line of JSON each
+    Json,
+}
+
+/// Where the audit stream goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AuditTo {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// Standard output.
+    Stdout,
+    /// To the end of a file.
+    File(PathBuf),
+}
+
+/// An address with its port; without an address all of this machine's.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
+    whole.parse().map_err(|_| {
+        "write an IP address and a port, as 127.0.0.1:8080 or [::1]:8080, or the port alone, as :8080"
+            .to_owned()
+    })
+}
+
+/// Never fails: what is no word is a file.
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn audit_to(text: &str) -> Result<AuditTo, String> {
+    Ok(match text {
+        "off" => AuditTo::Off,
+        "stdout" | "-" => AuditTo::Stdout,
+        file => AuditTo::File(file.into()),
+    })
+}
+
+/// Options of `controller` where several replicas run.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several replicas")]
+pub struct ElectionArgs {
+    /// Several replicas run: one leads, the others stand by
+    #[arg(
+        long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_value_t = false, default_missing_value = "true", action = ArgAction::Set,
+    )]
+    pub leader_elect: bool,
+    /// The name of the Lease that they share; default: clientfleet
+    #[arg(long, value_name = "NAME", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]
+    pub lease_name: Option<String>,
+    /// Its namespace; default: the pod's own, or the context's
+    #[arg(long, value_name = "NAMESPACE", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]
+    pub lease_namespace: Option<String>,
+    /// What this replica is called in it; default: the host name and a random suffix
+    #[arg(long, value_name = "NAME", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]
+    pub identity: Option<String>,
+    /// So long after its last renewal another may take it; default: 15s
+    #[arg(long, value_name = "TIME", requires = "leader_elect", value_parser = seconds)]
+    pub lease_duration: Option<Duration>,
+    /// A leader that could not renew it for so long ends; default: 10s
+    #[arg(long, value_name = "TIME", requires = "leader_elect", value_parser = seconds)]
+    pub renew_deadline: Option<Duration>,
+    /// The pause between two tries to take or renew it; default: 2s
+    #[arg(long, value_name = "TIME", requires = "leader_elect", value_parser = seconds)]
+    pub retry_period: Option<Duration>,
+}
+
+/// A length of time: seconds, or with a unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let parsed = text.parse::<jiff::SignedDuration>().ok();
+    parsed
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "write seconds, or a number with its unit, as 15s or 500ms".to_owned())
 }
 
 /// How a result is printed.

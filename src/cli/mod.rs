@@ -29,7 +29,9 @@ use std::process::ExitCode;
 use crate::api;
 use crate::values::{Timestamp, Zone};
 
-pub use self::arguments::{Command, ControllerArgs, Once};
+pub use self::arguments::{
+    AuditTo, Command, ControllerArgs, ElectionArgs, LogFormat, ObservedArgs, Once,
+};
 pub(crate) use self::arguments::{Output, instant};
 use self::terminal::times::Reader;
 
@@ -87,7 +89,14 @@ impl Surroundings {
     fn find(now: Option<Timestamp>) -> Self {
         // The one place of this shell that reads the clock.
         let now = now.unwrap_or_else(|| arguments::whole_seconds(chrono::Utc::now()));
-        Self { now, zone: Reader::system_zone(), in_colour: terminal::is_colour_wanted() }
+        let zone = Reader::system_zone();
+        if let Some(asked) = std::env::var_os("TZ").filter(|tz| zone.is_none() && !tz.is_empty()) {
+            let asked = asked.to_string_lossy();
+            let asked = terminal::table::printable(&asked);
+            let mend = "write an IANA name into it, as Europe/Berlin";
+            terminal::remark(&format!("warning: TZ is {asked}, so times are in UTC: {mend}\n"));
+        }
+        Self { now, zone, in_colour: terminal::is_colour_wanted() }
     }
 
     /// From where the reader looks at instants.

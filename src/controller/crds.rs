@@ -1,6 +1,8 @@
 //! A look at the cluster's custom resource definitions before anything is written: under an older
 //! schema the API server would silently drop fields of the status.
 
+use std::time::{Duration, Instant};
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client, ResourceExt};
 
@@ -41,20 +43,56 @@ fn mend(error: &kube::Error) -> &'static str {
     }
 }
 
-/// Compares the cluster's definitions with the controller's own.
+/// How long an answer is awaited, and how often somebody who waits is told that there is none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Compares the cluster's definitions with the controller's own. Waits for an API server that does not
+/// answer: it may be starting, as the controller is.
 ///
 /// # Errors
-/// When one is missing, older, or cannot be read.
+/// When one is missing, older, or may not be read.
 pub async fn check(client: &Client) -> Result<(), Unfit> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     for own in api::crds() {
         let name = own.name_any();
-        let theirs = definitions.get_opt(&name).await;
-        let theirs = theirs.map_err(|error| Unfit::Unreadable { name: name.clone(), error })?;
+        let theirs = answered(&definitions, &name).await?;
         let theirs = theirs.ok_or(Unfit::Missing(name))?;
         if let Some(older) = api::older_than_own(&theirs) {
             return Err(Unfit::Older(older));
         }
     }
     Ok(())
+}
+
+/// The definition, once somebody has answered to it.
+async fn answered(
+    definitions: &Api<CustomResourceDefinition>,
+    name: &str,
+) -> Result<Option<CustomResourceDefinition>, Unfit> {
+    let mut told = Instant::now();
+    loop {
+        let error = match tokio::time::timeout(PATIENCE, definitions.get_opt(name)).await {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(error)) if may_pass(&error) => with_causes(&error),
+            Ok(Err(error)) => return Err(Unfit::Unreadable { name: name.to_owned(), error }),
+            Err(_) => format!("no answer within {PATIENCE:?}"),
+        };
+        if told.elapsed() >= PATIENCE {
+            tracing::warn!(error, "waiting for the API server");
+            told = Instant::now();
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether it is worth asking again: nobody has answered, or nobody who could know.
+fn may_pass(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 408 | 429 | 500..),
+        kube::Error::Service(_) | kube::Error::HyperError(_) => true,
+        _ => false,
+    }
 }

@@ -2,34 +2,53 @@
 //! that says so has been written.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
 
+use super::lease::leadership::Leadership;
+use super::lease::moment::Moment;
+use super::metrics::{Metrics, Published};
+use super::pipeline::Surroundings;
 use super::writing::PATIENCE;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Kind, Planned};
 
 /// Publishes events.
-pub struct Announcer(Recorder);
+pub struct Announcer {
+    recorder: Recorder,
+    leadership: Leadership,
+    metrics: Arc<Metrics>,
+}
 
 impl Announcer {
     /// One that publishes as the controller.
     #[must_use]
-    pub fn new(client: Client) -> Self {
-        Self(Recorder::new(client, Reporter::from("clientfleet")))
+    pub fn new(around: &Surroundings) -> Self {
+        let Surroundings { client, leadership, metrics, .. } = around.clone();
+        Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), leadership, metrics }
     }
 
     /// An event that cannot be published is worth a line in the log, not a retry: the status is what
     /// counts, and it is written.
     async fn publish(&self, event: &Event, about: &ObjectReference) {
-        match tokio::time::timeout(PATIENCE, self.0.publish(event, about)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(reason = event.reason, %error, "the event was not published");
-            }
-            Err(_) => tracing::warn!(reason = event.reason, "nobody has answered to the event"),
+        let Err(error) = self.send(event, about).await else {
+            return self.metrics.published(Published::published);
+        };
+        self.metrics.published(Published::failed);
+        let (namespace, policy) = (about.namespace.as_deref(), about.name.as_deref());
+        tracing::warn!(namespace, policy, reason = event.reason, error, "no event was published");
+    }
+
+    async fn send(&self, event: &Event, about: &ObjectReference) -> Result<(), String> {
+        if !self.leadership.may_write_at(Moment::now()) {
+            return Err("another may lead".to_owned());
+        }
+        match tokio::time::timeout(PATIENCE, self.recorder.publish(event, about)).await {
+            Ok(published) => published.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
         }
     }
 }
@@ -62,14 +81,16 @@ impl Announced for UpgradePolicy {
         let replaced =
             || written.observed.previous.as_ref().map(|previous| Told::of(&previous.kept));
         let before = told.or_else(replaced).unwrap_or_default();
+        let (namespace, policy) = (written.observed.namespace(), written.observed.name());
+        let now = Told::of(&written.status);
+        if let Some(generation) = now.in_force.filter(|_| now.in_force != before.in_force) {
+            let status = &written.status;
+            let (fleets, clients) = (status.matched_fleets, status.matched_clients);
+            tracing::info!(namespace, policy, generation, fleets, clients, "policy in force");
+        }
         for change in changes(before, &written.status) {
-            let name = written.observed.name();
-            tracing::info!(
-                policy = name,
-                namespace = written.observed.namespace(),
-                "{}",
-                change.note
-            );
+            let reason = change.reason;
+            tracing::info!(namespace, policy, reason, note = change.note, "policy changed");
             let event = Event {
                 type_: change.kind,
                 reason: change.reason.to_owned(),
@@ -79,7 +100,7 @@ impl Announced for UpgradePolicy {
             };
             announcer.publish(&event, &written.observed.object_ref(&())).await;
         }
-        Told::of(&written.status)
+        now
     }
 }
 
@@ -89,6 +110,8 @@ pub struct Told {
     open: bool,
     complete: bool,
     invalid: bool,
+    /// The generation that all its fleets carry out.
+    in_force: Option<i64>,
 }
 
 impl Told {
@@ -97,6 +120,7 @@ impl Told {
             open: matches!(status.distribution_state.as_deref(), Some("Open" | "Mixed")),
             complete: find(status, "Complete", "True").is_some(),
             invalid: invalid(status).is_some(),
+            in_force: find(status, "Ready", "True").and(status.observed_generation),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Notes of what the watches have touched, kept until the planning loop takes them: a burst of
-//! changes to one object is one note.
+//! changes to one object is one note, and a standby's of months are no more than that.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,14 +60,19 @@ impl Notes {
     /// Notes that an object has changed or gone.
     pub fn object(&self, which: Which, key: Key) {
         self.note(|state| {
-            state.changes(which).objects.insert(key);
+            let changes = state.changes(which);
+            // It will be looked at in any case; where nobody looks for months, notes of what is long
+            // gone must not pile up.
+            if !changes.relisted {
+                changes.objects.insert(key);
+            }
         });
     }
 
     /// Notes that a store was filled anew.
     pub fn relisted(&self, which: Which) {
         self.note(|state| {
-            state.changes(which).relisted = true;
+            *state.changes(which) = Changes { objects: BTreeSet::new(), relisted: true };
             match which {
                 Which::Fleets => state.fleets_listed = true,
                 Which::Policies => state.policies_listed = true,

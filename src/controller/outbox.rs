@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use kube::runtime::reflector::ObjectRef;
 
 use super::events::Announced;
+use super::metrics::{Backlog, Backlogged};
 use super::notes::Key;
 use crate::plan::observed::Digest;
 use crate::plan::{Kind, Observed, Planned};
@@ -27,9 +29,15 @@ pub struct Outbox<K: Announced> {
 #[derive(Debug)]
 struct Entry<K: Announced> {
     uid: Option<String>,
+    /// The version that the store was seen to show last.
+    shown: Option<String>,
     /// What is to be written; `None` when nothing is.
     pending: Option<Planned<K>>,
-    last_write: Option<LastWrite>,
+    /// Since when something is.
+    since: Option<Instant>,
+    last_write: Option<LastWrite<K>>,
+    /// Tries of which nobody knows whether the API server has taken them, on the same version.
+    doubtful: Vec<Attempt<K>>,
     /// Failed tries in a row, for the back-off.
     failures: u32,
     /// What was announced last: the store may not show yet the status that said so.
@@ -38,22 +46,47 @@ struct Entry<K: Announced> {
 
 /// An own write that the store may not show yet.
 #[derive(Clone, Debug)]
-struct LastWrite {
+struct LastWrite<K: Kind> {
     /// The version that the store shows until the watch has told of the write.
     base: Option<String>,
     /// The version that the write made.
     written: Option<String>,
     digest: Digest,
+    /// What it said, until the store shows it.
+    said: Option<Arc<K::Previous>>,
 }
 
 /// A status to write, and the version that it must replace.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Letter<K: Kind> {
     /// The object with its planned status.
     pub planned: Planned<K>,
     /// The version that is to be replaced.
     pub resource_version: Option<String>,
+    /// What that version says, where it is an own write that the store does not show yet.
+    own: Option<Arc<K::Previous>>,
 }
+
+impl<K: Kind> Letter<K> {
+    /// The status that is to be replaced.
+    #[must_use]
+    pub fn replaces(&self) -> Option<&K::Previous> {
+        let shown = || Some(&self.planned.observed.previous.as_ref()?.kept);
+        self.own.as_deref().or_else(shown)
+    }
+}
+
+/// A try to write.
+#[derive(Clone, Debug)]
+pub struct Attempt<K: Kind> {
+    /// What was to be written.
+    pub letter: Letter<K>,
+    /// The status that was sent: the planned one, or less of it.
+    pub status: Arc<K::Status>,
+}
+
+/// Of more tries in a row that nobody has answered the first are forgotten.
+const MOST_DOUBTS: usize = 4;
 
 impl<K: Announced> Outbox<K> {
     /// An empty outbox, and the queue of those that have something to write.
@@ -77,7 +110,7 @@ impl<K: Announced> Outbox<K> {
             *entry = Entry::of(planned);
         }
         if entry.is_done(planned) {
-            entry.pending = None;
+            entry.settle();
             return false;
         }
         let version = &planned.observed.metadata.resource_version;
@@ -88,10 +121,17 @@ impl<K: Announced> Outbox<K> {
         if is_waiting {
             return false;
         }
-        entry.pending = Some(planned.clone());
+        let mut planned = planned.clone();
+        if let Some(before) = entry.pending.take() {
+            // It is written for these causes too.
+            planned.occasion.causes.extend(before.occasion.causes);
+        }
+        let reference = ObjectRef::from_obj(&*planned.observed);
+        entry.pending = Some(planned);
+        entry.since.get_or_insert_with(Instant::now);
         entry.failures = 0;
         // The queue ends only when the controller stops.
-        let _ = self.queue.unbounded_send(ObjectRef::from_obj(&*planned.observed));
+        let _ = self.queue.unbounded_send(reference);
         true
     }
 
@@ -107,22 +147,67 @@ impl<K: Announced> Outbox<K> {
         let shown = &planned.observed.metadata.resource_version;
         let own = entry.last_write.as_ref().filter(|last| last.base == *shown);
         let resource_version = own.map_or(shown, |last| &last.written).clone();
-        Some(Letter { planned, resource_version })
+        let own = own.and_then(|last| last.said.clone());
+        Some(Letter { planned, resource_version, own })
     }
 
     /// Notes that a status was written, and which version that made.
-    pub fn written(&self, planned: &Planned<K>, made: Option<String>) {
+    pub fn written(&self, attempt: &Attempt<K>, made: Option<String>) {
+        let planned = &attempt.letter.planned;
+        let said = Arc::new(K::Previous::from(K::Status::clone(&attempt.status)));
         let mut entries = self.entries();
         let Some(entry) = entries.get_mut(&planned.observed.key()) else { return };
         entry.failures = 0;
+        entry.doubtful.clear();
+        // Else the watch was faster than the answer, and the store has it all.
+        let base = &planned.observed.metadata.resource_version;
+        let is_shown = entry.shown.is_none() || entry.shown == *base;
         entry.last_write = Some(LastWrite {
             base: planned.observed.metadata.resource_version.clone(),
             written: made,
             digest: planned.digest,
+            said: Some(said).filter(|_| is_shown),
         });
         if entry.pending.as_ref().is_some_and(|pending| pending.digest == planned.digest) {
-            entry.pending = None;
+            entry.settle();
         }
+    }
+
+    /// Notes that nobody knows whether the API server has taken a status: the watch will tell.
+    pub fn doubt(&self, attempt: &Attempt<K>) {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(&attempt.letter.planned.observed.key()) else { return };
+        let digest = Digest::of(&*attempt.status);
+        entry.doubtful.retain(|doubted| Digest::of(&*doubted.status) != digest);
+        if entry.doubtful.len() == MOST_DOUBTS {
+            entry.doubtful.remove(0);
+        }
+        entry.doubtful.push(attempt.clone());
+    }
+
+    /// Takes note of what the store shows of an object now. Returns the try that has turned out to
+    /// be written after all, if that is what it shows.
+    pub fn seen(&self, observed: &Observed<K>) -> Option<Attempt<K>> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&observed.key())?;
+        let shown = &observed.metadata.resource_version;
+        entry.shown.clone_from(shown);
+        if let Some(last) = entry.last_write.as_mut().filter(|last| last.base != *shown) {
+            last.said = None;
+        }
+        let is_older = |attempt: &Attempt<K>| {
+            let base = &attempt.letter.planned.observed.metadata.resource_version;
+            *shown == attempt.letter.resource_version || shown == base
+        };
+        let judged: Vec<Attempt<K>> =
+            entry.doubtful.extract_if(.., |attempt| !is_older(attempt)).collect();
+        let mut judged = judged.into_iter();
+        let written = judged.find(|attempt| observed.says(Digest::of(&*attempt.status)))?;
+        let digest = written.letter.planned.digest;
+        if entry.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
+            entry.settle();
+        }
+        Some(written)
     }
 
     /// Notes that a status cannot be written to the version that the store shows: what is to be
@@ -136,7 +221,7 @@ impl<K: Announced> Outbox<K> {
             .as_ref()
             .is_some_and(|pending| Arc::ptr_eq(&pending.observed, &planned.observed))
         {
-            entry.pending = None;
+            entry.settle();
         }
     }
 
@@ -176,7 +261,22 @@ impl<K: Announced> Outbox<K> {
 impl<K: Announced> Entry<K> {
     fn of(planned: &Planned<K>) -> Self {
         let uid = planned.observed.metadata.uid.clone();
-        Self { uid, pending: None, last_write: None, failures: 0, told: None }
+        Self {
+            uid,
+            shown: None,
+            pending: None,
+            since: None,
+            last_write: None,
+            doubtful: Vec::new(),
+            failures: 0,
+            told: None,
+        }
+    }
+
+    /// Nothing is to be written any more.
+    fn settle(&mut self) {
+        self.pending = None;
+        self.since = None;
     }
 
     /// Whether the cluster says what is planned, as far as the store shows it, or will once the watch
@@ -187,5 +287,16 @@ impl<K: Announced> Entry<K> {
             Some(last) => last.digest == planned.digest,
             None => planned.is_settled(),
         }
+    }
+}
+
+impl<K: Announced> Backlogged for Outbox<K> {
+    fn backlog(&self) -> Backlog {
+        let entries = self.entries();
+        let waiting = entries.values().filter_map(|entry| entry.since);
+        waiting.fold(Backlog::default(), |backlog, since| Backlog {
+            depth: backlog.depth + 1,
+            oldest: backlog.oldest.max(since.elapsed()),
+        })
     }
 }

@@ -3,16 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::runtime::reflector::{ObjectRef, Store};
 
+use super::audit::{Accepted, Audited, Auditor};
 use super::clock::Clock;
 use super::events::Announced;
+use super::lease::leadership::Leadership;
+use super::metrics::Metrics;
 use super::notes::{Changes, Key, Notes};
 use super::outbox::Outbox;
+use super::pulse::Pulse;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::plan::{Observed, ObservedFleet, ObservedPolicy, Planned, Planner};
+use crate::values::Timestamp;
 
 /// A burst of notes is awaited for so long: one `kubectl apply` of a folder is one plan.
 const BURST: Duration = Duration::from_millis(1);
@@ -23,6 +28,8 @@ pub struct Loop {
     pub notes: Arc<Notes>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Whether this process leads: before it does nothing is planned.
+    pub leadership: Leadership,
     /// The fleets as the cluster holds them.
     pub fleets: Store<ObservedFleet>,
     /// The policies as the cluster holds them.
@@ -31,37 +38,62 @@ pub struct Loop {
     pub fleet_outbox: Arc<Outbox<ClientFleet>>,
     /// Where policy statuses go.
     pub policy_outbox: Arc<Outbox<UpgradePolicy>>,
+    /// Told of writes that turn out to have been taken.
+    pub auditor: Arc<Auditor>,
+    /// Told of each pass.
+    pub metrics: Arc<Metrics>,
+    /// Told that the loop goes on.
+    pub pulse: Arc<Pulse>,
 }
 
 type Planners = BTreeMap<String, Planner>;
 
 impl Loop {
-    /// Plans until the task is dropped.
+    /// Plans until the task is dropped, from when this process leads: the stores are filled by then,
+    /// and of their first listing there is a note.
     pub async fn run(self) {
+        self.leadership.won().await;
         let mut planners = Planners::new();
         let mut now = self.clock.now();
         loop {
             let until = planners.values().filter_map(Planner::holds_until).min();
+            self.pulse.beat();
             tokio::select! {
                 () = self.notes.something() => tokio::time::sleep(BURST).await,
                 () = self.clock.look_again(now, until) => {}
             }
             let touched = self.notes.take();
-            observe(&mut planners, &self.fleets, &self.fleet_outbox, touched.fleets);
-            observe(&mut planners, &self.policies, &self.policy_outbox, touched.policies);
+            let (fleets, policies) = (touched.fleets, touched.policies);
+            observe(&mut planners, &self.fleets, &self.fleet_outbox, fleets, &self.auditor);
+            observe(&mut planners, &self.policies, &self.policy_outbox, policies, &self.auditor);
             now = self.clock.now();
             for (namespace, planner) in planners.iter_mut().filter(|(_, p)| p.is_due(now)) {
-                let decisions = planner.decisions();
-                let pass = planner.plan(now);
-                let writes = post(&self.fleet_outbox, &pass.fleets)
-                    + post(&self.policy_outbox, &pass.policies);
-                let decisions = planner.decisions() - decisions;
-                tracing::debug!(namespace, decisions, writes, until = ?pass.until, "planned");
+                self.pulse.beat();
+                self.plan(namespace, planner, now);
                 // Between two namespaces the writes of the first may start.
                 tokio::task::yield_now().await;
             }
-            planners.retain(|_, planner| !planner.is_empty());
+            planners.retain(|namespace, planner| {
+                if planner.is_empty() {
+                    self.metrics.forget(namespace);
+                }
+                !planner.is_empty()
+            });
         }
+    }
+
+    /// Plans a namespace and posts what is to be written.
+    fn plan(&self, namespace: &str, planner: &mut Planner, now: Timestamp) {
+        let begun = Instant::now();
+        let decisions = planner.decisions();
+        let pass = planner.plan(now);
+        let writes =
+            post(&self.fleet_outbox, &pass.fleets) + post(&self.policy_outbox, &pass.policies);
+        let decisions = planner.decisions() - decisions;
+        let took = begun.elapsed();
+        self.metrics.planned(namespace, planner.census(), &pass, decisions, took);
+        let until = pass.until.map(tracing::field::display);
+        tracing::debug!(namespace, decisions, writes, until, ?took, "planned");
     }
 }
 
@@ -76,6 +108,7 @@ fn observe<K: Plannable>(
     store: &Store<Observed<K>>,
     outbox: &Outbox<K>,
     changes: Changes,
+    auditor: &Auditor,
 ) {
     let mut keys: BTreeSet<Key> = changes.objects;
     if changes.relisted {
@@ -88,6 +121,10 @@ fn observe<K: Plannable>(
         let reference = ObjectRef::new(&key.1).within(&key.0);
         let planner = planners.entry(key.0.clone()).or_default();
         if let Some(object) = store.get(&reference) {
+            if let Some(attempt) = outbox.seen(&object) {
+                let made = object.metadata.resource_version.as_deref();
+                K::tell(auditor, &Accepted::of(&attempt, made));
+            }
             K::observe(planner, object);
         } else {
             K::forget(planner, &key.1);
@@ -97,7 +134,7 @@ fn observe<K: Plannable>(
 }
 
 /// A kind that a [`Planner`] takes note of.
-trait Plannable: Announced {
+trait Plannable: Announced + Audited {
     fn observe(planner: &mut Planner, object: Arc<Observed<Self>>);
     fn forget(planner: &mut Planner, name: &str);
     fn names(planner: &Planner) -> Vec<String>;

@@ -9,6 +9,8 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{reflector, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 
+use super::health::Health;
+use super::metrics::Metrics;
 use super::notes::{Notes, Which};
 use super::writing::PATIENCE;
 use crate::plan::{Kind, Observed};
@@ -27,28 +29,47 @@ impl Watched for crate::api::UpgradePolicy {
     const WHICH: Which = Which::Policies;
 }
 
+/// Whom a watch tells.
+pub struct Told {
+    /// What was touched.
+    pub notes: Arc<Notes>,
+    /// That a store is filled.
+    pub health: Health,
+    /// Of interruptions.
+    pub metrics: Arc<Metrics>,
+}
+
 /// Watches until the task is dropped. An interrupted watch is taken up again after a back-off; until
 /// then the store stays as it was, and consumers tell by `nextTransitionTime` that an offer has run
 /// out.
 pub async fn watch<K: Watched>(
     api: Api<Observed<K>>,
     store: Writer<Observed<K>>,
-    notes: Arc<Notes>,
+    Told { notes, health, metrics }: Told,
 ) {
     let config = watcher::Config::default();
     let streams = streams_lists(&api).await;
     let config = if streams { config.streaming_lists() } else { config };
     let events = watcher(api, config).default_backoff();
     let mut events = std::pin::pin!(reflector(store, events));
+    let mut is_filled = false;
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Apply(object) | Event::Delete(object)) => {
                 notes.object(K::WHICH, object.key());
             }
             // A relist tells what is there, not what has gone meanwhile.
-            Ok(Event::InitDone) => notes.relisted(K::WHICH),
+            Ok(Event::InitDone) => {
+                notes.relisted(K::WHICH);
+                if !std::mem::replace(&mut is_filled, true) && health.store_filled() {
+                    tracing::info!("stores are filled");
+                }
+            }
             Ok(Event::Init | Event::InitApply(_)) => {}
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted"),
+            Err(error) => {
+                metrics.interrupted(&K::kind(&()));
+                tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted");
+            }
         }
     }
 }

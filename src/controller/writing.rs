@@ -4,7 +4,7 @@
 //! one: half the work of a full object for both sides.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -16,10 +16,16 @@ use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
+use super::audit::{Accepted, Audited, Auditor};
 use super::clock::Clock;
 use super::events::{Announced, Announcer};
-use super::outbox::{Letter, Outbox, Queue};
+use super::lease::leadership::Leadership;
+use super::lease::moment::Moment;
+use super::metrics::{Metrics, Outcome};
+use super::outbox::{Attempt, Letter, Outbox, Queue};
+use super::pipeline::Surroundings;
 use crate::plan::{Kind, Observed, Planned};
 
 /// The wait after a first failed try; it doubles up to [`LONGEST_WAIT`].
@@ -32,7 +38,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kind whose status the controller writes.
-pub trait Written: Kind + Announced {
+pub trait Written: Kind + Announced + Audited {
     /// What is written where the API server finds the object with its whole status too large;
     /// `None` where nothing can be left out.
     fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status>;
@@ -60,6 +66,9 @@ pub enum WriteError {
     /// Nobody has answered. Whether it is written, the next try tells: as a conflict.
     #[error("no answer within {0:?}")]
     Unanswered(Duration),
+    /// This process does not lead, or cannot be sure any more that it does.
+    #[error("this process does not lead any more")]
+    Unseated,
     /// The request could not be made.
     #[error("the status cannot be sent: {0}")]
     Unsendable(String),
@@ -69,35 +78,55 @@ pub enum WriteError {
 pub struct Writer<K: Announced> {
     client: Client,
     clock: Arc<dyn Clock>,
+    leadership: Leadership,
     outbox: Arc<Outbox<K>>,
+    permits: Arc<Semaphore>,
     announcer: Announcer,
+    auditor: Arc<Auditor>,
+    metrics: Arc<Metrics>,
 }
 
 impl<K: Written> Writer<K> {
-    /// A writer that empties `outbox`.
+    /// A writer that empties `outbox`; `permits` are of all writers of its kind.
     #[must_use]
-    pub fn new(client: Client, clock: Arc<dyn Clock>, outbox: Arc<Outbox<K>>) -> Self {
-        let announcer = Announcer::new(client.clone());
-        Self { client, clock, outbox, announcer }
+    pub fn new(around: &Surroundings, outbox: Arc<Outbox<K>>, permits: Arc<Semaphore>) -> Self {
+        let Surroundings { client, clock, leadership, auditor, metrics, .. } = around.clone();
+        let announcer = Announcer::new(around);
+        Self { client, clock, leadership, outbox, permits, announcer, auditor, metrics }
     }
 
     /// Writes what is planned for one object, if anything still is.
     async fn write(&self, object: &Observed<K>) -> Result<(), WriteError> {
+        // Nobody closes them.
+        let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
-        let planned = &letter.planned;
-        let answer = match self.put(&letter, &planned.status).await {
-            Err(error) if is_too_large(&error) => match K::shortened(planned, self.clock.now()) {
-                Some(status) => {
-                    tracing::warn!(object = %object.display_name(), %error, "the object is too large");
-                    self.put(&letter, &status).await
-                }
-                None => Err(error),
-            },
-            answer => answer,
-        };
+        let mut attempt = Attempt { status: Arc::clone(&letter.planned.status), letter };
+        let mut answer = self.put(&attempt).await;
+        if let Err(error) = &answer
+            && is_too_large(error)
+            && let Some(status) = K::shortened(&attempt.letter.planned, self.clock.now())
+        {
+            tracing::warn!(object = %object.display_name(), %error, "the object is too large");
+            attempt.status = Arc::new(status);
+            answer = self.put(&attempt).await;
+        }
+        drop(permit);
+        self.settle(object, &attempt, answer).await
+    }
+
+    /// Takes note of what has become of a try.
+    async fn settle(
+        &self,
+        object: &Observed<K>,
+        attempt: &Attempt<K>,
+        answer: Result<ObjectMeta, WriteError>,
+    ) -> Result<(), WriteError> {
+        let planned = &attempt.letter.planned;
         match answer {
             Ok(metadata) => {
-                self.outbox.written(planned, metadata.resource_version);
+                let made = metadata.resource_version;
+                K::tell(&self.auditor, &Accepted::of(attempt, made.as_deref()));
+                self.outbox.written(attempt, made);
                 let key = object.key();
                 let told = K::announce(&self.announcer, planned, self.outbox.told(&key)).await;
                 self.outbox.note_told(&key, told);
@@ -111,11 +140,25 @@ impl<K: Written> Writer<K> {
                 self.outbox.overtaken(planned);
                 Ok(())
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                if matches!(Outcome::from(&error), Outcome::unanswered | Outcome::error) {
+                    self.outbox.doubt(attempt);
+                }
+                Err(error)
+            }
         }
     }
 
-    async fn put(&self, letter: &Letter<K>, status: &K::Status) -> Result<ObjectMeta, WriteError> {
+    /// Sends a status, and counts what becomes of it.
+    async fn put(&self, attempt: &Attempt<K>) -> Result<ObjectMeta, WriteError> {
+        let begun = Instant::now();
+        let answer = self.send(&attempt.letter, &attempt.status).await;
+        let outcome = answer.as_ref().map_or_else(Outcome::from, |_| Outcome::written);
+        self.metrics.wrote(&K::kind(&()), outcome, begun.elapsed());
+        answer
+    }
+
+    async fn send(&self, letter: &Letter<K>, status: &K::Status) -> Result<ObjectMeta, WriteError> {
         let object = &letter.planned.observed;
         let (namespace, name) = object.key();
         let body = Body {
@@ -138,6 +181,10 @@ impl<K: Written> Writer<K> {
             .header(CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| unsendable(&error))?;
+        // As late as can be: a process that was stopped goes on anywhere.
+        if !self.leadership.may_write_at(Moment::now()) {
+            return Err(WriteError::Unseated);
+        }
         let answer = self.client.request::<PartialObjectMeta<K>>(request);
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(answer) => Ok(answer?.metadata),
@@ -151,6 +198,22 @@ impl<K: Written> Writer<K> {
             FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_WAIT);
         tracing::warn!(object = %object.display_name(), %error, ?wait, "the status was not written");
         Action::requeue(wait)
+    }
+}
+
+impl From<&WriteError> for Outcome {
+    fn from(error: &WriteError) -> Self {
+        match error {
+            WriteError::Refused(kube::Error::Api(status)) => match status.code {
+                404 | 409 => Self::conflict,
+                // A gateway's, or the API server's own while it waits for etcd.
+                504 => Self::unanswered,
+                _ => Self::refused,
+            },
+            WriteError::Unanswered(_) => Self::unanswered,
+            WriteError::Unseated => Self::unseated,
+            WriteError::Refused(_) | WriteError::Unsendable(_) => Self::error,
+        }
     }
 }
 

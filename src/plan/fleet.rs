@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use super::conditions::Conditions;
 use super::facts::{Facts, Package, ZoneFact, given};
-use super::observed::{ObservedFleet, PreviousRow, PreviousRows};
+use super::observed::ObservedFleet;
 use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::policy::{Policy, unknown_zone};
+use super::previous::{PreviousRow, PreviousRows};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
 use super::tally::Tally;
@@ -254,10 +255,11 @@ pub(super) fn decide_client<'a>(
 impl Decided<'_> {
     /// The client's entry in the status.
     pub(super) fn row(&self, before: Option<&PreviousRow>, at: Timestamp) -> ClientStatus {
-        let state = self.rule.state.as_str();
+        let state = self.rule.state;
         let target = self.terms.and_then(|terms| terms.target);
         let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
-        let since = before.filter(|before| before.state == state).and_then(|before| before.since);
+        let since =
+            before.filter(|before| before.state == Some(state)).and_then(|before| before.since);
         ClientStatus {
             name: self.facts.client.name.clone(),
             computer: self.facts.reported(|r| r.computer.as_ref()).cloned(),
@@ -265,7 +267,7 @@ impl Decided<'_> {
             version: self.facts.version.as_ref().map(|version| version.text.clone()),
             staged_version: self.facts.staged.as_ref().map(|version| version.text.clone()),
             target_version: target.map(|target| target.version.text.clone()),
-            state: state.into(),
+            state: state.as_str().into(),
             reason: self.rule.reason.as_str().into(),
             policy: self.terms.map(|terms| terms.policy.name.clone()),
             last_transition_time: Some(since.unwrap_or(at)),
@@ -281,7 +283,7 @@ impl Decided<'_> {
         let Some((terms, target)) = offered.and_then(|terms| Some((terms, terms.target?))) else {
             return last.cloned();
         };
-        let was_offered = before.is_some_and(|before| before.state == State::Distributing.as_str());
+        let was_offered = before.is_some_and(|before| before.state == Some(State::Distributing));
         let is_last = |last: &LastOffer| {
             last.policy == terms.policy.name
                 && Spelled::new(last.version.clone()).is_same_as(target.version)

@@ -9,6 +9,7 @@
 //! [`fleet`] writes its entry and adds it to each policy's [`tally`], from which [`governance`] makes
 //! the policy's status. [`planner`] keeps all of it up to date.
 
+pub mod changes;
 pub mod conditions;
 pub mod difference;
 pub mod evidence;
@@ -18,9 +19,11 @@ pub mod fleet;
 pub mod governance;
 pub mod live;
 pub mod observed;
+pub mod occasion;
 pub mod outlook;
 pub mod planner;
 pub mod policy;
+pub mod previous;
 pub mod rules;
 pub mod scope;
 pub mod settings;
@@ -34,7 +37,7 @@ use std::sync::Arc;
 
 pub use live::{Kind, Live};
 pub use observed::{Observed, ObservedFleet, ObservedPolicy};
-pub use planner::{Pass, Planned, Planner};
+pub use planner::{Census, Pass, Planned, Planner};
 pub use state::{Reason, State};
 
 use crate::api::Text;

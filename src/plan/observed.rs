@@ -1,8 +1,6 @@
 //! An object as planning keeps it: its spec whole, of its status what planning again needs. Knows the
 //! API types, not what follows from them.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -10,10 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 
 use super::live::{Kind, Live, resource_of_its_kind};
-use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus, LastOffer};
+use super::previous::PreviousFleet;
+use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
-use crate::api::{Condition, Text};
-use crate::values::Timestamp;
 
 /// An object with its spec, or why that cannot be read.
 #[derive(Clone, Debug)]
@@ -116,6 +113,13 @@ impl<K: Kind> Observed<K> {
         Self { previous: Some(Previous::of(status)), ..self.clone() }
     }
 
+    /// Whether it is the same object with the same spec.
+    #[must_use]
+    pub fn has_same_spec_as(&self, other: &Self) -> bool {
+        let identity = |o: &Self| (o.metadata.uid.clone(), o.metadata.generation, o.spec.is_ok());
+        identity(self) == identity(other)
+    }
+
     /// Whether everything but the status and what the API server counts is the same: then a plan
     /// made from the one holds for the other.
     #[must_use]
@@ -138,75 +142,6 @@ impl<'de, K: Kind> Deserialize<'de> for Observed<K> {
 impl<K: Kind> From<Live<K>> for Observed<K> {
     fn from(Live { metadata, spec, status }: Live<K>) -> Self {
         Self { metadata, spec, previous: status.map(Previous::of) }
-    }
-}
-
-/// What is kept of a fleet's status: rows take the more memory the more of them are kept whole, and
-/// a plan needs only since when a client is in its state and what it was offered last.
-#[derive(Clone, Debug)]
-pub struct PreviousFleet {
-    /// The generation it was computed from.
-    pub observed_generation: Option<i64>,
-    /// Its conditions, for the time of their last change.
-    pub conditions: Vec<Condition>,
-    rows: Box<[PreviousRow]>,
-}
-
-/// What is kept of one client's entry.
-#[derive(Clone, Debug)]
-pub struct PreviousRow {
-    name: Text,
-    /// Its state then.
-    pub state: Cow<'static, str>,
-    /// Since when.
-    pub since: Option<Timestamp>,
-    /// Its last offer.
-    pub offer: Option<Box<LastOffer>>,
-}
-
-impl PreviousFleet {
-    /// Its entries by name. Rows keep the order of the spec, so that the entry is found at
-    /// `index` unless clients have come or gone.
-    #[must_use]
-    pub fn lookup(&self) -> PreviousRows<'_> {
-        PreviousRows { rows: &self.rows, by_name: None }
-    }
-}
-
-/// Finds previous entries; builds an index only when the order has changed.
-#[derive(Debug)]
-pub struct PreviousRows<'a> {
-    rows: &'a [PreviousRow],
-    by_name: Option<BTreeMap<&'a str, usize>>,
-}
-
-impl<'a> PreviousRows<'a> {
-    /// The entry of client `name`, which stands at `index` in the spec.
-    pub fn find(&mut self, index: usize, name: &str) -> Option<&'a PreviousRow> {
-        if let Some(row) = self.rows.get(index).filter(|row| row.name.as_str() == name) {
-            return Some(row);
-        }
-        let rows = self.rows;
-        let by_name = self.by_name.get_or_insert_with(|| {
-            rows.iter().enumerate().map(|(index, row)| (row.name.as_str(), index)).collect()
-        });
-        by_name.get(name).map(|&index| &rows[index])
-    }
-}
-
-impl From<ClientFleetStatus> for PreviousFleet {
-    fn from(status: ClientFleetStatus) -> Self {
-        let rows = status.clients.unwrap_or_default().into_iter().map(|row| PreviousRow {
-            name: row.name,
-            state: row.state,
-            since: row.last_transition_time,
-            offer: row.last_offer,
-        });
-        Self {
-            observed_generation: status.observed_generation,
-            conditions: status.conditions,
-            rows: rows.collect(),
-        }
     }
 }
 

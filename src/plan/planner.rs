@@ -6,13 +6,14 @@
 //! until which its plan held. Policies are summed up again from what the fleets add to them. Planning
 //! everything anew is the same with everything touched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fleet::plan_fleet;
 use super::governance::{PolicyPlan, Share, plan_policy};
 use super::live::Kind;
 use super::observed::{Digest, Observed, ObservedFleet, ObservedPolicy};
+use super::occasion::{Cause, Edition, Editions, Occasion};
 use super::outlook::earlier;
 use super::policy::Policy;
 use super::scope::Scope;
@@ -42,12 +43,11 @@ struct Fleet {
     observed: Arc<ObservedFleet>,
     /// `None` until it is planned, and again once something has touched it.
     plan: Option<Kept>,
+    /// Why it is to be planned.
+    causes: BTreeSet<Cause>,
     /// The policies that its stored status was seen to carry out, by name.
-    carries_out: BTreeMap<Text, Edition>,
+    carries_out: Editions,
 }
-
-/// What tells one spec of a policy from all others: its object and its generation.
-type Edition = (Option<String>, i64);
 
 fn edition(policy: &Policy) -> Edition {
     (policy.uid.clone(), policy.generation)
@@ -55,7 +55,17 @@ fn edition(policy: &Policy) -> Edition {
 
 impl Fleet {
     fn new(observed: Arc<ObservedFleet>) -> Self {
-        Self { observed, plan: None, carries_out: BTreeMap::new() }
+        let causes = BTreeSet::from([Cause::Seen]);
+        Self { observed, plan: None, causes, carries_out: Editions::default() }
+    }
+
+    /// Has it planned again.
+    fn touch(&mut self, cause: Cause) {
+        self.plan = None;
+        // What is seen for the first time has changed in every way.
+        if !self.causes.contains(&Cause::Seen) {
+            self.causes.insert(cause);
+        }
     }
 
     /// What it brings to a policy in whose scope it is.
@@ -71,7 +81,7 @@ impl Fleet {
     /// is being written, and a policy would never be in force.
     fn note_what_it_carries_out(&mut self) {
         if let Some(plan) = self.plan.as_ref().filter(|plan| self.observed.says(plan.status)) {
-            self.carries_out.clone_from(&plan.editions);
+            self.carries_out = Arc::clone(&plan.editions);
         }
     }
 }
@@ -82,9 +92,13 @@ struct Kept {
     status: Digest,
     tallies: BTreeMap<Text, Tally>,
     /// The policies that it was planned under.
-    editions: BTreeMap<Text, Edition>,
+    editions: Editions,
     package: Option<Spelled>,
     holds_until: Option<Timestamp>,
+    /// How many of its clients no policy governs.
+    unmanaged: u32,
+    /// Whether something is wrong with the fleet itself.
+    stalled: bool,
 }
 
 /// An object with the status that it should have.
@@ -96,12 +110,14 @@ pub struct Planned<K: Kind> {
     pub status: Arc<K::Status>,
     /// That status's digest.
     pub digest: Digest,
+    /// When and why it was planned.
+    pub occasion: Occasion,
 }
 
 impl<K: Kind> Planned<K> {
-    fn new(observed: Arc<Observed<K>>, status: K::Status) -> Self {
+    fn new(observed: Arc<Observed<K>>, status: K::Status, occasion: Occasion) -> Self {
         let digest = Digest::of(&status);
-        Self { observed, status: Arc::new(status), digest }
+        Self { observed, status: Arc::new(status), digest, occasion }
     }
 
     /// Whether the stored status says so already, so that no write is owed.
@@ -122,6 +138,19 @@ pub struct Pass {
     pub until: Option<Timestamp>,
 }
 
+/// How many there are of what a namespace's policies do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Fleets.
+    pub fleets: u32,
+    /// Fleets with which something is wrong: unreadable, too large, or with an unknown zone.
+    pub stalled_fleets: u32,
+    /// Fleets whose spec cannot be read.
+    pub unreadable_fleets: u32,
+    /// Clients that no policy governs.
+    pub unmanaged_clients: u32,
+}
+
 impl Planner {
     /// Takes note of a fleet as it is now.
     pub fn observe_fleet(&mut self, observed: Arc<ObservedFleet>) {
@@ -133,9 +162,17 @@ impl Planner {
         };
         let same = fleet.observed.asks_the_same_as(&observed);
         let same_package = same || package(&fleet.observed) == package(&observed);
+        let cause = match () {
+            () if same => Cause::Status,
+            () if fleet.observed.has_same_spec_as(&observed) => Cause::Metadata,
+            () => Cause::Spec,
+        };
         fleet.observed = observed;
         // The echo of an own write ends here: it says what is planned.
-        fleet.plan = fleet.plan.take().filter(|plan| same && fleet.observed.says(plan.status));
+        let says_so = fleet.plan.as_ref().is_some_and(|plan| fleet.observed.says(plan.status));
+        if !same || (fleet.plan.is_some() && !says_so) {
+            fleet.touch(cause);
+        }
         fleet.note_what_it_carries_out();
         if !same_package {
             self.touch_users_of(&name);
@@ -195,11 +232,15 @@ impl Planner {
             self.rulebook_is_old = false;
         }
         let went_back = self.planned.is_some_and(|(made, _)| at < made);
-        let is_due = |fleet: &Fleet| {
-            let plan = fleet.plan.as_ref().filter(|_| !went_back);
-            plan.is_none_or(|plan| plan.holds_until.is_some_and(|until| until <= at))
-        };
-        let due = self.fleets.iter().filter(|(_, fleet)| is_due(fleet));
+        for fleet in self.fleets.values_mut().filter(|fleet| fleet.plan.is_some()) {
+            let until = fleet.plan.as_ref().and_then(|plan| plan.holds_until);
+            if went_back {
+                fleet.touch(Cause::Clock);
+            } else if until.is_some_and(|until| until <= at) {
+                fleet.touch(Cause::Time);
+            }
+        }
+        let due = self.fleets.iter().filter(|(_, fleet)| fleet.plan.is_none());
         let due: Vec<Text> = due.map(|(name, _)| name.clone()).collect();
         let fleets = due.iter().filter_map(|name| self.plan_fleet(name, at)).collect();
         let mut until =
@@ -209,7 +250,8 @@ impl Planner {
             let Some(observed) = self.policies.get(&policy.name) else { continue };
             let PolicyPlan { status, holds_until } = self.plan_policy(observed, policy, at);
             until = earlier(until, holds_until);
-            policies.push(Planned::new(Arc::clone(observed), status));
+            let occasion = Occasion { at, ..Occasion::default() };
+            policies.push(Planned::new(Arc::clone(observed), status, occasion));
         }
         policies.sort_by(|a, b| a.observed.name().cmp(b.observed.name()));
         self.planned = Some((at, until));
@@ -226,14 +268,21 @@ impl Planner {
         let in_scope =
             self.rulebook.iter().filter(|policy| plan.tallies.contains_key(&policy.name));
         let editions = in_scope.map(|policy| (policy.name.clone(), edition(policy))).collect();
+        let editions = Editions::new(editions);
         let fleet = self.fleets.get_mut(name)?;
-        let planned = Planned::new(Arc::clone(&fleet.observed), plan.status);
+        let causes = std::mem::take(&mut fleet.causes);
+        let unmanaged = plan.status.summary.map_or(0, |summary| summary.unmanaged);
+        let stalled = plan.status.conditions.iter().any(|condition| condition.r#type == "Stalled");
+        let occasion = Occasion { at, causes, policies: Arc::clone(&editions) };
+        let planned = Planned::new(Arc::clone(&fleet.observed), plan.status, occasion);
         fleet.plan = Some(Kept {
             status: planned.digest,
             tallies: plan.tallies,
             editions,
             package: plan.package,
             holds_until: plan.holds_until,
+            unmanaged,
+            stalled,
         });
         fleet.note_what_it_carries_out();
         Some(planned)
@@ -249,6 +298,21 @@ impl Planner {
     #[must_use]
     pub fn decisions(&self) -> u64 {
         self.decisions
+    }
+
+    /// Counts what the policies do not, of what was planned last.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        for fleet in self.fleets.values() {
+            census.fleets += 1;
+            census.unreadable_fleets += u32::from(fleet.observed.spec.is_err());
+            if let Some(plan) = &fleet.plan {
+                census.stalled_fleets += u32::from(plan.stalled);
+                census.unmanaged_clients += plan.unmanaged;
+            }
+        }
+        census
     }
 
     /// Whether nothing is left in the namespace.
@@ -271,7 +335,7 @@ impl Planner {
     fn touch_users_of(&mut self, name: &str) {
         for fleet in self.fleets.values_mut() {
             if package_from(&fleet.observed) == Some(name) {
-                fleet.plan = None;
+                fleet.touch(Cause::Package(name.into()));
             }
         }
     }
@@ -281,7 +345,7 @@ impl Planner {
         let scope = Scope::read(policy.spec.as_ref().ok().and_then(|spec| spec.scope.as_ref()));
         for fleet in self.fleets.values_mut() {
             if scope.holds_fleet(|key| fleet.observed.label(key)) {
-                fleet.plan = None;
+                fleet.touch(Cause::Policy(policy.name().into()));
             }
         }
     }

@@ -1,7 +1,16 @@
-//! The Helm chart, the manifests for `kubectl apply -k` and the container image, with the real helm, kubeconform, crane
-//! and API server.
+//! The Helm chart, the manifests for `kubectl apply -k` and the container image, with the real helm, crane and API
+//! server.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
 
+mod accepted;
+mod helm;
+mod image;
+mod kustomization;
+mod people;
+mod plane;
+mod priorities;
+mod rendering;
+mod rights;
 mod tools;

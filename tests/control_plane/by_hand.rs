@@ -16,7 +16,8 @@ async fn main() -> ExitCode {
         Some("build") => build(),
         Some("run") => run().await,
         Some("tools") => build_tools(),
-        _ => Err(Error::new("say what to do: build, run, or tools")),
+        Some("tool") => print_tool(&env::args().nth(2).unwrap_or_default()),
+        _ => Err(Error::new("say what to do: build, run, tools, or tool and its name")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,6 +38,11 @@ fn build_tools() -> Result<(), Error> {
     for folder in tools::ensure_all()? {
         println!("{}", folder.display());
     }
+    Ok(())
+}
+
+fn print_tool(name: &str) -> Result<(), Error> {
+    println!("{}", tools::tool(name)?.display());
     Ok(())
 }
 

@@ -21,6 +21,7 @@ pub mod tools;
 mod watchdog;
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -40,6 +41,8 @@ pub use error::Error;
 pub use process::Process;
 use server::Failure;
 use watchdog::Watchdog;
+
+const AUDIT_LOG: &str = "audit.log";
 
 /// How often another port is tried when somebody else was faster.
 const PORT_ATTEMPTS: usize = 5;
@@ -63,9 +66,16 @@ pub struct ControlPlane {
 pub struct Builder {
     apiserver_arguments: Vec<String>,
     etcd_arguments: Vec<String>,
+    audit_policy: Option<String>,
 }
 
 impl Builder {
+    /// Has the API server note requests, as this policy says, in [`ControlPlane::audit_log`].
+    pub fn audit_policy(mut self, policy: impl Into<String>) -> Self {
+        self.audit_policy = Some(policy.into());
+        self
+    }
+
     /// As `--max-requests-inflight=1000`. Of a flag given twice kube-apiserver takes the latter.
     pub fn apiserver_arg(mut self, argument: impl Into<String>) -> Self {
         self.apiserver_arguments.push(argument.into());
@@ -86,7 +96,14 @@ impl Builder {
             server::start_etcd(&assets, watchdog.group(), watchdog.folder(), &self.etcd_arguments)?;
         let port = server::free_port()?;
         let kubeconfig = access::kubeconfig(port, &certificates)?;
-        let apiserver_arguments = self.apiserver_arguments;
+        let mut apiserver_arguments = self.apiserver_arguments;
+        if let Some(policy) = self.audit_policy {
+            let file = watchdog.folder().join("audit-policy.yaml");
+            fs::write(&file, policy).map_err(Error::at("write", &file))?;
+            let log = watchdog.folder().join(AUDIT_LOG);
+            apiserver_arguments.push(format!("--audit-policy-file={}", file.display()));
+            apiserver_arguments.push(format!("--audit-log-path={}", log.display()));
+        }
         let mut started = ControlPlane {
             apiserver: None,
             etcd,
@@ -146,6 +163,11 @@ impl ControlPlane {
 
     pub fn kubeconfig_path(&self) -> PathBuf {
         self.folder().join("kubeconfig")
+    }
+
+    /// Where the API server notes requests, if it was asked to.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder().join(AUDIT_LOG)
     }
 
     /// The administrator's.

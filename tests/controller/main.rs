@@ -5,15 +5,19 @@
 mod control_plane;
 
 mod announcements;
+mod audit;
 mod changes;
 mod counts;
 mod disturbances;
 mod files;
 mod in_force;
 mod large;
+mod leading;
+mod metrics;
 mod objects;
 mod offers;
 mod outbox;
+mod probes;
 mod process;
 mod rules;
 mod unreadable;

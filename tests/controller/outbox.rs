@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use clientfleet::api::{ClientFleet, ClientFleetStatus};
-use clientfleet::controller::outbox::Outbox;
+use clientfleet::controller::metrics::{Backlog, Backlogged};
+use clientfleet::controller::outbox::{Attempt, Outbox};
 use clientfleet::plan::Planned;
 use clientfleet::plan::observed::Digest;
+use clientfleet::plan::occasion::{Cause, Occasion};
 use serde_json::json;
 
 /// A fleet at a resource version, and what its package should be told as.
@@ -22,7 +24,14 @@ fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
         observed: Arc::new(serde_json::from_str(&object.to_string()).unwrap()),
         digest: Digest::of(&status),
         status: Arc::new(status),
+        occasion: Occasion::default(),
     }
+}
+
+/// What is to be written next, as it is sent.
+fn attempt(outbox: &Outbox<ClientFleet>) -> Attempt<ClientFleet> {
+    let letter = outbox.next(&key()).unwrap();
+    Attempt { status: Arc::clone(&letter.planned.status), letter }
 }
 
 fn key() -> (String, String) {
@@ -47,7 +56,7 @@ fn an_own_write_counts_before_the_watch_tells_of_it() {
     assert!(outbox.post(&first));
     assert!(!outbox.post(&first), "it waits already");
     assert_eq!(next(&outbox), letter("new", "1"));
-    outbox.written(&first, Some("2".to_owned()));
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
     assert_eq!(next(&outbox), None);
     assert!(!outbox.post(&first), "it is written already");
 
@@ -78,4 +87,99 @@ fn nothing_leaves_a_closed_outbox() {
     outbox.post(&planned("1", "old", "new"));
     outbox.close();
     assert_eq!(next(&outbox), None);
+}
+
+/// What is told to be replaced by the next write.
+fn replaced(outbox: &Outbox<ClientFleet>) -> Vec<String> {
+    let letter = outbox.next(&key()).unwrap();
+    let rows = letter.replaces().map(|fleet| fleet.rows()).unwrap_or_default();
+    rows.iter().map(|row| row.name.to_string()).collect()
+}
+
+/// The same with a row, to tell statuses apart by.
+fn planned_row(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
+    let rows = |name: &str| json!({"packageVersion": name, "clients": [{"name": name, "state": "Held", "reason": "NoUpgrade"}]});
+    let object = json!({
+        "metadata": {"namespace": "ns", "name": "berlin", "resourceVersion": version},
+        "spec": {},
+        "status": rows(stored),
+    });
+    let status: ClientFleetStatus = serde_json::from_value(rows(wanted)).unwrap();
+    Planned {
+        observed: Arc::new(serde_json::from_str(&object.to_string()).unwrap()),
+        digest: Digest::of(&status),
+        status: Arc::new(status),
+        occasion: Occasion::default(),
+    }
+}
+
+#[test]
+fn what_a_write_replaces_is_the_own_one_before_it() {
+    let (outbox, _queue) = Outbox::new();
+    outbox.post(&planned_row("1", "old", "new"));
+    assert_eq!(replaced(&outbox), ["old"]);
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
+    outbox.post(&planned_row("1", "old", "newer"));
+    assert_eq!(replaced(&outbox), ["new"], "the store does not show it yet");
+    outbox.seen(&planned_row("2", "new", "newer").observed);
+    outbox.post(&planned_row("2", "new", "newer"));
+    assert_eq!(replaced(&outbox), ["new"]);
+}
+
+#[test]
+fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
+    let (outbox, _queue) = Outbox::new();
+    outbox.post(&planned_row("1", "old", "new"));
+    let lost = attempt(&outbox);
+    outbox.doubt(&lost);
+    outbox.doubt(&lost);
+    let before = planned_row("1", "old", "new").observed;
+    assert!(outbox.seen(&before).is_none(), "the store shows what it replaces");
+    let after = planned_row("2", "new", "new").observed;
+    let told = outbox.seen(&after).unwrap();
+    assert_eq!(told.letter.planned.digest, lost.letter.planned.digest);
+    assert!(outbox.seen(&after).is_none(), "once");
+}
+
+#[test]
+fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
+    let (outbox, _queue) = Outbox::new();
+    outbox.post(&planned_row("1", "old", "new"));
+    outbox.doubt(&attempt(&outbox));
+    assert!(outbox.seen(&planned_row("2", "foreign", "new").observed).is_none());
+    assert!(outbox.seen(&planned_row("3", "new", "new").observed).is_none(), "another wrote it");
+
+    outbox.post(&planned_row("3", "old", "new"));
+    outbox.doubt(&attempt(&outbox));
+    outbox.written(&attempt(&outbox), Some("4".to_owned()));
+    assert!(outbox.seen(&planned_row("4", "new", "new").observed).is_none(), "told already");
+}
+
+#[test]
+fn causes_add_up_until_they_are_written() {
+    let (outbox, _queue) = Outbox::new();
+    let caused = |version: &str, cause: Cause| {
+        let mut planned = planned("1", "old", version);
+        planned.occasion.causes.insert(cause);
+        planned
+    };
+    outbox.post(&caused("2", Cause::Spec));
+    outbox.post(&caused("3", Cause::Policy("night".into())));
+    assert_eq!(outbox.next(&key()).unwrap().planned.occasion.causes(), "Spec,Policy/night");
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
+    outbox.post(&caused("4", Cause::Time));
+    assert_eq!(outbox.next(&key()).unwrap().planned.occasion.causes(), "Time");
+}
+
+#[test]
+fn the_backlog_counts_what_waits() {
+    let (outbox, _queue) = Outbox::new();
+    assert_eq!(outbox.backlog(), Backlog::default());
+    outbox.post(&planned("1", "old", "new"));
+    assert_eq!(outbox.backlog().depth, 1);
+    let waits = outbox.backlog().oldest;
+    outbox.post(&planned("1", "old", "newer"));
+    assert!(outbox.backlog().oldest >= waits, "it waits since the first time");
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
+    assert_eq!(outbox.backlog(), Backlog::default());
 }

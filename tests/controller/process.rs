@@ -10,7 +10,7 @@ use clientfleet::api::REVISION_ANNOTATION;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{ControlPlane, shared};
 use crate::objects::{auto, fleet, names};
 use crate::world::{World, eventually, install_crds};
 
@@ -18,31 +18,39 @@ use crate::world::{World, eventually, install_crds};
 const GRACE: Duration = Duration::from_secs(15);
 
 /// A running `clientfleet controller`, killed at the end of the test if need be.
-struct Program {
-    child: Child,
-    folder: TempDir,
+pub struct Program {
+    pub child: Child,
+    pub folder: TempDir,
 }
 
 impl Program {
     fn start(kubeconfig: &Path, namespace: &str) -> Self {
+        Self::start_with(kubeconfig, &["-n", namespace])
+    }
+
+    /// What it prints on standard output is in the file `output` beside its log.
+    pub fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
-            .args(["controller", "-n", namespace, "--kubeconfig"])
+            .arg("controller")
+            .args(arguments)
+            .arg("--kubeconfig")
             .arg(kubeconfig)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
+            .stdout(File::create(folder.path().join("output")).unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
         Self { child, folder }
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    async fn has_logged(&self, text: &str) {
+    pub async fn has_logged(&self, text: &str) {
         eventually("the program says something", async || {
             let log = self.log();
             if log.contains(text) { Ok(()) } else { Err(format!("no {text:?} in {log}")) }
@@ -50,7 +58,7 @@ impl Program {
         .await;
     }
 
-    async fn ended(&mut self) -> ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         eventually("the program ends", async || {
             self.child.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
         })
@@ -157,6 +165,58 @@ async fn it_ends_when_it_is_told_to() {
     plane.stop_apiserver().unwrap();
     program.has_logged("the watch was interrupted").await;
     program.ends_when_told("without an API server").await;
+
+    let program = Program::start(&kubeconfig, &world.namespace);
+    program.has_logged("waiting for the API server").await;
+    plane.start_apiserver().unwrap();
+    program.has_logged("watching").await;
+    program.ends_when_told("after it has waited for an API server").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_looks_after_the_namespaces_that_it_is_told_of() {
+    let plane = shared();
+    let world = World::start("one").await;
+    let second = World::without_controller(plane, "two");
+    let other = World::without_controller(plane, "other");
+    for world in [&second, &other] {
+        world.apply(auto("all")).await;
+        world.apply(fleet("berlin", &["a"])).await;
+    }
+    // The first one is looked after already; to be told twice changes nothing.
+    let (one, two) = (world.namespace.as_str(), second.namespace.as_str());
+    let arguments = ["-n", two, "--namespace", one, "-n", two];
+    let program = Program::start_with(&plane.kubeconfig_path(), &arguments);
+    eventually("the second one is decided", async || {
+        let observed = second.fleet("berlin").await.observed_generation;
+        if observed == Some(1) { Ok(()) } else { Err(program.log()) }
+    })
+    .await;
+    assert_eq!(program.log().matches("watching").count(), 2, "{}", program.log());
+    assert_eq!(other.fleet("berlin").await.observed_generation, Some(-1));
+    program.ends_when_told("with two namespaces").await;
+}
+
+#[test]
+fn times_of_a_lease_that_do_not_fit_are_refused() {
+    let cases: [(&[&str], &str); 6] = [
+        (&["--leader-elect", "--renew-deadline", "20"], "shorter than --lease-duration (15s)"),
+        (&["--leader-elect", "--retry-period", "9s"], "1.2 times --retry-period (9s)"),
+        (&["--leader-elect", "--lease-duration=2500ms"], "whole seconds"),
+        (&["--leader-elect", "--lease-duration", "soon"], "as 15s or 500ms"),
+        (&["--lease-name", "mine"], "--leader-elect"),
+        (&["--namespace", ""], "--namespace"),
+    ];
+    for (arguments, sentence) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
+            .arg("controller")
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(sentence), "{arguments:?}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

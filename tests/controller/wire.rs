@@ -32,6 +32,8 @@ pub struct Wire {
     held: watch::Sender<Vec<String>>,
     /// The next watch of it is told that it has missed too much.
     expired: Arc<Mutex<Option<String>>>,
+    /// The next answer to it does not arrive.
+    lost: Arc<Mutex<Option<String>>>,
 }
 
 /// What an API server says to whoever wants to go on watching where it no longer can.
@@ -39,7 +41,12 @@ const EXPIRED: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":
 
 impl Wire {
     pub fn new() -> Self {
-        Self { calls: Arc::default(), held: watch::Sender::new(vec![]), expired: Arc::default() }
+        Self {
+            calls: Arc::default(),
+            held: watch::Sender::new(vec![]),
+            expired: Arc::default(),
+            lost: Arc::default(),
+        }
     }
 
     /// A client whose requests are noted, and sent by `client`.
@@ -73,6 +80,9 @@ impl Wire {
             return Ok(http::Response::new(Body::from(format!("{EXPIRED}\n").into_bytes())));
         }
         let answer = client.send(request).await?;
+        if self.lost.lock().unwrap().take_if(|lost| *lost == path).is_some() {
+            return Err(kube::Error::Service("the connection was closed".into()));
+        }
         if let Some(call) = self.calls.lock().unwrap().get_mut(place) {
             call.code = Some(answer.status().as_u16());
         }
@@ -92,6 +102,11 @@ impl Wire {
     /// Has the next watch of a kind, as `clientfleets`, begin anew.
     pub fn expire(&self, plural: &str) {
         *self.expired.lock().unwrap() = Some(plural.to_owned());
+    }
+
+    /// Has the next answer to a request, as `clientfleets/berlin/status`, get lost on its way.
+    pub fn lose_the_answer_to(&self, path: &str) {
+        *self.lost.lock().unwrap() = Some(path.to_owned());
     }
 
     pub fn calls(&self) -> Vec<Call> {

@@ -2,16 +2,19 @@
 //! sets.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use clientfleet::api::fleet::ClientStatus;
 use clientfleet::api::{
     ClientFleet, ClientFleetStatus, UpgradePolicy, UpgradePolicyStatus, crds_yaml,
 };
+use clientfleet::controller::audit::TARGET;
+use clientfleet::controller::audit::stream::{Lines, Stream};
 use clientfleet::controller::clock::{Clock, HandClock};
-use clientfleet::controller::crds::Unfit;
-use clientfleet::controller::{Options, run};
+use clientfleet::controller::metrics::Metrics;
+use clientfleet::controller::{Failure, Options, run};
 use clientfleet::plan::{Estate, Kind, Observed, settle};
 use clientfleet::values::Timestamp;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -21,6 +24,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 use crate::control_plane::{ControlPlane, shared};
 use crate::wire::Wire;
@@ -65,12 +72,13 @@ pub struct World {
     pub client: Client,
     pub clock: Arc<HandClock>,
     pub wire: Wire,
+    pub metrics: Arc<Metrics>,
     controller: Option<Running>,
 }
 
 struct Running {
     stop: oneshot::Sender<()>,
-    ended: JoinHandle<Result<(), Unfit>>,
+    ended: JoinHandle<Result<(), Failure>>,
 }
 
 /// An object's status, also where its spec cannot be read.
@@ -102,23 +110,32 @@ impl World {
     }
 
     pub fn without_controller(plane: &ControlPlane, prefix: &str) -> Self {
-        log_if_asked();
+        listen();
         Self {
             namespace: plane.namespace(prefix).unwrap(),
             client: plane.client().unwrap(),
             clock: Arc::new(HandClock::at(instant(NOON))),
             wire: Wire::new(),
+            metrics: Arc::default(),
             controller: None,
         }
     }
 
+    /// Each start is another process: it counts from zero.
     pub fn start_controller(&mut self) {
+        self.metrics = Arc::default();
         self.controller = Some(self.another_controller(&self.wire));
     }
 
     fn another_controller(&self, wire: &Wire) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
-        let options = Options { namespace: Some(self.namespace.clone()), ..Options::default() };
+        let options = Options {
+            namespaces: [self.namespace.clone()].into(),
+            metrics: Arc::clone(&self.metrics),
+            identity: "test".to_owned(),
+            audit: Some(audit_stream()),
+            ..Options::default()
+        };
         let (client, clock) = (wire.client(self.client.clone()), Arc::clone(&self.clock));
         let shutdown = async move {
             let _ = stopped.await;
@@ -315,8 +332,36 @@ fn difference(planned: &Statuses, stored: &Statuses) -> String {
     )
 }
 
-/// `RUST_LOG=clientfleet=debug` shows what the controllers do.
-fn log_if_asked() {
-    let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() else { return };
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+static TOLD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct Told;
+
+impl Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        TOLD.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the audit streams of all controllers of this process have told.
+pub fn audited_by_all() -> Vec<u8> {
+    TOLD.lock().unwrap().clone()
+}
+
+/// The stream of all controllers of this process.
+fn audit_stream() -> Arc<Stream> {
+    static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
+    Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(Told))))
+}
+
+/// Has the audit streams written; `RUST_LOG=clientfleet=debug` shows the logs as well.
+fn listen() {
+    let log = EnvFilter::try_from_default_env().ok();
+    let log = log.map(|filter| fmt::layer().with_test_writer().with_filter(filter));
+    let lines =
+        Lines(audit_stream()).with_filter(filter_fn(|metadata| metadata.target() == TARGET));
+    let _ = tracing_subscriber::registry().with(lines).with(log).try_init();
 }

@@ -22,7 +22,7 @@ impl Controller {
     /// Looks after one namespace, at one moment.
     pub fn start(namespace: &str, at: &str) -> Self {
         let at: Timestamp = at.parse().unwrap();
-        let options = Options { namespace: Some(namespace.to_owned()), ..Options::default() };
+        let options = Options { namespaces: [namespace.to_owned()].into(), ..Options::default() };
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Runtime::new().unwrap();

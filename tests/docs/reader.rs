@@ -42,7 +42,7 @@ impl Reader {
             plane().client().unwrap()
         };
         let clock = Arc::new(HandClock::at(DAY.parse().unwrap()));
-        let options = Options { namespace: Some(NAMESPACE.to_owned()), ..Options::default() };
+        let options = Options { namespaces: [NAMESPACE.to_owned()].into(), ..Options::default() };
         runtime.spawn(run(client.clone(), clock.clone(), options, std::future::pending()));
         let programs = tempfile::tempdir().unwrap();
         symlink(&plane().assets().kubectl, programs.path().join("kubectl")).unwrap();

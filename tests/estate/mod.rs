@@ -74,7 +74,7 @@ pub fn settle_at(namespace: &str, at: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let client = plane().client().unwrap();
-        let options = Options { namespace: Some(namespace.to_owned()), ..Options::default() };
+        let options = Options { namespaces: [namespace.to_owned()].into(), ..Options::default() };
         let (stop, stopped) = oneshot::channel::<()>();
         let clock = Arc::new(HandClock::at(at));
         let shutdown = async { drop(stopped.await) };

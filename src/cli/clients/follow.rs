@@ -11,7 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 
 use super::filter::Filter;
 use super::print::Printer;
-use super::row::{Row, rows};
+use super::row::{PolicyZones, Row, View, rows};
 use super::{Args, doubt, nobody, sort, told};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, PAGE, Reach, failure, sentence};
@@ -37,10 +37,10 @@ struct Change {
 
 impl Seen {
     /// Takes a fleet as it is now, and returns what is to be told of it.
-    fn take(&mut self, fleet: Live<ClientFleet>, filter: &Filter) -> Vec<Change> {
+    fn take(&mut self, fleet: Live<ClientFleet>, filter: &Filter, view: View<'_>) -> Vec<Change> {
         let key = key(&fleet);
         let wanted = std::cell::RefCell::new(Vec::new());
-        let now = rows(fleet, |facts, fleet, row| {
+        let now = rows(fleet, view, |facts, fleet, row| {
             wanted.borrow_mut().push(filter.wants(facts, fleet, row));
             true
         });
@@ -52,7 +52,7 @@ impl Seen {
         let before = self.fleets.remove(&key).unwrap_or_default();
         let changed = |(name, (row, wanted)): (&Text, &(Row, bool))| {
             let before = before.get(name);
-            let is_new = before.is_none_or(|(before, _)| before != row);
+            let is_new = before.is_none_or(|(before, _)| !before.says_the_same_as(row));
             let concerns = *wanted || before.is_some_and(|(_, wanted)| *wanted);
             (is_new && concerns).then(|| Change { row: row.clone(), is_gone: false })
         };
@@ -84,7 +84,8 @@ pub(super) async fn follow(
     asked: &Args,
     filter: &Filter,
     printer: &mut Printer,
-    now: Timestamp,
+    zones: &PolicyZones,
+    started_at: Timestamp,
 ) -> Result<Said, Failure> {
     let api: Api<Live<ClientFleet>> = match reach {
         Reach::Namespace(name) => Api::namespaced(cluster.client.clone(), name),
@@ -99,13 +100,15 @@ pub(super) async fn follow(
     let mut is_listed = false;
     let started = Instant::now();
     while let Some(event) = events.next().await {
-        printer.set_now(now + started.elapsed());
+        let now = started_at + started.elapsed();
+        let view = View { zones, now };
+        printer.set_now(now);
         match event {
             Ok(Event::Init) => listing.clear(),
             Ok(Event::InitApply(fleet)) => listing.push(fleet),
             Ok(Event::InitDone) => {
                 let listing = std::mem::take(&mut listing);
-                let changes = list_anew(&mut seen, listing, filter);
+                let changes = list_anew(&mut seen, listing, filter, view);
                 if is_listed {
                     tell(printer, changes)?;
                 } else {
@@ -114,7 +117,7 @@ pub(super) async fn follow(
                 is_listed = true;
             }
             Ok(Event::Apply(fleet)) => {
-                let changes = seen.take(fleet, filter);
+                let changes = seen.take(fleet, filter, view);
                 tell(printer, changes)?;
             }
             Ok(Event::Delete(fleet)) => tell(printer, seen.forget(&key(&fleet)))?,
@@ -131,14 +134,19 @@ pub(super) async fn follow(
 }
 
 /// After a list nothing is known of what went between: what is not in it is gone.
-fn list_anew(seen: &mut Seen, listing: Vec<Live<ClientFleet>>, filter: &Filter) -> Vec<Change> {
+fn list_anew(
+    seen: &mut Seen,
+    listing: Vec<Live<ClientFleet>>,
+    filter: &Filter,
+    view: View<'_>,
+) -> Vec<Change> {
     remark(&told(&listing.iter().filter_map(doubt).collect::<Vec<_>>()));
     let listed: HashSet<Key> = listing.iter().map(key).collect();
     let gone: Vec<Key> =
         seen.fleets.keys().filter(|fleet| !listed.contains(*fleet)).cloned().collect();
     let mut changes: Vec<Change> = gone.iter().flat_map(|fleet| seen.forget(fleet)).collect();
     for fleet in listing {
-        changes.extend(seen.take(fleet, filter));
+        changes.extend(seen.take(fleet, filter, view));
     }
     changes
 }

@@ -9,17 +9,21 @@ mod follow;
 mod print;
 mod row;
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use clap_complete::ArgValueCompleter;
 
 use self::filter::Filter;
 use self::print::Printer;
-use self::row::{Row, fleet_of, rows};
+use self::row::{PolicyZones, Row, View, fleet_of, rows};
 use super::cluster::{Cluster, Reach, Where};
 use super::completion::{fleets, policies, reasons, states};
 use super::terminal::remark;
-use super::{Failure, Output, Said, Surroundings};
-use crate::api::ClientFleet;
+use super::terminal::table::printable;
+use super::{FAILURE, Failure, Output, Said, Surroundings};
+use crate::api::admission::nearest::nearest;
+use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::Live;
 use crate::values::selector::fold_case;
@@ -36,7 +40,8 @@ Examples:
   clientfleet clients --state restartrequired --older-than 7d
   clientfleet clients --version 3.58.110.0 -w    # and every change of theirs
 
-Exit codes: 0; 1 if the cluster cannot be asked; 2 if something is wrong with the options.";
+Exit codes: 0; 1 if the cluster cannot be asked, or has no such fleet or policy; 2 if something is
+wrong with the options.";
 
 /// Options of `clients`.
 #[derive(Debug, clap::Args)]
@@ -88,15 +93,19 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
     let cluster = Cluster::connect(&asked.connection).await?;
     let reach = cluster.reach(&asked.place);
     let mut printer = Printer::new(asked, around, reach == Reach::All);
+    let policies = Policies::read(&cluster, &reach, asked).await;
+    let zones = &policies.zones;
     if asked.watch {
-        return follow::follow(&cluster, &reach, asked, &filter, &mut printer, around.now).await;
+        return follow::follow(&cluster, &reach, asked, &filter, &mut printer, zones, around.now)
+            .await;
     }
+    let view = View { zones, now: around.now };
     let listed = cluster
         .gather(&reach, asked.selector.as_deref(), List::default(), |list: &mut List, fleet| {
-            list.add(fleet, &filter);
+            list.add(fleet, &filter, view);
         })
         .await?;
-    let List { mut rows, doubts } = listed;
+    let List { mut rows, doubts, fleets } = listed;
     remark(&told(&doubts));
     sort(&mut rows);
     if rows.is_empty() && matches!(asked.output, Output::Table | Output::Wide) {
@@ -104,7 +113,69 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
     } else {
         printer.all(&rows)?;
     }
-    Ok(Said::default())
+    let missing = [
+        no_such("UpgradePolicy", &asked.policy, policies.names.as_ref(), &reach),
+        no_such("ClientFleet", &asked.fleet, Some(&fleets), &reach),
+    ];
+    let messages: Vec<String> = missing.into_iter().flatten().collect();
+    if messages.is_empty() { Ok(Said::default()) } else { Err(Failure { messages, code: FAILURE }) }
+}
+
+/// Names that were asked for and that nothing has: a list without them looks like good news.
+fn no_such(
+    kind: &str,
+    asked: &[String],
+    known: Option<&BTreeSet<String>>,
+    reach: &Reach,
+) -> Vec<String> {
+    let Some(known) = known else { return Vec::new() };
+    let place = reach.namespace().map(|name| format!(" in namespace {name}")).unwrap_or_default();
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let told = |name: &String| {
+        let near = nearest(name, &names).map(|near| format!("; did you mean {near}?"));
+        let near = near.unwrap_or_default();
+        format!("there is no {kind} {}{place}{near}", printable(name))
+    };
+    asked.iter().filter(|name| !known.contains(*name)).map(told).collect()
+}
+
+/// What is needed of the policies.
+#[derive(Clone, Default)]
+struct Policies {
+    zones: PolicyZones,
+    /// `None` where they were not read.
+    names: Option<BTreeSet<String>>,
+}
+
+impl Policies {
+    /// Reads them where their zones are shown, or a name of theirs is asked for. Who may not read them
+    /// is told so, and has the clients all the same.
+    async fn read(cluster: &Cluster, reach: &Reach, asked: &Args) -> Self {
+        let shows_zones = matches!(asked.output, Output::Wide | Output::Json | Output::Yaml);
+        if !shows_zones && asked.policy.is_empty() {
+            return Self::default();
+        }
+        let add = |policies: &mut Self, policy: Live<UpgradePolicy>| {
+            let name = policy.metadata.name.unwrap_or_default();
+            let distribution = policy.spec.ok().and_then(|spec| spec.distribution);
+            if let Some(zone) = distribution.and_then(|distribution| distribution.time_zone) {
+                let namespace = policy.metadata.namespace.unwrap_or_default();
+                policies.zones.insert((namespace, name.as_str().into()), zone);
+            }
+            policies.names.get_or_insert_default().insert(name);
+        };
+        let empty = Self { names: Some(BTreeSet::new()), ..Self::default() };
+        match cluster.gather(reach, None, empty, add).await {
+            Ok(policies) => policies,
+            Err(Failure { messages, .. }) => {
+                remark(&format!(
+                    "warning: {}; zones of policies are missing\n",
+                    messages.join("; ")
+                ));
+                Self::default()
+            }
+        }
+    }
 }
 
 /// What is gathered from the pages.
@@ -112,12 +183,14 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
 struct List {
     rows: Vec<Row>,
     doubts: Vec<String>,
+    fleets: BTreeSet<String>,
 }
 
 impl List {
-    fn add(&mut self, fleet: Live<ClientFleet>, filter: &Filter) {
+    fn add(&mut self, fleet: Live<ClientFleet>, filter: &Filter, view: View<'_>) {
         self.doubts.extend(doubt(&fleet));
-        self.rows.extend(rows(fleet, |facts, fleet, row| filter.wants(facts, fleet, row)));
+        self.fleets.extend(fleet.metadata.name.clone());
+        self.rows.extend(rows(fleet, view, |facts, fleet, row| filter.wants(facts, fleet, row)));
     }
 }
 

@@ -175,6 +175,7 @@ impl Printer {
     fn next(&self, row: &Row) -> Option<String> {
         let decided = row.decided.as_deref()?;
         if !row.fleet.is_current {
+            // What was decided was decided from other facts.
             return Some("status is behind".to_owned());
         }
         if row.is_in(State::RestartRequired) {

@@ -23,11 +23,13 @@ pub(super) struct Fleet {
 }
 
 /// A client.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
     #[serde(flatten, serialize_with = "fleet")]
     pub fleet: Arc<Fleet>,
+    /// Whether what is decided still stands: only then an offer in it counts.
+    pub status_is_current: bool,
     pub name: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub computer: Option<Text>,
@@ -37,7 +39,7 @@ pub(super) struct Row {
     pub last_user: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
-    /// Its own zone, else its fleet's.
+    /// That of its policy, else its own, else its fleet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,10 +75,9 @@ fn fleet<S: Serializer>(fleet: &Arc<Fleet>, serializer: S) -> Result<S::Ok, S::E
     struct Shown<'a> {
         namespace: &'a str,
         fleet: &'a str,
-        status_is_current: bool,
     }
-    let Fleet { namespace, name, is_current } = fleet.as_ref();
-    Shown { namespace, fleet: name, status_is_current: *is_current }.serialize(serializer)
+    let Fleet { namespace, name, .. } = fleet.as_ref();
+    Shown { namespace, fleet: name }.serialize(serializer)
 }
 
 impl Decided {
@@ -105,14 +106,37 @@ impl Row {
         self.computer.as_ref().unwrap_or(&self.name)
     }
 
+    /// Whether it says the same, however current its status is: in a fleet of hundreds each report of
+    /// one client would otherwise be a change of all.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self.facts() == other.facts()
+    }
+
+    /// What a person sees change.
+    fn facts(&self) -> impl PartialEq + '_ {
+        let device = (&self.name, &self.computer, &self.ip, &self.last_user, &self.time_zone);
+        (device, self.last_seen, &self.version, &self.staged_version, &self.decided)
+    }
+
     pub fn is_in(&self, state: State) -> bool {
         self.decided.as_ref().is_some_and(|decided| decided.state == state.as_str())
     }
 }
 
+/// The zones that policies name, by namespace and policy.
+pub(super) type PolicyZones = HashMap<(String, Text), Text>;
+
+/// From where clients are looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub zones: &'a PolicyZones,
+    pub now: Timestamp,
+}
+
 /// The clients of a fleet that `wanted` selects, in the order of the spec. A fleet that cannot be read has none.
 pub(super) fn rows(
     live: Live<ClientFleet>,
+    view: View<'_>,
     wanted: impl Fn(&Facts<'_>, &Fleet, Option<&ClientStatus>) -> bool,
 ) -> Vec<Row> {
     let fleet = Arc::new(fleet_of(&live));
@@ -123,7 +147,7 @@ pub(super) fn rows(
         let facts = Facts::read(client);
         let row = decided.take(index, &client.name);
         if wanted(&facts, &fleet, row.as_ref()) {
-            rows.push(one(&fleet, spec, client, &facts, row));
+            rows.push(one(&fleet, spec, &facts, row, view));
         }
     }
     rows
@@ -142,13 +166,18 @@ pub(super) fn fleet_of(live: &Live<ClientFleet>) -> Fleet {
 fn one(
     fleet: &Arc<Fleet>,
     spec: &ClientFleetSpec,
-    client: &Client,
     facts: &Facts<'_>,
     decided: Option<ClientStatus>,
+    view: View<'_>,
 ) -> Row {
-    let zone = given(client.time_zone.as_ref()).or(given(spec.time_zone.as_ref()));
+    let client: &Client = facts.client;
+    let policy = decided.as_ref().and_then(|row| row.policy.clone());
+    let of_policy = policy.and_then(|policy| view.zones.get(&(fleet.namespace.clone(), policy)));
+    let zone = of_policy.or(given(client.time_zone.as_ref())).or(given(spec.time_zone.as_ref()));
+    let next = decided.as_ref().and_then(|row| row.next_transition_time);
     Row {
         fleet: Arc::clone(fleet),
+        status_is_current: fleet.is_current && next.is_none_or(|next| next > view.now),
         name: client.name.clone(),
         computer: facts.reported(|r| r.computer.as_ref()).cloned(),
         ip: facts.reported(|r| r.ip.as_ref()).cloned(),

@@ -128,6 +128,9 @@ impl Cluster {
                     (parameters.limit, parameters.continue_token) = (None, None);
                     continue;
                 }
+                Err(kube::Error::Api(status)) if status.code == 400 && selector.is_some() => {
+                    return Err(Failure::input(format!("--selector: {}", status.message)));
+                }
                 Err(error) => return Err(failure(&reading::<K>(reach), &error)),
             };
             done += page.items.len();

@@ -31,8 +31,11 @@ set up, a link is all that is missing:
 const ASKED_BY: &str = "CLIENTFLEET_COMPLETE";
 /// What kubectl runs to complete a plugin's arguments (its release 1.26 and newer).
 const ASKED_BY_KUBECTL: &str = "kubectl_complete-clientfleet";
-/// In kubectl's protocol, which is cobra's: names are no files.
-const NO_FILES: &str = ":4";
+/// In kubectl's protocol, which is cobra's: what is offered is all there is; a shell is not to look for
+/// files by itself.
+const NO_FILES: u8 = 4;
+/// In the same: the word goes on, as behind a folder's name.
+const NO_SPACE: u8 = 2;
 
 /// Options of `completion`.
 #[derive(Debug, clap::Args)]
@@ -88,10 +91,16 @@ fn candidates(asked: Vec<OsString>) -> String {
     let mut arguments = vec![OsString::from("clientfleet")];
     arguments.extend(asked);
     let last = arguments.len() - 1;
-    let found = clap_complete::engine::complete(&mut command, arguments, last, None);
+    let here = std::env::current_dir().ok();
+    let found = clap_complete::engine::complete(&mut command, arguments, last, here.as_deref());
     let mut output = String::new();
+    let mut directive = NO_FILES;
     for candidate in found.unwrap_or_default().iter().filter(|found| !found.is_hide_set()) {
-        output.push_str(&candidate.get_value().to_string_lossy());
+        let value = candidate.get_value().to_string_lossy();
+        if value.ends_with('/') {
+            directive |= NO_SPACE;
+        }
+        output.push_str(&value);
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
         if let Some(help) = help.lines().next() {
             output.push('\t');
@@ -99,5 +108,5 @@ fn candidates(asked: Vec<OsString>) -> String {
         }
         output.push('\n');
     }
-    output + NO_FILES + "\n"
+    output + &format!(":{directive}\n")
 }

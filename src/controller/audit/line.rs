@@ -1,0 +1,102 @@
+//! What a line of the audit stream says, in the schema that `docs/audit.md` describes.
+
+use chrono::SecondsFormat;
+use serde::Serialize;
+
+use super::Accepted;
+use crate::api::ClientFleet;
+use crate::plan::changes::{Change, OfferChange, Told};
+
+/// Counts up with each change of the schema that readers must know of; a new field is none.
+const SCHEMA: u8 = 1;
+
+/// A client's change.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line<'a> {
+    schema: u8,
+    time: String,
+    controller: &'a str,
+    namespace: &'a str,
+    fleet: &'a str,
+    fleet_generation: i64,
+    resource_version: Option<&'a str>,
+    client: &'a str,
+    computer: Option<&'a str>,
+    version: Option<&'a str>,
+    staged_version: Option<&'a str>,
+    cause: Vec<String>,
+    offer: Option<&'static str>,
+    from: Option<Side<'a>>,
+    to: Option<Side<'a>>,
+}
+
+/// What was or is decided.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Side<'a> {
+    state: Option<&'a str>,
+    reason: Option<&'a str>,
+    policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_generation: Option<i64>,
+    target_version: Option<&'a str>,
+}
+
+impl<'a> Side<'a> {
+    fn of(told: &Told<'a>, policy_generation: Option<i64>) -> Self {
+        let given = |word: &'a str| Some(word).filter(|word| !word.is_empty());
+        Self {
+            state: given(told.state),
+            reason: given(told.reason),
+            policy: told.policy,
+            policy_generation,
+            target_version: told.target,
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The line for one change.
+    pub fn of(
+        controller: &'a str,
+        accepted: &Accepted<'a, ClientFleet>,
+        change: &Change<'a>,
+    ) -> Self {
+        let planned = accepted.planned;
+        let policies = &planned.occasion.policies;
+        let policy = change.to.as_ref().and_then(|to| to.policy);
+        let generation = policy.and_then(|name| policies.get(name)).map(|(_, number)| *number);
+        let row = change.row;
+        Self {
+            schema: SCHEMA,
+            time: planned.occasion.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            controller,
+            namespace: planned.observed.namespace(),
+            fleet: planned.observed.name(),
+            fleet_generation: planned.observed.generation(),
+            resource_version: accepted.resource_version,
+            client: change.client,
+            computer: row.and_then(|row| row.computer.as_deref()),
+            version: row.and_then(|row| row.version.as_deref()),
+            staged_version: row.and_then(|row| row.staged_version.as_deref()),
+            cause: planned.occasion.causes.iter().map(ToString::to_string).collect(),
+            offer: change.offer.map(word),
+            from: change.from.as_ref().map(|from| Side::of(from, None)),
+            to: change.to.as_ref().map(|to| Side::of(to, generation)),
+        }
+    }
+
+    /// As JSON, on one line.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+fn word(offer: OfferChange) -> &'static str {
+    match offer {
+        OfferChange::Begins => "Begins",
+        OfferChange::Changes => "Changes",
+        OfferChange::Ends => "Ends",
+    }
+}

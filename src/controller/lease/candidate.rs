@@ -1,0 +1,223 @@
+//! A candidate in the cluster: asks the API server what [`Election`] wants to know, and tells the rest
+//! of the controller until when it leads. Decides nothing.
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::PostParams;
+use kube::{Api, Client, Config};
+use tokio::sync::oneshot;
+
+use super::election::{Answer, Election, Loss, Request, Step};
+use super::leadership::Leadership;
+use super::moment::Moment;
+use super::record::Found;
+use super::times::Times;
+use crate::connection::with_causes;
+use crate::controller::health::{Health, Role};
+
+/// Which lease, as whom, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidacy {
+    /// The lease's namespace.
+    pub namespace: String,
+    /// The lease's name.
+    pub name: String,
+    /// What this process is called in it.
+    pub identity: String,
+    /// A word of chance, which no other process has.
+    pub mark: String,
+    /// How long it holds.
+    pub times: Times,
+}
+
+/// Why a leader had to give up, for the person who looks after it.
+#[derive(Debug, thiserror::Error)]
+#[error("{loss}; this process writes nothing more and ends, to be started anew{}", because(cause.as_ref()))]
+pub struct Unseated {
+    /// What happened.
+    pub loss: Loss,
+    /// What the API server said last when it was not what was hoped for.
+    pub cause: Option<String>,
+}
+
+fn because(cause: Option<&String>) -> String {
+    cause.map_or_else(String::new, |cause| format!("; the last error: {cause}"))
+}
+
+/// A process that stands for election.
+pub struct Candidate {
+    api: Api<Lease>,
+    candidacy: Candidacy,
+    election: Election,
+    leadership: Leadership,
+    health: Health,
+    /// The lease as it was read last: what is not ours in it is written back.
+    lease: Option<Lease>,
+    /// What went wrong last, for the log.
+    trouble: Option<String>,
+    /// The holder that was told of last.
+    told: Option<String>,
+}
+
+/// A connection for leases alone: what else the controller sends does not get into its way, nothing is
+/// repeated behind its back, and one that has died without a word is given up in time.
+///
+/// # Errors
+/// A sentence on why there is none.
+pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
+    config.default_retry = false;
+    config.connect_timeout = Some(times.patience());
+    config.read_timeout = Some(times.patience());
+    config.write_timeout = Some(times.patience());
+    Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))
+}
+
+impl Candidate {
+    /// One that tells `leadership` and `health`. The client is to be made by [`client`].
+    #[must_use]
+    pub fn new(
+        client: Client,
+        candidacy: Candidacy,
+        leadership: Leadership,
+        health: Health,
+    ) -> Self {
+        health.is(Role::Standby);
+        Self {
+            api: Api::namespaced(client, &candidacy.namespace),
+            election: Election::new(
+                candidacy.identity.clone(),
+                candidacy.mark.clone(),
+                candidacy.times,
+            ),
+            candidacy,
+            leadership,
+            health,
+            lease: None,
+            trouble: None,
+            told: None,
+        }
+    }
+
+    /// Stands for election, leads, and gives the lease back when told to retire. Whoever tells it has
+    /// written what there was to write.
+    ///
+    /// # Errors
+    /// When it led and does not lead any more: the process must end.
+    pub async fn stand(mut self, mut retire: oneshot::Receiver<()>) -> Result<(), Unseated> {
+        let mut is_retiring = false;
+        loop {
+            let sent = Moment::now();
+            let step = self.election.next(sent, jiff::Timestamp::now().as_microsecond());
+            let work = async {
+                match step {
+                    Step::Done => Some(Ok(())),
+                    Step::StepDown(loss) => Some(Err(loss)),
+                    Step::Wait(until) => {
+                        tokio::time::sleep(until.since(sent)).await;
+                        None
+                    }
+                    Step::Ask(request) => {
+                        let answer = self.ask(&request, sent).await;
+                        self.election.heard(&request, sent, Moment::now(), answer);
+                        self.tell(&request);
+                        None
+                    }
+                }
+            };
+            let ended = if is_retiring {
+                work.await
+            } else {
+                tokio::select! {
+                    ended = work => ended,
+                    told = &mut retire => {
+                        // Whoever dropped the other end does not want the lease given back.
+                        if told.is_err() {
+                            return std::future::pending().await;
+                        }
+                        is_retiring = true;
+                        self.leadership.lasts_until(None);
+                        self.election.retire();
+                        None
+                    }
+                }
+            };
+            match ended {
+                None => {}
+                Some(Ok(())) => return Ok(()),
+                Some(Err(loss)) => {
+                    self.leadership.lasts_until(None);
+                    self.health.is(Role::Standby);
+                    return Err(Unseated { loss, cause: self.trouble.take() });
+                }
+            }
+        }
+    }
+
+    /// Sends a request, and waits for the answer no longer than it is worth something.
+    async fn ask(&mut self, request: &Request, sent: Moment) -> Answer {
+        let patience = self.candidacy.times.patience();
+        let left = self.election.leads_until().map_or(patience, |until| until.since(sent));
+        let answer = tokio::time::timeout(patience.min(left), self.send(request)).await;
+        let (answer, trouble) = match answer {
+            Ok(Ok(Some(lease))) => {
+                let found = Found::of(&lease);
+                self.lease = Some(lease);
+                (Answer::Found(found), None)
+            }
+            Ok(Ok(None)) => (Answer::Missing, None),
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => (Answer::Missing, None),
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => (Answer::Conflict, None),
+            Ok(Err(error)) => (Answer::Failed, Some(with_causes(&error))),
+            Err(_) => (Answer::Failed, Some(format!("no answer within {patience:?}"))),
+        };
+        if let Some(trouble) = &trouble
+            && self.trouble.as_ref() != Some(trouble)
+        {
+            let Candidacy { namespace, name, .. } = &self.candidacy;
+            tracing::warn!(namespace, lease = name, error = trouble, "the lease is out of reach");
+        }
+        self.trouble = trouble;
+        answer
+    }
+
+    async fn send(&self, request: &Request) -> kube::Result<Option<Lease>> {
+        let parameters = PostParams::default();
+        let name = &self.candidacy.name;
+        match request {
+            Request::Read => self.api.get_opt(name).await,
+            Request::Create(record) => {
+                let mut lease = Lease::default();
+                lease.metadata.name = Some(name.clone());
+                record.write_into(&mut lease);
+                self.api.create(&parameters, &lease).await.map(Some)
+            }
+            Request::Replace { version, record } => {
+                let mut lease = self.lease.clone().unwrap_or_default();
+                lease.metadata.name = Some(name.clone());
+                lease.metadata.resource_version = Some(version.clone());
+                record.write_into(&mut lease);
+                self.api.replace(name, &parameters, &lease).await.map(Some)
+            }
+        }
+    }
+
+    /// Tells what came of a request: first until when it may write.
+    fn tell(&mut self, request: &Request) {
+        let leads_until = self.election.leads_until();
+        self.leadership.lasts_until(leads_until);
+        let Candidacy { namespace, name, identity, .. } = &self.candidacy;
+        if leads_until.is_some() {
+            if self.health.now().role != Role::Leading {
+                tracing::info!(namespace, lease = name, identity, "leading");
+            }
+            self.health.is(Role::Leading);
+            if self.trouble.is_none() && !matches!(request, Request::Read) {
+                self.health.renewed(chrono::Utc::now());
+            }
+        } else if let Some(holder) = self.election.holder()
+            && self.told.as_deref() != Some(holder)
+        {
+            tracing::info!(namespace, lease = name, identity, holder, "standing by");
+            self.told = Some(holder.to_owned());
+        }
+    }
+}

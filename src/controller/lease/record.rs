@@ -1,0 +1,108 @@
+//! What a Lease says, and how it is said: the fields are those of client-go's leader election, so that
+//! `kubectl get lease` and other tools show what they do of every controller. No I/O.
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::ResourceExt;
+
+/// The annotation with the mark of the process that holds the lease.
+pub const MARK_ANNOTATION: &str = "clientfleet.dev/process";
+
+/// Microseconds since 1970 by the wall clock of whoever wrote it: for people. No two are ever compared.
+pub type Stamp = i64;
+
+/// What a lease says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Who holds it; `None` when it was given back.
+    pub holder: Option<String>,
+    /// The holder's mark: two processes may have been given one name.
+    pub mark: Option<String>,
+    /// For how many seconds after a renewal nobody else may take it.
+    pub seconds: i32,
+    /// When its holder took it.
+    pub acquired: Option<Stamp>,
+    /// When its holder renewed it last.
+    pub renewed: Option<Stamp>,
+    /// How often it has changed hands.
+    pub transitions: i32,
+}
+
+/// A lease as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its resource version: another after each write.
+    pub version: String,
+    /// What it says.
+    pub record: Record,
+}
+
+impl Found {
+    /// Of a Lease.
+    #[must_use]
+    pub fn of(lease: &Lease) -> Self {
+        let spec = lease.spec.clone().unwrap_or_default();
+        let stamp = |time: Option<MicroTime>| time.map(|time| time.0.as_microsecond());
+        Self {
+            version: lease.metadata.resource_version.clone().unwrap_or_default(),
+            record: Record {
+                holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+                mark: lease.annotations().get(MARK_ANNOTATION).cloned(),
+                seconds: spec.lease_duration_seconds.unwrap_or_default(),
+                acquired: stamp(spec.acquire_time),
+                renewed: stamp(spec.renew_time),
+                transitions: spec.lease_transitions.unwrap_or_default(),
+            },
+        }
+    }
+}
+
+impl Record {
+    /// Writes it into a Lease, and leaves there what is not ours.
+    pub fn write_into(&self, lease: &mut Lease) {
+        let time = |stamp: Option<Stamp>| {
+            stamp.and_then(|stamp| Timestamp::from_microsecond(stamp).ok()).map(MicroTime)
+        };
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        match &self.mark {
+            Some(mark) => annotations.insert(MARK_ANNOTATION.to_owned(), mark.clone()),
+            None => annotations.remove(MARK_ANNOTATION),
+        };
+        let spec = lease.spec.get_or_insert_with(LeaseSpec::default);
+        spec.holder_identity = Some(self.holder.clone().unwrap_or_default());
+        spec.lease_duration_seconds = Some(self.seconds);
+        spec.acquire_time = time(self.acquired);
+        spec.renew_time = time(self.renewed);
+        spec.lease_transitions = Some(self.transitions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_the_rest_is_left() {
+        let record = Record {
+            holder: Some("one".to_owned()),
+            mark: Some("ab12".to_owned()),
+            seconds: 15,
+            acquired: Some(1_795_000_000_123_456),
+            renewed: Some(1_795_000_001_000_001),
+            transitions: 3,
+        };
+        let mut lease = Lease::default();
+        lease.metadata.resource_version = Some("7".to_owned());
+        lease.metadata.labels = Some([("of".to_owned(), "somebody".to_owned())].into());
+        lease.metadata.annotations = Some([("of".to_owned(), "somebody".to_owned())].into());
+        let before = lease.metadata.clone();
+        record.write_into(&mut lease);
+        assert_eq!(Found::of(&lease), Found { version: "7".to_owned(), record: record.clone() });
+        let given_back = Record { holder: None, mark: None, ..record };
+        given_back.write_into(&mut lease);
+        assert_eq!(lease.metadata, before);
+        assert_eq!(lease.spec.as_ref().unwrap().holder_identity.as_deref(), Some(""));
+        assert_eq!(Found::of(&lease).record, given_back);
+    }
+}

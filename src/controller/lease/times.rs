@@ -1,0 +1,108 @@
+//! How long a lease holds, and how often it is renewed. No clock here.
+
+use std::time::Duration;
+
+/// How much longer than the pause between two tries the renew deadline must be, in tenths.
+const TENTHS_OF_RETRY: u32 = 12;
+
+/// The three times of leader election, as client-go names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    duration: Duration,
+    deadline: Duration,
+    retry: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(15),
+            deadline: Duration::from_secs(10),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Times {
+    /// Times that fit each other: what keeps two from leading is that the leader gives up before
+    /// another may take over.
+    ///
+    /// # Errors
+    /// A sentence on what does not fit.
+    pub fn new(duration: Duration, deadline: Duration, retry: Duration) -> Result<Self, String> {
+        if duration.subsec_nanos() != 0 || duration.is_zero() || duration.as_secs() > 86_400 {
+            return Err(format!(
+                "--lease-duration is {duration:?}: the lease holds whole seconds; write 1s to 24h, as 15s"
+            ));
+        }
+        if retry.is_zero() {
+            return Err("--retry-period is 0: write the pause between two tries, as 2s".to_owned());
+        }
+        if deadline >= duration {
+            return Err(format!(
+                "--renew-deadline ({deadline:?}) must be shorter than --lease-duration ({duration:?}): \
+                 the leader has to give up before another may take over"
+            ));
+        }
+        if deadline.saturating_mul(10) <= retry.saturating_mul(TENTHS_OF_RETRY) {
+            return Err(format!(
+                "--renew-deadline ({deadline:?}) must be more than 1.2 times --retry-period ({retry:?}): \
+                 one late answer would end the leader"
+            ));
+        }
+        Ok(Self { duration, deadline, retry })
+    }
+
+    /// So long after it has seen the lease renewed, another may take it.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+
+    /// So long after it has sent the last renewal that was answered, a leader leads.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// The pause between two tries.
+    #[must_use]
+    pub fn retry(&self) -> Duration {
+        self.retry
+    }
+
+    /// How long one answer is awaited: a second try must fit into the deadline.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.deadline / 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_must_fit_each_other() {
+        let new = |duration, deadline, retry| {
+            Times::new(
+                Duration::from_millis(duration),
+                Duration::from_millis(deadline),
+                Duration::from_millis(retry),
+            )
+        };
+        assert_eq!(new(15_000, 10_000, 2_000), Ok(Times::default()));
+        assert!(new(3_000, 2_000, 500).is_ok());
+        for (given, word) in [
+            ((1_500, 1_000, 200), "whole seconds"),
+            ((0, 0, 0), "--lease-duration"),
+            ((90_000_000, 1_000, 200), "24h"),
+            ((15_000, 15_000, 2_000), "shorter than --lease-duration (15s)"),
+            ((15_000, 2_400, 2_000), "1.2 times --retry-period (2s)"),
+            ((15_000, 10_000, 0), "--retry-period"),
+        ] {
+            let refused = new(given.0, given.1, given.2).unwrap_err();
+            assert!(refused.contains(word), "{given:?}: {refused}");
+        }
+    }
+}

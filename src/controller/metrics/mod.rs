@@ -1,0 +1,249 @@
+//! What is measured, and how it is told to Prometheus. Counting is a few atomic additions; what the
+//! plan has counted anyway is taken over after each pass, and nothing is walked for a scrape but the
+//! policies.
+//!
+//! `docs/metrics.md` lists every metric; a test compares it with what is told.
+
+mod estate;
+mod exposition;
+mod process;
+mod queues;
+mod role;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::controller::health::Health;
+use crate::plan::{Census, Pass};
+
+use estate::Estate;
+use queues::Queues;
+pub use queues::{Backlog, Backlogged};
+use role::Role;
+
+/// The metrics of one controller.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    writes: Family<WriteLabels, Counter>,
+    write_durations: Family<KindLabel, Histogram, fn() -> Histogram>,
+    planning: Histogram,
+    decisions: Counter,
+    interruptions: Family<KindLabel, Counter>,
+    events: Family<EventLabel, Counter>,
+    audit: Family<AuditLabel, Counter>,
+    role: Arc<Role>,
+    estate: Arc<Estate>,
+    queues: Arc<Queues>,
+}
+
+/// What has become of a status write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types)]
+pub enum Outcome {
+    /// The API server has taken it.
+    written,
+    /// Somebody else was faster, or the object is gone.
+    conflict,
+    /// The API server has refused it.
+    refused,
+    /// Nobody has answered in time.
+    unanswered,
+    /// It could not be sent, or the connection broke.
+    error,
+    /// It was not sent: this replica leads no more, or cannot be sure that it does.
+    unseated,
+}
+
+/// What has become of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types)]
+pub enum Published {
+    /// The API server has taken it.
+    published,
+    /// It has not.
+    failed,
+}
+
+/// What has become of a line of the audit stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types)]
+pub enum Told {
+    /// It is written.
+    written,
+    /// It could not be written, and is in the log instead.
+    failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    kind: String,
+    result: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabel {
+    result: Published,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuditLabel {
+    result: Told,
+}
+
+/// The kinds whose status is written.
+const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
+
+/// From 1 ms to 32 s, which is past the patience with an API server.
+fn write_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 16))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::default(),
+            writes: Family::default(),
+            write_durations: Family::new_with_constructor(write_buckets),
+            // From 100 µs to 13 s: from one fleet to a million clients.
+            planning: Histogram::new(exponential_buckets(0.0001, 2.0, 18)),
+            decisions: Counter::default(),
+            interruptions: Family::default(),
+            events: Family::default(),
+            audit: Family::default(),
+            role: Arc::default(),
+            estate: Arc::default(),
+            queues: Arc::default(),
+        };
+        metrics.with_zeros().registered()
+    }
+}
+
+impl Metrics {
+    /// What has not happened yet is told as zero, so that its first time is seen as an increase.
+    fn with_zeros(self) -> Self {
+        use Outcome::{conflict, error, refused, unanswered, unseated, written};
+        for kind in KINDS {
+            for result in [written, conflict, refused, unanswered, error, unseated] {
+                let _ = self.writes.get_or_create(&WriteLabels { kind: kind.to_owned(), result });
+            }
+            let kind = KindLabel { kind: kind.to_owned() };
+            let _ = self.interruptions.get_or_create(&kind);
+            let _ = self.write_durations.get_or_create(&kind);
+        }
+        for result in [Published::published, Published::failed] {
+            let _ = self.events.get_or_create(&EventLabel { result });
+        }
+        for result in [Told::written, Told::failed] {
+            let _ = self.audit.get_or_create(&AuditLabel { result });
+        }
+        self
+    }
+
+    fn registered(mut self) -> Self {
+        let mut root = std::mem::take(&mut self.registry);
+        let ours = root.sub_registry_with_prefix("clientfleet");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        ours.register("build", "The controller's release", version);
+        ours.register("status_writes", "Status writes by kind and result", self.writes.clone());
+        let help = "How long the API server takes for a status write";
+        let durations = self.write_durations.clone();
+        ours.register_with_unit("status_write_duration", help, Unit::Seconds, durations);
+        let help = "How long a pass of the planning loop over one namespace takes";
+        ours.register_with_unit("planning_duration", help, Unit::Seconds, self.planning.clone());
+        ours.register("decisions", "Clients decided for", self.decisions.clone());
+        let help = "Watches that were interrupted, or could not begin";
+        ours.register("watch_interruptions", help, self.interruptions.clone());
+        ours.register("events", "Events on policies by result", self.events.clone());
+        ours.register("audit_lines", "Lines of the audit stream by result", self.audit.clone());
+        ours.register_collector(Box::new(Arc::clone(&self.role)));
+        ours.register_collector(Box::new(Arc::clone(&self.estate)));
+        ours.register_collector(Box::new(Arc::clone(&self.queues)));
+        root.register_collector(Box::new(process::Process::new()));
+        Self { registry: root, ..self }
+    }
+
+    /// Counts a status write and how long it took.
+    pub fn wrote(&self, kind: &str, result: Outcome, took: Duration) {
+        self.writes.get_or_create(&WriteLabels { kind: kind.to_owned(), result }).inc();
+        let kind = KindLabel { kind: kind.to_owned() };
+        self.write_durations.get_or_create(&kind).observe(took.as_secs_f64());
+    }
+
+    /// Counts an interrupted watch.
+    pub fn interrupted(&self, kind: &str) {
+        self.interruptions.get_or_create(&KindLabel { kind: kind.to_owned() }).inc();
+    }
+
+    /// Counts an event.
+    pub fn published(&self, result: Published) {
+        self.events.get_or_create(&EventLabel { result }).inc();
+    }
+
+    /// Counts lines of the audit stream.
+    pub fn told(&self, result: Told, lines: u64) {
+        self.audit.get_or_create(&AuditLabel { result }).inc_by(lines);
+    }
+
+    /// Takes over what a pass of the planning loop has counted in a namespace.
+    pub fn planned(
+        &self,
+        namespace: &str,
+        census: Census,
+        pass: &Pass,
+        decisions: u64,
+        took: Duration,
+    ) {
+        self.decisions.inc_by(decisions);
+        self.planning.observe(took.as_secs_f64());
+        self.estate.note(namespace, census, pass);
+    }
+
+    /// Nothing is left in a namespace.
+    pub fn forget(&self, namespace: &str) {
+        self.estate.forget(namespace);
+    }
+
+    /// Has told whether this replica leads.
+    pub fn watch_health(&self, health: Health) {
+        self.role.set(health);
+    }
+
+    /// Has a queue told of.
+    pub fn watch_queue(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
+        self.queues.add(kind, queue);
+    }
+
+    /// All of them in the `OpenMetrics` text format.
+    #[must_use]
+    pub fn open_metrics(&self) -> String {
+        let mut text = String::new();
+        // A string takes whatever is written to it.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// All of them in the older text format of Prometheus.
+    #[must_use]
+    pub fn classic(&self) -> String {
+        exposition::classic(&self.open_metrics())
+    }
+}
+
+/// How many there are, as Prometheus has it: gauges there are signed or floating.
+fn count(count: impl Into<u64>) -> i64 {
+    i64::try_from(count.into()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,69 @@
+//! The gauges of what is still to be written, asked for at each scrape.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
+
+use super::{KINDS, count};
+
+/// What waits in a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many objects.
+    pub depth: u64,
+    /// For how long the first of them.
+    pub oldest: Duration,
+}
+
+/// A queue that can tell what waits in it.
+pub trait Backlogged: fmt::Debug + Send + Sync {
+    /// What waits now.
+    fn backlog(&self) -> Backlog;
+}
+
+/// The queues, each with the kind that it writes.
+#[derive(Debug, Default)]
+pub struct Queues(Mutex<Vec<(&'static str, Arc<dyn Backlogged>)>>);
+
+impl Queues {
+    /// Has a queue told of.
+    pub fn add(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((kind, queue));
+    }
+
+    /// What waits of a kind in all its queues.
+    fn of(&self, kind: &str) -> Backlog {
+        let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let backlogs = queues.iter().filter(|(of, _)| *of == kind).map(|(_, q)| q.backlog());
+        backlogs.fold(Backlog::default(), |sum, one| Backlog {
+            depth: sum.depth + one.depth,
+            oldest: sum.oldest.max(one.oldest),
+        })
+    }
+}
+
+impl Collector for Queues {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let backlogs = KINDS.map(|kind| (kind, self.of(kind)));
+        let help = "Objects whose status is still to be written.";
+        let mut metric = encoder.encode_descriptor("queue_depth", help, None, MetricType::Gauge)?;
+        for (kind, backlog) in &backlogs {
+            let labels = [("kind", *kind)];
+            metric.encode_family(&labels)?.encode_gauge(&count(backlog.depth))?;
+        }
+        let help = "For how long the status that waits longest has been waiting to be written.";
+        let unit = Some(&Unit::Seconds);
+        let mut metric =
+            encoder.encode_descriptor("queue_oldest_age", help, unit, MetricType::Gauge)?;
+        for (kind, backlog) in &backlogs {
+            let labels = [("kind", *kind)];
+            metric.encode_family(&labels)?.encode_gauge(&backlog.oldest.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! What the controller tells over HTTP: `/livez` and `/readyz` to a cluster's probes, `/metrics` to
+//! Prometheus. Answers from what it is handed; nothing that is asked changes anything.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use super::health::Health;
+use super::metrics::Metrics;
+use super::pulse::{Check, Pulse};
+
+/// How many connections are answered at once: more than a cluster's probes and scrapes need.
+const MOST_CONNECTIONS: usize = 32;
+/// How long a connection lives.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request's head may be, in bytes.
+const LONGEST_HEAD: usize = 16 * 1024;
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is told of.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// How the controller is.
+    pub health: Health,
+    /// Whether the planning loop goes on.
+    pub pulse: Arc<Pulse>,
+}
+
+/// Takes an address for itself.
+///
+/// # Errors
+/// A sentence on why that cannot be.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    let listener = match TcpListener::bind(address).await {
+        // "Every address" where there are none of IPv6.
+        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && !is_taken(&error) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    };
+    listener.map_err(|error| {
+        format!(
+            "--listen {address}: {error}; name an address of this machine and a port that nobody \
+             else has, as 127.0.0.1:8080"
+        )
+    })
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+}
+
+/// Answers until the task is dropped.
+pub async fn serve(listener: TcpListener, told: Told) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        // Nobody closes it.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                let told = told.clone();
+                tokio::spawn(async move {
+                    answer(connection, told).await;
+                    drop(place);
+                });
+            }
+            // Out of descriptors, or a caller who has gone already.
+            Err(error) => {
+                tracing::debug!(%error, "a connection was not taken");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn answer(connection: TcpStream, told: Told) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = respond(&told, request.method(), request.uri().path(), request.headers());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(LONGEST_HEAD);
+    let connection = http.keep_alive(false).serve_connection(TokioIo::new(connection), service);
+    // Whoever is too slow, or talks something else, is not worth a line.
+    let _ = tokio::time::timeout(PATIENCE, connection).await;
+}
+
+fn respond(told: &Told, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        let mut response = say(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".to_owned());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match path {
+        "/livez" => probe(&[told.pulse.check()]),
+        "/readyz" => {
+            let health = told.health.now();
+            let is_filled = health.stores_awaited == Some(0);
+            probe(&[
+                Check { name: "definitions", is_well: health.is_started },
+                Check { name: "stores", is_well: is_filled },
+            ])
+        }
+        "/metrics" if takes_open_metrics(headers) => {
+            say(StatusCode::OK, OPEN_METRICS, told.metrics.open_metrics())
+        }
+        "/metrics" => say(StatusCode::OK, CLASSIC, told.metrics.classic()),
+        _ => {
+            let there_is = "there is /livez, /readyz and /metrics\n".to_owned();
+            say(StatusCode::NOT_FOUND, PLAIN, there_is)
+        }
+    }
+}
+
+/// Answers as Kubernetes' own components do: each check on a line.
+fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
+    let mut text = String::new();
+    for Check { name, is_well } in checks {
+        let (sign, word) = if *is_well { ('+', "ok") } else { ('-', "failed") };
+        // A string takes whatever is written to it.
+        let _ = writeln!(text, "[{sign}]{name} {word}");
+    }
+    let is_well = checks.iter().all(|check| check.is_well);
+    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    say(status, PLAIN, text)
+}
+
+/// Whether the newer format is among what is asked for. Weights are not compared: who knows it
+/// prefers it.
+fn takes_open_metrics(headers: &HeaderMap) -> bool {
+    let mut asked = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    asked.any(|value| {
+        value.split(',').any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            parts.next() == Some("application/openmetrics-text") && !parts.any(|part| part == "q=0")
+        })
+    })
+}
+
+fn say(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,61 @@
+//! The container image, as `make image` makes it: one static program that runs on nothing, as nobody.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::control_plane::tools::tool;
+use crate::helm::{objects, only, project, template};
+
+fn read(file: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(project("target/image").join(file)).unwrap()).unwrap()
+}
+
+#[test]
+fn it_holds_one_static_program_for_nobody_in_particular() {
+    // Another profile would take minutes, and make the same image of a smaller program.
+    let made = Command::new(project("scripts/image.sh")).env("PROFILE", "dev").output().unwrap();
+    let (said, complaints) = (made.stdout, String::from_utf8_lossy(&made.stderr).into_owned());
+    assert!(made.status.success(), "{complaints}");
+    println!("{}", String::from_utf8_lossy(&said));
+
+    let config = read("config.json");
+    let pod = &only(&objects(&template("")), "Deployment")["spec"]["template"]["spec"].clone();
+    assert_eq!(config["config"]["User"], "65532:65532");
+    assert_eq!(pod["securityContext"]["runAsUser"], 65532);
+    assert_eq!(config["config"]["Entrypoint"], serde_json::json!(["/clientfleet"]));
+    assert_eq!(config["os"], "linux");
+    assert_eq!(
+        config["config"]["Labels"]["org.opencontainers.image.version"],
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(read("manifest.json")["layers"].as_array().unwrap().len(), 1);
+
+    // What is in the file that is pushed, as crane unpacks it.
+    let folder = tempfile::tempdir().unwrap();
+    let image = fs::File::open(project("target/image/clientfleet.tar")).unwrap();
+    let files = folder.path().join("files.tar");
+    let export = Command::new(tool("crane").unwrap())
+        .arg("export")
+        .arg("-")
+        .arg(&files)
+        .stdin(image)
+        .status()
+        .unwrap();
+    assert!(export.success());
+    let tar =
+        Command::new("tar").arg("xvf").arg(&files).arg("-C").arg(folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&tar.stdout), "clientfleet\n");
+
+    let program = folder.path().join("clientfleet");
+    let linked = Command::new("ldd").arg(&program).output().unwrap();
+    let linked = String::from_utf8_lossy(&[linked.stdout, linked.stderr].concat()).into_owned();
+    assert!(
+        linked.contains("statically linked") || linked.contains("not a dynamic executable"),
+        "{linked}"
+    );
+    let crds = Command::new(&program).arg("crds").env_clear().output().unwrap();
+    assert!(crds.status.success());
+    assert!(String::from_utf8(crds.stdout).unwrap().contains("clientfleets.clientfleet.dev"));
+}

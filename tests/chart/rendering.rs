@@ -1,0 +1,65 @@
+//! What the chart renders, held as files that a person can review, and what its values refuse.
+
+use crate::helm::{EVERYTHING, LIMITED, chart, helm, template, try_template};
+
+#[test]
+fn helm_finds_nothing_to_complain_about() {
+    for values in ["", LIMITED, EVERYTHING] {
+        let output = helm(&["lint", "--strict", chart().to_str().unwrap()], values);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!said.contains("[WARNING]") && !said.contains("[ERROR]"), "{said}");
+    }
+}
+
+#[test]
+fn by_default() {
+    insta::assert_snapshot!(template(""));
+}
+
+#[test]
+fn limited_to_namespaces() {
+    insta::assert_snapshot!(template(LIMITED));
+}
+
+#[test]
+fn with_everything_on() {
+    let rendered = template(EVERYTHING);
+    // The files that these two hold are reviewed as they are.
+    let files = ["prometheusrule.yaml", "dashboard.yaml"];
+    let documents = rendered
+        .split_inclusive("---\n")
+        .filter(|document| !files.iter().any(|file| document.contains(file)));
+    insta::assert_snapshot!(documents.collect::<String>());
+}
+
+/// What is wrong, and what the message must name.
+const REFUSED: &[(&str, &str)] = &[
+    ("replica: 3", "replica"),
+    ("replicas: two", "replicas"),
+    ("namespaces: berlin", "namespaces"),
+    ("namespaces: [Berlin]", "namespaces"),
+    ("namespaces: [berlin, berlin]", "namespaces"),
+    ("image: {digest: latest}", "digest"),
+    ("image: {pullPolicy: Sometimes}", "pullPolicy"),
+    ("log: {format: xml}", "format"),
+    ("leaderElection: {leaseDuration: 15s}", "leaseDuration"),
+    ("leaderElection: {leaseDuration: 10}", "leaseDuration"),
+    ("resources: {requests: {memory: much}}", "memory"),
+    ("reservedPriorities: {enabled: true}", "groups"),
+    ("reservedPriorities: {groups: ['a''b']}", "groups"),
+    ("metrics: {serviceMonitor: {interval: often}}", "interval"),
+    ("networkPolicy: {apiServer: {ports: []}}", "ports"),
+    ("networkPolicy: {apiServer: {cidrs: [10.0.0.1]}}", "cidrs"),
+];
+
+#[test]
+fn wrong_values_are_refused_by_name() {
+    let mut said = String::new();
+    for (values, name) in REFUSED {
+        let error = try_template(values).expect_err(values);
+        assert!(error.contains(name), "{values}: {error}");
+        said += &format!("{values}\n{}\n\n", error.trim());
+    }
+    insta::assert_snapshot!(said.replace(&chart().display().to_string(), "charts/clientfleet"));
+}

@@ -1,0 +1,115 @@
+//! Leader election without a cluster: candidates, a server and everything that can happen between
+//! them, by chance. At no instant do two believe that they lead, and whoever is gone is replaced.
+
+mod chaos;
+mod simulation;
+
+use std::time::Duration;
+
+use clientfleet::controller::lease::times::Times;
+use proptest::prelude::*;
+
+use chaos::{Chaos, deletions, faults};
+use simulation::{Simulation, TICK};
+
+fn times() -> impl Strategy<Value = Times> {
+    let whole = |seconds: u64, deadline: u64, retry: u64| {
+        let milliseconds = Duration::from_millis;
+        Times::new(Duration::from_secs(seconds), milliseconds(deadline), milliseconds(retry))
+            .unwrap()
+    };
+    prop_oneof![
+        Just(Times::default()),
+        Just(whole(3, 2_000, 500)),
+        Just(whole(2, 1_990, 100)),
+        Just(whole(60, 30_000, 20_000)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn never_do_two_lead_and_whoever_is_gone_is_replaced(
+        times in times(),
+        chaos in faults(),
+    ) {
+        run(times, chaos)?;
+    }
+
+    /// Whoever has seen a lease that is gone waits as long as its holder may believe in it.
+    #[test]
+    fn a_lease_that_somebody_takes_away_makes_no_second_leader(
+        times in times(),
+        chaos in deletions(),
+    ) {
+        run(times, chaos)?;
+    }
+}
+
+fn run(times: Times, chaos: Chaos) -> Result<(), TestCaseError> {
+    let end = chaos.end();
+    let mut simulation = Simulation::new(times, chaos);
+    while simulation.now < end {
+        simulation.tick();
+        let leaders = simulation.leaders();
+        prop_assert!(leaders.len() <= 1, "{:?}: {leaders:?} lead at once", simulation.now);
+    }
+    // From now on nothing is lost, and an answer takes a tick or two.
+    let replaced = simulation.now + times.duration() + times.retry() + 10 * TICK;
+    while simulation.now < replaced {
+        simulation.tick();
+        prop_assert!(simulation.leaders().len() <= 1, "{:?}", simulation.now);
+    }
+    let leaders = simulation.leaders();
+    prop_assert_eq!(leaders.len(), 1, "nobody leads at {:?}", simulation.now);
+    let quiet = simulation.now + 3 * times.duration();
+    while simulation.now < quiet {
+        simulation.tick();
+        prop_assert_eq!(simulation.leaders(), leaders.clone(), "it changes without a reason");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lease_that_is_given_back_is_taken_at_the_next_look() {
+    let times = Times::default();
+    let mut simulation = Simulation::new(times, Chaos::none(2));
+    let until = |simulation: &mut Simulation, until: Duration| {
+        while simulation.now < until {
+            simulation.tick();
+        }
+    };
+    until(&mut simulation, Duration::from_secs(60));
+    let first = simulation.leaders();
+    assert_eq!(first.len(), 1);
+    simulation.retire(first[0]);
+    until(&mut simulation, Duration::from_secs(60) + times.retry() + 10 * TICK);
+    let second = simulation.leaders();
+    assert_eq!(second.len(), 1);
+    assert_ne!(first, second);
+    let lease = simulation.record().unwrap();
+    assert_eq!((lease.transitions, lease.seconds), (1, 15));
+}
+
+#[test]
+fn a_leader_that_is_gone_is_replaced_within_the_lease_time_and_a_try() {
+    for offset in [-3_600_000_000, 0, 3_600_000_000] {
+        let times = Times::default();
+        let mut simulation = Simulation::new(times, Chaos::none(2));
+        // The wall clocks of the two are an hour apart.
+        simulation.shift_clock(0, offset);
+        while simulation.now < Duration::from_secs(60) {
+            simulation.tick();
+        }
+        let first = simulation.leaders()[0];
+        simulation.kill(first);
+        let gone = simulation.now;
+        while simulation.leaders().is_empty() {
+            simulation.tick();
+        }
+        let took = simulation.now - gone;
+        assert!(took <= times.duration() + times.retry() + 10 * TICK, "{took:?}");
+        assert!(took >= times.duration() - times.retry(), "{took:?}: it took over too early");
+    }
+}

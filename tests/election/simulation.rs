@@ -1,0 +1,294 @@
+//! Candidates and a server on one time line of small ticks, with messages on their way between them.
+
+use std::time::Duration;
+
+use clientfleet::controller::lease::election::{Answer, Election, Request, Step};
+use clientfleet::controller::lease::moment::Moment;
+use clientfleet::controller::lease::record::{Found, Record};
+use clientfleet::controller::lease::times::Times;
+
+use crate::chaos::{Chaos, Kind};
+
+pub const TICK: Duration = Duration::from_millis(10);
+
+pub struct Simulation {
+    pub now: Duration,
+    times: Times,
+    chaos: Chaos,
+    processes: Vec<Process>,
+    lease: Option<Found>,
+    versions: u64,
+    ways: usize,
+    messages: Vec<Message>,
+}
+
+struct Process {
+    election: Election,
+    /// Which of all that were ever started.
+    number: usize,
+    is_alive: bool,
+    asked: Option<Asked>,
+    wakes: Duration,
+    /// Its wall clock is so many microseconds off.
+    clock: i64,
+}
+
+struct Asked {
+    number: usize,
+    request: Request,
+    sent: Duration,
+}
+
+struct Message {
+    process: usize,
+    number: usize,
+    request: Request,
+    arrives: Duration,
+    answer: Option<(Answer, Duration)>,
+}
+
+impl Simulation {
+    pub fn new(times: Times, chaos: Chaos) -> Self {
+        let process = |place| Process {
+            election: Election::new(name(place, place), mark(place), times),
+            number: place,
+            is_alive: true,
+            asked: None,
+            wakes: Duration::ZERO,
+            clock: 0,
+        };
+        let processes = (0..chaos.processes).map(process).collect();
+        Self {
+            now: Duration::ZERO,
+            times,
+            chaos,
+            processes,
+            lease: None,
+            versions: 0,
+            ways: 0,
+            messages: Vec::new(),
+        }
+    }
+
+    /// Who may write now, by its own belief: also those that stand still.
+    pub fn leaders(&self) -> Vec<usize> {
+        let now = moment(self.now);
+        let leads = |process: &&Process| {
+            process.is_alive && process.election.leads_until().is_some_and(|until| now < until)
+        };
+        self.processes.iter().filter(leads).map(|process| process.number).collect()
+    }
+
+    pub fn record(&self) -> Option<&Record> {
+        self.lease.as_ref().map(|lease| &lease.record)
+    }
+
+    pub fn shift_clock(&mut self, place: usize, microseconds: i64) {
+        self.processes[place].clock = microseconds;
+    }
+
+    pub fn kill(&mut self, number: usize) {
+        let process = self.processes.iter_mut().find(|process| process.number == number);
+        process.unwrap().is_alive = false;
+    }
+
+    pub fn retire(&mut self, number: usize) {
+        let process = self.processes.iter_mut().find(|process| process.number == number).unwrap();
+        process.election.retire();
+        process.asked = None;
+    }
+
+    fn suffers(&self, place: usize, kind: Kind) -> bool {
+        self.chaos.faults.iter().any(|fault| {
+            fault.kind == kind
+                && fault.process % self.processes.len() == place
+                && (fault.at..fault.at + fault.lasts).contains(&self.now)
+        })
+    }
+
+    pub fn tick(&mut self) {
+        self.begin_faults();
+        self.deliver();
+        for place in 0..self.processes.len() {
+            if !self.suffers(place, Kind::Frozen) {
+                self.run(place);
+            }
+        }
+        self.now = self.next_tick();
+    }
+
+    /// Over the time in which nothing can happen.
+    fn next_tick(&self) -> Duration {
+        let next = self.now + TICK;
+        if self.processes.iter().any(|process| process.asked.is_some()) || !self.messages.is_empty()
+        {
+            return next;
+        }
+        let wakes = self.processes.iter().filter(|process| process.is_alive).map(|p| p.wakes);
+        let faults = self.chaos.faults.iter().flat_map(|fault| [fault.at, fault.at + fault.lasts]);
+        // Faults begin and end within a tick, and a leader's time ends between any two.
+        let faults = faults.map(|at| at.saturating_sub(TICK)).filter(|at| *at > self.now);
+        wakes.chain(faults).min().unwrap_or(next).max(next).min(self.now + 20 * TICK)
+    }
+
+    /// What happens at one moment.
+    fn begin_faults(&mut self) {
+        for fault in self.chaos.faults.clone() {
+            let place = fault.process % self.processes.len();
+            if (self.now..self.now + TICK).contains(&fault.at) {
+                match fault.kind {
+                    Kind::Killed => self.processes[place].is_alive = false,
+                    Kind::Retired => {
+                        self.processes[place].election.retire();
+                        self.processes[place].asked = None;
+                    }
+                    Kind::ClockMoved => {
+                        // From hours back to hours ahead.
+                        let lasts = i64::try_from(fault.lasts.as_micros()).unwrap();
+                        self.processes[place].clock = (lasts - 20_000_000) * 1_000;
+                    }
+                    Kind::Touched => {
+                        self.versions += 1;
+                        if let Some(lease) = &mut self.lease {
+                            lease.version = self.versions.to_string();
+                        }
+                    }
+                    Kind::Deleted => self.lease = None,
+                    Kind::AllAnew => {
+                        for place in 0..self.processes.len() {
+                            if !self.processes[place].is_alive {
+                                self.start(place);
+                            }
+                        }
+                    }
+                    Kind::Frozen | Kind::CutOff | Kind::Unanswered | Kind::Slow => {}
+                }
+            }
+            let is_over = (self.now..self.now + TICK).contains(&(fault.at + fault.lasts));
+            if is_over && self.chaos.restarts && !self.processes[place].is_alive {
+                self.start(place);
+            }
+        }
+    }
+
+    /// Starts a process anew.
+    fn start(&mut self, place: usize) {
+        let highest = self.processes.iter().map(|process| process.number).max().unwrap();
+        let process = &mut self.processes[place];
+        process.number = highest + 1;
+        process.election =
+            Election::new(name(place, process.number), mark(process.number), self.times);
+        process.is_alive = true;
+        process.asked = None;
+        process.wakes = self.now;
+    }
+
+    fn run(&mut self, place: usize) {
+        self.hear(place);
+        let now = moment(self.now);
+        let process = &mut self.processes[place];
+        if !process.is_alive || process.asked.is_some() {
+            return;
+        }
+        let stamp = process.clock + i64::try_from(self.now.as_micros()).unwrap();
+        match process.election.next(now, stamp) {
+            Step::Wait(until) => {
+                assert!(until > now, "it waits for what has been");
+                process.wakes = self.now + until.since(now);
+            }
+            Step::Ask(request) => self.send(place, request),
+            // It ends; whoever looks after processes starts it again.
+            Step::StepDown(_) | Step::Done if self.chaos.restarts => self.start(place),
+            Step::StepDown(_) | Step::Done => process.is_alive = false,
+        }
+    }
+
+    fn hear(&mut self, place: usize) {
+        let now = self.now;
+        let process = &mut self.processes[place];
+        let Some(asked) = &process.asked else { return };
+        let is_it = |message: &Message| message.process == place && message.number == asked.number;
+        let answer = self.messages.iter().filter(|message| is_it(message)).find_map(|message| {
+            message.answer.as_ref().filter(|(_, at)| *at <= now).map(|(answer, _)| answer.clone())
+        });
+        let is_given_up = now >= asked.sent + self.times.patience();
+        let Some(answer) = answer.or(is_given_up.then_some(Answer::Failed)) else { return };
+        let (request, sent) = (asked.request.clone(), asked.sent);
+        process.asked = None;
+        process.election.heard(&request, moment(sent), moment(now), answer);
+    }
+
+    fn send(&mut self, place: usize, request: Request) {
+        let number = self.ways;
+        let asked = Asked { number, request: request.clone(), sent: self.now };
+        let way = self.way(place);
+        self.processes[place].asked = Some(asked);
+        if !self.suffers(place, Kind::CutOff) {
+            let arrives = self.now + way;
+            self.messages.push(Message { process: place, number, request, arrives, answer: None });
+        }
+    }
+
+    /// How long one way takes.
+    fn way(&mut self, place: usize) -> Duration {
+        self.ways += 1;
+        let is_over = self.now > self.chaos.end() - Duration::from_secs(30);
+        let is_before = !self.chaos.restarts;
+        let delay = self.chaos.delays[self.ways % self.chaos.delays.len()];
+        let slow = if self.suffers(place, Kind::Slow) { 2_000 } else { 0 };
+        let delay = if is_over || is_before { delay.min(10) } else { delay + slow };
+        Duration::from_millis(delay)
+    }
+
+    fn deliver(&mut self) {
+        let mut messages = std::mem::take(&mut self.messages);
+        for message in &mut messages {
+            if message.answer.is_none() && message.arrives <= self.now {
+                let answer = self.serve(&message.request);
+                let way = if self.suffers(message.process, Kind::Unanswered) {
+                    Duration::from_secs(100_000)
+                } else {
+                    self.way(message.process)
+                };
+                message.answer = Some((answer, self.now + way));
+            }
+        }
+        // Of a message that nobody waits for the arrival alone counts.
+        let awaited = |message: &Message| {
+            let asked = self.processes[message.process].asked.as_ref();
+            asked.is_some_and(|asked| asked.number == message.number)
+        };
+        messages.retain(|message| message.answer.is_none() || awaited(message));
+        self.messages = messages;
+    }
+
+    fn serve(&mut self, request: &Request) -> Answer {
+        let record = match (request, &self.lease) {
+            (Request::Read, found) => return found.clone().map_or(Answer::Missing, Answer::Found),
+            (Request::Create(_), Some(_)) => return Answer::Conflict,
+            (Request::Replace { .. }, None) => return Answer::Missing,
+            (Request::Replace { version, .. }, Some(lease)) if *version != lease.version => {
+                return Answer::Conflict;
+            }
+            (Request::Create(record) | Request::Replace { record, .. }, _) => record.clone(),
+        };
+        self.versions += 1;
+        let found = Found { version: self.versions.to_string(), record };
+        self.lease = Some(found.clone());
+        Answer::Found(found)
+    }
+}
+
+/// The first two have one fixed name for both, as a person gave it to them by mistake; the others a
+/// new one at each start.
+fn name(place: usize, number: usize) -> String {
+    if place <= 1 { "twin".to_owned() } else { format!("replica-{number}") }
+}
+
+fn mark(number: usize) -> String {
+    format!("process {number}")
+}
+
+fn moment(since: Duration) -> Moment {
+    Moment::at(since)
+}

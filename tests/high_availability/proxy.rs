@@ -1,0 +1,93 @@
+//! A way to the API server that can be cut: what is on it then stays there, as behind a firewall that
+//! drops everything without a word, and arrives when the way is mended.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+pub struct Proxy {
+    address: SocketAddr,
+    ways: Arc<Gate>,
+}
+
+struct Gate {
+    ways: Mutex<Ways>,
+    changed: Condvar,
+}
+
+/// Which ways are open.
+#[derive(Clone, Copy)]
+pub struct Ways {
+    pub there: bool,
+    pub back: bool,
+}
+
+impl Ways {
+    pub const OPEN: Self = Self { there: true, back: true };
+    pub const CUT: Self = Self { there: false, back: false };
+    /// It still hears what happens, and what it sends does not arrive.
+    pub const ONLY_BACK: Self = Self { there: false, back: true };
+}
+
+impl Gate {
+    fn wait_for(&self, is_open: fn(&Ways) -> bool) {
+        let ways = self.ways.lock().unwrap();
+        drop(self.changed.wait_while(ways, |ways| !is_open(ways)).unwrap());
+    }
+}
+
+impl Proxy {
+    /// Its threads end with the process at the latest.
+    pub fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let ways = Arc::new(Gate { ways: Mutex::new(Ways::OPEN), changed: Condvar::new() });
+        let gate = Arc::clone(&ways);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(server) else { continue };
+                let (there, back) = (Arc::clone(&gate), Arc::clone(&gate));
+                let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || {
+                    let to = pass(from, to, &there, |ways| ways.there);
+                    // That the client is gone the server is not told: as when its machine is, and what
+                    // it sent last is carried out.
+                    std::mem::forget(to);
+                });
+                thread::spawn(move || {
+                    let _ = pass(server, client, &back, |ways| ways.back).shutdown(Shutdown::Write);
+                });
+            }
+        });
+        Self { address, ways }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn set(&self, ways: Ways) {
+        *self.ways.ways.lock().unwrap() = ways;
+        self.ways.changed.notify_all();
+    }
+}
+
+/// Passes on what comes until it ends, and returns where it went.
+fn pass(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    gate: &Gate,
+    is_open: fn(&Ways) -> bool,
+) -> TcpStream {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        gate.wait_for(is_open);
+        if to.write_all(&buffer[..length]).is_err() {
+            return to;
+        }
+    }
+    // The end of the stream, too, stays on its way.
+    gate.wait_for(is_open);
+    to
+}

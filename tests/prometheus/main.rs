@@ -1,0 +1,31 @@
+//! Metrics, alerts and the dashboard as Prometheus itself sees them: promtool checks names and rules, and a real
+//! Prometheus scrapes the real controller on a real API server and answers every query there is.
+
+#[path = "../control_plane/mod.rs"]
+mod control_plane;
+
+mod queries;
+mod rules;
+mod scraped;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::control_plane::tools::tool_of;
+
+/// A file of the chart.
+fn chart_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/clientfleet/files").join(name)
+}
+
+/// Runs promtool; returns what it printed, and whether it is content.
+fn promtool(arguments: &[&str], input: Option<&Path>) -> (bool, String) {
+    let mut promtool = Command::new(tool_of("prometheus", "promtool").unwrap());
+    promtool.args(arguments);
+    if let Some(path) = input {
+        promtool.stdin(std::fs::File::open(path).unwrap());
+    }
+    let output = promtool.output().unwrap();
+    let [said, complained] = [output.stdout, output.stderr].map(|b| String::from_utf8(b).unwrap());
+    (output.status.success(), format!("{said}{complained}"))
+}
