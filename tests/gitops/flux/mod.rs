@@ -1,0 +1,155 @@
+//! Flux applies the examples from a Git repository: it sees when they are in force, brings back what was changed by
+//! hand, takes away what is gone, leaves the others' fields and our status alone, and comes to rest.
+
+mod audit;
+mod cluster;
+mod source;
+
+use std::fs;
+use std::path::Path;
+
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::judges::judge;
+use cluster::Cluster;
+
+/// How often Flux is asked to reconcile while nobody changes anything.
+const QUIET_ROUNDS: usize = 6;
+
+const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
+
+/// All our objects, as they are stored.
+async fn objects(cluster: &Cluster) -> Vec<Value> {
+    let mut objects = Vec::new();
+    for kind in KINDS {
+        let listed = cluster.ours(kind).list(&ListParams::default()).await.unwrap();
+        objects.extend(listed.items.iter().map(|object| serde_json::to_value(object).unwrap()));
+    }
+    objects
+}
+
+/// Waits until our controller has said what it has to say, which Flux need not wait for.
+async fn at_rest(cluster: &Cluster) -> Vec<Value> {
+    cluster.world.settles().await;
+    objects(cluster).await
+}
+
+fn fill_with_examples(cluster: &Cluster) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut files = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        cluster.repository.write(name, &fs::read_to_string(&path).unwrap());
+        files += usize::from(name.ends_with(".yaml"));
+    }
+    files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flux_applies_the_examples_and_comes_to_rest() {
+    let mut cluster = Cluster::start();
+    let files = fill_with_examples(&cluster);
+    cluster.is_ready_with(&cluster.publish().await).await;
+    let objects = objects(&cluster).await;
+    assert!(objects.len() + 1 >= files, "{} of {files} files", objects.len());
+    for verdict in judge("kstatus", &cluster.plane, &objects) {
+        assert_eq!(verdict.status, "Current", "Flux said Ready: {verdict:?}");
+    }
+
+    it_comes_to_rest(&mut cluster).await;
+    it_brings_back_what_was_changed_by_hand(&mut cluster).await;
+    it_leaves_to_an_importer_what_is_the_importer_s(&mut cluster).await;
+    it_takes_away_what_is_gone(&cluster).await;
+    it_says_what_is_invalid(&cluster).await;
+}
+
+async fn it_comes_to_rest(cluster: &mut Cluster) {
+    let before = at_rest(cluster).await;
+    let writes = cluster.audit.writes().len();
+    assert!(writes >= 2 * before.len(), "each was made and got a status: {writes} writes");
+    for _ in 0..QUIET_ROUNDS {
+        cluster.reconcile().await;
+    }
+    assert_eq!(objects(cluster).await, before, "not even a resource version");
+    let more = cluster.audit.writes().split_off(writes);
+    assert_eq!(more, Vec::<String>::new(), "written while nothing had changed");
+}
+
+async fn it_brings_back_what_was_changed_by_hand(cluster: &mut Cluster) {
+    let policies = cluster.ours("UpgradePolicy");
+    let before = policies.get("canary").await.unwrap();
+    let by_hand =
+        PatchParams { field_manager: Some("kubectl-edit".into()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({"spec": {"priority": 1, "upgrade": {"mode": "NoUpgrade"}}}));
+    policies.patch("canary", &by_hand, &patch).await.unwrap();
+    let writes = cluster.audit.writes().len();
+    cluster.reconcile().await;
+    at_rest(cluster).await;
+    let after = policies.get("canary").await.unwrap();
+    assert_eq!(after.data["spec"], before.data["spec"]);
+    let generation = before.metadata.generation.unwrap() + 2;
+    assert_eq!(after.metadata.generation, Some(generation), "there and back");
+    let writes = cluster.audit.writes().split_off(writes);
+    let flux: Vec<_> =
+        writes.iter().filter(|write| write.contains("kustomize-controller")).collect();
+    // First it takes the fields from whoever has used kubectl, which alone changes no field's value.
+    let taken = "patch upgradepolicies/canary by kustomize-controller";
+    assert_eq!(flux, [taken, "apply upgradepolicies/canary by kustomize-controller"]);
+}
+
+async fn it_leaves_to_an_importer_what_is_the_importer_s(cluster: &mut Cluster) {
+    let fleets = cluster.ours("ClientFleet");
+    let client = |name: &str| json!({"name": name, "reported": {"version": "3.58.110.0"}});
+    let report = |fleet: &str| {
+        json!({
+            "apiVersion": "clientfleet.dev/v1alpha1",
+            "kind": "ClientFleet",
+            "metadata": {"name": fleet},
+            "spec": {"clients": [client("of-the-inventory-1"), client("of-the-inventory-2")]},
+        })
+    };
+    let report_as = async |owner: &str, fleet: &str| {
+        let parameters = PatchParams::apply(owner);
+        fleets.patch(fleet, &parameters, &Patch::Apply(report(fleet))).await.unwrap()
+    };
+    report_as("inventory", "berlin").await;
+    let before = at_rest(cluster).await;
+    cluster.reconcile().await;
+    assert_eq!(at_rest(cluster).await, before, "Flux leaves the importer's clients alone");
+
+    // As `kubectl apply --server-side` without a name: Flux takes that for a change by hand.
+    let clients = |fleet: &DynamicObject| fleet.data["spec"]["clients"].as_array().unwrap().len();
+    let with = clients(&report_as("kubectl", "tokyo").await);
+    cluster.reconcile().await;
+    let fleet = fleets.get("tokyo").await.unwrap();
+    assert_eq!(clients(&fleet), with - 2, "as the page warns");
+}
+
+async fn it_takes_away_what_is_gone(cluster: &Cluster) {
+    let before = objects(cluster).await.len();
+    cluster.repository.remove("30-canary.yaml");
+    cluster.is_ready_with(&cluster.publish().await).await;
+    assert_eq!(cluster.ours("UpgradePolicy").get_opt("canary").await.unwrap(), None);
+    assert_eq!(objects(cluster).await.len(), before - 1);
+    for object in at_rest(cluster).await {
+        let clients = object["status"]["clients"].as_array();
+        let mut policies = clients.into_iter().flatten().map(|client| &client["policy"]);
+        assert!(!policies.any(|policy| policy == "canary"), "{object}");
+    }
+}
+
+async fn it_says_what_is_invalid(cluster: &Cluster) {
+    let file = "21-nights-and-weekends.yaml";
+    let good = cluster.repository.read(file);
+    let broken = good.replace("  distribution:\n", "  distribution:\n    timeZone: Europe/Berln\n");
+    assert_ne!(good, broken);
+    cluster.repository.write(file, &broken);
+    let said = cluster.fails_with(&cluster.publish().await).await;
+    println!("Flux says: {said}");
+    assert!(said.contains("UpgradePolicy/clients/"), "{said}");
+    assert!(said.contains("Failed"), "{said}");
+    cluster.repository.write(file, &good);
+    cluster.is_ready_with(&cluster.publish().await).await;
+}

@@ -1,0 +1,46 @@
+//! Asks the tools' own code what it makes of objects. Must not know what is expected.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::control_plane::{ControlPlane, tools};
+
+/// What a tool says of one object.
+#[derive(Debug, Deserialize, PartialEq, Eq)]
+pub struct Verdict {
+    pub kind: String,
+    pub name: String,
+    /// Empty where the tool has no opinion.
+    pub status: String,
+    pub message: String,
+}
+
+/// The verdicts of a program of `tests/tools` on objects, in their order. It may look into the cluster.
+pub fn judge<'a>(
+    tool: &str,
+    plane: &ControlPlane,
+    objects: impl IntoIterator<Item = &'a Value>,
+) -> Vec<Verdict> {
+    let program = tools::tool(tool).unwrap_or_else(|error| panic!("{error}"));
+    let input: String = objects.into_iter().map(|object| format!("{object}\n")).collect();
+    let mut judge = Command::new(program)
+        .env("KUBECONFIG", plane.kubeconfig_path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = judge.stdin.take().unwrap();
+    let output = thread::scope(|scope| {
+        scope.spawn(move || pipe.write_all(input.as_bytes()));
+        judge.wait_with_output().unwrap()
+    });
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{tool}: {complaints}");
+    let verdicts = String::from_utf8(output.stdout).unwrap();
+    verdicts.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}

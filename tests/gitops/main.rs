@@ -1,0 +1,20 @@
+//! What GitOps tools make of the two kinds, by their own code: health as kstatus and Argo CD judge it, a
+//! repository that Flux applies, and a fleet that Git and an importer share. Runs with `--features integrations`.
+
+#[path = "../control_plane/mod.rs"]
+mod control_plane;
+#[allow(dead_code)]
+#[path = "../controller/objects.rs"]
+mod objects;
+#[allow(dead_code)]
+#[path = "../controller/wire.rs"]
+mod wire;
+#[allow(dead_code)]
+#[path = "../controller/world.rs"]
+mod world;
+
+mod flux;
+mod health;
+mod judges;
+mod live;
+mod owners;
