@@ -64,12 +64,12 @@ fn a_list_and_then_each_change() {
     settle_at("follow", DAY);
     let mut following = Following::start(&["clients", "-n", "follow", "-w"]);
     let mut lines: Vec<String> = (0..3).map(|_| following.line()).collect();
-    // One client reports; the other's line changes too, since the fleet's status is behind then.
+    // One client reports. That the fleet's status is behind then is no change of the other.
     let version = r#"[{"op":"replace","path":"/spec/clients/0/reported/version","value":"2.0"}]"#;
     patch("follow", version);
-    lines.extend((0..2).map(|_| following.line()));
+    lines.push(following.line());
     settle_at("follow", DAY);
-    lines.extend((0..2).map(|_| following.line()));
+    lines.push(following.line());
     plane().kubectl_ok(&["delete", "clf", "one", "-n", "follow"], "").unwrap();
     lines.extend((0..2).map(|_| following.line()));
     insta::assert_snapshot!("followed", lines.join("\n"));
@@ -89,7 +89,6 @@ fn a_client_that_is_no_longer_wanted_is_told_once_more() {
     patch("follow-some", version);
     let changed = read(following.line());
     assert_eq!((&changed["name"], &changed["version"]), (&"a".into(), &"2.0".into()));
-    assert_eq!(read(following.line())["name"], "b");
     // From now on only the other is told.
     let seen = r#"[{"op":"replace","path":"/spec/clients/0/reported/version","value":"3.0"},
                    {"op":"replace","path":"/spec/clients/1/reported/version","value":"1"}]"#;
