@@ -31,6 +31,8 @@ struct Entry<K: Announced> {
     uid: Option<String>,
     /// The version that the store was seen to show last.
     shown: Option<String>,
+    /// The status that it showed then.
+    shown_digest: Option<Digest>,
     /// What is to be written; `None` when nothing is.
     pending: Option<Planned<K>>,
     /// Since when something is.
@@ -83,6 +85,14 @@ pub struct Attempt<K: Kind> {
     pub letter: Letter<K>,
     /// The status that was sent: the planned one, or less of it.
     pub status: Arc<K::Status>,
+}
+
+impl<K: Kind> Attempt<K> {
+    /// Whether a version is one that it was to replace, or came before that.
+    fn is_newer_than(&self, version: Option<&String>) -> bool {
+        let planned_from = self.letter.planned.observed.metadata.resource_version.as_ref();
+        version == self.letter.resource_version.as_ref() || version == planned_from
+    }
 }
 
 /// Of more tries in a row that nobody has answered the first are forgotten.
@@ -174,15 +184,21 @@ impl<K: Announced> Outbox<K> {
     }
 
     /// Notes that nobody knows whether the API server has taken a status: the watch will tell.
-    pub fn doubt(&self, attempt: &Attempt<K>) {
+    /// Returns the version that it made where the watch has told already.
+    pub fn doubt(&self, attempt: &Attempt<K>) -> Option<String> {
         let mut entries = self.entries();
-        let Some(entry) = entries.get_mut(&attempt.letter.planned.observed.key()) else { return };
+        let entry = entries.get_mut(&attempt.letter.planned.observed.key())?;
         let digest = Digest::of(&*attempt.status);
+        if entry.shown_digest == Some(digest) && !attempt.is_newer_than(entry.shown.as_ref()) {
+            entry.settle_if(attempt);
+            return entry.shown.clone();
+        }
         entry.doubtful.retain(|doubted| Digest::of(&*doubted.status) != digest);
         if entry.doubtful.len() == MOST_DOUBTS {
             entry.doubtful.remove(0);
         }
         entry.doubtful.push(attempt.clone());
+        None
     }
 
     /// Takes note of what the store shows of an object now. Returns the try that has turned out to
@@ -192,21 +208,15 @@ impl<K: Announced> Outbox<K> {
         let entry = entries.get_mut(&observed.key())?;
         let shown = &observed.metadata.resource_version;
         entry.shown.clone_from(shown);
+        entry.shown_digest = observed.previous.as_ref().map(|previous| previous.digest);
         if let Some(last) = entry.last_write.as_mut().filter(|last| last.base != *shown) {
             last.said = None;
         }
-        let is_older = |attempt: &Attempt<K>| {
-            let base = &attempt.letter.planned.observed.metadata.resource_version;
-            *shown == attempt.letter.resource_version || shown == base
-        };
-        let judged: Vec<Attempt<K>> =
-            entry.doubtful.extract_if(.., |attempt| !is_older(attempt)).collect();
+        let is_judged = |attempt: &mut Attempt<K>| !attempt.is_newer_than(shown.as_ref());
+        let judged: Vec<Attempt<K>> = entry.doubtful.extract_if(.., is_judged).collect();
         let mut judged = judged.into_iter();
         let written = judged.find(|attempt| observed.says(Digest::of(&*attempt.status)))?;
-        let digest = written.letter.planned.digest;
-        if entry.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
-            entry.settle();
-        }
+        entry.settle_if(&written);
         Some(written)
     }
 
@@ -264,12 +274,21 @@ impl<K: Announced> Entry<K> {
         Self {
             uid,
             shown: None,
+            shown_digest: None,
             pending: None,
             since: None,
             last_write: None,
             doubtful: Vec::new(),
             failures: 0,
             told: None,
+        }
+    }
+
+    /// What was tried is written: if it is what was to be written, nothing is any more.
+    fn settle_if(&mut self, written: &Attempt<K>) {
+        let digest = written.letter.planned.digest;
+        if self.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
+            self.settle();
         }
     }
 

@@ -141,10 +141,15 @@ impl<K: Written> Writer<K> {
                 Ok(())
             }
             Err(error) => {
-                if matches!(Outcome::from(&error), Outcome::unanswered | Outcome::error) {
-                    self.outbox.doubt(attempt);
+                let is_open = matches!(Outcome::from(&error), Outcome::unanswered | Outcome::error);
+                match is_open.then(|| self.outbox.doubt(attempt)).flatten() {
+                    // The watch was faster than the answer that did not come.
+                    Some(made) => {
+                        K::tell(&self.auditor, &Accepted::of(attempt, Some(&made)));
+                        Ok(())
+                    }
+                    None => Err(error),
                 }
-                Err(error)
             }
         }
     }

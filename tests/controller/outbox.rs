@@ -183,3 +183,13 @@ fn the_backlog_counts_what_waits() {
     outbox.written(&attempt(&outbox), Some("2".to_owned()));
     assert_eq!(outbox.backlog(), Backlog::default());
 }
+
+#[test]
+fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
+    let (outbox, _queue) = Outbox::new();
+    outbox.post(&planned_row("1", "old", "new"));
+    let lost = attempt(&outbox);
+    assert!(outbox.seen(&planned_row("2", "new", "new").observed).is_none(), "it is under way");
+    assert_eq!(outbox.doubt(&lost), Some("2".to_owned()));
+    assert!(outbox.next(&key()).is_none(), "nothing is left to write");
+}
