@@ -14,6 +14,12 @@ use super::text::{Labels, Text};
 use super::{rules, schema};
 use crate::values::Timestamp;
 
+/// The name of the policy that is a namespace's emergency brake.
+pub const BRAKE: &str = "clientfleet-halt";
+
+/// The label that tells the program's own brake from somebody's policy of that name.
+pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "clientfleet");
+
 /// Which clients move to which version, when, and which stay. It governs fleets of its own
 /// namespace; of several policies the one with the highest priority decides.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

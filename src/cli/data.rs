@@ -10,6 +10,7 @@ use super::Failure;
 pub(crate) enum Format {
     /// For a person
     #[default]
+    #[value(alias = "wide")]
     Table,
     /// As data
     Json,

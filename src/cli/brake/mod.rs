@@ -87,6 +87,7 @@ struct Place {
 enum Format {
     /// For a person
     #[default]
+    #[value(alias = "wide")]
     Table,
     /// As data
     Json,

@@ -6,17 +6,16 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::api::UpgradePolicy;
-use crate::api::policy::{Mode, UpgradePolicySpec};
+use crate::api::policy::{BRAKE, MANAGED_BY, Mode, UpgradePolicySpec};
 use crate::plan::Live;
 use crate::values::Timestamp;
 
 /// The brake's name.
-pub(in crate::cli) const NAME: &str = "clientfleet-halt";
+pub(in crate::cli) const NAME: &str = BRAKE;
 /// Who writes it. The same word, so that who looks at either finds the other.
 pub(super) const MANAGER: &str = "clientfleet-halt";
 /// No policy has a higher one: admission takes every 32-bit number.
 pub(super) const PRIORITY: i32 = i32::MAX;
-const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "clientfleet");
 const REASON: &str = "clientfleet.dev/reason";
 
 /// The brake as it is applied.

@@ -71,6 +71,8 @@ pub(crate) struct Args {
 /// How an explanation is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    // As kubectl calls what is for a person.
+    #[value(aliases = ["table", "wide"])]
     Text,
     Json,
     Yaml,

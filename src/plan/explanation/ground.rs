@@ -3,6 +3,7 @@
 
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
+use crate::api::policy::{BRAKE, MANAGED_BY};
 use crate::plan::facts::{Facts, Package, carrier};
 use crate::plan::fleet::Zones;
 use crate::plan::observed::ObservedPolicy;
@@ -40,8 +41,8 @@ pub(super) struct Brake {
 impl Brake {
     /// That policy, if it is one: by its name and by who manages it, as `resume` knows it.
     pub fn of(policy: &ObservedPolicy) -> Option<Self> {
-        let is_ours = policy.label("app.kubernetes.io/managed-by") == Some("clientfleet");
-        let is_it = is_ours && policy.name() == "clientfleet-halt";
+        let is_ours = policy.label(MANAGED_BY.0) == Some(MANAGED_BY.1);
+        let is_it = is_ours && policy.name() == BRAKE;
         is_it.then(|| Self { name: policy.name().into(), namespace: policy.namespace().to_owned() })
     }
 }
