@@ -73,7 +73,7 @@ async fn tell(plane: &ControlPlane) -> Result<Process, Error> {
     story.kubectl(&[
         "apply",
         "--server-side",
-        "-f",
+        "-k",
         &project.join("crds").display().to_string(),
     ])?;
     story.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?;
