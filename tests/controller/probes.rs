@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::control_plane::shared;
 use crate::objects::{auto, fleet};
-use crate::process::Program;
+use crate::process::{Program, Silent};
 use crate::world::{World, eventually};
 
 /// The whole answer to a request.
@@ -111,20 +111,8 @@ async fn it_tells_how_it_is_and_what_it_has_done() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_cluster_it_is_alive_and_not_ready() {
-    // The kernel takes the connection, and nobody ever reads from it.
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = format!("https://{}", silent.local_addr().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let kubeconfig = folder.path().join("kubeconfig");
-    let content = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "silent",
-        "contexts": [{"name": "silent", "context": {"cluster": "silent", "user": "silent"}}],
-        "clusters": [{"name": "silent", "cluster": {"server": server}}],
-        "users": [{"name": "silent", "user": {}}],
-    });
-    fs::write(&kubeconfig, content.to_string()).unwrap();
+    let silent = Silent::listen();
+    let kubeconfig = silent.kubeconfig();
     let program = Program::start_with(&kubeconfig, &OBSERVED);
     let address = address_of(&program).await;
     let ready = get(&address, "/readyz", "*/*");

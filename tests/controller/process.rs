@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,34 @@ const GRACE: Duration = Duration::from_secs(15);
 pub struct Program {
     pub child: Child,
     pub folder: TempDir,
+}
+
+/// A cluster that never answers: the kernel takes the connection, and nobody ever reads from it.
+pub struct Silent {
+    listener: TcpListener,
+    folder: TempDir,
+}
+
+impl Silent {
+    pub fn listen() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { listener, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn kubeconfig(&self) -> PathBuf {
+        let kubeconfig = self.folder.path().join("kubeconfig");
+        let server = format!("https://{}", self.listener.local_addr().unwrap());
+        let content = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "silent",
+            "contexts": [{"name": "silent", "context": {"cluster": "silent", "user": "silent"}}],
+            "clusters": [{"name": "silent", "cluster": {"server": server}}],
+            "users": [{"name": "silent", "user": {}}],
+        });
+        fs::write(&kubeconfig, content.to_string()).unwrap();
+        kubeconfig
+    }
 }
 
 impl Program {
@@ -221,22 +249,10 @@ fn times_of_a_lease_that_do_not_fit_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_ends_when_it_is_told_to_before_anybody_has_answered() {
-    // The kernel takes the connection, and nobody ever reads from it.
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = format!("https://{}", silent.local_addr().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let kubeconfig = folder.path().join("kubeconfig");
-    let content = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "silent",
-        "contexts": [{"name": "silent", "context": {"cluster": "silent", "user": "silent"}}],
-        "clusters": [{"name": "silent", "cluster": {"server": server}}],
-        "users": [{"name": "silent", "user": {}}],
-    });
-    fs::write(&kubeconfig, content.to_string()).unwrap();
+    let silent = Silent::listen();
+    let kubeconfig = silent.kubeconfig();
     let program = Program::start(&kubeconfig, "default");
-    let _connection = silent.accept().unwrap();
+    let _connection = silent.listener.accept().unwrap();
     program.ends_when_told("before anybody has answered").await;
 }
 

@@ -6,18 +6,19 @@ use serde_json::{Value, json};
 use crate::estate::DAY;
 use crate::from_files::explain;
 
+fn object(kind: &str, (name, labels, spec): &(&str, Value, Value)) -> Value {
+    json!({
+        "apiVersion": "clientfleet.dev/v1alpha1", "kind": kind,
+        "metadata": {"name": name, "labels": labels}, "spec": spec,
+    })
+}
+
 /// A fleet of two clients with these policies, each a name, labels and a spec.
 fn files(policies: &[(&str, Value, Value)]) -> String {
     let fleet = json!({"packageVersion": "2", "timeZone": "Europe/Berlin", "clients": [
         {"name": "pc", "reported": {"version": "1"}},
         {"name": "other", "reported": {"version": "1"}},
     ]});
-    let object = |kind: &str, (name, labels, spec): &(&str, Value, Value)| {
-        json!({
-            "apiVersion": "clientfleet.dev/v1alpha1", "kind": kind,
-            "metadata": {"name": name, "labels": labels}, "spec": spec,
-        })
-    };
     let fleet = object("ClientFleet", &("fleet", json!({}), fleet));
     let policies = policies.iter().map(|policy| object("UpgradePolicy", policy));
     let items: Vec<Value> = [fleet].into_iter().chain(policies).collect();
@@ -88,4 +89,37 @@ fn the_brake_is_released_by_resume() {
     let text = advice(&[pulled, moving.clone()]);
     // One of that name that `resume` would not touch.
     insta::assert_snapshot!(text + "\n" + &advice(&[brake(json!({})), moving]));
+}
+
+/// A fleet that takes its package from one that takes it elsewhere, itself among them, has no
+/// package: what that one has withdrawn does not count, and giving it back would change nothing.
+#[test]
+fn a_source_without_a_package_has_nothing_to_give_back() {
+    let locked = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "2"}});
+    for source in ["emea", "chained"] {
+        let spec = |from: &str| {
+            json!({"packageFrom": {"name": from}, "withdrawnVersions": ["2"],
+                "clients": [{"name": from, "reported": {"version": "1"}}]})
+        };
+        let items = json!([
+            object("ClientFleet", &("emea", json!({}), spec(source))),
+            object("ClientFleet", &("chained", json!({}), spec("elsewhere"))),
+            object("UpgradePolicy", &("locked", json!({}), locked.clone())),
+        ]);
+        let input = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+        let client = format!("emea/{source}");
+        let arguments = [client.as_str(), "--local", "-f", "-", "-o", "json"];
+        let (code, data, words) = explain(DAY, &arguments, &input);
+        assert_eq!(code, 0, "{words}");
+        let data: Value = serde_json::from_str(&data).expect("it prints JSON");
+        let back: Vec<&Value> = data["wouldMove"][0]["ways"]
+            .as_array()
+            .expect("ways")
+            .iter()
+            .filter(|way| way["field"] == "spec.withdrawnVersions")
+            .collect();
+        assert_eq!(back.len(), 1, "{back:?}");
+        assert_eq!(back[0]["name"], "emea");
+        assert_eq!(back[0]["leadsTo"]["reason"], "PackageUnavailable");
+    }
 }

@@ -1,4 +1,4 @@
-//! What the commands that change policies have in common: trying without writing, and whose an object
+//! What the commands that change objects have in common: trying without writing, and whose an object
 //! is. Writes nothing itself.
 
 mod owner;

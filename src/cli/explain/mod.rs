@@ -18,7 +18,7 @@ use self::source::Source;
 use super::cluster::Where;
 use super::completion::{clients, fleets};
 use super::terminal::times::Reader;
-use super::{Failure, Said, Surroundings, instant};
+use super::{Failure, Said, Surroundings, data, instant};
 use crate::connection::Connection;
 use crate::plan::Estate;
 use crate::plan::explanation::{Explainer, Explanation};
@@ -102,25 +102,16 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
             let texts: Vec<String> = explanations.iter().map(|e| told.whole(e)).collect();
             texts.join("\n\n")
         }
-        Format::Json => {
-            print(&explanations, |all| match all {
-                [one] => serde_json::to_string_pretty(one),
-                several => serde_json::to_string_pretty(several),
-            })? + "\n"
-        }
-        Format::Yaml => print(&explanations, |all| match all {
-            [one] => serde_saphyr::to_string(one),
-            several => serde_saphyr::to_string(&several),
-        })?,
+        Format::Json => match &explanations[..] {
+            [one] => data::json(one)?,
+            several => data::json(&several)?,
+        },
+        Format::Yaml => match &explanations[..] {
+            [one] => data::yaml(one)?,
+            several => data::yaml(&several)?,
+        },
     };
     Ok(Said { output, remarks, code: 0 })
-}
-
-fn print<E: std::fmt::Display>(
-    explanations: &[Explanation],
-    as_text: impl FnOnce(&[Explanation]) -> Result<String, E>,
-) -> Result<String, Failure> {
-    as_text(explanations).map_err(|error| Failure::new(error.to_string()))
 }
 
 /// Each client that was found, by namespace and fleet.

@@ -9,11 +9,11 @@ use kube::core::{PartialObjectMeta, Status};
 use kube::{Api, Error};
 use serde_json::{Value, json};
 
-use super::DryRun;
 use super::manifest::Manifest;
 use super::outcome::Change;
 use super::standing::{Hold, MANAGER, Standing, Written, standing};
 use crate::api::ClientFleet;
+use crate::cli::changes::DryRun;
 use crate::cli::cluster::{Cluster, sentence};
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
@@ -113,7 +113,7 @@ impl Writer<'_> {
     async fn patch(&self, manifest: &Manifest) -> Result<(), Trouble> {
         let name = &manifest.metadata.name;
         let parameters = PatchParams {
-            dry_run: self.options.dry_run == DryRun::Server,
+            dry_run: self.options.dry_run.is_of_server(),
             force: self.options.force,
             field_manager: Some(MANAGER.to_owned()),
             field_validation: Some(ValidationDirective::Strict),
@@ -160,7 +160,7 @@ impl Writer<'_> {
                 return self.patch(manifest).await;
             }
             let parameters = PatchParams {
-                dry_run: self.options.dry_run == DryRun::Server,
+                dry_run: self.options.dry_run.is_of_server(),
                 field_manager: Some(MANAGER.to_owned()),
                 ..PatchParams::default()
             };
@@ -206,7 +206,7 @@ impl Writer<'_> {
                 fleet.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
             };
             let parameters = DeleteParams {
-                dry_run: self.options.dry_run == DryRun::Server,
+                dry_run: self.options.dry_run.is_of_server(),
                 preconditions: Some(Preconditions {
                     resource_version: text("/metadata/resourceVersion"),
                     uid: text("/metadata/uid"),

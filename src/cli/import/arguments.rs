@@ -15,6 +15,7 @@ use super::rows::Reading;
 use super::times::{self, Times};
 use super::{admissible, manifest, sharding, text, windows_zones};
 use crate::api::bounds;
+use crate::cli::changes::DryRun;
 use crate::cli::completion::{fleets, namespaces};
 use crate::cli::terminal::table::printable;
 use crate::cli::{Failure, WRONG_INPUT};
@@ -134,14 +135,6 @@ pub(crate) struct Args {
     /// Which cluster.
     #[command(flatten)]
     pub(super) connection: Connection,
-}
-
-/// Whether something is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DryRun {
-    None,
-    Client,
-    Server,
 }
 
 /// How fleets are printed.

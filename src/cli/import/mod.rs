@@ -27,7 +27,7 @@ mod words;
 use std::io;
 
 pub(crate) use self::arguments::Args;
-use self::arguments::{DryRun, Format};
+use self::arguments::Format;
 use self::existing::Printed;
 use self::manifest::Manifest;
 use self::outcome::{Change, Export, Outcome, Wish};

@@ -2,8 +2,9 @@
 //! the form and the zone that the user names. Knows nothing of rows.
 
 use chrono::format::{Item, Numeric, StrftimeItems};
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
+use crate::cli::terminal::times::exact;
 use crate::values::{Timestamp, Zone};
 
 /// How times are written that are not RFC 3339.
@@ -50,7 +51,7 @@ impl Times {
                 .to_owned());
         };
         if let Ok(instant) = DateTime::parse_from_str(cell, format) {
-            return Ok(written(instant.to_utc()));
+            return Ok(exact(instant.to_utc()));
         }
         let local = local(cell, format).ok_or_else(|| {
             format!("is neither RFC 3339 nor written as --time-format '{format}' says")
@@ -61,7 +62,7 @@ impl Times {
         let instant = instant(local, zone).ok_or_else(|| {
             format!("is a time that the clocks of {zone} never showed: they were put forward")
         })?;
-        Ok(written(instant))
+        Ok(exact(instant))
     }
 }
 
@@ -74,10 +75,6 @@ fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
         let date = NaiveDate::parse_from_str(cell, format).ok().filter(|_| !has_hours);
         date.map(|date| date.and_time(NaiveTime::MIN))
     })
-}
-
-fn written(instant: Timestamp) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The instant at which a zone's clocks show `local`; the earlier one where they show it twice, none

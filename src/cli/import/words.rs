@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::DryRun;
 use super::applying::Applied;
 use super::facts::Fact;
 use super::outcome::{Change, Limit, Outcome, Refusal, Wish};
 use super::rows::{Bad, Inventory};
 use crate::api::Text;
+use crate::cli::changes::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
 
@@ -259,11 +259,7 @@ pub(super) fn printed(outcome: &Outcome) -> String {
 
 /// What was written, for standard output; what was not, and the summary, for standard error.
 pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> (String, String) {
-    let mode = match dry_run {
-        DryRun::None => "",
-        DryRun::Client => " (dry run)",
-        DryRun::Server => " (server dry run)",
-    };
+    let mode = dry_run.note();
     let mut output = String::new();
     let mut remarks = String::new();
     for (name, change) in &applied.done {
@@ -309,7 +305,7 @@ pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> 
         count(outcome, Change::Unchanged),
         // Who of them is in a fleet that was not written is not counted.
         if applied.failed == 0 { format!("; {}", of_clients(outcome)) } else { String::new() },
-        if dry_run == DryRun::None { "" } else { " (dry run: nothing was written)" }
+        if dry_run.is_real() { "" } else { " (dry run: nothing was written)" }
     );
     (output, remarks)
 }

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use chrono::SecondsFormat;
 use serde_json::Value;
 
 use crate::api::fleet::ClientStatus;
 use crate::api::{ClientFleetStatus, Condition, Kind, Summary, Text, UpgradePolicyStatus};
 use crate::cli::objects::{Identity, Object};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
+use crate::cli::terminal::times::exact;
 use crate::cli::tones::{distribution_tone, state_tone};
 use crate::plan::Plan;
 use crate::values::Timestamp;
@@ -32,9 +32,9 @@ pub(super) fn print(
 }
 
 fn section(namespace: &str, plan: &Plan, specs: &Specs, at: Timestamp, in_colour: bool) -> String {
-    let until = plan.until.map(|until| format!(", the same until {}", shown(until)));
+    let until = plan.until.map(|until| format!(", the same until {}", exact(until)));
     let until = until.unwrap_or_default();
-    let mut text = vec![format!("Namespace {} at {}{until}\n", printable(namespace), shown(at))];
+    let mut text = vec![format!("Namespace {} at {}{until}\n", printable(namespace), exact(at))];
     if !plan.policies.is_empty() {
         text.push(policies(namespace, plan, specs).render(in_colour));
     }
@@ -212,9 +212,5 @@ fn note_unmatched(notes: &mut String, name: &Text, status: &UpgradePolicyStatus)
 }
 
 fn time(instant: Option<Timestamp>) -> Cell {
-    Cell::text(instant.map(shown).as_deref())
-}
-
-fn shown(instant: Timestamp) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
+    Cell::text(instant.map(exact).as_deref())
 }

@@ -14,7 +14,7 @@ mod text;
 
 use std::io;
 
-use super::{Failure, Said, Surroundings, WRONG_INPUT, files, terminal};
+use super::{Failure, Said, Surroundings, WRONG_INPUT, data, files, terminal};
 use crate::plan::difference::{ChangedClient, Difference};
 
 pub(crate) use options::Args;
@@ -87,8 +87,8 @@ fn told(arguments: &Args, around: &Surroundings, compared: Compared) -> Result<S
     let output = match arguments.output {
         Format::Table | Format::Wide => text::render(&report(), around.in_colour),
         Format::Markdown => markdown::render(&report()),
-        Format::Json => json(&difference)?,
-        Format::Yaml => serde_saphyr::to_string(&difference).map_err(unprintable)?,
+        Format::Json => data::json(&difference)?,
+        Format::Yaml => data::yaml(&difference)?,
         Format::Name => names(&difference),
     };
     let moving = difference.summary.moving_now;
@@ -104,15 +104,6 @@ fn told(arguments: &Args, around: &Surroundings, compared: Compared) -> Result<S
         );
     }
     Ok(Said { output, remarks, code })
-}
-
-fn json(difference: &Difference) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(difference).map_err(unprintable)?;
-    Ok(text + "\n")
-}
-
-fn unprintable(error: impl std::fmt::Display) -> Failure {
-    Failure::new(format!("the plan cannot be printed: {error}"))
 }
 
 /// The clients that change, as `clients` names them.

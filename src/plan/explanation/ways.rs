@@ -245,7 +245,8 @@ fn withdrawn(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
         }
     };
     back(&ground.fleet_name, &ground.fleet, true);
-    if let (Some(from), Some(source)) = (&ground.fleet.package_from, &ground.source) {
+    // Where the source names no package itself, what it has withdrawn does not count.
+    if let (Some(from), Some(source)) = (&ground.fleet.package_from, ground.carrier()) {
         back(&from.name, source, false);
     }
     ways
