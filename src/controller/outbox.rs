@@ -14,7 +14,7 @@ use super::events::Announced;
 use super::metrics::{Backlog, Backlogged};
 use super::notes::Key;
 use crate::plan::observed::Digest;
-use crate::plan::{Kind, Observed, Planned};
+use crate::plan::{Draftable, Observed, Planned};
 
 /// The objects that have something to write, in the order in which that came up.
 pub type Queue<K> = UnboundedReceiver<ObjectRef<Observed<K>>>;
@@ -48,7 +48,7 @@ struct Entry<K: Announced> {
 
 /// An own write that the store may not show yet.
 #[derive(Clone, Debug)]
-struct LastWrite<K: Kind> {
+struct LastWrite<K: Draftable> {
     /// The version that the store shows until the watch has told of the write.
     base: Option<String>,
     /// The version that the write made.
@@ -60,7 +60,7 @@ struct LastWrite<K: Kind> {
 
 /// A status to write, and the version that it must replace.
 #[derive(Clone, Debug)]
-pub struct Letter<K: Kind> {
+pub struct Letter<K: Draftable> {
     /// The object with its planned status.
     pub planned: Planned<K>,
     /// The version that is to be replaced.
@@ -69,7 +69,7 @@ pub struct Letter<K: Kind> {
     own: Option<Arc<K::Previous>>,
 }
 
-impl<K: Kind> Letter<K> {
+impl<K: Draftable> Letter<K> {
     /// The status that is to be replaced.
     #[must_use]
     pub fn replaces(&self) -> Option<&K::Previous> {
@@ -80,14 +80,14 @@ impl<K: Kind> Letter<K> {
 
 /// A try to write.
 #[derive(Clone, Debug)]
-pub struct Attempt<K: Kind> {
+pub struct Attempt<K: Draftable> {
     /// What was to be written.
     pub letter: Letter<K>,
     /// The status that was sent: the planned one, or less of it.
     pub status: Arc<K::Status>,
 }
 
-impl<K: Kind> Attempt<K> {
+impl<K: Draftable> Attempt<K> {
     /// Whether a version is one that it was to replace, or came before that.
     fn is_newer_than(&self, version: Option<&String>) -> bool {
         let planned_from = self.letter.planned.observed.metadata.resource_version.as_ref();
@@ -164,7 +164,8 @@ impl<K: Announced> Outbox<K> {
     /// Notes that a status was written, and which version that made.
     pub fn written(&self, attempt: &Attempt<K>, made: Option<String>) {
         let planned = &attempt.letter.planned;
-        let said = Arc::new(K::Previous::from(K::Status::clone(&attempt.status)));
+        let status = K::Status::clone(&attempt.status);
+        let said = Arc::new(K::keep(status, planned.observed.spec.as_ref().ok()));
         let mut entries = self.entries();
         let Some(entry) = entries.get_mut(&planned.observed.key()) else { return };
         entry.failures = 0;

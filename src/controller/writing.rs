@@ -26,7 +26,7 @@ use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
 use super::outbox::{Attempt, Letter, Outbox, Queue};
 use super::pipeline::Surroundings;
-use crate::plan::{Kind, Observed, Planned};
+use crate::plan::{Observed, Planned};
 
 /// The wait after a first failed try; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kind whose status the controller writes.
-pub trait Written: Kind + Announced + Audited {
+pub trait Written: Announced + Audited {
     /// What is written where the API server finds the object with its whole status too large;
     /// `None` where nothing can be left out.
     fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status>;
@@ -46,7 +46,7 @@ pub trait Written: Kind + Announced + Audited {
 
 impl Written for crate::api::ClientFleet {
     fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status> {
-        let status = planned.status.as_ref().clone();
+        let status = planned.status().as_ref().clone();
         Some(crate::plan::fleet::too_large(&planned.observed, status, at))
     }
 }
@@ -100,7 +100,7 @@ impl<K: Written> Writer<K> {
         // Nobody closes them.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
-        let mut attempt = Attempt { status: Arc::clone(&letter.planned.status), letter };
+        let mut attempt = Attempt { status: letter.planned.status(), letter };
         let mut answer = self.put(&attempt).await;
         if let Err(error) = &answer
             && is_too_large(error)

@@ -172,7 +172,7 @@ impl<'a> Explainer<'a> {
         stored: Option<&ClientStatus>,
     ) -> Option<Explanation> {
         let fleet = self.fleet(fleet)?;
-        let spec = fleet.spec.as_ref().ok()?;
+        let spec = fleet.spec.as_deref().ok()?;
         let client = spec.clients.iter().flatten().find(|c| c.name.as_str() == client)?;
         let facts = Facts::read(client);
         let judged: Vec<_> =
@@ -205,7 +205,7 @@ impl<'a> Explainer<'a> {
         policies: Vec<Policy>,
     ) -> Ground {
         let source = package_from(fleet).and_then(|name| self.fleet(name));
-        let source = source.and_then(|source| source.spec.as_ref().ok());
+        let source = source.and_then(|source| source.spec.as_deref().ok());
         let observed = || self.estate.policies.iter().map(Arc::as_ref);
         Ground {
             policies,
@@ -228,7 +228,7 @@ impl<'a> Explainer<'a> {
         stored: Option<&ClientStatus>,
     ) -> Explanation {
         let decided = decide_client(view.facts, view.contenders, self.at);
-        let row = decided.row(None, self.at);
+        let row = ClientStatus::from(decided.row(view.facts, None, self.at));
         Explanation {
             at: self.at,
             namespace: fleet.namespace().to_owned(),
