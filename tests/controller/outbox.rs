@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clientfleet::api::ClientFleet;
 use clientfleet::controller::metrics::{Backlog, Backlogged};
 use clientfleet::controller::outbox::{Attempt, Outbox};
-use clientfleet::plan::occasion::Cause;
+use clientfleet::plan::occasion::{Cause, Occasion};
 use clientfleet::plan::{Planned, Planner};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
@@ -26,7 +26,8 @@ fn plan(version: &str, package: &str, status: &Value) -> Planned<ClientFleet> {
     });
     let mut planner = Planner::default();
     planner.observe_fleet(Arc::new(serde_json::from_str(&object.to_string()).unwrap()));
-    planner.plan(Timestamp::UNIX_EPOCH).fleets.remove(0)
+    let planned = planner.plan(Timestamp::UNIX_EPOCH).fleets.remove(0);
+    Planned { occasion: Occasion::default(), ..planned }
 }
 
 /// What is to be written next, as it is sent.
