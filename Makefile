@@ -25,9 +25,10 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets --features integrations -- --deny warnings
 
-bench: ## how soon a policy change is in every status, and the command line on 100,000 clients
-	cargo bench --locked --bench policy_change
+bench: ## the figures of docs/performance.md; with UPDATE_DOCS=1 they take their place there
+	cargo bench --locked --bench controller
 	cargo bench --locked --bench command_line
+	cargo bench --locked --bench plan
 
 crds: ## write crds/ anew after a change of the types
 	UPDATE_CRDS=1 cargo test --locked --test crds

@@ -5,14 +5,18 @@
 mod control_plane;
 #[path = "../estate/mod.rs"]
 mod estate;
+#[path = "../report/mod.rs"]
+mod report;
 mod run;
 
 use std::sync::Arc;
 
+use clientfleet::api::policy::Mode;
 use clientfleet::controller::clock::SystemClock;
 use clientfleet::controller::{self, Options};
 use control_plane::ControlPlane;
 use estate::{CLIENTS, Estate};
+use report::{Table, grouped, mebibytes, ratio};
 use run::{Run, median};
 
 const FLEETS: usize = 400;
@@ -23,15 +27,18 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is measured, and how it is called.
 const CALLS: [(&str, &[&str]); 9] = [
-    ("kubectl get -o json", &["kubectl", "get", "clf", "-o", "json"]),
-    ("kubectl get", &["kubectl", "get", "clf"]),
-    ("clients", &["clientfleet", "clients"]),
-    ("clients KEYWORD", &["clientfleet", "clients", "user04711"]),
-    ("clients -o json", &["clientfleet", "clients", "-o", "json"]),
-    ("status", &["clientfleet", "status"]),
-    ("explain CLIENT", &["clientfleet", "explain", "LT-200-007"]),
-    ("plan -f", &["clientfleet", "plan", "-f", "hold.yaml"]),
-    ("plan --local -f", &["clientfleet", "plan", "--local", "-f", "dump.json", "-o", "json"]),
+    ("kubectl get clf -o json", &["kubectl", "get", "clf", "-o", "json"]),
+    ("kubectl get clf", &["kubectl", "get", "clf"]),
+    ("clientfleet clients", &["clientfleet", "clients"]),
+    ("clientfleet clients KEYWORD", &["clientfleet", "clients", "user04711"]),
+    ("clientfleet clients -o json", &["clientfleet", "clients", "-o", "json"]),
+    ("clientfleet status", &["clientfleet", "status"]),
+    ("clientfleet explain CLIENT", &["clientfleet", "explain", "LT-200-007"]),
+    ("clientfleet plan -f", &["clientfleet", "plan", "-f", "hold.yaml"]),
+    (
+        "clientfleet plan --local -f",
+        &["clientfleet", "plan", "--local", "-f", "dump.json", "-o", "json"],
+    ),
 ];
 
 const HOLD: &str = "
@@ -51,16 +58,15 @@ async fn main() -> Result<(), Failure> {
     let plane = ControlPlane::start()?;
     let client = plane.client()?;
     estate::install(&client).await?;
-    eprintln!("making {FLEETS} fleets of {CLIENTS} clients");
+    eprintln!("making {FLEETS} fleets of {CLIENTS} clients, and distributing to all of them");
     let estate = Estate::make(&client, "bench", FLEETS).await?;
+    let generation = estate.set("all", estate::everybody(Mode::AutoUpgrade)).await?;
     let options = Options { namespaces: ["bench".to_owned()].into(), ..Options::default() };
     let controlled = plane.client()?;
     let clock = Arc::new(SystemClock);
     let controller =
         tokio::spawn(controller::run(controlled, clock, options, std::future::pending()));
-    estate.until_all_say("Unmanaged").await?;
-    eprintln!("distributing to all of them");
-    estate.turn(0).await?;
+    estate.in_force("all", generation).await?;
     controller.abort();
 
     let context = ["config", "set-context", "--current", "--namespace", "bench"];
@@ -78,26 +84,27 @@ async fn main() -> Result<(), Failure> {
             runs.push(run);
         }
     }
-    report(&runs);
-    Ok(())
+    report::publish("command-line", &told(&runs))
 }
 
-fn report(runs: &[Vec<Run>]) {
+fn told(runs: &[Vec<Run>]) -> String {
     let floor = median(&runs[0]);
-    println!("{} clients in {FLEETS} fleets, median of {ROUNDS} rounds", FLEETS * CLIENTS);
-    println!(
-        "{:<22} {:>8} {:>7} {:>9} {:>7} {:>9}",
-        "", "seconds", "ratio", "MiB", "ratio", "MiB out"
-    );
+    let heads = ["command", "time", "of kubectl's", "peak memory", "of kubectl's", "printed"];
+    let mut table = Table::new(&heads);
     for ((what, _), runs) in CALLS.iter().zip(runs) {
         let run = median(runs);
-        let seconds = run.time.as_secs_f64();
-        let memory = run.peak_kib as f64 / 1024.0;
-        println!(
-            "{what:<22} {seconds:>8.2} {:>7.2} {memory:>9.1} {:>7.2} {:>9.1}",
-            seconds / floor.time.as_secs_f64(),
-            run.peak_kib as f64 / floor.peak_kib as f64,
-            run.printed as f64 / f64::from(1 << 20),
-        );
+        table.row(&[
+            format!("`{what}`"),
+            format!("{:.2} s", run.time.as_secs_f64()),
+            ratio(run.time, floor.time),
+            mebibytes(run.peak_kib),
+            format!("{:.2}", run.peak_kib as f64 / floor.peak_kib as f64),
+            mebibytes(run.printed / 1024),
+        ]);
     }
+    format!(
+        "{}\n{} clients in {FLEETS} fleets, median of {ROUNDS} rounds in turn; \"kubectl's\" is the first line.\n",
+        table.text(),
+        grouped(FLEETS * CLIENTS),
+    )
 }

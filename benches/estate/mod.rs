@@ -1,10 +1,10 @@
-//! An estate of as many fleets as a bench asks for, and the policy that is turned. Knows nothing of what
-//! is measured.
+//! An estate of as many fleets as a bench asks for, its policies, and reports of its clients. Knows nothing
+//! of what is measured.
 
 // Each bench uses a part of it.
 #![allow(dead_code)]
 
-use std::collections::HashSet;
+use std::ops::Range;
 
 use clientfleet::api;
 use clientfleet::api::fleet::{Client as FleetClient, ClientFleetSpec, Reported};
@@ -13,8 +13,7 @@ use clientfleet::api::{ClientFleet, UpgradePolicy};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
-use kube::core::PartialObjectMeta;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -23,13 +22,21 @@ use crate::Failure;
 
 /// In each fleet.
 pub const CLIENTS: usize = 250;
-const POLICY: &str = "all";
+/// What they run at first, and the package of their fleets.
+pub const OLD: &str = "3.59.127.0";
+pub const NEW: &str = "3.59.228.0";
+/// One fleet in so many is of the ring `canary`.
+pub const CANARY: usize = 4;
+pub const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
+/// How many requests are under way at once where none is measured.
+const AT_ONCE: usize = 8;
 
 pub struct Estate {
     pub namespace: &'static str,
     pub fleets: Api<ClientFleet>,
+    pub policies: Api<UpgradePolicy>,
+    /// How many fleets there are.
     pub count: usize,
-    policies: Api<UpgradePolicy>,
 }
 
 /// Installs the custom resources.
@@ -53,70 +60,50 @@ impl Estate {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         let namespaces: Api<Namespace> = Api::all(client.clone());
         namespaces.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
-        let fleets: Api<ClientFleet> = Api::namespaced(client.clone(), namespace);
-        futures::stream::iter(0..count)
-            .map(|number| {
-                let fleets = &fleets;
-                async move { fleets.create(&PostParams::default(), &fleet(number)).await }
-            })
-            .buffer_unordered(8)
-            .try_collect::<Vec<_>>()
-            .await?;
+        let fleets = Api::namespaced(client.clone(), namespace);
         let policies = Api::namespaced(client.clone(), namespace);
-        Ok(Self { namespace, fleets, count, policies })
+        let mut estate = Self { namespace, fleets, policies, count: 0 };
+        estate.grow(count).await?;
+        Ok(estate)
     }
 
-    /// Changes the policy so that every client's state becomes another, and returns when the last
-    /// status says so: that of each fleet and that of the policy.
-    pub async fn turn(&self, direction: usize) -> Result<(), Failure> {
-        let start = self.fleets.list_metadata(&ListParams::default().limit(1)).await?;
-        let start = start.metadata.resource_version.unwrap_or_default();
-        let upgrade = match direction {
-            0 => Upgrade { mode: Mode::AutoUpgrade, retry_after_hours: 24, ..Upgrade::default() },
-            _ => Upgrade { mode: Mode::NoUpgrade, retry_after_hours: 24, ..Upgrade::default() },
+    /// As many fleets more as make it so many.
+    pub async fn grow(&mut self, count: usize) -> Result<(), Failure> {
+        let create = |number| {
+            let fleets = &self.fleets;
+            async move { fleets.create(&PostParams::default(), &fleet(number)).await }
         };
-        let policy =
-            UpgradePolicy::new(POLICY, UpgradePolicySpec { upgrade, ..Default::default() });
-        let patch = PatchParams::apply("bench").force();
-        let policy = self.policies.patch(POLICY, &patch, &Patch::Apply(&policy)).await?;
-        self.until_all_written(&start).await?;
-        let generation = policy.metadata.generation;
-        let in_force = move |policy: Option<&UpgradePolicy>| {
-            let status = policy.and_then(|policy| policy.status.as_ref());
-            status.is_some_and(|status| status.observed_generation == generation)
-        };
-        await_condition(self.policies.clone(), POLICY, in_force).await?;
+        let made = futures::stream::iter(self.count..count).map(create).buffer_unordered(AT_ONCE);
+        made.try_for_each(|_| async { Ok(()) }).await?;
+        self.count = count;
         Ok(())
     }
 
-    /// Returns when each fleet has been written since `version`. Only the metadata is watched, so that
-    /// looking costs little of what is measured.
-    async fn until_all_written(&self, version: &str) -> Result<(), Failure> {
-        let mut missing: HashSet<String> = (0..self.count).map(name).collect();
-        let watch = WatchParams::default().timeout(290);
-        let events = self.fleets.watch_metadata(&watch, version).await?;
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            if let WatchEvent::Modified(PartialObjectMeta { metadata, .. }) = event? {
-                missing.remove(&metadata.name.unwrap_or_default());
-            }
-            if missing.is_empty() {
-                return Ok(());
-            }
-        }
-        Err(format!("{} fleets were not written", missing.len()).into())
+    /// The version that a watch from now on begins with.
+    pub async fn version(&self) -> Result<String, Failure> {
+        let now = self.fleets.list_metadata(&ListParams::default().limit(1)).await?;
+        now.metadata.resource_version.ok_or_else(|| "a list without a version".into())
     }
 
-    /// Returns when every fleet's clients are all in a state.
-    pub async fn until_all_say(&self, state: &'static str) -> Result<(), Failure> {
-        for number in 0..self.count {
-            let says = move |fleet: Option<&ClientFleet>| {
-                let status = fleet.and_then(|fleet| fleet.status.as_ref());
-                let rows = status.and_then(|status| status.clients.as_ref());
-                rows.is_some_and(|rows| rows.iter().all(|row| row.state == state))
-            };
-            await_condition(self.fleets.clone(), &name(number), says).await?;
-        }
+    pub fn clients(&self) -> usize {
+        self.count * CLIENTS
+    }
+
+    /// Writes a policy, and returns its generation.
+    pub async fn set(&self, name: &str, spec: UpgradePolicySpec) -> Result<i64, Failure> {
+        let policy = UpgradePolicy::new(name, spec);
+        let patch = PatchParams::apply("bench").force();
+        let policy = self.policies.patch(name, &patch, &Patch::Apply(&policy)).await?;
+        policy.metadata.generation.ok_or_else(|| "a policy without a generation".into())
+    }
+
+    /// Returns when a policy's status says that it is in force: that of every fleet is written then.
+    pub async fn in_force(&self, name: &str, generation: i64) -> Result<(), Failure> {
+        let in_force = move |policy: Option<&UpgradePolicy>| {
+            let status = policy.and_then(|policy| policy.status.as_ref());
+            status.is_some_and(|status| status.observed_generation == Some(generation))
+        };
+        await_condition(self.policies.clone(), name, in_force).await?;
         Ok(())
     }
 
@@ -130,20 +117,37 @@ impl Estate {
         Ok(statuses)
     }
 
-    /// One client reports another version, and its status says so.
-    pub async fn report_one(&self) -> Result<(), Failure> {
-        let version = "3.59.128.0";
-        let patch = json!([{"op": "replace", "path": "/spec/clients/7/reported/version", "value": version}]);
-        let patch = Patch::Json::<()>(serde_json::from_value(patch)?);
-        self.fleets.patch(&name(self.count / 2), &PatchParams::default(), &patch).await?;
-        let says = |fleet: Option<&ClientFleet>| {
-            let status = fleet.and_then(|fleet| fleet.status.as_ref());
-            let row = status.and_then(|status| status.clients.as_ref()?.get(7));
-            row.is_some_and(|row| row.version.as_deref() == Some("3.59.128.0"))
+    /// Some clients of a fleet report a version, in one write. Returns the fleet's generation.
+    pub async fn report(
+        &self,
+        number: usize,
+        clients: Range<usize>,
+        version: &str,
+    ) -> Result<i64, Failure> {
+        let one = |index: usize| {
+            let path = format!("/spec/clients/{index}/reported/version");
+            json!({"op": "replace", "path": path, "value": version})
         };
-        await_condition(self.fleets.clone(), &name(self.count / 2), says).await?;
-        Ok(())
+        let patch = serde_json::from_value(Value::Array(clients.map(one).collect()))?;
+        let patch = Patch::Json::<()>(patch);
+        let params = PatchParams::default();
+        let written = self.fleets.patch_metadata(&name(number), &params, &patch).await?;
+        written.metadata.generation.ok_or_else(|| "a fleet without a generation".into())
     }
+
+    /// All clients report that they run what they ran at first.
+    pub async fn restore(&self) -> Result<(), Failure> {
+        let reports = futures::stream::iter(0..self.count)
+            .map(|number| self.report(number, 0..CLIENTS, OLD))
+            .buffer_unordered(AT_ONCE);
+        reports.try_for_each(|_| async { Ok(()) }).await
+    }
+}
+
+/// A policy for every client.
+pub fn everybody(mode: Mode) -> UpgradePolicySpec {
+    let upgrade = Upgrade { mode, ..Upgrade::default() };
+    UpgradePolicySpec { upgrade, ..UpgradePolicySpec::default() }
 }
 
 pub fn name(number: usize) -> String {
@@ -153,21 +157,25 @@ pub fn name(number: usize) -> String {
 fn fleet(number: usize) -> ClientFleet {
     let client = |index: usize| FleetClient {
         name: format!("LT-{number:03}-{index:03}").into(),
+        labels: [("department", DEPARTMENTS[index % DEPARTMENTS.len()])].into_iter().collect(),
         reported: Some(Reported {
             computer: Some(format!("LT-{number:03}-{index:03}.corp.example").into()),
             ip: Some(format!("10.{}.{}.{}", number / 256, number % 256, index).into()),
             last_user: Some(format!("CORP\\user{:05}", number * CLIENTS + index).into()),
-            version: Some("3.59.127.0".into()),
+            version: Some(OLD.into()),
             last_seen: Some("2026-11-20T08:15:00Z".into()),
             ..Reported::default()
         }),
         ..FleetClient::default()
     };
     let spec = ClientFleetSpec {
-        package_version: Some("3.59.228.0".into()),
+        package_version: Some(NEW.into()),
         time_zone: Some("Europe/Berlin".into()),
         clients: Some((0..CLIENTS).map(client).collect()),
         ..ClientFleetSpec::default()
     };
-    ClientFleet::new(&name(number), spec)
+    let mut fleet = ClientFleet::new(&name(number), spec);
+    let ring = if number.is_multiple_of(CANARY) { "canary" } else { "broad" };
+    fleet.labels_mut().insert("ring".to_owned(), ring.to_owned());
+    fleet
 }

@@ -4,64 +4,146 @@
 
 mod allocations;
 mod estate;
+#[path = "../report/mod.rs"]
+mod report;
 
+use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clientfleet::plan::Planner;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput};
 
 use allocations::counted;
 use estate::{Estate, now};
+use report::{Table, grouped, median};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sizes of an estate in clients.
 const CLIENTS: [usize; 3] = [1_000, 100_000, 1_000_000];
 const POLICIES: [usize; 3] = [1, 10, 100];
+/// With so many policies one change is planned again.
+const SOME_POLICIES: usize = 10;
+
+/// One line of the table; of no time where the command line has left it out.
+struct Case {
+    clients: usize,
+    policies: usize,
+    time: Option<Duration>,
+    allocations: u64,
+}
+
+fn main() -> Result<(), Failure> {
+    let mut criterion = Criterion::default().configure_from_args();
+    let whole = whole(&mut criterion);
+    let again = again(&mut criterion);
+    criterion.final_summary();
+    // `cargo test --benches` only looks whether it can be run, and others ask for a list.
+    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return Ok(());
+    }
+    report::publish("plan", &told(&whole, &again))
+}
 
 /// Everything anew.
-fn whole(criterion: &mut Criterion) {
+fn whole(criterion: &mut Criterion) -> Vec<Case> {
     let mut group = criterion.benchmark_group("plan");
     group.sample_size(10);
+    let mut cases = Vec::new();
     for clients in CLIENTS {
         for policies in POLICIES {
             let estate = Estate::of(clients, policies);
             let id = BenchmarkId::from_parameter(format!("{clients} clients, {policies} policies"));
             let (allocations, _) = counted(|| estate.planner().plan(now()));
-            eprintln!(
-                "{clients} clients, {policies} policies: {:.1} allocations a client",
-                allocations as f64 / clients as f64
-            );
+            let times = RefCell::default();
             group.throughput(Throughput::Elements(clients as u64));
             group.bench_function(id, |bencher| {
-                bencher.iter_with_large_drop(|| estate.planner().plan(now()));
+                bencher.iter_custom(|count| timed(count, &times, || estate.planner().plan(now())));
             });
+            cases.push(Case { clients, policies, time: middle(&times), allocations });
         }
     }
     group.finish();
+    cases
 }
 
 /// After one client's report.
-fn again(criterion: &mut Criterion) {
+fn again(criterion: &mut Criterion) -> Vec<Case> {
     let mut group = criterion.benchmark_group("plan again after one report");
     group.sample_size(10);
+    let mut cases = Vec::new();
     for clients in CLIENTS {
-        let estate = Estate::of(clients, 10);
+        let estate = Estate::of(clients, SOME_POLICIES);
         let mut planner: Planner = estate.planner();
         estate.settle(&mut planner);
         let changes = estate.one_report();
         let mut turn = 0;
-        group.bench_function(
-            BenchmarkId::from_parameter(format!("{clients} clients")),
-            |bencher| {
-                bencher.iter(|| {
-                    turn += 1;
-                    planner.observe_fleet(Arc::clone(&changes[turn % changes.len()]));
-                    planner.plan(now())
-                });
-            },
-        );
+        let mut change = || {
+            turn += 1;
+            planner.observe_fleet(Arc::clone(&changes[turn % changes.len()]));
+            planner.plan(now())
+        };
+        change();
+        let (allocations, _) = counted(&mut change);
+        let times = RefCell::default();
+        let id = BenchmarkId::from_parameter(format!("{clients} clients"));
+        group.bench_function(id, |bencher| {
+            bencher.iter_custom(|count| timed(count, &times, &mut change));
+        });
+        cases.push(Case { clients, policies: SOME_POLICIES, time: middle(&times), allocations });
     }
     group.finish();
+    cases
 }
 
-criterion_group!(benches, whole, again);
-criterion_main!(benches);
+/// The time of so many runs, without the dropping of what they return, and noted for one.
+fn timed<T>(count: u64, times: &RefCell<Vec<Duration>>, mut work: impl FnMut() -> T) -> Duration {
+    let mut time = Duration::ZERO;
+    for _ in 0..count {
+        let start = Instant::now();
+        let result = std::hint::black_box(work());
+        time += start.elapsed();
+        drop(result);
+    }
+    times.borrow_mut().push(time / u32::try_from(count).unwrap_or(u32::MAX));
+    time
+}
+
+fn middle(times: &RefCell<Vec<Duration>>) -> Option<Duration> {
+    let times = times.borrow();
+    (!times.is_empty()).then(|| median(&times))
+}
+
+fn told(whole: &[Case], again: &[Case]) -> String {
+    let mut all =
+        Table::new(&["clients", "policies", "time", "clients a second", "allocations a client"]);
+    for Case { clients, policies, time, allocations } in whole {
+        let Some(time) = time else { continue };
+        all.row(&[
+            grouped(*clients),
+            policies.to_string(),
+            format!("{:.1} ms", time.as_secs_f64() * 1e3),
+            format!("{:.2} million", *clients as f64 / time.as_secs_f64() / 1e6),
+            format!("{:.1}", *allocations as f64 / *clients as f64),
+        ]);
+    }
+    let mut one = Table::new(&["clients", "after one report", "of the whole", "allocations"]);
+    for Case { clients, policies, time, allocations } in again {
+        let is_same = |case: &&Case| (case.clients, case.policies) == (*clients, *policies);
+        let Some(time) = time else { continue };
+        let whole = whole.iter().find(is_same).and_then(|case| case.time);
+        let share = |whole: Duration| format!("1/{:.0}", whole.as_secs_f64() / time.as_secs_f64());
+        one.row(&[
+            grouped(*clients),
+            format!("{:.1} µs", time.as_secs_f64() * 1e6),
+            whole.map_or_else(String::new, share),
+            allocations.to_string(),
+        ]);
+    }
+    format!(
+        "{}\nAll clients decided anew, by one core.\n\n{}\nPlanned again with {SOME_POLICIES} policies, a fleet of 250 clients decided anew.\n",
+        all.text(),
+        one.text()
+    )
+}

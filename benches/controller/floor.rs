@@ -1,50 +1,50 @@
-//! The floor: the same status bodies, written as guarded PUTs by a loop that decides nothing.
+//! The floor of a change over all clients: the same status bodies, written as guarded PUTs by a loop that
+//! decides nothing.
 
 use std::time::{Duration, Instant};
 
 use clientfleet::api::ClientFleet;
 use futures::{StreamExt, TryStreamExt};
+use kube::Client;
 use kube::core::PartialObjectMeta;
-use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::FLEETS;
 use crate::Failure;
 use crate::estate::{Estate, name};
 
 pub struct Floor {
     client: Client,
-    namespace: &'static str,
-    fleets: Api<ClientFleet>,
+    pub estate: Estate,
     /// For each direction the status of each fleet.
-    bodies: Vec<Vec<Value>>,
+    bodies: [Vec<String>; 2],
     versions: Vec<Mutex<Option<String>>>,
-    concurrency: usize,
+    pub concurrency: usize,
 }
 
 impl Floor {
     pub fn new(
         client: Client,
-        estate: &Estate,
-        bodies: &[Vec<Value>],
+        estate: Estate,
+        statuses: [Vec<Value>; 2],
         concurrency: usize,
-    ) -> Result<Self, Failure> {
-        Ok(Self {
+    ) -> Self {
+        // As text: hundreds of MiB less than as values.
+        let text = |statuses: Vec<Value>| statuses.iter().map(Value::to_string).collect();
+        Self {
             client,
-            namespace: estate.namespace,
-            fleets: estate.fleets.clone(),
-            bodies: bodies.to_vec(),
-            versions: (0..FLEETS).map(|_| Mutex::new(None)).collect(),
+            bodies: statuses.map(text),
+            versions: (0..estate.count).map(|_| Mutex::new(None)).collect(),
+            estate,
             concurrency,
-        })
+        }
     }
 
     /// Writes every fleet's status of one direction; only the writing is timed. Each body is sent
     /// from a task of its own, as the controller does.
     pub async fn write_all(&self, direction: usize) -> Result<Duration, Failure> {
         let mut requests = Vec::new();
-        for number in 0..FLEETS {
+        for number in 0..self.versions.len() {
             requests.push((number, self.request(direction, number).await?));
         }
         let start = Instant::now();
@@ -73,28 +73,36 @@ impl Floor {
     ) -> Result<http::Request<Vec<u8>>, Failure> {
         let mut version = self.versions[number].lock().await;
         if version.is_none() {
-            *version = self.fleets.get_metadata(&name(number)).await?.metadata.resource_version;
+            *version =
+                self.estate.fleets.get_metadata(&name(number)).await?.metadata.resource_version;
         }
-        let body = json!({
-            "apiVersion": "clientfleet.dev/v1alpha1",
-            "kind": "ClientFleet",
-            "metadata": {"name": name(number), "namespace": self.namespace, "resourceVersion": *version},
-            "status": self.bodies[direction][number],
-        });
-        let path = format!(
-            "/apis/clientfleet.dev/v1alpha1/namespaces/{}/clientfleets/{}/status",
-            self.namespace,
-            name(number)
-        );
-        Ok(http::Request::put(path)
-            .header("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
-            .header("Content-Type", "application/json")
-            .body(serde_json::to_vec(&body)?)?)
+        let status = &self.bodies[direction][number];
+        put(self.estate.namespace, &name(number), version.as_deref().unwrap_or_default(), status)
     }
 
     /// Bytes of a status, on average.
     pub fn mean_bytes(&self) -> usize {
-        let sizes = self.bodies.iter().flatten().map(|body| body.to_string().len());
-        sizes.sum::<usize>() / (self.bodies.len() * FLEETS)
+        let sizes = self.bodies.iter().flatten().map(String::len);
+        sizes.sum::<usize>() / (self.bodies.len() * self.versions.len())
     }
+}
+
+/// A status write as the controller sends it, of a status that is JSON already.
+pub fn put(
+    namespace: &str,
+    fleet: &str,
+    version: &str,
+    status: &str,
+) -> Result<http::Request<Vec<u8>>, Failure> {
+    let metadata = json!({"name": fleet, "namespace": namespace, "resourceVersion": version});
+    let body = format!(
+        r#"{{"apiVersion":"clientfleet.dev/v1alpha1","kind":"ClientFleet","metadata":{metadata},"status":{status}}}"#
+    );
+    let path = format!(
+        "/apis/clientfleet.dev/v1alpha1/namespaces/{namespace}/clientfleets/{fleet}/status"
+    );
+    Ok(http::Request::put(path)
+        .header("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+        .header("Content-Type", "application/json")
+        .body(body.into_bytes())?)
 }

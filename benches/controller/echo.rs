@@ -1,0 +1,91 @@
+//! The floor of a single change: a loop that decides nothing. It watches whole fleets as the controller does,
+//! and answers each report with one guarded PUT of a status that was made before.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clientfleet::api::ClientFleet;
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, WatchEvent, WatchParams};
+use kube::core::PartialObjectMeta;
+use kube::{Client, Resource};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use crate::Failure;
+use crate::estate::Estate;
+use crate::floor::put;
+
+/// A fleet of which only the metadata are read: all of it is sent.
+#[derive(Clone, Debug, Serialize, Deserialize, Resource)]
+#[resource(inherit = ClientFleet)]
+struct Bare {
+    metadata: ObjectMeta,
+}
+
+/// The status to write to a fleet at its next report.
+type Answers = Arc<Mutex<HashMap<String, String>>>;
+
+pub struct Echo {
+    answers: Answers,
+    task: JoinHandle<()>,
+}
+
+impl Echo {
+    pub async fn start(client: Client, estate: &Estate) -> Result<Self, Failure> {
+        let version = estate.version().await?;
+        let answers = Answers::default();
+        let (namespace, prepared) = (estate.namespace, Arc::clone(&answers));
+        let task = tokio::spawn(async move {
+            if let Err(error) = answer(&client, namespace, version, &prepared).await {
+                eprintln!("the floor does not answer any more: {error}");
+            }
+        });
+        Ok(Self { answers, task })
+    }
+
+    /// What is to be written to a fleet at its next report.
+    pub fn prepare(&self, fleet: &str, status: String) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.insert(fleet.to_owned(), status);
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(
+    client: &Client,
+    namespace: &str,
+    mut version: String,
+    answers: &Answers,
+) -> Result<(), Failure> {
+    let fleets: Api<Bare> = Api::namespaced(client.clone(), namespace);
+    loop {
+        let events = fleets.watch(&WatchParams::default().timeout(290), &version).await?;
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            let metadata = match event? {
+                WatchEvent::Modified(fleet) => fleet.metadata,
+                WatchEvent::Bookmark(bookmark) => {
+                    version = bookmark.metadata.resource_version;
+                    continue;
+                }
+                WatchEvent::Error(error) => return Err(error.message.into()),
+                WatchEvent::Added(_) | WatchEvent::Deleted(_) => continue,
+            };
+            version = metadata.resource_version.unwrap_or_default();
+            let fleet = metadata.name.unwrap_or_default();
+            let status = answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&fleet);
+            // Else it is the echo of what was written here.
+            if let Some(status) = status {
+                let request = put(namespace, &fleet, &version, &status)?;
+                client.request::<PartialObjectMeta<ClientFleet>>(request).await?;
+            }
+        }
+    }
+}

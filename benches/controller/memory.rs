@@ -1,0 +1,121 @@
+//! How much memory the controller takes by the number of clients: while it writes all statuses, after a
+//! restart, at its peak while loading, and after 1,000 changes. On a control plane of its own.
+
+use std::time::Duration;
+
+use clientfleet::api::policy::Mode;
+use futures::{StreamExt, TryStreamExt};
+
+use crate::Failure;
+use crate::control_plane::ControlPlane;
+use crate::estate::{self, CLIENTS, Estate, NEW, everybody};
+use crate::process::Memory;
+use crate::program::Program;
+use crate::report::{Table, grouped, mebibytes};
+
+/// By default.
+pub const SIZES: [usize; 4] = [0, 10_000, 100_000, 500_000];
+/// Reports of single clients.
+const CHANGES: usize = 1_000;
+/// So that the allocator and the API server's watches come to rest.
+const LEISURE: Duration = Duration::from_secs(3);
+
+/// At one size.
+struct Taken {
+    clients: usize,
+    /// The process that has written every status.
+    writing: Memory,
+    /// One that was started after it.
+    loaded: Memory,
+    changed: Memory,
+}
+
+pub async fn measure(sizes: &[usize]) -> Result<String, Failure> {
+    let plane = ControlPlane::start()?;
+    let client = plane.client()?;
+    estate::install(&client).await?;
+    let mut estate = Estate::make(&client, "memory", 0).await?;
+    let mut all = Vec::new();
+    for (round, clients) in sizes.iter().enumerate() {
+        eprintln!("{clients} clients");
+        estate.grow(clients / CLIENTS).await?;
+        let taken = take(&plane, &estate, round).await?;
+        eprintln!("{clients} clients: {}", mebibytes(taken.loaded.resident));
+        all.push(taken);
+    }
+    Ok(told(&all))
+}
+
+async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Taken, Failure> {
+    let clients = estate.clients();
+    let program = Program::start(plane, estate.namespace)?;
+    // Both directions, so that every row has had an offer.
+    for mode in [Mode::NoUpgrade, Mode::AutoUpgrade] {
+        let generation = estate.set("all", everybody(mode)).await?;
+        estate.in_force("all", generation).await?;
+    }
+    program.is_at_rest().await?;
+    let writing = program.pid().memory()?;
+    program.stop().await?;
+
+    let mut program = Program::start(plane, estate.namespace)?;
+    program.is_ready().await?;
+    program.has_decided(clients).await?;
+    tokio::time::sleep(LEISURE).await;
+    let loaded = program.pid().memory()?;
+    if clients > 0 {
+        change(estate, round).await?;
+        tokio::time::sleep(LEISURE).await;
+        program.is_at_rest().await?;
+    }
+    let changed = program.pid().memory()?;
+    program.stop().await?;
+    Ok(Taken { clients, writing, loaded, changed })
+}
+
+/// Single clients report, a few at a time, all over the estate; in each round others.
+async fn change(estate: &Estate, round: usize) -> Result<(), Failure> {
+    futures::stream::iter(0..CHANGES)
+        .map(|change| {
+            let (fleet, client) = (change % estate.count, change / estate.count * 3 + round);
+            estate.report(fleet, client..client + 1, NEW)
+        })
+        .buffer_unordered(4)
+        .try_for_each(|_| async { Ok(()) })
+        .await
+}
+
+fn told(all: &[Taken]) -> String {
+    let base = all.iter().find(|taken| taken.clients == 0).map(|taken| taken.loaded);
+    let mut table = Table::new(&[
+        "clients",
+        "resident",
+        "of it private",
+        "peak while loading",
+        "after 1,000 changes",
+        "bytes a client",
+        "at the peak",
+        "peak while writing all",
+    ]);
+    for Taken { clients, writing, loaded, changed } in all {
+        let each = |kib: u64, base: u64| match *clients {
+            0 => String::new(),
+            clients => format!("{:.0}", kib.saturating_sub(base) as f64 * 1024.0 / clients as f64),
+        };
+        let base = base.unwrap_or_default();
+        table.row(&[
+            grouped(*clients),
+            mebibytes(loaded.resident),
+            mebibytes(loaded.private),
+            mebibytes(loaded.peak),
+            mebibytes(changed.resident),
+            each(loaded.resident, base.resident),
+            each(loaded.peak, base.peak),
+            mebibytes(writing.peak),
+        ]);
+    }
+    format!(
+        "{}\nAfter a restart with all statuses written, every client decided. Bytes a client are above the first line.\n",
+        table.text()
+    )
+}

@@ -1,0 +1,116 @@
+//! Sees what is written to the fleets of a namespace, as soon as the API server tells: by a watch of
+//! their metadata, which costs little of what is measured.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use clientfleet::api::ClientFleet;
+use futures::StreamExt;
+use kube::Api;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use crate::Failure;
+
+/// Something that was written to a fleet.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    pub at: Instant,
+    pub fleet: String,
+    pub generation: i64,
+    pub what: Write,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// To its spec: the generation moves.
+    Report,
+    /// To its status: it does not.
+    Status,
+}
+
+pub struct Observer {
+    sightings: UnboundedReceiver<Sighting>,
+    task: JoinHandle<()>,
+}
+
+impl Observer {
+    /// Sees everything from now on.
+    pub async fn start(fleets: &Api<ClientFleet>) -> Result<Self, Failure> {
+        let now = fleets.list_metadata(&ListParams::default()).await?;
+        let version = now.metadata.resource_version.ok_or("a list without a version")?;
+        let generation = |fleet: kube::core::PartialObjectMeta<ClientFleet>| {
+            Some((fleet.metadata.name?, fleet.metadata.generation?))
+        };
+        let generations = now.items.into_iter().filter_map(generation).collect();
+        let (sender, sightings) = unbounded_channel();
+        let fleets = fleets.clone();
+        let task = tokio::spawn(async move {
+            if let Err(error) = watch(&fleets, version, generations, &sender).await {
+                eprintln!("nothing is seen any more: {error}");
+            }
+        });
+        Ok(Self { sightings, task })
+    }
+
+    pub async fn next(&mut self) -> Result<Sighting, Failure> {
+        self.sightings.recv().await.ok_or_else(|| "the watch ended".into())
+    }
+
+    /// What was seen and not asked for yet.
+    pub fn seen(&mut self) -> Vec<Sighting> {
+        std::iter::from_fn(|| self.sightings.try_recv().ok()).collect()
+    }
+
+    /// The first status of a fleet after a report that made this generation.
+    pub async fn answer(&mut self, fleet: &str, generation: i64) -> Result<Sighting, Failure> {
+        loop {
+            let seen = self.next().await?;
+            let is_new = seen.generation >= generation && seen.what == Write::Status;
+            if seen.fleet == fleet && is_new {
+                return Ok(seen);
+            }
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Watches until nobody listens. The API server ends each watch after some minutes.
+async fn watch(
+    fleets: &Api<ClientFleet>,
+    mut version: String,
+    mut generations: HashMap<String, i64>,
+    sender: &UnboundedSender<Sighting>,
+) -> Result<(), Failure> {
+    loop {
+        let params = WatchParams::default().timeout(290);
+        let events = fleets.watch_metadata(&params, &version).await?;
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            let at = Instant::now();
+            let metadata = match event? {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => object.metadata,
+                WatchEvent::Bookmark(bookmark) => {
+                    version = bookmark.metadata.resource_version;
+                    continue;
+                }
+                WatchEvent::Deleted(_) => continue,
+                WatchEvent::Error(error) => return Err(error.message.into()),
+            };
+            version = metadata.resource_version.unwrap_or(version);
+            let fleet = metadata.name.unwrap_or_default();
+            let generation = metadata.generation.unwrap_or_default();
+            let before = generations.insert(fleet.clone(), generation);
+            let what = if before == Some(generation) { Write::Status } else { Write::Report };
+            if sender.send(Sighting { at, fleet, generation, what }).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}

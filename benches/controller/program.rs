@@ -1,0 +1,134 @@
+//! The controller under test: the program itself, as a process of its own, started as a user would.
+//! What it tells is read from its log and its metrics.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::Failure;
+use crate::control_plane::ControlPlane;
+use crate::process::Pid;
+
+/// How long anything that is waited for may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often the metrics are looked at where only they tell.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// `clientfleet controller --namespace … --listen …`, all else as it is by default.
+pub struct Program {
+    child: Child,
+    started: Instant,
+    address: SocketAddr,
+    log: UnboundedReceiver<(Instant, String)>,
+}
+
+impl Program {
+    pub fn start(plane: &ControlPlane, namespace: &str) -> Result<Self, Failure> {
+        // Free a moment ago.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let started = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
+            .args(["controller", "--namespace", namespace, "--listen", &address.to_string()])
+            .arg("--kubeconfig")
+            .arg(plane.kubeconfig_path())
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (lines, log) = unbounded_channel();
+        let said = BufReader::new(child.stderr.take().ok_or("no standard error")?);
+        std::thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                // Nobody listens any more once it is to end.
+                let _ = lines.send((Instant::now(), line));
+            }
+        });
+        Ok(Self { child, started, address, log })
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid(self.child.id())
+    }
+
+    /// Returns when it has said that, and how long after its start.
+    pub async fn says(&mut self, words: &str) -> Result<Duration, Failure> {
+        let wait = async {
+            while let Some((at, line)) = self.log.recv().await {
+                if line.contains(words) {
+                    return Ok(at - self.started);
+                }
+            }
+            Err(format!("it ended and never said {words:?}"))
+        };
+        Ok(tokio::time::timeout(PATIENCE, wait).await.map_err(|_| format!("no {words:?}"))??)
+    }
+
+    /// Returns when it is ready: it has read everything.
+    pub async fn is_ready(&mut self) -> Result<Duration, Failure> {
+        let ready = self.says("stores are filled").await?;
+        let probe = self.get("/readyz")?;
+        if probe.starts_with("HTTP/1.1 200") { Ok(ready) } else { Err(probe.into()) }
+    }
+
+    /// Returns when it has decided for so many clients, and how long after its start.
+    pub async fn has_decided(&self, clients: usize) -> Result<Duration, Failure> {
+        while self.started.elapsed() < PATIENCE {
+            if self.metric("clientfleet_decisions_total")? >= clients as f64 {
+                return Ok(self.started.elapsed());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Err(format!("it has not decided for {clients} clients").into())
+    }
+
+    /// Returns when nothing is left to write.
+    pub async fn is_at_rest(&self) -> Result<(), Failure> {
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            if self.metric("clientfleet_queue_depth")? == 0.0 {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Err("it does not come to rest".into())
+    }
+
+    /// The sum of a metric over all of its labels.
+    pub fn metric(&self, name: &str) -> Result<f64, Failure> {
+        let answer = self.get("/metrics")?;
+        let values = answer.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            rest.starts_with(['{', ' ']).then(|| line.rsplit(' ').next()?.parse::<f64>().ok())?
+        });
+        Ok(values.sum())
+    }
+
+    fn get(&self, path: &str) -> Result<String, Failure> {
+        let mut connection = TcpStream::connect(self.address)?;
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Ends it as Kubernetes would, and returns when it has ended.
+    pub async fn stop(mut self) -> Result<(), Failure> {
+        let kill = format!("kill -TERM {}", self.child.id());
+        Command::new("sh").args(["-c", &kill]).status()?;
+        while self.child.try_wait()?.is_none() {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Both fail only for one that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,75 @@
+//! What several sections share: a control plane with 100,000 clients, whose statuses the program has
+//! written, and the same again for the floors.
+
+use clientfleet::api::policy::Mode;
+use clientfleet::controller::Options;
+use kube::Client;
+use tokio::sync::OnceCell;
+
+use crate::Failure;
+use crate::control_plane::ControlPlane;
+use crate::estate::{self, Estate, everybody};
+use crate::floor::Floor;
+use crate::program::Program;
+
+pub const FLEETS: usize = 400;
+/// The policy that governs all clients but where a section says otherwise.
+pub const POLICY: &str = "all";
+/// The policy's two directions: each changes the state of every client.
+pub const DIRECTIONS: [Mode; 2] = [Mode::AutoUpgrade, Mode::NoUpgrade];
+
+pub struct Stage {
+    pub plane: ControlPlane,
+    pub client: Client,
+    pub estate: Estate,
+    floor: OnceCell<Floor>,
+}
+
+impl Stage {
+    /// The policy is in force in its first direction, and no controller runs.
+    pub async fn set() -> Result<Self, Failure> {
+        let plane = ControlPlane::start()?;
+        let client = plane.client()?;
+        estate::install(&client).await?;
+        eprintln!("making {FLEETS} fleets of {} clients", estate::CLIENTS);
+        let estate = Estate::make(&client, "bench", FLEETS).await?;
+        let stage = Self { plane, client, estate, floor: OnceCell::new() };
+        stage.settle().await?;
+        Ok(stage)
+    }
+
+    /// Has everything as it was at first.
+    pub async fn settle(&self) -> Result<(), Failure> {
+        self.estate.restore().await?;
+        let program = Program::start(&self.plane, self.estate.namespace)?;
+        self.turn(0).await?;
+        program.is_at_rest().await?;
+        program.stop().await
+    }
+
+    /// Turns the policy, and returns when it is in force.
+    pub async fn turn(&self, direction: usize) -> Result<(), Failure> {
+        let generation = self.estate.set(POLICY, everybody(DIRECTIONS[direction])).await?;
+        self.estate.in_force(POLICY, generation).await
+    }
+
+    /// The same fleets in another namespace, with the statuses that the program has written.
+    pub async fn floor(&self) -> Result<&Floor, Failure> {
+        self.floor.get_or_try_init(|| self.make_floor()).await
+    }
+
+    async fn make_floor(&self) -> Result<Floor, Failure> {
+        eprintln!("making the same fleets for the floor");
+        let estate = Estate::make(&self.client, "floor", FLEETS).await?;
+        let program = Program::start(&self.plane, self.estate.namespace)?;
+        self.turn(1).await?;
+        let second = self.estate.statuses().await?;
+        self.turn(0).await?;
+        let first = self.estate.statuses().await?;
+        program.stop().await?;
+        let concurrency = usize::from(Options::default().concurrent_writes);
+        let floor = Floor::new(self.plane.client()?, estate, [first, second], concurrency);
+        floor.write_all(0).await?;
+        Ok(floor)
+    }
+}

@@ -1,0 +1,103 @@
+//! Tables of results, as markdown on standard output; with `UPDATE_DOCS=1` each also takes its place in
+//! `docs/performance.md`. Knows nothing of what is measured.
+
+// Each bench uses a part of it.
+#![allow(dead_code)]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::Failure;
+
+/// The page with the results. Each table stands there between two comments that name it.
+const PAGE: &str = "docs/performance.md";
+
+/// A table in the making.
+pub struct Table {
+    columns: usize,
+    text: String,
+}
+
+impl Table {
+    /// The first column is words, the others are figures.
+    pub fn new(heads: &[&str]) -> Self {
+        let mut text = format!("| {} |\n|---|", heads.join(" | "));
+        text.push_str(&"--:|".repeat(heads.len() - 1));
+        Self { columns: heads.len(), text: text + "\n" }
+    }
+
+    /// Cells that are left out stay empty.
+    pub fn row(&mut self, cells: &[String]) {
+        let missing = self.columns.saturating_sub(cells.len());
+        let empty = " |".repeat(missing);
+        // A string takes whatever is written to it.
+        let _ = writeln!(self.text, "| {} |{empty}", cells.join(" | "));
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Prints the results of a section, and puts them into the page if that is asked for.
+pub fn publish(section: &str, text: &str) -> Result<(), Failure> {
+    println!("<!-- {section} -->\n\n{}\n", text.trim());
+    if std::env::var_os("UPDATE_DOCS").is_none() {
+        return Ok(());
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
+    let page = fs::read_to_string(&path)?;
+    let (open, close) = (format!("<!-- {section} -->\n"), format!("<!-- /{section} -->"));
+    let around = page
+        .split_once(&open)
+        .and_then(|(before, rest)| rest.split_once(&close).map(|(_, after)| (before, after)));
+    let Some((before, after)) = around else {
+        return Err(format!("{PAGE} has no place {open}{close} for these results").into());
+    };
+    fs::write(&path, format!("{before}{open}\n{}\n\n{close}{after}", text.trim()))?;
+    Ok(())
+}
+
+/// The value in the middle; of durations as of anything that can be ordered.
+pub fn median<T: Copy + PartialOrd>(values: &[T]) -> T {
+    quantile(values, 0.5)
+}
+
+/// The value below which that share of the values lies.
+pub fn quantile<T: Copy + PartialOrd>(values: &[T], share: f64) -> T {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+    let place = (share * sorted.len() as f64) as usize;
+    sorted[place.min(sorted.len() - 1)]
+}
+
+pub fn seconds(time: Duration) -> String {
+    format!("{:.3} s", time.as_secs_f64())
+}
+
+pub fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+pub fn ratio(time: Duration, floor: Duration) -> String {
+    format!("{:.2}", time.as_secs_f64() / floor.as_secs_f64())
+}
+
+pub fn mebibytes(kib: u64) -> String {
+    format!("{:.1} MiB", kib as f64 / 1024.0)
+}
+
+/// With a comma at each thousand.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
