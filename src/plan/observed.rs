@@ -44,7 +44,7 @@ impl<P> Previous<P> {
 }
 
 /// Tells statuses apart within one run of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
 
 /// Drawn anew by each process, so that nobody can write reports whose digests are the same.
