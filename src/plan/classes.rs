@@ -57,7 +57,7 @@ struct Class<'a> {
 }
 
 /// So many are told apart: looking for one must not take longer than deciding.
-const MOST: usize = 24;
+const MOST: usize = 64;
 
 impl<'a> Classes<'a> {
     /// Decides for a client, and counts it; with the digest of what its entry has in common with

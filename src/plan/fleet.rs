@@ -92,12 +92,17 @@ fn plan_on<S: Sheet>(
             let zones = Zones::of(spec);
             let terms = policies.len() * zones.zones.len();
             let terms: Vec<_> = (0..terms).map(|_| OnceCell::new()).collect();
+            let at = timetable.now;
+            let for_good = |policy: &&Policy| {
+                policy.is_effective(at) && policy.effective_change_after(at).is_none()
+            };
             let planning = Planning {
                 package: &package,
                 zones: &zones,
+                governs_for_good: policies.iter().map(for_good).collect(),
                 policies,
                 places,
-                at: timetable.now,
+                at,
                 timetable,
                 terms: &terms,
             };
@@ -194,6 +199,8 @@ struct Planning<'a, 't> {
     policies: Vec<&'a Policy>,
     /// Their places in the timetable.
     places: Vec<usize>,
+    /// Which of them are effective, and stay so.
+    governs_for_good: Vec<bool>,
     at: Timestamp,
     timetable: &'a Timetable,
     /// For each policy and zone what it means there, worked out when first needed.
@@ -227,7 +234,10 @@ impl<'a: 't, 't> Planning<'a, 't> {
             self.find_policies(&facts, &mut in_scope, &mut tallies);
             let zone = self.zones.place(index);
             let terms = |&policy: &usize| self.terms(policy, zone);
-            let (decided, shared) = classes.decide(&facts, zone, &in_scope, terms, self.at);
+            // Behind one that governs for good none can govern.
+            let ends = in_scope.iter().position(|&policy| self.governs_for_good[policy]);
+            let contenders = &in_scope[..ends.map_or(in_scope.len(), |end| end + 1)];
+            let (decided, shared) = classes.decide(&facts, zone, contenders, terms, self.at);
             let before = previous
                 .as_mut()
                 .and_then(|rows: &mut PreviousRows<'_>| rows.find(index, &client.name));

@@ -68,8 +68,11 @@ impl SelectorHits {
         let subject = client.subject();
         let matches = selector.matches(&subject, if_unreadable);
         self.selector |= matches;
-        for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
-            *hit = *hit || entry.matches(&subject);
+        // Where it lists values in one way only, none of them matches whom it does not match.
+        if matches || !selector.is_one_list() {
+            for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
+                *hit = *hit || entry.matches(&subject);
+            }
         }
         matches
     }
