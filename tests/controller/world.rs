@@ -36,16 +36,21 @@ use crate::wire::Wire;
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
 /// How long anything may take that happens by itself: far more than it does, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The pauses between two looks.
+const SOON: Duration = Duration::from_millis(20);
+const LATER: Duration = Duration::from_millis(200);
 
 /// Looks until what is looked for is there; `look` says what is there instead.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let begun = Instant::now();
     loop {
         match look().await {
             Ok(found) => return found,
-            Err(instead) if Instant::now() > deadline => panic!("{what}: {instead}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(instead) if begun.elapsed() > PATIENCE => panic!("{what}: {instead}"),
+            // Seldom once it takes long: to look costs the API server more than the wait.
+            Err(_) => tokio::time::sleep((begun.elapsed() / 8).clamp(SOON, LATER)).await,
         }
     }
 }

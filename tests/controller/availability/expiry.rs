@@ -8,8 +8,8 @@ use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde_json::json;
 
-use crate::estate::{Estate, plane};
-use crate::replica::{Replica, kubeconfig};
+use super::estate::{Estate, TIMES, plane};
+use super::replica::{Replica, kubeconfig};
 use crate::world::eventually;
 
 /// A lease whose holder is gone, and whose clock was so many hours off.
@@ -21,7 +21,7 @@ async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let lease: Lease = serde_json::from_value(json!({
         "metadata": {"name": "clientfleet", "labels": {"kept": "yes"}},
         "spec": {
-            "holderIdentity": "gone", "leaseDurationSeconds": 5, "leaseTransitions": 7,
+            "holderIdentity": "gone", "leaseDurationSeconds": 20, "leaseTransitions": 7,
             "acquireTime": renewed, "renewTime": renewed,
         },
     }))
@@ -30,13 +30,12 @@ async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     api.create(&PostParams::default(), &lease).await.unwrap();
     let name = format!("only-of-{namespace}");
     let started = Instant::now();
-    let replica =
-        Replica::start(&name, &kubeconfig(plane(), &name, None), namespace, ["3s", "2s", "500ms"]);
+    let replica = Replica::start(&name, &kubeconfig(plane(), &name, None), namespace, TIMES);
     replica.has_logged("holder=\"gone\"").await;
     estate.is_held_by(&name).await;
     // The lease's own duration counts, which is longer.
     let took = started.elapsed();
-    assert!(took >= Duration::from_secs(5), "{hours} hours: it was taken after {took:?}");
+    assert!(took >= Duration::from_secs(20), "{hours} hours: it was taken after {took:?}");
     let taken = api.list(&ListParams::default()).await.unwrap().items.remove(0);
     assert_eq!(taken.spec.unwrap().lease_transitions, Some(8));
     assert!(taken.metadata.labels.is_some(), "what is not ours is left");

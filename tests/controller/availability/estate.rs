@@ -6,14 +6,14 @@ use std::sync::OnceLock;
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
 
-use crate::audit::{self, Entry};
+use super::audit::{self, Entry};
+use super::replica::{Replica, Times, kubeconfig};
 use crate::control_plane::ControlPlane;
 use crate::objects::{auto, fleet};
-use crate::replica::{Replica, Times, kubeconfig};
 use crate::world::{World, eventually, install_crds};
 
-/// Short, and long enough for a busy machine.
-pub const TIMES: Times = ["8s", "6s", "500ms"];
+/// The usual ones.
+pub const TIMES: Times = ["15s", "10s", "2s"];
 
 /// The control plane of these tests, which notes what is written.
 pub fn plane() -> &'static ControlPlane {

@@ -1,19 +1,20 @@
-//! The replica that leads is killed, told to end, stopped for a while, or cut off.
+//! The replica that leads is killed, told to end, or cut off.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 
-use crate::audit::{Entry, Term, terms};
-use crate::estate::{Estate, plane};
-use crate::proxy::{Proxy, Ways};
+use super::audit::{Entry, Term, terms};
+use super::estate::{Estate, plane};
+use super::proxy::{Proxy, Ways};
 
-/// How much longer than by the clock anything may take on a busy machine.
-const SLACK: TimeDelta = TimeDelta::seconds(4);
+/// How much longer than by the clock anything may take on a busy machine. That it takes no longer by the
+/// clock the tests of the election show, which have a clock of their own.
+const SLACK: TimeDelta = TimeDelta::seconds(10);
 
 /// The terms of the first and the second replica; there are no others.
-fn two_terms(entries: &[Entry]) -> (Term, Term) {
+pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     let terms = terms(entries);
     let [first, second] = terms.as_slice() else { panic!("not two terms: {terms:#?}") };
     assert!(first.holder.starts_with("first") && second.holder.starts_with("second"));
@@ -21,14 +22,14 @@ fn two_terms(entries: &[Entry]) -> (Term, Term) {
 }
 
 /// Within the lease duration and one try, and not while the first may still believe that it leads.
-fn assert_in_time(first: &Term, second: &Term) {
+pub fn assert_in_time(first: &Term, second: &Term) {
     let took = second.taken.received - first.renewed.answered;
     println!("the lease was taken {took} after it had been renewed last");
-    assert!(took >= TimeDelta::seconds(6), "before the renew deadline: {took}");
-    assert!(took <= TimeDelta::milliseconds(8_500) + SLACK, "too late: {took}");
+    assert!(took >= TimeDelta::seconds(10), "before the renew deadline: {took}");
+    assert!(took <= TimeDelta::seconds(17) + SLACK, "too late: {took}");
 }
 
-fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
+pub fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
     entries.iter().filter(|entry| entry.is_status_write() && entry.user == term.holder).collect()
 }
 
@@ -78,41 +79,9 @@ async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     assert_eq!(given_back.body["spec"]["leaseDurationSeconds"], 1);
     let took = second.taken.received - given_back.answered;
     println!("the lease was taken {took} after it had been given back");
-    assert!(took <= TimeDelta::milliseconds(500) + SLACK, "{took}");
+    assert!(took <= TimeDelta::seconds(2) + SLACK, "{took}");
     assert_eq!(second.taken.body["spec"]["leaseTransitions"], 1);
     assert_warm(&entries, &second);
-}
-
-/// It wakes up with news in its sockets, and nobody else to keep it from writing them: whatever it
-/// sent would be taken.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
-    let estate = Estate::make("frozen").await;
-    let (mut first, mut second) = estate.start_two(None).await;
-    first.signal("STOP");
-    estate.is_held_by(&second.name).await;
-    estate.suspend(true).await;
-    estate.settles().await;
-    second.signal("STOP");
-    estate.suspend(false).await;
-    let before = estate.world.statuses().await;
-
-    let woken = Utc::now();
-    first.signal("CONT");
-    first.gives_up(&["the lease could not be renewed within the renew deadline"]).await;
-    assert_eq!(estate.world.statuses().await, before);
-    let entries = estate.audit();
-    let (frozen, taker) = two_terms(&entries);
-    assert_in_time(&frozen, &taker);
-    let late = |write: &&&Entry| write.received > woken;
-    let writes = writes_of(&entries, &frozen);
-    assert_eq!(writes.iter().filter(late).count(), 0, "it has sent something: {writes:#?}");
-
-    second.signal("CONT");
-    // Whether its own term is over depends on how long that took.
-    let _third = estate.start("third");
-    estate.ends_well().await;
-    println!("the second one still runs: {}", second.is_running());
 }
 
 #[tokio::test(flavor = "multi_thread")]
