@@ -12,7 +12,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::runtime::applier;
-use kube::runtime::controller::{Action, Config};
+use kube::runtime::controller::{self, Action, Config};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use serde::Serialize;
@@ -24,7 +24,7 @@ use super::events::{Announced, Announcer};
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
-use super::outbox::{Attempt, Letter, Outbox, Queue};
+use super::outbox::{Attempt, Letter, Outbox};
 use super::pipeline::Surroundings;
 use crate::plan::{Observed, Planned};
 
@@ -240,14 +240,11 @@ fn is_too_large(error: &WriteError) -> bool {
         || status.message.contains("larger than max")
 }
 
-/// Empties an outbox until its queue ends, and waits for what is under way then.
-pub async fn write_all<K: Written>(
-    writer: Writer<K>,
-    store: Store<Observed<K>>,
-    queue: Queue<K>,
-    concurrency: u16,
-) {
+/// Empties an outbox until it is closed, and waits for what is under way then.
+pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Observed<K>>, concurrency: u16) {
     let config = Config::default().concurrency(concurrency);
+    let outbox = Arc::clone(&writer.outbox);
+    let queue = Arc::clone(&outbox).queue(usize::from(concurrency));
     let results = applier(
         reconcile::<K>,
         on_error::<K>,
@@ -257,7 +254,12 @@ pub async fn write_all<K: Written>(
         config,
     );
     let mut results = std::pin::pin!(results);
-    while results.next().await.is_some() {}
+    while let Some(result) = results.next().await {
+        // It is gone: nothing was written.
+        if let Err(controller::Error::ObjectNotFound(object)) = result {
+            outbox.end(&(object.namespace.unwrap_or_default(), object.name));
+        }
+    }
 }
 
 /// Spawned, so that several writes are prepared on several cores: the applier polls all of its
@@ -266,9 +268,12 @@ fn reconcile<K: Written>(
     object: Arc<Observed<K>>,
     writer: Arc<Writer<K>>,
 ) -> BoxFuture<'static, Result<Action, WriteError>> {
+    let (key, outbox) = (object.key(), Arc::clone(&writer.outbox));
     let write = tokio::spawn(async move { writer.write(&object).await });
     Box::pin(async move {
-        match write.await {
+        let written = write.await;
+        outbox.end(&key);
+        match written {
             Ok(result) => result.map(|()| Action::await_change()),
             Err(error) => Err(WriteError::Unsendable(error.to_string())),
         }
