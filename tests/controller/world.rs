@@ -68,7 +68,7 @@ pub fn install_crds(plane: &ControlPlane) {
 pub fn install(plane: &ControlPlane, definitions: &str) {
     plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], definitions).unwrap();
     let names = ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
-    let wait = ["wait", "--for=condition=Established", "--timeout=60s", names[0], names[1]];
+    let wait = ["wait", "--for=condition=Established", "--timeout=180s", names[0], names[1]];
     plane.kubectl_ok(&wait, "").unwrap();
 }
 
