@@ -19,7 +19,7 @@ use kube::{Api, Client};
 const VICTIM: &str = "CLIENTFLEET_VICTIM";
 
 /// Cleaning up takes a moment after the process that used the control plane is gone, more on a busy machine.
-const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(20);
+const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
 async fn create_config_map(client: Client, namespace: &str, name: &str) -> kube::Result<ConfigMap> {
     let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };

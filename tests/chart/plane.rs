@@ -15,7 +15,7 @@ pub fn build(builder: Builder, names: &[&str]) -> ControlPlane {
     let crds = chart().join("crds");
     plane.kubectl_ok(&["apply", "--server-side", "-f", crds.to_str().unwrap()], "").unwrap();
     plane
-        .kubectl_ok(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "")
+        .kubectl_ok(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=180s"], "")
         .unwrap();
     for name in names {
         let labels = match *name == RELEASE {

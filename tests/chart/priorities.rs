@@ -36,7 +36,7 @@ impl Reserved {
 
     /// A policy is in force a moment after it was made.
     fn wait_until_in_force(&self) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
         let probe = policy("probe", 1000, "NoUpgrade");
         while self.kubectl(&[], &["create", "--dry-run=server", "-f", "-"], &probe).is_ok() {
             assert!(std::time::Instant::now() < deadline, "the admission policy is not in force");
@@ -94,7 +94,7 @@ fn what_was_there_before_stays_as_it_is() {
         .kubectl_ok(&["get", "validatingadmissionpolicybinding", name, "-o", "json"], "")
         .unwrap();
     reserved.0.kubectl_ok(&["delete", "validatingadmissionpolicybinding", name], "").unwrap();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
     while reserved.apply(&[], &policy("old", 5000, "NoUpgrade")).is_err() {
         assert!(std::time::Instant::now() < deadline, "the admission policy is still in force");
     }

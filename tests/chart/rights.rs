@@ -91,7 +91,7 @@ impl Installed {
 
     fn wait(&self, process: &mut Process, namespace: &str, what: &str, condition: &str) {
         let waited = self.plane.kubectl_ok(
-            &["wait", "-n", namespace, what, "--all", "--for", condition, "--timeout=60s"],
+            &["wait", "-n", namespace, what, "--all", "--for", condition, "--timeout=180s"],
             "",
         );
         waited.unwrap_or_else(|error| panic!("{error}\n{}", process.report()));
@@ -134,7 +134,7 @@ impl Installed {
     }
 
     fn wait_for(&self, process: &mut Process, question: &[&str], answer: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(180);
         loop {
             let said = self.plane.kubectl_ok(question, "").unwrap();
             if said.contains(answer) {
@@ -223,7 +223,7 @@ fn all_its_work(installed: &Installed, namespaces: &[&str]) {
         installed.wait(&mut process, namespace, "clf", "condition=Ready");
         installed.halt_and_resume(&mut process, namespace);
     }
-    process.stop(Duration::from_secs(10)).unwrap();
+    process.stop(Duration::from_secs(30)).unwrap();
 }
 
 #[test]

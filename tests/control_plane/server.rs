@@ -15,7 +15,7 @@ use super::error::Error;
 use super::process::Process;
 
 /// Usually 3 seconds. A machine that builds and tests at once can take many times as long.
-const START_TIMEOUT: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(180);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 

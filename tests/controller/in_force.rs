@@ -170,9 +170,9 @@ async fn kubectl_waits_and_shows_columns() {
     };
     world.apply(auto("all")).await;
     world.apply(fleet("berlin", &["a", "b"])).await;
-    kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "upol/all", "clf/berlin"]);
+    kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", "upol/all", "clf/berlin"]);
     world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": true}})).await;
-    kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "upol/all"]);
+    kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", "upol/all"]);
     assert_eq!(
         world.row("berlin", "a").await.state,
         "Held",

@@ -6,6 +6,7 @@ mod control_plane;
 
 mod announcements;
 mod audit;
+mod availability;
 mod changes;
 mod counts;
 mod disturbances;

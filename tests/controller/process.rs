@@ -14,8 +14,8 @@ use crate::control_plane::{ControlPlane, shared};
 use crate::objects::{auto, fleet, names};
 use crate::world::{World, eventually, install_crds};
 
-/// Kubernetes kills after 30 seconds; here it is to end by itself long before.
-const GRACE: Duration = Duration::from_secs(15);
+/// Kubernetes kills after 30 seconds; it is to end by itself before.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// A running `clientfleet controller`, killed at the end of the test if need be.
 pub struct Program {

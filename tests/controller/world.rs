@@ -36,16 +36,21 @@ use crate::wire::Wire;
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
 /// How long anything may take that happens by itself: far more than it does, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The pauses between two looks.
+const SOON: Duration = Duration::from_millis(20);
+const LATER: Duration = Duration::from_millis(200);
 
 /// Looks until what is looked for is there; `look` says what is there instead.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let begun = Instant::now();
     loop {
         match look().await {
             Ok(found) => return found,
-            Err(instead) if Instant::now() > deadline => panic!("{what}: {instead}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(instead) if begun.elapsed() > PATIENCE => panic!("{what}: {instead}"),
+            // Seldom once it takes long: to look costs the API server more than the wait.
+            Err(_) => tokio::time::sleep((begun.elapsed() / 8).clamp(SOON, LATER)).await,
         }
     }
 }
@@ -63,7 +68,7 @@ pub fn install_crds(plane: &ControlPlane) {
 pub fn install(plane: &ControlPlane, definitions: &str) {
     plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], definitions).unwrap();
     let names = ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
-    let wait = ["wait", "--for=condition=Established", "--timeout=60s", names[0], names[1]];
+    let wait = ["wait", "--for=condition=Established", "--timeout=180s", names[0], names[1]];
     plane.kubectl_ok(&wait, "").unwrap();
 }
 

@@ -76,7 +76,7 @@ async fn tell(plane: &ControlPlane) -> Result<Process, Error> {
         "-k",
         &project.join("crds").display().to_string(),
     ])?;
-    story.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?;
+    story.kubectl(&["wait", "--for=condition=Established", "--timeout=180s", "crd", "--all"])?;
 
     step("The controller");
     let mut command = Command::new(controller_program()?);

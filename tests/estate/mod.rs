@@ -28,19 +28,22 @@ use crate::control_plane::{ControlPlane, shared};
 pub const DAY: &str = "2026-11-24T12:00:00Z";
 
 /// Long, for a busy machine; what is waited for takes a second or two.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The shared control plane, with the definitions.
 pub fn plane() -> &'static ControlPlane {
     static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let apply = ["apply", "--server-side", "-f", "-"];
-        shared().kubectl_ok(&apply, &crds_yaml().unwrap()).unwrap();
-        let crds = ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
-        let wait = ["wait", "--for=condition=Established", "--timeout=60s", crds[0], crds[1]];
-        shared().kubectl_ok(&wait, "").unwrap();
-    });
+    INSTALLED.get_or_init(|| install(shared()));
     shared()
+}
+
+/// Has a control plane serve the definitions.
+pub fn install(plane: &ControlPlane) {
+    let apply = ["apply", "--server-side", "-f", "-"];
+    plane.kubectl_ok(&apply, &crds_yaml().unwrap()).unwrap();
+    let crds = ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
+    let wait = ["wait", "--for=condition=Established", "--timeout=180s", crds[0], crds[1]];
+    plane.kubectl_ok(&wait, "").unwrap();
 }
 
 /// A namespace of this very name, so that what is printed is the same each time.
@@ -119,6 +122,13 @@ pub fn of_examples(name: &str, at: &str) {
     namespace(name);
     apply(&examples(name));
     settle_at(name, at);
+}
+
+/// The examples in their own namespace, settled by day, once for all tests that only look.
+pub fn settled_examples() -> &'static str {
+    static EXAMPLES: OnceLock<()> = OnceLock::new();
+    EXAMPLES.get_or_init(|| of_examples("clients", DAY));
+    "clients"
 }
 
 /// The program, asked at `at` by the administrator, who reads in Berlin. `--kubeconfig` among the

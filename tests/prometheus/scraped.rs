@@ -16,7 +16,7 @@ use crate::promtool;
 use crate::queries::{alerts, panels, selectors};
 
 /// How long anything may take that happens by itself, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What has nothing to show while all is well.
 const EMPTY_WHEN_ALL_IS_WELL: [&str; 1] = ["Policies that need a person"];
@@ -44,7 +44,13 @@ impl Scraped {
         plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], &crds_yaml().unwrap()).unwrap();
         let definitions =
             ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
-        let wait = ["wait", "--for=condition=Established", definitions[0], definitions[1]];
+        let wait = [
+            "wait",
+            "--for=condition=Established",
+            "--timeout=180s",
+            definitions[0],
+            definitions[1],
+        ];
         plane.kubectl_ok(&wait, "").unwrap();
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         let apply = ["apply", "--server-side", "-f", examples.to_str().unwrap()];
@@ -105,7 +111,8 @@ fn every_query_has_an_answer() {
     let plane = ControlPlane::start().unwrap();
     let scraped = Scraped::start(&plane);
     scraped.has("the clients are scraped", r#"clientfleet_clients{state="UpToDate"} > 0"#);
-    let wait = ["wait", "-n", "clients", "--for=condition=Ready", "--timeout=60s", "upol", "--all"];
+    let wait =
+        ["wait", "-n", "clients", "--for=condition=Ready", "--timeout=180s", "upol", "--all"];
     plane.kubectl_ok(&wait, "").unwrap();
 
     // Where nothing is wrong an alert finds nothing, but what it looks at is there.

@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use crate::control_plane;
 
 /// How long the API server may take to serve a new definition.
-const SERVED_WITHIN: Duration = Duration::from_secs(30);
+const SERVED_WITHIN: Duration = Duration::from_secs(180);
 
 /// A client for the shared control plane, on which both definitions are served.
 pub async fn client() -> Client {

@@ -46,7 +46,7 @@ impl Cluster {
             let folder = folder.display().to_string();
             plane.kubectl_ok(&["apply", "--server-side", "-f", &folder], "").unwrap();
         }
-        let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+        let wait = ["wait", "--for=condition=Established", "--timeout=180s", "crd", "--all"];
         plane.kubectl_ok(&wait, "").unwrap();
         plane.kubectl_ok(&["create", "namespace", FLUX], "").unwrap();
         let mut world = World::without_controller(&plane, "unused");

@@ -1,9 +1,0 @@
-//! `clientfleet clients` through the real binary, against the real API server.
-
-#[path = "../control_plane/mod.rs"]
-mod control_plane;
-#[path = "../estate/mod.rs"]
-mod estate;
-mod following;
-mod listing;
-mod refusals;

@@ -1,0 +1,127 @@
+//! A reader at a terminal: a folder for files, the programs in the path, and a cluster in which the
+//! controller carries out the examples in the namespace of the context.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clientfleet::controller::clock::HandClock;
+use clientfleet::controller::{Options, run};
+use clientfleet::values::Zone;
+use kube::Client;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::page::Call;
+use crate::control_plane::ControlPlane;
+use crate::estate::{self, DAY, is_settled};
+
+/// The namespace of the examples, which is the context's.
+const NAMESPACE: &str = "clients";
+const PATIENCE: Duration = Duration::from_secs(180);
+
+pub struct Reader {
+    /// A cluster of the reader's own: its context is changed, and its namespace emptied.
+    plane: ControlPlane,
+    /// The controller runs in it, for as long as the reader reads.
+    runtime: Runtime,
+    client: Client,
+    clock: Arc<HandClock>,
+    now: String,
+    programs: TempDir,
+    desk: TempDir,
+}
+
+impl Reader {
+    pub fn sit_down() -> Self {
+        let context = ["config", "set-context", "--current", "--namespace", NAMESPACE];
+        let plane = ControlPlane::start().unwrap();
+        estate::install(&plane);
+        plane.kubectl_ok(&context, "").unwrap();
+        plane.kubectl_ok(&["create", "namespace", NAMESPACE], "").unwrap();
+        let runtime = Runtime::new().unwrap();
+        let client = {
+            let _inside = runtime.enter();
+            plane.client().unwrap()
+        };
+        let clock = Arc::new(HandClock::at(DAY.parse().unwrap()));
+        let options = Options { namespaces: [NAMESPACE.to_owned()].into(), ..Options::default() };
+        runtime.spawn(run(client.clone(), clock.clone(), options, std::future::pending()));
+        let programs = tempfile::tempdir().unwrap();
+        symlink(&plane.assets().kubectl, programs.path().join("kubectl")).unwrap();
+        let desk = tempfile::tempdir().unwrap();
+        Self { plane, runtime, client, clock, now: DAY.to_owned(), programs, desk }
+    }
+
+    /// Begins anew: the examples as they are, noon, an empty desk.
+    pub fn turn_the_page(&mut self) {
+        let delete = ["delete", "clf,upol", "--all", "-n", NAMESPACE];
+        self.plane.kubectl_ok(&delete, "").unwrap();
+        self.desk = tempfile::tempdir().unwrap();
+        self.now = DAY.to_owned();
+        self.clock.set(DAY.parse().unwrap());
+        let apply = ["apply", "--server-side", "-f", "-"];
+        self.plane.kubectl_ok(&apply, &estate::examples(NAMESPACE)).unwrap();
+        self.wait_until(DAY);
+    }
+
+    /// The clock goes on to `at`, and the controller does what is due then.
+    pub fn wait_until(&mut self, at: &str) {
+        self.now = at.to_owned();
+        self.clock.set(at.parse().unwrap());
+        self.settle();
+    }
+
+    fn settle(&self) {
+        let at = self.now.parse().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        self.runtime.block_on(async {
+            while !is_settled(&self.client, NAMESPACE, at).await {
+                assert!(Instant::now() < deadline, "the controller does not settle at {at}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.desk.path().join(name), text).unwrap();
+    }
+
+    /// Types a command; what it prints is what stands on the screen, errors too.
+    pub fn run(&self, call: Call) -> Call {
+        // A reader types no `--now`: for them it is that moment.
+        let program = env!("CARGO_BIN_EXE_clientfleet");
+        let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
+        for name in ["clientfleet", "kubectl-clientfleet"] {
+            let path = self.programs.path().join(name);
+            fs::write(&path, &script).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:/usr/bin:/bin", self.programs.path().display());
+        let output = Command::new("sh")
+            .args(["-c", &format!("exec 2>&1; {}", call.command)])
+            .current_dir(self.desk.path())
+            .env_clear()
+            .env("PATH", path)
+            .env("KUBECONFIG", self.plane.kubeconfig_path())
+            .env("HOME", self.plane.folder())
+            .env("TZ", "Europe/Berlin")
+            .output()
+            .unwrap();
+        self.settle();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        Call { output: self.by_the_pages_clock(&printed), ..call }
+    }
+
+    /// When an object was made is told by the API server's own clock, which stands at no page's
+    /// moment.
+    fn by_the_pages_clock(&self, printed: &str) -> String {
+        let now: chrono::DateTime<chrono::Utc> = self.now.parse().unwrap();
+        let now = Zone::named("Europe/Berlin").unwrap().local(now);
+        let made =
+            regex::Regex::new(r"since [A-Z][a-z]{2} \d{1,2} [A-Z][a-z]{2} \d\d:\d\d").unwrap();
+        made.replace_all(printed, now.format("since %a %-d %b %H:%M").to_string()).into_owned()
+    }
+}

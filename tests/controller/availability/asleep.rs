@@ -1,0 +1,80 @@
+//! The replica that leads is frozen, and wakes up when its time is over.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::estate::Estate;
+use super::replica::Replica;
+use super::takeover::{assert_in_time, two_terms, writes_of};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Wakes it; returns when that was.
+fn wake(replica: &Replica) -> DateTime<Utc> {
+    let woken = Utc::now();
+    replica.signal("CONT");
+    woken
+}
+
+async fn gives_up(replica: &mut Replica) {
+    replica.gives_up(&["the lease could not be renewed within the renew deadline"]).await;
+}
+
+/// What the first one has sent since it woke: nothing.
+fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
+    let entries = estate.audit();
+    let (frozen, taker) = two_terms(&entries);
+    assert_in_time(&frozen, &taker);
+    let writes = writes_of(&entries, &frozen);
+    let late = writes.iter().filter(|write| write.received > woken).count();
+    assert_eq!(late, 0, "it has sent something: {writes:#?}");
+}
+
+/// As a machine that sleeps: another has taken over, and is in the middle of its work.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_leads() {
+    let estate = Estate::make("minute").await;
+    let (mut first, second) = estate.start_two(None).await;
+    first.signal("STOP");
+    let stopped = Instant::now();
+    estate.is_held_by(&second.name).await;
+    estate.suspend(true).await;
+    estate.settles().await;
+    // Nothing else is waited for: the minute is what this is about.
+    tokio::time::sleep_until((stopped + MINUTE).into()).await;
+
+    estate.suspend(false).await;
+    let woken = wake(&first);
+    gives_up(&mut first).await;
+    estate.suspend(true).await;
+    estate.ends_well().await;
+    assert_silent(&estate, woken);
+    assert_eq!(estate.holder().await, Some(second.name.clone()));
+}
+
+/// It wakes up with news in its sockets, and nobody else to keep it from writing them: whatever it
+/// sent would be taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
+    let estate = Estate::make("frozen").await;
+    let (mut first, mut second) = estate.start_two(None).await;
+    first.signal("STOP");
+    estate.is_held_by(&second.name).await;
+    estate.suspend(true).await;
+    estate.settles().await;
+    second.signal("STOP");
+    estate.suspend(false).await;
+    let before = estate.world.statuses().await;
+
+    let woken = wake(&first);
+    gives_up(&mut first).await;
+    assert_eq!(estate.world.statuses().await, before);
+    assert_silent(&estate, woken);
+
+    second.signal("CONT");
+    // Whether its own term is over depends on how long that took.
+    let _third = estate.start("third");
+    estate.ends_well().await;
+    println!("the second one still runs: {}", second.is_running());
+}

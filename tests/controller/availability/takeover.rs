@@ -1,0 +1,129 @@
+//! The replica that leads is killed, told to end, or cut off.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::audit::{Entry, Term, terms};
+use super::estate::{Estate, plane};
+use super::proxy::{Proxy, Ways};
+
+/// How much longer than by the clock anything may take on a busy machine. That it takes no longer by the
+/// clock the tests of the election show, which have a clock of their own.
+const SLACK: TimeDelta = TimeDelta::seconds(10);
+
+/// The terms of the first and the second replica; there are no others.
+pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
+    let terms = terms(entries);
+    let [first, second] = terms.as_slice() else { panic!("not two terms: {terms:#?}") };
+    assert!(first.holder.starts_with("first") && second.holder.starts_with("second"));
+    (first.clone(), second.clone())
+}
+
+/// Within the lease duration and one try, and not while the first may still believe that it leads.
+pub fn assert_in_time(first: &Term, second: &Term) {
+    let took = second.taken.received - first.renewed.answered;
+    println!("the lease was taken {took} after it had been renewed last");
+    assert!(took >= TimeDelta::seconds(10), "before the renew deadline: {took}");
+    assert!(took <= TimeDelta::seconds(17) + SLACK, "too late: {took}");
+}
+
+pub fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
+    entries.iter().filter(|entry| entry.is_status_write() && entry.user == term.holder).collect()
+}
+
+/// A standby has warm stores: what it takes over it need not list.
+fn assert_warm(entries: &[Entry], second: &Term) {
+    let asks = |entry: &&Entry| {
+        entry.user == second.holder
+            && ["list", "watch"].contains(&entry.verb.as_str())
+            && entry.received > second.taken.received
+    };
+    assert_eq!(entries.iter().filter(asks).count(), 0, "it lists anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_leader_is_replaced_within_the_lease_time() {
+    let estate = Estate::make("killed").await;
+    let (mut first, second) = estate.start_two(None).await;
+    first.signal("KILL");
+    first.ended().await;
+    // Nobody carries this out yet.
+    estate.suspend(true).await;
+    estate.is_held_by(&second.name).await;
+    estate.ends_well().await;
+    let entries = estate.audit();
+    let (first, second) = two_terms(&entries);
+    assert_in_time(&first, &second);
+    assert_warm(&entries, &second);
+    // Each of the seven objects once: the six fleets, and the policy, which is first on its way.
+    let writes = writes_of(&entries, &second);
+    assert!((7..=8).contains(&writes.len()), "{writes:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
+    let estate = Estate::make("told").await;
+    let (mut first, second) = estate.start_two(None).await;
+    // In the middle of its work.
+    estate.suspend(true).await;
+    first.signal("TERM");
+    assert_eq!(first.ended().await.code(), Some(0), "{}", first.log());
+    estate.is_held_by(&second.name).await;
+    estate.ends_well().await;
+    let entries = estate.audit();
+    let (first, second) = two_terms(&entries);
+    let given_back = first.ended.unwrap();
+    assert_eq!(given_back.holder(), Some(""));
+    assert_eq!(given_back.body["spec"]["leaseDurationSeconds"], 1);
+    let took = second.taken.received - given_back.answered;
+    println!("the lease was taken {took} after it had been given back");
+    assert!(took <= TimeDelta::seconds(2) + SLACK, "{took}");
+    assert_eq!(second.taken.body["spec"]["leaseTransitions"], 1);
+    assert_warm(&entries, &second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_is_cut_off_gives_up_before_another_takes_over() {
+    cut_off("cut", Ways::CUT).await;
+}
+
+/// It hears of a change, and what it writes is held up until another has taken over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_leader_sent_before_it_gave_up_arrives_too_late() {
+    cut_off("held-up", Ways::ONLY_BACK).await;
+}
+
+async fn cut_off(prefix: &str, ways: Ways) {
+    let estate = Estate::make(prefix).await;
+    let proxy = Proxy::start(server());
+    let (mut first, second) = estate.start_two(Some(proxy.address())).await;
+    proxy.set(ways);
+    estate.suspend(true).await;
+    first.gives_up(&["the lease could not be renewed within the renew deadline"]).await;
+    let gave_up = chrono::Utc::now();
+    estate.is_held_by(&second.name).await;
+    estate.settles().await;
+    proxy.set(Ways::OPEN);
+    // Another change, so that what was held up has had the time to arrive.
+    estate.suspend(false).await;
+    estate.ends_well().await;
+    let entries = estate.audit();
+    let (first, second) = two_terms(&entries);
+    assert_in_time(&first, &second);
+    assert_warm(&entries, &second);
+    let slack = Duration::from_millis(500);
+    assert!(gave_up < second.taken.received + slack, "it led for too long: {gave_up}");
+    let late = |write: &&Entry| write.received > second.taken.received;
+    let late: Vec<&Entry> = writes_of(&entries, &first).into_iter().filter(late).collect();
+    println!("{} writes have arrived late", late.len());
+    assert!(late.iter().all(|write| write.code == 409), "{late:#?}");
+}
+
+/// Where the API server listens.
+fn server() -> SocketAddr {
+    let cluster = plane().kubeconfig().clusters[0].cluster.clone().unwrap();
+    let port = cluster.server.unwrap().rsplit(':').next().unwrap().parse().unwrap();
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
