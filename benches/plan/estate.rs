@@ -17,22 +17,24 @@ pub fn now() -> Timestamp {
     "2026-11-24T11:00:00Z".parse().expect("an instant")
 }
 
+/// Fleets of so many clients in all.
+pub fn fleets(clients: usize) -> Vec<Arc<ObservedFleet>> {
+    let count = clients.div_ceil(CLIENTS_A_FLEET);
+    let fleet = |number| {
+        let left = clients - number * CLIENTS_A_FLEET;
+        observed(&fleet(number, left.min(CLIENTS_A_FLEET), "3.59.127.0"))
+    };
+    (0..count).map(fleet).collect()
+}
+
 pub struct Estate {
     fleets: Vec<Arc<ObservedFleet>>,
     policies: Vec<Arc<ObservedPolicy>>,
 }
 
 impl Estate {
-    pub fn of(clients: usize, policies: usize) -> Self {
-        let fleets = clients.div_ceil(CLIENTS_A_FLEET);
-        let fleet = |number| {
-            let left = clients - number * CLIENTS_A_FLEET;
-            observed(&fleet(number, left.min(CLIENTS_A_FLEET), "3.59.127.0"))
-        };
-        Self {
-            fleets: (0..fleets).map(fleet).collect(),
-            policies: (0..policies).map(|number| observed(&policy(number))).collect(),
-        }
+    pub fn of(fleets: Vec<Arc<ObservedFleet>>, policies: usize) -> Self {
+        Self { fleets, policies: (0..policies).map(|number| observed(&policy(number))).collect() }
     }
 
     /// A planner to which everything is new.
@@ -52,11 +54,11 @@ impl Estate {
         for _ in 0..2 {
             let pass = planner.plan(now());
             for planned in pass.fleets {
-                let status = (*planned.status).clone();
+                let status = (*planned.status()).clone();
                 planner.observe_fleet(Arc::new(planned.observed.with_status(status)));
             }
             for planned in pass.policies {
-                let status = (*planned.status).clone();
+                let status = (*planned.status()).clone();
                 planner.observe_policy(Arc::new(planned.observed.with_status(status)));
             }
         }

@@ -7,11 +7,10 @@ mod estate;
 #[path = "../report/mod.rs"]
 mod report;
 
-use std::cell::RefCell;
+use std::cell::{Cell, LazyCell, RefCell};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use clientfleet::plan::Planner;
 use criterion::{BenchmarkId, Criterion, Throughput};
 
 use allocations::counted;
@@ -26,11 +25,11 @@ const POLICIES: [usize; 3] = [1, 10, 100];
 /// With so many policies one change is planned again.
 const SOME_POLICIES: usize = 10;
 
-/// One line of the table; of no time where the command line has left it out.
+/// One line of the table.
 struct Case {
     clients: usize,
     policies: usize,
-    time: Option<Duration>,
+    time: Duration,
     allocations: u64,
 }
 
@@ -52,16 +51,18 @@ fn whole(criterion: &mut Criterion) -> Vec<Case> {
     group.sample_size(10);
     let mut cases = Vec::new();
     for clients in CLIENTS {
+        // What the command line leaves out is not made either.
+        let fleets = LazyCell::new(|| estate::fleets(clients));
         for policies in POLICIES {
-            let estate = Estate::of(clients, policies);
+            let estate = LazyCell::new(|| Estate::of(fleets.clone(), policies));
             let id = BenchmarkId::from_parameter(format!("{clients} clients, {policies} policies"));
-            let (allocations, _) = counted(|| estate.planner().plan(now()));
-            let times = RefCell::default();
+            let measured = Measured::default();
             group.throughput(Throughput::Elements(clients as u64));
             group.bench_function(id, |bencher| {
-                bencher.iter_custom(|count| timed(count, &times, || estate.planner().plan(now())));
+                let estate = LazyCell::force(&estate);
+                bencher.iter_custom(|count| measured.run(count, || estate.planner().plan(now())));
             });
-            cases.push(Case { clients, policies, time: middle(&times), allocations });
+            cases.extend(measured.case(clients, policies));
         }
     }
     group.finish();
@@ -74,52 +75,70 @@ fn again(criterion: &mut Criterion) -> Vec<Case> {
     group.sample_size(10);
     let mut cases = Vec::new();
     for clients in CLIENTS {
-        let estate = Estate::of(clients, SOME_POLICIES);
-        let mut planner: Planner = estate.planner();
-        estate.settle(&mut planner);
-        let changes = estate.one_report();
-        let mut turn = 0;
-        let mut change = || {
-            turn += 1;
-            planner.observe_fleet(Arc::clone(&changes[turn % changes.len()]));
-            planner.plan(now())
-        };
-        change();
-        let (allocations, _) = counted(&mut change);
-        let times = RefCell::default();
+        let settled = LazyCell::new(|| {
+            let estate = Estate::of(estate::fleets(clients), SOME_POLICIES);
+            let mut planner = estate.planner();
+            estate.settle(&mut planner);
+            (RefCell::new(planner), estate.one_report())
+        });
+        let turn = Cell::new(0);
+        let measured = Measured::default();
         let id = BenchmarkId::from_parameter(format!("{clients} clients"));
         group.bench_function(id, |bencher| {
-            bencher.iter_custom(|count| timed(count, &times, &mut change));
+            let (planner, changes) = LazyCell::force(&settled);
+            let change = || {
+                turn.set(turn.get() + 1);
+                let mut planner = planner.borrow_mut();
+                planner.observe_fleet(Arc::clone(&changes[turn.get() % changes.len()]));
+                planner.plan(now())
+            };
+            bencher.iter_custom(|count| measured.run(count, change));
         });
-        cases.push(Case { clients, policies: SOME_POLICIES, time: middle(&times), allocations });
+        cases.extend(measured.case(clients, SOME_POLICIES));
     }
     group.finish();
     cases
 }
 
-/// The time of so many runs, without the dropping of what they return, and noted for one.
-fn timed<T>(count: u64, times: &RefCell<Vec<Duration>>, mut work: impl FnMut() -> T) -> Duration {
-    let mut time = Duration::ZERO;
-    for _ in 0..count {
-        let start = Instant::now();
-        let result = std::hint::black_box(work());
-        time += start.elapsed();
-        drop(result);
-    }
-    times.borrow_mut().push(time / u32::try_from(count).unwrap_or(u32::MAX));
-    time
+/// What was measured of one case, if the command line has not left it out.
+#[derive(Default)]
+struct Measured {
+    times: RefCell<Vec<Duration>>,
+    allocations: Cell<u64>,
 }
 
-fn middle(times: &RefCell<Vec<Duration>>) -> Option<Duration> {
-    let times = times.borrow();
-    (!times.is_empty()).then(|| median(&times))
+impl Measured {
+    /// The time of so many runs, without the dropping of what they return.
+    fn run<T>(&self, count: u64, mut work: impl FnMut() -> T) -> Duration {
+        let mut time = Duration::ZERO;
+        for _ in 0..count {
+            let start = cpu_time();
+            let (allocations, result) = counted(|| std::hint::black_box(work()));
+            time += cpu_time() - start;
+            self.allocations.set(allocations);
+            drop(result);
+        }
+        self.times.borrow_mut().push(time / u32::try_from(count).unwrap_or(u32::MAX));
+        time
+    }
+
+    fn case(self, clients: usize, policies: usize) -> Option<Case> {
+        let times = self.times.into_inner();
+        let time = (!times.is_empty()).then(|| median(&times))?;
+        Some(Case { clients, policies, time, allocations: self.allocations.get() })
+    }
+}
+
+/// What this thread has computed for so far: others on the machine do not count.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 fn told(whole: &[Case], again: &[Case]) -> String {
     let mut all =
         Table::new(&["clients", "policies", "time", "clients a second", "allocations a client"]);
     for Case { clients, policies, time, allocations } in whole {
-        let Some(time) = time else { continue };
         all.row(&[
             grouped(*clients),
             policies.to_string(),
@@ -131,8 +150,7 @@ fn told(whole: &[Case], again: &[Case]) -> String {
     let mut one = Table::new(&["clients", "after one report", "of the whole", "allocations"]);
     for Case { clients, policies, time, allocations } in again {
         let is_same = |case: &&Case| (case.clients, case.policies) == (*clients, *policies);
-        let Some(time) = time else { continue };
-        let whole = whole.iter().find(is_same).and_then(|case| case.time);
+        let whole = whole.iter().find(is_same).map(|case| case.time);
         let share = |whole: Duration| format!("1/{:.0}", whole.as_secs_f64() / time.as_secs_f64());
         one.row(&[
             grouped(*clients),

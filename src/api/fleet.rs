@@ -144,7 +144,7 @@ pub struct LastError {
 
 /// What the controller has decided for each client of the fleet. An offer is valid only while
 /// `observedGeneration` equals the object's `generation` and `nextTransitionTime` has not passed.
-#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientFleetStatus {
     /// The generation of the spec that this status was computed from; -1 before the first.
@@ -171,7 +171,7 @@ pub struct ClientFleetStatus {
 }
 
 /// What is decided for one client, and why.
-#[derive(Clone, Debug, Default, PartialEq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientStatus {
     /// The client's name in `spec.clients`.

@@ -14,7 +14,7 @@ use super::metrics::{Metrics, Published};
 use super::pipeline::Surroundings;
 use super::writing::PATIENCE;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
-use crate::plan::{Kind, Planned};
+use crate::plan::{Draftable, Planned};
 
 /// Publishes events.
 pub struct Announcer {
@@ -54,7 +54,7 @@ impl Announcer {
 }
 
 /// A kind some of whose changes are told as events.
-pub trait Announced: Kind {
+pub trait Announced: Draftable {
     /// What of a status is told once it changes.
     type Told: Clone + Debug + Send;
 
@@ -82,13 +82,13 @@ impl Announced for UpgradePolicy {
             || written.observed.previous.as_ref().map(|previous| Told::of(&previous.kept));
         let before = told.or_else(replaced).unwrap_or_default();
         let (namespace, policy) = (written.observed.namespace(), written.observed.name());
-        let now = Told::of(&written.status);
+        let now = Told::of(&written.status());
         if let Some(generation) = now.in_force.filter(|_| now.in_force != before.in_force) {
-            let status = &written.status;
+            let status = &written.status();
             let (fleets, clients) = (status.matched_fleets, status.matched_clients);
             tracing::info!(namespace, policy, generation, fleets, clients, "policy in force");
         }
-        for change in changes(before, &written.status) {
+        for change in changes(before, &written.status()) {
             let reason = change.reason;
             tracing::info!(namespace, policy, reason, note = change.note, "policy changed");
             let event = Event {

@@ -8,8 +8,8 @@
 //! 2. [`planning`]: one loop, the only place where plans are made, takes the notes after a burst, at
 //!    the moment the plan names, and looks at the clock each minute. What should be written goes to
 //!    the outbox of its kind.
-//! 3. [`writing`]: each outbox is emptied by kube's applier, one write for each object at a time, a
-//!    few objects at once, with a back-off for each object. [`events`] follow a policy's write.
+//! 3. [`writing`]: each outbox is emptied by kube's applier, in the order of its [`lanes`], one write
+//!    for each object at a time, a few objects at once, with a back-off for each object. [`events`] follow a policy's write.
 //!
 //! Of several replicas one leads ([`lease`]): the others watch as well, and begin with 2 when they win.
 
@@ -19,6 +19,7 @@ pub mod command;
 pub mod crds;
 pub mod events;
 pub mod health;
+pub mod lanes;
 pub mod lease;
 pub mod logging;
 pub mod metrics;

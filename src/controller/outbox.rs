@@ -5,25 +5,33 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::Stream;
 use kube::runtime::reflector::ObjectRef;
+use tokio::sync::Notify;
 
 use super::events::Announced;
+use super::lanes::{Lane, Lanes, Turn};
 use super::metrics::{Backlog, Backlogged};
 use super::notes::Key;
 use crate::plan::observed::Digest;
-use crate::plan::{Kind, Observed, Planned};
-
-/// The objects that have something to write, in the order in which that came up.
-pub type Queue<K> = UnboundedReceiver<ObjectRef<Observed<K>>>;
+use crate::plan::{Draftable, Observed, Planned};
 
 /// The statuses that are to be written.
 #[derive(Debug)]
 pub struct Outbox<K: Announced> {
-    entries: Mutex<HashMap<Key, Entry<K>>>,
-    queue: UnboundedSender<ObjectRef<Observed<K>>>,
+    state: Mutex<State<K>>,
+    changed: Notify,
+    /// An object is not written again before so long after its last write.
+    pace: Duration,
+}
+
+#[derive(Debug)]
+struct State<K: Announced> {
+    entries: HashMap<Key, Entry<K>>,
+    lanes: Lanes,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -38,6 +46,10 @@ struct Entry<K: Announced> {
     /// Since when something is.
     since: Option<Instant>,
     last_write: Option<LastWrite<K>>,
+    /// When that was.
+    written_at: Option<Instant>,
+    /// Whether more was posted while it has its turn.
+    is_to_have_another: bool,
     /// Tries of which nobody knows whether the API server has taken them, on the same version.
     doubtful: Vec<Attempt<K>>,
     /// Failed tries in a row, for the back-off.
@@ -48,7 +60,7 @@ struct Entry<K: Announced> {
 
 /// An own write that the store may not show yet.
 #[derive(Clone, Debug)]
-struct LastWrite<K: Kind> {
+struct LastWrite<K: Draftable> {
     /// The version that the store shows until the watch has told of the write.
     base: Option<String>,
     /// The version that the write made.
@@ -60,7 +72,7 @@ struct LastWrite<K: Kind> {
 
 /// A status to write, and the version that it must replace.
 #[derive(Clone, Debug)]
-pub struct Letter<K: Kind> {
+pub struct Letter<K: Draftable> {
     /// The object with its planned status.
     pub planned: Planned<K>,
     /// The version that is to be replaced.
@@ -69,7 +81,7 @@ pub struct Letter<K: Kind> {
     own: Option<Arc<K::Previous>>,
 }
 
-impl<K: Kind> Letter<K> {
+impl<K: Draftable> Letter<K> {
     /// The status that is to be replaced.
     #[must_use]
     pub fn replaces(&self) -> Option<&K::Previous> {
@@ -80,14 +92,14 @@ impl<K: Kind> Letter<K> {
 
 /// A try to write.
 #[derive(Clone, Debug)]
-pub struct Attempt<K: Kind> {
+pub struct Attempt<K: Draftable> {
     /// What was to be written.
     pub letter: Letter<K>,
     /// The status that was sent: the planned one, or less of it.
     pub status: Arc<K::Status>,
 }
 
-impl<K: Kind> Attempt<K> {
+impl<K: Draftable> Attempt<K> {
     /// Whether a version is one that it was to replace, or came before that.
     fn is_newer_than(&self, version: Option<&String>) -> bool {
         let planned_from = self.letter.planned.observed.metadata.resource_version.as_ref();
@@ -99,22 +111,62 @@ impl<K: Kind> Attempt<K> {
 const MOST_DOUBTS: usize = 4;
 
 impl<K: Announced> Outbox<K> {
-    /// An empty outbox, and the queue of those that have something to write.
+    /// An empty outbox, in which no object is to be written more than once in `pace`.
     #[must_use]
-    pub fn new() -> (Arc<Self>, Queue<K>) {
-        let (queue, receiver) = unbounded();
-        (Arc::new(Self { entries: Mutex::default(), queue }), receiver)
+    pub fn new(pace: Duration) -> Arc<Self> {
+        let state = State { entries: HashMap::new(), lanes: Lanes::default(), is_closed: false };
+        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), pace })
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry<K>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The objects that have something to write, as their turn comes: so many at once, of which each
+    /// is to [end](Self::end). Ends when the outbox is closed. For one reader.
+    pub fn queue(self: Arc<Self>, at_once: usize) -> impl Stream<Item = ObjectRef<Observed<K>>> {
+        futures::stream::unfold(self, move |outbox| async move {
+            loop {
+                let turn = {
+                    let mut state = outbox.state();
+                    if state.is_closed {
+                        return None;
+                    }
+                    state.take(at_once)
+                };
+                match turn {
+                    Turn::Of((namespace, name)) => {
+                        return Some((ObjectRef::new(&name).within(&namespace), outbox));
+                    }
+                    Turn::NotBefore(None) => outbox.changed.notified().await,
+                    Turn::NotBefore(Some(instant)) => {
+                        let rest = tokio::time::sleep_until(instant.into());
+                        tokio::select! {
+                            () = outbox.changed.notified() => {}
+                            () = rest => {}
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Notes that an object's turn has ended, whatever came of it.
+    pub fn end(&self, key: &Key) {
+        let mut state = self.state();
+        state.lanes.end(key);
+        let entry = state.entries.get_mut(key);
+        if entry.is_some_and(|entry| std::mem::take(&mut entry.is_to_have_another)) {
+            state.line_up(key, self.pace);
+        }
+        self.changed.notify_one();
     }
 
     /// Takes a planned status. Returns whether a write is owed that was not owed before.
     pub fn post(&self, planned: &Planned<K>) -> bool {
         let key = planned.observed.key();
-        let mut entries = self.entries();
-        let entry = entries.entry(key).or_insert_with(|| Entry::of(planned));
+        let mut state = self.state();
+        let entry = state.entries.entry(key.clone()).or_insert_with(|| Entry::of(planned));
         if entry.uid != planned.observed.metadata.uid {
             // It was deleted and made anew before anybody looked.
             *entry = Entry::of(planned);
@@ -136,23 +188,19 @@ impl<K: Announced> Outbox<K> {
             // It is written for these causes too.
             planned.occasion.causes.extend(before.occasion.causes);
         }
-        let reference = ObjectRef::from_obj(&*planned.observed);
         entry.pending = Some(planned);
         entry.since.get_or_insert_with(Instant::now);
         entry.failures = 0;
-        // The queue ends only when the controller stops.
-        let _ = self.queue.unbounded_send(reference);
+        state.line_up(&key, self.pace);
+        self.changed.notify_one();
         true
     }
 
     /// What is to be written for an object now; nothing any more once the outbox is closed.
     #[must_use]
     pub fn next(&self, key: &Key) -> Option<Letter<K>> {
-        if self.queue.is_closed() {
-            return None;
-        }
-        let entries = self.entries();
-        let entry = entries.get(key)?;
+        let state = self.state();
+        let entry = state.entries.get(key).filter(|_| !state.is_closed)?;
         let planned = entry.pending.clone()?;
         let shown = &planned.observed.metadata.resource_version;
         let own = entry.last_write.as_ref().filter(|last| last.base == *shown);
@@ -164,10 +212,12 @@ impl<K: Announced> Outbox<K> {
     /// Notes that a status was written, and which version that made.
     pub fn written(&self, attempt: &Attempt<K>, made: Option<String>) {
         let planned = &attempt.letter.planned;
-        let said = Arc::new(K::Previous::from(K::Status::clone(&attempt.status)));
-        let mut entries = self.entries();
-        let Some(entry) = entries.get_mut(&planned.observed.key()) else { return };
+        let status = K::Status::clone(&attempt.status);
+        let said = Arc::new(K::keep(status, planned.observed.spec.as_ref().ok()));
+        let mut state = self.state();
+        let Some(entry) = state.entries.get_mut(&planned.observed.key()) else { return };
         entry.failures = 0;
+        entry.written_at = Some(Instant::now());
         entry.doubtful.clear();
         // Else the watch was faster than the answer, and the store has it all.
         let base = &planned.observed.metadata.resource_version;
@@ -186,8 +236,8 @@ impl<K: Announced> Outbox<K> {
     /// Notes that nobody knows whether the API server has taken a status: the watch will tell.
     /// Returns the version that it made where the watch has told already.
     pub fn doubt(&self, attempt: &Attempt<K>) -> Option<String> {
-        let mut entries = self.entries();
-        let entry = entries.get_mut(&attempt.letter.planned.observed.key())?;
+        let mut state = self.state();
+        let entry = state.entries.get_mut(&attempt.letter.planned.observed.key())?;
         let digest = Digest::of(&*attempt.status);
         if entry.shown_digest == Some(digest) && !attempt.is_newer_than(entry.shown.as_ref()) {
             entry.settle_if(attempt);
@@ -204,8 +254,8 @@ impl<K: Announced> Outbox<K> {
     /// Takes note of what the store shows of an object now. Returns the try that has turned out to
     /// be written after all, if that is what it shows.
     pub fn seen(&self, observed: &Observed<K>) -> Option<Attempt<K>> {
-        let mut entries = self.entries();
-        let entry = entries.get_mut(&observed.key())?;
+        let mut state = self.state();
+        let entry = state.entries.get_mut(&observed.key())?;
         let shown = &observed.metadata.resource_version;
         entry.shown.clone_from(shown);
         entry.shown_digest = observed.previous.as_ref().map(|previous| previous.digest);
@@ -223,8 +273,8 @@ impl<K: Announced> Outbox<K> {
     /// Notes that a status cannot be written to the version that the store shows: what is to be
     /// written is planned again when the watch tells of the newer one.
     pub fn overtaken(&self, planned: &Planned<K>) {
-        let mut entries = self.entries();
-        let Some(entry) = entries.get_mut(&planned.observed.key()) else { return };
+        let mut state = self.state();
+        let Some(entry) = state.entries.get_mut(&planned.observed.key()) else { return };
         entry.last_write = None;
         if entry
             .pending
@@ -237,8 +287,7 @@ impl<K: Announced> Outbox<K> {
 
     /// Notes a failed try. Returns how many there have been in a row.
     pub fn failed(&self, key: &Key) -> u32 {
-        let mut entries = self.entries();
-        entries.get_mut(key).map_or(0, |entry| {
+        self.state().entries.get_mut(key).map_or(0, |entry| {
             entry.failures = entry.failures.saturating_add(1);
             entry.failures
         })
@@ -247,24 +296,51 @@ impl<K: Announced> Outbox<K> {
     /// What was announced of an object last.
     #[must_use]
     pub fn told(&self, key: &Key) -> Option<K::Told> {
-        self.entries().get(key)?.told.clone()
+        self.state().entries.get(key)?.told.clone()
     }
 
     /// Notes what was announced of an object.
     pub fn note_told(&self, key: &Key, told: K::Told) {
-        if let Some(entry) = self.entries().get_mut(key) {
+        if let Some(entry) = self.state().entries.get_mut(key) {
             entry.told = Some(told);
         }
     }
 
     /// Ends the queue: what is not being written yet is not written any more.
     pub fn close(&self) {
-        self.queue.close_channel();
+        self.state().is_closed = true;
+        self.changed.notify_one();
     }
 
     /// Forgets an object that is gone.
     pub fn forget(&self, key: &Key) {
-        self.entries().remove(key);
+        self.state().entries.remove(key);
+    }
+}
+
+impl<K: Announced> State<K> {
+    /// Whose turn it is now.
+    fn take(&mut self, at_once: usize) -> Turn {
+        let turn = self.lanes.take(at_once, Instant::now());
+        if let Turn::Of(key) = &turn
+            && let Some(entry) = self.entries.get_mut(key)
+        {
+            entry.is_to_have_another = false;
+        }
+        turn
+    }
+
+    /// Has an object wait for its turn, or for another if it has one.
+    fn line_up(&mut self, key: &Key, pace: Duration) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let Some(planned) = &entry.pending else { return };
+        if self.lanes.has_turn(key) {
+            entry.is_to_have_another = true;
+            return;
+        }
+        let lane = if planned.occasion.is_shared() { Lane::Bulk } else { Lane::Express };
+        let rests_until = entry.written_at.map(|written| written + pace);
+        self.lanes.push(key, lane, rests_until.filter(|until| *until > Instant::now()));
     }
 }
 
@@ -278,6 +354,8 @@ impl<K: Announced> Entry<K> {
             pending: None,
             since: None,
             last_write: None,
+            written_at: None,
+            is_to_have_another: false,
             doubtful: Vec::new(),
             failures: 0,
             told: None,
@@ -311,8 +389,8 @@ impl<K: Announced> Entry<K> {
 
 impl<K: Announced> Backlogged for Outbox<K> {
     fn backlog(&self) -> Backlog {
-        let entries = self.entries();
-        let waiting = entries.values().filter_map(|entry| entry.since);
+        let state = self.state();
+        let waiting = state.entries.values().filter_map(|entry| entry.since);
         waiting.fold(Backlog::default(), |backlog, since| Backlog {
             depth: backlog.depth + 1,
             oldest: backlog.oldest.max(since.elapsed()),

@@ -2,6 +2,7 @@
 //! watches with their stores, one planning loop, two outboxes with their writers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::store;
@@ -55,6 +56,9 @@ pub struct Tasks {
 /// How many stores each pipeline fills.
 pub const STORES: usize = 2;
 
+/// A policy's sums change with each of its fleets: they are written once in so long.
+const POLICY_PACE: Duration = Duration::from_secs(1);
+
 /// A pipeline at work.
 pub struct Pipeline {
     fleets: Arc<Outbox<ClientFleet>>,
@@ -88,8 +92,8 @@ impl Pipeline {
         let notes = Arc::new(Notes::default());
         let (fleets, fleet_store) = store();
         let (policies, policy_store) = store();
-        let (fleet_outbox, fleet_queue) = Outbox::new();
-        let (policy_outbox, policy_queue) = Outbox::new();
+        let fleet_outbox = Outbox::new(Duration::ZERO);
+        let policy_outbox = Outbox::new(POLICY_PACE);
 
         let Surroundings { client, clock, leadership, health, metrics, .. } = around;
         metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));
@@ -119,9 +123,9 @@ impl Pipeline {
         tasks.reading.spawn(planning.run());
 
         let writer = Writer::new(around, Arc::clone(&fleet_outbox), Arc::clone(&permits.fleets));
-        tasks.writing.spawn(write_all(writer, fleets, fleet_queue, concurrent_writes));
+        tasks.writing.spawn(write_all(writer, fleets, concurrent_writes));
         let writer = Writer::new(around, Arc::clone(&policy_outbox), Arc::clone(&permits.policies));
-        tasks.writing.spawn(write_all(writer, policies, policy_queue, concurrent_writes));
+        tasks.writing.spawn(write_all(writer, policies, concurrent_writes));
         Self { fleets: fleet_outbox, policies: policy_outbox }
     }
 

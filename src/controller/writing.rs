@@ -12,7 +12,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::runtime::applier;
-use kube::runtime::controller::{Action, Config};
+use kube::runtime::controller::{self, Action, Config};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use serde::Serialize;
@@ -24,9 +24,9 @@ use super::events::{Announced, Announcer};
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
-use super::outbox::{Attempt, Letter, Outbox, Queue};
+use super::outbox::{Attempt, Letter, Outbox};
 use super::pipeline::Surroundings;
-use crate::plan::{Kind, Observed, Planned};
+use crate::plan::{Observed, Planned};
 
 /// The wait after a first failed try; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kind whose status the controller writes.
-pub trait Written: Kind + Announced + Audited {
+pub trait Written: Announced + Audited {
     /// What is written where the API server finds the object with its whole status too large;
     /// `None` where nothing can be left out.
     fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status>;
@@ -46,7 +46,7 @@ pub trait Written: Kind + Announced + Audited {
 
 impl Written for crate::api::ClientFleet {
     fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status> {
-        let status = planned.status.as_ref().clone();
+        let status = planned.status().as_ref().clone();
         Some(crate::plan::fleet::too_large(&planned.observed, status, at))
     }
 }
@@ -100,7 +100,7 @@ impl<K: Written> Writer<K> {
         // Nobody closes them.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
-        let mut attempt = Attempt { status: Arc::clone(&letter.planned.status), letter };
+        let mut attempt = Attempt { status: letter.planned.status(), letter };
         let mut answer = self.put(&attempt).await;
         if let Err(error) = &answer
             && is_too_large(error)
@@ -240,14 +240,11 @@ fn is_too_large(error: &WriteError) -> bool {
         || status.message.contains("larger than max")
 }
 
-/// Empties an outbox until its queue ends, and waits for what is under way then.
-pub async fn write_all<K: Written>(
-    writer: Writer<K>,
-    store: Store<Observed<K>>,
-    queue: Queue<K>,
-    concurrency: u16,
-) {
+/// Empties an outbox until it is closed, and waits for what is under way then.
+pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Observed<K>>, concurrency: u16) {
     let config = Config::default().concurrency(concurrency);
+    let outbox = Arc::clone(&writer.outbox);
+    let queue = Arc::clone(&outbox).queue(usize::from(concurrency));
     let results = applier(
         reconcile::<K>,
         on_error::<K>,
@@ -257,7 +254,12 @@ pub async fn write_all<K: Written>(
         config,
     );
     let mut results = std::pin::pin!(results);
-    while results.next().await.is_some() {}
+    while let Some(result) = results.next().await {
+        // It is gone: nothing was written.
+        if let Err(controller::Error::ObjectNotFound(object)) = result {
+            outbox.end(&(object.namespace.unwrap_or_default(), object.name));
+        }
+    }
 }
 
 /// Spawned, so that several writes are prepared on several cores: the applier polls all of its
@@ -266,9 +268,12 @@ fn reconcile<K: Written>(
     object: Arc<Observed<K>>,
     writer: Arc<Writer<K>>,
 ) -> BoxFuture<'static, Result<Action, WriteError>> {
+    let (key, outbox) = (object.key(), Arc::clone(&writer.outbox));
     let write = tokio::spawn(async move { writer.write(&object).await });
     Box::pin(async move {
-        match write.await {
+        let written = write.await;
+        outbox.end(&key);
+        match written {
             Ok(result) => result.map(|()| Action::await_change()),
             Err(error) => Err(WriteError::Unsendable(error.to_string())),
         }

@@ -58,7 +58,7 @@ pub fn changes<'a>(
     let mut changes = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let from = previous.as_mut().and_then(|rows| rows.find(index, &row.name));
-        let from = before.zip(from).map(|(fleet, row)| told_before(fleet, row));
+        let from = from.map(told_before);
         let to = told_now(row);
         if from.as_ref() != Some(&to) {
             changes.push(Change::new(&row.name, from, Some(to), Some(row)));
@@ -72,15 +72,15 @@ pub fn changes<'a>(
 
 /// The clients that had an entry and have none now.
 fn gone<'a>(before: &'a PreviousFleet, rows: &[ClientStatus]) -> Vec<Change<'a>> {
-    let stands = |(index, row): (usize, &PreviousRow)| {
-        rows.get(index).is_some_and(|now| now.name == row.name)
+    let stands = |(index, row): (usize, PreviousRow<'_>)| {
+        rows.get(index).is_some_and(|now| now.name == *row.name)
     };
-    if before.rows().iter().enumerate().all(stands) {
+    if before.rows().enumerate().all(stands) {
         return Vec::new();
     }
     let names: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    let gone = before.rows().iter().filter(|row| !names.contains(row.name.as_str()));
-    gone.map(|row| Change::new(&row.name, Some(told_before(before, row)), None, None)).collect()
+    let gone = before.rows().filter(|row| !names.contains(row.name.as_str()));
+    gone.map(|row| Change::new(row.name, Some(told_before(row)), None, None)).collect()
 }
 
 impl<'a> Change<'a> {
@@ -112,12 +112,12 @@ impl Told<'_> {
     }
 }
 
-fn told_before<'a>(fleet: &'a PreviousFleet, row: &'a PreviousRow) -> Told<'a> {
+fn told_before(row: PreviousRow<'_>) -> Told<'_> {
     Told {
-        state: row.state.map_or("", State::as_str),
-        reason: row.reason.map_or("", super::Reason::as_str),
-        policy: fleet.policy_of(row).map(|text| text.as_str()),
-        target: fleet.target_of(row).map(|text| text.as_str()),
+        state: row.state().map_or("", State::as_str),
+        reason: row.reason().map_or("", super::Reason::as_str),
+        policy: row.policy().map(|text| text.as_str()),
+        target: row.target().map(|text| text.as_str()),
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
 
     /// Each change on a line, as `pc: Waiting OutsideWindow -> Distributing UpgradeOffered, Begins`.
     fn told(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
-        let before = PreviousFleet::from(status(before));
+        let before = PreviousFleet::of(status(before), None);
         let after = status(after);
         let short = |told: &Option<Told<'_>>| match told {
             Some(told) => format!("{} {} {}", told.state, told.reason, told.target.unwrap_or("-")),

@@ -122,9 +122,9 @@ impl Fact {
     pub fn seen(self, case: &Case<'_>) -> Seen {
         let client = case.client;
         match self {
-            Self::Version => client.version.as_ref().into(),
-            Self::StagedVersion => client.staged.as_ref().into(),
-            Self::FailedVersion => client.failed_version.as_ref().into(),
+            Self::Version => client.version.as_deref().into(),
+            Self::StagedVersion => client.staged.as_deref().into(),
+            Self::FailedVersion => client.failed_version.as_deref().into(),
             Self::LastSeen => client.last_seen.into(),
             Self::OfflineFrom => case.offline_from().into(),
             Self::RetryFrom => case.retry_from().into(),

@@ -2,84 +2,136 @@
 //!
 //! Read from top to bottom it is what happens to one client: its facts, the policies that hold it,
 //! the one that governs it, the rule that decides, what is ahead of it, its entry in the status.
+//!
+//! The status itself is made only where it is to be written: to plan, its digest is enough.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::classes::Classes;
 use super::conditions::Conditions;
-use super::facts::{Facts, Package, ZoneFact, given};
-use super::observed::ObservedFleet;
+use super::facts::{Facts, Package, Versions, ZoneFact, given};
+use super::observed::{Digest, ObservedFleet};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::policy::{Policy, unknown_zone};
 use super::previous::{PreviousRow, PreviousRows};
+use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
 use super::tally::Tally;
 use super::terms::Terms;
+use super::timetable::Timetable;
 use super::version::Spelled;
-use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOffer};
+use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, LastOffer};
 use crate::api::{Condition, Summary, Text};
 use crate::values::Timestamp;
 
+/// The policies of a namespace, parsed, in the order of their precedence.
+pub type Rulebook = Arc<[Arc<Policy>]>;
+
 /// The plan for one fleet at one instant.
-#[derive(Clone, Debug, Default)]
-pub struct FleetPlan {
-    /// The status that it should have.
-    pub status: ClientFleetStatus,
+#[derive(Clone, Debug)]
+pub struct FleetPlan<S> {
+    /// The status that it should have, or the digest of that.
+    pub status: S,
     /// For each policy in whose scope it is, by name, what it adds to that policy's status.
     pub tallies: BTreeMap<Text, Tally>,
     /// The package it carries and has not withdrawn, if it can be read.
     pub package: Option<Spelled>,
     /// Until when all of this holds.
     pub holds_until: Option<Timestamp>,
+    /// How many of its clients no policy governs.
+    pub unmanaged: u32,
+    /// Whether something is wrong with the fleet itself.
+    pub stalled: bool,
     /// How many clients were decided for it.
     pub decisions: u64,
 }
 
-/// Plans a fleet under `policies`, which come in the order of their precedence. `source` is the
-/// fleet that its `packageFrom` names, if there is one.
+/// Plans a fleet. `source` is the fleet that its `packageFrom` names, if there is one; the timetable
+/// has a place for each policy of the rulebook.
 #[must_use]
 pub fn plan_fleet(
     fleet: &ObservedFleet,
     source: Option<&ObservedFleet>,
-    policies: &[Policy],
-    at: Timestamp,
-) -> FleetPlan {
-    let policies: Vec<&Policy> =
-        policies.iter().filter(|policy| policy.scope.holds_fleet(|key| fleet.label(key))).collect();
+    rulebook: &Rulebook,
+    timetable: &Timetable,
+) -> FleetPlan<Digest> {
+    plan_on(fleet, source, rulebook, timetable, DigestSheet::new())
+}
+
+/// The status that [`plan_fleet`] gives the digest of.
+#[must_use]
+pub fn fleet_status(
+    fleet: &ObservedFleet,
+    source: Option<&ObservedFleet>,
+    rulebook: &Rulebook,
+    timetable: &Timetable,
+) -> ClientFleetStatus {
+    let clients = fleet.spec.as_deref().ok().and_then(|spec| spec.clients.as_ref());
+    let rows = Vec::with_capacity(clients.map_or(0, Vec::len));
+    plan_on(fleet, source, rulebook, timetable, RowsSheet(rows)).status
+}
+
+fn plan_on<S: Sheet>(
+    fleet: &ObservedFleet,
+    source: Option<&ObservedFleet>,
+    rulebook: &Rulebook,
+    timetable: &Timetable,
+    sheet: S,
+) -> FleetPlan<S::Finished> {
+    let policies = rulebook.iter().map(AsRef::as_ref).enumerate();
+    let (places, policies): (Vec<usize>, Vec<&Policy>) =
+        policies.filter(|(_, policy)| policy.scope.holds_fleet(|key| fleet.label(key))).unzip();
     let tallies = policies.iter().map(|policy| Tally::of(policy)).collect();
     match &fleet.spec {
         Ok(spec) => {
-            let source = source.and_then(|source| source.spec.as_ref().ok());
+            let source = source.and_then(|source| source.spec.as_deref().ok());
             let package = Package::read(spec, source);
             let zones = Zones::of(spec);
-            let terms =
-                policies.iter().map(|_| zones.zones.iter().map(|_| OnceCell::new()).collect());
-            let terms = terms.collect();
-            let planning =
-                Planning { package: &package, zones: &zones, policies, at, terms, tallies };
-            planning.run(fleet, spec)
+            let terms = policies.len() * zones.zones.len();
+            let terms: Vec<_> = (0..terms).map(|_| OnceCell::new()).collect();
+            let planning = Planning {
+                package: &package,
+                zones: &zones,
+                policies,
+                places,
+                at: timetable.now,
+                timetable,
+                terms: &terms,
+            };
+            planning.run(fleet, spec, tallies, sheet)
         }
-        Err(why) => unreadable(fleet, why, &policies, tallies, at),
+        Err(why) => unreadable(fleet, why, &policies, tallies, timetable.now, sheet),
     }
 }
 
 /// A fleet that cannot be read loses its rows: old offers must not stand.
-fn unreadable(
+fn unreadable<S: Sheet>(
     fleet: &ObservedFleet,
     why: &str,
     policies: &[&Policy],
     tallies: Vec<Tally>,
     at: Timestamp,
-) -> FleetPlan {
+    sheet: S,
+) -> FleetPlan<S::Finished> {
     let message =
         format!("The object cannot be read, so nothing is distributed to its clients: {why}");
-    let status = ClientFleetStatus {
+    let head = ClientFleetStatus {
         observed_generation: Some(fleet.generation()),
         conditions: conditions(fleet, at).stalled("ObjectUnreadable", &message),
         ..ClientFleetStatus::default()
     };
-    FleetPlan { status, tallies: by_name(policies, tallies), ..FleetPlan::default() }
+    FleetPlan {
+        status: sheet.finish(&head, false),
+        tallies: by_name(policies, tallies),
+        package: None,
+        holds_until: None,
+        unmanaged: 0,
+        stalled: true,
+        decisions: 0,
+    }
 }
 
 fn conditions(fleet: &ObservedFleet, at: Timestamp) -> Conditions<'_> {
@@ -94,20 +146,31 @@ fn by_name(policies: &[&Policy], tallies: Vec<Tally>) -> BTreeMap<Text, Tally> {
 /// The distinct time zones of a fleet's clients, each looked up once.
 pub(super) struct Zones {
     zones: Vec<ZoneFact>,
-    /// For each client, where its zone stands.
+    /// For each client, where its zone stands; empty where all have their fleet's.
     of_client: Vec<usize>,
 }
 
 impl Zones {
     pub(super) fn of(spec: &ClientFleetSpec) -> Self {
         let mut zones = vec![ZoneFact::read(spec.time_zone.as_ref())];
+        let clients = spec.clients.as_deref().unwrap_or_default();
+        if clients.iter().all(|client| given(client.time_zone.as_ref()).is_none()) {
+            return Self { zones, of_client: Vec::new() };
+        }
         let mut known: BTreeMap<&str, usize> = BTreeMap::new();
-        let of_client = spec.clients.iter().flatten().map(|client| {
+        // Neighbours have mostly the same.
+        let mut last: Option<(&str, usize)> = None;
+        let of_client = clients.iter().map(|client| {
             let Some(name) = given(client.time_zone.as_ref()) else { return 0 };
-            *known.entry(name).or_insert_with(|| {
+            if let Some((_, zone)) = last.filter(|(last, _)| *last == name.as_str()) {
+                return zone;
+            }
+            let zone = *known.entry(name).or_insert_with(|| {
                 zones.push(ZoneFact::read(Some(name)));
                 zones.len() - 1
-            })
+            });
+            last = Some((name, zone));
+            zone
         });
         let of_client = of_client.collect();
         Self { zones, of_client }
@@ -115,76 +178,107 @@ impl Zones {
 
     /// The zone of the client at `index`, its own or its fleet's.
     pub(super) fn of_client(&self, index: usize) -> &ZoneFact {
-        &self.zones[self.of_client.get(index).copied().unwrap_or(0)]
+        &self.zones[self.place(index)]
+    }
+
+    fn place(&self, index: usize) -> usize {
+        self.of_client.get(index).copied().unwrap_or(0)
     }
 }
 
 /// What is shared by all the clients of a fleet while it is planned.
-struct Planning<'a> {
+struct Planning<'a, 't> {
     package: &'a Package,
     zones: &'a Zones,
     /// The policies in whose scope the fleet is, in the order of their precedence.
     policies: Vec<&'a Policy>,
+    /// Their places in the timetable.
+    places: Vec<usize>,
     at: Timestamp,
+    timetable: &'a Timetable,
     /// For each policy and zone what it means there, worked out when first needed.
-    terms: Vec<Vec<OnceCell<Terms<'a>>>>,
-    tallies: Vec<Tally>,
+    terms: &'t [OnceCell<Terms<'a>>],
 }
 
 /// What is decided for one client.
+#[derive(Clone, Copy)]
 pub(super) struct Decided<'a> {
-    facts: &'a Facts<'a>,
     pub(super) terms: Option<&'a Terms<'a>>,
     pub(super) rule: &'static Rule,
     pub(super) outlook: Outlook,
 }
 
-impl<'a> Planning<'a> {
-    fn run(mut self, fleet: &ObservedFleet, spec: &ClientFleetSpec) -> FleetPlan {
+impl<'a: 't, 't> Planning<'a, 't> {
+    fn run<S: Sheet>(
+        &self,
+        fleet: &ObservedFleet,
+        spec: &ClientFleetSpec,
+        mut tallies: Vec<Tally>,
+        mut sheet: S,
+    ) -> FleetPlan<S::Finished> {
         let clients = spec.clients.as_deref().unwrap_or_default();
-        let mut previous = fleet.previous.as_ref().map(|previous| previous.kept.lookup());
-        let mut rows = Vec::with_capacity(clients.len());
-        let mut summary = Summary::default();
-        let mut ahead = Outlook::default();
-        let mut tallies = std::mem::take(&mut self.tallies);
+        let previous = fleet.previous.as_ref();
+        let mut previous = previous.map(|previous| previous.kept.lookup());
+        let mut versions = Versions::default();
+        let mut classes = Classes::default();
         let mut in_scope = Vec::with_capacity(self.policies.len());
         for (index, client) in clients.iter().enumerate() {
-            let facts = Facts::read(client);
+            let facts = Facts::read_with(client, &mut versions);
             self.find_policies(&facts, &mut in_scope, &mut tallies);
-            let terms: Vec<&Terms<'_>> = in_scope
-                .iter()
-                .map(|&policy| self.terms(policy, self.zones.of_client[index]))
-                .collect();
-            let decided = decide_client(&facts, Contenders { terms: &terms }, self.at);
-            summary.count(decided.rule.state);
-            self.count_governed(&decided, &in_scope, &terms, &mut tallies);
-            ahead.next_transition = earlier(ahead.next_transition, decided.outlook.next_transition);
-            ahead.holds_until = earlier(ahead.holds_until, decided.outlook.holds_until);
+            let zone = self.zones.place(index);
+            let terms = |&policy: &usize| self.terms(policy, zone);
+            let (decided, shared) = classes.decide(&facts, zone, &in_scope, terms, self.at);
             let before = previous
                 .as_mut()
                 .and_then(|rows: &mut PreviousRows<'_>| rows.find(index, &client.name));
-            rows.push(decided.row(before, self.at));
+            sheet.add(decided.row(&facts, shared, before, self.at));
         }
-        let status = ClientFleetStatus {
+        let mut summary = Summary::default();
+        let mut ahead = Outlook::default();
+        for class in classes.counted() {
+            let Decided { terms, rule, outlook } = class.decided;
+            summary.count(rule.state, class.clients);
+            ahead.next_transition = earlier(ahead.next_transition, outlook.next_transition);
+            ahead.holds_until = earlier(ahead.holds_until, class.holds_until());
+            let place = terms.and_then(|terms| self.place_of(terms.policy));
+            if let (Some(terms), Some(place)) = (terms, place) {
+                let next = outlook.next_transition;
+                tallies[place].govern(class.clients, rule.state, terms.zone, next);
+            }
+        }
+        self.sum_up(fleet, spec, summary, ahead, tallies, sheet)
+    }
+
+    fn sum_up<S: Sheet>(
+        &self,
+        fleet: &ObservedFleet,
+        spec: &ClientFleetSpec,
+        summary: Summary,
+        ahead: Outlook,
+        tallies: Vec<Tally>,
+        sheet: S,
+    ) -> FleetPlan<S::Finished> {
+        let clients = spec.clients.as_ref().map_or(0, Vec::len);
+        let head = ClientFleetStatus {
             observed_generation: Some(fleet.generation()),
-            conditions: self.conditions(fleet, spec, clients.len()),
+            conditions: self.conditions(fleet, spec, clients),
             package_version: self.package.current.as_ref().map(|package| package.text.clone()),
             summary: Some(summary),
             next_transition_time: ahead.next_transition,
-            clients: Some(rows),
+            clients: None,
         };
         let package =
             self.package.readable().filter(|package| !self.package.has_withdrawn(package));
+        let is_outgrown = outgrown(fleet);
+        let head = if is_outgrown { without_rows(head, conditions(fleet, self.at)) } else { head };
         FleetPlan {
-            status: if outgrown(fleet) {
-                without_rows(status, conditions(fleet, self.at))
-            } else {
-                status
-            },
+            status: sheet.finish(&head, !is_outgrown),
             tallies: by_name(&self.policies, tallies),
             package: package.cloned(),
             holds_until: ahead.holds_until,
-            decisions: clients.len() as u64,
+            unmanaged: summary.unmanaged,
+            stalled: head.conditions.iter().any(|condition| condition.r#type == "Stalled"),
+            decisions: clients as u64,
         }
     }
 
@@ -192,37 +286,23 @@ impl<'a> Planning<'a> {
     fn find_policies(&self, client: &Facts<'_>, in_scope: &mut Vec<usize>, tallies: &mut [Tally]) {
         in_scope.clear();
         for (place, (policy, tally)) in self.policies.iter().zip(tallies).enumerate() {
-            let holds = if policy.scope.looks_at_clients() {
-                tally.hits.note(&policy.scope, client);
-                policy.scope.holds_client(&client.subject())
-            } else {
-                true
-            };
-            if holds {
+            if !policy.scope.looks_at_clients() || tally.hits.judge(&policy.scope, client) {
                 tally.matched_clients += 1;
                 in_scope.push(place);
             }
         }
     }
 
-    fn terms(&self, policy: usize, zone: usize) -> &Terms<'a> {
-        self.terms[policy][zone].get_or_init(|| {
-            Terms::new(self.policies[policy], self.package, &self.zones.zones[zone], self.at)
+    fn terms(&self, policy: usize, zone: usize) -> &'t Terms<'a> {
+        self.terms[policy * self.zones.zones.len() + zone].get_or_init(|| {
+            let answers = |zone: &ZoneFact| self.timetable.answers(self.places[policy], zone);
+            let zone = &self.zones.zones[zone];
+            Terms::with(self.policies[policy], self.package, zone, answers)
         })
     }
 
-    fn count_governed(
-        &self,
-        decided: &Decided<'_>,
-        in_scope: &[usize],
-        contenders: &[&Terms<'_>],
-        tallies: &mut [Tally],
-    ) {
-        let Some(governing) = decided.terms else { return };
-        let place = contenders.iter().position(|terms| std::ptr::eq(*terms, governing));
-        if let Some(place) = place {
-            tallies[in_scope[place]].govern(decided.rule.state, governing.zone, &decided.outlook);
-        }
+    fn place_of(&self, policy: &Policy) -> Option<usize> {
+        self.policies.iter().position(|known| std::ptr::eq(*known, policy))
     }
 
     fn conditions(
@@ -242,60 +322,73 @@ impl<'a> Planning<'a> {
 
 /// Decides for one client.
 pub(super) fn decide_client<'a>(
-    facts: &'a Facts<'a>,
-    contenders: Contenders<'a>,
+    facts: &Facts<'_>,
+    contenders: Contenders<'_, 'a>,
     at: Timestamp,
 ) -> Decided<'a> {
     let terms = contenders.governing(at);
     let case = Case { client: facts, terms, at, absence_counts: true };
     let rule = decide(&case);
-    Decided { facts, terms, rule, outlook: outlook(&case, rule, contenders) }
+    Decided { terms, rule, outlook: outlook(&case, rule, contenders) }
 }
 
-impl Decided<'_> {
-    /// The client's entry in the status.
-    pub(super) fn row(&self, before: Option<&PreviousRow>, at: Timestamp) -> ClientStatus {
-        let state = self.rule.state;
+impl<'a> Decided<'a> {
+    /// What the client's entry has in common with those for which the same is decided.
+    pub(super) fn shared(&self, facts: &'a Facts<'a>) -> Shared<'a> {
         let target = self.terms.and_then(|terms| terms.target);
         let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
-        let since =
-            before.filter(|before| before.state == Some(state)).and_then(|before| before.since);
-        ClientStatus {
-            name: self.facts.client.name.clone(),
-            computer: self.facts.reported(|r| r.computer.as_ref()).cloned(),
-            ip: self.facts.reported(|r| r.ip.as_ref()).cloned(),
-            version: self.facts.version.as_ref().map(|version| version.text.clone()),
-            staged_version: self.facts.staged.as_ref().map(|version| version.text.clone()),
-            target_version: target.map(|target| target.version.text.clone()),
-            state: state.as_str().into(),
-            reason: self.rule.reason.as_str().into(),
-            policy: self.terms.map(|terms| terms.policy.name.clone()),
-            last_transition_time: Some(since.unwrap_or(at)),
+        Shared {
+            version: facts.version.as_ref().map(|version| &version.text),
+            staged_version: facts.staged.as_ref().map(|version| &version.text),
+            target_version: target.map(|target| &target.version.text),
+            state: self.rule.state.as_str(),
+            reason: self.rule.reason.as_str(),
+            policy: self.terms.map(|terms| &terms.policy.name),
             next_transition_time: self.outlook.next_transition,
+        }
+    }
+
+    /// The client's entry in the status, of which what is shared has this digest.
+    pub(super) fn row(
+        &self,
+        facts: &'a Facts<'a>,
+        shared_digest: Digest,
+        before: Option<PreviousRow<'a>>,
+        at: Timestamp,
+    ) -> Row<'a> {
+        let state = self.rule.state;
+        let since =
+            before.filter(|before| before.state() == Some(state)).and_then(PreviousRow::since);
+        Row {
+            name: &facts.client.name,
+            computer: facts.reported(|r| r.computer.as_ref()),
+            ip: facts.reported(|r| r.ip.as_ref()),
+            last_transition_time: Some(since.unwrap_or(at)),
             last_offer: self.last_offer(before, at),
+            shared: self.shared(facts),
+            shared_digest,
         }
     }
 
     /// The offer it is made now, since when it is the same; else the last one it was made.
-    fn last_offer(&self, before: Option<&PreviousRow>, at: Timestamp) -> Option<Box<LastOffer>> {
-        let last = before.and_then(|before| before.offer.as_ref());
+    fn last_offer(&self, before: Option<PreviousRow<'a>>, at: Timestamp) -> Option<Offer<'a>> {
+        let last = before.and_then(PreviousRow::offer);
         let offered = self.terms.filter(|_| self.rule.state == State::Distributing);
         let Some((terms, target)) = offered.and_then(|terms| Some((terms, terms.target?))) else {
-            return last.cloned();
+            return last.map(Offer::from);
         };
-        let was_offered = before.is_some_and(|before| before.state == Some(State::Distributing));
+        let was_offered = before.is_some_and(|before| before.state() == Some(State::Distributing));
         let is_last = |last: &LastOffer| {
-            last.policy == terms.policy.name
-                && Spelled::new(last.version.clone()).is_same_as(target.version)
+            last.policy == terms.policy.name && target.version.is_same_as_text(&last.version)
         };
         match last {
-            Some(last) if was_offered && is_last(last) => Some(last.clone()),
-            _ => Some(Box::new(LastOffer {
-                version: target.version.text.clone(),
-                policy: terms.policy.name.clone(),
+            Some(last) if was_offered && is_last(last) => Some(last.into()),
+            _ => Some(Offer {
+                version: &target.version.text,
+                policy: &terms.policy.name,
                 generation: terms.policy.generation,
                 time: at,
-            })),
+            }),
         }
     }
 }

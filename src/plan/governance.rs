@@ -8,7 +8,7 @@ use super::observed::ObservedPolicy;
 use super::outlook::earlier;
 use super::policy::Policy;
 use super::settings::available_settings;
-use super::tally::Tally;
+use super::total::Total;
 use super::version::Spelled;
 use crate::api::policy::{Mode, UpgradePolicyStatus};
 use crate::api::{Condition, Summary};
@@ -16,17 +16,6 @@ use crate::values::{Phase, Timestamp};
 
 /// How many entries of the scope are told to match nobody.
 const MOST_UNMATCHED: usize = 20;
-
-/// What a fleet in the policy's scope brings to its status.
-#[derive(Clone, Copy, Debug)]
-pub struct Share<'a> {
-    /// What is counted in it.
-    pub tally: &'a Tally,
-    /// The package that it carries.
-    pub package: Option<&'a Spelled>,
-    /// Whether the fleet's status in the cluster was seen to say what this policy asks for.
-    pub settled: bool,
-}
 
 /// The plan for one policy at one instant.
 #[derive(Clone, Debug, Default)]
@@ -37,30 +26,26 @@ pub struct PolicyPlan {
     pub holds_until: Option<Timestamp>,
 }
 
-/// Plans a policy. `shares` come by the name of their fleet.
+/// Plans a policy from what its fleets come to and the packages that they carry, which come by the
+/// name of their fleet where one is spelled in several ways.
 #[must_use]
-pub fn plan_policy(
+pub fn plan_policy<'a>(
     observed: &ObservedPolicy,
-    policy: &Policy,
-    shares: &[Share<'_>],
+    policy: &'a Policy,
+    total: &Total,
+    packages: impl Iterator<Item = &'a Spelled>,
     at: Timestamp,
 ) -> PolicyPlan {
-    let mut total = Tally::of(policy);
-    for share in shares {
-        total.add(share.tally);
-    }
-    let distribution = Distribution::of(policy, &total, at);
+    let distribution = Distribution::of(policy, total, at);
     let own_change = policy.effective_change_after(at);
-    let matched_fleets = u32::try_from(shares.len()).unwrap_or(u32::MAX);
-    let unmatched = total.hits.unmatched(&policy.scope).take(MOST_UNMATCHED).collect();
-    let packages = shares.iter().filter_map(|share| share.package);
-    let (observed_generation, conditions) = conditions(observed, policy, &total, shares, at);
+    let unmatched = total.unmatched(&policy.scope).take(MOST_UNMATCHED).collect();
+    let (observed_generation, conditions) = conditions(observed, policy, total, at);
     let status = UpgradePolicyStatus {
         observed_generation: Some(observed_generation),
         conditions,
         distribution_state: Some(Cow::Borrowed(distribution.state)),
-        next_transition_time: earlier(total.next_transition, own_change),
-        matched_fleets: Some(matched_fleets),
+        next_transition_time: earlier(total.next_transition(), own_change),
+        matched_fleets: Some(total.fleets),
         matched_clients: Some(total.matched_clients),
         governed_clients: Some(total.governed.total),
         summary: Some(total.governed),
@@ -77,7 +62,7 @@ struct Distribution {
 }
 
 impl Distribution {
-    fn of(policy: &Policy, total: &Tally, at: Timestamp) -> Self {
+    fn of(policy: &Policy, total: &Total, at: Timestamp) -> Self {
         let off = policy.mode == Mode::NoUpgrade
             || policy.suspended
             || policy.is_invalid()
@@ -85,8 +70,11 @@ impl Distribution {
         if off {
             return Self { state: "Off", holds_until: None };
         }
-        let own = [policy.zone.clone().unwrap_or(ZoneFact::Missing)];
-        let zones = if total.zones.is_empty() { &own[..] } else { &total.zones };
+        let own = policy.zone.clone().unwrap_or(ZoneFact::Missing);
+        let mut zones: Vec<&ZoneFact> = total.zones().collect();
+        if zones.is_empty() {
+            zones.push(&own);
+        }
         let openings = zones.iter().map(|zone| policy.range.in_zone(zone.zone()));
         let mut open = 0;
         let mut holds_until = None;
@@ -107,21 +95,20 @@ impl Distribution {
 fn conditions(
     observed: &ObservedPolicy,
     policy: &Policy,
-    total: &Tally,
-    shares: &[Share<'_>],
+    total: &Total,
     at: Timestamp,
 ) -> (i64, Vec<Condition>) {
     let before = observed.previous.as_ref().map(|previous| &previous.kept);
     let previous = before.map_or(&[][..], |status| &status.conditions);
     let make = Conditions { previous, generation: policy.generation, at };
     let was_observed = before.and_then(|status| status.observed_generation).unwrap_or(-1);
-    let is_in_force = shares.iter().all(|share| share.settled);
+    let is_in_force = total.unsettled == 0;
     let (generation, mut conditions) = if policy.is_invalid() {
         let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
         (policy.generation, make.stalled(reason, &policy.problems.join("; ")))
     } else if was_observed == policy.generation || is_in_force {
         // Once in force a generation stays so: what changes later is told by the fleets themselves.
-        let fleets = shares.len();
+        let fleets = total.fleets;
         (policy.generation, make.ready(format!("In force in {fleets} fleets.")))
     } else {
         // No count of them: each fleet that comes to say so would be a write of the policy.

@@ -4,6 +4,7 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -18,7 +19,10 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     /// What the controller writes.
     type Status: DeserializeOwned + Serialize + Hash + Clone + Debug + Send + Sync;
     /// What planning again needs of the status that was read.
-    type Previous: From<Self::Status> + Clone + Debug + Send + Sync;
+    type Previous: Clone + Debug + Send + Sync;
+
+    /// Keeps that of the status of an object with this spec, if it can be read.
+    fn keep(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
 }
 
 /// An object with its spec, or why that cannot be read, and its whole status.

@@ -5,11 +5,13 @@
 //! The controller and `clientfleet plan --local` call the same functions.
 //!
 //! One client's way through: [`facts`] are read from its spec, [`scope`] finds the policies that are
-//! about it, [`rules`] decide under the one that governs it, [`outlook`] looks ahead, and
-//! [`fleet`] writes its entry and adds it to each policy's [`tally`], from which [`governance`] makes
-//! the policy's status. [`planner`] keeps all of it up to date.
+//! about it, [`rules`] decide under the one that governs it, [`outlook`] looks ahead (for all of its
+//! class at once), and [`fleet`] makes its entry and adds it to each policy's [`tally`]. The tallies of
+//! all fleets are a [`total`], from which [`governance`] makes the policy's status. [`planner`] keeps
+//! all of it up to date.
 
 pub mod changes;
+mod classes;
 pub mod conditions;
 pub mod difference;
 pub mod evidence;
@@ -21,15 +23,20 @@ pub mod live;
 pub mod observed;
 pub mod occasion;
 pub mod outlook;
+pub mod planned;
 pub mod planner;
 pub mod policy;
 pub mod previous;
+pub mod row;
 pub mod rules;
 pub mod scope;
 pub mod settings;
 pub mod state;
+pub mod sums;
 pub mod tally;
 pub mod terms;
+pub mod timetable;
+pub mod total;
 pub mod version;
 
 use std::collections::BTreeMap;
@@ -37,8 +44,10 @@ use std::sync::Arc;
 
 pub use live::{Kind, Live};
 pub use observed::{Observed, ObservedFleet, ObservedPolicy};
-pub use planner::{Census, Pass, Planned, Planner};
+pub use planned::{Draftable, Planned};
+pub use planner::{Pass, Planner};
 pub use state::{Reason, State};
+pub use sums::Census;
 
 use crate::api::Text;
 use crate::api::fleet::ClientFleetStatus;
@@ -77,14 +86,14 @@ pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
     }
     let Pass { fleets, policies, until } = planner.plan(at);
     Plan {
-        fleets: fleets.into_iter().map(named).collect(),
-        policies: policies.into_iter().map(named).collect(),
+        fleets: fleets.iter().map(named).collect(),
+        policies: policies.iter().map(named).collect(),
         until,
     }
 }
 
-fn named<K: Kind>(planned: Planned<K>) -> (Text, K::Status) {
-    (planned.observed.name().into(), Arc::unwrap_or_clone(planned.status))
+fn named<K: Draftable>(planned: &Planned<K>) -> (Text, K::Status) {
+    (planned.observed.name().into(), Arc::unwrap_or_clone(planned.status()))
 }
 
 /// The plan on which the controller settles at an instant: what it plans once the statuses say what it

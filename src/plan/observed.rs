@@ -2,7 +2,10 @@
 //! API types, not what follows from them.
 
 use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+use ahash::{AHasher, RandomState};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer};
@@ -19,7 +22,7 @@ pub struct Observed<K: Kind> {
     /// larger than all the rest and decide nothing.
     pub metadata: ObjectMeta,
     /// The spec, or a sentence on why it cannot be read.
-    pub spec: Result<K::Spec, String>,
+    pub spec: Result<Arc<K::Spec>, String>,
     /// What its status said.
     pub previous: Option<Previous<K::Previous>>,
 }
@@ -34,21 +37,35 @@ pub struct Previous<P> {
 }
 
 impl<P> Previous<P> {
-    /// Keeps what is needed of a status.
-    pub fn of<S: Hash + Into<P>>(status: S) -> Self {
-        Self { digest: Digest::of(&status), kept: status.into() }
+    /// Keeps what is needed of the status of an object with this spec, if it can be read.
+    fn of<K: Kind<Previous = P>>(status: K::Status, spec: Option<&Arc<K::Spec>>) -> Self {
+        Self { digest: Digest::of(&status), kept: K::keep(status, spec) }
     }
 }
 
 /// Tells statuses apart within one run of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
+
+/// Drawn anew by each process, so that nobody can write reports whose digests are the same.
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl Digest {
     /// The digest of a status; the same for the same content.
     pub fn of(status: &impl Hash) -> Self {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = Self::hasher();
         status.hash(&mut hasher);
+        Self::from(hasher)
+    }
+
+    /// What makes a digest of what is hashed with it.
+    pub(super) fn hasher() -> AHasher {
+        KEYS.build_hasher()
+    }
+}
+
+impl From<AHasher> for Digest {
+    fn from(hasher: AHasher) -> Self {
         Self(hasher.finish())
     }
 }
@@ -110,7 +127,8 @@ impl<K: Kind> Observed<K> {
     /// The same object with another status.
     #[must_use]
     pub fn with_status(&self, status: K::Status) -> Self {
-        Self { previous: Some(Previous::of(status)), ..self.clone() }
+        let previous = Previous::of::<K>(status, self.spec.as_ref().ok());
+        Self { previous: Some(previous), ..self.clone() }
     }
 
     /// Whether it is the same object with the same spec.
@@ -141,7 +159,9 @@ impl<'de, K: Kind> Deserialize<'de> for Observed<K> {
 
 impl<K: Kind> From<Live<K>> for Observed<K> {
     fn from(Live { metadata, spec, status }: Live<K>) -> Self {
-        Self { metadata, spec, previous: status.map(Previous::of) }
+        let spec = spec.map(Arc::new);
+        let previous = status.map(|status| Previous::of::<K>(status, spec.as_ref().ok()));
+        Self { metadata, spec, previous }
     }
 }
 
@@ -149,10 +169,18 @@ impl Kind for ClientFleet {
     type Spec = ClientFleetSpec;
     type Status = ClientFleetStatus;
     type Previous = PreviousFleet;
+
+    fn keep(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> PreviousFleet {
+        PreviousFleet::of(status, spec)
+    }
 }
 
 impl Kind for UpgradePolicy {
     type Spec = UpgradePolicySpec;
     type Status = UpgradePolicyStatus;
     type Previous = UpgradePolicyStatus;
+
+    fn keep(status: UpgradePolicyStatus, _: Option<&Arc<UpgradePolicySpec>>) -> Self::Previous {
+        status
+    }
 }

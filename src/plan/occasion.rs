@@ -27,6 +27,13 @@ pub struct Occasion {
 }
 
 impl Occasion {
+    /// Whether everything that called for it calls for many others' plans as well.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        let is_own = |cause: &Cause| matches!(cause, Cause::Spec | Cause::Metadata | Cause::Status);
+        !self.causes.is_empty() && !self.causes.iter().any(is_own)
+    }
+
     /// The causes, as a line of a log has them.
     #[must_use]
     pub fn causes(&self) -> String {

@@ -24,12 +24,12 @@ pub struct Outlook {
 
 /// The policies that hold one client in scope, the one that comes first by precedence first.
 #[derive(Clone, Copy, Debug)]
-pub struct Contenders<'a> {
+pub struct Contenders<'s, 'a> {
     /// What each of them means for the client.
-    pub terms: &'a [&'a Terms<'a>],
+    pub terms: &'s [&'a Terms<'a>],
 }
 
-impl<'a> Contenders<'a> {
+impl<'a> Contenders<'_, 'a> {
     /// The one that governs the client at `at`.
     #[must_use]
     pub fn governing(self, at: Timestamp) -> Option<&'a Terms<'a>> {
@@ -52,7 +52,7 @@ pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> 
 
 /// Looks ahead from a case that `rule` has decided.
 #[must_use]
-pub fn outlook<'a>(now: &Case<'a>, rule: &'static Rule, contenders: Contenders<'a>) -> Outlook {
+pub fn outlook<'a>(now: &Case<'a>, rule: &'static Rule, contenders: Contenders<'_, 'a>) -> Outlook {
     let ahead = if rule.state == State::Offline {
         // Nobody knows whether it comes back: no opening is promised.
         Ahead::Nothing
@@ -77,7 +77,11 @@ enum Ahead {
     BeyondHorizon(Timestamp),
 }
 
-fn next_transition<'a>(now: &Case<'a>, rule: &'static Rule, contenders: Contenders<'a>) -> Ahead {
+fn next_transition<'a>(
+    now: &Case<'a>,
+    rule: &'static Rule,
+    contenders: Contenders<'_, 'a>,
+) -> Ahead {
     let offered = offer(now, rule);
     // Going offline counts only as the end of an offer.
     let mut case = Case { absence_counts: offered.is_some(), ..*now };

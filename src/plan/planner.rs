@@ -3,21 +3,23 @@
 //! It holds what was observed and what each fleet adds to the policies. A fleet is planned again when
 //! its own spec or labels change, when the package it uses does, when a policy that was or is about
 //! it does, when its stored status comes to say something else than planned, or when the moment comes
-//! until which its plan held. Policies are summed up again from what the fleets add to them. Planning
-//! everything anew is the same with everything touched.
+//! until which its plan held. What fleets add to the policies is kept in [`sums`](super::sums).
+//! Planning everything anew is the same with everything touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::fleet::plan_fleet;
-use super::governance::{PolicyPlan, Share, plan_policy};
-use super::live::Kind;
-use super::observed::{Digest, Observed, ObservedFleet, ObservedPolicy};
+use super::fleet::{Rulebook, plan_fleet};
+use super::governance::{PolicyPlan, plan_policy};
+use super::observed::{ObservedFleet, ObservedPolicy};
 use super::occasion::{Cause, Edition, Editions, Occasion};
 use super::outlook::earlier;
+use super::planned::{FleetDraft, Planned};
 use super::policy::Policy;
 use super::scope::Scope;
-use super::tally::Tally;
+use super::sums::{Census, Kept, Sums};
+use super::timetable::Timetable;
+use super::total::Total;
 use super::version::Spelled;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::{ClientFleet, Text, UpgradePolicy};
@@ -27,15 +29,26 @@ use crate::values::Timestamp;
 #[derive(Debug, Default)]
 pub struct Planner {
     fleets: BTreeMap<Text, Fleet>,
-    policies: BTreeMap<Text, Arc<ObservedPolicy>>,
-    /// The policies parsed, in the order of their precedence.
-    rulebook: Vec<Policy>,
+    /// Those that have no plan.
+    due: BTreeSet<Text>,
+    /// For each fleet those that take their package from it.
+    users: BTreeMap<Text, BTreeSet<Text>>,
+    policies: BTreeMap<Text, Known>,
+    rulebook: Rulebook,
     rulebook_is_old: bool,
+    sums: Sums,
     /// When the last plan was made, and until when it holds.
     planned: Option<(Timestamp, Option<Timestamp>)>,
     /// Whether anything was observed since.
     touched: bool,
     decisions: u64,
+}
+
+/// A policy, parsed once.
+#[derive(Debug)]
+struct Known {
+    observed: Arc<ObservedPolicy>,
+    policy: Arc<Policy>,
 }
 
 #[derive(Debug)]
@@ -53,80 +66,6 @@ fn edition(policy: &Policy) -> Edition {
     (policy.uid.clone(), policy.generation)
 }
 
-impl Fleet {
-    fn new(observed: Arc<ObservedFleet>) -> Self {
-        let causes = BTreeSet::from([Cause::Seen]);
-        Self { observed, plan: None, causes, carries_out: Editions::default() }
-    }
-
-    /// Has it planned again.
-    fn touch(&mut self, cause: Cause) {
-        self.plan = None;
-        // What is seen for the first time has changed in every way.
-        if !self.causes.contains(&Cause::Seen) {
-            self.causes.insert(cause);
-        }
-    }
-
-    /// What it brings to a policy in whose scope it is.
-    fn share(&self, policy: &Policy) -> Option<Share<'_>> {
-        let plan = self.plan.as_ref()?;
-        let tally = plan.tallies.get(&policy.name)?;
-        let settled = self.carries_out.get(&policy.name) == Some(&edition(policy));
-        Some(Share { tally, package: plan.package.as_ref(), settled })
-    }
-
-    /// Where the stored status says what is planned, notes which policies that carries out. It stays
-    /// so when reports or the time have moved the plan on: among many fleets there is always one that
-    /// is being written, and a policy would never be in force.
-    fn note_what_it_carries_out(&mut self) {
-        if let Some(plan) = self.plan.as_ref().filter(|plan| self.observed.says(plan.status)) {
-            self.carries_out = Arc::clone(&plan.editions);
-        }
-    }
-}
-
-/// What is kept of a fleet's plan; its status goes to whoever writes it.
-#[derive(Debug)]
-struct Kept {
-    status: Digest,
-    tallies: BTreeMap<Text, Tally>,
-    /// The policies that it was planned under.
-    editions: Editions,
-    package: Option<Spelled>,
-    holds_until: Option<Timestamp>,
-    /// How many of its clients no policy governs.
-    unmanaged: u32,
-    /// Whether something is wrong with the fleet itself.
-    stalled: bool,
-}
-
-/// An object with the status that it should have.
-#[derive(Clone, Debug)]
-pub struct Planned<K: Kind> {
-    /// What the plan was made from.
-    pub observed: Arc<Observed<K>>,
-    /// What its status should say.
-    pub status: Arc<K::Status>,
-    /// That status's digest.
-    pub digest: Digest,
-    /// When and why it was planned.
-    pub occasion: Occasion,
-}
-
-impl<K: Kind> Planned<K> {
-    fn new(observed: Arc<Observed<K>>, status: K::Status, occasion: Occasion) -> Self {
-        let digest = Digest::of(&status);
-        Self { observed, status: Arc::new(status), digest, occasion }
-    }
-
-    /// Whether the stored status says so already, so that no write is owed.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.observed.says(self.digest)
-    }
-}
-
 /// What was planned in one pass.
 #[derive(Clone, Debug, Default)]
 pub struct Pass {
@@ -138,51 +77,53 @@ pub struct Pass {
     pub until: Option<Timestamp>,
 }
 
-/// How many there are of what a namespace's policies do not count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// Fleets.
-    pub fleets: u32,
-    /// Fleets with which something is wrong: unreadable, too large, or with an unknown zone.
-    pub stalled_fleets: u32,
-    /// Fleets whose spec cannot be read.
-    pub unreadable_fleets: u32,
-    /// Clients that no policy governs.
-    pub unmanaged_clients: u32,
-}
-
 impl Planner {
     /// Takes note of a fleet as it is now.
     pub fn observe_fleet(&mut self, observed: Arc<ObservedFleet>) {
         self.touched = true;
         let name = Text::from(observed.name());
         let Some(fleet) = self.fleets.get_mut(&name) else {
-            self.fleets.insert(name.clone(), Fleet::new(observed));
-            return self.touch_users_of(&name);
+            return self.meet_fleet(name, observed);
         };
-        let same = fleet.observed.asks_the_same_as(&observed);
-        let same_package = same || package(&fleet.observed) == package(&observed);
-        let cause = match () {
-            () if same => Cause::Status,
-            () if fleet.observed.has_same_spec_as(&observed) => Cause::Metadata,
-            () => Cause::Spec,
-        };
-        fleet.observed = observed;
+        let before = std::mem::replace(&mut fleet.observed, observed);
+        let now = Arc::clone(&fleet.observed);
         // The echo of an own write ends here: it says what is planned.
-        let says_so = fleet.plan.as_ref().is_some_and(|plan| fleet.observed.says(plan.status));
-        if !same || (fleet.plan.is_some() && !says_so) {
-            fleet.touch(cause);
+        let says_so = fleet.plan.as_ref().is_none_or(|plan| now.says(plan.status));
+        let same = before.asks_the_same_as(&now);
+        if !same || !says_so {
+            let cause = match () {
+                () if same => Cause::Status,
+                () if before.has_same_spec_as(&now) => Cause::Metadata,
+                () => Cause::Spec,
+            };
+            self.touch(&name, cause);
         }
-        fleet.note_what_it_carries_out();
-        if !same_package {
+        self.note_what_it_carries_out(&name);
+        if !same && package(&before) != package(&now) {
+            self.note_user(&name, package_from(&before), package_from(&now));
             self.touch_users_of(&name);
         }
+    }
+
+    fn meet_fleet(&mut self, name: Text, observed: Arc<ObservedFleet>) {
+        self.note_user(&name, None, package_from(&observed));
+        let causes = BTreeSet::from([Cause::Seen]);
+        let fleet = Fleet { observed, plan: None, causes, carries_out: Editions::default() };
+        self.fleets.insert(name.clone(), fleet);
+        self.touch_users_of(&name);
+        self.due.insert(name);
     }
 
     /// Takes note that a fleet is gone.
     pub fn forget_fleet(&mut self, name: &str) {
         self.touched = true;
-        self.fleets.remove(name);
+        if let Some((name, fleet)) = self.fleets.remove_entry(name) {
+            if let Some(plan) = &fleet.plan {
+                self.sums.take_away(&name, plan, &fleet.carries_out);
+            }
+            self.due.remove(&name);
+            self.note_user(&name, package_from(&fleet.observed), None);
+        }
         self.touch_users_of(name);
     }
 
@@ -190,13 +131,17 @@ impl Planner {
     pub fn observe_policy(&mut self, observed: Arc<ObservedPolicy>) {
         self.touched = true;
         let name = Text::from(observed.name());
-        let before = self.policies.insert(name, Arc::clone(&observed));
-        if before.as_ref().is_some_and(|before| before.asks_the_same_as(&observed)) {
+        if let Some(known) = self.policies.get_mut(&name)
+            && known.observed.asks_the_same_as(&observed)
+        {
+            known.observed = observed;
             return;
         }
         self.rulebook_is_old = true;
-        for policy in before.iter().chain([&observed]) {
-            self.touch_scope_of(policy);
+        let policy = Arc::new(Policy::read(&observed));
+        self.touch_scope_of(&policy.name, &policy.scope);
+        if let Some(before) = self.policies.insert(name, Known { observed, policy }) {
+            self.touch_scope_of(&before.policy.name, &before.policy.scope);
         }
     }
 
@@ -205,7 +150,7 @@ impl Planner {
         self.touched = true;
         if let Some(before) = self.policies.remove(name) {
             self.rulebook_is_old = true;
-            self.touch_scope_of(&before);
+            self.touch_scope_of(&before.policy.name, &before.policy.scope);
         }
     }
 
@@ -226,72 +171,95 @@ impl Planner {
 
     /// Brings the plan up to date for the instant `at`.
     pub fn plan(&mut self, at: Timestamp) -> Pass {
-        if self.rulebook_is_old {
-            self.rulebook = self.policies.values().map(|policy| Policy::read(policy)).collect();
-            self.rulebook.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
-            self.rulebook_is_old = false;
+        if std::mem::take(&mut self.rulebook_is_old) {
+            let policies = self.policies.values().map(|known| Arc::clone(&known.policy));
+            let mut policies: Vec<Arc<Policy>> = policies.collect();
+            policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+            self.rulebook = policies.into();
         }
-        let went_back = self.planned.is_some_and(|(made, _)| at < made);
-        for fleet in self.fleets.values_mut().filter(|fleet| fleet.plan.is_some()) {
-            let until = fleet.plan.as_ref().and_then(|plan| plan.holds_until);
-            if went_back {
-                fleet.touch(Cause::Clock);
-            } else if until.is_some_and(|until| until <= at) {
-                fleet.touch(Cause::Time);
-            }
-        }
-        let due = self.fleets.iter().filter(|(_, fleet)| fleet.plan.is_none());
-        let due: Vec<Text> = due.map(|(name, _)| name.clone()).collect();
-        let fleets = due.iter().filter_map(|name| self.plan_fleet(name, at)).collect();
-        let mut until =
-            self.fleets.values().filter_map(|fleet| fleet.plan.as_ref()?.holds_until).min();
-        let mut policies = Vec::with_capacity(self.rulebook.len());
-        for policy in &self.rulebook {
-            let Some(observed) = self.policies.get(&policy.name) else { continue };
-            let PolicyPlan { status, holds_until } = self.plan_policy(observed, policy, at);
+        self.touch_what_has_ended(at);
+        let timetable = Timetable::new(at, self.rulebook.len());
+        let due = std::mem::take(&mut self.due);
+        let fleets = due.iter().filter_map(|name| self.plan_fleet(name, &timetable)).collect();
+        let mut until = self.sums.first_end();
+        let mut policies = Vec::with_capacity(self.policies.len());
+        for known in self.policies.values() {
+            let PolicyPlan { status, holds_until } = self.plan_policy(known, at);
             until = earlier(until, holds_until);
-            let occasion = Occasion { at, ..Occasion::default() };
-            policies.push(Planned::new(Arc::clone(observed), status, occasion));
+            policies.push(Planned::policy(Arc::clone(&known.observed), status, at));
         }
-        policies.sort_by(|a, b| a.observed.name().cmp(b.observed.name()));
         self.planned = Some((at, until));
         self.touched = false;
         Pass { fleets, policies, until }
     }
 
-    fn plan_fleet(&mut self, name: &str, at: Timestamp) -> Option<Planned<ClientFleet>> {
+    fn touch_what_has_ended(&mut self, at: Timestamp) {
+        let went_back = self.planned.is_some_and(|(made, _)| at < made);
+        let (ended, cause) = if went_back {
+            (self.fleets.keys().cloned().collect(), Cause::Clock)
+        } else {
+            (self.sums.ended(at), Cause::Time)
+        };
+        for name in ended {
+            if !self.due.contains(&name) {
+                self.touch(&name, cause.clone());
+            }
+        }
+    }
+
+    fn plan_fleet(&mut self, name: &Text, timetable: &Timetable) -> Option<Planned<ClientFleet>> {
         let fleet = self.fleets.get(name)?;
         let source = package_from(&fleet.observed).and_then(|source| self.fleets.get(source));
-        let source = source.map(|source| source.observed.as_ref());
-        let plan = plan_fleet(&fleet.observed, source, &self.rulebook, at);
+        let source = source.map(|source| Arc::clone(&source.observed));
+        let plan = plan_fleet(&fleet.observed, source.as_deref(), &self.rulebook, timetable);
         self.decisions += plan.decisions;
         let in_scope =
             self.rulebook.iter().filter(|policy| plan.tallies.contains_key(&policy.name));
         let editions = in_scope.map(|policy| (policy.name.clone(), edition(policy))).collect();
         let editions = Editions::new(editions);
         let fleet = self.fleets.get_mut(name)?;
-        let causes = std::mem::take(&mut fleet.causes);
-        let unmanaged = plan.status.summary.map_or(0, |summary| summary.unmanaged);
-        let stalled = plan.status.conditions.iter().any(|condition| condition.r#type == "Stalled");
-        let occasion = Occasion { at, causes, policies: Arc::clone(&editions) };
-        let planned = Planned::new(Arc::clone(&fleet.observed), plan.status, occasion);
-        fleet.plan = Some(Kept {
-            status: planned.digest,
+        let kept = Kept {
+            status: plan.status,
             tallies: plan.tallies,
-            editions,
+            // Mostly the same as before: then one is kept.
+            editions: Some(&fleet.carries_out)
+                .filter(|known| **known == editions)
+                .cloned()
+                .unwrap_or(editions),
             package: plan.package,
             holds_until: plan.holds_until,
-            unmanaged,
-            stalled,
-        });
-        fleet.note_what_it_carries_out();
+            unmanaged: plan.unmanaged,
+            stalled: plan.stalled,
+            unreadable: fleet.observed.spec.is_err(),
+        };
+        let causes = std::mem::take(&mut fleet.causes);
+        let policies = Arc::clone(&kept.editions);
+        let occasion = Occasion { at: timetable.now, causes, policies };
+        let draft = FleetDraft { source, rulebook: Arc::clone(&self.rulebook) };
+        let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, occasion);
+        if fleet.observed.says(kept.status) {
+            fleet.carries_out = Arc::clone(&kept.editions);
+        }
+        self.sums.add(name, &kept, &fleet.carries_out);
+        fleet.plan = Some(kept);
         Some(planned)
     }
 
-    fn plan_policy(&self, observed: &ObservedPolicy, policy: &Policy, at: Timestamp) -> PolicyPlan {
-        let fleets = self.fleets.values();
-        let shares: Vec<Share<'_>> = fleets.filter_map(|fleet| fleet.share(policy)).collect();
-        plan_policy(observed, policy, &shares, at)
+    fn plan_policy(&self, known: &Known, at: Timestamp) -> PolicyPlan {
+        let Known { observed, policy } = known;
+        let nothing = Total::default();
+        let total = self.sums.total(&policy.name).unwrap_or(&nothing);
+        if total.spells_a_package_twice() {
+            return plan_policy(observed, policy, total, self.packages(&policy.name), at);
+        }
+        plan_policy(observed, policy, total, total.packages(), at)
+    }
+
+    /// The packages that the fleets in a policy's scope carry, by the name of their fleet.
+    fn packages<'a>(&'a self, policy: &'a str) -> impl Iterator<Item = &'a Spelled> {
+        let plans = self.fleets.values().filter_map(|fleet| fleet.plan.as_ref());
+        let in_scope = plans.filter(move |plan| plan.tallies.contains_key(policy));
+        in_scope.filter_map(|plan| plan.package.as_ref())
     }
 
     /// How many clients were decided for since the start.
@@ -303,16 +271,7 @@ impl Planner {
     /// Counts what the policies do not, of what was planned last.
     #[must_use]
     pub fn census(&self) -> Census {
-        let mut census = Census::default();
-        for fleet in self.fleets.values() {
-            census.fleets += 1;
-            census.unreadable_fleets += u32::from(fleet.observed.spec.is_err());
-            if let Some(plan) = &fleet.plan {
-                census.stalled_fleets += u32::from(plan.stalled);
-                census.unmanaged_clients += plan.unmanaged;
-            }
-        }
-        census
+        self.sums.census()
     }
 
     /// Whether nothing is left in the namespace.
@@ -331,29 +290,70 @@ impl Planner {
         self.policies.keys().map(Text::as_str)
     }
 
-    /// Touches the fleets that take their package from `name`.
-    fn touch_users_of(&mut self, name: &str) {
-        for fleet in self.fleets.values_mut() {
-            if package_from(&fleet.observed) == Some(name) {
-                fleet.touch(Cause::Package(name.into()));
-            }
+    /// Has a fleet planned again.
+    fn touch(&mut self, name: &Text, cause: Cause) {
+        let Some(fleet) = self.fleets.get_mut(name) else { return };
+        if let Some(plan) = fleet.plan.take() {
+            self.sums.take_away(name, &plan, &fleet.carries_out);
+            self.due.insert(name.clone());
+        }
+        // What is seen for the first time has changed in every way.
+        if !fleet.causes.contains(&Cause::Seen) {
+            fleet.causes.insert(cause);
         }
     }
 
-    /// Touches the fleets that a policy is about.
-    fn touch_scope_of(&mut self, policy: &ObservedPolicy) {
-        let scope = Scope::read(policy.spec.as_ref().ok().and_then(|spec| spec.scope.as_ref()));
-        for fleet in self.fleets.values_mut() {
-            if scope.holds_fleet(|key| fleet.observed.label(key)) {
-                fleet.touch(Cause::Policy(policy.name().into()));
+    /// Where a fleet's stored status says what is planned, notes which policies that carries out. It
+    /// stays so when reports or the time have moved the plan on: among many fleets there is always
+    /// one that is being written, and a policy would never be in force.
+    fn note_what_it_carries_out(&mut self, name: &Text) {
+        let Some(fleet) = self.fleets.get_mut(name) else { return };
+        let Some(plan) = fleet.plan.as_ref().filter(|plan| fleet.observed.says(plan.status)) else {
+            return;
+        };
+        if fleet.carries_out != plan.editions {
+            self.sums.take_away(name, plan, &fleet.carries_out);
+            fleet.carries_out = Arc::clone(&plan.editions);
+            self.sums.add(name, plan, &fleet.carries_out);
+        }
+    }
+
+    /// Notes from where a fleet takes its package now, and no longer.
+    fn note_user(&mut self, name: &Text, before: Option<&str>, now: Option<&str>) {
+        if let Some(source) = before
+            && let Some(users) = self.users.get_mut(source)
+        {
+            users.remove(name);
+            if users.is_empty() {
+                self.users.remove(source);
             }
+        }
+        if let Some(source) = now {
+            self.users.entry(source.into()).or_default().insert(name.clone());
+        }
+    }
+
+    /// Touches the fleets that take their package from `name`.
+    fn touch_users_of(&mut self, name: &str) {
+        for user in self.users.get(name).cloned().unwrap_or_default() {
+            self.touch(&user, Cause::Package(name.into()));
+        }
+    }
+
+    /// Touches the fleets that a policy with this scope is about.
+    fn touch_scope_of(&mut self, policy: &Text, scope: &Scope) {
+        let about =
+            |(_, fleet): &(&Text, &Fleet)| scope.holds_fleet(|key| fleet.observed.label(key));
+        let names = self.fleets.iter().filter(about).map(|(name, _)| name.clone());
+        for name in names.collect::<Vec<_>>() {
+            self.touch(&name, Cause::Policy(policy.clone()));
         }
     }
 }
 
 /// The fleet that this one takes its package from.
 pub(super) fn package_from(fleet: &ObservedFleet) -> Option<&str> {
-    Some(fleet.spec.as_ref().ok()?.package_from.as_ref()?.name.as_str())
+    Some(fleet.spec.as_deref().ok()?.package_from.as_ref()?.name.as_str())
 }
 
 /// What of a fleet's spec others may use through `packageFrom`.
@@ -364,6 +364,6 @@ fn package(fleet: &ObservedFleet) -> Option<impl PartialEq + '_> {
         retained_versions,
         withdrawn_versions,
         ..
-    } = fleet.spec.as_ref().ok()?;
+    } = fleet.spec.as_deref().ok()?;
     Some((package_version, package_from, retained_versions, withdrawn_versions))
 }

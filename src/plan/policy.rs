@@ -63,7 +63,7 @@ impl Policy {
     #[must_use]
     pub fn read(observed: &ObservedPolicy) -> Self {
         let unreadable = UpgradePolicySpec::default();
-        let (spec, mut problems) = match &observed.spec {
+        let (spec, mut problems) = match observed.spec.as_deref() {
             Ok(spec) => (spec, admission_problems(spec)),
             Err(why) => (&unreadable, vec![format!("the object cannot be read: {why}")]),
         };

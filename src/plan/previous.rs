@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use super::state::{Reason, State};
-use crate::api::fleet::{ClientFleetStatus, LastOffer};
+use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOffer};
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
@@ -17,116 +18,193 @@ pub struct PreviousFleet {
     pub observed_generation: Option<i64>,
     /// Its conditions, for the time of their last change.
     pub conditions: Vec<Condition>,
-    rows: Box<[PreviousRow]>,
+    names: Names,
+    rows: Box<[Row]>,
     /// The policies and targets that its rows name, each once.
     words: Box<[Text]>,
+    /// The offers that its rows name, which mostly have them in common.
+    offers: Box<[LastOffer]>,
 }
 
-/// What is kept of one client's entry.
+/// The names of the clients, in the order of the rows.
 #[derive(Clone, Debug)]
-pub struct PreviousRow {
-    /// The client's name.
-    pub name: Text,
-    /// Its state then; `None` where that is not one of ours.
-    pub state: Option<State>,
-    /// Why it was in that state.
-    pub reason: Option<Reason>,
+enum Names {
+    /// Those of the spec that the status belongs to.
+    Spec(Arc<ClientFleetSpec>),
+    /// Others, or in another order.
+    Own(Box<[Text]>),
+}
+
+/// What is kept of one client's entry; policy, target and offer by their place, counted from one.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    state: Option<State>,
+    reason: Option<Reason>,
     policy: Option<NonZeroU16>,
     target: Option<NonZeroU16>,
+    offer: Option<NonZeroU16>,
+    since: Option<Timestamp>,
+}
+
+/// One client's entry, as far as it is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct PreviousRow<'a> {
+    fleet: &'a PreviousFleet,
+    row: &'a Row,
+    /// The client's name.
+    pub name: &'a Text,
+}
+
+impl<'a> PreviousRow<'a> {
+    /// Its state then; `None` where that is not one of ours.
+    #[must_use]
+    pub fn state(self) -> Option<State> {
+        self.row.state
+    }
+
+    /// Why it was in that state.
+    #[must_use]
+    pub fn reason(self) -> Option<Reason> {
+        self.row.reason
+    }
+
     /// Since when it was in that state.
-    pub since: Option<Timestamp>,
+    #[must_use]
+    pub fn since(self) -> Option<Timestamp> {
+        self.row.since
+    }
+
+    /// The policy that governed it.
+    #[must_use]
+    pub fn policy(self) -> Option<&'a Text> {
+        at(&self.fleet.words, self.row.policy)
+    }
+
+    /// Its target.
+    #[must_use]
+    pub fn target(self) -> Option<&'a Text> {
+        at(&self.fleet.words, self.row.target)
+    }
+
     /// Its last offer.
-    pub offer: Option<Box<LastOffer>>,
+    #[must_use]
+    pub fn offer(self) -> Option<&'a LastOffer> {
+        at(&self.fleet.offers, self.row.offer)
+    }
+}
+
+fn at<T>(list: &[T], place: Option<NonZeroU16>) -> Option<&T> {
+    list.get(usize::from(place?.get()) - 1)
 }
 
 impl PreviousFleet {
+    /// Keeps what is needed of the status of a fleet with this spec, if it can be read.
+    #[must_use]
+    pub fn of(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> Self {
+        let rows = status.clients.unwrap_or_default();
+        let names = Names::of(&rows, spec);
+        let (mut words, mut offers) = (Places::default(), Places::default());
+        let keep = |row: ClientStatus| Row {
+            state: State::from_word(&row.state),
+            reason: Reason::from_word(&row.reason),
+            policy: words.of(row.policy.filter(|policy| !policy.is_empty())),
+            target: words.of(row.target_version.filter(|target| !target.is_empty())),
+            offer: offers.of(row.last_offer.map(|offer| *offer)),
+            since: row.last_transition_time,
+        };
+        Self {
+            observed_generation: status.observed_generation,
+            conditions: status.conditions,
+            names,
+            rows: rows.into_iter().map(keep).collect(),
+            words: words.0.into(),
+            offers: offers.0.into(),
+        }
+    }
+
     /// Its entries by name. Rows keep the order of the spec, so that the entry is found at
     /// `index` unless clients have come or gone.
     #[must_use]
     pub fn lookup(&self) -> PreviousRows<'_> {
-        PreviousRows { rows: &self.rows, by_name: None }
+        PreviousRows { fleet: self, by_name: None }
     }
 
     /// Its entries, in the order in which they stand.
-    #[must_use]
-    pub fn rows(&self) -> &[PreviousRow] {
-        &self.rows
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = PreviousRow<'_>> {
+        (0..self.rows.len()).map(|index| self.row(index))
     }
 
-    /// The policy that governed a client.
-    #[must_use]
-    pub fn policy_of(&self, row: &PreviousRow) -> Option<&Text> {
-        self.word(row.policy)
+    fn row(&self, index: usize) -> PreviousRow<'_> {
+        PreviousRow { fleet: self, row: &self.rows[index], name: self.names.at(index) }
+    }
+}
+
+impl Names {
+    fn of(rows: &[ClientStatus], spec: Option<&Arc<ClientFleetSpec>>) -> Self {
+        let clients = spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
+        let is_same = rows.len() <= clients.len()
+            && rows.iter().zip(clients).all(|(row, client)| row.name == client.name);
+        match spec.filter(|_| is_same) {
+            Some(spec) => Self::Spec(Arc::clone(spec)),
+            None => Self::Own(rows.iter().map(|row| row.name.clone()).collect()),
+        }
     }
 
-    /// A client's target.
-    #[must_use]
-    pub fn target_of(&self, row: &PreviousRow) -> Option<&Text> {
-        self.word(row.target)
-    }
-
-    fn word(&self, place: Option<NonZeroU16>) -> Option<&Text> {
-        self.words.get(usize::from(place?.get()) - 1)
+    /// The name at a place at which there is a row.
+    fn at(&self, index: usize) -> &Text {
+        match self {
+            Self::Spec(spec) => &spec.clients.as_deref().unwrap_or_default()[index].name,
+            Self::Own(names) => &names[index],
+        }
     }
 }
 
 /// Finds previous entries; builds an index only when the order has changed.
 #[derive(Debug)]
 pub struct PreviousRows<'a> {
-    rows: &'a [PreviousRow],
+    fleet: &'a PreviousFleet,
     by_name: Option<BTreeMap<&'a str, usize>>,
 }
 
 impl<'a> PreviousRows<'a> {
     /// The entry of client `name`, which stands at `index` in the spec.
-    pub fn find(&mut self, index: usize, name: &str) -> Option<&'a PreviousRow> {
-        if let Some(row) = self.rows.get(index).filter(|row| row.name.as_str() == name) {
-            return Some(row);
+    pub fn find(&mut self, index: usize, name: &str) -> Option<PreviousRow<'a>> {
+        let fleet = self.fleet;
+        if index < fleet.rows.len() && fleet.names.at(index).as_str() == name {
+            return Some(fleet.row(index));
         }
-        let rows = self.rows;
         let by_name = self.by_name.get_or_insert_with(|| {
-            rows.iter().enumerate().map(|(index, row)| (row.name.as_str(), index)).collect()
+            fleet.rows().enumerate().map(|(index, row)| (row.name.as_str(), index)).collect()
         });
-        by_name.get(name).map(|&index| &rows[index])
+        by_name.get(name).map(|&index| fleet.row(index))
     }
 }
 
-impl From<ClientFleetStatus> for PreviousFleet {
-    fn from(status: ClientFleetStatus) -> Self {
-        let mut words = Words::default();
-        let rows = status.clients.unwrap_or_default().into_iter().map(|row| PreviousRow {
-            state: State::from_word(&row.state),
-            reason: Reason::from_word(&row.reason),
-            policy: words.place_of(row.policy),
-            target: words.place_of(row.target_version),
-            name: row.name,
-            since: row.last_transition_time,
-            offer: row.last_offer,
-        });
-        let rows = rows.collect();
-        Self {
-            observed_generation: status.observed_generation,
-            conditions: status.conditions,
-            rows,
-            words: words.0.into(),
-        }
+/// Things that many name and are kept once, or nearly: of those before only the last few are looked at.
+struct Places<T>(Vec<T>);
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
 }
 
-/// Words that are kept once, however many name them.
-#[derive(Default)]
-struct Words(Vec<Text>);
+/// Neighbours have mostly the same.
+const LOOK_BACK: usize = 16;
 
-impl Words {
-    /// The place of a word, counted from one; of more than fit in 16 bits there are none.
-    fn place_of(&mut self, word: Option<Text>) -> Option<NonZeroU16> {
-        let word = word.filter(|word| !word.is_empty())?;
-        // Neighbours have mostly the same: from the end.
-        let known = self.0.iter().rposition(|known| *known == word);
-        let place = known.unwrap_or_else(|| {
-            self.0.push(word);
-            self.0.len() - 1
-        });
-        NonZeroU16::new(u16::try_from(place + 1).ok()?)
+impl<T: PartialEq> Places<T> {
+    /// The place of a thing, counted from one; of more than fit in 16 bits there are none.
+    fn of(&mut self, thing: Option<T>) -> Option<NonZeroU16> {
+        let thing = thing?;
+        let first = self.0.len().saturating_sub(LOOK_BACK);
+        let known = self.0[first..].iter().rposition(|known| *known == thing);
+        let place = known.map_or_else(
+            || {
+                self.0.push(thing);
+                self.0.len()
+            },
+            |known| first + known + 1,
+        );
+        NonZeroU16::new(u16::try_from(place).ok()?)
     }
 }

@@ -189,11 +189,11 @@ impl Case<'_> {
     }
 
     fn is_target_staged(&self) -> bool {
-        self.is_target(self.client.staged.as_ref())
+        self.is_target(self.client.staged.as_deref())
     }
 
     fn has_failed(&self) -> bool {
-        self.is_target(self.client.failed_version.as_ref())
+        self.is_target(self.client.failed_version.as_deref())
     }
 
     /// From when on the client is offline, if it is not seen before.
@@ -220,7 +220,7 @@ impl Case<'_> {
 }
 
 /// `start` plus so many seconds; `None` beyond what can be told, which never comes.
-fn later(start: Timestamp, seconds: i64) -> Option<Timestamp> {
+pub(super) fn later(start: Timestamp, seconds: i64) -> Option<Timestamp> {
     let seconds = u64::try_from(seconds).unwrap_or(0);
     start.checked_add_signed(chrono::Duration::from_std(Duration::from_secs(seconds)).ok()?)
 }

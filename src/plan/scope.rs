@@ -113,6 +113,11 @@ impl Scope {
         }
     }
 
+    /// Its selectors: those of `clients`, then those of `exclude`.
+    pub fn selectors(&self) -> impl Iterator<Item = &Selector> {
+        self.clients.iter().flatten().chain(&self.exclude)
+    }
+
     /// Whether it looks at anything but the fleet.
     #[must_use]
     pub fn looks_at_clients(&self) -> bool {

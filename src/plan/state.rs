@@ -102,10 +102,10 @@ impl Mode {
 }
 
 impl Summary {
-    /// Counts one client more in `state`.
-    pub fn count(&mut self, state: State) {
-        self.total += 1;
-        *self.of(state) += 1;
+    /// Counts so many clients more in `state`.
+    pub fn count(&mut self, state: State, clients: u32) {
+        self.total += clients;
+        *self.of(state) += clients;
     }
 
     /// Adds another summary's counts.
@@ -113,6 +113,14 @@ impl Summary {
         self.total += other.total;
         for &state in State::ALL {
             *self.of(state) += *other.of(state);
+        }
+    }
+
+    /// Takes away another summary's counts, which were added before.
+    pub fn subtract(&mut self, mut other: Self) {
+        self.total -= other.total;
+        for &state in State::ALL {
+            *self.of(state) -= *other.of(state);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What one fleet adds to the status of one policy.
 
 use super::facts::{Facts, ZoneFact};
-use super::outlook::{Outlook, earlier};
+use super::outlook::earlier;
 use super::policy::Policy;
 use super::scope::{Scope, Selector};
 use super::state::State;
@@ -30,93 +30,74 @@ impl Tally {
         Self { hits: Hits::none(&policy.scope), ..Self::default() }
     }
 
-    /// Counts a governed client.
-    pub fn govern(&mut self, state: State, zone: &ZoneFact, outlook: &Outlook) {
-        self.governed.count(state);
-        self.next_transition = earlier(self.next_transition, outlook.next_transition);
-        self.note_zone(zone);
-    }
-
-    /// Adds what another fleet adds.
-    pub fn add(&mut self, other: &Self) {
-        self.matched_clients += other.matched_clients;
-        self.governed.add(other.governed);
-        self.next_transition = earlier(self.next_transition, other.next_transition);
-        for zone in &other.zones {
-            self.note_zone(zone);
-        }
-        self.hits.add(&other.hits);
-    }
-
-    fn note_zone(&mut self, zone: &ZoneFact) {
+    /// Counts so many governed clients in one state, whose offers change at the same time.
+    pub fn govern(
+        &mut self,
+        clients: u32,
+        state: State,
+        zone: &ZoneFact,
+        next_transition: Option<Timestamp>,
+    ) {
+        self.governed.count(state, clients);
+        self.next_transition = earlier(self.next_transition, next_transition);
         if !self.zones.contains(zone) {
             self.zones.push(zone.clone());
         }
     }
 }
 
-/// For each selector of a scope, whether it and the values it lists have matched a client.
+/// For each selector of a scope, whether it and the values it lists have matched a client: first those
+/// of `clients`, then those of `exclude`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hits(Vec<SelectorHits>);
+pub struct Hits(pub(super) Box<[SelectorHits]>);
 
+/// Whether a selector has matched a client, and which of its values have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct SelectorHits {
-    selector: bool,
-    entries: Vec<bool>,
+pub(super) struct SelectorHits {
+    pub selector: bool,
+    pub entries: Box<[bool]>,
 }
 
-/// A scope's selectors with the name of the list they stand in, their place in it, and what one of
-/// their criteria that cannot be read counts as.
-fn selectors(scope: &Scope) -> impl Iterator<Item = (&'static str, usize, &Selector, bool)> {
-    let clients = scope.clients.iter().flatten().enumerate();
-    let exclude = scope.exclude.iter().enumerate();
-    clients
-        .map(|(index, selector)| ("clients", index, selector, true))
-        .chain(exclude.map(|(index, selector)| ("exclude", index, selector, false)))
+impl SelectorHits {
+    fn none(selector: &Selector) -> Self {
+        Self { selector: false, entries: vec![false; selector.entries().len()].into() }
+    }
+
+    /// Notes what a client matches, and returns whether the selector as a whole does.
+    fn note(&mut self, selector: &Selector, client: &Facts<'_>, if_unreadable: bool) -> bool {
+        let subject = client.subject();
+        let matches = selector.matches(&subject, if_unreadable);
+        self.selector |= matches;
+        for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
+            *hit = *hit || entry.matches(&subject);
+        }
+        matches
+    }
 }
 
 impl Hits {
     fn none(scope: &Scope) -> Self {
-        let none = |selector: &Selector| SelectorHits {
-            selector: false,
-            entries: vec![false; selector.entries().len()],
-        };
-        Self(selectors(scope).map(|(_, _, selector, _)| none(selector)).collect())
+        scope.selectors().map(SelectorHits::none).collect::<Vec<_>>().into_boxed_slice().into()
     }
 
-    /// Notes what a client of a matched fleet matches.
-    pub fn note(&mut self, scope: &Scope, client: &Facts<'_>) {
-        for ((_, _, selector, if_unreadable), hits) in selectors(scope).zip(&mut self.0) {
-            let subject = client.subject();
-            hits.selector = hits.selector || selector.matches(&subject, if_unreadable);
-            for (entry, hit) in selector.entries().iter().zip(&mut hits.entries) {
-                *hit = *hit || entry.matches(&subject);
-            }
+    /// Whether a client of a matched fleet is in scope, as [`Scope::holds_client`] says; notes what it
+    /// matches on the way.
+    pub fn judge(&mut self, scope: &Scope, client: &Facts<'_>) -> bool {
+        let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
+        let mut is_included = scope.clients.is_none();
+        for (selector, hits) in scope.clients.iter().flatten().zip(clients) {
+            is_included |= hits.note(selector, client, true);
         }
-    }
-
-    fn add(&mut self, other: &Self) {
-        for (mine, others) in self.0.iter_mut().zip(&other.0) {
-            mine.selector |= others.selector;
-            for (mine, others) in mine.entries.iter_mut().zip(&others.entries) {
-                *mine |= *others;
-            }
+        let mut is_excluded = false;
+        for (selector, hits) in scope.exclude.iter().zip(exclude) {
+            is_excluded |= hits.note(selector, client, false);
         }
+        is_included && !is_excluded
     }
+}
 
-    /// What has matched nobody, in the order of the scope, as
-    /// `scope.clients[0].names: LT-VIP7`, or as `scope.exclude[1]` for a selector that matches
-    /// nobody though none of its values is listed.
-    pub fn unmatched<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = String> + 'a {
-        selectors(scope).zip(&self.0).flat_map(|((list, index, selector, _), hits)| {
-            let missed = selector.entries().iter().zip(&hits.entries).filter(|(_, hit)| !**hit);
-            let mut lines: Vec<String> = missed
-                .map(|(entry, _)| format!("scope.{list}[{index}].{}: {}", entry.list, entry.value))
-                .collect();
-            if lines.is_empty() && !hits.selector {
-                lines.push(format!("scope.{list}[{index}]"));
-            }
-            lines
-        })
+impl From<Box<[SelectorHits]>> for Hits {
+    fn from(hits: Box<[SelectorHits]>) -> Self {
+        Self(hits)
     }
 }

@@ -1,10 +1,11 @@
 //! What a policy means for those clients of one fleet that share a time zone: its target there, and
 //! when distribution is open for them. Worked out once for all of them.
 
-use std::cell::OnceCell;
+use std::rc::Rc;
 
 use super::facts::{Package, ZoneFact};
 use super::policy::Policy;
+use super::timetable::{Answers, Question};
 use super::version::Spelled;
 use crate::api::policy::Mode;
 use crate::values::{Exclusion, Openings, Phase, Timestamp};
@@ -19,10 +20,8 @@ pub struct Terms<'a> {
     /// The clients' zone: the policy's, else the client's, else the fleet's.
     pub zone: &'a ZoneFact,
     openings: Openings<'a>,
-    now: Timestamp,
-    /// The answers at `now`, which most of the clients ask for.
-    at_now: [OnceCell<Option<Timestamp>>; 3],
-    phase_now: OnceCell<Phase>,
+    /// What they say at the instant that is planned for, which is asked the most.
+    answers: Rc<Answers>,
 }
 
 /// The version that a client is to run, and what is known of it.
@@ -46,6 +45,16 @@ impl<'a> Terms<'a> {
         zone: &'a ZoneFact,
         now: Timestamp,
     ) -> Self {
+        Self::with(policy, package, zone, |_| Rc::new(Answers::at(now)))
+    }
+
+    /// The same, with answers that others may have asked for before.
+    pub(super) fn with(
+        policy: &'a Policy,
+        package: &'a Package,
+        zone: &'a ZoneFact,
+        answers: impl FnOnce(&ZoneFact) -> Rc<Answers>,
+    ) -> Self {
         let zone = policy.zone.as_ref().unwrap_or(zone);
         let version = match policy.mode {
             Mode::NoUpgrade => None,
@@ -58,43 +67,31 @@ impl<'a> Terms<'a> {
             available: package.offers(version),
         });
         let openings = policy.range.in_zone(zone.zone());
-        Self {
-            policy,
-            target,
-            zone,
-            openings,
-            now,
-            at_now: Default::default(),
-            phase_now: OnceCell::new(),
-        }
+        Self { policy, target, zone, openings, answers: answers(zone) }
     }
 
     /// The phase that distribution is in at `t`.
     #[must_use]
     pub fn phase_at(&self, t: Timestamp) -> Phase {
-        if t == self.now {
-            *self.phase_now.get_or_init(|| self.openings.phase_at(t))
-        } else {
-            self.openings.phase_at(t)
-        }
+        self.answers.phase(self.openings, t)
     }
 
     /// The first instant from `t` on at which distribution is open.
     #[must_use]
     pub fn next_opening(&self, t: Timestamp) -> Option<Timestamp> {
-        self.remembered(0, t, |t| self.openings.next_opening(t))
+        self.answers.instant(Question::NextOpening, self.openings, t)
     }
 
     /// The first instant after `t`, at which distribution is open, at which it is not.
     #[must_use]
     pub fn next_closing(&self, t: Timestamp) -> Option<Timestamp> {
-        self.remembered(1, t, |t| self.openings.next_closing(t))
+        self.answers.instant(Question::NextClosing, self.openings, t)
     }
 
     /// The first instant after `t` at which the phase is another.
     #[must_use]
     pub fn phase_ends(&self, t: Timestamp) -> Option<Timestamp> {
-        self.remembered(2, t, |t| self.openings.phase_ends(t))
+        self.answers.instant(Question::PhaseEnds, self.openings, t)
     }
 
     /// The openings from `t` on, as [`Openings::openings_from`] tells them.
@@ -109,14 +106,5 @@ impl<'a> Terms<'a> {
     #[must_use]
     pub fn exclusion_at(&self, t: Timestamp) -> Option<&Exclusion> {
         self.openings.exclusion_at(t)
-    }
-
-    fn remembered(
-        &self,
-        question: usize,
-        t: Timestamp,
-        ask: impl FnOnce(Timestamp) -> Option<Timestamp>,
-    ) -> Option<Timestamp> {
-        if t == self.now { *self.at_now[question].get_or_init(|| ask(t)) } else { ask(t) }
     }
 }

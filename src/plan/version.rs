@@ -37,6 +37,12 @@ impl Spelled {
             _ => false,
         }
     }
+
+    /// The same for a version of which only the text is known.
+    #[must_use]
+    pub fn is_same_as_text(&self, text: &Text) -> bool {
+        self.text == *text || self.is_same_as(&Self::new(text.clone()))
+    }
 }
 
 #[cfg(test)]

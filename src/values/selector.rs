@@ -10,11 +10,21 @@ use ipnet::IpNet;
 /// inside a word would no longer be a part of it).
 #[must_use]
 pub fn fold_case(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    fold_case_into(text, &mut folded);
+    folded
+}
+
+/// The same, added to what is there.
+pub fn fold_case_into(text: &str, folded: &mut String) {
     if text.is_ascii() {
-        return text.to_ascii_lowercase();
+        let start = folded.len();
+        folded.push_str(text);
+        folded[start..].make_ascii_lowercase();
+    } else {
+        let lower = text.chars().flat_map(char::to_lowercase);
+        folded.extend(lower.map(|c| if c == 'ς' { 'σ' } else { c }));
     }
-    let lower = text.chars().flat_map(char::to_lowercase);
-    lower.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
 /// Keywords of which each must occur somewhere.

@@ -2,36 +2,39 @@
 //! between an answer and its echo, which a test with an API server cannot hold.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use clientfleet::api::{ClientFleet, ClientFleetStatus};
+use clientfleet::api::ClientFleet;
 use clientfleet::controller::metrics::{Backlog, Backlogged};
 use clientfleet::controller::outbox::{Attempt, Outbox};
-use clientfleet::plan::Planned;
-use clientfleet::plan::observed::Digest;
 use clientfleet::plan::occasion::{Cause, Occasion};
-use serde_json::json;
+use clientfleet::plan::{Planned, Planner};
+use clientfleet::values::Timestamp;
+use serde_json::{Value, json};
 
-/// A fleet at a resource version, and what its package should be told as.
+/// A fleet at a resource version whose status tells of one package, and that is to tell of another;
+/// its client has the package's name.
 fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
+    let before = plan(version, stored, &json!(null)).status();
+    plan(version, wanted, &json!(*before))
+}
+
+fn plan(version: &str, package: &str, status: &Value) -> Planned<ClientFleet> {
     let object = json!({
         "metadata": {"namespace": "ns", "name": "berlin", "resourceVersion": version},
-        "spec": {},
-        "status": {"packageVersion": stored},
+        "spec": {"packageVersion": package, "clients": [{"name": package}]},
+        "status": status,
     });
-    let status =
-        ClientFleetStatus { package_version: Some(wanted.into()), ..ClientFleetStatus::default() };
-    Planned {
-        observed: Arc::new(serde_json::from_str(&object.to_string()).unwrap()),
-        digest: Digest::of(&status),
-        status: Arc::new(status),
-        occasion: Occasion::default(),
-    }
+    let mut planner = Planner::default();
+    planner.observe_fleet(Arc::new(serde_json::from_str(&object.to_string()).unwrap()));
+    let planned = planner.plan(Timestamp::UNIX_EPOCH).fleets.remove(0);
+    Planned { occasion: Occasion::default(), ..planned }
 }
 
 /// What is to be written next, as it is sent.
 fn attempt(outbox: &Outbox<ClientFleet>) -> Attempt<ClientFleet> {
     let letter = outbox.next(&key()).unwrap();
-    Attempt { status: Arc::clone(&letter.planned.status), letter }
+    Attempt { status: letter.planned.status(), letter }
 }
 
 fn key() -> (String, String) {
@@ -41,7 +44,7 @@ fn key() -> (String, String) {
 /// What is to be written, and over which version.
 fn next(outbox: &Outbox<ClientFleet>) -> Option<(String, String)> {
     let letter = outbox.next(&key())?;
-    let status = letter.planned.status.package_version.as_ref().unwrap().to_string();
+    let status = letter.planned.status().package_version.as_ref().unwrap().to_string();
     Some((status, letter.resource_version.unwrap()))
 }
 
@@ -51,7 +54,7 @@ fn letter(status: &str, version: &str) -> Option<(String, String)> {
 
 #[test]
 fn an_own_write_counts_before_the_watch_tells_of_it() {
-    let (outbox, _queue) = Outbox::new();
+    let outbox = Outbox::new(Duration::ZERO);
     let first = planned("1", "old", "new");
     assert!(outbox.post(&first));
     assert!(!outbox.post(&first), "it waits already");
@@ -70,7 +73,7 @@ fn an_own_write_counts_before_the_watch_tells_of_it() {
 
 #[test]
 fn whoever_is_overtaken_waits_for_the_newer_version() {
-    let (outbox, _queue) = Outbox::new();
+    let outbox = Outbox::new(Duration::ZERO);
     let first = planned("1", "old", "new");
     outbox.post(&first);
     outbox.overtaken(&first);
@@ -83,7 +86,7 @@ fn whoever_is_overtaken_waits_for_the_newer_version() {
 
 #[test]
 fn nothing_leaves_a_closed_outbox() {
-    let (outbox, _queue) = Outbox::new();
+    let outbox = Outbox::new(Duration::ZERO);
     outbox.post(&planned("1", "old", "new"));
     outbox.close();
     assert_eq!(next(&outbox), None);
@@ -92,50 +95,33 @@ fn nothing_leaves_a_closed_outbox() {
 /// What is told to be replaced by the next write.
 fn replaced(outbox: &Outbox<ClientFleet>) -> Vec<String> {
     let letter = outbox.next(&key()).unwrap();
-    let rows = letter.replaces().map(|fleet| fleet.rows()).unwrap_or_default();
-    rows.iter().map(|row| row.name.to_string()).collect()
-}
-
-/// The same with a row, to tell statuses apart by.
-fn planned_row(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
-    let rows = |name: &str| json!({"packageVersion": name, "clients": [{"name": name, "state": "Held", "reason": "NoUpgrade"}]});
-    let object = json!({
-        "metadata": {"namespace": "ns", "name": "berlin", "resourceVersion": version},
-        "spec": {},
-        "status": rows(stored),
-    });
-    let status: ClientFleetStatus = serde_json::from_value(rows(wanted)).unwrap();
-    Planned {
-        observed: Arc::new(serde_json::from_str(&object.to_string()).unwrap()),
-        digest: Digest::of(&status),
-        status: Arc::new(status),
-        occasion: Occasion::default(),
-    }
+    let rows = letter.replaces().into_iter().flat_map(|fleet| fleet.rows());
+    rows.map(|row| row.name.to_string()).collect()
 }
 
 #[test]
 fn what_a_write_replaces_is_the_own_one_before_it() {
-    let (outbox, _queue) = Outbox::new();
-    outbox.post(&planned_row("1", "old", "new"));
+    let outbox = Outbox::new(Duration::ZERO);
+    outbox.post(&planned("1", "old", "new"));
     assert_eq!(replaced(&outbox), ["old"]);
     outbox.written(&attempt(&outbox), Some("2".to_owned()));
-    outbox.post(&planned_row("1", "old", "newer"));
+    outbox.post(&planned("1", "old", "newer"));
     assert_eq!(replaced(&outbox), ["new"], "the store does not show it yet");
-    outbox.seen(&planned_row("2", "new", "newer").observed);
-    outbox.post(&planned_row("2", "new", "newer"));
+    outbox.seen(&planned("2", "new", "newer").observed);
+    outbox.post(&planned("2", "new", "newer"));
     assert_eq!(replaced(&outbox), ["new"]);
 }
 
 #[test]
 fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
-    let (outbox, _queue) = Outbox::new();
-    outbox.post(&planned_row("1", "old", "new"));
+    let outbox = Outbox::new(Duration::ZERO);
+    outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
     outbox.doubt(&lost);
     outbox.doubt(&lost);
-    let before = planned_row("1", "old", "new").observed;
+    let before = planned("1", "old", "new").observed;
     assert!(outbox.seen(&before).is_none(), "the store shows what it replaces");
-    let after = planned_row("2", "new", "new").observed;
+    let after = planned("2", "new", "new").observed;
     let told = outbox.seen(&after).unwrap();
     assert_eq!(told.letter.planned.digest, lost.letter.planned.digest);
     assert!(outbox.seen(&after).is_none(), "once");
@@ -143,21 +129,21 @@ fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
 
 #[test]
 fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
-    let (outbox, _queue) = Outbox::new();
-    outbox.post(&planned_row("1", "old", "new"));
+    let outbox = Outbox::new(Duration::ZERO);
+    outbox.post(&planned("1", "old", "new"));
     outbox.doubt(&attempt(&outbox));
-    assert!(outbox.seen(&planned_row("2", "foreign", "new").observed).is_none());
-    assert!(outbox.seen(&planned_row("3", "new", "new").observed).is_none(), "another wrote it");
+    assert!(outbox.seen(&planned("2", "foreign", "new").observed).is_none());
+    assert!(outbox.seen(&planned("3", "new", "new").observed).is_none(), "another wrote it");
 
-    outbox.post(&planned_row("3", "old", "new"));
+    outbox.post(&planned("3", "old", "new"));
     outbox.doubt(&attempt(&outbox));
     outbox.written(&attempt(&outbox), Some("4".to_owned()));
-    assert!(outbox.seen(&planned_row("4", "new", "new").observed).is_none(), "told already");
+    assert!(outbox.seen(&planned("4", "new", "new").observed).is_none(), "told already");
 }
 
 #[test]
 fn causes_add_up_until_they_are_written() {
-    let (outbox, _queue) = Outbox::new();
+    let outbox = Outbox::new(Duration::ZERO);
     let caused = |version: &str, cause: Cause| {
         let mut planned = planned("1", "old", version);
         planned.occasion.causes.insert(cause);
@@ -173,7 +159,7 @@ fn causes_add_up_until_they_are_written() {
 
 #[test]
 fn the_backlog_counts_what_waits() {
-    let (outbox, _queue) = Outbox::new();
+    let outbox = Outbox::new(Duration::ZERO);
     assert_eq!(outbox.backlog(), Backlog::default());
     outbox.post(&planned("1", "old", "new"));
     assert_eq!(outbox.backlog().depth, 1);
@@ -186,10 +172,10 @@ fn the_backlog_counts_what_waits() {
 
 #[test]
 fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
-    let (outbox, _queue) = Outbox::new();
-    outbox.post(&planned_row("1", "old", "new"));
+    let outbox = Outbox::new(Duration::ZERO);
+    outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    assert!(outbox.seen(&planned_row("2", "new", "new").observed).is_none(), "it is under way");
+    assert!(outbox.seen(&planned("2", "new", "new").observed).is_none(), "it is under way");
     assert_eq!(outbox.doubt(&lost), Some("2".to_owned()));
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }

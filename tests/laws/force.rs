@@ -31,13 +31,13 @@ fn policy(uid: &str, generation: i64) -> Value {
 fn written(mut document: Value, pass: &Pass) -> Value {
     let name = document["metadata"]["name"].clone();
     let planned = pass.fleets.iter().find(|planned| planned.observed.name() == name).unwrap();
-    document["status"] = to_json(&*planned.status);
+    document["status"] = to_json(&*planned.status());
     document
 }
 
 /// The generation that the policy's planned status calls in force.
 fn in_force(pass: &Pass) -> i64 {
-    pass.policies[0].status.observed_generation.unwrap()
+    pass.policies[0].status().observed_generation.unwrap()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use clientfleet::plan::observed::Digest;
 use clientfleet::plan::{Pass, Plan, Planner, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -150,10 +151,12 @@ impl Watched {
         let Pass { fleets, policies, until } = self.planner.plan(at);
         assert!(due || fleets.is_empty(), "planned without being due");
         for fleet in fleets {
-            self.fleets.insert(fleet.observed.name().into(), to_json(&*fleet.status));
+            let status = fleet.status();
+            assert_eq!(fleet.digest, Digest::of(&*status), "what is made is not what was planned");
+            self.fleets.insert(fleet.observed.name().into(), to_json(&*status));
         }
         for policy in policies {
-            let status = to_json(&*policy.status);
+            let status = to_json(&*policy.status());
             let before = self.policies.insert(policy.observed.name().into(), status.clone());
             let before = before.map(without_times);
             assert!(

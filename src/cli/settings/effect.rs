@@ -124,6 +124,7 @@ fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
     }
     for fleet in &mut estate.fleets {
         let Ok(spec) = &mut Arc::make_mut(fleet).spec else { continue };
+        let spec = Arc::make_mut(spec);
         let reports = spec.clients.iter_mut().flatten().filter_map(|c| c.reported.as_mut());
         for seen in reports.filter_map(|reported| reported.last_seen.as_mut()) {
             let then = seen.parse::<Timestamp>().ok();
@@ -141,6 +142,7 @@ fn changed(estate: &Estate, name: &str, choice: &Choice) -> Estate {
         let policy = Arc::make_mut(policy);
         policy.metadata.generation = Some(policy.generation() + 1);
         if let (Ok(spec), Some(mode)) = (&mut policy.spec, choice.known_mode()) {
+            let spec = Arc::make_mut(spec);
             spec.upgrade.mode = mode;
             spec.upgrade.version.clone_from(&choice.version);
         }

@@ -13,7 +13,7 @@ use super::metrics::{Metrics, Told};
 use super::outbox::Attempt;
 use crate::api::{ClientFleet, ClientFleetStatus, UpgradePolicy};
 use crate::plan::changes::{Change, changes};
-use crate::plan::{Kind, Planned};
+use crate::plan::{Draftable, Planned};
 
 use line::Line;
 use stream::Stream;
@@ -23,7 +23,7 @@ pub const TARGET: &str = "audit";
 
 /// A status that the API server has taken.
 #[derive(Debug)]
-pub struct Accepted<'a, K: Kind> {
+pub struct Accepted<'a, K: Draftable> {
     /// What was planned.
     pub planned: &'a Planned<K>,
     /// What was written: what was planned, or less of it.
@@ -34,7 +34,7 @@ pub struct Accepted<'a, K: Kind> {
     pub resource_version: Option<&'a str>,
 }
 
-impl<'a, K: Kind> Accepted<'a, K> {
+impl<'a, K: Draftable> Accepted<'a, K> {
     /// A try that was taken, and the version that it made.
     #[must_use]
     pub fn of(attempt: &'a Attempt<K>, resource_version: Option<&'a str>) -> Self {
@@ -56,7 +56,7 @@ pub struct Auditor {
 }
 
 /// A kind whose writes are told of.
-pub trait Audited: Kind {
+pub trait Audited: Draftable {
     /// Tells of a write.
     fn tell(auditor: &Auditor, accepted: &Accepted<'_, Self>);
 }

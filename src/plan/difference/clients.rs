@@ -285,9 +285,9 @@ struct Zones<'a> {
 impl<'a> Zones<'a> {
     fn of(fleet: &Text, estate: &'a Estate) -> Self {
         let is_it = |found: &&'a std::sync::Arc<ObservedFleet>| found.name() == fleet.as_str();
-        let spec = estate.fleets.iter().find(is_it).and_then(|found| found.spec.as_ref().ok());
+        let spec = estate.fleets.iter().find(is_it).and_then(|found| found.spec.as_deref().ok());
         let policies = estate.policies.iter();
-        let policies = policies.filter_map(|p| Some((p.name(), p.spec.as_ref().ok()?))).collect();
+        let policies = policies.filter_map(|p| Some((p.name(), p.spec.as_deref().ok()?))).collect();
         Self { spec, policies }
     }
 

@@ -54,7 +54,7 @@ fn spec<'a, K: live::Kind>(
     objects: &'a [std::sync::Arc<Observed<K>>],
     name: &str,
 ) -> Option<&'a K::Spec> {
-    objects.iter().find(|object| object.name() == name)?.spec.as_ref().ok()
+    objects.iter().find(|object| object.name() == name)?.spec.as_deref().ok()
 }
 
 fn stalled(conditions: &[Condition]) -> Option<String> {
@@ -95,7 +95,7 @@ fn rests_on(place: &str, selector: &ClientSelector, estate: &Estate) -> Option<S
 /// Whether a search finds a client only thanks to its address or its user.
 fn is_found_by_facts(search: &str, estate: &Estate) -> bool {
     let Some(keywords) = Keywords::parse(search) else { return false };
-    let specs = estate.fleets.iter().filter_map(|fleet| fleet.spec.as_ref().ok());
+    let specs = estate.fleets.iter().filter_map(|fleet| fleet.spec.as_deref().ok());
     specs.flat_map(|spec| spec.clients.iter().flatten()).any(|client| {
         let facts = Facts::read(client);
         let [name, computer, ip, user] = facts.subject().folded;

@@ -67,7 +67,7 @@ pub(super) fn told(view: &View<'_>, decided: &Decided<'_>) -> Ahead {
 }
 
 /// The openings of a policy as far as it governs in them, up to the horizon.
-fn openings(contenders: Contenders<'_>, terms: &Terms<'_>, at: Timestamp) -> Vec<Opening> {
+fn openings(contenders: Contenders<'_, '_>, terms: &Terms<'_>, at: Timestamp) -> Vec<Opening> {
     let in_sight = |from: &Timestamp| from.signed_duration_since(at) <= HORIZON;
     let openings = terms.openings_from(at).take_while(|(from, _)| in_sight(from));
     let governed = openings.flat_map(|(from, until)| governed(contenders, terms, from, until));
@@ -76,7 +76,7 @@ fn openings(contenders: Contenders<'_>, terms: &Terms<'_>, at: Timestamp) -> Vec
 
 /// The parts of an opening in which a policy governs.
 fn governed(
-    contenders: Contenders<'_>,
+    contenders: Contenders<'_, '_>,
     terms: &Terms<'_>,
     from: Timestamp,
     until: Option<Timestamp>,

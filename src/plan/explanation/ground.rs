@@ -72,7 +72,7 @@ pub(super) fn with_clients(spec: &ClientFleetSpec, clients: Vec<Client>) -> Clie
 pub(super) struct View<'a> {
     pub facts: &'a Facts<'a>,
     pub package: &'a Package,
-    pub contenders: Contenders<'a>,
+    pub contenders: Contenders<'a, 'a>,
     at: Timestamp,
     absence_counts: bool,
 }

@@ -57,7 +57,7 @@ fn changes(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
         Reason::OtherVersionStaged => staged(view, terms),
         Reason::NoUpgrade => no_upgrade(ground, terms),
         Reason::ClientVersionUnreadable => {
-            let from = view.facts.version.as_ref().into();
+            let from = view.facts.version.as_deref().into();
             vec![Open::unknown(Way::Report { field: "version", from })]
         }
         Reason::PackageUnknown => package(ground),
@@ -67,7 +67,7 @@ fn changes(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
         Reason::NotSeen => {
             vec![Open::to(Way::CheckIn, |ground| ground.absence_counts = false)]
         }
-        Reason::RestartPending => view.facts.staged.iter().map(restart).collect(),
+        Reason::RestartPending => view.facts.staged.as_deref().map(restart).into_iter().collect(),
         Reason::PackageUnavailable => unavailable(ground, view, terms),
         Reason::InstallFailed => failed(&case),
         Reason::PolicySuspended => {

@@ -1,0 +1,174 @@
+//! Who is written next. One client's change does not wait behind a bulk that a policy or a moment has
+//! called for: it has a lane of its own, and the bulk gets each fourth turn while both wait.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::time::Instant;
+
+use super::notes::Key;
+
+/// Where an object waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// For what has changed by itself.
+    Express,
+    /// For what has changed with many others.
+    Bulk,
+}
+
+/// So many turns in a row the express lane has while somebody waits in the other.
+const EXPRESS_TURNS: u8 = 3;
+
+/// The objects that wait, each once in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    express: VecDeque<Key>,
+    bulk: VecDeque<Key>,
+    /// Those that wait in either lane; one that was moved to the other has left its first place to
+    /// be passed over.
+    waiting: HashSet<Key>,
+    /// Those whose turn must not come before an instant.
+    resting: BTreeSet<(Instant, Key, bool)>,
+    express_turns: u8,
+    /// Those whose turn it is.
+    taken: HashSet<Key>,
+}
+
+/// Whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// This one's.
+    Of(Key),
+    /// Nobody's before something comes or ends, or the instant has come.
+    NotBefore(Option<Instant>),
+}
+
+impl Lanes {
+    /// Has an object wait whose turn it is not; one that waits already moves up where its new lane is
+    /// the express one. It rests until `rests_until`, if that is to come.
+    pub fn push(&mut self, key: &Key, lane: Lane, rests_until: Option<Instant>) {
+        if let Some(until) = rests_until {
+            self.resting.insert((until, key.clone(), lane == Lane::Express));
+            return;
+        }
+        let is_new = self.waiting.insert(key.clone());
+        match lane {
+            Lane::Express if is_new || !self.express.contains(key) => {
+                self.express.push_back(key.clone());
+            }
+            Lane::Bulk if is_new => self.bulk.push_back(key.clone()),
+            Lane::Express | Lane::Bulk => {}
+        }
+    }
+
+    /// Gives the next one its turn, unless so many have it already.
+    pub fn take(&mut self, at_once: usize, now: Instant) -> Turn {
+        while let Some((until, key, is_express)) = self.resting.first().cloned()
+            && until <= now
+        {
+            self.resting.pop_first();
+            self.push(&key, if is_express { Lane::Express } else { Lane::Bulk }, None);
+        }
+        let free = self.taken.len() < at_once;
+        match free.then(|| self.pop()).flatten() {
+            Some(key) => {
+                self.taken.insert(key.clone());
+                Turn::Of(key)
+            }
+            None => Turn::NotBefore(self.resting.first().map(|(until, ..)| *until)),
+        }
+    }
+
+    /// Whether it is an object's turn.
+    #[must_use]
+    pub fn has_turn(&self, key: &Key) -> bool {
+        self.taken.contains(key)
+    }
+
+    /// Notes that a turn has ended.
+    pub fn end(&mut self, key: &Key) {
+        self.taken.remove(key);
+    }
+
+    fn pop(&mut self) -> Option<Key> {
+        loop {
+            let is_bulks = self.express.is_empty()
+                || (self.express_turns >= EXPRESS_TURNS && !self.bulk.is_empty());
+            let key = if is_bulks { self.bulk.pop_front() } else { self.express.pop_front() }?;
+            self.express_turns = if is_bulks { 0 } else { self.express_turns.saturating_add(1) };
+            if self.waiting.remove(&key) {
+                return Some(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        ("ns".to_owned(), name.to_owned())
+    }
+
+    fn lanes(waiting: &[(&str, Lane)]) -> Lanes {
+        let mut lanes = Lanes::default();
+        waiting.iter().for_each(|(name, lane)| lanes.push(&key(name), *lane, None));
+        lanes
+    }
+
+    /// In which order they have their turns, one after the other.
+    fn order(lanes: &mut Lanes) -> Vec<String> {
+        let mut order = Vec::new();
+        while let Turn::Of(key) = lanes.take(1, Instant::now()) {
+            lanes.end(&key);
+            order.push(key.1);
+        }
+        order
+    }
+
+    use Lane::{Bulk, Express};
+
+    #[test]
+    fn a_single_change_passes_a_bulk() {
+        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("c", Bulk), ("single", Express)]);
+        assert_eq!(order(&mut lanes), ["single", "a", "b", "c"]);
+    }
+
+    #[test]
+    fn many_single_changes_do_not_stop_a_bulk() {
+        let singles: Vec<String> = (0..6).map(|number| number.to_string()).collect();
+        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk)]);
+        singles.iter().for_each(|name| lanes.push(&key(name), Express, None));
+        assert_eq!(order(&mut lanes), ["0", "1", "2", "a", "3", "4", "5", "b"]);
+    }
+
+    #[test]
+    fn who_waits_has_one_turn_and_may_move_up() {
+        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("b", Express), ("b", Bulk)]);
+        assert_eq!(order(&mut lanes), ["b", "a"]);
+    }
+
+    #[test]
+    fn so_many_have_their_turn_at_once() {
+        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("c", Bulk)]);
+        let now = Instant::now();
+        assert_eq!(lanes.take(2, now), Turn::Of(key("a")));
+        assert_eq!(lanes.take(2, now), Turn::Of(key("b")));
+        assert_eq!(lanes.take(2, now), Turn::NotBefore(None), "two are enough");
+        assert!(lanes.has_turn(&key("a")));
+        lanes.end(&key("a"));
+        assert_eq!(lanes.take(2, now), Turn::Of(key("c")));
+    }
+
+    #[test]
+    fn who_rests_waits_for_its_instant() {
+        let mut lanes = Lanes::default();
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        lanes.push(&key("a"), Bulk, Some(later));
+        assert_eq!(lanes.take(1, now), Turn::NotBefore(Some(later)));
+        assert_eq!(lanes.take(1, later), Turn::Of(key("a")));
+    }
+}

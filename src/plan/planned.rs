@@ -1,0 +1,104 @@
+//! A status that was planned: how it is made, and its digest. A fleet's is made only where it is to be
+//! written: hundreds of thousands of entries would else wait in memory for their turn.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use super::fleet::{Rulebook, fleet_status};
+use super::live::Kind;
+use super::observed::{Digest, Observed, ObservedFleet, ObservedPolicy};
+use super::occasion::Occasion;
+use super::timetable::Timetable;
+use crate::api::fleet::ClientFleetStatus;
+use crate::api::policy::UpgradePolicyStatus;
+use crate::api::{ClientFleet, UpgradePolicy};
+use crate::values::Timestamp;
+
+/// A kind whose statuses are planned.
+pub trait Draftable: Kind {
+    /// What its status is made from, beside the object.
+    type Draft: Clone + Debug + Send + Sync;
+
+    /// Makes the status.
+    fn status(planned: &Planned<Self>) -> Arc<Self::Status>
+    where
+        Self: Sized;
+}
+
+/// An object with the status that it should have.
+#[derive(Clone, Debug)]
+pub struct Planned<K: Draftable> {
+    /// What the plan was made from.
+    pub observed: Arc<Observed<K>>,
+    /// What the status is made from beside it.
+    pub draft: K::Draft,
+    /// The status's digest.
+    pub digest: Digest,
+    /// When and why it was planned.
+    pub occasion: Occasion,
+}
+
+impl<K: Draftable> Planned<K> {
+    /// What the status should say.
+    #[must_use]
+    pub fn status(&self) -> Arc<K::Status> {
+        K::status(self)
+    }
+
+    /// Whether the stored status says so already, so that no write is owed.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.observed.says(self.digest)
+    }
+}
+
+/// What a fleet's status is made from, beside the fleet: what was true when it was planned.
+#[derive(Clone, Debug)]
+pub struct FleetDraft {
+    /// The fleet that its `packageFrom` names.
+    pub source: Option<Arc<ObservedFleet>>,
+    /// The policies.
+    pub rulebook: Rulebook,
+}
+
+impl Draftable for ClientFleet {
+    type Draft = FleetDraft;
+
+    /// Decides once more, by the same facts and for the same instant.
+    fn status(planned: &Planned<Self>) -> Arc<ClientFleetStatus> {
+        let FleetDraft { source, rulebook } = &planned.draft;
+        let timetable = Timetable::new(planned.occasion.at, rulebook.len());
+        Arc::new(fleet_status(&planned.observed, source.as_deref(), rulebook, &timetable))
+    }
+}
+
+impl Draftable for UpgradePolicy {
+    type Draft = Arc<UpgradePolicyStatus>;
+
+    fn status(planned: &Planned<Self>) -> Arc<UpgradePolicyStatus> {
+        Arc::clone(&planned.draft)
+    }
+}
+
+impl Planned<ClientFleet> {
+    pub(super) fn fleet(
+        observed: Arc<ObservedFleet>,
+        digest: Digest,
+        draft: FleetDraft,
+        occasion: Occasion,
+    ) -> Self {
+        Self { observed, draft, digest, occasion }
+    }
+}
+
+impl Planned<UpgradePolicy> {
+    pub(super) fn policy(
+        observed: Arc<ObservedPolicy>,
+        status: UpgradePolicyStatus,
+        at: Timestamp,
+    ) -> Self {
+        let digest = Digest::of(&status);
+        let occasion = Occasion { at, ..Occasion::default() };
+        Self { observed, draft: Arc::new(status), digest, occasion }
+    }
+}

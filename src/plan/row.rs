@@ -1,0 +1,193 @@
+//! One client's entry in the status before it is written down: borrowed from what it is made of. Its
+//! digest is the entry's, so that planning can tell whether a status changes without making one.
+
+use std::hash::{Hash, Hasher};
+
+use super::observed::Digest;
+use super::state::{Reason, State};
+use crate::api::Text;
+use crate::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};
+use crate::values::Timestamp;
+
+/// What is decided for one client. The fields, and those of [`Shared`], are those of [`ClientStatus`].
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Row<'a> {
+    pub name: &'a Text,
+    pub computer: Option<&'a Text>,
+    pub ip: Option<&'a Text>,
+    pub last_transition_time: Option<Timestamp>,
+    pub last_offer: Option<Offer<'a>>,
+    pub shared: Shared<'a>,
+    /// The digest of what is shared.
+    pub shared_digest: Digest,
+}
+
+/// What clients have in common for which the same is decided.
+#[derive(Clone, Debug, Hash)]
+#[allow(missing_docs)]
+pub struct Shared<'a> {
+    pub version: Option<&'a Text>,
+    pub staged_version: Option<&'a Text>,
+    pub target_version: Option<&'a Text>,
+    pub state: &'a str,
+    pub reason: &'a str,
+    pub policy: Option<&'a Text>,
+    pub next_transition_time: Option<Timestamp>,
+}
+
+impl Hash for Row<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { name, computer, ip, last_transition_time, last_offer, .. } = self;
+        (name, computer, ip, last_transition_time, last_offer).hash(hasher);
+        self.shared_digest.hash(hasher);
+    }
+}
+
+/// An offer. The fields are those of [`LastOffer`].
+#[derive(Clone, Debug, Hash)]
+#[allow(missing_docs)]
+pub struct Offer<'a> {
+    pub version: &'a Text,
+    pub policy: &'a Text,
+    pub generation: i64,
+    pub time: Timestamp,
+}
+
+impl<'a> From<&'a ClientStatus> for Row<'a> {
+    fn from(status: &'a ClientStatus) -> Self {
+        let shared = Shared {
+            version: status.version.as_ref(),
+            staged_version: status.staged_version.as_ref(),
+            target_version: status.target_version.as_ref(),
+            state: &status.state,
+            reason: &status.reason,
+            policy: status.policy.as_ref(),
+            next_transition_time: status.next_transition_time,
+        };
+        Self {
+            name: &status.name,
+            computer: status.computer.as_ref(),
+            ip: status.ip.as_ref(),
+            last_transition_time: status.last_transition_time,
+            last_offer: status.last_offer.as_deref().map(Offer::from),
+            shared_digest: Digest::of(&shared),
+            shared,
+        }
+    }
+}
+
+impl<'a> From<&'a LastOffer> for Offer<'a> {
+    fn from(offer: &'a LastOffer) -> Self {
+        let LastOffer { version, policy, generation, time } = offer;
+        Self { version, policy, generation: *generation, time: *time }
+    }
+}
+
+impl From<Row<'_>> for ClientStatus {
+    fn from(row: Row<'_>) -> Self {
+        let shared = row.shared;
+        let state = State::from_word(shared.state);
+        let reason = Reason::from_word(shared.reason);
+        Self {
+            name: row.name.clone(),
+            computer: row.computer.cloned(),
+            ip: row.ip.cloned(),
+            version: shared.version.cloned(),
+            staged_version: shared.staged_version.cloned(),
+            target_version: shared.target_version.cloned(),
+            state: state.map_or_else(|| shared.state.to_owned().into(), |s| s.as_str().into()),
+            reason: reason.map_or_else(|| shared.reason.to_owned().into(), |r| r.as_str().into()),
+            policy: shared.policy.cloned(),
+            last_transition_time: row.last_transition_time,
+            next_transition_time: shared.next_transition_time,
+            last_offer: row.last_offer.map(|offer| Box::new(offer.into())),
+        }
+    }
+}
+
+impl From<Offer<'_>> for LastOffer {
+    fn from(offer: Offer<'_>) -> Self {
+        let Offer { version, policy, generation, time } = offer;
+        Self { version: version.clone(), policy: policy.clone(), generation, time }
+    }
+}
+
+impl Hash for ClientFleetStatus {
+    /// The rows first: what is above them is known only when they are.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        if let Some(rows) = &self.clients {
+            rows.iter().for_each(|row| Row::from(row).hash(hasher));
+        }
+        hash_head(self, self.clients.as_ref().map(Vec::len), hasher);
+    }
+}
+
+fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher: &mut H) {
+    let ClientFleetStatus {
+        observed_generation,
+        conditions,
+        package_version,
+        summary,
+        next_transition_time,
+        clients: _,
+    } = status;
+    rows.hash(hasher);
+    observed_generation.hash(hasher);
+    conditions.hash(hasher);
+    package_version.hash(hasher);
+    summary.hash(hasher);
+    next_transition_time.hash(hasher);
+}
+
+/// Where the rows of a fleet's status go, one after the other.
+pub(super) trait Sheet {
+    /// What it comes to.
+    type Finished;
+    /// Takes a row.
+    fn add(&mut self, row: Row<'_>);
+    /// Ends with what stands above the rows; `has_rows` is false where they are not to be written.
+    fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> Self::Finished;
+}
+
+/// The digest of a status that is not made.
+pub(super) struct DigestSheet {
+    hasher: ahash::AHasher,
+    rows: usize,
+}
+
+impl DigestSheet {
+    pub fn new() -> Self {
+        Self { hasher: Digest::hasher(), rows: 0 }
+    }
+}
+
+impl Sheet for DigestSheet {
+    type Finished = Digest;
+
+    fn add(&mut self, row: Row<'_>) {
+        row.hash(&mut self.hasher);
+        self.rows += 1;
+    }
+
+    fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> Digest {
+        let mut hasher = if has_rows { self.hasher } else { Digest::hasher() };
+        hash_head(head, has_rows.then_some(self.rows), &mut hasher);
+        Digest::from(hasher)
+    }
+}
+
+/// The rows themselves.
+pub(super) struct RowsSheet(pub Vec<ClientStatus>);
+
+impl Sheet for RowsSheet {
+    type Finished = ClientFleetStatus;
+
+    fn add(&mut self, row: Row<'_>) {
+        self.0.push(row.into());
+    }
+
+    fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> ClientFleetStatus {
+        ClientFleetStatus { clients: has_rows.then_some(self.0), ..head.clone() }
+    }
+}

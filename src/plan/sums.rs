@@ -1,0 +1,133 @@
+//! What the plans of a namespace's fleets add up to: for each policy its total, when which plan ends,
+//! and the census. A fleet's plan is added and taken away as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::observed::Digest;
+use super::occasion::Editions;
+use super::tally::Tally;
+use super::total::{Share, Total};
+use super::version::Spelled;
+use crate::api::Text;
+use crate::values::Timestamp;
+
+/// What is kept of a fleet's plan.
+#[derive(Debug)]
+pub struct Kept {
+    /// Of the status that is planned.
+    pub status: Digest,
+    /// What it adds to the policies in whose scope it is, by name.
+    pub tallies: BTreeMap<Text, Tally>,
+    /// The policies that it was planned under.
+    pub editions: Editions,
+    /// The package it carries.
+    pub package: Option<Spelled>,
+    /// Until when it holds.
+    pub holds_until: Option<Timestamp>,
+    /// How many of its clients no policy governs.
+    pub unmanaged: u32,
+    /// Whether something is wrong with the fleet itself.
+    pub stalled: bool,
+    /// Whether its spec cannot be read.
+    pub unreadable: bool,
+}
+
+impl Kept {
+    /// What the fleet brings to each of its policies, of which its stored status was seen to carry
+    /// out these.
+    fn shares<'a>(
+        &'a self,
+        carries_out: &'a Editions,
+    ) -> impl Iterator<Item = (&'a Text, Share<'a>)> {
+        self.tallies.iter().map(|(policy, tally)| {
+            let settled = carries_out.get(policy) == self.editions.get(policy);
+            (policy, Share { tally, package: self.package.as_ref(), settled })
+        })
+    }
+}
+
+/// How many there are of what a namespace's policies do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Fleets.
+    pub fleets: u32,
+    /// Fleets with which something is wrong: unreadable, too large, or with an unknown zone.
+    pub stalled_fleets: u32,
+    /// Fleets whose spec cannot be read.
+    pub unreadable_fleets: u32,
+    /// Clients that no policy governs.
+    pub unmanaged_clients: u32,
+}
+
+/// The sums.
+#[derive(Debug, Default)]
+pub struct Sums {
+    totals: BTreeMap<Text, Total>,
+    ends: BTreeSet<(Timestamp, Text)>,
+    census: Census,
+}
+
+impl Sums {
+    /// Adds a fleet's plan, of which its stored status was seen to carry out these policies.
+    pub fn add(&mut self, fleet: &Text, plan: &Kept, carries_out: &Editions) {
+        for (policy, share) in plan.shares(carries_out) {
+            if let Some(total) = self.totals.get_mut(policy) {
+                total.add(share);
+            } else {
+                self.totals.entry(policy.clone()).or_default().add(share);
+            }
+        }
+        self.ends.extend(plan.holds_until.map(|until| (until, fleet.clone())));
+        self.census.fleets += 1;
+        self.census.stalled_fleets += u32::from(plan.stalled);
+        self.census.unreadable_fleets += u32::from(plan.unreadable);
+        self.census.unmanaged_clients += plan.unmanaged;
+    }
+
+    /// Takes a fleet's plan away as it was added.
+    pub fn take_away(&mut self, fleet: &Text, plan: &Kept, carries_out: &Editions) {
+        for (policy, share) in plan.shares(carries_out) {
+            let Some(total) = self.totals.get_mut(policy) else { continue };
+            total.take_away(share);
+            // The next may be a policy with another scope.
+            if total.fleets == 0 {
+                self.totals.remove(policy);
+            }
+        }
+        if let Some(until) = plan.holds_until {
+            self.ends.remove(&(until, fleet.clone()));
+        }
+        self.census.fleets -= 1;
+        self.census.stalled_fleets -= u32::from(plan.stalled);
+        self.census.unreadable_fleets -= u32::from(plan.unreadable);
+        self.census.unmanaged_clients -= plan.unmanaged;
+    }
+
+    /// What the fleets in a policy's scope come to, if there are any.
+    #[must_use]
+    pub fn total(&self, policy: &str) -> Option<&Total> {
+        self.totals.get(policy)
+    }
+
+    /// When the first plan ends.
+    #[must_use]
+    pub fn first_end(&self) -> Option<Timestamp> {
+        self.ends.first().map(|(until, _)| *until)
+    }
+
+    /// The fleets whose plans have ended at `at`.
+    #[must_use]
+    pub fn ended(&self, at: Timestamp) -> Vec<Text> {
+        self.ends
+            .iter()
+            .take_while(|(until, _)| *until <= at)
+            .map(|(_, name)| name.clone())
+            .collect()
+    }
+
+    /// What is counted beside the policies.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        self.census
+    }
+}

@@ -1,0 +1,170 @@
+//! What all the fleets in a policy's scope add up to. Fleets come and go one by one, so that one
+//! fleet's change costs the same however many there are.
+
+use std::collections::BTreeMap;
+
+use super::facts::ZoneFact;
+use super::scope::{Scope, Selector};
+use super::tally::{Hits, Tally};
+use super::version::Spelled;
+use crate::api::{Summary, Text};
+use crate::values::Timestamp;
+
+/// How often each of some things is there.
+#[derive(Clone, Debug)]
+struct Counted<T>(BTreeMap<T, u32>);
+
+impl<T> Default for Counted<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Ord + Clone> Counted<T> {
+    fn add(&mut self, thing: &T) {
+        match self.0.get_mut(thing) {
+            Some(count) => *count += 1,
+            None => drop(self.0.insert(thing.clone(), 1)),
+        }
+    }
+
+    fn remove(&mut self, thing: &T) {
+        if let Some(count) = self.0.get_mut(thing) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(thing);
+            }
+        }
+    }
+}
+
+/// What a fleet in the policy's scope brings to its status.
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'a> {
+    /// What is counted in it.
+    pub tally: &'a Tally,
+    /// The package that it carries.
+    pub package: Option<&'a Spelled>,
+    /// Whether the fleet's status in the cluster was seen to say what this policy asks for.
+    pub settled: bool,
+}
+
+/// The sum of the shares that were added and not taken away again.
+#[derive(Clone, Debug, Default)]
+pub struct Total {
+    /// How many there are.
+    pub fleets: u32,
+    /// Of how many fleets the status was not yet seen to say what the policy asks for.
+    pub unsettled: u32,
+    /// Clients in scope.
+    pub matched_clients: u32,
+    /// The clients that the policy governs.
+    pub governed: Summary,
+    transitions: Counted<Timestamp>,
+    zones: Counted<ZoneFact>,
+    /// For each selector how many fleets have a client that it matches, and that each of its values
+    /// does.
+    hits: Vec<(u32, Vec<u32>)>,
+    packages: BTreeMap<Text, (Spelled, u32)>,
+}
+
+impl Total {
+    /// Adds a fleet's share.
+    pub fn add(&mut self, share: Share<'_>) {
+        let Share { tally, package, settled } = share;
+        self.fleets += 1;
+        self.unsettled += u32::from(!settled);
+        self.matched_clients += tally.matched_clients;
+        self.governed.add(tally.governed);
+        tally.next_transition.iter().for_each(|at| self.transitions.add(at));
+        tally.zones.iter().for_each(|zone| self.zones.add(zone));
+        self.count_hits(&tally.hits, |count, hit| *count += u32::from(hit));
+        if let Some(package) = package {
+            let entry = self.packages.entry(package.text.clone());
+            entry.or_insert_with(|| (package.clone(), 0)).1 += 1;
+        }
+    }
+
+    /// Takes away a share as it was added.
+    pub fn take_away(&mut self, share: Share<'_>) {
+        let Share { tally, package, settled } = share;
+        self.fleets -= 1;
+        self.unsettled -= u32::from(!settled);
+        self.matched_clients -= tally.matched_clients;
+        self.governed.subtract(tally.governed);
+        tally.next_transition.iter().for_each(|at| self.transitions.remove(at));
+        tally.zones.iter().for_each(|zone| self.zones.remove(zone));
+        self.count_hits(&tally.hits, |count, hit| *count -= u32::from(hit));
+        if let Some(package) = package
+            && let Some((_, count)) = self.packages.get_mut(&package.text)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.packages.remove(&package.text);
+            }
+        }
+    }
+
+    fn count_hits(&mut self, hits: &Hits, count: impl Fn(&mut u32, bool)) {
+        if self.hits.is_empty() {
+            self.hits = hits.0.iter().map(|hits| (0, vec![0; hits.entries.len()])).collect();
+        }
+        for ((selector, entries), hits) in self.hits.iter_mut().zip(&hits.0) {
+            count(selector, hits.selector);
+            entries.iter_mut().zip(&hits.entries).for_each(|(entry, &hit)| count(entry, hit));
+        }
+    }
+
+    /// The earliest change of a governed client's offer.
+    #[must_use]
+    pub fn next_transition(&self) -> Option<Timestamp> {
+        self.transitions.0.keys().next().copied()
+    }
+
+    /// The zones of the governed clients, each once.
+    pub fn zones(&self) -> impl ExactSizeIterator<Item = &ZoneFact> {
+        self.zones.0.keys()
+    }
+
+    /// The packages that the fleets carry, each spelling once.
+    pub fn packages(&self) -> impl Iterator<Item = &Spelled> + Clone {
+        self.packages.values().map(|(package, _)| package)
+    }
+
+    /// Whether two of the packages are the same version in other words: then it matters which fleet
+    /// comes first.
+    #[must_use]
+    pub fn spells_a_package_twice(&self) -> bool {
+        let mut packages: Vec<&Spelled> = self.packages().collect();
+        packages.sort_by(|a, b| a.version.cmp(&b.version));
+        packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))
+    }
+
+    /// What has matched nobody, in the order of the scope, as
+    /// `scope.clients[0].names: LT-VIP7`, or as `scope.exclude[1]` for a selector that matches
+    /// nobody though none of its values is listed.
+    pub fn unmatched<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = String> + 'a {
+        placed(scope).enumerate().flat_map(|(place, (list, index, selector))| {
+            let hits = self.hits.get(place);
+            let is_missed = |entry| hits.is_none_or(|(_, entries)| entries[entry] == 0);
+            let missed =
+                selector.entries().iter().enumerate().filter(|(entry, _)| is_missed(*entry));
+            let mut lines: Vec<String> = missed
+                .map(|(_, entry)| format!("scope.{list}[{index}].{}: {}", entry.list, entry.value))
+                .collect();
+            if lines.is_empty() && hits.is_none_or(|(selector, _)| *selector == 0) {
+                lines.push(format!("scope.{list}[{index}]"));
+            }
+            lines
+        })
+    }
+}
+
+/// A scope's selectors with the name of the list they stand in and their place in it.
+fn placed(scope: &Scope) -> impl Iterator<Item = (&'static str, usize, &Selector)> {
+    let clients = scope.clients.iter().flatten().enumerate();
+    let exclude = scope.exclude.iter().enumerate();
+    clients
+        .map(|(index, selector)| ("clients", index, selector))
+        .chain(exclude.map(|(index, selector)| ("exclude", index, selector)))
+}
