@@ -99,6 +99,7 @@ fn plan_on<S: Sheet>(
             let planning = Planning {
                 package: &package,
                 zones: &zones,
+                looks_at_clients: policies.iter().any(|policy| policy.scope.looks_at_clients()),
                 governs_for_good: policies.iter().map(for_good).collect(),
                 policies,
                 places,
@@ -199,6 +200,8 @@ struct Planning<'a, 't> {
     policies: Vec<&'a Policy>,
     /// Their places in the timetable.
     places: Vec<usize>,
+    /// Whether any of them looks at more than the fleet.
+    looks_at_clients: bool,
     /// Which of them are effective, and stay so.
     governs_for_good: Vec<bool>,
     at: Timestamp,
@@ -295,8 +298,10 @@ impl<'a: 't, 't> Planning<'a, 't> {
     /// Finds the policies that hold a client in scope, as places in `self.policies`.
     fn find_policies(&self, client: &Facts<'_>, in_scope: &mut Vec<usize>, tallies: &mut [Tally]) {
         in_scope.clear();
+        let subject = self.looks_at_clients.then(|| client.subject());
         for (place, (policy, tally)) in self.policies.iter().zip(tallies).enumerate() {
-            if !policy.scope.looks_at_clients() || tally.hits.judge(&policy.scope, client) {
+            let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());
+            if subject.is_none_or(|subject| tally.hits.judge(&policy.scope, subject)) {
                 tally.matched_clients += 1;
                 in_scope.push(place);
             }
