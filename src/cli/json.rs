@@ -269,7 +269,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn both(text: &str) -> (Vec<Result<Value, Fault>>, Vec<Result<Value, Fault>>) {
+    type Documents = Vec<Result<Value, Fault>>;
+
+    fn both(text: &str) -> (Documents, Documents) {
         let looked = read(&Arc::new(text.to_owned()));
         let looked = looked.into_iter().map(|found| found.content.map(|json| json.value()));
         let made = serde_json::Deserializer::from_str(text).into_iter::<Unique>();
