@@ -269,9 +269,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Documents = Vec<Result<Value, Fault>>;
+    type Read = Vec<Result<Value, Fault>>;
 
-    fn both(text: &str) -> (Documents, Documents) {
+    /// What is read by looking, and by making the values.
+    fn both(text: &str) -> (Read, Read) {
         let looked = read(&Arc::new(text.to_owned()));
         let looked = looked.into_iter().map(|found| found.content.map(|json| json.value()));
         let made = serde_json::Deserializer::from_str(text).into_iter::<Unique>();
