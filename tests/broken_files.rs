@@ -6,9 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
-use clientfleet::api::{Kind, admission};
 use clientfleet::cli::files::File;
 use clientfleet::cli::objects;
 use clientfleet::plan::{self, Estate};
@@ -102,6 +100,12 @@ fn unreadable() -> Vec<Case> {
             &["document 1, line 1", "`kind` is given twice"],
         ),
         case(
+            "a field twice in an item of a list in JSON",
+            "{\"apiVersion\": \"v1\", \"items\": [{\"kind\": \"Namespace\"},\n\
+             {\"a\": 1, \"a\": 2}], \"kind\": \"List\"}",
+            &["document 1, line 2", "`a` is given twice"],
+        ),
+        case(
             "a merge over a field",
             "a: 1\n<<: {a: 2}\n",
             &["document 1, line 2", "put `<<` first"],
@@ -174,6 +178,12 @@ fn no_objects() -> Vec<Case> {
             "another's status",
             fleet("packageVersion: '1'") + "status: {clients: 3}\n",
             &["(ClientFleet default/berlin), status", "leave `status` out"],
+        ),
+        case(
+            "items of a list that leave out what the list says",
+            "{\"apiVersion\": \"clientfleet.dev/v1alpha1\", \"items\": [{\"spec\": 3}, {}, 5], \
+             \"kind\": \"ClientFleetList\"}",
+            &["document 1, item 1", "(ClientFleet without a name)", "document 1, item 3"],
         ),
         case(
             "items that are none",
@@ -345,23 +355,15 @@ fn every_mistake_is_told_with_where_and_what_to_write_instead() {
 
 /// Reads bytes as a file and, where nothing is wrong with them, plans.
 fn read_and_plan(bytes: Vec<u8>) {
-    let findings = objects::find(&[File { name: "a.yaml".to_owned(), content: Ok(bytes) }]);
+    let mut estate = Estate::default();
+    let file = File { name: "a.yaml".to_owned(), content: Ok(bytes) };
+    let findings = objects::find([file], &mut |object| object.stored.join(&mut estate));
     if !findings.problems.is_empty() {
         return;
     }
-    let mut estate = Estate::default();
-    for object in findings.objects {
-        let kind = object.identity.kind;
-        let text = admission::as_stored(kind, object.given).to_string();
-        match kind {
-            Kind::ClientFleet => {
-                estate.fleets.push(Arc::new(serde_json::from_str(&text).expect("admitted")))
-            }
-            Kind::UpgradePolicy => {
-                estate.policies.push(Arc::new(serde_json::from_str(&text).expect("admitted")))
-            }
-        }
-    }
+    let readable = estate.fleets.iter().all(|fleet| fleet.spec.is_ok())
+        && estate.policies.iter().all(|policy| policy.spec.is_ok());
+    assert!(readable, "what is admitted can be read: {estate:?}");
     let at = Timestamp::from_timestamp(1_795_500_000, 0).expect("an instant");
     let statuses = plan::settle(&estate, at);
     assert_eq!(

@@ -189,7 +189,7 @@ fn every_format() {
     let markdown = change.told(&["--at", DAY, "-o", "markdown"]);
     assert!(markdown.contains("2026-11-24 22:00 Asia/Tokyo"), "read for weeks: {markdown}");
     let of_yaml = &clientfleet::cli::yaml::read(&change.told(&["--at", DAY, "-o", "yaml"]))[0];
-    assert_eq!(of_yaml.content.as_ref().expect("YAML"), &change.data(&["--at", DAY]));
+    assert_eq!(of_yaml.content.as_ref().expect("YAML").value(), change.data(&["--at", DAY]));
 }
 
 #[test]

@@ -135,8 +135,8 @@ fn yaml_and_json_say_the_same_and_can_be_planned_for_again() {
     let json = examples(DAY, "json");
     let documents = yaml::read(&examples(DAY, "yaml"));
     assert_eq!(documents.len(), 1);
-    let of_yaml = documents[0].content.as_ref().expect("it prints YAML");
-    assert_eq!(&serde_json::from_str::<Value>(&json).expect("it prints JSON"), of_yaml);
+    let of_yaml = documents[0].content.as_ref().expect("it prints YAML").value();
+    assert_eq!(&serde_json::from_str::<Value>(&json).expect("it prints JSON"), &of_yaml);
 
     let again = ["plan", "--local", "-f", "-", "--at", DAY, "-o", "json"];
     assert_eq!(succeed(&again, &json).0, json);
@@ -216,7 +216,7 @@ fn what_kubectl_prints_is_read() {
 }
 
 fn json_of(text: &str) -> String {
-    yaml::read(text)[0].content.as_ref().expect("it is YAML").to_string()
+    yaml::read(text)[0].content.as_ref().expect("it is YAML").value().to_string()
 }
 
 #[test]
@@ -282,7 +282,8 @@ fn the_program_tells_its_version_and_both_definitions() {
     let documents = yaml::read(&succeed(&["crds"], "").0);
     let kinds: Vec<_> = documents
         .iter()
-        .filter_map(|document| document.content.as_ref().expect("YAML").pointer("/spec/names/kind"))
+        .map(|document| document.content.as_ref().expect("YAML").value())
+        .filter_map(|definition| definition.pointer("/spec/names/kind").cloned())
         .collect();
     assert_eq!(kinds, ["ClientFleet", "UpgradePolicy"]);
 }

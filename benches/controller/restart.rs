@@ -83,10 +83,13 @@ async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     loop {
         let uri = format!("{path}?limit={PAGE}{next}");
         let page = client.request_text(http::Request::get(uri).body(Vec::new())?).await?;
-        // The list's own metadata come last.
-        let Some((_, token)) = page.rsplit_once(r#""continue":""#) else { break };
-        let token = token.split('"').next().unwrap_or_default();
-        next = format!("&continue={token}");
+        // The list's own metadata come last; on the last page the token is missing or empty.
+        let token =
+            page.rsplit_once(r#""continue":""#).and_then(|(_, rest)| rest.split('"').next());
+        match token.filter(|token| !token.is_empty()) {
+            Some(token) => next = format!("&continue={token}"),
+            None => break,
+        }
     }
     Ok(start.elapsed())
 }

@@ -1,5 +1,7 @@
 //! Results as data, for other programs. Knows nothing of what they mean.
 
+use std::io::{self, Write};
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -27,4 +29,18 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
 /// A value as YAML.
 pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Failure> {
     serde_saphyr::to_string(value).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Writes a value as indented JSON, part by part.
+pub(crate) fn write_json(value: &impl Serialize, mut output: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut output, value)?;
+    writeln!(output)
+}
+
+/// Writes a value as YAML, part by part.
+pub(crate) fn write_yaml(value: &impl Serialize, mut output: &mut dyn Write) -> io::Result<()> {
+    serde_saphyr::to_io_writer(&mut output, value).map_err(|error| match error {
+        serde_saphyr::ser::Error::IO { error } => error,
+        other => io::Error::other(other.to_string()),
+    })
 }

@@ -4,8 +4,9 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::yaml::Document;
+use super::documents::Document;
 use super::{json, yaml};
 
 /// What `-f` names standard input by.
@@ -23,32 +24,51 @@ pub struct File {
     pub content: Result<Vec<u8>, String>,
 }
 
-/// Reads what `-f` names: files, the files of folders without their subfolders, and standard input.
-pub fn read(paths: &[PathBuf], standard_input: &mut dyn Read) -> Vec<File> {
-    let mut files = Vec::new();
-    let mut input = Some(standard_input);
+/// Reads what `-f` names, each when it is asked for: files, the files of folders without their
+/// subfolders, and standard input.
+pub fn read(paths: &[PathBuf]) -> impl Iterator<Item = File> + use<> {
+    let mut sources = Vec::new();
+    let mut has_input = false;
     for path in paths {
         if path.as_os_str() == STANDARD_INPUT {
-            let content = match input.take() {
-                Some(input) => limited(input).map_err(|error| unreadable(&error)),
-                None => Err("it is named twice: leave one `-f -` out".to_owned()),
-            };
-            files.push(File { name: "standard input".to_owned(), content });
+            sources.push(Source::Input { again: std::mem::replace(&mut has_input, true) });
         } else if path.is_dir() {
             match folder(path) {
-                Ok(paths) => files.extend(paths.iter().map(|path| file(path))),
-                Err(message) => files.push(File { name: shown(path), content: Err(message) }),
+                Ok(paths) => sources.extend(paths.into_iter().map(Source::File)),
+                Err(message) => sources.push(Source::Folder(path.clone(), message)),
             }
         } else {
-            files.push(file(path));
+            sources.push(Source::File(path.clone()));
         }
     }
-    files
+    sources.into_iter().map(Source::read)
 }
 
-fn file(path: &Path) -> File {
-    let content = fs::File::open(path).and_then(limited).map_err(|error| unreadable(&error));
-    File { name: shown(path), content }
+/// Where a file's content comes from.
+enum Source {
+    File(PathBuf),
+    Folder(PathBuf, String),
+    Input { again: bool },
+}
+
+impl Source {
+    fn read(self) -> File {
+        match self {
+            Self::File(path) => {
+                let content = fs::File::open(&path).and_then(limited);
+                File { name: shown(&path), content: content.map_err(|error| unreadable(&error)) }
+            }
+            Self::Folder(path, message) => File { name: shown(&path), content: Err(message) },
+            Self::Input { again } => {
+                let content = if again {
+                    Err("it is named twice: leave one `-f -` out".to_owned())
+                } else {
+                    limited(io::stdin()).map_err(|error| unreadable(&error))
+                };
+                File { name: "standard input".to_owned(), content }
+            }
+        }
+    }
 }
 
 fn folder(path: &Path) -> Result<Vec<PathBuf>, String> {
@@ -103,17 +123,17 @@ fn shown(path: &Path) -> String {
 /// # Errors
 ///
 /// A sentence, where the bytes are no text.
-pub fn documents(bytes: &[u8]) -> Result<Vec<Document>, String> {
-    let text = text(bytes)?;
+pub fn documents(bytes: Vec<u8>) -> Result<Vec<Document>, String> {
+    let text = Arc::new(text(bytes)?);
     // As kubectl: what begins as JSON is tried as JSON first, which YAML's braces can be, too.
     if !text.trim_start().starts_with(['{', '[']) {
-        return Ok(yaml::read(text));
+        return Ok(yaml::read(&text));
     }
-    let of_json = json::read(text);
+    let of_json = json::read(&text);
     if of_json.iter().all(is_read) {
         return Ok(of_json);
     }
-    let of_yaml = yaml::read(text);
+    let of_yaml = yaml::read(&text);
     Ok(if of_yaml.iter().all(is_read) { of_yaml } else { of_json })
 }
 
@@ -121,19 +141,21 @@ fn is_read(document: &Document) -> bool {
     document.content.is_ok()
 }
 
-fn text(bytes: &[u8]) -> Result<&str, String> {
+fn text(mut bytes: Vec<u8>) -> Result<String, String> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err("this is UTF-16 text: save it as UTF-8".to_owned());
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let (line, column) = place_after(&bytes[..error.valid_up_to()]);
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let (line, column) = place_after(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
         format!("line {line}, column {column}: this is not UTF-8 text: save it as UTF-8")
     })?;
     match text.find('\0') {
         None => Ok(text),
         Some(at) => {
-            let (line, column) = place_after(&bytes[..at]);
+            let (line, column) = place_after(&text.as_bytes()[..at]);
             Err(format!("line {line}, column {column}: a NUL byte: this is not a text file"))
         }
     }

@@ -1,24 +1,54 @@
 //! Reads JSON text, one value or several after one another, and refuses what `serde_json` lets
 //! pass: a field given twice. Knows nothing of Kubernetes objects.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::yaml::{Document, Fault, from_f64};
+use super::documents::{Document, Fault, Json};
+use super::yaml::from_f64;
 
-/// All values of a text, up to the first that cannot be read.
+/// All values of a text, up to the first that cannot be read. They are looked through, and not made.
 #[must_use]
-pub fn read(text: &str) -> Vec<Document> {
-    let values = serde_json::Deserializer::from_str(text).into_iter::<Unique>();
-    (1..)
-        .zip(values)
-        .map(|(number, value)| Document {
-            number,
-            content: value.map(|value| value.0).map_err(|error| fault(&error)),
-        })
-        .collect()
+pub fn read(text: &Arc<String>) -> Vec<Document> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Sound>();
+    let mut documents = Vec::new();
+    let mut start = 0;
+    while let Some(value) = values.next() {
+        let end = values.byte_offset();
+        let content = match value {
+            Ok(Sound) => {
+                let white = text[start..end].len() - text[start..end].trim_start().len();
+                Ok(Json::new(Arc::clone(text), start + white..end))
+            }
+            Err(error) => Err(fault(&error)),
+        };
+        documents.push(Document { number: documents.len() + 1, content });
+        start = end;
+    }
+    documents
+}
+
+/// The one value of a text.
+///
+/// # Errors
+///
+/// None for a text that [`read`] has found sound.
+pub fn value(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(text).map(|Unique(value)| value)
+}
+
+/// The one mapping of a text, without one of its fields.
+///
+/// # Errors
+///
+/// As [`value`]; and where it is no mapping.
+pub fn value_without(text: &str, field: &str) -> serde_json::Result<Value> {
+    serde_json::Deserializer::from_str(text).deserialize_map(Without(field))
 }
 
 fn fault(error: &serde_json::Error) -> Fault {
@@ -30,6 +60,15 @@ fn fault(error: &serde_json::Error) -> Fault {
     Fault { line, column, message }
 }
 
+fn out_of_range<E: Error>() -> E {
+    E::custom("a number is out of range")
+}
+
+fn given_twice<E: Error>(key: &str) -> E {
+    E::custom(format!("`{key}` is given twice in one object: keep one of the two"))
+}
+
+/// A value.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -64,7 +103,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        from_f64(value).ok_or_else(|| E::custom("a number is out of range"))
+        from_f64(value).ok_or_else(out_of_range)
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
@@ -83,11 +122,190 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         let mut fields = Map::new();
         while let Some((key, Unique(value))) = entries.next_entry::<String, Unique>()? {
             if fields.contains_key(&key) {
-                let message = format!("`{key}` is given twice in one object: keep one of the two");
-                return Err(A::Error::custom(message));
+                return Err(given_twice(&key));
             }
             fields.insert(key, value);
         }
         Ok(Value::Object(fields))
+    }
+}
+
+/// A mapping without one of its fields.
+struct Without<'a>(&'a str);
+
+impl<'de> Visitor<'de> for Without<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            if key == self.0 {
+                entries.next_value::<IgnoredAny>()?;
+            } else {
+                let Unique(value) = entries.next_value()?;
+                fields.insert(key, value);
+            }
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+/// A value that can be read. Finds the same faults as [`Unique`] in the same places, and makes nothing.
+struct Sound;
+
+impl<'de> Deserialize<'de> for Sound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SoundVisitor)
+    }
+}
+
+struct SoundVisitor;
+
+impl<'de> Visitor<'de> for SoundVisitor {
+    type Value = Sound;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        UniqueVisitor.expecting(f)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Sound, E> {
+        from_f64(value).map(|_| Sound).ok_or_else(out_of_range)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Sound, E> {
+        Ok(Sound)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Sound, A::Error> {
+        while items.next_element::<Sound>()?.is_some() {}
+        Ok(Sound)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Sound, A::Error> {
+        let mut keys = Keys::default();
+        while let Some((Key(key), Sound)) = entries.next_entry()? {
+            if let Err(key) = keys.insert(key) {
+                return Err(given_twice(&key));
+            }
+        }
+        Ok(Sound)
+    }
+}
+
+/// A field's name, copied only where it holds an escape.
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor).map(Self)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}
+
+/// The names of an object's fields. Nearly all objects have few: those are found soonest in a list.
+#[derive(Default)]
+struct Keys<'de> {
+    few: Vec<Cow<'de, str>>,
+    more: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Keys<'de> {
+    const FEW: usize = 16;
+
+    /// Notes a name, or gives it back if it is known.
+    fn insert(&mut self, key: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
+        if self.few.contains(&key) || self.more.contains(&key) {
+            Err(key)
+        } else {
+            if self.few.len() < Self::FEW {
+                self.few.push(key);
+            } else {
+                self.more.insert(key);
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Documents = Vec<Result<Value, Fault>>;
+
+    fn both(text: &str) -> (Documents, Documents) {
+        let looked = read(&Arc::new(text.to_owned()));
+        let looked = looked.into_iter().map(|found| found.content.map(|json| json.value()));
+        let made = serde_json::Deserializer::from_str(text).into_iter::<Unique>();
+        let made = made.map(|made| made.map(|Unique(value)| value).map_err(|error| fault(&error)));
+        (looked.collect(), made.collect())
+    }
+
+    #[test]
+    fn a_field_is_given_once_however_many_there_are() {
+        let fields = |count: usize, last: &str| -> String {
+            let fields: Vec<String> = (0..count).map(|n| format!("\"a{n}\": 1")).collect();
+            format!("[{{{}, \"{last}\": 2}}]", fields.join(", "))
+        };
+        for (count, last, is_twice) in [
+            (1, "a0", true),
+            (40, "a39", true),
+            (40, "a3", true),
+            (40, "\\u00613", true),
+            (40, "a40", false),
+        ] {
+            let (looked, made) = both(&fields(count, last));
+            assert_eq!(looked, made);
+            assert_eq!(looked[0].is_err(), is_twice, "{count} {last}");
+        }
+    }
+
+    proptest! {
+        /// Looking a text through finds the faults that making its values finds.
+        #[test]
+        fn faults_are_found_by_looking(
+            text in r#"([\[\]{},:]|"a"|"b"|"\\u0061"|1e9|1e999|-?[0-9]{1,20}|null|true|[ \n"]){0,40}"#,
+        ) {
+            let (looked, made) = both(&text);
+            prop_assert_eq!(looked, made);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! is told, what it says, exit codes. Knows nothing of the controller.
 //!
 //! [`arguments`] describes every command; each has a module of its own. [`cluster`] is where it asks,
-//! [`files`] and [`objects`] what it is given, [`terminal`] whom it answers.
+//! [`files`], [`documents`] and [`objects`] what it is given, [`terminal`] whom it answers.
 
 mod arguments;
 mod brake;
@@ -11,6 +11,7 @@ mod clients;
 mod cluster;
 mod completion;
 mod data;
+pub mod documents;
 mod explain;
 pub mod files;
 mod import;

@@ -6,11 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::documents::{Document, Items, Json, Outside};
 use super::files::{self, File};
 use super::terminal::table::printable;
-use crate::api::{ClientFleetStatus, Kind, UpgradePolicyStatus, admission};
+use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
+use crate::plan::{Estate, Live, live};
 
 /// The group of our kinds, and the one version that is served.
 const GROUP: &str = "clientfleet.dev";
@@ -55,45 +58,87 @@ impl fmt::Display for Identity {
 pub struct Object {
     /// Which one.
     pub identity: Identity,
-    /// All of it, as given.
-    pub given: Value,
+    /// As it was given.
+    pub given: Given,
+    /// As an API server would store it.
+    pub stored: Stored,
 }
 
-/// What was found.
+/// An object as it was given: a text, of which a value is made when it is asked for.
+#[derive(Clone, Debug)]
+pub struct Given {
+    kind: Kind,
+    text: Json,
+}
+
+impl Given {
+    /// All of it.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        self.completed(self.text.value())
+    }
+
+    /// All but its status.
+    #[must_use]
+    pub fn without_status(&self) -> Value {
+        self.completed(self.text.value_without("status"))
+    }
+
+    fn completed(&self, mut value: Value) -> Value {
+        complete(&mut value, Some(self.kind));
+        value
+    }
+}
+
+/// An object as it is planned with.
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// A fleet.
+    Fleet(Box<Live<ClientFleet>>),
+    /// A policy.
+    Policy(Box<Live<UpgradePolicy>>),
+}
+
+impl Stored {
+    /// Adds it to the others, without what of its status a plan has no need for.
+    pub fn join(self, estate: &mut Estate) {
+        match self {
+            Self::Fleet(fleet) => estate.fleets.push(Arc::new((*fleet).into())),
+            Self::Policy(policy) => estate.policies.push(Arc::new((*policy).into())),
+        }
+    }
+}
+
+/// What was found besides objects.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Fleets and policies, in the order given.
-    pub objects: Vec<Object>,
     /// Objects of other kinds: which, and where.
     pub passed_over: Vec<String>,
     /// Everything that is wrong, each with where and what to write instead.
     pub problems: Vec<String>,
     places: HashMap<Identity, Place>,
-    /// Where an object without a namespace is.
-    namespace: String,
 }
 
-/// Reads every document of every file, whatever is wrong with others.
-#[must_use]
-pub fn find(files: &[File]) -> Findings {
-    find_in(DEFAULT_NAMESPACE, files)
+/// Reads every document of every file, whatever is wrong with others, and hands over each object before
+/// it reads the next. What was handed over counts for nothing where there are problems.
+pub fn find(files: impl IntoIterator<Item = File>, take: &mut dyn FnMut(Object)) -> Findings {
+    find_in(DEFAULT_NAMESPACE, files, take)
 }
 
 /// The same, where an object that names no namespace is in another than `default`.
-#[must_use]
-pub fn find_in(namespace: &str, files: &[File]) -> Findings {
-    let mut findings = Findings { namespace: namespace.to_owned(), ..Findings::default() };
-    for file in files {
-        let documents = match &file.content {
-            Ok(bytes) => files::documents(bytes),
-            Err(message) => Err(message.clone()),
-        };
-        match documents {
-            Ok(documents) => findings.file(file, documents),
-            Err(message) => findings.problems.push(format!("{}: {message}", file.name)),
+pub fn find_in(
+    namespace: &str,
+    files: impl IntoIterator<Item = File>,
+    take: &mut dyn FnMut(Object),
+) -> Findings {
+    let mut search = Search { findings: Findings::default(), namespace, take };
+    for File { name, content } in files {
+        match content.and_then(files::documents) {
+            Ok(documents) => search.file(&name, documents),
+            Err(message) => search.findings.problems.push(format!("{name}: {message}")),
         }
     }
-    findings
+    search.findings
 }
 
 impl Findings {
@@ -103,15 +148,30 @@ impl Findings {
         self.places.get(identity)
     }
 
-    fn file(&mut self, file: &File, documents: Vec<super::yaml::Document>) {
-        let name: Arc<str> = file.name.as_str().into();
+    /// Which objects were found.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        self.places.keys()
+    }
+}
+
+/// What has been found so far, and where it goes.
+struct Search<'a> {
+    findings: Findings,
+    /// Where an object without a namespace is.
+    namespace: &'a str,
+    take: &'a mut dyn FnMut(Object),
+}
+
+impl Search<'_> {
+    fn file(&mut self, name: &str, documents: Vec<Document>) {
+        let name: Arc<str> = name.into();
         let mut is_empty = true;
         for document in documents {
             let place = Place { file: Arc::clone(&name), document: document.number, item: None };
             match document.content {
-                Ok(Value::Null) => continue,
-                Ok(value) => self.document(place, value),
-                Err(fault) => self.problems.push(format!(
+                Ok(json) if json.is_null() => continue,
+                Ok(json) => self.document(place, json),
+                Err(fault) => self.findings.problems.push(format!(
                     "{place}, line {}, column {}: {}",
                     fault.line,
                     fault.column,
@@ -121,36 +181,35 @@ impl Findings {
             is_empty = false;
         }
         if is_empty {
-            self.problems.push(format!(
+            self.findings.problems.push(format!(
                 "{name}: this file holds no object: write a ClientFleet or an UpgradePolicy into it, or leave it out"
             ));
         }
     }
 
     /// A document is an object, or a list of them as `kubectl get -o yaml` prints it.
-    fn document(&mut self, place: Place, value: Value) {
-        let Some(item_kind) = list_of(&value) else {
-            return self.object(place, value);
+    fn document(&mut self, place: Place, json: Json) {
+        let outside = json.outside();
+        let Some(item_kind) = list_of(&outside) else {
+            return self.object(place, json, None);
         };
-        let items = match value {
-            Value::Object(mut fields) => fields.remove("items"),
-            _ => None,
-        };
-        match items {
-            Some(Value::Array(items)) => {
-                for (index, mut item) in items.into_iter().enumerate() {
-                    complete(&mut item, item_kind);
-                    self.object(Place { item: Some(index + 1), ..place.clone() }, item);
+        match outside.items {
+            Items::Some(items) => {
+                for (index, item) in items.into_iter().enumerate() {
+                    self.object(Place { item: Some(index + 1), ..place.clone() }, item, item_kind);
                 }
             }
-            Some(Value::Null) | None => {}
-            Some(_) => {
-                self.problem(&place, None, "items", "this is a list: begin each item with `-`")
+            Items::None => {}
+            Items::Other => {
+                self.problem(&place, None, "items", "this is a list: begin each item with `-`");
             }
         }
     }
 
-    fn object(&mut self, place: Place, value: Value) {
+    /// An object, the kind of which may be known from the list that it is in.
+    fn object(&mut self, place: Place, text: Json, item_kind: Option<Kind>) {
+        let mut value = text.value();
+        complete(&mut value, item_kind);
         if !value.is_object() {
             let message = format!(
                 "this is {}: an object begins with `apiVersion: {API_VERSION}` and \
@@ -159,25 +218,26 @@ impl Findings {
             );
             return self.problem(&place, None, "", &message);
         }
-        let name = string(&value, "/metadata/name");
-        let namespace = string(&value, "/metadata/namespace").unwrap_or(&self.namespace).to_owned();
+        let name = string(&value, "/metadata/name").map(ToOwned::to_owned);
+        let namespace = string(&value, "/metadata/namespace").unwrap_or(self.namespace).to_owned();
         let kind = match self.kind(&place, &value) {
             Err(()) => return,
             Ok(None) => {
                 let word = format!("{} ({place})", other(&value));
-                return self.passed_over.push(printable(&word).into_owned());
+                return self.findings.passed_over.push(printable(&word).into_owned());
             }
             Ok(Some(kind)) => kind,
         };
         let Some(name) = name else {
-            return self.check(&place, kind, &format!("{} without a name", kind.name()), &value);
+            let subject = format!("{} without a name", kind.name());
+            return drop(self.check(&place, kind, &subject, value));
         };
-        let identity = Identity { kind, namespace, name: name.to_owned() };
-        let before = self.problems.len();
-        self.check(&place, kind, &identity.to_string(), &value);
+        let identity = Identity { kind, namespace, name };
+        let before = self.findings.problems.len();
+        let stored = self.check(&place, kind, &identity.to_string(), value);
         self.once(place, &identity);
-        if self.problems.len() == before {
-            self.objects.push(Object { identity, given: value });
+        if let Some(stored) = stored.filter(|_| self.findings.problems.len() == before) {
+            (self.take)(Object { identity, given: Given { kind, text }, stored });
         }
     }
 
@@ -216,38 +276,47 @@ impl Findings {
         })
     }
 
-    /// Everything admission would say; and what an API server would not have printed.
-    fn check(&mut self, place: &Place, kind: Kind, subject: &str, value: &Value) {
-        let mut asked = value.clone();
-        let status = asked.as_object_mut().and_then(|fields| fields.remove("status"));
-        let before = self.problems.len();
-        for problem in admission::check(kind, &asked) {
+    /// Everything admission would say; and what an API server would not have printed. The object as it
+    /// would be stored, if there is nothing to say.
+    fn check(
+        &mut self,
+        place: &Place,
+        kind: Kind,
+        subject: &str,
+        mut value: Value,
+    ) -> Option<Stored> {
+        let status = value.as_object_mut().and_then(|fields| fields.remove("status"));
+        let before = self.findings.problems.len();
+        let (stored, problems) = admission::admit(kind, value);
+        for problem in problems {
             self.problem(place, Some(subject), &problem.field, &problem.message);
         }
-        let metadata = asked.get("metadata").cloned().unwrap_or_default();
-        if self.problems.len() == before
-            && let Err(error) = serde_json::from_value::<ObjectMeta>(metadata)
-        {
+        let status = status.filter(|status| !status.is_null());
+        let read = match kind {
+            Kind::ClientFleet => live(stored, status).map(Box::new).map(Stored::Fleet),
+            Kind::UpgradePolicy => live(stored, status).map(Box::new).map(Stored::Policy),
+        };
+        let unread = match read {
+            Ok(read) => return Some(read),
+            Err(unread) => unread,
+        };
+        if let Some(error) = unread.metadata.filter(|_| self.findings.problems.len() == before) {
             let message = format!(
                 "this cannot be read ({error}): `name`, `namespace` and `labels` are enough"
             );
             self.problem(place, Some(subject), "metadata", &message);
         }
-        let Some(status) = status.filter(|status| !status.is_null()) else { return };
-        let unreadable = match kind {
-            Kind::ClientFleet => serde_json::from_value::<ClientFleetStatus>(status).err(),
-            Kind::UpgradePolicy => serde_json::from_value::<UpgradePolicyStatus>(status).err(),
-        };
-        if let Some(error) = unreadable {
+        if let Some(error) = unread.status {
             let message =
                 format!("this is not what the controller writes ({error}): leave `status` out");
             self.problem(place, Some(subject), "status", &message);
         }
+        None
     }
 
     fn once(&mut self, place: Place, identity: &Identity) {
-        let Some(first) = self.places.get(identity) else {
-            self.places.insert(identity.clone(), place);
+        let Some(first) = self.findings.places.get(identity) else {
+            self.findings.places.insert(identity.clone(), place);
             return;
         };
         let message = format!("it is given twice, first in {first}: leave one of the two out");
@@ -259,8 +328,38 @@ impl Findings {
         let field = if field.is_empty() { String::new() } else { format!(", {field}") };
         let text = format!("{place}{subject}{field}: {message}");
         // What was given is repeated in it, and may hold what a terminal obeys.
-        self.problems.push(printable(&text).into_owned());
+        self.findings.problems.push(printable(&text).into_owned());
     }
+}
+
+/// Why an object cannot be read.
+#[derive(Default)]
+struct Unread {
+    metadata: Option<serde_json::Error>,
+    status: Option<serde_json::Error>,
+}
+
+/// Reads an object that would be stored like this. Its status is read as it was given: the defaults
+/// of the schema there are those of the types.
+fn live<K: live::Kind>(mut stored: Value, status: Option<Value>) -> Result<Live<K>, Unread> {
+    let given = status.map(serde_json::from_value::<K::Status>).transpose();
+    let metadata = ObjectMeta::deserialize(&stored["metadata"]);
+    let (metadata, status) = match (metadata, given) {
+        (Ok(metadata), Ok(status)) => (metadata, status),
+        (metadata, status) => {
+            return Err(Unread { metadata: metadata.err(), status: status.err() });
+        }
+    };
+    let metadata = ObjectMeta { managed_fields: None, annotations: None, ..metadata };
+    let status = status.or_else(|| serde_json::from_value(stored["status"].take()).ok());
+    let spec = match K::Spec::deserialize(&stored["spec"]) {
+        Ok(spec) => Ok(spec),
+        // Not known to happen to what is admitted. Told as of an object of the cluster.
+        Err(_) => serde_json::from_value::<Live<K>>(stored)
+            .map_err(|error| error.to_string())
+            .and_then(|live| live.spec),
+    };
+    Ok(Live { metadata, spec, status })
 }
 
 fn kind_of(name: &str) -> Option<Kind> {
@@ -268,8 +367,8 @@ fn kind_of(name: &str) -> Option<Kind> {
 }
 
 /// For a list: the `kind` of its items, where the list's own says so.
-fn list_of(value: &Value) -> Option<Option<Kind>> {
-    match (string(value, "/apiVersion")?, string(value, "/kind")?) {
+fn list_of(outside: &Outside) -> Option<Option<Kind>> {
+    match (outside.api_version.as_deref()?, outside.kind.as_deref()?) {
         ("v1", "List") => Some(None),
         (API_VERSION, kind) => kind_of(kind.strip_suffix("List")?).map(Some),
         _ => None,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
+use super::observed::Digest;
 use super::outlook::{Contenders, earlier};
 use super::rules::{Lasts, later};
 use super::state::State;
@@ -25,9 +26,21 @@ pub(super) struct Classes<'a> {
 /// What is decided for some clients.
 pub(super) struct Counted<'a> {
     pub decided: Decided<'a>,
-    /// Until when the entry of each of them stays as it is.
-    pub holds_until: Option<Timestamp>,
     pub clients: u32,
+    /// When the one of them was seen that was not seen for the longest, where that is not in the
+    /// decision.
+    last_seen: Option<Timestamp>,
+}
+
+impl Counted<'_> {
+    /// Until when the entry of each of them stays as it is.
+    pub fn holds_until(&self) -> Option<Timestamp> {
+        let Decided { terms, rule, outlook } = self.decided;
+        let offline_after = terms.and_then(|terms| terms.policy.offline_after);
+        let offline_from = self.last_seen.zip(offline_after);
+        let offline_from = offline_from.and_then(|(seen, after)| later(seen, after));
+        earlier(outlook.holds_until, offline_from.filter(|_| rule.lasts != Lasts::Always))
+    }
 }
 
 struct Class<'a> {
@@ -39,14 +52,16 @@ struct Class<'a> {
     absent_after: Option<i64>,
     /// As if they were never absent.
     counted: Counted<'a>,
+    /// The digest of what their entries have in common.
+    shared: Digest,
 }
 
 /// So many are told apart: looking for one must not take longer than deciding.
-const MOST: usize = 24;
+const MOST: usize = 64;
 
 impl<'a> Classes<'a> {
-    /// Decides for a client, and counts it. `terms` says what each of the policies in scope means
-    /// for it.
+    /// Decides for a client, and counts it; with the digest of what its entry has in common with
+    /// others. `terms` says what each of the policies in scope means for it.
     pub fn decide(
         &mut self,
         facts: &Facts<'_>,
@@ -54,19 +69,18 @@ impl<'a> Classes<'a> {
         in_scope: &[usize],
         terms: impl Fn(&usize) -> &'a Terms<'a>,
         at: Timestamp,
-    ) -> Decided<'a> {
+    ) -> (Decided<'a>, Digest) {
         let found = self.shared.iter().position(|class| class.holds(facts, zone, in_scope));
         let place = found.or_else(|| self.open(facts, zone, in_scope, &terms, at));
         if let Some(class) = place.and_then(|place| self.shared.get_mut(place))
             && class.take(facts, at)
         {
-            return class.counted.decided;
+            return (class.counted.decided, class.shared);
         }
         let terms: Vec<&Terms<'_>> = in_scope.iter().map(terms).collect();
         let decided = decide_client(facts, Contenders { terms: &terms }, at);
-        let holds_until = decided.outlook.holds_until;
-        self.alone.push(Counted { decided, holds_until, clients: 1 });
-        decided
+        self.alone.push(Counted { decided, clients: 1, last_seen: None });
+        (decided, Digest::of(&decided.shared(facts)))
     }
 
     /// Opens the class of a client, if it has one.
@@ -89,7 +103,8 @@ impl<'a> Classes<'a> {
             version: facts.version.clone(),
             staged: facts.staged.clone(),
             absent_after: terms.iter().filter_map(|terms| terms.policy.offline_after).min(),
-            counted: Counted { decided, holds_until: None, clients: 0 },
+            counted: Counted { decided, clients: 0, last_seen: None },
+            shared: Digest::of(&decided.shared(facts)),
         });
         Some(self.shared.len() - 1)
     }
@@ -118,22 +133,17 @@ impl Class<'_> {
     /// Takes a client in, unless its absence may make a difference before the next change of what is
     /// decided for the class.
     fn take(&mut self, facts: &Facts<'_>, at: Timestamp) -> bool {
-        let Decided { terms, rule, outlook } = self.counted.decided;
-        let absent_from = facts.last_seen.zip(self.absent_after);
-        if let Some(absent_from) = absent_from.and_then(|(seen, after)| later(seen, after)) {
-            let in_time = |next: Timestamp| next < absent_from;
+        let Decided { rule, outlook, .. } = self.counted.decided;
+        if let Some((seen, after)) = facts.last_seen.zip(self.absent_after) {
+            let absent_from = seen.timestamp().saturating_add(after.max(0));
+            let in_time = |next: Timestamp| next.timestamp() < absent_from;
             let is_told =
                 rule.state != State::Distributing || outlook.next_transition.is_some_and(in_time);
-            if at >= absent_from || !is_told {
+            if at.timestamp() >= absent_from || !is_told {
                 return false;
             }
         }
-        let offline_after = terms.and_then(|terms| terms.policy.offline_after);
-        let offline_from = facts.last_seen.zip(offline_after);
-        let offline_from = offline_from.and_then(|(seen, after)| later(seen, after));
-        let ends = offline_from.filter(|_| rule.lasts != Lasts::Always);
-        let holds_until = earlier(outlook.holds_until, ends);
-        self.counted.holds_until = earlier(self.counted.holds_until, holds_until);
+        self.counted.last_seen = earlier(self.counted.last_seen, facts.last_seen);
         self.counted.clients += 1;
         true
     }

@@ -16,7 +16,7 @@ use super::observed::{Digest, ObservedFleet};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::policy::{Policy, unknown_zone};
 use super::previous::{PreviousRow, PreviousRows};
-use super::row::{DigestSheet, Offer, Row, RowsSheet, Sheet};
+use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
 use super::tally::Tally;
@@ -92,12 +92,18 @@ fn plan_on<S: Sheet>(
             let zones = Zones::of(spec);
             let terms = policies.len() * zones.zones.len();
             let terms: Vec<_> = (0..terms).map(|_| OnceCell::new()).collect();
+            let at = timetable.now;
+            let for_good = |policy: &&Policy| {
+                policy.is_effective(at) && policy.effective_change_after(at).is_none()
+            };
             let planning = Planning {
                 package: &package,
                 zones: &zones,
+                looks_at_clients: policies.iter().any(|policy| policy.scope.looks_at_clients()),
+                governs_for_good: policies.iter().map(for_good).collect(),
                 policies,
                 places,
-                at: timetable.now,
+                at,
                 timetable,
                 terms: &terms,
             };
@@ -194,6 +200,10 @@ struct Planning<'a, 't> {
     policies: Vec<&'a Policy>,
     /// Their places in the timetable.
     places: Vec<usize>,
+    /// Whether any of them looks at more than the fleet.
+    looks_at_clients: bool,
+    /// Which of them are effective, and stay so.
+    governs_for_good: Vec<bool>,
     at: Timestamp,
     timetable: &'a Timetable,
     /// For each policy and zone what it means there, worked out when first needed.
@@ -227,11 +237,14 @@ impl<'a: 't, 't> Planning<'a, 't> {
             self.find_policies(&facts, &mut in_scope, &mut tallies);
             let zone = self.zones.place(index);
             let terms = |&policy: &usize| self.terms(policy, zone);
-            let decided = classes.decide(&facts, zone, &in_scope, terms, self.at);
+            // Behind one that governs for good none can govern.
+            let ends = in_scope.iter().position(|&policy| self.governs_for_good[policy]);
+            let contenders = &in_scope[..ends.map_or(in_scope.len(), |end| end + 1)];
+            let (decided, shared) = classes.decide(&facts, zone, contenders, terms, self.at);
             let before = previous
                 .as_mut()
                 .and_then(|rows: &mut PreviousRows<'_>| rows.find(index, &client.name));
-            sheet.add(decided.row(&facts, before, self.at));
+            sheet.add(decided.row(&facts, shared, before, self.at));
         }
         let mut summary = Summary::default();
         let mut ahead = Outlook::default();
@@ -239,7 +252,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
             let Decided { terms, rule, outlook } = class.decided;
             summary.count(rule.state, class.clients);
             ahead.next_transition = earlier(ahead.next_transition, outlook.next_transition);
-            ahead.holds_until = earlier(ahead.holds_until, class.holds_until);
+            ahead.holds_until = earlier(ahead.holds_until, class.holds_until());
             let place = terms.and_then(|terms| self.place_of(terms.policy));
             if let (Some(terms), Some(place)) = (terms, place) {
                 let next = outlook.next_transition;
@@ -285,8 +298,10 @@ impl<'a: 't, 't> Planning<'a, 't> {
     /// Finds the policies that hold a client in scope, as places in `self.policies`.
     fn find_policies(&self, client: &Facts<'_>, in_scope: &mut Vec<usize>, tallies: &mut [Tally]) {
         in_scope.clear();
+        let subject = self.looks_at_clients.then(|| client.subject());
         for (place, (policy, tally)) in self.policies.iter().zip(tallies).enumerate() {
-            if !policy.scope.looks_at_clients() || tally.hits.judge(&policy.scope, client) {
+            let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());
+            if subject.is_none_or(|subject| tally.hits.judge(&policy.scope, subject)) {
                 tally.matched_clients += 1;
                 in_scope.push(place);
             }
@@ -333,31 +348,40 @@ pub(super) fn decide_client<'a>(
 }
 
 impl<'a> Decided<'a> {
-    /// The client's entry in the status.
+    /// What the client's entry has in common with those for which the same is decided.
+    pub(super) fn shared(&self, facts: &'a Facts<'a>) -> Shared<'a> {
+        let target = self.terms.and_then(|terms| terms.target);
+        let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
+        Shared {
+            version: facts.version.as_ref().map(|version| &version.text),
+            staged_version: facts.staged.as_ref().map(|version| &version.text),
+            target_version: target.map(|target| &target.version.text),
+            state: self.rule.state.as_str(),
+            reason: self.rule.reason.as_str(),
+            policy: self.terms.map(|terms| &terms.policy.name),
+            next_transition_time: self.outlook.next_transition,
+        }
+    }
+
+    /// The client's entry in the status, of which what is shared has this digest.
     pub(super) fn row(
         &self,
         facts: &'a Facts<'a>,
+        shared_digest: Digest,
         before: Option<PreviousRow<'a>>,
         at: Timestamp,
     ) -> Row<'a> {
         let state = self.rule.state;
-        let target = self.terms.and_then(|terms| terms.target);
-        let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
         let since =
             before.filter(|before| before.state() == Some(state)).and_then(PreviousRow::since);
         Row {
             name: &facts.client.name,
             computer: facts.reported(|r| r.computer.as_ref()),
             ip: facts.reported(|r| r.ip.as_ref()),
-            version: facts.reported(|r| r.version.as_ref()),
-            staged_version: facts.reported(|r| r.staged_version.as_ref()),
-            target_version: target.map(|target| &target.version.text),
-            state: state.as_str(),
-            reason: self.rule.reason.as_str(),
-            policy: self.terms.map(|terms| &terms.policy.name),
             last_transition_time: Some(since.unwrap_or(at)),
-            next_transition_time: self.outlook.next_transition,
             last_offer: self.last_offer(before, at),
+            shared: self.shared(facts),
+            shared_digest,
         }
     }
 

@@ -21,6 +21,9 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     /// What planning again needs of the status that was read.
     type Previous: Clone + Debug + Send + Sync;
 
+    /// Gives back what reading a spec has taken in advance: half as much as it needs at times.
+    fn tighten(_: &mut Self::Spec) {}
+
     /// Keeps that of the status of an object with this spec, if it can be read.
     fn keep(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
 }

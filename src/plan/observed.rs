@@ -44,7 +44,7 @@ impl<P> Previous<P> {
 }
 
 /// Tells statuses apart within one run of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
 
 /// Drawn anew by each process, so that nobody can write reports whose digests are the same.
@@ -159,7 +159,10 @@ impl<'de, K: Kind> Deserialize<'de> for Observed<K> {
 
 impl<K: Kind> From<Live<K>> for Observed<K> {
     fn from(Live { metadata, spec, status }: Live<K>) -> Self {
-        let spec = spec.map(Arc::new);
+        let spec = spec.map(|mut spec| {
+            K::tighten(&mut spec);
+            Arc::new(spec)
+        });
         let previous = status.map(|status| Previous::of::<K>(status, spec.as_ref().ok()));
         Self { metadata, spec, previous }
     }
@@ -169,6 +172,10 @@ impl Kind for ClientFleet {
     type Spec = ClientFleetSpec;
     type Status = ClientFleetStatus;
     type Previous = PreviousFleet;
+
+    fn tighten(spec: &mut ClientFleetSpec) {
+        spec.clients.iter_mut().for_each(Vec::shrink_to_fit);
+    }
 
     fn keep(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> PreviousFleet {
         PreviousFleet::of(status, spec)

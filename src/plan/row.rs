@@ -9,22 +9,39 @@ use crate::api::Text;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};
 use crate::values::Timestamp;
 
-/// What is decided for one client. The fields are those of [`ClientStatus`].
-#[derive(Clone, Debug, Hash)]
+/// What is decided for one client. The fields, and those of [`Shared`], are those of [`ClientStatus`].
+#[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Row<'a> {
     pub name: &'a Text,
     pub computer: Option<&'a Text>,
     pub ip: Option<&'a Text>,
+    pub last_transition_time: Option<Timestamp>,
+    pub last_offer: Option<Offer<'a>>,
+    pub shared: Shared<'a>,
+    /// The digest of what is shared.
+    pub shared_digest: Digest,
+}
+
+/// What clients have in common for which the same is decided.
+#[derive(Clone, Debug, Hash)]
+#[allow(missing_docs)]
+pub struct Shared<'a> {
     pub version: Option<&'a Text>,
     pub staged_version: Option<&'a Text>,
     pub target_version: Option<&'a Text>,
     pub state: &'a str,
     pub reason: &'a str,
     pub policy: Option<&'a Text>,
-    pub last_transition_time: Option<Timestamp>,
     pub next_transition_time: Option<Timestamp>,
-    pub last_offer: Option<Offer<'a>>,
+}
+
+impl Hash for Row<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self { name, computer, ip, last_transition_time, last_offer, .. } = self;
+        (name, computer, ip, last_transition_time, last_offer).hash(hasher);
+        self.shared_digest.hash(hasher);
+    }
 }
 
 /// An offer. The fields are those of [`LastOffer`].
@@ -39,19 +56,23 @@ pub struct Offer<'a> {
 
 impl<'a> From<&'a ClientStatus> for Row<'a> {
     fn from(status: &'a ClientStatus) -> Self {
-        Self {
-            name: &status.name,
-            computer: status.computer.as_ref(),
-            ip: status.ip.as_ref(),
+        let shared = Shared {
             version: status.version.as_ref(),
             staged_version: status.staged_version.as_ref(),
             target_version: status.target_version.as_ref(),
             state: &status.state,
             reason: &status.reason,
             policy: status.policy.as_ref(),
-            last_transition_time: status.last_transition_time,
             next_transition_time: status.next_transition_time,
+        };
+        Self {
+            name: &status.name,
+            computer: status.computer.as_ref(),
+            ip: status.ip.as_ref(),
+            last_transition_time: status.last_transition_time,
             last_offer: status.last_offer.as_deref().map(Offer::from),
+            shared_digest: Digest::of(&shared),
+            shared,
         }
     }
 }
@@ -65,20 +86,21 @@ impl<'a> From<&'a LastOffer> for Offer<'a> {
 
 impl From<Row<'_>> for ClientStatus {
     fn from(row: Row<'_>) -> Self {
-        let state = State::from_word(row.state);
-        let reason = Reason::from_word(row.reason);
+        let shared = row.shared;
+        let state = State::from_word(shared.state);
+        let reason = Reason::from_word(shared.reason);
         Self {
             name: row.name.clone(),
             computer: row.computer.cloned(),
             ip: row.ip.cloned(),
-            version: row.version.cloned(),
-            staged_version: row.staged_version.cloned(),
-            target_version: row.target_version.cloned(),
-            state: state.map_or_else(|| row.state.to_owned().into(), |s| s.as_str().into()),
-            reason: reason.map_or_else(|| row.reason.to_owned().into(), |r| r.as_str().into()),
-            policy: row.policy.cloned(),
+            version: shared.version.cloned(),
+            staged_version: shared.staged_version.cloned(),
+            target_version: shared.target_version.cloned(),
+            state: state.map_or_else(|| shared.state.to_owned().into(), |s| s.as_str().into()),
+            reason: reason.map_or_else(|| shared.reason.to_owned().into(), |r| r.as_str().into()),
+            policy: shared.policy.cloned(),
             last_transition_time: row.last_transition_time,
-            next_transition_time: row.next_transition_time,
+            next_transition_time: shared.next_transition_time,
             last_offer: row.last_offer.map(|offer| Box::new(offer.into())),
         }
     }

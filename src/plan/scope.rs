@@ -135,6 +135,10 @@ pub enum Criterion<T> {
 }
 
 impl<T> Criterion<T> {
+    fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable)
+    }
+
     fn matches(&self, if_unreadable: bool, holds: impl FnOnce(&T) -> bool) -> bool {
         match self {
             Self::Readable(criterion) => holds(criterion),
@@ -153,6 +157,7 @@ pub struct Selector {
     labels: Option<Criterion<Vec<Requirement>>>,
     search: Option<Criterion<Keywords>>,
     entries: Vec<Entry>,
+    is_one_list: bool,
 }
 
 type Listed = BTreeSet<String>;
@@ -194,7 +199,7 @@ impl Selector {
         let folded = |value: &Text| fold_case(value);
         let search =
             |text: &Text| Keywords::parse(text).map_or(Criterion::Unreadable, Criterion::Readable);
-        Self {
+        let selector = Self {
             names: spec.names.as_ref().map(|list| read_list(list, exact)),
             computers: spec.computers.as_ref().map(|list| read_list(list, folded)),
             users: spec.users.as_ref().map(|list| read_list(list, folded)),
@@ -202,13 +207,30 @@ impl Selector {
             labels: spec.label_selector.as_ref().map(read_labels),
             search: spec.search.as_ref().map(search),
             entries: read_entries(spec),
-        }
+            is_one_list: false,
+        };
+        let is_readable = !(selector.names.as_ref().is_some_and(Criterion::is_unreadable)
+            || selector.computers.as_ref().is_some_and(Criterion::is_unreadable)
+            || selector.users.as_ref().is_some_and(Criterion::is_unreadable)
+            || selector.cidrs.as_ref().is_some_and(Criterion::is_unreadable));
+        let is_list = ["names", "computers", "users", "cidrs"];
+        let mut criteria = selector.criteria();
+        let is_one_list = is_readable
+            && criteria.next().is_some_and(|first| is_list.contains(&first))
+            && criteria.next().is_none();
+        Self { is_one_list, ..selector }
     }
 
     /// The values it lists, in the order written, each once.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Whether a list of values that can be read is all that it has.
+    #[must_use]
+    pub fn is_one_list(&self) -> bool {
+        self.is_one_list
     }
 
     /// Whether all its criteria match; one that cannot be read counts as `if_unreadable`.

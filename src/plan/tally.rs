@@ -1,9 +1,9 @@
 //! What one fleet adds to the status of one policy.
 
-use super::facts::{Facts, ZoneFact};
+use super::facts::ZoneFact;
 use super::outlook::earlier;
 use super::policy::Policy;
-use super::scope::{Scope, Selector};
+use super::scope::{Scope, Selector, Subject};
 use super::state::State;
 use crate::api::Summary;
 use crate::values::Timestamp;
@@ -64,12 +64,14 @@ impl SelectorHits {
     }
 
     /// Notes what a client matches, and returns whether the selector as a whole does.
-    fn note(&mut self, selector: &Selector, client: &Facts<'_>, if_unreadable: bool) -> bool {
-        let subject = client.subject();
-        let matches = selector.matches(&subject, if_unreadable);
+    fn note(&mut self, selector: &Selector, client: &Subject<'_>, if_unreadable: bool) -> bool {
+        let matches = selector.matches(client, if_unreadable);
         self.selector |= matches;
-        for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
-            *hit = *hit || entry.matches(&subject);
+        // Where it lists values in one way only, none of them matches whom it does not match.
+        if matches || !selector.is_one_list() {
+            for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
+                *hit = *hit || entry.matches(client);
+            }
         }
         matches
     }
@@ -82,7 +84,7 @@ impl Hits {
 
     /// Whether a client of a matched fleet is in scope, as [`Scope::holds_client`] says; notes what it
     /// matches on the way.
-    pub fn judge(&mut self, scope: &Scope, client: &Facts<'_>) -> bool {
+    pub fn judge(&mut self, scope: &Scope, client: &Subject<'_>) -> bool {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
         let mut is_included = scope.clients.is_none();
         for (selector, hits) in scope.clients.iter().flatten().zip(clients) {

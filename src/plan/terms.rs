@@ -20,7 +20,7 @@ pub struct Terms<'a> {
     /// The clients' zone: the policy's, else the client's, else the fleet's.
     pub zone: &'a ZoneFact,
     openings: Openings<'a>,
-    /// What they say at the instant that is planned for, which is asked the most.
+    /// What they have said before.
     answers: Rc<Answers>,
 }
 
@@ -37,15 +37,10 @@ pub struct Target<'a> {
 
 impl<'a> Terms<'a> {
     /// What `policy` means where `package` is carried and `zone` is the client's own, or else its
-    /// fleet's. `now` is the instant that is planned for.
+    /// fleet's.
     #[must_use]
-    pub fn new(
-        policy: &'a Policy,
-        package: &'a Package,
-        zone: &'a ZoneFact,
-        now: Timestamp,
-    ) -> Self {
-        Self::with(policy, package, zone, |_| Rc::new(Answers::at(now)))
+    pub fn new(policy: &'a Policy, package: &'a Package, zone: &'a ZoneFact) -> Self {
+        Self::with(policy, package, zone, |_| Rc::default())
     }
 
     /// The same, with answers that others may have asked for before.

@@ -1,7 +1,7 @@
-//! What the time ranges of policies say about the instant that is planned for, in each zone: worked out
-//! once, when somebody asks first, for all the fleets of a namespace. Knows nothing of clients.
+//! What the time ranges of policies say about an instant in each zone: worked out once, when somebody
+//! asks first, for all the fleets of a namespace. Knows nothing of clients.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::facts::ZoneFact;
@@ -10,7 +10,7 @@ use crate::values::{Openings, Phase, Timestamp};
 /// The answers for some policies, each told by its place among them.
 #[derive(Debug)]
 pub struct Timetable {
-    /// The instant that they are about.
+    /// The instant that is planned for.
     pub now: Timestamp,
     answers: Vec<RefCell<ByZone>>,
 }
@@ -27,24 +27,24 @@ impl Timetable {
     /// The answers of the policy at `place` for clients in `zone`.
     pub(super) fn answers(&self, place: usize, zone: &ZoneFact) -> Rc<Answers> {
         let Some(of_policy) = self.answers.get(place) else {
-            return Rc::new(Answers::at(self.now));
+            return Rc::default();
         };
         let mut of_policy = of_policy.borrow_mut();
         if let Some((_, answers)) = of_policy.iter().find(|(known, _)| known == zone) {
             return Rc::clone(answers);
         }
-        let answers = Rc::new(Answers::at(self.now));
+        let answers = Rc::<Answers>::default();
         of_policy.push((zone.clone(), Rc::clone(&answers)));
         answers
     }
 }
 
-/// What one policy's range says in one zone about one instant.
-#[derive(Debug)]
+/// What one policy's range says in one zone about the instants that are asked for: the one that is
+/// planned for, and those of the next changes, which clients have in common.
+#[derive(Debug, Default)]
 pub(super) struct Answers {
-    now: Timestamp,
-    phase: OnceCell<Phase>,
-    instants: [OnceCell<Option<Timestamp>>; 3],
+    phases: Remembered<Phase>,
+    instants: [Remembered<Option<Timestamp>>; 3],
 }
 
 /// Something that is asked of a range about an instant.
@@ -56,13 +56,8 @@ pub(super) enum Question {
 }
 
 impl Answers {
-    pub fn at(now: Timestamp) -> Self {
-        Self { now, phase: OnceCell::new(), instants: Default::default() }
-    }
-
     pub fn phase(&self, openings: Openings<'_>, t: Timestamp) -> Phase {
-        let ask = || openings.phase_at(t);
-        if t == self.now { *self.phase.get_or_init(ask) } else { ask() }
+        self.phases.get_or(t, || openings.phase_at(t))
     }
 
     pub fn instant(
@@ -71,11 +66,37 @@ impl Answers {
         openings: Openings<'_>,
         t: Timestamp,
     ) -> Option<Timestamp> {
-        let ask = || match question {
+        self.instants[question as usize].get_or(t, || match question {
             Question::NextOpening => openings.next_opening(t),
             Question::NextClosing => openings.next_closing(t),
             Question::PhaseEnds => openings.phase_ends(t),
-        };
-        if t == self.now { *self.instants[question as usize].get_or_init(ask) } else { ask() }
+        })
+    }
+}
+
+/// The answers about the first instants that were asked for.
+#[derive(Debug)]
+struct Remembered<T>(RefCell<Vec<(Timestamp, T)>>);
+
+/// Looking for one must not take longer than asking.
+const MOST: usize = 16;
+
+impl<T> Default for Remembered<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T: Copy> Remembered<T> {
+    fn get_or(&self, t: Timestamp, ask: impl FnOnce() -> T) -> T {
+        let mut known = self.0.borrow_mut();
+        if let Some((_, answer)) = known.iter().find(|(about, _)| *about == t) {
+            return *answer;
+        }
+        let answer = ask();
+        if known.len() < MOST {
+            known.push((t, answer));
+        }
+        answer
     }
 }

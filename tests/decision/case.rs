@@ -99,7 +99,7 @@ impl Row {
         let facts = Facts::read(&fleet.clients.as_ref().unwrap()[0]);
         let governs = |p: &&Policy| p.is_effective(at) && p.scope.holds_client(&facts.subject());
         let policy = policy.as_ref().filter(governs);
-        let terms = policy.map(|policy| Terms::new(policy, &package, &zone, at));
+        let terms = policy.map(|policy| Terms::new(policy, &package, &zone));
         let case = Case { client: &facts, terms: terms.as_ref(), at, absence_counts: true };
         rules.iter().find(|rule| (rule.holds)(&case)).unwrap().number
     }

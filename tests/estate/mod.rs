@@ -186,5 +186,8 @@ pub fn json(at: &str, arguments: &[&str]) -> Value {
 
 /// The objects of a text.
 pub fn documents(text: &str) -> Vec<Value> {
-    yaml::read(text).into_iter().map(|document| document.content.expect("an object")).collect()
+    yaml::read(text)
+        .into_iter()
+        .map(|document| document.content.expect("an object").value())
+        .collect()
 }

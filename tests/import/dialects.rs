@@ -39,7 +39,7 @@ fn the_fleets_of_an_inventory() {
 fn yaml_and_json_say_the_same() {
     let of_yaml = yaml::read(&printed(&["--shard-size", "1"], PLAIN.as_bytes()));
     let of_yaml: Vec<Value> =
-        of_yaml.into_iter().map(|document| document.content.expect("it is YAML")).collect();
+        of_yaml.into_iter().map(|document| document.content.expect("it is YAML").value()).collect();
     let json: Value =
         serde_json::from_str(&printed(&["--shard-size", "1", "-o", "json"], PLAIN.as_bytes()))
             .expect("it is JSON");
@@ -107,7 +107,8 @@ fn every_dialect_makes_the_same_fleets() {
 fn the_encoding_and_the_separator_can_be_told() {
     let export = b"name|user\nLT-1|M\xfcller\n";
     let options = ["--encoding", "windows-1252", "--separator", "|"];
-    let fleet = yaml::read(&printed(&options, export)).remove(0).content.expect("it is YAML");
+    let fleet =
+        yaml::read(&printed(&options, export)).remove(0).content.expect("it is YAML").value();
     let clients = json!([{ "name": "LT-1", "reported": { "lastUser": "Müller" } }]);
     assert_eq!(fleet["spec"]["clients"], clients);
 }
@@ -127,8 +128,11 @@ fn cells_that_stand_for_nothing_can_be_told() {
         "site",
         "--shorten-messages",
     ];
-    let fleet =
-        yaml::read(&printed(&options, export.as_bytes())).remove(0).content.expect("it is YAML");
+    let fleet = yaml::read(&printed(&options, export.as_bytes()))
+        .remove(0)
+        .content
+        .expect("it is YAML")
+        .value();
     let message = "b two lines /b";
     let clients = json!([{ "name": "LT-1", "reported": { "lastError": { "message": message } } }]);
     assert_eq!(fleet["spec"]["clients"], clients);
@@ -174,7 +178,8 @@ fn values_survive_yaml() {
     let rows: String =
         odd.iter().enumerate().map(|(at, odd)| format!("LT-{at:03},{}\n", quoted(odd))).collect();
     let export = format!("name,user\n{rows}");
-    let fleet = yaml::read(&printed(&[], export.as_bytes())).remove(0).content.expect("it is YAML");
+    let fleet =
+        yaml::read(&printed(&[], export.as_bytes())).remove(0).content.expect("it is YAML").value();
     let users: Vec<&str> = fleet["spec"]["clients"]
         .as_array()
         .expect("clients")

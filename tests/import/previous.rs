@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use clientfleet::cli::documents::Document;
 use clientfleet::cli::yaml;
 use serde_json::Value;
 
@@ -34,8 +35,8 @@ fn export(names: impl IntoIterator<Item = usize>) -> String {
 fn fleets(text: &[u8]) -> Vec<(String, Vec<String>)> {
     let text = std::str::from_utf8(text).expect("results are text");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
-    let fleet = |document: yaml::Document| {
-        let fleet = document.content.expect("it is YAML");
+    let fleet = |document: Document| {
+        let fleet = document.content.expect("it is YAML").value();
         let clients = fleet["spec"]["clients"].as_array().cloned().unwrap_or_default();
         (name(&fleet["metadata"]), clients.iter().map(name).collect())
     };

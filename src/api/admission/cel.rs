@@ -27,6 +27,8 @@ pub struct Rule {
     must_of_value: Option<Program>,
     /// The field that it is about, below the value that it stands on.
     field: Option<String>,
+    /// The fields that it looks at; none, where it may look at all of the value.
+    looks_at: Option<Vec<String>>,
 }
 
 impl Rule {
@@ -38,6 +40,12 @@ impl Rule {
             must: rule.message.clone().unwrap_or_else(|| format!("must satisfy {}", rule.rule)),
             must_of_value: rule.message_expression.as_deref().map(program).transpose()?,
             field: rule.field_path.as_deref().map(|path| path.trim_start_matches('.').to_owned()),
+            looks_at: [Some(rule.rule.as_str()), rule.message_expression.as_deref()]
+                .into_iter()
+                .flatten()
+                .map(fields_of_self)
+                .collect::<Option<Vec<_>>>()
+                .map(|fields| fields.concat()),
         })
     }
 
@@ -56,7 +64,7 @@ pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems)
         return;
     }
     let mut context = functions().new_inner_scope();
-    context.add_variable_from_value("self", to_cel(value));
+    context.add_variable_from_value("self", looked_at(rules, value));
     for rule in rules {
         let sentence = match rule.condition.execute(&context) {
             Ok(CelValue::Bool(true)) => continue,
@@ -118,6 +126,31 @@ fn is_cidr(text: Arc<String>) -> bool {
     written_plainly && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= longest)
 }
 
+/// The fields that an expression names of `self`; nothing, where it does something else with it.
+fn fields_of_self(expression: &str) -> Option<Vec<String>> {
+    static USES: OnceLock<Option<Regex>> = OnceLock::new();
+    let uses = USES.get_or_init(|| Regex::new(r"\bself\b(?:\.(\w+)(\s*\()?)?").ok()).as_ref()?;
+    let field = |used: regex::Captures<'_>| match (used.get(1), used.get(2)) {
+        (Some(field), None) => Some(field.as_str().to_owned()),
+        _ => None,
+    };
+    uses.captures_iter(expression).map(field).collect()
+}
+
+/// A value with no more of its fields than the rules look at: of a fleet they look at three, and the
+/// fourth holds all of its clients.
+fn looked_at(rules: &[Rule], value: &Value) -> CelValue {
+    let names: Option<Vec<&[String]>> = rules.iter().map(|rule| rule.looks_at.as_deref()).collect();
+    match (value, names) {
+        (Value::Object(fields), Some(names)) => {
+            let names = names.into_iter().flatten();
+            let fields = names.filter_map(|name| Some((name.clone(), to_cel(fields.get(name)?))));
+            fields.collect::<HashMap<String, CelValue>>().into()
+        }
+        _ => to_cel(value),
+    }
+}
+
 fn to_cel(value: &Value) -> CelValue {
     match value {
         Value::Null => CelValue::Null,
@@ -132,6 +165,23 @@ fn to_cel(value: &Value) -> CelValue {
         Value::Object(fields) => {
             let fields = fields.iter().map(|(name, field)| (name.clone(), to_cel(field)));
             fields.collect::<HashMap<String, CelValue>>().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_rule_looks_at_is_read_off_it() {
+        let fields = |expression| fields_of_self(expression).map(|fields| fields.join(" "));
+        assert_eq!(fields("has(self.a) != has(self.b.c)").as_deref(), Some("a b"));
+        assert_eq!(fields("true").as_deref(), Some(""));
+        for whole in
+            ["self in ['a']", "self.size() > 0", "self.a == 1 && self['b'] == 2", "f(self)"]
+        {
+            assert_eq!(fields(whole), None, "{whole}");
         }
     }
 }

@@ -49,12 +49,18 @@ impl Problems {
 /// accepted. At most 100 problems are told.
 #[must_use]
 pub fn check(kind: Kind, object: &Value) -> Vec<Problem> {
+    admit(kind, object.clone()).1
+}
+
+/// The same, with the object as it would be stored if there are no problems.
+#[must_use]
+pub fn admit(kind: Kind, object: Value) -> (Value, Vec<Problem>) {
     let mut problems = Problems::default();
-    let Some(root) = root(kind, &mut problems) else { return problems.0 };
-    let stored = as_stored(kind, object.clone());
+    let Some(root) = root(kind, &mut problems) else { return (object, problems.0) };
+    let stored = as_stored(kind, object);
     metadata::check(kind, &stored, &mut problems);
     walk::walk(root, &stored, "", &mut problems);
-    problems.0
+    (stored, problems.0)
 }
 
 /// What the API server would refuse of a policy's spec.

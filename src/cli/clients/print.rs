@@ -10,7 +10,7 @@ use super::row::{Decided, Row};
 use crate::cli::terminal::table::{Cell, Columns};
 use crate::cli::terminal::times::Reader;
 use crate::cli::tones::state_tone;
-use crate::cli::{Failure, Output, Surroundings};
+use crate::cli::{Failure, Output, Surroundings, data};
 use crate::plan::State;
 use crate::values::Timestamp;
 
@@ -71,12 +71,8 @@ impl Printer {
         let written = match self.output {
             Output::Table | Output::Wide => self.table(rows, &mut output),
             Output::Name => rows.iter().try_for_each(|row| writeln!(output, "{}", self.name(row))),
-            Output::Json => serde_json::to_writer_pretty(&mut output, &Document { clients: rows })
-                .map_err(io::Error::from)
-                .and_then(|()| writeln!(output)),
-            Output::Yaml => serde_saphyr::to_string(&Document { clients: rows })
-                .map_err(io::Error::other)
-                .and_then(|text| output.write_all(text.as_bytes())),
+            Output::Json => data::write_json(&Document { clients: rows }, &mut output),
+            Output::Yaml => data::write_yaml(&Document { clients: rows }, &mut output),
         };
         finish(written.and_then(|()| output.flush()))
     }

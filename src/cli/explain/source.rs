@@ -2,16 +2,15 @@
 //! files.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use kube::Api;
 
 use super::find::{Found, Search, Wanted};
-use crate::api::{ClientFleet, Kind, Text, UpgradePolicy, admission};
+use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, Reach, Where, failure};
-use crate::cli::objects::{self, Object};
+use crate::cli::objects::{self, Object, Stored};
 use crate::cli::{Failure, WRONG_INPUT, files};
 use crate::connection::Connection;
 use crate::plan::{Estate, Live, ObservedPolicy, settle};
@@ -66,29 +65,21 @@ impl Source {
 
     /// Reads files. How many clients a policy governs is planned, as no status tells.
     pub fn files(paths: &[PathBuf], wanted: &Wanted, at: Timestamp) -> Result<Self, Failure> {
-        let findings = objects::find(&files::read(paths, &mut io::stdin().lock()));
+        let mut search = Search::default();
+        let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
+        let findings =
+            objects::find(files::read(paths), &mut |Object { identity, stored, .. }| {
+                if let Stored::Fleet(fleet) = &stored {
+                    search.add((**fleet).clone(), wanted);
+                }
+                stored.join(estates.entry(identity.namespace).or_default());
+            });
         if !findings.problems.is_empty() {
             return Err(Failure { messages: findings.problems, code: WRONG_INPUT });
         }
         let passed_over = findings.passed_over.iter();
         let mut remarks: String =
             passed_over.map(|object| format!("passed over: {object}\n")).collect();
-        let mut search = Search::default();
-        let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
-        for object in &findings.objects {
-            let estate = estates.entry(object.identity.namespace.clone()).or_default();
-            match object.identity.kind {
-                Kind::ClientFleet => {
-                    let fleet: Live<ClientFleet> = read(object)?;
-                    estate.fleets.push(Arc::new(fleet.clone().into()));
-                    search.add(fleet, wanted);
-                }
-                Kind::UpgradePolicy => {
-                    let policy: Live<UpgradePolicy> = read(object)?;
-                    estate.policies.push(Arc::new(policy.into()));
-                }
-            }
-        }
         remarks += &search.remarks;
         let mut policies = BTreeMap::new();
         for namespace in search.namespaces() {
@@ -146,11 +137,4 @@ async fn one_fleet(
     let reach = Reach::Namespace(namespace.to_owned());
     let add = |search: &mut Search, fleet| search.add(fleet, wanted);
     cluster.gather(&reach, None, Search::default(), add).await
-}
-
-fn read<K: crate::plan::Kind>(object: &Object) -> Result<Live<K>, Failure> {
-    let text = admission::as_stored(object.identity.kind, object.given.clone()).to_string();
-    serde_json::from_str(&text).map_err(|error| {
-        Failure::new(format!("{} cannot be explained from: {error}", object.identity))
-    })
 }

@@ -2,7 +2,6 @@
 //! time. What they mean is `standing`'s.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -16,11 +15,12 @@ use serde_json::Value;
 
 use super::manifest::LABEL;
 use super::standing::{Standing, Standings, Written};
-use crate::api::{ClientFleet, Kind};
+use crate::api::ClientFleet;
 use crate::cli::cluster::{Cluster, failure};
+use crate::cli::objects::{self, Object, Stored};
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
-use crate::cli::{FAILURE, Failure, WRONG_INPUT, files, objects};
+use crate::cli::{FAILURE, Failure, WRONG_INPUT, files};
 
 /// How many objects a page holds: the largest fleets come to 1.4 MB each.
 const PAGE: u32 = 25;
@@ -166,30 +166,27 @@ impl Printed {
     /// Reads what was printed last time.
     pub fn read(paths: &[PathBuf], namespace: Option<&str>, prefix: &str) -> Result<Self, Failure> {
         let namespace = namespace.unwrap_or("default");
-        let findings = objects::find(&files::read(paths, &mut io::stdin().lock()));
-        if !findings.problems.is_empty() {
-            return Err(Failure { messages: findings.problems, code: WRONG_INPUT });
-        }
-        let label = format!("/metadata/labels/{}", LABEL.replace('/', "~1"));
         let mut standings = Standings::default();
         let mut printed = Self::default();
         let mut elsewhere = BTreeSet::new();
         let mut found = false;
-        for object in &findings.objects {
-            let identity = &object.identity;
-            if identity.kind != Kind::ClientFleet {
-                continue;
-            }
-            let is_labelled = object.given.pointer(&label).and_then(Value::as_str) == Some(prefix);
+        let take = &mut |Object { identity, given, stored }: Object| {
+            let Stored::Fleet(fleet) = stored else { return };
+            let label = fleet.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL));
+            let is_labelled = label.is_some_and(|label| label == prefix);
             match (is_labelled, identity.namespace == namespace) {
                 (true, true) => {
                     found = true;
-                    standings.add(prefix, &object.given, Written::ByWhoeverLabels);
+                    standings.add(prefix, &given.value(), Written::ByWhoeverLabels);
                 }
-                (true, false) => drop(elsewhere.insert(identity.namespace.clone())),
-                (false, true) => drop(printed.others.insert(identity.name.clone())),
+                (true, false) => drop(elsewhere.insert(identity.namespace)),
+                (false, true) => drop(printed.others.insert(identity.name)),
                 (false, false) => {}
             }
+        };
+        let findings = objects::find(files::read(paths), take);
+        if !findings.problems.is_empty() {
+            return Err(Failure { messages: findings.problems, code: WRONG_INPUT });
         }
         if !found {
             return Err(Failure::new(no_fleet(prefix, namespace, &elsewhere)));

@@ -24,8 +24,6 @@ mod times;
 mod windows_zones;
 mod words;
 
-use std::io;
-
 pub(crate) use self::arguments::Args;
 use self::arguments::Format;
 use self::existing::Printed;
@@ -88,8 +86,8 @@ fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>
     if arguments.file.is_dir() {
         return Err(wrong("this is a folder: name the file in it".to_owned()));
     }
-    let file = files::read(std::slice::from_ref(&arguments.file), &mut io::stdin().lock());
-    let content = file.into_iter().next().map(|file| file.content);
+    let file = files::read(std::slice::from_ref(&arguments.file));
+    let content = { file }.next().map(|file| file.content);
     let bytes = content.unwrap_or_else(|| Ok(Vec::new())).map_err(wrong)?;
     let text = text::decode(&bytes, arguments.encoding).map_err(wrong)?;
     drop(bytes);

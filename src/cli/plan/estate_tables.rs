@@ -1,42 +1,36 @@
 //! A plan as tables for a person: policies, fleets and the status table of the clients. Decides
 //! nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
+use super::local::Namespace;
 use crate::api::fleet::ClientStatus;
-use crate::api::{ClientFleetStatus, Condition, Kind, Summary, Text, UpgradePolicyStatus};
-use crate::cli::objects::{Identity, Object};
+use crate::api::policy::Mode;
+use crate::api::{ClientFleetStatus, Condition, Summary, Text, UpgradePolicyStatus};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::exact;
 use crate::cli::tones::{distribution_tone, state_tone};
 use crate::plan::Plan;
 use crate::values::Timestamp;
 
-/// The spec of each object, for what its status does not repeat.
-type Specs<'a> = HashMap<&'a Identity, &'a Value>;
-
 /// One section for each namespace.
 pub(super) fn print(
-    objects: &[Object],
-    plans: &BTreeMap<String, Plan>,
+    namespaces: &BTreeMap<String, Namespace>,
     at: Timestamp,
     in_colour: bool,
 ) -> String {
-    let specs: Specs = objects.iter().map(|object| (&object.identity, &object.given)).collect();
-    let sections: Vec<String> =
-        plans.iter().map(|(name, plan)| section(name, plan, &specs, at, in_colour)).collect();
-    sections.join("\n")
+    let sections = namespaces.iter().map(|(name, planned)| section(name, planned, at, in_colour));
+    sections.collect::<Vec<_>>().join("\n")
 }
 
-fn section(namespace: &str, plan: &Plan, specs: &Specs, at: Timestamp, in_colour: bool) -> String {
+fn section(namespace: &str, planned: &Namespace, at: Timestamp, in_colour: bool) -> String {
+    let plan = &planned.plan;
     let until = plan.until.map(|until| format!(", the same until {}", exact(until)));
     let until = until.unwrap_or_default();
     let mut text = vec![format!("Namespace {} at {}{until}\n", printable(namespace), exact(at))];
     if !plan.policies.is_empty() {
-        text.push(policies(namespace, plan, specs).render(in_colour));
+        text.push(policies(planned).render(in_colour));
     }
     if !plan.fleets.is_empty() {
         text.push(fleets(plan).render(in_colour));
@@ -57,7 +51,7 @@ fn section(namespace: &str, plan: &Plan, specs: &Specs, at: Timestamp, in_colour
     text.join("\n")
 }
 
-fn policies(namespace: &str, plan: &Plan, specs: &Specs) -> Table {
+fn policies(Namespace { policies, plan }: &Namespace) -> Table {
     let mut table = Table::new([
         "POLICY",
         "PRIORITY",
@@ -70,23 +64,20 @@ fn policies(namespace: &str, plan: &Plan, specs: &Specs) -> Table {
         "NEXT",
     ]);
     for (name, status) in &plan.policies {
-        let identity = Identity {
-            kind: Kind::UpgradePolicy,
-            namespace: namespace.to_owned(),
-            name: name.to_string(),
-        };
-        let spec = |pointer| specs.get(&identity).and_then(|object| object.pointer(pointer));
-        let mode = spec("/spec/upgrade/mode").and_then(Value::as_str).unwrap_or("NoUpgrade");
-        let target = match mode {
-            "AutoUpgrade" => Some("package"),
-            _ => spec("/spec/upgrade/version").and_then(Value::as_str),
+        // What its status does not repeat.
+        let policy = policies.iter().find(|policy| policy.name() == name.as_str());
+        let spec = policy.and_then(|policy| policy.spec.as_ref().ok());
+        let upgrade = spec.map(|spec| spec.upgrade.clone()).unwrap_or_default();
+        let target = match upgrade.mode {
+            Mode::AutoUpgrade => Some("package"),
+            _ => upgrade.version.as_deref(),
         };
         let state = status.distribution_state.as_deref();
         let summary = status.summary.unwrap_or_default();
         table.push(vec![
             Cell::text(Some(name)),
-            Cell::number(spec("/spec/priority").and_then(Value::as_i64).unwrap_or(0)),
-            Cell::text(Some(mode)),
+            Cell::number(spec.map_or(0, |spec| spec.priority)),
+            Cell::text(Some(upgrade.mode.as_str())),
             Cell::text(target),
             Cell::text(state).toned(state.map_or(Tone::Plain, distribution_tone)),
             Cell::number(status.matched_clients.unwrap_or(0)),

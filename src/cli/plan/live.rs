@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 
 use super::local::{given, passed_over, refuse};
 use super::owner::Asked;
-use super::prediction::{By, Prediction, Refusal, predict};
+use super::prediction::{Applied, By, Prediction, Refusal, predict};
 use super::{Args, Compared, Failure};
 use crate::api::{ClientFleet, ClientFleetStatus, Kind, Text, UpgradePolicy};
 use crate::cli::WRONG_INPUT;
@@ -27,21 +27,24 @@ const AT_ONCE: usize = 4;
 /// What `files` change in the cluster at the moment `at`.
 pub(super) async fn compare(
     arguments: &Args,
-    files: &[File],
+    files: impl IntoIterator<Item = File>,
     at: Timestamp,
     now: Timestamp,
 ) -> Result<Compared, Failure> {
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace);
-    let findings = objects::find_in(namespace, files);
+    let mut objects = Vec::new();
+    let findings = objects::find_in(namespace, files, &mut |Object { identity, given, .. }| {
+        objects.push(Applied { identity, given });
+    });
     refuse([&findings])?;
-    stay_inside(arguments.namespace.as_deref(), &findings)?;
+    stay_inside(arguments.namespace.as_deref(), &findings, &objects)?;
     let mut remarks = passed_over(&findings);
-    let mut namespaces = read(&cluster, &findings.objects).await?;
+    let mut namespaces = read(&cluster, &objects).await?;
     let asked =
         Asked { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
-    let foreseen = foresee_all(&cluster, &findings, &asked, &mut namespaces).await?;
-    remarks += &how(&findings.objects, &foreseen.by);
+    let foreseen = foresee_all(&cluster, &findings, &objects, &asked, &mut namespaces).await?;
+    remarks += &how(&objects, &foreseen.by);
     let sides = |estate: fn(&Namespace) -> Estate, at| -> Sides {
         let settled = namespaces.iter().map(|(name, there)| (name, estate(there)));
         settled.map(|(name, estate)| (name.clone(), Side::settled(estate, at))).collect()
@@ -49,16 +52,20 @@ pub(super) async fn compare(
     let (before, after) = (sides(Namespace::before, at), sides(Namespace::after, at));
     let due = (now != at).then(|| sides(Namespace::before, now));
     remarks += &behind(namespaces, due.as_ref().unwrap_or(&before), now);
-    let given = given(&findings.objects);
+    let given = given(&findings);
     let mut difference = difference(&before, &after, &given, at);
     difference.warnings.splice(..0, foreseen.warnings);
     Ok(Compared { difference, remarks })
 }
 
 /// As kubectl: `-n` does not move an object that names its namespace.
-fn stay_inside(namespace: Option<&str>, findings: &Findings) -> Result<(), Failure> {
+fn stay_inside(
+    namespace: Option<&str>,
+    findings: &Findings,
+    objects: &[Applied],
+) -> Result<(), Failure> {
     let Some(namespace) = namespace else { return Ok(()) };
-    let outside = findings.objects.iter().filter(|o| o.identity.namespace != namespace);
+    let outside = objects.iter().filter(|o| o.identity.namespace != namespace);
     let messages: Vec<String> = outside
         .map(|object| {
             let text = format!(
@@ -73,7 +80,7 @@ fn stay_inside(namespace: Option<&str>, findings: &Findings) -> Result<(), Failu
     if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
 }
 
-fn named(findings: &Findings, object: &Object) -> String {
+fn named(findings: &Findings, object: &Applied) -> String {
     match findings.place(&object.identity) {
         Some(place) => format!("{place} ({})", object.identity),
         None => object.identity.to_string(),
@@ -103,7 +110,7 @@ impl<K: live::Kind> Default for Foreseen<K> {
 
 async fn read(
     cluster: &Cluster,
-    objects: &[Object],
+    objects: &[Applied],
 ) -> Result<BTreeMap<String, Namespace>, Failure> {
     let names: BTreeSet<&String> =
         objects.iter().map(|object| &object.identity.namespace).collect();
@@ -140,7 +147,7 @@ impl Namespace {
         estate(&self.fleets.after, &self.policies.after)
     }
 
-    fn foresee(&mut self, object: &Object, prediction: &Prediction) -> Result<(), String> {
+    fn foresee(&mut self, object: &Applied, prediction: &Prediction) -> Result<(), String> {
         let name = &object.identity.name;
         let foreseen = match object.identity.kind {
             Kind::ClientFleet => self.fleets.foresee(name, prediction),
@@ -196,10 +203,10 @@ impl Answers {
 async fn foresee_all(
     cluster: &Cluster,
     findings: &Findings,
+    objects: &[Applied],
     asked: &Asked,
     namespaces: &mut BTreeMap<String, Namespace>,
 ) -> Result<Answers, Failure> {
-    let objects = &findings.objects;
     let mut progress = Progress::start("Trying objects out");
     let (mut told, mut refusals) = (Answers::default(), Vec::new());
     let questions = objects
@@ -229,7 +236,7 @@ async fn foresee_all(
 }
 
 /// What was worked out without the API server, and why.
-fn how(objects: &[Object], answered: &[By]) -> String {
+fn how(objects: &[Applied], answered: &[By]) -> String {
     let by = |by: By| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
     let mut remarks = String::new();
     let without_rights = by(By::Rights).count();

@@ -2,47 +2,90 @@
 //! against other files. Contacts no cluster and reads no clock.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-use super::{Compared, Format, Said, estate_tables};
-use crate::api::{Kind, admission};
+use super::{Compared, Format, estate_tables};
+use crate::api::{ClientFleetStatus, Kind, UpgradePolicyStatus};
 use crate::cli::files::File;
-use crate::cli::objects::{self, Findings, Identity, Object};
-use crate::cli::{FAILURE, Failure, WRONG_INPUT};
-use crate::plan::difference::{Given, Side, Sides, difference};
-use crate::plan::{self, Estate, Plan};
+use crate::cli::objects::{self, Findings, Given, Identity, Object};
+use crate::cli::{Failure, WRONG_INPUT, data};
+use crate::plan::difference::{self, Side, Sides, difference};
+use crate::plan::{Estate, ObservedPolicy, Plan, settle};
 use crate::values::Timestamp;
 
-/// Plans for the objects in `files` at the moment `at`.
-pub(super) fn plan(files: &[File], at: Timestamp, format: Format, in_colour: bool) -> Said {
-    let findings = objects::find(files);
-    let mut remarks = passed_over(&findings);
-    if !findings.problems.is_empty() {
-        remarks += &lines("error", &findings.problems);
-        return Said { remarks, code: WRONG_INPUT, ..Said::default() };
-    }
-    let plans = planned(&findings.objects, at);
-    match plans.and_then(|plans| print(&findings.objects, &plans, at, format, in_colour)) {
-        Ok(output) => Said { output, remarks, code: 0 },
-        Err(message) => {
-            remarks += &lines("error", &[message]);
-            Said { remarks, code: FAILURE, ..Said::default() }
+/// What follows from the objects in files at a moment.
+pub(super) struct Planned {
+    /// The objects as they were given and in that order, where they are to be printed again.
+    given: Vec<(Identity, Given)>,
+    namespaces: BTreeMap<String, Namespace>,
+    at: Timestamp,
+    format: Format,
+}
+
+/// What follows in one namespace.
+pub(super) struct Namespace {
+    pub(super) policies: Vec<Arc<ObservedPolicy>>,
+    pub(super) plan: Plan,
+}
+
+/// Plans for the objects in `files` at the moment `at`; beside it what there is to say of the files.
+pub(super) fn plan(
+    files: impl IntoIterator<Item = File>,
+    at: Timestamp,
+    format: Format,
+) -> (Result<Planned, Failure>, String) {
+    let are_printed = matches!(format, Format::Json | Format::Yaml);
+    let mut given = Vec::new();
+    let (findings, estates) = read(files, |object| {
+        if are_printed {
+            given.push((object.identity.clone(), object.given.clone()));
         }
-    }
+    });
+    let planned = refuse([&findings]).map(|()| {
+        let settled = |(name, estate): (String, Estate)| {
+            let plan = settle(&estate, at);
+            (name, Namespace { policies: estate.policies, plan })
+        };
+        let namespaces = estates.into_iter().map(settled).collect();
+        Planned { given, namespaces, at, format }
+    });
+    (planned, passed_over(&findings))
 }
 
 /// What `new` changes against `old` at the moment `at`.
-pub(super) fn compare(new: &[File], old: &[File], at: Timestamp) -> Result<Compared, Failure> {
-    let (new, old) = (objects::find(new), objects::find(old));
+pub(super) fn compare(
+    new: impl IntoIterator<Item = File>,
+    old: impl IntoIterator<Item = File>,
+    at: Timestamp,
+) -> Result<Compared, Failure> {
+    let (new, after) = read(new, |_| ());
+    let (old, before) = read(old, |_| ());
     let remarks = passed_over(&new) + &lines("passed over", &old.passed_over);
     refuse([&old, &new])?;
-    let given = given(&new.objects);
-    let before = sides(&old.objects, at).map_err(Failure::input)?;
-    let after = sides(&new.objects, at).map_err(Failure::input)?;
-    Ok(Compared { difference: difference(&before, &after, &given, at), remarks })
+    let sides = |estates: BTreeMap<String, Estate>| -> Sides {
+        estates.into_iter().map(|(name, estate)| (name, Side::settled(estate, at))).collect()
+    };
+    let (before, after) = (sides(before), sides(after));
+    Ok(Compared { difference: difference(&before, &after, &given(&new), at), remarks })
+}
+
+/// The objects of each namespace, as an API server would store them; each is looked at first.
+fn read(
+    files: impl IntoIterator<Item = File>,
+    mut look: impl FnMut(&Object),
+) -> (Findings, BTreeMap<String, Estate>) {
+    let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
+    let findings = objects::find(files, &mut |object| {
+        look(&object);
+        let estate = estates.entry(object.identity.namespace).or_default();
+        object.stored.join(estate);
+    });
+    (findings, estates)
 }
 
 /// Everything that is wrong with what was found.
@@ -53,23 +96,18 @@ pub(super) fn refuse<'a>(findings: impl IntoIterator<Item = &'a Findings>) -> Re
 }
 
 /// The objects in files, for warnings about them alone.
-pub(super) fn given(objects: &[Object]) -> Given {
-    let mut given = Given::default();
-    for Object { identity, .. } in objects {
+pub(super) fn given(findings: &Findings) -> difference::Given {
+    let mut given = difference::Given::default();
+    for identity in findings.identities() {
         given.insert(identity.kind, &identity.namespace, &identity.name);
     }
     given
 }
 
-fn sides(objects: &[Object], at: Timestamp) -> Result<Sides, String> {
-    let settled = |(name, estate)| (name, Side::settled(estate, at));
-    Ok(estates(objects)?.into_iter().map(settled).collect())
-}
-
 /// What there is to say of files besides what is wrong with them.
 pub(super) fn passed_over(findings: &Findings) -> String {
     let mut remarks = lines("passed over", &findings.passed_over);
-    if findings.objects.is_empty() && findings.problems.is_empty() {
+    if findings.identities().next().is_none() && findings.problems.is_empty() {
         remarks += "there is neither a ClientFleet nor an UpgradePolicy in these files\n";
     }
     remarks
@@ -79,82 +117,82 @@ fn lines(word: &str, texts: &[String]) -> String {
     texts.iter().flat_map(|text| [word, ": ", text, "\n"]).collect()
 }
 
-/// The plan of each namespace, by its name.
-fn planned(objects: &[Object], at: Timestamp) -> Result<BTreeMap<String, Plan>, String> {
-    let settled = |(name, estate)| (name, plan::settle(&estate, at));
-    Ok(estates(objects)?.into_iter().map(settled).collect())
-}
-
-/// The objects of each namespace, as an API server would store them.
-fn estates(objects: &[Object]) -> Result<BTreeMap<String, Estate>, String> {
-    let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
-    for Object { identity, given } in objects {
-        let estate = estates.entry(identity.namespace.clone()).or_default();
-        let text = admission::as_stored(identity.kind, given.clone()).to_string();
-        let unreadable = |error| format!("{identity} cannot be planned for: {error}");
-        match identity.kind {
-            Kind::ClientFleet => {
-                estate.fleets.push(Arc::new(serde_json::from_str(&text).map_err(unreadable)?));
-            }
-            Kind::UpgradePolicy => {
-                estate.policies.push(Arc::new(serde_json::from_str(&text).map_err(unreadable)?));
+impl Planned {
+    /// Prints it.
+    pub(super) fn write(&self, in_colour: bool, output: &mut dyn Write) -> io::Result<()> {
+        match self.format {
+            Format::Json => data::write_json(&self.list(), output),
+            Format::Yaml => data::write_yaml(&self.list(), output),
+            // The others are about a change.
+            _ => {
+                let text = estate_tables::print(&self.namespaces, self.at, in_colour);
+                output.write_all(text.as_bytes())
             }
         }
     }
-    Ok(estates)
-}
 
-fn print(
-    objects: &[Object],
-    plans: &BTreeMap<String, Plan>,
-    at: Timestamp,
-    format: Format,
-    in_colour: bool,
-) -> Result<String, String> {
-    match format {
-        Format::Table => Ok(estate_tables::print(objects, plans, at, in_colour)),
-        Format::Wide | Format::Markdown | Format::Name => {
-            Err("there is no change to print: add --against".to_owned())
+    /// The objects, each with its status, as `kubectl get` prints several.
+    fn list(&self) -> List<'_> {
+        let mut statuses = HashMap::new();
+        for (namespace, Namespace { plan, .. }) in &self.namespaces {
+            let fleets = plan.fleets.iter();
+            statuses.extend(fleets.map(|(name, status)| {
+                (key(Kind::ClientFleet, namespace, name), Status::Fleet(status))
+            }));
+            let policies = plan.policies.iter();
+            statuses.extend(policies.map(|(name, status)| {
+                (key(Kind::UpgradePolicy, namespace, name), Status::Policy(status))
+            }));
         }
-        Format::Json => {
-            let text = serde_json::to_string_pretty(&list(objects, plans)?);
-            text.map(|text| text + "\n").map_err(|error| error.to_string())
-        }
-        Format::Yaml => {
-            serde_saphyr::to_string(&list(objects, plans)?).map_err(|error| error.to_string())
-        }
+        let items = Items { given: &self.given, statuses };
+        List { api_version: "v1", items, kind: "List", metadata: BTreeMap::new() }
     }
 }
 
-/// The objects as they were given and in that order, each with its status, as `kubectl get` prints
-/// several.
-fn list(objects: &[Object], plans: &BTreeMap<String, Plan>) -> Result<Value, String> {
-    let mut statuses = HashMap::new();
-    for (namespace, plan) in plans {
-        for (name, status) in &plan.fleets {
-            statuses.insert(identity(Kind::ClientFleet, namespace, name), value(status)?);
-        }
-        for (name, status) in &plan.policies {
-            statuses.insert(identity(Kind::UpgradePolicy, namespace, name), value(status)?);
-        }
-    }
-    let items: Vec<Value> = objects
-        .iter()
-        .map(|object| {
-            let mut fields = object.given.as_object().cloned().unwrap_or_else(Map::new);
-            if let Some(status) = statuses.remove(&object.identity) {
+/// A list as `kubectl get` prints it, its fields in the order of their names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a> {
+    api_version: &'static str,
+    items: Items<'a>,
+    kind: &'static str,
+    metadata: BTreeMap<String, String>,
+}
+
+/// The objects with their statuses: each is made when it is its turn to be printed.
+struct Items<'a> {
+    given: &'a [(Identity, Given)],
+    statuses: HashMap<Key<'a>, Status<'a>>,
+}
+
+type Key<'a> = (Kind, &'a str, &'a str);
+
+fn key<'a>(kind: Kind, namespace: &'a str, name: &'a str) -> Key<'a> {
+    (kind, namespace, name)
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Status<'a> {
+    Fleet(&'a ClientFleetStatus),
+    Policy(&'a UpgradePolicyStatus),
+}
+
+impl Serialize for Items<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeSeq as _;
+        let mut items = serializer.serialize_seq(Some(self.given.len()))?;
+        for (identity, given) in self.given {
+            let mut item = given.without_status();
+            let status =
+                self.statuses.get(&key(identity.kind, &identity.namespace, &identity.name));
+            if let (Some(status), Value::Object(fields)) = (status, &mut item) {
+                // By way of a value, the fields of which are in the order of their names.
+                let status = serde_json::to_value(status).map_err(S::Error::custom)?;
                 fields.insert("status".to_owned(), status);
             }
-            Value::Object(fields)
-        })
-        .collect();
-    Ok(json!({ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": items }))
-}
-
-fn identity(kind: Kind, namespace: &str, name: &str) -> Identity {
-    Identity { kind, namespace: namespace.to_owned(), name: name.to_owned() }
-}
-
-fn value(status: &impl Serialize) -> Result<Value, String> {
-    serde_json::to_value(status).map_err(|error| error.to_string())
+            items.serialize_element(&item)?;
+        }
+        items.end()
+    }
 }

@@ -12,7 +12,7 @@ mod refused;
 mod report;
 mod text;
 
-use std::io;
+use std::io::{self, Write};
 
 use super::{Failure, Said, Surroundings, WRONG_INPUT, data, files, terminal};
 use crate::plan::difference::{ChangedClient, Difference};
@@ -48,48 +48,57 @@ struct Compared {
 
 /// Plans. Whatever fails ends with the same code, so that 1 means changes and nothing else.
 pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
-    let failed = |failure: Failure| Failure { code: WRONG_INPUT, ..failure };
-    let said = plan(arguments, around).await.map_err(failed)?;
-    terminal::remark(&said.remarks);
-    match terminal::out(&said.output) {
-        Ok(_) => Ok(Said { code: said.code, ..Said::default() }),
-        Err(error) => {
-            Err(failed(Failure::new(format!("standard output cannot be written: {error}"))))
-        }
-    }
+    let said = plan(arguments, around).await;
+    said.map_err(|failure| Failure { code: WRONG_INPUT, ..failure })
 }
 
 async fn plan(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
     let task = arguments.task()?;
     let at = arguments.at.unwrap_or(around.now);
-    let given = files::read(&arguments.files, &mut io::stdin().lock());
+    let given = files::read(&arguments.files);
     let compared = match task {
-        Task::Alone => return Ok(local::plan(&given, at, arguments.output, around.in_colour)),
-        Task::Against(old) => {
-            let old = files::read(old, &mut io::stdin().lock());
-            local::compare(&given, &old, at)?
+        Task::Alone => {
+            let (planned, remarks) = local::plan(given, at, arguments.output);
+            terminal::remark(&remarks);
+            let planned = planned?;
+            print(|output| planned.write(around.in_colour, output))?;
+            return Ok(Said::default());
         }
-        Task::Live => live::compare(arguments, &given, at, around.now).await?,
+        Task::Against(old) => local::compare(given, files::read(old), at)?,
+        Task::Live => live::compare(arguments, given, at, around.now).await?,
     };
-    told(arguments, around, compared)
+    let told = told(arguments, around, &compared);
+    terminal::remark(&told.remarks);
+    print(|output| match arguments.output {
+        Format::Json => data::write_json(&compared.difference, output),
+        Format::Yaml => data::write_yaml(&compared.difference, output),
+        _ => output.write_all(told.output.as_bytes()),
+    })?;
+    Ok(Said { code: told.code, ..Said::default() })
 }
 
-/// The difference as it was asked for.
-fn told(arguments: &Args, around: &Surroundings, compared: Compared) -> Result<Said, Failure> {
-    let Compared { difference, mut remarks } = compared;
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    terminal::stream(write)
+        .map(drop)
+        .map_err(|error| Failure::new(format!("standard output cannot be written: {error}")))
+}
+
+/// The difference as it was asked for; of data only what there is to say beside it.
+fn told(arguments: &Args, around: &Surroundings, compared: &Compared) -> Said {
+    let Compared { difference, remarks } = compared;
+    let mut remarks = remarks.clone();
     let reader = terminal::times::Reader { now: difference.at, zone: around.zone.clone() };
     let is_for_all = arguments.output == Format::Markdown;
     let report = || {
         let reader = Some(&reader).filter(|_| !is_for_all);
         let (is_wide, limit) = (arguments.is_wide(), arguments.limit());
-        report::report(&difference, &report::For { reader, is_wide, limit })
+        report::report(difference, &report::For { reader, is_wide, limit })
     };
     let output = match arguments.output {
         Format::Table | Format::Wide => text::render(&report(), around.in_colour),
         Format::Markdown => markdown::render(&report()),
-        Format::Json => data::json(&difference)?,
-        Format::Yaml => data::yaml(&difference)?,
-        Format::Name => names(&difference),
+        Format::Json | Format::Yaml => String::new(),
+        Format::Name => names(difference),
     };
     let moving = difference.summary.moving_now;
     let mut code = 0;
@@ -103,7 +112,7 @@ fn told(arguments: &Args, around: &Surroundings, compared: Compared) -> Result<S
             report::clients(moving)
         );
     }
-    Ok(Said { output, remarks, code })
+    Said { output, remarks, code }
 }
 
 /// The clients that change, as `clients` names them.

@@ -13,10 +13,23 @@ use super::owner::{Asked, Way, forces, marks};
 use super::refused::{Conflicts, reason};
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::cli::cluster::sentence;
-use crate::cli::objects::{Identity, Object};
+use crate::cli::objects::{Given, Identity};
 
 /// As whom `kubectl apply` patches what it applies client-side.
 const CLIENT_SIDE: &str = "kubectl-client-side-apply";
+
+/// An object that is to be applied.
+#[derive(Debug)]
+pub(super) struct Applied {
+    pub(super) identity: Identity,
+    pub(super) given: Given,
+}
+
+/// The same, while it is asked about: as a value it takes ten times the memory.
+struct Object<'a> {
+    identity: &'a Identity,
+    given: Value,
+}
 
 /// An object before and after, as JSON: read at once into what a plan needs, which is far smaller.
 #[derive(Debug)]
@@ -54,10 +67,11 @@ pub(super) enum Refusal {
 /// Predicts one object.
 pub(super) async fn predict(
     client: &Client,
-    object: &Object,
+    applied: &Applied,
     asked: &Asked,
 ) -> Result<Prediction, Refusal> {
-    let identity = &object.identity;
+    let object = &Object { identity: &applied.identity, given: applied.given.value() };
+    let identity = object.identity;
     let before = read(client, identity).await?;
     let live = before.as_deref().map(parsed).transpose()?;
     let way = asked.way(live.as_ref());
@@ -175,7 +189,7 @@ async fn send(
 
 /// The patch that kubectl would send, what it remembers of it included: that may be too much for the
 /// API server.
-fn client_side_patch(last_applied: &Value, object: &Object, live: &Value) -> Value {
+fn client_side_patch(last_applied: &Value, object: &Object<'_>, live: &Value) -> Value {
     let (mut file, mut live) = (object.given.clone(), live.clone());
     for object in [&mut file, &mut live] {
         without(object, "", "status");
@@ -200,13 +214,13 @@ fn without(object: &mut Value, place: &str, field: &str) {
     }
 }
 
-fn taken_over(object: &Object, answer: Value, last_applied: &Value) -> String {
+fn taken_over(object: &Object<'_>, answer: Value, last_applied: &Value) -> String {
     let after = merge::without_dropped(answer, last_applied, &object.given);
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
 /// Why this program may work it out itself, if it may.
-fn excuse(error: &kube::Error, object: &Object) -> Result<By, Refusal> {
+fn excuse(error: &kube::Error, object: &Object<'_>) -> Result<By, Refusal> {
     match error {
         kube::Error::Api(status) if lacks_right(status) => Ok(By::Rights),
         kube::Error::Api(status) if lacks_namespace(status) => Ok(By::Namespace),
@@ -229,7 +243,7 @@ fn lacks_namespace(status: &Status) -> bool {
 }
 
 /// What the server would about say.
-fn worked_out(object: &Object, file: Value, live: Option<&Value>, way: &Way) -> String {
+fn worked_out(object: &Object<'_>, file: Value, live: Option<&Value>, way: &Way) -> String {
     let kind = object.identity.kind;
     let after = match (live, way) {
         (None, _) => file,

@@ -5,7 +5,10 @@ pub mod progress;
 pub mod table;
 pub mod times;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+/// As many bytes of a result are written at once.
+const AT_ONCE: usize = 1 << 16;
 
 /// Colours only for eyes, and only for those that want them (<https://no-color.org>).
 #[must_use]
@@ -22,13 +25,21 @@ pub fn width() -> Option<usize> {
     Some(width.0.into())
 }
 
-/// Writes a result at once. `false`: the reader has seen enough, as `head` has.
+/// Writes a result. `false`: the reader has seen enough, as `head` has.
 ///
 /// # Errors
 /// When standard output cannot be written for another reason.
 pub fn out(text: &str) -> io::Result<bool> {
-    let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    stream(|output| output.write_all(text.as_bytes()))
+}
+
+/// Writes a result while it is made, as [`out`].
+///
+/// # Errors
+/// When standard output cannot be written for another reason.
+pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
+    let mut output = BufWriter::with_capacity(AT_ONCE, io::stdout().lock());
+    match write(&mut output).and_then(|()| output.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error),

@@ -1,17 +1,16 @@
 //! `windows --local`: the policy and the clients that it governs from files, without a cluster.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::others::Others;
 use super::zones::Count;
-use crate::api::{ClientFleet, Kind, admission};
+use crate::api::Kind;
 use crate::cli::files::File;
-use crate::cli::objects::{self, Object};
+use crate::cli::objects::{self, Findings, Identity, Object};
 use crate::cli::terminal::table::printable;
 use crate::cli::{Failure, WRONG_INPUT};
 use crate::plan::policy::Policy;
-use crate::plan::{self, Estate, Live, Observed};
+use crate::plan::{self, Estate};
 use crate::values::Timestamp;
 
 /// What was found in the files.
@@ -26,36 +25,22 @@ pub(super) struct Found {
 
 /// Finds a policy in files, and in which zones the clients are that it would govern at `at`.
 pub(super) fn find(
-    files: &[File],
+    files: impl IntoIterator<Item = File>,
     name: &str,
     namespace: Option<&str>,
     at: Timestamp,
     days: u16,
 ) -> Result<Found, Failure> {
-    let findings = objects::find(files);
+    let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
+    let findings = objects::find(files, &mut |Object { identity, stored, .. }| {
+        stored.join(estates.entry(identity.namespace).or_default());
+    });
     if !findings.problems.is_empty() {
         return Err(Failure { messages: findings.problems, code: WRONG_INPUT });
     }
     let remarks = findings.passed_over.iter().map(|what| format!("passed over: {what}\n"));
-    let namespace = namespace_of(&findings.objects, name, namespace)?;
-    let mut estate = Estate::default();
-    let mut fleets: Vec<Live<ClientFleet>> = Vec::new();
-    let inside = findings.objects.iter().filter(|object| object.identity.namespace == namespace);
-    for Object { identity, given } in inside {
-        let text = admission::as_stored(identity.kind, given.clone()).to_string();
-        let unreadable = |error| Failure::input(format!("{identity} cannot be read: {error}"));
-        match identity.kind {
-            Kind::ClientFleet => {
-                let live: Live<ClientFleet> = serde_json::from_str(&text).map_err(unreadable)?;
-                estate.fleets.push(Arc::new(live.clone().into()));
-                fleets.push(live);
-            }
-            Kind::UpgradePolicy => {
-                let observed: Observed<_> = serde_json::from_str(&text).map_err(unreadable)?;
-                estate.policies.push(Arc::new(observed));
-            }
-        }
-    }
+    let namespace = namespace_of(&findings, name, namespace)?;
+    let estate = estates.remove(&namespace).unwrap_or_default();
     let policy = estate.policies.iter().find(|policy| policy.name() == name);
     let policy = policy.map(|policy| Policy::read(policy)).ok_or_else(|| missing(name, None))?;
     let all = estate.policies.iter().map(|policy| Policy::read(policy));
@@ -66,8 +51,8 @@ pub(super) fn find(
     let plan = plan::settle(&estate, at);
     let mut count = Count::default();
     for (fleet, status) in &plan.fleets {
-        let live = fleets.iter().find(|live| live.metadata.name.as_deref() == Some(fleet));
-        if let Some(Ok(spec)) = live.map(|live| &live.spec) {
+        let observed = estate.fleets.iter().find(|observed| observed.name() == fleet.as_str());
+        if let Some(Ok(spec)) = observed.map(|observed| &observed.spec) {
             count.add(name, spec, status);
         }
     }
@@ -76,17 +61,17 @@ pub(super) fn find(
 
 /// The namespace of the policy that is meant.
 fn namespace_of(
-    objects: &[Object],
+    findings: &Findings,
     name: &str,
     namespace: Option<&str>,
 ) -> Result<String, Failure> {
-    let is_meant = |object: &&Object| {
-        object.identity.kind == Kind::UpgradePolicy
-            && object.identity.name == name
-            && namespace.is_none_or(|namespace| object.identity.namespace == namespace)
+    let is_meant = |identity: &&Identity| {
+        identity.kind == Kind::UpgradePolicy
+            && identity.name == name
+            && namespace.is_none_or(|namespace| identity.namespace == namespace)
     };
     let found: BTreeSet<&str> =
-        objects.iter().filter(is_meant).map(|object| object.identity.namespace.as_str()).collect();
+        findings.identities().filter(is_meant).map(|found| found.namespace.as_str()).collect();
     match found.iter().collect::<Vec<_>>()[..] {
         [only] => Ok((*only).to_owned()),
         [] => Err(missing(name, namespace)),

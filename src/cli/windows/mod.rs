@@ -8,7 +8,6 @@ mod others;
 mod text;
 mod zones;
 
-use std::io;
 use std::path::PathBuf;
 
 use clap_complete::ArgValueCompleter;
@@ -83,9 +82,9 @@ fn zone(name: &str) -> Result<Zone, String> {
 pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
     let at = arguments.at.unwrap_or(around.now);
     let found = if arguments.local {
-        let files = files::read(&arguments.files, &mut io::stdin().lock());
+        let files = files::read(&arguments.files);
         let namespace = arguments.namespace.as_deref();
-        local::find(&files, &arguments.policy, namespace, at, arguments.days)?
+        local::find(files, &arguments.policy, namespace, at, arguments.days)?
     } else {
         in_cluster(arguments, at).await?
     };

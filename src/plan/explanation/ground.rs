@@ -92,7 +92,7 @@ impl Ground {
         let package = Package::read(&self.fleet, self.source.as_ref());
         let zones = Zones::of(&self.fleet);
         let zone = zones.of_client(0);
-        let in_zone = |policy| Terms::new(policy, &package, zone, self.at);
+        let in_zone = |policy| Terms::new(policy, &package, zone);
         let terms: Vec<Terms<'_>> = self.policies.iter().map(in_zone).collect();
         let terms: Vec<&Terms<'_>> = terms.iter().collect();
         ask(&View {

@@ -31,6 +31,7 @@ use super::fleet::{decide_client, outgrown};
 use super::observed::ObservedFleet;
 use super::planner::package_from;
 use super::policy::Policy;
+use super::row::{Row, Shared};
 use super::rules::{RULES, Rule};
 use super::scope::Judgement;
 use crate::api::Text;
@@ -228,7 +229,7 @@ impl<'a> Explainer<'a> {
         stored: Option<&ClientStatus>,
     ) -> Explanation {
         let decided = decide_client(view.facts, view.contenders, self.at);
-        let row = ClientStatus::from(decided.row(view.facts, None, self.at));
+        let shared = decided.shared(view.facts);
         Explanation {
             at: self.at,
             namespace: fleet.namespace().to_owned(),
@@ -238,13 +239,13 @@ impl<'a> Explainer<'a> {
                 rule: decided.rule.number,
                 state: decided.rule.state.as_str(),
                 reason: decided.rule.reason.as_str(),
-                policy: row.policy.clone(),
-                target_version: row.target_version.clone(),
-                next_transition_time: row.next_transition_time,
+                policy: shared.policy.cloned(),
+                target_version: shared.target_version.cloned(),
+                next_transition_time: shared.next_transition_time,
                 holds_until: decided.outlook.holds_until,
                 fleet_too_large: outgrown(fleet),
             },
-            stored: stored.map(|stored| compare(stored, &row, fleet)),
+            stored: stored.map(|stored| compare(stored, &shared, fleet)),
             policies: Vec::new(),
             rules: tried(view, decided.rule),
             last_offer: stored.and_then(|stored| stored.last_offer.as_deref().cloned()),
@@ -255,17 +256,17 @@ impl<'a> Explainer<'a> {
     }
 }
 
-fn compare(stored: &ClientStatus, row: &ClientStatus, fleet: &ObservedFleet) -> Stored {
-    let said = |row: &ClientStatus| {
-        (row.state.clone(), row.reason.clone(), row.policy.clone(), row.target_version.clone())
-    };
+fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &ObservedFleet) -> Stored {
+    fn said<'a>(row: &Shared<'a>) -> impl PartialEq + use<'a> {
+        (row.state, row.reason, row.policy, row.target_version)
+    }
     let generation = fleet.previous.as_ref().and_then(|p| p.kept.observed_generation);
     Stored {
         state: stored.state.to_string(),
         reason: Some(stored.reason.to_string()).filter(|reason| !reason.is_empty()),
         since: stored.last_transition_time,
         next_transition_time: stored.next_transition_time,
-        agrees: said(stored) == said(row),
+        agrees: said(&Row::from(stored).shared) == said(now),
         is_current: generation == Some(fleet.generation()),
     }
 }

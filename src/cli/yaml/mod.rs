@@ -6,10 +6,18 @@
 //! sees, so unquoted words are read here by the same rules (`resolve` in go-yaml's `resolve.go`);
 //! and where YAML tools differ among themselves, the text is refused, with what to write instead.
 
+mod words;
+
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
+
+use self::words::scalar;
+use super::documents::{Document, Fault, Json};
+pub use words::from_f64;
 
 /// Lists and mappings may be nested as deep as this, also through aliases. Our objects need 9.
 const MAX_DEPTH: usize = 64;
@@ -17,26 +25,8 @@ const MAX_DEPTH: usize = 64;
 const MAX_COPIED_BYTES: usize = 16 << 20;
 /// What a value costs besides its text.
 const VALUE_BYTES: usize = 64;
-
-/// One document, or why it cannot be read.
-#[derive(Debug)]
-pub struct Document {
-    /// Counted from 1.
-    pub number: usize,
-    /// `Value::Null` when there is nothing in it.
-    pub content: Result<Value, Fault>,
-}
-
-/// What is wrong with a text, and where, both counted from 1.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The line.
-    pub line: usize,
-    /// The column, in characters.
-    pub column: usize,
-    /// What is wrong, and what to write instead.
-    pub message: String,
-}
+/// Where a list has its objects.
+const ITEMS: &str = "items";
 
 impl Fault {
     fn at(span: Span, message: impl Into<String>) -> Self {
@@ -75,6 +65,10 @@ pub fn read(text: &str) -> Vec<Document> {
                 return documents;
             }
         }
+        let content = content.map(|text| {
+            let part = 0..text.len();
+            Json::new(Arc::new(text), part)
+        });
         documents.push(Document { number: number.max(1), content });
         if broken_at.is_some() && !matches!(reader.parser.proceed_next_document(), Ok(true)) {
             return documents;
@@ -108,11 +102,21 @@ impl<'a> Reader<'a> {
         Self { parser, anchors: HashMap::new(), copied_bytes: 0 }
     }
 
-    fn document(&mut self) -> Result<Value, Fault> {
+    /// A document as JSON text. The items of a list are made one after the other and kept as text
+    /// alone, since of such a list there may be a lot.
+    fn document(&mut self) -> Result<String, Fault> {
         let (event, span) = self.next()?;
         match event {
-            Event::DocumentEnd => Ok(Value::Null),
-            first => self.node(first, span, 0),
+            Event::DocumentEnd => Ok(Value::Null.to_string()),
+            Event::MappingStart(_, 0, tag) => {
+                refuse_tag(tag.as_deref(), "map", span)?;
+                let mut items = String::new();
+                let Value::Object(fields) = self.mapping(0, Some(&mut items))? else {
+                    return Err(Fault::at(span, "this is not YAML: a value is missing here"));
+                };
+                Ok(joined(&fields, &items))
+            }
+            first => self.node(first, span, 0).map(|value| value.to_string()),
         }
     }
 
@@ -141,7 +145,7 @@ impl<'a> Reader<'a> {
             }
             Event::MappingStart(_, anchor, tag) => {
                 refuse_tag(tag.as_deref(), "map", span)?;
-                (self.mapping(depth)?, anchor)
+                (self.mapping(depth, None)?, anchor)
             }
             _ => return Err(Fault::at(span, "this is not YAML: a value is missing here")),
         };
@@ -163,7 +167,27 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn mapping(&mut self, depth: usize) -> Result<Value, Fault> {
+    /// The elements of a sequence as JSON text.
+    fn items(&mut self, depth: usize) -> Result<String, Fault> {
+        let mut text = "[".to_owned();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(text + "]"),
+                (event, span) => {
+                    let item = self.node(event, span, depth + 1)?;
+                    if text.len() > 1 {
+                        text.push(',');
+                    }
+                    // Writing to a string does not fail.
+                    let _ = write!(text, "{item}");
+                }
+            }
+        }
+    }
+
+    /// A mapping. Where a place for them is given, a list in its field `items` goes there, and an empty
+    /// one stands for it.
+    fn mapping(&mut self, depth: usize, mut apart: Option<&mut String>) -> Result<Value, Fault> {
         let mut fields = Map::new();
         // Keys that a `<<` brought: one that is written out replaces it.
         let mut brought = BTreeSet::new();
@@ -177,7 +201,14 @@ impl<'a> Reader<'a> {
                 matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let key = key(self.node(event, span, depth + 1)?, span)?;
             let (event, value_span) = self.next()?;
-            let value = self.node(event, value_span, depth + 1)?;
+            let value = match (&mut apart, event) {
+                (Some(items), Event::SequenceStart(_, 0, tag)) if key == ITEMS => {
+                    refuse_tag(tag.as_deref(), "seq", value_span)?;
+                    **items = self.items(depth + 1)?;
+                    Value::Array(Vec::new())
+                }
+                (_, event) => self.node(event, value_span, depth + 1)?,
+            };
             if is_merge {
                 if std::mem::replace(&mut has_merged, true) {
                     return Err(given_twice("<<", span));
@@ -202,6 +233,23 @@ impl<'a> Reader<'a> {
         self.copied_bytes = counted(self.copied_bytes, anchored.bytes, span)?;
         Ok(anchored.value.clone())
     }
+}
+
+/// A document's fields as JSON text, with the items that were kept apart, if any.
+fn joined(fields: &Map<String, Value>, items: &str) -> String {
+    let mut text = "{".to_owned();
+    for (name, value) in fields {
+        let comma = if text.len() > 1 { "," } else { "" };
+        let name = Value::from(name.as_str());
+        // Writing to a string does not fail.
+        let _ = match value {
+            Value::Array(list) if list.is_empty() && name == ITEMS && !items.is_empty() => {
+                write!(text, "{comma}{name}:{items}")
+            }
+            value => write!(text, "{comma}{name}:{value}"),
+        };
+    }
+    text + "}"
 }
 
 /// What aliases have added with these bytes, as long as it is bearable.
@@ -277,116 +325,6 @@ fn refuse_tag(tag: Option<&Tag>, own: &str, span: Span) -> Result<(), Fault> {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
-    let Some(tag) = tag else {
-        return match style {
-            ScalarStyle::Plain => plain(text),
-            _ => Ok(Value::String(text.to_owned())),
-        };
-    };
-    let value = match tag.core_suffix() {
-        Some("str") => return Ok(Value::String(text.to_owned())),
-        Some(_) => plain(text)?,
-        None => return Err(format!("the tag {} is not supported: leave it out", tag.original())),
-    };
-    let fits = match tag.core_suffix() {
-        Some("int") => value.is_i64() || value.is_u64(),
-        Some("float") => value.is_number(),
-        Some("bool") => value.is_boolean(),
-        Some("null") => value.is_null(),
-        _ => false,
-    };
-    if fits { Ok(value) } else { Err(format!("`{text}` does not fit its tag {}", tag.original())) }
-}
-
-/// What an unquoted word stands for.
-fn plain(text: &str) -> Result<Value, String> {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return Ok(Value::Bool(true));
-        }
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Ok(Value::Bool(false));
-        }
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF"
-        | "-.inf" | "-.Inf" | "-.INF" => {
-            return Err(format!("`{text}` is not a number that JSON knows: write it in quotes"));
-        }
-        _ => {}
-    }
-    let bare = text.replace('_', "");
-    let number = match text.as_bytes().first() {
-        // Of `.1_5` and `.15_` go-yaml takes but the first for a number.
-        Some(b'.') if bare != text && float(&bare).is_some() => {
-            return Err(format!("`{text}` is a number for some readers only: write it in quotes"));
-        }
-        Some(b'.') => float(text),
-        Some(b'0'..=b'9' | b'+' | b'-') => number(&bare),
-        _ => None,
-    };
-    Ok(number.unwrap_or_else(|| Value::String(text.to_owned())))
-}
-
-/// As go-yaml and, below it, Go's `strconv` with base 0: a leading `0` means octal.
-fn number(text: &str) -> Option<Value> {
-    let (negative, digits) = match text.as_bytes().first()? {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
-    };
-    let (radix, digits) = match digits.as_bytes() {
-        [b'0', b'b' | b'B', _, ..] => (2, &digits[2..]),
-        [b'0', b'o' | b'O', _, ..] => (8, &digits[2..]),
-        [b'0', b'x' | b'X', _, ..] => (16, &digits[2..]),
-        [b'0', _, ..] => (8, &digits[1..]),
-        _ => (10, digits),
-    };
-    let unsigned = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let magnitude = if unsigned { u64::from_str_radix(digits, radix).ok() } else { None };
-    match magnitude {
-        Some(magnitude) if negative => {
-            if let Some(value) = 0_i64.checked_sub_unsigned(magnitude) {
-                return Some(Value::from(value));
-            }
-        }
-        // Go takes a plus sign only before what fits into an i64.
-        Some(magnitude) if !text.starts_with('+') || i64::try_from(magnitude).is_ok() => {
-            return Some(Value::from(magnitude));
-        }
-        _ => {}
-    }
-    float(text).or_else(|| signed_binary(text))
-}
-
-fn float(text: &str) -> Option<Value> {
-    // Rust reads words as `inf` too, and nothing else that Go does not.
-    if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
-        return None;
-    }
-    text.parse().ok().and_then(from_f64)
-}
-
-/// go-yaml's own oddity: a sign after `0b`.
-fn signed_binary(text: &str) -> Option<Value> {
-    let digits = match text.strip_prefix("-0b") {
-        Some(digits) => format!("-{digits}"),
-        None => text.strip_prefix("0b")?.to_owned(),
-    };
-    i64::from_str_radix(&digits, 2).ok().map(Value::from)
-}
-
-/// A number as it leaves kubectl: `5.0` is written `5` and so is an integer for the API server.
-#[must_use]
-pub fn from_f64(number: f64) -> Option<Value> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within 53 bits")]
-        return Some(Value::from(number as i64));
-    }
-    Number::from_f64(number).map(Value::Number)
-}
-
 /// The bytes that a copy of `value` takes, about, and how many levels it has.
 fn measure(value: &Value) -> (usize, usize) {
     let (mut bytes, mut height) = (VALUE_BYTES, 0);
@@ -414,48 +352,7 @@ mod tests {
     fn one(text: &str) -> Result<Value, String> {
         let mut documents = read(text);
         assert_eq!(documents.len(), 1, "{text}");
-        documents.remove(0).content.map_err(|fault| fault.message)
-    }
-
-    /// Each as `sigs.k8s.io/yaml` v1.6.0, which kubectl uses, converts it.
-    #[test]
-    fn unquoted_words_are_what_they_are_for_kubectl() {
-        let cases = [
-            ("no", json!(false)),
-            ("y", json!(true)),
-            ("On", json!(true)),
-            ("oN", json!("oN")),
-            ("~", json!(null)),
-            ("", json!(null)),
-            ("3.50", json!(3.5)),
-            ("5.0", json!(5)),
-            ("5e3", json!(5000)),
-            ("3.59.127", json!("3.59.127")),
-            ("v3.59", json!("v3.59")),
-            ("010", json!(8)),
-            ("08", json!(8)),
-            ("0x1F", json!(31)),
-            ("-0b11", json!(-3)),
-            ("0b-1", json!(-1)),
-            ("0o17", json!(15)),
-            ("1_000", json!(1000)),
-            ("_1", json!("_1")),
-            ("+5", json!(5)),
-            ("1e999", json!("1e999")),
-            ("18446744073709551615", json!(u64::MAX)),
-            ("-9223372036854775808", json!(i64::MIN)),
-            ("22:00", json!("22:00")),
-            ("2026-12-19", json!("2026-12-19")),
-            ("inf", json!("inf")),
-            ("'no'", json!("no")),
-            ("!!str 3.50", json!("3.50")),
-        ];
-        for (word, value) in cases {
-            assert_eq!(one(&format!("a: {word}\n")), Ok(json!({ "a": value })), "{word}");
-        }
-        for word in [".nan", "-.inf", ".1_5"] {
-            assert!(one(&format!("a: {word}\n")).is_err(), "{word}");
-        }
+        documents.remove(0).content.map(|json| json.value()).map_err(|fault| fault.message)
     }
 
     #[test]
@@ -467,6 +364,29 @@ mod tests {
         );
         assert!(one("{a: {<<: {x: 1}, x: 2, x: 3}}").is_err(), "twice below");
         assert!(one("{<<: 1}").is_err() && one("{<<: {}, <<: {}}").is_err());
+    }
+
+    /// The items of a list are kept apart while it is read.
+    #[test]
+    fn a_list_is_read_as_it_stands() {
+        let text = "a: 1\nitems:\n- &x {b: [1, {c: ~}]}\n- *x\n- - no\nz: {items: [2]}\n";
+        let item = json!({ "b": [1, { "c": null }] });
+        let items = json!([item, item, [false]]);
+        assert_eq!(one(text), Ok(json!({ "a": 1, "items": items, "z": { "items": [2] } })));
+        for (text, items) in [
+            ("items: []\n", json!([])),
+            ("items: &a [1]\n", json!([1])),
+            ("items: ~\n", json!(null)),
+            ("<<: {items: [1]}\nitems: [2]\n", json!([2])),
+            ("<<: {items: [1]}\n", json!([1])),
+            ("{items: [1, '\"']}", json!([1, "\""])),
+        ] {
+            assert_eq!(one(text), Ok(json!({ "items": items })), "{text}");
+        }
+        for text in ["items: [1]\nitems: [2]\n", "items: [1]\n<<: {items: [2]}\n", "items: !x []\n"]
+        {
+            assert!(one(text).is_err(), "{text}");
+        }
     }
 
     #[test]
