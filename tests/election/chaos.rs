@@ -11,8 +11,6 @@ pub struct Chaos {
     pub faults: Vec<Fault>,
     /// How long a way takes, in milliseconds, one after the other.
     pub delays: Vec<u64>,
-    /// Whoever ends is started anew. Otherwise all begin at once, and answers are quick.
-    pub restarts: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -44,13 +42,13 @@ pub enum Kind {
     Touched,
     /// A person takes the lease away.
     Deleted,
-    /// Whoever is gone is started anew.
-    AllAnew,
+    /// A person takes the lease's holder out of it.
+    Emptied,
 }
 
 impl Chaos {
     pub fn none(processes: usize) -> Self {
-        Self { processes, faults: Vec::new(), delays: vec![20], restarts: false }
+        Self { processes, faults: Vec::new(), delays: vec![20] }
     }
 
     /// When all of it is over.
@@ -60,7 +58,7 @@ impl Chaos {
     }
 }
 
-const EDITS: [Kind; 8] = [
+const ALL: [Kind; 10] = [
     Kind::Killed,
     Kind::Retired,
     Kind::Frozen,
@@ -69,11 +67,13 @@ const EDITS: [Kind; 8] = [
     Kind::Slow,
     Kind::ClockMoved,
     Kind::Touched,
+    Kind::Deleted,
+    Kind::Emptied,
 ];
 
-fn fault(kinds: &'static [Kind], from: u64) -> impl Strategy<Value = Fault> {
+fn fault(kinds: &'static [Kind]) -> impl Strategy<Value = Fault> {
     let kind = proptest::sample::select(kinds);
-    (from..120_000_u64, 0..40_000_u64, 0..4_usize, kind).prop_map(|(at, lasts, process, kind)| {
+    (0..120_000_u64, 0..40_000_u64, 0..4_usize, kind).prop_map(|(at, lasts, process, kind)| {
         let (at, lasts) = (Duration::from_millis(at), Duration::from_millis(lasts));
         Fault { at, lasts, process, kind }
     })
@@ -83,25 +83,31 @@ fn delays() -> impl Strategy<Value = Vec<u64>> {
     proptest::collection::vec(prop_oneof![8 => 0..80_u64, 1 => 0..3_000_u64], 1..40)
 }
 
-/// Everything but a lease that goes.
+/// Everything that can happen.
 pub fn faults() -> impl Strategy<Value = Chaos> {
-    let faults = proptest::collection::vec(fault(&EDITS, 0), 0..25);
+    chaos(&ALL, 25)
+}
+
+/// A lease that goes or is emptied again and again, while who leads is cut off, frozen or replaced.
+pub fn deletions() -> impl Strategy<Value = Chaos> {
+    const KINDS: [Kind; 8] = [
+        Kind::Deleted,
+        Kind::Deleted,
+        Kind::Deleted,
+        Kind::Emptied,
+        Kind::Frozen,
+        Kind::CutOff,
+        Kind::Slow,
+        Kind::Killed,
+    ];
+    chaos(&KINDS, 40)
+}
+
+fn chaos(kinds: &'static [Kind], most: usize) -> impl Strategy<Value = Chaos> {
+    let faults = proptest::collection::vec(fault(kinds), 0..most);
     (2..5_usize, faults, delays()).prop_map(|(processes, faults, delays)| Chaos {
         processes,
         faults,
         delays,
-        restarts: true,
-    })
-}
-
-/// A lease that goes while all who are there have seen it; who leads may be cut off or frozen, and ends.
-pub fn deletions() -> impl Strategy<Value = Chaos> {
-    const KINDS: [Kind; 4] = [Kind::Deleted, Kind::Frozen, Kind::CutOff, Kind::ClockMoved];
-    let faults = proptest::collection::vec(fault(&KINDS, 10_000), 1..10);
-    (2..5_usize, faults).prop_map(|(processes, mut faults)| {
-        // Late enough for whoever led when the lease went last.
-        let (at, lasts) = (Duration::from_secs(240), Duration::ZERO);
-        faults.push(Fault { at, lasts, process: 0, kind: Kind::AllAnew });
-        Chaos { processes, faults, delays: vec![10, 30], restarts: false }
     })
 }

@@ -37,7 +37,7 @@ proptest! {
         run(times, chaos)?;
     }
 
-    /// Whoever has seen a lease that is gone waits as long as its holder may believe in it.
+    /// Whoever makes a lease anew waits as long as a holder of the one that is gone may believe in it.
     #[test]
     fn a_lease_that_somebody_takes_away_makes_no_second_leader(
         times in times(),

@@ -154,18 +154,18 @@ impl Simulation {
                         }
                     }
                     Kind::Deleted => self.lease = None,
-                    Kind::AllAnew => {
-                        for place in 0..self.processes.len() {
-                            if !self.processes[place].is_alive {
-                                self.start(place);
-                            }
+                    Kind::Emptied => {
+                        self.versions += 1;
+                        if let Some(lease) = &mut self.lease {
+                            lease.version = self.versions.to_string();
+                            lease.record.holder = None;
                         }
                     }
                     Kind::Frozen | Kind::CutOff | Kind::Unanswered | Kind::Slow => {}
                 }
             }
             let is_over = (self.now..self.now + TICK).contains(&(fault.at + fault.lasts));
-            if is_over && self.chaos.restarts && !self.processes[place].is_alive {
+            if is_over && !self.processes[place].is_alive {
                 self.start(place);
             }
         }
@@ -198,8 +198,7 @@ impl Simulation {
             }
             Step::Ask(request) => self.send(place, request),
             // It ends; whoever looks after processes starts it again.
-            Step::StepDown(_) | Step::Done if self.chaos.restarts => self.start(place),
-            Step::StepDown(_) | Step::Done => process.is_alive = false,
+            Step::StepDown(_) | Step::Done => self.start(place),
         }
     }
 
@@ -233,10 +232,9 @@ impl Simulation {
     fn way(&mut self, place: usize) -> Duration {
         self.ways += 1;
         let is_over = self.now > self.chaos.end() - Duration::from_secs(30);
-        let is_before = !self.chaos.restarts;
         let delay = self.chaos.delays[self.ways % self.chaos.delays.len()];
         let slow = if self.suffers(place, Kind::Slow) { 2_000 } else { 0 };
-        let delay = if is_over || is_before { delay.min(10) } else { delay + slow };
+        let delay = if is_over { delay.min(10) } else { delay + slow };
         Duration::from_millis(delay)
     }
 

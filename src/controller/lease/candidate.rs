@@ -216,7 +216,16 @@ impl Candidate {
         } else if let Some(holder) = self.election.holder()
             && self.told.as_deref() != Some(holder)
         {
-            tracing::info!(namespace, lease = name, identity, holder, "standing by");
+            if self.election.holds() {
+                tracing::info!(
+                    namespace,
+                    lease = name,
+                    identity,
+                    "there was no lease: it is made, and leads once nobody can believe in one that is gone"
+                );
+            } else {
+                tracing::info!(namespace, lease = name, identity, holder, "standing by");
+            }
             self.told = Some(holder.to_owned());
         }
     }

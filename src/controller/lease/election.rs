@@ -5,14 +5,21 @@
 //! answered renewal. Another takes the lease only after it has watched it unchanged for the lease
 //! duration, which is longer, by its own clock, from when it *received* the answer that showed the
 //! renewal; and only by a write that fails if the lease was renewed since. No moment is ever compared
-//! with another machine's. The one thing that can break it is a hand that takes the Lease away while a
-//! replica starts: a lease that was never there is taken at once.
+//! with another machine's.
+//!
+//! A hand that takes the Lease away makes no second leader either: whoever finds none makes one at once,
+//! so that all others see it, and leads only when nobody can believe any more in one that was there
+//! before; and whoever leads by a lease that is gone ends.
 
 use std::time::Duration;
 
 use super::moment::Moment;
 use super::record::{Found, Record, Stamp};
 use super::times::Times;
+
+/// The seconds that a lease says it holds once it is given back, as those of client-go do: a lease cannot
+/// say none.
+const GIVEN_BACK: i32 = 1;
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +75,9 @@ pub enum Loss {
     /// Somebody has emptied it.
     #[error("the lease was given away by another hand")]
     Emptied,
+    /// Somebody has deleted it.
+    #[error("the lease was deleted by another hand")]
+    Deleted,
 }
 
 /// A candidate's view of the election.
@@ -85,6 +95,8 @@ pub struct Election {
     must_read: bool,
     /// Nothing is done before.
     not_before: Moment,
+    /// It does not lead before, though it holds the lease: it has found none, and made it.
+    leads_from: Moment,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +128,7 @@ impl Election {
             seen: None,
             must_read: true,
             not_before: Moment::default(),
+            leads_from: Moment::default(),
         }
     }
 
@@ -132,6 +145,13 @@ impl Election {
     #[must_use]
     pub fn holder(&self) -> Option<&str> {
         self.seen.as_ref()?.found.as_ref()?.record.holder.as_deref()
+    }
+
+    /// Whether the lease is its own, as far as it was seen: also before it leads.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        let found = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
+        found.is_some_and(|found| self.is_own(&found.record))
     }
 
     /// What to do at `now`; `stamp` is what the wall clock shows.
@@ -164,7 +184,7 @@ impl Election {
             Record {
                 holder: None,
                 mark: None,
-                seconds: 1,
+                seconds: GIVEN_BACK,
                 acquired: Some(stamp),
                 renewed: Some(stamp),
                 transitions: record.transitions,
@@ -201,11 +221,12 @@ impl Election {
             (Request::Create(_) | Request::Replace { .. }, Answer::Found(found)) => {
                 self.written(found, sent, now, next_try);
             }
-            (_, Answer::Conflict | Answer::Missing) => {
+            (_, Answer::Conflict) | (Request::Replace { .. }, Answer::Missing) => {
                 self.must_read = true;
                 self.not_before = now;
             }
-            (_, Answer::Failed) => {
+            // Where none can be made, as in a namespace that is not there, it asks as seldom as always.
+            (Request::Create(_), Answer::Missing) | (_, Answer::Failed) => {
                 self.must_read = true;
                 self.not_before = next_try;
                 if self.standing == Standing::Retiring {
@@ -223,6 +244,10 @@ impl Election {
             Standing::Retiring => self.standing = Standing::Retired,
             // The answer took so long that it is worth nothing: it renews what it has taken first.
             Standing::Standby if until <= now => self.must_read = true,
+            Standing::Standby if now < self.leads_from => {
+                self.must_read = false;
+                self.not_before = next_try.min(self.leads_from);
+            }
             Standing::Standby | Standing::Leading { .. } => {
                 self.standing = Standing::Leading { until };
                 self.must_read = false;
@@ -233,17 +258,20 @@ impl Election {
     }
 
     fn read(&mut self, found: Option<Found>, now: Moment) {
-        let holder = found.as_ref().map(|found| found.record.holder.clone());
+        let is_gone = found.is_none();
+        let holder = found.as_ref().and_then(|found| found.record.holder.clone());
         let is_own = found.as_ref().is_some_and(|found| self.is_own(&found.record));
+        if is_gone {
+            self.missed(now);
+        }
         let may_be_taken = self.saw(found, now) <= now;
         self.must_read = false;
         self.not_before = now;
         match &self.standing {
-            // What was taken away from under it, it makes again: those who have seen it wait.
-            Standing::Leading { .. } if is_own || holder.is_none() => {}
+            Standing::Leading { .. } if is_own => {}
             Standing::Leading { .. } => {
-                let loss = holder.flatten().map_or(Loss::Emptied, Loss::Taken);
-                self.standing = Standing::Lost(loss);
+                let none = if is_gone { Loss::Deleted } else { Loss::Emptied };
+                self.standing = Standing::Lost(holder.map_or(none, Loss::Taken));
             }
             Standing::Retiring if is_own => {}
             Standing::Retiring => self.standing = Standing::Retired,
@@ -262,6 +290,13 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
+    /// There is no lease. Who held one that is gone may lead for as long as it was good for.
+    fn missed(&mut self, now: Moment) {
+        let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
+        let told = before.map_or(Duration::ZERO, |found| told(&found.record));
+        self.leads_from = self.leads_from.max(now.after(told.max(self.times.deadline())));
+    }
+
     /// Takes note of what was seen, and returns from when on it may be taken.
     fn saw(&mut self, found: Option<Found>, now: Moment) -> Moment {
         let version = |found: &Option<Found>| found.as_ref().map(|found| found.version.clone());
@@ -270,19 +305,11 @@ impl Election {
         {
             return seen.free_from;
         }
-        // Another's duration may be longer than ours, or mistyped; one that was taken away may have a
+        // Another's duration may be longer than ours, or mistyped. One that a hand has emptied may have a
         // holder yet.
-        let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
-        let told = found.as_ref().or(before).map_or(0, |found| found.record.seconds);
-        let told = Duration::from_secs(u64::try_from(told).unwrap_or_default());
-        let is_held = found.as_ref().is_none_or(|found| found.record.holder.is_some());
-        let is_first_look_at_none = self.seen.is_none() && found.is_none();
-        let wait = if is_held && !is_first_look_at_none {
-            told.max(self.times.duration())
-        } else {
-            Duration::ZERO
-        };
-        let free_from = now.after(wait);
+        let held = found.as_ref().filter(|found| !is_given_back(&found.record));
+        let wait = held.map(|found| told(&found.record).max(self.times.duration()));
+        let free_from = now.after(wait.unwrap_or_default());
         self.seen = Some(Seen { found, free_from });
         free_from
     }
@@ -293,7 +320,18 @@ impl Election {
         self.must_read = true;
         self.standing = match self.standing {
             Standing::Leading { .. } => Standing::Retiring,
+            // One that it holds and does not lead by yet must expire: see `leads_from`.
             _ => Standing::Retired,
         };
     }
+}
+
+/// Whether its holder has given it back, and writes nothing more.
+fn is_given_back(record: &Record) -> bool {
+    record.holder.is_none() && record.mark.is_none() && record.seconds == GIVEN_BACK
+}
+
+/// How long a lease says that it holds.
+fn told(record: &Record) -> Duration {
+    Duration::from_secs(u64::try_from(record.seconds).unwrap_or_default())
 }

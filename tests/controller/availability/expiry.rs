@@ -53,7 +53,7 @@ async fn a_lease_of_a_clock_that_is_an_hour_ahead_is_not_kept_for_an_hour() {
 }
 
 /// What a replica takes for granted: the lease's name and times, the context's namespace, its host's
-/// name.
+/// name. It leads once nobody can lead by a lease that was there before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_is_not_there_is_made_at_once() {
     let estate = Estate::make("usual").await;

@@ -1,9 +1,11 @@
-//! The replica that leads is killed, told to end, or cut off.
+//! The replica that leads is killed, told to end, or cut off, or its lease is deleted.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::DeleteParams;
 
 use super::audit::{Entry, Term, terms};
 use super::estate::{Estate, plane};
@@ -82,6 +84,23 @@ async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     assert!(took <= TimeDelta::seconds(2) + SLACK, "{took}");
     assert_eq!(second.taken.body["spec"]["leaseTransitions"], 1);
     assert_warm(&entries, &second);
+}
+
+/// One that starts just then finds none, and cannot know that somebody leads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_somebody_deletes_ends_its_leader_before_another_leads() {
+    let estate = Estate::make("deleted").await;
+    let (mut first, second) = estate.start_two(None).await;
+    let leases = estate.world.api::<Lease>();
+    leases.delete("clientfleet", &DeleteParams::default()).await.unwrap();
+    let third = estate.start("third");
+    first.gives_up(&["the lease was deleted by another hand", "the lease is held by"]).await;
+    estate.suspend(true).await;
+    estate.ends_well().await;
+    let holder = estate.holder().await.unwrap();
+    let (made, led) = if holder == second.name { (&second, &third) } else { (&third, &second) };
+    made.has_logged("there was no lease").await;
+    assert!(!led.log().contains(" leading "), "{}", led.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 //! stands where the page says. What is printed must be what the page shows; `UPDATE_DOCS=1` writes it
 //! into the page, for a person to review.
 
+mod demo;
 mod page;
 mod reader;
 
