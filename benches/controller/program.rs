@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ impl Program {
             .arg("--kubeconfig")
             .arg(plane.kubeconfig_path())
             .env_remove("RUST_LOG")
+            .process_group(plane.group())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;

@@ -252,6 +252,11 @@ impl ControlPlane {
         String::from_utf8(output.stdout).map_err(Error::doing("read what kubectl printed"))
     }
 
+    /// The process group of the servers: a program that joins it ends with them at the latest.
+    pub fn group(&self) -> i32 {
+        self.watchdog.group()
+    }
+
     /// Starts another program, which ends with the servers at the latest.
     pub fn start_beside(
         &self,
