@@ -179,6 +179,12 @@ fn no_objects() -> Vec<Case> {
             fleet("packageVersion: '1'") + "status: {clients: 3}\n",
             &["(ClientFleet default/berlin), status", "leave `status` out"],
         ),
+    ]
+}
+
+/// Lists whose items are no such objects.
+fn no_items() -> Vec<Case> {
+    vec![
         case(
             "items of a list that leave out what the list says",
             "{\"apiVersion\": \"clientfleet.dev/v1alpha1\", \"items\": [{\"spec\": 3}, {}, 5], \
@@ -341,7 +347,9 @@ fn run(case: &Case) -> (Option<i32>, String, String) {
 fn every_mistake_is_told_with_where_and_what_to_write_instead() {
     let mut told = String::new();
     let mut missing = String::new();
-    for case in [unreadable(), no_objects(), refused(), sets_and_calls()].iter().flatten() {
+    for case in
+        [unreadable(), no_objects(), no_items(), refused(), sets_and_calls()].iter().flatten()
+    {
         let (code, stdout, stderr) = run(case);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{}: {stderr}", case.name);
         for fragment in case.says.iter().filter(|fragment| !stderr.contains(*fragment)) {
