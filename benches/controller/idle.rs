@@ -35,7 +35,6 @@ struct Spent {
 }
 
 pub async fn measure(stage: &Stage, lasts: Duration) -> Result<String, Failure> {
-    stage.settle().await?;
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
     program.is_ready().await?;
     program.has_decided(stage.estate.clients()).await?;

@@ -36,8 +36,8 @@ use stage::Stage;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// In the order in which they are measured.
-const SECTIONS: [&str; 7] = ["size", "restart", "report", "policy", "storm", "idle", "memory"];
+/// In the order in which they are measured: after the storm every client runs another version.
+const SECTIONS: [&str; 7] = ["size", "restart", "report", "policy", "idle", "storm", "memory"];
 
 /// A section that was asked for, and its value.
 struct Asked {

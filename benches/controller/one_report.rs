@@ -51,7 +51,6 @@ impl Answers {
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let floor = stage.floor().await?;
-    stage.settle().await?;
     let mut statuses = floor.estate.statuses().await?;
     let echo = Echo::start(stage.plane.client()?, &floor.estate).await?;
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
@@ -65,6 +64,9 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let before = StatusWrites::count(&stage.client).await?;
     let (cpu, began) = (program.pid().cpu()?, Instant::now());
     for report in 0..REPORTS {
+        if report % 50 == 0 {
+            eprintln!("report {report} of {REPORTS}");
+        }
         // All over the estate; each client reports one version and then the other.
         let number = report / 2 * 37 % stage.estate.count;
         let version = if report % 2 == 0 { NEW } else { OLD };

@@ -30,7 +30,6 @@ struct Turn {
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let floor = stage.floor().await?;
-    stage.settle().await?;
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
     program.is_ready().await?;
     program.has_decided(stage.estate.clients()).await?;

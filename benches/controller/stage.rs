@@ -26,7 +26,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The policy is in force in its first direction, and no controller runs.
+    /// The policy is in force in its first direction, and no controller runs: each section leaves it so.
     pub async fn set() -> Result<Self, Failure> {
         let plane = ControlPlane::start()?;
         let client = plane.client()?;
@@ -34,17 +34,12 @@ impl Stage {
         eprintln!("making {FLEETS} fleets of {} clients", estate::CLIENTS);
         let estate = Estate::make(&client, "bench", FLEETS).await?;
         let stage = Self { plane, client, estate, floor: OnceCell::new() };
-        stage.settle().await?;
-        Ok(stage)
-    }
-
-    /// Has everything as it was at first.
-    pub async fn settle(&self) -> Result<(), Failure> {
-        self.estate.restore().await?;
-        let program = Program::start(&self.plane, self.estate.namespace)?;
-        self.turn(0).await?;
+        eprintln!("having their statuses written");
+        let program = Program::start(&stage.plane, stage.estate.namespace)?;
+        stage.turn(0).await?;
         program.is_at_rest().await?;
-        program.stop().await
+        program.stop().await?;
+        Ok(stage)
     }
 
     /// Turns the policy, and returns when it is in force.

@@ -28,6 +28,8 @@ pub const NEW: &str = "3.59.228.0";
 /// One fleet in so many is of the ring `canary`.
 pub const CANARY: usize = 4;
 pub const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
+/// What the names of the fleets begin with, before their number.
+const PREFIX: &str = "fleet-";
 /// How many requests are under way at once where none is measured.
 const AT_ONCE: usize = 8;
 
@@ -109,12 +111,20 @@ impl Estate {
 
     /// The status of every fleet, by number.
     pub async fn statuses(&self) -> Result<Vec<Value>, Failure> {
-        let mut statuses = Vec::new();
-        for number in 0..self.count {
-            let fleet = self.fleets.get(&name(number)).await?;
-            statuses.push(serde_json::to_value(fleet.status)?);
+        let mut statuses = vec![Value::Null; self.count];
+        // So few at once that they are no burden.
+        let mut params = ListParams::default().limit(100);
+        loop {
+            let page = self.fleets.list(&params).await?;
+            for fleet in page.items {
+                let number: usize = fleet.name_any().trim_start_matches(PREFIX).parse()?;
+                statuses[number] = serde_json::to_value(fleet.status)?;
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(statuses),
+            }
         }
-        Ok(statuses)
     }
 
     /// Some clients of a fleet report a version, in one write. Returns the fleet's generation.
@@ -134,14 +144,6 @@ impl Estate {
         let written = self.fleets.patch_metadata(&name(number), &params, &patch).await?;
         written.metadata.generation.ok_or_else(|| "a fleet without a generation".into())
     }
-
-    /// All clients report that they run what they ran at first.
-    pub async fn restore(&self) -> Result<(), Failure> {
-        let reports = futures::stream::iter(0..self.count)
-            .map(|number| self.report(number, 0..CLIENTS, OLD))
-            .buffer_unordered(AT_ONCE);
-        reports.try_for_each(|_| async { Ok(()) }).await
-    }
 }
 
 /// A policy for every client.
@@ -151,7 +153,7 @@ pub fn everybody(mode: Mode) -> UpgradePolicySpec {
 }
 
 pub fn name(number: usize) -> String {
-    format!("fleet-{number:03}")
+    format!("{PREFIX}{number:03}")
 }
 
 fn fleet(number: usize) -> ClientFleet {
