@@ -15,6 +15,9 @@ if [ ! -x "$folder/bin/cargo-deny" ]; then
 fi
 deny() { "$folder/bin/cargo-deny" "$@"; }
 
+# A build fetches what its own machine needs; the program is made for others too.
+cargo fetch --quiet --locked
+
 deny --locked --offline check --hide-inclusion-graph bans licenses sources
 if timeout 120 "$folder/bin/cargo-deny" --locked fetch db 2> "$folder/fetch.log"; then
     deny --locked --offline check advisories
