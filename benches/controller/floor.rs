@@ -40,6 +40,13 @@ impl Floor {
         }
     }
 
+    /// Asks for the version of each fleet anew.
+    pub async fn forget_versions(&self) {
+        for version in &self.versions {
+            *version.lock().await = None;
+        }
+    }
+
     /// Writes every fleet's status of one direction; only the writing is timed. Each body is sent
     /// from a task of its own, as the controller does.
     pub async fn write_all(&self, direction: usize) -> Result<Duration, Failure> {

@@ -17,7 +17,7 @@ use crate::stage::Stage;
 const ROUNDS: usize = 11;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_clientfleet");
 /// What `make image` packs, if it was made.
-const IMAGE: &str = "target/x86_64-unknown-linux-musl/image/clientfleet";
+const IMAGE: &str = "target/image/root/clientfleet";
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let mut sizes = Table::new(&["program", "size"]);

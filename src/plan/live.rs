@@ -2,11 +2,12 @@
 //! others: a spec that does not deserialise is carried as the reason why not, a status that does not
 //! counts as missing. Knows the API types, not what follows from them.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -47,7 +48,7 @@ impl<'de, K: Kind> Deserialize<'de> for Live<K> {
         #[derive(Deserialize)]
         struct Guard {
             #[serde(default)]
-            metadata: ObjectMeta,
+            metadata: Metadata,
             spec: Option<Box<RawValue>>,
             status: Option<Box<RawValue>>,
         }
@@ -57,8 +58,49 @@ impl<'de, K: Kind> Deserialize<'de> for Live<K> {
             None => Err("it has no `spec`".to_owned()),
         };
         let status = status.and_then(|raw| serde_json::from_str::<K::Status>(raw.get()).ok());
-        let metadata = ObjectMeta { managed_fields: None, annotations: None, ..metadata };
-        Ok(Self { metadata, spec, status })
+        Ok(Self { metadata: metadata.into(), spec, status })
+    }
+}
+
+/// [`ObjectMeta`] without what is not kept: to read `managedFields`, which name each field of each
+/// client, takes longer than all the rest.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    creation_timestamp: Option<Time>,
+    deletion_grace_period_seconds: Option<i64>,
+    deletion_timestamp: Option<Time>,
+    finalizers: Option<Vec<String>>,
+    generate_name: Option<String>,
+    generation: Option<i64>,
+    labels: Option<BTreeMap<String, String>>,
+    name: Option<String>,
+    namespace: Option<String>,
+    owner_references: Option<Vec<OwnerReference>>,
+    resource_version: Option<String>,
+    self_link: Option<String>,
+    uid: Option<String>,
+}
+
+impl From<Metadata> for ObjectMeta {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            annotations: None,
+            creation_timestamp: metadata.creation_timestamp,
+            deletion_grace_period_seconds: metadata.deletion_grace_period_seconds,
+            deletion_timestamp: metadata.deletion_timestamp,
+            finalizers: metadata.finalizers,
+            generate_name: metadata.generate_name,
+            generation: metadata.generation,
+            labels: metadata.labels,
+            managed_fields: None,
+            name: metadata.name,
+            namespace: metadata.namespace,
+            owner_references: metadata.owner_references,
+            resource_version: metadata.resource_version,
+            self_link: metadata.self_link,
+            uid: metadata.uid,
+        }
     }
 }
 
