@@ -22,13 +22,19 @@ pub(crate) enum Format {
 
 /// A value as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(value);
-    text.map(|text| text + "\n").map_err(|error| Failure::new(error.to_string()))
+    text(|output| write_json(value, output))
 }
 
 /// A value as YAML.
 pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Failure> {
-    serde_saphyr::to_string(value).map_err(|error| Failure::new(error.to_string()))
+    text(|output| write_yaml(value, output))
+}
+
+fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<String, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
+    let mut bytes = Vec::new();
+    write(&mut bytes).map_err(|error| failed(&error))?;
+    String::from_utf8(bytes).map_err(|error| failed(&error))
 }
 
 /// Writes a value as indented JSON, part by part.

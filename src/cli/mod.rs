@@ -62,6 +62,11 @@ impl Failure {
         Self { messages: vec![message.into()], code: FAILURE }
     }
 
+    /// A result could not be printed.
+    pub fn unwritten(error: &std::io::Error) -> Self {
+        Self::new(format!("standard output cannot be written: {error}"))
+    }
+
     /// Something is wrong with what was given.
     pub fn input(message: impl Into<String>) -> Self {
         Self { messages: vec![message.into()], code: WRONG_INPUT }
@@ -150,8 +155,9 @@ fn say(said: &Said) -> ExitCode {
     match terminal::out(&said.output) {
         Ok(_) => ExitCode::from(said.code),
         Err(error) => {
-            terminal::remark(&format!("error: standard output cannot be written: {error}\n"));
-            ExitCode::from(FAILURE)
+            let said = Said::from(Failure::unwritten(&error));
+            terminal::remark(&said.remarks);
+            ExitCode::from(said.code)
         }
     }
 }

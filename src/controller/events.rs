@@ -82,13 +82,13 @@ impl Announced for UpgradePolicy {
             || written.observed.previous.as_ref().map(|previous| Told::of(&previous.kept));
         let before = told.or_else(replaced).unwrap_or_default();
         let (namespace, policy) = (written.observed.namespace(), written.observed.name());
-        let now = Told::of(&written.status());
+        let status = written.status();
+        let now = Told::of(&status);
         if let Some(generation) = now.in_force.filter(|_| now.in_force != before.in_force) {
-            let status = &written.status();
             let (fleets, clients) = (status.matched_fleets, status.matched_clients);
             tracing::info!(namespace, policy, generation, fleets, clients, "policy in force");
         }
-        for change in changes(before, &written.status()) {
+        for change in changes(before, &status) {
             let reason = change.reason;
             tracing::info!(namespace, policy, reason, note = change.note, "policy changed");
             let event = Event {

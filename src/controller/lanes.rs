@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::notes::Key;
 
 /// Where an object waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
     /// For what has changed by itself.
     Express,
@@ -27,7 +27,7 @@ pub struct Lanes {
     /// be passed over.
     waiting: HashSet<Key>,
     /// Those whose turn must not come before an instant.
-    resting: BTreeSet<(Instant, Key, bool)>,
+    resting: BTreeSet<(Instant, Key, Lane)>,
     express_turns: u8,
     /// Those whose turn it is.
     taken: HashSet<Key>,
@@ -47,7 +47,7 @@ impl Lanes {
     /// the express one. It rests until `rests_until`, if that is to come.
     pub fn push(&mut self, key: &Key, lane: Lane, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
-            self.resting.insert((until, key.clone(), lane == Lane::Express));
+            self.resting.insert((until, key.clone(), lane));
             return;
         }
         let is_new = self.waiting.insert(key.clone());
@@ -62,11 +62,10 @@ impl Lanes {
 
     /// Gives the next one its turn, unless so many have it already.
     pub fn take(&mut self, at_once: usize, now: Instant) -> Turn {
-        while let Some((until, key, is_express)) = self.resting.first().cloned()
-            && until <= now
+        while self.resting.first().is_some_and(|(until, ..)| *until <= now)
+            && let Some((_, key, lane)) = self.resting.pop_first()
         {
-            self.resting.pop_first();
-            self.push(&key, if is_express { Lane::Express } else { Lane::Bulk }, None);
+            self.push(&key, lane, None);
         }
         let free = self.taken.len() < at_once;
         match free.then(|| self.pop()).flatten() {

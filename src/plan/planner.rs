@@ -249,10 +249,11 @@ impl Planner {
         let Known { observed, policy } = known;
         let nothing = Total::default();
         let total = self.sums.total(&policy.name).unwrap_or(&nothing);
-        if total.spells_a_package_twice() {
+        let packages = total.packages();
+        if has_a_version_twice(&packages) {
             return plan_policy(observed, policy, total, self.packages(&policy.name), at);
         }
-        plan_policy(observed, policy, total, total.packages(), at)
+        plan_policy(observed, policy, total, packages.iter(), at)
     }
 
     /// The packages that the fleets in a policy's scope carry, by the name of their fleet.
@@ -349,6 +350,13 @@ impl Planner {
             self.touch(&name, Cause::Policy(policy.clone()));
         }
     }
+}
+
+/// Whether two of them are the same version in other words: then it matters which fleet comes first.
+fn has_a_version_twice(packages: &[Spelled]) -> bool {
+    let mut packages: Vec<&Spelled> = packages.iter().collect();
+    packages.sort_by(|a, b| a.version.cmp(&b.version));
+    packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))
 }
 
 /// The fleet that this one takes its package from.

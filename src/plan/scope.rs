@@ -135,8 +135,8 @@ pub enum Criterion<T> {
 }
 
 impl<T> Criterion<T> {
-    fn is_unreadable(&self) -> bool {
-        matches!(self, Self::Unreadable)
+    fn is_readable(&self) -> bool {
+        matches!(self, Self::Readable(_))
     }
 
     fn matches(&self, if_unreadable: bool, holds: impl FnOnce(&T) -> bool) -> bool {
@@ -209,15 +209,11 @@ impl Selector {
             entries: read_entries(spec),
             is_one_list: false,
         };
-        let is_readable = !(selector.names.as_ref().is_some_and(Criterion::is_unreadable)
-            || selector.computers.as_ref().is_some_and(Criterion::is_unreadable)
-            || selector.users.as_ref().is_some_and(Criterion::is_unreadable)
-            || selector.cidrs.as_ref().is_some_and(Criterion::is_unreadable));
-        let is_list = ["names", "computers", "users", "cidrs"];
-        let mut criteria = selector.criteria();
-        let is_one_list = is_readable
-            && criteria.next().is_some_and(|first| is_list.contains(&first))
-            && criteria.next().is_none();
+        let Self { names, computers, users, cidrs, .. } = &selector;
+        let lists = [names, computers, users].map(|list| list.as_ref().map(Criterion::is_readable));
+        let lists = lists.into_iter().chain([cidrs.as_ref().map(Criterion::is_readable)]).flatten();
+        // A criterion that is no list counts here, and is not among them.
+        let is_one_list = selector.criteria().count() == 1 && lists.eq([true]);
         Self { is_one_list, ..selector }
     }
 

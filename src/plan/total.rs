@@ -65,7 +65,8 @@ pub struct Total {
     /// For each selector how many fleets have a client that it matches, and that each of its values
     /// does.
     hits: Vec<(u32, Vec<u32>)>,
-    packages: BTreeMap<Text, (Spelled, u32)>,
+    /// As they are spelled.
+    packages: Counted<Text>,
 }
 
 impl Total {
@@ -79,10 +80,7 @@ impl Total {
         tally.next_transition.iter().for_each(|at| self.transitions.add(at));
         tally.zones.iter().for_each(|zone| self.zones.add(zone));
         self.count_hits(&tally.hits, |count, hit| *count += u32::from(hit));
-        if let Some(package) = package {
-            let entry = self.packages.entry(package.text.clone());
-            entry.or_insert_with(|| (package.clone(), 0)).1 += 1;
-        }
+        package.iter().for_each(|package| self.packages.add(&package.text));
     }
 
     /// Takes away a share as it was added.
@@ -95,14 +93,7 @@ impl Total {
         tally.next_transition.iter().for_each(|at| self.transitions.remove(at));
         tally.zones.iter().for_each(|zone| self.zones.remove(zone));
         self.count_hits(&tally.hits, |count, hit| *count -= u32::from(hit));
-        if let Some(package) = package
-            && let Some((_, count)) = self.packages.get_mut(&package.text)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.packages.remove(&package.text);
-            }
-        }
+        package.iter().for_each(|package| self.packages.remove(&package.text));
     }
 
     fn count_hits(&mut self, hits: &Hits, count: impl Fn(&mut u32, bool)) {
@@ -127,17 +118,9 @@ impl Total {
     }
 
     /// The packages that the fleets carry, each spelling once.
-    pub fn packages(&self) -> impl Iterator<Item = &Spelled> + Clone {
-        self.packages.values().map(|(package, _)| package)
-    }
-
-    /// Whether two of the packages are the same version in other words: then it matters which fleet
-    /// comes first.
     #[must_use]
-    pub fn spells_a_package_twice(&self) -> bool {
-        let mut packages: Vec<&Spelled> = self.packages().collect();
-        packages.sort_by(|a, b| a.version.cmp(&b.version));
-        packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))
+    pub fn packages(&self) -> Vec<Spelled> {
+        self.packages.0.keys().cloned().map(Spelled::new).collect()
     }
 
     /// What has matched nobody, in the order of the scope, as

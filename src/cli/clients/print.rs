@@ -1,12 +1,13 @@
 //! Clients as tables for a person, as data for programs, or as names for other commands. Decides
 //! nothing.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::Args;
 use super::row::{Decided, Row};
+use crate::cli::terminal;
 use crate::cli::terminal::table::{Cell, Columns};
 use crate::cli::terminal::times::Reader;
 use crate::cli::tones::state_tone;
@@ -67,17 +68,15 @@ impl Printer {
 
     /// Prints a list whole.
     pub fn all(&mut self, rows: &[Row]) -> Result<(), Failure> {
-        let mut output = BufWriter::new(io::stdout().lock());
-        let written = match self.output {
-            Output::Table | Output::Wide => self.table(rows, &mut output),
+        finish(terminal::stream(|output| match self.output {
+            Output::Table | Output::Wide => self.table(rows, output),
             Output::Name => rows.iter().try_for_each(|row| writeln!(output, "{}", self.name(row))),
-            Output::Json => data::write_json(&Document { clients: rows }, &mut output),
-            Output::Yaml => data::write_yaml(&Document { clients: rows }, &mut output),
-        };
-        finish(written.and_then(|()| output.flush()))
+            Output::Json => data::write_json(&Document { clients: rows }, output),
+            Output::Yaml => data::write_yaml(&Document { clients: rows }, output),
+        }))
     }
 
-    fn table(&mut self, rows: &[Row], output: &mut impl Write) -> io::Result<()> {
+    fn table(&mut self, rows: &[Row], output: &mut dyn Write) -> io::Result<()> {
         for row in rows {
             let cells = self.cells(row, false);
             self.columns.fit(&cells);
@@ -120,12 +119,10 @@ impl Printer {
                     + "\n"
             }
             Output::Yaml => {
-                let text = serde_saphyr::to_string(&Gone { row, gone: is_gone });
-                format!("---\n{}", text.map_err(|error| Failure::new(error.to_string()))?)
+                format!("---\n{}", data::yaml(&Gone { row, gone: is_gone })?)
             }
         };
-        let mut output = io::stdout().lock();
-        finish(output.write_all(text.as_bytes()).and_then(|()| output.flush()))
+        finish(terminal::out(&text))
     }
 
     /// As `explain` takes it.
@@ -192,10 +189,10 @@ impl Printer {
 }
 
 /// A reader that has seen enough, as `head` has, is no failure: nothing more is to be said.
-fn finish(written: io::Result<()>) -> Result<(), Failure> {
+fn finish(written: io::Result<bool>) -> Result<(), Failure> {
     match written {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => Err(Failure::new(format!("standard output cannot be written: {error}"))),
+        Ok(true) => Ok(()),
+        Ok(false) => std::process::exit(0),
+        Err(error) => Err(Failure::unwritten(&error)),
     }
 }

@@ -1,11 +1,11 @@
 //! A fleet as an import writes it, and how it is printed. Knows nothing of where it comes from.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use crate::api::ClientFleetSpec;
+use crate::cli::{Failure, data};
 
 /// The label by which the fleets of one import are found again; its value is the import's prefix.
 pub(super) const LABEL: &str = "clientfleet.dev/import";
@@ -35,29 +35,13 @@ impl Manifest {
 }
 
 /// The fleets as YAML documents.
-///
-/// # Errors
-///
-/// None that is known: it is texts, lists and mappings.
-pub(super) fn yaml(manifests: &[&Manifest]) -> Result<String, String> {
-    let mut text = String::new();
-    for manifest in manifests {
-        if !text.is_empty() {
-            text.push_str("---\n");
-        }
-        let document = serde_saphyr::to_string(manifest).map_err(|error| error.to_string())?;
-        // Writing to a string does not fail.
-        let _ = write!(text, "{document}");
-    }
-    Ok(text)
+pub(super) fn yaml(manifests: &[&Manifest]) -> Result<String, Failure> {
+    let documents: Result<Vec<String>, Failure> = manifests.iter().map(data::yaml).collect();
+    Ok(documents?.join("---\n"))
 }
 
 /// The fleets as a `v1` `List`.
-///
-/// # Errors
-///
-/// None that is known.
-pub(super) fn json(manifests: &[&Manifest]) -> Result<String, String> {
+pub(super) fn json(manifests: &[&Manifest]) -> Result<String, Failure> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct List<'a> {
@@ -66,8 +50,10 @@ pub(super) fn json(manifests: &[&Manifest]) -> Result<String, String> {
         metadata: BTreeMap<String, String>,
         items: &'a [&'a Manifest],
     }
-    let list =
-        List { api_version: "v1", kind: "List", metadata: BTreeMap::new(), items: manifests };
-    let text = serde_json::to_string_pretty(&list).map_err(|error| error.to_string())?;
-    Ok(text + "\n")
+    data::json(&List {
+        api_version: "v1",
+        kind: "List",
+        metadata: BTreeMap::new(),
+        items: manifests,
+    })
 }

@@ -166,7 +166,7 @@ fn print(arguments: &Args, outcome: &Outcome, remarks: &mut String) -> Result<St
         Format::Json => manifest::json(&manifests),
     };
     remarks.push_str(&words::printed(outcome));
-    output.map_err(Failure::new)
+    output
 }
 
 async fn apply(

@@ -78,9 +78,7 @@ async fn plan(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> 
 }
 
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
-    terminal::stream(write)
-        .map(drop)
-        .map_err(|error| Failure::new(format!("standard output cannot be written: {error}")))
+    terminal::stream(write).map(drop).map_err(|error| Failure::unwritten(&error))
 }
 
 /// The difference as it was asked for; of data only what there is to say beside it.
