@@ -22,6 +22,12 @@ pub struct Floor {
     pub concurrency: usize,
 }
 
+/// When it was written, up to the last answer.
+pub struct Written {
+    pub began: Instant,
+    pub took: Duration,
+}
+
 impl Floor {
     pub fn new(
         client: Client,
@@ -49,12 +55,12 @@ impl Floor {
 
     /// Writes every fleet's status of one direction; only the writing is timed. Each body is sent
     /// from a task of its own, as the controller does.
-    pub async fn write_all(&self, direction: usize) -> Result<Duration, Failure> {
+    pub async fn write_all(&self, direction: usize) -> Result<Written, Failure> {
         let mut requests = Vec::new();
         for number in 0..self.versions.len() {
             requests.push((number, self.request(direction, number).await?));
         }
-        let start = Instant::now();
+        let began = Instant::now();
         futures::stream::iter(requests)
             .map(|(number, request)| {
                 let client = self.client.clone();
@@ -70,7 +76,7 @@ impl Floor {
             .buffer_unordered(self.concurrency)
             .try_collect::<Vec<()>>()
             .await?;
-        Ok(start.elapsed())
+        Ok(Written { began, took: began.elapsed() })
     }
 
     async fn request(

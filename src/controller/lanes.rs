@@ -83,6 +83,18 @@ impl Lanes {
         self.taken.contains(key)
     }
 
+    /// Whether anybody waits whose turn could come now.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether nobody waits, and nobody has a turn.
+    #[must_use]
+    pub fn are_empty(&self) -> bool {
+        self.waiting.is_empty() && self.taken.is_empty()
+    }
+
     /// Notes that a turn has ended.
     pub fn end(&mut self, key: &Key) {
         self.taken.remove(key);

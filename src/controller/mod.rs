@@ -9,7 +9,8 @@
 //!    the moment the plan names, and looks at the clock each minute. What should be written goes to
 //!    the outbox of its kind.
 //! 3. [`writing`]: each outbox is emptied by kube's applier, in the order of its [`lanes`], one write
-//!    for each object at a time, a few objects at once, with a back-off for each object. [`events`] follow a policy's write.
+//!    for each object at a time, as many objects at once as the [`window`] has, with a back-off for
+//!    each object. [`events`] follow a policy's write.
 //!
 //! Of several replicas one leads ([`lease`]): the others watch as well, and begin with 2 when they win.
 
@@ -30,6 +31,7 @@ pub mod planning;
 pub mod pulse;
 pub mod serving;
 pub mod watch;
+pub mod window;
 pub mod writing;
 
 use std::collections::BTreeSet;
@@ -55,7 +57,8 @@ use pulse::Pulse;
 pub struct Options {
     /// The namespaces to look after; none: all of them.
     pub namespaces: BTreeSet<String>,
-    /// How many status writes of each kind may be under way at once.
+    /// How many status writes of each kind may be under way at once, at most: the API server may
+    /// bear [less](window).
     pub concurrent_writes: u16,
     /// The lease that one of several replicas leads by, and a client made for it by
     /// [`lease::candidate::client`]; `None`: this is the only one.

@@ -15,6 +15,7 @@ use super::events::Announced;
 use super::lanes::{Lane, Lanes, Turn};
 use super::metrics::{Backlog, Backlogged};
 use super::notes::Key;
+use super::window::Window;
 use crate::plan::observed::Digest;
 use crate::plan::{Draftable, Observed, Planned};
 
@@ -31,6 +32,7 @@ pub struct Outbox<K: Announced> {
 struct State<K: Announced> {
     entries: HashMap<Key, Entry<K>>,
     lanes: Lanes,
+    window: Window,
     is_closed: bool,
 }
 
@@ -68,6 +70,8 @@ struct LastWrite<K: Draftable> {
     digest: Digest,
     /// What it said, until the store shows it.
     said: Option<Arc<K::Previous>>,
+    /// When it was sent, until the watch has told of it.
+    sent: Option<Instant>,
 }
 
 /// A status to write, and the version that it must replace.
@@ -79,6 +83,8 @@ pub struct Letter<K: Draftable> {
     pub resource_version: Option<String>,
     /// What that version says, where it is an own write that the store does not show yet.
     own: Option<Arc<K::Previous>>,
+    /// When it was handed out.
+    sent: Instant,
 }
 
 impl<K: Draftable> Letter<K> {
@@ -111,10 +117,16 @@ impl<K: Draftable> Attempt<K> {
 const MOST_DOUBTS: usize = 4;
 
 impl<K: Announced> Outbox<K> {
-    /// An empty outbox, in which no object is to be written more than once in `pace`.
+    /// An empty outbox, in which no object is to be written more than once in `pace`, and no more
+    /// than `most` at once.
     #[must_use]
-    pub fn new(pace: Duration) -> Arc<Self> {
-        let state = State { entries: HashMap::new(), lanes: Lanes::default(), is_closed: false };
+    pub fn new(pace: Duration, most: u16) -> Arc<Self> {
+        let state = State {
+            entries: HashMap::new(),
+            lanes: Lanes::default(),
+            window: Window::new(most),
+            is_closed: false,
+        };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), pace })
     }
 
@@ -122,9 +134,9 @@ impl<K: Announced> Outbox<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The objects that have something to write, as their turn comes: so many at once, of which each
-    /// is to [end](Self::end). Ends when the outbox is closed. For one reader.
-    pub fn queue(self: Arc<Self>, at_once: usize) -> impl Stream<Item = ObjectRef<Observed<K>>> {
+    /// The objects that have something to write, as their turn comes: as many at once as the window
+    /// has, of which each is to [end](Self::end). Ends when the outbox is closed. For one reader.
+    pub fn queue(self: Arc<Self>) -> impl Stream<Item = ObjectRef<Observed<K>>> {
         futures::stream::unfold(self, move |outbox| async move {
             loop {
                 let turn = {
@@ -132,7 +144,7 @@ impl<K: Announced> Outbox<K> {
                     if state.is_closed {
                         return None;
                     }
-                    state.take(at_once)
+                    state.take()
                 };
                 match turn {
                     Turn::Of((namespace, name)) => {
@@ -158,6 +170,9 @@ impl<K: Announced> Outbox<K> {
         let entry = state.entries.get_mut(key);
         if entry.is_some_and(|entry| std::mem::take(&mut entry.is_to_have_another)) {
             state.line_up(key, self.pace);
+        }
+        if state.lanes.are_empty() {
+            state.window.rest();
         }
         self.changed.notify_one();
     }
@@ -206,7 +221,7 @@ impl<K: Announced> Outbox<K> {
         let own = entry.last_write.as_ref().filter(|last| last.base == *shown);
         let resource_version = own.map_or(shown, |last| &last.written).clone();
         let own = own.and_then(|last| last.said.clone());
-        Some(Letter { planned, resource_version, own })
+        Some(Letter { planned, resource_version, own, sent: Instant::now() })
     }
 
     /// Notes that a status was written, and which version that made.
@@ -216,20 +231,26 @@ impl<K: Announced> Outbox<K> {
         let said = Arc::new(K::keep(status, planned.observed.spec.as_ref().ok()));
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(&planned.observed.key()) else { return };
+        let now = Instant::now();
         entry.failures = 0;
-        entry.written_at = Some(Instant::now());
+        entry.written_at = Some(now);
         entry.doubtful.clear();
+        let base = planned.observed.metadata.resource_version.clone();
         // Else the watch was faster than the answer, and the store has it all.
-        let base = &planned.observed.metadata.resource_version;
-        let is_shown = entry.shown.is_none() || entry.shown == *base;
+        let is_to_be_shown = entry.shown.is_none() || entry.shown == base;
+        let is_told_of = made.is_some() && entry.shown == made;
         entry.last_write = Some(LastWrite {
-            base: planned.observed.metadata.resource_version.clone(),
+            base,
             written: made,
             digest: planned.digest,
-            said: Some(said).filter(|_| is_shown),
+            said: Some(said).filter(|_| is_to_be_shown),
+            sent: Some(attempt.letter.sent).filter(|_| is_to_be_shown),
         });
         if entry.pending.as_ref().is_some_and(|pending| pending.digest == planned.digest) {
             entry.settle();
+        }
+        if is_told_of {
+            state.told(attempt.letter.sent, now);
         }
     }
 
@@ -259,15 +280,23 @@ impl<K: Announced> Outbox<K> {
         let shown = &observed.metadata.resource_version;
         entry.shown.clone_from(shown);
         entry.shown_digest = observed.previous.as_ref().map(|previous| previous.digest);
+        let mut sent = None;
         if let Some(last) = entry.last_write.as_mut().filter(|last| last.base != *shown) {
             last.said = None;
+            sent = last.sent.take().filter(|_| last.written == *shown);
         }
         let is_judged = |attempt: &mut Attempt<K>| !attempt.is_newer_than(shown.as_ref());
         let judged: Vec<Attempt<K>> = entry.doubtful.extract_if(.., is_judged).collect();
         let mut judged = judged.into_iter();
-        let written = judged.find(|attempt| observed.says(Digest::of(&*attempt.status)))?;
-        entry.settle_if(&written);
-        Some(written)
+        let written = judged.find(|attempt| observed.says(Digest::of(&*attempt.status)));
+        if let Some(written) = &written {
+            entry.settle_if(written);
+        }
+        if let Some(sent) = sent {
+            state.told(sent, Instant::now());
+            self.changed.notify_one();
+        }
+        written
     }
 
     /// Notes that a status cannot be written to the version that the store shows: what is to be
@@ -320,14 +349,19 @@ impl<K: Announced> Outbox<K> {
 
 impl<K: Announced> State<K> {
     /// Whose turn it is now.
-    fn take(&mut self, at_once: usize) -> Turn {
-        let turn = self.lanes.take(at_once, Instant::now());
+    fn take(&mut self) -> Turn {
+        let turn = self.lanes.take(self.window.size(), Instant::now());
         if let Turn::Of(key) = &turn
             && let Some(entry) = self.entries.get_mut(key)
         {
             entry.is_to_have_another = false;
         }
         turn
+    }
+
+    /// The watch tells of an own write.
+    fn told(&mut self, sent: Instant, now: Instant) {
+        self.window.told(sent, now, self.lanes.has_waiting());
     }
 
     /// Has an object wait for its turn, or for another if it has one.

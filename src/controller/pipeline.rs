@@ -92,8 +92,8 @@ impl Pipeline {
         let notes = Arc::new(Notes::default());
         let (fleets, fleet_store) = store();
         let (policies, policy_store) = store();
-        let fleet_outbox = Outbox::new(Duration::ZERO);
-        let policy_outbox = Outbox::new(POLICY_PACE);
+        let fleet_outbox = Outbox::new(Duration::ZERO, around.concurrent_writes);
+        let policy_outbox = Outbox::new(POLICY_PACE, around.concurrent_writes);
 
         let Surroundings { client, clock, leadership, health, metrics, .. } = around;
         metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));

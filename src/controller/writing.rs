@@ -244,7 +244,7 @@ fn is_too_large(error: &WriteError) -> bool {
 pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Observed<K>>, concurrency: u16) {
     let config = Config::default().concurrency(concurrency);
     let outbox = Arc::clone(&writer.outbox);
-    let queue = Arc::clone(&outbox).queue(usize::from(concurrency));
+    let queue = Arc::clone(&outbox).queue();
     let results = applier(
         reconcile::<K>,
         on_error::<K>,
