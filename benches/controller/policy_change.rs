@@ -16,7 +16,7 @@ use crate::stage::{DIRECTIONS, POLICY, Stage};
 /// Of which the median counts.
 const ROUNDS: usize = 5;
 /// Rounds with a report in the middle, which is a write more.
-const DISTURBED: usize = 8;
+const DISTURBED: usize = 6;
 
 /// From the moment at which the change was sent.
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! What is still to be written while the watch has not told of the last own write: the moments
 //! between an answer and its echo, which a test with an API server cannot hold.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use clientfleet::controller::outbox::{Attempt, Outbox};
 use clientfleet::plan::occasion::{Cause, Occasion};
 use clientfleet::plan::{Planned, Planner};
 use clientfleet::values::Timestamp;
+use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
 /// A fleet at a resource version whose status tells of one package, and that is to tell of another;
@@ -20,8 +22,12 @@ fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
 }
 
 fn plan(version: &str, package: &str, status: &Value) -> Planned<ClientFleet> {
+    plan_of("berlin", version, package, status)
+}
+
+fn plan_of(name: &str, version: &str, package: &str, status: &Value) -> Planned<ClientFleet> {
     let object = json!({
-        "metadata": {"namespace": "ns", "name": "berlin", "resourceVersion": version},
+        "metadata": {"namespace": "ns", "name": name, "resourceVersion": version},
         "spec": {"packageVersion": package, "clients": [{"name": package}]},
         "status": status,
     });
@@ -33,7 +39,11 @@ fn plan(version: &str, package: &str, status: &Value) -> Planned<ClientFleet> {
 
 /// What is to be written next, as it is sent.
 fn attempt(outbox: &Outbox<ClientFleet>) -> Attempt<ClientFleet> {
-    let letter = outbox.next(&key()).unwrap();
+    attempt_of(outbox, &key())
+}
+
+fn attempt_of(outbox: &Outbox<ClientFleet>, key: &(String, String)) -> Attempt<ClientFleet> {
+    let letter = outbox.next(key).unwrap();
     Attempt { status: letter.planned.status(), letter }
 }
 
@@ -178,4 +188,28 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     assert!(outbox.seen(&planned("2", "new", "new").observed).is_none(), "it is under way");
     assert_eq!(outbox.doubt(&lost), Some("2".to_owned()));
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
+}
+
+/// One more at once for each write that the watch tells of, from one on; none for one that it has not
+/// told of yet.
+#[tokio::test]
+async fn as_many_are_under_way_as_the_watch_has_told_of() {
+    let outbox = Outbox::new(Duration::ZERO, 8);
+    for number in 0..5 {
+        outbox.post(&plan_of(&format!("fleet-{number}"), "1", "new", &json!(null)));
+    }
+    let mut queue = pin!(Arc::clone(&outbox).queue());
+    let mut turn = || queue.next().now_or_never().flatten().map(|object| object.name);
+
+    assert_eq!(turn().as_deref(), Some("fleet-0"));
+    assert_eq!(turn(), None, "one at first");
+    let key = ("ns".to_owned(), "fleet-0".to_owned());
+    let written = attempt_of(&outbox, &key);
+    outbox.written(&written, Some("2".to_owned()));
+    outbox.end(&key);
+    assert_eq!(turn().as_deref(), Some("fleet-1"));
+    assert_eq!(turn(), None, "the watch has not told of the first");
+    outbox.seen(&plan_of("fleet-0", "2", "new", &json!(*written.status)).observed);
+    assert_eq!(turn().as_deref(), Some("fleet-2"));
+    assert_eq!(turn(), None, "two");
 }
