@@ -13,8 +13,8 @@ use crate::report::{Table, grouped, mebibytes, seconds};
 use crate::requests::StatusWrites;
 use crate::stage::{FLEETS, Stage};
 
-/// Each fleet's clients report in so many writes, as check-in services gather them. With four the API
-/// server of two cores takes four minutes for the reports alone.
+/// Each fleet's clients report in so many writes, as check-in services gather them. With four an API
+/// server of two cores took four minutes for the reports, beside the statuses.
 const REPORTS_A_FLEET: usize = 1;
 const REPORTS: usize = REPORTS_A_FLEET * FLEETS;
 /// They come evenly over this time.

@@ -2,11 +2,11 @@
 //!
 //! One that is short of CPU takes no more writes when more are under way, but each takes longer, and
 //! is told of later. Measured with two cores and eight writes of 77 KiB under way, watches were 4 to
-//! 8 s late, others' and our own, and a client's report was answered after 10 s; two at once took as
-//! long for the whole, and a report less than half a second. So the window follows the time from a write to
-//! the watch's word of it, as the congestion window of TCP follows round trips (RFC 5681, and Vegas): it
-//! begins with one, so that the first status is soon there, doubles until it finds its limit, and then
-//! grows slowly and shrinks when writes take too long.
+//! 8 s late, others' and our own, and a client's report was answered after 10 s; two at once took
+//! little longer for the whole, and a report less than half a second. So the window follows the time
+//! from a write to the watch's word of it, as the congestion window of TCP follows round trips
+//! (RFC 5681, and Vegas): it begins with one, so that the first status is soon there, doubles until
+//! it finds its limit, and then grows slowly and shrinks when writes take too long.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ const WEIGHT: f64 = 0.25;
 const STEP: f64 = 0.25;
 /// What is left of one that was too large.
 const SHRUNK: f64 = 0.75;
-/// What it does not shrink below: while one write is on its way, another is worked on.
+/// Its least size once it has found its limit: while one write is on its way, another is worked on.
 const LEAST: f64 = 2.0;
 
 /// How many writes may be under way at once.
@@ -74,7 +74,6 @@ impl Window {
         let before = self.average.unwrap_or(trip);
         let average = before + WEIGHT * (trip - before);
         self.average = Some(average);
-        // The shortest is one of them, and so no longer than for ever.
         let longest = ROUND_TRIP.as_secs_f64().max(self.shortest * OF_ONE_ALONE);
         if average > longest {
             self.size = (self.size * SHRUNK).max(LEAST.min(self.most));

@@ -37,6 +37,10 @@ fn plan_of(name: &str, version: &str, package: &str, status: &Value) -> Planned<
     Planned { occasion: Occasion::default(), ..planned }
 }
 
+fn outbox() -> Arc<Outbox<ClientFleet>> {
+    Outbox::new(Duration::ZERO, 8)
+}
+
 /// What is to be written next, as it is sent.
 fn attempt(outbox: &Outbox<ClientFleet>) -> Attempt<ClientFleet> {
     attempt_of(outbox, &key())
@@ -64,7 +68,7 @@ fn letter(status: &str, version: &str) -> Option<(String, String)> {
 
 #[test]
 fn an_own_write_counts_before_the_watch_tells_of_it() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     let first = planned("1", "old", "new");
     assert!(outbox.post(&first));
     assert!(!outbox.post(&first), "it waits already");
@@ -83,7 +87,7 @@ fn an_own_write_counts_before_the_watch_tells_of_it() {
 
 #[test]
 fn whoever_is_overtaken_waits_for_the_newer_version() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     let first = planned("1", "old", "new");
     outbox.post(&first);
     outbox.overtaken(&first);
@@ -96,7 +100,7 @@ fn whoever_is_overtaken_waits_for_the_newer_version() {
 
 #[test]
 fn nothing_leaves_a_closed_outbox() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     outbox.close();
     assert_eq!(next(&outbox), None);
@@ -111,7 +115,7 @@ fn replaced(outbox: &Outbox<ClientFleet>) -> Vec<String> {
 
 #[test]
 fn what_a_write_replaces_is_the_own_one_before_it() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     assert_eq!(replaced(&outbox), ["old"]);
     outbox.written(&attempt(&outbox), Some("2".to_owned()));
@@ -124,7 +128,7 @@ fn what_a_write_replaces_is_the_own_one_before_it() {
 
 #[test]
 fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
     outbox.doubt(&lost);
@@ -139,7 +143,7 @@ fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
 
 #[test]
 fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     outbox.doubt(&attempt(&outbox));
     assert!(outbox.seen(&planned("2", "foreign", "new").observed).is_none());
@@ -153,7 +157,7 @@ fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
 
 #[test]
 fn causes_add_up_until_they_are_written() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     let caused = |version: &str, cause: Cause| {
         let mut planned = planned("1", "old", version);
         planned.occasion.causes.insert(cause);
@@ -169,7 +173,7 @@ fn causes_add_up_until_they_are_written() {
 
 #[test]
 fn the_backlog_counts_what_waits() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     assert_eq!(outbox.backlog(), Backlog::default());
     outbox.post(&planned("1", "old", "new"));
     assert_eq!(outbox.backlog().depth, 1);
@@ -182,7 +186,7 @@ fn the_backlog_counts_what_waits() {
 
 #[test]
 fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
     assert!(outbox.seen(&planned("2", "new", "new").observed).is_none(), "it is under way");
@@ -194,7 +198,7 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
 /// told of yet.
 #[tokio::test]
 async fn as_many_are_under_way_as_the_watch_has_told_of() {
-    let outbox = Outbox::new(Duration::ZERO, 8);
+    let outbox = outbox();
     for number in 0..5 {
         outbox.post(&plan_of(&format!("fleet-{number}"), "1", "new", &json!(null)));
     }
