@@ -25,8 +25,8 @@ RUN set -eu; \
     rustup target add "$target"; \
     export "CARGO_TARGET_$(echo "$target" | tr a-z- A-Z_)_LINKER=$machine-linux-gnu-gcc" \
         "CC_$(echo "$target" | tr - _)=$machine-linux-gnu-gcc"; \
-    cargo build --locked --profile image --bin clientfleet --target "$target"; \
-    cp "target/$target/image/clientfleet" /clientfleet/clientfleet
+    cargo build --locked --release --bin clientfleet --target "$target"; \
+    cp "target/$target/release/clientfleet" /clientfleet/clientfleet
 
 FROM scratch
 COPY --from=build /clientfleet/clientfleet /clientfleet

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-profile=${PROFILE:-image}
+profile=${PROFILE:-release}
 machine=$(uname -m)
 target=${TARGET:-$machine-unknown-linux-musl}
 # Where rustup cannot fetch the target, glibc is linked in as well: the program looks up no names in a cluster, which is

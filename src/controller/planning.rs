@@ -22,6 +22,10 @@ use crate::values::Timestamp;
 /// A burst of notes is awaited for so long: one `kubectl apply` of a folder is one plan.
 const BURST: Duration = Duration::from_millis(1);
 
+/// So many clients are decided at a time: some milliseconds, after which the writes of the first may
+/// start, and whoever asks for metrics is answered.
+const PART: u64 = 10_000;
+
 /// The planning loop's surroundings.
 pub struct Loop {
     /// What the watches have touched.
@@ -69,9 +73,7 @@ impl Loop {
             now = self.clock.now();
             for (namespace, planner) in planners.iter_mut().filter(|(_, p)| p.is_due(now)) {
                 self.pulse.beat();
-                self.plan(namespace, planner, now);
-                // Between two namespaces the writes of the first may start.
-                tokio::task::yield_now().await;
+                self.plan(namespace, planner, now).await;
             }
             planners.retain(|namespace, planner| {
                 if planner.is_empty() {
@@ -83,14 +85,27 @@ impl Loop {
     }
 
     /// Plans a namespace and posts what is to be written.
-    fn plan(&self, namespace: &str, planner: &mut Planner, now: Timestamp) {
-        let begun = Instant::now();
-        let decisions = planner.decisions();
-        let pass = planner.plan(now);
-        let writes =
-            post(&self.fleet_outbox, &pass.fleets) + post(&self.policy_outbox, &pass.policies);
-        let decisions = planner.decisions() - decisions;
-        let took = begun.elapsed();
+    async fn plan(&self, namespace: &str, planner: &mut Planner, now: Timestamp) {
+        let decided_before = planner.decisions();
+        let mut begun = Instant::now();
+        let mut took = Duration::ZERO;
+        let mut writes = 0;
+        let mut pass = planner.begin(now);
+        loop {
+            let fleets = pass.fleets(PART);
+            if fleets.is_empty() {
+                break;
+            }
+            writes += post(&self.fleet_outbox, &fleets);
+            took += begun.elapsed();
+            self.pulse.beat();
+            tokio::task::yield_now().await;
+            begun = Instant::now();
+        }
+        let pass = pass.end();
+        writes += post(&self.policy_outbox, &pass.policies);
+        took += begun.elapsed();
+        let decisions = planner.decisions() - decided_before;
         self.metrics.planned(namespace, planner.census(), &pass, decisions, took);
         let until = pass.until.map(tracing::field::display);
         tracing::debug!(namespace, decisions, writes, until, ?took, "planned");

@@ -19,6 +19,8 @@ use crate::values::Timestamp;
 pub(super) struct Classes<'a> {
     /// Those for which others may be decided alike.
     shared: Vec<Class<'a>>,
+    /// The digest of what tells each of them from the others, in the same order.
+    keys: Vec<Digest>,
     /// What was decided for one client alone.
     alone: Vec<Counted<'a>>,
 }
@@ -70,8 +72,11 @@ impl<'a> Classes<'a> {
         terms: impl Fn(&usize) -> &'a Terms<'a>,
         at: Timestamp,
     ) -> (Decided<'a>, Digest) {
-        let found = self.shared.iter().position(|class| class.holds(facts, zone, in_scope));
-        let place = found.or_else(|| self.open(facts, zone, in_scope, &terms, at));
+        let key = key(facts, zone, in_scope);
+        let mut classes = self.keys.iter().zip(&self.shared);
+        let found =
+            classes.position(|(known, class)| *known == key && class.holds(facts, zone, in_scope));
+        let place = found.or_else(|| self.open(key, facts, zone, in_scope, &terms, at));
         if let Some(class) = place.and_then(|place| self.shared.get_mut(place))
             && class.take(facts, at)
         {
@@ -86,6 +91,7 @@ impl<'a> Classes<'a> {
     /// Opens the class of a client, if it has one.
     fn open(
         &mut self,
+        key: Digest,
         facts: &Facts<'_>,
         zone: usize,
         in_scope: &[usize],
@@ -97,6 +103,7 @@ impl<'a> Classes<'a> {
         }
         let terms: Vec<&Terms<'_>> = in_scope.iter().map(terms).collect();
         let decided = decide_client(&facts.ever_present(), Contenders { terms: &terms }, at);
+        self.keys.push(key);
         self.shared.push(Class {
             zone,
             in_scope: in_scope.to_vec(),
@@ -114,6 +121,12 @@ impl<'a> Classes<'a> {
         let shared = self.shared.iter().map(|class| &class.counted);
         shared.filter(|counted| counted.clients > 0).chain(&self.alone)
     }
+}
+
+/// Of what [`Class::holds`] compares.
+fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
+    let version = |version: &Option<Rc<Spelled>>| version.as_ref().map(Rc::as_ptr);
+    Digest::of(&(zone, in_scope, version(&facts.version), version(&facts.staged)))
 }
 
 /// A failed installation has its own retry.

@@ -2,16 +2,15 @@
 //! policies.
 
 use std::cell::OnceCell;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use chrono::{DateTime, NaiveDate};
 
+use super::roll::Roll;
 use super::scope::Subject;
 use super::version::Spelled;
+use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, Reported};
-use crate::api::{Labels, Text};
-use crate::values::selector::{fold_case_into, parse_ip};
 use crate::values::{Timestamp, Zone};
 
 /// The facts about one client. What cannot be read is there as unreadable or counts as missing, by
@@ -30,17 +29,7 @@ pub struct Facts<'a> {
     pub failed_at: Option<Timestamp>,
     /// When it was last seen.
     pub last_seen: Option<Timestamp>,
-    searched: OnceCell<Searched>,
-}
-
-/// What scopes look at.
-#[derive(Debug)]
-struct Searched {
-    ip: Option<IpAddr>,
-    /// Name, computer, IP and last user in folded case, one after the other.
-    folded: String,
-    /// Where each of the first three ends.
-    ends: [usize; 3],
+    searched: OnceCell<Roll>,
 }
 
 /// The versions that clients report, each read once: most have one of a few.
@@ -163,40 +152,8 @@ impl<'a> Facts<'a> {
     /// What scopes look at. Case is folded at the first call, for whoever needs it.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
-        let Searched { ip, folded, ends: [name, computer, address] } =
-            self.searched.get_or_init(|| self.fold());
-        Subject {
-            name: &self.client.name,
-            labels: self.labels(),
-            ip: *ip,
-            folded: [
-                &folded[..*name],
-                &folded[*name..*computer],
-                &folded[*computer..*address],
-                &folded[*address..],
-            ],
-        }
-    }
-
-    fn fold(&self) -> Searched {
-        let ip = self.reported(|r| r.ip.as_ref());
-        let parts = [
-            Some(&self.client.name),
-            self.reported(|r| r.computer.as_ref()),
-            ip,
-            self.reported(|r| r.last_user.as_ref()),
-        ];
-        let length = parts.iter().flatten().map(|part| part.len()).sum();
-        let mut folded = String::with_capacity(length);
-        let ends = parts.map(|part| {
-            part.iter().for_each(|part| fold_case_into(part, &mut folded));
-            folded.len()
-        });
-        Searched { ip: ip.and_then(|ip| parse_ip(ip)), folded, ends: [ends[0], ends[1], ends[2]] }
-    }
-
-    fn labels(&self) -> &'a Labels {
-        &self.client.labels
+        let alone = || Roll::of(std::slice::from_ref(self.client));
+        self.searched.get_or_init(alone).subject(0, self.client)
     }
 
     /// Whether another version than the one it runs takes effect at its next restart.

@@ -16,6 +16,7 @@ use super::observed::{Digest, ObservedFleet};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::policy::{Policy, unknown_zone};
 use super::previous::{PreviousRow, PreviousRows};
+use super::roll::Roll;
 use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
@@ -23,7 +24,7 @@ use super::tally::Tally;
 use super::terms::Terms;
 use super::timetable::Timetable;
 use super::version::Spelled;
-use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, LastOffer};
+use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus, LastOffer};
 use crate::api::{Condition, Summary, Text};
 use crate::values::Timestamp;
 
@@ -96,10 +97,15 @@ fn plan_on<S: Sheet>(
             let for_good = |policy: &&Policy| {
                 policy.is_effective(at) && policy.effective_change_after(at).is_none()
             };
+            let roll = policies.iter().any(|policy| policy.scope.looks_at_clients());
+            let roll = roll.then(|| Roll::of(spec.clients.as_deref().unwrap_or_default()));
+            let may_touch =
+                |policy: &Policy| roll.as_ref().is_none_or(|roll| policy.scope.may_touch(roll));
             let planning = Planning {
                 package: &package,
                 zones: &zones,
-                looks_at_clients: policies.iter().any(|policy| policy.scope.looks_at_clients()),
+                may_touch: (0..policies.len()).filter(|&at| may_touch(policies[at])).collect(),
+                roll: roll.as_ref(),
                 governs_for_good: policies.iter().map(for_good).collect(),
                 policies,
                 places,
@@ -200,8 +206,10 @@ struct Planning<'a, 't> {
     policies: Vec<&'a Policy>,
     /// Their places in the timetable.
     places: Vec<usize>,
-    /// Whether any of them looks at more than the fleet.
-    looks_at_clients: bool,
+    /// Those of them that may hold or name one of the clients.
+    may_touch: Vec<usize>,
+    /// The clients, where one of them looks at more than the fleet.
+    roll: Option<&'a Roll>,
     /// Which of them are effective, and stay so.
     governs_for_good: Vec<bool>,
     at: Timestamp,
@@ -234,7 +242,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         let mut in_scope = Vec::with_capacity(self.policies.len());
         for (index, client) in clients.iter().enumerate() {
             let facts = Facts::read_with(client, &mut versions);
-            self.find_policies(&facts, &mut in_scope, &mut tallies);
+            self.find_policies(index, client, &mut in_scope, &mut tallies);
             let zone = self.zones.place(index);
             let terms = |&policy: &usize| self.terms(policy, zone);
             // Behind one that governs for good none can govern.
@@ -296,10 +304,17 @@ impl<'a: 't, 't> Planning<'a, 't> {
     }
 
     /// Finds the policies that hold a client in scope, as places in `self.policies`.
-    fn find_policies(&self, client: &Facts<'_>, in_scope: &mut Vec<usize>, tallies: &mut [Tally]) {
+    fn find_policies(
+        &self,
+        index: usize,
+        client: &Client,
+        in_scope: &mut Vec<usize>,
+        tallies: &mut [Tally],
+    ) {
         in_scope.clear();
-        let subject = self.looks_at_clients.then(|| client.subject());
-        for (place, (policy, tally)) in self.policies.iter().zip(tallies).enumerate() {
+        let subject = self.roll.map(|roll| roll.subject(index, client));
+        for &place in &self.may_touch {
+            let (policy, tally) = (self.policies[place], &mut tallies[place]);
             let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());
             if subject.is_none_or(|subject| tally.hits.judge(&policy.scope, subject)) {
                 tally.matched_clients += 1;

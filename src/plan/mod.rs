@@ -27,6 +27,7 @@ pub mod planned;
 pub mod planner;
 pub mod policy;
 pub mod previous;
+pub mod roll;
 pub mod row;
 pub mod rules;
 pub mod scope;
@@ -45,7 +46,7 @@ use std::sync::Arc;
 pub use live::{Kind, Live};
 pub use observed::{Observed, ObservedFleet, ObservedPolicy};
 pub use planned::{Draftable, Planned};
-pub use planner::{Pass, Planner};
+pub use planner::{Begun, Pass, Planner};
 pub use state::{Reason, State};
 pub use sums::Census;
 

@@ -69,12 +69,20 @@ fn edition(policy: &Policy) -> Edition {
 /// What was planned in one pass.
 #[derive(Clone, Debug, Default)]
 pub struct Pass {
-    /// The fleets that were planned anew, by name.
+    /// The fleets that were planned anew and not had before its end, by name.
     pub fleets: Vec<Planned<ClientFleet>>,
     /// All policies, by name.
     pub policies: Vec<Planned<UpgradePolicy>>,
     /// The moment until which the plan holds, if nothing is observed; `None`: for ever.
     pub until: Option<Timestamp>,
+}
+
+/// A pass that has begun: of a large estate the first statuses can be written while the last ones are
+/// planned. What is planned is for one instant, and the policies' sums are told at its end alone.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    planner: &'a mut Planner,
+    at: Timestamp,
 }
 
 impl Planner {
@@ -171,6 +179,11 @@ impl Planner {
 
     /// Brings the plan up to date for the instant `at`.
     pub fn plan(&mut self, at: Timestamp) -> Pass {
+        self.begin(at).end()
+    }
+
+    /// Begins a pass, of which the fleets can be had in parts.
+    pub fn begin(&mut self, at: Timestamp) -> Begun<'_> {
         if std::mem::take(&mut self.rulebook_is_old) {
             let policies = self.policies.values().map(|known| Arc::clone(&known.policy));
             let mut policies: Vec<Arc<Policy>> = policies.collect();
@@ -178,19 +191,7 @@ impl Planner {
             self.rulebook = policies.into();
         }
         self.touch_what_has_ended(at);
-        let timetable = Timetable::new(at, self.rulebook.len());
-        let due = std::mem::take(&mut self.due);
-        let fleets = due.iter().filter_map(|name| self.plan_fleet(name, &timetable)).collect();
-        let mut until = self.sums.first_end();
-        let mut policies = Vec::with_capacity(self.policies.len());
-        for known in self.policies.values() {
-            let PolicyPlan { status, holds_until } = self.plan_policy(known, at);
-            until = earlier(until, holds_until);
-            policies.push(Planned::policy(Arc::clone(&known.observed), status, at));
-        }
-        self.planned = Some((at, until));
-        self.touched = false;
-        Pass { fleets, policies, until }
+        Begun { planner: self, at }
     }
 
     fn touch_what_has_ended(&mut self, at: Timestamp) {
@@ -349,6 +350,40 @@ impl Planner {
         for name in names.collect::<Vec<_>>() {
             self.touch(&name, Cause::Policy(policy.clone()));
         }
+    }
+}
+
+impl Begun<'_> {
+    /// Plans the next fleets that are due, until they have so many clients or more; none once all are
+    /// planned.
+    pub fn fleets(&mut self, clients: u64) -> Vec<Planned<ClientFleet>> {
+        let Self { planner, at } = self;
+        let timetable = Timetable::new(*at, planner.rulebook.len());
+        let enough = planner.decisions.saturating_add(clients);
+        let mut fleets = Vec::new();
+        while planner.decisions < enough
+            && let Some(name) = planner.due.pop_first()
+        {
+            fleets.extend(planner.plan_fleet(&name, &timetable));
+        }
+        fleets
+    }
+
+    /// Plans what is left.
+    #[must_use]
+    pub fn end(mut self) -> Pass {
+        let fleets = self.fleets(u64::MAX);
+        let Self { planner, at } = self;
+        let mut until = planner.sums.first_end();
+        let mut policies = Vec::with_capacity(planner.policies.len());
+        for known in planner.policies.values() {
+            let PolicyPlan { status, holds_until } = planner.plan_policy(known, at);
+            until = earlier(until, holds_until);
+            policies.push(Planned::policy(Arc::clone(&known.observed), status, at));
+        }
+        planner.planned = Some((at, until));
+        planner.touched = false;
+        Pass { fleets, policies, until }
     }
 }
 

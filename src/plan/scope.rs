@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::roll::Roll;
 use crate::api::policy::{ClientSelector, LabelSelector, Scope as ScopeSpec};
 use crate::api::{Labels, Text};
 use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
@@ -118,6 +119,13 @@ impl Scope {
         self.clients.iter().flatten().chain(&self.exclude)
     }
 
+    /// Whether one of its selectors, or one of their values, may match one of these clients; `false`
+    /// where a fleet has none of those that it is about.
+    #[must_use]
+    pub fn may_touch(&self, clients: &Roll) -> bool {
+        self.clients.is_none() || self.selectors().any(|selector| selector.may_touch(clients))
+    }
+
     /// Whether it looks at anything but the fleet.
     #[must_use]
     pub fn looks_at_clients(&self) -> bool {
@@ -162,6 +170,9 @@ pub struct Selector {
 
 type Listed = BTreeSet<String>;
 
+/// So many values are looked for in all clients at once: it takes as long for each.
+const FEW: usize = 4;
+
 /// One value of a list in a selector, that by itself should match some client.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -189,6 +200,15 @@ impl Entry {
             EntryTest::Computer(computer) => !computer.is_empty() && computer == subject.computer(),
             EntryTest::User(user) => !user.is_empty() && user == subject.user(),
             EntryTest::Cidr(cidr) => contains(cidr.as_slice(), subject.ip),
+        }
+    }
+
+    /// Whether it may match one of these clients.
+    fn may_match(&self, clients: &Roll) -> bool {
+        match &self.test {
+            EntryTest::Name(name) => clients.may_contain(&fold_case(name)),
+            EntryTest::Computer(value) | EntryTest::User(value) => clients.may_contain(value),
+            EntryTest::Cidr(cidr) => cidr.is_some_and(|cidr| clients.may_reach(&cidr)),
         }
     }
 }
@@ -252,6 +272,21 @@ impl Selector {
             && self.search.as_ref().is_none_or(|c| {
                 c.matches(if_unreadable, |keywords| keywords.occur_in(&subject.folded))
             })
+    }
+
+    /// Whether it, or one of its values, may match one of these clients, as far as that is told sooner
+    /// than by asking each of them.
+    fn may_touch(&self, clients: &Roll) -> bool {
+        if self.is_one_list {
+            return self.entries.len() > FEW
+                || self.entries.iter().any(|entry| entry.may_match(clients));
+        }
+        match &self.search {
+            Some(Criterion::Readable(keywords)) if self.criteria().eq(["search"]) => {
+                keywords.all(|keyword| clients.may_contain(keyword))
+            }
+            _ => true,
+        }
     }
 
     /// The criteria that it has, by the names of their fields.

@@ -148,7 +148,11 @@ impl Watched {
     fn pass(&mut self) {
         let at = instant(self.world.at);
         let due = self.planner.is_due(at);
-        let Pass { fleets, policies, until } = self.planner.plan(at);
+        let mut begun = self.planner.begin(at);
+        // One part, and then the rest.
+        let mut fleets = begun.fleets(3);
+        let Pass { fleets: rest, policies, until } = begun.end();
+        fleets.extend(rest);
         assert!(due || fleets.is_empty(), "planned without being due");
         for fleet in fleets {
             let status = fleet.status();

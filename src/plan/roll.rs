@@ -1,0 +1,138 @@
+//! The clients of a fleet as scopes look at them. All that is searched stands in one text: what occurs
+//! nowhere in a fleet need not be looked for in each of its clients, and most of what scopes list
+//! does not.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use memchr::memmem;
+
+use super::facts::given;
+use super::scope::Subject;
+use crate::api::Text;
+use crate::api::fleet::{Client, Reported};
+use crate::values::selector::{fold_case_into, parse_ip};
+
+/// What scopes look at in each of some clients, in their order.
+#[derive(Debug, Default)]
+pub struct Roll {
+    /// Name, computer, IP and last user of each in folded case, one after the other.
+    text: String,
+    places: Vec<Place>,
+    /// The first and the last of their addresses.
+    addresses: Option<(IpAddr, IpAddr)>,
+}
+
+#[derive(Debug)]
+struct Place {
+    start: usize,
+    /// Where each of the four ends.
+    ends: [usize; 4],
+    ip: Option<IpAddr>,
+}
+
+impl Roll {
+    /// Takes down some clients.
+    #[must_use]
+    pub fn of(clients: &[Client]) -> Self {
+        let mut roll = Self::default();
+        roll.places.reserve_exact(clients.len());
+        clients.iter().for_each(|client| roll.add(client));
+        roll
+    }
+
+    fn add(&mut self, client: &Client) {
+        let reported =
+            |field: fn(&Reported) -> Option<&Text>| given(client.reported.as_ref().and_then(field));
+        let address = reported(|r| r.ip.as_ref());
+        let parts = [
+            Some(&client.name),
+            reported(|r| r.computer.as_ref()),
+            address,
+            reported(|r| r.last_user.as_ref()),
+        ];
+        let start = self.text.len();
+        let ends = parts.map(|part| {
+            part.iter().for_each(|part| fold_case_into(part, &mut self.text));
+            self.text.len()
+        });
+        let ip = address.and_then(|ip| parse_ip(ip));
+        if let Some(ip) = ip {
+            let (first, last) = self.addresses.unwrap_or((ip, ip));
+            self.addresses = Some((first.min(ip), last.max(ip)));
+        }
+        self.places.push(Place { start, ends, ip });
+    }
+
+    /// What scopes look at in `client`, which stands at `index`.
+    #[must_use]
+    pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> Subject<'a> {
+        let Place { start, ends: [name, computer, address, user], ip } = self.places[index];
+        let part = |start: usize, end: usize| &self.text[start..end];
+        Subject {
+            name: &client.name,
+            labels: &client.labels,
+            ip,
+            folded: [
+                part(start, name),
+                part(name, computer),
+                part(computer, address),
+                part(address, user),
+            ],
+        }
+    }
+
+    /// Whether a part of what is searched may be `folded`, which is in folded case; `false` where it
+    /// is not so for any client.
+    #[must_use]
+    pub fn may_contain(&self, folded: &str) -> bool {
+        memmem::find(self.text.as_bytes(), folded.as_bytes()).is_some()
+    }
+
+    /// Whether an address may lie in `network`; `false` where none does.
+    #[must_use]
+    pub fn may_reach(&self, network: &IpNet) -> bool {
+        self.addresses
+            .is_some_and(|(first, last)| network.network() <= last && first <= network.broadcast())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::selector::parse_cidr;
+
+    fn client(name: &str, ip: &str) -> Client {
+        let reported = Reported { ip: Some(ip.into()), ..Reported::default() };
+        Client { name: name.into(), reported: Some(reported), ..Client::default() }
+    }
+
+    #[test]
+    fn each_client_is_told_as_it_would_be_alone() {
+        let clients = [client("LT-1", "10.0.0.7"), client("MÜLLER", ""), client("x", "no address")];
+        let roll = Roll::of(&clients);
+        for (index, client) in clients.iter().enumerate() {
+            let alone = Roll::of(std::slice::from_ref(client));
+            let told = |subject: Subject<'_>| format!("{subject:?}");
+            assert_eq!(told(roll.subject(index, client)), told(alone.subject(0, client)));
+        }
+        assert_eq!(roll.subject(1, &clients[1]).folded, ["müller", "", "", ""]);
+    }
+
+    #[test]
+    fn what_is_nowhere_is_told_of_all_at_once() {
+        let roll = Roll::of(&[client("LT-1", "10.0.0.7"), client("LT-2", "10.0.2.7")]);
+        assert!(roll.may_contain("lt-2") && !roll.may_contain("lt-3"));
+        for (network, may_reach) in [
+            ("10.0.0.7/32", true),
+            ("10.0.1.0/24", true),
+            ("0.0.0.0/0", true),
+            ("10.0.0.0/30", false),
+            ("10.0.3.0/24", false),
+            ("::/0", false),
+        ] {
+            assert_eq!(roll.may_reach(&parse_cidr(network).unwrap()), may_reach, "{network}");
+        }
+        assert!(!Roll::of(&[client("a", "")]).may_reach(&parse_cidr("0.0.0.0/0").unwrap()));
+    }
+}
