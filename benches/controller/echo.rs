@@ -11,6 +11,7 @@ use kube::api::{Api, WatchEvent, WatchParams};
 use kube::core::PartialObjectMeta;
 use kube::{Client, Resource};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::Failure;
@@ -33,12 +34,13 @@ pub struct Echo {
 }
 
 impl Echo {
-    pub async fn start(client: Client, estate: &Estate) -> Result<Self, Failure> {
+    /// One that has so many answers under way at once, at most.
+    pub async fn start(client: Client, estate: &Estate, at_once: usize) -> Result<Self, Failure> {
         let version = estate.version().await?;
         let answers = Answers::default();
         let (namespace, prepared) = (estate.namespace, Arc::clone(&answers));
         let task = tokio::spawn(async move {
-            if let Err(error) = answer(&client, namespace, version, &prepared).await {
+            if let Err(error) = answer(&client, namespace, version, &prepared, at_once).await {
                 eprintln!("the floor does not answer any more: {error}");
             }
         });
@@ -63,8 +65,10 @@ async fn answer(
     namespace: &str,
     mut version: String,
     answers: &Answers,
+    at_once: usize,
 ) -> Result<(), Failure> {
     let fleets: Api<Bare> = Api::namespaced(client.clone(), namespace);
+    let permits = Arc::new(Semaphore::new(at_once));
     loop {
         let events = fleets.watch(&WatchParams::default().timeout(290), &version).await?;
         let mut events = std::pin::pin!(events);
@@ -84,7 +88,16 @@ async fn answer(
             // Else it is the echo of what was written here.
             if let Some(status) = status {
                 let request = put(namespace, &fleet, &version, &status)?;
-                client.request::<PartialObjectMeta<ClientFleet>>(request).await?;
+                let permit = Arc::clone(&permits).acquire_owned().await?;
+                let client = client.clone();
+                tokio::spawn(async move {
+                    if let Err(error) =
+                        client.request::<PartialObjectMeta<ClientFleet>>(request).await
+                    {
+                        eprintln!("the floor has not answered: {error}");
+                    }
+                    drop(permit);
+                });
             }
         }
     }

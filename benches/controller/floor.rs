@@ -1,17 +1,20 @@
-//! The floor of a change over all clients: the same status bodies, written as guarded PUTs by a loop that
-//! decides nothing.
+//! The floor of a policy change: the same status bodies, written as guarded PUTs by a loop that decides
+//! nothing; and one of them as soon as a watch tells of the change.
 
 use std::time::{Duration, Instant};
 
 use clientfleet::api::ClientFleet;
+use clientfleet::api::policy::{Mode, UpgradePolicySpec};
 use futures::{StreamExt, TryStreamExt};
 use kube::Client;
+use kube::api::{ListParams, WatchParams};
 use kube::core::PartialObjectMeta;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use crate::Failure;
-use crate::estate::{Estate, name};
+use crate::estate::{Estate, everybody, name};
+use crate::observer::Observer;
 
 pub struct Floor {
     client: Client,
@@ -91,6 +94,28 @@ impl Floor {
         }
         let status = &self.bodies[direction][number];
         put(self.estate.namespace, &name(number), version.as_deref().unwrap_or_default(), status)
+    }
+
+    /// Changes a policy of the floor's, so many as `turn` tells, and answers the watch's word of that with
+    /// one status. Returns when that was seen, since the change was sent.
+    pub async fn answer_policy(&self, turn: i32, direction: usize) -> Result<Duration, Failure> {
+        let fleet = 0;
+        let request = self.request(direction, fleet).await?;
+        let mut observer = Observer::start(&self.estate.fleets).await?;
+        let policies = &self.estate.policies;
+        let now = policies.list_metadata(&ListParams::default()).await?;
+        let version = now.metadata.resource_version.ok_or("a list without a version")?;
+        let events = policies.watch_metadata(&WatchParams::default(), &version).await?;
+        let mut events = std::pin::pin!(events);
+        let spec = UpgradePolicySpec { priority: turn, ..everybody(Mode::NoUpgrade) };
+        let sent = Instant::now();
+        let answer = async {
+            events.next().await.ok_or("the watch ended")??;
+            Ok(self.client.request::<PartialObjectMeta<ClientFleet>>(request).await?)
+        };
+        let (_, answer) = tokio::try_join!(self.estate.set("turned", spec), answer)?;
+        *self.versions[fleet].lock().await = answer.metadata.resource_version;
+        Ok(observer.next().await?.at - sent)
     }
 
     /// Bytes of a status, on average.

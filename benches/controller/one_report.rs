@@ -52,7 +52,7 @@ impl Answers {
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let floor = stage.floor().await?;
     let mut statuses = floor.estate.statuses().await?;
-    let echo = Echo::start(stage.plane.client()?, &floor.estate).await?;
+    let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
     program.is_ready().await?;
     program.has_decided(stage.estate.clients()).await?;

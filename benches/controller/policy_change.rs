@@ -28,13 +28,15 @@ struct Turn {
     in_force: Duration,
 }
 
-/// The floor's, from its first request.
+/// The floor's.
 #[derive(Clone, Copy)]
 struct Writes {
-    /// To the last answer.
+    /// From its first request to the last answer.
     answered: Duration,
     /// To the last that a watch tells of.
     seen: Duration,
+    /// From a policy's change to one status, the mean of two.
+    first: Duration,
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
@@ -50,7 +52,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         let turn = turn(stage, round % 2).await?;
         program.is_at_rest().await?;
         cpu.push(program.pid().cpu()? - before);
-        let writes = writes(floor, round % 2).await?;
+        let writes = writes(floor, round).await?;
         let (last, seen) = (turn.last, writes.seen);
         eprintln!("round {round} of {ROUNDS}: {last:.2?}, the floor {seen:.2?}");
         turns.push(turn);
@@ -82,12 +84,17 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
 }
 
 /// The floor's turn, seen as the controller's is.
-async fn writes(floor: &Floor, direction: usize) -> Result<Writes, Failure> {
+async fn writes(floor: &Floor, round: usize) -> Result<Writes, Failure> {
+    let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;
     let written = floor.write_all(direction).await?;
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
-    Ok(Writes { answered: written.took, seen })
+    // There and back, so that the next round finds each status as this one has left it.
+    let turn = i32::try_from(2 * round)?;
+    let there = floor.answer_policy(turn, 1 - direction).await?;
+    let back = floor.answer_policy(turn + 1, direction).await?;
+    Ok(Writes { answered: written.took, seen, first: (there + back) / 2 })
 }
 
 /// When something was seen to be written, until it was of so many fleets.
@@ -143,8 +150,8 @@ async fn disturbed(stage: &Stage) -> Result<String, Failure> {
 
 fn told(stage: &Stage, floor: &Floor, turns: &[Turn], floors: &[Writes], cpu: Duration) -> String {
     let part = |part: fn(&Turn) -> Duration| turns.iter().map(part).collect::<Vec<_>>();
-    let [answered, seen] = [|writes: &Writes| writes.answered, |writes: &Writes| writes.seen]
-        .map(|part| floors.iter().map(part).collect::<Vec<_>>());
+    let floor_part = |part: fn(&Writes) -> Duration| floors.iter().map(part).collect::<Vec<_>>();
+    let seen = floor_part(|writes| writes.seen);
     let ratios: Vec<f64> = turns
         .iter()
         .zip(&seen)
@@ -157,12 +164,18 @@ fn told(stage: &Stage, floor: &Floor, turns: &[Turn], floors: &[Writes], cpu: Du
         let rate = format!("{:.0}", fleets / time.as_secs_f64());
         table.row(&[what.to_owned(), seconds(time), ratio(time, median(&seen)), rate]);
     };
-    row("floor: the same PUTs by a loop, to the last answer", &answered);
+    row(
+        "floor: the same PUTs by a loop, to the last answer",
+        &floor_part(|writes| writes.answered),
+    );
     row("floor: the same, to the last that a watch tells of", &seen);
     row("policy change to the last fleet's status that a watch tells of", &part(|turn| turn.last));
     row("policy change to the policy in force", &part(|turn| turn.in_force));
+    let one = median(&floor_part(|writes| writes.first));
     let first = median(&part(|turn| turn.first));
-    table.row(&["policy change to the first status".to_owned(), seconds(first)]);
+    let mut row = |what: &str, time| table.row(&[what.to_owned(), seconds(time), ratio(time, one)]);
+    row("floor: policy change to one PUT of a loop that a watch tells of", one);
+    row("policy change to the first status that a watch tells of", first);
     format!(
         "{}\n{} clients in {} fleets, {} KiB each; the floor writes {} at once, which is the most that the controller \
          does; {ROUNDS} rounds in turn. The median of the rounds' ratios is {:.2}. CPU time of the controller: {} a \

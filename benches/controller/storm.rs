@@ -4,8 +4,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use clientfleet::controller::Options;
+
 use crate::Failure;
-use crate::estate::{CLIENTS, NEW};
+use crate::echo::Echo;
+use crate::estate::{CLIENTS, Estate, NEW, name};
+use crate::floor::Floor;
 use crate::observer::{Observer, Write};
 use crate::process::Memory;
 use crate::program::Program;
@@ -21,13 +25,18 @@ const REPORTS: usize = REPORTS_A_FLEET * FLEETS;
 const LASTS: Duration = Duration::from_secs(60);
 const LEISURE: Duration = Duration::from_secs(10);
 
-struct Taken {
+/// A storm and its end.
+struct Storm {
     /// From the first report to the last.
-    storm: Duration,
-    /// From the last report to the last fleet's status, and to the policy's.
+    lasted: Duration,
+    /// From the last report to the last fleet's status.
     answered: Duration,
-    settled: Duration,
+    /// To the policy's.
+    settled: Option<Duration>,
     writes: StatusWrites,
+}
+
+struct Spent {
     cpu: Duration,
     before: Memory,
     /// The last report is being answered; the peak since the storm began.
@@ -36,6 +45,14 @@ struct Taken {
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
+    // Made before the storm, as each section finds it.
+    let floor = stage.floor().await?;
+    let (storm, spent) = controllers(stage).await?;
+    let floor = floors(stage, floor).await?;
+    Ok(told(stage, &storm, &spent, &floor))
+}
+
+async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
     program.is_ready().await?;
     program.has_decided(stage.estate.clients()).await?;
@@ -47,39 +64,48 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let observer = Observer::start(&stage.estate.fleets).await?;
 
     let began = Instant::now();
-    let last_report = blow(stage, began).await?;
+    let last_report = blow(&stage.estate, began).await?;
     let answered = all_answered(observer).await?.saturating_duration_since(last_report);
     complete(stage).await?;
-    let settled = last_report.elapsed();
+    let settled = Some(last_report.elapsed());
     program.is_at_rest().await?;
     let after = program.pid().memory()?;
     tokio::time::sleep(LEISURE).await;
-    let taken = Taken {
-        storm: last_report - began,
-        answered,
-        settled,
-        writes: StatusWrites::count(&stage.client).await?.since(&counted),
-        cpu: program.pid().cpu()? - cpu,
-        before,
-        after,
-        rested: program.pid().memory()?,
-    };
+    let writes = StatusWrites::count(&stage.client).await?.since(&counted);
+    let storm = Storm { lasted: last_report - began, answered, settled, writes };
+    let cpu = program.pid().cpu()? - cpu;
+    let spent = Spent { cpu, before, after, rested: program.pid().memory()? };
     program.stop().await?;
-    Ok(told(stage, &taken))
+    Ok((storm, spent))
+}
+
+/// The same reports, each answered with the status that the controller has written.
+async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
+    let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
+    for (number, status) in stage.estate.statuses().await?.into_iter().enumerate() {
+        echo.prepare(&name(number), status.to_string());
+    }
+    let counted = StatusWrites::count(&stage.client).await?;
+    let observer = Observer::start(&floor.estate.fleets).await?;
+    let began = Instant::now();
+    let last_report = blow(&floor.estate, began).await?;
+    let answered = all_answered(observer).await?.saturating_duration_since(last_report);
+    let writes = StatusWrites::count(&stage.client).await?.since(&counted);
+    Ok(Storm { lasted: last_report - began, answered, settled: None, writes })
 }
 
 /// Sends all reports, each at its time or as soon as the API server is done with those before it. Returns
 /// when the last one was taken.
-async fn blow(stage: &Stage, began: Instant) -> Result<Instant, Failure> {
+async fn blow(estate: &Estate, began: Instant) -> Result<Instant, Failure> {
     use futures::{StreamExt, TryStreamExt};
     let share = CLIENTS.div_ceil(REPORTS_A_FLEET);
     futures::stream::iter(0..REPORTS)
         .map(|report| async move {
-            let (number, part) = (report % stage.estate.count, report / stage.estate.count);
+            let (number, part) = (report % estate.count, report / estate.count);
             let time = LASTS.mul_f64(report as f64 / REPORTS as f64);
             tokio::time::sleep_until((began + time).into()).await;
             let clients = part * share..CLIENTS.min((part + 1) * share);
-            stage.estate.report(number, clients, NEW).await
+            estate.report(number, clients, NEW).await
         })
         .buffer_unordered(8)
         .try_for_each(|_| async { Ok(()) })
@@ -118,22 +144,29 @@ async fn complete(stage: &Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-fn told(stage: &Stage, taken: &Taken) -> String {
-    let mut table = Table::new(&["", "measured"]);
+fn told(stage: &Stage, storm: &Storm, spent: &Spent, floor: &Storm) -> String {
+    let mut table = Table::new(&["", "controller", "floor"]);
+    let mut both = |what: &str, of: &dyn Fn(&Storm) -> String| {
+        table.row(&[what.to_owned(), of(storm), of(floor)]);
+    };
+    both("report writes", &|storm| format!("{REPORTS} in {:.1} s", storm.lasted.as_secs_f64()));
+    both("status writes of fleets", &|storm| storm.writes.fleets.to_string());
+    both("status writes of policies", &|storm| storm.writes.policies.to_string());
+    both("last report to the last fleet's status", &|storm| seconds(storm.answered));
+    both("last report to the policy's last counts", &|storm| {
+        storm.settled.map_or_else(String::new, seconds)
+    });
     let mut row = |what: &str, value: String| table.row(&[what.to_owned(), value]);
-    row("report writes", format!("{REPORTS} in {:.1} s", taken.storm.as_secs_f64()));
-    row("status writes of fleets", taken.writes.fleets.to_string());
-    row("status writes of policies", taken.writes.policies.to_string());
-    row("last report to the last fleet's status", seconds(taken.answered));
-    row("last report to the policy's last counts", seconds(taken.settled));
-    row("CPU time of the controller", seconds(taken.cpu));
-    row("resident memory before", mebibytes(taken.before.resident));
-    row("peak", mebibytes(taken.after.peak));
-    row("after", mebibytes(taken.rested.resident));
+    row("CPU time of the controller", seconds(spent.cpu));
+    row("resident memory before", mebibytes(spent.before.resident));
+    row("peak", mebibytes(spent.after.peak));
+    row("after", mebibytes(spent.rested.resident));
     format!(
-        "{}\n{} clients, each of which reports the version that it was offered; {} of them in each write.\n",
+        "{}\n{} clients, each of which reports the version that it was offered; {} of them in each write. The floor is a \
+         loop that answers each report's delivery with one PUT of a status that was made before, {} at once.\n",
         table.text(),
         grouped(stage.estate.clients()),
         CLIENTS / REPORTS_A_FLEET,
+        usize::from(Options::default().concurrent_writes),
     )
 }

@@ -39,11 +39,16 @@ impl Keywords {
         (!keywords.is_empty()).then_some(Self(keywords))
     }
 
+    /// Whether something holds for each keyword, in [`fold_case`].
+    pub fn all(&self, holds: impl Fn(&str) -> bool) -> bool {
+        self.0.iter().all(|keyword| holds(keyword))
+    }
+
     /// Whether each keyword occurs in at least one of `fields`, which are in [`fold_case`] already.
     /// `*` and `?` are plain characters.
     #[must_use]
     pub fn occur_in(&self, fields: &[&str]) -> bool {
-        self.0.iter().all(|keyword| fields.iter().any(|field| field.contains(keyword.as_str())))
+        self.all(|keyword| fields.iter().any(|field| field.contains(keyword)))
     }
 }
 
