@@ -91,7 +91,7 @@ impl<K: Draftable> Letter<K> {
     /// The status that is to be replaced.
     #[must_use]
     pub fn replaces(&self) -> Option<&K::Previous> {
-        let shown = || Some(&self.planned.observed.previous.as_ref()?.kept);
+        let shown = || Some(&*self.planned.observed.previous.as_ref()?.kept);
         self.own.as_deref().or_else(shown)
     }
 }

@@ -21,7 +21,7 @@ use super::pulse::Pulse;
 use super::writing::{Writer, write_all};
 use super::{planning, watch};
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::plan::{Kind, Observed};
+use crate::plan::{Kind, Raw};
 
 /// What all pipelines of a controller work with.
 #[derive(Clone)]
@@ -139,7 +139,7 @@ impl Pipeline {
 fn api<K: Kind<Scope = NamespaceResourceScope>>(
     client: &Client,
     namespace: Option<&str>,
-) -> Api<Observed<K>> {
+) -> Api<Raw<K>> {
     match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),

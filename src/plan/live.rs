@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
@@ -27,6 +28,63 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
 
     /// Keeps that of the status of an object with this spec, if it can be read.
     fn keep(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
+
+    /// What is kept, of an object that has another spec now: so that it does not hold the former.
+    fn keep_beside(
+        previous: &Arc<Self::Previous>,
+        _: Option<&Arc<Self::Spec>>,
+    ) -> Arc<Self::Previous> {
+        Arc::clone(previous)
+    }
+}
+
+/// An object as it was sent: spec and status are JSON that nobody has read yet, so that neither can
+/// stop a whole watch.
+#[derive(Clone, Debug)]
+pub struct Raw<K: Kind> {
+    /// As in [`Live`].
+    pub metadata: ObjectMeta,
+    spec: Option<Box<RawValue>>,
+    status: Option<Box<RawValue>>,
+    kind: PhantomData<K>,
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Raw<K> {
+    /// Fails only where the metadata cannot be read, which an API server does not let happen.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Guard {
+            #[serde(default)]
+            metadata: Metadata,
+            spec: Option<Box<RawValue>>,
+            status: Option<Box<RawValue>>,
+        }
+        let Guard { metadata, spec, status } = Guard::deserialize(deserializer)?;
+        Ok(Self { metadata: metadata.into(), spec, status, kind: PhantomData })
+    }
+}
+
+impl<K: Kind> Raw<K> {
+    /// The spec as it was sent.
+    pub(super) fn spec_text(&self) -> Option<&str> {
+        self.spec.as_deref().map(RawValue::get)
+    }
+
+    /// The status as it was sent.
+    pub(super) fn status_text(&self) -> Option<&str> {
+        self.status.as_deref().map(RawValue::get)
+    }
+
+    /// Reads the spec.
+    pub(super) fn spec(&self) -> Result<K::Spec, String> {
+        let text = self.spec_text().ok_or("it has no `spec`")?;
+        serde_json::from_str(text).map_err(|_| explain::<K>(text))
+    }
+
+    /// Reads the status.
+    pub(super) fn status(&self) -> Option<K::Status> {
+        serde_json::from_str(self.status_text()?).ok()
+    }
 }
 
 /// An object with its spec, or why that cannot be read, and its whole status.
@@ -42,23 +100,14 @@ pub struct Live<K: Kind> {
 }
 
 impl<'de, K: Kind> Deserialize<'de> for Live<K> {
-    /// Fails only where the metadata cannot be read, which an API server does not let happen.
-    /// Spec and status are taken as raw JSON first, so that neither can stop a whole watch.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Guard {
-            #[serde(default)]
-            metadata: Metadata,
-            spec: Option<Box<RawValue>>,
-            status: Option<Box<RawValue>>,
-        }
-        let Guard { metadata, spec, status } = Guard::deserialize(deserializer)?;
-        let spec = match spec {
-            Some(raw) => serde_json::from_str(raw.get()).map_err(|_| explain::<K>(raw.get())),
-            None => Err("it has no `spec`".to_owned()),
-        };
-        let status = status.and_then(|raw| serde_json::from_str::<K::Status>(raw.get()).ok());
-        Ok(Self { metadata: metadata.into(), spec, status })
+        Raw::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl<K: Kind> From<Raw<K>> for Live<K> {
+    fn from(raw: Raw<K>) -> Self {
+        Self { spec: raw.spec(), status: raw.status(), metadata: raw.metadata }
     }
 }
 
@@ -135,6 +184,7 @@ macro_rules! resource_of_its_kind {
 pub(super) use resource_of_its_kind;
 
 resource_of_its_kind!(Live);
+resource_of_its_kind!(Raw);
 
 /// Reads a spec that cannot be read once more, to tell which field is the reason.
 fn explain<K: Kind>(spec: &str) -> String {

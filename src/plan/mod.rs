@@ -43,7 +43,7 @@ pub mod version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use live::{Kind, Live};
+pub use live::{Kind, Live, Raw};
 pub use observed::{Observed, ObservedFleet, ObservedPolicy};
 pub use planned::{Draftable, Planned};
 pub use planner::{Begun, Pass, Planner};

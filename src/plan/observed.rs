@@ -10,7 +10,7 @@ use ahash::{AHasher, RandomState};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 
-use super::live::{Kind, Live, resource_of_its_kind};
+use super::live::{Kind, Live, Raw, resource_of_its_kind};
 use super::previous::PreviousFleet;
 use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
@@ -25,6 +25,15 @@ pub struct Observed<K: Kind> {
     pub spec: Result<Arc<K::Spec>, String>,
     /// What its status said.
     pub previous: Option<Previous<K::Previous>>,
+    texts: Texts,
+}
+
+/// As what the two were read, so that the same is not read again: a report leaves the status as it
+/// is, and a status the spec. `None` for what is not there, or was not read as JSON.
+#[derive(Clone, Copy, Debug, Default)]
+struct Texts {
+    spec: Option<Digest>,
+    status: Option<Digest>,
 }
 
 /// What is kept of a status.
@@ -33,13 +42,18 @@ pub struct Previous<P> {
     /// Of the whole status, to tell whether a write is owed.
     pub digest: Digest,
     /// What planning again needs of it.
-    pub kept: P,
+    pub kept: Arc<P>,
 }
 
 impl<P> Previous<P> {
+    /// The same status of an object with this spec.
+    fn beside<K: Kind<Previous = P>>(&self, spec: Option<&Arc<K::Spec>>) -> Self {
+        Self { digest: self.digest, kept: K::keep_beside(&self.kept, spec) }
+    }
+
     /// Keeps what is needed of the status of an object with this spec, if it can be read.
     fn of<K: Kind<Previous = P>>(status: K::Status, spec: Option<&Arc<K::Spec>>) -> Self {
-        Self { digest: Digest::of(&status), kept: K::keep(status, spec) }
+        Self { digest: Digest::of(&status), kept: Arc::new(K::keep(status, spec)) }
     }
 }
 
@@ -52,7 +66,7 @@ static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl Digest {
     /// The digest of a status; the same for the same content.
-    pub fn of(status: &impl Hash) -> Self {
+    pub fn of(status: &(impl Hash + ?Sized)) -> Self {
         let mut hasher = Self::hasher();
         status.hash(&mut hasher);
         Self::from(hasher)
@@ -128,7 +142,8 @@ impl<K: Kind> Observed<K> {
     #[must_use]
     pub fn with_status(&self, status: K::Status) -> Self {
         let previous = Previous::of::<K>(status, self.spec.as_ref().ok());
-        Self { previous: Some(previous), ..self.clone() }
+        let texts = Texts { status: None, ..self.texts };
+        Self { previous: Some(previous), texts, ..self.clone() }
     }
 
     /// Whether it is the same object with the same spec.
@@ -153,18 +168,46 @@ resource_of_its_kind!(Observed);
 
 impl<'de, K: Kind> Deserialize<'de> for Observed<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Live::deserialize(deserializer).map(Self::from)
+        Raw::deserialize(deserializer).map(|raw| Self::read(raw, None))
+    }
+}
+
+impl<K: Kind> Observed<K> {
+    /// Reads an object, of which an earlier state may be known: what is written as it was then is not
+    /// read again.
+    #[must_use]
+    pub fn read(raw: Raw<K>, before: Option<&Self>) -> Self {
+        let digest = |text: &str| Digest::of(text);
+        let texts =
+            Texts { spec: raw.spec_text().map(digest), status: raw.status_text().map(digest) };
+        let has_same = |text: fn(&Texts) -> Option<Digest>| {
+            move |before: &&Self| text(&texts).is_some() && text(&before.texts) == text(&texts)
+        };
+        let spec = match before.filter(has_same(|texts| texts.spec)) {
+            Some(before) => before.spec.clone(),
+            None => raw.spec().map(Self::keep_spec),
+        };
+        let kept_beside = spec.as_ref().ok();
+        let previous = match before.filter(has_same(|texts| texts.status)) {
+            Some(before) => {
+                before.previous.as_ref().map(|previous| previous.beside::<K>(kept_beside))
+            }
+            None => raw.status().map(|status| Previous::of::<K>(status, kept_beside)),
+        };
+        Self { metadata: raw.metadata, spec, previous, texts }
+    }
+
+    fn keep_spec(mut spec: K::Spec) -> Arc<K::Spec> {
+        K::tighten(&mut spec);
+        Arc::new(spec)
     }
 }
 
 impl<K: Kind> From<Live<K>> for Observed<K> {
     fn from(Live { metadata, spec, status }: Live<K>) -> Self {
-        let spec = spec.map(|mut spec| {
-            K::tighten(&mut spec);
-            Arc::new(spec)
-        });
+        let spec = spec.map(Self::keep_spec);
         let previous = status.map(|status| Previous::of::<K>(status, spec.as_ref().ok()));
-        Self { metadata, spec, previous }
+        Self { metadata, spec, previous, texts: Texts::default() }
     }
 }
 
@@ -180,6 +223,13 @@ impl Kind for ClientFleet {
     fn keep(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> PreviousFleet {
         PreviousFleet::of(status, spec)
     }
+
+    fn keep_beside(
+        previous: &Arc<PreviousFleet>,
+        spec: Option<&Arc<ClientFleetSpec>>,
+    ) -> Arc<PreviousFleet> {
+        previous.beside(spec)
+    }
 }
 
 impl Kind for UpgradePolicy {
@@ -189,5 +239,67 @@ impl Kind for UpgradePolicy {
 
     fn keep(status: UpgradePolicyStatus, _: Option<&Arc<UpgradePolicySpec>>) -> Self::Previous {
         status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const STATUS: fn(&str) -> Value =
+        |state| json!({"clients": [{"name": "a", "state": state, "reason": "NoUpgrade"}]});
+
+    fn raw(version: &str, status: &Value) -> Raw<ClientFleet> {
+        let spec = json!({"packageVersion": version, "clients": [{"name": "a"}]});
+        let object = json!({"metadata": {"name": "berlin"}, "spec": spec, "status": status});
+        serde_json::from_str(&object.to_string()).unwrap()
+    }
+
+    fn spec(fleet: &ObservedFleet) -> &Arc<ClientFleetSpec> {
+        fleet.spec.as_ref().unwrap()
+    }
+
+    fn kept(fleet: &ObservedFleet) -> &Arc<PreviousFleet> {
+        &fleet.previous.as_ref().unwrap().kept
+    }
+
+    #[test]
+    fn a_status_leaves_the_spec_as_it_was_read() {
+        let before = Observed::read(raw("1.0", &STATUS("Held")), None);
+        let after = Observed::read(raw("1.0", &STATUS("UpToDate")), Some(&before));
+        assert!(Arc::ptr_eq(spec(&before), spec(&after)));
+        assert!(!Arc::ptr_eq(kept(&before), kept(&after)));
+    }
+
+    #[test]
+    fn what_is_the_same_is_kept() {
+        let before = Observed::read(raw("1.0", &STATUS("Held")), None);
+        let after = Observed::read(raw("1.0", &STATUS("Held")), Some(&before));
+        assert!(Arc::ptr_eq(spec(&before), spec(&after)));
+        assert!(Arc::ptr_eq(kept(&before), kept(&after)));
+    }
+
+    #[test]
+    fn a_report_does_not_keep_the_former_spec() {
+        let before = Observed::read(raw("1.0", &STATUS("Held")), None);
+        let former = Arc::downgrade(spec(&before));
+        let after = Observed::read(raw("1.1", &STATUS("Held")), Some(&before));
+        assert_eq!(
+            before.previous.as_ref().unwrap().digest,
+            after.previous.as_ref().unwrap().digest
+        );
+        drop(before);
+        assert!(former.upgrade().is_none(), "the status holds it");
+        assert_eq!(kept(&after).rows().next().unwrap().name.as_str(), "a");
+    }
+
+    #[test]
+    fn what_was_not_read_as_json_is_read() {
+        let before = Observed::read(raw("1.0", &STATUS("Held")), None);
+        let written = before.with_status(serde_json::from_value(STATUS("UpToDate")).unwrap());
+        let after = Observed::read(raw("1.0", &STATUS("Held")), Some(&written));
+        assert!(after.says(before.previous.unwrap().digest));
     }
 }

@@ -102,7 +102,7 @@ impl PreviousFleet {
     #[must_use]
     pub fn of(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> Self {
         let rows = status.clients.unwrap_or_default();
-        let names = Names::of(&rows, spec);
+        let names = Names::of(rows.iter().map(|row| &row.name), spec);
         let (mut words, mut offers) = (Places::default(), Places::default());
         let keep = |row: ClientStatus| Row {
             state: State::from_word(&row.state),
@@ -120,6 +120,16 @@ impl PreviousFleet {
             words: words.0.into(),
             offers: offers.0.into(),
         }
+    }
+
+    /// The same status of a fleet that has this spec now.
+    #[must_use]
+    pub(super) fn beside(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
+        if self.names.are_of(spec) {
+            return Arc::clone(self);
+        }
+        let names = Names::of((0..self.rows.len()).map(|index| self.names.at(index)), spec);
+        Arc::new(Self { names, ..Self::clone(self) })
     }
 
     /// Its entries by name. Rows keep the order of the spec, so that the entry is found at
@@ -140,13 +150,24 @@ impl PreviousFleet {
 }
 
 impl Names {
-    fn of(rows: &[ClientStatus], spec: Option<&Arc<ClientFleetSpec>>) -> Self {
+    fn of<'a>(
+        names: impl ExactSizeIterator<Item = &'a Text> + Clone,
+        spec: Option<&Arc<ClientFleetSpec>>,
+    ) -> Self {
         let clients = spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
-        let is_same = rows.len() <= clients.len()
-            && rows.iter().zip(clients).all(|(row, client)| row.name == client.name);
+        let is_same = names.len() <= clients.len()
+            && names.clone().zip(clients).all(|(name, client)| *name == client.name);
         match spec.filter(|_| is_same) {
             Some(spec) => Self::Spec(Arc::clone(spec)),
-            None => Self::Own(rows.iter().map(|row| row.name.clone()).collect()),
+            None => Self::Own(names.cloned().collect()),
+        }
+    }
+
+    /// Whether they are those of this spec, itself.
+    fn are_of(&self, spec: Option<&Arc<ClientFleetSpec>>) -> bool {
+        match self {
+            Self::Spec(own) => spec.is_some_and(|spec| Arc::ptr_eq(own, spec)),
+            Self::Own(_) => false,
         }
     }
 

@@ -1,10 +1,12 @@
-//! What the planner keeps up to date from edit to edit is what is planned from nothing.
+//! What is read and planned from edit to edit is what is read and planned from nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clientfleet::plan::observed::Digest;
-use clientfleet::plan::{Pass, Plan, Planner, plan};
+use clientfleet::plan::{
+    Kind, Observed, ObservedFleet, ObservedPolicy, Pass, Plan, Planner, Raw, plan,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -54,10 +56,25 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
+type Seen<T> = BTreeMap<String, Arc<T>>;
+
+/// Reads a document beside what was read of it before, which makes no difference.
+fn read<K: Kind>(document: &Value, seen: &mut Seen<Observed<K>>) -> Arc<Observed<K>> {
+    let raw: Raw<K> = observed(document);
+    let before = seen.get(name(document));
+    let object = Arc::new(Observed::read(raw, before.map(AsRef::as_ref)));
+    let anew: Observed<K> = observed(document);
+    assert_eq!(format!("{object:?}"), format!("{anew:?}"), "after {before:?}");
+    seen.insert(name(document).to_owned(), Arc::clone(&object));
+    object
+}
+
 /// A planner, the cluster it watches, and what it has planned so far.
 struct Watched {
     world: World,
     planner: Planner,
+    /// As they were read last.
+    seen: (Seen<ObservedFleet>, Seen<ObservedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
     until: Option<i64>,
@@ -67,7 +84,7 @@ impl Watched {
     fn fleet_changed(&mut self, index: usize, change: impl FnOnce(&mut Value)) {
         if let Some(document) = self.world.fleets.iter_mut().find(|d| name(d) == FLEETS[index]) {
             change(document);
-            self.planner.observe_fleet(Arc::new(observed(document)));
+            self.planner.observe_fleet(read(document, &mut self.seen.0));
         }
     }
 
@@ -75,7 +92,7 @@ impl Watched {
         if let Some(document) = self.world.policies.iter_mut().find(|d| name(d) == POLICIES[index])
         {
             change(document);
-            self.planner.observe_policy(Arc::new(observed(document)));
+            self.planner.observe_policy(read(document, &mut self.seen.1));
         }
     }
 
@@ -136,11 +153,11 @@ impl Watched {
     fn echo(&mut self, written: impl Fn(&str) -> bool) {
         for document in self.world.fleets.iter_mut().filter(|document| written(name(document))) {
             document["status"] = self.fleets[name(document)].clone();
-            self.planner.observe_fleet(Arc::new(observed(document)));
+            self.planner.observe_fleet(read(document, &mut self.seen.0));
         }
         for document in self.world.policies.iter_mut().filter(|document| written(name(document))) {
             document["status"] = self.policies[name(document)].clone();
-            self.planner.observe_policy(Arc::new(observed(document)));
+            self.planner.observe_policy(read(document, &mut self.seen.1));
         }
     }
 
@@ -254,15 +271,16 @@ proptest! {
         let mut watched = Watched {
             world: World { fleets: Vec::new(), policies: Vec::new(), ..world.clone() },
             planner: Planner::default(),
+            seen: Default::default(),
             fleets: BTreeMap::new(),
             policies: BTreeMap::new(),
             until: None,
         };
         for document in &world.fleets {
-            watched.planner.observe_fleet(Arc::new(observed(document)));
+            watched.planner.observe_fleet(read(document, &mut watched.seen.0));
         }
         for document in &world.policies {
-            watched.planner.observe_policy(Arc::new(observed(document)));
+            watched.planner.observe_policy(read(document, &mut watched.seen.1));
         }
         (watched.world.fleets, watched.world.policies) = (world.fleets, world.policies);
         watched.pass();
