@@ -1,7 +1,7 @@
 //! Who is written next. One client's change does not wait behind a bulk that a policy or a moment has
 //! called for: it has a lane of its own, and the bulk gets each fourth turn while both wait.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 use super::notes::Key;
@@ -29,8 +29,17 @@ pub struct Lanes {
     /// Those whose turn must not come before an instant.
     resting: BTreeSet<(Instant, Key, Lane)>,
     express_turns: u8,
-    /// Those whose turn it is.
-    taken: HashSet<Key>,
+    /// Those whose turn it is, with the lane that they had waited in.
+    taken: HashMap<Key, Lane>,
+}
+
+/// How many may have their turn at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// As a rule.
+    pub usual: usize,
+    /// Where one of them is a single change, and no other is.
+    pub with_a_single: usize,
 }
 
 /// Whose turn it is.
@@ -60,19 +69,15 @@ impl Lanes {
         }
     }
 
-    /// Gives the next one its turn, unless so many have it already.
-    pub fn take(&mut self, at_once: usize, now: Instant) -> Turn {
+    /// Gives the next one its turn, if there is room.
+    pub fn take(&mut self, room: Room, now: Instant) -> Turn {
         while self.resting.first().is_some_and(|(until, ..)| *until <= now)
             && let Some((_, key, lane)) = self.resting.pop_first()
         {
             self.push(&key, lane, None);
         }
-        let free = self.taken.len() < at_once;
-        match free.then(|| self.pop()).flatten() {
-            Some(key) => {
-                self.taken.insert(key.clone());
-                Turn::Of(key)
-            }
+        match self.pop(room) {
+            Some(key) => Turn::Of(key),
             None => Turn::NotBefore(self.resting.first().map(|(until, ..)| *until)),
         }
     }
@@ -80,7 +85,7 @@ impl Lanes {
     /// Whether it is an object's turn.
     #[must_use]
     pub fn has_turn(&self, key: &Key) -> bool {
-        self.taken.contains(key)
+        self.taken.contains_key(key)
     }
 
     /// Whether anybody waits whose turn could come now.
@@ -100,16 +105,32 @@ impl Lanes {
         self.taken.remove(key);
     }
 
-    fn pop(&mut self) -> Option<Key> {
+    fn pop(&mut self, room: Room) -> Option<Key> {
         loop {
-            let is_bulks = self.express.is_empty()
-                || (self.express_turns >= EXPRESS_TURNS && !self.bulk.is_empty());
-            let key = if is_bulks { self.bulk.pop_front() } else { self.express.pop_front() }?;
-            self.express_turns = if is_bulks { 0 } else { self.express_turns.saturating_add(1) };
+            let lane = self.next_lane(room)?;
+            let key = match lane {
+                Lane::Express => self.express.pop_front(),
+                Lane::Bulk => self.bulk.pop_front(),
+            }?;
+            self.express_turns = match lane {
+                Lane::Express => self.express_turns.saturating_add(1),
+                Lane::Bulk => 0,
+            };
             if self.waiting.remove(&key) {
+                self.taken.insert(key.clone(), lane);
                 return Some(key);
             }
         }
+    }
+
+    /// In which lane the next one waits for whom there is room.
+    fn next_lane(&self, room: Room) -> Option<Lane> {
+        let is_bulks = self.express.is_empty()
+            || (self.express_turns >= EXPRESS_TURNS && !self.bulk.is_empty());
+        let lane = if is_bulks { Lane::Bulk } else { Lane::Express };
+        let is_single = !is_bulks && self.taken.values().all(|taken| *taken == Lane::Bulk);
+        let room = if is_single { room.with_a_single } else { room.usual };
+        (self.taken.len() < room).then_some(lane)
     }
 }
 
@@ -129,10 +150,14 @@ mod tests {
         lanes
     }
 
+    fn room(usual: usize) -> Room {
+        Room { usual, with_a_single: usual + 1 }
+    }
+
     /// In which order they have their turns, one after the other.
     fn order(lanes: &mut Lanes) -> Vec<String> {
         let mut order = Vec::new();
-        while let Turn::Of(key) = lanes.take(1, Instant::now()) {
+        while let Turn::Of(key) = lanes.take(room(1), Instant::now()) {
             lanes.end(&key);
             order.push(key.1);
         }
@@ -165,12 +190,28 @@ mod tests {
     fn so_many_have_their_turn_at_once() {
         let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("c", Bulk)]);
         let now = Instant::now();
-        assert_eq!(lanes.take(2, now), Turn::Of(key("a")));
-        assert_eq!(lanes.take(2, now), Turn::Of(key("b")));
-        assert_eq!(lanes.take(2, now), Turn::NotBefore(None), "two are enough");
+        assert_eq!(lanes.take(room(2), now), Turn::Of(key("a")));
+        assert_eq!(lanes.take(room(2), now), Turn::Of(key("b")));
+        assert_eq!(lanes.take(room(2), now), Turn::NotBefore(None), "two are enough");
         assert!(lanes.has_turn(&key("a")));
         lanes.end(&key("a"));
-        assert_eq!(lanes.take(2, now), Turn::Of(key("c")));
+        assert_eq!(lanes.take(room(2), now), Turn::Of(key("c")));
+    }
+
+    #[test]
+    fn a_single_change_need_not_wait_until_one_of_a_bulk_has_ended() {
+        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("c", Bulk)]);
+        let now = Instant::now();
+        assert_eq!(lanes.take(room(2), now), Turn::Of(key("a")));
+        assert_eq!(lanes.take(room(2), now), Turn::Of(key("b")));
+        lanes.push(&key("single"), Express, None);
+        lanes.push(&key("another"), Express, None);
+        assert_eq!(lanes.take(room(2), now), Turn::Of(key("single")));
+        assert_eq!(lanes.take(room(2), now), Turn::NotBefore(None), "one more is enough");
+        lanes.end(&key("a"));
+        assert_eq!(lanes.take(room(2), now), Turn::NotBefore(None), "two are under way");
+        lanes.end(&key("b"));
+        assert_eq!(lanes.take(room(2), now), Turn::Of(key("another")));
     }
 
     #[test]
@@ -179,7 +220,7 @@ mod tests {
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
         lanes.push(&key("a"), Bulk, Some(later));
-        assert_eq!(lanes.take(1, now), Turn::NotBefore(Some(later)));
-        assert_eq!(lanes.take(1, later), Turn::Of(key("a")));
+        assert_eq!(lanes.take(room(1), now), Turn::NotBefore(Some(later)));
+        assert_eq!(lanes.take(room(1), later), Turn::Of(key("a")));
     }
 }

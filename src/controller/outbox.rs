@@ -350,7 +350,7 @@ impl<K: Announced> Outbox<K> {
 impl<K: Announced> State<K> {
     /// Whose turn it is now.
     fn take(&mut self) -> Turn {
-        let turn = self.lanes.take(self.window.size(), Instant::now());
+        let turn = self.lanes.take(self.window.room(), Instant::now());
         if let Turn::Of(key) = &turn
             && let Some(entry) = self.entries.get_mut(key)
         {

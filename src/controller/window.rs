@@ -10,6 +10,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::lanes::Room;
+
 /// How long a write may take until the watch tells of it, however many are under way: one client's
 /// report in the middle of a bulk waits for the first of them to end, and is one more then.
 const ROUND_TRIP: Duration = Duration::from_millis(300);
@@ -61,6 +63,15 @@ impl Window {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 65535")]
     pub fn size(&self) -> usize {
         self.size.round() as usize
+    }
+
+    /// The same as room: a single change may be one more, so that it need not wait until one of a
+    /// bulk's writes has ended.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 65535")]
+    pub fn room(&self) -> Room {
+        let usual = self.size();
+        Room { usual, with_a_single: (usual + 1).min(self.most as usize) }
     }
 
     /// The watch tells at `now` of a write that was sent at `sent`. The window grows only where
