@@ -14,7 +14,7 @@ use super::clock::SystemClock;
 use super::lease::candidate::{self, Candidacy};
 use super::lease::times::Times;
 use super::logging::Logging;
-use super::{Options, run, serving};
+use super::{Options, heap, run, serving};
 use crate::connection::Connection;
 
 /// What the controller is told on the command line.
@@ -50,6 +50,7 @@ pub struct LeaseOrders {
 /// # Errors
 /// A sentence on what keeps it from running.
 pub fn run_until_stopped(orders: &Orders) -> Result<(), String> {
+    heap::set();
     let audit = orders.logging.start()?;
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
     let result = runtime.block_on(watch_over(orders, audit));

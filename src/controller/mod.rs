@@ -20,6 +20,7 @@ pub mod command;
 pub mod crds;
 pub mod events;
 pub mod health;
+pub mod heap;
 pub mod lanes;
 pub mod lease;
 pub mod logging;
