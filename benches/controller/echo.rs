@@ -8,7 +8,6 @@ use clientfleet::api::ClientFleet;
 use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, WatchEvent, WatchParams};
-use kube::core::PartialObjectMeta;
 use kube::{Client, Resource};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -16,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::Failure;
 use crate::estate::Estate;
-use crate::floor::put;
+use crate::floor::{Answer, put};
 
 /// A fleet of which only the metadata are read: all of it is sent.
 #[derive(Clone, Debug, Serialize, Deserialize, Resource)]
@@ -91,9 +90,7 @@ async fn answer(
                 let permit = Arc::clone(&permits).acquire_owned().await?;
                 let client = client.clone();
                 tokio::spawn(async move {
-                    if let Err(error) =
-                        client.request::<PartialObjectMeta<ClientFleet>>(request).await
-                    {
+                    if let Err(error) = client.request::<Answer>(request).await {
                         eprintln!("the floor has not answered: {error}");
                     }
                     drop(permit);

@@ -3,12 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use clientfleet::api::ClientFleet;
 use clientfleet::api::policy::{Mode, UpgradePolicySpec};
 use futures::{StreamExt, TryStreamExt};
 use kube::Client;
 use kube::api::{ListParams, WatchParams};
-use kube::core::PartialObjectMeta;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -68,9 +66,7 @@ impl Floor {
             .map(|(number, request)| {
                 let client = self.client.clone();
                 async move {
-                    let put = tokio::spawn(async move {
-                        client.request::<PartialObjectMeta<ClientFleet>>(request).await
-                    });
+                    let put = tokio::spawn(async move { client.request::<Answer>(request).await });
                     let written = put.await??;
                     *self.versions[number].lock().await = written.metadata.resource_version;
                     Ok::<(), Failure>(())
@@ -111,7 +107,7 @@ impl Floor {
         let sent = Instant::now();
         let answer = async {
             events.next().await.ok_or("the watch ended")??;
-            Ok(self.client.request::<PartialObjectMeta<ClientFleet>>(request).await?)
+            Ok(self.client.request::<Answer>(request).await?)
         };
         let (_, answer) = tokio::try_join!(self.estate.set("turned", spec), answer)?;
         *self.versions[fleet].lock().await = answer.metadata.resource_version;
@@ -123,6 +119,18 @@ impl Floor {
         let sizes = self.bodies.iter().flatten().map(String::len);
         sizes.sum::<usize>() / (self.bodies.len() * self.versions.len())
     }
+}
+
+/// What is read of the answer to a write.
+#[derive(serde::Deserialize)]
+pub struct Answer {
+    metadata: Made,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Made {
+    resource_version: Option<String>,
 }
 
 /// A status write as the controller sends it, of a status that is JSON already.
@@ -137,10 +145,10 @@ pub fn put(
         r#"{{"apiVersion":"clientfleet.dev/v1alpha1","kind":"ClientFleet","metadata":{metadata},"status":{status}}}"#
     );
     let path = format!(
-        "/apis/clientfleet.dev/v1alpha1/namespaces/{namespace}/clientfleets/{fleet}/status"
+        "/apis/clientfleet.dev/v1alpha1/namespaces/{namespace}/clientfleets/{fleet}/status?includeObject=None"
     );
     Ok(http::Request::put(path)
-        .header("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+        .header("Accept", "application/json;as=Table;g=meta.k8s.io;v=v1")
         .header("Content-Type", "application/json")
         .body(body.into_bytes())?)
 }

@@ -5,12 +5,17 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use clientfleet::api::UpgradePolicy;
+use futures::TryStreamExt;
+use kube::api::{ListParams, WatchEvent, WatchParams};
+
 use crate::Failure;
 use crate::estate::{NEW, everybody, name};
 use crate::floor::Floor;
 use crate::observer::Observer;
 use crate::program::Program;
 use crate::report::{Table, grouped, median, ratio, seconds};
+use crate::requests::server_cpu;
 use crate::stage::{DIRECTIONS, POLICY, Stage};
 
 /// Of which the median counts.
@@ -26,6 +31,8 @@ struct Turn {
     last: Duration,
     /// The policy's status says that it is in force.
     in_force: Duration,
+    /// The API server's CPU time until then.
+    server: Duration,
 }
 
 /// The floor's.
@@ -37,6 +44,8 @@ struct Writes {
     seen: Duration,
     /// From a policy's change to one status, the mean of two.
     first: Duration,
+    /// The API server's CPU time for all.
+    server: Duration,
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
@@ -52,7 +61,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         let turn = turn(stage, round % 2).await?;
         program.is_at_rest().await?;
         cpu.push(program.pid().cpu()? - before);
-        let writes = writes(floor, round).await?;
+        let writes = writes(stage, floor, round).await?;
         let (last, seen) = (turn.last, writes.seen);
         eprintln!("round {round} of {ROUNDS}: {last:.2?}, the floor {seen:.2?}");
         turns.push(turn);
@@ -68,11 +77,23 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
 /// Turns the policy and sees what is written.
 async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     let mut observer = Observer::start(&stage.estate.fleets).await?;
+    // Begun before, so that nothing of what it takes is measured.
+    let now = stage.estate.policies.list_metadata(&ListParams::default()).await?;
+    let version = now.metadata.resource_version.ok_or("a list without a version")?;
+    let events = stage.estate.policies.watch(&WatchParams::default(), &version).await?;
+    let mut events = std::pin::pin!(events);
+    let server = server_cpu(&stage.client).await?;
     let sent = Instant::now();
     let generation = stage.estate.set(POLICY, everybody(DIRECTIONS[direction])).await?;
     let in_force = async {
-        stage.estate.in_force(POLICY, generation).await?;
-        Ok::<_, Failure>(sent.elapsed())
+        while let Some(event) = events.try_next().await? {
+            if let WatchEvent::Modified(UpgradePolicy { status: Some(status), .. }) = event
+                && status.observed_generation == Some(generation)
+            {
+                return Ok::<_, Failure>(sent.elapsed());
+            }
+        }
+        Err("the watch ended".into())
     };
     let all = async {
         let times = seen(&mut observer, stage.estate.count).await?;
@@ -80,21 +101,24 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
         Ok::<_, Failure>((since(&times[0]), since(&times[times.len() - 1])))
     };
     let (in_force, (first, last)) = tokio::try_join!(in_force, all)?;
-    Ok(Turn { first, last, in_force })
+    let server = server_cpu(&stage.client).await? - server;
+    Ok(Turn { first, last, in_force, server })
 }
 
 /// The floor's turn, seen as the controller's is.
-async fn writes(floor: &Floor, round: usize) -> Result<Writes, Failure> {
+async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Failure> {
     let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;
+    let server = server_cpu(&stage.client).await?;
     let written = floor.write_all(direction).await?;
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
+    let server = server_cpu(&stage.client).await? - server;
     // There and back, so that the next round finds each status as this one has left it.
     let turn = i32::try_from(2 * round)?;
     let there = floor.answer_policy(turn, 1 - direction).await?;
     let back = floor.answer_policy(turn + 1, direction).await?;
-    Ok(Writes { answered: written.took, seen, first: (there + back) / 2 })
+    Ok(Writes { answered: written.took, seen, first: (there + back) / 2, server })
 }
 
 /// When something was seen to be written, until it was of so many fleets.
@@ -173,13 +197,15 @@ fn told(stage: &Stage, floor: &Floor, turns: &[Turn], floors: &[Writes], cpu: Du
     row("policy change to the policy in force", &part(|turn| turn.in_force));
     let one = median(&floor_part(|writes| writes.first));
     let first = median(&part(|turn| turn.first));
+    let server = median(&part(|turn| turn.server));
+    let floors_server = median(&floor_part(|writes| writes.server));
     let mut row = |what: &str, time| table.row(&[what.to_owned(), seconds(time), ratio(time, one)]);
     row("floor: policy change to one PUT of a loop that a watch tells of", one);
     row("policy change to the first status that a watch tells of", first);
     format!(
         "{}\n{} clients in {} fleets, {} KiB each; the floor writes {} at once, which is the most that the controller \
          does; {ROUNDS} rounds in turn. The median of the rounds' ratios is {:.2}. CPU time of the controller: {} a \
-         change, {:.1} µs a client.\n",
+         change, {:.1} µs a client; of the API server: {}, and {} for the floor.\n",
         table.text(),
         grouped(stage.estate.clients()),
         stage.estate.count,
@@ -188,5 +214,7 @@ fn told(stage: &Stage, floor: &Floor, turns: &[Turn], floors: &[Writes], cpu: Du
         median(&ratios),
         seconds(cpu),
         cpu.as_secs_f64() * 1e6 / stage.estate.clients() as f64,
+        seconds(server),
+        seconds(floors_server),
     )
 }

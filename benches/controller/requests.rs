@@ -1,4 +1,6 @@
-//! How many status writes the API server has counted.
+//! What the API server tells of itself: how many status writes it has counted, and what it computed for.
+
+use std::time::Duration;
 
 use kube::Client;
 
@@ -14,8 +16,7 @@ pub struct StatusWrites {
 impl StatusWrites {
     /// Reads the API server's own metrics.
     pub async fn count(client: &Client) -> Result<Self, Failure> {
-        let request = http::Request::get("/metrics").body(Vec::new())?;
-        let metrics = client.request_text(request).await?;
+        let metrics = metrics(client).await?;
         let sum = |resource: &str| -> u64 {
             let counted = metrics.lines().filter(|line| {
                 line.starts_with("apiserver_request_total{")
@@ -33,4 +34,16 @@ impl StatusWrites {
     pub fn since(&self, before: &Self) -> Self {
         Self { fleets: self.fleets - before.fleets, policies: self.policies - before.policies }
     }
+}
+
+/// The API server's CPU time since its start.
+pub async fn server_cpu(client: &Client) -> Result<Duration, Failure> {
+    let metrics = metrics(client).await?;
+    let value = metrics.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));
+    Ok(Duration::from_secs_f64(value.ok_or("it does not tell its CPU time")?.parse()?))
+}
+
+async fn metrics(client: &Client) -> Result<String, Failure> {
+    let request = http::Request::get("/metrics").body(Vec::new())?;
+    Ok(client.request_text(request).await?)
 }

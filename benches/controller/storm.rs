@@ -14,13 +14,12 @@ use crate::observer::{Observer, Write};
 use crate::process::Memory;
 use crate::program::Program;
 use crate::report::{Table, grouped, mebibytes, seconds};
-use crate::requests::StatusWrites;
+use crate::requests::{StatusWrites, server_cpu};
 use crate::stage::{FLEETS, Stage};
 
-/// Each fleet's clients report in so many writes, as check-in services gather them. With four an API
+/// Each fleet's clients report in one write, as check-in services gather them. With four an API
 /// server of two cores took four minutes for the reports, beside the statuses.
-const REPORTS_A_FLEET: usize = 1;
-const REPORTS: usize = REPORTS_A_FLEET * FLEETS;
+const REPORTS: usize = FLEETS;
 /// They come evenly over this time.
 const LASTS: Duration = Duration::from_secs(60);
 const LEISURE: Duration = Duration::from_secs(10);
@@ -34,6 +33,15 @@ struct Storm {
     /// To the policy's.
     settled: Option<Duration>,
     writes: StatusWrites,
+    /// The API server's CPU time until the last fleet's status.
+    server: Duration,
+}
+
+impl Storm {
+    /// How many cores that was.
+    fn cores(&self) -> f64 {
+        self.server.as_secs_f64() / (self.lasted + self.answered).as_secs_f64()
+    }
 }
 
 struct Spent {
@@ -61,18 +69,21 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     let counted = StatusWrites::count(&stage.client).await?;
     let (cpu, before) = (program.pid().cpu()?, program.pid().memory()?);
     program.pid().forget_peak()?;
+    let versions = stage.estate.resource_versions().await?;
     let observer = Observer::start(&stage.estate.fleets).await?;
+    let server = server_cpu(&stage.client).await?;
 
     let began = Instant::now();
-    let last_report = blow(&stage.estate, began).await?;
+    let last_report = blow(&stage.estate, &versions, began).await?;
     let answered = all_answered(observer).await?.saturating_duration_since(last_report);
+    let server = server_cpu(&stage.client).await? - server;
     complete(stage).await?;
     let settled = Some(last_report.elapsed());
     program.is_at_rest().await?;
     let after = program.pid().memory()?;
     tokio::time::sleep(LEISURE).await;
     let writes = StatusWrites::count(&stage.client).await?.since(&counted);
-    let storm = Storm { lasted: last_report - began, answered, settled, writes };
+    let storm = Storm { lasted: last_report - began, answered, settled, writes, server };
     let cpu = program.pid().cpu()? - cpu;
     let spent = Spent { cpu, before, after, rested: program.pid().memory()? };
     program.stop().await?;
@@ -86,29 +97,29 @@ async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
         echo.prepare(&name(number), status.to_string());
     }
     let counted = StatusWrites::count(&stage.client).await?;
+    let versions = floor.estate.resource_versions().await?;
     let observer = Observer::start(&floor.estate.fleets).await?;
+    let server = server_cpu(&stage.client).await?;
     let began = Instant::now();
-    let last_report = blow(&floor.estate, began).await?;
+    let last_report = blow(&floor.estate, &versions, began).await?;
     let answered = all_answered(observer).await?.saturating_duration_since(last_report);
+    let server = server_cpu(&stage.client).await? - server;
     let writes = StatusWrites::count(&stage.client).await?.since(&counted);
-    Ok(Storm { lasted: last_report - began, answered, settled: None, writes })
+    Ok(Storm { lasted: last_report - began, answered, settled: None, writes, server })
 }
 
 /// Sends all reports, each at its time or as soon as the API server is done with those before it. Returns
 /// when the last one was taken.
-async fn blow(estate: &Estate, began: Instant) -> Result<Instant, Failure> {
+async fn blow(estate: &Estate, versions: &[String], began: Instant) -> Result<Instant, Failure> {
     use futures::{StreamExt, TryStreamExt};
-    let share = CLIENTS.div_ceil(REPORTS_A_FLEET);
-    futures::stream::iter(0..REPORTS)
-        .map(|report| async move {
-            let (number, part) = (report % estate.count, report / estate.count);
-            let time = LASTS.mul_f64(report as f64 / REPORTS as f64);
+    futures::stream::iter(versions.iter().enumerate())
+        .map(|(number, version)| async move {
+            let time = LASTS.mul_f64(number as f64 / REPORTS as f64);
             tokio::time::sleep_until((began + time).into()).await;
-            let clients = part * share..CLIENTS.min((part + 1) * share);
-            estate.report(number, clients, NEW).await
+            estate.report_all(number, version, NEW).await
         })
         .buffer_unordered(8)
-        .try_for_each(|_| async { Ok(()) })
+        .try_for_each(|()| async { Ok(()) })
         .await?;
     Ok(Instant::now())
 }
@@ -156,6 +167,8 @@ fn told(stage: &Stage, storm: &Storm, spent: &Spent, floor: &Storm) -> String {
     both("last report to the policy's last counts", &|storm| {
         storm.settled.map_or_else(String::new, seconds)
     });
+    both("CPU time of the API server until then", &|storm| seconds(storm.server));
+    both("of the machine's cores", &|storm| format!("{:.2}", storm.cores()));
     let mut row = |what: &str, value: String| table.row(&[what.to_owned(), value]);
     row("CPU time of the controller", seconds(spent.cpu));
     row("resident memory before", mebibytes(spent.before.resident));
@@ -166,7 +179,7 @@ fn told(stage: &Stage, storm: &Storm, spent: &Spent, floor: &Storm) -> String {
          loop that answers each report's delivery with one PUT of a status that was made before, {} at once.\n",
         table.text(),
         grouped(stage.estate.clients()),
-        CLIENTS / REPORTS_A_FLEET,
+        CLIENTS,
         usize::from(Options::default().concurrent_writes),
     )
 }

@@ -127,6 +127,35 @@ impl Estate {
         }
     }
 
+    /// The version of every fleet, by number, that a guarded write replaces.
+    pub async fn resource_versions(&self) -> Result<Vec<String>, Failure> {
+        let mut versions = vec![String::new(); self.count];
+        for fleet in self.fleets.list_metadata(&ListParams::default()).await?.items {
+            let number: usize = fleet.name_any().trim_start_matches(PREFIX).parse()?;
+            versions[number] = fleet.resource_version().ok_or("a fleet without a version")?;
+        }
+        Ok(versions)
+    }
+
+    /// All clients of a fleet report a version, in one guarded PUT: that takes the API server a third
+    /// less than a patch.
+    pub async fn report_all(
+        &self,
+        number: usize,
+        resource_version: &str,
+        version: &str,
+    ) -> Result<(), Failure> {
+        let mut fleet = fleet(number);
+        fleet.metadata.resource_version = Some(resource_version.to_owned());
+        for client in fleet.spec.clients.iter_mut().flatten() {
+            if let Some(reported) = &mut client.reported {
+                reported.version = Some(version.into());
+            }
+        }
+        self.fleets.replace(&name(number), &PostParams::default(), &fleet).await?;
+        Ok(())
+    }
+
     /// Some clients of a fleet report a version, in one write. Returns the fleet's generation.
     pub async fn report(
         &self,
