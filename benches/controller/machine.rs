@@ -18,17 +18,21 @@ pub async fn describe(plane: &ControlPlane) -> Result<String, Failure> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let is_virtual = field(&cpus, "flags").split(' ').any(|flag| flag == "hypervisor");
     let place = if is_virtual { "a virtual machine; " } else { "" };
-    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
     let server = plane.client()?.apiserver_version().await?.git_version;
     let mut table = Table::new(&["", "measured on"]);
     let mut row = |what: &str, value: String| table.row(&[what.to_owned(), value]);
-    row("CPU", format!("{place}{cores} cores of {}", field(&cpus, "model name")));
+    row("CPU", format!("{place}{}", cores(&cpus)));
     row("memory", format!("{:.0} GiB", kib as f64 / f64::from(1 << 20)));
     row("kernel", format!("Linux {}", kernel.trim()));
     row("API server", format!("Kubernetes {server}, etcd on the same machine, without fsync"));
     row("compiler", version("rustc"));
     row("clientfleet", env!("CARGO_PKG_VERSION").to_owned());
     Ok(table.text().replace("| --:|", "|---|"))
+}
+
+fn cores(cpus: &str) -> String {
+    let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    format!("{count} cores of {}", field(cpus, "model name"))
 }
 
 fn version(program: &str) -> String {
@@ -69,8 +73,9 @@ impl Conditions {
         let now = Self::now()?;
         let all = (now.all - self.all).max(1);
         let stolen = 100.0 * (now.stolen - self.stolen) as f64 / all as f64;
+        let cores = cores(&fs::read_to_string("/proc/cpuinfo")?);
         Ok(format!(
-            "Taken {} to {} UTC; load average {} before and {} at the end, {stolen:.0} % of the CPU time stolen by \
+            "Taken {} to {} UTC on {cores}; load average {} before and {} at the end, {stolen:.0} % of the CPU time stolen by \
              the host.",
             self.began.format("%Y-%m-%d %H:%M"),
             now.began.format("%H:%M"),
