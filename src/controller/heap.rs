@@ -4,9 +4,9 @@
 /// as it is freed.
 ///
 /// A fleet's event is a line of a quarter of a megabyte, of which a few KiB stay. In glibc's heap what
-/// stays comes to lie above what goes: 27 MiB more after 1,000 reports among 100,000 clients. Its own
-/// limit begins at four times this and grows with what is freed (`mallopt(3)`), soon beyond all that
-/// is read here. musl's has that of 128 KiB, for good, and smaller ones in groups of a size.
+/// stays comes to lie above what goes: 27 MiB more after 1,000 reports among 100,000 clients, and 3 with
+/// this. Its own limit begins at four times this and grows with what is freed (`mallopt(3)`), soon
+/// beyond all that is read here. musl's has that of 128 KiB, for good, and smaller ones in groups of a size.
 #[cfg(target_env = "gnu")]
 const OWN_PAGES_FROM: std::ffi::c_int = 32 << 10;
 
