@@ -258,6 +258,7 @@ impl<K: Announced> Outbox<K> {
     /// Returns the version that it made where the watch has told already.
     pub fn doubt(&self, attempt: &Attempt<K>) -> Option<String> {
         let mut state = self.state();
+        state.window.lost(attempt.letter.sent, Instant::now());
         let entry = state.entries.get_mut(&attempt.letter.planned.observed.key())?;
         let digest = Digest::of(&*attempt.status);
         if entry.shown_digest == Some(digest) && !attempt.is_newer_than(entry.shown.as_ref()) {
@@ -425,9 +426,11 @@ impl<K: Announced> Backlogged for Outbox<K> {
     fn backlog(&self) -> Backlog {
         let state = self.state();
         let waiting = state.entries.values().filter_map(|entry| entry.since);
-        waiting.fold(Backlog::default(), |backlog, since| Backlog {
+        let empty = Backlog { window: state.window.size() as u64, ..Backlog::default() };
+        waiting.fold(empty, |backlog, since| Backlog {
             depth: backlog.depth + 1,
             oldest: backlog.oldest.max(since.elapsed()),
+            ..backlog
         })
     }
 }

@@ -87,15 +87,29 @@ impl Window {
         self.average = Some(average);
         let longest = ROUND_TRIP.as_secs_f64().max(self.shortest * OF_ONE_ALONE);
         if average > longest {
-            self.size = (self.size * SHRUNK).max(LEAST.min(self.most));
-            self.slow_start_until = self.size;
-            self.average = None;
-            self.shrunk_at = Some(now);
+            self.shrink(now);
         } else if average < longest * ROOM && somebody_waits {
             let is_slow_start = self.size < self.slow_start_until;
             let more = if is_slow_start { 1.0 } else { STEP / self.size };
             self.size = (self.size + more).min(self.most);
         }
+    }
+
+    /// Nobody has answered a write that was sent at `sent`: that says it as plainly as a late one, as
+    /// a lost segment does in TCP.
+    pub fn lost(&mut self, sent: Instant, now: Instant) {
+        if self.shrunk_at.is_none_or(|shrunk| sent > shrunk) {
+            let before = self.size;
+            self.shrink(now);
+            self.size = self.size.min(before);
+        }
+    }
+
+    fn shrink(&mut self, now: Instant) {
+        self.size = (self.size * SHRUNK).max(LEAST.min(self.most));
+        self.slow_start_until = self.size;
+        self.average = None;
+        self.shrunk_at = Some(now);
     }
 
     /// Nothing is under way and nobody waits: what was borne until now is found again soon.
@@ -186,6 +200,26 @@ mod tests {
         let sent = sent + Duration::from_secs(9);
         window.told(sent, sent + Duration::from_secs(1), true);
         assert_eq!(window.size(), 5, "what was sent since counts");
+    }
+
+    #[test]
+    fn it_shrinks_where_nobody_answers_and_never_grows_by_that() {
+        let mut now = Instant::now();
+        let mut window = Window::new(8);
+        window.lost(now, now + Duration::from_secs(30));
+        assert_eq!(window.size(), 1);
+        let mut window = Window::new(8);
+        server(100, 20).take(&mut window, 8);
+        let mut sizes = Vec::new();
+        for _ in 0..6 {
+            let sent = now + Duration::from_secs(31);
+            now = sent + Duration::from_secs(30);
+            // Two that were under way together.
+            window.lost(sent, now);
+            window.lost(sent, now + Duration::from_secs(1));
+            sizes.push(window.size());
+        }
+        assert_eq!(sizes, [6, 5, 3, 3, 2, 2]);
     }
 
     #[test]

@@ -174,14 +174,15 @@ fn causes_add_up_until_they_are_written() {
 #[test]
 fn the_backlog_counts_what_waits() {
     let outbox = outbox();
-    assert_eq!(outbox.backlog(), Backlog::default());
+    let empty = Backlog { window: 1, ..Backlog::default() };
+    assert_eq!(outbox.backlog(), empty);
     outbox.post(&planned("1", "old", "new"));
     assert_eq!(outbox.backlog().depth, 1);
     let waits = outbox.backlog().oldest;
     outbox.post(&planned("1", "old", "newer"));
     assert!(outbox.backlog().oldest >= waits, "it waits since the first time");
     outbox.written(&attempt(&outbox), Some("2".to_owned()));
-    assert_eq!(outbox.backlog(), Backlog::default());
+    assert_eq!(outbox.backlog(), empty);
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
 }
 
 /// One more at once for each write that the watch tells of, from one on; none for one that it has not
-/// told of yet.
+/// told of yet, and fewer where nobody answers.
 #[tokio::test]
 async fn as_many_are_under_way_as_the_watch_has_told_of() {
     let outbox = outbox();
@@ -216,4 +217,12 @@ async fn as_many_are_under_way_as_the_watch_has_told_of() {
     outbox.seen(&plan_of("fleet-0", "2", "new", &json!(*written.status)).observed);
     assert_eq!(turn().as_deref(), Some("fleet-2"));
     assert_eq!(turn(), None, "two");
+
+    let key = ("ns".to_owned(), "fleet-1".to_owned());
+    let written = attempt_of(&outbox, &key);
+    outbox.written(&written, Some("3".to_owned()));
+    outbox.seen(&plan_of("fleet-1", "3", "new", &json!(*written.status)).observed);
+    assert_eq!(outbox.backlog().window, 3);
+    outbox.doubt(&attempt_of(&outbox, &("ns".to_owned(), "fleet-2".to_owned())));
+    assert_eq!(outbox.backlog().window, 2, "nobody has answered");
 }

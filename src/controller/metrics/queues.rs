@@ -18,6 +18,8 @@ pub struct Backlog {
     pub depth: u64,
     /// For how long the first of them.
     pub oldest: Duration,
+    /// How many may be written at once.
+    pub window: u64,
 }
 
 /// A queue that can tell what waits in it.
@@ -43,6 +45,7 @@ impl Queues {
         backlogs.fold(Backlog::default(), |sum, one| Backlog {
             depth: sum.depth + one.depth,
             oldest: sum.oldest.max(one.oldest),
+            window: sum.window + one.window,
         })
     }
 }
@@ -63,6 +66,14 @@ impl Collector for Queues {
         for (kind, backlog) in &backlogs {
             let labels = [("kind", *kind)];
             metric.encode_family(&labels)?.encode_gauge(&backlog.oldest.as_secs_f64())?;
+        }
+        let help =
+            "Statuses that may be written at once, as far as the API server keeps up with them.";
+        let mut metric =
+            encoder.encode_descriptor("write_window", help, None, MetricType::Gauge)?;
+        for (kind, backlog) in &backlogs {
+            let labels = [("kind", *kind)];
+            metric.encode_family(&labels)?.encode_gauge(&count(backlog.window))?;
         }
         Ok(())
     }
