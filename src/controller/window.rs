@@ -79,7 +79,7 @@ impl Window {
     pub fn told(&mut self, sent: Instant, now: Instant, somebody_waits: bool) {
         let trip = now.saturating_duration_since(sent).as_secs_f64();
         self.shortest = self.shortest.min(trip);
-        if self.shrunk_at.is_some_and(|shrunk| sent <= shrunk) {
+        if self.has_shrunk_since(sent) {
             return;
         }
         let before = self.average.unwrap_or(trip);
@@ -96,13 +96,16 @@ impl Window {
     }
 
     /// Nobody has answered a write that was sent at `sent`: that says it as plainly as a late one, as
-    /// a lost segment does in TCP.
+    /// a lost segment does in TCP. One of the least size or below stays: it has nothing to give.
     pub fn lost(&mut self, sent: Instant, now: Instant) {
-        if self.shrunk_at.is_none_or(|shrunk| sent > shrunk) {
-            let before = self.size;
+        if self.size > LEAST && !self.has_shrunk_since(sent) {
             self.shrink(now);
-            self.size = self.size.min(before);
         }
+    }
+
+    /// Whether what was sent then was sent through a larger window, and has been counted by that.
+    fn has_shrunk_since(&self, sent: Instant) -> bool {
+        self.shrunk_at.is_some_and(|shrunk| sent <= shrunk)
     }
 
     fn shrink(&mut self, now: Instant) {
@@ -208,8 +211,8 @@ mod tests {
         let mut window = Window::new(8);
         window.lost(now, now + Duration::from_secs(30));
         assert_eq!(window.size(), 1);
-        let mut window = Window::new(8);
-        server(100, 20).take(&mut window, 8);
+        let sizes = server(100, 20).take(&mut window, 8);
+        assert_eq!(sizes, [2, 3, 4, 5, 6, 7, 8, 8], "it still has its limit to find");
         let mut sizes = Vec::new();
         for _ in 0..6 {
             let sent = now + Duration::from_secs(31);
