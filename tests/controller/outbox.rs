@@ -52,7 +52,11 @@ fn attempt_of(outbox: &Outbox<ClientFleet>, key: &(String, String)) -> Attempt<C
 }
 
 fn key() -> (String, String) {
-    ("ns".to_owned(), "berlin".to_owned())
+    key_of("berlin")
+}
+
+fn key_of(name: &str) -> (String, String) {
+    ("ns".to_owned(), name.to_owned())
 }
 
 /// What is to be written, and over which version.
@@ -208,7 +212,7 @@ async fn as_many_are_under_way_as_the_watch_has_told_of() {
 
     assert_eq!(turn().as_deref(), Some("fleet-0"));
     assert_eq!(turn(), None, "one at first");
-    let key = ("ns".to_owned(), "fleet-0".to_owned());
+    let key = key_of("fleet-0");
     let written = attempt_of(&outbox, &key);
     outbox.written(&written, Some("2".to_owned()));
     outbox.end(&key);
@@ -218,11 +222,11 @@ async fn as_many_are_under_way_as_the_watch_has_told_of() {
     assert_eq!(turn().as_deref(), Some("fleet-2"));
     assert_eq!(turn(), None, "two");
 
-    let key = ("ns".to_owned(), "fleet-1".to_owned());
+    let key = key_of("fleet-1");
     let written = attempt_of(&outbox, &key);
     outbox.written(&written, Some("3".to_owned()));
     outbox.seen(&plan_of("fleet-1", "3", "new", &json!(*written.status)).observed);
     assert_eq!(outbox.backlog().window, 3);
-    outbox.doubt(&attempt_of(&outbox, &("ns".to_owned(), "fleet-2".to_owned())));
+    outbox.doubt(&attempt_of(&outbox, &key_of("fleet-2")));
     assert_eq!(outbox.backlog().window, 2, "nobody has answered");
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
@@ -54,27 +54,29 @@ impl Collector for Queues {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let backlogs = KINDS.map(|kind| (kind, self.of(kind)));
         let help = "Objects whose status is still to be written.";
-        let mut metric = encoder.encode_descriptor("queue_depth", help, None, MetricType::Gauge)?;
-        for (kind, backlog) in &backlogs {
-            let labels = [("kind", *kind)];
-            metric.encode_family(&labels)?.encode_gauge(&count(backlog.depth))?;
-        }
+        let depth = |backlog: &Backlog| count(backlog.depth);
+        gauge(&mut encoder, ("queue_depth", help, None), &backlogs, depth)?;
         let help = "For how long the status that waits longest has been waiting to be written.";
-        let unit = Some(&Unit::Seconds);
-        let mut metric =
-            encoder.encode_descriptor("queue_oldest_age", help, unit, MetricType::Gauge)?;
-        for (kind, backlog) in &backlogs {
-            let labels = [("kind", *kind)];
-            metric.encode_family(&labels)?.encode_gauge(&backlog.oldest.as_secs_f64())?;
-        }
+        let age = ("queue_oldest_age", help, Some(&Unit::Seconds));
+        gauge(&mut encoder, age, &backlogs, |backlog| backlog.oldest.as_secs_f64())?;
         let help =
             "Statuses that may be written at once, as far as the API server keeps up with them.";
-        let mut metric =
-            encoder.encode_descriptor("write_window", help, None, MetricType::Gauge)?;
-        for (kind, backlog) in &backlogs {
-            let labels = [("kind", *kind)];
-            metric.encode_family(&labels)?.encode_gauge(&count(backlog.window))?;
-        }
-        Ok(())
+        let window = |backlog: &Backlog| count(backlog.window);
+        gauge(&mut encoder, ("write_window", help, None), &backlogs, window)
     }
+}
+
+/// Tells one number about the queues of each kind; `metric` is its name, its help and its unit.
+fn gauge<V: EncodeGaugeValue>(
+    encoder: &mut DescriptorEncoder<'_>,
+    metric: (&str, &str, Option<&Unit>),
+    backlogs: &[(&str, Backlog)],
+    value: impl Fn(&Backlog) -> V,
+) -> fmt::Result {
+    let (name, help, unit) = metric;
+    let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+    for (kind, backlog) in backlogs {
+        metric.encode_family(&[("kind", *kind)])?.encode_gauge(&value(backlog))?;
+    }
+    Ok(())
 }
