@@ -16,6 +16,7 @@ use clientfleet::controller::clock::SystemClock;
 use clientfleet::controller::{self, Options};
 use control_plane::ControlPlane;
 use estate::{CLIENTS, Estate};
+use report::conditions::Conditions;
 use report::{Table, grouped, mebibytes, ratio};
 use run::{Run, median};
 
@@ -76,6 +77,7 @@ async fn main() -> Result<(), Failure> {
     let dump = plane.kubectl_ok(&["get", "clf,upol", "-o", "json"], "")?;
     std::fs::write(desk.path().join("dump.json"), dump)?;
 
+    let conditions = Conditions::now();
     let mut runs = vec![Vec::new(); CALLS.len()];
     for round in 1..=ROUNDS {
         for ((what, call), runs) in CALLS.iter().zip(&mut runs) {
@@ -84,7 +86,7 @@ async fn main() -> Result<(), Failure> {
             runs.push(run);
         }
     }
-    report::publish("command-line", &told(&runs))
+    conditions.publish("command-line", &told(&runs))
 }
 
 fn told(runs: &[Vec<Run>]) -> String {

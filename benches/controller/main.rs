@@ -31,7 +31,7 @@ mod storm;
 
 use std::time::Duration;
 
-use machine::Conditions;
+use report::conditions::Conditions;
 use stage::Stage;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -63,9 +63,9 @@ async fn main() -> Result<(), Failure> {
             stage = Some(set);
         }
         eprintln!("measuring: {section}");
-        let conditions = Conditions::now()?;
+        let conditions = Conditions::now();
         let told = measure(section, value.as_deref(), stage.as_ref()).await?;
-        report::publish(section, &format!("{}\n\n{}", told.trim(), conditions.told()?))?;
+        conditions.publish(section, &told)?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 
 use allocations::counted;
 use estate::{Estate, now};
+use report::conditions::Conditions;
 use report::{Table, grouped, median};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -35,6 +36,7 @@ struct Case {
 
 fn main() -> Result<(), Failure> {
     let mut criterion = Criterion::default().configure_from_args();
+    let conditions = Conditions::now();
     let whole = whole(&mut criterion);
     let again = again(&mut criterion);
     criterion.final_summary();
@@ -42,7 +44,7 @@ fn main() -> Result<(), Failure> {
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }
-    report::publish("plan", &told(&whole, &again))
+    conditions.publish("plan", &told(&whole, &again))
 }
 
 /// Everything anew.

@@ -4,6 +4,8 @@
 // Each bench uses a part of it.
 #![allow(dead_code)]
 
+pub mod conditions;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
