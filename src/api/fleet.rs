@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::conditions::Condition;
 use super::summary::Summary;
@@ -53,9 +53,23 @@ pub struct ClientFleetSpec {
     #[schemars(schema_with = "schema::fleet_time_zone")]
     pub time_zone: Option<Text>,
     /// The clients, each under a name that stays the same for the life of the device.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "with_shared_labels"
+    )]
     #[schemars(schema_with = "schema::clients::<Client>")]
     pub clients: Option<Vec<Client>>,
+}
+
+/// Reads clients; equal label sets among them are kept once.
+fn with_shared_labels<'de, D>(deserializer: D) -> Result<Option<Vec<Client>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let mut clients = Option::<Vec<Client>>::deserialize(deserializer)?;
+    Labels::share(clients.iter_mut().flatten().map(|client| &mut client.labels));
+    Ok(clients)
 }
 
 /// The fleet whose package is used.

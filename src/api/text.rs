@@ -8,6 +8,7 @@ use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use compact_str::CompactString;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -71,9 +72,27 @@ impl JsonSchema for Text {
 
 /// Label keys and values, sorted by key, each key once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Labels(Box<[(Text, Text)]>);
+pub struct Labels(Arc<[(Text, Text)]>);
 
 impl Labels {
+    /// So many sets are remembered by [`Self::share`]: looking for one must not cost much where none is
+    /// like another.
+    const MOST: usize = 16;
+
+    /// Keeps those among neighbours that are the same once: the clients of a department have the same.
+    pub fn share<'a>(sets: impl Iterator<Item = &'a mut Self>) {
+        let mut known: Vec<Self> = Vec::new();
+        for set in sets.filter(|set| !set.is_empty()) {
+            match known.iter().find(|known| *known == set) {
+                Some(known) => set.clone_from(known),
+                None => {
+                    known.truncate(Self::MOST - 1);
+                    known.insert(0, set.clone());
+                }
+            }
+        }
+    }
+
     /// The value under `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
@@ -123,5 +142,36 @@ impl JsonSchema for Labels {
     }
     fn inline_schema() -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sets of one label each.
+    fn sets<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<Labels> {
+        values.into_iter().map(|value| [("department", value)].into_iter().collect()).collect()
+    }
+
+    #[test]
+    fn equal_label_sets_are_kept_once_and_say_the_same() {
+        let mut shared = sets(["sales", "kiosk", "sales", "kiosk", "office"]);
+        shared.push(Labels::default());
+        let before = shared.clone();
+        Labels::share(shared.iter_mut());
+        assert_eq!(shared, before);
+        let is_one = |a: usize, b: usize| Arc::ptr_eq(&shared[a].0, &shared[b].0);
+        assert!(is_one(0, 2) && is_one(1, 3) && !is_one(0, 1) && !is_one(0, 4));
+    }
+
+    #[test]
+    fn only_the_last_label_sets_are_remembered() {
+        let values: Vec<String> = (0..=Labels::MOST).map(|number| number.to_string()).collect();
+        let mut shared = sets(values.iter().map(String::as_str).chain(["0", "16"]));
+        Labels::share(shared.iter_mut());
+        let is_one = |a: usize, b: usize| Arc::ptr_eq(&shared[a].0, &shared[b].0);
+        assert!(!is_one(0, 17), "the first was forgotten for the seventeenth");
+        assert!(is_one(16, 18));
     }
 }
