@@ -14,7 +14,7 @@ use super::lanes::Room;
 
 /// How long a write may take until the watch tells of it, however many are under way: one client's
 /// report in the middle of a bulk is one more of them, and takes as long.
-const ROUND_TRIP: Duration = Duration::from_millis(300);
+const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Where one alone takes longer than that, as over a long line, so many times as long.
 const OF_ONE_ALONE: f64 = 2.0;
 /// The window grows below this part of it.
