@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use super::lanes::Room;
 
 /// How long a write may take until the watch tells of it, however many are under way: one client's
-/// report in the middle of a bulk is one more of them, and takes as long.
+/// report in the middle of a bulk is one more of them, and takes as long, after it has been told of
+/// itself. Measured with two cores: 0.1 to 0.3 s in all, and up to 0.8 s where this is 300 ms; the bulk
+/// took the same time with both.
 const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Where one alone takes longer than that, as over a long line, so many times as long.
 const OF_ONE_ALONE: f64 = 2.0;
