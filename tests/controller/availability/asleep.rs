@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Wakes it; returns when that was.
 fn wake(replica: &Replica) -> DateTime<Utc> {
     let woken = Utc::now();
-    replica.signal("CONT");
+    replica.wake();
     woken
 }
 
@@ -36,7 +36,7 @@ fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
 async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_leads() {
     let estate = Estate::make("minute").await;
     let (mut first, second) = estate.start_two(None).await;
-    first.signal("STOP");
+    first.freeze().await;
     let stopped = Instant::now();
     estate.is_held_by(&second.name).await;
     estate.suspend(true).await;
@@ -59,11 +59,11 @@ async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_l
 async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     let estate = Estate::make("frozen").await;
     let (mut first, mut second) = estate.start_two(None).await;
-    first.signal("STOP");
+    first.freeze().await;
     estate.is_held_by(&second.name).await;
     estate.suspend(true).await;
     estate.settles().await;
-    second.signal("STOP");
+    second.freeze().await;
     estate.suspend(false).await;
     let before = estate.world.statuses().await;
 
@@ -72,7 +72,7 @@ async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     assert_eq!(estate.world.statuses().await, before);
     assert_silent(&estate, woken);
 
-    second.signal("CONT");
+    second.wake();
     // Whether its own term is over depends on how long that took.
     let _third = estate.start("third");
     estate.ends_well().await;

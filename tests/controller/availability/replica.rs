@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use kube::config::Kubeconfig;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tempfile::TempDir;
 
 use crate::control_plane::ControlPlane;
@@ -77,7 +78,31 @@ impl Replica {
         .await;
     }
 
-    /// Sends it a signal, as `STOP`.
+    /// Stops all threads of the process, and returns once they have stopped.
+    ///
+    /// `kill` returns before that: the kernel hands SIGSTOP to one thread, and the others run on until
+    /// that thread is scheduled. On a loaded machine they have time to plan and to write.
+    pub async fn freeze(&self) {
+        self.signal("STOP");
+        let pid = Pid::from_child(&self.child);
+        eventually(&format!("{} has stopped", self.name), async || {
+            // NOWAIT leaves the state to be seen again by `Child::try_wait`.
+            let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+            match waitid(WaitId::Pid(pid), options) {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => Err("it runs".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
+    }
+
+    /// Lets a frozen process run on.
+    pub fn wake(&self) {
+        self.signal("CONT");
+    }
+
+    /// Sends a signal, such as `TERM`.
     pub fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
