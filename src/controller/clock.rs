@@ -1,4 +1,4 @@
-//! The clock that the controller is handed: the system's, or one that a test sets by hand.
+//! The clock of the controller: the system clock, or in tests a clock that is set manually.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use tokio::sync::watch;
 
 use crate::values::Timestamp;
 
-/// The system's clock is looked at so often at least: timers drift while a machine is suspended, and
-/// somebody may set it.
+/// Maximum time between two readings of the system clock: timers drift while a machine is
+/// suspended, and an administrator may set the clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// Tells the time and says when to look at it again.
+/// A source of the current time that also wakes its callers when they should read it again.
 pub trait Clock: Send + Sync + 'static {
-    /// Now, in whole seconds.
+    /// Returns the current time in whole seconds.
     fn now(&self) -> Timestamp;
-    /// Waits until it is worth looking again for whoever has seen it at `seen`: `until` has come,
-    /// the clock was set, or nobody has looked for a while.
+    /// Waits until a caller that last read `seen` should read the clock again. That is when `until`
+    /// has come, the clock was set, or the clock was not read for a while.
     fn look_again(&self, seen: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()>;
 }
 
-/// The system's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -38,18 +38,18 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is set. It is looked at again whenever that happens.
+/// A clock for tests that stands still until it is set. Setting it wakes all waiting callers.
 #[derive(Debug)]
 pub struct HandClock(watch::Sender<Timestamp>);
 
 impl HandClock {
-    /// A clock that stands at `now`.
+    /// Creates a clock that stands at `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self(watch::Sender::new(whole_seconds(now)))
     }
 
-    /// Sets it, forward or back.
+    /// Sets the clock, forward or back.
     pub fn set(&self, now: Timestamp) {
         self.0.send_replace(whole_seconds(now));
     }
@@ -62,7 +62,7 @@ impl Clock for HandClock {
 
     fn look_again(&self, seen: Timestamp, _: Option<Timestamp>) -> BoxFuture<'static, ()> {
         let mut hand = self.0.subscribe();
-        // Compared with what was seen: it may have been set since.
+        // Compare with `seen`: the clock may have been set since the caller read it.
         async move {
             let _ = hand.wait_for(|now| *now != seen).await;
         }

@@ -1,4 +1,4 @@
-//! `clientfleet controller`: connects to the cluster and runs until it is told to stop.
+//! `clientfleet controller`: connects to the cluster and runs the controller until it is stopped.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -17,44 +17,44 @@ use super::logging::Logging;
 use super::{Options, heap, run, serving};
 use crate::connection::Connection;
 
-/// What the controller is told on the command line.
+/// The command-line options of the controller.
 #[derive(Clone, Debug)]
 pub struct Orders {
-    /// Which cluster.
+    /// The cluster to connect to.
     pub connection: Connection,
-    /// The namespaces to look after; none: all of them.
+    /// The namespaces to watch; empty: all namespaces.
     pub namespaces: BTreeSet<String>,
-    /// The lease to lead by; `None`: this is the only replica.
+    /// The lease for leader election; `None`: this is the only replica.
     pub lease: Option<LeaseOrders>,
-    /// Where probes and metrics are served, if anywhere.
+    /// Address that serves probes and metrics; `None`: nothing is served.
     pub listen: Option<SocketAddr>,
-    /// How it logs.
+    /// The logging options.
     pub logging: Logging,
 }
 
-/// What the controller is told of its lease.
+/// The command-line options of the lease.
 #[derive(Clone, Debug)]
 pub struct LeaseOrders {
-    /// Its name.
+    /// Name of the lease.
     pub name: String,
-    /// Its namespace; `None`: the pod's own, or the context's.
+    /// Namespace of the lease; `None`: the namespace of the pod, or of the kubeconfig context.
     pub namespace: Option<String>,
-    /// What this process is called in it; `None`: as its host, and a random suffix.
+    /// Name of this process in the lease; `None`: the host name and a random suffix.
     pub identity: Option<String>,
-    /// How long it holds.
+    /// Lease duration, renew deadline and retry period.
     pub times: Times,
 }
 
 /// Runs the controller until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// A sentence on what keeps it from running.
+/// Returns a message if the controller cannot start, or must end early.
 pub fn run_until_stopped(orders: &Orders) -> Result<(), String> {
     heap::set();
     let audit = orders.logging.start()?;
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
     let result = runtime.block_on(watch_over(orders, audit));
-    // What still runs then has had its time.
+    // Tasks that still run have had their time to finish: do not wait for them.
     runtime.shutdown_background();
     result
 }
@@ -91,18 +91,19 @@ async fn watch_over(orders: &Orders, audit: Option<Arc<Stream>>) -> Result<(), S
     run(connect(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
 }
 
-/// Serves from the beginning: whoever probes sees a controller that waits for its cluster.
+/// Starts the HTTP server before the cluster is reachable, so that probes can see a controller that
+/// waits for its cluster.
 async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     let listener = serving::bind(address).await?;
     let Options { metrics, health, pulse, .. } = options.clone();
-    // With port 0 nobody knows it before.
+    // With port 0 the system chooses the port: log the actual address.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /livez, /readyz and /metrics");
     tokio::spawn(serving::serve(listener, serving::Told { metrics, health, pulse }));
     Ok(())
 }
 
-/// Opens the file of the audit stream anew at each signal.
+/// Reopens the file of the audit stream at each signal.
 async fn reopen(mut signals: Signal, stream: Arc<Stream>) {
     while signals.recv().await.is_some() {
         match stream.reopen() {
@@ -116,8 +117,8 @@ fn listen(kind: SignalKind) -> Result<Signal, String> {
     signal(kind).map_err(|error| format!("no signal can be listened for: {error}"))
 }
 
-/// Each part of the controller tries again by itself, after a pause of its own, and looks then whether
-/// there still is anything to send: nothing is to be repeated behind its back.
+/// Creates a client without kube's automatic retries. Each part of the controller retries after its
+/// own pause, and checks first whether there is still anything to send.
 fn connect(mut config: Config) -> Result<Client, String> {
     config.default_retry = false;
     Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))
@@ -133,13 +134,14 @@ fn candidacy(lease: &LeaseOrders, config: &Config) -> Result<(Client, Candidacy)
     Ok((client, candidacy))
 }
 
-/// Tells this process from all others.
+/// Returns random text that distinguishes this process from all others.
 fn mark() -> String {
-    // The standard library's only source of chance.
+    // `RandomState` is the only source of randomness in the standard library.
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
-/// In a pod the host name is the pod's; the suffix tells it from the process that ran there before.
+/// Returns the host name with a suffix. In a pod the host name is the pod name, and the suffix
+/// distinguishes the process from earlier ones in the same pod.
 fn own_name(suffix: &str) -> String {
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
     let host = host.ok().filter(|name| !name.is_empty());

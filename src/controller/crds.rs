@@ -1,4 +1,4 @@
-//! A look at the cluster's custom resource definitions before anything is written: under an older
+//! Checks the custom resource definitions of the cluster before anything is written: with an older
 //! schema the API server would silently drop fields of the status.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use kube::{Api, Client, ResourceExt};
 use crate::api;
 use crate::connection::with_causes;
 
-/// Why the cluster is not fit for this controller.
+/// Reason why the controller cannot work with the cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
     /// A definition is missing.
@@ -20,16 +20,16 @@ pub enum Unfit {
     /// A definition is older than the controller's own.
     #[error("{0}")]
     Older(String),
-    /// The definitions cannot be read.
+    /// A definition cannot be read.
     #[error(
         "CustomResourceDefinition {name} cannot be read: {}{}",
         with_causes(error),
         mend(error)
     )]
     Unreadable {
-        /// Its name.
+        /// Name of the definition.
         name: String,
-        /// Why not.
+        /// Error from the request for the definition.
         error: kube::Error,
     },
 }
@@ -43,17 +43,18 @@ fn mend(error: &kube::Error) -> &'static str {
     }
 }
 
-/// How long an answer is awaited, and how often somebody who waits is told that there is none.
+/// Timeout of one request, and minimum time between two warnings while the API server does not
+/// answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The pause between two tries.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Compares the cluster's definitions with the controller's own. Waits for an API server that does not
-/// answer: it may be starting, as the controller is.
+/// Compares the definitions in the cluster with the controller's own. Waits for an API server that
+/// does not answer: it may be starting at the same time as the controller.
 ///
 /// # Errors
-/// When one is missing, older, or may not be read.
+/// Returns an error if a definition is missing, older, or cannot be read.
 pub async fn check(client: &Client) -> Result<(), Unfit> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     for own in api::crds() {
@@ -67,7 +68,8 @@ pub async fn check(client: &Client) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// The definition, once somebody has answered to it.
+/// Returns a definition, or `None` if the cluster does not have it. Retries until the API server
+/// answers.
 async fn answered(
     definitions: &Api<CustomResourceDefinition>,
     name: &str,
@@ -88,7 +90,8 @@ async fn answered(
     }
 }
 
-/// Whether it is worth asking again: nobody has answered, or nobody who could know.
+/// Returns whether a retry may help: there was no response, or the response was a timeout, a rate
+/// limit or a server error.
 fn may_pass(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => matches!(status.code, 408 | 429 | 500..),

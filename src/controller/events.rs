@@ -1,5 +1,5 @@
-//! Events on policies: one for each change that somebody may wait for, told only after the status
-//! that says so has been written.
+//! Publishes events on policies, one for each change that a user may wait for. An event is
+//! published only after the status with that change has been written.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -24,15 +24,15 @@ pub struct Announcer {
 }
 
 impl Announcer {
-    /// One that publishes as the controller.
+    /// Creates an announcer that publishes events as `clientfleet`.
     #[must_use]
     pub fn new(around: &Surroundings) -> Self {
         let Surroundings { client, leadership, metrics, .. } = around.clone();
         Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), leadership, metrics }
     }
 
-    /// An event that cannot be published is worth a line in the log, not a retry: the status is what
-    /// counts, and it is written.
+    /// Publishes an event. A failure is logged but not retried: the status matters more, and it is
+    /// already written.
     async fn publish(&self, event: &Event, about: &ObjectReference) {
         let Err(error) = self.send(event, about).await else {
             return self.metrics.published(Published::published);
@@ -53,14 +53,14 @@ impl Announcer {
     }
 }
 
-/// A kind some of whose changes are told as events.
+/// A kind with status changes that are logged and published as events.
 pub trait Announced: Draftable {
-    /// What of a status is told once it changes.
+    /// The part of a status whose changes are announced.
     type Told: Clone + Debug + Send;
 
-    /// Tells what has changed with a status that was just written, since `told` was announced; or,
-    /// where this process has announced nothing yet, since the status that it replaced. Returns what
-    /// is announced now.
+    /// Announces the changes in a status that was just written, compared with `told`, the last
+    /// announced state. If this process has announced nothing yet, compares with the status that
+    /// was replaced. Returns the state that is announced now.
     fn announce(
         announcer: &Announcer,
         written: &Planned<Self>,
@@ -104,13 +104,13 @@ impl Announced for UpgradePolicy {
     }
 }
 
-/// What of a policy's status is told once it changes.
+/// The part of a policy's status whose changes are announced.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Told {
     open: bool,
     complete: bool,
     invalid: bool,
-    /// The generation that all its fleets carry out.
+    /// Generation of the policy that all its fleets apply; `None` while some do not.
     in_force: Option<i64>,
 }
 
@@ -131,7 +131,7 @@ struct Change {
     note: String,
 }
 
-/// What has changed since `before` was announced.
+/// Returns the changes since `before` was announced.
 fn changes(before: Told, status: &UpgradePolicyStatus) -> Vec<Change> {
     let now = Told::of(status);
     let mut changes = Vec::new();

@@ -1,5 +1,5 @@
-//! How the controller is, for whoever asks from outside: probes and metrics. It is told by the parts
-//! of the controller, and knows nothing of those who ask.
+//! The state of the controller, for probes and metrics. The parts of the controller update it; it
+//! does not know its readers.
 
 use std::sync::Arc;
 
@@ -7,43 +7,44 @@ use tokio::sync::watch;
 
 use crate::values::Timestamp;
 
-/// How the controller is. A clone tells of the same controller.
+/// Shared state of the controller. All clones refer to the same controller.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<watch::Sender<State>>);
 
-/// How the controller is at one moment.
+/// State of the controller at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// The cluster has answered, and its custom resource definitions are fit for this release.
+    /// True once the cluster has answered and its custom resource definitions suit this release.
     pub is_started: bool,
-    /// How many stores have still to be filled for the first time; unknown before it has started.
+    /// Number of stores that have not been filled yet; `None` before the controller has started.
     pub stores_awaited: Option<usize>,
-    /// What it is among the replicas.
+    /// Role among the replicas.
     pub role: Role,
-    /// When it renewed its lease last, by the wall clock; only a leader does.
+    /// Time of the last lease renewal, by the wall clock; `None` if this process has never led.
     pub last_renewal: Option<Timestamp>,
 }
 
-/// What a process is among the replicas.
+/// Role of a process among the replicas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
-    /// It was told that it is the only one: there is no leader election.
+    /// The process is configured as the only replica: there is no leader election.
     #[default]
     Alone,
-    /// Another leads, or nobody does yet. It watches, and writes nothing.
+    /// Another replica leads, or none does yet. This process watches but writes nothing.
     Standby,
-    /// It plans and writes.
+    /// The process leads: it plans and writes.
     Leading,
 }
 
 impl State {
-    /// Whether it could do its work this moment: it knows the cluster, leading or not.
+    /// Returns whether the controller has started and filled all its stores, as leader or as
+    /// standby.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.is_started && self.stores_awaited == Some(0)
     }
 
-    /// Whether it is the one that writes.
+    /// Returns whether this process may write, as the leader or as the only replica.
     #[must_use]
     pub fn leads(&self) -> bool {
         self.role != Role::Standby
@@ -51,19 +52,19 @@ impl State {
 }
 
 impl Health {
-    /// How it is now.
+    /// Returns the current state.
     #[must_use]
     pub fn now(&self) -> State {
         *self.0.borrow()
     }
 
-    /// Follows it.
+    /// Returns a receiver that is notified of each change.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<State> {
         self.0.subscribe()
     }
 
-    /// The cluster is fit; so many stores are being filled now.
+    /// Records that the cluster suits this release, and how many stores are being filled now.
     pub(super) fn started(&self, stores: usize) {
         self.0.send_modify(|state| {
             state.is_started = true;
@@ -71,7 +72,7 @@ impl Health {
         });
     }
 
-    /// One more store is filled. Returns whether that was the last one.
+    /// Records that another store has been filled. Returns whether it was the last one.
     pub(super) fn store_filled(&self) -> bool {
         self.0.send_modify(|state| {
             state.stores_awaited = state.stores_awaited.map(|stores| stores.saturating_sub(1));
@@ -79,12 +80,12 @@ impl Health {
         self.now().is_ready()
     }
 
-    /// It has another role now.
+    /// Sets the role.
     pub(super) fn is(&self, role: Role) {
         self.0.send_if_modified(|state| std::mem::replace(&mut state.role, role) != role);
     }
 
-    /// It has renewed its lease.
+    /// Records a renewal of the lease.
     pub(super) fn renewed(&self, at: Timestamp) {
         self.0.send_modify(|state| state.last_renewal = Some(at));
     }

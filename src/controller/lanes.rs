@@ -1,59 +1,62 @@
-//! Who is written next. One client's change does not wait behind a bulk that a policy or a moment has
-//! called for: it has a lane of its own, and the bulk gets each fourth turn while both wait.
+//! The write queue, which decides the object to write next. The change of a single client has high
+//! priority, so it does not wait behind the bulk of writes that a policy or a point in time has
+//! caused. While objects of both priorities wait, every fourth write has low priority.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 use super::notes::Key;
 
-/// Where an object waits.
+/// Priority of a waiting object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// For what has changed by itself.
+    /// High priority: the change concerns this object alone.
     Express,
-    /// For what has changed with many others.
+    /// Low priority: the change concerns many other objects as well.
     Bulk,
 }
 
-/// So many turns in a row the express lane has while somebody waits in the other.
+/// Number of consecutive high-priority writes while low-priority objects wait.
 const EXPRESS_TURNS: u8 = 3;
 
-/// The objects that wait, each once in the order in which they came.
+/// The write queue. Each object is queued once; objects of one priority keep their order of
+/// arrival.
 #[derive(Debug, Default)]
 pub struct Lanes {
     express: VecDeque<Key>,
     bulk: VecDeque<Key>,
-    /// Those that wait in either lane; one that was moved to the other has left its first place to
-    /// be passed over.
+    /// Objects that wait in either queue. An object that moves to high priority leaves a stale
+    /// entry in the low-priority queue, which is skipped.
     waiting: HashSet<Key>,
-    /// Those whose turn must not come before an instant.
+    /// Objects that must not be written before an instant.
     resting: BTreeSet<(Instant, Key, Lane)>,
     express_turns: u8,
-    /// Those whose turn it is, with the lane that they had waited in.
+    /// Objects that are being written, with the priority they were queued with.
     taken: HashMap<Key, Lane>,
 }
 
-/// How many may have their turn at once.
+/// Limits on the number of concurrent writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// As a rule.
+    /// Usual limit.
     pub usual: usize,
-    /// Where one of them is a single change, and no other is.
+    /// Limit for a high-priority write while all writes in progress have low priority.
     pub with_a_single: usize,
 }
 
-/// Whose turn it is.
+/// The next object to write, or the time to check again.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// This one's.
+    /// The object to write next.
     Of(Key),
-    /// Nobody's before something comes or ends, or the instant has come.
+    /// No object can be written now. Check again at this instant, if there is one, or when an
+    /// object is queued or a write ends.
     NotBefore(Option<Instant>),
 }
 
 impl Lanes {
-    /// Has an object wait whose turn it is not; one that waits already moves up where its new lane is
-    /// the express one. It rests until `rests_until`, if that is to come.
+    /// Queues an object that is not being written; a waiting object moves up if `lane` is
+    /// [`Lane::Express`]. With `rests_until`, the object enters the queue only at that instant.
     pub fn push(&mut self, key: &Key, lane: Lane, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
             self.resting.insert((until, key.clone(), lane));
@@ -69,7 +72,7 @@ impl Lanes {
         }
     }
 
-    /// Gives the next one its turn, if there is room.
+    /// Takes the next object to write, if the limit allows another write.
     pub fn take(&mut self, room: Room, now: Instant) -> Turn {
         while self.resting.first().is_some_and(|(until, ..)| *until <= now)
             && let Some((_, key, lane)) = self.resting.pop_first()
@@ -82,25 +85,25 @@ impl Lanes {
         }
     }
 
-    /// Whether it is an object's turn.
+    /// Returns whether an object is being written.
     #[must_use]
     pub fn has_turn(&self, key: &Key) -> bool {
         self.taken.contains_key(key)
     }
 
-    /// Whether anybody waits whose turn could come now.
+    /// Returns whether any object waits that could be written now.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Whether nobody waits, and nobody has a turn.
+    /// Returns whether no object waits and none is being written. Resting objects do not count.
     #[must_use]
     pub fn are_empty(&self) -> bool {
         self.waiting.is_empty() && self.taken.is_empty()
     }
 
-    /// Notes that a turn has ended.
+    /// Records that the write of an object has ended.
     pub fn end(&mut self, key: &Key) {
         self.taken.remove(key);
     }
@@ -123,7 +126,7 @@ impl Lanes {
         }
     }
 
-    /// In which lane the next one waits for whom there is room.
+    /// Returns the priority to take the next object from, or `None` if the limit is reached.
     fn next_lane(&self, room: Room) -> Option<Lane> {
         let is_bulks = self.express.is_empty()
             || (self.express_turns >= EXPRESS_TURNS && !self.bulk.is_empty());
@@ -154,7 +157,7 @@ mod tests {
         Room { usual, with_a_single: usual + 1 }
     }
 
-    /// In which order they have their turns, one after the other.
+    /// Takes all objects one by one, and returns their names in that order.
     fn order(lanes: &mut Lanes) -> Vec<String> {
         let mut order = Vec::new();
         while let Turn::Of(key) = lanes.take(room(1), Instant::now()) {

@@ -1,5 +1,4 @@
-//! The log, on standard error, and beside it the audit stream: who gets which lines, and how they are
-//! written.
+//! Sets up the log on standard error, and the audit stream as a separate output.
 
 use std::env;
 use std::io::IsTerminal;
@@ -14,37 +13,37 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use super::audit::TARGET;
 use super::audit::stream::{Lines, Stream};
 
-/// What is logged where nothing else is asked for.
+/// Default log filter, if neither `--log-level` nor `RUST_LOG` is set.
 const WHAT_MATTERS: &str = "info,kube=warn";
 
-/// How to log.
+/// Logging options.
 #[derive(Clone, Debug, Default)]
 pub struct Logging {
-    /// As JSON, a line each, for machines; else as text.
+    /// True for log lines in JSON, for machines; false for text.
     pub as_json: bool,
-    /// Which lines, as `RUST_LOG` would say it, which it stands above.
+    /// Log filter in the syntax of `RUST_LOG`, which it overrides.
     pub filter: Option<String>,
-    /// Where the audit stream goes.
+    /// Destination of the audit stream.
     pub audit: AuditTo,
 }
 
-/// Where the audit stream goes.
+/// Destination of the audit stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AuditTo {
-    /// Nowhere.
+    /// No audit stream.
     #[default]
     Off,
     /// Standard output.
     Output,
-    /// To the end of a file.
+    /// A file, to which lines are appended.
     File(PathBuf),
 }
 
 impl Logging {
-    /// Begins to log for the whole program. Returns the audit stream, if there is one.
+    /// Starts logging for the whole program. Returns the audit stream, if there is one.
     ///
     /// # Errors
-    /// A sentence on what is wrong with the filter or the file.
+    /// Returns a message if the filter is invalid or the file cannot be opened.
     pub fn start(&self) -> Result<Option<Arc<Stream>>, String> {
         let stream = match &self.audit {
             AuditTo::Off => None,
@@ -60,7 +59,7 @@ impl Logging {
     }
 
     fn log(&self, filter: EnvFilter) -> Box<dyn Layer<Registry> + Send + Sync> {
-        // Lines of the audit stream are no lines of the log, whatever that asks for.
+        // The log never contains lines of the audit stream, whatever its filter says.
         let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(is_colour_wanted())
@@ -73,7 +72,7 @@ impl Logging {
     }
 }
 
-/// Colours are for eyes, and not for those that do not want them (<https://no-color.org>).
+/// Returns whether to use colors: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
 fn is_colour_wanted() -> bool {
     std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,18 +1,20 @@
-//! The controller: carries out in the cluster what [`crate::plan`] decides. A shell: it watches,
-//! reads the clock and writes, and decides nothing itself.
+//! The controller: applies the decisions of [`crate::plan`] to the cluster. It watches, reads the
+//! clock and writes, but decides nothing.
 //!
-//! One way through, from a watch event to a status write:
+//! Data flows in one direction, from a watch event to a status write:
 //!
-//! 1. [`watch`]: a watch for each kind fills a store and leaves a note of what it touched, the store
-//!    first.
-//! 2. [`planning`]: one loop, the only place where plans are made, takes the notes after a burst, at
-//!    the moment the plan names, and looks at the clock each minute. What should be written goes to
-//!    the outbox of its kind.
-//! 3. [`writing`]: each outbox is emptied by kube's applier, in the order of its [`lanes`], one write
-//!    for each object at a time, as many objects at once as the [`window`] has, with a back-off for
-//!    each object. [`events`] follow a policy's write.
+//! 1. [`watch`]: a watch for each kind fills a store, then records the touched objects in the
+//!    change set ([`notes`]).
+//! 2. [`planning`]: one loop makes all plans, after a burst of changes and at the moment that the
+//!    plan names. It reads the clock at least once a minute, and puts the status writes into the
+//!    outbox of their kind.
+//! 3. [`writing`]: kube's applier empties each outbox in the order of its write queue ([`lanes`]).
+//!    It makes one write for each object at a time, with a back-off for each object, and as many
+//!    concurrent writes as the write limit ([`window`]) allows. [`events`] follow the write of a
+//!    policy.
 //!
-//! Of several replicas one leads ([`lease`]): the others watch as well, and begin with 2 when they win.
+//! One of several replicas leads ([`lease`]). The others also watch, and start with step 2 when
+//! they become the leader.
 
 pub mod audit;
 pub mod clock;
@@ -53,26 +55,27 @@ use metrics::Metrics;
 use pipeline::{Permits, Pipeline, STORES, Surroundings, Tasks};
 use pulse::Pulse;
 
-/// What a controller is started with.
+/// Options of the controller.
 #[derive(Clone)]
 pub struct Options {
-    /// The namespaces to look after; none: all of them.
+    /// The namespaces to watch; empty: all namespaces.
     pub namespaces: BTreeSet<String>,
-    /// How many status writes of each kind may be under way at once, at most: the API server may
-    /// bear [less](window).
+    /// Maximum number of concurrent status writes of each kind. The [write limit](window) may be
+    /// lower if the API server is slow.
     pub concurrent_writes: u16,
-    /// The lease that one of several replicas leads by, and a client made for it by
-    /// [`lease::candidate::client`]; `None`: this is the only one.
+    /// The lease for leader election, and a client for it from [`lease::candidate::client`];
+    /// `None`: this is the only replica.
     pub candidacy: Option<(Client, Candidacy)>,
-    /// Who is told how it is.
+    /// State of the controller, for probes and metrics.
     pub health: Health,
-    /// Who is told what is measured.
+    /// Metrics of the controller.
     pub metrics: Arc<Metrics>,
-    /// Who is told that it goes on.
+    /// Heartbeat of the planning loops.
     pub pulse: Arc<Pulse>,
-    /// Under which name it tells of its writes; where it stands for a lease, the same as there.
+    /// Name of the controller in the audit stream; with leader election, also its name in the
+    /// lease.
     pub identity: String,
-    /// Where the audit stream goes, if anywhere.
+    /// The audit stream; `None`: changes are only logged.
     pub audit: Option<Arc<Stream>>,
 }
 
@@ -91,29 +94,30 @@ impl Default for Options {
     }
 }
 
-/// Why a controller ends before it is told to.
+/// Reason why the controller ends before its shutdown is requested.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The cluster is not fit for it.
+    /// The cluster does not suit this controller.
     #[error(transparent)]
     Unfit(#[from] crds::Unfit),
-    /// It led and does not lead any more.
+    /// The controller has lost its leadership.
     #[error(transparent)]
     Unseated(#[from] Unseated),
 }
 
-/// How long writes that are under way may take to end once the controller is to stop.
+/// Maximum wait for writes in progress at shutdown.
 const LAST_WRITES: Duration = Duration::from_secs(3);
 
-/// How long it may take to give the lease back then.
+/// Maximum wait for the release of the lease at shutdown.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// Runs the controller until `shutdown` completes: then it takes up nothing new, waits at most three
-/// seconds for the writes that are under way, gives its lease back, and returns.
+/// Runs the controller until `shutdown` completes. Then it starts no new writes, waits at most
+/// three seconds for the writes in progress, releases its lease, and returns.
 ///
 /// # Errors
-/// When the cluster's custom resource definitions are missing or older than the controller's own, or
-/// cannot be read for want of rights; and when it led and does not any more: the process must end then.
+/// Returns an error if the custom resource definitions of the cluster are missing, older than the
+/// controller's own, or cannot be read. Also returns an error if the controller loses its
+/// leadership: the process must then end.
 pub async fn run(
     client: Client,
     clock: Arc<dyn Clock>,
@@ -153,7 +157,7 @@ pub async fn run(
     pipelines.iter().for_each(Pipeline::close);
     let ended = async { while tasks.writing.join_next().await.is_some() {} };
     if tokio::time::timeout(LAST_WRITES, ended).await.is_err() {
-        // Nor is the lease given back: one of them may still arrive.
+        // Keep the lease: a write that is still in progress may reach the API server.
         tracing::warn!("writes were still under way after {LAST_WRITES:?} and were given up");
     } else {
         seat.give_back().await;
@@ -161,7 +165,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Starts a pipeline for each namespace, or one for all of them.
+/// Starts one pipeline for each namespace, or one for all namespaces.
 fn start(namespaces: &BTreeSet<String>, around: &Surroundings, tasks: &mut Tasks) -> Vec<Pipeline> {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
@@ -177,7 +181,7 @@ fn start(namespaces: &BTreeSet<String>, around: &Surroundings, tasks: &mut Tasks
     scopes.iter().map(start).collect()
 }
 
-/// This process's place in the leader election, if there is one.
+/// Participation of this process in leader election, if there is any.
 enum Seat {
     Alone,
     Candidate { retire: oneshot::Sender<()>, ended: JoinHandle<Result<(), Unseated>> },
@@ -195,12 +199,13 @@ impl Seat {
         (leadership, Self::Candidate { retire, ended })
     }
 
-    /// Returns when it led and does not lead any more.
+    /// Returns when this process has lost its leadership.
     async fn lost(&mut self) -> Unseated {
         match self {
             Self::Candidate { ended, .. } => match ended.await {
                 Ok(Err(unseated)) => unseated,
-                // Nobody has told it to retire yet.
+                // The candidate ends without an error only after `give_back`, which consumes this
+                // value.
                 Ok(Ok(())) => std::future::pending().await,
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },
@@ -208,18 +213,18 @@ impl Seat {
         }
     }
 
-    /// Gives the lease back, so that another can take it at once.
+    /// Releases the lease, so that another replica can take it at once.
     async fn give_back(self) {
         let Self::Candidate { retire, ended } = self else { return };
-        // One that has ended has nothing to give back.
+        // After the candidate has ended, there is no lease left to release.
         if retire.send(()).is_ok() && tokio::time::timeout(LAST_WORD, ended).await.is_err() {
             tracing::warn!("the lease was not given back: it expires by itself");
         }
     }
 }
 
-/// None of the tasks ends by itself. When one panics so does the controller: what is left of it would
-/// seem to work and do nothing.
+/// Propagates the panic of a task, since a controller without that task would seem to work and do
+/// nothing. No task ends normally before shutdown.
 fn stop_with(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         std::panic::resume_unwind(error.into_panic());

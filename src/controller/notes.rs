@@ -1,5 +1,6 @@
-//! Notes of what the watches have touched, kept until the planning loop takes them: a burst of
-//! changes to one object is one note, and a standby's of months are no more than that.
+//! The change set: the objects that watches have touched, until the planning loop takes them.
+//! Several changes to one object are one entry, so the change set of a standby stays small even
+//! after months.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,21 +10,21 @@ use tokio::sync::Notify;
 /// Namespace and name of an object.
 pub type Key = (String, String);
 
-/// What has been touched since the last look.
+/// The objects that were touched since the last [`Notes::take`].
 #[derive(Debug, Default)]
 pub struct Touched {
-    /// Fleets that have changed or gone.
+    /// Fleets that were changed or deleted.
     pub fleets: Changes,
-    /// Policies that have changed or gone.
+    /// Policies that were changed or deleted.
     pub policies: Changes,
 }
 
-/// What has been touched of one kind.
+/// The touched objects of one kind.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// These have changed or gone.
+    /// Objects that were changed or deleted.
     pub objects: BTreeSet<Key>,
-    /// The whole store was filled anew: anything may have changed or gone.
+    /// True if the whole store was refilled, so that any object may have changed or disappeared.
     pub relisted: bool,
 }
 
@@ -40,14 +41,14 @@ struct State {
     policies_listed: bool,
 }
 
-/// The notes.
+/// The change set, filled by the watches and read by the planning loop.
 #[derive(Debug, Default)]
 pub struct Notes {
     state: Mutex<State>,
     changed: Notify,
 }
 
-/// Which of the two stores was touched.
+/// The store in which an object was touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// The store of fleets.
@@ -57,19 +58,19 @@ pub enum Which {
 }
 
 impl Notes {
-    /// Notes that an object has changed or gone.
+    /// Records that an object was changed or deleted.
     pub fn object(&self, which: Which, key: Key) {
         self.note(|state| {
             let changes = state.changes(which);
-            // It will be looked at in any case; where nobody looks for months, notes of what is long
-            // gone must not pile up.
+            // After a relist, planning checks all objects anyway. On a standby that does not plan
+            // for months, keys of deleted objects must not pile up.
             if !changes.relisted {
                 changes.objects.insert(key);
             }
         });
     }
 
-    /// Notes that a store was filled anew.
+    /// Records that a store was refilled.
     pub fn relisted(&self, which: Which) {
         self.note(|state| {
             *state.changes(which) = Changes { objects: BTreeSet::new(), relisted: true };
@@ -85,8 +86,8 @@ impl Notes {
         self.changed.notify_one();
     }
 
-    /// Waits until something is noted, and both stores have been filled once: no plan is made of
-    /// half a cluster.
+    /// Waits until there is a change and both stores have been filled once, so that no plan is made
+    /// from half a cluster.
     pub async fn something(&self) {
         loop {
             let changed = self.changed.notified();
@@ -103,7 +104,7 @@ impl Notes {
         noted && state.both_are_listed()
     }
 
-    /// Takes all notes; none before both stores have been filled once.
+    /// Takes all changes; returns none before both stores have been filled once.
     pub fn take(&self) -> Touched {
         let mut state = self.state();
         if state.both_are_listed() {

@@ -1,7 +1,7 @@
-//! What is still to be written of one kind: for each object the status that was planned last.
+//! The pending status writes of one kind: the last planned status of each object.
 //!
-//! It knows of the writes that the watch has not yet told of, so that nothing is written twice and
-//! no write meets a version that is its own predecessor.
+//! The outbox tracks its own writes until the watch shows them. So no status is written twice, and
+//! no write conflicts with the controller's previous write of the same object.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,12 +19,12 @@ use super::window::Window;
 use crate::plan::observed::Digest;
 use crate::plan::{Draftable, Observed, Planned};
 
-/// The statuses that are to be written.
+/// The pending status writes of one kind.
 #[derive(Debug)]
 pub struct Outbox<K: Announced> {
     state: Mutex<State<K>>,
     changed: Notify,
-    /// An object is not written again before so long after its last write.
+    /// Minimum time between two writes of the same object.
     pace: Duration,
 }
 
@@ -39,56 +39,57 @@ struct State<K: Announced> {
 #[derive(Debug)]
 struct Entry<K: Announced> {
     uid: Option<String>,
-    /// The version that the store was seen to show last.
+    /// resourceVersion that the store showed last.
     shown: Option<String>,
-    /// The status that it showed then.
+    /// Digest of the status in that resourceVersion.
     shown_digest: Option<Digest>,
-    /// What is to be written; `None` when nothing is.
+    /// Status to write; `None` if no write is pending.
     pending: Option<Planned<K>>,
-    /// Since when something is.
+    /// Time since which a write has been pending.
     since: Option<Instant>,
     last_write: Option<LastWrite<K>>,
-    /// When that was.
+    /// Time of the last write.
     written_at: Option<Instant>,
-    /// Whether more was posted while it has its turn.
+    /// True if another write was posted while the object was being written.
     is_to_have_another: bool,
-    /// Tries of which nobody knows whether the API server has taken them, on the same version.
+    /// Unacknowledged attempts, all for the same resourceVersion: the API server may have accepted
+    /// them.
     doubtful: Vec<Attempt<K>>,
-    /// Failed tries in a row, for the back-off.
+    /// Number of consecutive failed attempts, for the back-off.
     failures: u32,
-    /// What was announced last: the store may not show yet the status that said so.
+    /// Last announced state, kept here because the store may not show that status yet.
     told: Option<K::Told>,
 }
 
-/// An own write that the store may not show yet.
+/// A write by this process that the store may not show yet.
 #[derive(Clone, Debug)]
 struct LastWrite<K: Draftable> {
-    /// The version that the store shows until the watch has told of the write.
+    /// resourceVersion that the store shows until the watch event of the write arrives.
     base: Option<String>,
-    /// The version that the write made.
+    /// resourceVersion that the write created.
     written: Option<String>,
     digest: Digest,
-    /// What it said, until the store shows it.
+    /// Status that was written, kept until the store shows it.
     said: Option<Arc<K::Previous>>,
-    /// When it was sent, until the watch has told of it.
+    /// Time when the write was sent, kept until its watch event arrives.
     sent: Option<Instant>,
 }
 
-/// A status to write, and the version that it must replace.
+/// A status write: the planned status, and the resourceVersion that it must replace.
 #[derive(Clone, Debug)]
 pub struct Letter<K: Draftable> {
     /// The object with its planned status.
     pub planned: Planned<K>,
-    /// The version that is to be replaced.
+    /// resourceVersion to replace.
     pub resource_version: Option<String>,
-    /// What that version says, where it is an own write that the store does not show yet.
+    /// Status in that resourceVersion, if this process wrote it and the store does not show it yet.
     own: Option<Arc<K::Previous>>,
-    /// When it was handed out.
+    /// Time when the writer received this status write.
     sent: Instant,
 }
 
 impl<K: Draftable> Letter<K> {
-    /// The status that is to be replaced.
+    /// Returns the status to replace.
     #[must_use]
     pub fn replaces(&self) -> Option<&K::Previous> {
         let shown = || Some(&*self.planned.observed.previous.as_ref()?.kept);
@@ -96,29 +97,31 @@ impl<K: Draftable> Letter<K> {
     }
 }
 
-/// A try to write.
+/// An attempt to write a status.
 #[derive(Clone, Debug)]
 pub struct Attempt<K: Draftable> {
-    /// What was to be written.
+    /// The status write that was attempted.
     pub letter: Letter<K>,
-    /// The status that was sent: the planned one, or less of it.
+    /// The status that was sent: the planned one, or a shortened one.
     pub status: Arc<K::Status>,
 }
 
 impl<K: Draftable> Attempt<K> {
-    /// Whether a version is one that it was to replace, or came before that.
+    /// Returns whether `version` is older than the attempt: it is the version to replace, or the
+    /// version that the plan was made from.
     fn is_newer_than(&self, version: Option<&String>) -> bool {
         let planned_from = self.letter.planned.observed.metadata.resource_version.as_ref();
         version == self.letter.resource_version.as_ref() || version == planned_from
     }
 }
 
-/// Of more tries in a row that nobody has answered the first are forgotten.
+/// Maximum number of unacknowledged attempts to remember for an object; the oldest is dropped
+/// first.
 const MOST_DOUBTS: usize = 4;
 
 impl<K: Announced> Outbox<K> {
-    /// An empty outbox, in which no object is to be written more than once in `pace`, and no more
-    /// than `most` at once.
+    /// Creates an empty outbox. It writes an object at most once per `pace`, and at most `most`
+    /// objects concurrently.
     #[must_use]
     pub fn new(pace: Duration, most: u16) -> Arc<Self> {
         let state = State {
@@ -134,8 +137,9 @@ impl<K: Announced> Outbox<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The objects that have something to write, as their turn comes: as many at once as the window
-    /// has, of which each is to [end](Self::end). Ends when the outbox is closed. For one reader.
+    /// Returns a stream of the objects to write, as many at a time as the write limit allows. Call
+    /// [`end`](Self::end) after the write of each. The stream ends when the outbox is closed, and
+    /// must have only one reader.
     pub fn queue(self: Arc<Self>) -> impl Stream<Item = ObjectRef<Observed<K>>> {
         futures::stream::unfold(self, move |outbox| async move {
             loop {
@@ -163,7 +167,7 @@ impl<K: Announced> Outbox<K> {
         })
     }
 
-    /// Notes that an object's turn has ended, whatever came of it.
+    /// Records that the write of an object has ended, with any outcome.
     pub fn end(&self, key: &Key) {
         let mut state = self.state();
         state.lanes.end(key);
@@ -177,13 +181,14 @@ impl<K: Announced> Outbox<K> {
         self.changed.notify_one();
     }
 
-    /// Takes a planned status. Returns whether a write is owed that was not owed before.
+    /// Accepts a planned status. Returns whether it has queued a new write, or replaced the pending
+    /// one.
     pub fn post(&self, planned: &Planned<K>) -> bool {
         let key = planned.observed.key();
         let mut state = self.state();
         let entry = state.entries.entry(key.clone()).or_insert_with(|| Entry::of(planned));
         if entry.uid != planned.observed.metadata.uid {
-            // It was deleted and made anew before anybody looked.
+            // The object was deleted and created again before the planning loop ran.
             *entry = Entry::of(planned);
         }
         if entry.is_done(planned) {
@@ -200,7 +205,7 @@ impl<K: Announced> Outbox<K> {
         }
         let mut planned = planned.clone();
         if let Some(before) = entry.pending.take() {
-            // It is written for these causes too.
+            // The new write includes the causes of the replaced one.
             planned.occasion.causes.extend(before.occasion.causes);
         }
         entry.pending = Some(planned);
@@ -211,7 +216,8 @@ impl<K: Announced> Outbox<K> {
         true
     }
 
-    /// What is to be written for an object now; nothing any more once the outbox is closed.
+    /// Returns the pending status write of an object; `None` if there is none or the outbox is
+    /// closed.
     #[must_use]
     pub fn next(&self, key: &Key) -> Option<Letter<K>> {
         let state = self.state();
@@ -224,7 +230,7 @@ impl<K: Announced> Outbox<K> {
         Some(Letter { planned, resource_version, own, sent: Instant::now() })
     }
 
-    /// Notes that a status was written, and which version that made.
+    /// Records that a status was written, and the resourceVersion that the write created.
     pub fn written(&self, attempt: &Attempt<K>, made: Option<String>) {
         let planned = &attempt.letter.planned;
         let status = K::Status::clone(&attempt.status);
@@ -236,7 +242,8 @@ impl<K: Announced> Outbox<K> {
         entry.written_at = Some(now);
         entry.doubtful.clear();
         let base = planned.observed.metadata.resource_version.clone();
-        // Else the watch was faster than the answer, and the store has it all.
+        // If the store shows any other version, the watch event arrived before the response, and
+        // this write needs no further tracking.
         let is_to_be_shown = entry.shown.is_none() || entry.shown == base;
         let is_told_of = made.is_some() && entry.shown == made;
         entry.last_write = Some(LastWrite {
@@ -254,8 +261,8 @@ impl<K: Announced> Outbox<K> {
         }
     }
 
-    /// Notes that nobody knows whether the API server has taken a status: the watch will tell.
-    /// Returns the version that it made where the watch has told already.
+    /// Records an attempt with an unknown outcome, which a later watch event will show. Returns the
+    /// resourceVersion of the write if the watch has already shown it.
     pub fn doubt(&self, attempt: &Attempt<K>) -> Option<String> {
         let mut state = self.state();
         state.window.lost(attempt.letter.sent, Instant::now());
@@ -273,8 +280,8 @@ impl<K: Announced> Outbox<K> {
         None
     }
 
-    /// Takes note of what the store shows of an object now. Returns the try that has turned out to
-    /// be written after all, if that is what it shows.
+    /// Records the version of an object that the store shows now. Returns the unacknowledged
+    /// attempt that has created it, if there is one.
     pub fn seen(&self, observed: &Observed<K>) -> Option<Attempt<K>> {
         let mut state = self.state();
         let entry = state.entries.get_mut(&observed.key())?;
@@ -300,8 +307,8 @@ impl<K: Announced> Outbox<K> {
         written
     }
 
-    /// Notes that a status cannot be written to the version that the store shows: what is to be
-    /// written is planned again when the watch tells of the newer one.
+    /// Drops a status write that conflicts with a newer version of the object. The watch event of
+    /// that version leads to a new plan.
     pub fn overtaken(&self, planned: &Planned<K>) {
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(&planned.observed.key()) else { return };
@@ -315,7 +322,7 @@ impl<K: Announced> Outbox<K> {
         }
     }
 
-    /// Notes a failed try. Returns how many there have been in a row.
+    /// Records a failed attempt. Returns the number of consecutive failures.
     pub fn failed(&self, key: &Key) -> u32 {
         self.state().entries.get_mut(key).map_or(0, |entry| {
             entry.failures = entry.failures.saturating_add(1);
@@ -323,33 +330,33 @@ impl<K: Announced> Outbox<K> {
         })
     }
 
-    /// What was announced of an object last.
+    /// Returns the last announced state of an object.
     #[must_use]
     pub fn told(&self, key: &Key) -> Option<K::Told> {
         self.state().entries.get(key)?.told.clone()
     }
 
-    /// Notes what was announced of an object.
+    /// Records the announced state of an object.
     pub fn note_told(&self, key: &Key, told: K::Told) {
         if let Some(entry) = self.state().entries.get_mut(key) {
             entry.told = Some(told);
         }
     }
 
-    /// Ends the queue: what is not being written yet is not written any more.
+    /// Closes the outbox: the stream ends, and no further write starts.
     pub fn close(&self) {
         self.state().is_closed = true;
         self.changed.notify_one();
     }
 
-    /// Forgets an object that is gone.
+    /// Removes a deleted object.
     pub fn forget(&self, key: &Key) {
         self.state().entries.remove(key);
     }
 }
 
 impl<K: Announced> State<K> {
-    /// Whose turn it is now.
+    /// Takes the next object to write.
     fn take(&mut self) -> Turn {
         let turn = self.lanes.take(self.window.room(), Instant::now());
         if let Turn::Of(key) = &turn
@@ -360,12 +367,12 @@ impl<K: Announced> State<K> {
         turn
     }
 
-    /// The watch tells of an own write.
+    /// Records the time from sending a write to its watch event.
     fn told(&mut self, sent: Instant, now: Instant) {
         self.window.told(sent, now, self.lanes.has_waiting());
     }
 
-    /// Has an object wait for its turn, or for another if it has one.
+    /// Queues an object, or marks it for another write if it is being written.
     fn line_up(&mut self, key: &Key, pace: Duration) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let Some(planned) = &entry.pending else { return };
@@ -397,7 +404,7 @@ impl<K: Announced> Entry<K> {
         }
     }
 
-    /// What was tried is written: if it is what was to be written, nothing is any more.
+    /// Clears the pending write if `written` was an attempt to write the same planned status.
     fn settle_if(&mut self, written: &Attempt<K>) {
         let digest = written.letter.planned.digest;
         if self.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
@@ -405,14 +412,14 @@ impl<K: Announced> Entry<K> {
         }
     }
 
-    /// Nothing is to be written any more.
+    /// Clears the pending write.
     fn settle(&mut self) {
         self.pending = None;
         self.since = None;
     }
 
-    /// Whether the cluster says what is planned, as far as the store shows it, or will once the watch
-    /// tells of the last own write.
+    /// Returns whether the cluster has the planned status: in the version that the store shows, or
+    /// in a later one that this process wrote.
     fn is_done(&self, planned: &Planned<K>) -> bool {
         let shown = &planned.observed.metadata.resource_version;
         match self.last_write.as_ref().filter(|last| last.base == *shown) {

@@ -1,5 +1,5 @@
-//! One way through, from a watch event to a status write, for one namespace or for all of them: two
-//! watches with their stores, one planning loop, two outboxes with their writers.
+//! The pipeline from watch events to status writes, for one namespace or for all. It has two
+//! watches with their stores, one planning loop, and two outboxes with their writers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,49 +23,49 @@ use super::{planning, watch};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::plan::{Kind, Raw};
 
-/// What all pipelines of a controller work with.
+/// The context that all pipelines of a controller share.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// The cluster.
+    /// Client for the cluster.
     pub client: Client,
-    /// The time.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Whether anything may be written.
+    /// Leadership of this process: only a leader may write.
     pub leadership: Leadership,
-    /// Who is told of the stores.
+    /// State of the controller, which counts the filled stores.
     pub health: Health,
-    /// How many status writes of each kind may be under way at once.
+    /// Maximum number of concurrent status writes of each kind.
     pub concurrent_writes: u16,
-    /// Who is told what is measured.
+    /// Metrics of the controller.
     pub metrics: Arc<Metrics>,
-    /// Who is told that the planning loops go on.
+    /// Heartbeat of the planning loops.
     pub pulse: Arc<Pulse>,
-    /// Who tells of the writes.
+    /// Auditor that reports the status writes.
     pub auditor: Arc<Auditor>,
 }
 
 /// The tasks of all pipelines.
 #[derive(Default)]
 pub struct Tasks {
-    /// Watches and planning loops: they end at once.
+    /// Watches and planning loops, which can be aborted at any time.
     pub reading: JoinSet<()>,
-    /// Writers: they end when their outboxes are closed and what is under way is written.
+    /// Writers, which end when their outbox is closed and the writes in progress are finished.
     pub writing: JoinSet<()>,
 }
 
-/// How many stores each pipeline fills.
+/// Number of stores that each pipeline fills.
 pub const STORES: usize = 2;
 
-/// A policy's sums change with each of its fleets: they are written once in so long.
+/// Minimum time between two writes of a policy: its counts change with each of its fleets.
 const POLICY_PACE: Duration = Duration::from_secs(1);
 
-/// A pipeline at work.
+/// A running pipeline.
 pub struct Pipeline {
     fleets: Arc<Outbox<ClientFleet>>,
     policies: Arc<Outbox<UpgradePolicy>>,
 }
 
-/// How many writes may be under way, of all pipelines together.
+/// Semaphores that limit the concurrent writes of all pipelines together.
 #[derive(Clone)]
 pub struct Permits {
     fleets: Arc<Semaphore>,
@@ -73,7 +73,7 @@ pub struct Permits {
 }
 
 impl Permits {
-    /// So many of each kind.
+    /// Creates semaphores for `count` concurrent writes of each kind.
     #[must_use]
     pub fn of_each_kind(count: u16) -> Self {
         let permits = || Arc::new(Semaphore::new(usize::from(count)));
@@ -82,7 +82,7 @@ impl Permits {
 }
 
 impl Pipeline {
-    /// Starts one for a namespace, or with `None` for all of them.
+    /// Starts a pipeline for a namespace, or for all namespaces with `None`.
     pub fn start(
         namespace: Option<&str>,
         around: &Surroundings,
@@ -129,7 +129,7 @@ impl Pipeline {
         Self { fleets: fleet_outbox, policies: policy_outbox }
     }
 
-    /// Takes up nothing new to write.
+    /// Closes both outboxes, so that no further write starts.
     pub fn close(&self) {
         self.fleets.close();
         self.policies.close();

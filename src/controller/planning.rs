@@ -1,5 +1,5 @@
-//! The planning loop: the only place where plans are made. Keeps a [`Planner`] for each namespace
-//! and puts what should be written into the outboxes.
+//! The planning loop, the only place where plans are made. It keeps a [`Planner`] for each
+//! namespace and puts status writes into the outboxes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,42 +19,44 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::plan::{Observed, ObservedFleet, ObservedPolicy, Planned, Planner};
 use crate::values::Timestamp;
 
-/// A burst of notes is awaited for so long: one `kubectl apply` of a folder is one plan.
+/// Pause after the first change of a burst, so that one `kubectl apply` of a folder leads to one
+/// plan.
 const BURST: Duration = Duration::from_millis(1);
 
-/// So many clients are decided at a time: some milliseconds, after which the writes of the first may
-/// start, and whoever asks for metrics is answered.
+/// Number of clients to decide before the loop yields, so that the first writes can start and
+/// metrics requests are answered. Deciding them takes some milliseconds.
 const PART: u64 = 10_000;
 
-/// The planning loop's surroundings.
+/// The planning loop with its inputs and outputs.
 pub struct Loop {
-    /// What the watches have touched.
+    /// The change set that the watches fill.
     pub notes: Arc<Notes>,
-    /// The time.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Whether this process leads: before it does nothing is planned.
+    /// Leadership of this process. The loop plans nothing before this process leads.
     pub leadership: Leadership,
-    /// The fleets as the cluster holds them.
+    /// The fleets in the cluster.
     pub fleets: Store<ObservedFleet>,
-    /// The policies as the cluster holds them.
+    /// The policies in the cluster.
     pub policies: Store<ObservedPolicy>,
-    /// Where fleet statuses go.
+    /// Outbox for fleet statuses.
     pub fleet_outbox: Arc<Outbox<ClientFleet>>,
-    /// Where policy statuses go.
+    /// Outbox for policy statuses.
     pub policy_outbox: Arc<Outbox<UpgradePolicy>>,
-    /// Told of writes that turn out to have been taken.
+    /// Auditor for unacknowledged writes that turn out to have been accepted.
     pub auditor: Arc<Auditor>,
-    /// Told of each pass.
+    /// Metrics of the planning passes.
     pub metrics: Arc<Metrics>,
-    /// Told that the loop goes on.
+    /// Heartbeat that the loop updates while it runs.
     pub pulse: Arc<Pulse>,
 }
 
 type Planners = BTreeMap<String, Planner>;
 
 impl Loop {
-    /// Plans until the task is dropped, from when this process leads: the stores are filled by then,
-    /// and of their first listing there is a note.
+    /// Starts when this process leads, and plans until the task is dropped. The first pass plans
+    /// all objects: the change set starts with the first listing, and releases no change before
+    /// both stores are filled.
     pub async fn run(self) {
         self.leadership.won().await;
         let mut planners = Planners::new();
@@ -84,7 +86,7 @@ impl Loop {
         }
     }
 
-    /// Plans a namespace and posts what is to be written.
+    /// Plans a namespace and posts the status writes.
     async fn plan(&self, namespace: &str, planner: &mut Planner, now: Timestamp) {
         let decided_before = planner.decisions();
         let mut begun = Instant::now();
@@ -112,12 +114,13 @@ impl Loop {
     }
 }
 
-/// Hands the objects that were planned to their outbox. Returns how many writes that adds.
+/// Posts planned objects to their outbox. Returns the number of writes that were queued or
+/// replaced.
 fn post<K: Announced>(outbox: &Outbox<K>, planned: &[Planned<K>]) -> usize {
     planned.iter().filter(|planned| outbox.post(planned)).count()
 }
 
-/// Takes what has changed in a store over into the planners.
+/// Updates the planners with the changes in a store.
 fn observe<K: Plannable>(
     planners: &mut Planners,
     store: &Store<Observed<K>>,
@@ -148,7 +151,7 @@ fn observe<K: Plannable>(
     }
 }
 
-/// A kind that a [`Planner`] takes note of.
+/// A kind of object that a [`Planner`] uses as input.
 trait Plannable: Announced + Audited {
     fn observe(planner: &mut Planner, object: Arc<Observed<Self>>);
     fn forget(planner: &mut Planner, name: &str);

@@ -1,27 +1,27 @@
-//! Whether the planning loop goes on. Knows nothing of who asks.
+//! The heartbeat of the planning loop. Does not know its readers.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The planning loop looks at its clock each minute at least, and the largest plan takes seconds:
-/// after so long without a look it is stuck.
+/// Time without a heartbeat after which the planning loop is considered stuck. The loop reads its
+/// clock at least once a minute, and the largest plan takes seconds.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 
-/// When the planning loop last went on; never before it runs.
+/// Time of the last heartbeat of the planning loop; `None` before the loop starts.
 #[derive(Debug, Default)]
 pub struct Pulse(Mutex<Option<Instant>>);
 
-/// One thing that was looked at, and whether it is well.
+/// A health check and its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What.
+    /// Name of the check.
     pub name: &'static str,
-    /// Whether it is well.
+    /// True if the check passed.
     pub is_well: bool,
 }
 
 impl Pulse {
-    /// The planning loop goes on.
+    /// Records a heartbeat of the planning loop.
     pub fn beat(&self) {
         self.beat_at(Instant::now());
     }
@@ -30,8 +30,8 @@ impl Pulse {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// Whether a restart would help. Nobody is helped by one while an API server is away: only a
-    /// loop that has begun can be stuck.
+    /// Returns whether the planning loop is alive. A loop that has not started passes the check,
+    /// since a restart does not help while the API server is unreachable.
     #[must_use]
     pub fn check(&self) -> Check {
         self.check_at(Instant::now())

@@ -1,5 +1,5 @@
-//! What the controller tells over HTTP: `/livez` and `/readyz` to a cluster's probes, `/metrics` to
-//! Prometheus. Answers from what it is handed; nothing that is asked changes anything.
+//! The HTTP server of the controller: `/livez` and `/readyz` for Kubernetes probes, `/metrics` for
+//! Prometheus. Requests only read the state of the controller and change nothing.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -22,35 +22,35 @@ use super::health::Health;
 use super::metrics::Metrics;
 use super::pulse::{Check, Pulse};
 
-/// How many connections are answered at once: more than a cluster's probes and scrapes need.
+/// Maximum number of concurrent connections, more than the probes and scrapes of a cluster need.
 const MOST_CONNECTIONS: usize = 32;
-/// How long a connection lives.
+/// Maximum lifetime of a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a request's head may be, in bytes.
+/// Maximum size of a request head, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What is told of.
+/// The state that the server reports.
 #[derive(Clone, Debug)]
 pub struct Told {
-    /// What is measured.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// How the controller is.
+    /// State of the controller.
     pub health: Health,
-    /// Whether the planning loop goes on.
+    /// Heartbeat of the planning loop.
     pub pulse: Arc<Pulse>,
 }
 
-/// Takes an address for itself.
+/// Binds a listener to an address.
 ///
 /// # Errors
-/// A sentence on why that cannot be.
+/// Returns a message if the address cannot be bound.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let listener = match TcpListener::bind(address).await {
-        // "Every address" where there are none of IPv6.
+        // `[::]` stands for all addresses: without IPv6 on the machine, fall back to IPv4.
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() && !is_taken(&error) => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
         }
@@ -68,11 +68,11 @@ fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrInUse
 }
 
-/// Answers until the task is dropped.
+/// Accepts and answers connections until the task is dropped.
 pub async fn serve(listener: TcpListener, told: Told) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
-        // Nobody closes it.
+        // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((connection, _)) => {
@@ -82,7 +82,7 @@ pub async fn serve(listener: TcpListener, told: Told) {
                     drop(place);
                 });
             }
-            // Out of descriptors, or a caller who has gone already.
+            // The process has no free file descriptor, or the peer has already disconnected.
             Err(error) => {
                 tracing::debug!(%error, "a connection was not taken");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -99,7 +99,7 @@ async fn answer(connection: TcpStream, told: Told) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(LONGEST_HEAD);
     let connection = http.keep_alive(false).serve_connection(TokioIo::new(connection), service);
-    // Whoever is too slow, or talks something else, is not worth a line.
+    // A peer that is too slow or does not speak HTTP is not worth a log line.
     let _ = tokio::time::timeout(PATIENCE, connection).await;
 }
 
@@ -130,12 +130,13 @@ fn respond(told: &Told, method: &Method, path: &str, headers: &HeaderMap) -> Res
     }
 }
 
-/// Answers as Kubernetes' own components do: each check on a line.
+/// Returns the response to a probe in the format of the Kubernetes components, with one line per
+/// check.
 fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
     let mut text = String::new();
     for Check { name, is_well } in checks {
         let (sign, word) = if *is_well { ('+', "ok") } else { ('-', "failed") };
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "[{sign}]{name} {word}");
     }
     let is_well = checks.iter().all(|check| check.is_well);
@@ -143,8 +144,8 @@ fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
     say(status, PLAIN, text)
 }
 
-/// Whether the newer format is among what is asked for. Weights are not compared: who knows it
-/// prefers it.
+/// Returns whether the `Accept` header includes `OpenMetrics` with a weight other than `q=0`.
+/// Weights are not compared: a scraper that supports `OpenMetrics` prefers it.
 fn takes_open_metrics(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     asked.any(|value| {

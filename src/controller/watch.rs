@@ -1,4 +1,4 @@
-//! A watch of one kind: fills the store and leaves notes, the store first.
+//! Watches one kind: fills the store, then records the touched objects in the change set.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use super::notes::{Notes, Which};
 use super::writing::PATIENCE;
 use crate::plan::{Kind, Observed, Raw};
 
-/// A kind with its place in the notes.
+/// A kind with a store in the change set.
 pub trait Watched: Kind {
-    /// Which store it is kept in.
+    /// The store that holds objects of this kind.
     const WHICH: Which;
 }
 
@@ -29,19 +29,19 @@ impl Watched for crate::api::UpgradePolicy {
     const WHICH: Which = Which::Policies;
 }
 
-/// Whom a watch tells.
+/// The parts of the controller that a watch reports to.
 pub struct Told {
-    /// What was touched.
+    /// The change set for the touched objects.
     pub notes: Arc<Notes>,
-    /// That a store is filled.
+    /// State of the controller, which counts the filled stores.
     pub health: Health,
-    /// Of interruptions.
+    /// Metrics, which count the interruptions.
     pub metrics: Arc<Metrics>,
 }
 
-/// Watches until the task is dropped. An interrupted watch is taken up again after a back-off; until
-/// then the store stays as it was, and consumers tell by `nextTransitionTime` that an offer has run
-/// out.
+/// Watches until the task is dropped. After an interruption the watch resumes with a back-off.
+/// Until then the store stays as it was, and consumers recognize expired offers by
+/// `nextTransitionTime`.
 pub async fn watch<K: Watched>(
     api: Api<Raw<K>>,
     store: Writer<Observed<K>>,
@@ -60,7 +60,7 @@ pub async fn watch<K: Watched>(
             Ok(Event::Apply(object) | Event::Delete(object)) => {
                 notes.object(K::WHICH, object.key());
             }
-            // A relist tells what is there, not what has gone meanwhile.
+            // A relist returns the existing objects, but not the ones deleted in the meantime.
             Ok(Event::InitDone) => {
                 notes.relisted(K::WHICH);
                 if !std::mem::replace(&mut is_filled, true) && health.store_filled() {
@@ -76,7 +76,7 @@ pub async fn watch<K: Watched>(
     }
 }
 
-/// Reads what has come, as far as the store does not have it already.
+/// Parses the objects of a watch event, and reuses what the store has already parsed.
 fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Observed<K>>) -> Event<Observed<K>> {
     let read = |raw: Raw<K>| {
         let name = raw.metadata.name.as_deref().unwrap_or_default();
@@ -96,11 +96,12 @@ fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Observed<K>>) -> Event<O
     }
 }
 
-/// Whether the API server streams lists (`WatchList`, KEP-3157), which spares both sides the memory of
-/// whole ones. One that has it switched off calls the request invalid, and kube's watcher would repeat
-/// it for ever; a request that fails otherwise says nothing, and is repeated with good reason.
+/// Returns whether to use streaming lists (`WatchList`, KEP-3157), which spare both sides the
+/// memory for whole lists. An API server with the feature disabled rejects the request with status
+/// 422, and kube's watcher would repeat it forever. After any other error the watcher uses
+/// streaming lists, and retries the request.
 async fn streams_lists<K: Watched>(api: &Api<Raw<K>>) -> bool {
-    // No object has such a name, so that nothing is sent.
+    // No object has this name, so the API server sends no objects.
     let probe = WatchParams::default().initial_events().timeout(1).fields("metadata.name=-");
     let answer = tokio::time::timeout(PATIENCE, api.watch_metadata(&probe, "")).await;
     !matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 422)

@@ -1,52 +1,58 @@
-//! How many writes may be under way at once: as many as the API server keeps up with.
+//! The write limit: the number of concurrent status writes that the API server can handle.
 //!
-//! One that is short of CPU takes no more writes when more are under way, but each takes longer, and
-//! is told of later. Measured with two cores and eight writes of 77 KiB under way, watches were 4 to
-//! 8 s late, others' and our own, and a client's report was answered after 10 s; two at once took
-//! little longer for the whole, and a report less than half a second. So the window follows the time
-//! from a write to the watch's word of it, as the congestion window of TCP follows round trips
-//! (RFC 5681, and Vegas): it begins with one, so that the first status is soon there, doubles until
-//! it finds its limit, and then grows slowly and shrinks when writes take too long.
+//! An API server that is short of CPU does not write faster with more concurrent writes. Each write
+//! takes longer, and so does its watch event. Measured with two cores and eight concurrent writes
+//! of 77 KiB: all watches were 4 to 8 s late, and the report of a client was answered after 10 s.
+//! With two concurrent writes the whole bulk update took little longer, and a report took less than
+//! half a second.
+//!
+//! So the limit follows the time from a write to its watch event. TCP adapts its congestion window
+//! to round trips in a similar manner (RFC 5681, and Vegas). The limit starts at one, so that the
+//! first status appears soon, and doubles until writes take too long. After that it grows slowly,
+//! and shrinks whenever writes take too long.
 
 use std::time::{Duration, Instant};
 
 use super::lanes::Room;
 
-/// How long a write may take until the watch tells of it, however many are under way: one client's
-/// report in the middle of a bulk is one more of them, and takes as long, after it has been told of
-/// itself. Measured with two cores: 0.1 to 0.3 s in all, and up to 0.8 s where this is 300 ms; the bulk
-/// took the same time with both.
+/// Accepted time from a write to its watch event, for any number of concurrent writes. The report
+/// of a client during a bulk update causes one more write, which takes this long after the watch
+/// event of the report. Measured with two cores: 0.1 to 0.3 s in total, and up to 0.8 s with a
+/// value of 300 ms here. The bulk update took the same time with both values.
 const ROUND_TRIP: Duration = Duration::from_millis(200);
-/// Where one alone takes longer than that, as over a long line, so many times as long.
+/// A round trip is also accepted up to this multiple of the shortest one, because over a slow
+/// connection even a single write may take longer than [`ROUND_TRIP`].
 const OF_ONE_ALONE: f64 = 2.0;
-/// The window grows below this part of it.
+/// Fraction of the accepted round trip below which the limit grows.
 const ROOM: f64 = 0.7;
-/// The weight of the newest round trip in their average.
+/// Weight of the newest round trip in the moving average.
 const WEIGHT: f64 = 0.25;
-/// By how much the window grows in a round once it has found its limit.
+/// Growth of the limit per round of writes when it no longer doubles.
 const STEP: f64 = 0.25;
-/// What is left of one that was too large.
+/// Factor by which the limit shrinks.
 const SHRUNK: f64 = 0.75;
-/// Its least size once it has found its limit: while one write is on its way, another is worked on.
+/// Minimum limit after it has shrunk: while one write is in transit, the API server can process
+/// another.
 const LEAST: f64 = 2.0;
 
-/// How many writes may be under way at once.
+/// The current limit on concurrent status writes.
 #[derive(Debug)]
 pub struct Window {
     size: f64,
     most: f64,
-    /// Below it the window doubles with each round.
+    /// Size below which the limit doubles with each round.
     slow_start_until: f64,
-    /// The average round trip since the window shrank, in seconds.
+    /// Moving average of the round trips since the limit shrank, in seconds.
     average: Option<f64>,
-    /// The shortest since nothing was under way: the first is of one alone.
+    /// Shortest round trip since the queue was last empty, in seconds. The first write after that
+    /// runs alone.
     shortest: f64,
-    /// What was sent before was sent through a larger window.
+    /// Time when the limit last shrank. Writes sent before were sent under the higher limit.
     shrunk_at: Option<Instant>,
 }
 
 impl Window {
-    /// One that never has more than `most`, and at least one.
+    /// Creates a limit of one that grows to at most `most`. A `most` of zero counts as one.
     #[must_use]
     pub fn new(most: u16) -> Self {
         let most = f64::from(most.max(1));
@@ -60,15 +66,15 @@ impl Window {
         }
     }
 
-    /// How many writes may be under way now.
+    /// Returns the number of concurrent writes allowed now.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 65535")]
     pub fn size(&self) -> usize {
         self.size.round() as usize
     }
 
-    /// The same as room: a single change may be one more, so that it need not wait until one of a
-    /// bulk's writes has ended.
+    /// Returns the limits for the write queue. A single high-priority write may exceed the usual
+    /// limit by one, so that it need not wait for the end of a bulk write.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 65535")]
     pub fn room(&self) -> Room {
@@ -76,8 +82,9 @@ impl Window {
         Room { usual, with_a_single: (usual + 1).min(self.most as usize) }
     }
 
-    /// The watch tells at `now` of a write that was sent at `sent`. The window grows only where
-    /// somebody waits for it: else nothing shows that more could be borne.
+    /// Records that the watch event of a write sent at `sent` arrived at `now`. The limit grows
+    /// only if objects wait to be written: otherwise there is no sign that the API server could
+    /// handle more.
     pub fn told(&mut self, sent: Instant, now: Instant, somebody_waits: bool) {
         let trip = now.saturating_duration_since(sent).as_secs_f64();
         self.shortest = self.shortest.min(trip);
@@ -97,15 +104,17 @@ impl Window {
         }
     }
 
-    /// Nobody has answered a write that was sent at `sent`: that says it as plainly as a late one, as
-    /// a lost segment does in TCP. One of the least size or below stays: it has nothing to give.
+    /// Records that a write sent at `sent` got no response. This counts like a late watch event,
+    /// similar to a lost segment in TCP, but does not shrink a limit that is already at its
+    /// minimum.
     pub fn lost(&mut self, sent: Instant, now: Instant) {
         if self.size > LEAST && !self.has_shrunk_since(sent) {
             self.shrink(now);
         }
     }
 
-    /// Whether what was sent then was sent through a larger window, and has been counted by that.
+    /// Returns whether the limit has shrunk since `sent`, so that a write sent then must not shrink
+    /// it again.
     fn has_shrunk_since(&self, sent: Instant) -> bool {
         self.shrunk_at.is_some_and(|shrunk| sent <= shrunk)
     }
@@ -117,7 +126,8 @@ impl Window {
         self.shrunk_at = Some(now);
     }
 
-    /// Nothing is under way and nobody waits: what was borne until now is found again soon.
+    /// Resets the limit when no write is waiting or in progress. The next writes double it up to
+    /// its former size.
     pub fn rest(&mut self) {
         self.slow_start_until = self.slow_start_until.max(self.size);
         self.size = 1.0;
@@ -130,15 +140,15 @@ impl Window {
 mod tests {
     use super::*;
 
-    /// What an API server bears: so many at once take no longer than one alone, which takes so long.
+    /// A simulated API server: up to `at_once` concurrent writes take no longer than one alone.
     struct Server {
         at_once: usize,
         alone: Duration,
     }
 
     impl Server {
-        /// So many writes one after the other, each of which finds the window full; returns the
-        /// sizes that it had.
+        /// Simulates `writes` successive writes that each use the whole limit. Returns the limit
+        /// after each.
         fn take(&self, window: &mut Window, writes: usize) -> Vec<usize> {
             let mut now = Instant::now();
             let take = |_| {
@@ -158,7 +168,8 @@ mod tests {
 
     #[test]
     fn it_finds_what_the_server_bears() {
-        // One that bears all, at once; one core, two, four, with writes of 75 ms; one far away; a slow one.
+        // A server without any limit; one, two and four cores with writes of 75 ms; a distant
+        // server; a slow server.
         let cases = [
             (server(100, 20), 8..=8),
             (server(1, 75), 2..=4),
@@ -219,7 +230,7 @@ mod tests {
         for _ in 0..6 {
             let sent = now + Duration::from_secs(31);
             now = sent + Duration::from_secs(30);
-            // Two that were under way together.
+            // Two writes that were in progress together.
             window.lost(sent, now);
             window.lost(sent, now + Duration::from_secs(1));
             sizes.push(window.size());

@@ -1,8 +1,9 @@
-//! Status writes: a PUT of the status subresource, guarded by the version that was read.
+//! Status writes: a PUT of the status subresource, guarded by the resourceVersion that was read.
 //!
-//! The body has no `spec`, which the API server ignores there: half the work of a full object for both
-//! sides. And the answer is asked for as a table without the object, as nothing but the version is
-//! read of it: metadata alone would be 50 KB of `managedFields`, and a tenth of what a write takes here.
+//! The request body has no `spec`, which the API server ignores for this subresource; this halves
+//! the work of both sides compared with a full object. The response is requested as a table without
+//! the object, since only the resourceVersion is needed. Metadata alone would contain 50 KB of
+//! `managedFields` and account for a tenth of the time of a write.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,19 +29,19 @@ use super::outbox::{Attempt, Letter, Outbox};
 use super::pipeline::Surroundings;
 use crate::plan::{Observed, Planned};
 
-/// The wait after a first failed try; it doubles up to [`LONGEST_WAIT`].
+/// Wait after the first failed attempt; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// The longest wait between two tries.
+/// Maximum wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// How long an answer is awaited. kube awaits it for ever, also on a connection that a firewall has
-/// dropped without a word, and behind it nothing more would be written of that object.
+/// Timeout of a request. kube would wait forever, even on a connection that a firewall has silently
+/// dropped, and the object would never be written again.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kind whose status the controller writes.
 pub trait Written: Announced + Audited {
-    /// What is written where the API server finds the object with its whole status too large;
-    /// `None` where nothing can be left out.
+    /// Returns a shorter status for an object that the API server rejects as too large; `None` if
+    /// nothing can be left out.
     fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status>;
 }
 
@@ -57,24 +58,25 @@ impl Written for crate::api::UpgradePolicy {
     }
 }
 
-/// Why a status was not written.
+/// Reason why a status was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The API server did not take it.
+    /// The API server rejected the write, or the request failed.
     #[error("{0}")]
     Refused(#[from] kube::Error),
-    /// Nobody has answered. Whether it is written, the next try tells: as a conflict.
+    /// There was no response in time. If the status was written nevertheless, the next attempt gets
+    /// a conflict.
     #[error("no answer within {0:?}")]
     Unanswered(Duration),
-    /// This process does not lead, or cannot be sure any more that it does.
+    /// This process does not lead, or is no longer sure that it leads.
     #[error("this process does not lead any more")]
     Unseated,
-    /// The request could not be made.
+    /// The request could not be built, or its task failed.
     #[error("the status cannot be sent: {0}")]
     Unsendable(String),
 }
 
-/// Writes one kind's statuses.
+/// Writes the statuses of one kind.
 pub struct Writer<K: Announced> {
     client: Client,
     clock: Arc<dyn Clock>,
@@ -87,7 +89,7 @@ pub struct Writer<K: Announced> {
 }
 
 impl<K: Written> Writer<K> {
-    /// A writer that empties `outbox`; `permits` are of all writers of its kind.
+    /// Creates a writer that empties `outbox`. All writers of the same kind share `permits`.
     #[must_use]
     pub fn new(around: &Surroundings, outbox: Arc<Outbox<K>>, permits: Arc<Semaphore>) -> Self {
         let Surroundings { client, clock, leadership, auditor, metrics, .. } = around.clone();
@@ -95,9 +97,9 @@ impl<K: Written> Writer<K> {
         Self { client, clock, leadership, outbox, permits, announcer, auditor, metrics }
     }
 
-    /// Writes what is planned for one object, if anything still is.
+    /// Writes the planned status of an object, if a write is still pending.
     async fn write(&self, object: &Observed<K>) -> Result<(), WriteError> {
-        // Nobody closes them.
+        // The semaphore is never closed.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
         let mut attempt = Attempt { status: letter.planned.status(), letter };
@@ -114,7 +116,7 @@ impl<K: Written> Writer<K> {
         self.settle(object, &attempt, answer).await
     }
 
-    /// Takes note of what has become of a try.
+    /// Records the outcome of a write attempt.
     async fn settle(
         &self,
         object: &Observed<K>,
@@ -131,7 +133,8 @@ impl<K: Written> Writer<K> {
                 self.outbox.note_told(&key, told);
                 Ok(())
             }
-            // Somebody else was faster, or it is gone: the watch tells, and then it is planned again.
+            // Another writer was faster, or the object is gone. The watch event of that change
+            // leads to a new plan.
             Err(WriteError::Refused(kube::Error::Api(status)))
                 if matches!(status.code, 404 | 409) =>
             {
@@ -142,7 +145,8 @@ impl<K: Written> Writer<K> {
             Err(error) => {
                 let is_open = matches!(Outcome::from(&error), Outcome::unanswered | Outcome::error);
                 match is_open.then(|| self.outbox.doubt(attempt)).flatten() {
-                    // The watch was faster than the answer that did not come.
+                    // A watch event has already shown that the write was accepted, although no
+                    // response arrived.
                     Some(made) => {
                         K::tell(&self.auditor, &Accepted::of(attempt, Some(&made)));
                         Ok(())
@@ -153,7 +157,7 @@ impl<K: Written> Writer<K> {
         }
     }
 
-    /// Sends a status, and counts what becomes of it. Returns the version that it made.
+    /// Sends a status and counts the outcome. Returns the resourceVersion that the write created.
     async fn put(&self, attempt: &Attempt<K>) -> Result<Option<String>, WriteError> {
         let begun = Instant::now();
         let answer = self.send(&attempt.letter, &attempt.status).await;
@@ -189,7 +193,7 @@ impl<K: Written> Writer<K> {
             .header(CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| unsendable(&error))?;
-        // As late as can be: a process that was stopped goes on anywhere.
+        // Check as late as possible: a process may be suspended at any point and resume much later.
         if !self.leadership.may_write_at(Moment::now()) {
             return Err(WriteError::Unseated);
         }
@@ -214,7 +218,7 @@ impl From<&WriteError> for Outcome {
         match error {
             WriteError::Refused(kube::Error::Api(status)) => match status.code {
                 404 | 409 => Self::conflict,
-                // A gateway's, or the API server's own while it waits for etcd.
+                // The response of a gateway, or of an API server that waits for etcd.
                 504 => Self::unanswered,
                 _ => Self::refused,
             },
@@ -225,12 +229,12 @@ impl From<&WriteError> for Outcome {
     }
 }
 
-/// `meta.k8s.io/v1` `Table`, which kubectl prints (KEP-1164)…
+/// Media type of a `meta.k8s.io/v1` `Table`, the format that kubectl prints (KEP-1164).
 const AS_TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
-/// …and whose rows need not carry the object (`TableOptions`).
+/// Query option that omits the object from the rows of a table (`TableOptions`).
 const NO_OBJECT: &str = "includeObject=None";
 
-/// What is read of an answer.
+/// The part of a response that the writer reads.
 #[derive(Deserialize)]
 struct Answer {
     metadata: Made,
@@ -251,8 +255,9 @@ struct Body<'a, S> {
     status: &'a S,
 }
 
-/// Whether the API server or etcd found the object too large. etcd's limit comes back as an internal
-/// error with this text, gRPC's as the other (`google.golang.org/grpc`, `rpc_util.go`).
+/// Returns whether the API server or etcd rejected the object as too large. etcd reports its limit
+/// as an internal error with the text `request is too large`, and gRPC with `larger than max`
+/// (`google.golang.org/grpc`, `rpc_util.go`).
 fn is_too_large(error: &WriteError) -> bool {
     let WriteError::Refused(kube::Error::Api(status)) = error else { return false };
     status.code == 413
@@ -260,7 +265,7 @@ fn is_too_large(error: &WriteError) -> bool {
         || status.message.contains("larger than max")
 }
 
-/// Empties an outbox until it is closed, and waits for what is under way then.
+/// Empties an outbox until it is closed, then waits for the writes in progress.
 pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Observed<K>>, concurrency: u16) {
     let config = Config::default().concurrency(concurrency);
     let outbox = Arc::clone(&writer.outbox);
@@ -275,15 +280,15 @@ pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Observed<K>>,
     );
     let mut results = std::pin::pin!(results);
     while let Some(result) = results.next().await {
-        // It is gone: nothing was written.
+        // The object is no longer in the store: nothing was written, so end its write here.
         if let Err(controller::Error::ObjectNotFound(object)) = result {
             outbox.end(&(object.namespace.unwrap_or_default(), object.name));
         }
     }
 }
 
-/// Spawned, so that several writes are prepared on several cores: the applier polls all of its
-/// reconciles in one task.
+/// Writes an object in a task of its own, so that several cores prepare writes: the applier polls
+/// all its reconciles in one task.
 fn reconcile<K: Written>(
     object: Arc<Observed<K>>,
     writer: Arc<Writer<K>>,

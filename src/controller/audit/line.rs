@@ -1,4 +1,4 @@
-//! What a line of the audit stream says, in the schema that `docs/audit.md` describes.
+//! A line of the audit stream, in the schema that `docs/audit.md` describes.
 
 use chrono::SecondsFormat;
 use serde::Serialize;
@@ -7,10 +7,11 @@ use super::Accepted;
 use crate::api::ClientFleet;
 use crate::plan::changes::{Change, OfferChange, Told};
 
-/// Counts up with each change of the schema that readers must know of; a new field is none.
+/// Version of the schema. It increases with each change that readers must know of, but not with a
+/// new field.
 const SCHEMA: u8 = 1;
 
-/// A client's change.
+/// The line for the change of one client.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line<'a> {
@@ -31,7 +32,7 @@ pub struct Line<'a> {
     to: Option<Side<'a>>,
 }
 
-/// What was or is decided.
+/// The decision for a client before or after the change.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Side<'a> {
@@ -57,7 +58,7 @@ impl<'a> Side<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// The line for one change.
+    /// Creates the line for one change.
     pub fn of(
         controller: &'a str,
         accepted: &Accepted<'a, ClientFleet>,
@@ -87,7 +88,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// As JSON, on one line.
+    /// Returns the line as JSON, without line breaks.
     pub fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }

@@ -1,8 +1,8 @@
-//! Tells what a status write that the API server has taken has changed: each client's change as a
-//! line of the audit stream, and the write as a line of the log. Nothing is told of what is only
-//! planned.
+//! Reports the changes that an accepted status write has made: each client's change as a line of
+//! the audit stream, and the write as a log line. Planned but unwritten changes are not reported.
 //!
-//! [`line`](self) is what a line says (`docs/audit.md`), [`stream`] where it goes.
+//! The private module [`line`](self) defines the content of a line (`docs/audit.md`), and
+//! [`stream`] writes it.
 
 mod line;
 pub mod stream;
@@ -18,24 +18,24 @@ use crate::plan::{Draftable, Planned};
 use line::Line;
 use stream::Stream;
 
-/// The target of the events that are lines of the audit stream.
+/// Target of the tracing events that become lines of the audit stream.
 pub const TARGET: &str = "audit";
 
-/// A status that the API server has taken.
+/// A status that the API server has accepted.
 #[derive(Debug)]
 pub struct Accepted<'a, K: Draftable> {
-    /// What was planned.
+    /// The object with its planned status.
     pub planned: &'a Planned<K>,
-    /// What was written: what was planned, or less of it.
+    /// The status that was written: the planned one, or a shortened one.
     pub status: &'a K::Status,
-    /// What it has replaced.
+    /// The status that was replaced.
     pub replaced: Option<&'a K::Previous>,
-    /// The version that this made.
+    /// resourceVersion that the write created.
     pub resource_version: Option<&'a str>,
 }
 
 impl<'a, K: Draftable> Accepted<'a, K> {
-    /// A try that was taken, and the version that it made.
+    /// Describes an accepted attempt and the resourceVersion that it created.
     #[must_use]
     pub fn of(attempt: &'a Attempt<K>, resource_version: Option<&'a str>) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl<'a, K: Draftable> Accepted<'a, K> {
     }
 }
 
-/// Tells of writes.
+/// Reports status writes to the audit stream and the log.
 #[derive(Debug)]
 pub struct Auditor {
     identity: String,
@@ -55,14 +55,14 @@ pub struct Auditor {
     metrics: Arc<Metrics>,
 }
 
-/// A kind whose writes are told of.
+/// A kind whose status writes are reported.
 pub trait Audited: Draftable {
-    /// Tells of a write.
+    /// Reports a status write.
     fn tell(auditor: &Auditor, accepted: &Accepted<'_, Self>);
 }
 
 impl Auditor {
-    /// One that tells under the controller's name; without a stream the log alone.
+    /// Creates an auditor that reports under the controller's name; without a stream it only logs.
     #[must_use]
     pub fn new(identity: String, stream: Option<Arc<Stream>>, metrics: Arc<Metrics>) -> Self {
         Self { identity, stream, metrics }
@@ -104,7 +104,7 @@ impl Audited for ClientFleet {
 }
 
 impl Audited for UpgradePolicy {
-    /// What matters of it is told with its events.
+    /// Only logs the write at debug level: the events report the important changes of a policy.
     fn tell(_: &Auditor, accepted: &Accepted<'_, Self>) {
         let observed = &accepted.planned.observed;
         let (namespace, policy) = (observed.namespace(), observed.name());

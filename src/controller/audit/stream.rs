@@ -1,5 +1,5 @@
-//! Where the audit stream goes: standard output, or a file that is opened anew when it is told so,
-//! because a tool has moved it away. Knows nothing of what the lines say.
+//! The output of the audit stream: standard output, or a file that is reopened on request after a
+//! tool has moved it away. Does not know the content of the lines.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -13,7 +13,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// The stream.
+/// The output of the audit stream.
 pub struct Stream {
     path: Option<PathBuf>,
     state: Mutex<State>,
@@ -21,7 +21,7 @@ pub struct Stream {
 
 struct State {
     sink: Box<dyn Write + Send>,
-    /// Lines that could not be written, and why.
+    /// Lines that could not be written, each with the error.
     failed: Vec<(String, String)>,
 }
 
@@ -32,25 +32,25 @@ impl fmt::Debug for Stream {
 }
 
 impl Stream {
-    /// To whatever takes lines, as standard output.
+    /// Creates a stream that writes to a sink such as standard output.
     #[must_use]
     pub fn to(sink: impl Write + Send + 'static) -> Self {
         let state = State { sink: Box::new(sink), failed: Vec::new() };
         Self { path: None, state: Mutex::new(state) }
     }
 
-    /// To the end of a file, which is made if need be.
+    /// Creates a stream that appends to a file. Creates the file if it does not exist.
     ///
     /// # Errors
-    /// A sentence on why not.
+    /// Returns a message if the file cannot be opened.
     pub fn to_file(path: &Path) -> Result<Self, String> {
         Ok(Self { path: Some(path.to_owned()), ..Self::to(open(path)?) })
     }
 
-    /// Opens the file anew; what was open before is kept if that fails.
+    /// Reopens the file. If that fails, the stream continues to use the file that was open before.
     ///
     /// # Errors
-    /// A sentence on why not.
+    /// Returns a message if the file cannot be opened.
     pub fn reopen(&self) -> Result<(), String> {
         if let Some(path) = &self.path {
             let file = open(path)?;
@@ -59,14 +59,14 @@ impl Stream {
         Ok(())
     }
 
-    /// Takes the lines that could not be written, each with the reason.
+    /// Takes the lines that could not be written, each with the error.
     pub fn take_failed(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.state().failed)
     }
 
     fn write(&self, line: &str) {
         let mut state = self.state();
-        // In one piece, so that whoever reads at the same time sees whole lines.
+        // Written in one call, so that concurrent readers see whole lines.
         let whole = format!("{line}\n");
         let written = state.sink.write_all(whole.as_bytes()).and_then(|()| state.sink.flush());
         if let Err(error) = written {
@@ -90,7 +90,7 @@ fn open(path: &Path) -> Result<File, String> {
     })
 }
 
-/// Writes the events that it is given to the stream: what they call `line`.
+/// A tracing layer that writes the field `line` of each event to the stream.
 #[derive(Debug)]
 pub struct Lines<S>(pub S);
 

@@ -1,5 +1,5 @@
-//! A candidate in the cluster: asks the API server what [`Election`] wants to know, and tells the rest
-//! of the controller until when it leads. Decides nothing.
+//! A candidate for leader election: sends the requests of an [`Election`] to the API server and
+//! updates the leadership. Decides nothing.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
@@ -14,28 +14,28 @@ use super::times::Times;
 use crate::connection::with_causes;
 use crate::controller::health::{Health, Role};
 
-/// Which lease, as whom, and for how long.
+/// The lease to lead by, and the identity and times to hold it with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidacy {
-    /// The lease's namespace.
+    /// Namespace of the lease.
     pub namespace: String,
-    /// The lease's name.
+    /// Name of the lease.
     pub name: String,
-    /// What this process is called in it.
+    /// Name of this process in the lease.
     pub identity: String,
-    /// A word of chance, which no other process has.
+    /// Random text that no other process has.
     pub mark: String,
-    /// How long it holds.
+    /// Lease duration, renew deadline and retry period.
     pub times: Times,
 }
 
-/// Why a leader had to give up, for the person who looks after it.
+/// Error for the administrator when a leader has lost its leadership.
 #[derive(Debug, thiserror::Error)]
 #[error("{loss}; this process writes nothing more and ends, to be started anew{}", because(cause.as_ref()))]
 pub struct Unseated {
-    /// What happened.
+    /// Reason for the loss.
     pub loss: Loss,
-    /// What the API server said last when it was not what was hoped for.
+    /// Unexpected error of the last request to the API server, if there was one.
     pub cause: Option<String>,
 }
 
@@ -43,26 +43,26 @@ fn because(cause: Option<&String>) -> String {
     cause.map_or_else(String::new, |cause| format!("; the last error: {cause}"))
 }
 
-/// A process that stands for election.
+/// A process that takes part in leader election.
 pub struct Candidate {
     api: Api<Lease>,
     candidacy: Candidacy,
     election: Election,
     leadership: Leadership,
     health: Health,
-    /// The lease as it was read last: what is not ours in it is written back.
+    /// The lease as last read. Fields that this program does not own are written back.
     lease: Option<Lease>,
-    /// What went wrong last, for the log.
+    /// Unexpected error of the last request, for the log.
     trouble: Option<String>,
-    /// The holder that was told of last.
+    /// Lease holder that was logged last.
     told: Option<String>,
 }
 
-/// A connection for leases alone: what else the controller sends does not get into its way, nothing is
-/// repeated behind its back, and one that has died without a word is given up in time.
+/// Creates a client for leases alone, which does not wait behind other requests of the controller.
+/// It has no automatic retries, and gives up a dead connection in time.
 ///
 /// # Errors
-/// A sentence on why there is none.
+/// Returns a message if the client cannot be created.
 pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
     config.default_retry = false;
     config.connect_timeout = Some(times.patience());
@@ -72,7 +72,8 @@ pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
 }
 
 impl Candidate {
-    /// One that tells `leadership` and `health`. The client is to be made by [`client`].
+    /// Creates a candidate that updates `leadership` and `health`. The client must come from
+    /// [`client`].
     #[must_use]
     pub fn new(
         client: Client,
@@ -97,11 +98,11 @@ impl Candidate {
         }
     }
 
-    /// Stands for election, leads, and gives the lease back when told to retire. Whoever tells it has
-    /// written what there was to write.
+    /// Takes part in the election, leads, and releases the lease when `retire` is received. The
+    /// sender must have finished all its writes first.
     ///
     /// # Errors
-    /// When it led and does not lead any more: the process must end.
+    /// Returns an error if this process has lost its leadership: the process must end.
     pub async fn stand(mut self, mut retire: oneshot::Receiver<()>) -> Result<(), Unseated> {
         let mut is_retiring = false;
         loop {
@@ -129,7 +130,8 @@ impl Candidate {
                 tokio::select! {
                     ended = work => ended,
                     told = &mut retire => {
-                        // Whoever dropped the other end does not want the lease given back.
+                        // If the sender was dropped without a message, the lease must not be
+                        // released.
                         if told.is_err() {
                             return std::future::pending().await;
                         }
@@ -152,7 +154,8 @@ impl Candidate {
         }
     }
 
-    /// Sends a request, and waits for the answer no longer than it is worth something.
+    /// Sends a request and waits for the answer until the timeout, or until the current leadership
+    /// ends.
     async fn ask(&mut self, request: &Request, sent: Moment) -> Answer {
         let patience = self.candidacy.times.patience();
         let left = self.election.leads_until().map_or(patience, |until| until.since(sent));
@@ -200,7 +203,7 @@ impl Candidate {
         }
     }
 
-    /// Tells what came of a request: first until when it may write.
+    /// Reports the result of a request, beginning with the time until which this process may write.
     fn tell(&mut self, request: &Request) {
         let leads_until = self.election.leads_until();
         self.leadership.lasts_until(leads_until);

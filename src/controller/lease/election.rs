@@ -1,15 +1,15 @@
-//! Who leads: what a candidate does next, from what it was answered and the moment. No I/O, no clock:
-//! both the moment and the wall clock's stamp are handed in.
+//! Leader election: decides a candidate's next step from the answers of the API server and the
+//! time. Does no I/O and reads no clock: both the moment and the wall-clock time are arguments.
 //!
-//! Why no two ever lead at once: a leader leads for the renew deadline after it has *sent* its last
-//! answered renewal. Another takes the lease only after it has watched it unchanged for the lease
-//! duration, which is longer, by its own clock, from when it *received* the answer that showed the
-//! renewal; and only by a write that fails if the lease was renewed since. No moment is ever compared
-//! with another machine's.
+//! Two replicas never lead at once. A leader leads for the renew deadline after it *sent* its last
+//! answered renewal. Another replica takes the lease only after it has seen the lease unchanged for
+//! the lease duration, which is longer. It measures that time with its own clock, from when it
+//! *received* the answer with the renewal. Its write fails if the lease was renewed in the
+//! meantime. No time is compared between machines.
 //!
-//! A hand that takes the Lease away makes no second leader either: whoever finds none makes one at once,
-//! so that all others see it, and leads only when nobody can believe any more in one that was there
-//! before; and whoever leads by a lease that is gone ends.
+//! The deletion of the Lease does not lead to a second leader either. A replica that finds no Lease
+//! creates one at once, so that all others see it. It leads only after every leader by an earlier
+//! Lease must have stopped. A leader whose Lease is gone ends.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ use super::moment::Moment;
 use super::record::{Found, Record, Stamp};
 use super::times::Times;
 
-/// The seconds that a lease says it holds once it is given back, as those of client-go do: a lease cannot
-/// say none.
+/// Duration in seconds in a released lease, the same as in client-go: a lease cannot have a
+/// duration of zero.
 const GIVEN_BACK: i32 = 1;
 
-/// What is to be done next.
+/// The next step of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Ask, and tell what the answer was.
+    /// Send this request, and pass its answer to [`Election::heard`].
     Ask(Request),
-    /// Nothing before that moment.
+    /// Do nothing before this moment.
     Wait(Moment),
-    /// It led and does not lead any more: write nothing, and end.
+    /// The candidate has lost its leadership: write nothing more, and end.
     StepDown(Loss),
-    /// It was told to retire, and has.
+    /// The candidate has retired as requested.
     Done,
 }
 
@@ -39,63 +39,65 @@ pub enum Step {
 pub enum Request {
     /// Read the lease.
     Read,
-    /// Make it, if there is none.
+    /// Create the lease.
     Create(Record),
-    /// Write this if the lease still has the version.
+    /// Write the lease if it still has this version.
     Replace {
-        /// The version that is to be replaced.
+        /// The version to replace.
         version: String,
-        /// What it is to say.
+        /// The new content.
         record: Record,
     },
 }
 
-/// What came of a request.
+/// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The lease as it is: read, or written just so.
+    /// The lease as it was read or written.
     Found(Found),
-    /// There is none.
+    /// The lease does not exist, or it cannot be created because its namespace does not exist.
     Missing,
-    /// Somebody has written in between: it was not written.
+    /// Another process has changed the lease, so the write was rejected.
     Conflict,
-    /// No answer, or none that tells. Whether a write was made nobody knows.
+    /// There was no usable answer. The outcome of a write is unknown.
     Failed,
 }
 
-/// Why it does not lead any more.
+/// Reason for the loss of leadership.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
-    /// No renewal was answered in time.
+    /// No renewal was answered before the renew deadline.
     #[error("the lease could not be renewed within the renew deadline")]
     NotRenewed,
-    /// Somebody has taken it.
+    /// Another process has taken the lease.
     #[error("the lease is held by {0}")]
     Taken(String),
-    /// Somebody has emptied it.
+    /// Another process or a user has cleared the holder of the lease.
     #[error("the lease was given away by another hand")]
     Emptied,
-    /// Somebody has deleted it.
+    /// Another process or a user has deleted the lease.
     #[error("the lease was deleted by another hand")]
     Deleted,
 }
 
-/// A candidate's view of the election.
+/// The state of the election as one candidate sees it.
 #[derive(Clone, Debug)]
 pub struct Election {
     identity: String,
-    /// With this it knows its own handwriting: another process of the same name, its predecessor
-    /// too, is another.
+    /// Random text that identifies this process. Another process with the same name, such as its
+    /// predecessor, has another mark.
     mark: String,
     times: Times,
     standing: Standing,
-    /// What was seen of the lease last.
+    /// The lease as last seen.
     seen: Option<Seen>,
-    /// Whether it must be read before anything else: it was not written as expected, or a while ago.
+    /// True if the lease must be read before the next write: the last write failed, or the last
+    /// read is out of date.
     must_read: bool,
-    /// Nothing is done before.
+    /// Earliest moment for the next request.
     not_before: Moment,
-    /// It does not lead before, though it holds the lease: it has found none, and made it.
+    /// Earliest moment to lead, although this process already holds the lease: it found none and
+    /// created it.
     leads_from: Moment,
 }
 
@@ -110,14 +112,15 @@ enum Standing {
 
 #[derive(Clone, Debug)]
 struct Seen {
-    /// `None`: there is none.
+    /// The lease; `None` if there is none.
     found: Option<Found>,
-    /// From then on somebody else may take it, unless it is seen changed.
+    /// Moment from which another process may take the lease, unless the lease has changed by then.
     free_from: Moment,
 }
 
 impl Election {
-    /// A candidate that knows nothing yet; `mark` is a word that no other process has.
+    /// Creates a candidate that knows nothing of the lease yet. No other process may have the same
+    /// `mark`.
     #[must_use]
     pub fn new(identity: String, mark: String, times: Times) -> Self {
         Self {
@@ -132,7 +135,7 @@ impl Election {
         }
     }
 
-    /// Until when it leads, if it does.
+    /// Returns the time until which this process leads; `None` if it does not lead.
     #[must_use]
     pub fn leads_until(&self) -> Option<Moment> {
         match self.standing {
@@ -141,20 +144,21 @@ impl Election {
         }
     }
 
-    /// Who holds the lease, as far as it was seen.
+    /// Returns the last known holder of the lease.
     #[must_use]
     pub fn holder(&self) -> Option<&str> {
         self.seen.as_ref()?.found.as_ref()?.record.holder.as_deref()
     }
 
-    /// Whether the lease is its own, as far as it was seen: also before it leads.
+    /// Returns whether this process holds the lease, as far as it knows, even if it does not lead
+    /// yet.
     #[must_use]
     pub fn holds(&self) -> bool {
         let found = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
         found.is_some_and(|found| self.is_own(&found.record))
     }
 
-    /// What to do at `now`; `stamp` is what the wall clock shows.
+    /// Returns the next step at `now`; `stamp` is the wall-clock time.
     pub fn next(&mut self, now: Moment, stamp: Stamp) -> Step {
         match &self.standing {
             Standing::Lost(loss) => return Step::StepDown(loss.clone()),
@@ -175,7 +179,7 @@ impl Election {
         }
     }
 
-    /// What it wants the lease to say.
+    /// Returns the request to write the lease.
     fn write(&self, found: Option<Found>, stamp: Stamp) -> Request {
         let Some(Found { version, record }) = found else {
             return Request::Create(self.held(stamp, stamp, 0));
@@ -212,7 +216,7 @@ impl Election {
         record.holder.as_ref() == Some(&self.identity) && record.mark.as_ref() == Some(&self.mark)
     }
 
-    /// Takes note of the answer to what `next` asked for at `sent`, which was received at `now`.
+    /// Processes the answer to a request that was sent at `sent` and answered at `now`.
     pub fn heard(&mut self, asked: &Request, sent: Moment, now: Moment, answer: Answer) {
         let next_try = sent.after(self.times.retry()).max(now);
         match (asked, answer) {
@@ -225,12 +229,13 @@ impl Election {
                 self.must_read = true;
                 self.not_before = now;
             }
-            // Where none can be made, as in a namespace that is not there, it asks as seldom as always.
+            // If the Lease cannot be created, for example in a missing namespace, retry at the
+            // usual interval.
             (Request::Create(_), Answer::Missing) | (_, Answer::Failed) => {
                 self.must_read = true;
                 self.not_before = next_try;
                 if self.standing == Standing::Retiring {
-                    // It expires by itself.
+                    // The lease was not released and will expire instead.
                     self.standing = Standing::Retired;
                 }
             }
@@ -242,7 +247,7 @@ impl Election {
         let until = sent.after(self.times.deadline());
         match self.standing {
             Standing::Retiring => self.standing = Standing::Retired,
-            // The answer took so long that it is worth nothing: it renews what it has taken first.
+            // The answer came too late to lead by this write: read the lease and renew it first.
             Standing::Standby if until <= now => self.must_read = true,
             Standing::Standby if now < self.leads_from => {
                 self.must_read = false;
@@ -275,14 +280,14 @@ impl Election {
             }
             Standing::Retiring if is_own => {}
             Standing::Retiring => self.standing = Standing::Retired,
-            // A write without an answer was made after all, or it is free.
+            // An unanswered write has succeeded after all, or the lease is free.
             Standing::Standby if is_own || may_be_taken => {}
             Standing::Standby => self.wait_for_it(now),
             Standing::Lost(_) | Standing::Retired => {}
         }
     }
 
-    /// Looks again after a while, or when it becomes free.
+    /// Schedules the next read: after the retry period, or earlier if the lease becomes free.
     fn wait_for_it(&mut self, now: Moment) {
         self.must_read = true;
         let again = now.after(self.times.retry());
@@ -290,14 +295,15 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// There is no lease. Who held one that is gone may lead for as long as it was good for.
+    /// Handles a missing lease. The holder of a deleted lease may continue to lead until that lease
+    /// would have expired.
     fn missed(&mut self, now: Moment) {
         let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
         let told = before.map_or(Duration::ZERO, |found| told(&found.record));
         self.leads_from = self.leads_from.max(now.after(told.max(self.times.deadline())));
     }
 
-    /// Takes note of what was seen, and returns from when on it may be taken.
+    /// Records the lease that was just seen. Returns the moment from which it may be taken.
     fn saw(&mut self, found: Option<Found>, now: Moment) -> Moment {
         let version = |found: &Option<Found>| found.as_ref().map(|found| found.version.clone());
         if let Some(seen) = &self.seen
@@ -305,8 +311,8 @@ impl Election {
         {
             return seen.free_from;
         }
-        // Another's duration may be longer than ours, or mistyped. One that a hand has emptied may have a
-        // holder yet.
+        // The duration of the other process may be longer than ours, or mistyped. A lease whose
+        // holder was cleared by a user may still have a leader.
         let held = found.as_ref().filter(|found| !is_given_back(&found.record));
         let wait = held.map(|found| told(&found.record).max(self.times.duration()));
         let free_from = now.after(wait.unwrap_or_default());
@@ -314,24 +320,25 @@ impl Election {
         free_from
     }
 
-    /// Gives the lease back if it has it: another may take it at once. To be called when it writes
-    /// nothing more.
+    /// Releases the lease if this process leads, so that another replica can take it at once. Must
+    /// be called after the last write.
     pub fn retire(&mut self) {
         self.must_read = true;
         self.standing = match self.standing {
             Standing::Leading { .. } => Standing::Retiring,
-            // One that it holds and does not lead by yet must expire: see `leads_from`.
+            // A lease held without leading must expire, because an earlier leader may be active
+            // (`leads_from`).
             _ => Standing::Retired,
         };
     }
 }
 
-/// Whether its holder has given it back, and writes nothing more.
+/// Returns whether the holder has released the lease, and so writes nothing more.
 fn is_given_back(record: &Record) -> bool {
     record.holder.is_none() && record.mark.is_none() && record.seconds == GIVEN_BACK
 }
 
-/// How long a lease says that it holds.
+/// Returns the duration that is recorded in a lease.
 fn told(record: &Record) -> Duration {
     Duration::from_secs(u64::try_from(record.seconds).unwrap_or_default())
 }

@@ -1,40 +1,40 @@
-//! Whether this process leads, and until when: asked right before each write is sent. It knows
-//! neither leases nor clocks but the moment that it is asked at.
+//! The leadership of this process, checked right before each write is sent. Knows no leases, and
+//! reads no clock: the moment is an argument.
 
 use tokio::sync::watch;
 
 use super::moment::Moment;
 
-/// The right to write. A clone tells of the same process.
+/// The right to write. All clones refer to the same process.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Sender<Term>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Term {
-    /// Another leads, or nobody.
+    /// Another process leads, or none does.
     None,
-    /// Until then, unless it is renewed.
+    /// The process leads until this moment, and longer if it renews the lease.
     Until(Moment),
-    /// There is nobody to lead but this process.
+    /// The process is the only replica and always leads.
     Undisputed,
 }
 
 impl Leadership {
-    /// Of a process that runs alone.
+    /// Creates the leadership of the only replica.
     #[must_use]
     pub fn undisputed() -> Self {
         Self(watch::Sender::new(Term::Undisputed))
     }
 
-    /// Of a process that has yet to win it.
+    /// Creates the leadership of a process that has not yet won an election.
     #[must_use]
     pub fn none() -> Self {
         Self(watch::Sender::new(Term::None))
     }
 
-    /// Whether a write may be sent at `now`. Once the answer is no, it stays so until the lease is won
-    /// anew: a process that was stopped for a while finds its term over before it knows of anything
-    /// else.
+    /// Returns whether a write may be sent at `now`. After the term has ended, the result is false
+    /// until the process wins the lease again. A process that was suspended sees the end of its
+    /// term before anything else.
     #[must_use]
     pub fn may_write_at(&self, now: Moment) -> bool {
         match *self.0.borrow() {
@@ -44,13 +44,13 @@ impl Leadership {
         }
     }
 
-    /// Returns when this process leads.
+    /// Waits until this process leads.
     pub async fn won(&self) {
-        // The sender is in our own hand: waiting cannot fail.
+        // `self` keeps the sender alive, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|term| *term != Term::None).await;
     }
 
-    /// It leads until then; with `None` it does not.
+    /// Sets the end of the current term; `None` if this process does not lead.
     pub fn lasts_until(&self, end: Option<Moment>) {
         let term = end.map_or(Term::None, Term::Until);
         self.0.send_if_modified(|now| std::mem::replace(now, term) != term);

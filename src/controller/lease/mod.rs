@@ -1,5 +1,6 @@
-//! High availability: of several replicas one leads, by a Lease of the cluster. [`election`] decides,
-//! [`candidate`] asks the cluster, [`leadership`] is what the rest of the controller knows of it.
+//! High availability: one of several replicas leads, by means of a Lease. [`election`] decides,
+//! [`candidate`] talks to the API server, and [`leadership`] is the result for the rest of the
+//! controller.
 
 pub mod candidate;
 pub mod election;

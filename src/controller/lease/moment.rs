@@ -1,20 +1,20 @@
-//! The clock that leases expire by: it only goes forward, and goes on while the process is stopped or
-//! the machine asleep. Knows nothing of dates.
+//! The clock for the expiry of leases. It never goes back, and continues while the process is
+//! suspended or the machine sleeps. Knows no dates.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A moment of this machine. Moments of two machines have nothing to do with each other.
+/// A moment on this machine. Moments of different machines cannot be compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// Now.
+    /// Returns the current moment.
     #[must_use]
     pub fn now() -> Self {
-        // `std::time::Instant` reads CLOCK_MONOTONIC, which on Linux stands still while the machine is
-        // asleep: a leader would wake up and believe that no time has passed.
+        // On Linux, `std::time::Instant` reads CLOCK_MONOTONIC, which stops while the machine
+        // sleeps. A leader would wake up and assume that no time has passed.
         #[cfg(target_os = "linux")]
         let clock = ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]
@@ -24,19 +24,19 @@ impl Moment {
         Self(Duration::new(seconds, u32::try_from(read.tv_nsec).unwrap_or_default()))
     }
 
-    /// So long after the machine's beginning of time.
+    /// Creates a moment from the time since the start of the clock.
     #[must_use]
     pub const fn at(since_beginning: Duration) -> Self {
         Self(since_beginning)
     }
 
-    /// So much later.
+    /// Returns the moment after `wait`.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(wait))
     }
 
-    /// How long it is from `earlier` until this moment; nothing if that is the later one.
+    /// Returns the time from `earlier` to this moment; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)

@@ -1,45 +1,46 @@
-//! What a Lease says, and how it is said: the fields are those of client-go's leader election, so that
-//! `kubectl get lease` and other tools show what they do of every controller. No I/O.
+//! The content of a Lease, in the fields that client-go's leader election uses. Tools such as
+//! `kubectl get lease` therefore show the same as for every other controller. Does no I/O.
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
 
-/// The annotation with the mark of the process that holds the lease.
+/// Annotation with the mark of the process that holds the lease.
 pub const MARK_ANNOTATION: &str = "clientfleet.dev/process";
 
-/// Microseconds since 1970 by the wall clock of whoever wrote it: for people. No two are ever compared.
+/// Microseconds since 1970 by the writer's wall clock. For users only: the program never compares
+/// two of them.
 pub type Stamp = i64;
 
-/// What a lease says.
+/// The content of a lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Who holds it; `None` when it was given back.
+    /// The lease holder; `None` if the lease was released.
     pub holder: Option<String>,
-    /// The holder's mark: two processes may have been given one name.
+    /// Mark of the holder, since two processes may have the same name.
     pub mark: Option<String>,
-    /// For how many seconds after a renewal nobody else may take it.
+    /// Seconds after a renewal during which no other process may take the lease.
     pub seconds: i32,
-    /// When its holder took it.
+    /// Time when the holder took the lease.
     pub acquired: Option<Stamp>,
-    /// When its holder renewed it last.
+    /// Time of the last renewal.
     pub renewed: Option<Stamp>,
-    /// How often it has changed hands.
+    /// Number of changes of the holder.
     pub transitions: i32,
 }
 
-/// A lease as it was read.
+/// A lease that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its resource version: another after each write.
+    /// resourceVersion of the lease, which changes with each write.
     pub version: String,
-    /// What it says.
+    /// Content of the lease.
     pub record: Record,
 }
 
 impl Found {
-    /// Of a Lease.
+    /// Reads the version and the content of a Lease.
     #[must_use]
     pub fn of(lease: &Lease) -> Self {
         let spec = lease.spec.clone().unwrap_or_default();
@@ -59,7 +60,7 @@ impl Found {
 }
 
 impl Record {
-    /// Writes it into a Lease, and leaves there what is not ours.
+    /// Writes the record into a Lease, and leaves all other fields unchanged.
     pub fn write_into(&self, lease: &mut Lease) {
         let time = |stamp: Option<Stamp>| {
             stamp.and_then(|stamp| Timestamp::from_microsecond(stamp).ok()).map(MicroTime)

@@ -1,11 +1,11 @@
-//! How long a lease holds, and how often it is renewed. No clock here.
+//! The duration of a lease and the times for its renewal. Reads no clock.
 
 use std::time::Duration;
 
-/// How much longer than the pause between two tries the renew deadline must be, in tenths.
+/// The renew deadline must be longer than this many tenths of the retry period.
 const TENTHS_OF_RETRY: u32 = 12;
 
-/// The three times of leader election, as client-go names them.
+/// The three times of leader election, named as in client-go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     duration: Duration,
@@ -24,11 +24,11 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Times that fit each other: what keeps two from leading is that the leader gives up before
-    /// another may take over.
+    /// Creates the times after checking that they are consistent. The renew deadline must be
+    /// shorter than the lease duration: the leader must give up before another replica takes over.
     ///
     /// # Errors
-    /// A sentence on what does not fit.
+    /// Returns a message if the times are not consistent.
     pub fn new(duration: Duration, deadline: Duration, retry: Duration) -> Result<Self, String> {
         if duration.subsec_nanos() != 0 || duration.is_zero() || duration.as_secs() > 86_400 {
             return Err(format!(
@@ -53,25 +53,27 @@ impl Times {
         Ok(Self { duration, deadline, retry })
     }
 
-    /// So long after it has seen the lease renewed, another may take it.
+    /// Returns the lease duration: another replica may take the lease this long after it last saw a
+    /// renewal.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
     }
 
-    /// So long after it has sent the last renewal that was answered, a leader leads.
+    /// Returns the renew deadline: how long a leader leads after it sent its last answered renewal.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// The pause between two tries.
+    /// Returns the retry period: the pause between two attempts.
     #[must_use]
     pub fn retry(&self) -> Duration {
         self.retry
     }
 
-    /// How long one answer is awaited: a second try must fit into the deadline.
+    /// Returns the timeout of one request, short enough for a second attempt before the renew
+    /// deadline.
     #[must_use]
     pub fn patience(&self) -> Duration {
         self.deadline / 2

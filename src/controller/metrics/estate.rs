@@ -1,5 +1,5 @@
-//! The gauges of what is planned: a copy of the sums that each pass makes anyway, told when somebody
-//! asks.
+//! Gauges of the current plan: a copy of the counts that each planning pass makes anyway, exported
+//! at each scrape.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,12 +15,12 @@ use crate::api::{Summary, UpgradePolicy};
 use crate::plan::{Census, Pass, Planned, State};
 use crate::values::Timestamp;
 
-/// The words of `distributionState`.
+/// The values of `distributionState`.
 const DISTRIBUTION_STATES: [&str; 4] = ["Open", "Closed", "Mixed", "Off"];
-/// The conditions of a policy.
+/// The condition types of a policy.
 const CONDITIONS: [&str; 4] = ["Ready", "Reconciling", "Stalled", "Complete"];
 
-/// What was planned last in each namespace.
+/// The figures of the last planning pass in each namespace.
 #[derive(Debug, Default)]
 pub struct Estate(Mutex<BTreeMap<String, Namespace>>);
 
@@ -36,7 +36,7 @@ struct Policy {
     governed: Summary,
     distribution: String,
     next: Option<Timestamp>,
-    /// Those that are true.
+    /// Types of the conditions that are `True`.
     conditions: Vec<String>,
     readable: bool,
 }
@@ -62,13 +62,13 @@ impl Policy {
 }
 
 impl Estate {
-    /// Takes over what a pass has counted.
+    /// Replaces the figures of a namespace with the results of a planning pass.
     pub fn note(&self, namespace: &str, census: Census, pass: &Pass) {
         let policies = pass.policies.iter().map(Policy::of).collect();
         self.namespaces().insert(namespace.to_owned(), Namespace { census, policies });
     }
 
-    /// Nothing is left in a namespace.
+    /// Removes a namespace that has no objects left.
     pub fn forget(&self, namespace: &str) {
         self.namespaces().remove(namespace);
     }
@@ -120,7 +120,7 @@ fn gauge<'a>(
     encoder.encode_descriptor(name, help, None, MetricType::Gauge)
 }
 
-/// Tells a number about a policy.
+/// Writes one sample of a policy.
 fn tell(
     metric: &mut MetricEncoder<'_>,
     namespace: &str,

@@ -1,15 +1,15 @@
-//! The text format of Prometheus before `OpenMetrics`, for whoever does not ask for the newer one: a
-//! person with curl, promtool, older agents. Knows the two formats, not what is measured.
+//! The Prometheus text format before `OpenMetrics`, for readers that do not request the newer one:
+//! curl, promtool, older agents. Knows only the two formats, not the metrics.
 
-/// The same metrics in the older format: there a counter is named as its samples are, an information
-/// is a gauge, and there are no units and no end.
+/// Converts `OpenMetrics` text to the older format. There the name of a counter includes `_total`,
+/// info metrics are gauges, and units and the end marker do not exist.
 #[must_use]
 pub fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut help = None;
     for line in open_metrics.lines() {
         if line.starts_with("# HELP ") {
-            // Its name depends on the type, which comes next.
+            // The name in the help line depends on the type, which is in the next line.
             help = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '));
         } else if let Some((name, kind)) = type_of(line) {
             let (suffix, kind) = match kind {

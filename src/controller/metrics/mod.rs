@@ -1,8 +1,8 @@
-//! What is measured, and how it is told to Prometheus. Counting is a few atomic additions; what the
-//! plan has counted anyway is taken over after each pass, and nothing is walked for a scrape but the
+//! The metrics, and their export to Prometheus. Counting takes a few atomic additions. The counts
+//! of a plan are copied after each planning pass, and a scrape iterates over nothing but the
 //! policies.
 //!
-//! `docs/metrics.md` lists every metric; a test compares it with what is told.
+//! `docs/metrics.md` lists every metric; a test compares the list with the exported metrics.
 
 mod estate;
 mod exposition;
@@ -45,41 +45,41 @@ pub struct Metrics {
     queues: Arc<Queues>,
 }
 
-/// What has become of a status write.
+/// Outcome of a status write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[allow(non_camel_case_types)]
 pub enum Outcome {
-    /// The API server has taken it.
+    /// The API server accepted the status.
     written,
-    /// Somebody else was faster, or the object is gone.
+    /// Another writer was faster, or the object is gone.
     conflict,
-    /// The API server has refused it.
+    /// The API server rejected the status.
     refused,
-    /// Nobody has answered in time.
+    /// There was no response in time.
     unanswered,
-    /// It could not be sent, or the connection broke.
+    /// The status could not be sent, or the connection broke.
     error,
-    /// It was not sent: this replica leads no more, or cannot be sure that it does.
+    /// The status was not sent: this replica does not lead, or is not sure that it does.
     unseated,
 }
 
-/// What has become of an event.
+/// Outcome of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[allow(non_camel_case_types)]
 pub enum Published {
-    /// The API server has taken it.
+    /// The API server accepted the event.
     published,
-    /// It has not.
+    /// The event was not published.
     failed,
 }
 
-/// What has become of a line of the audit stream.
+/// Outcome of a line of the audit stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[allow(non_camel_case_types)]
 pub enum Told {
-    /// It is written.
+    /// The line was written.
     written,
-    /// It could not be written, and is in the log instead.
+    /// The line could not be written, and is in the log instead.
     failed,
 }
 
@@ -107,7 +107,7 @@ struct AuditLabel {
 /// The kinds whose status is written.
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// From 1 ms to 32 s, which is past the patience with an API server.
+/// Returns a histogram with buckets from 1 ms to 32 s, just above the timeout of a status write.
 fn write_buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 16))
 }
@@ -118,7 +118,7 @@ impl Default for Metrics {
             registry: Registry::default(),
             writes: Family::default(),
             write_durations: Family::new_with_constructor(write_buckets),
-            // From 100 µs to 13 s: from one fleet to a million clients.
+            // The buckets reach from 100 µs, for one fleet, to 13 s, for a million clients.
             planning: Histogram::new(exponential_buckets(0.0001, 2.0, 18)),
             decisions: Counter::default(),
             interruptions: Family::default(),
@@ -133,7 +133,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// What has not happened yet is told as zero, so that its first time is seen as an increase.
+    /// Creates all labeled metrics with the value zero, so that the first occurrence shows as an
+    /// increase.
     fn with_zeros(self) -> Self {
         use Outcome::{conflict, error, refused, unanswered, unseated, written};
         for kind in KINDS {
@@ -176,7 +177,7 @@ impl Metrics {
         Self { registry: root, ..self }
     }
 
-    /// Counts a status write and how long it took.
+    /// Counts a status write and its duration.
     pub fn wrote(&self, kind: &str, result: Outcome, took: Duration) {
         self.writes.get_or_create(&WriteLabels { kind: kind.to_owned(), result }).inc();
         let kind = KindLabel { kind: kind.to_owned() };
@@ -198,7 +199,7 @@ impl Metrics {
         self.audit.get_or_create(&AuditLabel { result }).inc_by(lines);
     }
 
-    /// Takes over what a pass of the planning loop has counted in a namespace.
+    /// Records the results of a planning pass over a namespace.
     pub fn planned(
         &self,
         namespace: &str,
@@ -212,38 +213,38 @@ impl Metrics {
         self.estate.note(namespace, census, pass);
     }
 
-    /// Nothing is left in a namespace.
+    /// Removes a namespace that has no objects left.
     pub fn forget(&self, namespace: &str) {
         self.estate.forget(namespace);
     }
 
-    /// Has told whether this replica leads.
+    /// Adds the role of this replica to the metrics.
     pub fn watch_health(&self, health: Health) {
         self.role.set(health);
     }
 
-    /// Has a queue told of.
+    /// Adds the backlog of a queue to the metrics.
     pub fn watch_queue(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
         self.queues.add(kind, queue);
     }
 
-    /// All of them in the `OpenMetrics` text format.
+    /// Returns all metrics in the `OpenMetrics` text format.
     #[must_use]
     pub fn open_metrics(&self) -> String {
         let mut text = String::new();
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
 
-    /// All of them in the older text format of Prometheus.
+    /// Returns all metrics in the older text format of Prometheus.
     #[must_use]
     pub fn classic(&self) -> String {
         exposition::classic(&self.open_metrics())
     }
 }
 
-/// How many there are, as Prometheus has it: gauges there are signed or floating.
+/// Converts a count to the type of a Prometheus gauge, which is signed or floating-point.
 fn count(count: impl Into<u64>) -> i64 {
     i64::try_from(count.into()).unwrap_or(i64::MAX)
 }

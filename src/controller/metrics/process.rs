@@ -1,5 +1,5 @@
-//! What the operating system says of this process, under the names that all exporters use. Linux
-//! alone tells it in `/proc`; elsewhere there is only the time of the start.
+//! Metrics of this process from the operating system, under the names that all exporters use. On
+//! Linux they come from `/proc`; on other systems only the start time is available.
 
 use std::fmt;
 use std::fs;
@@ -12,17 +12,19 @@ use prometheus_client::registry::Unit;
 
 use super::count;
 
-/// Linux counts processor time for programs in hundredths of a second, whatever its own clock does.
+/// Clock ticks per second. Linux reports CPU time to programs in hundredths of a second, whatever
+/// the frequency of its own timer.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// Tells of this process.
+/// Collects the metrics of this process.
 #[derive(Debug)]
 pub struct Process {
     started: f64,
 }
 
 impl Process {
-    /// Made at the start.
+    /// Creates the collector. Must be called when the process starts, since it records the start
+    /// time.
     pub fn new() -> Self {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { started: started.as_secs_f64() }
@@ -61,8 +63,8 @@ fn read(file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/self/{file}")).ok()
 }
 
-/// Of `/proc/self/stat`: the 14th and 15th field, the second of which is a name that may hold
-/// anything, in parentheses.
+/// Returns the CPU time in `/proc/self/stat`: the sum of fields 14 and 15. Field 2 is a name in
+/// parentheses that may contain any character.
 fn processor_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
@@ -70,7 +72,7 @@ fn processor_seconds(stat: &str) -> Option<f64> {
     Some((ticks()? + ticks()?) / TICKS_A_SECOND)
 }
 
-/// Of `/proc/self/status`.
+/// Returns the resident memory in `/proc/self/status`, in bytes.
 fn resident_bytes(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

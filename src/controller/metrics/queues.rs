@@ -1,4 +1,4 @@
-//! The gauges of what is still to be written, asked for at each scrape.
+//! Gauges of the pending status writes, read at each scrape.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,20 +11,20 @@ use prometheus_client::registry::Unit;
 
 use super::{KINDS, count};
 
-/// What waits in a queue.
+/// The pending writes of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// How many objects.
+    /// Number of objects with a pending write.
     pub depth: u64,
-    /// For how long the first of them.
+    /// Age of the oldest pending write.
     pub oldest: Duration,
-    /// How many may be written at once.
+    /// Current limit on concurrent writes.
     pub window: u64,
 }
 
-/// A queue that can tell what waits in it.
+/// A queue that reports its pending writes.
 pub trait Backlogged: fmt::Debug + Send + Sync {
-    /// What waits now.
+    /// Returns the current backlog.
     fn backlog(&self) -> Backlog;
 }
 
@@ -33,12 +33,12 @@ pub trait Backlogged: fmt::Debug + Send + Sync {
 pub struct Queues(Mutex<Vec<(&'static str, Arc<dyn Backlogged>)>>);
 
 impl Queues {
-    /// Has a queue told of.
+    /// Adds a queue to the metrics.
     pub fn add(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((kind, queue));
     }
 
-    /// What waits of a kind in all its queues.
+    /// Returns the backlog of a kind over all its queues.
     fn of(&self, kind: &str) -> Backlog {
         let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let backlogs = queues.iter().filter(|(of, _)| *of == kind).map(|(_, q)| q.backlog());
@@ -66,7 +66,7 @@ impl Collector for Queues {
     }
 }
 
-/// Tells one number about the queues of each kind; `metric` is its name, its help and its unit.
+/// Writes one gauge with a sample for each kind; `metric` is its name, its help and its unit.
 fn gauge<V: EncodeGaugeValue>(
     encoder: &mut DescriptorEncoder<'_>,
     metric: (&str, &str, Option<&Unit>),

@@ -1,4 +1,4 @@
-//! The gauge that tells which replica leads.
+//! The gauge that shows whether this replica leads.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -9,12 +9,12 @@ use prometheus_client::metrics::MetricType;
 
 use crate::controller::health::Health;
 
-/// What this replica is among all.
+/// Role of this replica in leader election.
 #[derive(Debug, Default)]
 pub struct Role(OnceLock<Health>);
 
 impl Role {
-    /// Asks `health` from now on; whoever was named first stays.
+    /// Sets the source of the role. Later calls have no effect.
     pub fn set(&self, health: Health) {
         let _ = self.0.set(health);
     }
