@@ -1,5 +1,5 @@
-//! Which clients admission would refuse, and why: asked of admission itself, with many clients in one
-//! fleet. Knows nothing of rows.
+//! Finds the clients that admission would refuse, and the reasons. Runs the admission checks on
+//! fleets of many clients at once. Knows nothing about rows.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,23 @@ use serde_json::{Value, json};
 use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Kind, Text, admission, bounds};
 
-/// So many clients are asked about at once: an object's problems are told up to a hundred, so that
-/// more clients would mostly be asked about again, in two halves.
+/// Number of clients to check in one fleet. Admission reports at most 100 problems per object, so
+/// larger fleets would often need a second check in two halves.
 const ASKED: usize = 100;
-/// How many problems of one object are told at most.
+/// Maximum number of problems that admission reports for one object.
 const TOLD: usize = 100;
 
-/// Something about a client that admission refuses.
+/// A problem that admission finds in a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
-    /// Where it stands in the client, as `reported.ip` or `labels[site]`.
+    /// Path of the value in the client, such as `reported.ip` or `labels[site]`.
     pub field: String,
-    /// What is wrong, to be said after the value.
+    /// The problem, worded to follow the value in a message.
     pub reason: String,
 }
 
-/// What admission refuses of these clients, by their index. No two may have the same name.
+/// Returns the problems that admission finds in these clients, by client index. Names must be
+/// unique.
 pub(super) fn refused(clients: &[Client]) -> BTreeMap<usize, Vec<Refused>> {
     let doubtful: Vec<(usize, &Client)> =
         clients.iter().enumerate().filter(|(_, client)| !is_plain(client)).collect();
@@ -34,8 +35,8 @@ pub(super) fn refused(clients: &[Client]) -> BTreeMap<usize, Vec<Refused>> {
     refused
 }
 
-/// Whether a client is plainly all right: of letters, digits and a few signs, no longer than any bound.
-/// Most are, and asking about a hundred thousand of them takes seconds.
+/// Returns whether a client is certainly valid: only letters, digits and a few signs, and no long
+/// texts. Most clients are, and a full check of 100,000 clients takes seconds.
 fn is_plain(client: &Client) -> bool {
     let Client { name, labels, time_zone, reported } = client;
     let Reported { computer, ip, last_user, version, staged_version, last_error, last_seen } =
@@ -55,7 +56,7 @@ fn is_plain(client: &Client) -> bool {
         && [time_zone, last_seen, time].into_iter().all(|text| is_short(text, bounds::TIME_ZONE))
 }
 
-/// For clients that report nothing.
+/// The report of a client that reports nothing.
 const NOTHING: Reported = Reported {
     computer: None,
     ip: None,
@@ -97,7 +98,7 @@ fn ask(clients: &[(usize, &Client)], refused: &mut BTreeMap<usize, Vec<Refused>>
     }
 }
 
-/// What admission refuses of a fleet without clients: field and reason.
+/// Returns the problems that admission finds in a fleet, as pairs of field and message.
 pub(super) fn refused_of_fleet(metadata: Value, spec: Value) -> Vec<(String, String)> {
     let mut object = fleet(spec);
     object["metadata"] = metadata;
@@ -114,13 +115,14 @@ fn fleet(spec: Value) -> Value {
     })
 }
 
-/// `spec.clients[7].reported.ip` is `reported.ip` of the client at 7.
+/// Splits the path of a client's field into index and field: 7 and `reported.ip` for
+/// `spec.clients[7].reported.ip`.
 fn place(field: &str) -> Option<(usize, &str)> {
     let (index, rest) = field.strip_prefix("spec.clients[")?.split_once(']')?;
     Some((index.parse().ok()?, rest.strip_prefix('.').unwrap_or(rest)))
 }
 
-/// A message without the value that it may begin with.
+/// Returns a message without the quoted value at its start, if it has one.
 fn after_value(message: &str) -> &str {
     let end = message.starts_with('"').then(|| message.rfind("\" must")).flatten();
     end.map_or(message, |end| &message[end + 2..])

@@ -1,5 +1,5 @@
-//! Writes fleets to the cluster: by server-side apply, a few at once, and nothing that the import
-//! does not own. What is to be written was decided before.
+//! Writes the decided fleets to the cluster by server-side apply, a few at once. Never removes
+//! clients that other field managers list.
 
 use std::time::Duration;
 
@@ -18,44 +18,44 @@ use crate::cli::cluster::{Cluster, sentence};
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 
-/// How many writes are under way at once.
+/// Maximum number of concurrent writes.
 const AT_ONCE: usize = 4;
-/// How often a write is tried where the API server is busy, and a deletion where somebody has written
-/// to the fleet meanwhile.
+/// Maximum number of attempts: for a write while the API server is busy, and for a deletion while
+/// other managers keep changing the fleet.
 const ATTEMPTS: usize = 5;
-/// How long to wait before the second attempt; before each further one twice as long.
+/// Delay before the second attempt. It doubles before each further attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// How many conflicts of one fleet are told.
+/// Maximum number of conflicts to print for one fleet.
 const TOLD: usize = 10;
 
-/// How to write.
+/// Options for writing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
     pub force: bool,
     pub dry_run: DryRun,
 }
 
-/// What has been written.
+/// The result of writing fleets.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
-    /// The fleets that were, and how.
+    /// Fleets that were written, each with its change.
     pub done: Vec<(String, Change)>,
-    /// Why the others were not.
+    /// Error messages of the fleets that were not written.
     pub failures: Vec<String>,
-    /// How many failed.
+    /// Number of fleets that failed.
     pub failed: usize,
-    /// How many were not tried any more.
+    /// Number of fleets that were skipped or canceled after a failure that affects all fleets.
     pub untried: usize,
 }
 
-/// Why a fleet was not written.
+/// The reason why a fleet was not written.
 struct Trouble {
     sentences: Vec<String>,
-    /// The next one would fail as well.
+    /// True if the other fleets would fail as well.
     is_general: bool,
 }
 
-/// Writes fleets, and deletes those that are to go.
+/// Writes the fleets, and deletes those that are pruned.
 pub(super) async fn apply(
     cluster: &Cluster,
     namespace: &str,
@@ -140,9 +140,9 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a fleet in which the import lists nobody any more. Where others own fields of those who
-    /// go, server-side apply would leave null in place of the list, and be refused: so the list goes
-    /// before.
+    /// Writes a fleet in which the import no longer lists any clients. If other managers own fields
+    /// of the leaving clients, server-side apply would leave `null` in place of the list, and the
+    /// API server would refuse it. In that case a merge patch removes the list first.
     async fn empty(&self, manifest: &Manifest) -> Result<(), Trouble> {
         let name = &manifest.metadata.name;
         let mut last = None;
@@ -164,14 +164,14 @@ impl Writer<'_> {
                 field_manager: Some(MANAGER.to_owned()),
                 ..PatchParams::default()
             };
-            // Of another version it is refused.
+            // The API server refuses the patch if the fleet has changed in the meantime.
             let version = fleet.pointer("/metadata/resourceVersion");
             let patch =
                 json!({ "metadata": { "resourceVersion": version }, "spec": { "clients": null } });
             let written: Result<PartialObjectMeta<ClientFleet>, Error> =
                 self.api.patch_metadata(name, &parameters, &Patch::Merge(&patch)).await;
             match written {
-                // Nothing was written, so that the rest would be refused.
+                // A dry run has not removed the list, so the API server would refuse the apply.
                 Ok(_) if parameters.dry_run => return Ok(()),
                 Ok(_) => return self.patch(manifest).await,
                 Err(error @ Error::Api(_)) if is_moved_on(&error) => last = Some(error),
@@ -184,7 +184,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Deletes a fleet that still holds nobody but clients that only this import lists.
+    /// Deletes a fleet, unless it now holds clients that other managers list.
     async fn delete(&self, name: &str) -> Result<(), Trouble> {
         let mut last = None;
         for _ in 0..ATTEMPTS {
@@ -231,9 +231,10 @@ impl Writer<'_> {
     }
 
     fn trouble(&self, verb: &str, name: &str, error: &Error) -> Trouble {
-        // What is refused of one fleet may be all right in another; no answer is none to the next.
+        // A refusal may concern this fleet only; without a response, the next write would fail as
+        // well.
         let is_general = match error {
-            // Not found is the namespace, or the definition.
+            // 404 Not Found: the namespace or the CRD is missing.
             Error::Api(status) => matches!(status.code, 401 | 403 | 404),
             _ => true,
         };
@@ -244,7 +245,7 @@ impl Writer<'_> {
     }
 }
 
-/// Whether the API server asks to come again later.
+/// Returns whether the API server asks the client to retry later.
 fn is_busy(status: &Status) -> bool {
     matches!(status.code, 429 | 503)
 }
@@ -253,7 +254,7 @@ fn is_moved_on(error: &Error) -> bool {
     matches!(error, Error::Api(status) if status.code == 409)
 }
 
-/// Whether fields are another manager's.
+/// Returns whether the write failed because another manager owns a field.
 fn is_conflict(status: &Status) -> bool {
     status.code == 409 && causes(status).next().is_some()
 }
@@ -265,7 +266,7 @@ fn causes(status: &Status) -> impl Iterator<Item = (&str, &str)> {
         .map(|cause| (cause.field.as_str(), cause.message.as_str()))
 }
 
-/// Each field that another manager owns with another value, and what to do about it.
+/// Describes each field that another manager owns with another value, and what the user can do.
 fn conflicts(name: &str, status: &Status) -> Vec<String> {
     let mut sentences: Vec<String> = causes(status)
         .take(TOLD)
@@ -287,7 +288,7 @@ fn conflicts(name: &str, status: &Status) -> Vec<String> {
     sentences
 }
 
-/// How the import can do without a field, as far as it can.
+/// Suggests the option with which the import omits a field; empty if there is none.
 fn way_out(field: &str) -> String {
     let of_client = field.strip_prefix(".spec.clients[").and_then(|field| field.rsplit_once("]."));
     match of_client.map(|(_, field)| field) {

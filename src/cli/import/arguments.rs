@@ -1,4 +1,4 @@
-//! The options of `import`, described for `--help`, and those of their rules that clap does not know.
+//! The options of `import` with their `--help` texts, and the option checks that clap cannot do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::cli::{Failure, WRONG_INPUT};
 use crate::connection::Connection;
 use crate::values::Zone;
 
-/// What the help ends with.
+/// Text at the end of the help: notes on columns, examples and exit codes.
 pub(crate) const EXAMPLES: &str = "\
 Columns are recognised by their titles (Device ID, Computer Name, IP Address, Last logged-in user, Client Version, \
 Last Contact, Time Zone and the like), in any order; --column says what a title does not. An empty cell is an absent \
@@ -41,7 +41,8 @@ Examples:
 Exit codes: 0; 1 if it could not be done, too many clients are gone, or the export gives less of them than before; 2 if something is wrong with the export or the \
 options.";
 
-/// The longest prefix: with a hyphen and a number it is a DNS label still.
+/// Maximum length of a fleet prefix, in bytes. A hyphen and a number of up to five digits still fit
+/// into a DNS label.
 const PREFIX: usize = bounds::LABEL - 6;
 
 /// Options of `import`.
@@ -145,7 +146,7 @@ pub(crate) enum Format {
 }
 
 impl Args {
-    /// How cells are read.
+    /// Returns the options for reading cells.
     pub(super) fn reading(&self) -> Reading {
         Reading {
             times: Times { format: self.time_format.clone(), zone: self.time_zone.clone() },
@@ -154,7 +155,7 @@ impl Args {
         }
     }
 
-    /// What is wanted of the fleets.
+    /// Checks the options about fleets, and returns them.
     pub(super) fn wish(&self) -> Result<Wish, Failure> {
         let mut problems = Vec::new();
         let mut labels = BTreeMap::new();
@@ -194,7 +195,7 @@ impl Args {
         })
     }
 
-    /// Refuses to drop what the export gives.
+    /// Rejects a `--drop` of a field or label that the export provides.
     pub(super) fn check_drops(&self, given: &BTreeSet<Fact>) -> Result<(), Failure> {
         let sentence = |fact: &Fact| {
             let way_out = match fact {
@@ -210,7 +211,7 @@ impl Args {
         if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
     }
 
-    /// Refuses keys that no client's label can have, before every row is refused for them.
+    /// Rejects invalid label keys once, instead of once for every row.
     pub(super) fn check_labels(&self, labels: &[(String, usize)]) -> Result<(), Failure> {
         let labels: Map<String, Value> =
             labels.iter().map(|(key, _)| (key.clone(), json!("a"))).collect();
@@ -225,7 +226,7 @@ impl Args {
     }
 }
 
-/// What admission refuses, at the option from which it comes.
+/// Formats the problems that admission found, each with the option that caused it.
 fn told(refused: Vec<(String, String)>) -> Vec<String> {
     let sentence = |(field, message): (String, String)| {
         let option = match field.as_str() {

@@ -1,11 +1,11 @@
-//! Finds out which column of an export holds what: by what the user says, else by its title. Knows
-//! titles only, no rows.
+//! Finds the column of each field in an export, from the user's options or else by title. Knows
+//! only titles, no rows.
 
 use std::collections::BTreeSet;
 
 use crate::cli::terminal::table::printable;
 
-/// What a column can hold of a client.
+/// A field of a client that a column can hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Field {
     Name,
@@ -21,8 +21,8 @@ pub(super) enum Field {
     ErrorTime,
 }
 
-/// Each field, its name in the API below the client or its report, and the titles by which inventory
-/// tools call it: in small letters, letters and digits alone.
+/// Each field with its name in the API, relative to the client or its report, and the titles that
+/// inventory tools use for it. The titles are in lower case, with letters and digits only.
 const FIELDS: [(Field, &str, &[&str]); 11] = [
     (
         Field::Name,
@@ -150,17 +150,17 @@ const FIELDS: [(Field, &str, &[&str]); 11] = [
 ];
 
 impl Field {
-    /// All that there are.
+    /// Returns all fields.
     pub fn all() -> impl Iterator<Item = Self> {
         FIELDS.iter().map(|(field, ..)| *field)
     }
 
-    /// Its name, as `--column` takes it.
+    /// Returns the name of the field, as `--column` accepts it.
     pub fn name(self) -> &'static str {
         FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(_, name, _)| name)
     }
 
-    /// Where it stands in a client.
+    /// Returns the path of the field in a client.
     pub fn path(self) -> String {
         match self {
             Self::Name | Self::TimeZone => self.name().to_owned(),
@@ -174,18 +174,18 @@ impl Field {
     }
 }
 
-/// A field and the title that a user maps to it; no title: the field is left out.
+/// A field and the column title that the user names for it. An empty title leaves the field out.
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     field: Field,
     title: String,
 }
 
-/// Reads `FIELD=TITLE`.
+/// Parses `FIELD=TITLE`.
 ///
 /// # Errors
 ///
-/// A sentence, where it has another form or there is no such field.
+/// Returns a message if the text has another form, or if the field is unknown.
 pub(super) fn mapping(text: &str) -> Result<Mapping, String> {
     let (name, title) = text.split_once('=').ok_or("write FIELD=COLUMN, as name='Asset ID'")?;
     let field = Field::named(name).ok_or_else(|| {
@@ -195,22 +195,22 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, String> {
     Ok(Mapping { field, title: title.trim().to_owned() })
 }
 
-/// Which column holds what.
+/// The use of each column of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Columns {
-    /// The fields that there are, each with its column.
+    /// Fields that have a column, each with the index of its column.
     pub fields: Vec<(Field, usize)>,
-    /// The columns whose values become labels, each with the label's key.
+    /// Keys of labels, each with the index of the column that holds the values.
     pub labels: Vec<(String, usize)>,
-    /// The titles of the columns that nothing is made of.
+    /// Titles of the columns that are not used.
     pub unused: Vec<String>,
 }
 
-/// Finds the columns. `groups` are `COLUMN` or `COLUMN=key`.
+/// Finds the columns. Each entry of `groups` is `COLUMN` or `COLUMN=key`.
 ///
 /// # Errors
 ///
-/// All that is missing, unknown or ambiguous, each as a sentence.
+/// Returns a message for each missing, unknown or ambiguous column.
 pub(super) fn find(
     header: &[String],
     mappings: &[Mapping],
@@ -244,7 +244,7 @@ pub(super) fn find(
 struct Search<'a> {
     header: &'a [String],
     problems: Vec<String>,
-    /// Whether it helps to know which columns there are.
+    /// True if the message should list the existing columns.
     needs_titles: bool,
 }
 
@@ -254,7 +254,8 @@ impl Search<'_> {
         self.needs_titles = true;
     }
 
-    /// The fields that the user speaks of, each with its column or none.
+    /// Returns the fields that the user names, each with its column. The column is `None` if the
+    /// field is left out or its column is not found.
     fn told(&mut self, mappings: &[Mapping]) -> Vec<(Field, Option<usize>)> {
         let mut told: Vec<(Field, Option<usize>)> = Vec::new();
         for Mapping { field, title } in mappings {
@@ -273,7 +274,8 @@ impl Search<'_> {
         told
     }
 
-    /// The column of a title: spelled exactly, else but for case, blanks and the like.
+    /// Returns the column with this title. If no title matches exactly, ignores case, blanks and
+    /// punctuation.
     fn column(&mut self, title: &str, flag: &str) -> Option<usize> {
         let at = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
             (0..self.header.len()).filter(|at| matches(&self.header[*at])).collect()
@@ -293,7 +295,7 @@ impl Search<'_> {
         None
     }
 
-    /// All fields with a column: as told, else by title.
+    /// Returns all fields with a column, named by the user or else recognized by title.
     fn recognised(&mut self, told: &[(Field, Option<usize>)]) -> Vec<(Field, usize)> {
         let taken: BTreeSet<usize> = told.iter().filter_map(|(_, column)| *column).collect();
         let mut fields: Vec<(Field, usize)> =
@@ -358,12 +360,12 @@ impl Search<'_> {
     }
 }
 
-/// A title as it is compared.
+/// Normalizes a title for comparison: lower case, letters and digits only.
 fn plain(title: &str) -> String {
     title.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The key of a label that is named after a column: `Cost Center` is `cost-center`.
+/// Derives a label key from the title of a column: `cost-center` for `Cost Center`.
 fn key_of(title: &str) -> String {
     let lower = title.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.'));
@@ -371,7 +373,7 @@ fn key_of(title: &str) -> String {
     words.join("-").trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
 }
 
-/// Titles as they are told.
+/// Formats titles for a message, each in backticks.
 pub(super) fn titles(titles: &[String]) -> String {
     let quoted: Vec<String> = titles.iter().map(|t| format!("`{}`", printable(t))).collect();
     quoted.join(", ")

@@ -1,5 +1,5 @@
-//! Where the fleets of an import are read from: the cluster, or the files that were printed last
-//! time. What they mean is `standing`'s.
+//! Reads the existing fleets of an import, from the cluster or from the files that were printed
+//! last time. `standing` interprets their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,12 +22,12 @@ use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure, WRONG_INPUT, files};
 
-/// How many objects a page holds: the largest fleets come to 1.4 MB each.
+/// Number of objects per page; the largest fleets are 1.4 MB each.
 const PAGE: u32 = 25;
-/// How many questions are asked at once.
+/// Maximum number of concurrent requests.
 const AT_ONCE: usize = 8;
 
-/// A page of fleets as they are, account of their owners included.
+/// A page of fleets as plain objects, including their `managedFields`.
 #[derive(Deserialize)]
 struct Page {
     #[serde(default)]
@@ -35,7 +35,7 @@ struct Page {
     items: Vec<Value>,
 }
 
-/// The fleets of the import in the cluster.
+/// Returns the fleets of the import in the cluster.
 pub(super) async fn of_cluster(
     cluster: &Cluster,
     namespace: &str,
@@ -54,7 +54,7 @@ pub(super) async fn of_cluster(
         };
         let page = match page {
             Ok(page) => page,
-            // The pages' moment is forgotten: once more, all at once.
+            // 410 Gone: the continue token expired; restart the list without paging.
             Err(Error::Api(status)) if status.code == 410 && done > 0 => {
                 (standings, done) = (Standings::default(), 0);
                 (parameters.limit, parameters.continue_token) = (None, None);
@@ -81,7 +81,7 @@ fn refused(messages: Vec<String>) -> Failure {
     Failure { messages, code: FAILURE }
 }
 
-/// Fails, where a fleet that the import would make exists already, as somebody else's.
+/// Fails if a fleet that the import would create already exists without the import's label.
 pub(super) async fn no_strangers_in_cluster(
     cluster: &Cluster,
     namespace: &str,
@@ -126,7 +126,8 @@ fn no_strangers(prefix: &str, strangers: &[String]) -> Result<(), Failure> {
     Err(refused(strangers.iter().map(sentence).collect()))
 }
 
-/// What is wrong with the fleet whose package is to be used; nothing, where it can be.
+/// Returns a warning if the fleet of `--package-from` does not exist, or takes its package from
+/// another fleet itself.
 pub(super) async fn package_doubt(
     cluster: &Cluster,
     namespace: &str,
@@ -154,16 +155,16 @@ pub(super) async fn package_doubt(
     }
 }
 
-/// Fleets from files.
+/// The fleets in the files of `--previous`.
 #[derive(Debug, Default)]
 pub(super) struct Printed {
     pub fleets: BTreeMap<u32, Standing>,
-    /// The names of all other fleets there.
+    /// Names of the fleets in the same namespace that do not carry the import's label.
     others: BTreeSet<String>,
 }
 
 impl Printed {
-    /// Reads what was printed last time.
+    /// Reads the fleets that were printed last time.
     pub fn read(paths: &[PathBuf], namespace: Option<&str>, prefix: &str) -> Result<Self, Failure> {
         let namespace = namespace.unwrap_or("default");
         let mut standings = Standings::default();
@@ -195,7 +196,8 @@ impl Printed {
         Ok(printed)
     }
 
-    /// As [`no_strangers_in_cluster`].
+    /// Fails if a fleet that the import would create is in the files without the import's label.
+    /// For the cluster, see [`no_strangers_in_cluster`].
     pub fn no_strangers(&self, prefix: &str, names: &[&str]) -> Result<(), Failure> {
         let known = names.iter().filter(|name| self.others.contains(**name));
         let strangers: Vec<String> = known.map(|name| (*name).to_owned()).collect();

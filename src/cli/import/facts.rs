@@ -1,5 +1,6 @@
-//! The facts that an import gives to clients, and which of them the next one would take away: a
-//! column with a new title must not erase what it held before. Pure; knows neither rows nor fleets.
+//! The facts (fields and labels) that an import provides for clients, and the facts that the next
+//! import would remove. Renaming a column must not erase its earlier values. Pure; knows neither
+//! rows nor fleets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,10 +10,10 @@ use crate::api::Text;
 use crate::api::fleet::Client;
 use crate::cli::terminal::table::printable;
 
-/// Before the key of a label, where that could be taken for a field.
+/// Prefix of a label key that could be mistaken for a field.
 const LABEL: &str = "labels.";
 
-/// Something about a client that an import can give.
+/// A field or a label of a client that an import can provide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fact {
     Field(Field),
@@ -36,11 +37,11 @@ fn field(name: &str) -> Option<Field> {
     Field::all().find(|field| field.name() == name)
 }
 
-/// Reads `--drop`: a field's name, or a label's key.
+/// Parses `--drop`: the name of a field, or the key of a label.
 ///
 /// # Errors
 ///
-/// A sentence, where it is something that every client has.
+/// Returns a message if the text is empty, or names the field `name`, which every client has.
 pub(super) fn fact(text: &str) -> Result<Fact, String> {
     if let Some(key) = text.strip_prefix(LABEL) {
         return Ok(Fact::Label(key.to_owned()));
@@ -53,13 +54,14 @@ pub(super) fn fact(text: &str) -> Result<Fact, String> {
     }
 }
 
-/// The facts for which there is a column.
+/// Returns the facts for which the export has a column.
 pub(super) fn given(columns: &Columns) -> BTreeSet<Fact> {
     let fields = columns.fields.iter().map(|(field, _)| Fact::Field(*field));
     fields.chain(columns.labels.iter().map(|(key, _)| Fact::Label(key.clone()))).collect()
 }
 
-/// What of a client would be lost: what `before` has, and neither `after` nor what `others` own.
+/// Returns the facts that a client would lose: facts in `before` that are not in `after`, and that
+/// no other field manager owns.
 pub(super) fn lost(before: &Client, after: &Client, others: Option<&Client>) -> Vec<Fact> {
     let has = |client: &Client, field| value(client, field).is_some();
     let fields = Field::all().filter(|field| {
@@ -74,7 +76,7 @@ pub(super) fn lost(before: &Client, after: &Client, others: Option<&Client>) -> 
     fields.map(Fact::Field).chain(labels.map(|key| Fact::Label(key.to_owned()))).collect()
 }
 
-/// Whether a client has a version.
+/// Returns whether a client has a version.
 pub(super) fn has_version(client: &Client) -> bool {
     value(client, Field::Version).is_some()
 }
@@ -97,19 +99,19 @@ fn value(client: &Client, field: Field) -> Option<&Text> {
     }
 }
 
-/// What all clients together would lose.
+/// The facts that all clients together would lose.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    /// How many clients lose each fact for which there is no column any more.
+    /// Number of clients that lose each fact for which the export no longer has a column.
     pub ungiven: BTreeMap<Fact, usize>,
-    /// The clients whose cell of the version is empty now.
+    /// Clients whose version cell is now empty.
     pub unversioned: Vec<Text>,
-    /// How many clients had a version.
+    /// Number of clients that had a version before.
     pub versioned: usize,
 }
 
 impl Losses {
-    /// Adds a client that stays.
+    /// Adds the losses of a client that stays.
     pub fn add(
         &mut self,
         before: &Client,

@@ -1,4 +1,5 @@
-//! A fleet as an import writes it, and how it is printed. Knows nothing of where it comes from.
+//! The manifest of a fleet, as an import writes and prints it. Knows nothing about the source of
+//! its data.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use serde::Serialize;
 use crate::api::ClientFleetSpec;
 use crate::cli::{Failure, data};
 
-/// The label by which the fleets of one import are found again; its value is the import's prefix.
+/// Label that identifies the fleets of one import. Its value is the prefix of the import.
 pub(super) const LABEL: &str = "clientfleet.dev/import";
 
-/// A fleet, with all that an import writes of it and nothing else.
+/// A fleet with exactly the fields that an import writes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Manifest {
@@ -34,13 +35,13 @@ impl Manifest {
     }
 }
 
-/// The fleets as YAML documents.
+/// Formats the fleets as YAML documents.
 pub(super) fn yaml(manifests: &[&Manifest]) -> Result<String, Failure> {
     let documents: Result<Vec<String>, Failure> = manifests.iter().map(data::yaml).collect();
     Ok(documents?.join("---\n"))
 }
 
-/// The fleets as a `v1` `List`.
+/// Formats the fleets as a `v1` `List` in JSON.
 pub(super) fn json(manifests: &[&Manifest]) -> Result<String, Failure> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,10 +1,11 @@
-//! `import`: an inventory as fleets. Reads an export, finds out what it comes to beside the fleets
-//! that there are, and prints or writes these.
+//! `import`: turns an inventory export into fleets. Reads the export, compares it with the existing
+//! fleets, and prints or writes the resulting fleets.
 //!
-//! From bytes to clients: [`text`], [`sheet`], [`columns`], [`rows`] with [`times`],
-//! [`windows_zones`] and [`admissible`]. What there is: [`existing`] and [`standing`]. What becomes of
-//! it: [`outcome`] with [`sharding`], [`facts`] and [`manifest`]. Only [`existing`] and [`applying`] ask the
-//! cluster; what is said about it all is [`words`]'.
+//! [`text`], [`sheet`], [`columns`] and [`rows`] turn bytes into clients, with the help of
+//! [`times`], [`windows_zones`] and [`admissible`]. [`existing`] and [`standing`] read the existing
+//! fleets. [`outcome`] decides the new fleets, with the help of [`sharding`], [`facts`] and
+//! [`manifest`]. Only [`existing`] and [`applying`] send requests to the cluster; [`words`] formats
+//! all messages.
 
 mod admissible;
 mod applying;
@@ -36,10 +37,10 @@ use super::{FAILURE, Failure, Said, Surroundings, WRONG_INPUT, files};
 
 pub(super) use self::arguments::EXAMPLES;
 
-/// Imports.
+/// Runs `import`: prints the fleets, or writes them to the cluster with `--apply`.
 pub(super) async fn run(arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
     let mut remarks = String::new();
-    // What was noticed on the way is told beside what went wrong.
+    // If the import fails, print the remarks collected so far as well as the errors.
     match import(arguments, &mut remarks).await {
         Ok((output, code)) => Ok(Said { output, remarks, code }),
         Err(failure) => {
@@ -49,7 +50,7 @@ pub(super) async fn run(arguments: &Args, _around: &Surroundings) -> Result<Said
     }
 }
 
-/// Standard output and the exit code.
+/// Runs the import, and returns the text for standard output and the exit code.
 async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), Failure> {
     let wish = arguments.wish()?;
     let Some(inventory) = inventory(arguments, remarks)? else {
@@ -74,7 +75,7 @@ async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), 
     }
 }
 
-/// The clients of the export; none, where bad rows stop it.
+/// Returns the clients of the export, or `None` if bad rows stop the import.
 fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
     let name = words::file(&arguments.file);
     let wrong = |message: String| Failure::input(format!("{name}: {message}"));

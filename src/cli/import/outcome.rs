@@ -1,5 +1,5 @@
-//! What an import comes to: every fleet as it is to be, and what that changes. Pure; knows neither
-//! files nor the cluster.
+//! Decides the outcome of an import: the resulting fleets, and how they differ from the existing
+//! ones. Pure; knows neither files nor the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,23 +10,24 @@ use super::standing::{Hold, Standing};
 use crate::api::fleet::{Client, PackageFrom};
 use crate::api::{ClientFleetSpec, Text};
 
-/// What the user wants of the fleets.
+/// The user's options for the fleets.
 #[derive(Clone, Debug)]
 pub(super) struct Wish {
     pub prefix: String,
     pub namespace: Option<String>,
     pub package_from: String,
     pub time_zone: Option<String>,
-    /// Labels of the fleets, without the import's own.
+    /// Labels of the fleets, without the import's own label.
     pub labels: BTreeMap<String, String>,
     pub shard_size: usize,
     pub max_removals: Limit,
     pub prune: bool,
-    /// What may be lost that the export gives no more.
+    /// Facts that clients may lose if the export no longer provides them.
     pub drops: BTreeSet<Fact>,
 }
 
-/// How many clients may leave without being asked about.
+/// Maximum number or share of clients that may leave, or may lose their version to an empty cell,
+/// before the import stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     Percent(usize),
@@ -51,11 +52,11 @@ impl std::fmt::Display for Limit {
     }
 }
 
-/// Reads `--max-removals`.
+/// Parses `--max-removals`.
 ///
 /// # Errors
 ///
-/// A sentence, where it is neither a share nor a number.
+/// Returns a message if the text is neither a percentage from 0% to 100% nor a number.
 pub(super) fn limit(text: &str) -> Result<Limit, String> {
     let wrong = || "write a share from 0% to 100%, or a number of clients".to_owned();
     match text.strip_suffix('%') {
@@ -67,71 +68,73 @@ pub(super) fn limit(text: &str) -> Result<Limit, String> {
     }
 }
 
-/// What becomes of a fleet.
+/// The change that an import makes to a fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Created,
     Changed,
     Unchanged,
-    /// It goes: no client is left in it.
+    /// The fleet is removed because it has no clients left.
     Pruned,
 }
 
-/// A fleet as it is to be.
+/// A fleet after the import, and the change to it.
 #[derive(Clone, Debug)]
 pub(super) struct Fleet {
     pub manifest: Manifest,
     pub change: Change,
-    /// No client is left in it, not even one of others.
+    /// True if no client is left, including the clients that other field managers list.
     pub is_empty: bool,
 }
 
-/// What an import comes to.
+/// The outcome of an import.
 #[derive(Debug)]
 pub(super) struct Outcome {
-    /// By number.
+    /// All fleets, ordered by number.
     pub fleets: Vec<Fleet>,
-    /// How many clients are new.
+    /// Number of clients that the import did not list before.
     pub new: usize,
-    /// The clients that are gone from the export.
+    /// Clients that the import listed before and that are missing from the export.
     pub gone: Vec<Text>,
-    /// Those of them that stay in their fleet because others list them too.
+    /// Clients missing from the export that stay in their fleet because other field managers list
+    /// them too.
     pub held_by_others: Vec<Text>,
-    /// How many clients stay as they are because their row is bad.
+    /// Number of clients that stay unchanged because their row is bad.
     pub kept: usize,
-    /// How many seem gone but stay, because bad rows do not tell whose they are.
+    /// Number of clients that stay although the export does not contain them, because a bad row
+    /// does not identify its client.
     pub in_doubt: usize,
-    /// What is dropped as the user wants, and of how many clients.
+    /// Facts removed by `--drop`, each with the number of clients that lose it.
     pub dropped: BTreeMap<Fact, usize>,
 }
 
-/// Why nothing is written.
+/// A reason why nothing is written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// More clients would leave than may.
+    /// More clients would leave than the limit allows.
     Gone { gone: Vec<Text>, of: usize },
-    /// The export has no column for what it gave to so many clients before.
+    /// The export has no column for a fact that an earlier import set on this number of clients.
     Ungiven { fact: Fact, clients: usize },
-    /// More clients would lose their version to empty cells than may.
+    /// More clients would lose their version to an empty cell than the limit allows.
     Unversioned { clients: Vec<Text>, of: usize },
 }
 
-/// What the export says.
+/// The content of an export.
 pub(super) struct Export<'a> {
     pub clients: &'a BTreeMap<Text, Client>,
-    /// What it has columns for.
+    /// Facts for which the export has a column.
     pub given: &'a BTreeSet<Fact>,
-    /// The names in bad rows, whose clients stay as they are.
+    /// Client names in bad rows. These clients stay unchanged.
     pub bad_names: &'a BTreeSet<Text>,
-    /// Some bad rows do not tell whose they are, so that nobody can be said to be gone.
+    /// True if some bad rows do not identify their client. In that case no client leaves.
     pub is_in_doubt: bool,
 }
 
-/// Decides every fleet.
+/// Decides the content of every fleet.
 ///
 /// # Errors
 ///
-/// Every [`Refusal`], where the user has not allowed for it.
+/// Returns every [`Refusal`] that the user's options do not allow.
 pub(super) fn decide(
     export: &Export,
     standings: &BTreeMap<u32, Standing>,
@@ -161,22 +164,23 @@ pub(super) fn decide(
     });
     let fleets = fleets.collect();
     let Shards { gone, held_by_others, kept, in_doubt, losses, .. } = shards;
-    // What is not dropped was refused.
+    // `refusals` has already rejected every loss that `--drop` does not allow.
     let dropped = losses.ungiven;
     Ok(Outcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })
 }
 
 #[derive(Default)]
 struct Shards<'a> {
-    /// The clients that the import lists in each.
+    /// Clients that the import lists, by fleet number.
     clients: BTreeMap<u32, Vec<Client>>,
-    /// How many clients each holds, those of others included.
+    /// Number of clients in each fleet, including those that other field managers list.
     occupied: BTreeMap<u32, usize>,
-    /// Every client that is in a fleet.
+    /// Names of all clients that are in a fleet.
     housed: BTreeSet<&'a str>,
-    /// How many of them the import has listed.
+    /// Number of clients that the import listed before.
     ours: usize,
-    /// How many others have listed, and the import does now as well.
+    /// Number of clients that only other field managers listed before, and the import now lists
+    /// too.
     adopted: usize,
     gone: Vec<Text>,
     held_by_others: Vec<Text>,

@@ -1,5 +1,5 @@
-//! Laws of what an import comes to, over random sequences of exports; and what it does with the
-//! clients of others. In this folder because what it looks at is nobody else's.
+//! Property tests of import outcomes over random sequences of exports, and tests with clients that
+//! other field managers list. They are in this folder because the tested code is private to it.
 
 #[cfg(test)]
 mod laws {
@@ -15,7 +15,7 @@ mod laws {
     use crate::api::Text;
     use crate::api::fleet::{Client, Reported};
 
-    /// One day's export.
+    /// The export and the options of one day.
     #[derive(Clone, Debug)]
     struct Day {
         clients: BTreeMap<u8, u8>,
@@ -83,7 +83,8 @@ mod laws {
         decide(&export, standings, wish)
     }
 
-    /// What the cluster holds once an outcome was written, and others have listed clients as well.
+    /// Returns the fleets in the cluster after an outcome was written. Clients that other field
+    /// managers list are included.
     fn written(outcome: &Outcome, before: &BTreeMap<u32, Standing>) -> BTreeMap<u32, Standing> {
         let stay = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Pruned);
         stay.map(|fleet| {
@@ -167,7 +168,7 @@ mod laws {
                 prop_assert!(again.fleets.iter().all(|fleet| fleet.change == Change::Unchanged));
                 prop_assert_eq!((again.new, again.gone.len()), (0, 0));
                 standings = after;
-                // After the first day others list some of the clients as well.
+                // After the first day, other field managers list some of the clients as well.
                 if at == 0 {
                     for standing in standings.values_mut() {
                         for number in &adopted {
@@ -230,7 +231,7 @@ mod laws {
         let first = decided(&day, &BTreeMap::new(), &wish(&day)).expect("nobody goes");
         let mut standings = written(&first, &BTreeMap::new());
         let holds = &mut standings.get_mut(&1).expect("the first").holds;
-        // Git has put one in, and lists another as well.
+        // Git added one client to the fleet, and also lists a client of the import.
         holds.insert("GIT-1".into(), Hold { ours: false, others: true });
         holds.insert(name(0), Hold { ours: true, others: true });
 

@@ -1,5 +1,5 @@
-//! Makes clients of an export's rows, and tells which rows none can be made of, and why. Knows
-//! nothing of fleets.
+//! Turns the rows of an export into clients, and reports bad rows with the reasons. Knows nothing
+//! about fleets.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,48 +16,48 @@ use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Labels, Text, bounds};
 use crate::values::Version;
 
-/// So many of the rows whose cells cannot be read are asked about further.
+/// Maximum number of named bad rows that admission checks for further problems.
 const ASKED_FURTHER: usize = 200;
 
-/// How cells are read.
+/// Options for reading cells.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     pub times: Times,
-    /// Cells with exactly this count as empty.
+    /// Texts of cells that count as empty.
     pub empty: Vec<String>,
-    /// Whether error messages are cut to what the API takes.
+    /// True if error messages are shortened to the form that the API accepts.
     pub shorten_messages: bool,
 }
 
-/// What is wrong with a row.
+/// A problem in a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Bad {
-    /// Where it begins, counted from 1.
+    /// Line on which the row begins, counted from 1.
     pub line: usize,
-    /// The title of the column, and what stands there; none where it is the row as a whole.
+    /// Column title and content of the cell; `None` if the problem concerns the whole row.
     pub cell: Option<(String, String)>,
-    /// What is wrong, to be said after the value.
+    /// The problem, worded to follow the content of the cell in a message.
     pub reason: String,
 }
 
 /// The clients of an export.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
-    /// The good ones, by name.
+    /// Valid clients by name.
     pub clients: BTreeMap<Text, Client>,
-    /// What there are columns for.
+    /// Facts for which the export has a column.
     pub given: BTreeSet<Fact>,
-    /// How many rows there are, bad ones included.
+    /// Number of rows, including bad rows.
     pub rows: usize,
-    /// What is wrong, by line.
+    /// Problems, ordered by line.
     pub bad: Vec<Bad>,
-    /// The names in bad rows.
+    /// Client names in bad rows.
     pub bad_names: BTreeSet<Text>,
-    /// How many bad rows do not tell which client they are about.
+    /// Number of bad rows that do not identify their client.
     pub unidentified: usize,
-    /// How many clients report a version that cannot be compared.
+    /// Number of clients with a version or a staged version that cannot be parsed.
     pub unreadable_versions: usize,
-    /// How many report an address that is in no network.
+    /// Number of clients with an address that cannot be parsed, and therefore is in no network.
     pub unreadable_ips: usize,
 }
 
@@ -95,12 +95,13 @@ struct Rows<'a> {
     sheet: &'a Sheet,
     columns: &'a Columns,
     reading: &'a Reading,
-    /// What was found out of a zone's name: there are few, in very many rows.
+    /// Cache of zones by name: an export has few zone names in very many rows.
     zones: RefCell<HashMap<String, Result<Text, String>>>,
 }
 
 impl Rows<'_> {
-    /// The client of a row, as far as its cells can be read, and what is wrong with them.
+    /// Returns the client of a row, without its unreadable cells, and the problems found. The
+    /// client is `None` if the number of cells is wrong.
     fn client(&self, record: &Record) -> (Option<Client>, Vec<Bad>) {
         let expected = self.sheet.header.len();
         let cells = record.len(expected);
@@ -149,7 +150,7 @@ impl Rows<'_> {
         if self.reading.empty.iter().any(|empty| empty == cell) { "" } else { cell }
     }
 
-    /// What a cell says of a field; nothing, where it is empty.
+    /// Reads the value of a field from a cell. Returns `None` if the cell is empty.
     fn value(&self, field: Field, cell: &str) -> Result<Option<Text>, String> {
         if cell.is_empty() {
             return match field {
@@ -193,7 +194,7 @@ impl Rows<'_> {
         self.columns.fields.iter().find(|(known, _)| *known == field).map(|(_, column)| *column)
     }
 
-    /// Remembers what is wrong with a row, and whose it is.
+    /// Records the problems of a row, and the name of its client if it is known.
     fn set_aside(
         &self,
         inventory: &mut Inventory,
@@ -214,7 +215,8 @@ impl Rows<'_> {
         inventory.bad.extend(bad);
     }
 
-    /// Keeps of the clients whose cells could be read those that admission takes, each name once.
+    /// Keeps the clients that admission accepts and whose name occurs once. Records the problems of
+    /// all other clients.
     fn judge(&self, inventory: &mut Inventory, read: Vec<(usize, Client)>) {
         let records: HashMap<usize, &Record> =
             self.sheet.records.iter().map(|record| (record.line, record)).collect();
@@ -222,7 +224,8 @@ impl Rows<'_> {
         for (line, client) in &read {
             lines.entry(client.name.clone()).or_default().push(*line);
         }
-        // A row that is bad for another reason may be the right one of two.
+        // Include rows that are bad for another reason: one of them may be the correct row of the
+        // client.
         for record in &self.sheet.records {
             let name = self.cell(record, self.name_column());
             if let Some(known) = lines.get_mut(name)
@@ -264,7 +267,7 @@ impl Rows<'_> {
         }
     }
 
-    /// What admission refuses, at the column from which it comes.
+    /// Returns a problem found by admission, with the column that caused it.
     fn refused(&self, record: &Record, problem: &admissible::Refused) -> Bad {
         let fields = self.columns.fields.iter();
         let of_field =
@@ -289,12 +292,13 @@ impl Rows<'_> {
     }
 }
 
-/// Whether the name is not among what is refused.
+/// Returns whether the name is free of problems, so that it identifies the client.
 fn is_named(refused: &[admissible::Refused]) -> bool {
     refused.iter().all(|problem| problem.field != "name")
 }
 
-/// An error message as the API takes it: one line, without what is refused, cut at its end.
+/// Shortens an error message to the form that the API accepts: one line, without refused
+/// characters, cut at the end.
 fn shortened(message: &str) -> Cow<'_, str> {
     let clean = |c: char| {
         let is_refused = c.is_control() || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');

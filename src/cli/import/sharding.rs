@@ -1,10 +1,10 @@
-//! Which client goes to which fleet: whoever has one stays, and newcomers fill the lowest numbers
-//! with room. Pure; knows names and numbers only.
+//! Assigns clients to fleets: existing clients keep their fleet, and new clients fill the fleets
+//! with the lowest numbers that have room. Pure; knows only names and numbers.
 
 use std::collections::BTreeMap;
 
-/// Gives each newcomer the number of a fleet. `occupied` says how many clients each fleet that
-/// exists keeps; a number that is not in it is free for a new fleet.
+/// Assigns each new client to the number of a fleet. `occupied` holds the number of clients that
+/// stay in each existing fleet; a number missing from it is free for a new fleet.
 pub(super) fn assign<'a>(
     occupied: &BTreeMap<u32, usize>,
     newcomers: impl IntoIterator<Item = &'a str>,
@@ -25,16 +25,16 @@ pub(super) fn assign<'a>(
 }
 
 fn free(occupied: &BTreeMap<u32, usize>, number: u32, size: usize) -> usize {
-    // At least one: a fleet without any room for ever would be passed for ever.
+    // Allow at least one client per fleet; otherwise `assign` would never find room.
     size.max(1).saturating_sub(occupied.get(&number).copied().unwrap_or(0))
 }
 
-/// The name of a fleet.
+/// Returns the name of a fleet.
 pub(super) fn name(prefix: &str, number: u32) -> String {
     format!("{prefix}-{number:03}")
 }
 
-/// The number of a fleet of an import; none, where it is not named as one.
+/// Returns the number of a fleet, or `None` if its name is not one of this import.
 pub(super) fn number(prefix: &str, fleet: &str) -> Option<u32> {
     let number = fleet.strip_prefix(prefix)?.strip_prefix('-')?.parse().ok()?;
     (number > 0 && name(prefix, number) == fleet).then_some(number)

@@ -1,5 +1,5 @@
-//! Reads delimited text as a header and records, each with the line on which it begins. Knows
-//! nothing of what the columns mean.
+//! Parses delimited text into a header and records, each with the number of its first line. Knows
+//! nothing about the meaning of columns.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -8,18 +8,18 @@ use csv::{ReaderBuilder, StringRecord};
 
 use super::text::line_ends;
 
-/// The separators that are recognised in a header.
+/// Separators that are recognized in a header.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
-/// How spreadsheets name the separator in a line of its own above the header.
+/// Start of the line in which spreadsheet programs name the separator, above the header.
 const NAMED: &str = "sep=";
-/// Read behind the last line; no text holds it. Where a quotation mark is never closed it is
-/// swallowed with all the lines before it.
+/// Text appended to the last line; no decoded export contains it. An unclosed quotation mark
+/// swallows it together with all lines before it.
 const END: &str = "\n\0";
 
-/// A header and records.
+/// A header and the records below it.
 #[derive(Debug)]
 pub(super) struct Sheet {
-    /// The titles of the columns, without blanks around them.
+    /// Titles of the columns, without blanks around them.
     pub header: Vec<String>,
     pub records: Vec<Record>,
 }
@@ -27,18 +27,18 @@ pub(super) struct Sheet {
 /// One row.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// The line on which it begins, counted from 1.
+    /// Line on which the row begins, counted from 1.
     pub line: usize,
     cells: StringRecord,
 }
 
 impl Record {
-    /// A cell without blanks around it; empty where the row ends before it.
+    /// Returns a cell without blanks around it, or empty text if the row is too short.
     pub fn cell(&self, column: usize) -> &str {
         self.cells.get(column).unwrap_or_default().trim()
     }
 
-    /// How many cells there are, empty ones at the end left out beyond `expected`.
+    /// Returns the number of cells, without empty cells at the end beyond `expected`.
     pub fn len(&self, expected: usize) -> usize {
         let mut len = self.cells.len();
         while len > expected && self.cell(len - 1).is_empty() {
@@ -52,11 +52,13 @@ impl Record {
     }
 }
 
-/// Takes a text apart. Rows without any content are passed over, as spreadsheets leave them.
+/// Parses a text into a header and records. Skips rows without content, which spreadsheet programs
+/// leave behind.
 ///
 /// # Errors
 ///
-/// A sentence, where there is no header, no separator can be told or a quotation mark is open.
+/// Returns a message if there is no header, the separator is unclear, or a quotation mark is not
+/// closed.
 pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Sheet, String> {
     let (named, body) = named_separator(text);
     let separator = match separator.or(named) {
@@ -87,7 +89,7 @@ fn records(body: &str, separator: u8, first_line: usize) -> Result<Vec<Record>, 
     for cells in reader.records() {
         let cells = cells.map_err(|error| format!("this is not CSV: {error}"))?;
         let byte = cells.position().map_or(counted, |place| byte(place.byte(), body));
-        // The reader counts blank lines before a record as its own.
+        // The CSV reader counts blank lines before a record as part of the record.
         let blank = body[byte..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let begin = byte + blank;
         line += line_ends(&body[counted..begin]);
@@ -110,7 +112,7 @@ fn byte(position: u64, body: &str) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX).min(body.len())
 }
 
-/// The separator that the first line names, and what stands below it.
+/// Returns the separator that the first line names, if any, and the text below that line.
 fn named_separator(text: &str) -> (Option<u8>, &str) {
     let line = text.lines().next().unwrap_or_default();
     let is_named = line.get(..NAMED.len()).is_some_and(|sep| sep.eq_ignore_ascii_case(NAMED));
@@ -122,7 +124,7 @@ fn named_separator(text: &str) -> (Option<u8>, &str) {
     }
 }
 
-/// The separator of which the header has most, outside of quotation marks.
+/// Returns the separator that occurs most often in the header, outside of quotation marks.
 fn detect(body: &str) -> Result<u8, String> {
     let header = body.trim_start_matches(['\r', '\n']);
     let mut quoted = false;
@@ -143,7 +145,7 @@ fn detect(body: &str) -> Result<u8, String> {
     let distinct: BTreeSet<usize> =
         (0..SEPARATORS.len()).filter(|at| counts[*at] == most).collect();
     match distinct.first() {
-        // A single column has no separator at all.
+        // A header with a single column contains no separator, so any of them works.
         Some(&at) if distinct.len() == 1 || most == 0 => Ok(SEPARATORS[at]),
         _ => Err("the first line has as many of one separator as of another: name the one that \
                   counts, as `--separator ';'`"

@@ -1,5 +1,6 @@
-//! The fleets of an import as they are: which clients each holds, who wrote them there, and what the
-//! import itself has written. Reads plain objects, of a cluster or of files; decides nothing.
+//! Reads the existing fleets of an import: the clients in each fleet, the field managers that list
+//! them, and the fields that the import itself wrote. Reads plain objects from a cluster or from
+//! files; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,46 +12,47 @@ use crate::api::fleet::Client;
 use crate::api::{ClientFleetSpec, Text};
 use crate::cli::terminal::table::printable;
 
-/// The field manager under which an import applies.
+/// Name of the field manager with which an import applies.
 pub(super) const MANAGER: &str = "clientfleet-import";
 
-/// Where clients stand in a set of fields.
+/// Path of the clients in a field set of `managedFields`.
 const CLIENTS: &str = "/f:spec/f:clients";
 
-/// Whose fields count as written by the import.
+/// Which fields count as written by the import. All fields do if the object has no `managedFields`,
+/// for example in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// Those of [`MANAGER`], which applies in the cluster itself.
+    /// Fields of [`MANAGER`], with which `import --apply` writes to the cluster.
     ByManager,
-    /// Those of whoever wrote the import's label, as `kubectl` or a GitOps tool does with printed
-    /// fleets; all, where nobody keeps account of it, as in files.
+    /// Fields of every manager that wrote the import's label, such as `kubectl` or a GitOps tool
+    /// that applies printed fleets.
     ByWhoeverLabels,
 }
 
-/// A fleet of the import.
+/// An existing fleet of the import.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
     pub name: String,
-    /// Every client in it.
+    /// All clients in the fleet, each with the managers that list it.
     pub holds: BTreeMap<Text, Hold>,
-    /// What the import has written.
+    /// Labels that the import wrote.
     pub labels: BTreeMap<String, String>,
-    /// The same, clients by name.
+    /// Spec fields that the import wrote, with the clients sorted by name.
     pub spec: ClientFleetSpec,
-    /// What others own of clients, and so keep.
+    /// Client fields that other field managers own, and that therefore stay.
     pub of_others: BTreeMap<Text, Client>,
 }
 
-/// Who lists a client of a fleet.
+/// The managers that list a client in a fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hold {
-    /// The import does: it leaves when it is gone from the export.
+    /// True if the import lists the client: it leaves when it is missing from the export.
     pub ours: bool,
-    /// Others do: it stays when the import lists it no more.
+    /// True if other field managers list the client: it stays when the import drops it.
     pub others: bool,
 }
 
-/// The fleets of an import by number, and what else is to be told of them.
+/// The existing fleets of an import by number, and the problems found in them.
 #[derive(Debug, Default)]
 pub(super) struct Standings {
     pub fleets: BTreeMap<u32, Standing>,
@@ -83,11 +85,11 @@ impl Standings {
         }
     }
 
-    /// The fleets, where each client is in one of them.
+    /// Returns the fleets, if none has a problem and no client is in two fleets.
     ///
     /// # Errors
     ///
-    /// All that has to be mended first.
+    /// Returns all problems that the user must fix first.
     pub fn finish(mut self) -> Result<BTreeMap<u32, Standing>, Vec<String>> {
         let mut homes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for fleet in self.fleets.values() {
@@ -106,7 +108,7 @@ impl Standings {
     }
 }
 
-/// Reads a fleet.
+/// Reads an existing fleet from a plain object.
 pub(super) fn standing(name: &str, fleet: &Value, written: Written) -> Result<Standing, String> {
     let owners = Owners::of(fleet, written);
     let mut holds = BTreeMap::new();
@@ -116,7 +118,7 @@ pub(super) fn standing(name: &str, fleet: &Value, written: Written) -> Result<St
         holds.insert(Text::from(client), hold);
     }
     let made = match &owners.fields {
-        // Of nothing written an empty set would make all.
+        // An empty field set usually stands for all fields, but here the import wrote none.
         Some(fields) if is_whole(fields) => Value::Object(Map::new()),
         Some(fields) => owned(fleet, fields),
         None => fleet.clone(),
@@ -136,15 +138,16 @@ pub(super) fn standing(name: &str, fleet: &Value, written: Written) -> Result<St
     Ok(Standing { name: name.to_owned(), holds, labels, spec, of_others })
 }
 
-/// What `managedFields` says of a fleet.
+/// The owners of a fleet's fields, from its `managedFields`.
 struct Owners {
-    /// The fields that count as written by the import; none: all of them.
+    /// Fields that count as written by the import; `None` means all fields.
     fields: Option<Value>,
-    /// The clients that whoever writes the label lists; none: all of them.
+    /// Clients listed by [`MANAGER`] or by a manager that wrote the import's label; `None` means
+    /// all clients.
     labelling: Option<BTreeSet<String>>,
-    /// The clients that others than the import list.
+    /// Clients that managers other than the import list.
     others: BTreeSet<String>,
-    /// The fields of clients that others own.
+    /// Client fields that other managers own.
     of_others: Value,
 }
 
@@ -195,9 +198,9 @@ impl Owners {
         self.others.contains(client)
     }
 
-    /// What others own of clients.
+    /// Returns the client fields that other managers own.
     fn of_others(&self, fleet: &Value) -> Result<BTreeMap<Text, Client>, String> {
-        // Of nothing owned an empty set would make all.
+        // An empty field set usually stands for all fields, but here other managers own none.
         let clients = fleet.pointer("/spec/clients").filter(|_| !is_whole(&self.of_others));
         let Some(clients) = clients else { return Ok(BTreeMap::new()) };
         let clients: Vec<Client> = serde_json::from_value(owned(clients, &self.of_others))
@@ -206,21 +209,22 @@ impl Owners {
     }
 }
 
-/// The names of the clients that a set of fields lists. Who owns no more than fields of one, as a
-/// service that reports does, does not list it: it goes once nobody else does.
+/// Returns the names of the clients that a field set lists. A manager that owns only some fields of
+/// a client, such as a reporting service, does not list it. Such a client leaves when no manager
+/// lists it.
 fn clients(set: &Value) -> impl Iterator<Item = String> {
     let entries = set.pointer(CLIENTS).and_then(Value::as_object).into_iter().flatten();
     let lists = |below: &Value| is_whole(below) || below.get(".").is_some();
     entries.filter(move |(_, below)| lists(below)).filter_map(|(key, _)| name_of(key))
 }
 
-/// `k:{"name":"LT-1"}` is `LT-1`.
+/// Returns the client name in a list key: `LT-1` for `k:{"name":"LT-1"}`.
 fn name_of(key: &str) -> Option<String> {
     let keys: Value = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
     keys.get("name")?.as_str().map(ToOwned::to_owned)
 }
 
-/// Adds a set of fields to another. An empty one stands for all that is below it.
+/// Merges a field set into another. An empty set stands for all fields below it.
 fn merge(into: &mut Value, set: &Value) {
     let (Value::Object(known), Value::Object(more)) = (into, set) else { return };
     for (key, below) in more {
@@ -236,7 +240,7 @@ fn is_whole(set: &Value) -> bool {
     set.as_object().is_none_or(Map::is_empty)
 }
 
-/// The part of a value that a set of fields names.
+/// Returns the part of a value that a field set covers.
 fn owned(value: &Value, set: &Value) -> Value {
     let Some(set) = set.as_object().filter(|set| !set.is_empty()) else { return value.clone() };
     match value {
@@ -254,7 +258,7 @@ fn owned(value: &Value, set: &Value) -> Value {
             let below = set.iter().filter_map(|(key, below)| {
                 let item = items.get(&name_of(key)?)?;
                 let mut part = owned(item, below);
-                // The key of an item is its name, whether or not the set says so.
+                // The name is the key of the item, so keep it even if the field set lacks it.
                 part.as_object_mut()?.insert("name".to_owned(), item.get("name")?.clone());
                 Some(part)
             });
@@ -270,7 +274,8 @@ mod tests {
 
     use super::*;
 
-    /// Git owns labels and one client, the import reports, a person has changed a version.
+    /// A fleet with four managers: the import, Git (a label, the time zone, two clients), a
+    /// check-in service (the last user of a client), and the controller (the status).
     fn shared() -> Value {
         json!({
             "metadata": {"name": "emea-001", "labels": {LABEL: "emea", "site": "berlin"},

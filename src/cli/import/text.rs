@@ -1,29 +1,30 @@
-//! Turns the bytes of an export into text, whatever encoding a spreadsheet wrote it in. Knows
-//! nothing of rows and cells.
+//! Decodes the bytes of an export into text, in any encoding that a spreadsheet program writes.
+//! Knows nothing about rows and cells.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// How a file of a spreadsheet begins, and every other ZIP archive.
+/// First bytes of a ZIP archive. Spreadsheet files are ZIP archives, too.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
-/// As much of a file is looked at to recognise UTF-16 without a byte order mark: its header.
+/// Number of bytes to examine for UTF-16 without a byte order mark: roughly the header of the file.
 const SAMPLE: usize = 256;
 
-/// The encoding that a user names.
+/// Returns the encoding with this name.
 ///
 /// # Errors
 ///
-/// A sentence, where there is none of this name.
+/// Returns a message if the encoding is unknown.
 pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
     Encoding::for_label(name.as_bytes())
         .ok_or_else(|| "there is no such encoding: write one as utf-8 or windows-1252".to_owned())
 }
 
-/// The text of a file: in the encoding of its byte order mark, else as told, else in UTF-16 where
-/// that is plain to see, else in UTF-8.
+/// Decodes a file. Uses the encoding of its byte order mark, else the encoding that the user names,
+/// else UTF-16 if the bytes look like it, else UTF-8.
 ///
 /// # Errors
 ///
-/// A sentence that names the line, where the bytes are no text.
+/// Returns a message if the bytes are not text. It contains the line number unless the file is an
+/// archive.
 pub(super) fn decode(bytes: &[u8], told: Option<&'static Encoding>) -> Result<String, String> {
     if bytes.starts_with(ARCHIVE) {
         return Err("this is a spreadsheet or an archive, no text: save it as CSV".to_owned());
@@ -55,8 +56,8 @@ fn no_text(bytes: &[u8], encoding: &'static Encoding) -> String {
     format!("line {}: this is not {} text: {mend}", line_at(before), encoding.name())
 }
 
-/// UTF-16 without a mark: ASCII characters, of which headers mostly consist, leave every other byte
-/// zero, and text in other encodings has no zeros at all.
+/// Recognizes UTF-16 without a byte order mark. Headers are mostly ASCII, so every other byte is
+/// zero; text in other encodings contains no zero bytes.
 fn recognise(sample: &[u8]) -> Option<&'static Encoding> {
     let zeros = |first: usize| sample.iter().skip(first).step_by(2).filter(|byte| **byte == 0);
     let (even, odd) = (zeros(0).count(), zeros(1).count());
@@ -72,7 +73,8 @@ fn line_at(before: &str) -> usize {
     1 + line_ends(before)
 }
 
-/// How many lines end in a text: with a line feed, a carriage return or both.
+/// Returns the number of line ends in a text. A line ends with a line feed, a carriage return, or
+/// both.
 pub(super) fn line_ends(text: &str) -> usize {
     let bytes = text.as_bytes();
     let ends = |(at, byte): (usize, &u8)| match byte {

@@ -1,5 +1,5 @@
-//! Reads the times of an export as instants. Nothing is guessed: what is not RFC 3339 is read only in
-//! the form and the zone that the user names. Knows nothing of rows.
+//! Reads the times of an export as instants. Does not guess: a time that is not RFC 3339 is read
+//! only in the format and the time zone that the user names. Knows nothing about rows.
 
 use chrono::format::{Item, Numeric, StrftimeItems};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
@@ -7,20 +7,20 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use crate::cli::terminal::times::exact;
 use crate::values::{Timestamp, Zone};
 
-/// How times are written that are not RFC 3339.
+/// Format and time zone of times that are not RFC 3339.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
-    /// The form, as chrono's strftime has it.
+    /// Format in the strftime syntax of chrono.
     pub format: Option<String>,
-    /// The zone of times that tell no offset.
+    /// Time zone of times without a UTC offset.
     pub zone: Option<Zone>,
 }
 
-/// Checks a form of times.
+/// Checks a `--time-format`.
 ///
 /// # Errors
 ///
-/// A sentence, where it cannot be one.
+/// Returns a message if the format contains an unknown specifier, or no part of a time.
 pub(super) fn format(text: &str) -> Result<String, String> {
     let items: Vec<Item> = StrftimeItems::new(text).collect();
     if items.contains(&Item::Error) {
@@ -35,11 +35,12 @@ pub(super) fn format(text: &str) -> Result<String, String> {
 }
 
 impl Times {
-    /// The instant of a cell, as the API takes it. RFC 3339 stays as it is written.
+    /// Parses the time in a cell, and returns it in the form that the API accepts. RFC 3339 text is
+    /// returned unchanged.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, to be said after it.
+    /// Returns the reason, worded to follow the cell's text in a message.
     pub fn read(&self, cell: &str) -> Result<String, String> {
         if DateTime::parse_from_rfc3339(cell).is_ok() {
             return Ok(cell.to_owned());
@@ -66,7 +67,7 @@ impl Times {
     }
 }
 
-/// A local time; where its form has no time of day, the day's begin.
+/// Parses a local time. If the format has no time of day, returns the start of the day.
 fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(cell, format).ok().or_else(|| {
         let has_hours = StrftimeItems::new(format).any(|item| {
@@ -77,11 +78,11 @@ fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
     })
 }
 
-/// The instant at which a zone's clocks show `local`; the earlier one where they show it twice, none
-/// where they are put forward past it.
+/// Returns the instant at which the clocks of a zone show `local`. Returns the earlier instant if
+/// they show it twice, and `None` if they skip it.
 fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
     let assumed = local.and_utc();
-    // Every offset of around that time: zones are less than 26 hours from UTC.
+    // Try all offsets in use around that time: zones are less than 26 hours from UTC.
     let near = [-26, 0, 26].into_iter().filter_map(|hours| {
         let near = assumed.checked_add_signed(TimeDelta::hours(hours))?;
         let offset = TimeDelta::seconds(zone.offset_seconds(near).into());
@@ -115,7 +116,7 @@ mod tests {
             ("%d.%m.%Y", "Europe/Berlin", "22.11.2026", "2026-11-21T23:00:00Z"),
             ("%Y-%m-%d %H:%M %z", "", "2026-11-22 08:15 +0100", "2026-11-22T07:15:00Z"),
             ("%s", "UTC", "1795335300", "2026-11-22T08:15:00Z"),
-            // It comes twice that night: the earlier one counts.
+            // The clocks show this time twice that night; the earlier instant counts.
             ("%d.%m.%Y %H:%M", "Europe/Berlin", "25.10.2026 02:30", "2026-10-25T00:30:00Z"),
             ("%d.%m.%Y %H:%M", "Pacific/Apia", "31.12.2011 00:30", "2011-12-30T10:30:00Z"),
         ] {

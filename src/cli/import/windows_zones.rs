@@ -1,13 +1,14 @@
-//! The time zones of Windows and the IANA zone that each is: CLDR's `windowsZones`, territory 001.
-//! A table and its look-up; knows nothing of where a name comes from.
+//! Maps Windows time zones to IANA zones, by the `windowsZones` table of CLDR, territory 001.
+//! Contains only the table and its lookup.
 
 use crate::values::Zone;
 
-/// The zone that a name means, of Windows or of IANA, each spelled exactly.
+/// Returns the zone with this Windows or IANA name, which must be spelled exactly.
 ///
 /// # Errors
 ///
-/// What is wrong with it, to be said after it; with the nearest spelling, if there is one.
+/// Returns the reason, worded to follow the name in a message. It suggests the nearest spelling if
+/// there is one.
 pub(super) fn zone(name: &str) -> Result<Zone, String> {
     if let Some(zone) = Zone::named(name).or_else(|| Zone::named(of_windows(name)?)) {
         return Ok(zone);
@@ -23,13 +24,13 @@ pub(super) fn zone(name: &str) -> Result<Zone, String> {
     Err(format!("is no time zone of IANA and none of Windows: {hint}"))
 }
 
-/// The IANA name of a zone of Windows.
+/// Returns the IANA name of a Windows time zone.
 fn of_windows(name: &str) -> Option<&'static str> {
     let at = TABLE.binary_search_by(|(windows, _)| (*windows).cmp(name)).ok()?;
     Some(TABLE[at].1)
 }
 
-/// Sorted by the name of Windows.
+/// Windows zone names with their IANA names, sorted by Windows name.
 const TABLE: &[(&str, &str)] = &[
     ("AUS Central Standard Time", "Australia/Darwin"),
     ("AUS Eastern Standard Time", "Australia/Sydney"),

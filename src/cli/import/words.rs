@@ -1,4 +1,4 @@
-//! What an import says to a person: bad rows, remarks, the summary. Decides nothing.
+//! Formats the messages of an import: bad rows, remarks and the summary. Decides nothing.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,20 +12,20 @@ use crate::cli::changes::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
 
-/// How many bad rows are told.
+/// Maximum number of bad rows, or of failed writes, to print.
 const BAD_ROWS: usize = 50;
-/// How `-` is told.
+/// Name of standard input (`-`) in messages.
 pub(super) const STANDARD_INPUT: &str = "standard input";
-/// How many names are told in a sentence.
+/// Maximum number of names in one sentence.
 const NAMES: usize = 10;
-/// How much of a cell is repeated.
+/// Maximum number of characters of a cell to print.
 const CELL: usize = 60;
 
-/// Said where no earlier fleets are named.
+/// Remark for an import without `--previous`.
 pub(super) const NO_PREVIOUS: &str = "no earlier fleets are known, so every client is placed anew: next time name these with \
      --previous, and each stays where it is\n";
 
-/// The export, as a person finds it.
+/// Returns the name of the export file for messages.
 pub(super) fn file(path: &Path) -> String {
     if path.as_os_str() == "-" {
         return STANDARD_INPUT.to_owned();
@@ -33,7 +33,7 @@ pub(super) fn file(path: &Path) -> String {
     printable(&path.display().to_string()).into_owned()
 }
 
-/// The columns that nothing is made of.
+/// Adds a remark about the columns that are not used.
 pub(super) fn unused(remarks: &mut String, titles: &[String]) {
     if !titles.is_empty() {
         let (columns, are) = if titles.len() == 1 { ("column", "is") } else { ("columns", "are") };
@@ -42,7 +42,7 @@ pub(super) fn unused(remarks: &mut String, titles: &[String]) {
     }
 }
 
-/// The bad rows, and what follows from them.
+/// Adds a message for each bad row, and a summary of them.
 pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, skip: bool) {
     let word = if skip { "warning" } else { "error" };
     for bad in inventory.bad.iter().take(BAD_ROWS) {
@@ -68,7 +68,7 @@ pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, 
 
 fn bad_row(bad: &Bad) -> String {
     let mut text = format!("line {}", bad.line);
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = match &bad.cell {
         None => write!(text, ": {}", bad.reason),
         Some((title, cell)) if cell.is_empty() => {
@@ -83,7 +83,7 @@ fn bad_row(bad: &Bad) -> String {
     printable(&text).into_owned()
 }
 
-/// Why nothing is written.
+/// Formats the reasons why nothing is written.
 pub(super) fn refused(refusals: &[Refusal], limit: Limit) -> Failure {
     let sentence = |refusal: &Refusal| match refusal {
         Refusal::Gone { gone, of } => {
@@ -109,7 +109,7 @@ pub(super) fn refused(refusals: &[Refusal], limit: Limit) -> Failure {
     Failure { messages: refusals.iter().map(sentence).collect(), code: FAILURE }
 }
 
-/// The export gives something no more.
+/// Formats the refusal for a fact that the export no longer provides.
 fn ungiven(fact: &Fact, number: usize) -> String {
     let lose = of(
         number,
@@ -136,7 +136,7 @@ fn names(names: &[Text]) -> String {
     told.join(", ") + &more
 }
 
-/// What a person should know of an outcome.
+/// Adds the remarks about an outcome.
 pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventory, wish: &Wish) {
     let mut remark = |remark: String| {
         text.push_str(&remark);
@@ -196,7 +196,7 @@ pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventor
     }
 }
 
-/// What a person should know of fleets in which nobody is left.
+/// Adds the remarks about fleets without clients.
 pub(super) fn empty_fleets(text: &mut String, outcome: &Outcome, wish: &Wish, applies: bool) {
     let pruned = empty(outcome, true);
     if !pruned.is_empty() && !applies {
@@ -217,14 +217,14 @@ pub(super) fn empty_fleets(text: &mut String, outcome: &Outcome, wish: &Wish, ap
     }
 }
 
-/// The fleets without clients, those that go or those that stay.
+/// Returns the names of the empty fleets, either the pruned ones or the ones that stay.
 fn empty(outcome: &Outcome, pruned: bool) -> Vec<Text> {
     let empty = outcome.fleets.iter().filter(|fleet| fleet.is_empty);
     let empty = empty.filter(|fleet| (fleet.change == Change::Pruned) == pruned);
     empty.map(|fleet| Text::from(&fleet.manifest.metadata.name)).collect()
 }
 
-/// `1 client stays`, `2 clients stay`.
+/// Formats a number of clients with a matching verb: `1 client stays`, `2 clients stay`.
 fn of(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", clients(number), if number == 1 { one } else { many })
 }
@@ -241,7 +241,7 @@ fn of_clients(outcome: &Outcome) -> String {
     format!("{} new, {} gone", clients(outcome.new), outcome.gone.len())
 }
 
-/// The summary of what was printed.
+/// Formats the summary of a printed outcome.
 pub(super) fn printed(outcome: &Outcome) -> String {
     let count = |change| count(outcome, change);
     let pruned = match count(Change::Pruned) {
@@ -257,7 +257,8 @@ pub(super) fn printed(outcome: &Outcome) -> String {
     )
 }
 
-/// What was written, for standard output; what was not, and the summary, for standard error.
+/// Formats the written fleets for standard output, and the failures and the summary for standard
+/// error.
 pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> (String, String) {
     let mode = dry_run.note();
     let mut output = String::new();
@@ -303,7 +304,7 @@ pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> 
         of(Change::Created),
         of(Change::Changed),
         count(outcome, Change::Unchanged),
-        // Who of them is in a fleet that was not written is not counted.
+        // Omit the counts after a failure: they include clients of fleets that were not written.
         if applied.failed == 0 { format!("; {}", of_clients(outcome)) } else { String::new() },
         if dry_run.is_real() { "" } else { " (dry run: nothing was written)" }
     );

@@ -1,5 +1,5 @@
-//! What a person's terminal is given: tables, times in the reader's own zone, progress. Knows nothing
-//! of the cluster and of what is shown.
+//! Output for the terminal of a user: tables, times in the user's time zone, and progress. Knows
+//! neither the cluster nor the meaning of the output.
 
 pub mod progress;
 pub mod table;
@@ -7,10 +7,11 @@ pub mod times;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-/// As many bytes of a result are written at once.
+/// Size of the output buffer, in bytes.
 const AT_ONCE: usize = 1 << 16;
 
-/// Colours only for eyes, and only for those that want them (<https://no-color.org>).
+/// Returns whether to color the output: standard output is a terminal, `TERM` is not `dumb`, and
+/// `NO_COLOR` is not set (<https://no-color.org>).
 #[must_use]
 pub fn is_colour_wanted() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -18,25 +19,28 @@ pub fn is_colour_wanted() -> bool {
     io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
-/// How many columns the terminal has that results go to; `None` where they go elsewhere.
+/// Returns the width of the terminal on standard output, or `None` if it is not a terminal.
 #[must_use]
 pub fn width() -> Option<usize> {
     let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
     Some(width.0.into())
 }
 
-/// Writes a result. `false`: the reader has seen enough, as `head` has.
+/// Writes a result to standard output. Returns `false` if the reader, such as `head`, closed the
+/// pipe.
 ///
 /// # Errors
-/// When standard output cannot be written for another reason.
+///
+/// Returns an error if standard output cannot be written for another reason.
 pub fn out(text: &str) -> io::Result<bool> {
     stream(|output| output.write_all(text.as_bytes()))
 }
 
-/// Writes a result while it is made, as [`out`].
+/// Writes a result to standard output while it is generated. The return value is that of [`out`].
 ///
 /// # Errors
-/// When standard output cannot be written for another reason.
+///
+/// Returns an error if standard output cannot be written for another reason.
 pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
     let mut output = BufWriter::with_capacity(AT_ONCE, io::stdout().lock());
     match write(&mut output).and_then(|()| output.flush()) {
@@ -46,7 +50,8 @@ pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Resul
     }
 }
 
-/// Says something to the person at the terminal. Where nobody reads it, the exit code still tells.
+/// Prints a message on standard error. Ignores failures, because the exit code still shows the
+/// result.
 pub fn remark(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,17 +1,17 @@
-//! How far something is that takes its time: drawn on standard error, only on a terminal, and only
-//! once it has taken a second.
+//! A progress line for slow operations: drawn on standard error, only on a terminal, and only after
+//! 1 s.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// What is faster than this goes without a word.
+/// Time before the line is first drawn. Faster operations show no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often the line is drawn anew.
+/// Minimum time between two updates of the line.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Back to the start of the line, and nothing on it.
+/// Escape sequence that returns to the start of the line and clears it.
 const CLEAR: &str = "\r\x1b[2K";
 
-/// A line that tells how far something is, until it is dropped.
+/// A progress line, which is cleared when this value is dropped.
 #[derive(Debug)]
 pub struct Progress {
     what: String,
@@ -21,14 +21,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins to tell of `what`, as `Reading fleets`.
+    /// Starts a progress line for `what`, such as `Reading fleets`.
     #[must_use]
     pub fn start(what: &str) -> Self {
         let is_terminal = io::stderr().is_terminal();
         Self { what: what.to_owned(), started: Instant::now(), drawn: None, is_terminal }
     }
 
-    /// So many are done, of so many if that is known.
+    /// Updates the line: `done` items are finished, of `total` if that is known.
     pub fn at(&mut self, done: usize, total: Option<usize>) {
         let (last, wait) = match self.drawn {
             Some(drawn) => (drawn, INTERVAL),
@@ -39,7 +39,7 @@ impl Progress {
         }
         self.drawn = Some(Instant::now());
         let total = total.map(|total| format!(" of {total}")).unwrap_or_default();
-        // Where it cannot be told, the work goes on all the same.
+        // Ignore failures: the work continues without the progress line.
         let _ = write!(io::stderr().lock(), "{CLEAR}{}: {done}{total}", self.what);
     }
 }

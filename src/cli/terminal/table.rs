@@ -1,27 +1,27 @@
-//! Text for a terminal: aligned tables, colours where they are wanted, and nothing that a terminal
-//! would obey. Knows nothing of what the cells mean.
+//! Text for a terminal: aligned tables, colors if wanted, and no control characters. Knows nothing
+//! about the meaning of cells.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
-/// What stands between two columns, as in kubectl's tables.
+/// Number of blanks between two columns, as in kubectl's tables.
 const GAP: usize = 3;
-/// What stands in a cell without a value.
+/// Text of a cell without a value.
 const NOTHING: &str = "-";
 
-/// How a cell is set off where colours are wanted. The words say the same without them.
+/// Color of a cell, used only if colors are wanted. The text alone carries the same information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
-    /// As the rest.
+    /// Default color.
     #[default]
     Plain,
-    /// In motion.
+    /// Something is in progress or open.
     Moving,
-    /// It comes to rest by itself.
+    /// Something is waiting and continues without user action.
     Waiting,
-    /// A person has to look.
+    /// Something needs the attention of a user.
     Alarm,
 }
 
@@ -35,7 +35,7 @@ impl Tone {
         }
     }
 
-    /// A text set off, where colours are wanted.
+    /// Returns a text in this color if colors are wanted.
     #[must_use]
     pub fn paint(self, text: &str, in_colour: bool) -> String {
         match self.code() {
@@ -45,7 +45,7 @@ impl Tone {
     }
 }
 
-/// One cell.
+/// One cell of a table.
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
     text: String,
@@ -54,45 +54,45 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A text; `-` where there is none.
+    /// Creates a cell with a text, or with `-` if there is no text.
     #[must_use]
     pub fn text(text: Option<&str>) -> Self {
         let text = text.filter(|text| !text.is_empty()).unwrap_or(NOTHING);
         Self { text: printable(text).into_owned(), ..Self::default() }
     }
 
-    /// A number, set to the right.
+    /// Creates a cell with a number, aligned to the right.
     #[must_use]
     pub fn number(number: impl ToString) -> Self {
         Self { text: number.to_string(), is_number: true, ..Self::default() }
     }
 
-    /// The same cell, set off.
+    /// Returns the cell in another color.
     #[must_use]
     pub fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
     }
 }
 
-/// Rows below a header.
+/// A table: a header and rows.
 pub struct Table {
     header: Vec<String>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     #[must_use]
     pub fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
         Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row, with a cell for each column.
+    /// Adds a row, which has one cell per column.
     pub fn push(&mut self, row: Vec<Cell>) {
         self.rows.push(row);
     }
 
-    /// The lines, aligned by what a terminal shows, without blanks at their ends.
+    /// Renders all lines, aligned by display width, without trailing blanks.
     #[must_use]
     pub fn render(&self, in_colour: bool) -> String {
         let mut columns = Columns::new(self.header.clone());
@@ -104,7 +104,7 @@ impl Table {
     }
 }
 
-/// How wide the columns of a table are, where its rows are not held all at once.
+/// Titles and widths of the columns of a table whose rows need not all be in memory.
 #[derive(Clone, Debug)]
 pub struct Columns {
     titles: Vec<Cell>,
@@ -112,7 +112,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// As wide as their titles.
+    /// Creates columns as wide as their titles.
     #[must_use]
     pub fn new<S: Into<String>>(titles: impl IntoIterator<Item = S>) -> Self {
         let titles: Vec<Cell> =
@@ -121,7 +121,7 @@ impl Columns {
         Self { titles, widths }
     }
 
-    /// Makes room for a row. A title is set to the right above numbers.
+    /// Widens the columns to fit a row. Titles of columns with numbers are aligned to the right.
     pub fn fit(&mut self, row: &[Cell]) {
         for ((cell, width), title) in row.iter().zip(&mut self.widths).zip(&mut self.titles) {
             *width = (*width).max(cell.text.width());
@@ -129,13 +129,13 @@ impl Columns {
         }
     }
 
-    /// The line of titles.
+    /// Returns the line of titles.
     #[must_use]
     pub fn titles(&self) -> String {
         self.line(&self.titles, false)
     }
 
-    /// A row's line, aligned by what a terminal shows, without blanks at its end.
+    /// Returns the line of a row, aligned by display width, without trailing blanks.
     #[must_use]
     pub fn line(&self, row: &[Cell], in_colour: bool) -> String {
         let mut text = String::new();
@@ -150,7 +150,7 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_colour: bool) {
         let padding = width.saturating_sub(cell.text.width());
         let (before, after) = if cell.is_number { (padding, 0) } else { (0, padding) };
         let code = cell.tone.code();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = if in_colour && !code.is_empty() {
             write!(text, "{:before$}\x1b[{code}m{}\x1b[0m{:after$}{:GAP$}", "", cell.text, "", "")
         } else {
@@ -162,8 +162,8 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_colour: bool) {
     text.push('\n');
 }
 
-/// A text as it may be printed: control characters, and those that turn the direction of writing,
-/// are spelled out, because a terminal would obey them.
+/// Escapes control characters, and characters that change the writing direction, because a terminal
+/// would act on them.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {

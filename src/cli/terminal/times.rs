@@ -1,5 +1,5 @@
-//! Instants as a person reads them: in their own zone, and how far away. Reads no clock; which zone
-//! is theirs is asked once, at the start.
+//! Formats instants for a user: in the user's time zone, and relative to the current time. Reads no
+//! clock; callers look up the user's zone once, at the start.
 
 use chrono::{Datelike, NaiveDateTime, SecondsFormat};
 
@@ -9,24 +9,26 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// The moment and the zone from which a person reads.
+/// Current time and time zone of the user.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    /// The moment, in whole seconds.
+    /// Current time, in whole seconds.
     pub now: Timestamp,
-    /// Their zone; `None` where it has no IANA name: UTC, and said so.
+    /// Time zone of the user; `None` if it has no IANA name. Times are then in UTC and labeled as
+    /// UTC.
     pub zone: Option<Zone>,
 }
 
 impl Reader {
-    /// What the environment says of the reader's zone: `TZ`, else the system's.
+    /// Returns the time zone of the user from the environment: `TZ`, or else the system setting.
+    /// Returns `None` if it has no IANA name.
     #[must_use]
     pub fn system_zone() -> Option<Zone> {
         let zone = jiff::tz::TimeZone::try_system().ok()?;
         Zone::named(zone.iana_name()?)
     }
 
-    /// The name of the zone that times are shown in.
+    /// Returns the name of the zone in which times are shown.
     #[must_use]
     pub fn zone_name(&self) -> &str {
         self.zone.as_ref().map_or("UTC", Zone::name)
@@ -36,8 +38,9 @@ impl Reader {
         self.zone.as_ref().map_or_else(|| t.naive_utc(), |zone| zone.local(t))
     }
 
-    /// A coming instant: `in 3h (22:00)`, `in 2d (Tue 22:00)`, `in 40d (3 Jan 22:00)`. One that has
-    /// passed: `overdue 5m (09:55)`, because whatever was to happen then was not told.
+    /// Formats the time of the next change: `in 3h (22:00)`, `in 2d (Tue 22:00)`,
+    /// `in 40d (3 Jan 22:00)`. An instant in the past gives `overdue 5m (09:55)`, because the
+    /// change due then has not been reported.
     #[must_use]
     pub fn next(&self, t: Timestamp) -> String {
         let seconds = t.signed_duration_since(self.now).num_seconds();
@@ -49,8 +52,8 @@ impl Reader {
         }
     }
 
-    /// An instant that has passed: `5m ago`; one to come, as a clock that is ahead reports it:
-    /// `in 5m`.
+    /// Formats an instant in the past: `5m ago`. An instant in the future, reported by a clock that
+    /// is ahead, gives `in 5m`.
     #[must_use]
     pub fn ago(&self, t: Timestamp) -> String {
         let seconds = self.now.signed_duration_since(t).num_seconds();
@@ -61,7 +64,7 @@ impl Reader {
         }
     }
 
-    /// A day and a time: `Tue 24 Nov 22:00`, with the year where that is another than now.
+    /// Formats a day and a time: `Tue 24 Nov 22:00`, with the year if it is not the current one.
     #[must_use]
     pub fn moment(&self, t: Timestamp) -> String {
         let local = self.local(t);
@@ -72,7 +75,8 @@ impl Reader {
         }
     }
 
-    /// As short as can be understood from where the reader is: `22:00`, `Tue 22:00`, `3 Jan 22:00`.
+    /// Formats an instant in the shortest form that is clear today: `22:00`, `Tue 22:00`,
+    /// `3 Jan 22:00`.
     #[must_use]
     pub fn shortly(&self, t: Timestamp) -> String {
         let (local, now) = (self.local(t), self.local(self.now));
@@ -87,7 +91,8 @@ impl Reader {
     }
 }
 
-/// A span in its largest unit, two for few hours: `45s`, `5m`, `3h20m`, `14h`, `2d`.
+/// Formats a duration in its largest unit, and in two units below 10 hours: `45s`, `5m`, `3h20m`,
+/// `14h`, `2d`.
 #[must_use]
 pub fn span(seconds: i64) -> String {
     match seconds {
@@ -101,7 +106,7 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
-/// An instant as the API writes it.
+/// Formats an instant in the form that the API uses.
 #[must_use]
 pub fn exact(t: Timestamp) -> String {
     t.to_rfc3339_opts(SecondsFormat::Secs, true)

@@ -1,5 +1,5 @@
-//! A policy's coming openings as data: the list, and a week of days. A pure function of the policy,
-//! the zones and an instant. Knows no files, no cluster and no wording.
+//! The next openings of a policy as data: a list, and a week of days. A pure function of the
+//! policy, the zones and an instant. Knows nothing about files, the cluster or wording.
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};
@@ -11,59 +11,62 @@ use crate::api::policy::Mode;
 use crate::plan::policy::Policy;
 use crate::values::{Openings, Phase, TimeRange, Timestamp, Zone};
 
-/// Of a longer opening it is not told what the clock does meanwhile: its ends say enough.
+/// Maximum length of an opening for which clock changes are listed. For a longer opening, its start
+/// and end are enough.
 const LONGEST_TOLD: TimeDelta = TimeDelta::days(7);
-/// The days that are drawn.
+/// Number of days in the drawn week.
 const WEEK: usize = 7;
 
-/// What there is to know of a policy's openings.
+/// The openings of a policy, with everything else that `windows` prints about it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
-    /// Where the policy is.
+    /// Namespace of the policy.
     pub namespace: String,
-    /// Its name.
+    /// Name of the policy.
     pub policy: String,
-    /// The moment from which on openings are told.
+    /// Start of the listed period.
     pub at: Timestamp,
-    /// For how many local days they are told.
+    /// Length of the listed period, in local days.
     pub days: u16,
-    /// Why it distributes nothing, whatever the hour; empty where it may.
+    /// Reasons why the policy distributes nothing, regardless of its windows; empty if it may.
     pub off: Vec<Off>,
-    /// Before this it governs nobody.
+    /// Time before which the policy governs no clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_from: Option<Timestamp>,
-    /// From this on it governs nobody.
+    /// Time from which the policy governs no clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_until: Option<Timestamp>,
-    /// Before this it distributes nothing.
+    /// Time before which the policy distributes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// From this on it distributes nothing.
+    /// Time from which the policy distributes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
-    /// Whether it has no windows, so that every hour of a day that is not excluded is open.
+    /// True if the policy has no windows, so that all hours outside of excluded days are open.
     pub any_hour: bool,
-    /// The local dates on which nothing is distributed, those past left out.
+    /// Local dates without distribution, except those in the past.
     pub exclusions: Vec<Excluded>,
-    /// Policies that come before it for a part of these days, and may take its clients over.
+    /// Policies that take precedence for a part of the listed period, and may take over the clients
+    /// of this policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub comes_before: Vec<ComesBefore>,
-    /// Where it is open when. Without a zone: everywhere the same.
+    /// Openings by zone. If the zone does not matter, there is one entry without a zone.
     pub zones: Vec<InZone>,
-    /// Zones of governed clients that are left out.
+    /// Zones of governed clients that are not shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub more_zones: Vec<ZoneCount>,
-    /// How many of the governed clients have no known zone, and some of their names.
+    /// Number of governed clients without a known zone.
     pub without_zone: u32,
+    /// Names of up to five governed clients without a known zone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub without_zone_names: Vec<String>,
-    /// The reader's zone.
+    /// Time zone of the user.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "zone_name")]
     pub reader: Option<Zone>,
 }
 
-/// A reason for distributing nothing, whatever the hour.
+/// A reason why a policy distributes nothing, regardless of its windows.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all_fields = "camelCase", tag = "reason")]
 pub(super) enum Off {
@@ -75,7 +78,7 @@ pub(super) enum Off {
     NotEffectiveAnyMore { until: Timestamp },
 }
 
-/// Local dates on which nothing is distributed, both included.
+/// A range of local dates without distribution, both ends included.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Excluded {
@@ -88,51 +91,52 @@ pub(super) struct Excluded {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct InZone {
-    /// `None` where the zone does not matter.
+    /// The zone; `None` if the zone does not matter.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "zone_name")]
     pub zone: Option<Zone>,
-    /// How it comes to be shown.
+    /// Reason why the zone is shown.
     pub shown_as: Role,
-    /// How many clients are governed in it.
+    /// Number of governed clients in the zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clients: Option<u32>,
-    /// Whether it is open now.
+    /// True if an opening is in progress at the start of the listed period.
     pub is_open: bool,
-    /// Those that begin on the days asked for; one that has begun begins now.
+    /// Openings that begin in the listed period. An opening in progress starts with the period.
     pub openings: Vec<Opening>,
-    /// The first opening after those days, where none begins on them.
+    /// First opening after the listed period, if none begins in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub later: Option<Opening>,
-    /// A week from today on.
+    /// A week of days, starting with the first day of the listed period.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub week: Vec<Day>,
 }
 
-/// How a zone comes to be shown.
+/// The reason why a zone is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Role {
-    /// It does not matter.
+    /// The zone does not matter.
     Everywhere,
-    /// The policy names it: it holds for every client.
+    /// The policy names the zone, which applies to every client.
     Policy,
-    /// Clients that the policy governs are in it.
+    /// The policy governs clients in the zone.
     Clients,
-    /// It was asked for.
+    /// The user requested the zone.
     AskedFor,
-    /// The policy neither names a zone nor governs a client with one: it is the reader's.
+    /// The zone is the user's own, because the policy names no zone and governs no client with a
+    /// known one.
     StandIn,
 }
 
-/// A time in which distribution is open.
+/// A period in which distribution is open.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Opening {
     pub opens: LocalTime,
-    /// `None`: it never closes.
+    /// Closing time; `None` if the opening never ends.
     pub closes: Option<LocalTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<i64>,
-    /// What the clock does while it is open.
+    /// Clock changes during the opening.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clock_changes: Vec<ClockChange>,
 }
@@ -142,15 +146,15 @@ pub(super) struct Opening {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Day {
     pub date: NaiveDate,
-    /// What the clock does on it.
+    /// Clock changes on the day.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clock_changes: Vec<ClockChange>,
-    /// How long it lasts.
+    /// Length of the day, in seconds.
     pub seconds: i64,
     pub spans: Vec<Span>,
 }
 
-/// A part of a day in which one thing holds and the clock is not set.
+/// A part of a day with one state and without a clock change.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Span {
@@ -159,7 +163,7 @@ pub(super) struct Span {
     pub state: Shade,
 }
 
-/// What holds in a part of a day.
+/// The state of a part of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Shade {
     Open,
@@ -171,7 +175,7 @@ fn zone_name<S: Serializer>(zone: &Option<Zone>, serializer: S) -> Result<S::Ok,
     zone.as_ref().map(Zone::name).serialize(serializer)
 }
 
-/// The zones to show, and what is known of them.
+/// The zones to show, and the counts of clients in other zones or without one.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     pub shown: Vec<(Zone, Role, Option<u32>)>,
@@ -180,7 +184,7 @@ pub(super) struct Zones {
     pub without_zone_names: Vec<String>,
 }
 
-/// What is asked for.
+/// The period to list, and the time zone of the user.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     pub at: Timestamp,
@@ -188,7 +192,7 @@ pub(super) struct Question {
     pub reader: Option<Zone>,
 }
 
-/// Works out the openings of a policy.
+/// Computes the openings of a policy.
 pub(super) fn calendar(
     namespace: &str,
     policy: &Policy,
@@ -204,7 +208,7 @@ pub(super) fn calendar(
         let in_zone = |(zone, role, clients)| in_zone(&range, zone, role, clients, question);
         zones.shown.into_iter().map(in_zone).collect()
     } else if policy.mode == Mode::NoUpgrade {
-        // Neither what it distributes nor when: there is nothing to tell.
+        // A NoUpgrade policy without windows and exclusions has no times to show.
         Vec::new()
     } else {
         vec![everywhere(&range, question)]
@@ -230,7 +234,7 @@ pub(super) fn calendar(
     }
 }
 
-/// The policy's range as far as the policy is effective.
+/// Returns the time range of the policy, limited to the period in which the policy is effective.
 fn while_effective(policy: &Policy) -> TimeRange {
     let range = &policy.range;
     let starts = [range.not_before(), policy.effective_from];
@@ -266,7 +270,7 @@ fn reasons_to_be_off(policy: &Policy, at: Timestamp) -> Vec<Off> {
     off
 }
 
-/// Those that are not past everywhere.
+/// Returns the exclusions that are not yet over in every zone.
 fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     let yesterday = at.date_naive() - TimeDelta::days(1);
     let mut coming: Vec<Excluded> = range
@@ -283,7 +287,8 @@ fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     coming
 }
 
-/// A range that is the same in every zone: one opening at most, told in the reader's.
+/// Returns the openings of a range that is the same in every zone, in the user's time zone. There
+/// is at most one.
 fn everywhere(range: &TimeRange, question: &Question) -> InZone {
     let openings = range.in_zone(None);
     let local = |t: Timestamp| match &question.reader {
@@ -359,7 +364,7 @@ impl Day {
     }
 }
 
-/// What holds from one instant to another, both of one offset.
+/// Adds the states between two instants that have the same UTC offset.
 fn add_spans(spans: &mut Vec<Span>, openings: Openings<'_>, from: LocalTime, until: LocalTime) {
     let first = spans.len();
     let mut at = from;

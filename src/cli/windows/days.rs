@@ -1,4 +1,4 @@
-//! Local days: which instants a date has in a zone, and what the clock does on it. Knows nothing of
+//! Local days: the instants of a date in a zone, and the clock changes on it. Knows nothing about
 //! policies and openings.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
@@ -6,13 +6,13 @@ use serde::{Serialize, Serializer};
 
 use crate::values::{Timestamp, Zone};
 
-/// An instant with the wall clock of a place.
+/// An instant with the local time of a place.
 pub(super) type LocalTime = DateTime<FixedOffset>;
 
-/// No zone is further than this from UTC.
+/// Maximum distance of a zone from UTC.
 const REACH: TimeDelta = TimeDelta::hours(26);
 
-/// The wall clock of a place at an instant.
+/// Returns the local time of an instant in a zone.
 pub(super) fn local(zone: &Zone, at: Timestamp) -> LocalTime {
     with_offset(at, zone.offset_seconds(at))
 }
@@ -20,17 +20,17 @@ pub(super) fn local(zone: &Zone, at: Timestamp) -> LocalTime {
 fn with_offset(at: Timestamp, seconds: i32) -> LocalTime {
     match FixedOffset::east_opt(seconds) {
         Some(offset) => at.with_timezone(&offset),
-        // No zone is a day away.
+        // Unreachable: no zone is a day or more from UTC.
         None => at.fixed_offset(),
     }
 }
 
-/// The local date of an instant.
+/// Returns the local date of an instant.
 pub(super) fn date(zone: &Zone, at: Timestamp) -> NaiveDate {
     zone.local(at).date()
 }
 
-/// Whether a time comes twice on its date.
+/// Returns whether a local time occurs twice on its date.
 pub(super) fn comes_twice(zone: &Zone, at: LocalTime) -> bool {
     let time = at.time();
     LocalDay::of(at.date_naive(), zone).changes.iter().any(|change| {
@@ -40,7 +40,7 @@ pub(super) fn comes_twice(zone: &Zone, at: LocalTime) -> bool {
     })
 }
 
-/// What the clock does between two instants, both included.
+/// Returns the clock changes between two instants, both included.
 pub(super) fn clock_changes(zone: &Zone, from: Timestamp, until: Timestamp) -> Vec<ClockChange> {
     let mut changes = Vec::new();
     let mut before = from - TimeDelta::seconds(1);
@@ -56,35 +56,35 @@ pub(super) fn clock_changes(zone: &Zone, from: Timestamp, until: Timestamp) -> V
 /// A date in a zone.
 #[derive(Debug)]
 pub(super) struct LocalDay {
-    /// Its instants, in stretches of one offset each, from the first (included) to the last (not
-    /// included). None where the clock skips the whole day.
+    /// Instants of the day, as stretches of one UTC offset each, from the first instant (included)
+    /// to the last (excluded). Empty if the clock skips the whole day.
     pub stretches: Vec<(LocalTime, LocalTime)>,
-    /// What the clock does on it.
+    /// Clock changes on the day.
     pub changes: Vec<ClockChange>,
 }
 
-/// The clock is set forward or back.
+/// A change of the clock, forward or back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ClockChange {
-    /// The date on which it does.
+    /// Date of the change.
     pub date: NaiveDate,
-    /// Which of both.
+    /// Direction of the change.
     pub change: Change,
-    /// The first local time that is skipped or comes twice.
+    /// First local time that is skipped or occurs twice.
     #[serde(serialize_with = "as_minutes")]
     pub from: NaiveTime,
-    /// The first local time after it; 24:00 as 00:00.
+    /// First local time that is not affected any longer; 24:00 is stored as 00:00.
     #[serde(serialize_with = "as_minutes")]
     pub until: NaiveTime,
 }
 
-/// Which way the clock is set.
+/// The direction of a clock change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Change {
-    /// Forward: these local times do not come.
+    /// Forward: the local times do not occur.
     Skipped,
-    /// Back: these local times come twice.
+    /// Back: the local times occur twice.
     Twice,
 }
 
@@ -93,7 +93,7 @@ fn as_minutes<S: Serializer>(time: &NaiveTime, serializer: S) -> Result<S::Ok, S
 }
 
 impl ClockChange {
-    /// The clock goes from `before` to `after`.
+    /// Returns the change of a clock from `before` to `after`, or `None` if both are the same.
     fn between(before: NaiveDateTime, after: NaiveDateTime) -> Option<Self> {
         let change = if before < after { Change::Skipped } else { Change::Twice };
         let (from, until) = (before.min(after), before.max(after));
@@ -103,7 +103,7 @@ impl ClockChange {
 }
 
 impl LocalDay {
-    /// The day of `date` in `zone`.
+    /// Returns the day of `date` in `zone`.
     pub(super) fn of(date: NaiveDate, zone: &Zone) -> Self {
         let midnight = date.and_time(NaiveTime::MIN);
         let next = midnight + TimeDelta::days(1);
@@ -136,7 +136,7 @@ impl LocalDay {
             return;
         }
         match self.stretches.last_mut() {
-            // Some changes of a zone keep its offset.
+            // Some changes of a zone keep its offset; extend the previous stretch.
             Some((_, end)) if *end == from && end.offset().local_minus_utc() == offset => {
                 *end = with_offset(until, offset);
             }
@@ -144,7 +144,7 @@ impl LocalDay {
         }
     }
 
-    /// How long it lasts.
+    /// Returns the length of the day.
     pub(super) fn length(&self) -> TimeDelta {
         self.stretches.iter().map(|(from, until)| *until - *from).sum()
     }
@@ -172,11 +172,11 @@ mod tests {
             ("2026-04-05", "Australia/Lord_Howe", 1470, &["Twice 01:30-02:00"]),
             ("2026-10-04", "Australia/Lord_Howe", 1410, &["Skipped 02:00-02:30"]),
             ("2026-03-08", "America/Vancouver", 1380, &["Skipped 02:00-03:00"]),
-            // British Columbia stays on summer time from 2026 on.
+            // British Columbia stays on summer time permanently, starting in 2026.
             ("2026-11-01", "America/Vancouver", 1440, &none),
             ("2026-04-24", "Africa/Cairo", 1380, &["Skipped 00:00-01:00"]),
             ("2026-10-29", "Africa/Cairo", 1500, &["Twice 23:00-00:00"]),
-            // Samoa went over the date line.
+            // Samoa crossed the date line and skipped this day.
             ("2011-12-30", "Pacific/Apia", 0, &["Skipped 00:00-00:00"]),
         ];
         for (date, zone, minutes, changes) in cases {

@@ -1,4 +1,5 @@
-//! `windows --local`: the policy and the clients that it governs from files, without a cluster.
+//! `windows --local`: reads the policy and the clients that it governs from files, without a
+//! cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,17 +14,17 @@ use crate::plan::policy::Policy;
 use crate::plan::{self, Estate};
 use crate::values::Timestamp;
 
-/// What was found in the files.
+/// A policy, and the data about its clients that `windows` needs.
 pub(super) struct Found {
     pub namespace: String,
     pub policy: Policy,
     pub count: Count,
-    /// Policies that come before it.
+    /// Policies that take precedence over this policy for some time.
     pub others: Others,
     pub remarks: String,
 }
 
-/// Finds a policy in files, and in which zones the clients are that it would govern at `at`.
+/// Finds a policy in files, and counts the clients that it would govern at `at` by zone.
 pub(super) fn find(
     files: impl IntoIterator<Item = File>,
     name: &str,
@@ -59,7 +60,7 @@ pub(super) fn find(
     Ok(Found { namespace, policy, count, others, remarks: remarks.collect() })
 }
 
-/// The namespace of the policy that is meant.
+/// Returns the namespace of the requested policy.
 fn namespace_of(
     findings: &Findings,
     name: &str,

@@ -1,5 +1,5 @@
-//! `windows`: when a policy's distribution opens and closes, in the zones that count and in the
-//! reader's. The shell around it: reads the cluster, or files, and prints.
+//! `windows`: shows when the distribution of a policy opens and closes, in the relevant time zones
+//! and in the user's. This module reads the cluster or files, and prints.
 
 mod calendar;
 mod days;
@@ -27,7 +27,7 @@ use crate::plan::policy::Policy;
 use crate::plan::{Live, Observed};
 use crate::values::{Timestamp, Zone};
 
-/// What the help ends with.
+/// Text at the end of the help: examples and a note on time zones.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   clientfleet windows nights-and-weekends
@@ -78,7 +78,7 @@ fn zone(name: &str) -> Result<Zone, String> {
     })
 }
 
-/// Runs it.
+/// Runs `windows`.
 pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
     let at = arguments.at.unwrap_or(around.now);
     let found = if arguments.local {
@@ -128,7 +128,8 @@ async fn in_cluster(arguments: &Args, at: Timestamp) -> Result<Found, Failure> {
             Others::default()
         }
     };
-    // Where no zone is asked and nobody comes before it, no fleet has to be known.
+    // An invalid policy needs no fleets. A valid one needs them only if its openings depend on the
+    // zone, or if another policy may take over clients.
     let is_invalid = policy.is_invalid();
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
         return Ok(Found { namespace, policy, count: Count::default(), others, remarks });

@@ -1,5 +1,5 @@
-//! Which other policies come before the one that is looked at, for a part of the days that are shown:
-//! they may take its clients over. Pure; knows fleets by their labels alone.
+//! Finds other policies that take precedence over the shown policy for a part of the shown days,
+//! and may take over its clients. Pure; knows only the labels of fleets.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -9,32 +9,34 @@ use crate::plan::policy::Policy;
 use crate::plan::scope::Scope;
 use crate::values::Timestamp;
 
-/// A policy that comes before the one that is looked at, for a time.
+/// A policy that takes precedence over the shown policy for some time.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ComesBefore {
     pub policy: String,
     pub mode: Mode,
-    /// From when on, where that is to come.
+    /// Start of its effective period, if that is in the future.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// Until when, where that is known.
+    /// End of its effective period, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
-/// Looks for them.
+/// Collects the policies that take precedence over the shown policy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Others {
-    /// With their scopes, and whether a fleet is in that and in the scope of the one looked at.
+    /// Policies found, each with its scope and a flag: true if a fleet is in its scope and in
+    /// `own`.
     found: Vec<(ComesBefore, Scope, bool)>,
     own: Scope,
     saw_fleets: bool,
 }
 
 impl Others {
-    /// Those that begin within the days, or end after `at`. What is effective all the time has taken
-    /// its clients already: they are not counted.
+    /// Selects the policies that start within the days, or end after `at`. Policies that are
+    /// already effective and have no end are omitted, because the shown policy does not govern
+    /// their clients anyway.
     pub(super) fn among(
         policy: &Policy,
         all: impl Iterator<Item = Policy>,
@@ -73,7 +75,7 @@ impl Others {
         self.found.is_empty()
     }
 
-    /// Looks at a fleet of which `label` gives the value of a label's key.
+    /// Records a fleet. `label` returns the value of a label key.
     pub(super) fn fleet<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
         self.saw_fleets = true;
         if self.own.holds_fleet(&label) {
@@ -83,7 +85,7 @@ impl Others {
         }
     }
 
-    /// Those whose scope may hold clients of the one that is looked at.
+    /// Returns the policies whose scope may contain clients of the shown policy.
     pub(super) fn finish(self) -> Vec<ComesBefore> {
         let saw_fleets = self.saw_fleets;
         let found = self.found.into_iter().filter(|(.., shares)| *shares || !saw_fleets);

@@ -1,5 +1,5 @@
-//! A policy's openings as text: a week drawn, and the list. Fits 80 columns; says nothing by colour
-//! alone. Decides nothing.
+//! Formats the openings of a policy as text: a drawn week, and a list. Fits into 80 columns, and
+//! never conveys information by color alone. Decides nothing.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,18 +11,18 @@ use super::days::{self, Change, ClockChange, LocalTime};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::values::{Timestamp, Zone};
 
-/// A mark stands for so many minutes.
+/// Minutes that one mark stands for.
 const MINUTES: i64 = 30;
-/// Marks of a day.
+/// Number of marks per day.
 const MARKS: i64 = 24 * 60 / MINUTES;
-/// Longer times are told in days.
+/// Number of hours from which a duration is printed in days.
 const LONGEST_IN_HOURS: i64 = 100;
-/// Dates within so many days of today are told without their year.
+/// Dates less than this number of days from today are printed without the year.
 const NEAR: i64 = 300;
-/// So many zones that are left out are named.
+/// Maximum number of omitted zones to name.
 const NAMED: usize = 12;
 
-/// The whole page.
+/// Formats the whole page.
 pub(super) fn page(calendar: &Calendar, in_colour: bool) -> String {
     let mut text = head(calendar);
     for zone in &calendar.zones {
@@ -133,7 +133,7 @@ fn title(shown: &InZone) -> String {
     format!("{zone}{clients}{because}")
 }
 
-/// What is so now, and the next change.
+/// Describes the current state and the next change.
 fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     let next = shown.openings.first().or(shown.later.as_ref());
     let zone = shown.zone.as_ref().or(calendar.reader.as_ref());
@@ -161,7 +161,7 @@ fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
 
 // ---- the week ----
 
-/// One of the marks that days are drawn with.
+/// A mark used to draw a part of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Mark {
     Open,
@@ -203,12 +203,12 @@ impl Mark {
     }
 }
 
-/// The marks of a day.
+/// Returns the marks of a day.
 fn marks(day: &Day) -> Vec<Mark> {
     (0..MARKS).map(|place| mark(day, place * MINUTES * 60)).collect()
 }
 
-/// What holds in the local time that begins so many seconds after midnight.
+/// Returns the mark for the local time that begins `start` seconds after midnight.
 fn mark(day: &Day, start: i64) -> Mark {
     let midnight = day.date.and_time(NaiveTime::MIN);
     let end = start + MINUTES * 60;
@@ -239,7 +239,7 @@ fn week(shown: &InZone, today: NaiveDate, in_colour: bool) -> String {
     }
     let mut text = format!("  {:10}  ", "");
     for hour in (0..=24).step_by(3) {
-        // A mark is half an hour: so three hours are six of them.
+        // A mark is half an hour, so three hours are six marks wide.
         let _ = write!(text, "{hour:02}    ");
     }
     text.truncate(text.trim_end().len());
@@ -263,7 +263,7 @@ fn week(shown: &InZone, today: NaiveDate, in_colour: bool) -> String {
     text
 }
 
-/// Marks of one kind after another are coloured at once.
+/// Draws the marks. Each run of equal marks is colored as one piece.
 fn draw(marks: &[Mark], in_colour: bool) -> String {
     let runs = marks.chunk_by(|a, b| a == b);
     runs.map(|run| {
@@ -273,7 +273,7 @@ fn draw(marks: &[Mark], in_colour: bool) -> String {
     .collect()
 }
 
-/// What is said beside a day.
+/// Returns the note beside a day: `today`, and the length of a day with a clock change.
 fn note(day: &Day, today: NaiveDate) -> String {
     let hours = TimeDelta::seconds(day.seconds);
     let length = (!day.clock_changes.is_empty()).then(|| duration(hours.num_seconds()));
@@ -338,7 +338,7 @@ fn list(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     text
 }
 
-/// An opening in the reader's zone.
+/// Formats an opening in the time zone of the user.
 fn yours(opening: &Opening, has_begun: bool, zone: &Zone, now: Timestamp) -> String {
     let today = days::date(zone, now);
     let opens = days::local(zone, opening.opens.to_utc());
@@ -355,7 +355,7 @@ fn yours(opening: &Opening, has_begun: bool, zone: &Zone, now: Timestamp) -> Str
     format!("{start} – {end}")
 }
 
-// ---- below ----
+// ---- the footer ----
 
 fn foot(calendar: &Calendar) -> String {
     let mut text = String::new();
@@ -396,7 +396,7 @@ fn foot(calendar: &Calendar) -> String {
 
 // ---- times ----
 
-/// `Tue 24 Nov 22:00`; with the year where that would not be clear.
+/// Formats a local time: `Tue 24 Nov 22:00`, with the year if it is far from today.
 fn short(zone: Option<&Zone>, at: LocalTime, today: NaiveDate) -> String {
     let date = at.date_naive();
     let is_near = (date - today).num_days().abs() < NEAR;
@@ -413,7 +413,7 @@ fn time(at: LocalTime) -> String {
     at.format(form).to_string()
 }
 
-/// With its offset where the time comes twice on that date.
+/// Formats the time of day, with its UTC offset if the time occurs twice on that date.
 fn time_in(zone: Option<&Zone>, at: LocalTime) -> String {
     if zone.is_some_and(|zone| days::comes_twice(zone, at)) {
         format!("{}{}", time(at), at.format("%:z"))
@@ -422,7 +422,7 @@ fn time_in(zone: Option<&Zone>, at: LocalTime) -> String {
     }
 }
 
-/// In the reader's zone, or else in UTC.
+/// Formats an instant in the time zone of the user, or in UTC if that is unknown.
 fn moment(calendar: &Calendar, at: Timestamp) -> String {
     let zone = calendar.reader.as_ref().map_or("UTC", Zone::name);
     let local = moment_in(calendar.reader.as_ref(), at);
@@ -433,7 +433,7 @@ fn moment_in(zone: Option<&Zone>, at: Timestamp) -> LocalTime {
     zone.map_or_else(|| at.fixed_offset(), |zone| days::local(zone, at))
 }
 
-/// `7h`, `7h 30m`, `5d 3h`.
+/// Formats a duration: `7h`, `7h 30m`, `5d 3h`.
 fn duration(seconds: i64) -> String {
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let parts = if hours >= LONGEST_IN_HOURS {

@@ -1,5 +1,5 @@
-//! In which time zones the clients are that a policy governs, counted from fleets and their statuses.
-//! Keeps counts alone, so that any number of fleets can pass by.
+//! Counts the clients that a policy governs by time zone, from fleets and their statuses. Keeps
+//! only counts, so it can process any number of fleets.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,29 +11,29 @@ use crate::plan::facts::{ZoneFact, given};
 use crate::plan::policy::Policy;
 use crate::values::Zone;
 
-/// So many zones are shown where nobody asks for others.
+/// Maximum number of client zones to show if the user requests none.
 const SHOWN: usize = 3;
-/// So many clients without a known zone are named.
+/// Maximum number of clients without a known zone to name.
 const NAMED: usize = 5;
 
-/// How many governed clients are in a zone.
+/// The number of governed clients in a zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ZoneCount {
     pub zone: String,
     pub clients: u32,
 }
 
-/// The governed clients by zone.
+/// The numbers of governed clients by zone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Count {
     known: BTreeMap<Zone, u32>,
-    /// Those whose zone is missing or no IANA name.
+    /// Number of clients whose zone is missing or not an IANA name.
     unknown: u32,
     unknown_names: Vec<String>,
 }
 
 impl Count {
-    /// Counts the clients of a fleet that `policy` governs.
+    /// Adds the clients of a fleet that `policy` governs.
     pub(super) fn add(&mut self, policy: &str, spec: &ClientFleetSpec, status: &ClientFleetStatus) {
         let own: HashMap<&str, &str> = spec
             .clients
@@ -63,8 +63,8 @@ impl Count {
         }
     }
 
-    /// The zones to show: the policy's own; else those that were asked for; else the clients', those
-    /// with the most of them first; else the reader's.
+    /// Chooses the zones to show: the policy's own zone, else the requested zones, else the zones
+    /// with the most clients, else the user's zone.
     pub(super) fn choose(
         mut self,
         policy: &Policy,
@@ -84,7 +84,7 @@ impl Count {
             }
         }
         let mut counted: Vec<(Zone, u32)> = self.known.into_iter().collect();
-        // By name where the counts are the same.
+        // The sort is stable, so zones with equal counts stay ordered by name.
         counted.sort_by_key(|(_, clients)| std::cmp::Reverse(*clients));
         if shown.is_empty() {
             let rest = counted.split_off(counted.len().min(SHOWN));

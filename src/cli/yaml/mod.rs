@@ -1,10 +1,11 @@
-//! Turns YAML text into the JSON values that kubectl would send for it. Knows nothing of Kubernetes
-//! objects.
+//! Converts YAML text to the JSON values that kubectl would send for it. Knows nothing about
+//! Kubernetes objects.
 //!
-//! kubectl reads YAML by the rules of go-yaml v2, in which an unquoted `no`, `on` or `y` is a boolean
-//! and `3.50` the number 3.5. A reader with other rules would plan for `no` what the cluster never
-//! sees, so unquoted words are read here by the same rules (`resolve` in go-yaml's `resolve.go`);
-//! and where YAML tools differ among themselves, the text is refused, with what to write instead.
+//! kubectl reads YAML by the rules of go-yaml v2, in which an unquoted `no`, `on` or `y` is a
+//! boolean and `3.50` is the number 3.5. A parser with other rules would plan with values that the
+//! cluster never receives. This parser therefore reads unquoted scalars by the same rules
+//! (`resolve` in go-yaml's `resolve.go`). If YAML tools disagree about a text, it is refused, with
+//! a hint on what to write instead.
 
 mod words;
 
@@ -19,13 +20,14 @@ use self::words::scalar;
 use super::documents::{Document, Fault, Json};
 pub use words::from_f64;
 
-/// Lists and mappings may be nested as deep as this, also through aliases. Our objects need 9.
+/// Maximum nesting depth of lists and mappings, including aliases. Our objects need 9 levels.
 const MAX_DEPTH: usize = 64;
-/// What aliases may add to a file, in bytes: a few lines of aliases of aliases are gigabytes.
+/// Maximum size that aliases may add to a file, in bytes. A few lines of nested aliases can expand
+/// to gigabytes.
 const MAX_COPIED_BYTES: usize = 16 << 20;
-/// What a value costs besides its text.
+/// Estimated memory of a value besides its text, in bytes.
 const VALUE_BYTES: usize = 64;
-/// Where a list has its objects.
+/// Name of the field that holds the objects of a list.
 const ITEMS: &str = "items";
 
 impl Fault {
@@ -41,7 +43,7 @@ impl From<ScanError> for Fault {
     }
 }
 
-/// All documents of a text. After a broken one, reading goes on at the next `---`.
+/// Parses all documents of a text. After a broken document, parsing continues at the next `---`.
 #[must_use]
 pub fn read(text: &str) -> Vec<Document> {
     let mut reader = Reader::new(text);
@@ -60,7 +62,7 @@ pub fn read(text: &str) -> Vec<Document> {
         };
         let broken_at = content.as_ref().err().map(|fault| (fault.line, fault.column));
         if let Some(place) = broken_at {
-            // The same fault again means that the parser could not go on after it.
+            // The same fault again means that the parser cannot continue after it.
             if last_fault.replace(place) == Some(place) {
                 return documents;
             }
@@ -76,7 +78,7 @@ pub fn read(text: &str) -> Vec<Document> {
     }
 }
 
-/// A value that an anchor named, for its aliases.
+/// The value of an anchor, stored for its aliases.
 struct Anchored {
     value: Value,
     bytes: usize,
@@ -95,15 +97,16 @@ impl<'a> Reader<'a> {
             emit_comments: false,
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
-            // As go-yaml does, and libyaml from which it comes.
+            // Read a block scalar at the end of the file like go-yaml, and like libyaml, on which
+            // it is based.
             block_scalar_eof_without_line_feed: true,
         };
         let parser = Parser::new_from_str_with_options(text, options);
         Self { parser, anchors: HashMap::new(), copied_bytes: 0 }
     }
 
-    /// A document as JSON text. The items of a list are made one after the other and kept as text
-    /// alone, since of such a list there may be a lot.
+    /// Reads a document as JSON text. The items of a list are converted one by one and kept only as
+    /// text, because a list can have very many items.
     fn document(&mut self) -> Result<String, Fault> {
         let (event, span) = self.next()?;
         match event {
@@ -167,7 +170,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The elements of a sequence as JSON text.
+    /// Reads the elements of a sequence as JSON text.
     fn items(&mut self, depth: usize) -> Result<String, Fault> {
         let mut text = "[".to_owned();
         loop {
@@ -178,18 +181,18 @@ impl<'a> Reader<'a> {
                     if text.len() > 1 {
                         text.push(',');
                     }
-                    // Writing to a string does not fail.
+                    // Writing to a string cannot fail.
                     let _ = write!(text, "{item}");
                 }
             }
         }
     }
 
-    /// A mapping. Where a place for them is given, a list in its field `items` goes there, and an empty
-    /// one stands for it.
+    /// Reads a mapping. If a buffer is passed, the list in the field `items` is written to it as
+    /// text, and the mapping holds an empty list in its place.
     fn mapping(&mut self, depth: usize, mut apart: Option<&mut String>) -> Result<Value, Fault> {
         let mut fields = Map::new();
-        // Keys that a `<<` brought: one that is written out replaces it.
+        // Keys that `<<` added; an explicit key replaces them.
         let mut brought = BTreeSet::new();
         let mut has_merged = false;
         loop {
@@ -229,19 +232,19 @@ impl<'a> Reader<'a> {
         if depth + anchored.height > MAX_DEPTH {
             return Err(too_deep(span));
         }
-        // Counted first, so that nothing is copied that the limit forbids.
+        // Check the limit before copying the value.
         self.copied_bytes = counted(self.copied_bytes, anchored.bytes, span)?;
         Ok(anchored.value.clone())
     }
 }
 
-/// A document's fields as JSON text, with the items that were kept apart, if any.
+/// Formats the fields of a document as JSON text, with the separately stored items, if any.
 fn joined(fields: &Map<String, Value>, items: &str) -> String {
     let mut text = "{".to_owned();
     for (name, value) in fields {
         let comma = if text.len() > 1 { "," } else { "" };
         let name = Value::from(name.as_str());
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = match value {
             Value::Array(list) if list.is_empty() && name == ITEMS && !items.is_empty() => {
                 write!(text, "{comma}{name}:{items}")
@@ -252,7 +255,7 @@ fn joined(fields: &Map<String, Value>, items: &str) -> String {
     text + "}"
 }
 
-/// What aliases have added with these bytes, as long as it is bearable.
+/// Returns the total of bytes that aliases copied, or an error if it exceeds the limit.
 fn counted(copied_bytes: usize, bytes: usize, span: Span) -> Result<usize, Fault> {
     let total = copied_bytes.saturating_add(bytes);
     if total <= MAX_COPIED_BYTES {
@@ -263,8 +266,8 @@ fn counted(copied_bytes: usize, bytes: usize, span: Span) -> Result<usize, Fault
     Err(Fault::at(span, message))
 }
 
-/// Adds the fields that `<<` brings. go-yaml lets them replace fields written above, other readers do
-/// not: so that is refused.
+/// Adds the fields of a `<<` merge key. go-yaml lets them replace fields above the key and other
+/// parsers do not, so this case is refused.
 fn merge(
     value: Value,
     fields: &mut Map<String, Value>,
@@ -325,7 +328,7 @@ fn refuse_tag(tag: Option<&Tag>, own: &str, span: Span) -> Result<(), Fault> {
     }
 }
 
-/// The bytes that a copy of `value` takes, about, and how many levels it has.
+/// Returns the approximate size of a copy of `value` in bytes, and its nesting depth.
 fn measure(value: &Value) -> (usize, usize) {
     let (mut bytes, mut height) = (VALUE_BYTES, 0);
     let mut add = |(child_bytes, child_height): (usize, usize)| {
@@ -366,7 +369,7 @@ mod tests {
         assert!(one("{<<: 1}").is_err() && one("{<<: {}, <<: {}}").is_err());
     }
 
-    /// The items of a list are kept apart while it is read.
+    /// The parser stores the items of a list separately; they must end up in their original place.
     #[test]
     fn a_list_is_read_as_it_stands() {
         let text = "a: 1\nitems:\n- &x {b: [1, {c: ~}]}\n- *x\n- - no\nz: {items: [2]}\n";
