@@ -9,7 +9,7 @@ use crate::api::fleet::{ClientFleetStatus, ClientStatus};
 
 /// What is decided for one client, in short.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Told<'a> {
+pub struct OfferState<'a> {
     /// Its state; empty where an older or newer release wrote one that is not ours.
     pub state: &'a str,
     /// Why.
@@ -33,13 +33,13 @@ pub enum OfferChange {
 
 /// What changes for one client.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change<'a> {
+pub struct RowChange<'a> {
     /// The client's name.
     pub client: &'a str,
     /// What was decided before; `None` where there was no entry.
-    pub from: Option<Told<'a>>,
+    pub from: Option<OfferState<'a>>,
     /// What is decided now; `None` where there is no entry any more.
-    pub to: Option<Told<'a>>,
+    pub to: Option<OfferState<'a>>,
     /// The new entry.
     pub row: Option<&'a ClientStatus>,
     /// What that means for its offer.
@@ -52,16 +52,16 @@ pub struct Change<'a> {
 pub fn changes<'a>(
     before: Option<&'a PreviousFleet>,
     after: &'a ClientFleetStatus,
-) -> Vec<Change<'a>> {
+) -> Vec<RowChange<'a>> {
     let rows = after.clients.as_deref().unwrap_or_default();
     let mut previous = before.map(PreviousFleet::lookup);
     let mut changes = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let from = previous.as_mut().and_then(|rows| rows.find(index, &row.name));
-        let from = from.map(told_before);
-        let to = told_now(row);
+        let from = from.map(state_before);
+        let to = state_after(row);
         if from.as_ref() != Some(&to) {
-            changes.push(Change::new(&row.name, from, Some(to), Some(row)));
+            changes.push(RowChange::new(&row.name, from, Some(to), Some(row)));
         }
     }
     if let Some(before) = before {
@@ -71,7 +71,7 @@ pub fn changes<'a>(
 }
 
 /// The clients that had an entry and have none now.
-fn gone<'a>(before: &'a PreviousFleet, rows: &[ClientStatus]) -> Vec<Change<'a>> {
+fn gone<'a>(before: &'a PreviousFleet, rows: &[ClientStatus]) -> Vec<RowChange<'a>> {
     let stands = |(index, row): (usize, PreviousRow<'_>)| {
         rows.get(index).is_some_and(|now| now.name == *row.name)
     };
@@ -80,14 +80,14 @@ fn gone<'a>(before: &'a PreviousFleet, rows: &[ClientStatus]) -> Vec<Change<'a>>
     }
     let names: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     let gone = before.rows().filter(|row| !names.contains(row.name.as_str()));
-    gone.map(|row| Change::new(row.name, Some(told_before(row)), None, None)).collect()
+    gone.map(|row| RowChange::new(row.name, Some(state_before(row)), None, None)).collect()
 }
 
-impl<'a> Change<'a> {
+impl<'a> RowChange<'a> {
     fn new(
         client: &'a str,
-        from: Option<Told<'a>>,
-        to: Option<Told<'a>>,
+        from: Option<OfferState<'a>>,
+        to: Option<OfferState<'a>>,
         row: Option<&'a ClientStatus>,
     ) -> Self {
         let offer = offer_change(from.as_ref(), to.as_ref());
@@ -95,8 +95,8 @@ impl<'a> Change<'a> {
     }
 }
 
-fn offer_change(from: Option<&Told<'_>>, to: Option<&Told<'_>>) -> Option<OfferChange> {
-    match (from.and_then(Told::offer), to.and_then(Told::offer)) {
+fn offer_change(from: Option<&OfferState<'_>>, to: Option<&OfferState<'_>>) -> Option<OfferChange> {
+    match (from.and_then(OfferState::offer), to.and_then(OfferState::offer)) {
         (None, None) => None,
         (None, Some(_)) => Some(OfferChange::Begins),
         (Some(_), None) => Some(OfferChange::Ends),
@@ -104,7 +104,7 @@ fn offer_change(from: Option<&Told<'_>>, to: Option<&Told<'_>>) -> Option<OfferC
     }
 }
 
-impl Told<'_> {
+impl OfferState<'_> {
     /// The policy and the target that are offered, while one is.
     fn offer(&self) -> Option<(Option<&str>, Option<&str>)> {
         let is_offered = self.state == State::Distributing.as_str();
@@ -112,8 +112,8 @@ impl Told<'_> {
     }
 }
 
-fn told_before(row: PreviousRow<'_>) -> Told<'_> {
-    Told {
+fn state_before(row: PreviousRow<'_>) -> OfferState<'_> {
+    OfferState {
         state: row.state().map_or("", State::as_str),
         reason: row.reason().map_or("", super::Reason::as_str),
         policy: row.policy().map(|text| text.as_str()),
@@ -121,8 +121,8 @@ fn told_before(row: PreviousRow<'_>) -> Told<'_> {
     }
 }
 
-fn told_now(row: &ClientStatus) -> Told<'_> {
-    Told {
+fn state_after(row: &ClientStatus) -> OfferState<'_> {
+    OfferState {
         state: &row.state,
         reason: &row.reason,
         policy: row.policy.as_deref(),
@@ -153,11 +153,11 @@ mod tests {
     fn told(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
         let before = PreviousFleet::of(status(before), None);
         let after = status(after);
-        let short = |told: &Option<Told<'_>>| match told {
+        let short = |told: &Option<OfferState<'_>>| match told {
             Some(told) => format!("{} {} {}", told.state, told.reason, told.target.unwrap_or("-")),
             None => "none".to_owned(),
         };
-        let line = |change: &Change<'_>| {
+        let line = |change: &RowChange<'_>| {
             let offer = change.offer.map_or(String::new(), |offer| format!(", {offer:?}"));
             format!("{}: {} -> {}{offer}", change.client, short(&change.from), short(&change.to))
         };

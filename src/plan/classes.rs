@@ -22,11 +22,11 @@ pub(super) struct Classes<'a> {
     /// The digest of what tells each of them from the others, in the same order.
     keys: Vec<Digest>,
     /// What was decided for one client alone.
-    alone: Vec<Counted<'a>>,
+    alone: Vec<CountedDecision<'a>>,
 }
 
 /// What is decided for some clients.
-pub(super) struct Counted<'a> {
+pub(super) struct CountedDecision<'a> {
     pub decided: Decided<'a>,
     pub clients: u32,
     /// When the one of them was seen that was not seen for the longest, where that is not in the
@@ -34,7 +34,7 @@ pub(super) struct Counted<'a> {
     last_seen: Option<Timestamp>,
 }
 
-impl Counted<'_> {
+impl CountedDecision<'_> {
     /// Until when the entry of each of them stays as it is.
     pub fn holds_until(&self) -> Option<Timestamp> {
         let Decided { terms, rule, outlook } = self.decided;
@@ -53,7 +53,7 @@ struct Class<'a> {
     /// The shortest time, in seconds, after which one of the policies in scope calls a client absent.
     absent_after: Option<i64>,
     /// As if they were never absent.
-    counted: Counted<'a>,
+    counted: CountedDecision<'a>,
     /// The digest of what their entries have in common.
     shared: Digest,
 }
@@ -84,7 +84,7 @@ impl<'a> Classes<'a> {
         }
         let terms: Vec<&Terms<'_>> = in_scope.iter().map(terms).collect();
         let decided = decide_client(facts, Contenders { terms: &terms }, at);
-        self.alone.push(Counted { decided, clients: 1, last_seen: None });
+        self.alone.push(CountedDecision { decided, clients: 1, last_seen: None });
         (decided, Digest::of(&decided.shared(facts)))
     }
 
@@ -110,14 +110,14 @@ impl<'a> Classes<'a> {
             version: facts.version.clone(),
             staged: facts.staged.clone(),
             absent_after: terms.iter().filter_map(|terms| terms.policy.offline_after).min(),
-            counted: Counted { decided, clients: 0, last_seen: None },
+            counted: CountedDecision { decided, clients: 0, last_seen: None },
             shared: Digest::of(&decided.shared(facts)),
         });
         Some(self.shared.len() - 1)
     }
 
     /// What was decided, and for how many clients.
-    pub fn counted(&self) -> impl Iterator<Item = &Counted<'a>> {
+    pub fn counted(&self) -> impl Iterator<Item = &CountedDecision<'a>> {
         let shared = self.shared.iter().map(|class| &class.counted);
         shared.filter(|counted| counted.clients > 0).chain(&self.alone)
     }

@@ -65,11 +65,11 @@ impl Conditions<'_> {
 
 /// The longest message, in bytes; what follows is cut, so that many problems in one object cannot
 /// make its status large.
-const LONGEST_MESSAGE: usize = 1024;
+const MAX_MESSAGE_BYTES: usize = 1024;
 
 fn shortened(mut message: String) -> String {
-    if message.len() > LONGEST_MESSAGE {
-        let cut = (0..=LONGEST_MESSAGE - 4).rev().find(|&at| message.is_char_boundary(at));
+    if message.len() > MAX_MESSAGE_BYTES {
+        let cut = (0..=MAX_MESSAGE_BYTES - 4).rev().find(|&at| message.is_char_boundary(at));
         message.truncate(cut.unwrap_or(0));
         message.push_str(" …");
     }

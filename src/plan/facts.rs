@@ -38,7 +38,7 @@ pub struct Versions(Vec<Rc<Spelled>>);
 
 impl Versions {
     /// So many are remembered: looking for one must not take longer than reading it.
-    const MOST: usize = 16;
+    const MAX_REMEMBERED: usize = 16;
 
     fn read(&mut self, text: Option<&Text>) -> Option<Rc<Spelled>> {
         let text = given(text)?;
@@ -46,7 +46,7 @@ impl Versions {
             return Some(Rc::clone(known));
         }
         let read = Rc::new(Spelled::new(text.clone()));
-        if self.0.len() < Self::MOST {
+        if self.0.len() < Self::MAX_REMEMBERED {
             self.0.push(Rc::clone(&read));
         }
         Some(read)

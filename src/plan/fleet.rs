@@ -90,7 +90,7 @@ fn plan_on<S: Sheet>(
         Ok(spec) => {
             let source = source.and_then(|source| source.spec.as_deref().ok());
             let package = Package::read(spec, source);
-            let zones = Zones::of(spec);
+            let zones = FleetZones::of(spec);
             let terms = policies.len() * zones.zones.len();
             let terms: Vec<_> = (0..terms).map(|_| OnceCell::new()).collect();
             let at = timetable.now;
@@ -156,13 +156,13 @@ fn by_name(policies: &[&Policy], tallies: Vec<Tally>) -> BTreeMap<Text, Tally> {
 }
 
 /// The distinct time zones of a fleet's clients, each looked up once.
-pub(super) struct Zones {
+pub(super) struct FleetZones {
     zones: Vec<ZoneFact>,
     /// For each client, where its zone stands; empty where all have their fleet's.
     of_client: Vec<usize>,
 }
 
-impl Zones {
+impl FleetZones {
     pub(super) fn of(spec: &ClientFleetSpec) -> Self {
         let mut zones = vec![ZoneFact::read(spec.time_zone.as_ref())];
         let clients = spec.clients.as_deref().unwrap_or_default();
@@ -201,7 +201,7 @@ impl Zones {
 /// What is shared by all the clients of a fleet while it is planned.
 struct Planning<'a, 't> {
     package: &'a Package,
-    zones: &'a Zones,
+    zones: &'a FleetZones,
     /// The policies in whose scope the fleet is, in the order of their precedence.
     policies: Vec<&'a Policy>,
     /// Their places in the timetable.

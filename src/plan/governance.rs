@@ -15,7 +15,7 @@ use crate::api::{Condition, Summary};
 use crate::values::{Phase, Timestamp};
 
 /// How many entries of the scope are told to match nobody.
-const MOST_UNMATCHED: usize = 20;
+const MAX_UNMATCHED: usize = 20;
 
 /// The plan for one policy at one instant.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,7 @@ pub fn plan_policy<'a>(
 ) -> PolicyPlan {
     let distribution = Distribution::of(policy, total, at);
     let own_change = policy.effective_change_after(at);
-    let unmatched = total.unmatched(&policy.scope).take(MOST_UNMATCHED).collect();
+    let unmatched = total.unmatched(&policy.scope).take(MAX_UNMATCHED).collect();
     let (observed_generation, conditions) = conditions(observed, policy, total, at);
     let status = UpgradePolicyStatus {
         observed_generation: Some(observed_generation),

@@ -19,7 +19,7 @@ pub struct PreviousFleet {
     /// Its conditions, for the time of their last change.
     pub conditions: Vec<Condition>,
     names: Names,
-    rows: Box<[Row]>,
+    rows: Box<[StoredRow]>,
     /// The policies and targets that its rows name, each once.
     words: Box<[Text]>,
     /// The offers that its rows name, which mostly have them in common.
@@ -37,7 +37,7 @@ enum Names {
 
 /// What is kept of one client's entry; policy, target and offer by their place, counted from one.
 #[derive(Clone, Copy, Debug)]
-struct Row {
+struct StoredRow {
     state: Option<State>,
     reason: Option<Reason>,
     policy: Option<NonZeroU16>,
@@ -50,7 +50,7 @@ struct Row {
 #[derive(Clone, Copy, Debug)]
 pub struct PreviousRow<'a> {
     fleet: &'a PreviousFleet,
-    row: &'a Row,
+    row: &'a StoredRow,
     /// The client's name.
     pub name: &'a Text,
 }
@@ -104,7 +104,7 @@ impl PreviousFleet {
         let rows = status.clients.unwrap_or_default();
         let names = Names::of(rows.iter().map(|row| &row.name), spec);
         let (mut words, mut offers) = (Places::default(), Places::default());
-        let keep = |row: ClientStatus| Row {
+        let keep = |row: ClientStatus| StoredRow {
             state: State::from_word(&row.state),
             reason: Reason::from_word(&row.reason),
             policy: words.of(row.policy.filter(|policy| !policy.is_empty())),

@@ -7,7 +7,7 @@ use super::version::Spelled;
 use crate::api::policy::{Mode, Setting};
 
 /// How many versions are listed; the lock and the highest are kept.
-const MOST_VERSIONS: usize = 20;
+const MAX_VERSIONS: usize = 20;
 
 /// The choices: no upgrade, automatic upgrade, then the lock and each package that the policy's
 /// fleets carry, ascending, equal versions once. `packages` come by the name of their fleet: of equal
@@ -23,7 +23,7 @@ pub fn available_settings<'a>(
         }
     }
     versions.sort_by(|a, b| a.version.cmp(&b.version));
-    while versions.len() > MOST_VERSIONS {
+    while versions.len() > MAX_VERSIONS {
         let is_lock = |v: &Spelled| policy.lock.as_ref().is_some_and(|lock| lock.is_same_as(v));
         let lowest = versions.iter().position(|version| !is_lock(version)).unwrap_or(0);
         versions.remove(lowest);

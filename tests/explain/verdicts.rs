@@ -38,7 +38,7 @@ fn explained(policies: &[(&str, Value)]) -> Explanation {
 /// Each policy's verdict, and the selector that decided.
 fn verdicts(policies: &[(&str, Value)]) -> String {
     let told = explained(policies);
-    let line = |policy: &clientfleet::plan::explanation::PolicyTold| {
+    let line = |policy: &clientfleet::plan::explanation::ExplainedPolicy| {
         let mut fields = json!(policy);
         for field in ["priority", "mode", "suspend", "version", "problems", "unreadable"] {
             fields.as_object_mut().expect("an object").remove(field);

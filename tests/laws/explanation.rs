@@ -43,7 +43,7 @@ fn says_what_is_planned(world: &World) -> Result<(), TestCaseError> {
 
         prop_assert_eq!(told.policies.len(), world.policies.len(), "{}", &who);
         let governs =
-            |p: &&clientfleet::plan::explanation::PolicyTold| p.verdict == Verdict::Governs;
+            |p: &&clientfleet::plan::explanation::ExplainedPolicy| p.verdict == Verdict::Governs;
         let governing: Vec<_> = told.policies.iter().filter(governs).map(|p| &p.name).collect();
         prop_assert_eq!(governing, decision.policy.iter().collect::<Vec<_>>(), "{}", &who);
         for policy in &told.policies {

@@ -7,7 +7,7 @@ use crate::api::Text;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::Reader;
 use crate::plan::explanation::{
-    Explanation, Opening, PolicyTold, Rank, SelectorTold, Verdict, ZoneSource,
+    ExplainedPolicy, Explanation, Opening, Rank, SelectorTold, Verdict, ZoneSource,
 };
 
 /// How many openings are shown; the data has more.
@@ -155,11 +155,11 @@ impl Telling<'_> {
         if told.policies.is_empty() {
             return format!("There is no policy in namespace {}\n", printable(&told.namespace));
         }
-        let is_about = |policy: &&PolicyTold| {
+        let is_about = |policy: &&ExplainedPolicy| {
             policy.verdict.is_in_scope() || policy.verdict == Verdict::ClientExcluded
         };
         let mut table = Table::new(["POLICY", "PRIORITY", "ASKS FOR", "VERDICT"]);
-        let about: Vec<&PolicyTold> = told.policies.iter().filter(is_about).collect();
+        let about: Vec<&ExplainedPolicy> = told.policies.iter().filter(is_about).collect();
         for policy in &about {
             let governs = policy.verdict == Verdict::Governs;
             let tone = if governs { Tone::Moving } else { Tone::Plain };
@@ -184,7 +184,7 @@ impl Telling<'_> {
         text
     }
 
-    fn verdict(&self, policy: &PolicyTold) -> String {
+    fn verdict(&self, policy: &ExplainedPolicy) -> String {
         let selector = policy.selector.as_ref().map(selected).unwrap_or_default();
         match &policy.verdict {
             Verdict::Governs => format!("governs it{selector}"),
@@ -293,7 +293,7 @@ fn package(told: &Explanation) -> String {
     format!("{version}{fleet}{retained}{withdrawn}")
 }
 
-fn asks_for(policy: &PolicyTold) -> String {
+fn asks_for(policy: &ExplainedPolicy) -> String {
     if policy.unreadable {
         return "unreadable".to_owned();
     }

@@ -6,8 +6,8 @@ use crate::cli::terminal::table::Tone;
 use crate::cli::terminal::times::{Reader, exact};
 use crate::cli::tones::state_tone;
 use crate::plan::difference::{
-    Change, ChangedClient, ChangedObject, Counts, Decision, Difference, Effect, FleetDifference,
-    StayingOut, Transition, When,
+    ChangedClient, ChangedObject, Counts, Decision, Difference, Effect, FleetDifference,
+    ObjectChange, StayingOut, Transition, When,
 };
 use crate::values::{Timestamp, Zone};
 
@@ -343,9 +343,9 @@ impl View<'_> {
         let columns = ["KIND", "NAME", "CHANGE", "FIELDS"];
         self.sheet("Objects", columns, objects, |object| {
             let change = match object.change {
-                Change::Created => "created",
-                Change::Changed => "changed",
-                Change::Deleted => "deleted",
+                ObjectChange::Created => "created",
+                ObjectChange::Changed => "changed",
+                ObjectChange::Deleted => "deleted",
             };
             vec![
                 text(object.kind),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Accepted;
 use crate::api::ClientFleet;
-use crate::plan::changes::{Change, OfferChange, Told};
+use crate::plan::changes::{OfferChange, OfferState, RowChange};
 
 /// Version of the schema. It increases with each change that readers must know of, but not with a
 /// new field.
@@ -45,7 +45,7 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn of(told: &Told<'a>, policy_generation: Option<i64>) -> Self {
+    fn of(told: &OfferState<'a>, policy_generation: Option<i64>) -> Self {
         let given = |word: &'a str| Some(word).filter(|word| !word.is_empty());
         Self {
             state: given(told.state),
@@ -62,7 +62,7 @@ impl<'a> Line<'a> {
     pub fn of(
         controller: &'a str,
         accepted: &Accepted<'a, ClientFleet>,
-        change: &Change<'a>,
+        change: &RowChange<'a>,
     ) -> Self {
         let planned = accepted.planned;
         let policies = &planned.occasion.policies;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::metrics::{Metrics, Told};
 use super::outbox::Attempt;
 use crate::api::{ClientFleet, ClientFleetStatus, UpgradePolicy};
-use crate::plan::changes::{Change, changes};
+use crate::plan::changes::{RowChange, changes};
 use crate::plan::{Draftable, Planned};
 
 use line::Line;
@@ -68,7 +68,7 @@ impl Auditor {
         Self { identity, stream, metrics }
     }
 
-    fn tell_lines(&self, accepted: &Accepted<'_, ClientFleet>, changes: &[Change<'_>]) {
+    fn tell_lines(&self, accepted: &Accepted<'_, ClientFleet>, changes: &[RowChange<'_>]) {
         let Some(stream) = &self.stream else { return };
         for change in changes {
             match Line::of(&self.identity, accepted, change).json() {

@@ -51,8 +51,10 @@ impl Decision {
     /// Whether both decide the same. Since when, and how a version is spelled, does not count.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let told = |d: &Self| (d.state.clone(), d.reason.clone(), d.next_transition_time);
-        told(self) == told(other) && self.policy == other.policy && self.has_same_target_as(other)
+        let decided = |d: &Self| (d.state.clone(), d.reason.clone(), d.next_transition_time);
+        decided(self) == decided(other)
+            && self.policy == other.policy
+            && self.has_same_target_as(other)
     }
 
     /// Whether both name the same version, however it is spelled.
@@ -197,8 +199,8 @@ impl ChangedClient {
 pub(super) struct Comparing<'a> {
     namespace: &'a str,
     fleet: &'a Text,
-    before: Zones<'a>,
-    after: Zones<'a>,
+    before: ClientZones<'a>,
+    after: ClientZones<'a>,
 }
 
 impl<'a> Comparing<'a> {
@@ -209,7 +211,7 @@ impl<'a> Comparing<'a> {
         before: &'a Estate,
         after: &'a Estate,
     ) -> Self {
-        let (before, after) = (Zones::of(fleet, before), Zones::of(fleet, after));
+        let (before, after) = (ClientZones::of(fleet, before), ClientZones::of(fleet, after));
         Self { namespace, fleet, before, after }
     }
 
@@ -218,18 +220,18 @@ impl<'a> Comparing<'a> {
         &self,
         before: &[ClientStatus],
         after: &'a [ClientStatus],
-        mut tell: impl FnMut(Option<&'a ClientStatus>, Option<ChangedClient>),
+        mut take: impl FnMut(Option<&'a ClientStatus>, Option<ChangedClient>),
     ) {
         let mut places: HashMap<&str, usize> = HashMap::with_capacity(before.len());
         places.extend(before.iter().enumerate().map(|(index, row)| (row.name.as_str(), index)));
         for (index, row) in after.iter().enumerate() {
             let before =
                 places.remove(row.name.as_str()).and_then(|at| Some((at, before.get(at)?)));
-            tell(Some(row), self.compare(before, (index, row)));
+            take(Some(row), self.compare(before, (index, row)));
         }
         let is_left = |(_, row): &(usize, &ClientStatus)| places.contains_key(row.name.as_str());
         for row in before.iter().enumerate().filter(is_left) {
-            tell(None, Some(self.gone(row)));
+            take(None, Some(self.gone(row)));
         }
     }
 
@@ -277,12 +279,12 @@ impl<'a> Comparing<'a> {
 }
 
 /// In which zones the clients of a fleet reckon, on one side of a change.
-struct Zones<'a> {
+struct ClientZones<'a> {
     spec: Option<&'a ClientFleetSpec>,
     policies: HashMap<&'a str, &'a UpgradePolicySpec>,
 }
 
-impl<'a> Zones<'a> {
+impl<'a> ClientZones<'a> {
     fn of(fleet: &Text, estate: &'a Estate) -> Self {
         let is_it = |found: &&'a std::sync::Arc<ObservedFleet>| found.name() == fleet.as_str();
         let spec = estate.fleets.iter().find(is_it).and_then(|found| found.spec.as_deref().ok());
@@ -396,7 +398,7 @@ mod tests {
         ];
         let fleet = Text::from("f");
         let estate = Estate::default();
-        let zones = Zones::of(&fleet, &estate);
+        let zones = ClientZones::of(&fleet, &estate);
         for (before, after, expected) in cases {
             let when = after.as_ref().map_or(When::Never, |after| zones.when(after, 0, &fleet));
             let found = effect(before.as_ref(), after.as_ref(), &when);

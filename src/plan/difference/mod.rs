@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 pub use clients::{ChangedClient, Decision, Effect, When};
-pub use objects::{Change, ChangedObject};
+pub use objects::{ChangedObject, ObjectChange};
 pub use out::StayingOut;
 pub use transitions::Transition;
 pub use warnings::Warning;

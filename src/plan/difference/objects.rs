@@ -11,7 +11,7 @@ use crate::plan::{Estate, Observed, live};
 
 /// What becomes of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Change {
+pub enum ObjectChange {
     /// It comes.
     Created,
     /// Its spec or its labels are others.
@@ -31,7 +31,7 @@ pub struct ChangedObject {
     /// Its name.
     pub name: String,
     /// What becomes of it.
-    pub change: Change,
+    pub change: ObjectChange,
     /// The fields that are others, as `spec.upgrade.version`; lists are told as a whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
@@ -58,11 +58,11 @@ fn of_kind<K: live::Kind<Spec: Serialize + PartialEq>>(
     let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
     let changed = |name: &str| {
         let (change, fields) = match (before.get(name), after.get(name)) {
-            (None, _) => (Change::Created, Vec::new()),
-            (_, None) => (Change::Deleted, Vec::new()),
+            (None, _) => (ObjectChange::Created, Vec::new()),
+            (_, None) => (ObjectChange::Deleted, Vec::new()),
             (Some(before), Some(after)) => match fields(before, after) {
                 none if none.is_empty() => return None,
-                some => (Change::Changed, some),
+                some => (ObjectChange::Changed, some),
             },
         };
         let (namespace, name) = (namespace.to_owned(), name.to_owned());

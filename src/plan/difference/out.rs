@@ -42,11 +42,11 @@ const ON_THEIR_WAY: [State; 4] =
 /// What a change does to those who come to move by it.
 const MOVING: [Effect; 3] = [Effect::MovesNow, Effect::MovesLater, Effect::MovesAtAnotherTime];
 
-type Key = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>);
+type StayingOutKey = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>);
 
 /// What is counted so far.
 #[derive(Default)]
-pub(super) struct Out(HashMap<Key, StayingOut>);
+pub(super) struct Out(HashMap<StayingOutKey, StayingOut>);
 
 impl Out {
     /// Counts a client's entry, if it stays out: whoever is counted as moving does not.

@@ -35,11 +35,11 @@ pub struct Transition {
 }
 
 /// Two clients with the same key are counted together.
-type Key<'a> = (Effect, Option<&'a str>, Option<&'a str>, Option<&'a Text>, u8);
+type TransitionKey<'a> = (Effect, Option<&'a str>, Option<&'a str>, Option<&'a Text>, u8);
 
 /// Counts; what matters most comes first.
 pub(super) fn count(clients: &[ChangedClient]) -> Vec<Transition> {
-    let mut found: HashMap<Key<'_>, Transition> = HashMap::new();
+    let mut found: HashMap<TransitionKey<'_>, Transition> = HashMap::new();
     for client in clients {
         let transition = found.entry(key(client)).or_insert_with(|| Transition {
             clients: 0,
@@ -63,7 +63,7 @@ pub(super) fn count(clients: &[ChangedClient]) -> Vec<Transition> {
     transitions
 }
 
-fn key(client: &ChangedClient) -> Key<'_> {
+fn key(client: &ChangedClient) -> TransitionKey<'_> {
     let from = client.before.as_ref().map(|decision| decision.state.as_ref());
     let to = client.after.as_ref().map(|decision| decision.state.as_ref());
     let when = match client.when {

@@ -14,7 +14,7 @@ use crate::values::Timestamp;
 /// The facts about a client.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ClientTold {
+pub struct ExplainedClient {
     /// Its name.
     pub name: Text,
     /// Its labels.
@@ -27,15 +27,15 @@ pub struct ClientTold {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
     /// The time zone that counts for it.
-    pub time_zone: ZoneTold,
+    pub time_zone: ExplainedZone,
     /// What its fleet's server carries.
-    pub package: PackageTold,
+    pub package: ExplainedPackage,
 }
 
 /// A time zone, and who names it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ZoneTold {
+pub struct ExplainedZone {
     /// The name as it is written; absent where nobody names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Text>,
@@ -61,7 +61,7 @@ pub enum ZoneSource {
 /// What a fleet's server carries.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PackageTold {
+pub struct ExplainedPackage {
     /// The package; absent where none is named or `packageFrom` leads nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
@@ -78,16 +78,20 @@ pub struct PackageTold {
 }
 
 /// The facts about the client of `ground` under `terms`.
-pub(super) fn told(ground: &Ground, view: &View<'_>, terms: Option<&Terms<'_>>) -> ClientTold {
+pub(super) fn explain_client(
+    ground: &Ground,
+    view: &View<'_>,
+    terms: Option<&Terms<'_>>,
+) -> ExplainedClient {
     let client = view.facts.client;
     let texts = |versions: &[Spelled]| versions.iter().map(|v| v.text.clone()).collect();
-    ClientTold {
+    ExplainedClient {
         name: client.name.clone(),
         labels: client.labels.clone(),
         reported: client.reported.clone(),
         last_seen: view.facts.last_seen,
         time_zone: zone(ground, terms),
-        package: PackageTold {
+        package: ExplainedPackage {
             version: view.package.current.as_ref().map(|package| package.text.clone()),
             is_readable: view.package.readable().is_some(),
             fleet: ground.carrier_name().clone(),
@@ -97,11 +101,11 @@ pub(super) fn told(ground: &Ground, view: &View<'_>, terms: Option<&Terms<'_>>) 
     }
 }
 
-fn zone(ground: &Ground, terms: Option<&Terms<'_>>) -> ZoneTold {
+fn zone(ground: &Ground, terms: Option<&Terms<'_>>) -> ExplainedZone {
     // An unknown zone makes a policy invalid: nothing is asked of it then.
     if let Some(ZoneFact::Known(zone)) = terms.and_then(|terms| terms.policy.zone.as_ref()) {
         let name = Some(zone.name().into());
-        return ZoneTold { name, is_known: true, from: Some(ZoneSource::Policy) };
+        return ExplainedZone { name, is_known: true, from: Some(ZoneSource::Policy) };
     }
     let own = ground.client().and_then(|client| given(client.time_zone.as_ref()));
     let of_fleet = given(ground.fleet.time_zone.as_ref());
@@ -111,5 +115,5 @@ fn zone(ground: &Ground, terms: Option<&Terms<'_>>) -> ZoneTold {
         (None, Some(_)) => Some(ZoneSource::Fleet),
         (None, None) => None,
     };
-    ZoneTold { is_known: ZoneFact::read(name.as_ref()).zone().is_some(), name, from }
+    ExplainedZone { is_known: ZoneFact::read(name.as_ref()).zone().is_some(), name, from }
 }

@@ -5,7 +5,7 @@ use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
 use crate::api::policy::{BRAKE, MANAGED_BY};
 use crate::plan::facts::{Facts, Package, carrier};
-use crate::plan::fleet::Zones;
+use crate::plan::fleet::FleetZones;
 use crate::plan::observed::ObservedPolicy;
 use crate::plan::outlook::Contenders;
 use crate::plan::policy::Policy;
@@ -90,7 +90,7 @@ impl Ground {
         let nobody = Client::default();
         let facts = Facts::read(self.client().unwrap_or(&nobody));
         let package = Package::read(&self.fleet, self.source.as_ref());
-        let zones = Zones::of(&self.fleet);
+        let zones = FleetZones::of(&self.fleet);
         let zone = zones.of_client(0);
         let in_zone = |policy| Terms::new(policy, &package, zone);
         let terms: Vec<Terms<'_>> = self.policies.iter().map(in_zone).collect();

@@ -5,9 +5,9 @@
 //! matched, and what else is in the way is found by deciding again on changed ground. No words for a
 //! person here.
 
-mod ahead;
 mod client;
 mod ground;
+mod next_changes;
 mod obstacles;
 mod verdict;
 mod way;
@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use ahead::{Ahead, Opening};
-pub use client::{ClientTold, PackageTold, ZoneSource, ZoneTold};
+pub use client::{ExplainedClient, ExplainedPackage, ExplainedZone, ZoneSource};
+pub use next_changes::{NextChanges, Opening};
 pub use obstacles::{Destination, Obstacle};
-pub use verdict::{PolicyTold, Rank, SelectorTold, Verdict};
+pub use verdict::{ExplainedPolicy, Rank, SelectorTold, Verdict};
 pub use way::{Choice, Way};
 
 use self::ground::{Brake, Ground, View, governed, with_clients};
@@ -49,21 +49,21 @@ pub struct Explanation {
     /// The fleet.
     pub fleet: Text,
     /// The facts about the client.
-    pub client: ClientTold,
+    pub client: ExplainedClient,
     /// What is decided for it.
-    pub decision: Decision,
+    pub decision: ExplainedDecision,
     /// What its fleet's stored status says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
     /// Every policy of the namespace in the order of precedence.
-    pub policies: Vec<PolicyTold>,
+    pub policies: Vec<ExplainedPolicy>,
     /// The rules in their order, to the one that held.
     pub rules: Vec<Tried>,
     /// The last offer it was made, as far as the stored status tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_offer: Option<LastOffer>,
     /// What is ahead of it under its policy.
-    pub ahead: Ahead,
+    pub ahead: NextChanges,
     /// What is in its way, one after the other: each is what would hold if those before it were out
     /// of the way by their assumed way. Empty while it is offered its target.
     pub would_move: Vec<Obstacle>,
@@ -75,7 +75,7 @@ pub struct Explanation {
 /// What is decided.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Decision {
+pub struct ExplainedDecision {
     /// The number of the rule that held.
     pub rule: u8,
     /// The state.
@@ -182,16 +182,16 @@ impl<'a> Explainer<'a> {
         let in_scope = in_scope.filter(|(_, (j, _))| matches!(j, Some(Judgement::In(_))));
         let policies = in_scope.map(|(policy, _)| policy.clone()).collect();
         let ground = self.ground(fleet, spec, client, policies);
-        let told = ground.look(|view| self.look(fleet, &ground, view, stored));
+        let explanation = ground.look(|view| self.look(fleet, &ground, view, stored));
         let governing =
-            self.policies.iter().find(|p| told.decision.policy.as_ref() == Some(&p.name));
+            self.policies.iter().find(|p| explanation.decision.policy.as_ref() == Some(&p.name));
         let told_policy = |(policy, (judgement, selector))| {
             let verdict = verdict::verdict(policy, judgement, governing, self.at);
-            verdict::told(policy, verdict, selector)
+            verdict::explain_policy(policy, verdict, selector)
         };
         let (would_move, leads_to) = obstacles::find(ground);
         let policies = self.policies.iter().zip(judged).map(told_policy).collect();
-        Some(Explanation { policies, would_move, leads_to, ..told })
+        Some(Explanation { policies, would_move, leads_to, ..explanation })
     }
 
     fn fleet(&self, name: &str) -> Option<&'a ObservedFleet> {
@@ -234,8 +234,8 @@ impl<'a> Explainer<'a> {
             at: self.at,
             namespace: fleet.namespace().to_owned(),
             fleet: fleet.name().into(),
-            client: client::told(ground, view, decided.terms),
-            decision: Decision {
+            client: client::explain_client(ground, view, decided.terms),
+            decision: ExplainedDecision {
                 rule: decided.rule.number,
                 state: decided.rule.state.as_str(),
                 reason: decided.rule.reason.as_str(),
@@ -249,7 +249,7 @@ impl<'a> Explainer<'a> {
             policies: Vec::new(),
             rules: tried(view, decided.rule),
             last_offer: stored.and_then(|stored| stored.last_offer.as_deref().cloned()),
-            ahead: ahead::told(view, &decided),
+            ahead: next_changes::next_changes(view, &decided),
             would_move: Vec::new(),
             leads_to: None,
         }

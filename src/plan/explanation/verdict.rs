@@ -12,7 +12,7 @@ use crate::values::Timestamp;
 /// A policy, and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PolicyTold {
+pub struct ExplainedPolicy {
     /// Its name.
     pub name: Text,
     /// Its priority.
@@ -185,12 +185,12 @@ fn rank(winner: &Policy, loser: &Policy) -> Rank {
 }
 
 /// A policy with what came of it.
-pub(super) fn told(
+pub(super) fn explain_policy(
     policy: &Policy,
     verdict: Verdict,
     selector: Option<SelectorTold>,
-) -> PolicyTold {
-    PolicyTold {
+) -> ExplainedPolicy {
+    ExplainedPolicy {
         name: policy.name.clone(),
         priority: policy.priority,
         mode: policy.mode.as_str(),

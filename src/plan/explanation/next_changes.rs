@@ -17,7 +17,7 @@ use crate::values::Timestamp;
 /// not told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ahead {
+pub struct NextChanges {
     /// What the policy's time range says now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<&'static str>,
@@ -48,16 +48,16 @@ pub struct Opening {
 const MOST_OPENINGS: usize = 5;
 
 /// What is ahead.
-pub(super) fn told(view: &View<'_>, decided: &Decided<'_>) -> Ahead {
+pub(super) fn next_changes(view: &View<'_>, decided: &Decided<'_>) -> NextChanges {
     let case = view.case();
-    let Some(terms) = decided.terms else { return Ahead::default() };
+    let Some(terms) = decided.terms else { return NextChanges::default() };
     let policy = terms.policy;
     let offline_from = case.offline_from();
     if policy.is_invalid() || policy.mode == Mode::NoUpgrade {
-        return Ahead { offline_from, ..Ahead::default() };
+        return NextChanges { offline_from, ..NextChanges::default() };
     }
     let has_failed = decided.rule.reason == Reason::InstallFailed;
-    Ahead {
+    NextChanges {
         phase: Some(phase_word(case.phase())),
         exclusion: terms.exclusion_at(case.at).map(|exclusion| exclusion.name.clone()),
         openings: openings(view.contenders, terms, case.at),
