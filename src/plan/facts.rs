@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, NaiveDate};
 
-use super::roll::Roll;
+use super::client_index::ClientIndex;
 use super::scope::Subject;
 use super::version::Spelled;
 use crate::api::Text;
@@ -29,7 +29,7 @@ pub struct Facts<'a> {
     pub failed_at: Option<Timestamp>,
     /// When it was last seen.
     pub last_seen: Option<Timestamp>,
-    searched: OnceCell<Roll>,
+    searched: OnceCell<ClientIndex>,
 }
 
 /// The versions that clients report, each read once: most have one of a few.
@@ -152,7 +152,7 @@ impl<'a> Facts<'a> {
     /// What scopes look at. Case is folded at the first call, for whoever needs it.
     #[must_use]
     pub fn subject(&self) -> Subject<'_> {
-        let alone = || Roll::of(std::slice::from_ref(self.client));
+        let alone = || ClientIndex::of(std::slice::from_ref(self.client));
         self.searched.get_or_init(alone).subject(0, self.client)
     }
 

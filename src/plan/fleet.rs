@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::classes::Classes;
+use super::client_index::ClientIndex;
 use super::conditions::Conditions;
 use super::facts::{Facts, Package, Versions, ZoneFact, given};
 use super::observed::{Digest, ObservedFleet};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::policy::{Policy, unknown_zone};
 use super::previous::{PreviousRow, PreviousRows};
-use super::roll::Roll;
 use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
@@ -97,15 +97,19 @@ fn plan_on<S: Sheet>(
             let for_good = |policy: &&Policy| {
                 policy.is_effective(at) && policy.effective_change_after(at).is_none()
             };
-            let roll = policies.iter().any(|policy| policy.scope.looks_at_clients());
-            let roll = roll.then(|| Roll::of(spec.clients.as_deref().unwrap_or_default()));
-            let may_touch =
-                |policy: &Policy| roll.as_ref().is_none_or(|roll| policy.scope.may_touch(roll));
+            let client_index = policies.iter().any(|policy| policy.scope.looks_at_clients());
+            let client_index =
+                client_index.then(|| ClientIndex::of(spec.clients.as_deref().unwrap_or_default()));
+            let may_touch = |policy: &Policy| {
+                client_index
+                    .as_ref()
+                    .is_none_or(|client_index| policy.scope.may_touch(client_index))
+            };
             let planning = Planning {
                 package: &package,
                 zones: &zones,
                 may_touch: (0..policies.len()).filter(|&at| may_touch(policies[at])).collect(),
-                roll: roll.as_ref(),
+                client_index: client_index.as_ref(),
                 governs_for_good: policies.iter().map(for_good).collect(),
                 policies,
                 places,
@@ -209,7 +213,7 @@ struct Planning<'a, 't> {
     /// Those of them that may hold or name one of the clients.
     may_touch: Vec<usize>,
     /// The clients, where one of them looks at more than the fleet.
-    roll: Option<&'a Roll>,
+    client_index: Option<&'a ClientIndex>,
     /// Which of them are effective, and stay so.
     governs_for_good: Vec<bool>,
     at: Timestamp,
@@ -312,7 +316,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         tallies: &mut [Tally],
     ) {
         in_scope.clear();
-        let subject = self.roll.map(|roll| roll.subject(index, client));
+        let subject = self.client_index.map(|client_index| client_index.subject(index, client));
         for &place in &self.may_touch {
             let (policy, tally) = (self.policies[place], &mut tallies[place]);
             let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());

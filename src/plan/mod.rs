@@ -12,6 +12,7 @@
 
 pub mod changes;
 mod classes;
+pub mod client_index;
 pub mod conditions;
 pub mod difference;
 pub mod evidence;
@@ -27,7 +28,6 @@ pub mod planned;
 pub mod planner;
 pub mod policy;
 pub mod previous;
-pub mod roll;
 pub mod row;
 pub mod rules;
 pub mod scope;

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::roll::Roll;
+use super::client_index::ClientIndex;
 use crate::api::policy::{ClientSelector, LabelSelector, Scope as ScopeSpec};
 use crate::api::{Labels, Text};
 use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
@@ -122,7 +122,7 @@ impl Scope {
     /// Whether one of its selectors, or one of their values, may match one of these clients; `false`
     /// where a fleet has none of those that it is about.
     #[must_use]
-    pub fn may_touch(&self, clients: &Roll) -> bool {
+    pub fn may_touch(&self, clients: &ClientIndex) -> bool {
         self.clients.is_none() || self.selectors().any(|selector| selector.may_touch(clients))
     }
 
@@ -204,7 +204,7 @@ impl Entry {
     }
 
     /// Whether it may match one of these clients.
-    fn may_match(&self, clients: &Roll) -> bool {
+    fn may_match(&self, clients: &ClientIndex) -> bool {
         match &self.test {
             EntryTest::Name(name) => clients.may_contain(&fold_case(name)),
             EntryTest::Computer(value) | EntryTest::User(value) => clients.may_contain(value),
@@ -276,7 +276,7 @@ impl Selector {
 
     /// Whether it, or one of its values, may match one of these clients, as far as that is told sooner
     /// than by asking each of them.
-    fn may_touch(&self, clients: &Roll) -> bool {
+    fn may_touch(&self, clients: &ClientIndex) -> bool {
         if self.is_one_list {
             return self.entries.len() > FEW
                 || self.entries.iter().any(|entry| entry.may_match(clients));

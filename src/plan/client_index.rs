@@ -15,7 +15,7 @@ use crate::values::selector::{fold_case_into, parse_ip};
 
 /// What scopes look at in each of some clients, in their order.
 #[derive(Debug, Default)]
-pub struct Roll {
+pub struct ClientIndex {
     /// Name, computer, IP and last user of each in folded case, one after the other.
     text: String,
     places: Vec<Place>,
@@ -31,14 +31,14 @@ struct Place {
     ip: Option<IpAddr>,
 }
 
-impl Roll {
+impl ClientIndex {
     /// Takes down some clients.
     #[must_use]
     pub fn of(clients: &[Client]) -> Self {
-        let mut roll = Self::default();
-        roll.places.reserve_exact(clients.len());
-        clients.iter().for_each(|client| roll.add(client));
-        roll
+        let mut client_index = Self::default();
+        client_index.places.reserve_exact(clients.len());
+        clients.iter().for_each(|client| client_index.add(client));
+        client_index
     }
 
     fn add(&mut self, client: &Client) {
@@ -110,19 +110,20 @@ mod tests {
     #[test]
     fn each_client_is_told_as_it_would_be_alone() {
         let clients = [client("LT-1", "10.0.0.7"), client("MÜLLER", ""), client("x", "no address")];
-        let roll = Roll::of(&clients);
+        let client_index = ClientIndex::of(&clients);
         for (index, client) in clients.iter().enumerate() {
-            let alone = Roll::of(std::slice::from_ref(client));
+            let alone = ClientIndex::of(std::slice::from_ref(client));
             let told = |subject: Subject<'_>| format!("{subject:?}");
-            assert_eq!(told(roll.subject(index, client)), told(alone.subject(0, client)));
+            assert_eq!(told(client_index.subject(index, client)), told(alone.subject(0, client)));
         }
-        assert_eq!(roll.subject(1, &clients[1]).folded, ["müller", "", "", ""]);
+        assert_eq!(client_index.subject(1, &clients[1]).folded, ["müller", "", "", ""]);
     }
 
     #[test]
     fn what_is_nowhere_is_told_of_all_at_once() {
-        let roll = Roll::of(&[client("LT-1", "10.0.0.7"), client("LT-2", "10.0.2.7")]);
-        assert!(roll.may_contain("lt-2") && !roll.may_contain("lt-3"));
+        let client_index =
+            ClientIndex::of(&[client("LT-1", "10.0.0.7"), client("LT-2", "10.0.2.7")]);
+        assert!(client_index.may_contain("lt-2") && !client_index.may_contain("lt-3"));
         for (network, may_reach) in [
             ("10.0.0.7/32", true),
             ("10.0.1.0/24", true),
@@ -131,8 +132,12 @@ mod tests {
             ("10.0.3.0/24", false),
             ("::/0", false),
         ] {
-            assert_eq!(roll.may_reach(&parse_cidr(network).unwrap()), may_reach, "{network}");
+            assert_eq!(
+                client_index.may_reach(&parse_cidr(network).unwrap()),
+                may_reach,
+                "{network}"
+            );
         }
-        assert!(!Roll::of(&[client("a", "")]).may_reach(&parse_cidr("0.0.0.0/0").unwrap()));
+        assert!(!ClientIndex::of(&[client("a", "")]).may_reach(&parse_cidr("0.0.0.0/0").unwrap()));
     }
 }
