@@ -206,7 +206,7 @@ impl<K: Announced> Outbox<K> {
         let mut planned = planned.clone();
         if let Some(before) = entry.pending.take() {
             // The new write includes the causes of the replaced one.
-            planned.occasion.causes.extend(before.occasion.causes);
+            planned.trigger.causes.extend(before.trigger.causes);
         }
         entry.pending = Some(planned);
         entry.since.get_or_insert_with(Instant::now);
@@ -380,7 +380,7 @@ impl<K: Announced> State<K> {
             entry.is_to_have_another = true;
             return;
         }
-        let lane = if planned.occasion.is_shared() { Lane::Bulk } else { Lane::Express };
+        let lane = if planned.trigger.is_shared() { Lane::Bulk } else { Lane::Express };
         let rests_until = entry.written_at.map(|written| written + pace);
         self.lanes.push(key, lane, rests_until.filter(|until| *until > Instant::now()));
     }

@@ -22,7 +22,6 @@ pub mod fleet;
 pub mod governance;
 pub mod live;
 pub mod observed;
-pub mod occasion;
 pub mod outlook;
 pub mod planned;
 pub mod planner;
@@ -38,6 +37,7 @@ pub mod tally;
 pub mod terms;
 pub mod timetable;
 pub mod total;
+pub mod trigger;
 pub mod version;
 
 use std::collections::BTreeMap;

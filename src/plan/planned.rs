@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::fleet::{Rulebook, fleet_status};
 use super::live::Kind;
 use super::observed::{Digest, Observed, ObservedFleet, ObservedPolicy};
-use super::occasion::Occasion;
 use super::timetable::Timetable;
+use super::trigger::PlanTrigger;
 use crate::api::fleet::ClientFleetStatus;
 use crate::api::policy::UpgradePolicyStatus;
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -35,7 +35,7 @@ pub struct Planned<K: Draftable> {
     /// The status's digest.
     pub digest: Digest,
     /// When and why it was planned.
-    pub occasion: Occasion,
+    pub trigger: PlanTrigger,
 }
 
 impl<K: Draftable> Planned<K> {
@@ -67,7 +67,7 @@ impl Draftable for ClientFleet {
     /// Decides once more, by the same facts and for the same instant.
     fn status(planned: &Planned<Self>) -> Arc<ClientFleetStatus> {
         let FleetDraft { source, rulebook } = &planned.draft;
-        let timetable = Timetable::new(planned.occasion.at, rulebook.len());
+        let timetable = Timetable::new(planned.trigger.at, rulebook.len());
         Arc::new(fleet_status(&planned.observed, source.as_deref(), rulebook, &timetable))
     }
 }
@@ -85,9 +85,9 @@ impl Planned<ClientFleet> {
         observed: Arc<ObservedFleet>,
         digest: Digest,
         draft: FleetDraft,
-        occasion: Occasion,
+        trigger: PlanTrigger,
     ) -> Self {
-        Self { observed, draft, digest, occasion }
+        Self { observed, draft, digest, trigger: trigger }
     }
 }
 
@@ -98,7 +98,7 @@ impl Planned<UpgradePolicy> {
         at: Timestamp,
     ) -> Self {
         let digest = Digest::of(&status);
-        let occasion = Occasion { at, ..Occasion::default() };
-        Self { observed, draft: Arc::new(status), digest, occasion }
+        let trigger = PlanTrigger { at, ..PlanTrigger::default() };
+        Self { observed, draft: Arc::new(status), digest, trigger: trigger }
     }
 }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use super::fleet::{Rulebook, plan_fleet};
 use super::governance::{PolicyPlan, plan_policy};
 use super::observed::{ObservedFleet, ObservedPolicy};
-use super::occasion::{Cause, Edition, Editions, Occasion};
 use super::outlook::earlier;
 use super::planned::{FleetDraft, Planned};
 use super::policy::Policy;
@@ -20,6 +19,7 @@ use super::scope::Scope;
 use super::sums::{Census, Kept, Sums};
 use super::timetable::Timetable;
 use super::total::Total;
+use super::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
 use super::version::Spelled;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::{ClientFleet, Text, UpgradePolicy};
@@ -59,10 +59,10 @@ struct Fleet {
     /// Why it is to be planned.
     causes: BTreeSet<Cause>,
     /// The policies that its stored status was seen to carry out, by name.
-    carries_out: Editions,
+    carries_out: PolicyRevisions,
 }
 
-fn edition(policy: &Policy) -> Edition {
+fn policy_revision(policy: &Policy) -> PolicyRevision {
     (policy.uid.clone(), policy.generation)
 }
 
@@ -116,7 +116,7 @@ impl Planner {
     fn meet_fleet(&mut self, name: Text, observed: Arc<ObservedFleet>) {
         self.note_user(&name, None, package_from(&observed));
         let causes = BTreeSet::from([Cause::Seen]);
-        let fleet = Fleet { observed, plan: None, causes, carries_out: Editions::default() };
+        let fleet = Fleet { observed, plan: None, causes, carries_out: PolicyRevisions::default() };
         self.fleets.insert(name.clone(), fleet);
         self.touch_users_of(&name);
         self.due.insert(name);
@@ -216,17 +216,18 @@ impl Planner {
         self.decisions += plan.decisions;
         let in_scope =
             self.rulebook.iter().filter(|policy| plan.tallies.contains_key(&policy.name));
-        let editions = in_scope.map(|policy| (policy.name.clone(), edition(policy))).collect();
-        let editions = Editions::new(editions);
+        let policy_revisions =
+            in_scope.map(|policy| (policy.name.clone(), policy_revision(policy))).collect();
+        let policy_revisions = PolicyRevisions::new(policy_revisions);
         let fleet = self.fleets.get_mut(name)?;
         let kept = Kept {
             status: plan.status,
             tallies: plan.tallies,
             // Mostly the same as before: then one is kept.
-            editions: Some(&fleet.carries_out)
-                .filter(|known| **known == editions)
+            policy_revisions: Some(&fleet.carries_out)
+                .filter(|known| **known == policy_revisions)
                 .cloned()
-                .unwrap_or(editions),
+                .unwrap_or(policy_revisions),
             package: plan.package,
             holds_until: plan.holds_until,
             unmanaged: plan.unmanaged,
@@ -234,12 +235,12 @@ impl Planner {
             unreadable: fleet.observed.spec.is_err(),
         };
         let causes = std::mem::take(&mut fleet.causes);
-        let policies = Arc::clone(&kept.editions);
-        let occasion = Occasion { at: timetable.now, causes, policies };
+        let policies = Arc::clone(&kept.policy_revisions);
+        let trigger = PlanTrigger { at: timetable.now, causes, policies };
         let draft = FleetDraft { source, rulebook: Arc::clone(&self.rulebook) };
-        let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, occasion);
+        let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, trigger);
         if fleet.observed.says(kept.status) {
-            fleet.carries_out = Arc::clone(&kept.editions);
+            fleet.carries_out = Arc::clone(&kept.policy_revisions);
         }
         self.sums.add(name, &kept, &fleet.carries_out);
         fleet.plan = Some(kept);
@@ -313,9 +314,9 @@ impl Planner {
         let Some(plan) = fleet.plan.as_ref().filter(|plan| fleet.observed.says(plan.status)) else {
             return;
         };
-        if fleet.carries_out != plan.editions {
+        if fleet.carries_out != plan.policy_revisions {
             self.sums.take_away(name, plan, &fleet.carries_out);
-            fleet.carries_out = Arc::clone(&plan.editions);
+            fleet.carries_out = Arc::clone(&plan.policy_revisions);
             self.sums.add(name, plan, &fleet.carries_out);
         }
     }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::observed::Digest;
-use super::occasion::Editions;
 use super::tally::Tally;
 use super::total::{Share, Total};
+use super::trigger::PolicyRevisions;
 use super::version::Spelled;
 use crate::api::Text;
 use crate::values::Timestamp;
@@ -19,7 +19,7 @@ pub struct Kept {
     /// What it adds to the policies in whose scope it is, by name.
     pub tallies: BTreeMap<Text, Tally>,
     /// The policies that it was planned under.
-    pub editions: Editions,
+    pub policy_revisions: PolicyRevisions,
     /// The package it carries.
     pub package: Option<Spelled>,
     /// Until when it holds.
@@ -37,10 +37,10 @@ impl Kept {
     /// out these.
     fn shares<'a>(
         &'a self,
-        carries_out: &'a Editions,
+        carries_out: &'a PolicyRevisions,
     ) -> impl Iterator<Item = (&'a Text, Share<'a>)> {
         self.tallies.iter().map(|(policy, tally)| {
-            let settled = carries_out.get(policy) == self.editions.get(policy);
+            let settled = carries_out.get(policy) == self.policy_revisions.get(policy);
             (policy, Share { tally, package: self.package.as_ref(), settled })
         })
     }
@@ -69,7 +69,7 @@ pub struct Sums {
 
 impl Sums {
     /// Adds a fleet's plan, of which its stored status was seen to carry out these policies.
-    pub fn add(&mut self, fleet: &Text, plan: &Kept, carries_out: &Editions) {
+    pub fn add(&mut self, fleet: &Text, plan: &Kept, carries_out: &PolicyRevisions) {
         for (policy, share) in plan.shares(carries_out) {
             if let Some(total) = self.totals.get_mut(policy) {
                 total.add(share);
@@ -85,7 +85,7 @@ impl Sums {
     }
 
     /// Takes a fleet's plan away as it was added.
-    pub fn take_away(&mut self, fleet: &Text, plan: &Kept, carries_out: &Editions) {
+    pub fn take_away(&mut self, fleet: &Text, plan: &Kept, carries_out: &PolicyRevisions) {
         for (policy, share) in plan.shares(carries_out) {
             let Some(total) = self.totals.get_mut(policy) else { continue };
             total.take_away(share);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clientfleet::api::ClientFleet;
 use clientfleet::controller::metrics::{Backlog, Backlogged};
 use clientfleet::controller::outbox::{Attempt, Outbox};
-use clientfleet::plan::occasion::{Cause, Occasion};
+use clientfleet::plan::trigger::{Cause, PlanTrigger};
 use clientfleet::plan::{Planned, Planner};
 use clientfleet::values::Timestamp;
 use futures::{FutureExt, StreamExt};
@@ -34,7 +34,7 @@ fn plan_of(name: &str, version: &str, package: &str, status: &Value) -> Planned<
     let mut planner = Planner::default();
     planner.observe_fleet(Arc::new(serde_json::from_str(&object.to_string()).unwrap()));
     let planned = planner.plan(Timestamp::UNIX_EPOCH).fleets.remove(0);
-    Planned { occasion: Occasion::default(), ..planned }
+    Planned { trigger: PlanTrigger::default(), ..planned }
 }
 
 fn outbox() -> Arc<Outbox<ClientFleet>> {
@@ -164,15 +164,15 @@ fn causes_add_up_until_they_are_written() {
     let outbox = outbox();
     let caused = |version: &str, cause: Cause| {
         let mut planned = planned("1", "old", version);
-        planned.occasion.causes.insert(cause);
+        planned.trigger.causes.insert(cause);
         planned
     };
     outbox.post(&caused("2", Cause::Spec));
     outbox.post(&caused("3", Cause::Policy("night".into())));
-    assert_eq!(outbox.next(&key()).unwrap().planned.occasion.causes(), "Spec,Policy/night");
+    assert_eq!(outbox.next(&key()).unwrap().planned.trigger.causes(), "Spec,Policy/night");
     outbox.written(&attempt(&outbox), Some("2".to_owned()));
     outbox.post(&caused("4", Cause::Time));
-    assert_eq!(outbox.next(&key()).unwrap().planned.occasion.causes(), "Time");
+    assert_eq!(outbox.next(&key()).unwrap().planned.trigger.causes(), "Time");
 }
 
 #[test]

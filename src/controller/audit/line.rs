@@ -65,13 +65,13 @@ impl<'a> Line<'a> {
         change: &RowChange<'a>,
     ) -> Self {
         let planned = accepted.planned;
-        let policies = &planned.occasion.policies;
+        let policies = &planned.trigger.policies;
         let policy = change.to.as_ref().and_then(|to| to.policy);
         let generation = policy.and_then(|name| policies.get(name)).map(|(_, number)| *number);
         let row = change.row;
         Self {
             schema: SCHEMA,
-            time: planned.occasion.at.to_rfc3339_opts(SecondsFormat::Secs, true),
+            time: planned.trigger.at.to_rfc3339_opts(SecondsFormat::Secs, true),
             controller,
             namespace: planned.observed.namespace(),
             fleet: planned.observed.name(),
@@ -81,7 +81,7 @@ impl<'a> Line<'a> {
             computer: row.and_then(|row| row.computer.as_deref()),
             version: row.and_then(|row| row.version.as_deref()),
             staged_version: row.and_then(|row| row.staged_version.as_deref()),
-            cause: planned.occasion.causes.iter().map(ToString::to_string).collect(),
+            cause: planned.trigger.causes.iter().map(ToString::to_string).collect(),
             offer: change.offer.map(word),
             from: change.from.as_ref().map(|from| Side::of(from, None)),
             to: change.to.as_ref().map(|to| Side::of(to, generation)),

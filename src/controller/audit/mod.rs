@@ -94,7 +94,7 @@ impl Audited for ClientFleet {
         let observed = &accepted.planned.observed;
         let (namespace, fleet) = (observed.namespace(), observed.name());
         let (generation, changed) = (observed.generation(), changes.len());
-        let cause = accepted.planned.occasion.causes();
+        let cause = accepted.planned.trigger.causes();
         if changed > 0 {
             tracing::info!(namespace, fleet, generation, changed, cause, "clients' states changed");
         } else {

@@ -10,23 +10,23 @@ use crate::api::Text;
 use crate::values::Timestamp;
 
 /// What tells one spec of a policy from all others: its object and its generation.
-pub type Edition = (Option<String>, i64);
+pub type PolicyRevision = (Option<String>, i64);
 
 /// The policies that a fleet was planned under, by name.
-pub type Editions = Arc<BTreeMap<Text, Edition>>;
+pub type PolicyRevisions = Arc<BTreeMap<Text, PolicyRevision>>;
 
 /// When and why a status was planned.
 #[derive(Clone, Debug, Default)]
-pub struct Occasion {
+pub struct PlanTrigger {
     /// The instant it was planned for.
     pub at: Timestamp,
     /// What called for a plan since the last one that was written.
     pub causes: BTreeSet<Cause>,
     /// The policies in whose scope the fleet is; none for a policy's own status.
-    pub policies: Editions,
+    pub policies: PolicyRevisions,
 }
 
-impl Occasion {
+impl PlanTrigger {
     /// Whether everything that called for it calls for many others' plans as well.
     #[must_use]
     pub fn is_shared(&self) -> bool {
