@@ -108,7 +108,7 @@ impl Loop {
         writes += post(&self.policy_outbox, &pass.policies);
         took += begun.elapsed();
         let decisions = planner.decisions() - decided_before;
-        self.metrics.planned(namespace, planner.census(), &pass, decisions, took);
+        self.metrics.planned(namespace, planner.counts(), &pass, decisions, took);
         let until = pass.until.map(tracing::field::display);
         tracing::debug!(namespace, decisions, writes, until, ?took, "planned");
     }

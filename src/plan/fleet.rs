@@ -16,11 +16,11 @@ use super::facts::{Facts, Package, Versions, ZoneFact, given};
 use super::observed::{Digest, ObservedFleet};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::policy::{Policy, unknown_zone};
+use super::policy_contribution::PolicyContribution;
 use super::previous::{PreviousRow, PreviousRows};
 use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
-use super::tally::Tally;
 use super::terms::Terms;
 use super::timetable::Timetable;
 use super::version::Spelled;
@@ -37,7 +37,7 @@ pub struct FleetPlan<S> {
     /// The status that it should have, or the digest of that.
     pub status: S,
     /// For each policy in whose scope it is, by name, what it adds to that policy's status.
-    pub tallies: BTreeMap<Text, Tally>,
+    pub contributions: BTreeMap<Text, PolicyContribution>,
     /// The package it carries and has not withdrawn, if it can be read.
     pub package: Option<Spelled>,
     /// Until when all of this holds.
@@ -85,7 +85,7 @@ fn plan_on<S: Sheet>(
     let policies = rulebook.iter().map(AsRef::as_ref).enumerate();
     let (places, policies): (Vec<usize>, Vec<&Policy>) =
         policies.filter(|(_, policy)| policy.scope.holds_fleet(|key| fleet.label(key))).unzip();
-    let tallies = policies.iter().map(|policy| Tally::of(policy)).collect();
+    let tallies = policies.iter().map(|policy| PolicyContribution::of(policy)).collect();
     match &fleet.spec {
         Ok(spec) => {
             let source = source.and_then(|source| source.spec.as_deref().ok());
@@ -128,7 +128,7 @@ fn unreadable<S: Sheet>(
     fleet: &ObservedFleet,
     why: &str,
     policies: &[&Policy],
-    tallies: Vec<Tally>,
+    tallies: Vec<PolicyContribution>,
     at: Timestamp,
     sheet: S,
 ) -> FleetPlan<S::Finished> {
@@ -141,7 +141,7 @@ fn unreadable<S: Sheet>(
     };
     FleetPlan {
         status: sheet.finish(&head, false),
-        tallies: by_name(policies, tallies),
+        contributions: by_name(policies, tallies),
         package: None,
         holds_until: None,
         unmanaged: 0,
@@ -155,7 +155,10 @@ fn conditions(fleet: &ObservedFleet, at: Timestamp) -> Conditions<'_> {
     Conditions { previous, generation: fleet.generation(), at }
 }
 
-fn by_name(policies: &[&Policy], tallies: Vec<Tally>) -> BTreeMap<Text, Tally> {
+fn by_name(
+    policies: &[&Policy],
+    tallies: Vec<PolicyContribution>,
+) -> BTreeMap<Text, PolicyContribution> {
     policies.iter().map(|policy| policy.name.clone()).zip(tallies).collect()
 }
 
@@ -235,7 +238,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         &self,
         fleet: &ObservedFleet,
         spec: &ClientFleetSpec,
-        mut tallies: Vec<Tally>,
+        mut tallies: Vec<PolicyContribution>,
         mut sheet: S,
     ) -> FleetPlan<S::Finished> {
         let clients = spec.clients.as_deref().unwrap_or_default();
@@ -280,7 +283,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         spec: &ClientFleetSpec,
         summary: Summary,
         ahead: Outlook,
-        tallies: Vec<Tally>,
+        tallies: Vec<PolicyContribution>,
         sheet: S,
     ) -> FleetPlan<S::Finished> {
         let clients = spec.clients.as_ref().map_or(0, Vec::len);
@@ -298,7 +301,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         let head = if is_outgrown { without_rows(head, conditions(fleet, self.at)) } else { head };
         FleetPlan {
             status: sheet.finish(&head, !is_outgrown),
-            tallies: by_name(&self.policies, tallies),
+            contributions: by_name(&self.policies, tallies),
             package: package.cloned(),
             holds_until: ahead.holds_until,
             unmanaged: summary.unmanaged,
@@ -313,7 +316,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         index: usize,
         client: &Client,
         in_scope: &mut Vec<usize>,
-        tallies: &mut [Tally],
+        tallies: &mut [PolicyContribution],
     ) {
         in_scope.clear();
         let subject = self.client_index.map(|client_index| client_index.subject(index, client));

@@ -7,8 +7,8 @@ use super::facts::ZoneFact;
 use super::observed::ObservedPolicy;
 use super::outlook::earlier;
 use super::policy::Policy;
+use super::policy_aggregate::PolicyAggregate;
 use super::settings::available_settings;
-use super::total::Total;
 use super::version::Spelled;
 use crate::api::policy::{Mode, UpgradePolicyStatus};
 use crate::api::{Condition, Summary};
@@ -32,7 +32,7 @@ pub struct PolicyPlan {
 pub fn plan_policy<'a>(
     observed: &ObservedPolicy,
     policy: &'a Policy,
-    total: &Total,
+    total: &PolicyAggregate,
     packages: impl Iterator<Item = &'a Spelled>,
     at: Timestamp,
 ) -> PolicyPlan {
@@ -62,7 +62,7 @@ struct Distribution {
 }
 
 impl Distribution {
-    fn of(policy: &Policy, total: &Total, at: Timestamp) -> Self {
+    fn of(policy: &Policy, total: &PolicyAggregate, at: Timestamp) -> Self {
         let off = policy.mode == Mode::NoUpgrade
             || policy.suspended
             || policy.is_invalid()
@@ -95,7 +95,7 @@ impl Distribution {
 fn conditions(
     observed: &ObservedPolicy,
     policy: &Policy,
-    total: &Total,
+    total: &PolicyAggregate,
     at: Timestamp,
 ) -> (i64, Vec<Condition>) {
     let before = observed.previous.as_ref().map(|previous| &previous.kept);

@@ -21,22 +21,22 @@ pub mod facts;
 pub mod fleet;
 pub mod governance;
 pub mod live;
+pub mod namespace_aggregates;
 pub mod observed;
 pub mod outlook;
 pub mod planned;
 pub mod planner;
 pub mod policy;
+pub mod policy_aggregate;
+pub mod policy_contribution;
 pub mod previous;
 pub mod row;
 pub mod rules;
 pub mod scope;
 pub mod settings;
 pub mod state;
-pub mod sums;
-pub mod tally;
 pub mod terms;
 pub mod timetable;
-pub mod total;
 pub mod trigger;
 pub mod version;
 
@@ -44,11 +44,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use live::{Kind, Live, Raw};
+pub use namespace_aggregates::NamespaceCounts;
 pub use observed::{Observed, ObservedFleet, ObservedPolicy};
 pub use planned::{Draftable, Planned};
 pub use planner::{Begun, Pass, Planner};
 pub use state::{Reason, State};
-pub use sums::Census;
 
 use crate::api::Text;
 use crate::api::fleet::ClientFleetStatus;

@@ -3,7 +3,7 @@
 //! It holds what was observed and what each fleet adds to the policies. A fleet is planned again when
 //! its own spec or labels change, when the package it uses does, when a policy that was or is about
 //! it does, when its stored status comes to say something else than planned, or when the moment comes
-//! until which its plan held. What fleets add to the policies is kept in [`sums`](super::sums).
+//! until which its plan held. What fleets add to the policies is kept in [`namespace_aggregates`](super::namespace_aggregates).
 //! Planning everything anew is the same with everything touched.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use super::fleet::{Rulebook, plan_fleet};
 use super::governance::{PolicyPlan, plan_policy};
+use super::namespace_aggregates::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 use super::observed::{ObservedFleet, ObservedPolicy};
 use super::outlook::earlier;
 use super::planned::{FleetDraft, Planned};
 use super::policy::Policy;
+use super::policy_aggregate::PolicyAggregate;
 use super::scope::Scope;
-use super::sums::{Census, Kept, Sums};
 use super::timetable::Timetable;
-use super::total::Total;
 use super::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
 use super::version::Spelled;
 use crate::api::fleet::ClientFleetSpec;
@@ -36,7 +36,7 @@ pub struct Planner {
     policies: BTreeMap<Text, Known>,
     rulebook: Rulebook,
     rulebook_is_old: bool,
-    sums: Sums,
+    aggregates: NamespaceAggregates,
     /// When the last plan was made, and until when it holds.
     planned: Option<(Timestamp, Option<Timestamp>)>,
     /// Whether anything was observed since.
@@ -55,7 +55,7 @@ struct Known {
 struct Fleet {
     observed: Arc<ObservedFleet>,
     /// `None` until it is planned, and again once something has touched it.
-    plan: Option<Kept>,
+    plan: Option<PlanRecord>,
     /// Why it is to be planned.
     causes: BTreeSet<Cause>,
     /// The policies that its stored status was seen to carry out, by name.
@@ -78,7 +78,7 @@ pub struct Pass {
 }
 
 /// A pass that has begun: of a large estate the first statuses can be written while the last ones are
-/// planned. What is planned is for one instant, and the policies' sums are told at its end alone.
+/// planned. What is planned is for one instant, and the policies' namespace_aggregates are told at its end alone.
 #[derive(Debug)]
 pub struct Begun<'a> {
     planner: &'a mut Planner,
@@ -127,7 +127,7 @@ impl Planner {
         self.touched = true;
         if let Some((name, fleet)) = self.fleets.remove_entry(name) {
             if let Some(plan) = &fleet.plan {
-                self.sums.take_away(&name, plan, &fleet.carries_out);
+                self.aggregates.remove(&name, plan, &fleet.carries_out);
             }
             self.due.remove(&name);
             self.note_user(&name, package_from(&fleet.observed), None);
@@ -199,7 +199,7 @@ impl Planner {
         let (ended, cause) = if went_back {
             (self.fleets.keys().cloned().collect(), Cause::Clock)
         } else {
-            (self.sums.ended(at), Cause::Time)
+            (self.aggregates.ended(at), Cause::Time)
         };
         for name in ended {
             if !self.due.contains(&name) {
@@ -215,14 +215,14 @@ impl Planner {
         let plan = plan_fleet(&fleet.observed, source.as_deref(), &self.rulebook, timetable);
         self.decisions += plan.decisions;
         let in_scope =
-            self.rulebook.iter().filter(|policy| plan.tallies.contains_key(&policy.name));
+            self.rulebook.iter().filter(|policy| plan.contributions.contains_key(&policy.name));
         let policy_revisions =
             in_scope.map(|policy| (policy.name.clone(), policy_revision(policy))).collect();
         let policy_revisions = PolicyRevisions::new(policy_revisions);
         let fleet = self.fleets.get_mut(name)?;
-        let kept = Kept {
+        let kept = PlanRecord {
             status: plan.status,
-            tallies: plan.tallies,
+            contributions: plan.contributions,
             // Mostly the same as before: then one is kept.
             policy_revisions: Some(&fleet.carries_out)
                 .filter(|known| **known == policy_revisions)
@@ -242,15 +242,15 @@ impl Planner {
         if fleet.observed.says(kept.status) {
             fleet.carries_out = Arc::clone(&kept.policy_revisions);
         }
-        self.sums.add(name, &kept, &fleet.carries_out);
+        self.aggregates.add(name, &kept, &fleet.carries_out);
         fleet.plan = Some(kept);
         Some(planned)
     }
 
     fn plan_policy(&self, known: &Known, at: Timestamp) -> PolicyPlan {
         let Known { observed, policy } = known;
-        let nothing = Total::default();
-        let total = self.sums.total(&policy.name).unwrap_or(&nothing);
+        let nothing = PolicyAggregate::default();
+        let total = self.aggregates.policy(&policy.name).unwrap_or(&nothing);
         let packages = total.packages();
         if has_a_version_twice(&packages) {
             return plan_policy(observed, policy, total, self.packages(&policy.name), at);
@@ -261,7 +261,7 @@ impl Planner {
     /// The packages that the fleets in a policy's scope carry, by the name of their fleet.
     fn packages<'a>(&'a self, policy: &'a str) -> impl Iterator<Item = &'a Spelled> {
         let plans = self.fleets.values().filter_map(|fleet| fleet.plan.as_ref());
-        let in_scope = plans.filter(move |plan| plan.tallies.contains_key(policy));
+        let in_scope = plans.filter(move |plan| plan.contributions.contains_key(policy));
         in_scope.filter_map(|plan| plan.package.as_ref())
     }
 
@@ -273,8 +273,8 @@ impl Planner {
 
     /// Counts what the policies do not, of what was planned last.
     #[must_use]
-    pub fn census(&self) -> Census {
-        self.sums.census()
+    pub fn counts(&self) -> NamespaceCounts {
+        self.aggregates.counts()
     }
 
     /// Whether nothing is left in the namespace.
@@ -297,7 +297,7 @@ impl Planner {
     fn touch(&mut self, name: &Text, cause: Cause) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         if let Some(plan) = fleet.plan.take() {
-            self.sums.take_away(name, &plan, &fleet.carries_out);
+            self.aggregates.remove(name, &plan, &fleet.carries_out);
             self.due.insert(name.clone());
         }
         // What is seen for the first time has changed in every way.
@@ -315,9 +315,9 @@ impl Planner {
             return;
         };
         if fleet.carries_out != plan.policy_revisions {
-            self.sums.take_away(name, plan, &fleet.carries_out);
+            self.aggregates.remove(name, plan, &fleet.carries_out);
             fleet.carries_out = Arc::clone(&plan.policy_revisions);
-            self.sums.add(name, plan, &fleet.carries_out);
+            self.aggregates.add(name, plan, &fleet.carries_out);
         }
     }
 
@@ -375,7 +375,7 @@ impl Begun<'_> {
     pub fn end(mut self) -> Pass {
         let fleets = self.fleets(u64::MAX);
         let Self { planner, at } = self;
-        let mut until = planner.sums.first_end();
+        let mut until = planner.aggregates.first_end();
         let mut policies = Vec::with_capacity(planner.policies.len());
         for known in planner.policies.values() {
             let PolicyPlan { status, holds_until } = planner.plan_policy(known, at);

@@ -22,7 +22,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::controller::health::Health;
-use crate::plan::{Census, Pass};
+use crate::plan::{NamespaceCounts, Pass};
 
 use estate::Estate;
 use queues::Queues;
@@ -203,7 +203,7 @@ impl Metrics {
     pub fn planned(
         &self,
         namespace: &str,
-        census: Census,
+        census: NamespaceCounts,
         pass: &Pass,
         decisions: u64,
         took: Duration,

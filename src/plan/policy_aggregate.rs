@@ -4,23 +4,23 @@
 use std::collections::BTreeMap;
 
 use super::facts::ZoneFact;
+use super::policy_contribution::{Hits, PolicyContribution};
 use super::scope::{Scope, Selector};
-use super::tally::{Hits, Tally};
 use super::version::Spelled;
 use crate::api::{Summary, Text};
 use crate::values::Timestamp;
 
 /// How often each of some things is there.
 #[derive(Clone, Debug)]
-struct Counted<T>(BTreeMap<T, u32>);
+struct MultiSet<T>(BTreeMap<T, u32>);
 
-impl<T> Default for Counted<T> {
+impl<T> Default for MultiSet<T> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<T: Ord + Clone> Counted<T> {
+impl<T: Ord + Clone> MultiSet<T> {
     fn add(&mut self, thing: &T) {
         match self.0.get_mut(thing) {
             Some(count) => *count += 1,
@@ -40,9 +40,9 @@ impl<T: Ord + Clone> Counted<T> {
 
 /// What a fleet in the policy's scope brings to its status.
 #[derive(Clone, Copy, Debug)]
-pub struct Share<'a> {
+pub struct FleetShare<'a> {
     /// What is counted in it.
-    pub tally: &'a Tally,
+    pub contribution: &'a PolicyContribution,
     /// The package that it carries.
     pub package: Option<&'a Spelled>,
     /// Whether the fleet's status in the cluster was seen to say what this policy asks for.
@@ -51,7 +51,7 @@ pub struct Share<'a> {
 
 /// The sum of the shares that were added and not taken away again.
 #[derive(Clone, Debug, Default)]
-pub struct Total {
+pub struct PolicyAggregate {
     /// How many there are.
     pub fleets: u32,
     /// Of how many fleets the status was not yet seen to say what the policy asks for.
@@ -60,19 +60,19 @@ pub struct Total {
     pub matched_clients: u32,
     /// The clients that the policy governs.
     pub governed: Summary,
-    transitions: Counted<Timestamp>,
-    zones: Counted<ZoneFact>,
+    transitions: MultiSet<Timestamp>,
+    zones: MultiSet<ZoneFact>,
     /// For each selector how many fleets have a client that it matches, and that each of its values
     /// does.
     hits: Vec<(u32, Vec<u32>)>,
     /// As they are spelled.
-    packages: Counted<Text>,
+    packages: MultiSet<Text>,
 }
 
-impl Total {
+impl PolicyAggregate {
     /// Adds a fleet's share.
-    pub fn add(&mut self, share: Share<'_>) {
-        let Share { tally, package, settled } = share;
+    pub fn add(&mut self, share: FleetShare<'_>) {
+        let FleetShare { contribution: tally, package, settled } = share;
         self.fleets += 1;
         self.unsettled += u32::from(!settled);
         self.matched_clients += tally.matched_clients;
@@ -84,8 +84,8 @@ impl Total {
     }
 
     /// Takes away a share as it was added.
-    pub fn take_away(&mut self, share: Share<'_>) {
-        let Share { tally, package, settled } = share;
+    pub fn remove(&mut self, share: FleetShare<'_>) {
+        let FleetShare { contribution: tally, package, settled } = share;
         self.fleets -= 1;
         self.unsettled -= u32::from(!settled);
         self.matched_clients -= tally.matched_clients;

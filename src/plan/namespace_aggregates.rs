@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::observed::Digest;
-use super::tally::Tally;
-use super::total::{Share, Total};
+use super::policy_aggregate::{FleetShare, PolicyAggregate};
+use super::policy_contribution::PolicyContribution;
 use super::trigger::PolicyRevisions;
 use super::version::Spelled;
 use crate::api::Text;
@@ -13,11 +13,11 @@ use crate::values::Timestamp;
 
 /// What is kept of a fleet's plan.
 #[derive(Debug)]
-pub struct Kept {
+pub struct PlanRecord {
     /// Of the status that is planned.
     pub status: Digest,
     /// What it adds to the policies in whose scope it is, by name.
-    pub tallies: BTreeMap<Text, Tally>,
+    pub contributions: BTreeMap<Text, PolicyContribution>,
     /// The policies that it was planned under.
     pub policy_revisions: PolicyRevisions,
     /// The package it carries.
@@ -32,23 +32,23 @@ pub struct Kept {
     pub unreadable: bool,
 }
 
-impl Kept {
+impl PlanRecord {
     /// What the fleet brings to each of its policies, of which its stored status was seen to carry
     /// out these.
     fn shares<'a>(
         &'a self,
         carries_out: &'a PolicyRevisions,
-    ) -> impl Iterator<Item = (&'a Text, Share<'a>)> {
-        self.tallies.iter().map(|(policy, tally)| {
+    ) -> impl Iterator<Item = (&'a Text, FleetShare<'a>)> {
+        self.contributions.iter().map(|(policy, tally)| {
             let settled = carries_out.get(policy) == self.policy_revisions.get(policy);
-            (policy, Share { tally, package: self.package.as_ref(), settled })
+            (policy, FleetShare { contribution: tally, package: self.package.as_ref(), settled })
         })
     }
 }
 
 /// How many there are of what a namespace's policies do not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct NamespaceCounts {
     /// Fleets.
     pub fleets: u32,
     /// Fleets with which something is wrong: unreadable, too large, or with an unknown zone.
@@ -59,54 +59,54 @@ pub struct Census {
     pub unmanaged_clients: u32,
 }
 
-/// The sums.
+/// The namespace_aggregates.
 #[derive(Debug, Default)]
-pub struct Sums {
-    totals: BTreeMap<Text, Total>,
+pub struct NamespaceAggregates {
+    policies: BTreeMap<Text, PolicyAggregate>,
     ends: BTreeSet<(Timestamp, Text)>,
-    census: Census,
+    counts: NamespaceCounts,
 }
 
-impl Sums {
+impl NamespaceAggregates {
     /// Adds a fleet's plan, of which its stored status was seen to carry out these policies.
-    pub fn add(&mut self, fleet: &Text, plan: &Kept, carries_out: &PolicyRevisions) {
+    pub fn add(&mut self, fleet: &Text, plan: &PlanRecord, carries_out: &PolicyRevisions) {
         for (policy, share) in plan.shares(carries_out) {
-            if let Some(total) = self.totals.get_mut(policy) {
+            if let Some(total) = self.policies.get_mut(policy) {
                 total.add(share);
             } else {
-                self.totals.entry(policy.clone()).or_default().add(share);
+                self.policies.entry(policy.clone()).or_default().add(share);
             }
         }
         self.ends.extend(plan.holds_until.map(|until| (until, fleet.clone())));
-        self.census.fleets += 1;
-        self.census.stalled_fleets += u32::from(plan.stalled);
-        self.census.unreadable_fleets += u32::from(plan.unreadable);
-        self.census.unmanaged_clients += plan.unmanaged;
+        self.counts.fleets += 1;
+        self.counts.stalled_fleets += u32::from(plan.stalled);
+        self.counts.unreadable_fleets += u32::from(plan.unreadable);
+        self.counts.unmanaged_clients += plan.unmanaged;
     }
 
     /// Takes a fleet's plan away as it was added.
-    pub fn take_away(&mut self, fleet: &Text, plan: &Kept, carries_out: &PolicyRevisions) {
+    pub fn remove(&mut self, fleet: &Text, plan: &PlanRecord, carries_out: &PolicyRevisions) {
         for (policy, share) in plan.shares(carries_out) {
-            let Some(total) = self.totals.get_mut(policy) else { continue };
-            total.take_away(share);
+            let Some(total) = self.policies.get_mut(policy) else { continue };
+            total.remove(share);
             // The next may be a policy with another scope.
             if total.fleets == 0 {
-                self.totals.remove(policy);
+                self.policies.remove(policy);
             }
         }
         if let Some(until) = plan.holds_until {
             self.ends.remove(&(until, fleet.clone()));
         }
-        self.census.fleets -= 1;
-        self.census.stalled_fleets -= u32::from(plan.stalled);
-        self.census.unreadable_fleets -= u32::from(plan.unreadable);
-        self.census.unmanaged_clients -= plan.unmanaged;
+        self.counts.fleets -= 1;
+        self.counts.stalled_fleets -= u32::from(plan.stalled);
+        self.counts.unreadable_fleets -= u32::from(plan.unreadable);
+        self.counts.unmanaged_clients -= plan.unmanaged;
     }
 
     /// What the fleets in a policy's scope come to, if there are any.
     #[must_use]
-    pub fn total(&self, policy: &str) -> Option<&Total> {
-        self.totals.get(policy)
+    pub fn policy(&self, policy: &str) -> Option<&PolicyAggregate> {
+        self.policies.get(policy)
     }
 
     /// When the first plan ends.
@@ -127,7 +127,7 @@ impl Sums {
 
     /// What is counted beside the policies.
     #[must_use]
-    pub fn census(&self) -> Census {
-        self.census
+    pub fn counts(&self) -> NamespaceCounts {
+        self.counts
     }
 }

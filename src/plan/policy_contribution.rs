@@ -8,9 +8,9 @@ use super::state::State;
 use crate::api::Summary;
 use crate::values::Timestamp;
 
-/// The sums over the clients of a fleet that is in the policy's scope.
+/// The namespace_aggregates over the clients of a fleet that is in the policy's scope.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct PolicyContribution {
     /// Clients in scope, whether or not the policy governs them.
     pub matched_clients: u32,
     /// The clients it governs.
@@ -23,7 +23,7 @@ pub struct Tally {
     pub hits: Hits,
 }
 
-impl Tally {
+impl PolicyContribution {
     /// One with nothing counted yet.
     #[must_use]
     pub fn of(policy: &Policy) -> Self {
