@@ -8,9 +8,9 @@ use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
 use super::observed::Digest;
 use super::outlook::{Contenders, earlier};
+use super::policy_in_zone::ZonedPolicy;
 use super::rules::{Lasts, later};
 use super::state::State;
-use super::terms::Terms;
 use super::version::Spelled;
 use crate::values::Timestamp;
 
@@ -37,8 +37,8 @@ pub(super) struct CountedDecision<'a> {
 impl CountedDecision<'_> {
     /// Until when the entry of each of them stays as it is.
     pub fn holds_until(&self) -> Option<Timestamp> {
-        let Decided { terms, rule, outlook } = self.decided;
-        let offline_after = terms.and_then(|terms| terms.policy.offline_after);
+        let Decided { governing: zoned, rule, outlook } = self.decided;
+        let offline_after = zoned.and_then(|zoned| zoned.policy.offline_after);
         let offline_from = self.last_seen.zip(offline_after);
         let offline_from = offline_from.and_then(|(seen, after)| later(seen, after));
         earlier(outlook.holds_until, offline_from.filter(|_| rule.lasts != Lasts::Always))
@@ -63,27 +63,27 @@ const MOST: usize = 64;
 
 impl<'a> Classes<'a> {
     /// Decides for a client, and counts it; with the digest of what its entry has in common with
-    /// others. `terms` says what each of the policies in scope means for it.
+    /// others. `zoned` says what each of the policies in scope means for it.
     pub fn decide(
         &mut self,
         facts: &Facts<'_>,
         zone: usize,
         in_scope: &[usize],
-        terms: impl Fn(&usize) -> &'a Terms<'a>,
+        zoned: impl Fn(&usize) -> &'a ZonedPolicy<'a>,
         at: Timestamp,
     ) -> (Decided<'a>, Digest) {
         let key = key(facts, zone, in_scope);
         let mut classes = self.keys.iter().zip(&self.shared);
         let found =
             classes.position(|(known, class)| *known == key && class.holds(facts, zone, in_scope));
-        let place = found.or_else(|| self.open(key, facts, zone, in_scope, &terms, at));
+        let place = found.or_else(|| self.open(key, facts, zone, in_scope, &zoned, at));
         if let Some(class) = place.and_then(|place| self.shared.get_mut(place))
             && class.take(facts, at)
         {
             return (class.counted.decided, class.shared);
         }
-        let terms: Vec<&Terms<'_>> = in_scope.iter().map(terms).collect();
-        let decided = decide_client(facts, Contenders { terms: &terms }, at);
+        let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
+        let decided = decide_client(facts, Contenders { zoned: &zoned }, at);
         self.alone.push(CountedDecision { decided, clients: 1, last_seen: None });
         (decided, Digest::of(&decided.shared(facts)))
     }
@@ -95,21 +95,21 @@ impl<'a> Classes<'a> {
         facts: &Facts<'_>,
         zone: usize,
         in_scope: &[usize],
-        terms: impl Fn(&usize) -> &'a Terms<'a>,
+        zoned: impl Fn(&usize) -> &'a ZonedPolicy<'a>,
         at: Timestamp,
     ) -> Option<usize> {
         if self.shared.len() == MOST || has_failed(facts) {
             return None;
         }
-        let terms: Vec<&Terms<'_>> = in_scope.iter().map(terms).collect();
-        let decided = decide_client(&facts.ever_present(), Contenders { terms: &terms }, at);
+        let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
+        let decided = decide_client(&facts.ever_present(), Contenders { zoned: &zoned }, at);
         self.keys.push(key);
         self.shared.push(Class {
             zone,
             in_scope: in_scope.to_vec(),
             version: facts.version.clone(),
             staged: facts.staged.clone(),
-            absent_after: terms.iter().filter_map(|terms| terms.policy.offline_after).min(),
+            absent_after: zoned.iter().filter_map(|zoned| zoned.policy.offline_after).min(),
             counted: CountedDecision { decided, clients: 0, last_seen: None },
             shared: Digest::of(&decided.shared(facts)),
         });

@@ -136,8 +136,8 @@ impl Fact {
     }
 
     fn seen_in_policy(self, case: &Case<'_>) -> Seen {
-        let Some(terms) = case.terms else { return Seen::Absent };
-        let policy = terms.policy;
+        let Some(zoned) = case.governing else { return Seen::Absent };
+        let policy = zoned.policy;
         match self {
             Self::Policy => policy.name.as_str().into(),
             Self::Problems => {
@@ -147,7 +147,7 @@ impl Fact {
             Self::Mode => policy.mode.as_str().into(),
             Self::AllowDowngrade => policy.allow_downgrade.into(),
             Self::Suspend => policy.suspended.into(),
-            Self::TimeZone => match terms.zone {
+            Self::TimeZone => match zoned.zone {
                 ZoneFact::Missing => Seen::Absent,
                 ZoneFact::Unknown => "Unknown".into(),
                 ZoneFact::Known(zone) => zone.name().into(),
@@ -156,12 +156,12 @@ impl Fact {
             Self::Exclusions => Seen::Count(policy.range.exclusions().len()),
             Self::NotBefore => policy.range.not_before().into(),
             Self::NotAfter => policy.range.not_after().into(),
-            Self::Phase => phase_word(terms.phase_at(case.at)).into(),
-            Self::Exclusion => terms.exclusion_at(case.at).map(|e| e.name.as_str()).into(),
+            Self::Phase => phase_word(zoned.phase_at(case.at)).into(),
+            Self::Exclusion => zoned.exclusion_at(case.at).map(|e| e.name.as_str()).into(),
             Self::LocalTime => {
-                terms.zone.zone().map_or(Seen::Absent, |zone| Seen::Local(zone.local(case.at)))
+                zoned.zone.zone().map_or(Seen::Absent, |zone| Seen::Local(zone.local(case.at)))
             }
-            Self::NextOpening => terms.next_opening(case.at).into(),
+            Self::NextOpening => zoned.next_opening(case.at).into(),
             _ => Seen::Absent,
         }
     }

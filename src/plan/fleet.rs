@@ -17,11 +17,11 @@ use super::observed::{Digest, ObservedFleet};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::policy::{Policy, unknown_zone};
 use super::policy_contribution::PolicyContribution;
+use super::policy_in_zone::ZonedPolicy;
 use super::previous::{PreviousRow, PreviousRows};
 use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
-use super::terms::Terms;
 use super::timetable::Timetable;
 use super::version::Spelled;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus, LastOffer};
@@ -91,8 +91,8 @@ fn plan_on<S: Sheet>(
             let source = source.and_then(|source| source.spec.as_deref().ok());
             let package = Package::read(spec, source);
             let zones = FleetZones::of(spec);
-            let terms = policies.len() * zones.zones.len();
-            let terms: Vec<_> = (0..terms).map(|_| OnceCell::new()).collect();
+            let zoned = policies.len() * zones.zones.len();
+            let zoned: Vec<_> = (0..zoned).map(|_| OnceCell::new()).collect();
             let at = timetable.now;
             let for_good = |policy: &&Policy| {
                 policy.is_effective(at) && policy.effective_change_after(at).is_none()
@@ -115,7 +115,7 @@ fn plan_on<S: Sheet>(
                 places,
                 at,
                 timetable,
-                terms: &terms,
+                zoned: &zoned,
             };
             planning.run(fleet, spec, tallies, sheet)
         }
@@ -222,13 +222,13 @@ struct Planning<'a, 't> {
     at: Timestamp,
     timetable: &'a Timetable,
     /// For each policy and zone what it means there, worked out when first needed.
-    terms: &'t [OnceCell<Terms<'a>>],
+    zoned: &'t [OnceCell<ZonedPolicy<'a>>],
 }
 
 /// What is decided for one client.
 #[derive(Clone, Copy)]
 pub(super) struct Decided<'a> {
-    pub(super) terms: Option<&'a Terms<'a>>,
+    pub(super) governing: Option<&'a ZonedPolicy<'a>>,
     pub(super) rule: &'static Rule,
     pub(super) outlook: Outlook,
 }
@@ -251,11 +251,11 @@ impl<'a: 't, 't> Planning<'a, 't> {
             let facts = Facts::read_with(client, &mut versions);
             self.find_policies(index, client, &mut in_scope, &mut tallies);
             let zone = self.zones.place(index);
-            let terms = |&policy: &usize| self.terms(policy, zone);
+            let zoned = |&policy: &usize| self.zoned(policy, zone);
             // Behind one that governs for good none can govern.
             let ends = in_scope.iter().position(|&policy| self.governs_for_good[policy]);
             let contenders = &in_scope[..ends.map_or(in_scope.len(), |end| end + 1)];
-            let (decided, shared) = classes.decide(&facts, zone, contenders, terms, self.at);
+            let (decided, shared) = classes.decide(&facts, zone, contenders, zoned, self.at);
             let before = previous
                 .as_mut()
                 .and_then(|rows: &mut PreviousRows<'_>| rows.find(index, &client.name));
@@ -264,14 +264,14 @@ impl<'a: 't, 't> Planning<'a, 't> {
         let mut summary = Summary::default();
         let mut ahead = Outlook::default();
         for class in classes.counted() {
-            let Decided { terms, rule, outlook } = class.decided;
+            let Decided { governing: zoned, rule, outlook } = class.decided;
             summary.count(rule.state, class.clients);
             ahead.next_transition = earlier(ahead.next_transition, outlook.next_transition);
             ahead.holds_until = earlier(ahead.holds_until, class.holds_until());
-            let place = terms.and_then(|terms| self.place_of(terms.policy));
-            if let (Some(terms), Some(place)) = (terms, place) {
+            let place = zoned.and_then(|zoned| self.place_of(zoned.policy));
+            if let (Some(zoned), Some(place)) = (zoned, place) {
                 let next = outlook.next_transition;
-                tallies[place].govern(class.clients, rule.state, terms.zone, next);
+                tallies[place].govern(class.clients, rule.state, zoned.zone, next);
             }
         }
         self.sum_up(fleet, spec, summary, ahead, tallies, sheet)
@@ -330,11 +330,11 @@ impl<'a: 't, 't> Planning<'a, 't> {
         }
     }
 
-    fn terms(&self, policy: usize, zone: usize) -> &'t Terms<'a> {
-        self.terms[policy * self.zones.zones.len() + zone].get_or_init(|| {
+    fn zoned(&self, policy: usize, zone: usize) -> &'t ZonedPolicy<'a> {
+        self.zoned[policy * self.zones.zones.len() + zone].get_or_init(|| {
             let answers = |zone: &ZoneFact| self.timetable.answers(self.places[policy], zone);
             let zone = &self.zones.zones[zone];
-            Terms::with(self.policies[policy], self.package, zone, answers)
+            ZonedPolicy::with(self.policies[policy], self.package, zone, answers)
         })
     }
 
@@ -363,16 +363,16 @@ pub(super) fn decide_client<'a>(
     contenders: Contenders<'_, 'a>,
     at: Timestamp,
 ) -> Decided<'a> {
-    let terms = contenders.governing(at);
-    let case = Case { client: facts, terms, at, absence_counts: true };
+    let zoned = contenders.governing(at);
+    let case = Case { client: facts, governing: zoned, at, absence_counts: true };
     let rule = decide(&case);
-    Decided { terms, rule, outlook: outlook(&case, rule, contenders) }
+    Decided { governing: zoned, rule, outlook: outlook(&case, rule, contenders) }
 }
 
 impl<'a> Decided<'a> {
     /// What the client's entry has in common with those for which the same is decided.
     pub(super) fn shared(&self, facts: &'a Facts<'a>) -> Shared<'a> {
-        let target = self.terms.and_then(|terms| terms.target);
+        let target = self.governing.and_then(|zoned| zoned.target);
         let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
         Shared {
             version: facts.version.as_ref().map(|version| &version.text),
@@ -380,7 +380,7 @@ impl<'a> Decided<'a> {
             target_version: target.map(|target| &target.version.text),
             state: self.rule.state.as_str(),
             reason: self.rule.reason.as_str(),
-            policy: self.terms.map(|terms| &terms.policy.name),
+            policy: self.governing.map(|zoned| &zoned.policy.name),
             next_transition_time: self.outlook.next_transition,
         }
     }
@@ -410,20 +410,20 @@ impl<'a> Decided<'a> {
     /// The offer it is made now, since when it is the same; else the last one it was made.
     fn last_offer(&self, before: Option<PreviousRow<'a>>, at: Timestamp) -> Option<Offer<'a>> {
         let last = before.and_then(PreviousRow::offer);
-        let offered = self.terms.filter(|_| self.rule.state == State::Distributing);
-        let Some((terms, target)) = offered.and_then(|terms| Some((terms, terms.target?))) else {
+        let offered = self.governing.filter(|_| self.rule.state == State::Distributing);
+        let Some((zoned, target)) = offered.and_then(|zoned| Some((zoned, zoned.target?))) else {
             return last.map(Offer::from);
         };
         let was_offered = before.is_some_and(|before| before.state() == Some(State::Distributing));
         let is_last = |last: &LastOffer| {
-            last.policy == terms.policy.name && target.version.is_same_as_text(&last.version)
+            last.policy == zoned.policy.name && target.version.is_same_as_text(&last.version)
         };
         match last {
             Some(last) if was_offered && is_last(last) => Some(last.into()),
             _ => Some(Offer {
                 version: &target.version.text,
-                policy: &terms.policy.name,
-                generation: terms.policy.generation,
+                policy: &zoned.policy.name,
+                generation: zoned.policy.generation,
                 time: at,
             }),
         }

@@ -4,9 +4,9 @@
 
 use chrono::TimeDelta;
 
+use super::policy_in_zone::ZonedPolicy;
 use super::rules::{Case, Lasts, Rule, decide};
 use super::state::State;
-use super::terms::Terms;
 use crate::values::Timestamp;
 
 /// How far ahead the next change of an offer is told.
@@ -26,20 +26,20 @@ pub struct Outlook {
 #[derive(Clone, Copy, Debug)]
 pub struct Contenders<'s, 'a> {
     /// What each of them means for the client.
-    pub terms: &'s [&'a Terms<'a>],
+    pub zoned: &'s [&'a ZonedPolicy<'a>],
 }
 
 impl<'a> Contenders<'_, 'a> {
     /// The one that governs the client at `at`.
     #[must_use]
-    pub fn governing(self, at: Timestamp) -> Option<&'a Terms<'a>> {
-        self.terms.iter().find(|terms| terms.policy.is_effective(at)).copied()
+    pub fn governing(self, at: Timestamp) -> Option<&'a ZonedPolicy<'a>> {
+        self.zoned.iter().find(|zoned| zoned.policy.is_effective(at)).copied()
     }
 
     /// The first instant after `at` at which another may govern.
     #[must_use]
     pub fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
-        let changes = self.terms.iter().filter_map(|t| t.policy.effective_change_after(at));
+        let changes = self.zoned.iter().filter_map(|t| t.policy.effective_change_after(at));
         changes.min()
     }
 }
@@ -92,7 +92,7 @@ fn next_transition<'a>(
         if event.signed_duration_since(now.at) > HORIZON {
             return Ahead::BeyondHorizon(event);
         }
-        case = Case { at: event, terms: contenders.governing(event), ..case };
+        case = Case { at: event, governing: contenders.governing(event), ..case };
         rule = decide(&case);
         if offer(&case, rule) != offered {
             return Ahead::Transition(event);
@@ -103,8 +103,8 @@ fn next_transition<'a>(
 /// The policy by which a client is offered its target; a policy has one target in a fleet, so that
 /// this is all of the offer that time can change.
 fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
-    let terms = case.terms.filter(|_| rule.state == State::Distributing)?;
-    Some(terms.policy.name.as_str())
+    let zoned = case.governing.filter(|_| rule.state == State::Distributing)?;
+    Some(zoned.policy.name.as_str())
 }
 
 /// The first instant after the case's at which its offer can be another under the same policy.
@@ -114,9 +114,9 @@ fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
         Lasts::UntilRetry => case.retry_from(),
         Lasts::WhilePhase if rule.state == State::Distributing => {
             let absent = case.offline_from().filter(|_| case.absence_counts);
-            earlier(case.terms?.next_closing(case.at), absent)
+            earlier(case.governing?.next_closing(case.at), absent)
         }
-        Lasts::WhilePhase => case.terms?.next_opening(case.at),
+        Lasts::WhilePhase => case.governing?.next_opening(case.at),
     }
 }
 
@@ -126,7 +126,7 @@ fn lasts_until(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
         Lasts::Always => return None,
         Lasts::UntilAbsent => None,
         Lasts::UntilRetry => case.retry_from(),
-        Lasts::WhilePhase => case.terms.and_then(|terms| terms.phase_ends(case.at)),
+        Lasts::WhilePhase => case.governing.and_then(|zoned| zoned.phase_ends(case.at)),
     };
     earlier(ends, case.offline_from())
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::evidence::Fact;
 use super::facts::Facts;
 use super::policy::Policy;
+use super::policy_in_zone::{Target, ZonedPolicy};
 use super::state::{Reason, State};
-use super::terms::{Target, Terms};
 use super::version::Spelled;
 use crate::api::policy::Mode;
 use crate::values::{Phase, Timestamp};
@@ -21,7 +21,7 @@ pub struct Case<'a> {
     /// The facts about the client.
     pub client: &'a Facts<'a>,
     /// What its policy means in its fleet and its zone; `None` when no policy governs it.
-    pub terms: Option<&'a Terms<'a>>,
+    pub governing: Option<&'a ZonedPolicy<'a>>,
     /// The instant.
     pub at: Timestamp,
     /// Whether it counts that the client has not been seen for long. It does not where the next
@@ -78,7 +78,7 @@ pub static RULES: [Rule; 22] = {
     use State::*;
     use Fact as F;
     [
-        rule( 1, Unmanaged,       Reason::NoMatchingPolicy,        Always,      |c| c.terms.is_none(),
+        rule( 1, Unmanaged,       Reason::NoMatchingPolicy,        Always,      |c| c.governing.is_none(),
              &[F::Policy]),
         rule( 2, Blocked,         Reason::PolicyInvalid,           Always,      |c| c.policy(Policy::is_invalid),
              &[F::Problems]),
@@ -146,7 +146,7 @@ enum Against {
 
 impl Case<'_> {
     fn policy(&self, question: impl Fn(&Policy) -> bool) -> bool {
-        self.terms.is_some_and(|terms| question(terms.policy))
+        self.governing.is_some_and(|zoned| question(zoned.policy))
     }
 
     fn is_no_upgrade(&self) -> bool {
@@ -156,14 +156,14 @@ impl Case<'_> {
     /// The version that the client is to run.
     #[must_use]
     pub fn target(&self) -> Option<Target<'_>> {
-        self.terms.and_then(|terms| terms.target)
+        self.governing.and_then(|zoned| zoned.target)
     }
 
     fn against_target(&self) -> Against {
         let Some(version) = self.client.version.as_ref().and_then(|v| v.version.as_ref()) else {
             return Against::VersionUnreadable;
         };
-        let target = self.terms.and_then(|terms| terms.target.as_ref());
+        let target = self.governing.and_then(|zoned| zoned.target.as_ref());
         match target.and_then(|target| target.version.version.as_ref()) {
             None => Against::TargetUnknown,
             Some(target) => match version.cmp(target) {
@@ -184,7 +184,7 @@ impl Case<'_> {
     }
 
     fn is_target(&self, version: Option<&Spelled>) -> bool {
-        let target = self.terms.and_then(|terms| terms.target.as_ref());
+        let target = self.governing.and_then(|zoned| zoned.target.as_ref());
         target.zip(version).is_some_and(|(target, version)| target.version.is_same_as(version))
     }
 
@@ -199,23 +199,23 @@ impl Case<'_> {
     /// From when on the client is offline, if it is not seen before.
     #[must_use]
     pub fn offline_from(&self) -> Option<Timestamp> {
-        later(self.client.last_seen?, self.terms?.policy.offline_after?)
+        later(self.client.last_seen?, self.governing?.policy.offline_after?)
     }
 
     /// From when on a client that failed is offered its target again. `None`: never by itself.
     #[must_use]
     pub fn retry_from(&self) -> Option<Timestamp> {
-        later(self.client.failed_at?, self.terms?.policy.retry_after)
+        later(self.client.failed_at?, self.governing?.policy.retry_after)
     }
 
     fn lacks_zone(&self) -> bool {
-        self.terms.is_some_and(|t| t.policy.range.needs_zone() && t.zone.zone().is_none())
+        self.governing.is_some_and(|t| t.policy.range.needs_zone() && t.zone.zone().is_none())
     }
 
     /// The phase that distribution is in; where no policy governs, it has ended.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        self.terms.map_or(Phase::Ended, |terms| terms.phase_at(self.at))
+        self.governing.map_or(Phase::Ended, |zoned| zoned.phase_at(self.at))
     }
 }
 

@@ -6,8 +6,8 @@ use clientfleet::api::fleet::ClientStatus;
 use clientfleet::api::{ClientFleet, UpgradePolicy};
 use clientfleet::plan::facts::{Facts, Package, ZoneFact};
 use clientfleet::plan::policy::Policy;
+use clientfleet::plan::policy_in_zone::ZonedPolicy;
 use clientfleet::plan::rules::{Case, Rule};
-use clientfleet::plan::terms::Terms;
 use clientfleet::plan::{Estate, Observed, plan};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
@@ -99,8 +99,8 @@ impl Row {
         let facts = Facts::read(&fleet.clients.as_ref().unwrap()[0]);
         let governs = |p: &&Policy| p.is_effective(at) && p.scope.holds_client(&facts.subject());
         let policy = policy.as_ref().filter(governs);
-        let terms = policy.map(|policy| Terms::new(policy, &package, &zone));
-        let case = Case { client: &facts, terms: terms.as_ref(), at, absence_counts: true };
+        let terms = policy.map(|policy| ZonedPolicy::new(policy, &package, &zone));
+        let case = Case { client: &facts, governing: terms.as_ref(), at, absence_counts: true };
         rules.iter().find(|rule| (rule.holds)(&case)).unwrap().number
     }
 

@@ -7,7 +7,7 @@ use super::ground::{Ground, View};
 use crate::api::fleet::Reported;
 use crate::api::{Labels, Text};
 use crate::plan::facts::{ZoneFact, given};
-use crate::plan::terms::Terms;
+use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::version::Spelled;
 use crate::values::Timestamp;
 
@@ -77,11 +77,11 @@ pub struct ExplainedPackage {
     pub withdrawn: Vec<Text>,
 }
 
-/// The facts about the client of `ground` under `terms`.
+/// The facts about the client of `ground` under `zoned`.
 pub(super) fn explain_client(
     ground: &Ground,
     view: &View<'_>,
-    terms: Option<&Terms<'_>>,
+    zoned: Option<&ZonedPolicy<'_>>,
 ) -> ExplainedClient {
     let client = view.facts.client;
     let texts = |versions: &[Spelled]| versions.iter().map(|v| v.text.clone()).collect();
@@ -90,7 +90,7 @@ pub(super) fn explain_client(
         labels: client.labels.clone(),
         reported: client.reported.clone(),
         last_seen: view.facts.last_seen,
-        time_zone: zone(ground, terms),
+        time_zone: zone(ground, zoned),
         package: ExplainedPackage {
             version: view.package.current.as_ref().map(|package| package.text.clone()),
             is_readable: view.package.readable().is_some(),
@@ -101,9 +101,9 @@ pub(super) fn explain_client(
     }
 }
 
-fn zone(ground: &Ground, terms: Option<&Terms<'_>>) -> ExplainedZone {
+fn zone(ground: &Ground, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
     // An unknown zone makes a policy invalid: nothing is asked of it then.
-    if let Some(ZoneFact::Known(zone)) = terms.and_then(|terms| terms.policy.zone.as_ref()) {
+    if let Some(ZoneFact::Known(zone)) = zoned.and_then(|zoned| zoned.policy.zone.as_ref()) {
         let name = Some(zone.name().into());
         return ExplainedZone { name, is_known: true, from: Some(ZoneSource::Policy) };
     }

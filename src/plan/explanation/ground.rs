@@ -9,8 +9,8 @@ use crate::plan::fleet::FleetZones;
 use crate::plan::observed::ObservedPolicy;
 use crate::plan::outlook::Contenders;
 use crate::plan::policy::Policy;
+use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rules::Case;
-use crate::plan::terms::Terms;
 use crate::values::Timestamp;
 
 /// One client's fleet and the policies that hold it in scope, at an instant.
@@ -79,8 +79,13 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub fn case(&self) -> Case<'a> {
-        let terms = self.contenders.governing(self.at);
-        Case { client: self.facts, terms, at: self.at, absence_counts: self.absence_counts }
+        let zoned = self.contenders.governing(self.at);
+        Case {
+            client: self.facts,
+            governing: zoned,
+            at: self.at,
+            absence_counts: self.absence_counts,
+        }
     }
 }
 
@@ -92,13 +97,13 @@ impl Ground {
         let package = Package::read(&self.fleet, self.source.as_ref());
         let zones = FleetZones::of(&self.fleet);
         let zone = zones.of_client(0);
-        let in_zone = |policy| Terms::new(policy, &package, zone);
-        let terms: Vec<Terms<'_>> = self.policies.iter().map(in_zone).collect();
-        let terms: Vec<&Terms<'_>> = terms.iter().collect();
+        let in_zone = |policy| ZonedPolicy::new(policy, &package, zone);
+        let zoned: Vec<ZonedPolicy<'_>> = self.policies.iter().map(in_zone).collect();
+        let zoned: Vec<&ZonedPolicy<'_>> = zoned.iter().collect();
         ask(&View {
             facts: &facts,
             package: &package,
-            contenders: Contenders { terms: &terms },
+            contenders: Contenders { zoned: &zoned },
             at: self.at,
             absence_counts: self.absence_counts,
         })

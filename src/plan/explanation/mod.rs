@@ -234,7 +234,7 @@ impl<'a> Explainer<'a> {
             at: self.at,
             namespace: fleet.namespace().to_owned(),
             fleet: fleet.name().into(),
-            client: client::explain_client(ground, view, decided.terms),
+            client: client::explain_client(ground, view, decided.governing),
             decision: ExplainedDecision {
                 rule: decided.rule.number,
                 state: decided.rule.state.as_str(),

@@ -9,8 +9,8 @@ use crate::plan::Reason;
 use crate::plan::evidence::phase_word;
 use crate::plan::fleet::Decided;
 use crate::plan::outlook::{Contenders, HORIZON, earlier};
+use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::state::State;
-use crate::plan::terms::Terms;
 use crate::values::Timestamp;
 
 /// What is ahead of a client under its policy. What a policy that distributes nothing would open is
@@ -50,8 +50,8 @@ const MOST_OPENINGS: usize = 5;
 /// What is ahead.
 pub(super) fn next_changes(view: &View<'_>, decided: &Decided<'_>) -> NextChanges {
     let case = view.case();
-    let Some(terms) = decided.terms else { return NextChanges::default() };
-    let policy = terms.policy;
+    let Some(zoned) = decided.governing else { return NextChanges::default() };
+    let policy = zoned.policy;
     let offline_from = case.offline_from();
     if policy.is_invalid() || policy.mode == Mode::NoUpgrade {
         return NextChanges { offline_from, ..NextChanges::default() };
@@ -59,25 +59,29 @@ pub(super) fn next_changes(view: &View<'_>, decided: &Decided<'_>) -> NextChange
     let has_failed = decided.rule.reason == Reason::InstallFailed;
     NextChanges {
         phase: Some(phase_word(case.phase())),
-        exclusion: terms.exclusion_at(case.at).map(|exclusion| exclusion.name.clone()),
-        openings: openings(view.contenders, terms, case.at),
+        exclusion: zoned.exclusion_at(case.at).map(|exclusion| exclusion.name.clone()),
+        openings: openings(view.contenders, zoned, case.at),
         retry_from: case.retry_from().filter(|_| has_failed),
         offline_from: offline_from.filter(|_| decided.rule.state != State::UpToDate),
     }
 }
 
 /// The openings of a policy as far as it governs in them, up to the horizon.
-fn openings(contenders: Contenders<'_, '_>, terms: &Terms<'_>, at: Timestamp) -> Vec<Opening> {
+fn openings(
+    contenders: Contenders<'_, '_>,
+    zoned: &ZonedPolicy<'_>,
+    at: Timestamp,
+) -> Vec<Opening> {
     let in_sight = |from: &Timestamp| from.signed_duration_since(at) <= HORIZON;
-    let openings = terms.openings_from(at).take_while(|(from, _)| in_sight(from));
-    let governed = openings.flat_map(|(from, until)| governed(contenders, terms, from, until));
+    let openings = zoned.openings_from(at).take_while(|(from, _)| in_sight(from));
+    let governed = openings.flat_map(|(from, until)| governed(contenders, zoned, from, until));
     governed.filter(|opening| in_sight(&opening.from)).take(MOST_OPENINGS).collect()
 }
 
 /// The parts of an opening in which a policy governs.
 fn governed(
     contenders: Contenders<'_, '_>,
-    terms: &Terms<'_>,
+    zoned: &ZonedPolicy<'_>,
     from: Timestamp,
     until: Option<Timestamp>,
 ) -> Vec<Opening> {
@@ -85,7 +89,7 @@ fn governed(
     let mut next = Some(from);
     while let Some(from) = next.filter(|from| until.is_none_or(|until| *from < until)) {
         next = contenders.effective_change_after(from);
-        let governs = contenders.governing(from).is_some_and(|t| std::ptr::eq(t, terms));
+        let governs = contenders.governing(from).is_some_and(|t| std::ptr::eq(t, zoned));
         let end = earlier(next, until);
         match parts.last_mut() {
             Some(part) if governs && part.until == Some(from) => part.until = end,

@@ -113,7 +113,7 @@ fn look(ground: &Ground) -> Here {
                 at: ground.at,
                 state: rule.state.as_str(),
                 reason: rule.reason.as_str(),
-                policy: case.terms.map(|terms| terms.policy.name.clone()),
+                policy: case.governing.map(|zoned| zoned.policy.name.clone()),
                 target_version: target.map(|target| target.version.text.clone()),
                 next_transition_time: next.filter(|_| rule.state != State::Distributing),
             },

@@ -11,9 +11,9 @@ use crate::plan::evidence::Seen;
 use crate::plan::facts::given;
 use crate::plan::outlook::outlook;
 use crate::plan::policy::Policy;
+use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rules::{Case, Rule, decide};
 use crate::plan::state::{Reason, State};
-use crate::plan::terms::Terms;
 use crate::plan::version::Spelled;
 use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
 
@@ -36,46 +36,46 @@ fn offered_by_itself(view: &View<'_>, rule: &'static Rule) -> Option<Timestamp> 
     }
     outlook(&case, rule, view.contenders).next_transition.or_else(|| {
         // An opening out of sight.
-        let closed = case.terms.filter(|_| rule.state == State::Waiting)?;
+        let closed = case.governing.filter(|_| rule.state == State::Waiting)?;
         let at = closed.next_opening(case.at)?;
-        let terms = view.contenders.governing(at);
-        let then = Case { at, terms, absence_counts: false, ..case };
+        let zoned = view.contenders.governing(at);
+        let then = Case { at, governing: zoned, absence_counts: false, ..case };
         (decide(&then).state == State::Distributing).then_some(at)
     })
 }
 
 fn changes(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
     let case = view.case();
-    let Some(terms) = case.terms else { return without_policy() };
+    let Some(zoned) = case.governing else { return without_policy() };
     match rule.reason {
         Reason::NoMatchingPolicy => without_policy(),
         Reason::PolicyInvalid => {
-            let Policy { name, problems, .. } = terms.policy;
+            let Policy { name, problems, .. } = zoned.policy;
             let mend = Way::MendPolicy { name: name.clone(), problems: problems.clone() };
             vec![Open::unknown(mend)]
         }
-        Reason::OtherVersionStaged => staged(view, terms),
-        Reason::NoUpgrade => no_upgrade(ground, terms),
+        Reason::OtherVersionStaged => staged(view, zoned),
+        Reason::NoUpgrade => no_upgrade(ground, zoned),
         Reason::ClientVersionUnreadable => {
             let from = view.facts.version.as_deref().into();
             vec![Open::unknown(Way::Report { field: "version", from })]
         }
         Reason::PackageUnknown => package(ground),
-        Reason::PackageWithdrawn => withdrawn(ground, view, terms),
-        Reason::AtTarget => other_target(ground, view, terms),
-        Reason::DowngradeNotAllowed => ahead(ground, view, terms),
+        Reason::PackageWithdrawn => withdrawn(ground, view, zoned),
+        Reason::AtTarget => other_target(ground, view, zoned),
+        Reason::DowngradeNotAllowed => ahead(ground, view, zoned),
         Reason::NotSeen => {
             vec![Open::to(Way::CheckIn, |ground| ground.absence_counts = false)]
         }
         Reason::RestartPending => view.facts.staged.as_deref().map(restart).into_iter().collect(),
-        Reason::PackageUnavailable => unavailable(ground, view, terms),
+        Reason::PackageUnavailable => unavailable(ground, view, zoned),
         Reason::InstallFailed => failed(&case),
         Reason::PolicySuspended => {
-            vec![change(terms.policy, "spec.suspend", true, false, |p| p.suspended = false)]
+            vec![change(zoned.policy, "spec.suspend", true, false, |p| p.suspended = false)]
         }
-        Reason::TimeZoneUnknown => time_zone(ground, terms),
-        Reason::DistributionEnded => ended(terms),
-        Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => closed(&case, terms, rule),
+        Reason::TimeZoneUnknown => time_zone(ground, zoned),
+        Reason::DistributionEnded => ended(zoned),
+        Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => closed(&case, zoned, rule),
         Reason::UpgradeOffered | Reason::DowngradeOffered => Vec::new(),
     }
 }
@@ -120,8 +120,8 @@ fn without_policy() -> Vec<Open> {
     vec![Open::unknown(Way::AddPolicy { priority_above: None })]
 }
 
-fn no_upgrade(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
-    let policy = terms.policy;
+fn no_upgrade(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+    let policy = zoned.policy;
     if let Some(brake) = ground.brake.as_ref().filter(|brake| brake.name == policy.name) {
         return vec![resume(brake.clone())];
     }
@@ -152,7 +152,7 @@ fn resume(brake: Brake) -> Open {
     })
 }
 
-fn staged(view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
+fn staged(view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     let Some(staged) = &view.facts.staged else { return Vec::new() };
     let clear = Open::to(Way::ClearStaged { version: staged.text.clone() }, |ground| {
         if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
@@ -160,7 +160,7 @@ fn staged(view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
         }
     });
     // With `NoUpgrade` a restart is just what is not wanted.
-    let restart = (terms.policy.mode != Mode::NoUpgrade).then(|| restart(staged));
+    let restart = (zoned.policy.mode != Mode::NoUpgrade).then(|| restart(staged));
     [clear].into_iter().chain(restart).collect()
 }
 
@@ -198,9 +198,9 @@ fn package(ground: &Ground) -> Vec<Open> {
 }
 
 /// Ways to another target than the present one.
-fn other_target(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
+fn other_target(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     let package = view.package.readable();
-    let Some(lock) = terms.policy.lock.as_ref() else {
+    let Some(lock) = zoned.policy.lock.as_ref() else {
         let field = "spec.packageVersion";
         return vec![rethink(FLEET, ground.carrier_name(), field, package)];
     };
@@ -214,18 +214,18 @@ fn other_target(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open
     match package.filter(leads_on).cloned() {
         Some(package) => {
             let to = package.text.as_str();
-            vec![change(terms.policy, field, lock, to, {
+            vec![change(zoned.policy, field, lock, to, {
                 let package = package.clone();
                 |policy| policy.lock = Some(package)
             })]
         }
-        None => vec![rethink(POLICY, &terms.policy.name, field, lock)],
+        None => vec![rethink(POLICY, &zoned.policy.name, field, lock)],
     }
 }
 
-fn withdrawn(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
-    let mut ways = other_target(ground, view, terms);
-    let Some(target) = terms.target else { return ways };
+fn withdrawn(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+    let mut ways = other_target(ground, view, zoned);
+    let Some(target) = zoned.target else { return ways };
     let mut back = |name: &Text, spec: &ClientFleetSpec, is_own: bool| {
         let same = |version: &Text| Spelled::new(version.clone()).is_same_as(target.version);
         for version in spec.withdrawn_versions.iter().flatten().filter(|v| same(v)).cloned() {
@@ -252,19 +252,19 @@ fn withdrawn(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
     ways
 }
 
-fn ahead(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
+fn ahead(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     let field = "spec.upgrade.allowDowngrade";
-    let down = change(terms.policy, field, false, true, |policy| policy.allow_downgrade = true);
+    let down = change(zoned.policy, field, false, true, |policy| policy.allow_downgrade = true);
     let mut ways = vec![down];
-    ways.extend(other_target(ground, view, terms));
+    ways.extend(other_target(ground, view, zoned));
     ways
 }
 
 /// The schema's limit on `retainedVersions`.
 const MOST_RETAINED: usize = 16;
 
-fn unavailable(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open> {
-    let Some(target) = terms.target.map(|target| target.version.text.clone()) else {
+fn unavailable(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+    let Some(target) = zoned.target.map(|target| target.version.text.clone()) else {
         return Vec::new();
     };
     let carrier = ground.carrier();
@@ -288,7 +288,7 @@ fn unavailable(ground: &Ground, view: &View<'_>, terms: &Terms<'_>) -> Vec<Open>
     if carrier.is_none() {
         ways.extend(package(ground));
     }
-    ways.extend(other_target(ground, view, terms));
+    ways.extend(other_target(ground, view, zoned));
     ways
 }
 
@@ -303,7 +303,7 @@ fn failed(case: &Case<'_>) -> Vec<Open> {
     clear.into_iter().collect()
 }
 
-fn time_zone(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
+fn time_zone(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     let own = ground.client().and_then(|client| given(client.time_zone.as_ref()));
     let of_client = ground.client().filter(|_| own.is_some());
     let field = of_client.map_or_else(
@@ -332,17 +332,17 @@ fn time_zone(ground: &Ground, terms: &Terms<'_>) -> Vec<Open> {
         }),
     };
     let of_policy = "spec.distribution.timeZone";
-    vec![name, rethink(POLICY, &terms.policy.name, of_policy, Seen::Absent)]
+    vec![name, rethink(POLICY, &zoned.policy.name, of_policy, Seen::Absent)]
 }
 
-fn ended(terms: &Terms<'_>) -> Vec<Open> {
-    let Policy { name, range, .. } = terms.policy;
+fn ended(zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+    let Policy { name, range, .. } = zoned.policy;
     let Some(end) = range.not_after() else {
         let exclusions = Seen::Count(range.exclusions().len());
         return vec![rethink(POLICY, name, "spec.distribution.exclusions", exclusions)];
     };
     let field = "spec.distribution.notAfter".to_owned();
-    vec![remove(terms.policy, field, end, |range| {
+    vec![remove(zoned.policy, field, end, |range| {
         TimeRange::new(range.not_before(), None, range.windows().to_vec(), kept(range, None))
     })]
 }
@@ -370,22 +370,22 @@ fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
 }
 
 /// What keeps distribution closed.
-fn closed(case: &Case<'_>, terms: &Terms<'_>, rule: &'static Rule) -> Vec<Open> {
-    let Policy { name, range, .. } = terms.policy;
+fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<Open> {
+    let Policy { name, range, .. } = zoned.policy;
     let open = match rule.reason {
         Reason::NotStarted => {
             let field = "spec.distribution.notBefore".to_owned();
-            remove(terms.policy, field, range.not_before(), |range| {
+            remove(zoned.policy, field, range.not_before(), |range| {
                 let windows = range.windows().to_vec();
                 TimeRange::new(None, range.not_after(), windows, kept(range, None))
             })
         }
         Reason::Excluded => {
-            let exclusion = terms.exclusion_at(case.at).map(|exclusion| exclusion.name.clone());
+            let exclusion = zoned.exclusion_at(case.at).map(|exclusion| exclusion.name.clone());
             let place = exclusion.as_deref().unwrap_or_default();
             let field = format!("spec.distribution.exclusions[{place}]");
             let value = Seen::from(exclusion.as_deref());
-            remove(terms.policy, field, value, move |range| {
+            remove(zoned.policy, field, value, move |range| {
                 let left = kept(range, exclusion.as_deref());
                 let windows = range.windows().to_vec();
                 TimeRange::new(range.not_before(), range.not_after(), windows, left)

@@ -12,7 +12,7 @@ use crate::values::{Exclusion, Openings, Phase, Timestamp};
 
 /// A policy in a fleet, in a zone.
 #[derive(Debug)]
-pub struct Terms<'a> {
+pub struct ZonedPolicy<'a> {
     /// The policy.
     pub policy: &'a Policy,
     /// The version to run; `None` for `NoUpgrade` and where the package is not known.
@@ -35,7 +35,7 @@ pub struct Target<'a> {
     pub available: bool,
 }
 
-impl<'a> Terms<'a> {
+impl<'a> ZonedPolicy<'a> {
     /// What `policy` means where `package` is carried and `zone` is the client's own, or else its
     /// fleet's.
     #[must_use]
