@@ -6,10 +6,10 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use super::evidence::Fact;
 use super::facts::Facts;
 use super::policy::Policy;
 use super::policy_in_zone::{Target, ZonedPolicy};
+use super::rule_input::Input;
 use super::state::{Reason, State};
 use super::version::Spelled;
 use crate::api::policy::Mode;
@@ -43,7 +43,7 @@ pub struct Rule {
     /// Whether it holds.
     pub holds: fn(&Case<'_>) -> bool,
     /// What it looks at: where no rule before it holds, they and the instant are all that counts.
-    pub looks_at: &'static [Fact],
+    pub looks_at: &'static [Input],
 }
 
 /// What ends a decision by the passing of time alone, while the same policy governs.
@@ -66,7 +66,7 @@ const fn rule(
     reason: Reason,
     lasts: Lasts,
     holds: fn(&Case<'_>) -> bool,
-    looks_at: &'static [Fact],
+    looks_at: &'static [Input],
 ) -> Rule {
     Rule { number, state, reason, lasts, holds, looks_at }
 }
@@ -76,7 +76,7 @@ const fn rule(
 pub static RULES: [Rule; 22] = {
     use Lasts::{Always, UntilAbsent, UntilRetry, WhilePhase};
     use State::*;
-    use Fact as F;
+    use Input as F;
     [
         rule( 1, Unmanaged,       Reason::NoMatchingPolicy,        Always,      |c| c.governing.is_none(),
              &[F::Policy]),

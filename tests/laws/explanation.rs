@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
-use clientfleet::plan::evidence::Seen;
 use clientfleet::plan::explanation::{Choice, Explainer, Explanation, Obstacle, Verdict, Way};
+use clientfleet::plan::rule_input::InputValue;
 use clientfleet::plan::rules::RULES;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ fn take(world: &mut World, fleet: &str, client: &str, way: &Way) {
     }
 }
 
-fn remove(document: &mut Value, field: &str, value: &Seen) {
+fn remove(document: &mut Value, field: &str, value: &InputValue) {
     let field = field.split('[').next().expect("a field");
     let (outer, last) = field.rsplit_once('.').expect("a field in a spec");
     let outer = at(document, outer).as_object_mut().expect("an object");

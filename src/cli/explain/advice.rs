@@ -3,8 +3,8 @@
 use super::headline::seen;
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::Reader;
-use crate::plan::evidence::Seen;
 use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Way};
+use crate::plan::rule_input::InputValue;
 
 /// The obstacles, one below the other, each with its ways; empty where nothing is in the way.
 pub(super) fn advice(told: &Explanation, reader: &Reader) -> String {
@@ -74,14 +74,14 @@ fn in_words(way: &Way, reader: &Reader) -> String {
         Way::ClearError { version } => {
             format!("it no longer reports an error with {}", printable(version))
         }
-        Way::Report { field, from: Seen::Absent } => format!("it reports its {field}"),
+        Way::Report { field, from: InputValue::Absent } => format!("it reports its {field}"),
         Way::Report { field, from } => {
             format!("it reports its {field} so that it can be read, not {}", seen(from, reader))
         }
         Way::ChangeField { kind, name, field, from, to, governed_clients } => {
             let object = format!("{kind} {}", printable(name));
             let now = match from {
-                Seen::Count(_) => String::new(),
+                InputValue::Count(_) => String::new(),
                 from => format!(" (now {})", value(from)),
             };
             match to {
@@ -91,7 +91,9 @@ fn in_words(way: &Way, reader: &Reader) -> String {
                     let (field, to) = (field_of(field), value(to));
                     format!("set {field} of {object} to {to}{now}{}", all.unwrap_or_default())
                 }
-                None if *from == Seen::Absent => format!("set {} of {object}", field_of(field)),
+                None if *from == InputValue::Absent => {
+                    format!("set {} of {object}", field_of(field))
+                }
                 None => format!("change {} of {object}{now}", field_of(field)),
             }
         }
@@ -135,14 +137,14 @@ fn field_of(field: &str) -> String {
 }
 
 /// A value as it is written into a field.
-fn value(to: &Seen) -> String {
+fn value(to: &InputValue) -> String {
     match to {
-        Seen::Flag(flag) => flag.to_string(),
-        Seen::Text(text) => printable(text).into_owned(),
-        Seen::Absent => "nothing".to_owned(),
-        Seen::Count(count) => count.to_string(),
-        Seen::Instant(instant) => crate::cli::terminal::times::exact(*instant),
-        Seen::Local(local) => local.to_string(),
+        InputValue::Flag(flag) => flag.to_string(),
+        InputValue::Text(text) => printable(text).into_owned(),
+        InputValue::Absent => "nothing".to_owned(),
+        InputValue::Count(count) => count.to_string(),
+        InputValue::Instant(instant) => crate::cli::terminal::times::exact(*instant),
+        InputValue::Local(local) => local.to_string(),
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::Reader;
 use crate::plan::Reason;
-use crate::plan::evidence::Seen;
 use crate::plan::explanation::Explanation;
+use crate::plan::rule_input::InputValue;
 
 /// As `ber-fi-001 (BER-FI-001) is Waiting: outside its windows; opens in 9h (22:00)`.
 pub(super) fn headline(told: &Explanation, reader: &Reader) -> String {
@@ -99,14 +99,14 @@ fn next(told: &Explanation, reader: &Reader) -> Option<String> {
 }
 
 /// A fact as a rule saw it, in a word.
-pub(super) fn seen(value: &Seen, reader: &Reader) -> String {
+pub(super) fn seen(value: &InputValue, reader: &Reader) -> String {
     match value {
-        Seen::Absent => "none".to_owned(),
-        Seen::Flag(true) => "yes".to_owned(),
-        Seen::Flag(false) => "no".to_owned(),
-        Seen::Count(count) => count.to_string(),
-        Seen::Instant(instant) => reader.moment(*instant),
-        Seen::Local(local) => local.format("%a %H:%M").to_string(),
-        Seen::Text(text) => printable(text).into_owned(),
+        InputValue::Absent => "none".to_owned(),
+        InputValue::Flag(true) => "yes".to_owned(),
+        InputValue::Flag(false) => "no".to_owned(),
+        InputValue::Count(count) => count.to_string(),
+        InputValue::Instant(instant) => reader.moment(*instant),
+        InputValue::Local(local) => local.format("%a %H:%M").to_string(),
+        InputValue::Text(text) => printable(text).into_owned(),
     }
 }

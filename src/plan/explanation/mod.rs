@@ -25,13 +25,13 @@ pub use way::{Choice, Way};
 
 use self::ground::{Brake, Ground, View, governed, with_clients};
 use super::Estate;
-use super::evidence::Seen;
 use super::facts::Facts;
 use super::fleet::{decide_client, outgrown};
 use super::observed::ObservedFleet;
 use super::planner::package_from;
 use super::policy::Policy;
 use super::row::{Row, Shared};
+use super::rule_input::InputValue;
 use super::rules::{RULES, Rule};
 use super::scope::Judgement;
 use crate::api::Text;
@@ -141,7 +141,7 @@ pub struct Sight {
     /// Which.
     pub fact: &'static str,
     /// What it is.
-    pub value: Seen,
+    pub value: InputValue,
 }
 
 /// Explains the clients of one namespace at an instant.
@@ -279,7 +279,11 @@ fn tried(view: &View<'_>, held: &Rule) -> Vec<Tried> {
         state: rule.state.as_str(),
         reason: rule.reason.as_str(),
         held: (rule.holds)(&case),
-        saw: rule.looks_at.iter().map(|f| Sight { fact: f.name(), value: f.seen(&case) }).collect(),
+        saw: rule
+            .looks_at
+            .iter()
+            .map(|f| Sight { fact: f.name(), value: f.value(&case) })
+            .collect(),
     });
     tried.collect()
 }

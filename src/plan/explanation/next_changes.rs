@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::ground::View;
 use crate::api::policy::Mode;
 use crate::plan::Reason;
-use crate::plan::evidence::phase_word;
 use crate::plan::fleet::Decided;
 use crate::plan::outlook::{Contenders, HORIZON, earlier};
 use crate::plan::policy_in_zone::ZonedPolicy;
+use crate::plan::rule_input::phase_word;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::ground::Ground;
 use super::obstacles::Destination;
 use crate::api::Text;
-use crate::plan::evidence::Seen;
+use crate::plan::rule_input::InputValue;
 use crate::values::Timestamp;
 
 /// A way out of a reason.
@@ -40,7 +40,7 @@ pub enum Way {
         /// Under `spec.clients[].reported`.
         field: &'static str,
         /// What it reports now.
-        from: Seen,
+        from: InputValue,
     },
     /// A field is given another value.
     ChangeField {
@@ -51,10 +51,10 @@ pub enum Way {
         /// Where in it.
         field: String,
         /// What it says now.
-        from: Seen,
+        from: InputValue,
         /// What it should say; absent where that is for a person to say.
         #[serde(skip_serializing_if = "Option::is_none")]
-        to: Option<Seen>,
+        to: Option<InputValue>,
         /// How many clients a policy governs that stops distributing nothing, and so may move as
         /// well; absent where that is not known, and for other fields.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ pub enum Way {
         /// Where in it.
         field: String,
         /// What is taken away.
-        value: Seen,
+        value: InputValue,
     },
     /// A value is added to a list.
     AddEntry {
@@ -80,7 +80,7 @@ pub enum Way {
         /// Where in it.
         field: String,
         /// What is added.
-        value: Seen,
+        value: InputValue,
     },
     /// The emergency brake is released, by `clientfleet resume`.
     Resume {

@@ -7,11 +7,11 @@ use super::way::{Open, Way};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
-use crate::plan::evidence::Seen;
 use crate::plan::facts::given;
 use crate::plan::outlook::outlook;
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
+use crate::plan::rule_input::InputValue;
 use crate::plan::rules::{Case, Rule, decide};
 use crate::plan::state::{Reason, State};
 use crate::plan::version::Spelled;
@@ -84,8 +84,8 @@ fn changes(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
 fn change(
     policy: &Policy,
     field: &str,
-    from: impl Into<Seen>,
-    to: impl Into<Seen>,
+    from: impl Into<InputValue>,
+    to: impl Into<InputValue>,
     then: impl FnOnce(&mut Policy) + 'static,
 ) -> Open {
     let name = policy.name.clone();
@@ -105,7 +105,7 @@ fn change(
 }
 
 /// A field whose new value is for a person to say.
-fn rethink(kind: &'static str, name: &Text, field: &str, from: impl Into<Seen>) -> Open {
+fn rethink(kind: &'static str, name: &Text, field: &str, from: impl Into<InputValue>) -> Open {
     Open::unknown(Way::ChangeField {
         kind,
         name: name.clone(),
@@ -317,7 +317,7 @@ fn time_zone(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
         name: ground.fleet_name.clone(),
         field,
         from: written.map(Text::as_str).into(),
-        to: meant.as_deref().map(Seen::from),
+        to: meant.as_deref().map(InputValue::from),
         governed_clients: None,
     };
     let is_own = own.is_some();
@@ -332,13 +332,13 @@ fn time_zone(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
         }),
     };
     let of_policy = "spec.distribution.timeZone";
-    vec![name, rethink(POLICY, &zoned.policy.name, of_policy, Seen::Absent)]
+    vec![name, rethink(POLICY, &zoned.policy.name, of_policy, InputValue::Absent)]
 }
 
 fn ended(zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     let Policy { name, range, .. } = zoned.policy;
     let Some(end) = range.not_after() else {
-        let exclusions = Seen::Count(range.exclusions().len());
+        let exclusions = InputValue::Count(range.exclusions().len());
         return vec![rethink(POLICY, name, "spec.distribution.exclusions", exclusions)];
     };
     let field = "spec.distribution.notAfter".to_owned();
@@ -351,7 +351,7 @@ fn ended(zoned: &ZonedPolicy<'_>) -> Vec<Open> {
 fn remove(
     policy: &Policy,
     field: String,
-    value: impl Into<Seen>,
+    value: impl Into<InputValue>,
     without: impl FnOnce(&TimeRange) -> TimeRange + 'static,
 ) -> Open {
     let name = policy.name.clone();
@@ -384,7 +384,7 @@ fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<
             let exclusion = zoned.exclusion_at(case.at).map(|exclusion| exclusion.name.clone());
             let place = exclusion.as_deref().unwrap_or_default();
             let field = format!("spec.distribution.exclusions[{place}]");
-            let value = Seen::from(exclusion.as_deref());
+            let value = InputValue::from(exclusion.as_deref());
             remove(zoned.policy, field, value, move |range| {
                 let left = kept(range, exclusion.as_deref());
                 let windows = range.windows().to_vec();
@@ -392,7 +392,7 @@ fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<
             })
         }
         _ => {
-            let windows = Seen::Count(range.windows().len());
+            let windows = InputValue::Count(range.windows().len());
             rethink(POLICY, name, "spec.distribution.windows", windows)
         }
     };

@@ -12,7 +12,7 @@ use crate::values::{Phase, Timestamp};
 /// Something that a rule looks at. [`Fact::name`] says what each is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Fact {
+pub enum Input {
     Policy,
     Problems,
     Mode,
@@ -41,7 +41,7 @@ pub enum Fact {
 /// A fact as a rule sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Seen {
+pub enum InputValue {
     /// There is none.
     Absent,
     /// Yes or no.
@@ -56,37 +56,37 @@ pub enum Seen {
     Text(String),
 }
 
-impl<T: Into<Seen>> From<Option<T>> for Seen {
+impl<T: Into<InputValue>> From<Option<T>> for InputValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Absent, Into::into)
     }
 }
 
-impl From<&str> for Seen {
+impl From<&str> for InputValue {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 }
 
-impl From<&Spelled> for Seen {
+impl From<&Spelled> for InputValue {
     fn from(version: &Spelled) -> Self {
         version.text.as_str().into()
     }
 }
 
-impl From<Timestamp> for Seen {
+impl From<Timestamp> for InputValue {
     fn from(instant: Timestamp) -> Self {
         Self::Instant(instant)
     }
 }
 
-impl From<bool> for Seen {
+impl From<bool> for InputValue {
     fn from(flag: bool) -> Self {
         Self::Flag(flag)
     }
 }
 
-impl Fact {
+impl Input {
     /// What it is called where it is told as data: the field's name where it is one.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -119,7 +119,7 @@ impl Fact {
 
     /// What it is in a case.
     #[must_use]
-    pub fn seen(self, case: &Case<'_>) -> Seen {
+    pub fn value(self, case: &Case<'_>) -> InputValue {
         let client = case.client;
         match self {
             Self::Version => client.version.as_deref().into(),
@@ -131,12 +131,12 @@ impl Fact {
             Self::Target => case.target().map(|target| target.version).into(),
             Self::Withdrawn => case.target().map(|target| target.withdrawn).into(),
             Self::Available => case.target().map(|target| target.available).into(),
-            _ => self.seen_in_policy(case),
+            _ => self.value_in_policy(case),
         }
     }
 
-    fn seen_in_policy(self, case: &Case<'_>) -> Seen {
-        let Some(zoned) = case.governing else { return Seen::Absent };
+    fn value_in_policy(self, case: &Case<'_>) -> InputValue {
+        let Some(zoned) = case.governing else { return InputValue::Absent };
         let policy = zoned.policy;
         match self {
             Self::Policy => policy.name.as_str().into(),
@@ -148,21 +148,22 @@ impl Fact {
             Self::AllowDowngrade => policy.allow_downgrade.into(),
             Self::Suspend => policy.suspended.into(),
             Self::TimeZone => match zoned.zone {
-                ZoneFact::Missing => Seen::Absent,
+                ZoneFact::Missing => InputValue::Absent,
                 ZoneFact::Unknown => "Unknown".into(),
                 ZoneFact::Known(zone) => zone.name().into(),
             },
-            Self::Windows => Seen::Count(policy.range.windows().len()),
-            Self::Exclusions => Seen::Count(policy.range.exclusions().len()),
+            Self::Windows => InputValue::Count(policy.range.windows().len()),
+            Self::Exclusions => InputValue::Count(policy.range.exclusions().len()),
             Self::NotBefore => policy.range.not_before().into(),
             Self::NotAfter => policy.range.not_after().into(),
             Self::Phase => phase_word(zoned.phase_at(case.at)).into(),
             Self::Exclusion => zoned.exclusion_at(case.at).map(|e| e.name.as_str()).into(),
-            Self::LocalTime => {
-                zoned.zone.zone().map_or(Seen::Absent, |zone| Seen::Local(zone.local(case.at)))
-            }
+            Self::LocalTime => zoned
+                .zone
+                .zone()
+                .map_or(InputValue::Absent, |zone| InputValue::Local(zone.local(case.at))),
             Self::NextOpening => zoned.next_opening(case.at).into(),
-            _ => Seen::Absent,
+            _ => InputValue::Absent,
         }
     }
 }
