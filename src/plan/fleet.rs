@@ -9,9 +9,9 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::classes::Classes;
 use super::client_index::ClientIndex;
 use super::conditions::Conditions;
+use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, given};
 use super::observed::{Digest, ObservedFleet};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
@@ -245,7 +245,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         let previous = fleet.previous.as_ref();
         let mut previous = previous.map(|previous| previous.kept.lookup());
         let mut versions = Versions::default();
-        let mut classes = Classes::default();
+        let mut classes = DecisionCache::default();
         let mut in_scope = Vec::with_capacity(self.policies.len());
         for (index, client) in clients.iter().enumerate() {
             let facts = Facts::read_with(client, &mut versions);

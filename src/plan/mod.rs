@@ -11,9 +11,9 @@
 //! all of it up to date.
 
 pub mod changes;
-mod classes;
 pub mod client_index;
 pub mod conditions;
+mod decision_cache;
 pub mod difference;
 pub mod explanation;
 pub mod facts;

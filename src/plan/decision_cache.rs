@@ -16,7 +16,7 @@ use crate::values::Timestamp;
 
 /// The classes that were met in a fleet.
 #[derive(Default)]
-pub(super) struct Classes<'a> {
+pub(super) struct DecisionCache<'a> {
     /// Those for which others may be decided alike.
     shared: Vec<Class<'a>>,
     /// The digest of what tells each of them from the others, in the same order.
@@ -59,9 +59,9 @@ struct Class<'a> {
 }
 
 /// So many are told apart: looking for one must not take longer than deciding.
-const MOST: usize = 64;
+const MAX_CLASSES: usize = 64;
 
-impl<'a> Classes<'a> {
+impl<'a> DecisionCache<'a> {
     /// Decides for a client, and counts it; with the digest of what its entry has in common with
     /// others. `zoned` says what each of the policies in scope means for it.
     pub fn decide(
@@ -98,7 +98,7 @@ impl<'a> Classes<'a> {
         zoned: impl Fn(&usize) -> &'a ZonedPolicy<'a>,
         at: Timestamp,
     ) -> Option<usize> {
-        if self.shared.len() == MOST || has_failed(facts) {
+        if self.shared.len() == MAX_CLASSES || has_failed(facts) {
             return None;
         }
         let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
