@@ -15,6 +15,7 @@ use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, given};
 use super::observed::{Digest, ObservedFleet};
 use super::outlook::{Contenders, Outlook, earlier, outlook};
+use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
 use super::policy_contribution::PolicyContribution;
 use super::policy_in_zone::ZonedPolicy;
@@ -22,7 +23,6 @@ use super::previous::{PreviousRow, PreviousRows};
 use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
-use super::timetable::Timetable;
 use super::version::Spelled;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus, LastOffer};
 use crate::api::{Condition, Summary, Text};
@@ -50,16 +50,16 @@ pub struct FleetPlan<S> {
     pub decisions: u64,
 }
 
-/// Plans a fleet. `source` is the fleet that its `packageFrom` names, if there is one; the timetable
+/// Plans a fleet. `source` is the fleet that its `packageFrom` names, if there is one; the phase_cache
 /// has a place for each policy of the rulebook.
 #[must_use]
 pub fn plan_fleet(
     fleet: &ObservedFleet,
     source: Option<&ObservedFleet>,
     rulebook: &Rulebook,
-    timetable: &Timetable,
+    phase_cache: &PhaseCache,
 ) -> FleetPlan<Digest> {
-    plan_on(fleet, source, rulebook, timetable, DigestSheet::new())
+    plan_on(fleet, source, rulebook, phase_cache, DigestSheet::new())
 }
 
 /// The status that [`plan_fleet`] gives the digest of.
@@ -68,18 +68,18 @@ pub fn fleet_status(
     fleet: &ObservedFleet,
     source: Option<&ObservedFleet>,
     rulebook: &Rulebook,
-    timetable: &Timetable,
+    phase_cache: &PhaseCache,
 ) -> ClientFleetStatus {
     let clients = fleet.spec.as_deref().ok().and_then(|spec| spec.clients.as_ref());
     let rows = Vec::with_capacity(clients.map_or(0, Vec::len));
-    plan_on(fleet, source, rulebook, timetable, RowsSheet(rows)).status
+    plan_on(fleet, source, rulebook, phase_cache, RowsSheet(rows)).status
 }
 
 fn plan_on<S: Sheet>(
     fleet: &ObservedFleet,
     source: Option<&ObservedFleet>,
     rulebook: &Rulebook,
-    timetable: &Timetable,
+    phase_cache: &PhaseCache,
     sheet: S,
 ) -> FleetPlan<S::Finished> {
     let policies = rulebook.iter().map(AsRef::as_ref).enumerate();
@@ -93,7 +93,7 @@ fn plan_on<S: Sheet>(
             let zones = FleetZones::of(spec);
             let zoned = policies.len() * zones.zones.len();
             let zoned: Vec<_> = (0..zoned).map(|_| OnceCell::new()).collect();
-            let at = timetable.now;
+            let at = phase_cache.now;
             let for_good = |policy: &&Policy| {
                 policy.is_effective(at) && policy.effective_change_after(at).is_none()
             };
@@ -114,12 +114,12 @@ fn plan_on<S: Sheet>(
                 policies,
                 places,
                 at,
-                timetable,
+                phase_cache,
                 zoned: &zoned,
             };
             planning.run(fleet, spec, tallies, sheet)
         }
-        Err(why) => unreadable(fleet, why, &policies, tallies, timetable.now, sheet),
+        Err(why) => unreadable(fleet, why, &policies, tallies, phase_cache.now, sheet),
     }
 }
 
@@ -211,7 +211,7 @@ struct Planning<'a, 't> {
     zones: &'a FleetZones,
     /// The policies in whose scope the fleet is, in the order of their precedence.
     policies: Vec<&'a Policy>,
-    /// Their places in the timetable.
+    /// Their places in the phase_cache.
     places: Vec<usize>,
     /// Those of them that may hold or name one of the clients.
     may_touch: Vec<usize>,
@@ -220,7 +220,7 @@ struct Planning<'a, 't> {
     /// Which of them are effective, and stay so.
     governs_for_good: Vec<bool>,
     at: Timestamp,
-    timetable: &'a Timetable,
+    phase_cache: &'a PhaseCache,
     /// For each policy and zone what it means there, worked out when first needed.
     zoned: &'t [OnceCell<ZonedPolicy<'a>>],
 }
@@ -332,7 +332,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
 
     fn zoned(&self, policy: usize, zone: usize) -> &'t ZonedPolicy<'a> {
         self.zoned[policy * self.zones.zones.len() + zone].get_or_init(|| {
-            let answers = |zone: &ZoneFact| self.timetable.answers(self.places[policy], zone);
+            let answers = |zone: &ZoneFact| self.phase_cache.answers(self.places[policy], zone);
             let zone = &self.zones.zones[zone];
             ZonedPolicy::with(self.policies[policy], self.package, zone, answers)
         })

@@ -23,6 +23,7 @@ pub mod live;
 pub mod namespace_aggregates;
 pub mod observed;
 pub mod outlook;
+pub mod phase_cache;
 pub mod planned;
 pub mod planner;
 pub mod policy;
@@ -36,7 +37,6 @@ pub mod rules;
 pub mod scope;
 pub mod settings;
 pub mod state;
-pub mod timetable;
 pub mod trigger;
 pub mod version;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::fleet::{Rulebook, fleet_status};
 use super::live::Kind;
 use super::observed::{Digest, Observed, ObservedFleet, ObservedPolicy};
-use super::timetable::Timetable;
+use super::phase_cache::PhaseCache;
 use super::trigger::PlanTrigger;
 use crate::api::fleet::ClientFleetStatus;
 use crate::api::policy::UpgradePolicyStatus;
@@ -67,8 +67,8 @@ impl Draftable for ClientFleet {
     /// Decides once more, by the same facts and for the same instant.
     fn status(planned: &Planned<Self>) -> Arc<ClientFleetStatus> {
         let FleetDraft { source, rulebook } = &planned.draft;
-        let timetable = Timetable::new(planned.trigger.at, rulebook.len());
-        Arc::new(fleet_status(&planned.observed, source.as_deref(), rulebook, &timetable))
+        let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());
+        Arc::new(fleet_status(&planned.observed, source.as_deref(), rulebook, &phase_cache))
     }
 }
 

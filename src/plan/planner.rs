@@ -14,11 +14,11 @@ use super::governance::{PolicyPlan, plan_policy};
 use super::namespace_aggregates::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 use super::observed::{ObservedFleet, ObservedPolicy};
 use super::outlook::earlier;
+use super::phase_cache::PhaseCache;
 use super::planned::{FleetDraft, Planned};
 use super::policy::Policy;
 use super::policy_aggregate::PolicyAggregate;
 use super::scope::Scope;
-use super::timetable::Timetable;
 use super::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
 use super::version::Spelled;
 use crate::api::fleet::ClientFleetSpec;
@@ -208,11 +208,15 @@ impl Planner {
         }
     }
 
-    fn plan_fleet(&mut self, name: &Text, timetable: &Timetable) -> Option<Planned<ClientFleet>> {
+    fn plan_fleet(
+        &mut self,
+        name: &Text,
+        phase_cache: &PhaseCache,
+    ) -> Option<Planned<ClientFleet>> {
         let fleet = self.fleets.get(name)?;
         let source = package_from(&fleet.observed).and_then(|source| self.fleets.get(source));
         let source = source.map(|source| Arc::clone(&source.observed));
-        let plan = plan_fleet(&fleet.observed, source.as_deref(), &self.rulebook, timetable);
+        let plan = plan_fleet(&fleet.observed, source.as_deref(), &self.rulebook, phase_cache);
         self.decisions += plan.decisions;
         let in_scope =
             self.rulebook.iter().filter(|policy| plan.contributions.contains_key(&policy.name));
@@ -236,7 +240,7 @@ impl Planner {
         };
         let causes = std::mem::take(&mut fleet.causes);
         let policies = Arc::clone(&kept.policy_revisions);
-        let trigger = PlanTrigger { at: timetable.now, causes, policies };
+        let trigger = PlanTrigger { at: phase_cache.now, causes, policies };
         let draft = FleetDraft { source, rulebook: Arc::clone(&self.rulebook) };
         let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, trigger);
         if fleet.observed.says(kept.status) {
@@ -359,13 +363,13 @@ impl Begun<'_> {
     /// planned.
     pub fn fleets(&mut self, clients: u64) -> Vec<Planned<ClientFleet>> {
         let Self { planner, at } = self;
-        let timetable = Timetable::new(*at, planner.rulebook.len());
+        let phase_cache = PhaseCache::new(*at, planner.rulebook.len());
         let enough = planner.decisions.saturating_add(clients);
         let mut fleets = Vec::new();
         while planner.decisions < enough
             && let Some(name) = planner.due.pop_first()
         {
-            fleets.extend(planner.plan_fleet(&name, &timetable));
+            fleets.extend(planner.plan_fleet(&name, &phase_cache));
         }
         fleets
     }

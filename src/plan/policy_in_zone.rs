@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use super::facts::{Package, ZoneFact};
+use super::phase_cache::{Answers, Question};
 use super::policy::Policy;
-use super::timetable::{Answers, Question};
 use super::version::Spelled;
 use crate::api::policy::Mode;
 use crate::values::{Exclusion, Openings, Phase, Timestamp};

@@ -9,7 +9,7 @@ use crate::values::{Openings, Phase, Timestamp};
 
 /// The answers for some policies, each told by its place among them.
 #[derive(Debug)]
-pub struct Timetable {
+pub struct PhaseCache {
     /// The instant that is planned for.
     pub now: Timestamp,
     answers: Vec<RefCell<ByZone>>,
@@ -17,7 +17,7 @@ pub struct Timetable {
 
 type ByZone = Vec<(ZoneFact, Rc<Answers>)>;
 
-impl Timetable {
+impl PhaseCache {
     /// An empty one for so many policies.
     #[must_use]
     pub fn new(now: Timestamp, policies: usize) -> Self {
@@ -79,7 +79,7 @@ impl Answers {
 struct Remembered<T>(RefCell<Vec<(Timestamp, T)>>);
 
 /// Looking for one must not take longer than asking.
-const MOST: usize = 16;
+const MAX_REMEMBERED: usize = 16;
 
 impl<T> Default for Remembered<T> {
     fn default() -> Self {
@@ -94,7 +94,7 @@ impl<T: Copy> Remembered<T> {
             return *answer;
         }
         let answer = ask();
-        if known.len() < MOST {
+        if known.len() < MAX_REMEMBERED {
             known.push((t, answer));
         }
         answer
