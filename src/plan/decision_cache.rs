@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
+use super::next_change::{ApplicablePolicies, earlier};
 use super::observed::Digest;
-use super::outlook::{Contenders, earlier};
 use super::policy_in_zone::ZonedPolicy;
 use super::rules::{Lasts, later};
 use super::state::State;
@@ -37,11 +37,11 @@ pub(super) struct CountedDecision<'a> {
 impl CountedDecision<'_> {
     /// Until when the entry of each of them stays as it is.
     pub fn holds_until(&self) -> Option<Timestamp> {
-        let Decided { governing: zoned, rule, outlook } = self.decided;
-        let offline_after = zoned.and_then(|zoned| zoned.policy.offline_after);
+        let Decided { governing, rule, next_change } = self.decided;
+        let offline_after = governing.and_then(|zoned| zoned.policy.offline_after);
         let offline_from = self.last_seen.zip(offline_after);
         let offline_from = offline_from.and_then(|(seen, after)| later(seen, after));
-        earlier(outlook.holds_until, offline_from.filter(|_| rule.lasts != Lasts::Always))
+        earlier(next_change.holds_until, offline_from.filter(|_| rule.lasts != Lasts::Always))
     }
 }
 
@@ -83,7 +83,7 @@ impl<'a> DecisionCache<'a> {
             return (class.counted.decided, class.shared);
         }
         let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
-        let decided = decide_client(facts, Contenders { zoned: &zoned }, at);
+        let decided = decide_client(facts, ApplicablePolicies { zoned: &zoned }, at);
         self.alone.push(CountedDecision { decided, clients: 1, last_seen: None });
         (decided, Digest::of(&decided.shared(facts)))
     }
@@ -102,7 +102,8 @@ impl<'a> DecisionCache<'a> {
             return None;
         }
         let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
-        let decided = decide_client(&facts.ever_present(), Contenders { zoned: &zoned }, at);
+        let decided =
+            decide_client(&facts.ever_present(), ApplicablePolicies { zoned: &zoned }, at);
         self.keys.push(key);
         self.shared.push(Class {
             zone,
@@ -146,12 +147,12 @@ impl Class<'_> {
     /// Takes a client in, unless its absence may make a difference before the next change of what is
     /// decided for the class.
     fn take(&mut self, facts: &Facts<'_>, at: Timestamp) -> bool {
-        let Decided { rule, outlook, .. } = self.counted.decided;
+        let Decided { rule, next_change, .. } = self.counted.decided;
         if let Some((seen, after)) = facts.last_seen.zip(self.absent_after) {
             let absent_from = seen.timestamp().saturating_add(after.max(0));
             let in_time = |next: Timestamp| next.timestamp() < absent_from;
-            let is_told =
-                rule.state != State::Distributing || outlook.next_transition.is_some_and(in_time);
+            let is_told = rule.state != State::Distributing
+                || next_change.next_transition.is_some_and(in_time);
             if at.timestamp() >= absent_from || !is_told {
                 return false;
             }

@@ -13,8 +13,8 @@ use super::client_index::ClientIndex;
 use super::conditions::Conditions;
 use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, given};
+use super::next_change::{ApplicablePolicies, NextChange, earlier, look_ahead};
 use super::observed::{Digest, ObservedFleet};
-use super::outlook::{Contenders, Outlook, earlier, outlook};
 use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
 use super::policy_contribution::PolicyContribution;
@@ -110,7 +110,7 @@ fn plan_on<S: Sheet>(
                 zones: &zones,
                 may_touch: (0..policies.len()).filter(|&at| may_touch(policies[at])).collect(),
                 client_index: client_index.as_ref(),
-                governs_for_good: policies.iter().map(for_good).collect(),
+                governs_permanently: policies.iter().map(for_good).collect(),
                 policies,
                 places,
                 at,
@@ -218,7 +218,7 @@ struct Planning<'a, 't> {
     /// The clients, where one of them looks at more than the fleet.
     client_index: Option<&'a ClientIndex>,
     /// Which of them are effective, and stay so.
-    governs_for_good: Vec<bool>,
+    governs_permanently: Vec<bool>,
     at: Timestamp,
     phase_cache: &'a PhaseCache,
     /// For each policy and zone what it means there, worked out when first needed.
@@ -230,7 +230,7 @@ struct Planning<'a, 't> {
 pub(super) struct Decided<'a> {
     pub(super) governing: Option<&'a ZonedPolicy<'a>>,
     pub(super) rule: &'static Rule,
-    pub(super) outlook: Outlook,
+    pub(super) next_change: NextChange,
 }
 
 impl<'a: 't, 't> Planning<'a, 't> {
@@ -253,24 +253,24 @@ impl<'a: 't, 't> Planning<'a, 't> {
             let zone = self.zones.place(index);
             let zoned = |&policy: &usize| self.zoned(policy, zone);
             // Behind one that governs for good none can govern.
-            let ends = in_scope.iter().position(|&policy| self.governs_for_good[policy]);
-            let contenders = &in_scope[..ends.map_or(in_scope.len(), |end| end + 1)];
-            let (decided, shared) = classes.decide(&facts, zone, contenders, zoned, self.at);
+            let ends = in_scope.iter().position(|&policy| self.governs_permanently[policy]);
+            let applicable = &in_scope[..ends.map_or(in_scope.len(), |end| end + 1)];
+            let (decided, shared) = classes.decide(&facts, zone, applicable, zoned, self.at);
             let before = previous
                 .as_mut()
                 .and_then(|rows: &mut PreviousRows<'_>| rows.find(index, &client.name));
             sheet.add(decided.row(&facts, shared, before, self.at));
         }
         let mut summary = Summary::default();
-        let mut ahead = Outlook::default();
+        let mut ahead = NextChange::default();
         for class in classes.counted() {
-            let Decided { governing: zoned, rule, outlook } = class.decided;
+            let Decided { governing, rule, next_change } = class.decided;
             summary.count(rule.state, class.clients);
-            ahead.next_transition = earlier(ahead.next_transition, outlook.next_transition);
+            ahead.next_transition = earlier(ahead.next_transition, next_change.next_transition);
             ahead.holds_until = earlier(ahead.holds_until, class.holds_until());
-            let place = zoned.and_then(|zoned| self.place_of(zoned.policy));
-            if let (Some(zoned), Some(place)) = (zoned, place) {
-                let next = outlook.next_transition;
+            let place = governing.and_then(|zoned| self.place_of(zoned.policy));
+            if let (Some(zoned), Some(place)) = (governing, place) {
+                let next = next_change.next_transition;
                 tallies[place].govern(class.clients, rule.state, zoned.zone, next);
             }
         }
@@ -282,7 +282,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         fleet: &ObservedFleet,
         spec: &ClientFleetSpec,
         summary: Summary,
-        ahead: Outlook,
+        ahead: NextChange,
         tallies: Vec<PolicyContribution>,
         sheet: S,
     ) -> FleetPlan<S::Finished> {
@@ -360,13 +360,13 @@ impl<'a: 't, 't> Planning<'a, 't> {
 /// Decides for one client.
 pub(super) fn decide_client<'a>(
     facts: &Facts<'_>,
-    contenders: Contenders<'_, 'a>,
+    applicable: ApplicablePolicies<'_, 'a>,
     at: Timestamp,
 ) -> Decided<'a> {
-    let zoned = contenders.governing(at);
-    let case = Case { client: facts, governing: zoned, at, absence_counts: true };
+    let governing = applicable.governing(at);
+    let case = Case { client: facts, governing, at, absence_counts: true };
     let rule = decide(&case);
-    Decided { governing: zoned, rule, outlook: outlook(&case, rule, contenders) }
+    Decided { governing, rule, next_change: look_ahead(&case, rule, applicable) }
 }
 
 impl<'a> Decided<'a> {
@@ -381,7 +381,7 @@ impl<'a> Decided<'a> {
             state: self.rule.state.as_str(),
             reason: self.rule.reason.as_str(),
             policy: self.governing.map(|zoned| &zoned.policy.name),
-            next_transition_time: self.outlook.next_transition,
+            next_transition_time: self.next_change.next_transition,
         }
     }
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::conditions::Conditions;
 use super::facts::ZoneFact;
+use super::next_change::earlier;
 use super::observed::ObservedPolicy;
-use super::outlook::earlier;
 use super::policy::Policy;
 use super::policy_aggregate::PolicyAggregate;
 use super::settings::available_settings;

@@ -1,7 +1,7 @@
 //! What one fleet adds to the status of one policy.
 
 use super::facts::ZoneFact;
-use super::outlook::earlier;
+use super::next_change::earlier;
 use super::policy::Policy;
 use super::scope::{Scope, Selector, Subject};
 use super::state::State;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::clients::{ChangedClient, Effect};
 use crate::api::Text;
 use crate::api::fleet::ClientStatus;
-use crate::plan::outlook::earlier;
+use crate::plan::next_change::earlier;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 

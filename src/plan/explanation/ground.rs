@@ -6,8 +6,8 @@ use crate::api::fleet::{Client, ClientFleetSpec};
 use crate::api::policy::{BRAKE, MANAGED_BY};
 use crate::plan::facts::{Facts, Package, carrier};
 use crate::plan::fleet::FleetZones;
+use crate::plan::next_change::ApplicablePolicies;
 use crate::plan::observed::ObservedPolicy;
-use crate::plan::outlook::Contenders;
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rules::Case;
@@ -72,14 +72,14 @@ pub(super) fn with_clients(spec: &ClientFleetSpec, clients: Vec<Client>) -> Clie
 pub(super) struct View<'a> {
     pub facts: &'a Facts<'a>,
     pub package: &'a Package,
-    pub contenders: Contenders<'a, 'a>,
+    pub applicable: ApplicablePolicies<'a, 'a>,
     at: Timestamp,
     absence_counts: bool,
 }
 
 impl<'a> View<'a> {
     pub fn case(&self) -> Case<'a> {
-        let zoned = self.contenders.governing(self.at);
+        let zoned = self.applicable.governing(self.at);
         Case {
             client: self.facts,
             governing: zoned,
@@ -103,7 +103,7 @@ impl Ground {
         ask(&View {
             facts: &facts,
             package: &package,
-            contenders: Contenders { zoned: &zoned },
+            applicable: ApplicablePolicies { zoned: &zoned },
             at: self.at,
             absence_counts: self.absence_counts,
         })

@@ -228,7 +228,7 @@ impl<'a> Explainer<'a> {
         view: &View<'_>,
         stored: Option<&ClientStatus>,
     ) -> Explanation {
-        let decided = decide_client(view.facts, view.contenders, self.at);
+        let decided = decide_client(view.facts, view.applicable, self.at);
         let shared = decided.shared(view.facts);
         Explanation {
             at: self.at,
@@ -242,7 +242,7 @@ impl<'a> Explainer<'a> {
                 policy: shared.policy.cloned(),
                 target_version: shared.target_version.cloned(),
                 next_transition_time: shared.next_transition_time,
-                holds_until: decided.outlook.holds_until,
+                holds_until: decided.next_change.holds_until,
                 fleet_too_large: outgrown(fleet),
             },
             stored: stored.map(|stored| compare(stored, &shared, fleet)),

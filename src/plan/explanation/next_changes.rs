@@ -7,7 +7,7 @@ use super::ground::View;
 use crate::api::policy::Mode;
 use crate::plan::Reason;
 use crate::plan::fleet::Decided;
-use crate::plan::outlook::{Contenders, HORIZON, earlier};
+use crate::plan::next_change::{ApplicablePolicies, HORIZON, earlier};
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rule_input::phase_word;
 use crate::plan::state::State;
@@ -60,7 +60,7 @@ pub(super) fn next_changes(view: &View<'_>, decided: &Decided<'_>) -> NextChange
     NextChanges {
         phase: Some(phase_word(case.phase())),
         exclusion: zoned.exclusion_at(case.at).map(|exclusion| exclusion.name.clone()),
-        openings: openings(view.contenders, zoned, case.at),
+        openings: openings(view.applicable, zoned, case.at),
         retry_from: case.retry_from().filter(|_| has_failed),
         offline_from: offline_from.filter(|_| decided.rule.state != State::UpToDate),
     }
@@ -68,19 +68,19 @@ pub(super) fn next_changes(view: &View<'_>, decided: &Decided<'_>) -> NextChange
 
 /// The openings of a policy as far as it governs in them, up to the horizon.
 fn openings(
-    contenders: Contenders<'_, '_>,
+    applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,
     at: Timestamp,
 ) -> Vec<Opening> {
     let in_sight = |from: &Timestamp| from.signed_duration_since(at) <= HORIZON;
     let openings = zoned.openings_from(at).take_while(|(from, _)| in_sight(from));
-    let governed = openings.flat_map(|(from, until)| governed(contenders, zoned, from, until));
+    let governed = openings.flat_map(|(from, until)| governed(applicable, zoned, from, until));
     governed.filter(|opening| in_sight(&opening.from)).take(MOST_OPENINGS).collect()
 }
 
 /// The parts of an opening in which a policy governs.
 fn governed(
-    contenders: Contenders<'_, '_>,
+    applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,
     from: Timestamp,
     until: Option<Timestamp>,
@@ -88,8 +88,8 @@ fn governed(
     let mut parts: Vec<Opening> = Vec::new();
     let mut next = Some(from);
     while let Some(from) = next.filter(|from| until.is_none_or(|until| *from < until)) {
-        next = contenders.effective_change_after(from);
-        let governs = contenders.governing(from).is_some_and(|t| std::ptr::eq(t, zoned));
+        next = applicable.effective_change_after(from);
+        let governs = applicable.governing(from).is_some_and(|t| std::ptr::eq(t, zoned));
         let end = earlier(next, until);
         match parts.last_mut() {
             Some(part) if governs && part.until == Some(from) => part.until = end,

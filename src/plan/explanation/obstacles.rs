@@ -7,7 +7,7 @@ use super::ground::Ground;
 use super::way::{Choice, Open};
 use super::ways::ways;
 use crate::api::Text;
-use crate::plan::outlook::outlook;
+use crate::plan::next_change::look_ahead;
 use crate::plan::rules::{Rule, TARGET_KNOWN_FROM, decide};
 use crate::plan::state::State;
 use crate::values::Timestamp;
@@ -106,7 +106,7 @@ fn look(ground: &Ground) -> Here {
         let case = view.case();
         let rule = decide(&case);
         let target = case.target().filter(|_| rule.number >= TARGET_KNOWN_FROM);
-        let next = outlook(&case, rule, view.contenders).next_transition;
+        let next = look_ahead(&case, rule, view.applicable).next_transition;
         Here {
             rule,
             destination: Destination {

@@ -8,7 +8,7 @@ use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
 use crate::plan::facts::given;
-use crate::plan::outlook::outlook;
+use crate::plan::next_change::look_ahead;
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rule_input::InputValue;
@@ -34,11 +34,11 @@ fn offered_by_itself(view: &View<'_>, rule: &'static Rule) -> Option<Timestamp> 
     if rule.state == State::Distributing {
         return None;
     }
-    outlook(&case, rule, view.contenders).next_transition.or_else(|| {
+    look_ahead(&case, rule, view.applicable).next_transition.or_else(|| {
         // An opening out of sight.
         let closed = case.governing.filter(|_| rule.state == State::Waiting)?;
         let at = closed.next_opening(case.at)?;
-        let zoned = view.contenders.governing(at);
+        let zoned = view.applicable.governing(at);
         let then = Case { at, governing: zoned, absence_counts: false, ..case };
         (decide(&then).state == State::Distributing).then_some(at)
     })

@@ -14,7 +14,7 @@ pub const HORIZON: TimeDelta = TimeDelta::days(731);
 
 /// What is ahead of a client if nothing is written or reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
+pub struct NextChange {
     /// When its offer changes next, up to [`HORIZON`] from now.
     pub next_transition: Option<Timestamp>,
     /// Until when its whole entry, this outlook included, stays the same. It may be an instant too
@@ -24,12 +24,12 @@ pub struct Outlook {
 
 /// The policies that hold one client in scope, the one that comes first by precedence first.
 #[derive(Clone, Copy, Debug)]
-pub struct Contenders<'s, 'a> {
+pub struct ApplicablePolicies<'s, 'a> {
     /// What each of them means for the client.
     pub zoned: &'s [&'a ZonedPolicy<'a>],
 }
 
-impl<'a> Contenders<'_, 'a> {
+impl<'a> ApplicablePolicies<'_, 'a> {
     /// The one that governs the client at `at`.
     #[must_use]
     pub fn governing(self, at: Timestamp) -> Option<&'a ZonedPolicy<'a>> {
@@ -52,25 +52,29 @@ pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> 
 
 /// Looks ahead from a case that `rule` has decided.
 #[must_use]
-pub fn outlook<'a>(now: &Case<'a>, rule: &'static Rule, contenders: Contenders<'_, 'a>) -> Outlook {
+pub fn look_ahead<'a>(
+    now: &Case<'a>,
+    rule: &'static Rule,
+    applicable: ApplicablePolicies<'_, 'a>,
+) -> NextChange {
     let ahead = if rule.state == State::Offline {
         // Nobody knows whether it comes back: no opening is promised.
-        Ahead::Nothing
+        SearchResult::Nothing
     } else {
-        next_transition(now, rule, contenders)
+        next_transition(now, rule, applicable)
     };
-    let here = earlier(lasts_until(now, rule), contenders.effective_change_after(now.at));
+    let here = earlier(lasts_until(now, rule), applicable.effective_change_after(now.at));
     match ahead {
-        Ahead::Nothing => Outlook { next_transition: None, holds_until: here },
-        Ahead::Transition(t) => Outlook { next_transition: Some(t), holds_until: here },
-        Ahead::BeyondHorizon(t) => Outlook {
+        SearchResult::Nothing => NextChange { next_transition: None, holds_until: here },
+        SearchResult::Transition(t) => NextChange { next_transition: Some(t), holds_until: here },
+        SearchResult::BeyondHorizon(t) => NextChange {
             next_transition: None,
             holds_until: earlier(here, t.checked_sub_signed(HORIZON)),
         },
     }
 }
 
-enum Ahead {
+enum SearchResult {
     Nothing,
     Transition(Timestamp),
     /// Something may change at this instant, which comes into sight later.
@@ -80,22 +84,22 @@ enum Ahead {
 fn next_transition<'a>(
     now: &Case<'a>,
     rule: &'static Rule,
-    contenders: Contenders<'_, 'a>,
-) -> Ahead {
+    applicable: ApplicablePolicies<'_, 'a>,
+) -> SearchResult {
     let offered = offer(now, rule);
     // Going offline counts only as the end of an offer.
     let mut case = Case { absence_counts: offered.is_some(), ..*now };
     let mut rule = rule;
     loop {
-        let event = earlier(offer_event(&case, rule), contenders.effective_change_after(case.at));
-        let Some(event) = event else { return Ahead::Nothing };
+        let event = earlier(offer_event(&case, rule), applicable.effective_change_after(case.at));
+        let Some(event) = event else { return SearchResult::Nothing };
         if event.signed_duration_since(now.at) > HORIZON {
-            return Ahead::BeyondHorizon(event);
+            return SearchResult::BeyondHorizon(event);
         }
-        case = Case { at: event, governing: contenders.governing(event), ..case };
+        case = Case { at: event, governing: applicable.governing(event), ..case };
         rule = decide(&case);
         if offer(&case, rule) != offered {
-            return Ahead::Transition(event);
+            return SearchResult::Transition(event);
         }
     }
 }
