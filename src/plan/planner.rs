@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fleet::{Rulebook, plan_fleet};
-use super::governance::{PolicyPlan, plan_policy};
 use super::namespace_aggregates::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 use super::next_change::earlier;
 use super::observed::{ObservedFleet, ObservedPolicy};
@@ -18,6 +17,7 @@ use super::phase_cache::PhaseCache;
 use super::planned::{FleetDraft, Planned};
 use super::policy::Policy;
 use super::policy_aggregate::PolicyAggregate;
+use super::policy_status::{PolicyPlan, plan_policy};
 use super::scope::Scope;
 use super::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
 use super::version::Spelled;
