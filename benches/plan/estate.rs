@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use clientfleet::plan::{ObservedFleet, ObservedPolicy, Planner};
+use clientfleet::plan::{CachedFleet, CachedPolicy, Planner};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub fn now() -> Timestamp {
 }
 
 /// Fleets of so many clients in all.
-pub fn fleets(clients: usize) -> Vec<Arc<ObservedFleet>> {
+pub fn fleets(clients: usize) -> Vec<Arc<CachedFleet>> {
     let count = clients.div_ceil(CLIENTS_A_FLEET);
     let fleet = |number| {
         let left = clients - number * CLIENTS_A_FLEET;
@@ -28,12 +28,12 @@ pub fn fleets(clients: usize) -> Vec<Arc<ObservedFleet>> {
 }
 
 pub struct Estate {
-    fleets: Vec<Arc<ObservedFleet>>,
-    policies: Vec<Arc<ObservedPolicy>>,
+    fleets: Vec<Arc<CachedFleet>>,
+    policies: Vec<Arc<CachedPolicy>>,
 }
 
 impl Estate {
-    pub fn of(fleets: Vec<Arc<ObservedFleet>>, policies: usize) -> Self {
+    pub fn of(fleets: Vec<Arc<CachedFleet>>, policies: usize) -> Self {
         Self { fleets, policies: (0..policies).map(|number| observed(&policy(number))).collect() }
     }
 
@@ -55,18 +55,18 @@ impl Estate {
             let pass = planner.plan(now());
             for planned in pass.fleets {
                 let status = (*planned.status()).clone();
-                planner.observe_fleet(Arc::new(planned.observed.with_status(status)));
+                planner.observe_fleet(Arc::new(planned.cached.with_status(status)));
             }
             for planned in pass.policies {
                 let status = (*planned.status()).clone();
-                planner.observe_policy(Arc::new(planned.observed.with_status(status)));
+                planner.observe_policy(Arc::new(planned.cached.with_status(status)));
             }
         }
         planner.plan(now());
     }
 
     /// The fleet in the middle with one client that reports one version and then another.
-    pub fn one_report(&self) -> [Arc<ObservedFleet>; 2] {
+    pub fn one_report(&self) -> [Arc<CachedFleet>; 2] {
         let number = self.fleets.len() / 2;
         let clients = if self.fleets.len() == 1 { 250 } else { CLIENTS_A_FLEET };
         [("3.58.0.1", 2), ("3.58.0.2", 3)].map(|(version, generation)| {
@@ -77,7 +77,7 @@ impl Estate {
     }
 }
 
-fn observed<K: clientfleet::plan::Kind>(object: &Value) -> Arc<clientfleet::plan::Observed<K>> {
+fn observed<K: clientfleet::plan::Kind>(object: &Value) -> Arc<clientfleet::plan::Cached<K>> {
     Arc::new(serde_json::from_str(&object.to_string()).expect("an object"))
 }
 

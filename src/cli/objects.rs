@@ -13,7 +13,7 @@ use super::documents::{Document, Items, Json, Outside};
 use super::files::{self, File};
 use super::terminal::table::printable;
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
-use crate::plan::{Estate, Live, live};
+use crate::plan::{Estate, Parsed, parsed};
 
 /// The group of our kinds, and the one version that is served.
 const GROUP: &str = "clientfleet.dev";
@@ -94,9 +94,9 @@ impl Given {
 #[derive(Clone, Debug)]
 pub enum Stored {
     /// A fleet.
-    Fleet(Box<Live<ClientFleet>>),
+    Fleet(Box<Parsed<ClientFleet>>),
     /// A policy.
-    Policy(Box<Live<UpgradePolicy>>),
+    Policy(Box<Parsed<UpgradePolicy>>),
 }
 
 impl Stored {
@@ -293,8 +293,8 @@ impl Search<'_> {
         }
         let status = status.filter(|status| !status.is_null());
         let read = match kind {
-            Kind::ClientFleet => live(stored, status).map(Box::new).map(Stored::Fleet),
-            Kind::UpgradePolicy => live(stored, status).map(Box::new).map(Stored::Policy),
+            Kind::ClientFleet => parse(stored, status).map(Box::new).map(Stored::Fleet),
+            Kind::UpgradePolicy => parse(stored, status).map(Box::new).map(Stored::Policy),
         };
         let unread = match read {
             Ok(read) => return Some(read),
@@ -341,7 +341,7 @@ struct Unread {
 
 /// Reads an object that would be stored like this. Its status is read as it was given: the defaults
 /// of the schema there are those of the types.
-fn live<K: live::Kind>(mut stored: Value, status: Option<Value>) -> Result<Live<K>, Unread> {
+fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Parsed<K>, Unread> {
     let given = status.map(serde_json::from_value::<K::Status>).transpose();
     let metadata = ObjectMeta::deserialize(&stored["metadata"]);
     let (metadata, status) = match (metadata, given) {
@@ -355,11 +355,11 @@ fn live<K: live::Kind>(mut stored: Value, status: Option<Value>) -> Result<Live<
     let spec = match K::Spec::deserialize(&stored["spec"]) {
         Ok(spec) => Ok(spec),
         // Not known to happen to what is admitted. Told as of an object of the cluster.
-        Err(_) => serde_json::from_value::<Live<K>>(stored)
+        Err(_) => serde_json::from_value::<Parsed<K>>(stored)
             .map_err(|error| error.to_string())
-            .and_then(|live| live.spec),
+            .and_then(|object| object.spec),
     };
-    Ok(Live { metadata, spec, status })
+    Ok(Parsed { metadata, spec, status })
 }
 
 fn kind_of(name: &str) -> Option<Kind> {

@@ -78,10 +78,9 @@ impl Announced for UpgradePolicy {
     type Told = Told;
 
     async fn announce(announcer: &Announcer, written: &Planned<Self>, told: Option<Told>) -> Told {
-        let replaced =
-            || written.observed.previous.as_ref().map(|previous| Told::of(&previous.kept));
+        let replaced = || written.cached.status.as_ref().map(|previous| Told::of(&previous.kept));
         let before = told.or_else(replaced).unwrap_or_default();
-        let (namespace, policy) = (written.observed.namespace(), written.observed.name());
+        let (namespace, policy) = (written.cached.namespace(), written.cached.name());
         let status = written.status();
         let now = Told::of(&status);
         if let Some(generation) = now.in_force.filter(|_| now.in_force != before.in_force) {
@@ -98,7 +97,7 @@ impl Announced for UpgradePolicy {
                 action: "Plan".to_owned(),
                 secondary: None,
             };
-            announcer.publish(&event, &written.observed.object_ref(&())).await;
+            announcer.publish(&event, &written.cached.object_ref(&())).await;
         }
         now
     }

@@ -16,8 +16,8 @@ use super::lanes::{Lane, Lanes, Turn};
 use super::metrics::{Backlog, Backlogged};
 use super::notes::Key;
 use super::window::Window;
-use crate::plan::observed::Digest;
-use crate::plan::{Draftable, Observed, Planned};
+use crate::plan::cached::Digest;
+use crate::plan::{Cached, Draftable, Planned};
 
 /// The pending status writes of one kind.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl<K: Draftable> Letter<K> {
     /// Returns the status to replace.
     #[must_use]
     pub fn replaces(&self) -> Option<&K::Previous> {
-        let shown = || Some(&*self.planned.observed.previous.as_ref()?.kept);
+        let shown = || Some(&*self.planned.cached.status.as_ref()?.kept);
         self.own.as_deref().or_else(shown)
     }
 }
@@ -110,7 +110,7 @@ impl<K: Draftable> Attempt<K> {
     /// Returns whether `version` is older than the attempt: it is the version to replace, or the
     /// version that the plan was made from.
     fn is_newer_than(&self, version: Option<&String>) -> bool {
-        let planned_from = self.letter.planned.observed.metadata.resource_version.as_ref();
+        let planned_from = self.letter.planned.cached.metadata.resource_version.as_ref();
         version == self.letter.resource_version.as_ref() || version == planned_from
     }
 }
@@ -140,7 +140,7 @@ impl<K: Announced> Outbox<K> {
     /// Returns a stream of the objects to write, as many at a time as the write limit allows. Call
     /// [`end`](Self::end) after the write of each. The stream ends when the outbox is closed, and
     /// must have only one reader.
-    pub fn queue(self: Arc<Self>) -> impl Stream<Item = ObjectRef<Observed<K>>> {
+    pub fn queue(self: Arc<Self>) -> impl Stream<Item = ObjectRef<Cached<K>>> {
         futures::stream::unfold(self, move |outbox| async move {
             loop {
                 let turn = {
@@ -184,10 +184,10 @@ impl<K: Announced> Outbox<K> {
     /// Accepts a planned status. Returns whether it has queued a new write, or replaced the pending
     /// one.
     pub fn post(&self, planned: &Planned<K>) -> bool {
-        let key = planned.observed.key();
+        let key = planned.cached.key();
         let mut state = self.state();
         let entry = state.entries.entry(key.clone()).or_insert_with(|| Entry::of(planned));
-        if entry.uid != planned.observed.metadata.uid {
+        if entry.uid != planned.cached.metadata.uid {
             // The object was deleted and created again before the planning loop ran.
             *entry = Entry::of(planned);
         }
@@ -195,10 +195,9 @@ impl<K: Announced> Outbox<K> {
             entry.settle();
             return false;
         }
-        let version = &planned.observed.metadata.resource_version;
+        let version = &planned.cached.metadata.resource_version;
         let is_waiting = entry.pending.as_ref().is_some_and(|pending| {
-            pending.digest == planned.digest
-                && pending.observed.metadata.resource_version == *version
+            pending.digest == planned.digest && pending.cached.metadata.resource_version == *version
         });
         if is_waiting {
             return false;
@@ -223,7 +222,7 @@ impl<K: Announced> Outbox<K> {
         let state = self.state();
         let entry = state.entries.get(key).filter(|_| !state.is_closed)?;
         let planned = entry.pending.clone()?;
-        let shown = &planned.observed.metadata.resource_version;
+        let shown = &planned.cached.metadata.resource_version;
         let own = entry.last_write.as_ref().filter(|last| last.base == *shown);
         let resource_version = own.map_or(shown, |last| &last.written).clone();
         let own = own.and_then(|last| last.said.clone());
@@ -234,14 +233,14 @@ impl<K: Announced> Outbox<K> {
     pub fn written(&self, attempt: &Attempt<K>, made: Option<String>) {
         let planned = &attempt.letter.planned;
         let status = K::Status::clone(&attempt.status);
-        let said = Arc::new(K::keep(status, planned.observed.spec.as_ref().ok()));
+        let said = Arc::new(K::keep(status, planned.cached.spec.as_ref().ok()));
         let mut state = self.state();
-        let Some(entry) = state.entries.get_mut(&planned.observed.key()) else { return };
+        let Some(entry) = state.entries.get_mut(&planned.cached.key()) else { return };
         let now = Instant::now();
         entry.failures = 0;
         entry.written_at = Some(now);
         entry.doubtful.clear();
-        let base = planned.observed.metadata.resource_version.clone();
+        let base = planned.cached.metadata.resource_version.clone();
         // If the store shows any other version, the watch event arrived before the response, and
         // this write needs no further tracking.
         let is_to_be_shown = entry.shown.is_none() || entry.shown == base;
@@ -266,7 +265,7 @@ impl<K: Announced> Outbox<K> {
     pub fn doubt(&self, attempt: &Attempt<K>) -> Option<String> {
         let mut state = self.state();
         state.window.lost(attempt.letter.sent, Instant::now());
-        let entry = state.entries.get_mut(&attempt.letter.planned.observed.key())?;
+        let entry = state.entries.get_mut(&attempt.letter.planned.cached.key())?;
         let digest = Digest::of(&*attempt.status);
         if entry.shown_digest == Some(digest) && !attempt.is_newer_than(entry.shown.as_ref()) {
             entry.settle_if(attempt);
@@ -282,12 +281,12 @@ impl<K: Announced> Outbox<K> {
 
     /// Records the version of an object that the store shows now. Returns the unacknowledged
     /// attempt that has created it, if there is one.
-    pub fn seen(&self, observed: &Observed<K>) -> Option<Attempt<K>> {
+    pub fn seen(&self, observed: &Cached<K>) -> Option<Attempt<K>> {
         let mut state = self.state();
         let entry = state.entries.get_mut(&observed.key())?;
         let shown = &observed.metadata.resource_version;
         entry.shown.clone_from(shown);
-        entry.shown_digest = observed.previous.as_ref().map(|previous| previous.digest);
+        entry.shown_digest = observed.status.as_ref().map(|previous| previous.digest);
         let mut sent = None;
         if let Some(last) = entry.last_write.as_mut().filter(|last| last.base != *shown) {
             last.said = None;
@@ -311,12 +310,12 @@ impl<K: Announced> Outbox<K> {
     /// that version leads to a new plan.
     pub fn overtaken(&self, planned: &Planned<K>) {
         let mut state = self.state();
-        let Some(entry) = state.entries.get_mut(&planned.observed.key()) else { return };
+        let Some(entry) = state.entries.get_mut(&planned.cached.key()) else { return };
         entry.last_write = None;
         if entry
             .pending
             .as_ref()
-            .is_some_and(|pending| Arc::ptr_eq(&pending.observed, &planned.observed))
+            .is_some_and(|pending| Arc::ptr_eq(&pending.cached, &planned.cached))
         {
             entry.settle();
         }
@@ -388,7 +387,7 @@ impl<K: Announced> State<K> {
 
 impl<K: Announced> Entry<K> {
     fn of(planned: &Planned<K>) -> Self {
-        let uid = planned.observed.metadata.uid.clone();
+        let uid = planned.cached.metadata.uid.clone();
         Self {
             uid,
             shown: None,
@@ -421,7 +420,7 @@ impl<K: Announced> Entry<K> {
     /// Returns whether the cluster has the planned status: in the version that the store shows, or
     /// in a later one that this process wrote.
     fn is_done(&self, planned: &Planned<K>) -> bool {
-        let shown = &planned.observed.metadata.resource_version;
+        let shown = &planned.cached.metadata.resource_version;
         match self.last_write.as_ref().filter(|last| last.base == *shown) {
             Some(last) => last.digest == planned.digest,
             None => planned.is_settled(),

@@ -16,7 +16,7 @@ use super::notes::{Changes, Key, Notes};
 use super::outbox::Outbox;
 use super::pulse::Pulse;
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::plan::{Observed, ObservedFleet, ObservedPolicy, Planned, Planner};
+use crate::plan::{Cached, CachedFleet, CachedPolicy, Planned, Planner};
 use crate::values::Timestamp;
 
 /// Pause after the first change of a burst, so that one `kubectl apply` of a folder leads to one
@@ -36,9 +36,9 @@ pub struct Loop {
     /// Leadership of this process. The loop plans nothing before this process leads.
     pub leadership: Leadership,
     /// The fleets in the cluster.
-    pub fleets: Store<ObservedFleet>,
+    pub fleets: Store<CachedFleet>,
     /// The policies in the cluster.
-    pub policies: Store<ObservedPolicy>,
+    pub policies: Store<CachedPolicy>,
     /// Outbox for fleet statuses.
     pub fleet_outbox: Arc<Outbox<ClientFleet>>,
     /// Outbox for policy statuses.
@@ -123,7 +123,7 @@ fn post<K: Announced>(outbox: &Outbox<K>, planned: &[Planned<K>]) -> usize {
 /// Updates the planners with the changes in a store.
 fn observe<K: Plannable>(
     planners: &mut Planners,
-    store: &Store<Observed<K>>,
+    store: &Store<Cached<K>>,
     outbox: &Outbox<K>,
     changes: Changes,
     auditor: &Auditor,
@@ -153,13 +153,13 @@ fn observe<K: Plannable>(
 
 /// A kind of object that a [`Planner`] uses as input.
 trait Plannable: Announced + Audited {
-    fn observe(planner: &mut Planner, object: Arc<Observed<Self>>);
+    fn observe(planner: &mut Planner, object: Arc<Cached<Self>>);
     fn forget(planner: &mut Planner, name: &str);
     fn names(planner: &Planner) -> Vec<String>;
 }
 
 impl Plannable for ClientFleet {
-    fn observe(planner: &mut Planner, object: Arc<ObservedFleet>) {
+    fn observe(planner: &mut Planner, object: Arc<CachedFleet>) {
         planner.observe_fleet(object);
     }
     fn forget(planner: &mut Planner, name: &str) {
@@ -171,7 +171,7 @@ impl Plannable for ClientFleet {
 }
 
 impl Plannable for UpgradePolicy {
-    fn observe(planner: &mut Planner, object: Arc<ObservedPolicy>) {
+    fn observe(planner: &mut Planner, object: Arc<CachedPolicy>) {
         planner.observe_policy(object);
     }
     fn forget(planner: &mut Planner, name: &str) {

@@ -13,7 +13,7 @@ use super::health::Health;
 use super::metrics::Metrics;
 use super::notes::{Notes, Which};
 use super::writing::PATIENCE;
-use crate::plan::{Kind, Observed, Raw};
+use crate::plan::{Cached, Kind, Raw};
 
 /// A kind with a store in the change set.
 pub trait Watched: Kind {
@@ -44,7 +44,7 @@ pub struct Told {
 /// `nextTransitionTime`.
 pub async fn watch<K: Watched>(
     api: Api<Raw<K>>,
-    store: Writer<Observed<K>>,
+    store: Writer<Cached<K>>,
     Told { notes, health, metrics }: Told,
 ) {
     let config = watcher::Config::default();
@@ -77,7 +77,7 @@ pub async fn watch<K: Watched>(
 }
 
 /// Parses the objects of a watch event, and reuses what the store has already parsed.
-fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Observed<K>>) -> Event<Observed<K>> {
+fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Cached<K>>) -> Event<Cached<K>> {
     let read = |raw: Raw<K>| {
         let name = raw.metadata.name.as_deref().unwrap_or_default();
         let reference = ObjectRef::new(name);
@@ -85,7 +85,7 @@ fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Observed<K>>) -> Event<O
             Some(namespace) => known.get(&reference.within(namespace)),
             None => known.get(&reference),
         };
-        Observed::read(raw, before.as_deref())
+        Cached::read(raw, before.as_deref())
     };
     match event {
         Event::Apply(raw) => Event::Apply(read(raw)),

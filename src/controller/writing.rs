@@ -27,7 +27,7 @@ use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
 use super::outbox::{Attempt, Letter, Outbox};
 use super::pipeline::Surroundings;
-use crate::plan::{Observed, Planned};
+use crate::plan::{Cached, Planned};
 
 /// Wait after the first failed attempt; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -48,7 +48,7 @@ pub trait Written: Announced + Audited {
 impl Written for crate::api::ClientFleet {
     fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status> {
         let status = planned.status().as_ref().clone();
-        Some(crate::plan::fleet::too_large(&planned.observed, status, at))
+        Some(crate::plan::fleet::too_large(&planned.cached, status, at))
     }
 }
 
@@ -98,7 +98,7 @@ impl<K: Written> Writer<K> {
     }
 
     /// Writes the planned status of an object, if a write is still pending.
-    async fn write(&self, object: &Observed<K>) -> Result<(), WriteError> {
+    async fn write(&self, object: &Cached<K>) -> Result<(), WriteError> {
         // The semaphore is never closed.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
@@ -119,7 +119,7 @@ impl<K: Written> Writer<K> {
     /// Records the outcome of a write attempt.
     async fn settle(
         &self,
-        object: &Observed<K>,
+        object: &Cached<K>,
         attempt: &Attempt<K>,
         answer: Result<Option<String>, WriteError>,
     ) -> Result<(), WriteError> {
@@ -171,7 +171,7 @@ impl<K: Written> Writer<K> {
         letter: &Letter<K>,
         status: &K::Status,
     ) -> Result<Option<String>, WriteError> {
-        let object = &letter.planned.observed;
+        let object = &letter.planned.cached;
         let (namespace, name) = object.key();
         let body = Body {
             api_version: K::api_version(&()).into_owned(),
@@ -204,7 +204,7 @@ impl<K: Written> Writer<K> {
         }
     }
 
-    fn back_off(&self, object: &Observed<K>, error: &WriteError) -> Action {
+    fn back_off(&self, object: &Cached<K>, error: &WriteError) -> Action {
         let failures = self.outbox.failed(&object.key());
         let wait =
             FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_WAIT);
@@ -266,7 +266,7 @@ fn is_too_large(error: &WriteError) -> bool {
 }
 
 /// Empties an outbox until it is closed, then waits for the writes in progress.
-pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Observed<K>>, concurrency: u16) {
+pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, concurrency: u16) {
     let config = Config::default().concurrency(concurrency);
     let outbox = Arc::clone(&writer.outbox);
     let queue = Arc::clone(&outbox).queue();
@@ -290,7 +290,7 @@ pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Observed<K>>,
 /// Writes an object in a task of its own, so that several cores prepare writes: the applier polls
 /// all its reconciles in one task.
 fn reconcile<K: Written>(
-    object: Arc<Observed<K>>,
+    object: Arc<Cached<K>>,
     writer: Arc<Writer<K>>,
 ) -> BoxFuture<'static, Result<Action, WriteError>> {
     let (key, outbox) = (object.key(), Arc::clone(&writer.outbox));
@@ -307,7 +307,7 @@ fn reconcile<K: Written>(
 
 #[expect(clippy::needless_pass_by_value, reason = "the applier hands them over so")]
 fn on_error<K: Written>(
-    object: Arc<Observed<K>>,
+    object: Arc<Cached<K>>,
     error: &WriteError,
     writer: Arc<Writer<K>>,
 ) -> Action {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::previous::{PreviousFleet, PreviousRow};
+use super::cached_status::{CachedFleetStatus, CachedRow};
 use super::state::State;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus};
 
@@ -50,11 +50,11 @@ pub struct RowChange<'a> {
 /// entries in their order, then the clients that have lost theirs.
 #[must_use]
 pub fn changes<'a>(
-    before: Option<&'a PreviousFleet>,
+    before: Option<&'a CachedFleetStatus>,
     after: &'a ClientFleetStatus,
 ) -> Vec<RowChange<'a>> {
     let rows = after.clients.as_deref().unwrap_or_default();
-    let mut previous = before.map(PreviousFleet::lookup);
+    let mut previous = before.map(CachedFleetStatus::lookup);
     let mut changes = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let from = previous.as_mut().and_then(|rows| rows.find(index, &row.name));
@@ -71,8 +71,8 @@ pub fn changes<'a>(
 }
 
 /// The clients that had an entry and have none now.
-fn gone<'a>(before: &'a PreviousFleet, rows: &[ClientStatus]) -> Vec<RowChange<'a>> {
-    let stands = |(index, row): (usize, PreviousRow<'_>)| {
+fn gone<'a>(before: &'a CachedFleetStatus, rows: &[ClientStatus]) -> Vec<RowChange<'a>> {
+    let stands = |(index, row): (usize, CachedRow<'_>)| {
         rows.get(index).is_some_and(|now| now.name == *row.name)
     };
     if before.rows().enumerate().all(stands) {
@@ -112,7 +112,7 @@ impl OfferState<'_> {
     }
 }
 
-fn state_before(row: PreviousRow<'_>) -> OfferState<'_> {
+fn state_before(row: CachedRow<'_>) -> OfferState<'_> {
     OfferState {
         state: row.state().map_or("", State::as_str),
         reason: row.reason().map_or("", super::Reason::as_str),
@@ -151,7 +151,7 @@ mod tests {
 
     /// Each change on a line, as `pc: Waiting OutsideWindow -> Distributing UpgradeOffered, Begins`.
     fn told(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
-        let before = PreviousFleet::of(status(before), None);
+        let before = CachedFleetStatus::of(status(before), None);
         let after = status(after);
         let short = |told: &Option<OfferState<'_>>| match told {
             Some(told) => format!("{} {} {}", told.state, told.reason, told.target.unwrap_or("-")),

@@ -4,10 +4,10 @@
 
 use std::rc::Rc;
 
+use super::cached::Digest;
 use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
 use super::next_change::{ApplicablePolicies, earlier};
-use super::observed::Digest;
 use super::policy_in_zone::ZonedPolicy;
 use super::rules::{Lasts, later};
 use super::state::State;

@@ -9,17 +9,17 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::cached::{CachedFleet, Digest};
+use super::cached_status::{CachedRow, CachedRows};
 use super::client_index::ClientIndex;
 use super::conditions::Conditions;
 use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, given};
 use super::next_change::{ApplicablePolicies, NextChange, earlier, look_ahead};
-use super::observed::{Digest, ObservedFleet};
 use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
 use super::policy_contribution::PolicyContribution;
 use super::policy_in_zone::ZonedPolicy;
-use super::previous::{PreviousRow, PreviousRows};
 use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
@@ -54,8 +54,8 @@ pub struct FleetPlan<S> {
 /// has a place for each policy of the rulebook.
 #[must_use]
 pub fn plan_fleet(
-    fleet: &ObservedFleet,
-    source: Option<&ObservedFleet>,
+    fleet: &CachedFleet,
+    source: Option<&CachedFleet>,
     rulebook: &Rulebook,
     phase_cache: &PhaseCache,
 ) -> FleetPlan<Digest> {
@@ -65,8 +65,8 @@ pub fn plan_fleet(
 /// The status that [`plan_fleet`] gives the digest of.
 #[must_use]
 pub fn fleet_status(
-    fleet: &ObservedFleet,
-    source: Option<&ObservedFleet>,
+    fleet: &CachedFleet,
+    source: Option<&CachedFleet>,
     rulebook: &Rulebook,
     phase_cache: &PhaseCache,
 ) -> ClientFleetStatus {
@@ -76,8 +76,8 @@ pub fn fleet_status(
 }
 
 fn plan_on<S: Sheet>(
-    fleet: &ObservedFleet,
-    source: Option<&ObservedFleet>,
+    fleet: &CachedFleet,
+    source: Option<&CachedFleet>,
     rulebook: &Rulebook,
     phase_cache: &PhaseCache,
     sheet: S,
@@ -125,7 +125,7 @@ fn plan_on<S: Sheet>(
 
 /// A fleet that cannot be read loses its rows: old offers must not stand.
 fn unreadable<S: Sheet>(
-    fleet: &ObservedFleet,
+    fleet: &CachedFleet,
     why: &str,
     policies: &[&Policy],
     tallies: Vec<PolicyContribution>,
@@ -150,8 +150,8 @@ fn unreadable<S: Sheet>(
     }
 }
 
-fn conditions(fleet: &ObservedFleet, at: Timestamp) -> Conditions<'_> {
-    let previous = fleet.previous.as_ref().map_or(&[][..], |previous| &previous.kept.conditions);
+fn conditions(fleet: &CachedFleet, at: Timestamp) -> Conditions<'_> {
+    let previous = fleet.status.as_ref().map_or(&[][..], |previous| &previous.kept.conditions);
     Conditions { previous, generation: fleet.generation(), at }
 }
 
@@ -236,13 +236,13 @@ pub(super) struct Decided<'a> {
 impl<'a: 't, 't> Planning<'a, 't> {
     fn run<S: Sheet>(
         &self,
-        fleet: &ObservedFleet,
+        fleet: &CachedFleet,
         spec: &ClientFleetSpec,
         mut tallies: Vec<PolicyContribution>,
         mut sheet: S,
     ) -> FleetPlan<S::Finished> {
         let clients = spec.clients.as_deref().unwrap_or_default();
-        let previous = fleet.previous.as_ref();
+        let previous = fleet.status.as_ref();
         let mut previous = previous.map(|previous| previous.kept.lookup());
         let mut versions = Versions::default();
         let mut classes = DecisionCache::default();
@@ -258,7 +258,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
             let (decided, shared) = classes.decide(&facts, zone, applicable, zoned, self.at);
             let before = previous
                 .as_mut()
-                .and_then(|rows: &mut PreviousRows<'_>| rows.find(index, &client.name));
+                .and_then(|rows: &mut CachedRows<'_>| rows.find(index, &client.name));
             sheet.add(decided.row(&facts, shared, before, self.at));
         }
         let mut summary = Summary::default();
@@ -279,7 +279,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
 
     fn sum_up<S: Sheet>(
         &self,
-        fleet: &ObservedFleet,
+        fleet: &CachedFleet,
         spec: &ClientFleetSpec,
         summary: Summary,
         ahead: NextChange,
@@ -344,7 +344,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
 
     fn conditions(
         &self,
-        fleet: &ObservedFleet,
+        fleet: &CachedFleet,
         spec: &ClientFleetSpec,
         clients: usize,
     ) -> Vec<Condition> {
@@ -390,12 +390,12 @@ impl<'a> Decided<'a> {
         &self,
         facts: &'a Facts<'a>,
         shared_digest: Digest,
-        before: Option<PreviousRow<'a>>,
+        before: Option<CachedRow<'a>>,
         at: Timestamp,
     ) -> Row<'a> {
         let state = self.rule.state;
         let since =
-            before.filter(|before| before.state() == Some(state)).and_then(PreviousRow::since);
+            before.filter(|before| before.state() == Some(state)).and_then(CachedRow::since);
         Row {
             name: &facts.client.name,
             computer: facts.reported(|r| r.computer.as_ref()),
@@ -408,8 +408,8 @@ impl<'a> Decided<'a> {
     }
 
     /// The offer it is made now, since when it is the same; else the last one it was made.
-    fn last_offer(&self, before: Option<PreviousRow<'a>>, at: Timestamp) -> Option<Offer<'a>> {
-        let last = before.and_then(PreviousRow::offer);
+    fn last_offer(&self, before: Option<CachedRow<'a>>, at: Timestamp) -> Option<Offer<'a>> {
+        let last = before.and_then(CachedRow::offer);
         let offered = self.governing.filter(|_| self.rule.state == State::Distributing);
         let Some((zoned, target)) = offered.and_then(|zoned| Some((zoned, zoned.target?))) else {
             return last.map(Offer::from);
@@ -435,8 +435,8 @@ const TOO_LARGE: &str = "ObjectTooLarge";
 
 /// Whether the API server has refused the rows of this generation: they are tried again when the
 /// spec has changed.
-pub(super) fn outgrown(fleet: &ObservedFleet) -> bool {
-    fleet.previous.as_ref().is_some_and(|previous| {
+pub(super) fn outgrown(fleet: &CachedFleet) -> bool {
+    fleet.status.as_ref().is_some_and(|previous| {
         previous.kept.observed_generation == Some(fleet.generation())
             && previous
                 .kept
@@ -449,7 +449,7 @@ pub(super) fn outgrown(fleet: &ObservedFleet) -> bool {
 /// The status of a fleet that has outgrown the API server: no rows, so that no old offer stands.
 #[must_use]
 pub fn too_large(
-    fleet: &ObservedFleet,
+    fleet: &CachedFleet,
     planned: ClientFleetStatus,
     at: Timestamp,
 ) -> ClientFleetStatus {

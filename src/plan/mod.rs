@@ -10,6 +10,8 @@
 //! all fleets are a [`total`], from which [`governance`] makes the policy's status. [`planner`] keeps
 //! all of it up to date.
 
+pub mod cached;
+pub mod cached_status;
 pub mod changes;
 pub mod client_index;
 pub mod conditions;
@@ -18,10 +20,9 @@ pub mod difference;
 pub mod explanation;
 pub mod facts;
 pub mod fleet;
-pub mod live;
 pub mod namespace_aggregates;
 pub mod next_change;
-pub mod observed;
+pub mod parsed;
 pub mod phase_cache;
 pub mod planned;
 pub mod planner;
@@ -30,7 +31,6 @@ pub mod policy_aggregate;
 pub mod policy_contribution;
 pub mod policy_in_zone;
 pub mod policy_status;
-pub mod previous;
 pub mod row;
 pub mod rule_input;
 pub mod rules;
@@ -43,9 +43,9 @@ pub mod version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use live::{Kind, Live, Raw};
+pub use cached::{Cached, CachedFleet, CachedPolicy};
 pub use namespace_aggregates::NamespaceCounts;
-pub use observed::{Observed, ObservedFleet, ObservedPolicy};
+pub use parsed::{Kind, Parsed, Raw};
 pub use planned::{Draftable, Planned};
 pub use planner::{Begun, Pass, Planner};
 pub use state::{Reason, State};
@@ -59,9 +59,9 @@ use crate::values::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Estate {
     /// The fleets.
-    pub fleets: Vec<Arc<ObservedFleet>>,
+    pub fleets: Vec<Arc<CachedFleet>>,
     /// The policies.
-    pub policies: Vec<Arc<ObservedPolicy>>,
+    pub policies: Vec<Arc<CachedPolicy>>,
 }
 
 /// What the statuses of a namespace should say, sorted by name.
@@ -94,7 +94,7 @@ pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
 }
 
 fn named<K: Draftable>(planned: &Planned<K>) -> (Text, K::Status) {
-    (planned.observed.name().into(), Arc::unwrap_or_clone(planned.status()))
+    (planned.cached.name().into(), Arc::unwrap_or_clone(planned.status()))
 }
 
 /// The plan on which the controller settles at an instant: what it plans once the statuses say what it
@@ -111,11 +111,11 @@ pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
 
 /// The objects with the statuses that were planned for them.
 fn written<K: Kind>(
-    objects: &[Arc<Observed<K>>],
+    objects: &[Arc<Cached<K>>],
     planned: Vec<(Text, K::Status)>,
-) -> Vec<Arc<Observed<K>>> {
+) -> Vec<Arc<Cached<K>>> {
     let mut planned: BTreeMap<Text, K::Status> = planned.into_iter().collect();
-    let with_status = |object: &Arc<Observed<K>>| match planned.remove(object.name()) {
+    let with_status = |object: &Arc<Cached<K>>| match planned.remove(object.name()) {
         Some(status) => Arc::new(object.with_status(status)),
         None => Arc::clone(object),
     };

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observed::Digest;
+use super::cached::Digest;
 use super::policy_aggregate::{FleetShare, PolicyAggregate};
 use super::policy_contribution::PolicyContribution;
 use super::trigger::PolicyRevisions;

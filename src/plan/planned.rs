@@ -4,9 +4,9 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::cached::{Cached, CachedFleet, CachedPolicy, Digest};
 use super::fleet::{Rulebook, fleet_status};
-use super::live::Kind;
-use super::observed::{Digest, Observed, ObservedFleet, ObservedPolicy};
+use super::parsed::Kind;
 use super::phase_cache::PhaseCache;
 use super::trigger::PlanTrigger;
 use crate::api::fleet::ClientFleetStatus;
@@ -29,7 +29,7 @@ pub trait Draftable: Kind {
 #[derive(Clone, Debug)]
 pub struct Planned<K: Draftable> {
     /// What the plan was made from.
-    pub observed: Arc<Observed<K>>,
+    pub cached: Arc<Cached<K>>,
     /// What the status is made from beside it.
     pub draft: K::Draft,
     /// The status's digest.
@@ -48,7 +48,7 @@ impl<K: Draftable> Planned<K> {
     /// Whether the stored status says so already, so that no write is owed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.observed.says(self.digest)
+        self.cached.says(self.digest)
     }
 }
 
@@ -56,7 +56,7 @@ impl<K: Draftable> Planned<K> {
 #[derive(Clone, Debug)]
 pub struct FleetDraft {
     /// The fleet that its `packageFrom` names.
-    pub source: Option<Arc<ObservedFleet>>,
+    pub source: Option<Arc<CachedFleet>>,
     /// The policies.
     pub rulebook: Rulebook,
 }
@@ -68,7 +68,7 @@ impl Draftable for ClientFleet {
     fn status(planned: &Planned<Self>) -> Arc<ClientFleetStatus> {
         let FleetDraft { source, rulebook } = &planned.draft;
         let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());
-        Arc::new(fleet_status(&planned.observed, source.as_deref(), rulebook, &phase_cache))
+        Arc::new(fleet_status(&planned.cached, source.as_deref(), rulebook, &phase_cache))
     }
 }
 
@@ -82,23 +82,23 @@ impl Draftable for UpgradePolicy {
 
 impl Planned<ClientFleet> {
     pub(super) fn fleet(
-        observed: Arc<ObservedFleet>,
+        observed: Arc<CachedFleet>,
         digest: Digest,
         draft: FleetDraft,
         trigger: PlanTrigger,
     ) -> Self {
-        Self { observed, draft, digest, trigger: trigger }
+        Self { cached: observed, draft, digest, trigger: trigger }
     }
 }
 
 impl Planned<UpgradePolicy> {
     pub(super) fn policy(
-        observed: Arc<ObservedPolicy>,
+        observed: Arc<CachedPolicy>,
         status: UpgradePolicyStatus,
         at: Timestamp,
     ) -> Self {
         let digest = Digest::of(&status);
         let trigger = PlanTrigger { at, ..PlanTrigger::default() };
-        Self { observed, draft: Arc::new(status), digest, trigger: trigger }
+        Self { cached: observed, draft: Arc::new(status), digest, trigger: trigger }
     }
 }

@@ -9,10 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::cached::{CachedFleet, CachedPolicy};
 use super::fleet::{Rulebook, plan_fleet};
 use super::namespace_aggregates::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 use super::next_change::earlier;
-use super::observed::{ObservedFleet, ObservedPolicy};
 use super::phase_cache::PhaseCache;
 use super::planned::{FleetDraft, Planned};
 use super::policy::Policy;
@@ -47,13 +47,13 @@ pub struct Planner {
 /// A policy, parsed once.
 #[derive(Debug)]
 struct Known {
-    observed: Arc<ObservedPolicy>,
+    observed: Arc<CachedPolicy>,
     policy: Arc<Policy>,
 }
 
 #[derive(Debug)]
 struct Fleet {
-    observed: Arc<ObservedFleet>,
+    observed: Arc<CachedFleet>,
     /// `None` until it is planned, and again once something has touched it.
     plan: Option<PlanRecord>,
     /// Why it is to be planned.
@@ -87,7 +87,7 @@ pub struct Begun<'a> {
 
 impl Planner {
     /// Takes note of a fleet as it is now.
-    pub fn observe_fleet(&mut self, observed: Arc<ObservedFleet>) {
+    pub fn observe_fleet(&mut self, observed: Arc<CachedFleet>) {
         self.touched = true;
         let name = Text::from(observed.name());
         let Some(fleet) = self.fleets.get_mut(&name) else {
@@ -113,7 +113,7 @@ impl Planner {
         }
     }
 
-    fn meet_fleet(&mut self, name: Text, observed: Arc<ObservedFleet>) {
+    fn meet_fleet(&mut self, name: Text, observed: Arc<CachedFleet>) {
         self.note_user(&name, None, package_from(&observed));
         let causes = BTreeSet::from([Cause::Seen]);
         let fleet = Fleet { observed, plan: None, causes, carries_out: PolicyRevisions::default() };
@@ -136,7 +136,7 @@ impl Planner {
     }
 
     /// Takes note of a policy as it is now.
-    pub fn observe_policy(&mut self, observed: Arc<ObservedPolicy>) {
+    pub fn observe_policy(&mut self, observed: Arc<CachedPolicy>) {
         self.touched = true;
         let name = Text::from(observed.name());
         if let Some(known) = self.policies.get_mut(&name)
@@ -400,12 +400,12 @@ fn has_a_version_twice(packages: &[Spelled]) -> bool {
 }
 
 /// The fleet that this one takes its package from.
-pub(super) fn package_from(fleet: &ObservedFleet) -> Option<&str> {
+pub(super) fn package_from(fleet: &CachedFleet) -> Option<&str> {
     Some(fleet.spec.as_deref().ok()?.package_from.as_ref()?.name.as_str())
 }
 
 /// What of a fleet's spec others may use through `packageFrom`.
-fn package(fleet: &ObservedFleet) -> Option<impl PartialEq + '_> {
+fn package(fleet: &CachedFleet) -> Option<impl PartialEq + '_> {
     let ClientFleetSpec {
         package_version,
         package_from,

@@ -8,8 +8,8 @@ use std::cmp::Reverse;
 
 use chrono::Weekday;
 
+use super::cached::CachedPolicy;
 use super::facts::ZoneFact;
-use super::observed::ObservedPolicy;
 use super::scope::Scope;
 use super::version::Spelled;
 use crate::api::Text;
@@ -61,7 +61,7 @@ pub struct Policy {
 impl Policy {
     /// Reads a policy. Never fails: what is wrong with it is in [`Policy::problems`].
     #[must_use]
-    pub fn read(observed: &ObservedPolicy) -> Self {
+    pub fn read(observed: &CachedPolicy) -> Self {
         let unreadable = UpgradePolicySpec::default();
         let (spec, mut problems) = match observed.spec.as_deref() {
             Ok(spec) => (spec, admission_problems(spec)),

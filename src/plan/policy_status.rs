@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::cached::CachedPolicy;
 use super::conditions::Conditions;
 use super::facts::ZoneFact;
 use super::next_change::earlier;
-use super::observed::ObservedPolicy;
 use super::policy::Policy;
 use super::policy_aggregate::PolicyAggregate;
 use super::settings::available_settings;
@@ -30,7 +30,7 @@ pub struct PolicyPlan {
 /// name of their fleet where one is spelled in several ways.
 #[must_use]
 pub fn plan_policy<'a>(
-    observed: &ObservedPolicy,
+    observed: &CachedPolicy,
     policy: &'a Policy,
     total: &PolicyAggregate,
     packages: impl Iterator<Item = &'a Spelled>,
@@ -93,12 +93,12 @@ impl Distribution {
 
 /// The generation that is in force and the conditions that say so.
 fn conditions(
-    observed: &ObservedPolicy,
+    observed: &CachedPolicy,
     policy: &Policy,
     total: &PolicyAggregate,
     at: Timestamp,
 ) -> (i64, Vec<Condition>) {
-    let before = observed.previous.as_ref().map(|previous| &previous.kept);
+    let before = observed.status.as_ref().map(|previous| &previous.kept);
     let previous = before.map_or(&[][..], |status| &status.conditions);
     let make = Conditions { previous, generation: policy.generation, at };
     let was_observed = before.and_then(|status| status.observed_generation).unwrap_or(-1);

@@ -3,7 +3,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::observed::Digest;
+use super::cached::Digest;
 use super::state::{Reason, State};
 use crate::api::Text;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};

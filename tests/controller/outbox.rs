@@ -125,7 +125,7 @@ fn what_a_write_replaces_is_the_own_one_before_it() {
     outbox.written(&attempt(&outbox), Some("2".to_owned()));
     outbox.post(&planned("1", "old", "newer"));
     assert_eq!(replaced(&outbox), ["new"], "the store does not show it yet");
-    outbox.seen(&planned("2", "new", "newer").observed);
+    outbox.seen(&planned("2", "new", "newer").cached);
     outbox.post(&planned("2", "new", "newer"));
     assert_eq!(replaced(&outbox), ["new"]);
 }
@@ -137,9 +137,9 @@ fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
     let lost = attempt(&outbox);
     outbox.doubt(&lost);
     outbox.doubt(&lost);
-    let before = planned("1", "old", "new").observed;
+    let before = planned("1", "old", "new").cached;
     assert!(outbox.seen(&before).is_none(), "the store shows what it replaces");
-    let after = planned("2", "new", "new").observed;
+    let after = planned("2", "new", "new").cached;
     let told = outbox.seen(&after).unwrap();
     assert_eq!(told.letter.planned.digest, lost.letter.planned.digest);
     assert!(outbox.seen(&after).is_none(), "once");
@@ -150,13 +150,13 @@ fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     outbox.doubt(&attempt(&outbox));
-    assert!(outbox.seen(&planned("2", "foreign", "new").observed).is_none());
-    assert!(outbox.seen(&planned("3", "new", "new").observed).is_none(), "another wrote it");
+    assert!(outbox.seen(&planned("2", "foreign", "new").cached).is_none());
+    assert!(outbox.seen(&planned("3", "new", "new").cached).is_none(), "another wrote it");
 
     outbox.post(&planned("3", "old", "new"));
     outbox.doubt(&attempt(&outbox));
     outbox.written(&attempt(&outbox), Some("4".to_owned()));
-    assert!(outbox.seen(&planned("4", "new", "new").observed).is_none(), "told already");
+    assert!(outbox.seen(&planned("4", "new", "new").cached).is_none(), "told already");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    assert!(outbox.seen(&planned("2", "new", "new").observed).is_none(), "it is under way");
+    assert!(outbox.seen(&planned("2", "new", "new").cached).is_none(), "it is under way");
     assert_eq!(outbox.doubt(&lost), Some("2".to_owned()));
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
@@ -218,14 +218,14 @@ async fn as_many_are_under_way_as_the_watch_has_told_of() {
     outbox.end(&key);
     assert_eq!(turn().as_deref(), Some("fleet-1"));
     assert_eq!(turn(), None, "the watch has not told of the first");
-    outbox.seen(&plan_of("fleet-0", "2", "new", &json!(*written.status)).observed);
+    outbox.seen(&plan_of("fleet-0", "2", "new", &json!(*written.status)).cached);
     assert_eq!(turn().as_deref(), Some("fleet-2"));
     assert_eq!(turn(), None, "two");
 
     let key = key_of("fleet-1");
     let written = attempt_of(&outbox, &key);
     outbox.written(&written, Some("3".to_owned()));
-    outbox.seen(&plan_of("fleet-1", "3", "new", &json!(*written.status)).observed);
+    outbox.seen(&plan_of("fleet-1", "3", "new", &json!(*written.status)).cached);
     assert_eq!(outbox.backlog().window, 3);
     outbox.doubt(&attempt_of(&outbox, &key_of("fleet-2")));
     assert_eq!(outbox.backlog().window, 2, "nobody has answered");

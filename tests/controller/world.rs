@@ -15,7 +15,7 @@ use clientfleet::controller::audit::stream::{Lines, Stream};
 use clientfleet::controller::clock::{Clock, HandClock};
 use clientfleet::controller::metrics::Metrics;
 use clientfleet::controller::{Failure, Options, run};
-use clientfleet::plan::{Estate, Kind, Observed, settle};
+use clientfleet::plan::{Cached, Estate, Kind, settle};
 use clientfleet::values::Timestamp;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
@@ -230,11 +230,11 @@ impl World {
         Estate { fleets: self.observed().await, policies: self.observed().await }
     }
 
-    async fn observed<K>(&self) -> Vec<Arc<Observed<K>>>
+    async fn observed<K>(&self) -> Vec<Arc<Cached<K>>>
     where
         K: Kind<Scope = NamespaceResourceScope>,
     {
-        let listed = self.api::<Observed<K>>().list(&ListParams::default()).await.unwrap();
+        let listed = self.api::<Cached<K>>().list(&ListParams::default()).await.unwrap();
         listed.items.into_iter().map(Arc::new).collect()
     }
 

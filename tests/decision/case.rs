@@ -8,7 +8,7 @@ use clientfleet::plan::facts::{Facts, Package, ZoneFact};
 use clientfleet::plan::policy::Policy;
 use clientfleet::plan::policy_in_zone::ZonedPolicy;
 use clientfleet::plan::rules::{Case, Rule};
-use clientfleet::plan::{Estate, Observed, plan};
+use clientfleet::plan::{Cached, Estate, plan};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
 
@@ -78,13 +78,13 @@ impl Row {
         self.at.parse().unwrap()
     }
 
-    fn observed_fleet(&self) -> Observed<ClientFleet> {
+    fn observed_fleet(&self) -> Cached<ClientFleet> {
         let mut spec = self.fleet.clone();
         spec["clients"] = json!([{"name": "pc", "reported": self.client}]);
         observed(&json!({"metadata": {"name": "fleet"}, "spec": spec}))
     }
 
-    fn observed_policy(&self) -> Option<Observed<UpgradePolicy>> {
+    fn observed_policy(&self) -> Option<Cached<UpgradePolicy>> {
         let spec = self.policy.as_ref()?;
         Some(observed(&json!({"metadata": {"name": "policy"}, "spec": spec})))
     }

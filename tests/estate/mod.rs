@@ -14,9 +14,9 @@ use clientfleet::api::crds_yaml;
 use clientfleet::cli::yaml;
 use clientfleet::controller::clock::HandClock;
 use clientfleet::controller::{Options, run};
-use clientfleet::plan::live::Kind;
-use clientfleet::plan::observed::Digest;
-use clientfleet::plan::{Estate, Observed, settle};
+use clientfleet::plan::cached::Digest;
+use clientfleet::plan::parsed::Kind;
+use clientfleet::plan::{Cached, Estate, settle};
 use clientfleet::values::Timestamp;
 use kube::{Api, Client};
 use serde_json::Value;
@@ -95,8 +95,8 @@ pub fn settle_at(namespace: &str, at: &str) {
 async fn list<K: Kind<Scope = kube::core::NamespaceResourceScope>>(
     client: &Client,
     namespace: &str,
-) -> Vec<Arc<Observed<K>>> {
-    let api = Api::<Observed<K>>::namespaced(client.clone(), namespace);
+) -> Vec<Arc<Cached<K>>> {
+    let api = Api::<Cached<K>>::namespaced(client.clone(), namespace);
     let objects = api.list(&kube::api::ListParams::default()).await.unwrap();
     objects.items.into_iter().map(Arc::new).collect()
 }

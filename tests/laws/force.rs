@@ -30,7 +30,7 @@ fn policy(uid: &str, generation: i64) -> Value {
 
 fn written(mut document: Value, pass: &Pass) -> Value {
     let name = document["metadata"]["name"].clone();
-    let planned = pass.fleets.iter().find(|planned| planned.observed.name() == name).unwrap();
+    let planned = pass.fleets.iter().find(|planned| planned.cached.name() == name).unwrap();
     document["status"] = to_json(&*planned.status());
     document
 }

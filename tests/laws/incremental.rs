@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clientfleet::plan::observed::Digest;
-use clientfleet::plan::{
-    Kind, Observed, ObservedFleet, ObservedPolicy, Pass, Plan, Planner, Raw, plan,
-};
+use clientfleet::plan::cached::Digest;
+use clientfleet::plan::{Cached, CachedFleet, CachedPolicy, Kind, Pass, Plan, Planner, Raw, plan};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -59,11 +57,11 @@ fn edit() -> impl Strategy<Value = Edit> {
 type Seen<T> = BTreeMap<String, Arc<T>>;
 
 /// Reads a document beside what was read of it before, which makes no difference.
-fn read<K: Kind>(document: &Value, seen: &mut Seen<Observed<K>>) -> Arc<Observed<K>> {
+fn read<K: Kind>(document: &Value, seen: &mut Seen<Cached<K>>) -> Arc<Cached<K>> {
     let raw: Raw<K> = observed(document);
     let before = seen.get(name(document));
-    let object = Arc::new(Observed::read(raw, before.map(AsRef::as_ref)));
-    let anew: Observed<K> = observed(document);
+    let object = Arc::new(Cached::read(raw, before.map(AsRef::as_ref)));
+    let anew: Cached<K> = observed(document);
     assert_eq!(format!("{object:?}"), format!("{anew:?}"), "after {before:?}");
     seen.insert(name(document).to_owned(), Arc::clone(&object));
     object
@@ -74,7 +72,7 @@ struct Watched {
     world: World,
     planner: Planner,
     /// As they were read last.
-    seen: (Seen<ObservedFleet>, Seen<ObservedPolicy>),
+    seen: (Seen<CachedFleet>, Seen<CachedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
     until: Option<i64>,
@@ -174,11 +172,11 @@ impl Watched {
         for fleet in fleets {
             let status = fleet.status();
             assert_eq!(fleet.digest, Digest::of(&*status), "what is made is not what was planned");
-            self.fleets.insert(fleet.observed.name().into(), to_json(&*status));
+            self.fleets.insert(fleet.cached.name().into(), to_json(&*status));
         }
         for policy in policies {
             let status = to_json(&*policy.status());
-            let before = self.policies.insert(policy.observed.name().into(), status.clone());
+            let before = self.policies.insert(policy.cached.name().into(), status.clone());
             let before = before.map(without_times);
             assert!(
                 due || before == Some(without_times(status)),

@@ -3,7 +3,7 @@
 
 use crate::api::ClientFleet;
 use crate::plan::facts::Facts;
-use crate::plan::{Live, State};
+use crate::plan::{Parsed, State};
 use crate::values::Timestamp;
 
 /// The counts of one namespace.
@@ -26,7 +26,7 @@ impl Effect {
     /// Counts a fleet. `comes_before` says whether a policy comes before the brake.
     pub fn add(
         &mut self,
-        fleet: &Live<ClientFleet>,
+        fleet: &Parsed<ClientFleet>,
         now: Timestamp,
         comes_before: impl Fn(&str) -> bool,
     ) {

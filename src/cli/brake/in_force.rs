@@ -8,7 +8,7 @@ use kube::runtime::wait::await_condition;
 use super::policy::NAME;
 use crate::api::UpgradePolicy;
 use crate::cli::cluster::{Cluster, sentence};
-use crate::plan::Live;
+use crate::plan::Parsed;
 
 /// Whether the brake of a namespace comes to be in force in time; or why that cannot be told.
 pub(super) async fn comes_to_be(
@@ -16,8 +16,8 @@ pub(super) async fn comes_to_be(
     namespace: &str,
     patience: Duration,
 ) -> Result<bool, String> {
-    let api: Api<Live<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
-    let condition = |policy: Option<&Live<UpgradePolicy>>| policy.is_some_and(is_in_force);
+    let api: Api<Parsed<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
+    let condition = |policy: Option<&Parsed<UpgradePolicy>>| policy.is_some_and(is_in_force);
     match tokio::time::timeout(patience, await_condition(api, NAME, condition)).await {
         Err(_) => Ok(false),
         Ok(Ok(_)) => Ok(true),
@@ -42,7 +42,7 @@ fn told(doing: &str, error: kube::runtime::wait::Error) -> String {
 }
 
 /// Whether the generation that is written is the one that is carried out.
-pub(in crate::cli) fn is_in_force(policy: &Live<UpgradePolicy>) -> bool {
+pub(in crate::cli) fn is_in_force(policy: &Parsed<UpgradePolicy>) -> bool {
     policy.status.as_ref().is_some_and(|status| {
         status.observed_generation == policy.metadata.generation
             && status.conditions.iter().any(|c| c.r#type == "Ready" && c.status == "True")

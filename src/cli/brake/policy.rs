@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::UpgradePolicy;
 use crate::api::policy::{BRAKE, MANAGED_BY, Mode, UpgradePolicySpec};
-use crate::plan::Live;
+use crate::plan::Parsed;
 use crate::values::Timestamp;
 
 /// The brake's name.
@@ -86,7 +86,7 @@ pub(in crate::cli) enum Found {
 
 impl Found {
     /// Judges what stands under the brake's name.
-    pub fn of(policy: Option<&Live<UpgradePolicy>>) -> Self {
+    pub fn of(policy: Option<&Parsed<UpgradePolicy>>) -> Self {
         let Some(policy) = policy else { return Self::Nothing };
         let metadata = &policy.metadata;
         let label = metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY.0));
@@ -132,7 +132,7 @@ pub(in crate::cli) enum Gap {
 
 impl Gap {
     /// What is wrong with a brake at a moment.
-    pub fn all(policy: &Live<UpgradePolicy>, now: Timestamp) -> Vec<Self> {
+    pub fn all(policy: &Parsed<UpgradePolicy>, now: Timestamp) -> Vec<Self> {
         let Ok(spec) = &policy.spec else { return vec![Self::Unreadable] };
         let ends = spec.effective_until;
         let gaps = [
@@ -173,7 +173,7 @@ pub(in crate::cli) struct Rival {
 
 impl Rival {
     /// What a policy is to the brake: nothing, unless it comes before it and may distribute, now or later.
-    pub fn of(policy: &Live<UpgradePolicy>, now: Timestamp) -> Option<Self> {
+    pub fn of(policy: &Parsed<UpgradePolicy>, now: Timestamp) -> Option<Self> {
         let rival = |is_unreadable, begins| Self {
             namespace: policy.metadata.namespace.clone().unwrap_or_default(),
             name: policy.metadata.name.clone().unwrap_or_default(),

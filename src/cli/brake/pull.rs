@@ -18,7 +18,7 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::changes::{DryRun, owner_of_object};
 use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
 use crate::cli::{Failure, Surroundings};
-use crate::plan::Live;
+use crate::plan::Parsed;
 use crate::values::Timestamp;
 
 /// The rivals of the brake in each namespace that has policies.
@@ -75,7 +75,7 @@ pub(super) async fn pull(arguments: &HaltArgs, around: &Surroundings) -> Result<
 }
 
 async fn rivals(cluster: &Cluster, reach: &Reach, now: Timestamp) -> Result<Rivals, Failure> {
-    let note = |rivals: &mut Rivals, policy: Live<UpgradePolicy>| {
+    let note = |rivals: &mut Rivals, policy: Parsed<UpgradePolicy>| {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
         rivals.entry(namespace).or_default().extend(Rival::of(&policy, now));
     };
@@ -90,7 +90,7 @@ async fn effects(
     around: &Surroundings,
     mut begun: Option<oneshot::Sender<()>>,
 ) -> Result<Effects, Failure> {
-    let note = |effects: &mut Effects, fleet: Live<ClientFleet>| {
+    let note = |effects: &mut Effects, fleet: Parsed<ClientFleet>| {
         if let Some(begun) = begun.take() {
             // Who listens no more has seen enough.
             let _ = begun.send(());

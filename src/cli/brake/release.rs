@@ -16,7 +16,7 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::changes::{DryRun, owner_of_object};
 use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
 use crate::cli::{Failure, Surroundings};
-use crate::plan::{self, Estate, Live, Observed};
+use crate::plan::{self, Cached, Estate, Parsed};
 use crate::values::Timestamp;
 
 /// What is in the halted namespaces, the brake left out.
@@ -39,7 +39,7 @@ pub(super) async fn release(
         }
     };
     if not_known.is_empty() && !halted.is_empty() {
-        let note = |estates: &mut Estates, fleet: Live<ClientFleet>| {
+        let note = |estates: &mut Estates, fleet: Parsed<ClientFleet>| {
             let namespace = fleet.metadata.namespace.clone().unwrap_or_default();
             if let Some(estate) = estates.get_mut(&namespace) {
                 estate.fleets.push(Arc::new(fleet.into()));
@@ -66,7 +66,7 @@ pub(super) async fn release(
 
 /// The namespaces that have a policy of the brake's name, and the other policies there.
 async fn halted(cluster: &Cluster, reach: &Reach) -> Result<(Vec<String>, Estates), Failure> {
-    let note = |found: &mut (Vec<String>, Estates), policy: Live<UpgradePolicy>| {
+    let note = |found: &mut (Vec<String>, Estates), policy: Parsed<UpgradePolicy>| {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
         if policy.metadata.name.as_deref() == Some(NAME) {
             found.0.push(namespace);
@@ -182,7 +182,7 @@ async fn delete(
         preconditions: Some(preconditions),
         ..DeleteParams::default()
     };
-    let api: Api<Observed<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
+    let api: Api<Cached<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
     match api.delete(NAME, &parameters).await {
         Ok(_) => Ok(true),
         // Gone in between: as it should be.

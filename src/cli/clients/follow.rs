@@ -17,7 +17,7 @@ use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, PAGE, Reach, failure, sentence};
 use crate::cli::terminal::remark;
 use crate::cli::{Failure, Said};
-use crate::plan::Live;
+use crate::plan::Parsed;
 use crate::values::Timestamp;
 
 /// A fleet's namespace and name.
@@ -37,7 +37,7 @@ struct Change {
 
 impl Seen {
     /// Takes a fleet as it is now, and returns what is to be told of it.
-    fn take(&mut self, fleet: Live<ClientFleet>, filter: &Filter, view: View<'_>) -> Vec<Change> {
+    fn take(&mut self, fleet: Parsed<ClientFleet>, filter: &Filter, view: View<'_>) -> Vec<Change> {
         let key = key(&fleet);
         let wanted = std::cell::RefCell::new(Vec::new());
         let now = rows(fleet, view, |facts, fleet, row| {
@@ -72,7 +72,7 @@ impl Seen {
     }
 }
 
-fn key(fleet: &Live<ClientFleet>) -> Key {
+fn key(fleet: &Parsed<ClientFleet>) -> Key {
     let metadata = &fleet.metadata;
     (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
 }
@@ -87,7 +87,7 @@ pub(super) async fn follow(
     zones: &PolicyZones,
     started_at: Timestamp,
 ) -> Result<Said, Failure> {
-    let api: Api<Live<ClientFleet>> = match reach {
+    let api: Api<Parsed<ClientFleet>> = match reach {
         Reach::Namespace(name) => Api::namespaced(cluster.client.clone(), name),
         Reach::All => Api::all(cluster.client.clone()),
     };
@@ -136,7 +136,7 @@ pub(super) async fn follow(
 /// After a list nothing is known of what went between: what is not in it is gone.
 fn list_anew(
     seen: &mut Seen,
-    listing: Vec<Live<ClientFleet>>,
+    listing: Vec<Parsed<ClientFleet>>,
     filter: &Filter,
     view: View<'_>,
 ) -> Vec<Change> {

@@ -25,7 +25,7 @@ use super::{FAILURE, Failure, Output, Said, Surroundings};
 use crate::api::admission::nearest::nearest;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
-use crate::plan::Live;
+use crate::plan::Parsed;
 use crate::values::selector::fold_case;
 
 /// How many fleets are told of one by one.
@@ -155,7 +155,7 @@ impl Policies {
         if !shows_zones && asked.policy.is_empty() {
             return Self::default();
         }
-        let add = |policies: &mut Self, policy: Live<UpgradePolicy>| {
+        let add = |policies: &mut Self, policy: Parsed<UpgradePolicy>| {
             let name = policy.metadata.name.unwrap_or_default();
             let distribution = policy.spec.ok().and_then(|spec| spec.distribution);
             if let Some(zone) = distribution.and_then(|distribution| distribution.time_zone) {
@@ -187,7 +187,7 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, fleet: Live<ClientFleet>, filter: &Filter, view: View<'_>) {
+    fn add(&mut self, fleet: Parsed<ClientFleet>, filter: &Filter, view: View<'_>) {
         self.doubts.extend(doubt(&fleet));
         self.fleets.extend(fleet.metadata.name.clone());
         self.rows.extend(rows(fleet, view, |facts, fleet, row| filter.wants(facts, fleet, row)));
@@ -195,7 +195,7 @@ impl List {
 }
 
 /// Why what a fleet's status says may not be so.
-fn doubt(live: &Live<ClientFleet>) -> Option<String> {
+fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
     let fleet = fleet_of(live);
     let name = format!("ClientFleet {}/{}", fleet.namespace, fleet.name);
     match &live.spec {

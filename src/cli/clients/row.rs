@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus, LastOffer};
 use crate::api::{ClientFleet, Text};
 use crate::plan::facts::{Facts, given};
-use crate::plan::{Live, State};
+use crate::plan::{Parsed, State};
 use crate::values::Timestamp;
 
 /// What the clients of a fleet share.
@@ -135,7 +135,7 @@ pub(super) struct View<'a> {
 
 /// The clients of a fleet that `wanted` selects, in the order of the spec. A fleet that cannot be read has none.
 pub(super) fn rows(
-    live: Live<ClientFleet>,
+    live: Parsed<ClientFleet>,
     view: View<'_>,
     wanted: impl Fn(&Facts<'_>, &Fleet, Option<&ClientStatus>) -> bool,
 ) -> Vec<Row> {
@@ -154,7 +154,7 @@ pub(super) fn rows(
 }
 
 /// What is said of the fleet as a whole.
-pub(super) fn fleet_of(live: &Live<ClientFleet>) -> Fleet {
+pub(super) fn fleet_of(live: &Parsed<ClientFleet>) -> Fleet {
     let observed = live.status.as_ref().and_then(|status| status.observed_generation);
     Fleet {
         namespace: live.metadata.namespace.clone().unwrap_or_default(),

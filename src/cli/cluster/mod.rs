@@ -18,7 +18,7 @@ use super::completion::namespaces;
 use super::terminal::progress::Progress;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
-use crate::plan::{Kind, Live};
+use crate::plan::{Kind, Parsed};
 
 /// How many objects a page holds: the largest fleets come to 1.4 MB each.
 pub(crate) const PAGE: u32 = 25;
@@ -69,7 +69,7 @@ pub(crate) struct Cluster {
 struct Page<K: Kind> {
     #[serde(default)]
     metadata: ListMeta,
-    items: Vec<Live<K>>,
+    items: Vec<Parsed<K>>,
 }
 
 impl Cluster {
@@ -93,12 +93,12 @@ impl Cluster {
     }
 
     /// All fleets in reach.
-    pub async fn fleets(&self, reach: &Reach) -> Result<Vec<Live<ClientFleet>>, Failure> {
+    pub async fn fleets(&self, reach: &Reach) -> Result<Vec<Parsed<ClientFleet>>, Failure> {
         self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
     /// All policies in reach.
-    pub async fn policies(&self, reach: &Reach) -> Result<Vec<Live<UpgradePolicy>>, Failure> {
+    pub async fn policies(&self, reach: &Reach) -> Result<Vec<Parsed<UpgradePolicy>>, Failure> {
         self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
@@ -109,7 +109,7 @@ impl Cluster {
         reach: &Reach,
         selector: Option<&str>,
         empty: T,
-        mut each: impl FnMut(&mut T, Live<K>),
+        mut each: impl FnMut(&mut T, Parsed<K>),
     ) -> Result<T, Failure> {
         let plural = K::plural(&());
         let mut progress = Progress::start(&format!("Reading {plural}"));

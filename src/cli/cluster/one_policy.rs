@@ -8,7 +8,7 @@ use super::{Cluster, failure};
 use crate::api::UpgradePolicy;
 use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
-use crate::plan::Live;
+use crate::plan::Parsed;
 
 /// A policy as it was read, with everything that is said about it.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct OnePolicy {
     /// All of it: annotations and owners of fields too.
     pub whole: DynamicObject,
     /// The same as the rules see it.
-    pub live: Live<UpgradePolicy>,
+    pub live: Parsed<UpgradePolicy>,
 }
 
 impl OnePolicy {

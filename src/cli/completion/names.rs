@@ -14,7 +14,7 @@ use kube::core::NamespaceResourceScope;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::cluster::{Cluster, Reach, Where};
 use crate::connection::Connection;
-use crate::plan::{Live, Reason, State};
+use crate::plan::{Parsed, Reason, State};
 
 /// Longer than this nobody waits for a completion.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -69,7 +69,7 @@ pub(in crate::cli) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
 pub(in crate::cli) fn clients(current: &OsStr) -> Vec<CompletionCandidate> {
     let begun = current.to_string_lossy().into_owned();
     let names = asked(async |cluster, reach| {
-        let add = |names: &mut Vec<String>, fleet: Live<ClientFleet>| {
+        let add = |names: &mut Vec<String>, fleet: Parsed<ClientFleet>| {
             let clients = fleet.spec.into_iter().flat_map(|spec| spec.clients.unwrap_or_default());
             let fitting = clients.filter(|client| client.name.starts_with(&begun));
             let room = MOST.saturating_sub(names.len());
@@ -95,7 +95,7 @@ async fn objects<K>(cluster: Cluster, reach: Reach) -> Option<Vec<String>>
 where
     K: crate::plan::Kind<Scope = NamespaceResourceScope>,
 {
-    let api: Api<Live<K>> = match &reach {
+    let api: Api<Parsed<K>> = match &reach {
         Reach::Namespace(name) => Api::namespaced(cluster.client, name),
         Reach::All => Api::all(cluster.client),
     };

@@ -10,7 +10,7 @@ use crate::cli::Failure;
 use crate::cli::cluster::Where;
 use crate::cli::terminal::table::printable;
 use crate::plan::facts::given;
-use crate::plan::{Live, ObservedFleet, ObservedPolicy};
+use crate::plan::{CachedFleet, CachedPolicy, Parsed};
 use crate::values::selector::fold_case;
 
 /// How many names are told where none is found.
@@ -93,8 +93,8 @@ pub(super) struct Hit {
 /// The clients that were found in one namespace, and what governs them.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub fleets: Vec<ObservedFleet>,
-    pub policies: Vec<ObservedPolicy>,
+    pub fleets: Vec<CachedFleet>,
+    pub policies: Vec<CachedPolicy>,
     pub clients: Vec<Hit>,
 }
 
@@ -102,7 +102,7 @@ pub(super) struct Found {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Search {
     /// All fleets, each with no other clients than those that are meant.
-    fleets: Vec<Live<ClientFleet>>,
+    fleets: Vec<Parsed<ClientFleet>>,
     by_name: Vec<(String, Hit)>,
     by_computer: Vec<(String, Hit)>,
     /// Those with slashes in their name, where all that was written is that name.
@@ -117,7 +117,7 @@ pub(super) struct Search {
 
 impl Search {
     /// Looks into a fleet.
-    pub fn add(&mut self, mut live: Live<ClientFleet>, wanted: &Wanted) {
+    pub fn add(&mut self, mut live: Parsed<ClientFleet>, wanted: &Wanted) {
         let namespace = namespace(&live);
         let fleet = live.metadata.name.clone().unwrap_or_default();
         if let Err(why) = &live.spec {
@@ -198,7 +198,7 @@ impl Search {
     }
 }
 
-fn namespace(live: &Live<ClientFleet>) -> String {
+fn namespace(live: &Parsed<ClientFleet>) -> String {
     live.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned())
 }
 
@@ -208,7 +208,7 @@ fn nobody(
     place: &str,
     others: &[Text],
     elsewhere: &[String],
-    fleets: &[Live<ClientFleet>],
+    fleets: &[Parsed<ClientFleet>],
 ) -> Failure {
     let client = printable(&wanted.client);
     let known: Vec<&str> = fleets.iter().filter_map(|live| live.metadata.name.as_deref()).collect();

@@ -13,7 +13,7 @@ use crate::cli::cluster::{Cluster, Reach, Where, failure};
 use crate::cli::objects::{self, Object, Stored};
 use crate::cli::{Failure, WRONG_INPUT, files};
 use crate::connection::Connection;
-use crate::plan::{Estate, Live, ObservedPolicy, settle};
+use crate::plan::{CachedPolicy, Estate, Parsed, settle};
 use crate::values::Timestamp;
 
 /// What was read.
@@ -21,7 +21,7 @@ use crate::values::Timestamp;
 pub(super) struct Source {
     search: Search,
     /// By namespace.
-    policies: BTreeMap<String, Vec<ObservedPolicy>>,
+    policies: BTreeMap<String, Vec<CachedPolicy>>,
     /// Where that was, as in `in namespace clients`.
     place: String,
     /// What a person should know of it.
@@ -56,7 +56,7 @@ impl Source {
         let mut policies = BTreeMap::new();
         for namespace in search.namespaces() {
             let reach = Reach::Namespace(namespace.clone());
-            let read = cluster.policies(&reach).await?.into_iter().map(ObservedPolicy::from);
+            let read = cluster.policies(&reach).await?.into_iter().map(CachedPolicy::from);
             policies.insert(namespace, read.collect());
         }
         let remarks = search.remarks.clone();
@@ -99,9 +99,9 @@ impl Source {
     }
 }
 
-fn with_planned_statuses(estate: &Estate, at: Timestamp) -> Vec<ObservedPolicy> {
+fn with_planned_statuses(estate: &Estate, at: Timestamp) -> Vec<CachedPolicy> {
     let mut planned: BTreeMap<Text, _> = settle(estate, at).policies.into_iter().collect();
-    let with_status = |policy: &Arc<ObservedPolicy>| match planned.remove(policy.name()) {
+    let with_status = |policy: &Arc<CachedPolicy>| match planned.remove(policy.name()) {
         Some(status) => policy.with_status(status),
         None => policy.as_ref().clone(),
     };
@@ -115,7 +115,7 @@ async fn one_fleet(
     name: &str,
     wanted: &Wanted,
 ) -> Result<Search, Failure> {
-    let api = Api::<Live<ClientFleet>>::namespaced(cluster.client.clone(), namespace);
+    let api = Api::<Parsed<ClientFleet>>::namespaced(cluster.client.clone(), namespace);
     let get = async |name: &str| {
         let doing = format!("get clientfleets/{name} in namespace {namespace}");
         api.get_opt(name).await.map_err(|error| failure(&doing, &error))

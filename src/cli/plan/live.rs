@@ -18,7 +18,7 @@ use crate::cli::objects::{self, Findings, Identity, Object};
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 use crate::plan::difference::{Given, Side, Sides, Warning, difference};
-use crate::plan::{Estate, Live, Observed, Plan, live};
+use crate::plan::{Cached, Estate, Parsed, Plan, parsed};
 use crate::values::Timestamp;
 
 /// As many objects are asked for at once.
@@ -97,12 +97,12 @@ struct Namespace {
 }
 
 /// The objects of a kind by name.
-struct Foreseen<K: live::Kind> {
-    before: BTreeMap<String, Arc<Observed<K>>>,
-    after: BTreeMap<String, Arc<Observed<K>>>,
+struct Foreseen<K: parsed::Kind> {
+    before: BTreeMap<String, Arc<Cached<K>>>,
+    after: BTreeMap<String, Arc<Cached<K>>>,
 }
 
-impl<K: live::Kind> Default for Foreseen<K> {
+impl<K: parsed::Kind> Default for Foreseen<K> {
     fn default() -> Self {
         Self { before: BTreeMap::new(), after: BTreeMap::new() }
     }
@@ -125,14 +125,14 @@ async fn read(
     Ok(namespaces)
 }
 
-fn told(fleet: &Live<ClientFleet>) -> (Text, ClientFleetStatus) {
+fn told(fleet: &Parsed<ClientFleet>) -> (Text, ClientFleetStatus) {
     let name = fleet.metadata.name.as_deref().unwrap_or_default();
     (name.into(), fleet.status.clone().unwrap_or_default())
 }
 
 /// Until something is foreseen, all stays as it is.
-fn foreseen<K: live::Kind>(objects: Vec<Live<K>>) -> Foreseen<K> {
-    let observed = objects.into_iter().map(Observed::from);
+fn foreseen<K: parsed::Kind>(objects: Vec<Parsed<K>>) -> Foreseen<K> {
+    let observed = objects.into_iter().map(Cached::from);
     let before: BTreeMap<_, _> =
         observed.map(|object| (object.name().to_owned(), Arc::new(object))).collect();
     Foreseen { after: before.clone(), before }
@@ -158,8 +158,8 @@ impl Namespace {
 }
 
 fn estate(
-    fleets: &BTreeMap<String, Arc<Observed<ClientFleet>>>,
-    policies: &BTreeMap<String, Arc<Observed<UpgradePolicy>>>,
+    fleets: &BTreeMap<String, Arc<Cached<ClientFleet>>>,
+    policies: &BTreeMap<String, Arc<Cached<UpgradePolicy>>>,
 ) -> Estate {
     Estate {
         fleets: fleets.values().cloned().collect(),
@@ -167,7 +167,7 @@ fn estate(
     }
 }
 
-impl<K: live::Kind> Foreseen<K> {
+impl<K: parsed::Kind> Foreseen<K> {
     /// Both are of the same moment, which may be later than the list's.
     fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
         self.before.remove(name);

@@ -15,7 +15,7 @@ use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Given, Identity, Object};
 use crate::cli::{Failure, WRONG_INPUT, data};
 use crate::plan::difference::{self, Side, Sides, difference};
-use crate::plan::{Estate, ObservedPolicy, Plan, settle};
+use crate::plan::{CachedPolicy, Estate, Plan, settle};
 use crate::values::Timestamp;
 
 /// What follows from the objects in files at a moment.
@@ -29,7 +29,7 @@ pub(super) struct Planned {
 
 /// What follows in one namespace.
 pub(super) struct Namespace {
-    pub(super) policies: Vec<Arc<ObservedPolicy>>,
+    pub(super) policies: Vec<Arc<CachedPolicy>>,
     pub(super) plan: Plan,
 }
 

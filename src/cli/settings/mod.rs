@@ -24,7 +24,7 @@ use crate::api::ClientFleet;
 use crate::connection::Connection;
 use crate::plan::policy::Policy;
 use crate::plan::version::Spelled;
-use crate::plan::{Estate, Live, Observed};
+use crate::plan::{Cached, Estate, Parsed};
 
 /// What the help ends with.
 pub(super) const EXAMPLES: &str = "\
@@ -169,7 +169,7 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
 
 /// What keeps a policy from distributing.
 fn standing(policy: &OnePolicy, around: &Surroundings) -> Standing {
-    Standing::of(&Policy::read(&Observed::from(policy.live.clone())), around.now)
+    Standing::of(&Policy::read(&Cached::from(policy.live.clone())), around.now)
 }
 
 /// The choices that the controller tells.
@@ -194,7 +194,7 @@ async fn list(
     choices: Vec<Choice>,
 ) -> (Settings, String) {
     let name = asked.policy.as_str();
-    let count = |versions: &mut Versions, fleet: Live<ClientFleet>| {
+    let count = |versions: &mut Versions, fleet: Parsed<ClientFleet>| {
         let Some(status) = fleet.status else { return };
         let package = status.package_version.map(Spelled::new);
         versions.add(status.clients.as_deref().unwrap_or_default(), name, package.as_ref());
@@ -314,7 +314,7 @@ async fn estate(cluster: &Cluster, namespace: &str) -> Result<Estate, Failure> {
     let reach = Reach::Namespace(namespace.to_owned());
     let policies = cluster.policies(&reach).await?;
     let policies = policies.into_iter().map(|policy| Arc::new(policy.into())).collect();
-    let note = |estate: &mut Estate, fleet: Live<ClientFleet>| {
+    let note = |estate: &mut Estate, fleet: Parsed<ClientFleet>| {
         estate.fleets.push(Arc::new(fleet.into()));
     };
     cluster.gather(&reach, None, Estate { policies, ..Estate::default() }, note).await

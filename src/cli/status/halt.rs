@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::api::UpgradePolicy;
 use crate::cli::brake::{self, Found, Gap, Rival};
-use crate::plan::Live;
+use crate::plan::Parsed;
 use crate::values::Timestamp;
 
 /// A namespace in which the emergency brake is pulled, or seems to be.
@@ -47,7 +47,7 @@ pub(super) struct Later {
 impl Halted {
     /// What a policy is as a brake: nothing, unless it has the brake's name. Somebody else's that
     /// distributes something is none either.
-    pub fn of(policy: &Live<UpgradePolicy>, at: Timestamp) -> Option<Self> {
+    pub fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Option<Self> {
         if policy.metadata.name.as_deref() != Some(brake::NAME) {
             return None;
         }

@@ -18,7 +18,7 @@ use super::terminal::table::printable;
 use super::{Failure, Said, Surroundings, brake, terminal};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
-use crate::plan::Live;
+use crate::plan::Parsed;
 
 /// What the help ends with.
 pub(super) const EXAMPLES: &str = "\
@@ -52,9 +52,10 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
     let reach = cluster.reach(&asked.place);
     let is_everywhere = reach == Reach::All;
     let empty = Gathering::new(around.now, is_everywhere);
-    let policy = |gathering: &mut Gathering, policy: Live<UpgradePolicy>| gathering.policy(&policy);
+    let policy =
+        |gathering: &mut Gathering, policy: Parsed<UpgradePolicy>| gathering.policy(&policy);
     let gathering = cluster.gather(&reach, None, empty, policy).await?;
-    let fleet = |gathering: &mut Gathering, fleet: Live<ClientFleet>| gathering.fleet(&fleet);
+    let fleet = |gathering: &mut Gathering, fleet: Parsed<ClientFleet>| gathering.fleet(&fleet);
     let mut overview = cluster.gather(&reach, None, gathering, fleet).await?.finish();
     let remarks = add_reasons(&cluster, &mut overview.halted).await;
     let look = Look {

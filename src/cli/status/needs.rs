@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::overview::{OffBecause, PolicyLine, namespace_of};
 use crate::api::fleet::ClientStatus;
 use crate::api::{ClientFleet, Condition, UpgradePolicy};
-use crate::plan::{Live, live};
+use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
 /// So many names stand for all.
@@ -95,7 +95,7 @@ impl Needs {
     /// Looks at a policy.
     pub fn policy(
         &mut self,
-        policy: &Live<UpgradePolicy>,
+        policy: &Parsed<UpgradePolicy>,
         line: &PolicyLine,
         at: Timestamp,
         is_everywhere: bool,
@@ -120,7 +120,7 @@ impl Needs {
     }
 
     /// Looks at a fleet and its clients.
-    pub fn fleet(&mut self, fleet: &Live<ClientFleet>, at: Timestamp, is_everywhere: bool) {
+    pub fn fleet(&mut self, fleet: &Parsed<ClientFleet>, at: Timestamp, is_everywhere: bool) {
         let own = fleet.metadata.name.clone().unwrap_or_default();
         let name = || shown(fleet, &own, is_everywhere);
         let Some(status) = &fleet.status else {
@@ -155,10 +155,10 @@ impl Needs {
         }
     }
 
-    fn written<K: live::Kind>(
+    fn written<K: parsed::Kind>(
         &mut self,
         kind: &str,
-        object: &Live<K>,
+        object: &Parsed<K>,
         observed: Option<i64>,
         name: &dyn Fn() -> String,
     ) {
@@ -194,6 +194,6 @@ impl Needs {
     }
 }
 
-fn shown<K: live::Kind>(object: &Live<K>, name: &str, is_everywhere: bool) -> String {
+fn shown<K: parsed::Kind>(object: &Parsed<K>, name: &str, is_everywhere: bool) -> String {
     if is_everywhere { format!("{}/{name}", namespace_of(object)) } else { name.to_owned() }
 }

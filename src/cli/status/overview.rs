@@ -11,7 +11,7 @@ use crate::api::policy::{Mode, UpgradePolicySpec};
 use crate::api::{ClientFleet, Summary, Text, UpgradePolicy};
 use crate::cli::brake::Rival;
 use crate::plan::version::Spelled;
-use crate::plan::{Live, live};
+use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
 /// The screen.
@@ -124,7 +124,7 @@ impl Gathering {
     }
 
     /// Adds a policy.
-    pub fn policy(&mut self, policy: &Live<UpgradePolicy>) {
+    pub fn policy(&mut self, policy: &Parsed<UpgradePolicy>) {
         let namespace = namespace_of(policy);
         let overview = &mut self.overview;
         let line = PolicyLine::of(policy, overview.at);
@@ -136,7 +136,7 @@ impl Gathering {
     }
 
     /// Adds a fleet.
-    pub fn fleet(&mut self, fleet: &Live<ClientFleet>) {
+    pub fn fleet(&mut self, fleet: &Parsed<ClientFleet>) {
         let overview = &mut self.overview;
         overview.namespaces.insert(namespace_of(fleet));
         overview.fleets += 1;
@@ -182,12 +182,12 @@ impl Gathering {
 }
 
 /// An object's namespace.
-pub(super) fn namespace_of<K: live::Kind>(object: &Live<K>) -> String {
+pub(super) fn namespace_of<K: parsed::Kind>(object: &Parsed<K>) -> String {
     object.metadata.namespace.clone().unwrap_or_default()
 }
 
 impl PolicyLine {
-    fn of(policy: &Live<UpgradePolicy>, at: Timestamp) -> Self {
+    fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Self {
         let spec = policy.spec.as_ref().ok();
         let status = policy.status.clone().unwrap_or_default();
         let next = status

@@ -24,7 +24,7 @@ use super::{Failure, Said, Surroundings, files, instant};
 use crate::api::ClientFleet;
 use crate::connection::Connection;
 use crate::plan::policy::Policy;
-use crate::plan::{Live, Observed};
+use crate::plan::{Cached, Parsed};
 use crate::values::{Timestamp, Zone};
 
 /// Text at the end of the help: examples and a note on time zones.
@@ -111,12 +111,12 @@ async fn in_cluster(arguments: &Args, at: Timestamp) -> Result<Found, Failure> {
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
     let name = arguments.policy.as_str();
-    let policy = Policy::read(&Observed::from(cluster.policy(&namespace, name).await?.live));
+    let policy = Policy::read(&Cached::from(cluster.policy(&namespace, name).await?.live));
     let reach = Reach::Namespace(namespace.clone());
     let mut remarks = String::new();
     let others = match cluster.policies(&reach).await {
         Ok(all) => {
-            let all = all.into_iter().map(|live| Policy::read(&Observed::from(live)));
+            let all = all.into_iter().map(|live| Policy::read(&Cached::from(live)));
             Others::among(&policy, all, at, arguments.days)
         }
         Err(failure) => {
@@ -134,7 +134,7 @@ async fn in_cluster(arguments: &Args, at: Timestamp) -> Result<Found, Failure> {
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
         return Ok(Found { namespace, policy, count: Count::default(), others, remarks });
     }
-    let count = |(count, others): &mut (Count, Others), fleet: Live<ClientFleet>| {
+    let count = |(count, others): &mut (Count, Others), fleet: Parsed<ClientFleet>| {
         let labels = fleet.metadata.labels.as_ref();
         others.fleet(|key| labels.and_then(|labels| labels.get(key)).map(String::as_str));
         if let (Ok(spec), Some(status)) = (&fleet.spec, &fleet.status) {

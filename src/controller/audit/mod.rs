@@ -91,7 +91,7 @@ impl Audited for ClientFleet {
         let status: &ClientFleetStatus = accepted.status;
         let changes = changes(accepted.replaced, status);
         auditor.tell_lines(accepted, &changes);
-        let observed = &accepted.planned.observed;
+        let observed = &accepted.planned.cached;
         let (namespace, fleet) = (observed.namespace(), observed.name());
         let (generation, changed) = (observed.generation(), changes.len());
         let cause = accepted.planned.trigger.causes();
@@ -106,7 +106,7 @@ impl Audited for ClientFleet {
 impl Audited for UpgradePolicy {
     /// Only logs the write at debug level: the events report the important changes of a policy.
     fn tell(_: &Auditor, accepted: &Accepted<'_, Self>) {
-        let observed = &accepted.planned.observed;
+        let observed = &accepted.planned.cached;
         let (namespace, policy) = (observed.namespace(), observed.name());
         tracing::debug!(namespace, policy, "the status was written");
     }

@@ -46,12 +46,12 @@ impl Policy {
         let status = &planned.status();
         let conditions = status.conditions.iter().filter(|condition| condition.status == "True");
         Self {
-            name: planned.observed.name().to_owned(),
+            name: planned.cached.name().to_owned(),
             governed: status.summary.unwrap_or_default(),
             distribution: status.distribution_state.as_deref().unwrap_or_default().to_owned(),
             next: status.next_transition_time,
             conditions: conditions.map(|condition| condition.r#type.to_string()).collect(),
-            readable: planned.observed.spec.is_ok(),
+            readable: planned.cached.spec.is_ok(),
         }
     }
 

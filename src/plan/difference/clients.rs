@@ -13,7 +13,7 @@ use crate::api::policy::UpgradePolicySpec;
 use crate::plan::facts::given;
 use crate::plan::state::{Reason, State};
 use crate::plan::version::Spelled;
-use crate::plan::{Estate, ObservedFleet};
+use crate::plan::{CachedFleet, Estate};
 use crate::values::Timestamp;
 
 /// What is decided for a client.
@@ -286,7 +286,7 @@ struct ClientZones<'a> {
 
 impl<'a> ClientZones<'a> {
     fn of(fleet: &Text, estate: &'a Estate) -> Self {
-        let is_it = |found: &&'a std::sync::Arc<ObservedFleet>| found.name() == fleet.as_str();
+        let is_it = |found: &&'a std::sync::Arc<CachedFleet>| found.name() == fleet.as_str();
         let spec = estate.fleets.iter().find(is_it).and_then(|found| found.spec.as_deref().ok());
         let policies = estate.policies.iter();
         let policies = policies.filter_map(|p| Some((p.name(), p.spec.as_deref().ok()?))).collect();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::api::Kind;
-use crate::plan::{Estate, Observed, live};
+use crate::plan::{Cached, Estate, parsed};
 
 /// What becomes of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,14 +44,14 @@ pub(super) fn compare(namespace: &str, before: &Estate, after: &Estate) -> Vec<C
     found
 }
 
-fn of_kind<K: live::Kind<Spec: Serialize + PartialEq>>(
+fn of_kind<K: parsed::Kind<Spec: Serialize + PartialEq>>(
     kind: Kind,
     namespace: &str,
-    before: &[Arc<Observed<K>>],
-    after: &[Arc<Observed<K>>],
+    before: &[Arc<Cached<K>>],
+    after: &[Arc<Cached<K>>],
 ) -> Vec<ChangedObject> {
-    let by_name = |objects| -> BTreeMap<&str, &Observed<K>> {
-        let objects: &[Arc<Observed<K>>] = objects;
+    let by_name = |objects| -> BTreeMap<&str, &Cached<K>> {
+        let objects: &[Arc<Cached<K>>] = objects;
         objects.iter().map(|object| (object.name(), object.as_ref())).collect()
     };
     let (before, after) = (by_name(before), by_name(after));
@@ -71,12 +71,12 @@ fn of_kind<K: live::Kind<Spec: Serialize + PartialEq>>(
     names.into_iter().filter_map(changed).collect()
 }
 
-fn fields<K: live::Kind<Spec: Serialize + PartialEq>>(
-    before: &Observed<K>,
-    after: &Observed<K>,
+fn fields<K: parsed::Kind<Spec: Serialize + PartialEq>>(
+    before: &Cached<K>,
+    after: &Cached<K>,
 ) -> Vec<String> {
     let mut fields = Vec::new();
-    let labels = |object: &Observed<K>| object.metadata.labels.clone().unwrap_or_default();
+    let labels = |object: &Cached<K>| object.metadata.labels.clone().unwrap_or_default();
     if labels(before) != labels(after) {
         fields.push("metadata.labels".to_owned());
     }
@@ -90,7 +90,7 @@ fn fields<K: live::Kind<Spec: Serialize + PartialEq>>(
 }
 
 /// A spec that cannot be read is told as a whole.
-fn written<K: live::Kind<Spec: Serialize>>(object: &Observed<K>) -> Value {
+fn written<K: parsed::Kind<Spec: Serialize>>(object: &Cached<K>) -> Value {
     object.spec.as_ref().map_or_else(|why| json!(why), |spec| json!(spec))
 }
 

@@ -7,7 +7,7 @@ use super::{Given, Side};
 use crate::api::policy::{ClientSelector, Scope};
 use crate::api::{Condition, Kind, Text};
 use crate::plan::facts::Facts;
-use crate::plan::{Estate, Observed, live};
+use crate::plan::{Cached, Estate, parsed};
 use crate::values::selector::Keywords;
 
 /// Something to look at in one object.
@@ -50,8 +50,8 @@ pub(super) fn find(namespace: &str, after: &Side, given: &Given) -> Vec<Warning>
     found
 }
 
-fn spec<'a, K: live::Kind>(
-    objects: &'a [std::sync::Arc<Observed<K>>],
+fn spec<'a, K: parsed::Kind>(
+    objects: &'a [std::sync::Arc<Cached<K>>],
     name: &str,
 ) -> Option<&'a K::Spec> {
     objects.iter().find(|object| object.name() == name)?.spec.as_deref().ok()

@@ -4,10 +4,10 @@
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
 use crate::api::policy::{BRAKE, MANAGED_BY};
+use crate::plan::cached::CachedPolicy;
 use crate::plan::facts::{Facts, Package, carrier};
 use crate::plan::fleet::FleetZones;
 use crate::plan::next_change::ApplicablePolicies;
-use crate::plan::observed::ObservedPolicy;
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rules::Case;
@@ -40,7 +40,7 @@ pub(super) struct Brake {
 
 impl Brake {
     /// That policy, if it is one: by its name and by who manages it, as `resume` knows it.
-    pub fn of(policy: &ObservedPolicy) -> Option<Self> {
+    pub fn of(policy: &CachedPolicy) -> Option<Self> {
         let is_ours = policy.label(MANAGED_BY.0) == Some(MANAGED_BY.1);
         let is_it = is_ours && policy.name() == BRAKE;
         is_it.then(|| Self { name: policy.name().into(), namespace: policy.namespace().to_owned() })
@@ -48,8 +48,8 @@ impl Brake {
 }
 
 /// How many clients a policy governs, as far as its status is about what it asks for now.
-pub(super) fn governed(policy: &ObservedPolicy) -> Option<(Text, u32)> {
-    let status = &policy.previous.as_ref()?.kept;
+pub(super) fn governed(policy: &CachedPolicy) -> Option<(Text, u32)> {
+    let status = &policy.status.as_ref()?.kept;
     let is_current = status.observed_generation == Some(policy.generation());
     let governed = status.governed_clients.filter(|_| is_current)?;
     Some((policy.name().into(), governed))

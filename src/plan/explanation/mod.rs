@@ -25,9 +25,9 @@ pub use way::{Choice, Way};
 
 use self::ground::{Brake, Ground, View, governed, with_clients};
 use super::Estate;
+use super::cached::CachedFleet;
 use super::facts::Facts;
 use super::fleet::{decide_client, outgrown};
-use super::observed::ObservedFleet;
 use super::planner::package_from;
 use super::policy::Policy;
 use super::row::{Row, Shared};
@@ -194,13 +194,13 @@ impl<'a> Explainer<'a> {
         Some(Explanation { policies, would_move, leads_to, ..explanation })
     }
 
-    fn fleet(&self, name: &str) -> Option<&'a ObservedFleet> {
+    fn fleet(&self, name: &str) -> Option<&'a CachedFleet> {
         self.estate.fleets.iter().map(Arc::as_ref).find(|fleet| fleet.name() == name)
     }
 
     fn ground(
         &self,
-        fleet: &ObservedFleet,
+        fleet: &CachedFleet,
         spec: &ClientFleetSpec,
         client: &Client,
         policies: Vec<Policy>,
@@ -223,7 +223,7 @@ impl<'a> Explainer<'a> {
     /// All but what came of the policies and what would move it.
     fn look(
         &self,
-        fleet: &ObservedFleet,
+        fleet: &CachedFleet,
         ground: &Ground,
         view: &View<'_>,
         stored: Option<&ClientStatus>,
@@ -256,11 +256,11 @@ impl<'a> Explainer<'a> {
     }
 }
 
-fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &ObservedFleet) -> Stored {
+fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &CachedFleet) -> Stored {
     fn said<'a>(row: &Shared<'a>) -> impl PartialEq + use<'a> {
         (row.state, row.reason, row.policy, row.target_version)
     }
-    let generation = fleet.previous.as_ref().and_then(|p| p.kept.observed_generation);
+    let generation = fleet.status.as_ref().and_then(|p| p.kept.observed_generation);
     Stored {
         state: stored.state.to_string(),
         reason: Some(stored.reason.to_string()).filter(|reason| !reason.is_empty()),

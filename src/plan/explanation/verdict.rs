@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::api::Text;
-use crate::plan::observed::ObservedFleet;
+use crate::plan::cached::CachedFleet;
 use crate::plan::policy::Policy;
 use crate::plan::scope::{Judgement, Scope, Selector, Subject};
 use crate::values::Timestamp;
@@ -108,7 +108,7 @@ pub struct SelectorTold {
 /// Where a policy stands to a client, before it is asked which one governs.
 pub(super) fn judge(
     policy: &Policy,
-    fleet: &ObservedFleet,
+    fleet: &CachedFleet,
     client: &Subject<'_>,
 ) -> (Option<Judgement>, Option<SelectorTold>) {
     if !policy.scope.holds_fleet(|key| fleet.label(key)) {

@@ -13,7 +13,7 @@ use crate::values::Timestamp;
 
 /// What is kept of a fleet's status.
 #[derive(Clone, Debug)]
-pub struct PreviousFleet {
+pub struct CachedFleetStatus {
     /// The generation it was computed from.
     pub observed_generation: Option<i64>,
     /// Its conditions, for the time of their last change.
@@ -48,14 +48,14 @@ struct StoredRow {
 
 /// One client's entry, as far as it is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct PreviousRow<'a> {
-    fleet: &'a PreviousFleet,
+pub struct CachedRow<'a> {
+    fleet: &'a CachedFleetStatus,
     row: &'a StoredRow,
     /// The client's name.
     pub name: &'a Text,
 }
 
-impl<'a> PreviousRow<'a> {
+impl<'a> CachedRow<'a> {
     /// Its state then; `None` where that is not one of ours.
     #[must_use]
     pub fn state(self) -> Option<State> {
@@ -97,7 +97,7 @@ fn at<T>(list: &[T], place: Option<NonZeroU16>) -> Option<&T> {
     list.get(usize::from(place?.get()) - 1)
 }
 
-impl PreviousFleet {
+impl CachedFleetStatus {
     /// Keeps what is needed of the status of a fleet with this spec, if it can be read.
     #[must_use]
     pub fn of(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> Self {
@@ -135,17 +135,17 @@ impl PreviousFleet {
     /// Its entries by name. Rows keep the order of the spec, so that the entry is found at
     /// `index` unless clients have come or gone.
     #[must_use]
-    pub fn lookup(&self) -> PreviousRows<'_> {
-        PreviousRows { fleet: self, by_name: None }
+    pub fn lookup(&self) -> CachedRows<'_> {
+        CachedRows { fleet: self, by_name: None }
     }
 
     /// Its entries, in the order in which they stand.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = PreviousRow<'_>> {
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = CachedRow<'_>> {
         (0..self.rows.len()).map(|index| self.row(index))
     }
 
-    fn row(&self, index: usize) -> PreviousRow<'_> {
-        PreviousRow { fleet: self, row: &self.rows[index], name: self.names.at(index) }
+    fn row(&self, index: usize) -> CachedRow<'_> {
+        CachedRow { fleet: self, row: &self.rows[index], name: self.names.at(index) }
     }
 }
 
@@ -182,14 +182,14 @@ impl Names {
 
 /// Finds previous entries; builds an index only when the order has changed.
 #[derive(Debug)]
-pub struct PreviousRows<'a> {
-    fleet: &'a PreviousFleet,
+pub struct CachedRows<'a> {
+    fleet: &'a CachedFleetStatus,
     by_name: Option<BTreeMap<&'a str, usize>>,
 }
 
-impl<'a> PreviousRows<'a> {
+impl<'a> CachedRows<'a> {
     /// The entry of client `name`, which stands at `index` in the spec.
-    pub fn find(&mut self, index: usize, name: &str) -> Option<PreviousRow<'a>> {
+    pub fn find(&mut self, index: usize, name: &str) -> Option<CachedRow<'a>> {
         let fleet = self.fleet;
         if index < fleet.rows.len() && fleet.names.at(index).as_str() == name {
             return Some(fleet.row(index));

@@ -42,7 +42,7 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
 /// stop a whole watch.
 #[derive(Clone, Debug)]
 pub struct Raw<K: Kind> {
-    /// As in [`Live`].
+    /// As in [`Parsed`].
     pub metadata: ObjectMeta,
     spec: Option<Box<RawValue>>,
     status: Option<Box<RawValue>>,
@@ -89,7 +89,7 @@ impl<K: Kind> Raw<K> {
 
 /// An object with its spec, or why that cannot be read, and its whole status.
 #[derive(Clone, Debug)]
-pub struct Live<K: Kind> {
+pub struct Parsed<K: Kind> {
     /// Name, generation, labels and the like; without `managedFields` and annotations, which can be
     /// larger than all the rest and decide nothing.
     pub metadata: ObjectMeta,
@@ -99,13 +99,13 @@ pub struct Live<K: Kind> {
     pub status: Option<K::Status>,
 }
 
-impl<'de, K: Kind> Deserialize<'de> for Live<K> {
+impl<'de, K: Kind> Deserialize<'de> for Parsed<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Raw::deserialize(deserializer).map(Self::from)
     }
 }
 
-impl<K: Kind> From<Raw<K>> for Live<K> {
+impl<K: Kind> From<Raw<K>> for Parsed<K> {
     fn from(raw: Raw<K>) -> Self {
         Self { spec: raw.spec(), status: raw.status(), metadata: raw.metadata }
     }
@@ -183,7 +183,7 @@ macro_rules! resource_of_its_kind {
 }
 pub(super) use resource_of_its_kind;
 
-resource_of_its_kind!(Live);
+resource_of_its_kind!(Parsed);
 resource_of_its_kind!(Raw);
 
 /// Reads a spec that cannot be read once more, to tell which field is the reason.

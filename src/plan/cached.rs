@@ -10,21 +10,21 @@ use ahash::{AHasher, RandomState};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Deserializer};
 
-use super::live::{Kind, Live, Raw, resource_of_its_kind};
-use super::previous::PreviousFleet;
+use super::cached_status::CachedFleetStatus;
+use super::parsed::{Kind, Parsed, Raw, resource_of_its_kind};
 use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 
 /// An object with its spec, or why that cannot be read.
 #[derive(Clone, Debug)]
-pub struct Observed<K: Kind> {
+pub struct Cached<K: Kind> {
     /// Name, generation, labels and the like; without `managedFields` and annotations, which can be
     /// larger than all the rest and decide nothing.
     pub metadata: ObjectMeta,
     /// The spec, or a sentence on why it cannot be read.
     pub spec: Result<Arc<K::Spec>, String>,
     /// What its status said.
-    pub previous: Option<Previous<K::Previous>>,
+    pub status: Option<CachedStatus<K::Previous>>,
     texts: Texts,
 }
 
@@ -38,14 +38,14 @@ struct Texts {
 
 /// What is kept of a status.
 #[derive(Clone, Debug)]
-pub struct Previous<P> {
+pub struct CachedStatus<P> {
     /// Of the whole status, to tell whether a write is owed.
     pub digest: Digest,
     /// What planning again needs of it.
     pub kept: Arc<P>,
 }
 
-impl<P> Previous<P> {
+impl<P> CachedStatus<P> {
     /// The same status of an object with this spec.
     fn beside<K: Kind<Previous = P>>(&self, spec: Option<&Arc<K::Spec>>) -> Self {
         Self { digest: self.digest, kept: K::keep_beside(&self.kept, spec) }
@@ -85,11 +85,11 @@ impl From<AHasher> for Digest {
 }
 
 /// A fleet as observed.
-pub type ObservedFleet = Observed<ClientFleet>;
+pub type CachedFleet = Cached<ClientFleet>;
 /// A policy as observed.
-pub type ObservedPolicy = Observed<UpgradePolicy>;
+pub type CachedPolicy = Cached<UpgradePolicy>;
 
-impl<K: Kind> Observed<K> {
+impl<K: Kind> Cached<K> {
     /// The object's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -135,15 +135,15 @@ impl<K: Kind> Observed<K> {
     /// Whether the stored status says the same as the planned one, so that no write is owed.
     #[must_use]
     pub fn says(&self, planned: Digest) -> bool {
-        self.previous.as_ref().is_some_and(|previous| previous.digest == planned)
+        self.status.as_ref().is_some_and(|previous| previous.digest == planned)
     }
 
     /// The same object with another status.
     #[must_use]
     pub fn with_status(&self, status: K::Status) -> Self {
-        let previous = Previous::of::<K>(status, self.spec.as_ref().ok());
+        let previous = CachedStatus::of::<K>(status, self.spec.as_ref().ok());
         let texts = Texts { status: None, ..self.texts };
-        Self { previous: Some(previous), texts, ..self.clone() }
+        Self { status: Some(previous), texts, ..self.clone() }
     }
 
     /// Whether it is the same object with the same spec.
@@ -164,15 +164,15 @@ impl<K: Kind> Observed<K> {
     }
 }
 
-resource_of_its_kind!(Observed);
+resource_of_its_kind!(Cached);
 
-impl<'de, K: Kind> Deserialize<'de> for Observed<K> {
+impl<'de, K: Kind> Deserialize<'de> for Cached<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Raw::deserialize(deserializer).map(|raw| Self::read(raw, None))
     }
 }
 
-impl<K: Kind> Observed<K> {
+impl<K: Kind> Cached<K> {
     /// Reads an object, of which an earlier state may be known: what is written as it was then is not
     /// read again.
     #[must_use]
@@ -190,11 +190,11 @@ impl<K: Kind> Observed<K> {
         let kept_beside = spec.as_ref().ok();
         let previous = match before.filter(has_same(|texts| texts.status)) {
             Some(before) => {
-                before.previous.as_ref().map(|previous| previous.beside::<K>(kept_beside))
+                before.status.as_ref().map(|previous| previous.beside::<K>(kept_beside))
             }
-            None => raw.status().map(|status| Previous::of::<K>(status, kept_beside)),
+            None => raw.status().map(|status| CachedStatus::of::<K>(status, kept_beside)),
         };
-        Self { metadata: raw.metadata, spec, previous, texts }
+        Self { metadata: raw.metadata, spec, status: previous, texts }
     }
 
     fn keep_spec(mut spec: K::Spec) -> Arc<K::Spec> {
@@ -203,31 +203,31 @@ impl<K: Kind> Observed<K> {
     }
 }
 
-impl<K: Kind> From<Live<K>> for Observed<K> {
-    fn from(Live { metadata, spec, status }: Live<K>) -> Self {
+impl<K: Kind> From<Parsed<K>> for Cached<K> {
+    fn from(Parsed { metadata, spec, status }: Parsed<K>) -> Self {
         let spec = spec.map(Self::keep_spec);
-        let previous = status.map(|status| Previous::of::<K>(status, spec.as_ref().ok()));
-        Self { metadata, spec, previous, texts: Texts::default() }
+        let previous = status.map(|status| CachedStatus::of::<K>(status, spec.as_ref().ok()));
+        Self { metadata, spec, status: previous, texts: Texts::default() }
     }
 }
 
 impl Kind for ClientFleet {
     type Spec = ClientFleetSpec;
     type Status = ClientFleetStatus;
-    type Previous = PreviousFleet;
+    type Previous = CachedFleetStatus;
 
     fn tighten(spec: &mut ClientFleetSpec) {
         spec.clients.iter_mut().for_each(Vec::shrink_to_fit);
     }
 
-    fn keep(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> PreviousFleet {
-        PreviousFleet::of(status, spec)
+    fn keep(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> CachedFleetStatus {
+        CachedFleetStatus::of(status, spec)
     }
 
     fn keep_beside(
-        previous: &Arc<PreviousFleet>,
+        previous: &Arc<CachedFleetStatus>,
         spec: Option<&Arc<ClientFleetSpec>>,
-    ) -> Arc<PreviousFleet> {
+    ) -> Arc<CachedFleetStatus> {
         previous.beside(spec)
     }
 }
@@ -257,39 +257,36 @@ mod tests {
         serde_json::from_str(&object.to_string()).unwrap()
     }
 
-    fn spec(fleet: &ObservedFleet) -> &Arc<ClientFleetSpec> {
+    fn spec(fleet: &CachedFleet) -> &Arc<ClientFleetSpec> {
         fleet.spec.as_ref().unwrap()
     }
 
-    fn kept(fleet: &ObservedFleet) -> &Arc<PreviousFleet> {
-        &fleet.previous.as_ref().unwrap().kept
+    fn kept(fleet: &CachedFleet) -> &Arc<CachedFleetStatus> {
+        &fleet.status.as_ref().unwrap().kept
     }
 
     #[test]
     fn a_status_leaves_the_spec_as_it_was_read() {
-        let before = Observed::read(raw("1.0", &STATUS("Held")), None);
-        let after = Observed::read(raw("1.0", &STATUS("UpToDate")), Some(&before));
+        let before = Cached::read(raw("1.0", &STATUS("Held")), None);
+        let after = Cached::read(raw("1.0", &STATUS("UpToDate")), Some(&before));
         assert!(Arc::ptr_eq(spec(&before), spec(&after)));
         assert!(!Arc::ptr_eq(kept(&before), kept(&after)));
     }
 
     #[test]
     fn what_is_the_same_is_kept() {
-        let before = Observed::read(raw("1.0", &STATUS("Held")), None);
-        let after = Observed::read(raw("1.0", &STATUS("Held")), Some(&before));
+        let before = Cached::read(raw("1.0", &STATUS("Held")), None);
+        let after = Cached::read(raw("1.0", &STATUS("Held")), Some(&before));
         assert!(Arc::ptr_eq(spec(&before), spec(&after)));
         assert!(Arc::ptr_eq(kept(&before), kept(&after)));
     }
 
     #[test]
     fn a_report_does_not_keep_the_former_spec() {
-        let before = Observed::read(raw("1.0", &STATUS("Held")), None);
+        let before = Cached::read(raw("1.0", &STATUS("Held")), None);
         let former = Arc::downgrade(spec(&before));
-        let after = Observed::read(raw("1.1", &STATUS("Held")), Some(&before));
-        assert_eq!(
-            before.previous.as_ref().unwrap().digest,
-            after.previous.as_ref().unwrap().digest
-        );
+        let after = Cached::read(raw("1.1", &STATUS("Held")), Some(&before));
+        assert_eq!(before.status.as_ref().unwrap().digest, after.status.as_ref().unwrap().digest);
         drop(before);
         assert!(former.upgrade().is_none(), "the status holds it");
         assert_eq!(kept(&after).rows().next().unwrap().name.as_str(), "a");
@@ -297,9 +294,9 @@ mod tests {
 
     #[test]
     fn what_was_not_read_as_json_is_read() {
-        let before = Observed::read(raw("1.0", &STATUS("Held")), None);
+        let before = Cached::read(raw("1.0", &STATUS("Held")), None);
         let written = before.with_status(serde_json::from_value(STATUS("UpToDate")).unwrap());
-        let after = Observed::read(raw("1.0", &STATUS("Held")), Some(&written));
-        assert!(after.says(before.previous.unwrap().digest));
+        let after = Cached::read(raw("1.0", &STATUS("Held")), Some(&written));
+        assert!(after.says(before.status.unwrap().digest));
     }
 }
