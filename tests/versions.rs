@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use clientfleet::plan::version::Spelled;
+use clientfleet::plan::version_text::VersionText;
 use clientfleet::values::version::{PATTERN, Version};
 use proptest::prelude::*;
 use regex::Regex;
@@ -66,7 +66,7 @@ fn pattern_agrees(text: &str) -> Result<(), TestCaseError> {
 }
 
 fn same(a: &str, b: &str) -> bool {
-    Spelled::new(a.into()).is_same_as(&Spelled::new(b.into()))
+    VersionText::new(a.into()).is_same_as(&VersionText::new(b.into()))
 }
 
 proptest! {

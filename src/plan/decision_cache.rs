@@ -11,7 +11,7 @@ use super::next_change::{ApplicablePolicies, earlier};
 use super::policy_in_zone::ZonedPolicy;
 use super::rules::{Lasts, later};
 use super::state::State;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::values::Timestamp;
 
 /// The classes that were met in a fleet.
@@ -48,8 +48,8 @@ impl CountedDecision<'_> {
 struct Class<'a> {
     zone: usize,
     in_scope: Vec<usize>,
-    version: Option<Rc<Spelled>>,
-    staged: Option<Rc<Spelled>>,
+    version: Option<Rc<VersionText>>,
+    staged: Option<Rc<VersionText>>,
     /// The shortest time, in seconds, after which one of the policies in scope calls a client absent.
     absent_after: Option<i64>,
     /// As if they were never absent.
@@ -126,7 +126,7 @@ impl<'a> DecisionCache<'a> {
 
 /// Of what [`Class::holds`] compares.
 fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
-    let version = |version: &Option<Rc<Spelled>>| version.as_ref().map(Rc::as_ptr);
+    let version = |version: &Option<Rc<VersionText>>| version.as_ref().map(Rc::as_ptr);
     Digest::of(&(zone, in_scope, version(&facts.version), version(&facts.staged)))
 }
 
@@ -164,7 +164,7 @@ impl Class<'_> {
 }
 
 /// Whether both are the same text, each having been read once.
-fn is_same(a: Option<&Rc<Spelled>>, b: Option<&Rc<Spelled>>) -> bool {
+fn is_same(a: Option<&Rc<VersionText>>, b: Option<&Rc<VersionText>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Rc::ptr_eq(a, b),
         (None, None) => true,

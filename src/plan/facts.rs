@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate};
 
 use super::client_index::ClientIndex;
 use super::scope::Subject;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, Reported};
 use crate::values::{Timestamp, Zone};
@@ -20,11 +20,11 @@ pub struct Facts<'a> {
     /// The client as it is written.
     pub client: &'a Client,
     /// The version it runs.
-    pub version: Option<Rc<Spelled>>,
+    pub version: Option<Rc<VersionText>>,
     /// The version its next restart brings.
-    pub staged: Option<Rc<Spelled>>,
+    pub staged: Option<Rc<VersionText>>,
     /// The version that could not be installed.
-    pub failed_version: Option<Rc<Spelled>>,
+    pub failed_version: Option<Rc<VersionText>>,
     /// When that was.
     pub failed_at: Option<Timestamp>,
     /// When it was last seen.
@@ -34,18 +34,18 @@ pub struct Facts<'a> {
 
 /// The versions that clients report, each read once: most have one of a few.
 #[derive(Debug, Default)]
-pub struct Versions(Vec<Rc<Spelled>>);
+pub struct Versions(Vec<Rc<VersionText>>);
 
 impl Versions {
     /// So many are remembered: looking for one must not take longer than reading it.
     const MAX_REMEMBERED: usize = 16;
 
-    fn read(&mut self, text: Option<&Text>) -> Option<Rc<Spelled>> {
+    fn read(&mut self, text: Option<&Text>) -> Option<Rc<VersionText>> {
         let text = given(text)?;
-        if let Some(known) = self.0.iter().find(|known| known.text == *text) {
+        if let Some(known) = self.0.iter().find(|known| known.raw == *text) {
             return Some(Rc::clone(known));
         }
-        let read = Rc::new(Spelled::new(text.clone()));
+        let read = Rc::new(VersionText::new(text.clone()));
         if self.0.len() < Self::MAX_REMEMBERED {
             self.0.push(Rc::clone(&read));
         }
@@ -200,11 +200,11 @@ impl ZoneFact {
 #[derive(Debug, Default)]
 pub struct Package {
     /// The package; `None` where none is named or `packageFrom` leads nowhere.
-    pub current: Option<Spelled>,
+    pub current: Option<VersionText>,
     /// Older ones that the server can distribute.
-    pub retained: Vec<Spelled>,
+    pub retained: Vec<VersionText>,
     /// Those that must never be offered again.
-    pub withdrawn: Vec<Spelled>,
+    pub withdrawn: Vec<VersionText>,
 }
 
 /// The spec, the fleet's own or its source's, that names the package. A source with a `packageFrom`
@@ -227,8 +227,8 @@ impl Package {
     /// a fleet and it can be read.
     #[must_use]
     pub fn read(spec: &ClientFleetSpec, source: Option<&ClientFleetSpec>) -> Self {
-        let spelled = |list: &Option<Vec<Text>>| -> Vec<Spelled> {
-            list.iter().flatten().cloned().map(Spelled::new).collect()
+        let spelled = |list: &Option<Vec<Text>>| -> Vec<VersionText> {
+            list.iter().flatten().cloned().map(VersionText::new).collect()
         };
         let mut withdrawn = spelled(&spec.withdrawn_versions);
         let Some(carrier) = carrier(spec, source) else {
@@ -238,7 +238,7 @@ impl Package {
             withdrawn.extend(spelled(&carrier.withdrawn_versions));
         }
         Self {
-            current: Spelled::reported(carrier.package_version.as_ref()),
+            current: VersionText::reported(carrier.package_version.as_ref()),
             retained: spelled(&carrier.retained_versions),
             withdrawn,
         }
@@ -246,19 +246,19 @@ impl Package {
 
     /// The package, if it can be read.
     #[must_use]
-    pub fn readable(&self) -> Option<&Spelled> {
-        self.current.as_ref().filter(|package| package.version.is_some())
+    pub fn readable(&self) -> Option<&VersionText> {
+        self.current.as_ref().filter(|package| package.parsed.is_some())
     }
 
     /// Whether `version` must never be offered again.
     #[must_use]
-    pub fn has_withdrawn(&self, version: &Spelled) -> bool {
+    pub fn has_withdrawn(&self, version: &VersionText) -> bool {
         self.withdrawn.iter().any(|withdrawn| withdrawn.is_same_as(version))
     }
 
     /// Whether the server can distribute `version`.
     #[must_use]
-    pub fn offers(&self, version: &Spelled) -> bool {
+    pub fn offers(&self, version: &VersionText) -> bool {
         self.current.iter().chain(&self.retained).any(|package| package.is_same_as(version))
     }
 }

@@ -23,7 +23,7 @@ use super::policy_in_zone::ZonedPolicy;
 use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus, LastOffer};
 use crate::api::{Condition, Summary, Text};
 use crate::values::Timestamp;
@@ -39,7 +39,7 @@ pub struct FleetPlan<S> {
     /// For each policy in whose scope it is, by name, what it adds to that policy's status.
     pub contributions: BTreeMap<Text, PolicyContribution>,
     /// The package it carries and has not withdrawn, if it can be read.
-    pub package: Option<Spelled>,
+    pub package: Option<VersionText>,
     /// Until when all of this holds.
     pub holds_until: Option<Timestamp>,
     /// How many of its clients no policy governs.
@@ -290,7 +290,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         let head = ClientFleetStatus {
             observed_generation: Some(fleet.generation()),
             conditions: self.conditions(fleet, spec, clients),
-            package_version: self.package.current.as_ref().map(|package| package.text.clone()),
+            package_version: self.package.current.as_ref().map(|package| package.raw.clone()),
             summary: Some(summary),
             next_transition_time: ahead.next_transition,
             clients: None,
@@ -375,9 +375,9 @@ impl<'a> Decided<'a> {
         let target = self.governing.and_then(|zoned| zoned.target);
         let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
         Shared {
-            version: facts.version.as_ref().map(|version| &version.text),
-            staged_version: facts.staged.as_ref().map(|version| &version.text),
-            target_version: target.map(|target| &target.version.text),
+            version: facts.version.as_ref().map(|version| &version.raw),
+            staged_version: facts.staged.as_ref().map(|version| &version.raw),
+            target_version: target.map(|target| &target.version.raw),
             state: self.rule.state.as_str(),
             reason: self.rule.reason.as_str(),
             policy: self.governing.map(|zoned| &zoned.policy.name),
@@ -421,7 +421,7 @@ impl<'a> Decided<'a> {
         match last {
             Some(last) if was_offered && is_last(last) => Some(last.into()),
             _ => Some(Offer {
-                version: &target.version.text,
+                version: &target.version.raw,
                 policy: &zoned.policy.name,
                 generation: zoned.policy.generation,
                 time: at,

@@ -38,7 +38,7 @@ pub mod scope;
 pub mod settings;
 pub mod state;
 pub mod trigger;
-pub mod version;
+pub mod version_text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use super::cached::Digest;
 use super::policy_aggregate::{FleetShare, PolicyAggregate};
 use super::policy_contribution::PolicyContribution;
 use super::trigger::PolicyRevisions;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::Text;
 use crate::values::Timestamp;
 
@@ -21,7 +21,7 @@ pub struct PlanRecord {
     /// The policies that it was planned under.
     pub policy_revisions: PolicyRevisions,
     /// The package it carries.
-    pub package: Option<Spelled>,
+    pub package: Option<VersionText>,
     /// Until when it holds.
     pub holds_until: Option<Timestamp>,
     /// How many of its clients no policy governs.

@@ -20,7 +20,7 @@ use super::policy_aggregate::PolicyAggregate;
 use super::policy_status::{PolicyPlan, plan_policy};
 use super::scope::Scope;
 use super::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::{ClientFleet, Text, UpgradePolicy};
 use crate::values::Timestamp;
@@ -263,7 +263,7 @@ impl Planner {
     }
 
     /// The packages that the fleets in a policy's scope carry, by the name of their fleet.
-    fn packages<'a>(&'a self, policy: &'a str) -> impl Iterator<Item = &'a Spelled> {
+    fn packages<'a>(&'a self, policy: &'a str) -> impl Iterator<Item = &'a VersionText> {
         let plans = self.fleets.values().filter_map(|fleet| fleet.plan.as_ref());
         let in_scope = plans.filter(move |plan| plan.contributions.contains_key(policy));
         in_scope.filter_map(|plan| plan.package.as_ref())
@@ -393,9 +393,9 @@ impl Begun<'_> {
 }
 
 /// Whether two of them are the same version in other words: then it matters which fleet comes first.
-fn has_a_version_twice(packages: &[Spelled]) -> bool {
-    let mut packages: Vec<&Spelled> = packages.iter().collect();
-    packages.sort_by(|a, b| a.version.cmp(&b.version));
+fn has_a_version_twice(packages: &[VersionText]) -> bool {
+    let mut packages: Vec<&VersionText> = packages.iter().collect();
+    packages.sort_by(|a, b| a.parsed.cmp(&b.parsed));
     packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))
 }
 

@@ -11,7 +11,7 @@ use chrono::Weekday;
 use super::cached::CachedPolicy;
 use super::facts::ZoneFact;
 use super::scope::Scope;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::Text;
 use crate::api::admission;
 use crate::api::policy::{Day, Distribution, Mode, UpgradePolicySpec, Window as WindowSpec};
@@ -43,7 +43,7 @@ pub struct Policy {
     /// What it asks for.
     pub mode: Mode,
     /// The locked version, with [`Mode::OnlyUpgradeTo`].
-    pub lock: Option<Spelled>,
+    pub lock: Option<VersionText>,
     /// Whether clients move down to the target.
     pub allow_downgrade: bool,
     /// Seconds after its error until a failed client is offered the version again.
@@ -83,7 +83,7 @@ impl Policy {
             effective_from: spec.effective_from,
             effective_until: spec.effective_until,
             mode: spec.upgrade.mode,
-            lock: lock.map(Spelled::new),
+            lock: lock.map(VersionText::new),
             allow_downgrade: spec.upgrade.allow_downgrade,
             retry_after: spec.upgrade.retry_after_hours.saturating_mul(3600),
             offline_after: spec.offline_after_days.map(|days| days.saturating_mul(24 * 3600)),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::facts::ZoneFact;
 use super::policy_contribution::{Hits, PolicyContribution};
 use super::scope::{Scope, Selector};
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::{Summary, Text};
 use crate::values::Timestamp;
 
@@ -44,7 +44,7 @@ pub struct FleetShare<'a> {
     /// What is counted in it.
     pub contribution: &'a PolicyContribution,
     /// The package that it carries.
-    pub package: Option<&'a Spelled>,
+    pub package: Option<&'a VersionText>,
     /// Whether the fleet's status in the cluster was seen to say what this policy asks for.
     pub settled: bool,
 }
@@ -80,7 +80,7 @@ impl PolicyAggregate {
         tally.next_transition.iter().for_each(|at| self.transitions.add(at));
         tally.zones.iter().for_each(|zone| self.zones.add(zone));
         self.count_hits(&tally.hits, |count, hit| *count += u32::from(hit));
-        package.iter().for_each(|package| self.packages.add(&package.text));
+        package.iter().for_each(|package| self.packages.add(&package.raw));
     }
 
     /// Takes away a share as it was added.
@@ -93,7 +93,7 @@ impl PolicyAggregate {
         tally.next_transition.iter().for_each(|at| self.transitions.remove(at));
         tally.zones.iter().for_each(|zone| self.zones.remove(zone));
         self.count_hits(&tally.hits, |count, hit| *count -= u32::from(hit));
-        package.iter().for_each(|package| self.packages.remove(&package.text));
+        package.iter().for_each(|package| self.packages.remove(&package.raw));
     }
 
     fn count_hits(&mut self, hits: &Hits, count: impl Fn(&mut u32, bool)) {
@@ -119,8 +119,8 @@ impl PolicyAggregate {
 
     /// The packages that the fleets carry, each spelling once.
     #[must_use]
-    pub fn packages(&self) -> Vec<Spelled> {
-        self.packages.0.keys().cloned().map(Spelled::new).collect()
+    pub fn packages(&self) -> Vec<VersionText> {
+        self.packages.0.keys().cloned().map(VersionText::new).collect()
     }
 
     /// What has matched nobody, in the order of the scope, as

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::facts::{Package, ZoneFact};
 use super::phase_cache::{Answers, Question};
 use super::policy::Policy;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::policy::Mode;
 use crate::values::{Exclusion, Openings, Phase, Timestamp};
 
@@ -28,7 +28,7 @@ pub struct ZonedPolicy<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     /// As the policy or the fleet writes it.
-    pub version: &'a Spelled,
+    pub version: &'a VersionText,
     /// Whether it must never be offered again.
     pub withdrawn: bool,
     /// Whether the server can distribute it.

@@ -9,7 +9,7 @@ use super::next_change::earlier;
 use super::policy::Policy;
 use super::policy_aggregate::PolicyAggregate;
 use super::settings::available_settings;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::policy::{Mode, UpgradePolicyStatus};
 use crate::api::{Condition, Summary};
 use crate::values::{Phase, Timestamp};
@@ -33,7 +33,7 @@ pub fn plan_policy<'a>(
     observed: &CachedPolicy,
     policy: &'a Policy,
     total: &PolicyAggregate,
-    packages: impl Iterator<Item = &'a Spelled>,
+    packages: impl Iterator<Item = &'a VersionText>,
     at: Timestamp,
 ) -> PolicyPlan {
     let distribution = Distribution::of(policy, total, at);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::facts::ZoneFact;
 use super::rules::Case;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::values::{Phase, Timestamp};
 
 /// Something that a rule looks at. [`Fact::name`] says what each is.
@@ -68,9 +68,9 @@ impl From<&str> for InputValue {
     }
 }
 
-impl From<&Spelled> for InputValue {
-    fn from(version: &Spelled) -> Self {
-        version.text.as_str().into()
+impl From<&VersionText> for InputValue {
+    fn from(version: &VersionText) -> Self {
+        version.raw.as_str().into()
     }
 }
 

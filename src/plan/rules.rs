@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::policy_in_zone::{Target, ZonedPolicy};
 use super::rule_input::Input;
 use super::state::{Reason, State};
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::policy::Mode;
 use crate::values::{Phase, Timestamp};
 
@@ -160,11 +160,11 @@ impl Case<'_> {
     }
 
     fn against_target(&self) -> Against {
-        let Some(version) = self.client.version.as_ref().and_then(|v| v.version.as_ref()) else {
+        let Some(version) = self.client.version.as_ref().and_then(|v| v.parsed.as_ref()) else {
             return Against::VersionUnreadable;
         };
         let target = self.governing.and_then(|zoned| zoned.target.as_ref());
-        match target.and_then(|target| target.version.version.as_ref()) {
+        match target.and_then(|target| target.version.parsed.as_ref()) {
             None => Against::TargetUnknown,
             Some(target) => match version.cmp(target) {
                 Ordering::Less => Against::Older,
@@ -183,7 +183,7 @@ impl Case<'_> {
         }
     }
 
-    fn is_target(&self, version: Option<&Spelled>) -> bool {
+    fn is_target(&self, version: Option<&VersionText>) -> bool {
         let target = self.governing.and_then(|zoned| zoned.target.as_ref());
         target.zip(version).is_some_and(|(target, version)| target.version.is_same_as(version))
     }

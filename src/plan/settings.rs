@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::policy::Policy;
-use super::version::Spelled;
+use super::version_text::VersionText;
 use crate::api::policy::{Mode, Setting};
 
 /// How many versions are listed; the lock and the highest are kept.
@@ -14,23 +14,23 @@ const MAX_VERSIONS: usize = 20;
 /// ones the lock's spelling counts, else the first fleet's. What cannot be read is left out.
 pub fn available_settings<'a>(
     policy: &'a Policy,
-    packages: impl Iterator<Item = &'a Spelled>,
+    packages: impl Iterator<Item = &'a VersionText>,
 ) -> Vec<Setting> {
-    let mut versions: Vec<&Spelled> = Vec::new();
-    for version in policy.lock.iter().chain(packages).filter(|v| v.version.is_some()) {
+    let mut versions: Vec<&VersionText> = Vec::new();
+    for version in policy.lock.iter().chain(packages).filter(|v| v.parsed.is_some()) {
         if !versions.iter().any(|known| known.is_same_as(version)) {
             versions.push(version);
         }
     }
-    versions.sort_by(|a, b| a.version.cmp(&b.version));
+    versions.sort_by(|a, b| a.parsed.cmp(&b.parsed));
     while versions.len() > MAX_VERSIONS {
-        let is_lock = |v: &Spelled| policy.lock.as_ref().is_some_and(|lock| lock.is_same_as(v));
+        let is_lock = |v: &VersionText| policy.lock.as_ref().is_some_and(|lock| lock.is_same_as(v));
         let lowest = versions.iter().position(|version| !is_lock(version)).unwrap_or(0);
         versions.remove(lowest);
     }
-    let setting = |mode: Mode, version: Option<&Spelled>| Setting {
+    let setting = |mode: Mode, version: Option<&VersionText>| Setting {
         mode: Cow::Borrowed(mode.as_str()),
-        version: version.map(|version| version.text.clone()),
+        version: version.map(|version| version.raw.clone()),
     };
     let modes = [setting(Mode::NoUpgrade, None), setting(Mode::AutoUpgrade, None)];
     let locks = versions.into_iter().map(|version| setting(Mode::OnlyUpgradeTo, Some(version)));

@@ -7,7 +7,7 @@ use super::row::Fleet;
 use crate::api::fleet::ClientStatus;
 use crate::cli::Failure;
 use crate::plan::facts::Facts;
-use crate::plan::version::Spelled;
+use crate::plan::version_text::VersionText;
 use crate::plan::{Reason, State};
 use crate::values::Timestamp;
 use crate::values::selector::Keywords;
@@ -20,7 +20,7 @@ pub(super) struct Filter {
     reasons: Vec<String>,
     policies: Vec<String>,
     fleets: Vec<String>,
-    versions: Vec<Spelled>,
+    versions: Vec<VersionText>,
     /// In its state since then or longer.
     since: Option<Timestamp>,
 }
@@ -37,7 +37,8 @@ impl Filter {
         }
         let states: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
         let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-        let versions = asked.version.iter().map(|version| Spelled::new(version.as_str().into()));
+        let versions =
+            asked.version.iter().map(|version| VersionText::new(version.as_str().into()));
         Ok(Self {
             keywords,
             states: known("--state", &asked.state, &states)?,

@@ -184,8 +184,8 @@ fn one(
         last_user: facts.reported(|r| r.last_user.as_ref()).cloned(),
         last_seen: facts.last_seen,
         time_zone: zone.cloned(),
-        version: facts.version.as_ref().map(|version| version.text.clone()),
-        staged_version: facts.staged.as_ref().map(|version| version.text.clone()),
+        version: facts.version.as_ref().map(|version| version.raw.clone()),
+        staged_version: facts.staged.as_ref().map(|version| version.raw.clone()),
         decided: decided.map(|row| Box::new(Decided::from(row))),
     }
 }

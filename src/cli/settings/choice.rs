@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::api::Text;
 use crate::api::policy::{Mode, Setting, Upgrade};
-use crate::plan::version::Spelled;
+use crate::plan::version_text::VersionText;
 
 /// What a policy asks for, or could: a mode, and the version with `OnlyUpgradeTo`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ impl Choice {
 
     /// Whether both ask for the same, however the version is spelled.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let spelled = |choice: &Self| choice.version.clone().map(Spelled::new);
+        let spelled = |choice: &Self| choice.version.clone().map(VersionText::new);
         self.mode == other.mode
             && match (spelled(self), spelled(other)) {
                 (Some(a), Some(b)) => a.is_same_as(&b),

@@ -10,7 +10,7 @@ use super::standing::Standing;
 use crate::api::fleet::ClientStatus;
 use crate::cli::terminal::times::exact;
 use crate::plan::policy::Policy;
-use crate::plan::version::Spelled;
+use crate::plan::version_text::VersionText;
 use crate::plan::{self, Estate, Plan};
 use crate::values::Timestamp;
 
@@ -78,7 +78,7 @@ impl Moves {
 
 /// Whether the target is older than what the client runs.
 fn is_down(row: &ClientStatus) -> bool {
-    let read = |text: &Option<crate::api::Text>| Spelled::new(text.clone()?).version;
+    let read = |text: &Option<crate::api::Text>| VersionText::new(text.clone()?).parsed;
     match (read(&row.version), read(&row.target_version)) {
         (Some(version), Some(target)) => target < version,
         _ => false,
@@ -165,15 +165,15 @@ pub(super) struct Versions {
     pub governed: u32,
     /// How many run the package of their own fleet.
     pub at_package: u32,
-    running: Vec<(Spelled, u32)>,
+    running: Vec<(VersionText, u32)>,
 }
 
 impl Versions {
     /// Counts the clients of a fleet that carries `package`.
-    pub fn add(&mut self, rows: &[ClientStatus], policy: &str, package: Option<&Spelled>) {
+    pub fn add(&mut self, rows: &[ClientStatus], policy: &str, package: Option<&VersionText>) {
         for row in rows.iter().filter(|row| row.policy.as_deref() == Some(policy)) {
             self.governed += 1;
-            let Some(version) = row.version.clone().map(Spelled::new) else { continue };
+            let Some(version) = row.version.clone().map(VersionText::new) else { continue };
             self.at_package += u32::from(package.is_some_and(|p| p.is_same_as(&version)));
             match self.running.iter_mut().find(|(known, _)| known.is_same_as(&version)) {
                 Some((_, count)) => *count += 1,
@@ -184,7 +184,7 @@ impl Versions {
 
     /// How many run what a choice would have them run; `None` for one that names no version.
     pub fn at(&self, choice: &Choice) -> Option<u32> {
-        if let Some(version) = choice.version.clone().map(Spelled::new) {
+        if let Some(version) = choice.version.clone().map(VersionText::new) {
             let found = self.running.iter().find(|(known, _)| known.is_same_as(&version));
             return Some(found.map_or(0, |(_, count)| *count));
         }

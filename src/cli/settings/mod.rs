@@ -23,7 +23,7 @@ use super::{FAILURE, Failure, Said, Surroundings};
 use crate::api::ClientFleet;
 use crate::connection::Connection;
 use crate::plan::policy::Policy;
-use crate::plan::version::Spelled;
+use crate::plan::version_text::VersionText;
 use crate::plan::{Cached, Estate, Parsed};
 
 /// What the help ends with.
@@ -196,7 +196,7 @@ async fn list(
     let name = asked.policy.as_str();
     let count = |versions: &mut Versions, fleet: Parsed<ClientFleet>| {
         let Some(status) = fleet.status else { return };
-        let package = status.package_version.map(Spelled::new);
+        let package = status.package_version.map(VersionText::new);
         versions.add(status.clients.as_deref().unwrap_or_default(), name, package.as_ref());
     };
     let reach = Reach::Namespace(namespace.to_owned());

@@ -10,7 +10,7 @@ use super::needs::Needs;
 use crate::api::policy::{Mode, UpgradePolicySpec};
 use crate::api::{ClientFleet, Summary, Text, UpgradePolicy};
 use crate::cli::brake::Rival;
-use crate::plan::version::Spelled;
+use crate::plan::version_text::VersionText;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
@@ -162,7 +162,7 @@ impl Gathering {
         overview.packages = self.packages.into_values().collect();
         overview.packages.sort_by_cached_key(|package| {
             std::cmp::Reverse((
-                Spelled::new(package.version.clone()).version,
+                VersionText::new(package.version.clone()).parsed,
                 package.version.clone(),
             ))
         });

@@ -12,7 +12,7 @@ use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus};
 use crate::api::policy::UpgradePolicySpec;
 use crate::plan::facts::given;
 use crate::plan::state::{Reason, State};
-use crate::plan::version::Spelled;
+use crate::plan::version_text::VersionText;
 use crate::plan::{CachedFleet, Estate};
 use crate::values::Timestamp;
 
@@ -82,7 +82,7 @@ impl Decision {
 fn is_same_version(a: Option<&Text>, b: Option<&Text>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => {
-            a == b || Spelled::new(a.clone()).is_same_as(&Spelled::new(b.clone()))
+            a == b || VersionText::new(a.clone()).is_same_as(&VersionText::new(b.clone()))
         }
         (a, b) => a == b,
     }

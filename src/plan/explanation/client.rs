@@ -8,7 +8,7 @@ use crate::api::fleet::Reported;
 use crate::api::{Labels, Text};
 use crate::plan::facts::{ZoneFact, given};
 use crate::plan::policy_in_zone::ZonedPolicy;
-use crate::plan::version::Spelled;
+use crate::plan::version_text::VersionText;
 use crate::values::Timestamp;
 
 /// The facts about a client.
@@ -84,7 +84,7 @@ pub(super) fn explain_client(
     zoned: Option<&ZonedPolicy<'_>>,
 ) -> ExplainedClient {
     let client = view.facts.client;
-    let texts = |versions: &[Spelled]| versions.iter().map(|v| v.text.clone()).collect();
+    let texts = |versions: &[VersionText]| versions.iter().map(|v| v.raw.clone()).collect();
     ExplainedClient {
         name: client.name.clone(),
         labels: client.labels.clone(),
@@ -92,7 +92,7 @@ pub(super) fn explain_client(
         last_seen: view.facts.last_seen,
         time_zone: zone(ground, zoned),
         package: ExplainedPackage {
-            version: view.package.current.as_ref().map(|package| package.text.clone()),
+            version: view.package.current.as_ref().map(|package| package.raw.clone()),
             is_readable: view.package.readable().is_some(),
             fleet: ground.carrier_name().clone(),
             retained: texts(&view.package.retained),

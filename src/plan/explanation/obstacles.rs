@@ -114,7 +114,7 @@ fn look(ground: &Ground) -> Here {
                 state: rule.state.as_str(),
                 reason: rule.reason.as_str(),
                 policy: case.governing.map(|zoned| zoned.policy.name.clone()),
-                target_version: target.map(|target| target.version.text.clone()),
+                target_version: target.map(|target| target.version.raw.clone()),
                 next_transition_time: next.filter(|_| rule.state != State::Distributing),
             },
             open: ways(ground, view, rule),

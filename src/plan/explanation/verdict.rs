@@ -194,7 +194,7 @@ pub(super) fn explain_policy(
         name: policy.name.clone(),
         priority: policy.priority,
         mode: policy.mode.as_str(),
-        version: policy.lock.as_ref().map(|lock| lock.text.clone()),
+        version: policy.lock.as_ref().map(|lock| lock.raw.clone()),
         suspend: policy.suspended,
         problems: policy.problems.clone(),
         unreadable: policy.unreadable,

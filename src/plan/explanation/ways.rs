@@ -14,7 +14,7 @@ use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rule_input::InputValue;
 use crate::plan::rules::{Case, Rule, decide};
 use crate::plan::state::{Reason, State};
-use crate::plan::version::Spelled;
+use crate::plan::version_text::VersionText;
 use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
 
 const FLEET: &str = "ClientFleet";
@@ -154,7 +154,7 @@ fn resume(brake: Brake) -> Open {
 
 fn staged(view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     let Some(staged) = &view.facts.staged else { return Vec::new() };
-    let clear = Open::to(Way::ClearStaged { version: staged.text.clone() }, |ground| {
+    let clear = Open::to(Way::ClearStaged { version: staged.raw.clone() }, |ground| {
         if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
             reported.staged_version = None;
         }
@@ -164,8 +164,8 @@ fn staged(view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     [clear].into_iter().chain(restart).collect()
 }
 
-fn restart(staged: &Spelled) -> Open {
-    Open::to(Way::Restart { version: staged.text.clone() }, |ground| {
+fn restart(staged: &VersionText) -> Open {
+    Open::to(Way::Restart { version: staged.raw.clone() }, |ground| {
         if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
             reported.version = reported.staged_version.take();
         }
@@ -206,14 +206,14 @@ fn other_target(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Ve
     };
     let field = "spec.upgrade.version";
     let runs = view.facts.version.as_ref();
-    let leads_on = |package: &&Spelled| {
+    let leads_on = |package: &&VersionText| {
         !package.is_same_as(lock)
             && !view.package.has_withdrawn(package)
-            && runs.is_none_or(|runs| package.version > runs.version)
+            && runs.is_none_or(|runs| package.parsed > runs.parsed)
     };
     match package.filter(leads_on).cloned() {
         Some(package) => {
-            let to = package.text.as_str();
+            let to = package.raw.as_str();
             vec![change(zoned.policy, field, lock, to, {
                 let package = package.clone();
                 |policy| policy.lock = Some(package)
@@ -227,7 +227,7 @@ fn withdrawn(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<O
     let mut ways = other_target(ground, view, zoned);
     let Some(target) = zoned.target else { return ways };
     let mut back = |name: &Text, spec: &ClientFleetSpec, is_own: bool| {
-        let same = |version: &Text| Spelled::new(version.clone()).is_same_as(target.version);
+        let same = |version: &Text| VersionText::new(version.clone()).is_same_as(target.version);
         for version in spec.withdrawn_versions.iter().flatten().filter(|v| same(v)).cloned() {
             let way = Way::RemoveField {
                 kind: FLEET,
@@ -264,7 +264,7 @@ fn ahead(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open>
 const MOST_RETAINED: usize = 16;
 
 fn unavailable(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
-    let Some(target) = zoned.target.map(|target| target.version.text.clone()) else {
+    let Some(target) = zoned.target.map(|target| target.version.raw.clone()) else {
         return Vec::new();
     };
     let carrier = ground.carrier();
@@ -294,7 +294,7 @@ fn unavailable(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec
 
 fn failed(case: &Case<'_>) -> Vec<Open> {
     let clear = case.client.failed_version.as_ref().map(|failed| {
-        Open::to(Way::ClearError { version: failed.text.clone() }, |ground| {
+        Open::to(Way::ClearError { version: failed.raw.clone() }, |ground| {
             if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
                 reported.last_error = None;
             }

@@ -6,19 +6,19 @@ use crate::values::Version;
 
 /// A version with its spelling, which is what is shown.
 #[derive(Clone, Debug)]
-pub struct Spelled {
+pub struct VersionText {
     /// What was written.
-    pub text: Text,
+    pub raw: Text,
     /// What it means; `None` when it cannot be read.
-    pub version: Option<Version>,
+    pub parsed: Option<Version>,
 }
 
-impl Spelled {
+impl VersionText {
     /// Reads a version.
     #[must_use]
     pub fn new(text: Text) -> Self {
         let version = Version::parse(&text).ok();
-        Self { text, version }
+        Self { raw: text, parsed: version }
     }
 
     /// Reads a reported version; an empty string counts as absent.
@@ -31,9 +31,9 @@ impl Spelled {
     /// when spelled alike.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        match (&self.version, &other.version) {
+        match (&self.parsed, &other.parsed) {
             (Some(a), Some(b)) => a == b,
-            (None, None) => self.text == other.text,
+            (None, None) => self.raw == other.raw,
             _ => false,
         }
     }
@@ -41,7 +41,7 @@ impl Spelled {
     /// The same for a version of which only the text is known.
     #[must_use]
     pub fn is_same_as_text(&self, text: &Text) -> bool {
-        self.text == *text || self.is_same_as(&Self::new(text.clone()))
+        self.raw == *text || self.is_same_as(&Self::new(text.clone()))
     }
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     fn same(a: &str, b: &str) -> bool {
-        Spelled::new(a.into()).is_same_as(&Spelled::new(b.into()))
+        VersionText::new(a.into()).is_same_as(&VersionText::new(b.into()))
     }
 
     #[test]
