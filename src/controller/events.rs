@@ -14,7 +14,7 @@ use super::metrics::{Metrics, Published};
 use super::pipeline::Surroundings;
 use super::writing::PATIENCE;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
-use crate::plan::{Draftable, Planned};
+use crate::plan::{Planned, PlannedKind};
 
 /// Publishes events.
 pub struct Announcer {
@@ -54,7 +54,7 @@ impl Announcer {
 }
 
 /// A kind with status changes that are logged and published as events.
-pub trait Announced: Draftable {
+pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
     type Told: Clone + Debug + Send;
 

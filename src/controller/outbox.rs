@@ -17,7 +17,7 @@ use super::metrics::{Backlog, Backlogged};
 use super::notes::Key;
 use super::window::Window;
 use crate::plan::cached::Digest;
-use crate::plan::{Cached, Draftable, Planned};
+use crate::plan::{Cached, Planned, PlannedKind};
 
 /// The pending status writes of one kind.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ struct Entry<K: Announced> {
 
 /// A write by this process that the store may not show yet.
 #[derive(Clone, Debug)]
-struct LastWrite<K: Draftable> {
+struct LastWrite<K: PlannedKind> {
     /// resourceVersion that the store shows until the watch event of the write arrives.
     base: Option<String>,
     /// resourceVersion that the write created.
@@ -77,7 +77,7 @@ struct LastWrite<K: Draftable> {
 
 /// A status write: the planned status, and the resourceVersion that it must replace.
 #[derive(Clone, Debug)]
-pub struct Letter<K: Draftable> {
+pub struct Letter<K: PlannedKind> {
     /// The object with its planned status.
     pub planned: Planned<K>,
     /// resourceVersion to replace.
@@ -88,7 +88,7 @@ pub struct Letter<K: Draftable> {
     sent: Instant,
 }
 
-impl<K: Draftable> Letter<K> {
+impl<K: PlannedKind> Letter<K> {
     /// Returns the status to replace.
     #[must_use]
     pub fn replaces(&self) -> Option<&K::Previous> {
@@ -99,14 +99,14 @@ impl<K: Draftable> Letter<K> {
 
 /// An attempt to write a status.
 #[derive(Clone, Debug)]
-pub struct Attempt<K: Draftable> {
+pub struct Attempt<K: PlannedKind> {
     /// The status write that was attempted.
     pub letter: Letter<K>,
     /// The status that was sent: the planned one, or a shortened one.
     pub status: Arc<K::Status>,
 }
 
-impl<K: Draftable> Attempt<K> {
+impl<K: PlannedKind> Attempt<K> {
     /// Returns whether `version` is older than the attempt: it is the version to replace, or the
     /// version that the plan was made from.
     fn is_newer_than(&self, version: Option<&String>) -> bool {

@@ -20,7 +20,7 @@ use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
 use super::policy_contribution::PolicyContribution;
 use super::policy_in_zone::ZonedPolicy;
-use super::row::{DigestSheet, Offer, Row, RowsSheet, Shared, Sheet};
+use super::row::{DigestSink, Offer, Row, RowsSink, Shared, StatusSink};
 use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
 use super::state::State;
 use super::version_text::VersionText;
@@ -59,7 +59,7 @@ pub fn plan_fleet(
     rulebook: &Rulebook,
     phase_cache: &PhaseCache,
 ) -> FleetPlan<Digest> {
-    plan_on(fleet, source, rulebook, phase_cache, DigestSheet::new())
+    plan_on(fleet, source, rulebook, phase_cache, DigestSink::new())
 }
 
 /// The status that [`plan_fleet`] gives the digest of.
@@ -72,10 +72,10 @@ pub fn fleet_status(
 ) -> ClientFleetStatus {
     let clients = fleet.spec.as_deref().ok().and_then(|spec| spec.clients.as_ref());
     let rows = Vec::with_capacity(clients.map_or(0, Vec::len));
-    plan_on(fleet, source, rulebook, phase_cache, RowsSheet(rows)).status
+    plan_on(fleet, source, rulebook, phase_cache, RowsSink(rows)).status
 }
 
-fn plan_on<S: Sheet>(
+fn plan_on<S: StatusSink>(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
     rulebook: &Rulebook,
@@ -124,7 +124,7 @@ fn plan_on<S: Sheet>(
 }
 
 /// A fleet that cannot be read loses its rows: old offers must not stand.
-fn unreadable<S: Sheet>(
+fn unreadable<S: StatusSink>(
     fleet: &CachedFleet,
     why: &str,
     policies: &[&Policy],
@@ -234,7 +234,7 @@ pub(super) struct Decided<'a> {
 }
 
 impl<'a: 't, 't> Planning<'a, 't> {
-    fn run<S: Sheet>(
+    fn run<S: StatusSink>(
         &self,
         fleet: &CachedFleet,
         spec: &ClientFleetSpec,
@@ -277,7 +277,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         self.sum_up(fleet, spec, summary, ahead, tallies, sheet)
     }
 
-    fn sum_up<S: Sheet>(
+    fn sum_up<S: StatusSink>(
         &self,
         fleet: &CachedFleet,
         spec: &ClientFleetSpec,

@@ -46,7 +46,7 @@ use std::sync::Arc;
 pub use cached::{Cached, CachedFleet, CachedPolicy};
 pub use namespace_aggregates::NamespaceCounts;
 pub use parsed::{Kind, Parsed, Raw};
-pub use planned::{Draftable, Planned};
+pub use planned::{Planned, PlannedKind};
 pub use planner::{Begun, Pass, Planner};
 pub use state::{Reason, State};
 
@@ -93,7 +93,7 @@ pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
     }
 }
 
-fn named<K: Draftable>(planned: &Planned<K>) -> (Text, K::Status) {
+fn named<K: PlannedKind>(planned: &Planned<K>) -> (Text, K::Status) {
     (planned.cached.name().into(), Arc::unwrap_or_clone(planned.status()))
 }
 

@@ -15,9 +15,9 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::values::Timestamp;
 
 /// A kind whose statuses are planned.
-pub trait Draftable: Kind {
+pub trait PlannedKind: Kind {
     /// What its status is made from, beside the object.
-    type Draft: Clone + Debug + Send + Sync;
+    type StatusInputs: Clone + Debug + Send + Sync;
 
     /// Makes the status.
     fn status(planned: &Planned<Self>) -> Arc<Self::Status>
@@ -27,18 +27,18 @@ pub trait Draftable: Kind {
 
 /// An object with the status that it should have.
 #[derive(Clone, Debug)]
-pub struct Planned<K: Draftable> {
+pub struct Planned<K: PlannedKind> {
     /// What the plan was made from.
     pub cached: Arc<Cached<K>>,
     /// What the status is made from beside it.
-    pub draft: K::Draft,
+    pub inputs: K::StatusInputs,
     /// The status's digest.
     pub digest: Digest,
     /// When and why it was planned.
     pub trigger: PlanTrigger,
 }
 
-impl<K: Draftable> Planned<K> {
+impl<K: PlannedKind> Planned<K> {
     /// What the status should say.
     #[must_use]
     pub fn status(&self) -> Arc<K::Status> {
@@ -54,29 +54,29 @@ impl<K: Draftable> Planned<K> {
 
 /// What a fleet's status is made from, beside the fleet: what was true when it was planned.
 #[derive(Clone, Debug)]
-pub struct FleetDraft {
+pub struct FleetStatusInputs {
     /// The fleet that its `packageFrom` names.
     pub source: Option<Arc<CachedFleet>>,
     /// The policies.
     pub rulebook: Rulebook,
 }
 
-impl Draftable for ClientFleet {
-    type Draft = FleetDraft;
+impl PlannedKind for ClientFleet {
+    type StatusInputs = FleetStatusInputs;
 
     /// Decides once more, by the same facts and for the same instant.
     fn status(planned: &Planned<Self>) -> Arc<ClientFleetStatus> {
-        let FleetDraft { source, rulebook } = &planned.draft;
+        let FleetStatusInputs { source, rulebook } = &planned.inputs;
         let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());
         Arc::new(fleet_status(&planned.cached, source.as_deref(), rulebook, &phase_cache))
     }
 }
 
-impl Draftable for UpgradePolicy {
-    type Draft = Arc<UpgradePolicyStatus>;
+impl PlannedKind for UpgradePolicy {
+    type StatusInputs = Arc<UpgradePolicyStatus>;
 
     fn status(planned: &Planned<Self>) -> Arc<UpgradePolicyStatus> {
-        Arc::clone(&planned.draft)
+        Arc::clone(&planned.inputs)
     }
 }
 
@@ -84,10 +84,10 @@ impl Planned<ClientFleet> {
     pub(super) fn fleet(
         observed: Arc<CachedFleet>,
         digest: Digest,
-        draft: FleetDraft,
+        draft: FleetStatusInputs,
         trigger: PlanTrigger,
     ) -> Self {
-        Self { cached: observed, draft, digest, trigger: trigger }
+        Self { cached: observed, inputs: draft, digest, trigger: trigger }
     }
 }
 
@@ -99,6 +99,6 @@ impl Planned<UpgradePolicy> {
     ) -> Self {
         let digest = Digest::of(&status);
         let trigger = PlanTrigger { at, ..PlanTrigger::default() };
-        Self { cached: observed, draft: Arc::new(status), digest, trigger: trigger }
+        Self { cached: observed, inputs: Arc::new(status), digest, trigger: trigger }
     }
 }

@@ -14,7 +14,7 @@ use super::fleet::{Rulebook, plan_fleet};
 use super::namespace_aggregates::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 use super::next_change::earlier;
 use super::phase_cache::PhaseCache;
-use super::planned::{FleetDraft, Planned};
+use super::planned::{FleetStatusInputs, Planned};
 use super::policy::Policy;
 use super::policy_aggregate::PolicyAggregate;
 use super::policy_status::{PolicyPlan, plan_policy};
@@ -241,7 +241,7 @@ impl Planner {
         let causes = std::mem::take(&mut fleet.causes);
         let policies = Arc::clone(&kept.policy_revisions);
         let trigger = PlanTrigger { at: phase_cache.now, causes, policies };
-        let draft = FleetDraft { source, rulebook: Arc::clone(&self.rulebook) };
+        let draft = FleetStatusInputs { source, rulebook: Arc::clone(&self.rulebook) };
         let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, trigger);
         if fleet.observed.says(kept.status) {
             fleet.carries_out = Arc::clone(&kept.policy_revisions);

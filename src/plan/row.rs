@@ -141,7 +141,7 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
 }
 
 /// Where the rows of a fleet's status go, one after the other.
-pub(super) trait Sheet {
+pub(super) trait StatusSink {
     /// What it comes to.
     type Finished;
     /// Takes a row.
@@ -151,18 +151,18 @@ pub(super) trait Sheet {
 }
 
 /// The digest of a status that is not made.
-pub(super) struct DigestSheet {
+pub(super) struct DigestSink {
     hasher: ahash::AHasher,
     rows: usize,
 }
 
-impl DigestSheet {
+impl DigestSink {
     pub fn new() -> Self {
         Self { hasher: Digest::hasher(), rows: 0 }
     }
 }
 
-impl Sheet for DigestSheet {
+impl StatusSink for DigestSink {
     type Finished = Digest;
 
     fn add(&mut self, row: Row<'_>) {
@@ -178,9 +178,9 @@ impl Sheet for DigestSheet {
 }
 
 /// The rows themselves.
-pub(super) struct RowsSheet(pub Vec<ClientStatus>);
+pub(super) struct RowsSink(pub Vec<ClientStatus>);
 
-impl Sheet for RowsSheet {
+impl StatusSink for RowsSink {
     type Finished = ClientFleetStatus;
 
     fn add(&mut self, row: Row<'_>) {

@@ -13,7 +13,7 @@ use super::metrics::{Metrics, Told};
 use super::outbox::Attempt;
 use crate::api::{ClientFleet, ClientFleetStatus, UpgradePolicy};
 use crate::plan::changes::{RowChange, changes};
-use crate::plan::{Draftable, Planned};
+use crate::plan::{Planned, PlannedKind};
 
 use line::Line;
 use stream::Stream;
@@ -23,7 +23,7 @@ pub const TARGET: &str = "audit";
 
 /// A status that the API server has accepted.
 #[derive(Debug)]
-pub struct Accepted<'a, K: Draftable> {
+pub struct Accepted<'a, K: PlannedKind> {
     /// The object with its planned status.
     pub planned: &'a Planned<K>,
     /// The status that was written: the planned one, or a shortened one.
@@ -34,7 +34,7 @@ pub struct Accepted<'a, K: Draftable> {
     pub resource_version: Option<&'a str>,
 }
 
-impl<'a, K: Draftable> Accepted<'a, K> {
+impl<'a, K: PlannedKind> Accepted<'a, K> {
     /// Describes an accepted attempt and the resourceVersion that it created.
     #[must_use]
     pub fn of(attempt: &'a Attempt<K>, resource_version: Option<&'a str>) -> Self {
@@ -56,7 +56,7 @@ pub struct Auditor {
 }
 
 /// A kind whose status writes are reported.
-pub trait Audited: Draftable {
+pub trait Audited: PlannedKind {
     /// Reports a status write.
     fn tell(auditor: &Auditor, accepted: &Accepted<'_, Self>);
 }
