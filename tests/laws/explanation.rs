@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
-use clientfleet::plan::explanation::{Choice, Explainer, Explanation, Obstacle, Verdict, Way};
+use clientfleet::plan::explanation::{Choice, Explainer, Explanation, Obstacle, Remedy, Verdict};
 use clientfleet::plan::rule_input::InputValue;
 use clientfleet::plan::rules::RULES;
 use proptest::prelude::*;
@@ -77,25 +77,25 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
 // ---- what would move it ----
 
 /// Does to the documents what a way says.
-fn take(world: &mut World, fleet: &str, client: &str, way: &Way) {
+fn take(world: &mut World, fleet: &str, client: &str, way: &Remedy) {
     match way {
-        Way::WaitUntil { instant } => {
+        Remedy::WaitUntil { instant } => {
             world.at = instant.timestamp();
             check_in(world, fleet, client);
         }
-        Way::CheckIn => check_in(world, fleet, client),
-        Way::Restart { version } => {
+        Remedy::CheckIn => check_in(world, fleet, client),
+        Remedy::Restart { version } => {
             let reported = reported(of(world, fleet, client));
             reported.remove("stagedVersion");
             reported.insert("version".into(), json!(version));
         }
-        Way::ClearStaged { .. } => {
+        Remedy::ClearStaged { .. } => {
             reported(of(world, fleet, client)).remove("stagedVersion");
         }
-        Way::ClearError { .. } => {
+        Remedy::ClearError { .. } => {
             reported(of(world, fleet, client)).remove("lastError");
         }
-        Way::ChangeField { kind, name, field, to: Some(to), .. } => {
+        Remedy::ChangeField { kind, name, field, to: Some(to), .. } => {
             let document = document(world, kind, name);
             match field.strip_prefix("spec.clients[") {
                 Some(_) => {
@@ -109,28 +109,28 @@ fn take(world: &mut World, fleet: &str, client: &str, way: &Way) {
                 document["spec"]["upgrade"].as_object_mut().expect("it is one").remove("version");
             }
         }
-        Way::RemoveField { kind, name, field, value } => {
+        Remedy::RemoveField { kind, name, field, value } => {
             remove(document(world, kind, name), field, value);
         }
-        Way::LeaveScope { name } => {
+        Remedy::LeaveScope { name } => {
             let scope = &mut document(world, "UpgradePolicy", name)["spec"]["scope"]["exclude"];
             if scope.is_null() {
                 *scope = json!([]);
             }
             scope.as_array_mut().expect("a list").push(json!({"names": [client]}));
         }
-        Way::Resume { .. } => world.policies.retain(|policy| name(policy) != "clientfleet-halt"),
-        Way::AddEntry { kind, name, field, value } => {
+        Remedy::Resume { .. } => world.policies.retain(|policy| name(policy) != "clientfleet-halt"),
+        Remedy::AddEntry { kind, name, field, value } => {
             let place = at(document(world, kind, name), field);
             if place.is_null() {
                 *place = json!([]);
             }
             place.as_array_mut().expect("a list").push(json!(value));
         }
-        Way::ChangeField { to: None, .. }
-        | Way::Report { .. }
-        | Way::MendPolicy { .. }
-        | Way::AddPolicy { .. } => panic!("nothing can be assumed of {way:?}"),
+        Remedy::ChangeField { to: None, .. }
+        | Remedy::Report { .. }
+        | Remedy::MendPolicy { .. }
+        | Remedy::AddPolicy { .. } => panic!("nothing can be assumed of {way:?}"),
     }
 }
 
@@ -187,11 +187,11 @@ fn each_way_leads_where_it_says(
         let planned = (row.state.as_ref(), row.reason.as_ref(), row.policy, row.target_version);
         let says = (end.state, end.reason, end.policy.clone(), end.target_version.clone());
         prop_assert_eq!((planned, next), (says, end.next_transition_time), "{:?}", way);
-        let waits = matches!(way, Way::WaitUntil { .. });
+        let waits = matches!(way, Remedy::WaitUntil { .. });
         prop_assert!(!waits || is_offered, "{:?} leads to {:?}", way, end);
     }
     let first = obstacle.ways.first().map(|choice| &choice.way);
-    let wait = told.decision.next_transition_time.map(|instant| Way::WaitUntil { instant });
+    let wait = told.decision.next_transition_time.map(|instant| Remedy::WaitUntil { instant });
     let is_first = told.would_move.first() == Some(obstacle);
     prop_assert!(!is_first || wait.is_none() || first == wait.as_ref(), "{:?}", told.decision);
     Ok(())
@@ -239,10 +239,10 @@ fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseErro
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     for Choice { way, .. } in told.would_move.iter().take(1).flat_map(|obstacle| &obstacle.ways) {
         let is_open = match way {
-            Way::ChangeField { to, .. } => to.is_some(),
+            Remedy::ChangeField { to, .. } => to.is_some(),
             // It may be withdrawn more than once.
-            Way::RemoveField { field, .. } => field != "spec.withdrawnVersions",
-            Way::Report { .. } | Way::MendPolicy { .. } | Way::AddPolicy { .. } => false,
+            Remedy::RemoveField { field, .. } => field != "spec.withdrawnVersions",
+            Remedy::Report { .. } | Remedy::MendPolicy { .. } | Remedy::AddPolicy { .. } => false,
             _ => true,
         };
         if !is_open {

@@ -3,7 +3,7 @@
 use super::headline::seen;
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::Reader;
-use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Way};
+use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Remedy};
 use crate::plan::rule_input::InputValue;
 
 /// The obstacles, one below the other, each with its ways; empty where nothing is in the way.
@@ -60,25 +60,25 @@ fn is(end: &Destination, obstacle: &Obstacle, reader: &Reader) -> String {
     }
 }
 
-fn in_words(way: &Way, reader: &Reader) -> String {
+fn in_words(way: &Remedy, reader: &Reader) -> String {
     match way {
-        Way::WaitUntil { instant } => {
+        Remedy::WaitUntil { instant } => {
             let when = reader.moment(*instant);
             format!("wait until {when} ({})", from_now(*instant, reader))
         }
-        Way::CheckIn => "it is seen again (reported.lastSeen)".to_owned(),
-        Way::Restart { version } => format!("it restarts and runs {}", printable(version)),
-        Way::ClearStaged { version } => {
+        Remedy::CheckIn => "it is seen again (reported.lastSeen)".to_owned(),
+        Remedy::Restart { version } => format!("it restarts and runs {}", printable(version)),
+        Remedy::ClearStaged { version } => {
             format!("{} is taken off it before it restarts", printable(version))
         }
-        Way::ClearError { version } => {
+        Remedy::ClearError { version } => {
             format!("it no longer reports an error with {}", printable(version))
         }
-        Way::Report { field, from: InputValue::Absent } => format!("it reports its {field}"),
-        Way::Report { field, from } => {
+        Remedy::Report { field, from: InputValue::Absent } => format!("it reports its {field}"),
+        Remedy::Report { field, from } => {
             format!("it reports its {field} so that it can be read, not {}", seen(from, reader))
         }
-        Way::ChangeField { kind, name, field, from, to, governed_clients } => {
+        Remedy::ChangeField { kind, name, field, from, to, governed_clients } => {
             let object = format!("{kind} {}", printable(name));
             let now = match from {
                 InputValue::Count(_) => String::new(),
@@ -97,7 +97,7 @@ fn in_words(way: &Way, reader: &Reader) -> String {
                 None => format!("change {} of {object}{now}", field_of(field)),
             }
         }
-        Way::RemoveField { kind, name, field, value } => {
+        Remedy::RemoveField { kind, name, field, value } => {
             let object = format!("{kind} {}", printable(name));
             let (field, value) = (field_of(field), seen(value, reader));
             if field.ends_with("Versions") {
@@ -106,27 +106,27 @@ fn in_words(way: &Way, reader: &Reader) -> String {
                 format!("remove {field} of {object} ({value})")
             }
         }
-        Way::AddEntry { kind, name, field, value } => format!(
+        Remedy::AddEntry { kind, name, field, value } => format!(
             "add {} to {} of {kind} {}, if the server can distribute it",
             seen(value, reader),
             field_of(field),
             printable(name)
         ),
-        Way::Resume { namespace } => format!(
+        Remedy::Resume { namespace } => format!(
             "clientfleet resume -n {}, which releases the emergency brake for all of the namespace",
             printable(namespace)
         ),
-        Way::MendPolicy { name, problems } => {
+        Remedy::MendPolicy { name, problems } => {
             let problems: Vec<_> = problems.iter().map(|problem| printable(problem)).collect();
             format!("mend UpgradePolicy {}: {}", printable(name), problems.join("; "))
         }
-        Way::LeaveScope { name } => {
+        Remedy::LeaveScope { name } => {
             format!("take it out of the scope of UpgradePolicy {}, or end that", printable(name))
         }
-        Way::AddPolicy { priority_above: None } => {
+        Remedy::AddPolicy { priority_above: None } => {
             "an UpgradePolicy takes it into its scope".to_owned()
         }
-        Way::AddPolicy { priority_above: Some(priority) } => {
+        Remedy::AddPolicy { priority_above: Some(priority) } => {
             format!("an UpgradePolicy with a priority above {priority} takes it into its scope")
         }
     }

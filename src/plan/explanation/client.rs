@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::ground::{Ground, View};
+use super::scenario::{Scenario, ScenarioView};
 use crate::api::fleet::Reported;
 use crate::api::{Labels, Text};
 use crate::plan::facts::{ZoneFact, given};
@@ -79,8 +79,8 @@ pub struct ExplainedPackage {
 
 /// The facts about the client of `ground` under `zoned`.
 pub(super) fn explain_client(
-    ground: &Ground,
-    view: &View<'_>,
+    ground: &Scenario,
+    view: &ScenarioView<'_>,
     zoned: Option<&ZonedPolicy<'_>>,
 ) -> ExplainedClient {
     let client = view.facts.client;
@@ -101,7 +101,7 @@ pub(super) fn explain_client(
     }
 }
 
-fn zone(ground: &Ground, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
+fn zone(ground: &Scenario, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
     // An unknown zone makes a policy invalid: nothing is asked of it then.
     if let Some(ZoneFact::Known(zone)) = zoned.and_then(|zoned| zoned.policy.zone.as_ref()) {
         let name = Some(zone.name().into());

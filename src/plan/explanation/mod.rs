@@ -6,12 +6,12 @@
 //! person here.
 
 mod client;
-mod ground;
 mod next_changes;
 mod obstacles;
+mod remedies;
+mod remedy;
+mod scenario;
 mod verdict;
-mod way;
-mod ways;
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use serde::Serialize;
 pub use client::{ExplainedClient, ExplainedPackage, ExplainedZone, ZoneSource};
 pub use next_changes::{NextChanges, Opening};
 pub use obstacles::{Destination, Obstacle};
+pub use remedy::{Choice, Remedy};
 pub use verdict::{ExplainedPolicy, Rank, SelectorTold, Verdict};
-pub use way::{Choice, Way};
 
-use self::ground::{Brake, Ground, View, governed, with_clients};
+use self::scenario::{Brake, Scenario, ScenarioView, governed, with_clients};
 use super::Estate;
 use super::cached::CachedFleet;
 use super::facts::Facts;
@@ -182,7 +182,7 @@ impl<'a> Explainer<'a> {
         let in_scope = in_scope.filter(|(_, (j, _))| matches!(j, Some(Judgement::In(_))));
         let policies = in_scope.map(|(policy, _)| policy.clone()).collect();
         let ground = self.ground(fleet, spec, client, policies);
-        let explanation = ground.look(|view| self.look(fleet, &ground, view, stored));
+        let explanation = ground.probe(|view| self.look(fleet, &ground, view, stored));
         let governing =
             self.policies.iter().find(|p| explanation.decision.policy.as_ref() == Some(&p.name));
         let told_policy = |(policy, (judgement, selector))| {
@@ -204,11 +204,11 @@ impl<'a> Explainer<'a> {
         spec: &ClientFleetSpec,
         client: &Client,
         policies: Vec<Policy>,
-    ) -> Ground {
+    ) -> Scenario {
         let source = package_from(fleet).and_then(|name| self.fleet(name));
         let source = source.and_then(|source| source.spec.as_deref().ok());
         let observed = || self.estate.policies.iter().map(Arc::as_ref);
-        Ground {
+        Scenario {
             policies,
             fleet_name: fleet.name().into(),
             fleet: with_clients(spec, vec![client.clone()]),
@@ -224,8 +224,8 @@ impl<'a> Explainer<'a> {
     fn look(
         &self,
         fleet: &CachedFleet,
-        ground: &Ground,
-        view: &View<'_>,
+        ground: &Scenario,
+        view: &ScenarioView<'_>,
         stored: Option<&ClientStatus>,
     ) -> Explanation {
         let decided = decide_client(view.facts, view.applicable, self.at);
@@ -271,7 +271,7 @@ fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &CachedFleet) -> Stor
     }
 }
 
-fn tried(view: &View<'_>, held: &Rule) -> Vec<Tried> {
+fn tried(view: &ScenarioView<'_>, held: &Rule) -> Vec<Tried> {
     let case = view.case();
     let to_the_held = RULES.iter().take_while(|rule| rule.number <= held.number);
     let tried = to_the_held.map(|rule| Tried {

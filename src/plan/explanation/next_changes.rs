@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::ground::View;
+use super::scenario::ScenarioView;
 use crate::api::policy::Mode;
 use crate::plan::Reason;
 use crate::plan::fleet::Decided;
@@ -48,7 +48,7 @@ pub struct Opening {
 const MOST_OPENINGS: usize = 5;
 
 /// What is ahead.
-pub(super) fn next_changes(view: &View<'_>, decided: &Decided<'_>) -> NextChanges {
+pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> NextChanges {
     let case = view.case();
     let Some(zoned) = decided.governing else { return NextChanges::default() };
     let policy = zoned.policy;

@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use super::ground::Ground;
-use super::way::{Choice, Open};
-use super::ways::ways;
+use super::remedies::ways;
+use super::remedy::{Choice, RemedyWithEffect};
+use super::scenario::Scenario;
 use crate::api::Text;
 use crate::plan::next_change::look_ahead;
 use crate::plan::rules::{Rule, TARGET_KNOWN_FROM, decide};
@@ -57,7 +57,7 @@ pub struct Destination {
 const MOST: usize = 12;
 
 /// What is in the way on this ground, and where the client is after it, where that can be said.
-pub(super) fn find(mut ground: Ground) -> (Vec<Obstacle>, Option<Destination>) {
+pub(super) fn find(mut ground: Scenario) -> (Vec<Obstacle>, Option<Destination>) {
     let mut obstacles = Vec::new();
     while obstacles.len() < MOST {
         let Here { rule, destination, open } = look(&ground);
@@ -84,7 +84,10 @@ pub(super) fn find(mut ground: Ground) -> (Vec<Obstacle>, Option<Destination>) {
 }
 
 /// A way with where it leads, and the ground once it is taken, where that can be said.
-fn taken(Open { way, then }: Open, ground: &Ground) -> (Choice, Option<Ground>) {
+fn taken(
+    RemedyWithEffect { way, then }: RemedyWithEffect,
+    ground: &Scenario,
+) -> (Choice, Option<Scenario>) {
     let next = then.map(|then| {
         let mut next = ground.clone();
         then(&mut next);
@@ -98,11 +101,11 @@ fn taken(Open { way, then }: Open, ground: &Ground) -> (Choice, Option<Ground>) 
 struct Here {
     rule: &'static Rule,
     destination: Destination,
-    open: Vec<Open>,
+    open: Vec<RemedyWithEffect>,
 }
 
-fn look(ground: &Ground) -> Here {
-    ground.look(|view| {
+fn look(ground: &Scenario) -> Here {
+    ground.probe(|view| {
         let case = view.case();
         let rule = decide(&case);
         let target = case.target().filter(|_| rule.number >= TARGET_KNOWN_FROM);

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::ground::Ground;
 use super::obstacles::Destination;
+use super::scenario::Scenario;
 use crate::api::Text;
 use crate::plan::rule_input::InputValue;
 use crate::values::Timestamp;
@@ -12,7 +12,7 @@ use crate::values::Timestamp;
 /// A way out of a reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "way", rename_all_fields = "camelCase")]
-pub enum Way {
+pub enum Remedy {
     /// It passes by itself.
     WaitUntil {
         /// When.
@@ -113,31 +113,31 @@ pub enum Way {
 pub struct Choice {
     /// What is done, or waited for.
     #[serde(flatten)]
-    pub way: Way,
+    pub way: Remedy,
     /// Where the client is then; absent where that cannot be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<Destination>,
 }
 
 /// What a way makes of the ground.
-type Then = Box<dyn FnOnce(&mut Ground)>;
+type Effect = Box<dyn FnOnce(&mut Scenario)>;
 
 /// A way, and what it leads to where that can be said.
-pub(super) struct Open {
-    pub way: Way,
-    pub then: Option<Then>,
+pub(super) struct RemedyWithEffect {
+    pub way: Remedy,
+    pub then: Option<Effect>,
 }
 
-impl Open {
-    pub fn to(way: Way, then: impl FnOnce(&mut Ground) + 'static) -> Self {
+impl RemedyWithEffect {
+    pub fn to(way: Remedy, then: impl FnOnce(&mut Scenario) + 'static) -> Self {
         Self { way, then: Some(Box::new(then)) }
     }
 
-    pub fn unknown(way: Way) -> Self {
+    pub fn unknown(way: Remedy) -> Self {
         Self { way, then: None }
     }
 
     pub fn wait(instant: Timestamp) -> Self {
-        Self::to(Way::WaitUntil { instant }, move |ground| ground.wait(instant))
+        Self::to(Remedy::WaitUntil { instant }, move |ground| ground.wait(instant))
     }
 }

@@ -15,7 +15,7 @@ use crate::values::Timestamp;
 
 /// One client's fleet and the policies that hold it in scope, at an instant.
 #[derive(Clone, Debug)]
-pub(super) struct Ground {
+pub(super) struct Scenario {
     /// In the order of their precedence.
     pub policies: Vec<Policy>,
     pub fleet_name: Text,
@@ -69,7 +69,7 @@ pub(super) fn with_clients(spec: &ClientFleetSpec, clients: Vec<Client>) -> Clie
 
 /// The same as the rules see it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View<'a> {
+pub(super) struct ScenarioView<'a> {
     pub facts: &'a Facts<'a>,
     pub package: &'a Package,
     pub applicable: ApplicablePolicies<'a, 'a>,
@@ -77,7 +77,7 @@ pub(super) struct View<'a> {
     absence_counts: bool,
 }
 
-impl<'a> View<'a> {
+impl<'a> ScenarioView<'a> {
     pub fn case(&self) -> Case<'a> {
         let zoned = self.applicable.governing(self.at);
         Case {
@@ -89,9 +89,9 @@ impl<'a> View<'a> {
     }
 }
 
-impl Ground {
+impl Scenario {
     /// Asks something about it.
-    pub fn look<T>(&self, ask: impl FnOnce(&View<'_>) -> T) -> T {
+    pub fn probe<T>(&self, ask: impl FnOnce(&ScenarioView<'_>) -> T) -> T {
         let nobody = Client::default();
         let facts = Facts::read(self.client().unwrap_or(&nobody));
         let package = Package::read(&self.fleet, self.source.as_ref());
@@ -100,7 +100,7 @@ impl Ground {
         let in_zone = |policy| ZonedPolicy::new(policy, &package, zone);
         let zoned: Vec<ZonedPolicy<'_>> = self.policies.iter().map(in_zone).collect();
         let zoned: Vec<&ZonedPolicy<'_>> = zoned.iter().collect();
-        ask(&View {
+        ask(&ScenarioView {
             facts: &facts,
             package: &package,
             applicable: ApplicablePolicies { zoned: &zoned },

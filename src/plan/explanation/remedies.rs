@@ -2,8 +2,8 @@
 //! no more. Data, without advice on which of them is wise; and what each would make of the ground, as
 //! far as that can be said.
 
-use super::ground::{Brake, Ground, View};
-use super::way::{Open, Way};
+use super::remedy::{Remedy, RemedyWithEffect};
+use super::scenario::{Brake, Scenario, ScenarioView};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
@@ -22,14 +22,18 @@ const POLICY: &str = "UpgradePolicy";
 
 /// The ways out of what `rule` has decided: to wait, where time alone brings an offer, and then those
 /// that keep the most as it is first.
-pub(super) fn ways(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
-    let wait = offered_by_itself(view, rule).map(Open::wait);
+pub(super) fn ways(
+    ground: &Scenario,
+    view: &ScenarioView<'_>,
+    rule: &'static Rule,
+) -> Vec<RemedyWithEffect> {
+    let wait = offered_by_itself(view, rule).map(RemedyWithEffect::wait);
     wait.into_iter().chain(changes(ground, view, rule)).collect()
 }
 
 /// When the client is offered something if nothing is changed: an end or a beginning that brings it
 /// nothing is nothing to wait for.
-fn offered_by_itself(view: &View<'_>, rule: &'static Rule) -> Option<Timestamp> {
+fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Timestamp> {
     let case = view.case();
     if rule.state == State::Distributing {
         return None;
@@ -44,28 +48,32 @@ fn offered_by_itself(view: &View<'_>, rule: &'static Rule) -> Option<Timestamp> 
     })
 }
 
-fn changes(ground: &Ground, view: &View<'_>, rule: &'static Rule) -> Vec<Open> {
+fn changes(
+    ground: &Scenario,
+    view: &ScenarioView<'_>,
+    rule: &'static Rule,
+) -> Vec<RemedyWithEffect> {
     let case = view.case();
     let Some(zoned) = case.governing else { return without_policy() };
     match rule.reason {
         Reason::NoMatchingPolicy => without_policy(),
         Reason::PolicyInvalid => {
             let Policy { name, problems, .. } = zoned.policy;
-            let mend = Way::MendPolicy { name: name.clone(), problems: problems.clone() };
-            vec![Open::unknown(mend)]
+            let mend = Remedy::MendPolicy { name: name.clone(), problems: problems.clone() };
+            vec![RemedyWithEffect::unknown(mend)]
         }
         Reason::OtherVersionStaged => staged(view, zoned),
         Reason::NoUpgrade => no_upgrade(ground, zoned),
         Reason::ClientVersionUnreadable => {
             let from = view.facts.version.as_deref().into();
-            vec![Open::unknown(Way::Report { field: "version", from })]
+            vec![RemedyWithEffect::unknown(Remedy::Report { field: "version", from })]
         }
         Reason::PackageUnknown => package(ground),
         Reason::PackageWithdrawn => withdrawn(ground, view, zoned),
         Reason::AtTarget => other_target(ground, view, zoned),
         Reason::DowngradeNotAllowed => ahead(ground, view, zoned),
         Reason::NotSeen => {
-            vec![Open::to(Way::CheckIn, |ground| ground.absence_counts = false)]
+            vec![RemedyWithEffect::to(Remedy::CheckIn, |ground| ground.absence_counts = false)]
         }
         Reason::RestartPending => view.facts.staged.as_deref().map(restart).into_iter().collect(),
         Reason::PackageUnavailable => unavailable(ground, view, zoned),
@@ -87,9 +95,9 @@ fn change(
     from: impl Into<InputValue>,
     to: impl Into<InputValue>,
     then: impl FnOnce(&mut Policy) + 'static,
-) -> Open {
+) -> RemedyWithEffect {
     let name = policy.name.clone();
-    let way = Way::ChangeField {
+    let way = Remedy::ChangeField {
         kind: POLICY,
         name: name.clone(),
         field: field.to_owned(),
@@ -97,7 +105,7 @@ fn change(
         to: Some(to.into()),
         governed_clients: None,
     };
-    Open::to(way, move |ground| {
+    RemedyWithEffect::to(way, move |ground| {
         if let Some(policy) = ground.policy_mut(&name) {
             then(policy);
         }
@@ -105,8 +113,13 @@ fn change(
 }
 
 /// A field whose new value is for a person to say.
-fn rethink(kind: &'static str, name: &Text, field: &str, from: impl Into<InputValue>) -> Open {
-    Open::unknown(Way::ChangeField {
+fn rethink(
+    kind: &'static str,
+    name: &Text,
+    field: &str,
+    from: impl Into<InputValue>,
+) -> RemedyWithEffect {
+    RemedyWithEffect::unknown(Remedy::ChangeField {
         kind,
         name: name.clone(),
         field: field.to_owned(),
@@ -116,11 +129,11 @@ fn rethink(kind: &'static str, name: &Text, field: &str, from: impl Into<InputVa
     })
 }
 
-fn without_policy() -> Vec<Open> {
-    vec![Open::unknown(Way::AddPolicy { priority_above: None })]
+fn without_policy() -> Vec<RemedyWithEffect> {
+    vec![RemedyWithEffect::unknown(Remedy::AddPolicy { priority_above: None })]
 }
 
-fn no_upgrade(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+fn no_upgrade(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
     let policy = zoned.policy;
     if let Some(brake) = ground.brake.as_ref().filter(|brake| brake.name == policy.name) {
         return vec![resume(brake.clone())];
@@ -128,7 +141,7 @@ fn no_upgrade(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(ground.at);
     let leave = ground.policies.iter().find(is_next).map(|_| {
         let name = policy.name.clone();
-        Open::to(Way::LeaveScope { name: name.clone() }, move |ground| {
+        RemedyWithEffect::to(Remedy::LeaveScope { name: name.clone() }, move |ground| {
             ground.policies.retain(|policy| policy.name != name);
         })
     });
@@ -136,36 +149,38 @@ fn no_upgrade(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     let mut upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
         policy.mode = to;
     });
-    if let Way::ChangeField { governed_clients, .. } = &mut upgrade.way {
+    if let Remedy::ChangeField { governed_clients, .. } = &mut upgrade.way {
         *governed_clients = ground.governed_by(&policy.name);
     }
     // Above the highest there is no priority.
     let above = (policy.priority < i32::MAX).then_some(policy.priority);
-    let above = above.map(|above| Open::unknown(Way::AddPolicy { priority_above: Some(above) }));
+    let above = above
+        .map(|above| RemedyWithEffect::unknown(Remedy::AddPolicy { priority_above: Some(above) }));
     leave.into_iter().chain([upgrade]).chain(above).collect()
 }
 
-fn resume(brake: Brake) -> Open {
+fn resume(brake: Brake) -> RemedyWithEffect {
     let Brake { name, namespace } = brake;
-    Open::to(Way::Resume { namespace }, move |ground| {
+    RemedyWithEffect::to(Remedy::Resume { namespace }, move |ground| {
         ground.policies.retain(|policy| policy.name != name);
     })
 }
 
-fn staged(view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+fn staged(view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
     let Some(staged) = &view.facts.staged else { return Vec::new() };
-    let clear = Open::to(Way::ClearStaged { version: staged.raw.clone() }, |ground| {
-        if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
-            reported.staged_version = None;
-        }
-    });
+    let clear =
+        RemedyWithEffect::to(Remedy::ClearStaged { version: staged.raw.clone() }, |ground| {
+            if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
+                reported.staged_version = None;
+            }
+        });
     // With `NoUpgrade` a restart is just what is not wanted.
     let restart = (zoned.policy.mode != Mode::NoUpgrade).then(|| restart(staged));
     [clear].into_iter().chain(restart).collect()
 }
 
-fn restart(staged: &VersionText) -> Open {
-    Open::to(Way::Restart { version: staged.raw.clone() }, |ground| {
+fn restart(staged: &VersionText) -> RemedyWithEffect {
+    RemedyWithEffect::to(Remedy::Restart { version: staged.raw.clone() }, |ground| {
         if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
             reported.version = reported.staged_version.take();
         }
@@ -173,20 +188,20 @@ fn restart(staged: &VersionText) -> Open {
 }
 
 /// Ways to a package that is known.
-fn package(ground: &Ground) -> Vec<Open> {
+fn package(ground: &Scenario) -> Vec<RemedyWithEffect> {
     let name = &ground.fleet_name;
     let own = ground.fleet.package_version.as_deref();
     let Some(from) = &ground.fleet.package_from else {
         return vec![rethink(FLEET, name, "spec.packageVersion", own)];
     };
     if own.is_some() {
-        let way = Way::RemoveField {
+        let way = Remedy::RemoveField {
             kind: FLEET,
             name: name.clone(),
             field: "spec.packageFrom".to_owned(),
             value: from.name.as_str().into(),
         };
-        return vec![Open::to(way, |ground| ground.fleet.package_from = None)];
+        return vec![RemedyWithEffect::to(way, |ground| ground.fleet.package_from = None)];
     }
     match ground.carrier() {
         Some(source) => {
@@ -198,7 +213,11 @@ fn package(ground: &Ground) -> Vec<Open> {
 }
 
 /// Ways to another target than the present one.
-fn other_target(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+fn other_target(
+    ground: &Scenario,
+    view: &ScenarioView<'_>,
+    zoned: &ZonedPolicy<'_>,
+) -> Vec<RemedyWithEffect> {
     let package = view.package.readable();
     let Some(lock) = zoned.policy.lock.as_ref() else {
         let field = "spec.packageVersion";
@@ -223,19 +242,23 @@ fn other_target(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Ve
     }
 }
 
-fn withdrawn(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+fn withdrawn(
+    ground: &Scenario,
+    view: &ScenarioView<'_>,
+    zoned: &ZonedPolicy<'_>,
+) -> Vec<RemedyWithEffect> {
     let mut ways = other_target(ground, view, zoned);
     let Some(target) = zoned.target else { return ways };
     let mut back = |name: &Text, spec: &ClientFleetSpec, is_own: bool| {
         let same = |version: &Text| VersionText::new(version.clone()).is_same_as(target.version);
         for version in spec.withdrawn_versions.iter().flatten().filter(|v| same(v)).cloned() {
-            let way = Way::RemoveField {
+            let way = Remedy::RemoveField {
                 kind: FLEET,
                 name: name.clone(),
                 field: "spec.withdrawnVersions".to_owned(),
                 value: version.as_str().into(),
             };
-            ways.push(Open::to(way, move |ground| {
+            ways.push(RemedyWithEffect::to(way, move |ground| {
                 let own = Some(&mut ground.fleet).filter(|_| is_own);
                 let spec = own.or(ground.source.as_mut());
                 if let Some(list) = spec.and_then(|spec| spec.withdrawn_versions.as_mut()) {
@@ -252,7 +275,11 @@ fn withdrawn(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<O
     ways
 }
 
-fn ahead(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+fn ahead(
+    ground: &Scenario,
+    view: &ScenarioView<'_>,
+    zoned: &ZonedPolicy<'_>,
+) -> Vec<RemedyWithEffect> {
     let field = "spec.upgrade.allowDowngrade";
     let down = change(zoned.policy, field, false, true, |policy| policy.allow_downgrade = true);
     let mut ways = vec![down];
@@ -263,7 +290,11 @@ fn ahead(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open>
 /// The schema's limit on `retainedVersions`.
 const MOST_RETAINED: usize = 16;
 
-fn unavailable(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+fn unavailable(
+    ground: &Scenario,
+    view: &ScenarioView<'_>,
+    zoned: &ZonedPolicy<'_>,
+) -> Vec<RemedyWithEffect> {
     let Some(target) = zoned.target.map(|target| target.version.raw.clone()) else {
         return Vec::new();
     };
@@ -273,13 +304,13 @@ fn unavailable(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec
     };
     let mut ways = Vec::new();
     if carrier.is_some_and(|carrier| !is_full(carrier)) {
-        let way = Way::AddEntry {
+        let way = Remedy::AddEntry {
             kind: FLEET,
             name: ground.carrier_name().clone(),
             field: "spec.retainedVersions".to_owned(),
             value: target.as_str().into(),
         };
-        ways.push(Open::to(way, |ground| {
+        ways.push(RemedyWithEffect::to(way, |ground| {
             if let Some(carrier) = ground.carrier_mut() {
                 carrier.retained_versions.get_or_insert_default().push(target);
             }
@@ -292,9 +323,9 @@ fn unavailable(ground: &Ground, view: &View<'_>, zoned: &ZonedPolicy<'_>) -> Vec
     ways
 }
 
-fn failed(case: &Case<'_>) -> Vec<Open> {
+fn failed(case: &Case<'_>) -> Vec<RemedyWithEffect> {
     let clear = case.client.failed_version.as_ref().map(|failed| {
-        Open::to(Way::ClearError { version: failed.raw.clone() }, |ground| {
+        RemedyWithEffect::to(Remedy::ClearError { version: failed.raw.clone() }, |ground| {
             if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
                 reported.last_error = None;
             }
@@ -303,7 +334,7 @@ fn failed(case: &Case<'_>) -> Vec<Open> {
     clear.into_iter().collect()
 }
 
-fn time_zone(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+fn time_zone(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
     let own = ground.client().and_then(|client| given(client.time_zone.as_ref()));
     let of_client = ground.client().filter(|_| own.is_some());
     let field = of_client.map_or_else(
@@ -312,7 +343,7 @@ fn time_zone(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     );
     let written = own.or_else(|| given(ground.fleet.time_zone.as_ref()));
     let meant = written.and_then(|written| Zone::suggest(written));
-    let way = Way::ChangeField {
+    let way = Remedy::ChangeField {
         kind: FLEET,
         name: ground.fleet_name.clone(),
         field,
@@ -322,8 +353,8 @@ fn time_zone(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     };
     let is_own = own.is_some();
     let name = match meant {
-        None => Open::unknown(way),
-        Some(zone) => Open::to(way, move |ground| {
+        None => RemedyWithEffect::unknown(way),
+        Some(zone) => RemedyWithEffect::to(way, move |ground| {
             let zone = Some(Text::from(zone));
             match ground.client_mut() {
                 Some(client) if is_own => client.time_zone = zone,
@@ -335,7 +366,7 @@ fn time_zone(ground: &Ground, zoned: &ZonedPolicy<'_>) -> Vec<Open> {
     vec![name, rethink(POLICY, &zoned.policy.name, of_policy, InputValue::Absent)]
 }
 
-fn ended(zoned: &ZonedPolicy<'_>) -> Vec<Open> {
+fn ended(zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
     let Policy { name, range, .. } = zoned.policy;
     let Some(end) = range.not_after() else {
         let exclusions = InputValue::Count(range.exclusions().len());
@@ -353,10 +384,10 @@ fn remove(
     field: String,
     value: impl Into<InputValue>,
     without: impl FnOnce(&TimeRange) -> TimeRange + 'static,
-) -> Open {
+) -> RemedyWithEffect {
     let name = policy.name.clone();
-    let way = Way::RemoveField { kind: POLICY, name: name.clone(), field, value: value.into() };
-    Open::to(way, move |ground| {
+    let way = Remedy::RemoveField { kind: POLICY, name: name.clone(), field, value: value.into() };
+    RemedyWithEffect::to(way, move |ground| {
         if let Some(policy) = ground.policy_mut(&name) {
             policy.range = without(&policy.range);
         }
@@ -370,7 +401,7 @@ fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
 }
 
 /// What keeps distribution closed.
-fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<Open> {
+fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<RemedyWithEffect> {
     let Policy { name, range, .. } = zoned.policy;
     let open = match rule.reason {
         Reason::NotStarted => {
