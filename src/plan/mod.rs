@@ -16,7 +16,7 @@ pub mod changes;
 pub mod client_index;
 pub mod conditions;
 mod decision_cache;
-pub mod difference;
+pub mod diff;
 pub mod explanation;
 pub mod facts;
 pub mod fleet;

@@ -2,7 +2,7 @@
 //! client against an oracle that reads the same objects on its own.
 
 mod agreement;
-mod difference;
+mod diff;
 mod explanation;
 mod force;
 mod generate;

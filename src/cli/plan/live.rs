@@ -17,7 +17,7 @@ use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Identity, Object};
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
-use crate::plan::difference::{Given, Side, Sides, Warning, difference};
+use crate::plan::diff::{GivenObjects, PlannedEstate, PlannedEstates, Warning, compare_plans};
 use crate::plan::{Cached, Estate, Parsed, Plan, parsed};
 use crate::values::Timestamp;
 
@@ -45,15 +45,15 @@ pub(super) async fn compare(
         Asked { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
     let foreseen = foresee_all(&cluster, &findings, &objects, &asked, &mut namespaces).await?;
     remarks += &how(&objects, &foreseen.by);
-    let sides = |estate: fn(&Namespace) -> Estate, at| -> Sides {
+    let sides = |estate: fn(&Namespace) -> Estate, at| -> PlannedEstates {
         let settled = namespaces.iter().map(|(name, there)| (name, estate(there)));
-        settled.map(|(name, estate)| (name.clone(), Side::settled(estate, at))).collect()
+        settled.map(|(name, estate)| (name.clone(), PlannedEstate::settled(estate, at))).collect()
     };
     let (before, after) = (sides(Namespace::before, at), sides(Namespace::after, at));
     let due = (now != at).then(|| sides(Namespace::before, now));
     remarks += &behind(namespaces, due.as_ref().unwrap_or(&before), now);
     let given = given(&findings);
-    let mut difference = difference(&before, &after, &given, at);
+    let mut difference = compare_plans(&before, &after, &given, at);
     difference.warnings.splice(..0, foreseen.warnings);
     Ok(Compared { difference, remarks })
 }
@@ -260,12 +260,12 @@ fn how(objects: &[Applied], answered: &[By]) -> String {
 }
 
 /// Whether the statuses in the cluster say what is due now.
-fn behind(namespaces: BTreeMap<String, Namespace>, due: &Sides, now: Timestamp) -> String {
+fn behind(namespaces: BTreeMap<String, Namespace>, due: &PlannedEstates, now: Timestamp) -> String {
     let told = namespaces.into_iter().map(|(name, there)| {
         let plan = Plan { fleets: there.told, ..Plan::default() };
-        (name, Side { estate: Estate::default(), plan })
+        (name, PlannedEstate { estate: Estate::default(), plan })
     });
-    let counts = difference(&told.collect(), due, &Given::default(), now).summary;
+    let counts = compare_plans(&told.collect(), due, &GivenObjects::default(), now).summary;
     if counts.changed == 0 {
         return String::new();
     }

@@ -14,7 +14,7 @@ use crate::api::{ClientFleetStatus, Kind, UpgradePolicyStatus};
 use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Given, Identity, Object};
 use crate::cli::{Failure, WRONG_INPUT, data};
-use crate::plan::difference::{self, Side, Sides, difference};
+use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
 use crate::plan::{CachedPolicy, Estate, Plan, settle};
 use crate::values::Timestamp;
 
@@ -67,11 +67,14 @@ pub(super) fn compare(
     let (old, before) = read(old, |_| ());
     let remarks = passed_over(&new) + &lines("passed over", &old.passed_over);
     refuse([&old, &new])?;
-    let sides = |estates: BTreeMap<String, Estate>| -> Sides {
-        estates.into_iter().map(|(name, estate)| (name, Side::settled(estate, at))).collect()
+    let sides = |estates: BTreeMap<String, Estate>| -> PlannedEstates {
+        estates
+            .into_iter()
+            .map(|(name, estate)| (name, PlannedEstate::settled(estate, at)))
+            .collect()
     };
     let (before, after) = (sides(before), sides(after));
-    Ok(Compared { difference: difference(&before, &after, &given(&new), at), remarks })
+    Ok(Compared { difference: compare_plans(&before, &after, &given(&new), at), remarks })
 }
 
 /// The objects of each namespace, as an API server would store them; each is looked at first.
@@ -96,8 +99,8 @@ pub(super) fn refuse<'a>(findings: impl IntoIterator<Item = &'a Findings>) -> Re
 }
 
 /// The objects in files, for warnings about them alone.
-pub(super) fn given(findings: &Findings) -> difference::Given {
-    let mut given = difference::Given::default();
+pub(super) fn given(findings: &Findings) -> diff::GivenObjects {
+    let mut given = diff::GivenObjects::default();
     for identity in findings.identities() {
         given.insert(identity.kind, &identity.namespace, &identity.name);
     }

@@ -15,7 +15,7 @@ mod text;
 use std::io::{self, Write};
 
 use super::{Failure, Said, Surroundings, WRONG_INPUT, data, files, terminal};
-use crate::plan::difference::{ChangedClient, Difference};
+use crate::plan::diff::{ChangedClient, Difference};
 
 pub(crate) use options::Args;
 use options::{Format, Task};

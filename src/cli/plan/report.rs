@@ -5,7 +5,7 @@ use crate::api::Kind;
 use crate::cli::terminal::table::Tone;
 use crate::cli::terminal::times::{Reader, exact};
 use crate::cli::tones::state_tone;
-use crate::plan::difference::{
+use crate::plan::diff::{
     ChangedClient, ChangedObject, Counts, Decision, Difference, Effect, FleetDifference,
     ObjectChange, StayingOut, Transition, When,
 };

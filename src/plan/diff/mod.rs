@@ -4,7 +4,7 @@
 
 mod clients;
 mod objects;
-mod out;
+mod staying_out;
 mod transitions;
 mod warnings;
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub use clients::{ChangedClient, Decision, Effect, When};
 pub use objects::{ChangedObject, ObjectChange};
-pub use out::StayingOut;
+pub use staying_out::StayingOut;
 pub use transitions::Transition;
 pub use warnings::Warning;
 
@@ -23,18 +23,18 @@ use crate::api::fleet::ClientStatus;
 use crate::api::{Kind, Text};
 use crate::values::Timestamp;
 use clients::Comparing;
-use out::Out;
+use staying_out::StayingOutCounts;
 
 /// One namespace before or after a change: its objects, and the plan on which the controller settles.
 #[derive(Clone, Debug, Default)]
-pub struct Side {
+pub struct PlannedEstate {
     /// All its fleets and policies.
     pub estate: Estate,
     /// What follows from them.
     pub plan: Plan,
 }
 
-impl Side {
+impl PlannedEstate {
     /// Plans for a namespace at an instant.
     #[must_use]
     pub fn settled(estate: Estate, at: Timestamp) -> Self {
@@ -43,18 +43,18 @@ impl Side {
 }
 
 /// The namespaces by name.
-pub type Sides = BTreeMap<String, Side>;
+pub type PlannedEstates = BTreeMap<String, PlannedEstate>;
 
 /// The objects that somebody gave, by kind, namespace and name.
 #[derive(Clone, Debug, Default)]
-pub struct Given {
+pub struct GivenObjects {
     /// Fleets.
     pub fleets: BTreeSet<(String, String)>,
     /// Policies.
     pub policies: BTreeSet<(String, String)>,
 }
 
-impl Given {
+impl GivenObjects {
     /// Adds an object.
     pub fn insert(&mut self, kind: Kind, namespace: &str, name: &str) {
         let objects = match kind {
@@ -142,12 +142,17 @@ impl Difference {
 /// Compares two plans of the instant `at`. A namespace that one side lacks is empty there. Warnings are
 /// about the objects in `given` alone.
 #[must_use]
-pub fn difference(before: &Sides, after: &Sides, given: &Given, at: Timestamp) -> Difference {
-    let nothing = Side::default();
+pub fn compare_plans(
+    before: &PlannedEstates,
+    after: &PlannedEstates,
+    given: &GivenObjects,
+    at: Timestamp,
+) -> Difference {
+    let nothing = PlannedEstate::default();
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let mut changed = Vec::new();
     let mut fleets = Vec::new();
-    let mut total = Out::default();
+    let mut total = StayingOutCounts::default();
     let mut objects = Vec::new();
     let mut warnings = Vec::new();
     for namespace in &names {
@@ -178,11 +183,11 @@ pub fn difference(before: &Sides, after: &Sides, given: &Given, at: Timestamp) -
 /// Compares the fleets of a namespace, and adds what is found to what was found in others.
 fn compare_fleets(
     namespace: &str,
-    before: &Side,
-    after: &Side,
+    before: &PlannedEstate,
+    after: &PlannedEstate,
     changed: &mut Vec<ChangedClient>,
     fleets: &mut Vec<FleetDifference>,
-    total: &mut Out,
+    total: &mut StayingOutCounts,
 ) {
     let rows_before = rows(&before.plan);
     let rows_after = rows(&after.plan);
@@ -191,7 +196,7 @@ fn compare_fleets(
         let before_rows = rows_before.get(name).copied().unwrap_or_default();
         let after_rows = rows_after.get(name).copied().unwrap_or_default();
         let comparing = Comparing::new(namespace, name, &before.estate, &after.estate);
-        let mut out = Out::default();
+        let mut out = StayingOutCounts::default();
         let mut summary = Counts::default();
         comparing.run(before_rows, after_rows, |row, found| {
             if let Some(row) = row {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Given, Side};
+use super::{GivenObjects, PlannedEstate};
 use crate::api::policy::{ClientSelector, Scope};
 use crate::api::{Condition, Kind, Text};
 use crate::plan::facts::Facts;
@@ -25,7 +25,7 @@ pub struct Warning {
 }
 
 /// The warnings for the given objects of a namespace, as it is after the change.
-pub(super) fn find(namespace: &str, after: &Side, given: &Given) -> Vec<Warning> {
+pub(super) fn find(namespace: &str, after: &PlannedEstate, given: &GivenObjects) -> Vec<Warning> {
     let is_given = |objects: &std::collections::BTreeSet<(String, String)>, name: &Text| {
         objects.contains(&(namespace.to_owned(), name.to_string()))
     };

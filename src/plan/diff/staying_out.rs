@@ -46,9 +46,9 @@ type StayingOutKey = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>
 
 /// What is counted so far.
 #[derive(Default)]
-pub(super) struct Out(HashMap<StayingOutKey, StayingOut>);
+pub(super) struct StayingOutCounts(HashMap<StayingOutKey, StayingOut>);
 
-impl Out {
+impl StayingOutCounts {
     /// Counts a client's entry, if it stays out: whoever is counted as moving does not.
     pub(super) fn count(
         &mut self,

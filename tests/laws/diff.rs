@@ -3,16 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clientfleet::plan::difference::{
-    ChangedClient, Decision, Difference, Effect, Given, Side, Sides, difference,
+use clientfleet::plan::diff::{
+    ChangedClient, Decision, Difference, Effect, GivenObjects, PlannedEstate, PlannedEstates,
+    compare_plans,
 };
 use proptest::prelude::*;
 
 use crate::generate;
 use crate::world::{World, config, instant, rows};
 
-fn sides(world: &World, at: i64) -> Sides {
-    let side = Side::settled(world.estate(), instant(at));
+fn sides(world: &World, at: i64) -> PlannedEstates {
+    let side = PlannedEstate::settled(world.estate(), instant(at));
     [("default".to_owned(), side)].into()
 }
 
@@ -42,7 +43,7 @@ fn key(client: &ChangedClient) -> Key {
     (client.fleet.to_string(), client.name.to_string())
 }
 
-fn decisions(sides: &Sides) -> BTreeMap<Key, Decision> {
+fn decisions(sides: &PlannedEstates) -> BTreeMap<Key, Decision> {
     let rows = rows(&sides["default"].plan);
     rows.into_iter().map(|(key, row)| (key, Decision::of(&row))).collect()
 }
@@ -57,7 +58,7 @@ proptest! {
     #[test]
     fn the_same_estate_makes_no_difference(world in generate::world(true)) {
         let sides = sides(&world, world.at);
-        let found = difference(&sides, &sides, &Given::default(), instant(world.at));
+        let found = compare_plans(&sides, &sides, &GivenObjects::default(), instant(world.at));
         prop_assert!(found.is_empty(), "{:?}", found);
         prop_assert_eq!(found.summary.unchanged, found.summary.clients);
         prop_assert!(found.transitions.is_empty());
@@ -67,7 +68,7 @@ proptest! {
     fn each_client_of_both_sides_is_told_of_once((before, after) in two()) {
         let at = before.at;
         let (before, after) = (sides(&before, at), sides(&after, at));
-        let found = difference(&before, &after, &Given::default(), instant(at));
+        let found = compare_plans(&before, &after, &GivenObjects::default(), instant(at));
         let (old, new) = (decisions(&before), decisions(&after));
         let all: BTreeSet<&Key> = old.keys().chain(new.keys()).collect();
         prop_assert_eq!(found.summary.clients, all.len());
@@ -91,7 +92,7 @@ proptest! {
         prop_assert_eq!(counted, found.clients.len());
         let by_fleet: usize = found.fleets.iter().map(|fleet| fleet.summary.changed).sum();
         prop_assert_eq!(by_fleet, found.clients.len());
-        let out = |out: &[clientfleet::plan::difference::StayingOut]| -> usize {
+        let out = |out: &[clientfleet::plan::diff::StayingOut]| -> usize {
             out.iter().map(|out| out.clients).sum()
         };
         let out_by_fleet: usize = found.fleets.iter().map(|fleet| out(&fleet.staying_out)).sum();
@@ -102,8 +103,8 @@ proptest! {
     fn the_way_back_is_the_change_turned_round((before, after) in two()) {
         let at = before.at;
         let (before, after) = (sides(&before, at), sides(&after, at));
-        let there = difference(&before, &after, &Given::default(), instant(at));
-        let back = difference(&after, &before, &Given::default(), instant(at));
+        let there = compare_plans(&before, &after, &GivenObjects::default(), instant(at));
+        let back = compare_plans(&after, &before, &GivenObjects::default(), instant(at));
         let untouched: BTreeMap<_, _> =
             back.clients.iter().map(|c| (key(c), (c.before.clone(), c.after.clone()))).collect();
         prop_assert_eq!(turned(&there), untouched);
@@ -117,7 +118,7 @@ proptest! {
     fn effects_are_about_offers((before, after) in two()) {
         let at = before.at;
         let (before, after) = (sides(&before, at), sides(&after, at));
-        let found = difference(&before, &after, &Given::default(), instant(at));
+        let found = compare_plans(&before, &after, &GivenObjects::default(), instant(at));
         let offer = |decision: &Option<Decision>| {
             let decision = decision.clone().filter(|decision| decision.state == "Distributing");
             decision.and_then(|decision| decision.target_version)
