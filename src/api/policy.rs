@@ -15,7 +15,7 @@ use super::{rules, schema};
 use crate::values::Timestamp;
 
 /// The name of the policy that is a namespace's emergency brake.
-pub const BRAKE: &str = "clientfleet-halt";
+pub const HALT_POLICY_NAME: &str = "clientfleet-halt";
 
 /// The label that tells the program's own brake from somebody's policy of that name.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "clientfleet");

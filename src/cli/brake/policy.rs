@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::api::UpgradePolicy;
-use crate::api::policy::{BRAKE, MANAGED_BY, Mode, UpgradePolicySpec};
+use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY, Mode, UpgradePolicySpec};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
 /// The brake's name.
-pub(in crate::cli) const NAME: &str = BRAKE;
+pub(in crate::cli) const NAME: &str = HALT_POLICY_NAME;
 /// Who writes it. The same word, so that who looks at either finds the other.
 pub(super) const MANAGER: &str = "clientfleet-halt";
 /// No policy has a higher one: admission takes every 32-bit number.

@@ -23,7 +23,7 @@ pub use obstacles::{Destination, Obstacle};
 pub use remedy::{Choice, Remedy};
 pub use verdict::{ExplainedPolicy, Rank, SelectorTold, Verdict};
 
-use self::scenario::{Brake, Scenario, ScenarioView, governed, with_clients};
+use self::scenario::{Halt, Scenario, ScenarioView, governed, with_clients};
 use super::Estate;
 use super::cached::CachedFleet;
 use super::facts::Facts;
@@ -214,7 +214,7 @@ impl<'a> Explainer<'a> {
             fleet: with_clients(spec, vec![client.clone()]),
             source: source.map(|source| with_clients(source, Vec::new())),
             governed: observed().filter_map(governed).collect(),
-            brake: observed().find_map(Brake::of),
+            halt: observed().find_map(Halt::of),
             at: self.at,
             absence_counts: true,
         }

@@ -3,7 +3,7 @@
 //! far as that can be said.
 
 use super::remedy::{Remedy, RemedyWithEffect};
-use super::scenario::{Brake, Scenario, ScenarioView};
+use super::scenario::{Halt, Scenario, ScenarioView};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
@@ -135,7 +135,7 @@ fn without_policy() -> Vec<RemedyWithEffect> {
 
 fn no_upgrade(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
     let policy = zoned.policy;
-    if let Some(brake) = ground.brake.as_ref().filter(|brake| brake.name == policy.name) {
+    if let Some(brake) = ground.halt.as_ref().filter(|brake| brake.name == policy.name) {
         return vec![resume(brake.clone())];
     }
     let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(ground.at);
@@ -159,8 +159,8 @@ fn no_upgrade(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffec
     leave.into_iter().chain([upgrade]).chain(above).collect()
 }
 
-fn resume(brake: Brake) -> RemedyWithEffect {
-    let Brake { name, namespace } = brake;
+fn resume(brake: Halt) -> RemedyWithEffect {
+    let Halt { name, namespace } = brake;
     RemedyWithEffect::to(Remedy::Resume { namespace }, move |ground| {
         ground.policies.retain(|policy| policy.name != name);
     })

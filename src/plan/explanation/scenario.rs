@@ -3,7 +3,7 @@
 
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
-use crate::api::policy::{BRAKE, MANAGED_BY};
+use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY};
 use crate::plan::cached::CachedPolicy;
 use crate::plan::facts::{Facts, Package, carrier};
 use crate::plan::fleet::FleetZones;
@@ -26,23 +26,23 @@ pub(super) struct Scenario {
     /// How many clients each of the policies governs, where their statuses tell.
     pub governed: Vec<(Text, u32)>,
     /// The one of the policies that is the emergency brake.
-    pub brake: Option<Brake>,
+    pub halt: Option<Halt>,
     pub at: Timestamp,
     pub absence_counts: bool,
 }
 
 /// The policy that `clientfleet halt` writes, and `clientfleet resume` removes.
 #[derive(Clone, Debug)]
-pub(super) struct Brake {
+pub(super) struct Halt {
     pub name: Text,
     pub namespace: String,
 }
 
-impl Brake {
+impl Halt {
     /// That policy, if it is one: by its name and by who manages it, as `resume` knows it.
     pub fn of(policy: &CachedPolicy) -> Option<Self> {
         let is_ours = policy.label(MANAGED_BY.0) == Some(MANAGED_BY.1);
-        let is_it = is_ours && policy.name() == BRAKE;
+        let is_it = is_ours && policy.name() == HALT_POLICY_NAME;
         is_it.then(|| Self { name: policy.name().into(), namespace: policy.namespace().to_owned() })
     }
 }
