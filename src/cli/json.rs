@@ -249,7 +249,7 @@ struct Keys<'de> {
 impl<'de> Keys<'de> {
     const FEW: usize = 16;
 
-    /// Notes a name, or gives it back if it is known.
+    /// ChangeSet a name, or gives it back if it is known.
     fn insert(&mut self, key: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
         if self.few.contains(&key) || self.more.contains(&key) {
             Err(key)

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
-use super::notes::Key;
+use super::change_set::Key;
 
 /// Priority of a waiting object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

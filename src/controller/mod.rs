@@ -17,6 +17,7 @@
 //! they become the leader.
 
 pub mod audit;
+pub mod change_set;
 pub mod clock;
 pub mod command;
 pub mod crds;
@@ -27,7 +28,6 @@ pub mod lanes;
 pub mod lease;
 pub mod logging;
 pub mod metrics;
-pub mod notes;
 pub mod outbox;
 pub mod pipeline;
 pub mod planning;

@@ -11,10 +11,10 @@ use futures::Stream;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::Notify;
 
+use super::change_set::Key;
 use super::events::Announced;
 use super::lanes::{Lane, Lanes, Turn};
 use super::metrics::{Backlog, Backlogged};
-use super::notes::Key;
 use super::window::Window;
 use crate::plan::cached::Digest;
 use crate::plan::{Cached, Planned, PlannedKind};

@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::audit::Auditor;
+use super::change_set::ChangeSet;
 use super::clock::Clock;
 use super::health::Health;
 use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
-use super::notes::Notes;
 use super::outbox::Outbox;
 use super::pulse::Pulse;
 use super::writing::{Writer, write_all};
@@ -89,7 +89,7 @@ impl Pipeline {
         permits: &Permits,
         tasks: &mut Tasks,
     ) -> Self {
-        let notes = Arc::new(Notes::default());
+        let notes = Arc::new(ChangeSet::default());
         let (fleets, fleet_store) = store();
         let (policies, policy_store) = store();
         let fleet_outbox = Outbox::new(Duration::ZERO, around.concurrent_writes);
@@ -99,7 +99,7 @@ impl Pipeline {
         metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));
         metrics.watch_queue("UpgradePolicy", Arc::<Outbox<_>>::clone(&policy_outbox));
         let told = || watch::Told {
-            notes: Arc::clone(&notes),
+            change_set: Arc::clone(&notes),
             health: health.clone(),
             metrics: Arc::clone(metrics),
         };
@@ -108,7 +108,7 @@ impl Pipeline {
         let api = self::api::<UpgradePolicy>(client, namespace);
         tasks.reading.spawn(watch::watch::<UpgradePolicy>(api, policy_store, told()));
         let planning = planning::Loop {
-            notes,
+            change_set: notes,
             clock: Arc::clone(clock),
             leadership: leadership.clone(),
             fleets: fleets.clone(),

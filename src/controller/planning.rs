@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::audit::{Accepted, Audited, Auditor};
+use super::change_set::{ChangeSet, Key, KindChanges};
 use super::clock::Clock;
 use super::events::Announced;
 use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
-use super::notes::{Changes, Key, Notes};
 use super::outbox::Outbox;
 use super::pulse::Pulse;
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -30,7 +30,7 @@ const PART: u64 = 10_000;
 /// The planning loop with its inputs and outputs.
 pub struct Loop {
     /// The change set that the watches fill.
-    pub notes: Arc<Notes>,
+    pub change_set: Arc<ChangeSet>,
     /// Source of the current time.
     pub clock: Arc<dyn Clock>,
     /// Leadership of this process. The loop plans nothing before this process leads.
@@ -65,10 +65,10 @@ impl Loop {
             let until = planners.values().filter_map(Planner::holds_until).min();
             self.pulse.beat();
             tokio::select! {
-                () = self.notes.something() => tokio::time::sleep(BURST).await,
+                () = self.change_set.something() => tokio::time::sleep(BURST).await,
                 () = self.clock.look_again(now, until) => {}
             }
-            let touched = self.notes.take();
+            let touched = self.change_set.take();
             let (fleets, policies) = (touched.fleets, touched.policies);
             observe(&mut planners, &self.fleets, &self.fleet_outbox, fleets, &self.auditor);
             observe(&mut planners, &self.policies, &self.policy_outbox, policies, &self.auditor);
@@ -125,7 +125,7 @@ fn observe<K: Plannable>(
     planners: &mut Planners,
     store: &Store<Cached<K>>,
     outbox: &Outbox<K>,
-    changes: Changes,
+    changes: KindChanges,
     auditor: &Auditor,
 ) {
     let mut keys: BTreeSet<Key> = changes.objects;

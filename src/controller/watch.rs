@@ -9,30 +9,30 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{ObjectRef, Store, reflector, store::Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 
+use super::change_set::{ChangeSet, StoreKind};
 use super::health::Health;
 use super::metrics::Metrics;
-use super::notes::{Notes, Which};
 use super::writing::PATIENCE;
 use crate::plan::{Cached, Kind, Raw};
 
 /// A kind with a store in the change set.
 pub trait Watched: Kind {
     /// The store that holds objects of this kind.
-    const WHICH: Which;
+    const STORE_KIND: StoreKind;
 }
 
 impl Watched for crate::api::ClientFleet {
-    const WHICH: Which = Which::Fleets;
+    const STORE_KIND: StoreKind = StoreKind::Fleets;
 }
 
 impl Watched for crate::api::UpgradePolicy {
-    const WHICH: Which = Which::Policies;
+    const STORE_KIND: StoreKind = StoreKind::Policies;
 }
 
 /// The parts of the controller that a watch reports to.
 pub struct Told {
     /// The change set for the touched objects.
-    pub notes: Arc<Notes>,
+    pub change_set: Arc<ChangeSet>,
     /// State of the controller, which counts the filled stores.
     pub health: Health,
     /// Metrics, which count the interruptions.
@@ -45,7 +45,7 @@ pub struct Told {
 pub async fn watch<K: Watched>(
     api: Api<Raw<K>>,
     store: Writer<Cached<K>>,
-    Told { notes, health, metrics }: Told,
+    Told { change_set: notes, health, metrics }: Told,
 ) {
     let config = watcher::Config::default();
     let streams = streams_lists(&api).await;
@@ -58,11 +58,11 @@ pub async fn watch<K: Watched>(
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Apply(object) | Event::Delete(object)) => {
-                notes.object(K::WHICH, object.key());
+                notes.object(K::STORE_KIND, object.key());
             }
             // A relist returns the existing objects, but not the ones deleted in the meantime.
             Ok(Event::InitDone) => {
-                notes.relisted(K::WHICH);
+                notes.relisted(K::STORE_KIND);
                 if !std::mem::replace(&mut is_filled, true) && health.store_filled() {
                     tracing::info!("stores are filled");
                 }

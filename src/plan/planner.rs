@@ -325,7 +325,7 @@ impl Planner {
         }
     }
 
-    /// Notes from where a fleet takes its package now, and no longer.
+    /// ChangeSet from where a fleet takes its package now, and no longer.
     fn note_user(&mut self, name: &Text, before: Option<&str>, now: Option<&str>) {
         if let Some(source) = before
             && let Some(users) = self.users.get_mut(source)

@@ -63,7 +63,7 @@ impl SelectorHits {
         Self { selector: false, entries: vec![false; selector.entries().len()].into() }
     }
 
-    /// Notes what a client matches, and returns whether the selector as a whole does.
+    /// ChangeSet what a client matches, and returns whether the selector as a whole does.
     fn note(&mut self, selector: &Selector, client: &Subject<'_>, if_unreadable: bool) -> bool {
         let matches = selector.matches(client, if_unreadable);
         self.selector |= matches;

@@ -74,7 +74,7 @@ impl Halted {
         })
     }
 
-    /// Notes the policies that come before the brakes of their namespaces.
+    /// ChangeSet the policies that come before the brakes of their namespaces.
     pub fn beaten_by(&mut self, rivals: &[Rival]) {
         let here = rivals.iter().filter(|rival| rival.namespace == self.namespace);
         for rival in here.filter(|rival| !rival.is_unreadable) {

@@ -10,32 +10,32 @@ use tokio::sync::Notify;
 /// Namespace and name of an object.
 pub type Key = (String, String);
 
-/// The objects that were touched since the last [`Notes::take`].
+/// The objects that were touched since the last [`ChangeSet::take`].
 #[derive(Debug, Default)]
 pub struct Touched {
     /// Fleets that were changed or deleted.
-    pub fleets: Changes,
+    pub fleets: KindChanges,
     /// Policies that were changed or deleted.
-    pub policies: Changes,
+    pub policies: KindChanges,
 }
 
 /// The touched objects of one kind.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct KindChanges {
     /// Objects that were changed or deleted.
     pub objects: BTreeSet<Key>,
     /// True if the whole store was refilled, so that any object may have changed or disappeared.
     pub relisted: bool,
 }
 
-impl Changes {
+impl KindChanges {
     fn is_empty(&self) -> bool {
         self.objects.is_empty() && !self.relisted
     }
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ChangeSetState {
     touched: Touched,
     fleets_listed: bool,
     policies_listed: bool,
@@ -43,23 +43,23 @@ struct State {
 
 /// The change set, filled by the watches and read by the planning loop.
 #[derive(Debug, Default)]
-pub struct Notes {
-    state: Mutex<State>,
+pub struct ChangeSet {
+    state: Mutex<ChangeSetState>,
     changed: Notify,
 }
 
 /// The store in which an object was touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum StoreKind {
     /// The store of fleets.
     Fleets,
     /// The store of policies.
     Policies,
 }
 
-impl Notes {
+impl ChangeSet {
     /// Records that an object was changed or deleted.
-    pub fn object(&self, which: Which, key: Key) {
+    pub fn object(&self, which: StoreKind, key: Key) {
         self.note(|state| {
             let changes = state.changes(which);
             // After a relist, planning checks all objects anyway. On a standby that does not plan
@@ -71,17 +71,17 @@ impl Notes {
     }
 
     /// Records that a store was refilled.
-    pub fn relisted(&self, which: Which) {
+    pub fn relisted(&self, which: StoreKind) {
         self.note(|state| {
-            *state.changes(which) = Changes { objects: BTreeSet::new(), relisted: true };
+            *state.changes(which) = KindChanges { objects: BTreeSet::new(), relisted: true };
             match which {
-                Which::Fleets => state.fleets_listed = true,
-                Which::Policies => state.policies_listed = true,
+                StoreKind::Fleets => state.fleets_listed = true,
+                StoreKind::Policies => state.policies_listed = true,
             }
         });
     }
 
-    fn note(&self, write: impl FnOnce(&mut State)) {
+    fn note(&self, write: impl FnOnce(&mut ChangeSetState)) {
         write(&mut self.state());
         self.changed.notify_one();
     }
@@ -114,20 +114,20 @@ impl Notes {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ChangeSetState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl ChangeSetState {
     fn both_are_listed(&self) -> bool {
         self.fleets_listed && self.policies_listed
     }
 
-    fn changes(&mut self, which: Which) -> &mut Changes {
+    fn changes(&mut self, which: StoreKind) -> &mut KindChanges {
         match which {
-            Which::Fleets => &mut self.touched.fleets,
-            Which::Policies => &mut self.touched.policies,
+            StoreKind::Fleets => &mut self.touched.fleets,
+            StoreKind::Policies => &mut self.touched.policies,
         }
     }
 }
