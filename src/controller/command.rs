@@ -95,11 +95,11 @@ async fn watch_over(orders: &Orders, audit: Option<Arc<Stream>>) -> Result<(), S
 /// waits for its cluster.
 async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     let listener = serving::bind(address).await?;
-    let Options { metrics, health, pulse, .. } = options.clone();
+    let Options { metrics, health, heartbeat: heartbeat, .. } = options.clone();
     // With port 0 the system chooses the port: log the actual address.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /livez, /readyz and /metrics");
-    tokio::spawn(serving::serve(listener, serving::Told { metrics, health, pulse }));
+    tokio::spawn(serving::serve(listener, serving::Told { metrics, health, heartbeat: heartbeat }));
     Ok(())
 }
 

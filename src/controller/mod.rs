@@ -24,6 +24,7 @@ pub mod crds;
 pub mod events;
 pub mod health;
 pub mod heap;
+pub mod heartbeat;
 pub mod lanes;
 pub mod lease;
 pub mod logging;
@@ -31,7 +32,6 @@ pub mod metrics;
 pub mod outbox;
 pub mod pipeline;
 pub mod planning;
-pub mod pulse;
 pub mod serving;
 pub mod watch;
 pub mod window;
@@ -49,11 +49,11 @@ use audit::Auditor;
 use audit::stream::Stream;
 use clock::Clock;
 use health::Health;
+use heartbeat::Heartbeat;
 use lease::candidate::{Candidacy, Candidate, Unseated};
 use lease::leadership::Leadership;
 use metrics::Metrics;
 use pipeline::{Permits, Pipeline, STORES, Surroundings, Tasks};
-use pulse::Pulse;
 
 /// Options of the controller.
 #[derive(Clone)]
@@ -71,7 +71,7 @@ pub struct Options {
     /// Metrics of the controller.
     pub metrics: Arc<Metrics>,
     /// Heartbeat of the planning loops.
-    pub pulse: Arc<Pulse>,
+    pub heartbeat: Arc<Heartbeat>,
     /// Name of the controller in the audit stream; with leader election, also its name in the
     /// lease.
     pub identity: String,
@@ -87,7 +87,7 @@ impl Default for Options {
             candidacy: None,
             health: Health::default(),
             metrics: Arc::default(),
-            pulse: Arc::default(),
+            heartbeat: Arc::default(),
             identity: "clientfleet".to_owned(),
             audit: None,
         }
@@ -129,7 +129,15 @@ pub async fn run(
         () = &mut shutdown => return Ok(()),
         fit = crds::check(&client) => fit?,
     }
-    let Options { namespaces, concurrent_writes, candidacy, health, metrics, pulse, .. } = options;
+    let Options {
+        namespaces,
+        concurrent_writes,
+        candidacy,
+        health,
+        metrics,
+        heartbeat: heartbeat,
+        ..
+    } = options;
     let auditor = Arc::new(Auditor::new(options.identity, options.audit, Arc::clone(&metrics)));
     metrics.watch_health(health.clone());
     let (leadership, mut seat) = Seat::take(candidacy, &health);
@@ -140,7 +148,7 @@ pub async fn run(
         health,
         concurrent_writes,
         metrics,
-        pulse,
+        heartbeat,
         auditor,
     };
     let mut tasks = Tasks::default();

@@ -14,10 +14,10 @@ use super::audit::Auditor;
 use super::change_set::ChangeSet;
 use super::clock::Clock;
 use super::health::Health;
+use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::pulse::Pulse;
 use super::writing::{Writer, write_all};
 use super::{planning, watch};
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -39,7 +39,7 @@ pub struct Surroundings {
     /// Metrics of the controller.
     pub metrics: Arc<Metrics>,
     /// Heartbeat of the planning loops.
-    pub pulse: Arc<Pulse>,
+    pub heartbeat: Arc<Heartbeat>,
     /// Auditor that reports the status writes.
     pub auditor: Arc<Auditor>,
 }
@@ -117,7 +117,7 @@ impl Pipeline {
             policy_outbox: Arc::clone(&policy_outbox),
             auditor: Arc::clone(&around.auditor),
             metrics: Arc::clone(metrics),
-            pulse: Arc::clone(&around.pulse),
+            heartbeat: Arc::clone(&around.heartbeat),
         };
         let concurrent_writes = around.concurrent_writes;
         tasks.reading.spawn(planning.run());

@@ -11,10 +11,10 @@ use super::audit::{Accepted, Audited, Auditor};
 use super::change_set::{ChangeSet, Key, KindChanges};
 use super::clock::Clock;
 use super::events::Announced;
+use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
-use super::pulse::Pulse;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::plan::{Cached, CachedFleet, CachedPolicy, Planned, Planner};
 use crate::values::Timestamp;
@@ -48,7 +48,7 @@ pub struct Loop {
     /// Metrics of the planning passes.
     pub metrics: Arc<Metrics>,
     /// Heartbeat that the loop updates while it runs.
-    pub pulse: Arc<Pulse>,
+    pub heartbeat: Arc<Heartbeat>,
 }
 
 type Planners = BTreeMap<String, Planner>;
@@ -63,7 +63,7 @@ impl Loop {
         let mut now = self.clock.now();
         loop {
             let until = planners.values().filter_map(Planner::holds_until).min();
-            self.pulse.beat();
+            self.heartbeat.beat();
             tokio::select! {
                 () = self.change_set.something() => tokio::time::sleep(BURST).await,
                 () = self.clock.look_again(now, until) => {}
@@ -74,7 +74,7 @@ impl Loop {
             observe(&mut planners, &self.policies, &self.policy_outbox, policies, &self.auditor);
             now = self.clock.now();
             for (namespace, planner) in planners.iter_mut().filter(|(_, p)| p.is_due(now)) {
-                self.pulse.beat();
+                self.heartbeat.beat();
                 self.plan(namespace, planner, now).await;
             }
             planners.retain(|namespace, planner| {
@@ -100,7 +100,7 @@ impl Loop {
             }
             writes += post(&self.fleet_outbox, &fleets);
             took += begun.elapsed();
-            self.pulse.beat();
+            self.heartbeat.beat();
             tokio::task::yield_now().await;
             begun = Instant::now();
         }

@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::health::Health;
+use super::heartbeat::{Check, Heartbeat};
 use super::metrics::Metrics;
-use super::pulse::{Check, Pulse};
 
 /// Maximum number of concurrent connections, more than the probes and scrapes of a cluster need.
 const MOST_CONNECTIONS: usize = 32;
@@ -41,7 +41,7 @@ pub struct Told {
     /// State of the controller.
     pub health: Health,
     /// Heartbeat of the planning loop.
-    pub pulse: Arc<Pulse>,
+    pub heartbeat: Arc<Heartbeat>,
 }
 
 /// Binds a listener to an address.
@@ -110,7 +110,7 @@ fn respond(told: &Told, method: &Method, path: &str, headers: &HeaderMap) -> Res
         return response;
     }
     match path {
-        "/livez" => probe(&[told.pulse.check()]),
+        "/livez" => probe(&[told.heartbeat.check()]),
         "/readyz" => {
             let health = told.health.now();
             let is_filled = health.stores_awaited == Some(0);

@@ -30,7 +30,7 @@ async fn nothing_is_sent_after_the_end_of_the_term() {
         health: Health::default(),
         concurrent_writes: 8,
         metrics: Arc::clone(&metrics),
-        pulse: Arc::default(),
+        heartbeat: Arc::default(),
         auditor: Arc::new(Auditor::new("test".to_owned(), None, metrics)),
     };
     let mut tasks = Tasks::default();

@@ -9,7 +9,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(300);
 
 /// Time of the last heartbeat of the planning loop; `None` before the loop starts.
 #[derive(Debug, Default)]
-pub struct Pulse(Mutex<Option<Instant>>);
+pub struct Heartbeat(Mutex<Option<Instant>>);
 
 /// A health check and its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Check {
     pub is_well: bool,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// Records a heartbeat of the planning loop.
     pub fn beat(&self) {
         self.beat_at(Instant::now());
@@ -50,11 +50,11 @@ mod tests {
 
     #[test]
     fn only_a_loop_that_has_begun_can_be_stuck() {
-        let pulse = Pulse::default();
+        let heartbeat = Heartbeat::default();
         let start = Instant::now();
-        let is_well = |after| pulse.check_at(start + Duration::from_secs(after)).is_well;
+        let is_well = |after| heartbeat.check_at(start + Duration::from_secs(after)).is_well;
         assert!(is_well(100_000));
-        pulse.beat_at(start);
+        heartbeat.beat_at(start);
         assert!(is_well(299));
         assert!(!is_well(300));
     }
