@@ -25,7 +25,6 @@ pub mod events;
 pub mod health;
 pub mod heap;
 pub mod heartbeat;
-pub mod lanes;
 pub mod lease;
 pub mod logging;
 pub mod metrics;
@@ -35,6 +34,7 @@ pub mod planning;
 pub mod serving;
 pub mod watch;
 pub mod window;
+pub mod write_queue;
 pub mod writing;
 
 use std::collections::BTreeSet;

@@ -13,9 +13,9 @@ use tokio::sync::Notify;
 
 use super::change_set::Key;
 use super::events::Announced;
-use super::lanes::{Lane, Lanes, Turn};
 use super::metrics::{Backlog, Backlogged};
 use super::window::Window;
+use super::write_queue::{Priority, Turn, WriteQueue};
 use crate::plan::cached::Digest;
 use crate::plan::{Cached, Planned, PlannedKind};
 
@@ -31,7 +31,7 @@ pub struct Outbox<K: Announced> {
 #[derive(Debug)]
 struct State<K: Announced> {
     entries: HashMap<Key, Entry<K>>,
-    lanes: Lanes,
+    queue: WriteQueue,
     window: Window,
     is_closed: bool,
 }
@@ -126,7 +126,7 @@ impl<K: Announced> Outbox<K> {
     pub fn new(pace: Duration, most: u16) -> Arc<Self> {
         let state = State {
             entries: HashMap::new(),
-            lanes: Lanes::default(),
+            queue: WriteQueue::default(),
             window: Window::new(most),
             is_closed: false,
         };
@@ -170,12 +170,12 @@ impl<K: Announced> Outbox<K> {
     /// Records that the write of an object has ended, with any outcome.
     pub fn end(&self, key: &Key) {
         let mut state = self.state();
-        state.lanes.end(key);
+        state.queue.end(key);
         let entry = state.entries.get_mut(key);
         if entry.is_some_and(|entry| std::mem::take(&mut entry.is_to_have_another)) {
             state.line_up(key, self.pace);
         }
-        if state.lanes.are_empty() {
+        if state.queue.are_empty() {
             state.window.rest();
         }
         self.changed.notify_one();
@@ -357,7 +357,7 @@ impl<K: Announced> Outbox<K> {
 impl<K: Announced> State<K> {
     /// Takes the next object to write.
     fn take(&mut self) -> Turn {
-        let turn = self.lanes.take(self.window.room(), Instant::now());
+        let turn = self.queue.take(self.window.room(), Instant::now());
         if let Turn::Of(key) = &turn
             && let Some(entry) = self.entries.get_mut(key)
         {
@@ -368,20 +368,20 @@ impl<K: Announced> State<K> {
 
     /// Records the time from sending a write to its watch event.
     fn told(&mut self, sent: Instant, now: Instant) {
-        self.window.told(sent, now, self.lanes.has_waiting());
+        self.window.told(sent, now, self.queue.has_waiting());
     }
 
     /// Queues an object, or marks it for another write if it is being written.
     fn line_up(&mut self, key: &Key, pace: Duration) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let Some(planned) = &entry.pending else { return };
-        if self.lanes.has_turn(key) {
+        if self.queue.has_turn(key) {
             entry.is_to_have_another = true;
             return;
         }
-        let lane = if planned.trigger.is_shared() { Lane::Bulk } else { Lane::Express };
+        let lane = if planned.trigger.is_shared() { Priority::Low } else { Priority::High };
         let rests_until = entry.written_at.map(|written| written + pace);
-        self.lanes.push(key, lane, rests_until.filter(|until| *until > Instant::now()));
+        self.queue.push(key, lane, rests_until.filter(|until| *until > Instant::now()));
     }
 }
 

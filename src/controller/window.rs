@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::lanes::Room;
+use super::write_queue::Room;
 
 /// Accepted time from a write to its watch event, for any number of concurrent writes. The report
 /// of a client during a bulk update causes one more write, which takes this long after the watch

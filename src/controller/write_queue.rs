@@ -9,30 +9,30 @@ use super::change_set::Key;
 
 /// Priority of a waiting object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
+pub enum Priority {
     /// High priority: the change concerns this object alone.
-    Express,
+    High,
     /// Low priority: the change concerns many other objects as well.
-    Bulk,
+    Low,
 }
 
 /// Number of consecutive high-priority writes while low-priority objects wait.
-const EXPRESS_TURNS: u8 = 3;
+const HIGH_PRIORITY_TURNS: u8 = 3;
 
 /// The write queue. Each object is queued once; objects of one priority keep their order of
 /// arrival.
 #[derive(Debug, Default)]
-pub struct Lanes {
+pub struct WriteQueue {
     express: VecDeque<Key>,
     bulk: VecDeque<Key>,
     /// Objects that wait in either queue. An object that moves to high priority leaves a stale
     /// entry in the low-priority queue, which is skipped.
     waiting: HashSet<Key>,
     /// Objects that must not be written before an instant.
-    resting: BTreeSet<(Instant, Key, Lane)>,
+    resting: BTreeSet<(Instant, Key, Priority)>,
     express_turns: u8,
     /// Objects that are being written, with the priority they were queued with.
-    taken: HashMap<Key, Lane>,
+    taken: HashMap<Key, Priority>,
 }
 
 /// Limits on the number of concurrent writes.
@@ -54,21 +54,21 @@ pub enum Turn {
     NotBefore(Option<Instant>),
 }
 
-impl Lanes {
+impl WriteQueue {
     /// Queues an object that is not being written; a waiting object moves up if `lane` is
-    /// [`Lane::Express`]. With `rests_until`, the object enters the queue only at that instant.
-    pub fn push(&mut self, key: &Key, lane: Lane, rests_until: Option<Instant>) {
+    /// [`Priority::Express`]. With `rests_until`, the object enters the queue only at that instant.
+    pub fn push(&mut self, key: &Key, lane: Priority, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
             self.resting.insert((until, key.clone(), lane));
             return;
         }
         let is_new = self.waiting.insert(key.clone());
         match lane {
-            Lane::Express if is_new || !self.express.contains(key) => {
+            Priority::High if is_new || !self.express.contains(key) => {
                 self.express.push_back(key.clone());
             }
-            Lane::Bulk if is_new => self.bulk.push_back(key.clone()),
-            Lane::Express | Lane::Bulk => {}
+            Priority::Low if is_new => self.bulk.push_back(key.clone()),
+            Priority::High | Priority::Low => {}
         }
     }
 
@@ -112,12 +112,12 @@ impl Lanes {
         loop {
             let lane = self.next_lane(room)?;
             let key = match lane {
-                Lane::Express => self.express.pop_front(),
-                Lane::Bulk => self.bulk.pop_front(),
+                Priority::High => self.express.pop_front(),
+                Priority::Low => self.bulk.pop_front(),
             }?;
             self.express_turns = match lane {
-                Lane::Express => self.express_turns.saturating_add(1),
-                Lane::Bulk => 0,
+                Priority::High => self.express_turns.saturating_add(1),
+                Priority::Low => 0,
             };
             if self.waiting.remove(&key) {
                 self.taken.insert(key.clone(), lane);
@@ -127,11 +127,11 @@ impl Lanes {
     }
 
     /// Returns the priority to take the next object from, or `None` if the limit is reached.
-    fn next_lane(&self, room: Room) -> Option<Lane> {
+    fn next_lane(&self, room: Room) -> Option<Priority> {
         let is_bulks = self.express.is_empty()
-            || (self.express_turns >= EXPRESS_TURNS && !self.bulk.is_empty());
-        let lane = if is_bulks { Lane::Bulk } else { Lane::Express };
-        let is_single = !is_bulks && self.taken.values().all(|taken| *taken == Lane::Bulk);
+            || (self.express_turns >= HIGH_PRIORITY_TURNS && !self.bulk.is_empty());
+        let lane = if is_bulks { Priority::Low } else { Priority::High };
+        let is_single = !is_bulks && self.taken.values().all(|taken| *taken == Priority::Low);
         let room = if is_single { room.with_a_single } else { room.usual };
         (self.taken.len() < room).then_some(lane)
     }
@@ -147,8 +147,8 @@ mod tests {
         ("ns".to_owned(), name.to_owned())
     }
 
-    fn lanes(waiting: &[(&str, Lane)]) -> Lanes {
-        let mut lanes = Lanes::default();
+    fn lanes(waiting: &[(&str, Priority)]) -> WriteQueue {
+        let mut lanes = WriteQueue::default();
         waiting.iter().for_each(|(name, lane)| lanes.push(&key(name), *lane, None));
         lanes
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     /// Takes all objects one by one, and returns their names in that order.
-    fn order(lanes: &mut Lanes) -> Vec<String> {
+    fn order(lanes: &mut WriteQueue) -> Vec<String> {
         let mut order = Vec::new();
         while let Turn::Of(key) = lanes.take(room(1), Instant::now()) {
             lanes.end(&key);
@@ -167,31 +167,31 @@ mod tests {
         order
     }
 
-    use Lane::{Bulk, Express};
+    use Priority::{High, Low};
 
     #[test]
     fn a_single_change_passes_a_bulk() {
-        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("c", Bulk), ("single", Express)]);
+        let mut lanes = lanes(&[("a", Low), ("b", Low), ("c", Low), ("single", High)]);
         assert_eq!(order(&mut lanes), ["single", "a", "b", "c"]);
     }
 
     #[test]
     fn many_single_changes_do_not_stop_a_bulk() {
         let singles: Vec<String> = (0..6).map(|number| number.to_string()).collect();
-        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk)]);
-        singles.iter().for_each(|name| lanes.push(&key(name), Express, None));
+        let mut lanes = lanes(&[("a", Low), ("b", Low)]);
+        singles.iter().for_each(|name| lanes.push(&key(name), High, None));
         assert_eq!(order(&mut lanes), ["0", "1", "2", "a", "3", "4", "5", "b"]);
     }
 
     #[test]
     fn who_waits_has_one_turn_and_may_move_up() {
-        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("b", Express), ("b", Bulk)]);
+        let mut lanes = lanes(&[("a", Low), ("b", Low), ("b", High), ("b", Low)]);
         assert_eq!(order(&mut lanes), ["b", "a"]);
     }
 
     #[test]
     fn so_many_have_their_turn_at_once() {
-        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("c", Bulk)]);
+        let mut lanes = lanes(&[("a", Low), ("b", Low), ("c", Low)]);
         let now = Instant::now();
         assert_eq!(lanes.take(room(2), now), Turn::Of(key("a")));
         assert_eq!(lanes.take(room(2), now), Turn::Of(key("b")));
@@ -203,12 +203,12 @@ mod tests {
 
     #[test]
     fn a_single_change_need_not_wait_until_one_of_a_bulk_has_ended() {
-        let mut lanes = lanes(&[("a", Bulk), ("b", Bulk), ("c", Bulk)]);
+        let mut lanes = lanes(&[("a", Low), ("b", Low), ("c", Low)]);
         let now = Instant::now();
         assert_eq!(lanes.take(room(2), now), Turn::Of(key("a")));
         assert_eq!(lanes.take(room(2), now), Turn::Of(key("b")));
-        lanes.push(&key("single"), Express, None);
-        lanes.push(&key("another"), Express, None);
+        lanes.push(&key("single"), High, None);
+        lanes.push(&key("another"), High, None);
         assert_eq!(lanes.take(room(2), now), Turn::Of(key("single")));
         assert_eq!(lanes.take(room(2), now), Turn::NotBefore(None), "one more is enough");
         lanes.end(&key("a"));
@@ -219,10 +219,10 @@ mod tests {
 
     #[test]
     fn who_rests_waits_for_its_instant() {
-        let mut lanes = Lanes::default();
+        let mut lanes = WriteQueue::default();
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
-        lanes.push(&key("a"), Bulk, Some(later));
+        lanes.push(&key("a"), Low, Some(later));
         assert_eq!(lanes.take(room(1), now), Turn::NotBefore(Some(later)));
         assert_eq!(lanes.take(room(1), later), Turn::Of(key("a")));
     }
