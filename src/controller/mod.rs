@@ -33,7 +33,7 @@ pub mod pipeline;
 pub mod planning;
 pub mod serving;
 pub mod watch;
-pub mod window;
+pub mod write_limit;
 pub mod write_queue;
 pub mod writing;
 

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::change_set::Key;
 use super::events::Announced;
 use super::metrics::{Backlog, Backlogged};
-use super::window::Window;
+use super::write_limit::WriteLimit;
 use super::write_queue::{Priority, Turn, WriteQueue};
 use crate::plan::cached::Digest;
 use crate::plan::{Cached, Planned, PlannedKind};
@@ -32,7 +32,7 @@ pub struct Outbox<K: Announced> {
 struct State<K: Announced> {
     entries: HashMap<Key, Entry<K>>,
     queue: WriteQueue,
-    window: Window,
+    limit: WriteLimit,
     is_closed: bool,
 }
 
@@ -127,7 +127,7 @@ impl<K: Announced> Outbox<K> {
         let state = State {
             entries: HashMap::new(),
             queue: WriteQueue::default(),
-            window: Window::new(most),
+            limit: WriteLimit::new(most),
             is_closed: false,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), pace })
@@ -176,7 +176,7 @@ impl<K: Announced> Outbox<K> {
             state.line_up(key, self.pace);
         }
         if state.queue.are_empty() {
-            state.window.rest();
+            state.limit.rest();
         }
         self.changed.notify_one();
     }
@@ -264,7 +264,7 @@ impl<K: Announced> Outbox<K> {
     /// resourceVersion of the write if the watch has already shown it.
     pub fn doubt(&self, attempt: &Attempt<K>) -> Option<String> {
         let mut state = self.state();
-        state.window.lost(attempt.letter.sent, Instant::now());
+        state.limit.lost(attempt.letter.sent, Instant::now());
         let entry = state.entries.get_mut(&attempt.letter.planned.cached.key())?;
         let digest = Digest::of(&*attempt.status);
         if entry.shown_digest == Some(digest) && !attempt.is_newer_than(entry.shown.as_ref()) {
@@ -357,7 +357,7 @@ impl<K: Announced> Outbox<K> {
 impl<K: Announced> State<K> {
     /// Takes the next object to write.
     fn take(&mut self) -> Turn {
-        let turn = self.queue.take(self.window.room(), Instant::now());
+        let turn = self.queue.take(self.limit.room(), Instant::now());
         if let Turn::Of(key) = &turn
             && let Some(entry) = self.entries.get_mut(key)
         {
@@ -368,7 +368,7 @@ impl<K: Announced> State<K> {
 
     /// Records the time from sending a write to its watch event.
     fn told(&mut self, sent: Instant, now: Instant) {
-        self.window.told(sent, now, self.queue.has_waiting());
+        self.limit.told(sent, now, self.queue.has_waiting());
     }
 
     /// Queues an object, or marks it for another write if it is being written.
@@ -432,7 +432,7 @@ impl<K: Announced> Backlogged for Outbox<K> {
     fn backlog(&self) -> Backlog {
         let state = self.state();
         let waiting = state.entries.values().filter_map(|entry| entry.since);
-        let empty = Backlog { window: state.window.size() as u64, ..Backlog::default() };
+        let empty = Backlog { window: state.limit.size() as u64, ..Backlog::default() };
         waiting.fold(empty, |backlog, since| Backlog {
             depth: backlog.depth + 1,
             oldest: backlog.oldest.max(since.elapsed()),

@@ -19,7 +19,7 @@ use super::write_queue::Room;
 /// of a client during a bulk update causes one more write, which takes this long after the watch
 /// event of the report. Measured with two cores: 0.1 to 0.3 s in total, and up to 0.8 s with a
 /// value of 300 ms here. The bulk update took the same time with both values.
-const ROUND_TRIP: Duration = Duration::from_millis(200);
+const TARGET_ROUND_TRIP: Duration = Duration::from_millis(200);
 /// A round trip is also accepted up to this multiple of the shortest one, because over a slow
 /// connection even a single write may take longer than [`ROUND_TRIP`].
 const OF_ONE_ALONE: f64 = 2.0;
@@ -28,16 +28,16 @@ const ROOM: f64 = 0.7;
 /// Weight of the newest round trip in the moving average.
 const WEIGHT: f64 = 0.25;
 /// Growth of the limit per round of writes when it no longer doubles.
-const STEP: f64 = 0.25;
+const INCREASE_STEP: f64 = 0.25;
 /// Factor by which the limit shrinks.
-const SHRUNK: f64 = 0.75;
+const DECREASE_FACTOR: f64 = 0.75;
 /// Minimum limit after it has shrunk: while one write is in transit, the API server can process
 /// another.
-const LEAST: f64 = 2.0;
+const MIN_WRITES: f64 = 2.0;
 
 /// The current limit on concurrent status writes.
 #[derive(Debug)]
-pub struct Window {
+pub struct WriteLimit {
     size: f64,
     most: f64,
     /// Size below which the limit doubles with each round.
@@ -51,7 +51,7 @@ pub struct Window {
     shrunk_at: Option<Instant>,
 }
 
-impl Window {
+impl WriteLimit {
     /// Creates a limit of one that grows to at most `most`. A `most` of zero counts as one.
     #[must_use]
     pub fn new(most: u16) -> Self {
@@ -94,12 +94,12 @@ impl Window {
         let before = self.average.unwrap_or(trip);
         let average = before + WEIGHT * (trip - before);
         self.average = Some(average);
-        let longest = ROUND_TRIP.as_secs_f64().max(self.shortest * OF_ONE_ALONE);
+        let longest = TARGET_ROUND_TRIP.as_secs_f64().max(self.shortest * OF_ONE_ALONE);
         if average > longest {
             self.shrink(now);
         } else if average < longest * ROOM && somebody_waits {
             let is_slow_start = self.size < self.slow_start_until;
-            let more = if is_slow_start { 1.0 } else { STEP / self.size };
+            let more = if is_slow_start { 1.0 } else { INCREASE_STEP / self.size };
             self.size = (self.size + more).min(self.most);
         }
     }
@@ -108,7 +108,7 @@ impl Window {
     /// similar to a lost segment in TCP, but does not shrink a limit that is already at its
     /// minimum.
     pub fn lost(&mut self, sent: Instant, now: Instant) {
-        if self.size > LEAST && !self.has_shrunk_since(sent) {
+        if self.size > MIN_WRITES && !self.has_shrunk_since(sent) {
             self.shrink(now);
         }
     }
@@ -120,7 +120,7 @@ impl Window {
     }
 
     fn shrink(&mut self, now: Instant) {
-        self.size = (self.size * SHRUNK).max(LEAST.min(self.most));
+        self.size = (self.size * DECREASE_FACTOR).max(MIN_WRITES.min(self.most));
         self.slow_start_until = self.size;
         self.average = None;
         self.shrunk_at = Some(now);
@@ -149,7 +149,7 @@ mod tests {
     impl Server {
         /// Simulates `writes` successive writes that each use the whole limit. Returns the limit
         /// after each.
-        fn take(&self, window: &mut Window, writes: usize) -> Vec<usize> {
+        fn take(&self, window: &mut WriteLimit, writes: usize) -> Vec<usize> {
             let mut now = Instant::now();
             let take = |_| {
                 let share = (window.size() as f64 / self.at_once as f64).max(1.0);
@@ -179,7 +179,7 @@ mod tests {
             (server(1, 400), 1..=3),
         ];
         for (server, expected) in cases {
-            let mut window = Window::new(8);
+            let mut window = WriteLimit::new(8);
             server.take(&mut window, 100);
             let sizes = server.take(&mut window, 400);
             let found = (sizes.iter().min(), sizes.iter().max());
@@ -191,14 +191,14 @@ mod tests {
 
     #[test]
     fn it_begins_with_one_and_doubles_with_each_round() {
-        let mut window = Window::new(8);
+        let mut window = WriteLimit::new(8);
         assert_eq!(window.size(), 1);
         assert_eq!(server(100, 20).take(&mut window, 8), [2, 3, 4, 5, 6, 7, 8, 8]);
     }
 
     #[test]
     fn it_grows_only_for_those_who_wait() {
-        let mut window = Window::new(8);
+        let mut window = WriteLimit::new(8);
         let now = Instant::now();
         window.told(now, now, false);
         assert_eq!(window.size(), 1);
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn it_shrinks_once_for_all_that_were_under_way() {
-        let mut window = Window::new(8);
+        let mut window = WriteLimit::new(8);
         server(100, 20).take(&mut window, 8);
         let sent = Instant::now();
         for late in 1..=8 {
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn it_shrinks_where_nobody_answers_and_never_grows_by_that() {
         let mut now = Instant::now();
-        let mut window = Window::new(8);
+        let mut window = WriteLimit::new(8);
         window.lost(now, now + Duration::from_secs(30));
         assert_eq!(window.size(), 1);
         let sizes = server(100, 20).take(&mut window, 8);
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn after_a_rest_it_begins_anew_and_soon_finds_its_size() {
-        let mut window = Window::new(8);
+        let mut window = WriteLimit::new(8);
         server(100, 20).take(&mut window, 8);
         window.rest();
         assert_eq!(window.size(), 1);
