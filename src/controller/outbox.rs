@@ -22,14 +22,14 @@ use crate::plan::{Cached, Planned, PlannedKind};
 /// The pending status writes of one kind.
 #[derive(Debug)]
 pub struct Outbox<K: Announced> {
-    state: Mutex<State<K>>,
+    state: Mutex<OutboxState<K>>,
     changed: Notify,
     /// Minimum time between two writes of the same object.
     pace: Duration,
 }
 
 #[derive(Debug)]
-struct State<K: Announced> {
+struct OutboxState<K: Announced> {
     entries: HashMap<Key, Entry<K>>,
     queue: WriteQueue,
     limit: WriteLimit,
@@ -54,7 +54,7 @@ struct Entry<K: Announced> {
     is_to_have_another: bool,
     /// Unacknowledged attempts, all for the same resourceVersion: the API server may have accepted
     /// them.
-    doubtful: Vec<Attempt<K>>,
+    unacknowledged: Vec<WriteAttempt<K>>,
     /// Number of consecutive failed attempts, for the back-off.
     failures: u32,
     /// Last announced state, kept here because the store may not show that status yet.
@@ -77,7 +77,7 @@ struct LastWrite<K: PlannedKind> {
 
 /// A status write: the planned status, and the resourceVersion that it must replace.
 #[derive(Clone, Debug)]
-pub struct Letter<K: PlannedKind> {
+pub struct StatusWrite<K: PlannedKind> {
     /// The object with its planned status.
     pub planned: Planned<K>,
     /// resourceVersion to replace.
@@ -88,7 +88,7 @@ pub struct Letter<K: PlannedKind> {
     sent: Instant,
 }
 
-impl<K: PlannedKind> Letter<K> {
+impl<K: PlannedKind> StatusWrite<K> {
     /// Returns the status to replace.
     #[must_use]
     pub fn replaces(&self) -> Option<&K::Previous> {
@@ -99,32 +99,32 @@ impl<K: PlannedKind> Letter<K> {
 
 /// An attempt to write a status.
 #[derive(Clone, Debug)]
-pub struct Attempt<K: PlannedKind> {
+pub struct WriteAttempt<K: PlannedKind> {
     /// The status write that was attempted.
-    pub letter: Letter<K>,
+    pub write: StatusWrite<K>,
     /// The status that was sent: the planned one, or a shortened one.
     pub status: Arc<K::Status>,
 }
 
-impl<K: PlannedKind> Attempt<K> {
+impl<K: PlannedKind> WriteAttempt<K> {
     /// Returns whether `version` is older than the attempt: it is the version to replace, or the
     /// version that the plan was made from.
     fn is_newer_than(&self, version: Option<&String>) -> bool {
-        let planned_from = self.letter.planned.cached.metadata.resource_version.as_ref();
-        version == self.letter.resource_version.as_ref() || version == planned_from
+        let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
+        version == self.write.resource_version.as_ref() || version == planned_from
     }
 }
 
 /// Maximum number of unacknowledged attempts to remember for an object; the oldest is dropped
 /// first.
-const MOST_DOUBTS: usize = 4;
+const MAX_UNACKNOWLEDGED: usize = 4;
 
 impl<K: Announced> Outbox<K> {
     /// Creates an empty outbox. It writes an object at most once per `pace`, and at most `most`
     /// objects concurrently.
     #[must_use]
     pub fn new(pace: Duration, most: u16) -> Arc<Self> {
-        let state = State {
+        let state = OutboxState {
             entries: HashMap::new(),
             queue: WriteQueue::default(),
             limit: WriteLimit::new(most),
@@ -133,7 +133,7 @@ impl<K: Announced> Outbox<K> {
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), pace })
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K>> {
+    fn state(&self) -> MutexGuard<'_, OutboxState<K>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -218,7 +218,7 @@ impl<K: Announced> Outbox<K> {
     /// Returns the pending status write of an object; `None` if there is none or the outbox is
     /// closed.
     #[must_use]
-    pub fn next(&self, key: &Key) -> Option<Letter<K>> {
+    pub fn next(&self, key: &Key) -> Option<StatusWrite<K>> {
         let state = self.state();
         let entry = state.entries.get(key).filter(|_| !state.is_closed)?;
         let planned = entry.pending.clone()?;
@@ -226,12 +226,12 @@ impl<K: Announced> Outbox<K> {
         let own = entry.last_write.as_ref().filter(|last| last.base == *shown);
         let resource_version = own.map_or(shown, |last| &last.written).clone();
         let own = own.and_then(|last| last.said.clone());
-        Some(Letter { planned, resource_version, own, sent: Instant::now() })
+        Some(StatusWrite { planned, resource_version, own, sent: Instant::now() })
     }
 
     /// Records that a status was written, and the resourceVersion that the write created.
-    pub fn written(&self, attempt: &Attempt<K>, made: Option<String>) {
-        let planned = &attempt.letter.planned;
+    pub fn written(&self, attempt: &WriteAttempt<K>, made: Option<String>) {
+        let planned = &attempt.write.planned;
         let status = K::Status::clone(&attempt.status);
         let said = Arc::new(K::keep(status, planned.cached.spec.as_ref().ok()));
         let mut state = self.state();
@@ -239,7 +239,7 @@ impl<K: Announced> Outbox<K> {
         let now = Instant::now();
         entry.failures = 0;
         entry.written_at = Some(now);
-        entry.doubtful.clear();
+        entry.unacknowledged.clear();
         let base = planned.cached.metadata.resource_version.clone();
         // If the store shows any other version, the watch event arrived before the response, and
         // this write needs no further tracking.
@@ -250,38 +250,38 @@ impl<K: Announced> Outbox<K> {
             written: made,
             digest: planned.digest,
             said: Some(said).filter(|_| is_to_be_shown),
-            sent: Some(attempt.letter.sent).filter(|_| is_to_be_shown),
+            sent: Some(attempt.write.sent).filter(|_| is_to_be_shown),
         });
         if entry.pending.as_ref().is_some_and(|pending| pending.digest == planned.digest) {
             entry.settle();
         }
         if is_told_of {
-            state.told(attempt.letter.sent, now);
+            state.acknowledged(attempt.write.sent, now);
         }
     }
 
     /// Records an attempt with an unknown outcome, which a later watch event will show. Returns the
     /// resourceVersion of the write if the watch has already shown it.
-    pub fn doubt(&self, attempt: &Attempt<K>) -> Option<String> {
+    pub fn unacknowledged(&self, attempt: &WriteAttempt<K>) -> Option<String> {
         let mut state = self.state();
-        state.limit.lost(attempt.letter.sent, Instant::now());
-        let entry = state.entries.get_mut(&attempt.letter.planned.cached.key())?;
+        state.limit.lost(attempt.write.sent, Instant::now());
+        let entry = state.entries.get_mut(&attempt.write.planned.cached.key())?;
         let digest = Digest::of(&*attempt.status);
         if entry.shown_digest == Some(digest) && !attempt.is_newer_than(entry.shown.as_ref()) {
             entry.settle_if(attempt);
             return entry.shown.clone();
         }
-        entry.doubtful.retain(|doubted| Digest::of(&*doubted.status) != digest);
-        if entry.doubtful.len() == MOST_DOUBTS {
-            entry.doubtful.remove(0);
+        entry.unacknowledged.retain(|doubted| Digest::of(&*doubted.status) != digest);
+        if entry.unacknowledged.len() == MAX_UNACKNOWLEDGED {
+            entry.unacknowledged.remove(0);
         }
-        entry.doubtful.push(attempt.clone());
+        entry.unacknowledged.push(attempt.clone());
         None
     }
 
     /// Records the version of an object that the store shows now. Returns the unacknowledged
     /// attempt that has created it, if there is one.
-    pub fn seen(&self, observed: &Cached<K>) -> Option<Attempt<K>> {
+    pub fn seen(&self, observed: &Cached<K>) -> Option<WriteAttempt<K>> {
         let mut state = self.state();
         let entry = state.entries.get_mut(&observed.key())?;
         let shown = &observed.metadata.resource_version;
@@ -292,15 +292,15 @@ impl<K: Announced> Outbox<K> {
             last.said = None;
             sent = last.sent.take().filter(|_| last.written == *shown);
         }
-        let is_judged = |attempt: &mut Attempt<K>| !attempt.is_newer_than(shown.as_ref());
-        let judged: Vec<Attempt<K>> = entry.doubtful.extract_if(.., is_judged).collect();
+        let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.is_newer_than(shown.as_ref());
+        let judged: Vec<WriteAttempt<K>> = entry.unacknowledged.extract_if(.., is_judged).collect();
         let mut judged = judged.into_iter();
         let written = judged.find(|attempt| observed.says(Digest::of(&*attempt.status)));
         if let Some(written) = &written {
             entry.settle_if(written);
         }
         if let Some(sent) = sent {
-            state.told(sent, Instant::now());
+            state.acknowledged(sent, Instant::now());
             self.changed.notify_one();
         }
         written
@@ -354,7 +354,7 @@ impl<K: Announced> Outbox<K> {
     }
 }
 
-impl<K: Announced> State<K> {
+impl<K: Announced> OutboxState<K> {
     /// Takes the next object to write.
     fn take(&mut self) -> Turn {
         let turn = self.queue.take(self.limit.room(), Instant::now());
@@ -367,7 +367,7 @@ impl<K: Announced> State<K> {
     }
 
     /// Records the time from sending a write to its watch event.
-    fn told(&mut self, sent: Instant, now: Instant) {
+    fn acknowledged(&mut self, sent: Instant, now: Instant) {
         self.limit.told(sent, now, self.queue.has_waiting());
     }
 
@@ -397,15 +397,15 @@ impl<K: Announced> Entry<K> {
             last_write: None,
             written_at: None,
             is_to_have_another: false,
-            doubtful: Vec::new(),
+            unacknowledged: Vec::new(),
             failures: 0,
             told: None,
         }
     }
 
     /// Clears the pending write if `written` was an attempt to write the same planned status.
-    fn settle_if(&mut self, written: &Attempt<K>) {
-        let digest = written.letter.planned.digest;
+    fn settle_if(&mut self, written: &WriteAttempt<K>) {
+        let digest = written.write.planned.digest;
         if self.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
             self.settle();
         }

@@ -25,7 +25,7 @@ use super::events::{Announced, Announcer};
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
-use super::outbox::{Attempt, Letter, Outbox};
+use super::outbox::{Outbox, StatusWrite, WriteAttempt};
 use super::pipeline::Surroundings;
 use crate::plan::{Cached, Planned};
 
@@ -102,11 +102,11 @@ impl<K: Written> Writer<K> {
         // The semaphore is never closed.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
-        let mut attempt = Attempt { status: letter.planned.status(), letter };
+        let mut attempt = WriteAttempt { status: letter.planned.status(), write: letter };
         let mut answer = self.put(&attempt).await;
         if let Err(error) = &answer
             && is_too_large(error)
-            && let Some(status) = K::shortened(&attempt.letter.planned, self.clock.now())
+            && let Some(status) = K::shortened(&attempt.write.planned, self.clock.now())
         {
             tracing::warn!(object = %object.display_name(), %error, "the object is too large");
             attempt.status = Arc::new(status);
@@ -120,10 +120,10 @@ impl<K: Written> Writer<K> {
     async fn settle(
         &self,
         object: &Cached<K>,
-        attempt: &Attempt<K>,
+        attempt: &WriteAttempt<K>,
         answer: Result<Option<String>, WriteError>,
     ) -> Result<(), WriteError> {
-        let planned = &attempt.letter.planned;
+        let planned = &attempt.write.planned;
         match answer {
             Ok(made) => {
                 K::tell(&self.auditor, &Accepted::of(attempt, made.as_deref()));
@@ -144,7 +144,7 @@ impl<K: Written> Writer<K> {
             }
             Err(error) => {
                 let is_open = matches!(Outcome::from(&error), Outcome::unanswered | Outcome::error);
-                match is_open.then(|| self.outbox.doubt(attempt)).flatten() {
+                match is_open.then(|| self.outbox.unacknowledged(attempt)).flatten() {
                     // A watch event has already shown that the write was accepted, although no
                     // response arrived.
                     Some(made) => {
@@ -158,9 +158,9 @@ impl<K: Written> Writer<K> {
     }
 
     /// Sends a status and counts the outcome. Returns the resourceVersion that the write created.
-    async fn put(&self, attempt: &Attempt<K>) -> Result<Option<String>, WriteError> {
+    async fn put(&self, attempt: &WriteAttempt<K>) -> Result<Option<String>, WriteError> {
         let begun = Instant::now();
-        let answer = self.send(&attempt.letter, &attempt.status).await;
+        let answer = self.send(&attempt.write, &attempt.status).await;
         let outcome = answer.as_ref().map_or_else(Outcome::from, |_| Outcome::written);
         self.metrics.wrote(&K::kind(&()), outcome, begun.elapsed());
         answer
@@ -168,7 +168,7 @@ impl<K: Written> Writer<K> {
 
     async fn send(
         &self,
-        letter: &Letter<K>,
+        letter: &StatusWrite<K>,
         status: &K::Status,
     ) -> Result<Option<String>, WriteError> {
         let object = &letter.planned.cached;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clientfleet::api::ClientFleet;
 use clientfleet::controller::metrics::{Backlog, Backlogged};
-use clientfleet::controller::outbox::{Attempt, Outbox};
+use clientfleet::controller::outbox::{Outbox, WriteAttempt};
 use clientfleet::plan::trigger::{Cause, PlanTrigger};
 use clientfleet::plan::{Planned, Planner};
 use clientfleet::values::Timestamp;
@@ -42,13 +42,13 @@ fn outbox() -> Arc<Outbox<ClientFleet>> {
 }
 
 /// What is to be written next, as it is sent.
-fn attempt(outbox: &Outbox<ClientFleet>) -> Attempt<ClientFleet> {
+fn attempt(outbox: &Outbox<ClientFleet>) -> WriteAttempt<ClientFleet> {
     attempt_of(outbox, &key())
 }
 
-fn attempt_of(outbox: &Outbox<ClientFleet>, key: &(String, String)) -> Attempt<ClientFleet> {
+fn attempt_of(outbox: &Outbox<ClientFleet>, key: &(String, String)) -> WriteAttempt<ClientFleet> {
     let letter = outbox.next(key).unwrap();
-    Attempt { status: letter.planned.status(), letter }
+    WriteAttempt { status: letter.planned.status(), write: letter }
 }
 
 fn key() -> (String, String) {
@@ -135,13 +135,13 @@ fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    outbox.doubt(&lost);
-    outbox.doubt(&lost);
+    outbox.unacknowledged(&lost);
+    outbox.unacknowledged(&lost);
     let before = planned("1", "old", "new").cached;
     assert!(outbox.seen(&before).is_none(), "the store shows what it replaces");
     let after = planned("2", "new", "new").cached;
     let told = outbox.seen(&after).unwrap();
-    assert_eq!(told.letter.planned.digest, lost.letter.planned.digest);
+    assert_eq!(told.write.planned.digest, lost.write.planned.digest);
     assert!(outbox.seen(&after).is_none(), "once");
 }
 
@@ -149,12 +149,12 @@ fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
 fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
-    outbox.doubt(&attempt(&outbox));
+    outbox.unacknowledged(&attempt(&outbox));
     assert!(outbox.seen(&planned("2", "foreign", "new").cached).is_none());
     assert!(outbox.seen(&planned("3", "new", "new").cached).is_none(), "another wrote it");
 
     outbox.post(&planned("3", "old", "new"));
-    outbox.doubt(&attempt(&outbox));
+    outbox.unacknowledged(&attempt(&outbox));
     outbox.written(&attempt(&outbox), Some("4".to_owned()));
     assert!(outbox.seen(&planned("4", "new", "new").cached).is_none(), "told already");
 }
@@ -195,7 +195,7 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
     assert!(outbox.seen(&planned("2", "new", "new").cached).is_none(), "it is under way");
-    assert_eq!(outbox.doubt(&lost), Some("2".to_owned()));
+    assert_eq!(outbox.unacknowledged(&lost), Some("2".to_owned()));
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 
@@ -227,6 +227,6 @@ async fn as_many_are_under_way_as_the_watch_has_told_of() {
     outbox.written(&written, Some("3".to_owned()));
     outbox.seen(&plan_of("fleet-1", "3", "new", &json!(*written.status)).cached);
     assert_eq!(outbox.backlog().window, 3);
-    outbox.doubt(&attempt_of(&outbox, &key_of("fleet-2")));
+    outbox.unacknowledged(&attempt_of(&outbox, &key_of("fleet-2")));
     assert_eq!(outbox.backlog().window, 2, "nobody has answered");
 }

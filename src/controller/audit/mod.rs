@@ -10,7 +10,7 @@ pub mod stream;
 use std::sync::Arc;
 
 use super::metrics::{Metrics, Told};
-use super::outbox::Attempt;
+use super::outbox::WriteAttempt;
 use crate::api::{ClientFleet, ClientFleetStatus, UpgradePolicy};
 use crate::plan::changes::{RowChange, changes};
 use crate::plan::{Planned, PlannedKind};
@@ -37,11 +37,11 @@ pub struct Accepted<'a, K: PlannedKind> {
 impl<'a, K: PlannedKind> Accepted<'a, K> {
     /// Describes an accepted attempt and the resourceVersion that it created.
     #[must_use]
-    pub fn of(attempt: &'a Attempt<K>, resource_version: Option<&'a str>) -> Self {
+    pub fn of(attempt: &'a WriteAttempt<K>, resource_version: Option<&'a str>) -> Self {
         Self {
-            planned: &attempt.letter.planned,
+            planned: &attempt.write.planned,
             status: &attempt.status,
-            replaced: attempt.letter.replaces(),
+            replaced: attempt.write.replaces(),
             resource_version,
         }
     }
