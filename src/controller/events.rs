@@ -11,7 +11,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{Metrics, Published};
-use super::pipeline::Surroundings;
+use super::pipeline::Context;
 use super::writing::PATIENCE;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Planned, PlannedKind};
@@ -26,8 +26,8 @@ pub struct Announcer {
 impl Announcer {
     /// Creates an announcer that publishes events as `clientfleet`.
     #[must_use]
-    pub fn new(around: &Surroundings) -> Self {
-        let Surroundings { client, leadership, metrics, .. } = around.clone();
+    pub fn new(cx: &Context) -> Self {
+        let Context { client, leadership, metrics, .. } = cx.clone();
         Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), leadership, metrics }
     }
 

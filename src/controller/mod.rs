@@ -53,7 +53,7 @@ use heartbeat::Heartbeat;
 use lease::candidate::{Candidacy, Candidate, Unseated};
 use lease::leadership::Leadership;
 use metrics::Metrics;
-use pipeline::{Permits, Pipeline, STORES, Surroundings, Tasks};
+use pipeline::{Context, Permits, Pipeline, STORES, Tasks};
 
 /// Options of the controller.
 #[derive(Clone)]
@@ -141,7 +141,7 @@ pub async fn run(
     let auditor = Arc::new(Auditor::new(options.identity, options.audit, Arc::clone(&metrics)));
     metrics.watch_health(health.clone());
     let (leadership, mut seat) = Seat::take(candidacy, &health);
-    let around = Surroundings {
+    let cx = Context {
         client,
         clock,
         leadership,
@@ -152,7 +152,7 @@ pub async fn run(
         auditor,
     };
     let mut tasks = Tasks::default();
-    let pipelines = start(&namespaces, &around, &mut tasks);
+    let pipelines = start(&namespaces, &cx, &mut tasks);
 
     tokio::select! {
         () = shutdown => {}
@@ -174,17 +174,17 @@ pub async fn run(
 }
 
 /// Starts one pipeline for each namespace, or one for all namespaces.
-fn start(namespaces: &BTreeSet<String>, around: &Surroundings, tasks: &mut Tasks) -> Vec<Pipeline> {
+fn start(namespaces: &BTreeSet<String>, cx: &Context, tasks: &mut Tasks) -> Vec<Pipeline> {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
     } else {
         namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
     };
-    around.health.started(scopes.len() * STORES);
-    let permits = Permits::of_each_kind(around.concurrent_writes);
+    cx.health.started(scopes.len() * STORES);
+    let permits = Permits::of_each_kind(cx.concurrent_writes);
     let start = |scope: &Option<&str>| {
         tracing::info!(namespace = scope.unwrap_or("all"), "watching");
-        Pipeline::start(*scope, around, &permits, tasks)
+        Pipeline::start(*scope, cx, &permits, tasks)
     };
     scopes.iter().map(start).collect()
 }

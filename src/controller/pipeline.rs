@@ -25,7 +25,7 @@ use crate::plan::{Kind, Raw};
 
 /// The context that all pipelines of a controller share.
 #[derive(Clone)]
-pub struct Surroundings {
+pub struct Context {
     /// Client for the cluster.
     pub client: Client,
     /// Source of the current time.
@@ -85,17 +85,17 @@ impl Pipeline {
     /// Starts a pipeline for a namespace, or for all namespaces with `None`.
     pub fn start(
         namespace: Option<&str>,
-        around: &Surroundings,
+        cx: &Context,
         permits: &Permits,
         tasks: &mut Tasks,
     ) -> Self {
         let notes = Arc::new(ChangeSet::default());
         let (fleets, fleet_store) = store();
         let (policies, policy_store) = store();
-        let fleet_outbox = Outbox::new(Duration::ZERO, around.concurrent_writes);
-        let policy_outbox = Outbox::new(POLICY_PACE, around.concurrent_writes);
+        let fleet_outbox = Outbox::new(Duration::ZERO, cx.concurrent_writes);
+        let policy_outbox = Outbox::new(POLICY_PACE, cx.concurrent_writes);
 
-        let Surroundings { client, clock, leadership, health, metrics, .. } = around;
+        let Context { client, clock, leadership, health, metrics, .. } = cx;
         metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));
         metrics.watch_queue("UpgradePolicy", Arc::<Outbox<_>>::clone(&policy_outbox));
         let told = || watch::Told {
@@ -115,16 +115,16 @@ impl Pipeline {
             policies: policies.clone(),
             fleet_outbox: Arc::clone(&fleet_outbox),
             policy_outbox: Arc::clone(&policy_outbox),
-            auditor: Arc::clone(&around.auditor),
+            auditor: Arc::clone(&cx.auditor),
             metrics: Arc::clone(metrics),
-            heartbeat: Arc::clone(&around.heartbeat),
+            heartbeat: Arc::clone(&cx.heartbeat),
         };
-        let concurrent_writes = around.concurrent_writes;
+        let concurrent_writes = cx.concurrent_writes;
         tasks.reading.spawn(planning.run());
 
-        let writer = Writer::new(around, Arc::clone(&fleet_outbox), Arc::clone(&permits.fleets));
+        let writer = Writer::new(cx, Arc::clone(&fleet_outbox), Arc::clone(&permits.fleets));
         tasks.writing.spawn(write_all(writer, fleets, concurrent_writes));
-        let writer = Writer::new(around, Arc::clone(&policy_outbox), Arc::clone(&permits.policies));
+        let writer = Writer::new(cx, Arc::clone(&policy_outbox), Arc::clone(&permits.policies));
         tasks.writing.spawn(write_all(writer, policies, concurrent_writes));
         Self { fleets: fleet_outbox, policies: policy_outbox }
     }

@@ -26,7 +26,7 @@ use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
 use super::outbox::{Outbox, StatusWrite, WriteAttempt};
-use super::pipeline::Surroundings;
+use super::pipeline::Context;
 use crate::plan::{Cached, Planned};
 
 /// Wait after the first failed attempt; it doubles up to [`LONGEST_WAIT`].
@@ -91,9 +91,9 @@ pub struct Writer<K: Announced> {
 impl<K: Written> Writer<K> {
     /// Creates a writer that empties `outbox`. All writers of the same kind share `permits`.
     #[must_use]
-    pub fn new(around: &Surroundings, outbox: Arc<Outbox<K>>, permits: Arc<Semaphore>) -> Self {
-        let Surroundings { client, clock, leadership, auditor, metrics, .. } = around.clone();
-        let announcer = Announcer::new(around);
+    pub fn new(cx: &Context, outbox: Arc<Outbox<K>>, permits: Arc<Semaphore>) -> Self {
+        let Context { client, clock, leadership, auditor, metrics, .. } = cx.clone();
+        let announcer = Announcer::new(cx);
         Self { client, clock, leadership, outbox, permits, announcer, auditor, metrics }
     }
 

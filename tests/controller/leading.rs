@@ -8,7 +8,7 @@ use clientfleet::controller::health::Health;
 use clientfleet::controller::lease::leadership::Leadership;
 use clientfleet::controller::lease::moment::Moment;
 use clientfleet::controller::metrics::Metrics;
-use clientfleet::controller::pipeline::{Permits, Pipeline, Surroundings, Tasks};
+use clientfleet::controller::pipeline::{Context, Permits, Pipeline, Tasks};
 
 use crate::counts::writes;
 use crate::objects::{auto, fleet};
@@ -23,7 +23,7 @@ async fn nothing_is_sent_after_the_end_of_the_term() {
     let mark = world.wire.mark();
     let leadership = Leadership::none();
     let metrics: Arc<Metrics> = Arc::default();
-    let around = Surroundings {
+    let around = Context {
         client: world.wire.client(world.client.clone()),
         clock: world.clock.clone(),
         leadership: leadership.clone(),
