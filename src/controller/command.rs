@@ -99,7 +99,10 @@ async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     // With port 0 the system chooses the port: log the actual address.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /livez, /readyz and /metrics");
-    tokio::spawn(serving::serve(listener, serving::Told { metrics, health, heartbeat: heartbeat }));
+    tokio::spawn(serving::serve(
+        listener,
+        serving::Served { metrics, health, heartbeat: heartbeat },
+    ));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
-use super::metrics::{Metrics, Published};
+use super::metrics::{EventOutcome, Metrics};
 use super::pipeline::Context;
 use super::writing::PATIENCE;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
@@ -35,9 +35,9 @@ impl Announcer {
     /// already written.
     async fn publish(&self, event: &Event, about: &ObjectReference) {
         let Err(error) = self.send(event, about).await else {
-            return self.metrics.published(Published::published);
+            return self.metrics.published(EventOutcome::published);
         };
-        self.metrics.published(Published::failed);
+        self.metrics.published(EventOutcome::failed);
         let (namespace, policy) = (about.namespace.as_deref(), about.name.as_deref());
         tracing::warn!(namespace, policy, reason = event.reason, error, "no event was published");
     }
@@ -56,7 +56,7 @@ impl Announcer {
 /// A kind with status changes that are logged and published as events.
 pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
-    type Told: Clone + Debug + Send;
+    type Announcement: Clone + Debug + Send;
 
     /// Announces the changes in a status that was just written, compared with `told`, the last
     /// announced state. If this process has announced nothing yet, compares with the status that
@@ -64,25 +64,31 @@ pub trait Announced: PlannedKind {
     fn announce(
         announcer: &Announcer,
         written: &Planned<Self>,
-        told: Option<Self::Told>,
-    ) -> impl Future<Output = Self::Told> + Send;
+        told: Option<Self::Announcement>,
+    ) -> impl Future<Output = Self::Announcement> + Send;
 }
 
 impl Announced for ClientFleet {
-    type Told = ();
+    type Announcement = ();
 
     async fn announce(_: &Announcer, _: &Planned<Self>, _: Option<()>) {}
 }
 
 impl Announced for UpgradePolicy {
-    type Told = Told;
+    type Announcement = PolicyAnnouncement;
 
-    async fn announce(announcer: &Announcer, written: &Planned<Self>, told: Option<Told>) -> Told {
-        let replaced = || written.cached.status.as_ref().map(|previous| Told::of(&previous.kept));
+    async fn announce(
+        announcer: &Announcer,
+        written: &Planned<Self>,
+        told: Option<PolicyAnnouncement>,
+    ) -> PolicyAnnouncement {
+        let replaced = || {
+            written.cached.status.as_ref().map(|previous| PolicyAnnouncement::of(&previous.kept))
+        };
         let before = told.or_else(replaced).unwrap_or_default();
         let (namespace, policy) = (written.cached.namespace(), written.cached.name());
         let status = written.status();
-        let now = Told::of(&status);
+        let now = PolicyAnnouncement::of(&status);
         if let Some(generation) = now.in_force.filter(|_| now.in_force != before.in_force) {
             let (fleets, clients) = (status.matched_fleets, status.matched_clients);
             tracing::info!(namespace, policy, generation, fleets, clients, "policy in force");
@@ -105,7 +111,7 @@ impl Announced for UpgradePolicy {
 
 /// The part of a policy's status whose changes are announced.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
+pub struct PolicyAnnouncement {
     open: bool,
     complete: bool,
     invalid: bool,
@@ -113,7 +119,7 @@ pub struct Told {
     in_force: Option<i64>,
 }
 
-impl Told {
+impl PolicyAnnouncement {
     fn of(status: &UpgradePolicyStatus) -> Self {
         Self {
             open: matches!(status.distribution_state.as_deref(), Some("Open" | "Mixed")),
@@ -131,8 +137,8 @@ struct Change {
 }
 
 /// Returns the changes since `before` was announced.
-fn changes(before: Told, status: &UpgradePolicyStatus) -> Vec<Change> {
-    let now = Told::of(status);
+fn changes(before: PolicyAnnouncement, status: &UpgradePolicyStatus) -> Vec<Change> {
+    let now = PolicyAnnouncement::of(status);
     let mut changes = Vec::new();
     let mut tell = |kind, reason, note: String| changes.push(Change { kind, reason, note });
     if now.open && !before.open {

@@ -9,11 +9,11 @@ use crate::values::Timestamp;
 
 /// Shared state of the controller. All clones refer to the same controller.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<watch::Sender<State>>);
+pub struct Health(Arc<watch::Sender<HealthState>>);
 
 /// State of the controller at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub struct HealthState {
     /// True once the cluster has answered and its custom resource definitions suit this release.
     pub is_started: bool,
     /// Number of stores that have not been filled yet; `None` before the controller has started.
@@ -36,7 +36,7 @@ pub enum Role {
     Leading,
 }
 
-impl State {
+impl HealthState {
     /// Returns whether the controller has started and filled all its stores, as leader or as
     /// standby.
     #[must_use]
@@ -54,13 +54,13 @@ impl State {
 impl Health {
     /// Returns the current state.
     #[must_use]
-    pub fn now(&self) -> State {
+    pub fn now(&self) -> HealthState {
         *self.0.borrow()
     }
 
     /// Returns a receiver that is notified of each change.
     #[must_use]
-    pub fn follow(&self) -> watch::Receiver<State> {
+    pub fn follow(&self) -> watch::Receiver<HealthState> {
         self.0.subscribe()
     }
 

@@ -58,7 +58,7 @@ struct Entry<K: Announced> {
     /// Number of consecutive failed attempts, for the back-off.
     failures: u32,
     /// Last announced state, kept here because the store may not show that status yet.
-    told: Option<K::Told>,
+    announced: Option<K::Announcement>,
 }
 
 /// A write by this process that the store may not show yet.
@@ -331,14 +331,14 @@ impl<K: Announced> Outbox<K> {
 
     /// Returns the last announced state of an object.
     #[must_use]
-    pub fn told(&self, key: &Key) -> Option<K::Told> {
-        self.state().entries.get(key)?.told.clone()
+    pub fn announced(&self, key: &Key) -> Option<K::Announcement> {
+        self.state().entries.get(key)?.announced.clone()
     }
 
     /// Records the announced state of an object.
-    pub fn note_told(&self, key: &Key, told: K::Told) {
+    pub fn record_announced(&self, key: &Key, told: K::Announcement) {
         if let Some(entry) = self.state().entries.get_mut(key) {
-            entry.told = Some(told);
+            entry.announced = Some(told);
         }
     }
 
@@ -399,7 +399,7 @@ impl<K: Announced> Entry<K> {
             is_to_have_another: false,
             unacknowledged: Vec::new(),
             failures: 0,
-            told: None,
+            announced: None,
         }
     }
 

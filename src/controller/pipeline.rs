@@ -98,7 +98,7 @@ impl Pipeline {
         let Context { client, clock, leadership, health, metrics, .. } = cx;
         metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));
         metrics.watch_queue("UpgradePolicy", Arc::<Outbox<_>>::clone(&policy_outbox));
-        let told = || watch::Told {
+        let told = || watch::WatchContext {
             change_set: Arc::clone(&notes),
             health: health.clone(),
             metrics: Arc::clone(metrics),

@@ -35,7 +35,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// The state that the server reports.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Served {
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// State of the controller.
@@ -69,7 +69,7 @@ fn is_taken(error: &io::Error) -> bool {
 }
 
 /// Accepts and answers connections until the task is dropped.
-pub async fn serve(listener: TcpListener, told: Told) {
+pub async fn serve(listener: TcpListener, told: Served) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         // The semaphore is never closed.
@@ -91,7 +91,7 @@ pub async fn serve(listener: TcpListener, told: Told) {
     }
 }
 
-async fn answer(connection: TcpStream, told: Told) {
+async fn answer(connection: TcpStream, told: Served) {
     let service = service_fn(move |request: Request<Incoming>| {
         let response = respond(&told, request.method(), request.uri().path(), request.headers());
         async move { Ok::<_, Infallible>(response) }
@@ -103,7 +103,12 @@ async fn answer(connection: TcpStream, told: Told) {
     let _ = tokio::time::timeout(PATIENCE, connection).await;
 }
 
-fn respond(told: &Told, method: &Method, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
+fn respond(
+    told: &Served,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Response<Full<Bytes>> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut response = say(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET\n".to_owned());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

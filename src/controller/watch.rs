@@ -30,7 +30,7 @@ impl Watched for crate::api::UpgradePolicy {
 }
 
 /// The parts of the controller that a watch reports to.
-pub struct Told {
+pub struct WatchContext {
     /// The change set for the touched objects.
     pub change_set: Arc<ChangeSet>,
     /// State of the controller, which counts the filled stores.
@@ -45,7 +45,7 @@ pub struct Told {
 pub async fn watch<K: Watched>(
     api: Api<Raw<K>>,
     store: Writer<Cached<K>>,
-    Told { change_set: notes, health, metrics }: Told,
+    WatchContext { change_set: notes, health, metrics }: WatchContext,
 ) {
     let config = watcher::Config::default();
     let streams = streams_lists(&api).await;

@@ -129,8 +129,8 @@ impl<K: Written> Writer<K> {
                 K::tell(&self.auditor, &Accepted::of(attempt, made.as_deref()));
                 self.outbox.written(attempt, made);
                 let key = object.key();
-                let told = K::announce(&self.announcer, planned, self.outbox.told(&key)).await;
-                self.outbox.note_told(&key, told);
+                let told = K::announce(&self.announcer, planned, self.outbox.announced(&key)).await;
+                self.outbox.record_announced(&key, told);
                 Ok(())
             }
             // Another writer was faster, or the object is gone. The watch event of that change
@@ -197,7 +197,7 @@ impl<K: Written> Writer<K> {
         if !self.leadership.may_write_at(Moment::now()) {
             return Err(WriteError::Unseated);
         }
-        let answer = self.client.request::<Answer>(request);
+        let answer = self.client.request::<TableAnswer>(request);
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(answer) => Ok(answer?.metadata.resource_version),
             Err(_) => Err(WriteError::Unanswered(PATIENCE)),
@@ -236,13 +236,13 @@ const NO_OBJECT: &str = "includeObject=None";
 
 /// The part of a response that the writer reads.
 #[derive(Deserialize)]
-struct Answer {
-    metadata: Made,
+struct TableAnswer {
+    metadata: TableMetadata,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Made {
+struct TableMetadata {
     resource_version: Option<String>,
 }
 

@@ -9,7 +9,7 @@ pub mod stream;
 
 use std::sync::Arc;
 
-use super::metrics::{Metrics, Told};
+use super::metrics::{AuditOutcome, Metrics};
 use super::outbox::WriteAttempt;
 use crate::api::{ClientFleet, ClientFleetStatus, UpgradePolicy};
 use crate::plan::changes::{RowChange, changes};
@@ -78,8 +78,8 @@ impl Auditor {
         }
         let failed = stream.take_failed();
         let lines = changes.len() as u64;
-        self.metrics.told(Told::written, lines.saturating_sub(failed.len() as u64));
-        self.metrics.told(Told::failed, failed.len() as u64);
+        self.metrics.told(AuditOutcome::written, lines.saturating_sub(failed.len() as u64));
+        self.metrics.told(AuditOutcome::failed, failed.len() as u64);
         for (line, error) in failed {
             tracing::error!(line, error, "a line of the audit stream could not be written");
         }

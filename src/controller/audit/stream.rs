@@ -16,10 +16,10 @@ use tracing_subscriber::registry::LookupSpan;
 /// The output of the audit stream.
 pub struct Stream {
     path: Option<PathBuf>,
-    state: Mutex<State>,
+    state: Mutex<StreamState>,
 }
 
-struct State {
+struct StreamState {
     sink: Box<dyn Write + Send>,
     /// Lines that could not be written, each with the error.
     failed: Vec<(String, String)>,
@@ -35,7 +35,7 @@ impl Stream {
     /// Creates a stream that writes to a sink such as standard output.
     #[must_use]
     pub fn to(sink: impl Write + Send + 'static) -> Self {
-        let state = State { sink: Box::new(sink), failed: Vec::new() };
+        let state = StreamState { sink: Box::new(sink), failed: Vec::new() };
         Self { path: None, state: Mutex::new(state) }
     }
 
@@ -74,7 +74,7 @@ impl Stream {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, StreamState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,7 +27,7 @@ use crate::plan::{NamespaceCounts, Pass};
 use estate::Estate;
 use queues::Queues;
 pub use queues::{Backlog, Backlogged};
-use role::Role;
+use role::RoleMetric;
 
 /// The metrics of one controller.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct Metrics {
     interruptions: Family<KindLabel, Counter>,
     events: Family<EventLabel, Counter>,
     audit: Family<AuditLabel, Counter>,
-    role: Arc<Role>,
+    role: Arc<RoleMetric>,
     estate: Arc<Estate>,
     queues: Arc<Queues>,
 }
@@ -66,7 +66,7 @@ pub enum Outcome {
 /// Outcome of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[allow(non_camel_case_types)]
-pub enum Published {
+pub enum EventOutcome {
     /// The API server accepted the event.
     published,
     /// The event was not published.
@@ -76,7 +76,7 @@ pub enum Published {
 /// Outcome of a line of the audit stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[allow(non_camel_case_types)]
-pub enum Told {
+pub enum AuditOutcome {
     /// The line was written.
     written,
     /// The line could not be written, and is in the log instead.
@@ -96,12 +96,12 @@ struct KindLabel {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EventLabel {
-    result: Published,
+    result: EventOutcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AuditLabel {
-    result: Told,
+    result: AuditOutcome,
 }
 
 /// The kinds whose status is written.
@@ -145,10 +145,10 @@ impl Metrics {
             let _ = self.interruptions.get_or_create(&kind);
             let _ = self.write_durations.get_or_create(&kind);
         }
-        for result in [Published::published, Published::failed] {
+        for result in [EventOutcome::published, EventOutcome::failed] {
             let _ = self.events.get_or_create(&EventLabel { result });
         }
-        for result in [Told::written, Told::failed] {
+        for result in [AuditOutcome::written, AuditOutcome::failed] {
             let _ = self.audit.get_or_create(&AuditLabel { result });
         }
         self
@@ -190,12 +190,12 @@ impl Metrics {
     }
 
     /// Counts an event.
-    pub fn published(&self, result: Published) {
+    pub fn published(&self, result: EventOutcome) {
         self.events.get_or_create(&EventLabel { result }).inc();
     }
 
     /// Counts lines of the audit stream.
-    pub fn told(&self, result: Told, lines: u64) {
+    pub fn told(&self, result: AuditOutcome, lines: u64) {
         self.audit.get_or_create(&AuditLabel { result }).inc_by(lines);
     }
 

@@ -11,16 +11,16 @@ use crate::controller::health::Health;
 
 /// Role of this replica in leader election.
 #[derive(Debug, Default)]
-pub struct Role(OnceLock<Health>);
+pub struct RoleMetric(OnceLock<Health>);
 
-impl Role {
+impl RoleMetric {
     /// Sets the source of the role. Later calls have no effect.
     pub fn set(&self, health: Health) {
         let _ = self.0.set(health);
     }
 }
 
-impl Collector for Role {
+impl Collector for RoleMetric {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let health = self.0.get().map(Health::now);
         let leads = health.is_some_and(|health| health.is_started && health.leads());
