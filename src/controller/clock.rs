@@ -11,7 +11,7 @@ use crate::values::Timestamp;
 
 /// Maximum time between two readings of the system clock: timers drift while a machine is
 /// suspended, and an administrator may set the clock.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const MAX_TIMER: Duration = Duration::from_secs(60);
 
 /// A source of the current time that also wakes its callers when they should read it again.
 pub trait Clock: Send + Sync + 'static {
@@ -33,8 +33,8 @@ impl Clock for SystemClock {
 
     fn look_again(&self, _: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()> {
         let wait =
-            until.map_or(LOOK_AGAIN, |until| (until - Utc::now()).to_std().unwrap_or_default());
-        tokio::time::sleep(wait.min(LOOK_AGAIN)).boxed()
+            until.map_or(MAX_TIMER, |until| (until - Utc::now()).to_std().unwrap_or_default());
+        tokio::time::sleep(wait.min(MAX_TIMER)).boxed()
     }
 }
 

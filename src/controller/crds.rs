@@ -45,10 +45,10 @@ fn mend(error: &kube::Error) -> &'static str {
 
 /// Timeout of one request, and minimum time between two warnings while the API server does not
 /// answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause between two attempts.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Compares the definitions in the cluster with the controller's own. Waits for an API server that
 /// does not answer: it may be starting at the same time as the controller.
@@ -76,17 +76,17 @@ async fn answered(
 ) -> Result<Option<CustomResourceDefinition>, Unfit> {
     let mut told = Instant::now();
     loop {
-        let error = match tokio::time::timeout(PATIENCE, definitions.get_opt(name)).await {
+        let error = match tokio::time::timeout(REQUEST_TIMEOUT, definitions.get_opt(name)).await {
             Ok(Ok(found)) => return Ok(found),
             Ok(Err(error)) if may_pass(&error) => with_causes(&error),
             Ok(Err(error)) => return Err(Unfit::Unreadable { name: name.to_owned(), error }),
-            Err(_) => format!("no answer within {PATIENCE:?}"),
+            Err(_) => format!("no answer within {REQUEST_TIMEOUT:?}"),
         };
-        if told.elapsed() >= PATIENCE {
+        if told.elapsed() >= REQUEST_TIMEOUT {
             tracing::warn!(error, "waiting for the API server");
             told = Instant::now();
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 

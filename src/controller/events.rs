@@ -12,7 +12,7 @@ use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{EventOutcome, Metrics};
 use super::pipeline::Context;
-use super::writing::PATIENCE;
+use super::writing::WRITE_TIMEOUT;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Planned, PlannedKind};
 
@@ -46,9 +46,9 @@ impl Announcer {
         if !self.leadership.may_write_at(Moment::now()) {
             return Err("another may lead".to_owned());
         }
-        match tokio::time::timeout(PATIENCE, self.recorder.publish(event, about)).await {
+        match tokio::time::timeout(WRITE_TIMEOUT, self.recorder.publish(event, about)).await {
             Ok(published) => published.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+            Err(_) => Err(format!("no answer within {WRITE_TIMEOUT:?}")),
         }
     }
 }

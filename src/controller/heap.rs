@@ -11,7 +11,7 @@
 /// that are freed (`mallopt(3)`), soon beyond everything that the controller reads. The threshold
 /// of musl is fixed at 128 KiB, and musl allocates smaller blocks in groups of equal size.
 #[cfg(target_env = "gnu")]
-const OWN_PAGES_FROM: std::ffi::c_int = 32 << 10;
+const MMAP_THRESHOLD_BYTES: std::ffi::c_int = 32 << 10;
 
 /// Sets the threshold for the rest of the process. Must be called before any thread starts.
 pub fn set() {
@@ -20,6 +20,6 @@ pub fn set() {
     // allocates at the same time. It fails only for a size above half of a heap, and then changes
     // nothing.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_PAGES_FROM);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
     }
 }

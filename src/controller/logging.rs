@@ -14,7 +14,7 @@ use super::audit::TARGET;
 use super::audit::stream::{Lines, Stream};
 
 /// Default log filter, if neither `--log-level` nor `RUST_LOG` is set.
-const WHAT_MATTERS: &str = "info,kube=warn";
+const DEFAULT_FILTER: &str = "info,kube=warn";
 
 /// Logging options.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +82,7 @@ fn filter(asked: Option<&str>) -> Result<EnvFilter, String> {
     let (name, asked) = match (asked, &from_environment) {
         (Some(asked), _) => ("--log-level", asked),
         (None, Some(asked)) => (EnvFilter::DEFAULT_ENV, asked.as_str()),
-        (None, None) => return Ok(EnvFilter::new(WHAT_MATTERS)),
+        (None, None) => return Ok(EnvFilter::new(DEFAULT_FILTER)),
     };
     EnvFilter::try_new(asked).map_err(|error| {
         format!("{name} {asked:?}: {error}; write a level, as info, or as info,kube=debug")

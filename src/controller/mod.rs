@@ -53,7 +53,7 @@ use heartbeat::Heartbeat;
 use lease::candidate::{Candidacy, Candidate, Unseated};
 use lease::leadership::Leadership;
 use metrics::Metrics;
-use pipeline::{Context, Permits, Pipeline, STORES, Tasks};
+use pipeline::{Context, Permits, Pipeline, STORES_PER_PIPELINE, Tasks};
 
 /// Options of the controller.
 #[derive(Clone)]
@@ -106,10 +106,10 @@ pub enum Failure {
 }
 
 /// Maximum wait for writes in progress at shutdown.
-const LAST_WRITES: Duration = Duration::from_secs(3);
+const WRITES_GRACE_PERIOD: Duration = Duration::from_secs(3);
 
 /// Maximum wait for the release of the lease at shutdown.
-const LAST_WORD: Duration = Duration::from_secs(1);
+const LEASE_GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Runs the controller until `shutdown` completes. Then it starts no new writes, waits at most
 /// three seconds for the writes in progress, releases its lease, and returns.
@@ -164,9 +164,11 @@ pub async fn run(
     tasks.reading.shutdown().await;
     pipelines.iter().for_each(Pipeline::close);
     let ended = async { while tasks.writing.join_next().await.is_some() {} };
-    if tokio::time::timeout(LAST_WRITES, ended).await.is_err() {
+    if tokio::time::timeout(WRITES_GRACE_PERIOD, ended).await.is_err() {
         // Keep the lease: a write that is still in progress may reach the API server.
-        tracing::warn!("writes were still under way after {LAST_WRITES:?} and were given up");
+        tracing::warn!(
+            "writes were still under way after {WRITES_GRACE_PERIOD:?} and were given up"
+        );
     } else {
         seat.give_back().await;
     }
@@ -180,7 +182,7 @@ fn start(namespaces: &BTreeSet<String>, cx: &Context, tasks: &mut Tasks) -> Vec<
     } else {
         namespaces.iter().map(|namespace| Some(namespace.as_str())).collect()
     };
-    cx.health.started(scopes.len() * STORES);
+    cx.health.started(scopes.len() * STORES_PER_PIPELINE);
     let permits = Permits::of_each_kind(cx.concurrent_writes);
     let start = |scope: &Option<&str>| {
         tracing::info!(namespace = scope.unwrap_or("all"), "watching");
@@ -225,7 +227,8 @@ impl Seat {
     async fn give_back(self) {
         let Self::Candidate { retire, ended } = self else { return };
         // After the candidate has ended, there is no lease left to release.
-        if retire.send(()).is_ok() && tokio::time::timeout(LAST_WORD, ended).await.is_err() {
+        if retire.send(()).is_ok() && tokio::time::timeout(LEASE_GRACE_PERIOD, ended).await.is_err()
+        {
             tracing::warn!("the lease was not given back: it expires by itself");
         }
     }

@@ -54,10 +54,10 @@ pub struct Tasks {
 }
 
 /// Number of stores that each pipeline fills.
-pub const STORES: usize = 2;
+pub const STORES_PER_PIPELINE: usize = 2;
 
 /// Minimum time between two writes of a policy: its counts change with each of its fleets.
-const POLICY_PACE: Duration = Duration::from_secs(1);
+const POLICY_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running pipeline.
 pub struct Pipeline {
@@ -93,7 +93,7 @@ impl Pipeline {
         let (fleets, fleet_store) = store();
         let (policies, policy_store) = store();
         let fleet_outbox = Outbox::new(Duration::ZERO, cx.concurrent_writes);
-        let policy_outbox = Outbox::new(POLICY_PACE, cx.concurrent_writes);
+        let policy_outbox = Outbox::new(POLICY_WRITE_INTERVAL, cx.concurrent_writes);
 
         let Context { client, clock, leadership, health, metrics, .. } = cx;
         metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));

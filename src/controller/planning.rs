@@ -21,11 +21,11 @@ use crate::values::Timestamp;
 
 /// Pause after the first change of a burst, so that one `kubectl apply` of a folder leads to one
 /// plan.
-const BURST: Duration = Duration::from_millis(1);
+const BURST_DELAY: Duration = Duration::from_millis(1);
 
 /// Number of clients to decide before the loop yields, so that the first writes can start and
 /// metrics requests are answered. Deciding them takes some milliseconds.
-const PART: u64 = 10_000;
+const CLIENTS_PER_PART: u64 = 10_000;
 
 /// The planning loop with its inputs and outputs.
 pub struct Loop {
@@ -65,7 +65,7 @@ impl Loop {
             let until = planners.values().filter_map(Planner::holds_until).min();
             self.heartbeat.beat();
             tokio::select! {
-                () = self.change_set.something() => tokio::time::sleep(BURST).await,
+                () = self.change_set.something() => tokio::time::sleep(BURST_DELAY).await,
                 () = self.clock.look_again(now, until) => {}
             }
             let touched = self.change_set.take();
@@ -94,7 +94,7 @@ impl Loop {
         let mut writes = 0;
         let mut pass = planner.begin(now);
         loop {
-            let fleets = pass.fleets(PART);
+            let fleets = pass.fleets(CLIENTS_PER_PART);
             if fleets.is_empty() {
                 break;
             }

@@ -23,11 +23,11 @@ use super::heartbeat::{Check, Heartbeat};
 use super::metrics::Metrics;
 
 /// Maximum number of concurrent connections, more than the probes and scrapes of a cluster need.
-const MOST_CONNECTIONS: usize = 32;
+const MAX_CONNECTIONS: usize = 32;
 /// Maximum lifetime of a connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of a request head, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -70,7 +70,7 @@ fn is_taken(error: &io::Error) -> bool {
 
 /// Accepts and answers connections until the task is dropped.
 pub async fn serve(listener: TcpListener, told: Served) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -97,10 +97,10 @@ async fn answer(connection: TcpStream, told: Served) {
         async move { Ok::<_, Infallible>(response) }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(LONGEST_HEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let connection = http.keep_alive(false).serve_connection(TokioIo::new(connection), service);
     // A peer that is too slow or does not speak HTTP is not worth a log line.
-    let _ = tokio::time::timeout(PATIENCE, connection).await;
+    let _ = tokio::time::timeout(HEAD_TIMEOUT, connection).await;
 }
 
 fn respond(

@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use super::change_set::{ChangeSet, StoreKind};
 use super::health::Health;
 use super::metrics::Metrics;
-use super::writing::PATIENCE;
+use super::writing::WRITE_TIMEOUT;
 use crate::plan::{Cached, Kind, Raw};
 
 /// A kind with a store in the change set.
@@ -103,6 +103,6 @@ fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Cached<K>>) -> Event<Cac
 async fn streams_lists<K: Watched>(api: &Api<Raw<K>>) -> bool {
     // No object has this name, so the API server sends no objects.
     let probe = WatchParams::default().initial_events().timeout(1).fields("metadata.name=-");
-    let answer = tokio::time::timeout(PATIENCE, api.watch_metadata(&probe, "")).await;
+    let answer = tokio::time::timeout(WRITE_TIMEOUT, api.watch_metadata(&probe, "")).await;
     !matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 422)
 }

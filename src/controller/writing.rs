@@ -30,13 +30,13 @@ use super::pipeline::Context;
 use crate::plan::{Cached, Planned};
 
 /// Wait after the first failed attempt; it doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(250);
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// Maximum wait between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// Timeout of a request. kube would wait forever, even on a connection that a firewall has silently
 /// dropped, and the object would never be written again.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A kind whose status the controller writes.
 pub trait Written: Announced + Audited {
@@ -198,16 +198,16 @@ impl<K: Written> Writer<K> {
             return Err(WriteError::Unseated);
         }
         let answer = self.client.request::<TableAnswer>(request);
-        match tokio::time::timeout(PATIENCE, answer).await {
+        match tokio::time::timeout(WRITE_TIMEOUT, answer).await {
             Ok(answer) => Ok(answer?.metadata.resource_version),
-            Err(_) => Err(WriteError::Unanswered(PATIENCE)),
+            Err(_) => Err(WriteError::Unanswered(WRITE_TIMEOUT)),
         }
     }
 
     fn back_off(&self, object: &Cached<K>, error: &WriteError) -> Action {
         let failures = self.outbox.failed(&object.key());
         let wait =
-            FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_WAIT);
+            FIRST_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX_BACKOFF);
         tracing::warn!(object = %object.display_name(), %error, ?wait, "the status was not written");
         Action::requeue(wait)
     }

@@ -14,7 +14,7 @@ use super::count;
 
 /// Clock ticks per second. Linux reports CPU time to programs in hundredths of a second, whatever
 /// the frequency of its own timer.
-const TICKS_A_SECOND: f64 = 100.0;
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Collects the metrics of this process.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ fn processor_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<f64>().ok();
-    Some((ticks()? + ticks()?) / TICKS_A_SECOND)
+    Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
 }
 
 /// Returns the resident memory in `/proc/self/status`, in bytes.
