@@ -210,11 +210,11 @@ impl Simulation {
         let answer = self.messages.iter().filter(|message| is_it(message)).find_map(|message| {
             message.answer.as_ref().filter(|(_, at)| *at <= now).map(|(answer, _)| answer.clone())
         });
-        let is_given_up = now >= asked.sent + self.times.patience();
+        let is_given_up = now >= asked.sent + self.times.request_timeout();
         let Some(answer) = answer.or(is_given_up.then_some(Answer::Failed)) else { return };
         let (request, sent) = (asked.request.clone(), asked.sent);
         process.asked = None;
-        process.election.heard(&request, moment(sent), moment(now), answer);
+        process.election.answered(&request, moment(sent), moment(now), answer);
     }
 
     fn send(&mut self, place: usize, request: Request) {

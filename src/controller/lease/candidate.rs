@@ -55,7 +55,7 @@ pub struct Candidate {
     /// Unexpected error of the last request, for the log.
     trouble: Option<String>,
     /// Lease holder that was logged last.
-    told: Option<String>,
+    logged_holder: Option<String>,
 }
 
 /// Creates a client for leases alone, which does not wait behind other requests of the controller.
@@ -65,9 +65,9 @@ pub struct Candidate {
 /// Returns a message if the client cannot be created.
 pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
     config.default_retry = false;
-    config.connect_timeout = Some(times.patience());
-    config.read_timeout = Some(times.patience());
-    config.write_timeout = Some(times.patience());
+    config.connect_timeout = Some(times.request_timeout());
+    config.read_timeout = Some(times.request_timeout());
+    config.write_timeout = Some(times.request_timeout());
     Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))
 }
 
@@ -94,7 +94,7 @@ impl Candidate {
             health,
             lease: None,
             trouble: None,
-            told: None,
+            logged_holder: None,
         }
     }
 
@@ -118,8 +118,8 @@ impl Candidate {
                     }
                     Step::Ask(request) => {
                         let answer = self.ask(&request, sent).await;
-                        self.election.heard(&request, sent, Moment::now(), answer);
-                        self.tell(&request);
+                        self.election.answered(&request, sent, Moment::now(), answer);
+                        self.report(&request);
                         None
                     }
                 }
@@ -157,7 +157,7 @@ impl Candidate {
     /// Sends a request and waits for the answer until the timeout, or until the current leadership
     /// ends.
     async fn ask(&mut self, request: &Request, sent: Moment) -> Answer {
-        let patience = self.candidacy.times.patience();
+        let patience = self.candidacy.times.request_timeout();
         let left = self.election.leads_until().map_or(patience, |until| until.since(sent));
         let answer = tokio::time::timeout(patience.min(left), self.send(request)).await;
         let (answer, trouble) = match answer {
@@ -204,7 +204,7 @@ impl Candidate {
     }
 
     /// Reports the result of a request, beginning with the time until which this process may write.
-    fn tell(&mut self, request: &Request) {
+    fn report(&mut self, request: &Request) {
         let leads_until = self.election.leads_until();
         self.leadership.lasts_until(leads_until);
         let Candidacy { namespace, name, identity, .. } = &self.candidacy;
@@ -217,7 +217,7 @@ impl Candidate {
                 self.health.renewed(chrono::Utc::now());
             }
         } else if let Some(holder) = self.election.holder()
-            && self.told.as_deref() != Some(holder)
+            && self.logged_holder.as_deref() != Some(holder)
         {
             if self.election.holds() {
                 tracing::info!(
@@ -229,7 +229,7 @@ impl Candidate {
             } else {
                 tracing::info!(namespace, lease = name, identity, holder, "standing by");
             }
-            self.told = Some(holder.to_owned());
+            self.logged_holder = Some(holder.to_owned());
         }
     }
 }

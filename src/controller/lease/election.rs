@@ -19,7 +19,7 @@ use super::times::Times;
 
 /// Duration in seconds in a released lease, the same as in client-go: a lease cannot have a
 /// duration of zero.
-const GIVEN_BACK: i32 = 1;
+const RELEASED_SECONDS: i32 = 1;
 
 /// The next step of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub struct Election {
     /// predecessor, has another mark.
     mark: String,
     times: Times,
-    standing: Standing,
+    state: LeaseState,
     /// The lease as last seen.
     seen: Option<Seen>,
     /// True if the lease must be read before the next write: the last write failed, or the last
@@ -102,7 +102,7 @@ pub struct Election {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+enum LeaseState {
     Standby,
     Leading { until: Moment },
     Lost(Loss),
@@ -127,7 +127,7 @@ impl Election {
             identity,
             mark,
             times,
-            standing: Standing::Standby,
+            state: LeaseState::Standby,
             seen: None,
             must_read: true,
             not_before: Moment::default(),
@@ -138,8 +138,8 @@ impl Election {
     /// Returns the time until which this process leads; `None` if it does not lead.
     #[must_use]
     pub fn leads_until(&self) -> Option<Moment> {
-        match self.standing {
-            Standing::Leading { until } => Some(until),
+        match self.state {
+            LeaseState::Leading { until } => Some(until),
             _ => None,
         }
     }
@@ -160,17 +160,17 @@ impl Election {
 
     /// Returns the next step at `now`; `stamp` is the wall-clock time.
     pub fn next(&mut self, now: Moment, stamp: Stamp) -> Step {
-        match &self.standing {
-            Standing::Lost(loss) => return Step::StepDown(loss.clone()),
-            Standing::Retired => return Step::Done,
-            Standing::Leading { until } if now >= *until => {
-                self.standing = Standing::Lost(Loss::NotRenewed);
+        match &self.state {
+            LeaseState::Lost(loss) => return Step::StepDown(loss.clone()),
+            LeaseState::Retired => return Step::Done,
+            LeaseState::Leading { until } if now >= *until => {
+                self.state = LeaseState::Lost(Loss::NotRenewed);
                 return Step::StepDown(Loss::NotRenewed);
             }
-            Standing::Leading { until } if now < self.not_before => {
+            LeaseState::Leading { until } if now < self.not_before => {
                 return Step::Wait(self.not_before.min(*until));
             }
-            Standing::Standby if now < self.not_before => return Step::Wait(self.not_before),
+            LeaseState::Standby if now < self.not_before => return Step::Wait(self.not_before),
             _ => {}
         }
         match self.seen.clone() {
@@ -184,11 +184,11 @@ impl Election {
         let Some(Found { version, record }) = found else {
             return Request::Create(self.held(stamp, stamp, 0));
         };
-        let record = if self.standing == Standing::Retiring {
+        let record = if self.state == LeaseState::Retiring {
             Record {
                 holder: None,
                 mark: None,
-                seconds: GIVEN_BACK,
+                seconds: RELEASED_SECONDS,
                 acquired: Some(stamp),
                 renewed: Some(stamp),
                 transitions: record.transitions,
@@ -217,7 +217,7 @@ impl Election {
     }
 
     /// Processes the answer to a request that was sent at `sent` and answered at `now`.
-    pub fn heard(&mut self, asked: &Request, sent: Moment, now: Moment, answer: Answer) {
+    pub fn answered(&mut self, asked: &Request, sent: Moment, now: Moment, answer: Answer) {
         let next_try = sent.after(self.times.retry()).max(now);
         match (asked, answer) {
             (Request::Read, Answer::Found(found)) => self.read(Some(found), now),
@@ -234,9 +234,9 @@ impl Election {
             (Request::Create(_), Answer::Missing) | (_, Answer::Failed) => {
                 self.must_read = true;
                 self.not_before = next_try;
-                if self.standing == Standing::Retiring {
+                if self.state == LeaseState::Retiring {
                     // The lease was not released and will expire instead.
-                    self.standing = Standing::Retired;
+                    self.state = LeaseState::Retired;
                 }
             }
         }
@@ -245,20 +245,20 @@ impl Election {
     fn written(&mut self, found: Found, sent: Moment, now: Moment, next_try: Moment) {
         self.saw(Some(found), now);
         let until = sent.after(self.times.deadline());
-        match self.standing {
-            Standing::Retiring => self.standing = Standing::Retired,
+        match self.state {
+            LeaseState::Retiring => self.state = LeaseState::Retired,
             // The answer came too late to lead by this write: read the lease and renew it first.
-            Standing::Standby if until <= now => self.must_read = true,
-            Standing::Standby if now < self.leads_from => {
+            LeaseState::Standby if until <= now => self.must_read = true,
+            LeaseState::Standby if now < self.leads_from => {
                 self.must_read = false;
                 self.not_before = next_try.min(self.leads_from);
             }
-            Standing::Standby | Standing::Leading { .. } => {
-                self.standing = Standing::Leading { until };
+            LeaseState::Standby | LeaseState::Leading { .. } => {
+                self.state = LeaseState::Leading { until };
                 self.must_read = false;
                 self.not_before = next_try;
             }
-            Standing::Lost(_) | Standing::Retired => {}
+            LeaseState::Lost(_) | LeaseState::Retired => {}
         }
     }
 
@@ -272,18 +272,18 @@ impl Election {
         let may_be_taken = self.saw(found, now) <= now;
         self.must_read = false;
         self.not_before = now;
-        match &self.standing {
-            Standing::Leading { .. } if is_own => {}
-            Standing::Leading { .. } => {
+        match &self.state {
+            LeaseState::Leading { .. } if is_own => {}
+            LeaseState::Leading { .. } => {
                 let none = if is_gone { Loss::Deleted } else { Loss::Emptied };
-                self.standing = Standing::Lost(holder.map_or(none, Loss::Taken));
+                self.state = LeaseState::Lost(holder.map_or(none, Loss::Taken));
             }
-            Standing::Retiring if is_own => {}
-            Standing::Retiring => self.standing = Standing::Retired,
+            LeaseState::Retiring if is_own => {}
+            LeaseState::Retiring => self.state = LeaseState::Retired,
             // An unanswered write has succeeded after all, or the lease is free.
-            Standing::Standby if is_own || may_be_taken => {}
-            Standing::Standby => self.wait_for_it(now),
-            Standing::Lost(_) | Standing::Retired => {}
+            LeaseState::Standby if is_own || may_be_taken => {}
+            LeaseState::Standby => self.wait_for_it(now),
+            LeaseState::Lost(_) | LeaseState::Retired => {}
         }
     }
 
@@ -299,7 +299,7 @@ impl Election {
     /// would have expired.
     fn missed(&mut self, now: Moment) {
         let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
-        let told = before.map_or(Duration::ZERO, |found| told(&found.record));
+        let told = before.map_or(Duration::ZERO, |found| held_for(&found.record));
         self.leads_from = self.leads_from.max(now.after(told.max(self.times.deadline())));
     }
 
@@ -314,7 +314,7 @@ impl Election {
         // The duration of the other process may be longer than ours, or mistyped. A lease whose
         // holder was cleared by a user may still have a leader.
         let held = found.as_ref().filter(|found| !is_given_back(&found.record));
-        let wait = held.map(|found| told(&found.record).max(self.times.duration()));
+        let wait = held.map(|found| held_for(&found.record).max(self.times.duration()));
         let free_from = now.after(wait.unwrap_or_default());
         self.seen = Some(Seen { found, free_from });
         free_from
@@ -324,21 +324,21 @@ impl Election {
     /// be called after the last write.
     pub fn retire(&mut self) {
         self.must_read = true;
-        self.standing = match self.standing {
-            Standing::Leading { .. } => Standing::Retiring,
+        self.state = match self.state {
+            LeaseState::Leading { .. } => LeaseState::Retiring,
             // A lease held without leading must expire, because an earlier leader may be active
             // (`leads_from`).
-            _ => Standing::Retired,
+            _ => LeaseState::Retired,
         };
     }
 }
 
 /// Returns whether the holder has released the lease, and so writes nothing more.
 fn is_given_back(record: &Record) -> bool {
-    record.holder.is_none() && record.mark.is_none() && record.seconds == GIVEN_BACK
+    record.holder.is_none() && record.mark.is_none() && record.seconds == RELEASED_SECONDS
 }
 
 /// Returns the duration that is recorded in a lease.
-fn told(record: &Record) -> Duration {
+fn held_for(record: &Record) -> Duration {
     Duration::from_secs(u64::try_from(record.seconds).unwrap_or_default())
 }

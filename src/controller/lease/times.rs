@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The renew deadline must be longer than this many tenths of the retry period.
-const TENTHS_OF_RETRY: u32 = 12;
+const MIN_DEADLINE_TENTHS_OF_RETRY: u32 = 12;
 
 /// The three times of leader election, named as in client-go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Times {
                  the leader has to give up before another may take over"
             ));
         }
-        if deadline.saturating_mul(10) <= retry.saturating_mul(TENTHS_OF_RETRY) {
+        if deadline.saturating_mul(10) <= retry.saturating_mul(MIN_DEADLINE_TENTHS_OF_RETRY) {
             return Err(format!(
                 "--renew-deadline ({deadline:?}) must be more than 1.2 times --retry-period ({retry:?}): \
                  one late answer would end the leader"
@@ -75,7 +75,7 @@ impl Times {
     /// Returns the timeout of one request, short enough for a second attempt before the renew
     /// deadline.
     #[must_use]
-    pub fn patience(&self) -> Duration {
+    pub fn request_timeout(&self) -> Duration {
         self.deadline / 2
     }
 }
