@@ -24,7 +24,7 @@ pub struct Node {
 
 #[derive(Debug)]
 pub enum Shape {
-    Text(Text),
+    Text(StringRules),
     Whole { least: f64, most: f64 },
     Flag,
     List { items: Box<Node>, most: usize, unique: Unique },
@@ -34,7 +34,7 @@ pub enum Shape {
 }
 
 #[derive(Debug, Default)]
-pub struct Text {
+pub struct StringRules {
     pub least: usize,
     pub most: Option<usize>,
     pub pattern: Option<(Regex, String)>,
@@ -126,7 +126,7 @@ fn whole(value: &Value) -> Option<i64> {
 fn shape(schema: &JSONSchemaProps) -> Result<Shape, String> {
     let most = |bound: Option<i64>| bound.and_then(|most| usize::try_from(most).ok());
     match schema.type_.as_deref() {
-        Some("string") => Ok(Shape::Text(Text {
+        Some("string") => Ok(Shape::Text(StringRules {
             least: most(schema.min_length).unwrap_or(0),
             most: most(schema.max_length),
             pattern: schema.pattern.as_deref().map(pattern).transpose()?,

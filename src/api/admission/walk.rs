@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::nearest::nearest;
-use super::schema::{Node, Shape, Text, Unique};
+use super::schema::{Node, Shape, StringRules, Unique};
 use super::{Problems, cel};
 
 /// How much of a value is quoted in a sentence about it.
@@ -48,7 +48,7 @@ pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> 
     sound
 }
 
-fn walk_text(text: &Text, string: &str, path: &str, problems: &mut Problems) -> bool {
+fn walk_text(text: &StringRules, string: &str, path: &str, problems: &mut Problems) -> bool {
     // Counted in characters, as OpenAPI does; stopping early, because a value may be huge.
     if let Some(most) = text.most
         && string.chars().nth(most).is_some()
