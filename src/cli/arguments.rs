@@ -10,7 +10,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, 
 use clap_complete::ArgValueCompleter;
 
 use super::completion::contexts;
-use super::{brake, clients, completion, explain, import, plan, settings, status, windows};
+use super::{clients, completion, explain, halt, import, plan, settings, status, windows};
 use crate::connection::Connection;
 use crate::values::Timestamp;
 
@@ -58,11 +58,11 @@ pub enum Once {
     #[command(after_help = settings::EXAMPLES)]
     Settings(settings::Args),
     /// The emergency brake: nothing new is distributed
-    #[command(after_help = brake::HALT_EXAMPLES)]
-    Halt(brake::HaltArgs),
+    #[command(after_help = halt::HALT_EXAMPLES)]
+    Halt(halt::HaltArgs),
     /// Release the emergency brake
-    #[command(after_help = brake::RESUME_EXAMPLES)]
-    Resume(brake::ResumeArgs),
+    #[command(after_help = halt::RESUME_EXAMPLES)]
+    Resume(halt::ResumeArgs),
     /// Turn an inventory in CSV into fleets
     #[command(after_help = import::EXAMPLES)]
     Import(import::Args),

@@ -5,7 +5,6 @@
 //! [`files`], [`documents`] and [`objects`] what it is given, [`terminal`] whom it answers.
 
 mod arguments;
-mod brake;
 mod changes;
 mod clients;
 mod cluster;
@@ -14,6 +13,7 @@ mod data;
 pub mod documents;
 mod explain;
 pub mod files;
+mod halt;
 mod import;
 mod json;
 pub mod objects;
@@ -139,8 +139,8 @@ async fn ask(command: &Once, around: &Surroundings) -> Result<Said, Failure> {
         Once::Plan(arguments) => plan::run(arguments, around).await,
         Once::Windows(arguments) => windows::run(arguments, around).await,
         Once::Settings(arguments) => settings::run(arguments, around).await,
-        Once::Halt(arguments) => brake::halt(arguments, around).await,
-        Once::Resume(arguments) => brake::resume(arguments, around).await,
+        Once::Halt(arguments) => halt::halt(arguments, around).await,
+        Once::Resume(arguments) => halt::resume(arguments, around).await,
         Once::Import(arguments) => import::run(arguments, around).await,
         Once::Completion(arguments) => completion::run(arguments),
         Once::Crds => {

@@ -1,21 +1,21 @@
 //! `status`: one screen on how far the policies are and what needs a person. The shell around it:
 //! reads the cluster page by page, and prints.
 
-mod halt;
-mod halt_words;
+mod halted;
+mod halted_messages;
 mod needs;
 mod overview;
 mod screen;
 
 use futures::future::join_all;
 
-use self::halt::Halted;
+use self::halted::Halted;
 use self::overview::Gathering;
 use self::screen::Look;
 use super::cluster::{Cluster, Reach, Where};
 use super::data::{self, Format};
 use super::terminal::table::printable;
-use super::{Failure, Said, Surroundings, brake, terminal};
+use super::{Failure, Said, Surroundings, halt, terminal};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::Parsed;
@@ -75,14 +75,14 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
 
 /// Reads why the namespaces are halted: lists of policies are read without their annotations.
 async fn add_reasons(cluster: &Cluster, halted: &mut [Halted]) -> String {
-    let find = halted.iter().map(|halted| cluster.find_policy(&halted.namespace, brake::NAME));
+    let find = halted.iter().map(|halted| cluster.find_policy(&halted.namespace, halt::NAME));
     let found = join_all(find).await;
     let mut remarks = String::new();
     for (halted, found) in halted.iter_mut().zip(found) {
         match found {
             Ok(policy) => {
                 let reason = policy.as_ref().map(|policy| &policy.whole.metadata);
-                halted.reason = reason.and_then(brake::reason).map(ToOwned::to_owned);
+                halted.reason = reason.and_then(halt::reason).map(ToOwned::to_owned);
             }
             Err(failure) => {
                 let (place, why) = (printable(&halted.namespace), failure.messages.join("; "));

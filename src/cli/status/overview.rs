@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::halt::Halted;
+use super::halted::Halted;
 use super::needs::Needs;
 use crate::api::policy::{Mode, UpgradePolicySpec};
 use crate::api::{ClientFleet, Summary, Text, UpgradePolicy};
-use crate::cli::brake::Rival;
+use crate::cli::halt::Rival;
 use crate::plan::version_text::VersionText;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::halt_words;
+use super::halted_messages;
 use super::needs::{Needs, Sample};
 use super::overview::{Next, OffBecause, Overview, PolicyLine, What};
 use crate::api::Summary;
@@ -87,7 +87,7 @@ fn head(overview: &Overview, look: &Look) -> String {
         let _ = writeln!(text, "{}", states.join(", "));
     }
     for halted in &overview.halted {
-        text += &halt_words::told(halted, &look.reader);
+        text += &halted_messages::told(halted, &look.reader);
     }
     text
 }

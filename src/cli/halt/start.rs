@@ -10,9 +10,9 @@ use kube::core::{ApiResource, ObjectMeta};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::effect::Effect;
-use super::policy::{self, Found, Gap, MANAGER, NAME, Rival};
-use super::report::{Counts, Later, Pulled, PulledIn, Pulling};
+use super::effect::HaltEffect;
+use super::policy::{self, FoundHalt, Gap, MANAGER, NAME, Rival};
+use super::report::{HaltCounts, HaltReport, HaltResult, HaltedNamespace, LaterRival};
 use super::{HaltArgs, in_force};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::changes::{DryRun, owner_of_object};
@@ -23,10 +23,13 @@ use crate::values::Timestamp;
 
 /// The rivals of the brake in each namespace that has policies.
 type Rivals = BTreeMap<String, Vec<Rival>>;
-type Effects = BTreeMap<String, Effect>;
+type Effects = BTreeMap<String, HaltEffect>;
 
 /// Pulls the brake.
-pub(super) async fn pull(arguments: &HaltArgs, around: &Surroundings) -> Result<Pulled, Failure> {
+pub(super) async fn pull(
+    arguments: &HaltArgs,
+    around: &Surroundings,
+) -> Result<HaltReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
     let mut not_known = Vec::new();
@@ -71,7 +74,7 @@ pub(super) async fn pull(arguments: &HaltArgs, around: &Surroundings) -> Result<
     let effects = effects.map_err(uncounted).ok();
     let report = |(namespace, acted)| report(namespace, acted, &rivals, effects.as_ref());
     let namespaces = acted.into_iter().map(report).collect();
-    Ok(Pulled { dry_run: arguments.place.dry_run, namespaces, not_known })
+    Ok(HaltReport { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
 async fn rivals(cluster: &Cluster, reach: &Reach, now: Timestamp) -> Result<Rivals, Failure> {
@@ -104,22 +107,27 @@ async fn effects(
 }
 
 /// What was written.
-struct Written {
-    result: Pulling,
+struct WrittenHalt {
+    result: HaltResult,
     metadata: ObjectMeta,
     /// What somebody had made of it.
     mended: Vec<Gap>,
 }
 
 /// What was done in a namespace.
-struct Acted {
-    written: Result<Written, String>,
+struct HaltAttempt {
+    written: Result<WrittenHalt, String>,
     /// Whether it came to be in force, where somebody waited for that.
     in_force: Option<Result<bool, String>>,
 }
 
 /// Pulls it in one namespace, and waits.
-async fn act(cluster: &Cluster, arguments: &HaltArgs, namespace: &str, now: Timestamp) -> Acted {
+async fn act(
+    cluster: &Cluster,
+    arguments: &HaltArgs,
+    namespace: &str,
+    now: Timestamp,
+) -> HaltAttempt {
     let written = write(cluster, arguments, namespace, now).await;
     let waits = written.is_ok() && arguments.wait && arguments.place.dry_run.is_real();
     let in_force = if waits {
@@ -127,10 +135,15 @@ async fn act(cluster: &Cluster, arguments: &HaltArgs, namespace: &str, now: Time
     } else {
         None
     };
-    Acted { written, in_force }
+    HaltAttempt { written, in_force }
 }
 
-fn report(namespace: String, acted: Acted, rivals: &Rivals, effects: Option<&Effects>) -> PulledIn {
+fn report(
+    namespace: String,
+    acted: HaltAttempt,
+    rivals: &Rivals,
+    effects: Option<&Effects>,
+) -> HaltedNamespace {
     let rivals = rivals.get(&namespace).map(Vec::as_slice).unwrap_or_default();
     let named = |unreadable: bool| {
         let of_kind = rivals
@@ -140,15 +153,15 @@ fn report(namespace: String, acted: Acted, rivals: &Rivals, effects: Option<&Eff
     };
     let later = rivals
         .iter()
-        .filter_map(|rival| rival.begins.map(|at| Later { policy: rival.name.clone(), at }));
+        .filter_map(|rival| rival.begins.map(|at| LaterRival { policy: rival.name.clone(), at }));
     let effect = effects.map(|effects| effects.get(&namespace).cloned().unwrap_or_default());
-    let mut report = PulledIn {
+    let mut report = HaltedNamespace {
         namespace,
-        result: Pulling::Failed,
+        result: HaltResult::Failed,
         error: None,
         since: None,
         reason: None,
-        counts: effect.map(|effect| Counts {
+        counts: effect.map(|effect| HaltCounts {
             clients: effect.clients,
             offers_stopped: effect.offers,
             offers_not_stopped: effect.offers_beyond,
@@ -164,10 +177,10 @@ fn report(namespace: String, acted: Acted, rivals: &Rivals, effects: Option<&Eff
         kept_in_git_by: None,
     };
     match acted.written {
-        Ok(Written { result, metadata, mended }) => {
+        Ok(WrittenHalt { result, metadata, mended }) => {
             report.result = result;
             report.mended = mended;
-            report.since = policy::since(&metadata).filter(|_| result != Pulling::Halted);
+            report.since = policy::since(&metadata).filter(|_| result != HaltResult::Halted);
             report.reason = policy::reason(&metadata).map(ToOwned::to_owned);
             report.kept_in_git_by = owner_of_object(&metadata);
         }
@@ -183,7 +196,7 @@ fn report(namespace: String, acted: Acted, rivals: &Rivals, effects: Option<&Eff
 
 /// How often it is looked at again when it changes while it is written: the controller may be writing
 /// its status.
-const ATTEMPTS: usize = 5;
+const MAX_WRITE_ATTEMPTS: usize = 5;
 
 /// Writes the brake, unless it stands already.
 async fn write(
@@ -191,32 +204,32 @@ async fn write(
     arguments: &HaltArgs,
     namespace: &str,
     now: Timestamp,
-) -> Result<Written, String> {
-    for _ in 0..ATTEMPTS {
+) -> Result<WrittenHalt, String> {
+    for _ in 0..MAX_WRITE_ATTEMPTS {
         let found = cluster.find_policy(namespace, NAME).await;
         let found = found.map_err(|failure| failure.messages.join("; "))?;
         let metadata = found.as_ref().map(|policy| &policy.whole.metadata);
         let before = metadata.and_then(policy::reason);
         let reason = arguments.reason.as_deref().and_then(policy::said).or(before);
         let mut mended = Vec::new();
-        let result = match Found::of(found.as_ref().map(|policy| &policy.live)) {
-            Found::Nothing => Pulling::Halted,
-            Found::Pulled if reason == before => {
+        let result = match FoundHalt::of(found.as_ref().map(|policy| &policy.live)) {
+            FoundHalt::Nothing => HaltResult::Halted,
+            FoundHalt::Pulled if reason == before => {
                 let metadata = metadata.cloned().unwrap_or_default();
-                return Ok(Written { result: Pulling::HaltedBefore, metadata, mended });
+                return Ok(WrittenHalt { result: HaltResult::HaltedBefore, metadata, mended });
             }
-            Found::Pulled => Pulling::Changed,
-            Found::Changed => {
+            FoundHalt::Pulled => HaltResult::Changed,
+            FoundHalt::Changed => {
                 mended = found.iter().flat_map(|policy| Gap::all(&policy.live, now)).collect();
-                Pulling::Mended
+                HaltResult::Mended
             }
-            Found::Leaving => {
+            FoundHalt::Leaving => {
                 return Err(format!(
                     "{NAME} in namespace {namespace} is being deleted and not gone yet: wait until \
                      `kubectl get upol -n {namespace}` no longer shows it, then halt again"
                 ));
             }
-            Found::Foreign => return Err(foreign(namespace)),
+            FoundHalt::Foreign => return Err(foreign(namespace)),
         };
         let stored = if arguments.place.dry_run == DryRun::Client {
             Some(metadata.cloned().unwrap_or_default())
@@ -225,7 +238,7 @@ async fn write(
         };
         if let Some(stored) = stored {
             let metadata = ObjectMeta { annotations: noted(reason), ..stored };
-            return Ok(Written { result, metadata, mended });
+            return Ok(WrittenHalt { result, metadata, mended });
         }
     }
     Err(format!(
@@ -253,7 +266,7 @@ async fn store(
     let dry_run = dry_run.is_of_server();
     let stored = match found {
         // Applying it does not take away what others have added.
-        Some(policy) if Found::of(Some(&policy.live)) == Found::Changed => {
+        Some(policy) if FoundHalt::of(Some(&policy.live)) == FoundHalt::Changed => {
             object["spec"] = policy::towards(policy.whole.data.get("spec"), &object["spec"]);
             object["metadata"]["resourceVersion"] = json!(policy.whole.metadata.resource_version);
             let manager = Some(MANAGER.to_owned());

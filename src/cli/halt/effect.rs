@@ -8,7 +8,7 @@ use crate::values::Timestamp;
 
 /// The counts of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Effect {
+pub(super) struct HaltEffect {
     pub clients: u32,
     /// Clients that are offered a version now, by a status that is still valid.
     pub offers: u32,
@@ -22,7 +22,7 @@ pub(super) struct Effect {
     pub some_never_end: bool,
 }
 
-impl Effect {
+impl HaltEffect {
     /// Counts a fleet. `comes_before` says whether a policy comes before the brake.
     pub fn add(
         &mut self,

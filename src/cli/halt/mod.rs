@@ -3,18 +3,18 @@
 
 mod effect;
 mod in_force;
+mod messages;
 mod policy;
-mod pull;
-mod release;
 mod report;
-mod words;
+mod start;
+mod stop;
 
 use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
 
 pub(super) use self::in_force::is_in_force;
-pub(super) use self::policy::{Found, Gap, NAME, Rival, reason, since};
+pub(super) use self::policy::{FoundHalt, Gap, NAME, Rival, reason, since};
 use super::changes::{DryRun, patience};
 use super::cluster::Where;
 use super::{Failure, Said, Surroundings, data};
@@ -47,7 +47,7 @@ Exit codes: 0, also where nothing was halted; 1 when something failed; 2 for wro
 #[derive(Debug, clap::Args)]
 pub(crate) struct HaltArgs {
     #[command(flatten)]
-    place: Place,
+    place: TargetArgs,
     /// Why, for whoever finds it; kept as annotation clientfleet.dev/reason
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -64,12 +64,12 @@ pub(crate) struct HaltArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
-    place: Place,
+    place: TargetArgs,
 }
 
 /// Where, and how it is told: options of both.
 #[derive(Debug, clap::Args)]
-struct Place {
+struct TargetArgs {
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
@@ -79,12 +79,12 @@ struct Place {
     dry_run: DryRun,
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
-    output: Format,
+    output: HaltFormat,
 }
 
 /// How what was done is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum HaltFormat {
     /// For a person
     #[default]
     #[value(alias = "wide")]
@@ -99,26 +99,26 @@ enum Format {
 
 /// Halts.
 pub(super) async fn halt(arguments: &HaltArgs, around: &Surroundings) -> Result<Said, Failure> {
-    let report = pull::pull(arguments, around).await?;
+    let report = start::pull(arguments, around).await?;
     let output = match arguments.place.output {
-        Format::Table => words::pulled(&report, &around.reader()),
-        Format::Json => data::json(&report)?,
-        Format::Yaml => data::yaml(&report)?,
-        Format::Name => report.names(),
+        HaltFormat::Table => messages::pulled(&report, &around.reader()),
+        HaltFormat::Json => data::json(&report)?,
+        HaltFormat::Yaml => data::yaml(&report)?,
+        HaltFormat::Name => report.names(),
     };
-    let remarks = words::remarks_on_pulling(&report, &around.reader());
+    let remarks = messages::remarks_on_pulling(&report, &around.reader());
     Ok(Said { output, remarks, code: report.code() })
 }
 
 /// Resumes.
 pub(super) async fn resume(arguments: &ResumeArgs, around: &Surroundings) -> Result<Said, Failure> {
-    let report = release::release(arguments, around).await?;
+    let report = stop::release(arguments, around).await?;
     let output = match arguments.place.output {
-        Format::Table => words::released(&report, &around.reader()),
-        Format::Json => data::json(&report)?,
-        Format::Yaml => data::yaml(&report)?,
-        Format::Name => report.names(),
+        HaltFormat::Table => messages::released(&report, &around.reader()),
+        HaltFormat::Json => data::json(&report)?,
+        HaltFormat::Yaml => data::yaml(&report)?,
+        HaltFormat::Name => report.names(),
     };
-    let remarks = words::remarks_on_releasing(&report);
+    let remarks = messages::remarks_on_releasing(&report);
     Ok(Said { output, remarks, code: report.code() })
 }

@@ -71,7 +71,7 @@ pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
 
 /// A policy of the brake's name, as it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Found {
+pub(in crate::cli) enum FoundHalt {
     /// There is none.
     Nothing,
     /// It is the brake, and pulled.
@@ -84,7 +84,7 @@ pub(in crate::cli) enum Found {
     Foreign,
 }
 
-impl Found {
+impl FoundHalt {
     /// Judges what stands under the brake's name.
     pub fn of(policy: Option<&Parsed<UpgradePolicy>>) -> Self {
         let Some(policy) = policy else { return Self::Nothing };
@@ -147,7 +147,7 @@ impl Gap {
     }
 
     /// In words, after "it".
-    pub fn told(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::Unreadable => "cannot be read",
             Self::Distributes => "distributes something itself",
@@ -213,14 +213,14 @@ mod tests {
         let object = object("clients", Some("why"), None);
         assert_eq!(admission::check(Kind::UpgradePolicy, &object), []);
         let read = OnePolicy::read(&object.to_string()).expect("a policy");
-        assert!(matches!(Found::of(Some(&read.live)), Found::Pulled));
+        assert!(matches!(FoundHalt::of(Some(&read.live)), FoundHalt::Pulled));
         assert_eq!(reason(&read.whole.metadata), Some("why"));
         let mut weakened = object.clone();
         weakened["spec"]["scope"] = json!({"clients": [{"search": "x"}]});
         let read = OnePolicy::read(&weakened.to_string()).expect("a policy");
-        assert!(matches!(Found::of(Some(&read.live)), Found::Changed));
+        assert!(matches!(FoundHalt::of(Some(&read.live)), FoundHalt::Changed));
         let foreign = policy(NAME, json!({}));
-        assert!(matches!(Found::of(Some(&foreign.live)), Found::Foreign));
+        assert!(matches!(FoundHalt::of(Some(&foreign.live)), FoundHalt::Foreign));
     }
 
     #[test]

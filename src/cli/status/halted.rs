@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::api::UpgradePolicy;
-use crate::cli::brake::{self, Found, Gap, Rival};
+use crate::cli::halt::{self, FoundHalt, Gap, Rival};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
@@ -48,11 +48,11 @@ impl Halted {
     /// What a policy is as a brake: nothing, unless it has the brake's name. Somebody else's that
     /// distributes something is none either.
     pub fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Option<Self> {
-        if policy.metadata.name.as_deref() != Some(brake::NAME) {
+        if policy.metadata.name.as_deref() != Some(halt::NAME) {
             return None;
         }
-        let found = Found::of(Some(policy));
-        let is_ours = found != Found::Foreign;
+        let found = FoundHalt::of(Some(policy));
+        let is_ours = found != FoundHalt::Foreign;
         let gaps = Gap::all(policy, at);
         if !is_ours && (gaps.contains(&Gap::Distributes) || gaps.contains(&Gap::Unreadable)) {
             return None;
@@ -60,9 +60,9 @@ impl Halted {
         let spec = policy.spec.as_ref().ok();
         Some(Self {
             namespace: policy.metadata.namespace.clone().unwrap_or_default(),
-            since: brake::since(&policy.metadata),
+            since: halt::since(&policy.metadata),
             reason: None,
-            in_force: brake::is_in_force(policy),
+            in_force: halt::is_in_force(policy),
             holds_everybody: gaps.iter().all(|gap| *gap == Gap::Ends),
             is_ours,
             is_being_deleted: policy.metadata.deletion_timestamp.is_some(),
@@ -107,7 +107,7 @@ mod tests {
         let at = "2026-11-24T12:00:00Z".parse().expect("a time");
         let halted = |ours: bool, spec| {
             let labels = ours.then(|| json!({"app.kubernetes.io/managed-by": "clientfleet"}));
-            let metadata = json!({"name": brake::NAME, "namespace": "n", "labels": labels});
+            let metadata = json!({"name": halt::NAME, "namespace": "n", "labels": labels});
             let policy = json!({"metadata": metadata, "spec": spec});
             let policy = serde_json::from_value(policy).expect("a policy");
             Halted::of(&policy, at).map(|halted| (halted.holds_somebody(), halted.holds_everybody))

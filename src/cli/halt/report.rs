@@ -22,10 +22,10 @@ fn shown<S: Serializer>(owner: &Option<Owner>, serializer: S) -> Result<S::Ok, S
 /// What `halt` has done.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Pulled {
+pub(super) struct HaltReport {
     #[serde(serialize_with = "word")]
     pub dry_run: DryRun,
-    pub namespaces: Vec<PulledIn>,
+    pub namespaces: Vec<HaltedNamespace>,
     /// What is not known, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
@@ -34,9 +34,9 @@ pub(super) struct Pulled {
 /// What `halt` has done in a namespace.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PulledIn {
+pub(super) struct HaltedNamespace {
     pub namespace: String,
-    pub result: Pulling,
+    pub result: HaltResult,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -45,11 +45,11 @@ pub(super) struct PulledIn {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(flatten)]
-    pub counts: Option<Counts>,
+    pub counts: Option<HaltCounts>,
     /// Policies that come before it and may distribute.
     pub comes_after: Vec<String>,
     /// Policies that will come before it once they are effective, and may distribute then.
-    pub comes_after_later: Vec<Later>,
+    pub comes_after_later: Vec<LaterRival>,
     /// What somebody had made of it, where it was made whole again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mended: Vec<Gap>,
@@ -67,7 +67,7 @@ pub(super) struct PulledIn {
 
 /// A policy that comes before the brake from some moment on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Later {
+pub(super) struct LaterRival {
     pub policy: String,
     pub at: Timestamp,
 }
@@ -75,7 +75,7 @@ pub(super) struct Later {
 /// The counts of a namespace.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Counts {
+pub(super) struct HaltCounts {
     pub clients: u32,
     /// Offers that were valid when it was pulled, and end.
     pub offers_stopped: u32,
@@ -90,7 +90,7 @@ pub(super) struct Counts {
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Pulling {
+pub(super) enum HaltResult {
     /// It was made.
     Halted,
     /// It stood already.
@@ -102,10 +102,10 @@ pub(super) enum Pulling {
     Failed,
 }
 
-impl Pulled {
+impl HaltReport {
     pub fn code(&self) -> u8 {
-        let is_bad = |namespace: &PulledIn| {
-            namespace.result == Pulling::Failed
+        let is_bad = |namespace: &HaltedNamespace| {
+            namespace.result == HaltResult::Failed
                 || namespace.in_force == Some(false)
                 || namespace.not_waited.is_some()
                 || !namespace.comes_after.is_empty()
@@ -114,7 +114,7 @@ impl Pulled {
     }
 
     pub fn names(&self) -> String {
-        let done = self.namespaces.iter().filter(|n| n.result != Pulling::Failed).count();
+        let done = self.namespaces.iter().filter(|n| n.result != HaltResult::Failed).count();
         name_lines(done)
     }
 }
@@ -126,11 +126,11 @@ fn name_lines(count: usize) -> String {
 /// What `resume` has done.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Released {
+pub(super) struct ResumeReport {
     #[serde(serialize_with = "word")]
     pub dry_run: DryRun,
     /// The namespaces that were halted, or that were named.
-    pub namespaces: Vec<ReleasedIn>,
+    pub namespaces: Vec<ResumedNamespace>,
     /// Why the counts are missing, where they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
@@ -139,9 +139,9 @@ pub(super) struct Released {
 /// What `resume` has done in a namespace.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ReleasedIn {
+pub(super) struct ResumedNamespace {
     pub namespace: String,
-    pub result: Releasing,
+    pub result: ResumeResult,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Since when and why it was halted.
@@ -159,7 +159,7 @@ pub(super) struct ReleasedIn {
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Releasing {
+pub(super) enum ResumeResult {
     Released,
     NotHalted,
     Failed,
@@ -177,13 +177,13 @@ pub(super) struct GoesBack {
     pub next_transition_time: Option<Timestamp>,
 }
 
-impl Released {
+impl ResumeReport {
     pub fn code(&self) -> u8 {
-        let failed = self.namespaces.iter().any(|n| n.result == Releasing::Failed);
+        let failed = self.namespaces.iter().any(|n| n.result == ResumeResult::Failed);
         if failed { FAILURE } else { 0 }
     }
 
     pub fn names(&self) -> String {
-        name_lines(self.namespaces.iter().filter(|n| n.result == Releasing::Released).count())
+        name_lines(self.namespaces.iter().filter(|n| n.result == ResumeResult::Released).count())
     }
 }

@@ -3,14 +3,17 @@
 use std::fmt::Write as _;
 
 use super::policy::NAME;
-use super::report::{Counts, Pulled, PulledIn, Pulling, Released, ReleasedIn, Releasing};
+use super::report::{
+    HaltCounts, HaltReport, HaltResult, HaltedNamespace, ResumeReport, ResumeResult,
+    ResumedNamespace,
+};
 use crate::cli::terminal::table::{Cell, Table, printable};
 use crate::cli::terminal::times::Reader;
 
 /// What was done, namespace by namespace, and what follows.
-pub(super) fn pulled(report: &Pulled, reader: &Reader) -> String {
-    let done: Vec<&PulledIn> =
-        report.namespaces.iter().filter(|n| n.result != Pulling::Failed).collect();
+pub(super) fn pulled(report: &HaltReport, reader: &Reader) -> String {
+    let done: Vec<&HaltedNamespace> =
+        report.namespaces.iter().filter(|n| n.result != HaltResult::Failed).collect();
     if report.namespaces.is_empty() {
         return "There is nothing to halt: no namespace has fleets or policies.\n".to_owned();
     }
@@ -20,8 +23,8 @@ pub(super) fn pulled(report: &Pulled, reader: &Reader) -> String {
     let mut table =
         Table::new(["NAMESPACE", "HALT", "CLIENTS", "OFFERS STOPPED", "STAGED", "REASON"]);
     for namespace in &report.namespaces {
-        let number = |count: fn(&Counts) -> u32| match &namespace.counts {
-            _ if namespace.result == Pulling::Failed => Cell::number("-"),
+        let number = |count: fn(&HaltCounts) -> u32| match &namespace.counts {
+            _ if namespace.result == HaltResult::Failed => Cell::number("-"),
             Some(counts) => Cell::number(count(counts)),
             None => Cell::number("?"),
         };
@@ -37,25 +40,25 @@ pub(super) fn pulled(report: &Pulled, reader: &Reader) -> String {
     table.render(false) + "\n" + &what_follows(report, &done)
 }
 
-fn halt(namespace: &PulledIn, report: &Pulled, reader: &Reader) -> String {
+fn halt(namespace: &HaltedNamespace, report: &HaltReport, reader: &Reader) -> String {
     let word = match namespace.result {
-        Pulling::HaltedBefore => match namespace.since {
+        HaltResult::HaltedBefore => match namespace.since {
             Some(since) => return format!("since {}", reader.moment(since)),
             None => "before",
         },
-        Pulling::Halted => "now",
-        Pulling::Changed => "changed",
-        Pulling::Mended => "mended",
-        Pulling::Failed => return "FAILED".to_owned(),
+        HaltResult::Halted => "now",
+        HaltResult::Changed => "changed",
+        HaltResult::Mended => "mended",
+        HaltResult::Failed => return "FAILED".to_owned(),
     };
     format!("{word}{}", report.dry_run.note())
 }
 
-fn what_follows(report: &Pulled, done: &[&PulledIn]) -> String {
+fn what_follows(report: &HaltReport, done: &[&HaltedNamespace]) -> String {
     let is_in_force = done.iter().all(|namespace| namespace.in_force == Some(true));
     let is_late = done.iter().any(|namespace| namespace.in_force == Some(false));
     let mut text = String::new();
-    let counts: Vec<&Counts> = done.iter().filter_map(|n| n.counts.as_ref()).collect();
+    let counts: Vec<&HaltCounts> = done.iter().filter_map(|n| n.counts.as_ref()).collect();
     if counts.len() == done.len() {
         let offers: u32 = counts.iter().map(|counts| counts.offers_stopped).sum();
         let staged: u32 = counts.iter().map(|counts| counts.staged).sum();
@@ -99,7 +102,7 @@ fn what_follows(report: &Pulled, done: &[&PulledIn]) -> String {
 }
 
 /// What is wrong, and what to know about it.
-pub(super) fn remarks_on_pulling(report: &Pulled, reader: &Reader) -> String {
+pub(super) fn remarks_on_pulling(report: &HaltReport, reader: &Reader) -> String {
     let mut text = String::new();
     for why in &report.not_known {
         let _ = writeln!(text, "warning: {why}");
@@ -125,11 +128,11 @@ pub(super) fn remarks_on_pulling(report: &Pulled, reader: &Reader) -> String {
     text
 }
 
-fn mended(namespace: &PulledIn, report: &Pulled) -> String {
-    if namespace.result != Pulling::Mended {
+fn mended(namespace: &HaltedNamespace, report: &HaltReport) -> String {
+    if namespace.result != HaltResult::Mended {
         return String::new();
     }
-    let gaps: Vec<&str> = namespace.mended.iter().map(|gap| gap.told()).collect();
+    let gaps: Vec<&str> = namespace.mended.iter().map(|gap| gap.description()).collect();
     let gaps = if gaps.is_empty() {
         String::new()
     } else {
@@ -142,7 +145,7 @@ fn mended(namespace: &PulledIn, report: &Pulled) -> String {
     )
 }
 
-fn rivals(namespace: &PulledIn, reader: &Reader) -> String {
+fn rivals(namespace: &HaltedNamespace, reader: &Reader) -> String {
     let place = printable(&namespace.namespace);
     let mut text = String::new();
     for name in &namespace.comes_after {
@@ -178,7 +181,7 @@ fn rivals(namespace: &PulledIn, reader: &Reader) -> String {
     text
 }
 
-fn not_in_force(namespace: &PulledIn, reader: &Reader) -> String {
+fn not_in_force(namespace: &HaltedNamespace, reader: &Reader) -> String {
     let place = printable(&namespace.namespace);
     if let Some(why) = &namespace.not_waited {
         return format!(
@@ -190,13 +193,15 @@ fn not_in_force(namespace: &PulledIn, reader: &Reader) -> String {
         return String::new();
     }
     let stand = match &namespace.counts {
-        Some(Counts { offers_stopped: 0, .. }) => "No offer stands by the last statuses".to_owned(),
-        Some(Counts { offers_end: Some(end), offers_stopped, .. }) => format!(
+        Some(HaltCounts { offers_stopped: 0, .. }) => {
+            "No offer stands by the last statuses".to_owned()
+        }
+        Some(HaltCounts { offers_end: Some(end), offers_stopped, .. }) => format!(
             "{} still stand until they end by themselves, the last at {}",
             many(*offers_stopped, "offer"),
             reader.moment(*end)
         ),
-        Some(Counts { offers_stopped, .. }) => format!(
+        Some(HaltCounts { offers_stopped, .. }) => format!(
             "{} still stand, and not all of them end by themselves",
             many(*offers_stopped, "offer")
         ),
@@ -209,17 +214,17 @@ fn not_in_force(namespace: &PulledIn, reader: &Reader) -> String {
 }
 
 /// What was done, and under which policies the clients go back.
-pub(super) fn released(report: &Released, reader: &Reader) -> String {
+pub(super) fn released(report: &ResumeReport, reader: &Reader) -> String {
     let mut text = String::new();
     let would = if report.dry_run.is_real() { "" } else { "would be " };
-    for namespace in report.namespaces.iter().filter(|n| n.result == Releasing::NotHalted) {
+    for namespace in report.namespaces.iter().filter(|n| n.result == ResumeResult::NotHalted) {
         let _ = writeln!(text, "Namespace {} is not halted.", printable(&namespace.namespace));
     }
     if report.namespaces.is_empty() {
         text.push_str("No namespace is halted.\n");
     }
-    let done: Vec<&ReleasedIn> =
-        report.namespaces.iter().filter(|n| n.result == Releasing::Released).collect();
+    let done: Vec<&ResumedNamespace> =
+        report.namespaces.iter().filter(|n| n.result == ResumeResult::Released).collect();
     for namespace in &done {
         let since = namespace.since.map(|since| format!(" since {}", reader.moment(since)));
         let reason = namespace.reason.as_deref().map(|reason| format!(": {}", printable(reason)));
@@ -249,7 +254,7 @@ pub(super) fn released(report: &Released, reader: &Reader) -> String {
     text
 }
 
-fn going_back(done: &[&ReleasedIn], reader: &Reader) -> Table {
+fn going_back(done: &[&ResumedNamespace], reader: &Reader) -> Table {
     let mut table = Table::new(["NAMESPACE", "POLICY", "CLIENTS", "OFFERED AT ONCE", "NEXT"]);
     for namespace in done {
         let place = || Cell::text(Some(&namespace.namespace));
@@ -277,7 +282,7 @@ fn going_back(done: &[&ReleasedIn], reader: &Reader) -> Table {
 }
 
 /// What is wrong, and what to know about it.
-pub(super) fn remarks_on_releasing(report: &Released) -> String {
+pub(super) fn remarks_on_releasing(report: &ResumeReport) -> String {
     let mut text = String::new();
     for why in &report.not_known {
         let _ = writeln!(text, "warning: who goes back under which policy is not known: {why}");

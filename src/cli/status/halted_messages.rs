@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::halt::Halted;
-use crate::cli::brake::{Gap, NAME};
+use super::halted::Halted;
+use crate::cli::halt::{Gap, NAME};
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::Reader;
 
@@ -68,7 +68,7 @@ fn but(halted: &Halted, reader: &Reader) -> String {
             (Gap::Ends, _, Some(ends)) => {
                 line(format!("{NAME} ends by itself at {}", reader.moment(ends)));
             }
-            _ => line(format!("{NAME} {}", gap.told())),
+            _ => line(format!("{NAME} {}", gap.description())),
         }
     }
     for name in &halted.comes_after {

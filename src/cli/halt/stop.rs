@@ -9,9 +9,9 @@ use kube::api::{DeleteParams, Preconditions};
 use kube::core::ObjectMeta;
 
 use super::ResumeArgs;
-use super::policy::{self, Found, NAME};
-use super::pull::foreign;
-use super::report::{GoesBack, Released, ReleasedIn, Releasing};
+use super::policy::{self, FoundHalt, NAME};
+use super::report::{GoesBack, ResumeReport, ResumeResult, ResumedNamespace};
+use super::start::foreign;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::changes::{DryRun, owner_of_object};
 use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
@@ -26,7 +26,7 @@ type Estates = BTreeMap<String, Estate>;
 pub(super) async fn release(
     arguments: &ResumeArgs,
     around: &Surroundings,
-) -> Result<Released, Failure> {
+) -> Result<ResumeReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
     let mut not_known = Vec::new();
@@ -59,9 +59,9 @@ pub(super) async fn release(
     });
     let mut namespaces = join_all(each).await;
     if let (Reach::Namespace(namespace), true) = (&reach, namespaces.is_empty()) {
-        namespaces.push(ReleasedIn::new(namespace.clone(), Releasing::NotHalted));
+        namespaces.push(ResumedNamespace::new(namespace.clone(), ResumeResult::NotHalted));
     }
-    Ok(Released { dry_run: arguments.place.dry_run, namespaces, not_known })
+    Ok(ResumeReport { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
 /// The namespaces that have a policy of the brake's name, and the other policies there.
@@ -99,8 +99,8 @@ fn goes_back(estate: &Estate, now: Timestamp) -> (Vec<GoesBack>, u32) {
     (policies.collect(), summaries.map(|summary| summary.unmanaged).sum())
 }
 
-impl ReleasedIn {
-    fn new(namespace: String, result: Releasing) -> Self {
+impl ResumedNamespace {
+    fn new(namespace: String, result: ResumeResult) -> Self {
         Self {
             namespace,
             result,
@@ -119,12 +119,12 @@ async fn release_in(
     arguments: &ResumeArgs,
     namespace: String,
     back: Option<(Vec<GoesBack>, u32)>,
-) -> ReleasedIn {
-    let mut report = ReleasedIn::new(namespace, Releasing::Failed);
+) -> ResumedNamespace {
+    let mut report = ResumedNamespace::new(namespace, ResumeResult::Failed);
     match take_away(cluster, arguments, &report.namespace).await {
-        Ok(None) => report.result = Releasing::NotHalted,
+        Ok(None) => report.result = ResumeResult::NotHalted,
         Ok(Some(metadata)) => {
-            report.result = Releasing::Released;
+            report.result = ResumeResult::Released;
             report.since = policy::since(&metadata);
             report.reason = policy::reason(&metadata).map(ToOwned::to_owned);
             report.kept_in_git_by = owner_of_object(&metadata);
@@ -137,7 +137,7 @@ async fn release_in(
 
 /// How often it is looked at again when it changes while it is taken away: the controller may be
 /// writing its status.
-const ATTEMPTS: usize = 5;
+const MAX_DELETE_ATTEMPTS: usize = 5;
 
 /// Deletes the brake, exactly the one that was looked at.
 async fn take_away(
@@ -145,13 +145,13 @@ async fn take_away(
     arguments: &ResumeArgs,
     namespace: &str,
 ) -> Result<Option<ObjectMeta>, String> {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_DELETE_ATTEMPTS {
         let found = cluster.find_policy(namespace, NAME).await;
         let found = found.map_err(|failure| failure.messages.join("; "))?;
-        match Found::of(found.as_ref().map(|policy| &policy.live)) {
-            Found::Nothing => return Ok(None),
-            Found::Foreign => return Err(foreign(namespace)),
-            Found::Leaving | Found::Pulled | Found::Changed => {}
+        match FoundHalt::of(found.as_ref().map(|policy| &policy.live)) {
+            FoundHalt::Nothing => return Ok(None),
+            FoundHalt::Foreign => return Err(foreign(namespace)),
+            FoundHalt::Leaving | FoundHalt::Pulled | FoundHalt::Changed => {}
         }
         let Some(OnePolicy { whole, .. }) = found else { return Ok(None) };
         if arguments.place.dry_run == DryRun::Client

@@ -23,12 +23,12 @@ pub(super) async fn comes_to_be(
         Ok(Ok(_)) => Ok(true),
         Ok(Err(error)) => {
             let doing = format!("watch upgradepolicy {NAME} in namespace {namespace}");
-            Err(told(&doing, error))
+            Err(message(&doing, error))
         }
     }
 }
 
-fn told(doing: &str, error: kube::runtime::wait::Error) -> String {
+fn message(doing: &str, error: kube::runtime::wait::Error) -> String {
     use kube::runtime::wait::Error;
     use kube::runtime::watcher;
     match error {
