@@ -5,7 +5,6 @@
 //! [`files`], [`documents`] and [`objects`] what it is given, [`terminal`] whom it answers.
 
 mod arguments;
-mod changes;
 mod clients;
 mod cluster;
 mod completion;
@@ -13,6 +12,7 @@ mod data;
 pub mod documents;
 mod explain;
 pub mod files;
+mod gitops;
 mod halt;
 mod import;
 mod json;

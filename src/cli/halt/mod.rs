@@ -15,8 +15,8 @@ use clap::{ArgAction, ValueEnum};
 
 pub(super) use self::in_force::is_in_force;
 pub(super) use self::policy::{FoundHalt, Gap, NAME, Rival, reason, since};
-use super::changes::{DryRun, patience};
 use super::cluster::Where;
+use super::gitops::{DryRun, patience};
 use super::{Failure, Said, Surroundings, data};
 use crate::connection::Connection;
 

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::policy::{Gap, NAME};
 use crate::cli::FAILURE;
-use crate::cli::changes::{DryRun, Owner};
+use crate::cli::gitops::{DryRun, Owner};
 use crate::values::Timestamp;
 
 fn word<S: Serializer>(dry_run: &DryRun, serializer: S) -> Result<S::Ok, S::Error> {

@@ -13,8 +13,8 @@ use super::manifest::Manifest;
 use super::outcome::Change;
 use super::standing::{Hold, MANAGER, Standing, Written, standing};
 use crate::api::ClientFleet;
-use crate::cli::changes::DryRun;
 use crate::cli::cluster::{Cluster, sentence};
+use crate::cli::gitops::DryRun;
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 

@@ -8,7 +8,7 @@ use super::facts::Fact;
 use super::outcome::{Change, Limit, Outcome, Refusal, Wish};
 use super::rows::{Bad, Inventory};
 use crate::api::Text;
-use crate::cli::changes::DryRun;
+use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
 

@@ -26,27 +26,27 @@ impl Owner {
 }
 
 /// A mark: a label or an annotation that a tool puts on what it applies, and what its value names.
-struct Mark {
+struct OwnerMark {
     tool: &'static str,
     key: &'static str,
     namespace_key: Option<&'static str>,
     what: &'static str,
 }
 
-const LABELS: [Mark; 3] = [
-    Mark {
+const LABELS: [OwnerMark; 3] = [
+    OwnerMark {
         tool: "Flux",
         key: "kustomize.toolkit.fluxcd.io/name",
         namespace_key: Some("kustomize.toolkit.fluxcd.io/namespace"),
         what: "Kustomization ",
     },
-    Mark {
+    OwnerMark {
         tool: "Flux",
         key: "helm.toolkit.fluxcd.io/name",
         namespace_key: Some("helm.toolkit.fluxcd.io/namespace"),
         what: "HelmRelease ",
     },
-    Mark {
+    OwnerMark {
         tool: "Argo CD",
         key: "argocd.argoproj.io/instance",
         namespace_key: None,
@@ -54,7 +54,7 @@ const LABELS: [Mark; 3] = [
     },
 ];
 
-const ANNOTATIONS: [Mark; 1] = [Mark {
+const ANNOTATIONS: [OwnerMark; 1] = [OwnerMark {
     tool: "Argo CD",
     key: "argocd.argoproj.io/tracking-id",
     namespace_key: None,
