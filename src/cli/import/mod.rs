@@ -14,6 +14,7 @@ mod columns;
 mod existing;
 mod facts;
 mod manifest;
+mod messages;
 mod outcome;
 mod outcome_tests;
 mod rows;
@@ -23,7 +24,6 @@ mod standing;
 mod text;
 mod times;
 mod windows_zones;
-mod words;
 
 pub(crate) use self::arguments::Args;
 use self::arguments::Format;
@@ -58,16 +58,16 @@ async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), 
     };
     if arguments.local {
         let outcome = locally(arguments, &inventory, &wish, remarks)?;
-        words::remarks(remarks, &outcome, &inventory, &wish);
-        words::empty_fleets(remarks, &outcome, &wish, false);
+        messages::remarks(remarks, &outcome, &inventory, &wish);
+        messages::empty_fleets(remarks, &outcome, &wish, false);
         return Ok((print(arguments, &outcome, remarks)?, 0));
     }
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace).clone();
     let wish = Wish { namespace: Some(namespace), ..wish };
     let outcome = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
-    words::remarks(remarks, &outcome, &inventory, &wish);
-    words::empty_fleets(remarks, &outcome, &wish, arguments.apply);
+    messages::remarks(remarks, &outcome, &inventory, &wish);
+    messages::empty_fleets(remarks, &outcome, &wish, arguments.apply);
     if arguments.apply {
         Ok(apply(arguments, &cluster, &wish, &outcome, remarks).await)
     } else {
@@ -77,9 +77,9 @@ async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), 
 
 /// Returns the clients of the export, or `None` if bad rows stop the import.
 fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
-    let name = words::file(&arguments.file);
+    let name = messages::file(&arguments.file);
     let wrong = |message: String| Failure::input(format!("{name}: {message}"));
-    if name == words::STANDARD_INPUT && arguments.previous.contains(&arguments.file) {
+    if name == messages::STANDARD_INPUT && arguments.previous.contains(&arguments.file) {
         return Err(wrong(
             "it cannot be the export and --previous: name a file for one of them".into(),
         ));
@@ -102,9 +102,9 @@ fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>
     )?;
     arguments.check_labels(&columns.labels)?;
     arguments.check_drops(&facts::given(&columns))?;
-    words::unused(remarks, &columns.unused);
+    messages::unused(remarks, &columns.unused);
     let inventory = rows::read(&sheet, &columns, &arguments.reading());
-    words::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
+    messages::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
     Ok(Some(inventory).filter(|inventory| inventory.bad.is_empty() || arguments.skip_invalid))
 }
 
@@ -124,13 +124,13 @@ fn locally(
     remarks: &mut String,
 ) -> Result<Outcome, Failure> {
     let printed = if arguments.previous.is_empty() {
-        remarks.push_str(words::NO_PREVIOUS);
+        remarks.push_str(messages::NO_PREVIOUS);
         Printed::default()
     } else {
         Printed::read(&arguments.previous, wish.namespace.as_deref(), &wish.prefix)?
     };
     let outcome = outcome::decide(&export(inventory), &printed.fleets, wish)
-        .map_err(|refusals| words::refused(&refusals, wish.max_removals))?;
+        .map_err(|refusals| messages::refused(&refusals, wish.max_removals))?;
     printed.no_strangers(&wish.prefix, &created(&outcome))?;
     Ok(outcome)
 }
@@ -146,7 +146,7 @@ async fn in_cluster(
     let written = if arguments.apply { Written::ByManager } else { Written::ByWhoeverLabels };
     let standings = existing::of_cluster(cluster, namespace, &wish.prefix, written).await?;
     let outcome = outcome::decide(&export(inventory), &standings, wish)
-        .map_err(|refusals| words::refused(&refusals, wish.max_removals))?;
+        .map_err(|refusals| messages::refused(&refusals, wish.max_removals))?;
     let created = created(&outcome);
     existing::no_strangers_in_cluster(cluster, namespace, &wish.prefix, &created).await?;
     let doubt = existing::package_doubt(cluster, namespace, &wish.package_from).await?;
@@ -166,7 +166,7 @@ fn print(arguments: &Args, outcome: &Outcome, remarks: &mut String) -> Result<St
         Format::Yaml => manifest::yaml(&manifests),
         Format::Json => manifest::json(&manifests),
     };
-    remarks.push_str(&words::printed(outcome));
+    remarks.push_str(&messages::printed(outcome));
     output
 }
 
@@ -184,7 +184,7 @@ async fn apply(
         applying::Options { force: arguments.force_conflicts, dry_run: arguments.dry_run };
     let namespace = wish.namespace.as_deref().unwrap_or_default();
     let applied = applying::apply(cluster, namespace, &writes, options).await;
-    let (output, words) = words::applied(&applied, outcome, arguments.dry_run);
+    let (output, words) = messages::applied(&applied, outcome, arguments.dry_run);
     remarks.push_str(&words);
     (output, if applied.failed > 0 { FAILURE } else { 0 })
 }

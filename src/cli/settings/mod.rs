@@ -4,8 +4,8 @@
 mod change;
 mod choice;
 mod effect;
+mod messages;
 mod standing;
-mod words;
 
 use std::sync::Arc;
 
@@ -153,11 +153,11 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
             let (mut settings, remarks) = listed.await;
             settings.standing = standing(&policy, around);
             let output = match asked.output {
-                Format::Table => words::list(&settings, &around.reader()),
+                Format::Table => messages::list(&settings, &around.reader()),
                 Format::Json => data::json(&settings)?,
                 Format::Yaml => data::yaml(&settings)?,
             };
-            Ok(Said { output, remarks: remarks + &words::remarks_on_list(&settings), code: 0 })
+            Ok(Said { output, remarks: remarks + &messages::remarks_on_list(&settings), code: 0 })
         }
         Some(selection) => {
             let after = meant(asked, selection, &choices)?;
@@ -237,7 +237,7 @@ fn meant(asked: &Args, selection: &Selection, choices: &[Choice]) -> Result<Choi
         Selection::Spoken(choice) => choice.to_string(),
         Selection::Number(number) => format!("number {number}"),
     };
-    Err(words::not_there(asked, &what, selection, choices))
+    Err(messages::not_there(asked, &what, selection, choices))
 }
 
 /// A selection that is to be made.
@@ -283,11 +283,11 @@ impl Case<'_> {
             selected.result = make(cluster, asked, policy, &selected).await?;
         }
         let output = match asked.output {
-            Format::Table => words::selected(&selected, &around.reader())?,
+            Format::Table => messages::selected(&selected, &around.reader())?,
             Format::Json => data::json(&selected)?,
             Format::Yaml => data::yaml(&selected)?,
         };
-        remarks += &words::remarks_on_selecting(&selected);
+        remarks += &messages::remarks_on_selecting(&selected);
         let code = if selected.result == Outcome::KeptInGit { FAILURE } else { 0 };
         Ok(Said { output, remarks, code })
     }

@@ -7,7 +7,7 @@
 //! (`resolve` in go-yaml's `resolve.go`). If YAML tools disagree about a text, it is refused, with
 //! a hint on what to write instead.
 
-mod words;
+mod scalars;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -16,9 +16,9 @@ use std::sync::Arc;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 use serde_json::{Map, Value};
 
-use self::words::scalar;
+use self::scalars::scalar;
 use super::documents::{Document, Fault, Json};
-pub use words::from_f64;
+pub use scalars::from_f64;
 
 /// Maximum nesting depth of lists and mappings, including aliases. Our objects need 9 levels.
 const MAX_DEPTH: usize = 64;
@@ -46,7 +46,7 @@ impl From<ScanError> for Fault {
 /// Parses all documents of a text. After a broken document, parsing continues at the next `---`.
 #[must_use]
 pub fn read(text: &str) -> Vec<Document> {
-    let mut reader = Reader::new(text);
+    let mut reader = YamlReader::new(text);
     let mut documents = Vec::new();
     let mut number = 0;
     let mut last_fault = None;
@@ -85,13 +85,13 @@ struct Anchored {
     height: usize,
 }
 
-struct Reader<'a> {
+struct YamlReader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Anchored>,
     copied_bytes: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> YamlReader<'a> {
     fn new(text: &'a str) -> Self {
         let options = options! {
             emit_comments: false,

@@ -13,13 +13,13 @@ use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
 
 /// Maximum number of bad rows, or of failed writes, to print.
-const BAD_ROWS: usize = 50;
+const MAX_PRINTED_PROBLEMS: usize = 50;
 /// Name of standard input (`-`) in messages.
 pub(super) const STANDARD_INPUT: &str = "standard input";
 /// Maximum number of names in one sentence.
-const NAMES: usize = 10;
+const MAX_NAMES: usize = 10;
 /// Maximum number of characters of a cell to print.
-const CELL: usize = 60;
+const MAX_CELL_CHARS: usize = 60;
 
 /// Remark for an import without `--previous`.
 pub(super) const NO_PREVIOUS: &str = "no earlier fleets are known, so every client is placed anew: next time name these with \
@@ -45,10 +45,10 @@ pub(super) fn unused(remarks: &mut String, titles: &[String]) {
 /// Adds a message for each bad row, and a summary of them.
 pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, skip: bool) {
     let word = if skip { "warning" } else { "error" };
-    for bad in inventory.bad.iter().take(BAD_ROWS) {
+    for bad in inventory.bad.iter().take(MAX_PRINTED_PROBLEMS) {
         *remarks += &format!("{word}: {file}: {}\n", bad_row(bad));
     }
-    let more = inventory.bad.len().saturating_sub(BAD_ROWS);
+    let more = inventory.bad.len().saturating_sub(MAX_PRINTED_PROBLEMS);
     if more > 0 {
         *remarks += &format!("{word}: {file}: and {more} more\n");
     }
@@ -75,7 +75,7 @@ fn bad_row(bad: &Bad) -> String {
             write!(text, ", column `{title}`: {}", bad.reason)
         }
         Some((title, cell)) => {
-            let shown: String = cell.chars().take(CELL).collect();
+            let shown: String = cell.chars().take(MAX_CELL_CHARS).collect();
             let cut = if shown.len() < cell.len() { "…" } else { "" };
             write!(text, ", column `{title}`: \"{shown}{cut}\" {}", bad.reason)
         }
@@ -130,8 +130,8 @@ fn ungiven(fact: &Fact, number: usize) -> String {
 }
 
 fn names(names: &[Text]) -> String {
-    let told: Vec<_> = names.iter().take(NAMES).map(|name| printable(name)).collect();
-    let more = names.len().saturating_sub(NAMES);
+    let told: Vec<_> = names.iter().take(MAX_NAMES).map(|name| printable(name)).collect();
+    let more = names.len().saturating_sub(MAX_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     told.join(", ") + &more
 }
@@ -272,10 +272,10 @@ pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> 
         };
         output += &format!("clientfleet.clientfleet.dev/{name} {done}{mode}\n");
     }
-    for failure in applied.failures.iter().take(BAD_ROWS) {
+    for failure in applied.failures.iter().take(MAX_PRINTED_PROBLEMS) {
         remarks += &format!("error: {failure}\n");
     }
-    let more = applied.failures.len().saturating_sub(BAD_ROWS);
+    let more = applied.failures.len().saturating_sub(MAX_PRINTED_PROBLEMS);
     if more > 0 {
         remarks += &format!("error: and {more} more\n");
     }
