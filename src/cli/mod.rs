@@ -7,6 +7,7 @@
 mod arguments;
 mod clients;
 mod cluster;
+mod colors;
 mod completion;
 mod data;
 pub mod documents;
@@ -21,7 +22,6 @@ mod plan;
 mod settings;
 mod status;
 pub mod terminal;
-mod tones;
 mod windows;
 pub mod yaml;
 
@@ -43,7 +43,7 @@ const FAILURE: u8 = 1;
 
 /// What a command has to say: results for standard output, words for a person for standard error.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub output: String,
     pub remarks: String,
     pub code: u8,
@@ -73,7 +73,7 @@ impl Failure {
     }
 }
 
-impl From<Failure> for Said {
+impl From<Failure> for CommandOutput {
     fn from(Failure { messages, code }: Failure) -> Self {
         let remarks = messages.iter().map(|message| format!("error: {message}\n")).collect();
         Self { remarks, code, ..Self::default() }
@@ -82,16 +82,16 @@ impl From<Failure> for Said {
 
 /// What a command knows of where and when it runs, found out once, at the start.
 #[derive(Clone, Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct Context {
     /// The moment, in whole seconds.
     pub now: Timestamp,
     /// The reader's zone, where it has an IANA name.
     pub zone: Option<Zone>,
     /// Whether results are to be coloured.
-    pub in_colour: bool,
+    pub in_color: bool,
 }
 
-impl Surroundings {
+impl Context {
     fn find(now: Option<Timestamp>) -> Self {
         // The one place of this shell that reads the clock.
         let now = now.unwrap_or_else(|| arguments::whole_seconds(chrono::Utc::now()));
@@ -100,9 +100,11 @@ impl Surroundings {
             let asked = asked.to_string_lossy();
             let asked = terminal::table::printable(&asked);
             let mend = "write an IANA name into it, as Europe/Berlin";
-            terminal::remark(&format!("warning: TZ is {asked}, so times are in UTC: {mend}\n"));
+            terminal::print_remarks(&format!(
+                "warning: TZ is {asked}, so times are in UTC: {mend}\n"
+            ));
         }
-        Self { now, zone, in_colour: terminal::is_colour_wanted() }
+        Self { now, zone, in_color: terminal::is_color_wanted() }
     }
 
     /// From where the reader looks at instants.
@@ -122,41 +124,41 @@ pub fn parse() -> (Command, Option<Timestamp>) {
 /// Runs a command of this shell.
 #[must_use]
 pub fn run(command: &Once, now: Option<Timestamp>) -> ExitCode {
-    let around = Surroundings::find(now);
+    let cx = Context::find(now);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let said = match runtime {
-        Ok(runtime) => runtime.block_on(ask(command, &around)),
+        Ok(runtime) => runtime.block_on(ask(command, &cx)),
         Err(error) => Err(Failure::new(format!("no thread to run on: {error}"))),
     };
-    say(&said.unwrap_or_else(Said::from))
+    say(&said.unwrap_or_else(CommandOutput::from))
 }
 
-async fn ask(command: &Once, around: &Surroundings) -> Result<Said, Failure> {
+async fn ask(command: &Once, cx: &Context) -> Result<CommandOutput, Failure> {
     match command {
-        Once::Status(arguments) => status::run(arguments, around).await,
-        Once::Clients(arguments) => clients::run(arguments, around).await,
-        Once::Explain(arguments) => explain::run(arguments, around).await,
-        Once::Plan(arguments) => plan::run(arguments, around).await,
-        Once::Windows(arguments) => windows::run(arguments, around).await,
-        Once::Settings(arguments) => settings::run(arguments, around).await,
-        Once::Halt(arguments) => halt::halt(arguments, around).await,
-        Once::Resume(arguments) => halt::resume(arguments, around).await,
-        Once::Import(arguments) => import::run(arguments, around).await,
+        Once::Status(arguments) => status::run(arguments, cx).await,
+        Once::Clients(arguments) => clients::run(arguments, cx).await,
+        Once::Explain(arguments) => explain::run(arguments, cx).await,
+        Once::Plan(arguments) => plan::run(arguments, cx).await,
+        Once::Windows(arguments) => windows::run(arguments, cx).await,
+        Once::Settings(arguments) => settings::run(arguments, cx).await,
+        Once::Halt(arguments) => halt::halt(arguments, cx).await,
+        Once::Resume(arguments) => halt::resume(arguments, cx).await,
+        Once::Import(arguments) => import::run(arguments, cx).await,
         Once::Completion(arguments) => completion::run(arguments),
         Once::Crds => {
             let output = api::crds_yaml().map_err(|error| Failure::new(error.to_string()))?;
-            Ok(Said { output, ..Said::default() })
+            Ok(CommandOutput { output, ..CommandOutput::default() })
         }
     }
 }
 
-fn say(said: &Said) -> ExitCode {
-    terminal::remark(&said.remarks);
+fn say(said: &CommandOutput) -> ExitCode {
+    terminal::print_remarks(&said.remarks);
     match terminal::out(&said.output) {
         Ok(_) => ExitCode::from(said.code),
         Err(error) => {
-            let said = Said::from(Failure::unwritten(&error));
-            terminal::remark(&said.remarks);
+            let said = CommandOutput::from(Failure::unwritten(&error));
+            terminal::print_remarks(&said.remarks);
             ExitCode::from(said.code)
         }
     }

@@ -15,8 +15,8 @@ use super::row::{PolicyZones, Row, View, rows};
 use super::{Args, doubt, nobody, sort, told};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, PAGE, Reach, failure, sentence};
-use crate::cli::terminal::remark;
-use crate::cli::{Failure, Said};
+use crate::cli::terminal::print_remarks;
+use crate::cli::{CommandOutput, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
@@ -86,7 +86,7 @@ pub(super) async fn follow(
     printer: &mut Printer,
     zones: &PolicyZones,
     started_at: Timestamp,
-) -> Result<Said, Failure> {
+) -> Result<CommandOutput, Failure> {
     let api: Api<Parsed<ClientFleet>> = match reach {
         Reach::Namespace(name) => Api::namespaced(cluster.client.clone(), name),
         Reach::All => Api::all(cluster.client.clone()),
@@ -127,10 +127,10 @@ pub(super) async fn follow(
             Err(watcher::Error::WatchStartFailed(error)) if !is_listed => {
                 return Err(failure("watch clientfleets", &error));
             }
-            Err(error) => remark(&lost(&error)),
+            Err(error) => print_remarks(&lost(&error)),
         }
     }
-    Ok(Said::default())
+    Ok(CommandOutput::default())
 }
 
 /// After a list nothing is known of what went between: what is not in it is gone.
@@ -140,7 +140,7 @@ fn list_anew(
     filter: &Filter,
     view: View<'_>,
 ) -> Vec<Change> {
-    remark(&told(&listing.iter().filter_map(doubt).collect::<Vec<_>>()));
+    print_remarks(&told(&listing.iter().filter_map(doubt).collect::<Vec<_>>()));
     let listed: HashSet<Key> = listing.iter().map(key).collect();
     let gone: Vec<Key> =
         seen.fleets.keys().filter(|fleet| !listed.contains(*fleet)).cloned().collect();
@@ -160,7 +160,7 @@ fn first_list(
     let mut rows: Vec<Row> = changes.into_iter().map(|change| change.row).collect();
     sort(&mut rows);
     if rows.is_empty() {
-        remark(&nobody(asked, reach));
+        print_remarks(&nobody(asked, reach));
     }
     printer.first(&rows)
 }

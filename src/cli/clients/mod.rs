@@ -19,9 +19,9 @@ use self::print::Printer;
 use self::row::{PolicyZones, Row, View, fleet_of, rows};
 use super::cluster::{Cluster, Reach, Where};
 use super::completion::{fleets, policies, reasons, states};
-use super::terminal::remark;
+use super::terminal::print_remarks;
 use super::terminal::table::printable;
-use super::{FAILURE, Failure, Output, Said, Surroundings};
+use super::{CommandOutput, Context, FAILURE, Failure, Output};
 use crate::api::admission::nearest::nearest;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
@@ -88,28 +88,27 @@ pub(crate) struct Args {
 }
 
 /// Lists clients.
-pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Failure> {
-    let filter = Filter::read(asked, around.now)?;
+pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+    let filter = Filter::read(asked, cx.now)?;
     let cluster = Cluster::connect(&asked.connection).await?;
     let reach = cluster.reach(&asked.place);
-    let mut printer = Printer::new(asked, around, reach == Reach::All);
+    let mut printer = Printer::new(asked, cx, reach == Reach::All);
     let policies = Policies::read(&cluster, &reach, asked).await;
     let zones = &policies.zones;
     if asked.watch {
-        return follow::follow(&cluster, &reach, asked, &filter, &mut printer, zones, around.now)
-            .await;
+        return follow::follow(&cluster, &reach, asked, &filter, &mut printer, zones, cx.now).await;
     }
-    let view = View { zones, now: around.now };
+    let view = View { zones, now: cx.now };
     let listed = cluster
         .gather(&reach, asked.selector.as_deref(), List::default(), |list: &mut List, fleet| {
             list.add(fleet, &filter, view);
         })
         .await?;
     let List { mut rows, doubts, fleets } = listed;
-    remark(&told(&doubts));
+    print_remarks(&told(&doubts));
     sort(&mut rows);
     if rows.is_empty() && matches!(asked.output, Output::Table | Output::Wide) {
-        remark(&nobody(asked, &reach));
+        print_remarks(&nobody(asked, &reach));
     } else {
         printer.all(&rows)?;
     }
@@ -118,7 +117,11 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
         no_such("ClientFleet", &asked.fleet, Some(&fleets), &reach),
     ];
     let messages: Vec<String> = missing.into_iter().flatten().collect();
-    if messages.is_empty() { Ok(Said::default()) } else { Err(Failure { messages, code: FAILURE }) }
+    if messages.is_empty() {
+        Ok(CommandOutput::default())
+    } else {
+        Err(Failure { messages, code: FAILURE })
+    }
 }
 
 /// Names that were asked for and that nothing has: a list without them looks like good news.
@@ -168,7 +171,7 @@ impl Policies {
         match cluster.gather(reach, None, empty, add).await {
             Ok(policies) => policies,
             Err(Failure { messages, .. }) => {
-                remark(&format!(
+                print_remarks(&format!(
                     "warning: {}; zones of policies are missing\n",
                     messages.join("; ")
                 ));

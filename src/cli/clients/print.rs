@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::Args;
 use super::row::{Decided, Row};
+use crate::cli::colors::state_tone;
 use crate::cli::terminal;
 use crate::cli::terminal::table::{Cell, Columns};
 use crate::cli::terminal::times::Reader;
-use crate::cli::tones::state_tone;
-use crate::cli::{Failure, Output, Surroundings, data};
+use crate::cli::{Context, Failure, Output, data};
 use crate::plan::State;
 use crate::values::Timestamp;
 
@@ -20,7 +20,7 @@ pub(super) struct Printer {
     output: Output,
     with_titles: bool,
     with_namespace: bool,
-    in_colour: bool,
+    in_color: bool,
     reader: Reader,
     columns: Columns,
 }
@@ -40,13 +40,13 @@ struct Gone<'a> {
 }
 
 impl Printer {
-    pub fn new(asked: &Args, around: &Surroundings, with_namespace: bool) -> Self {
+    pub fn new(asked: &Args, cx: &Context, with_namespace: bool) -> Self {
         let mut printer = Self {
             output: asked.output,
             with_titles: !asked.no_headers,
             with_namespace,
-            in_colour: around.in_colour,
-            reader: around.reader(),
+            in_color: cx.in_color,
+            reader: cx.reader(),
             columns: Columns::new([""; 0]),
         };
         printer.columns = Columns::new(printer.titles());
@@ -86,7 +86,7 @@ impl Printer {
         }
         rows.iter().try_for_each(|row| {
             let cells = self.cells(row, false);
-            output.write_all(self.columns.line(&cells, self.in_colour).as_bytes())
+            output.write_all(self.columns.line(&cells, self.in_color).as_bytes())
         })
     }
 
@@ -110,7 +110,7 @@ impl Printer {
             Output::Table | Output::Wide => {
                 let cells = self.cells(row, is_gone);
                 self.columns.fit(&cells);
-                self.columns.line(&cells, self.in_colour)
+                self.columns.line(&cells, self.in_color)
             }
             Output::Name => self.name(row) + "\n",
             Output::Json => {

@@ -14,7 +14,7 @@ use clap_complete::env::Shells;
 
 pub(super) use self::names::{clients, contexts, fleets, namespaces, policies, reasons, states};
 use super::arguments::described;
-use super::{Failure, Said};
+use super::{CommandOutput, Failure};
 
 /// What the help ends with.
 pub(super) const EXAMPLES: &str = "\
@@ -54,7 +54,7 @@ enum Shell {
 }
 
 /// Prints what makes a shell ask.
-pub(super) fn run(asked: &Args) -> Result<Said, Failure> {
+pub(super) fn run(asked: &Args) -> Result<CommandOutput, Failure> {
     let shell = match asked.shell {
         Shell::Bash => "bash",
         Shell::Zsh => "zsh",
@@ -68,7 +68,7 @@ pub(super) fn run(asked: &Args) -> Result<Said, Failure> {
         .write_registration(ASKED_BY, "clientfleet", "clientfleet", "clientfleet", &mut script)
         .map_err(|error| Failure::new(error.to_string()))?;
     let output = String::from_utf8(script).map_err(|error| Failure::new(error.to_string()))?;
-    Ok(Said { output, ..Said::default() })
+    Ok(CommandOutput { output, ..CommandOutput::default() })
 }
 
 /// Answers where a shell or kubectl asks, and ends the process then.

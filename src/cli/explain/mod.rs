@@ -18,7 +18,7 @@ use self::source::Source;
 use super::cluster::Where;
 use super::completion::{clients, fleets};
 use super::terminal::times::Reader;
-use super::{Failure, Said, Surroundings, data, instant};
+use super::{CommandOutput, Context, Failure, data, instant};
 use crate::connection::Connection;
 use crate::plan::Estate;
 use crate::plan::explanation::{Explainer, Explanation};
@@ -79,9 +79,9 @@ enum Format {
 }
 
 /// Explains.
-pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Failure> {
+pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
     let wanted = Wanted::read(&asked.client, asked.fleet.as_deref(), &asked.place)?;
-    let at = asked.at.unwrap_or(around.now);
+    let at = asked.at.unwrap_or(cx.now);
     let source = if asked.local {
         Source::files(&asked.files, &wanted, at)?
     } else {
@@ -92,10 +92,10 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
     let explanations = explain(found, at);
     let output = match asked.output {
         Format::Text => {
-            let reader = Reader { now: at, zone: around.zone.clone() };
+            let reader = Reader { now: at, zone: cx.zone.clone() };
             let told = text::Telling {
                 reader: &reader,
-                in_colour: around.in_colour,
+                in_color: cx.in_color,
                 // What a status says is about now.
                 with_status: !asked.local && asked.at.is_none(),
             };
@@ -111,7 +111,7 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
             several => data::yaml(&several)?,
         },
     };
-    Ok(Said { output, remarks, code: 0 })
+    Ok(CommandOutput { output, remarks, code: 0 })
 }
 
 /// Each client that was found, by namespace and fleet.

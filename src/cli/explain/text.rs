@@ -17,7 +17,7 @@ const MOST_OPENINGS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Telling<'a> {
     pub reader: &'a Reader,
-    pub in_colour: bool,
+    pub in_color: bool,
     /// Whether what the stored status says belongs to it.
     pub with_status: bool,
 }
@@ -170,7 +170,7 @@ impl Telling<'_> {
                 Cell::text(Some(&self.verdict(policy))).toned(tone),
             ]);
         }
-        let mut text = if about.is_empty() { String::new() } else { table.render(self.in_colour) };
+        let mut text = if about.is_empty() { String::new() } else { table.render(self.in_color) };
         for (verdict, words) in [
             (Verdict::ClientNotSelected, "Scope without this client"),
             (Verdict::FleetNotSelected, "Scope without this fleet"),
@@ -227,7 +227,7 @@ impl Telling<'_> {
                 Cell::text(Some(&saw.join(", "))),
             ]);
         }
-        table.render(self.in_colour)
+        table.render(self.in_color)
     }
 
     fn openings(&self, told: &Explanation) -> String {

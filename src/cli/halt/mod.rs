@@ -17,7 +17,7 @@ pub(super) use self::in_force::is_in_force;
 pub(super) use self::policy::{FoundHalt, Gap, NAME, Rival, reason, since};
 use super::cluster::Where;
 use super::gitops::{DryRun, patience};
-use super::{Failure, Said, Surroundings, data};
+use super::{CommandOutput, Context, Failure, data};
 use crate::connection::Connection;
 
 /// What the help of `halt` ends with.
@@ -98,27 +98,27 @@ enum HaltFormat {
 }
 
 /// Halts.
-pub(super) async fn halt(arguments: &HaltArgs, around: &Surroundings) -> Result<Said, Failure> {
-    let report = start::pull(arguments, around).await?;
+pub(super) async fn halt(arguments: &HaltArgs, cx: &Context) -> Result<CommandOutput, Failure> {
+    let report = start::pull(arguments, cx).await?;
     let output = match arguments.place.output {
-        HaltFormat::Table => messages::pulled(&report, &around.reader()),
+        HaltFormat::Table => messages::pulled(&report, &cx.reader()),
         HaltFormat::Json => data::json(&report)?,
         HaltFormat::Yaml => data::yaml(&report)?,
         HaltFormat::Name => report.names(),
     };
-    let remarks = messages::remarks_on_pulling(&report, &around.reader());
-    Ok(Said { output, remarks, code: report.code() })
+    let remarks = messages::remarks_on_pulling(&report, &cx.reader());
+    Ok(CommandOutput { output, remarks, code: report.code() })
 }
 
 /// Resumes.
-pub(super) async fn resume(arguments: &ResumeArgs, around: &Surroundings) -> Result<Said, Failure> {
-    let report = stop::release(arguments, around).await?;
+pub(super) async fn resume(arguments: &ResumeArgs, cx: &Context) -> Result<CommandOutput, Failure> {
+    let report = stop::release(arguments, cx).await?;
     let output = match arguments.place.output {
-        HaltFormat::Table => messages::released(&report, &around.reader()),
+        HaltFormat::Table => messages::released(&report, &cx.reader()),
         HaltFormat::Json => data::json(&report)?,
         HaltFormat::Yaml => data::yaml(&report)?,
         HaltFormat::Name => report.names(),
     };
     let remarks = messages::remarks_on_releasing(&report);
-    Ok(Said { output, remarks, code: report.code() })
+    Ok(CommandOutput { output, remarks, code: report.code() })
 }

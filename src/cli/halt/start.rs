@@ -17,7 +17,7 @@ use super::{HaltArgs, in_force};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
 use crate::cli::gitops::{DryRun, owner_of_object};
-use crate::cli::{Failure, Surroundings};
+use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
@@ -26,14 +26,11 @@ type Rivals = BTreeMap<String, Vec<Rival>>;
 type Effects = BTreeMap<String, HaltEffect>;
 
 /// Pulls the brake.
-pub(super) async fn pull(
-    arguments: &HaltArgs,
-    around: &Surroundings,
-) -> Result<HaltReport, Failure> {
+pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
     let mut not_known = Vec::new();
-    let rivals = match (rivals(&cluster, &reach, around.now).await, &reach) {
+    let rivals = match (rivals(&cluster, &reach, cx.now).await, &reach) {
         (Ok(rivals), _) => rivals,
         (Err(failure), Reach::All) => return Err(failure),
         // Who may make the brake but not look at the others can still pull it.
@@ -43,14 +40,14 @@ pub(super) async fn pull(
             Rivals::new()
         }
     };
-    let counting = |begun| effects(&cluster, &reach, &rivals, around, begun);
+    let counting = |begun| effects(&cluster, &reach, &rivals, cx, begun);
     let (effects, acted) = match &reach {
         // Nobody waits for the counting: with its first page the moment stands that is counted.
         Reach::Namespace(namespace) => {
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
                 let _ = has_begun.await;
-                act(&cluster, arguments, namespace, around.now).await
+                act(&cluster, arguments, namespace, cx.now).await
             };
             let (effects, acted) = tokio::join!(counting(Some(begun)), acting);
             (effects, vec![(namespace.clone(), acted)])
@@ -61,7 +58,7 @@ pub(super) async fn pull(
             let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
             namespaces.extend(effects.iter().flat_map(BTreeMap::keys));
             let act = async |namespace: &String| {
-                (namespace.clone(), act(&cluster, arguments, namespace, around.now).await)
+                (namespace.clone(), act(&cluster, arguments, namespace, cx.now).await)
             };
             let acted = join_all(namespaces.into_iter().map(act)).await;
             (effects, acted)
@@ -90,7 +87,7 @@ async fn effects(
     cluster: &Cluster,
     reach: &Reach,
     rivals: &Rivals,
-    around: &Surroundings,
+    cx: &Context,
     mut begun: Option<oneshot::Sender<()>>,
 ) -> Result<Effects, Failure> {
     let note = |effects: &mut Effects, fleet: Parsed<ClientFleet>| {
@@ -101,7 +98,7 @@ async fn effects(
         let namespace = fleet.metadata.namespace.clone().unwrap_or_default();
         let rivals = rivals.get(&namespace).map(Vec::as_slice).unwrap_or_default();
         let comes_before = |policy: &str| rivals.iter().any(|rival| rival.name == policy);
-        effects.entry(namespace).or_default().add(&fleet, around.now, comes_before);
+        effects.entry(namespace).or_default().add(&fleet, cx.now, comes_before);
     };
     cluster.gather(reach, None, Effects::new(), note).await
 }

@@ -15,7 +15,7 @@ use super::start::foreign;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
 use crate::cli::gitops::{DryRun, owner_of_object};
-use crate::cli::{Failure, Surroundings};
+use crate::cli::{Context, Failure};
 use crate::plan::{self, Cached, Estate, Parsed};
 use crate::values::Timestamp;
 
@@ -23,10 +23,7 @@ use crate::values::Timestamp;
 type Estates = BTreeMap<String, Estate>;
 
 /// Releases the brake.
-pub(super) async fn release(
-    arguments: &ResumeArgs,
-    around: &Surroundings,
-) -> Result<ResumeReport, Failure> {
+pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<ResumeReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
     let mut not_known = Vec::new();
@@ -54,7 +51,7 @@ pub(super) async fn release(
         }
     }
     let each = halted.into_iter().map(|namespace| {
-        let back = estates.get(&namespace).map(|estate| goes_back(estate, around.now));
+        let back = estates.get(&namespace).map(|estate| goes_back(estate, cx.now));
         release_in(&cluster, arguments, namespace, back)
     });
     let mut namespaces = join_all(each).await;

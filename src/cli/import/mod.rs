@@ -33,19 +33,19 @@ use self::outcome::{Change, Export, Outcome, Wish};
 use self::rows::Inventory;
 use self::standing::Written;
 use super::cluster::Cluster;
-use super::{FAILURE, Failure, Said, Surroundings, WRONG_INPUT, files};
+use super::{CommandOutput, Context, FAILURE, Failure, WRONG_INPUT, files};
 
 pub(super) use self::arguments::EXAMPLES;
 
 /// Runs `import`: prints the fleets, or writes them to the cluster with `--apply`.
-pub(super) async fn run(arguments: &Args, _around: &Surroundings) -> Result<Said, Failure> {
+pub(super) async fn run(arguments: &Args, _around: &Context) -> Result<CommandOutput, Failure> {
     let mut remarks = String::new();
     // If the import fails, print the remarks collected so far as well as the errors.
     match import(arguments, &mut remarks).await {
-        Ok((output, code)) => Ok(Said { output, remarks, code }),
+        Ok((output, code)) => Ok(CommandOutput { output, remarks, code }),
         Err(failure) => {
-            let Said { remarks: errors, code, .. } = Said::from(failure);
-            Ok(Said { remarks: remarks + &errors, code, ..Said::default() })
+            let CommandOutput { remarks: errors, code, .. } = CommandOutput::from(failure);
+            Ok(CommandOutput { remarks: remarks + &errors, code, ..CommandOutput::default() })
         }
     }
 }

@@ -8,9 +8,9 @@ use super::local::Namespace;
 use crate::api::fleet::ClientStatus;
 use crate::api::policy::Mode;
 use crate::api::{ClientFleetStatus, Condition, Summary, Text, UpgradePolicyStatus};
+use crate::cli::colors::{distribution_tone, state_tone};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::exact;
-use crate::cli::tones::{distribution_tone, state_tone};
 use crate::plan::Plan;
 use crate::values::Timestamp;
 
@@ -18,22 +18,22 @@ use crate::values::Timestamp;
 pub(super) fn print(
     namespaces: &BTreeMap<String, Namespace>,
     at: Timestamp,
-    in_colour: bool,
+    in_color: bool,
 ) -> String {
-    let sections = namespaces.iter().map(|(name, planned)| section(name, planned, at, in_colour));
+    let sections = namespaces.iter().map(|(name, planned)| section(name, planned, at, in_color));
     sections.collect::<Vec<_>>().join("\n")
 }
 
-fn section(namespace: &str, planned: &Namespace, at: Timestamp, in_colour: bool) -> String {
+fn section(namespace: &str, planned: &Namespace, at: Timestamp, in_color: bool) -> String {
     let plan = &planned.plan;
     let until = plan.until.map(|until| format!(", the same until {}", exact(until)));
     let until = until.unwrap_or_default();
     let mut text = vec![format!("Namespace {} at {}{until}\n", printable(namespace), exact(at))];
     if !plan.policies.is_empty() {
-        text.push(policies(planned).render(in_colour));
+        text.push(policies(planned).render(in_color));
     }
     if !plan.fleets.is_empty() {
-        text.push(fleets(plan).render(in_colour));
+        text.push(fleets(plan).render(in_color));
     }
     let notes = notes(plan);
     if !notes.is_empty() {
@@ -44,7 +44,7 @@ fn section(namespace: &str, planned: &Namespace, at: Timestamp, in_colour: bool)
             text.push(format!(
                 "Clients of {}\n{}",
                 printable(name),
-                clients(status).render(in_colour)
+                clients(status).render(in_color)
             ));
         }
     }

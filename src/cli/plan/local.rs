@@ -122,13 +122,13 @@ fn lines(word: &str, texts: &[String]) -> String {
 
 impl Planned {
     /// Prints it.
-    pub(super) fn write(&self, in_colour: bool, output: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write(&self, in_color: bool, output: &mut dyn Write) -> io::Result<()> {
         match self.format {
             Format::Json => data::write_json(&self.list(), output),
             Format::Yaml => data::write_yaml(&self.list(), output),
             // The others are about a change.
             _ => {
-                let text = estate_tables::print(&self.namespaces, self.at, in_colour);
+                let text = estate_tables::print(&self.namespaces, self.at, in_color);
                 output.write_all(text.as_bytes())
             }
         }

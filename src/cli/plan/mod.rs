@@ -14,7 +14,7 @@ mod text;
 
 use std::io::{self, Write};
 
-use super::{Failure, Said, Surroundings, WRONG_INPUT, data, files, terminal};
+use super::{CommandOutput, Context, Failure, WRONG_INPUT, data, files, terminal};
 use crate::plan::diff::{ChangedClient, Difference};
 
 pub(crate) use options::Args;
@@ -47,34 +47,34 @@ struct Compared {
 }
 
 /// Plans. Whatever fails ends with the same code, so that 1 means changes and nothing else.
-pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
-    let said = plan(arguments, around).await;
+pub(super) async fn run(arguments: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+    let said = plan(arguments, cx).await;
     said.map_err(|failure| Failure { code: WRONG_INPUT, ..failure })
 }
 
-async fn plan(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
+async fn plan(arguments: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
     let task = arguments.task()?;
-    let at = arguments.at.unwrap_or(around.now);
+    let at = arguments.at.unwrap_or(cx.now);
     let given = files::read(&arguments.files);
     let compared = match task {
         Task::Alone => {
             let (planned, remarks) = local::plan(given, at, arguments.output);
-            terminal::remark(&remarks);
+            terminal::print_remarks(&remarks);
             let planned = planned?;
-            print(|output| planned.write(around.in_colour, output))?;
-            return Ok(Said::default());
+            print(|output| planned.write(cx.in_color, output))?;
+            return Ok(CommandOutput::default());
         }
         Task::Against(old) => local::compare(given, files::read(old), at)?,
-        Task::Live => live::compare(arguments, given, at, around.now).await?,
+        Task::Live => live::compare(arguments, given, at, cx.now).await?,
     };
-    let told = told(arguments, around, &compared);
-    terminal::remark(&told.remarks);
+    let rendered = render(arguments, cx, &compared);
+    terminal::print_remarks(&rendered.remarks);
     print(|output| match arguments.output {
         Format::Json => data::write_json(&compared.difference, output),
         Format::Yaml => data::write_yaml(&compared.difference, output),
-        _ => output.write_all(told.output.as_bytes()),
+        _ => output.write_all(rendered.output.as_bytes()),
     })?;
-    Ok(Said { code: told.code, ..Said::default() })
+    Ok(CommandOutput { code: rendered.code, ..CommandOutput::default() })
 }
 
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
@@ -82,10 +82,10 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
 }
 
 /// The difference as it was asked for; of data only what there is to say beside it.
-fn told(arguments: &Args, around: &Surroundings, compared: &Compared) -> Said {
+fn render(arguments: &Args, cx: &Context, compared: &Compared) -> CommandOutput {
     let Compared { difference, remarks } = compared;
     let mut remarks = remarks.clone();
-    let reader = terminal::times::Reader { now: difference.at, zone: around.zone.clone() };
+    let reader = terminal::times::Reader { now: difference.at, zone: cx.zone.clone() };
     let is_for_all = arguments.output == Format::Markdown;
     let report = || {
         let reader = Some(&reader).filter(|_| !is_for_all);
@@ -93,7 +93,7 @@ fn told(arguments: &Args, around: &Surroundings, compared: &Compared) -> Said {
         report::report(difference, &report::For { reader, is_wide, limit })
     };
     let output = match arguments.output {
-        Format::Table | Format::Wide => text::render(&report(), around.in_colour),
+        Format::Table | Format::Wide => text::render(&report(), cx.in_color),
         Format::Markdown => markdown::render(&report()),
         Format::Json | Format::Yaml => String::new(),
         Format::Name => names(difference),
@@ -110,7 +110,7 @@ fn told(arguments: &Args, around: &Surroundings, compared: &Compared) -> Said {
             report::clients(moving)
         );
     }
-    Said { output, remarks, code }
+    CommandOutput { output, remarks, code }
 }
 
 /// The clients that change, as `clients` names them.

@@ -2,9 +2,9 @@
 //! know how it is printed.
 
 use crate::api::Kind;
+use crate::cli::colors::state_tone;
 use crate::cli::terminal::table::Tone;
 use crate::cli::terminal::times::{Reader, exact};
-use crate::cli::tones::state_tone;
 use crate::plan::diff::{
     ChangedClient, ChangedObject, Counts, Decision, Difference, Effect, FleetDifference,
     ObjectChange, StayingOut, Transition, When,

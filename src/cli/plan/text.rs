@@ -4,23 +4,23 @@ use super::report::{Report, Sheet};
 use crate::cli::terminal::table::{Cell, Table, printable};
 
 /// Sentences, and tables below their titles.
-pub(super) fn render(report: &Report, in_colour: bool) -> String {
+pub(super) fn render(report: &Report, in_color: bool) -> String {
     let mut parts =
         vec![format!("{}\n{}\n", printable(&report.heading), printable(&report.summary))];
     if !report.transitions.rows.is_empty() {
-        parts.push(table(&report.transitions, in_colour));
+        parts.push(table(&report.transitions, in_color));
     }
     if !report.warnings.is_empty() {
         let lines = report.warnings.iter().map(|line| format!("  {}\n", printable(line)));
         parts.push(format!("To look at:\n{}", lines.collect::<String>()));
     }
     for sheet in &report.sheets {
-        parts.push(format!("{}\n{}", sheet.title, table(sheet, in_colour)));
+        parts.push(format!("{}\n{}", sheet.title, table(sheet, in_color)));
     }
     parts.join("\n")
 }
 
-fn table(sheet: &Sheet, in_colour: bool) -> String {
+fn table(sheet: &Sheet, in_color: bool) -> String {
     let mut table = Table::new(sheet.columns.iter().copied());
     for row in &sheet.rows {
         let cell = |entry: &super::report::Entry| {
@@ -33,7 +33,7 @@ fn table(sheet: &Sheet, in_colour: bool) -> String {
         };
         table.push(row.iter().map(cell).collect());
     }
-    let mut text = table.render(in_colour);
+    let mut text = table.render(in_color);
     if sheet.left_out > 0 {
         text += &format!("… and {} more: --limit 0 shows all\n", sheet.left_out);
     }

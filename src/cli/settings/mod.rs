@@ -1,4 +1,4 @@
-//! `settings`: the choices there are for a policy, and making one. The shell around them: reads the
+//! `settings`: the choices there are for a policy, and making one. The shell cx them: reads the
 //! cluster, writes, prints.
 
 mod change;
@@ -19,7 +19,7 @@ use super::cluster::{Cluster, OnePolicy, Reach};
 use super::completion::policies;
 use super::data::{self, Format};
 use super::gitops::{DryRun, Owner, owner_of_field, owner_of_object};
-use super::{FAILURE, Failure, Said, Surroundings};
+use super::{CommandOutput, Context, FAILURE, Failure};
 use crate::api::ClientFleet;
 use crate::connection::Connection;
 use crate::plan::policy::Policy;
@@ -132,7 +132,7 @@ enum Outcome {
 }
 
 /// Runs it.
-pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Failure> {
+pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
     if asked.select.is_none() && !asked.dry_run.is_real() {
         return Err(Failure::input("there is nothing to try: --dry-run goes with --select"));
     }
@@ -151,25 +151,29 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
         None => {
             let listed = list(&cluster, asked, &namespace, &policy, today, choices);
             let (mut settings, remarks) = listed.await;
-            settings.standing = standing(&policy, around);
+            settings.standing = standing(&policy, cx);
             let output = match asked.output {
-                Format::Table => messages::list(&settings, &around.reader()),
+                Format::Table => messages::list(&settings, &cx.reader()),
                 Format::Json => data::json(&settings)?,
                 Format::Yaml => data::yaml(&settings)?,
             };
-            Ok(Said { output, remarks: remarks + &messages::remarks_on_list(&settings), code: 0 })
+            Ok(CommandOutput {
+                output,
+                remarks: remarks + &messages::remarks_on_list(&settings),
+                code: 0,
+            })
         }
         Some(selection) => {
             let after = meant(asked, selection, &choices)?;
             let case = Case { cluster: &cluster, asked, namespace, policy: &policy, today, after };
-            case.select(spec.upgrade.allow_downgrade, around).await
+            case.select(spec.upgrade.allow_downgrade, cx).await
         }
     }
 }
 
 /// What keeps a policy from distributing.
-fn standing(policy: &OnePolicy, around: &Surroundings) -> Standing {
-    Standing::of(&Policy::read(&Cached::from(policy.live.clone())), around.now)
+fn standing(policy: &OnePolicy, cx: &Context) -> Standing {
+    Standing::of(&Policy::read(&Cached::from(policy.live.clone())), cx.now)
 }
 
 /// The choices that the controller tells.
@@ -251,7 +255,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    async fn select(self, allow_downgrade: bool, around: &Surroundings) -> Result<Said, Failure> {
+    async fn select(self, allow_downgrade: bool, cx: &Context) -> Result<CommandOutput, Failure> {
         let Self { cluster, asked, namespace, policy, today, after } = self;
         let metadata = &policy.whole.metadata;
         let owner = owner_of_field(metadata, "upgrade").or_else(|| owner_of_object(metadata));
@@ -272,7 +276,7 @@ impl Case<'_> {
             match estate(cluster, &selected.namespace).await {
                 Ok(estate) => {
                     let (name, after) = (&asked.policy, &selected.after);
-                    let (effect, standing) = effect::effect(&estate, name, after, around.now);
+                    let (effect, standing) = effect::effect(&estate, name, after, cx.now);
                     (selected.clients, selected.standing) = (Some(effect), Some(standing));
                 }
                 Err(failure) => {
@@ -283,13 +287,13 @@ impl Case<'_> {
             selected.result = make(cluster, asked, policy, &selected).await?;
         }
         let output = match asked.output {
-            Format::Table => messages::selected(&selected, &around.reader())?,
+            Format::Table => messages::selected(&selected, &cx.reader())?,
             Format::Json => data::json(&selected)?,
             Format::Yaml => data::yaml(&selected)?,
         };
         remarks += &messages::remarks_on_selecting(&selected);
         let code = if selected.result == Outcome::KeptInGit { FAILURE } else { 0 };
-        Ok(Said { output, remarks, code })
+        Ok(CommandOutput { output, remarks, code })
     }
 }
 

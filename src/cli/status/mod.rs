@@ -1,4 +1,4 @@
-//! `status`: one screen on how far the policies are and what needs a person. The shell around it:
+//! `status`: one screen on how far the policies are and what needs a person. The shell cx it:
 //! reads the cluster page by page, and prints.
 
 mod halted;
@@ -15,7 +15,7 @@ use self::screen::Look;
 use super::cluster::{Cluster, Reach, Where};
 use super::data::{self, Format};
 use super::terminal::table::printable;
-use super::{Failure, Said, Surroundings, halt, terminal};
+use super::{CommandOutput, Context, Failure, halt, terminal};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::Parsed;
@@ -47,11 +47,11 @@ pub(crate) struct Args {
 }
 
 /// Runs it.
-pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Failure> {
+pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
     let cluster = Cluster::connect(&asked.connection).await?;
     let reach = cluster.reach(&asked.place);
     let is_everywhere = reach == Reach::All;
-    let empty = Gathering::new(around.now, is_everywhere);
+    let empty = Gathering::new(cx.now, is_everywhere);
     let policy =
         |gathering: &mut Gathering, policy: Parsed<UpgradePolicy>| gathering.policy(&policy);
     let gathering = cluster.gather(&reach, None, empty, policy).await?;
@@ -59,8 +59,8 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
     let mut overview = cluster.gather(&reach, None, gathering, fleet).await?.finish();
     let remarks = add_reasons(&cluster, &mut overview.halted).await;
     let look = Look {
-        reader: around.reader(),
-        in_colour: around.in_colour,
+        reader: cx.reader(),
+        in_color: cx.in_color,
         width: terminal::width(),
         is_everywhere,
         has_titles: !asked.no_headers,
@@ -70,7 +70,7 @@ pub(super) async fn run(asked: &Args, around: &Surroundings) -> Result<Said, Fai
         Format::Json => data::json(&overview)?,
         Format::Yaml => data::yaml(&overview)?,
     };
-    Ok(Said { output, remarks, code: 0 })
+    Ok(CommandOutput { output, remarks, code: 0 })
 }
 
 /// Reads why the namespaces are halted: lists of policies are read without their annotations.

@@ -7,9 +7,9 @@ use super::needs::{Needs, Sample};
 use super::overview::{Next, OffBecause, Overview, PolicyLine, What};
 use crate::api::Summary;
 use crate::api::policy::Mode;
+use crate::cli::colors::distribution_tone;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::Reader;
-use crate::cli::tones::distribution_tone;
 
 /// A bar's width where no terminal says how wide it is, and its bounds.
 const BAR: usize = 20;
@@ -25,7 +25,7 @@ const ENTRIES: usize = 3;
 /// How a screen is drawn.
 pub(super) struct Look {
     pub reader: Reader,
-    pub in_colour: bool,
+    pub in_color: bool,
     /// The terminal's width, where there is one.
     pub width: Option<usize>,
     /// Whether more than one namespace is looked at.
@@ -38,7 +38,7 @@ pub(super) struct Look {
 pub(super) fn screen(overview: &Overview, look: &Look) -> String {
     let mut text = head(overview, look);
     if !overview.policies.is_empty() {
-        let table = policies(overview, look).render(look.in_colour);
+        let table = policies(overview, look).render(look.in_color);
         let titles = if look.has_titles { None } else { table.split_once('\n') };
         text = text + "\n" + titles.map_or(table.as_str(), |(_, rows)| rows);
         text += "  # done   > on its way   . waiting   ! failed or blocked   the rest: held\n";

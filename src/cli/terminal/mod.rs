@@ -8,12 +8,12 @@ pub mod times;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// Size of the output buffer, in bytes.
-const AT_ONCE: usize = 1 << 16;
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// Returns whether to color the output: standard output is a terminal, `TERM` is not `dumb`, and
 /// `NO_COLOR` is not set (<https://no-color.org>).
 #[must_use]
-pub fn is_colour_wanted() -> bool {
+pub fn is_color_wanted() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
     io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
@@ -42,7 +42,7 @@ pub fn out(text: &str) -> io::Result<bool> {
 ///
 /// Returns an error if standard output cannot be written for another reason.
 pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
-    let mut output = BufWriter::with_capacity(AT_ONCE, io::stdout().lock());
+    let mut output = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
     match write(&mut output).and_then(|()| output.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
@@ -52,6 +52,6 @@ pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Resul
 
 /// Prints a message on standard error. Ignores failures, because the exit code still shows the
 /// result.
-pub fn remark(text: &str) {
+pub fn print_remarks(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

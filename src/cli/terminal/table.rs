@@ -37,9 +37,9 @@ impl Tone {
 
     /// Returns a text in this color if colors are wanted.
     #[must_use]
-    pub fn paint(self, text: &str, in_colour: bool) -> String {
+    pub fn paint(self, text: &str, in_color: bool) -> String {
         match self.code() {
-            code if in_colour && !code.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+            code if in_color && !code.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
             _ => text.to_owned(),
         }
     }
@@ -94,12 +94,12 @@ impl Table {
 
     /// Renders all lines, aligned by display width, without trailing blanks.
     #[must_use]
-    pub fn render(&self, in_colour: bool) -> String {
+    pub fn render(&self, in_color: bool) -> String {
         let mut columns = Columns::new(self.header.clone());
         for row in &self.rows {
             columns.fit(row);
         }
-        let rows = self.rows.iter().map(|row| columns.line(row, in_colour));
+        let rows = self.rows.iter().map(|row| columns.line(row, in_color));
         std::iter::once(columns.titles()).chain(rows).collect()
     }
 }
@@ -137,21 +137,21 @@ impl Columns {
 
     /// Returns the line of a row, aligned by display width, without trailing blanks.
     #[must_use]
-    pub fn line(&self, row: &[Cell], in_colour: bool) -> String {
+    pub fn line(&self, row: &[Cell], in_color: bool) -> String {
         let mut text = String::new();
-        line(&mut text, row, &self.widths, in_colour);
+        line(&mut text, row, &self.widths, in_color);
         text
     }
 }
 
-fn line(text: &mut String, row: &[Cell], widths: &[usize], in_colour: bool) {
+fn line(text: &mut String, row: &[Cell], widths: &[usize], in_color: bool) {
     let start = text.len();
     for (cell, width) in row.iter().zip(widths) {
         let padding = width.saturating_sub(cell.text.width());
         let (before, after) = if cell.is_number { (padding, 0) } else { (0, padding) };
         let code = cell.tone.code();
         // Writing to a string cannot fail.
-        let _ = if in_colour && !code.is_empty() {
+        let _ = if in_color && !code.is_empty() {
             write!(text, "{:before$}\x1b[{code}m{}\x1b[0m{:after$}{:GAP$}", "", cell.text, "", "")
         } else {
             write!(text, "{:before$}{}{:after$}{:GAP$}", "", cell.text, "", "")

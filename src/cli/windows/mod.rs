@@ -20,7 +20,7 @@ use super::cluster::{Cluster, Reach};
 use super::completion::policies;
 use super::data::{self, Format};
 use super::terminal::table::printable;
-use super::{Failure, Said, Surroundings, files, instant};
+use super::{CommandOutput, Context, Failure, files, instant};
 use crate::api::ClientFleet;
 use crate::connection::Connection;
 use crate::plan::policy::Policy;
@@ -79,8 +79,8 @@ fn zone(name: &str) -> Result<Zone, String> {
 }
 
 /// Runs `windows`.
-pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said, Failure> {
-    let at = arguments.at.unwrap_or(around.now);
+pub(super) async fn run(arguments: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+    let at = arguments.at.unwrap_or(cx.now);
     let found = if arguments.local {
         let files = files::read(&arguments.files);
         let namespace = arguments.namespace.as_deref();
@@ -96,15 +96,15 @@ pub(super) async fn run(arguments: &Args, around: &Surroundings) -> Result<Said,
             printable(&policy.name)
         )));
     }
-    let question = Question { at, days: arguments.days, reader: around.zone.clone() };
-    let zones = count.choose(&policy, &arguments.zones, around.zone.as_ref());
+    let question = Question { at, days: arguments.days, reader: cx.zone.clone() };
+    let zones = count.choose(&policy, &arguments.zones, cx.zone.as_ref());
     let calendar = calendar::calendar(&namespace, &policy, zones, others.finish(), &question);
     let output = match arguments.output {
-        Format::Table => text::page(&calendar, around.in_colour),
+        Format::Table => text::page(&calendar, cx.in_color),
         Format::Json => data::json(&calendar)?,
         Format::Yaml => data::yaml(&calendar)?,
     };
-    Ok(Said { output, remarks, code: 0 })
+    Ok(CommandOutput { output, remarks, code: 0 })
 }
 
 async fn in_cluster(arguments: &Args, at: Timestamp) -> Result<Found, Failure> {

@@ -23,11 +23,11 @@ const NEAR: i64 = 300;
 const NAMED: usize = 12;
 
 /// Formats the whole page.
-pub(super) fn page(calendar: &Calendar, in_colour: bool) -> String {
+pub(super) fn page(calendar: &Calendar, in_color: bool) -> String {
     let mut text = head(calendar);
     for zone in &calendar.zones {
         text.push('\n');
-        text += &in_zone(calendar, zone, in_colour);
+        text += &in_zone(calendar, zone, in_color);
     }
     let foot = foot(calendar);
     if !foot.is_empty() {
@@ -103,13 +103,13 @@ fn off(calendar: &Calendar, off: &Off) -> String {
     }
 }
 
-fn in_zone(calendar: &Calendar, shown: &InZone, in_colour: bool) -> String {
+fn in_zone(calendar: &Calendar, shown: &InZone, in_color: bool) -> String {
     let today = shown.zone.as_ref().map_or_else(
         || moment_in(calendar.reader.as_ref(), calendar.at).date_naive(),
         |zone| days::date(zone, calendar.at),
     );
     let mut text = format!("{}: {}\n", title(shown), state(calendar, shown, today));
-    text += &week(shown, today, in_colour);
+    text += &week(shown, today, in_color);
     if !shown.openings.is_empty() && shown.zone.is_some() {
         text.push('\n');
         text += &list(calendar, shown, today);
@@ -233,7 +233,7 @@ fn mark(day: &Day, start: i64) -> Mark {
     }
 }
 
-fn week(shown: &InZone, today: NaiveDate, in_colour: bool) -> String {
+fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     if shown.week.is_empty() {
         return String::new();
     }
@@ -250,7 +250,7 @@ fn week(shown: &InZone, today: NaiveDate, in_colour: bool) -> String {
         let marks = marks(day);
         used.extend(&marks);
         changes.extend(&day.clock_changes);
-        let drawn = draw(&marks, in_colour);
+        let drawn = draw(&marks, in_color);
         let note = note(day, today);
         let _ = writeln!(text, "  {} |{drawn}|{note}", day.date.format("%a %e %b"));
     }
@@ -264,11 +264,11 @@ fn week(shown: &InZone, today: NaiveDate, in_colour: bool) -> String {
 }
 
 /// Draws the marks. Each run of equal marks is colored as one piece.
-fn draw(marks: &[Mark], in_colour: bool) -> String {
+fn draw(marks: &[Mark], in_color: bool) -> String {
     let runs = marks.chunk_by(|a, b| a == b);
     runs.map(|run| {
         let signs: String = run.iter().map(|mark| mark.sign()).collect();
-        run.first().map_or(signs.clone(), |mark| mark.tone().paint(&signs, in_colour))
+        run.first().map_or(signs.clone(), |mark| mark.tone().paint(&signs, in_color))
     })
     .collect()
 }
