@@ -41,22 +41,22 @@ pub enum Command {
 pub enum Once {
     /// One screen: policies and how far they are, what changes next, what needs a person
     #[command(after_help = status::EXAMPLES)]
-    Status(status::Args),
+    Status(status::StatusArgs),
     /// List clients: version, upgrade status, target, why, and when that changes
     #[command(after_help = clients::EXAMPLES)]
-    Clients(clients::Args),
+    Clients(clients::ClientsArgs),
     /// Explain one client: which policy governs it, which rule decides, what would make it move
     #[command(after_help = explain::EXAMPLES)]
-    Explain(explain::Args),
+    Explain(explain::ExplainArgs),
     /// Show what files would change: who moves where and when, who stays, and why
     #[command(after_help = plan::EXAMPLES)]
-    Plan(plan::Args),
+    Plan(plan::PlanArgs),
     /// Show when a policy's distribution opens and closes
     #[command(after_help = windows::EXAMPLES)]
-    Windows(windows::Args),
+    Windows(windows::WindowsArgs),
     /// Show or make the choices there are for a policy
     #[command(after_help = settings::EXAMPLES)]
-    Settings(settings::Args),
+    Settings(settings::SettingsArgs),
     /// The emergency brake: nothing new is distributed
     #[command(after_help = halt::HALT_EXAMPLES)]
     Halt(halt::HaltArgs),
@@ -65,7 +65,7 @@ pub enum Once {
     Resume(halt::ResumeArgs),
     /// Turn an inventory in CSV into fleets
     #[command(after_help = import::EXAMPLES)]
-    Import(import::Args),
+    Import(import::ImportArgs),
     /// Print the two CustomResourceDefinitions
     ///
     /// kubectl apply --server-side -f takes them: clientfleet crds | kubectl apply --server-side -f -
@@ -73,7 +73,7 @@ pub enum Once {
     Crds,
     /// Print what makes a shell complete commands, options and names
     #[command(after_help = completion::EXAMPLES)]
-    Completion(completion::Args),
+    Completion(completion::CompletionArgs),
 }
 
 /// Options of `controller`.

@@ -9,7 +9,7 @@ use super::Failure;
 
 /// How a result is printed that is a page for a person, or data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum DataFormat {
     /// For a person
     #[default]
     #[value(alias = "wide")]

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::Args;
+use super::ClientsArgs;
 use super::row::Fleet;
 use crate::api::fleet::ClientStatus;
 use crate::cli::Failure;
@@ -27,7 +27,7 @@ pub(super) struct Filter {
 
 impl Filter {
     /// Reads what was asked for.
-    pub fn read(asked: &Args, now: Timestamp) -> Result<Self, Failure> {
+    pub fn read(asked: &ClientsArgs, now: Timestamp) -> Result<Self, Failure> {
         let text = asked.keywords.join(" ");
         let keywords = Keywords::parse(&text);
         if keywords.is_none() && !asked.keywords.is_empty() {

@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use super::filter::Filter;
 use super::print::Printer;
 use super::row::{PolicyZones, Row, View, rows};
-use super::{Args, doubt, nobody, sort, told};
+use super::{ClientsArgs, doubt, nobody, sort, told};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, PAGE, Reach, failure, sentence};
 use crate::cli::terminal::print_remarks;
@@ -81,7 +81,7 @@ fn key(fleet: &Parsed<ClientFleet>) -> Key {
 pub(super) async fn follow(
     cluster: &Cluster,
     reach: &Reach,
-    asked: &Args,
+    asked: &ClientsArgs,
     filter: &Filter,
     printer: &mut Printer,
     zones: &PolicyZones,
@@ -154,7 +154,7 @@ fn list_anew(
 fn first_list(
     printer: &mut Printer,
     changes: Vec<Change>,
-    asked: &Args,
+    asked: &ClientsArgs,
     reach: &Reach,
 ) -> Result<(), Failure> {
     let mut rows: Vec<Row> = changes.into_iter().map(|change| change.row).collect();

@@ -45,7 +45,7 @@ wrong with the options.";
 
 /// Options of `clients`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ClientsArgs {
     /// Words that must all occur, ignoring case, in its name, computer, IP or last user
     #[arg(value_name = "KEYWORDS")]
     keywords: Vec<String>,
@@ -88,7 +88,7 @@ pub(crate) struct Args {
 }
 
 /// Lists clients.
-pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+pub(super) async fn run(asked: &ClientsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let filter = Filter::read(asked, cx.now)?;
     let cluster = Cluster::connect(&asked.connection).await?;
     let reach = cluster.reach(&asked.place);
@@ -153,7 +153,7 @@ struct Policies {
 impl Policies {
     /// Reads them where their zones are shown, or a name of theirs is asked for. Who may not read them
     /// is told so, and has the clients all the same.
-    async fn read(cluster: &Cluster, reach: &Reach, asked: &Args) -> Self {
+    async fn read(cluster: &Cluster, reach: &Reach, asked: &ClientsArgs) -> Self {
         let shows_zones = matches!(asked.output, Output::Wide | Output::Json | Output::Yaml);
         if !shows_zones && asked.policy.is_empty() {
             return Self::default();
@@ -229,7 +229,7 @@ fn sort(rows: &mut [Row]) {
     });
 }
 
-fn nobody(asked: &Args, reach: &Reach) -> String {
+fn nobody(asked: &ClientsArgs, reach: &Reach) -> String {
     let place = match reach {
         Reach::Namespace(name) => format!(" in namespace {name}"),
         Reach::All => String::new(),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Args;
+use super::ClientsArgs;
 use super::row::{Decided, Row};
 use crate::cli::colors::state_tone;
 use crate::cli::terminal;
@@ -40,7 +40,7 @@ struct Gone<'a> {
 }
 
 impl Printer {
-    pub fn new(asked: &Args, cx: &Context, with_namespace: bool) -> Self {
+    pub fn new(asked: &ClientsArgs, cx: &Context, with_namespace: bool) -> Self {
         let mut printer = Self {
             output: asked.output,
             with_titles: !asked.no_headers,

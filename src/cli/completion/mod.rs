@@ -39,7 +39,7 @@ const NO_SPACE: u8 = 2;
 
 /// Options of `completion`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct CompletionArgs {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
@@ -54,7 +54,7 @@ enum Shell {
 }
 
 /// Prints what makes a shell ask.
-pub(super) fn run(asked: &Args) -> Result<CommandOutput, Failure> {
+pub(super) fn run(asked: &CompletionArgs) -> Result<CommandOutput, Failure> {
     let shell = match asked.shell {
         Shell::Bash => "bash",
         Shell::Zsh => "zsh",

@@ -38,7 +38,7 @@ with the files or the options.";
 
 /// Options of `explain`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ExplainArgs {
     /// A client's name, else its computer's, ignoring case. FLEET/ and NAMESPACE/FLEET/ may stand
     /// before it
     #[arg(value_name = "[[NAMESPACE/]FLEET/]CLIENT", add = ArgValueCompleter::new(clients))]
@@ -58,8 +58,8 @@ pub(crate) struct Args {
     #[arg(short = 'f', long = "filename", value_name = "FILE", requires = "local", id = "files")]
     files: Vec<PathBuf>,
     /// How to print it; json and yaml print the same as data, a list where several clients match
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
-    output: Format,
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = ExplainFormat::Text)]
+    output: ExplainFormat,
     /// Where.
     #[command(flatten)]
     place: Where,
@@ -70,7 +70,7 @@ pub(crate) struct Args {
 
 /// How an explanation is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ExplainFormat {
     // As kubectl calls what is for a person.
     #[value(aliases = ["table", "wide"])]
     Text,
@@ -79,7 +79,7 @@ enum Format {
 }
 
 /// Explains.
-pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+pub(super) async fn run(asked: &ExplainArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let wanted = Wanted::read(&asked.client, asked.fleet.as_deref(), &asked.place)?;
     let at = asked.at.unwrap_or(cx.now);
     let source = if asked.local {
@@ -91,7 +91,7 @@ pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Fai
     let found = source.found(&wanted)?;
     let explanations = explain(found, at);
     let output = match asked.output {
-        Format::Text => {
+        ExplainFormat::Text => {
             let reader = Reader { now: at, zone: cx.zone.clone() };
             let told = text::Telling {
                 reader: &reader,
@@ -102,11 +102,11 @@ pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Fai
             let texts: Vec<String> = explanations.iter().map(|e| told.whole(e)).collect();
             texts.join("\n\n")
         }
-        Format::Json => match &explanations[..] {
+        ExplainFormat::Json => match &explanations[..] {
             [one] => data::json(one)?,
             several => data::json(&several)?,
         },
-        Format::Yaml => match &explanations[..] {
+        ExplainFormat::Yaml => match &explanations[..] {
             [one] => data::yaml(one)?,
             several => data::yaml(&several)?,
         },

@@ -47,7 +47,7 @@ const PREFIX: usize = bounds::LABEL - 6;
 
 /// Options of `import`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ImportArgs {
     /// The export, or - for standard input
     #[arg(value_name = "FILE.csv")]
     pub(super) file: PathBuf,
@@ -131,8 +131,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "apply")]
     pub(super) force_conflicts: bool,
     /// How to print the fleets
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Yaml, conflicts_with = "apply")]
-    pub(super) output: Format,
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ImportFormat::Yaml, conflicts_with = "apply")]
+    pub(super) output: ImportFormat,
     /// Which cluster.
     #[command(flatten)]
     pub(super) connection: Connection,
@@ -140,12 +140,12 @@ pub(crate) struct Args {
 
 /// How fleets are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum ImportFormat {
     Yaml,
     Json,
 }
 
-impl Args {
+impl ImportArgs {
     /// Returns the options for reading cells.
     pub(super) fn reading(&self) -> Reading {
         Reading {

@@ -25,8 +25,8 @@ mod text;
 mod times;
 mod windows_zones;
 
-pub(crate) use self::arguments::Args;
-use self::arguments::Format;
+pub(crate) use self::arguments::ImportArgs;
+use self::arguments::ImportFormat;
 use self::existing::Printed;
 use self::manifest::Manifest;
 use self::outcome::{Change, Export, Outcome, Wish};
@@ -38,7 +38,10 @@ use super::{CommandOutput, Context, FAILURE, Failure, WRONG_INPUT, files};
 pub(super) use self::arguments::EXAMPLES;
 
 /// Runs `import`: prints the fleets, or writes them to the cluster with `--apply`.
-pub(super) async fn run(arguments: &Args, _around: &Context) -> Result<CommandOutput, Failure> {
+pub(super) async fn run(
+    arguments: &ImportArgs,
+    _around: &Context,
+) -> Result<CommandOutput, Failure> {
     let mut remarks = String::new();
     // If the import fails, print the remarks collected so far as well as the errors.
     match import(arguments, &mut remarks).await {
@@ -51,7 +54,7 @@ pub(super) async fn run(arguments: &Args, _around: &Context) -> Result<CommandOu
 }
 
 /// Runs the import, and returns the text for standard output and the exit code.
-async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), Failure> {
+async fn import(arguments: &ImportArgs, remarks: &mut String) -> Result<(String, u8), Failure> {
     let wish = arguments.wish()?;
     let Some(inventory) = inventory(arguments, remarks)? else {
         return Ok((String::new(), WRONG_INPUT));
@@ -76,7 +79,7 @@ async fn import(arguments: &Args, remarks: &mut String) -> Result<(String, u8), 
 }
 
 /// Returns the clients of the export, or `None` if bad rows stop the import.
-fn inventory(arguments: &Args, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
+fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
     let name = messages::file(&arguments.file);
     let wrong = |message: String| Failure::input(format!("{name}: {message}"));
     if name == messages::STANDARD_INPUT && arguments.previous.contains(&arguments.file) {
@@ -118,7 +121,7 @@ fn export<'a>(inventory: &'a Inventory) -> Export<'a> {
 }
 
 fn locally(
-    arguments: &Args,
+    arguments: &ImportArgs,
     inventory: &Inventory,
     wish: &Wish,
     remarks: &mut String,
@@ -136,7 +139,7 @@ fn locally(
 }
 
 async fn in_cluster(
-    arguments: &Args,
+    arguments: &ImportArgs,
     cluster: &Cluster,
     inventory: &Inventory,
     wish: &Wish,
@@ -159,19 +162,23 @@ fn created(outcome: &Outcome) -> Vec<&str> {
     created.map(|fleet| fleet.manifest.metadata.name.as_str()).collect()
 }
 
-fn print(arguments: &Args, outcome: &Outcome, remarks: &mut String) -> Result<String, Failure> {
+fn print(
+    arguments: &ImportArgs,
+    outcome: &Outcome,
+    remarks: &mut String,
+) -> Result<String, Failure> {
     let stay = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Pruned);
     let manifests: Vec<&Manifest> = stay.map(|fleet| &fleet.manifest).collect();
     let output = match arguments.output {
-        Format::Yaml => manifest::yaml(&manifests),
-        Format::Json => manifest::json(&manifests),
+        ImportFormat::Yaml => manifest::yaml(&manifests),
+        ImportFormat::Json => manifest::json(&manifests),
     };
     remarks.push_str(&messages::printed(outcome));
     output
 }
 
 async fn apply(
-    arguments: &Args,
+    arguments: &ImportArgs,
     cluster: &Cluster,
     wish: &Wish,
     outcome: &Outcome,

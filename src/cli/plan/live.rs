@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use super::local::{given, passed_over, refuse};
 use super::owner::Asked;
 use super::prediction::{Applied, By, Prediction, Refusal, predict};
-use super::{Args, Compared, Failure};
+use super::{Compared, Failure, PlanArgs};
 use crate::api::{ClientFleet, ClientFleetStatus, Kind, Text, UpgradePolicy};
 use crate::cli::WRONG_INPUT;
 use crate::cli::cluster::{Cluster, Reach};
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 4;
 
 /// What `files` change in the cluster at the moment `at`.
 pub(super) async fn compare(
-    arguments: &Args,
+    arguments: &PlanArgs,
     files: impl IntoIterator<Item = File>,
     at: Timestamp,
     now: Timestamp,

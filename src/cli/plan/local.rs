@@ -9,7 +9,7 @@ use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Compared, Format, estate_tables};
+use super::{Compared, PlanFormat, estate_tables};
 use crate::api::{ClientFleetStatus, Kind, UpgradePolicyStatus};
 use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Given, Identity, Object};
@@ -24,7 +24,7 @@ pub(super) struct Planned {
     given: Vec<(Identity, Given)>,
     namespaces: BTreeMap<String, Namespace>,
     at: Timestamp,
-    format: Format,
+    format: PlanFormat,
 }
 
 /// What follows in one namespace.
@@ -37,9 +37,9 @@ pub(super) struct Namespace {
 pub(super) fn plan(
     files: impl IntoIterator<Item = File>,
     at: Timestamp,
-    format: Format,
+    format: PlanFormat,
 ) -> (Result<Planned, Failure>, String) {
-    let are_printed = matches!(format, Format::Json | Format::Yaml);
+    let are_printed = matches!(format, PlanFormat::Json | PlanFormat::Yaml);
     let mut given = Vec::new();
     let (findings, estates) = read(files, |object| {
         if are_printed {
@@ -124,8 +124,8 @@ impl Planned {
     /// Prints it.
     pub(super) fn write(&self, in_color: bool, output: &mut dyn Write) -> io::Result<()> {
         match self.format {
-            Format::Json => data::write_json(&self.list(), output),
-            Format::Yaml => data::write_yaml(&self.list(), output),
+            PlanFormat::Json => data::write_json(&self.list(), output),
+            PlanFormat::Yaml => data::write_yaml(&self.list(), output),
             // The others are about a change.
             _ => {
                 let text = estate_tables::print(&self.namespaces, self.at, in_color);

@@ -17,8 +17,8 @@ use std::io::{self, Write};
 use super::{CommandOutput, Context, Failure, WRONG_INPUT, data, files, terminal};
 use crate::plan::diff::{ChangedClient, Difference};
 
-pub(crate) use options::Args;
-use options::{Format, Task};
+pub(crate) use options::PlanArgs;
+use options::{PlanFormat, Task};
 
 /// What the help ends with.
 pub(super) const EXAMPLES: &str = "\
@@ -47,12 +47,12 @@ struct Compared {
 }
 
 /// Plans. Whatever fails ends with the same code, so that 1 means changes and nothing else.
-pub(super) async fn run(arguments: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+pub(super) async fn run(arguments: &PlanArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let said = plan(arguments, cx).await;
     said.map_err(|failure| Failure { code: WRONG_INPUT, ..failure })
 }
 
-async fn plan(arguments: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+async fn plan(arguments: &PlanArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let task = arguments.task()?;
     let at = arguments.at.unwrap_or(cx.now);
     let given = files::read(&arguments.files);
@@ -70,8 +70,8 @@ async fn plan(arguments: &Args, cx: &Context) -> Result<CommandOutput, Failure> 
     let rendered = render(arguments, cx, &compared);
     terminal::print_remarks(&rendered.remarks);
     print(|output| match arguments.output {
-        Format::Json => data::write_json(&compared.difference, output),
-        Format::Yaml => data::write_yaml(&compared.difference, output),
+        PlanFormat::Json => data::write_json(&compared.difference, output),
+        PlanFormat::Yaml => data::write_yaml(&compared.difference, output),
         _ => output.write_all(rendered.output.as_bytes()),
     })?;
     Ok(CommandOutput { code: rendered.code, ..CommandOutput::default() })
@@ -82,21 +82,21 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
 }
 
 /// The difference as it was asked for; of data only what there is to say beside it.
-fn render(arguments: &Args, cx: &Context, compared: &Compared) -> CommandOutput {
+fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOutput {
     let Compared { difference, remarks } = compared;
     let mut remarks = remarks.clone();
     let reader = terminal::times::Reader { now: difference.at, zone: cx.zone.clone() };
-    let is_for_all = arguments.output == Format::Markdown;
+    let is_for_all = arguments.output == PlanFormat::Markdown;
     let report = || {
         let reader = Some(&reader).filter(|_| !is_for_all);
         let (is_wide, limit) = (arguments.is_wide(), arguments.limit());
         report::report(difference, &report::For { reader, is_wide, limit })
     };
     let output = match arguments.output {
-        Format::Table | Format::Wide => text::render(&report(), cx.in_color),
-        Format::Markdown => markdown::render(&report()),
-        Format::Json | Format::Yaml => String::new(),
-        Format::Name => names(difference),
+        PlanFormat::Table | PlanFormat::Wide => text::render(&report(), cx.in_color),
+        PlanFormat::Markdown => markdown::render(&report()),
+        PlanFormat::Json | PlanFormat::Yaml => String::new(),
+        PlanFormat::Name => names(difference),
     };
     let moving = difference.summary.moving_now;
     let mut code = 0;

@@ -16,7 +16,7 @@ const SHOWN: usize = 50;
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct PlanArgs {
     /// A file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for standard input;
     /// can be given several times
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
@@ -33,8 +33,8 @@ pub(crate) struct Args {
     /// How to print it: json and yaml print all of it as data (with --local alone: the objects with
     /// the status they lead to), markdown a comment for a pull request, name the clients that change
     /// as FLEET/CLIENT, or NAMESPACE/FLEET/CLIENT where the files are about several namespaces
-    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
-    pub(super) output: Format,
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = PlanFormat::Table)]
+    pub(super) output: PlanFormat,
     /// How many rows of a table to show, 0 for all; default: 50
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -67,7 +67,7 @@ pub(crate) struct Args {
 
 /// How a plan is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum PlanFormat {
     /// For a person
     Table,
     /// For a person with a wide terminal
@@ -93,7 +93,7 @@ pub(super) enum Task<'a> {
     Live,
 }
 
-impl Args {
+impl PlanArgs {
     /// What is to be planned, if the options make sense together.
     pub(super) fn task(&self) -> Result<Task<'_>, Failure> {
         self.check().map_err(Failure::input)?;
@@ -125,8 +125,8 @@ impl Args {
                         with the older files, or leave --local out to compare with the cluster");
         }
         match self.output {
-            Format::Table | Format::Json | Format::Yaml => Ok(()),
-            Format::Wide | Format::Markdown | Format::Name => {
+            PlanFormat::Table | PlanFormat::Json | PlanFormat::Yaml => Ok(()),
+            PlanFormat::Wide | PlanFormat::Markdown | PlanFormat::Name => {
                 Err("-o wide, markdown and name are about a change: add --against with the older \
                      files, or leave --local out to compare with the cluster")
             }
@@ -134,12 +134,12 @@ impl Args {
     }
 
     fn is_table(&self) -> bool {
-        matches!(self.output, Format::Table | Format::Wide | Format::Markdown)
+        matches!(self.output, PlanFormat::Table | PlanFormat::Wide | PlanFormat::Markdown)
     }
 
     /// Whether there is room for more columns.
     pub(super) fn is_wide(&self) -> bool {
-        self.output == Format::Wide
+        self.output == PlanFormat::Wide
     }
 
     /// How many rows of a table are shown.

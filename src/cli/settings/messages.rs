@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::choice::{Choice, Selection};
-use super::{Args, Outcome, Selected, Settings, change};
+use super::{Outcome, Selected, Settings, SettingsArgs, change};
 use crate::cli::terminal::table::{Cell, Table, printable};
 use crate::cli::terminal::times::Reader;
 use crate::cli::{Failure, data};
@@ -73,7 +73,7 @@ pub(super) fn remarks_on_list(settings: &Settings) -> String {
 
 /// What was selected is not among the choices.
 pub(super) fn not_there(
-    asked: &Args,
+    asked: &SettingsArgs,
     what: &str,
     selection: &Selection,
     choices: &[Choice],

@@ -17,7 +17,7 @@ use self::effect::{Effect, Versions};
 use self::standing::Standing;
 use super::cluster::{Cluster, OnePolicy, Reach};
 use super::completion::policies;
-use super::data::{self, Format};
+use super::data::{self, DataFormat};
 use super::gitops::{DryRun, Owner, owner_of_field, owner_of_object};
 use super::{CommandOutput, Context, FAILURE, Failure};
 use crate::api::ClientFleet;
@@ -40,7 +40,7 @@ or something failed; 2 for wrong options.";
 
 /// Options of `settings`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct SettingsArgs {
     /// The policy's name
     #[arg(add = ArgValueCompleter::new(policies))]
     policy: String,
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     dry_run: DryRun,
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
-    output: Format,
+    output: DataFormat,
     /// The namespace; default: the context's
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
@@ -132,7 +132,7 @@ enum Outcome {
 }
 
 /// Runs it.
-pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+pub(super) async fn run(asked: &SettingsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     if asked.select.is_none() && !asked.dry_run.is_real() {
         return Err(Failure::input("there is nothing to try: --dry-run goes with --select"));
     }
@@ -153,9 +153,9 @@ pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Fai
             let (mut settings, remarks) = listed.await;
             settings.standing = standing(&policy, cx);
             let output = match asked.output {
-                Format::Table => messages::list(&settings, &cx.reader()),
-                Format::Json => data::json(&settings)?,
-                Format::Yaml => data::yaml(&settings)?,
+                DataFormat::Table => messages::list(&settings, &cx.reader()),
+                DataFormat::Json => data::json(&settings)?,
+                DataFormat::Yaml => data::yaml(&settings)?,
             };
             Ok(CommandOutput {
                 output,
@@ -191,7 +191,7 @@ fn is_behind(policy: &OnePolicy) -> bool {
 
 async fn list(
     cluster: &Cluster,
-    asked: &Args,
+    asked: &SettingsArgs,
     namespace: &str,
     policy: &OnePolicy,
     today: Choice,
@@ -232,7 +232,11 @@ async fn list(
 }
 
 /// The choice that is meant, or why there is none.
-fn meant(asked: &Args, selection: &Selection, choices: &[Choice]) -> Result<Choice, Failure> {
+fn meant(
+    asked: &SettingsArgs,
+    selection: &Selection,
+    choices: &[Choice],
+) -> Result<Choice, Failure> {
     if let Some(choice) = selection.among(choices) {
         return Ok(choice);
     }
@@ -247,7 +251,7 @@ fn meant(asked: &Args, selection: &Selection, choices: &[Choice]) -> Result<Choi
 /// A selection that is to be made.
 struct Case<'a> {
     cluster: &'a Cluster,
-    asked: &'a Args,
+    asked: &'a SettingsArgs,
     namespace: String,
     policy: &'a OnePolicy,
     today: Choice,
@@ -287,9 +291,9 @@ impl Case<'_> {
             selected.result = make(cluster, asked, policy, &selected).await?;
         }
         let output = match asked.output {
-            Format::Table => messages::selected(&selected, &cx.reader())?,
-            Format::Json => data::json(&selected)?,
-            Format::Yaml => data::yaml(&selected)?,
+            DataFormat::Table => messages::selected(&selected, &cx.reader())?,
+            DataFormat::Json => data::json(&selected)?,
+            DataFormat::Yaml => data::yaml(&selected)?,
         };
         remarks += &messages::remarks_on_selecting(&selected);
         let code = if selected.result == Outcome::KeptInGit { FAILURE } else { 0 };
@@ -299,7 +303,7 @@ impl Case<'_> {
 
 async fn make(
     cluster: &Cluster,
-    asked: &Args,
+    asked: &SettingsArgs,
     policy: &OnePolicy,
     selected: &Selected,
 ) -> Result<Outcome, Failure> {

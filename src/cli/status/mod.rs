@@ -13,7 +13,7 @@ use self::halted::Halted;
 use self::overview::Gathering;
 use self::screen::Look;
 use super::cluster::{Cluster, Reach, Where};
-use super::data::{self, Format};
+use super::data::{self, DataFormat};
 use super::terminal::table::printable;
 use super::{CommandOutput, Context, Failure, halt, terminal};
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -31,10 +31,10 @@ Exit codes: 0, whatever needs somebody; 1 if the cluster cannot be asked; 2 for 
 
 /// Options of `status`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct StatusArgs {
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
-    output: Format,
+    output: DataFormat,
     /// Leave the titles of the table out
     #[arg(long)]
     no_headers: bool,
@@ -47,7 +47,7 @@ pub(crate) struct Args {
 }
 
 /// Runs it.
-pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+pub(super) async fn run(asked: &StatusArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let cluster = Cluster::connect(&asked.connection).await?;
     let reach = cluster.reach(&asked.place);
     let is_everywhere = reach == Reach::All;
@@ -66,9 +66,9 @@ pub(super) async fn run(asked: &Args, cx: &Context) -> Result<CommandOutput, Fai
         has_titles: !asked.no_headers,
     };
     let output = match asked.output {
-        Format::Table => screen::screen(&overview, &look),
-        Format::Json => data::json(&overview)?,
-        Format::Yaml => data::yaml(&overview)?,
+        DataFormat::Table => screen::screen(&overview, &look),
+        DataFormat::Json => data::json(&overview)?,
+        DataFormat::Yaml => data::yaml(&overview)?,
     };
     Ok(CommandOutput { output, remarks, code: 0 })
 }

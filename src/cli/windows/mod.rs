@@ -18,7 +18,7 @@ use self::others::Others;
 use self::zones::Count;
 use super::cluster::{Cluster, Reach};
 use super::completion::policies;
-use super::data::{self, Format};
+use super::data::{self, DataFormat};
 use super::terminal::table::printable;
 use super::{CommandOutput, Context, Failure, files, instant};
 use crate::api::ClientFleet;
@@ -39,7 +39,7 @@ most of its clients are shown.";
 
 /// Options of `windows`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct WindowsArgs {
     /// The policy's name
     #[arg(add = ArgValueCompleter::new(policies))]
     policy: String,
@@ -68,7 +68,7 @@ pub(crate) struct Args {
     at: Option<Timestamp>,
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t)]
-    output: Format,
+    output: DataFormat,
 }
 
 fn zone(name: &str) -> Result<Zone, String> {
@@ -79,7 +79,7 @@ fn zone(name: &str) -> Result<Zone, String> {
 }
 
 /// Runs `windows`.
-pub(super) async fn run(arguments: &Args, cx: &Context) -> Result<CommandOutput, Failure> {
+pub(super) async fn run(arguments: &WindowsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let at = arguments.at.unwrap_or(cx.now);
     let found = if arguments.local {
         let files = files::read(&arguments.files);
@@ -100,14 +100,14 @@ pub(super) async fn run(arguments: &Args, cx: &Context) -> Result<CommandOutput,
     let zones = count.choose(&policy, &arguments.zones, cx.zone.as_ref());
     let calendar = calendar::calendar(&namespace, &policy, zones, others.finish(), &question);
     let output = match arguments.output {
-        Format::Table => text::page(&calendar, cx.in_color),
-        Format::Json => data::json(&calendar)?,
-        Format::Yaml => data::yaml(&calendar)?,
+        DataFormat::Table => text::page(&calendar, cx.in_color),
+        DataFormat::Json => data::json(&calendar)?,
+        DataFormat::Yaml => data::yaml(&calendar)?,
     };
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-async fn in_cluster(arguments: &Args, at: Timestamp) -> Result<Found, Failure> {
+async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<Found, Failure> {
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
     let name = arguments.policy.as_str();
