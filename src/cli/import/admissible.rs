@@ -10,9 +10,9 @@ use crate::api::{Kind, Text, admission, bounds};
 
 /// Number of clients to check in one fleet. Admission reports at most 100 problems per object, so
 /// larger fleets would often need a second check in two halves.
-const ASKED: usize = 100;
+const CLIENTS_PER_CHECK: usize = 100;
 /// Maximum number of problems that admission reports for one object.
-const TOLD: usize = 100;
+const MAX_PROBLEMS: usize = 100;
 
 /// A problem that admission finds in a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) fn refused(clients: &[Client]) -> BTreeMap<usize, Vec<Refused>> {
     let doubtful: Vec<(usize, &Client)> =
         clients.iter().enumerate().filter(|(_, client)| !is_plain(client)).collect();
     let mut refused = BTreeMap::new();
-    for chunk in doubtful.chunks(ASKED) {
+    for chunk in doubtful.chunks(CLIENTS_PER_CHECK) {
         ask(chunk, &mut refused);
     }
     refused
@@ -84,7 +84,7 @@ fn ask(clients: &[(usize, &Client)], refused: &mut BTreeMap<usize, Vec<Refused>>
     let asked: Vec<&Client> = clients.iter().map(|(_, client)| *client).collect();
     let fleet = fleet(json!({ "packageVersion": "0", "clients": asked }));
     let problems = admission::check(Kind::ClientFleet, &fleet);
-    if problems.len() >= TOLD && clients.len() > 1 {
+    if problems.len() >= MAX_PROBLEMS && clients.len() > 1 {
         let (left, right) = clients.split_at(clients.len() / 2);
         ask(left, refused);
         ask(right, refused);

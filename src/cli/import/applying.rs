@@ -9,9 +9,9 @@ use kube::core::{PartialObjectMeta, Status};
 use kube::{Api, Error};
 use serde_json::{Value, json};
 
+use super::existing_fleet::{ExistingFleet, ListedBy, MANAGER, WrittenBy, standing};
 use super::manifest::Manifest;
-use super::outcome::Change;
-use super::standing::{Hold, MANAGER, Standing, Written, standing};
+use super::outcome::FleetChange;
 use crate::api::ClientFleet;
 use crate::cli::cluster::{Cluster, sentence};
 use crate::cli::gitops::DryRun;
@@ -19,14 +19,14 @@ use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 
 /// Maximum number of concurrent writes.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT_WRITES: usize = 4;
 /// Maximum number of attempts: for a write while the API server is busy, and for a deletion while
 /// other managers keep changing the fleet.
-const ATTEMPTS: usize = 5;
+const MAX_WRITE_ATTEMPTS: usize = 5;
 /// Delay before the second attempt. It doubles before each further attempt.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// Maximum number of conflicts to print for one fleet.
-const TOLD: usize = 10;
+const MAX_PRINTED_CONFLICTS: usize = 10;
 
 /// Options for writing.
 #[derive(Clone, Copy, Debug)]
@@ -37,9 +37,9 @@ pub(super) struct Options {
 
 /// The result of writing fleets.
 #[derive(Debug, Default)]
-pub(super) struct Applied {
+pub(super) struct ApplyOutcome {
     /// Fleets that were written, each with its change.
-    pub done: Vec<(String, Change)>,
+    pub done: Vec<(String, FleetChange)>,
     /// Error messages of the fleets that were not written.
     pub failures: Vec<String>,
     /// Number of fleets that failed.
@@ -49,7 +49,7 @@ pub(super) struct Applied {
 }
 
 /// The reason why a fleet was not written.
-struct Trouble {
+struct WriteError {
     sentences: Vec<String>,
     /// True if the other fleets would fail as well.
     is_general: bool,
@@ -59,9 +59,9 @@ struct Trouble {
 pub(super) async fn apply(
     cluster: &Cluster,
     namespace: &str,
-    writes: &[(&Manifest, Change)],
+    writes: &[(&Manifest, FleetChange)],
     options: Options,
-) -> Applied {
+) -> ApplyOutcome {
     let api: Api<ClientFleet> = Api::namespaced(cluster.client.clone(), namespace);
     let mut progress = Progress::start("Writing fleets");
     let mut under_way = stream::iter(writes)
@@ -69,8 +69,8 @@ pub(super) async fn apply(
             let writer = Writer { api: &api, cluster, namespace, options };
             async move { (*manifest, *change, writer.write(manifest, *change).await) }
         })
-        .buffer_unordered(AT_ONCE);
-    let mut applied = Applied::default();
+        .buffer_unordered(MAX_CONCURRENT_WRITES);
+    let mut applied = ApplyOutcome::default();
     let mut tried = 0;
     while let Some((manifest, change, result)) = under_way.next().await {
         tried += 1;
@@ -98,19 +98,19 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn write(&self, manifest: &Manifest, change: Change) -> Result<(), Trouble> {
+    async fn write(&self, manifest: &Manifest, change: FleetChange) -> Result<(), WriteError> {
         if self.options.dry_run == DryRun::Client {
             return Ok(());
         }
         match change {
-            Change::Unchanged => Ok(()),
-            Change::Changed if manifest.spec.clients.is_none() => self.empty(manifest).await,
-            Change::Created | Change::Changed => self.patch(manifest).await,
-            Change::Pruned => self.delete(&manifest.metadata.name).await,
+            FleetChange::Unchanged => Ok(()),
+            FleetChange::Changed if manifest.spec.clients.is_none() => self.empty(manifest).await,
+            FleetChange::Created | FleetChange::Changed => self.patch(manifest).await,
+            FleetChange::Pruned => self.delete(&manifest.metadata.name).await,
         }
     }
 
-    async fn patch(&self, manifest: &Manifest) -> Result<(), Trouble> {
+    async fn patch(&self, manifest: &Manifest) -> Result<(), WriteError> {
         let name = &manifest.metadata.name;
         let parameters = PatchParams {
             dry_run: self.options.dry_run.is_of_server(),
@@ -118,13 +118,13 @@ impl Writer<'_> {
             field_manager: Some(MANAGER.to_owned()),
             field_validation: Some(ValidationDirective::Strict),
         };
-        let mut wait = FIRST_WAIT;
+        let mut wait = FIRST_BACKOFF;
         let mut attempt = 1;
         let written = loop {
             let written: Result<PartialObjectMeta<ClientFleet>, Error> =
                 self.api.patch_metadata(name, &parameters, &Patch::Apply(manifest)).await;
             match written {
-                Err(Error::Api(status)) if is_busy(&status) && attempt < ATTEMPTS => {
+                Err(Error::Api(status)) if is_busy(&status) && attempt < MAX_WRITE_ATTEMPTS => {
                     tokio::time::sleep(wait).await;
                     (attempt, wait) = (attempt + 1, wait * 2);
                 }
@@ -134,7 +134,7 @@ impl Writer<'_> {
         match written {
             Ok(_) => Ok(()),
             Err(Error::Api(status)) if is_conflict(&status) => {
-                Err(Trouble { sentences: conflicts(name, &status), is_general: false })
+                Err(WriteError { sentences: conflicts(name, &status), is_general: false })
             }
             Err(error) => Err(self.trouble("patch", name, &error)),
         }
@@ -143,18 +143,18 @@ impl Writer<'_> {
     /// Writes a fleet in which the import no longer lists any clients. If other managers own fields
     /// of the leaving clients, server-side apply would leave `null` in place of the list, and the
     /// API server would refuse it. In that case a merge patch removes the list first.
-    async fn empty(&self, manifest: &Manifest) -> Result<(), Trouble> {
+    async fn empty(&self, manifest: &Manifest) -> Result<(), WriteError> {
         let name = &manifest.metadata.name;
         let mut last = None;
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
             let fleet = match self.read(name).await {
                 Ok(fleet) => fleet,
                 Err(Error::Api(status)) if status.is_not_found() => break,
                 Err(error) => return Err(self.trouble("get", name, &error)),
             };
-            let is_in_the_way = standing(name, &fleet, Written::ByManager).is_ok_and(|held| {
-                let goes = |hold: &Hold| hold.ours && !hold.others;
-                !held.of_others.is_empty() && held.holds.values().all(goes)
+            let is_in_the_way = standing(name, &fleet, WrittenBy::Manager).is_ok_and(|held| {
+                let goes = |hold: &ListedBy| hold.ours && !hold.others;
+                !held.owned_by_others.is_empty() && held.holds.values().all(goes)
             });
             if !is_in_the_way {
                 return self.patch(manifest).await;
@@ -185,22 +185,22 @@ impl Writer<'_> {
     }
 
     /// Deletes a fleet, unless it now holds clients that other managers list.
-    async fn delete(&self, name: &str) -> Result<(), Trouble> {
+    async fn delete(&self, name: &str) -> Result<(), WriteError> {
         let mut last = None;
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
             let fleet = match self.read(name).await {
                 Ok(fleet) => fleet,
                 Err(Error::Api(status)) if status.is_not_found() => return Ok(()),
                 Err(error) => return Err(self.trouble("get", name, &error)),
             };
-            let held = standing(name, &fleet, Written::ByManager);
+            let held = standing(name, &fleet, WrittenBy::Manager);
             let is_others =
-                |held: &Standing| held.holds.values().any(|hold| hold.others || !hold.ours);
+                |held: &ExistingFleet| held.holds.values().any(|hold| hold.others || !hold.ours);
             if held.as_ref().map_or(true, is_others) {
                 let sentence = format!(
                     "ClientFleet {name} was not pruned: somebody has put clients into it meanwhile"
                 );
-                return Err(Trouble { sentences: vec![sentence], is_general: false });
+                return Err(WriteError { sentences: vec![sentence], is_general: false });
             }
             let text = |pointer: &str| {
                 fleet.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
@@ -221,7 +221,7 @@ impl Writer<'_> {
         }
         Err(match last {
             Some(error) => self.trouble("delete", name, &error),
-            None => Trouble { sentences: Vec::new(), is_general: false },
+            None => WriteError { sentences: Vec::new(), is_general: false },
         })
     }
 
@@ -230,7 +230,7 @@ impl Writer<'_> {
         self.cluster.client.request(request.body(Vec::new()).map_err(Error::HttpError)?).await
     }
 
-    fn trouble(&self, verb: &str, name: &str, error: &Error) -> Trouble {
+    fn trouble(&self, verb: &str, name: &str, error: &Error) -> WriteError {
         // A refusal may concern this fleet only; without a response, the next write would fail as
         // well.
         let is_general = match error {
@@ -241,7 +241,7 @@ impl Writer<'_> {
         let what =
             if is_general { "clientfleets".to_owned() } else { format!("clientfleet {name}") };
         let doing = format!("{verb} {what} in namespace {}", self.namespace);
-        Trouble { sentences: vec![sentence(&doing, error)], is_general }
+        WriteError { sentences: vec![sentence(&doing, error)], is_general }
     }
 }
 
@@ -269,7 +269,7 @@ fn causes(status: &Status) -> impl Iterator<Item = (&str, &str)> {
 /// Describes each field that another manager owns with another value, and what the user can do.
 fn conflicts(name: &str, status: &Status) -> Vec<String> {
     let mut sentences: Vec<String> = causes(status)
-        .take(TOLD)
+        .take(MAX_PRINTED_CONFLICTS)
         .map(|(field, message)| {
             let manager = message.split('"').nth(1).unwrap_or("another manager");
             let text = format!(
@@ -281,7 +281,7 @@ fn conflicts(name: &str, status: &Status) -> Vec<String> {
             printable(&text).into_owned()
         })
         .collect();
-    let more = causes(status).count().saturating_sub(TOLD);
+    let more = causes(status).count().saturating_sub(MAX_PRINTED_CONFLICTS);
     if more > 0 {
         sentences.push(format!("ClientFleet {name}: {more} more fields are owned by others"));
     }

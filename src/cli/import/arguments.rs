@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::columns::{self, Mapping};
 use super::facts::{self, Fact};
-use super::outcome::{self, Limit, Wish};
+use super::outcome::{self, ImportOptions, Limit};
 use super::rows::Reading;
 use super::times::{self, Times};
 use super::{admissible, manifest, sharding, text, windows_zones};
@@ -43,7 +43,7 @@ options.";
 
 /// Maximum length of a fleet prefix, in bytes. A hyphen and a number of up to five digits still fit
 /// into a DNS label.
-const PREFIX: usize = bounds::LABEL - 6;
+const MAX_PREFIX_BYTES: usize = bounds::LABEL - 6;
 
 /// Options of `import`.
 #[derive(Debug, clap::Args)]
@@ -156,11 +156,11 @@ impl ImportArgs {
     }
 
     /// Checks the options about fleets, and returns them.
-    pub(super) fn wish(&self) -> Result<Wish, Failure> {
+    pub(super) fn options(&self) -> Result<ImportOptions, Failure> {
         let mut problems = Vec::new();
         let mut labels = BTreeMap::new();
         for (key, value) in &self.labels {
-            if key == manifest::LABEL {
+            if key == manifest::IMPORT_LABEL {
                 problems.push(format!("--label {key}: this one is the import's own: leave it out"));
             } else if labels.insert(key.clone(), value.clone()).is_some() {
                 problems.push(format!("--label {}: it is given twice", printable(key)));
@@ -178,11 +178,11 @@ impl ImportArgs {
             metadata["namespace"] = json!(namespace);
         }
         let spec = json!({ "packageFrom": { "name": self.package_from } });
-        problems.extend(told(admissible::refused_of_fleet(metadata, spec)));
+        problems.extend(admission_messages(admissible::refused_of_fleet(metadata, spec)));
         if !problems.is_empty() {
             return Err(Failure { messages: problems, code: WRONG_INPUT });
         }
-        Ok(Wish {
+        Ok(ImportOptions {
             prefix: self.fleet.clone(),
             namespace: self.namespace.clone(),
             package_from: self.package_from.clone(),
@@ -217,7 +217,8 @@ impl ImportArgs {
             labels.iter().map(|(key, _)| (key.clone(), json!("a"))).collect();
         let clients = json!([{ "name": "a", "labels": labels }]);
         let spec = json!({ "packageVersion": "0", "clients": clients });
-        let problems = told(admissible::refused_of_fleet(json!({ "name": "a" }), spec));
+        let problems =
+            admission_messages(admissible::refused_of_fleet(json!({ "name": "a" }), spec));
         if problems.is_empty() {
             Ok(())
         } else {
@@ -227,7 +228,7 @@ impl ImportArgs {
 }
 
 /// Formats the problems that admission found, each with the option that caused it.
-fn told(refused: Vec<(String, String)>) -> Vec<String> {
+fn admission_messages(refused: Vec<(String, String)>) -> Vec<String> {
     let sentence = |(field, message): (String, String)| {
         let option = match field.as_str() {
             "spec.packageFrom.name" => "--package-from".to_owned(),
@@ -244,7 +245,7 @@ fn told(refused: Vec<(String, String)>) -> Vec<String> {
 fn prefix(text: &str) -> Result<String, String> {
     let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let sound = !text.is_empty()
-        && text.len() <= PREFIX
+        && text.len() <= MAX_PREFIX_BYTES
         && text.chars().all(is_inner)
         && !text.starts_with('-')
         && !text.ends_with('-');
@@ -252,7 +253,7 @@ fn prefix(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!(
-            "write at most {PREFIX} lower case letters, digits and hyphens, beginning and ending \
+            "write at most {MAX_PREFIX_BYTES} lower case letters, digits and hyphens, beginning and ending \
              with a letter or digit, as emea"
         ))
     }

@@ -197,7 +197,7 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, String> {
 
 /// The use of each column of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Columns {
+pub(super) struct ColumnMap {
     /// Fields that have a column, each with the index of its column.
     pub fields: Vec<(Field, usize)>,
     /// Keys of labels, each with the index of the column that holds the values.
@@ -215,9 +215,9 @@ pub(super) fn find(
     header: &[String],
     mappings: &[Mapping],
     groups: &[String],
-) -> Result<Columns, Vec<String>> {
-    let mut search = Search { header, problems: Vec::new(), needs_titles: false };
-    let told = search.told(mappings);
+) -> Result<ColumnMap, Vec<String>> {
+    let mut search = ColumnSearch { header, problems: Vec::new(), needs_titles: false };
+    let told = search.mapped(mappings);
     let mut fields = search.recognised(&told);
     fields.sort_unstable();
     let labels = search.labels(groups);
@@ -238,17 +238,17 @@ pub(super) fn find(
         fields.iter().map(|(_, at)| *at).chain(labels.iter().map(|(_, at)| *at)).collect();
     let unused = (0..header.len()).filter(|at| !used.contains(at) && !header[*at].is_empty());
     let unused = unused.map(|at| header[at].clone()).collect();
-    Ok(Columns { fields, labels, unused })
+    Ok(ColumnMap { fields, labels, unused })
 }
 
-struct Search<'a> {
+struct ColumnSearch<'a> {
     header: &'a [String],
     problems: Vec<String>,
     /// True if the message should list the existing columns.
     needs_titles: bool,
 }
 
-impl Search<'_> {
+impl ColumnSearch<'_> {
     fn unknown(&mut self, problem: String) {
         self.problems.push(problem);
         self.needs_titles = true;
@@ -256,7 +256,7 @@ impl Search<'_> {
 
     /// Returns the fields that the user names, each with its column. The column is `None` if the
     /// field is left out or its column is not found.
-    fn told(&mut self, mappings: &[Mapping]) -> Vec<(Field, Option<usize>)> {
+    fn mapped(&mut self, mappings: &[Mapping]) -> Vec<(Field, Option<usize>)> {
         let mut told: Vec<(Field, Option<usize>)> = Vec::new();
         for Mapping { field, title } in mappings {
             let name = field.name();
@@ -383,7 +383,11 @@ pub(super) fn titles(titles: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn found(header: &[&str], mappings: &[&str], groups: &[&str]) -> Result<Columns, Vec<String>> {
+    fn found(
+        header: &[&str],
+        mappings: &[&str],
+        groups: &[&str],
+    ) -> Result<ColumnMap, Vec<String>> {
         let header: Vec<String> = header.iter().map(ToString::to_string).collect();
         let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
         let mappings: Vec<Mapping> =

@@ -13,8 +13,8 @@ use kube::{Error, Resource};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::manifest::LABEL;
-use super::standing::{Standing, Standings, Written};
+use super::existing_fleet::{ExistingFleet, ExistingFleets, WrittenBy};
+use super::manifest::IMPORT_LABEL;
 use crate::api::ClientFleet;
 use crate::cli::cluster::{Cluster, failure};
 use crate::cli::objects::{self, Object, Stored};
@@ -23,13 +23,13 @@ use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure, WRONG_INPUT, files};
 
 /// Number of objects per page; the largest fleets are 1.4 MB each.
-const PAGE: u32 = 25;
+const PAGE_SIZE: u32 = 25;
 /// Maximum number of concurrent requests.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 
 /// A page of fleets as plain objects, including their `managedFields`.
 #[derive(Deserialize)]
-struct Page {
+struct FleetPage {
     #[serde(default)]
     metadata: ListMeta,
     items: Vec<Value>,
@@ -40,15 +40,16 @@ pub(super) async fn of_cluster(
     cluster: &Cluster,
     namespace: &str,
     prefix: &str,
-    written: Written,
-) -> Result<BTreeMap<u32, Standing>, Failure> {
+    written: WrittenBy,
+) -> Result<BTreeMap<u32, ExistingFleet>, Failure> {
     let mut progress = Progress::start("Reading fleets");
-    let mut standings = Standings::default();
-    let mut parameters = ListParams::default().labels(&format!("{LABEL}={prefix}")).limit(PAGE);
+    let mut standings = ExistingFleets::default();
+    let mut parameters =
+        ListParams::default().labels(&format!("{IMPORT_LABEL}={prefix}")).limit(PAGE_SIZE);
     let mut done = 0;
     loop {
         let request = Request::new(ClientFleet::url_path(&(), Some(namespace))).list(&parameters);
-        let page: Result<Page, Error> = match request.map_err(Error::BuildRequest) {
+        let page: Result<FleetPage, Error> = match request.map_err(Error::BuildRequest) {
             Ok(request) => cluster.client.request(request).await,
             Err(error) => Err(error),
         };
@@ -56,7 +57,7 @@ pub(super) async fn of_cluster(
             Ok(page) => page,
             // 410 Gone: the continue token expired; restart the list without paging.
             Err(Error::Api(status)) if status.code == 410 && done > 0 => {
-                (standings, done) = (Standings::default(), 0);
+                (standings, done) = (ExistingFleets::default(), 0);
                 (parameters.limit, parameters.continue_token) = (None, None);
                 continue;
             }
@@ -101,7 +102,7 @@ pub(super) async fn no_strangers_in_cluster(
                 Ok::<_, Failure>(found.map(|_| (*name).to_owned()))
             }
         })
-        .buffered(AT_ONCE);
+        .buffered(MAX_CONCURRENT_REQUESTS);
     let mut strangers = Vec::new();
     let mut done = 0;
     while let Some(found) = answers.try_next().await? {
@@ -118,7 +119,7 @@ fn no_strangers(prefix: &str, strangers: &[String]) -> Result<(), Failure> {
     }
     let sentence = |name: &String| {
         format!(
-            "ClientFleet {} exists, and is not of this import: it has no label {LABEL}={prefix}; \
+            "ClientFleet {} exists, and is not of this import: it has no label {IMPORT_LABEL}={prefix}; \
              choose another --fleet, or remove that fleet",
             printable(name)
         )
@@ -158,7 +159,7 @@ pub(super) async fn package_doubt(
 /// The fleets in the files of `--previous`.
 #[derive(Debug, Default)]
 pub(super) struct Printed {
-    pub fleets: BTreeMap<u32, Standing>,
+    pub fleets: BTreeMap<u32, ExistingFleet>,
     /// Names of the fleets in the same namespace that do not carry the import's label.
     others: BTreeSet<String>,
 }
@@ -167,18 +168,18 @@ impl Printed {
     /// Reads the fleets that were printed last time.
     pub fn read(paths: &[PathBuf], namespace: Option<&str>, prefix: &str) -> Result<Self, Failure> {
         let namespace = namespace.unwrap_or("default");
-        let mut standings = Standings::default();
+        let mut standings = ExistingFleets::default();
         let mut printed = Self::default();
         let mut elsewhere = BTreeSet::new();
         let mut found = false;
         let take = &mut |Object { identity, given, stored }: Object| {
             let Stored::Fleet(fleet) = stored else { return };
-            let label = fleet.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL));
+            let label = fleet.metadata.labels.as_ref().and_then(|labels| labels.get(IMPORT_LABEL));
             let is_labelled = label.is_some_and(|label| label == prefix);
             match (is_labelled, identity.namespace == namespace) {
                 (true, true) => {
                     found = true;
-                    standings.add(prefix, &given.value(), Written::ByWhoeverLabels);
+                    standings.add(prefix, &given.value(), WrittenBy::LabelWriter);
                 }
                 (true, false) => drop(elsewhere.insert(identity.namespace)),
                 (false, true) => drop(printed.others.insert(identity.name)),

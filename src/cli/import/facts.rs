@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::columns::{Columns, Field};
+use super::columns::{ColumnMap, Field};
 use crate::api::Text;
 use crate::api::fleet::Client;
 use crate::cli::terminal::table::printable;
 
 /// Prefix of a label key that could be mistaken for a field.
-const LABEL: &str = "labels.";
+const LABEL_PREFIX: &str = "labels.";
 
 /// A field or a label of a client that an import can provide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,8 +26,8 @@ impl fmt::Display for Fact {
         match self {
             Self::Field(field) => f.write_str(field.name()),
             Self::Label(key) => {
-                let is_plain = !key.starts_with(LABEL) && field(key).is_none();
-                write!(f, "{}{}", if is_plain { "" } else { LABEL }, printable(key))
+                let is_plain = !key.starts_with(LABEL_PREFIX) && field(key).is_none();
+                write!(f, "{}{}", if is_plain { "" } else { LABEL_PREFIX }, printable(key))
             }
         }
     }
@@ -43,7 +43,7 @@ fn field(name: &str) -> Option<Field> {
 ///
 /// Returns a message if the text is empty, or names the field `name`, which every client has.
 pub(super) fn fact(text: &str) -> Result<Fact, String> {
-    if let Some(key) = text.strip_prefix(LABEL) {
+    if let Some(key) = text.strip_prefix(LABEL_PREFIX) {
         return Ok(Fact::Label(key.to_owned()));
     }
     match field(text) {
@@ -55,7 +55,7 @@ pub(super) fn fact(text: &str) -> Result<Fact, String> {
 }
 
 /// Returns the facts for which the export has a column.
-pub(super) fn given(columns: &Columns) -> BTreeSet<Fact> {
+pub(super) fn provided(columns: &ColumnMap) -> BTreeSet<Fact> {
     let fields = columns.fields.iter().map(|(field, _)| Fact::Field(*field));
     fields.chain(columns.labels.iter().map(|(key, _)| Fact::Label(key.clone()))).collect()
 }
@@ -103,7 +103,7 @@ fn value(client: &Client, field: Field) -> Option<&Text> {
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     /// Number of clients that lose each fact for which the export no longer has a column.
-    pub ungiven: BTreeMap<Fact, usize>,
+    pub not_provided: BTreeMap<Fact, usize>,
     /// Clients whose version cell is now empty.
     pub unversioned: Vec<Text>,
     /// Number of clients that had a version before.
@@ -122,7 +122,7 @@ impl Losses {
         self.versioned += usize::from(has_version(before));
         for fact in lost(before, after, others) {
             if !given.contains(&fact) {
-                *self.ungiven.entry(fact).or_default() += 1;
+                *self.not_provided.entry(fact).or_default() += 1;
             } else if fact == Fact::Field(Field::Version) {
                 self.unversioned.push(before.name.clone());
             }

@@ -9,7 +9,7 @@ use crate::api::ClientFleetSpec;
 use crate::cli::{Failure, data};
 
 /// Label that identifies the fleets of one import. Its value is the prefix of the import.
-pub(super) const LABEL: &str = "clientfleet.dev/import";
+pub(super) const IMPORT_LABEL: &str = "clientfleet.dev/import";
 
 /// A fleet with exactly the fields that an import writes.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::applying::Applied;
+use super::applying::ApplyOutcome;
 use super::facts::Fact;
-use super::outcome::{Change, Limit, Outcome, Refusal, Wish};
+use super::outcome::{FleetChange, ImportOptions, ImportOutcome, ImportRefusal, Limit};
 use super::rows::{Bad, Inventory};
 use crate::api::Text;
 use crate::cli::gitops::DryRun;
@@ -84,9 +84,9 @@ fn bad_row(bad: &Bad) -> String {
 }
 
 /// Formats the reasons why nothing is written.
-pub(super) fn refused(refusals: &[Refusal], limit: Limit) -> Failure {
-    let sentence = |refusal: &Refusal| match refusal {
-        Refusal::Gone { gone, of } => {
+pub(super) fn refused(refusals: &[ImportRefusal], limit: Limit) -> Failure {
+    let sentence = |refusal: &ImportRefusal| match refusal {
+        ImportRefusal::Gone { gone, of } => {
             let number = gone.len();
             format!(
                 "{number} of {of} clients are gone from the export, more than --max-removals {limit} \
@@ -95,8 +95,8 @@ pub(super) fn refused(refusals: &[Refusal], limit: Limit) -> Failure {
                 names(gone)
             )
         }
-        Refusal::Ungiven { fact, clients } => ungiven(fact, *clients),
-        Refusal::Unversioned { clients, of } => {
+        ImportRefusal::FactNotProvided { fact, clients } => ungiven(fact, *clients),
+        ImportRefusal::Unversioned { clients, of } => {
             let number = clients.len();
             format!(
                 "{number} of {of} clients that had a version would lose it to an empty cell, more than \
@@ -137,7 +137,12 @@ fn names(names: &[Text]) -> String {
 }
 
 /// Adds the remarks about an outcome.
-pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventory, wish: &Wish) {
+pub(super) fn remarks(
+    text: &mut String,
+    outcome: &ImportOutcome,
+    inventory: &Inventory,
+    wish: &ImportOptions,
+) {
     let mut remark = |remark: String| {
         text.push_str(&remark);
         text.push('\n');
@@ -197,7 +202,12 @@ pub(super) fn remarks(text: &mut String, outcome: &Outcome, inventory: &Inventor
 }
 
 /// Adds the remarks about fleets without clients.
-pub(super) fn empty_fleets(text: &mut String, outcome: &Outcome, wish: &Wish, applies: bool) {
+pub(super) fn empty_fleets(
+    text: &mut String,
+    outcome: &ImportOutcome,
+    wish: &ImportOptions,
+    applies: bool,
+) {
     let pruned = empty(outcome, true);
     if !pruned.is_empty() && !applies {
         let (fleets, are, them) =
@@ -218,9 +228,9 @@ pub(super) fn empty_fleets(text: &mut String, outcome: &Outcome, wish: &Wish, ap
 }
 
 /// Returns the names of the empty fleets, either the pruned ones or the ones that stay.
-fn empty(outcome: &Outcome, pruned: bool) -> Vec<Text> {
+fn empty(outcome: &ImportOutcome, pruned: bool) -> Vec<Text> {
     let empty = outcome.fleets.iter().filter(|fleet| fleet.is_empty);
-    let empty = empty.filter(|fleet| (fleet.change == Change::Pruned) == pruned);
+    let empty = empty.filter(|fleet| (fleet.change == FleetChange::Pruned) == pruned);
     empty.map(|fleet| Text::from(&fleet.manifest.metadata.name)).collect()
 }
 
@@ -233,42 +243,46 @@ fn clients(number: usize) -> String {
     if number == 1 { "1 client".to_owned() } else { format!("{number} clients") }
 }
 
-fn count(outcome: &Outcome, change: Change) -> usize {
+fn count(outcome: &ImportOutcome, change: FleetChange) -> usize {
     outcome.fleets.iter().filter(|fleet| fleet.change == change).count()
 }
 
-fn of_clients(outcome: &Outcome) -> String {
+fn of_clients(outcome: &ImportOutcome) -> String {
     format!("{} new, {} gone", clients(outcome.new), outcome.gone.len())
 }
 
 /// Formats the summary of a printed outcome.
-pub(super) fn printed(outcome: &Outcome) -> String {
+pub(super) fn printed(outcome: &ImportOutcome) -> String {
     let count = |change| count(outcome, change);
-    let pruned = match count(Change::Pruned) {
+    let pruned = match count(FleetChange::Pruned) {
         0 => String::new(),
         pruned => format!("would prune {pruned}, "),
     };
     format!(
         "new {}, changed {}, {pruned}unchanged {} fleets; {}\n",
-        count(Change::Created),
-        count(Change::Changed),
-        count(Change::Unchanged),
+        count(FleetChange::Created),
+        count(FleetChange::Changed),
+        count(FleetChange::Unchanged),
         of_clients(outcome)
     )
 }
 
 /// Formats the written fleets for standard output, and the failures and the summary for standard
 /// error.
-pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> (String, String) {
+pub(super) fn applied(
+    applied: &ApplyOutcome,
+    outcome: &ImportOutcome,
+    dry_run: DryRun,
+) -> (String, String) {
     let mode = dry_run.note();
     let mut output = String::new();
     let mut remarks = String::new();
     for (name, change) in &applied.done {
         let done = match change {
-            Change::Created => "created",
-            Change::Changed => "configured",
-            Change::Unchanged => "unchanged",
-            Change::Pruned => "pruned",
+            FleetChange::Created => "created",
+            FleetChange::Changed => "configured",
+            FleetChange::Unchanged => "unchanged",
+            FleetChange::Pruned => "pruned",
         };
         output += &format!("clientfleet.clientfleet.dev/{name} {done}{mode}\n");
     }
@@ -295,15 +309,15 @@ pub(super) fn applied(applied: &Applied, outcome: &Outcome, dry_run: DryRun) -> 
         );
     }
     let of = |change| applied.done.iter().filter(|(_, done)| *done == change).count();
-    let pruned = match of(Change::Pruned) {
+    let pruned = match of(FleetChange::Pruned) {
         0 => String::new(),
         pruned => format!("pruned {pruned}, "),
     };
     remarks += &format!(
         "created {}, changed {}, {pruned}unchanged {} fleets{}{}\n",
-        of(Change::Created),
-        of(Change::Changed),
-        count(outcome, Change::Unchanged),
+        of(FleetChange::Created),
+        of(FleetChange::Changed),
+        count(outcome, FleetChange::Unchanged),
         // Omit the counts after a failure: they include clients of fleets that were not written.
         if applied.failed == 0 { format!("; {}", of_clients(outcome)) } else { String::new() },
         if dry_run.is_real() { "" } else { " (dry run: nothing was written)" }

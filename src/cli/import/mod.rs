@@ -11,7 +11,9 @@ mod admissible;
 mod applying;
 mod arguments;
 mod columns;
+mod csv_table;
 mod existing;
+mod existing_fleet;
 mod facts;
 mod manifest;
 mod messages;
@@ -19,8 +21,6 @@ mod outcome;
 mod outcome_tests;
 mod rows;
 mod sharding;
-mod sheet;
-mod standing;
 mod text;
 mod times;
 mod windows_zones;
@@ -28,10 +28,10 @@ mod windows_zones;
 pub(crate) use self::arguments::ImportArgs;
 use self::arguments::ImportFormat;
 use self::existing::Printed;
+use self::existing_fleet::WrittenBy;
 use self::manifest::Manifest;
-use self::outcome::{Change, Export, Outcome, Wish};
+use self::outcome::{Export, FleetChange, ImportOptions, ImportOutcome};
 use self::rows::Inventory;
-use self::standing::Written;
 use super::cluster::Cluster;
 use super::{CommandOutput, Context, FAILURE, Failure, WRONG_INPUT, files};
 
@@ -55,7 +55,7 @@ pub(super) async fn run(
 
 /// Runs the import, and returns the text for standard output and the exit code.
 async fn import(arguments: &ImportArgs, remarks: &mut String) -> Result<(String, u8), Failure> {
-    let wish = arguments.wish()?;
+    let wish = arguments.options()?;
     let Some(inventory) = inventory(arguments, remarks)? else {
         return Ok((String::new(), WRONG_INPUT));
     };
@@ -67,7 +67,7 @@ async fn import(arguments: &ImportArgs, remarks: &mut String) -> Result<(String,
     }
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace).clone();
-    let wish = Wish { namespace: Some(namespace), ..wish };
+    let wish = ImportOptions { namespace: Some(namespace), ..wish };
     let outcome = in_cluster(arguments, &cluster, &inventory, &wish, remarks).await?;
     messages::remarks(remarks, &outcome, &inventory, &wish);
     messages::empty_fleets(remarks, &outcome, &wish, arguments.apply);
@@ -95,7 +95,7 @@ fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inve
     let bytes = content.unwrap_or_else(|| Ok(Vec::new())).map_err(wrong)?;
     let text = text::decode(&bytes, arguments.encoding).map_err(wrong)?;
     drop(bytes);
-    let sheet = sheet::read(&text, arguments.separator).map_err(wrong)?;
+    let sheet = csv_table::read(&text, arguments.separator).map_err(wrong)?;
     drop(text);
     let columns = columns::find(&sheet.header, &arguments.columns, &arguments.group_by).map_err(
         |messages| Failure {
@@ -104,7 +104,7 @@ fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inve
         },
     )?;
     arguments.check_labels(&columns.labels)?;
-    arguments.check_drops(&facts::given(&columns))?;
+    arguments.check_drops(&facts::provided(&columns))?;
     messages::unused(remarks, &columns.unused);
     let inventory = rows::read(&sheet, &columns, &arguments.reading());
     messages::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
@@ -114,7 +114,7 @@ fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inve
 fn export<'a>(inventory: &'a Inventory) -> Export<'a> {
     Export {
         clients: &inventory.clients,
-        given: &inventory.given,
+        provided: &inventory.given,
         bad_names: &inventory.bad_names,
         is_in_doubt: inventory.unidentified > 0,
     }
@@ -123,9 +123,9 @@ fn export<'a>(inventory: &'a Inventory) -> Export<'a> {
 fn locally(
     arguments: &ImportArgs,
     inventory: &Inventory,
-    wish: &Wish,
+    wish: &ImportOptions,
     remarks: &mut String,
-) -> Result<Outcome, Failure> {
+) -> Result<ImportOutcome, Failure> {
     let printed = if arguments.previous.is_empty() {
         remarks.push_str(messages::NO_PREVIOUS);
         Printed::default()
@@ -142,11 +142,11 @@ async fn in_cluster(
     arguments: &ImportArgs,
     cluster: &Cluster,
     inventory: &Inventory,
-    wish: &Wish,
+    wish: &ImportOptions,
     remarks: &mut String,
-) -> Result<Outcome, Failure> {
+) -> Result<ImportOutcome, Failure> {
     let namespace = wish.namespace.as_deref().unwrap_or_default();
-    let written = if arguments.apply { Written::ByManager } else { Written::ByWhoeverLabels };
+    let written = if arguments.apply { WrittenBy::Manager } else { WrittenBy::LabelWriter };
     let standings = existing::of_cluster(cluster, namespace, &wish.prefix, written).await?;
     let outcome = outcome::decide(&export(inventory), &standings, wish)
         .map_err(|refusals| messages::refused(&refusals, wish.max_removals))?;
@@ -157,17 +157,17 @@ async fn in_cluster(
     Ok(outcome)
 }
 
-fn created(outcome: &Outcome) -> Vec<&str> {
-    let created = outcome.fleets.iter().filter(|fleet| fleet.change == Change::Created);
+fn created(outcome: &ImportOutcome) -> Vec<&str> {
+    let created = outcome.fleets.iter().filter(|fleet| fleet.change == FleetChange::Created);
     created.map(|fleet| fleet.manifest.metadata.name.as_str()).collect()
 }
 
 fn print(
     arguments: &ImportArgs,
-    outcome: &Outcome,
+    outcome: &ImportOutcome,
     remarks: &mut String,
 ) -> Result<String, Failure> {
-    let stay = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Pruned);
+    let stay = outcome.fleets.iter().filter(|fleet| fleet.change != FleetChange::Pruned);
     let manifests: Vec<&Manifest> = stay.map(|fleet| &fleet.manifest).collect();
     let output = match arguments.output {
         ImportFormat::Yaml => manifest::yaml(&manifests),
@@ -180,12 +180,12 @@ fn print(
 async fn apply(
     arguments: &ImportArgs,
     cluster: &Cluster,
-    wish: &Wish,
-    outcome: &Outcome,
+    wish: &ImportOptions,
+    outcome: &ImportOutcome,
     remarks: &mut String,
 ) -> (String, u8) {
-    let differ = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Unchanged);
-    let writes: Vec<(&Manifest, Change)> =
+    let differ = outcome.fleets.iter().filter(|fleet| fleet.change != FleetChange::Unchanged);
+    let writes: Vec<(&Manifest, FleetChange)> =
         differ.map(|fleet| (&fleet.manifest, fleet.change)).collect();
     let options =
         applying::Options { force: arguments.force_conflicts, dry_run: arguments.dry_run };

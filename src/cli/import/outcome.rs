@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::existing_fleet::{ExistingFleet, ListedBy};
 use super::facts::{Fact, Losses};
-use super::manifest::{LABEL, Manifest, Metadata};
+use super::manifest::{IMPORT_LABEL, Manifest, Metadata};
 use super::sharding;
-use super::standing::{Hold, Standing};
 use crate::api::fleet::{Client, PackageFrom};
 use crate::api::{ClientFleetSpec, Text};
 
 /// The user's options for the fleets.
 #[derive(Clone, Debug)]
-pub(super) struct Wish {
+pub(super) struct ImportOptions {
     pub prefix: String,
     pub namespace: Option<String>,
     pub package_from: String,
@@ -70,7 +70,7 @@ pub(super) fn limit(text: &str) -> Result<Limit, String> {
 
 /// The change that an import makes to a fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum FleetChange {
     Created,
     Changed,
     Unchanged,
@@ -80,18 +80,18 @@ pub(super) enum Change {
 
 /// A fleet after the import, and the change to it.
 #[derive(Clone, Debug)]
-pub(super) struct Fleet {
+pub(super) struct ImportedFleet {
     pub manifest: Manifest,
-    pub change: Change,
+    pub change: FleetChange,
     /// True if no client is left, including the clients that other field managers list.
     pub is_empty: bool,
 }
 
 /// The outcome of an import.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct ImportOutcome {
     /// All fleets, ordered by number.
-    pub fleets: Vec<Fleet>,
+    pub fleets: Vec<ImportedFleet>,
     /// Number of clients that the import did not list before.
     pub new: usize,
     /// Clients that the import listed before and that are missing from the export.
@@ -110,11 +110,11 @@ pub(super) struct Outcome {
 
 /// A reason why nothing is written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum ImportRefusal {
     /// More clients would leave than the limit allows.
     Gone { gone: Vec<Text>, of: usize },
     /// The export has no column for a fact that an earlier import set on this number of clients.
-    Ungiven { fact: Fact, clients: usize },
+    FactNotProvided { fact: Fact, clients: usize },
     /// More clients would lose their version to an empty cell than the limit allows.
     Unversioned { clients: Vec<Text>, of: usize },
 }
@@ -123,7 +123,7 @@ pub(super) enum Refusal {
 pub(super) struct Export<'a> {
     pub clients: &'a BTreeMap<Text, Client>,
     /// Facts for which the export has a column.
-    pub given: &'a BTreeSet<Fact>,
+    pub provided: &'a BTreeSet<Fact>,
     /// Client names in bad rows. These clients stay unchanged.
     pub bad_names: &'a BTreeSet<Text>,
     /// True if some bad rows do not identify their client. In that case no client leaves.
@@ -137,9 +137,9 @@ pub(super) struct Export<'a> {
 /// Returns every [`Refusal`] that the user's options do not allow.
 pub(super) fn decide(
     export: &Export,
-    standings: &BTreeMap<u32, Standing>,
-    wish: &Wish,
-) -> Result<Outcome, Vec<Refusal>> {
+    standings: &BTreeMap<u32, ExistingFleet>,
+    wish: &ImportOptions,
+) -> Result<ImportOutcome, Vec<ImportRefusal>> {
     let mut shards = Shards::default();
     for (number, standing) in standings {
         shards.keep(*number, standing, export);
@@ -165,8 +165,8 @@ pub(super) fn decide(
     let fleets = fleets.collect();
     let Shards { gone, held_by_others, kept, in_doubt, losses, .. } = shards;
     // `refusals` has already rejected every loss that `--drop` does not allow.
-    let dropped = losses.ungiven;
-    Ok(Outcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })
+    let dropped = losses.not_provided;
+    Ok(ImportOutcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })
 }
 
 #[derive(Default)]
@@ -190,7 +190,7 @@ struct Shards<'a> {
 }
 
 impl<'a> Shards<'a> {
-    fn keep(&mut self, number: u32, standing: &'a Standing, export: &Export) {
+    fn keep(&mut self, number: u32, standing: &'a ExistingFleet, export: &Export) {
         let made: BTreeMap<&str, &Client> = standing
             .spec
             .clients
@@ -200,15 +200,15 @@ impl<'a> Shards<'a> {
             .collect();
         let mut clients = Vec::new();
         let mut occupied = 0;
-        for (name, Hold { ours, others }) in &standing.holds {
+        for (name, ListedBy { ours, others }) in &standing.holds {
             self.housed.insert(name);
             self.ours += usize::from(*ours);
             let is_bad = export.bad_names.contains(name);
             let stays = if let Some(client) = export.clients.get(name) {
                 self.adopted += usize::from(!ours);
                 if let Some(before) = made.get(name.as_str()) {
-                    let others = standing.of_others.get(name);
-                    self.losses.add(before, client, others, export.given);
+                    let others = standing.owned_by_others.get(name);
+                    self.losses.add(before, client, others, export.provided);
                 }
                 clients.push(client.clone());
                 true
@@ -231,7 +231,7 @@ impl<'a> Shards<'a> {
         self.occupied.insert(number, occupied);
     }
 
-    fn refusals(&self, wish: &Wish) -> Vec<Refusal> {
+    fn refusals(&self, wish: &ImportOptions) -> Vec<ImportRefusal> {
         let sorted = |names: &[Text]| {
             let mut names = names.to_vec();
             names.sort();
@@ -239,15 +239,17 @@ impl<'a> Shards<'a> {
         };
         let mut refusals = Vec::new();
         if !wish.max_removals.allows(self.gone.len(), self.ours) {
-            refusals.push(Refusal::Gone { gone: sorted(&self.gone), of: self.ours });
+            refusals.push(ImportRefusal::Gone { gone: sorted(&self.gone), of: self.ours });
         }
-        let Losses { ungiven, unversioned, versioned } = &self.losses;
+        let Losses { not_provided: ungiven, unversioned, versioned } = &self.losses;
         let lost = ungiven.iter().filter(|(fact, _)| !wish.drops.contains(fact));
-        refusals.extend(
-            lost.map(|(fact, clients)| Refusal::Ungiven { fact: fact.clone(), clients: *clients }),
-        );
+        refusals.extend(lost.map(|(fact, clients)| ImportRefusal::FactNotProvided {
+            fact: fact.clone(),
+            clients: *clients,
+        }));
         if !wish.max_removals.allows(unversioned.len(), *versioned) {
-            refusals.push(Refusal::Unversioned { clients: sorted(unversioned), of: *versioned });
+            refusals
+                .push(ImportRefusal::Unversioned { clients: sorted(unversioned), of: *versioned });
         }
         refusals
     }
@@ -257,12 +259,12 @@ fn fleet(
     number: u32,
     mut clients: Vec<Client>,
     is_empty: bool,
-    standing: Option<&Standing>,
-    wish: &Wish,
-) -> Fleet {
+    standing: Option<&ExistingFleet>,
+    wish: &ImportOptions,
+) -> ImportedFleet {
     clients.sort_by(|a, b| a.name.cmp(&b.name));
     let mut labels = wish.labels.clone();
-    labels.insert(LABEL.to_owned(), wish.prefix.clone());
+    labels.insert(IMPORT_LABEL.to_owned(), wish.prefix.clone());
     let metadata = Metadata {
         name: sharding::name(&wish.prefix, number),
         namespace: wish.namespace.clone(),
@@ -275,12 +277,12 @@ fn fleet(
         ..ClientFleetSpec::default()
     };
     let change = match standing {
-        None => Change::Created,
-        Some(_) if is_empty && wish.prune => Change::Pruned,
+        None => FleetChange::Created,
+        Some(_) if is_empty && wish.prune => FleetChange::Pruned,
         Some(standing) if standing.labels == metadata.labels && standing.spec == spec => {
-            Change::Unchanged
+            FleetChange::Unchanged
         }
-        Some(_) => Change::Changed,
+        Some(_) => FleetChange::Changed,
     };
-    Fleet { manifest: Manifest::new(metadata, spec), change, is_empty }
+    ImportedFleet { manifest: Manifest::new(metadata, spec), change, is_empty }
 }

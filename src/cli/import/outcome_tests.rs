@@ -8,10 +8,12 @@ mod laws {
     use proptest::prelude::*;
 
     use super::super::columns::Field;
+    use super::super::existing_fleet::{ExistingFleet, ListedBy};
     use super::super::facts::Fact;
-    use super::super::outcome::{Change, Export, Limit, Outcome, Refusal, Wish, decide, limit};
+    use super::super::outcome::{
+        Export, FleetChange, ImportOptions, ImportOutcome, ImportRefusal, Limit, decide, limit,
+    };
     use super::super::sharding;
-    use super::super::standing::{Hold, Standing};
     use crate::api::Text;
     use crate::api::fleet::{Client, Reported};
 
@@ -49,8 +51,8 @@ mod laws {
         Client { name: name(number), reported: Some(reported), ..Client::default() }
     }
 
-    fn wish(day: &Day) -> Wish {
-        Wish {
+    fn wish(day: &Day) -> ImportOptions {
+        ImportOptions {
             prefix: "emea".to_owned(),
             namespace: None,
             package_from: "server".to_owned(),
@@ -65,9 +67,9 @@ mod laws {
 
     fn decided(
         day: &Day,
-        standings: &BTreeMap<u32, Standing>,
-        wish: &Wish,
-    ) -> Result<Outcome, Vec<Refusal>> {
+        standings: &BTreeMap<u32, ExistingFleet>,
+        wish: &ImportOptions,
+    ) -> Result<ImportOutcome, Vec<ImportRefusal>> {
         let clients: BTreeMap<Text, Client> = day
             .clients
             .iter()
@@ -76,7 +78,7 @@ mod laws {
         let bad_names = day.bad.iter().map(|number| name(*number)).collect();
         let export = Export {
             clients: &clients,
-            given: &BTreeSet::from([Fact::Field(Field::Version)]),
+            provided: &BTreeSet::from([Fact::Field(Field::Version)]),
             bad_names: &bad_names,
             is_in_doubt: day.is_in_doubt,
         };
@@ -85,36 +87,39 @@ mod laws {
 
     /// Returns the fleets in the cluster after an outcome was written. Clients that other field
     /// managers list are included.
-    fn written(outcome: &Outcome, before: &BTreeMap<u32, Standing>) -> BTreeMap<u32, Standing> {
-        let stay = outcome.fleets.iter().filter(|fleet| fleet.change != Change::Pruned);
+    fn written(
+        outcome: &ImportOutcome,
+        before: &BTreeMap<u32, ExistingFleet>,
+    ) -> BTreeMap<u32, ExistingFleet> {
+        let stay = outcome.fleets.iter().filter(|fleet| fleet.change != FleetChange::Pruned);
         stay.map(|fleet| {
             let manifest = &fleet.manifest;
             let number = sharding::number("emea", &manifest.metadata.name).expect("its own name");
             let ours = manifest.spec.clients.iter().flatten();
-            let mut holds: BTreeMap<Text, Hold> = ours
-                .map(|client| (client.name.clone(), Hold { ours: true, others: false }))
+            let mut holds: BTreeMap<Text, ListedBy> = ours
+                .map(|client| (client.name.clone(), ListedBy { ours: true, others: false }))
                 .collect();
             for (name, hold) in before.get(&number).into_iter().flat_map(|fleet| &fleet.holds) {
                 if hold.others {
                     holds
                         .entry(name.clone())
-                        .or_insert(Hold { ours: false, others: true })
+                        .or_insert(ListedBy { ours: false, others: true })
                         .others = true;
                 }
             }
-            let standing = Standing {
+            let standing = ExistingFleet {
                 name: manifest.metadata.name.clone(),
                 holds,
                 labels: manifest.metadata.labels.clone(),
                 spec: manifest.spec.clone(),
-                of_others: BTreeMap::new(),
+                owned_by_others: BTreeMap::new(),
             };
             (number, standing)
         })
         .collect()
     }
 
-    fn homes(standings: &BTreeMap<u32, Standing>) -> BTreeMap<Text, u32> {
+    fn homes(standings: &BTreeMap<u32, ExistingFleet>) -> BTreeMap<Text, u32> {
         let mut homes = BTreeMap::new();
         for (number, standing) in standings {
             for name in standing.holds.keys() {
@@ -124,7 +129,7 @@ mod laws {
         homes
     }
 
-    fn reported(standings: &BTreeMap<u32, Standing>) -> BTreeMap<Text, Client> {
+    fn reported(standings: &BTreeMap<u32, ExistingFleet>) -> BTreeMap<Text, Client> {
         let clients =
             standings.values().flat_map(|standing| standing.spec.clients.iter().flatten());
         clients.map(|client| (client.name.clone(), client.clone())).collect()
@@ -136,7 +141,7 @@ mod laws {
             days in proptest::collection::vec(day(), 1..8),
             adopted in proptest::collection::btree_set(0..40_u8, 0..6),
         ) {
-            let mut standings: BTreeMap<u32, Standing> = BTreeMap::new();
+            let mut standings: BTreeMap<u32, ExistingFleet> = BTreeMap::new();
             for (at, day) in days.iter().enumerate() {
                 let wish = wish(day);
                 let outcome = decided(day, &standings, &wish).expect("everybody may go");
@@ -165,7 +170,7 @@ mod laws {
                     prop_assert!(!day.prune || !standing.holds.is_empty());
                 }
                 let again = decided(day, &after, &wish).expect("everybody may go");
-                prop_assert!(again.fleets.iter().all(|fleet| fleet.change == Change::Unchanged));
+                prop_assert!(again.fleets.iter().all(|fleet| fleet.change == FleetChange::Unchanged));
                 prop_assert_eq!((again.new, again.gone.len()), (0, 0));
                 standings = after;
                 // After the first day, other field managers list some of the clients as well.
@@ -209,7 +214,7 @@ mod laws {
             (40, "99%", false),
         ] {
             let day = first_day(gone..40);
-            let wish = Wish {
+            let wish = ImportOptions {
                 max_removals: super::super::outcome::limit(limit).expect("a limit"),
                 ..wish(&day)
             };
@@ -217,7 +222,7 @@ mod laws {
             assert_eq!(outcome.is_ok(), is_allowed, "{gone} of 40 with {limit}");
             if let Err(refusals) = outcome {
                 let names = (0..gone).map(name).collect();
-                assert_eq!(refusals, [Refusal::Gone { gone: names, of: 40 }]);
+                assert_eq!(refusals, [ImportRefusal::Gone { gone: names, of: 40 }]);
             }
         }
         for wrong in ["", "-1", "5 %", "101%", "half"] {
@@ -232,8 +237,8 @@ mod laws {
         let mut standings = written(&first, &BTreeMap::new());
         let holds = &mut standings.get_mut(&1).expect("the first").holds;
         // Git added one client to the fleet, and also lists a client of the import.
-        holds.insert("GIT-1".into(), Hold { ours: false, others: true });
-        holds.insert(name(0), Hold { ours: true, others: true });
+        holds.insert("GIT-1".into(), ListedBy { ours: false, others: true });
+        holds.insert(name(0), ListedBy { ours: true, others: true });
 
         let next = Day { shard_size: 3, ..first_day([3, 4]) };
         let outcome = decided(&next, &standings, &wish(&next)).expect("everybody may go");
@@ -244,6 +249,10 @@ mod laws {
 
         let nobody = first_day([]);
         let outcome = decided(&nobody, &standings, &wish(&nobody)).expect("everybody may go");
-        assert_eq!(outcome.fleets[0].change, Change::Changed, "others are in it: it is not pruned");
+        assert_eq!(
+            outcome.fleets[0].change,
+            FleetChange::Changed,
+            "others are in it: it is not pruned"
+        );
     }
 }

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::admissible;
-use super::columns::{Columns, Field};
+use super::columns::{ColumnMap, Field};
+use super::csv_table::{CsvTable, Record};
 use super::facts::{self, Fact};
-use super::sheet::{Record, Sheet};
 use super::times::Times;
 use super::windows_zones::zone;
 use crate::api::fleet::{Client, LastError, Reported};
@@ -17,7 +17,7 @@ use crate::api::{Labels, Text, bounds};
 use crate::values::Version;
 
 /// Maximum number of named bad rows that admission checks for further problems.
-const ASKED_FURTHER: usize = 200;
+const MAX_FURTHER_CHECKS: usize = 200;
 
 /// Options for reading cells.
 #[derive(Clone, Debug, Default)]
@@ -62,11 +62,11 @@ pub(super) struct Inventory {
 }
 
 /// Reads all rows.
-pub(super) fn read(sheet: &Sheet, columns: &Columns, reading: &Reading) -> Inventory {
+pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> Inventory {
     let rows = Rows { sheet, columns, reading, zones: RefCell::default() };
     let mut inventory = Inventory {
         rows: sheet.records.len(),
-        given: facts::given(columns),
+        given: facts::provided(columns),
         ..Inventory::default()
     };
     let mut read: Vec<(usize, Client)> = Vec::new();
@@ -92,8 +92,8 @@ pub(super) fn read(sheet: &Sheet, columns: &Columns, reading: &Reading) -> Inven
 }
 
 struct Rows<'a> {
-    sheet: &'a Sheet,
-    columns: &'a Columns,
+    sheet: &'a CsvTable,
+    columns: &'a ColumnMap,
     reading: &'a Reading,
     /// Cache of zones by name: an export has few zone names in very many rows.
     zones: RefCell<HashMap<String, Result<Text, String>>>,
@@ -203,7 +203,7 @@ impl Rows<'_> {
         mut bad: Vec<Bad>,
     ) {
         let client = client.filter(|client| !client.name.is_empty());
-        let is_asked = inventory.bad_names.len() < ASKED_FURTHER;
+        let is_asked = inventory.bad_names.len() < MAX_FURTHER_CHECKS;
         let further = client.as_ref().filter(|_| is_asked).map(std::slice::from_ref);
         let refused = admissible::refused(further.unwrap_or_default());
         let refused: Vec<_> = refused.into_values().flatten().collect();

@@ -6,7 +6,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 /// First bytes of a ZIP archive. Spreadsheet files are ZIP archives, too.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
 /// Number of bytes to examine for UTF-16 without a byte order mark: roughly the header of the file.
-const SAMPLE: usize = 256;
+const SAMPLE_BYTES: usize = 256;
 
 /// Returns the encoding with this name.
 ///
@@ -30,7 +30,7 @@ pub(super) fn decode(bytes: &[u8], told: Option<&'static Encoding>) -> Result<St
         return Err("this is a spreadsheet or an archive, no text: save it as CSV".to_owned());
     }
     let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| {
-        let recognised = || recognise(&bytes[..bytes.len().min(SAMPLE)]).unwrap_or(UTF_8);
+        let recognised = || recognise(&bytes[..bytes.len().min(SAMPLE_BYTES)]).unwrap_or(UTF_8);
         (told.unwrap_or_else(recognised), 0)
     });
     let bytes = &bytes[mark..];

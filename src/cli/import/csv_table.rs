@@ -11,14 +11,14 @@ use super::text::line_ends;
 /// Separators that are recognized in a header.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 /// Start of the line in which spreadsheet programs name the separator, above the header.
-const NAMED: &str = "sep=";
+const SEPARATOR_LINE_PREFIX: &str = "sep=";
 /// Text appended to the last line; no decoded export contains it. An unclosed quotation mark
 /// swallows it together with all lines before it.
-const END: &str = "\n\0";
+const END_MARKER: &str = "\n\0";
 
 /// A header and the records below it.
 #[derive(Debug)]
-pub(super) struct Sheet {
+pub(super) struct CsvTable {
     /// Titles of the columns, without blanks cx them.
     pub header: Vec<String>,
     pub records: Vec<Record>,
@@ -59,7 +59,7 @@ impl Record {
 ///
 /// Returns a message if there is no header, the separator is unclear, or a quotation mark is not
 /// closed.
-pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Sheet, String> {
+pub(super) fn read(text: &str, separator: Option<u8>) -> Result<CsvTable, String> {
     let (named, body) = named_separator(text);
     let separator = match separator.or(named) {
         Some(separator) => separator,
@@ -75,7 +75,7 @@ pub(super) fn read(text: &str, separator: Option<u8>) -> Result<Sheet, String> {
     while titles.last().is_some_and(String::is_empty) {
         titles.pop();
     }
-    Ok(Sheet { header: titles, records: records.collect() })
+    Ok(CsvTable { header: titles, records: records.collect() })
 }
 
 fn records(body: &str, separator: u8, first_line: usize) -> Result<Vec<Record>, String> {
@@ -83,7 +83,7 @@ fn records(body: &str, separator: u8, first_line: usize) -> Result<Vec<Record>, 
         .delimiter(separator)
         .has_headers(false)
         .flexible(true)
-        .from_reader(body.as_bytes().chain(END.as_bytes()));
+        .from_reader(body.as_bytes().chain(END_MARKER.as_bytes()));
     let mut records: Vec<Record> = Vec::new();
     let (mut line, mut counted) = (first_line, 0);
     for cells in reader.records() {
@@ -115,8 +115,10 @@ fn byte(position: u64, body: &str) -> usize {
 /// Returns the separator that the first line names, if any, and the text below that line.
 fn named_separator(text: &str) -> (Option<u8>, &str) {
     let line = text.lines().next().unwrap_or_default();
-    let is_named = line.get(..NAMED.len()).is_some_and(|sep| sep.eq_ignore_ascii_case(NAMED));
-    match line.as_bytes().get(NAMED.len()..) {
+    let is_named = line
+        .get(..SEPARATOR_LINE_PREFIX.len())
+        .is_some_and(|sep| sep.eq_ignore_ascii_case(SEPARATOR_LINE_PREFIX));
+    match line.as_bytes().get(SEPARATOR_LINE_PREFIX.len()..) {
         Some(&[separator]) if is_named && separator.is_ascii() => {
             (Some(separator), text.split_once('\n').map_or("", |(_, body)| body))
         }

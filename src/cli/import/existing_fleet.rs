@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
-use super::manifest::LABEL;
+use super::manifest::IMPORT_LABEL;
 use super::sharding;
 use crate::api::fleet::Client;
 use crate::api::{ClientFleetSpec, Text};
@@ -21,31 +21,31 @@ const CLIENTS: &str = "/f:spec/f:clients";
 /// Which fields count as written by the import. All fields do if the object has no `managedFields`,
 /// for example in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum WrittenBy {
     /// Fields of [`MANAGER`], with which `import --apply` writes to the cluster.
-    ByManager,
+    Manager,
     /// Fields of every manager that wrote the import's label, such as `kubectl` or a GitOps tool
     /// that applies printed fleets.
-    ByWhoeverLabels,
+    LabelWriter,
 }
 
 /// An existing fleet of the import.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct ExistingFleet {
     pub name: String,
     /// All clients in the fleet, each with the managers that list it.
-    pub holds: BTreeMap<Text, Hold>,
+    pub holds: BTreeMap<Text, ListedBy>,
     /// Labels that the import wrote.
     pub labels: BTreeMap<String, String>,
     /// Spec fields that the import wrote, with the clients sorted by name.
     pub spec: ClientFleetSpec,
     /// Client fields that other field managers own, and that therefore stay.
-    pub of_others: BTreeMap<Text, Client>,
+    pub owned_by_others: BTreeMap<Text, Client>,
 }
 
 /// The managers that list a client in a fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hold {
+pub(super) struct ListedBy {
     /// True if the import lists the client: it leaves when it is missing from the export.
     pub ours: bool,
     /// True if other field managers list the client: it stays when the import drops it.
@@ -54,19 +54,19 @@ pub(super) struct Hold {
 
 /// The existing fleets of an import by number, and the problems found in them.
 #[derive(Debug, Default)]
-pub(super) struct Standings {
-    pub fleets: BTreeMap<u32, Standing>,
+pub(super) struct ExistingFleets {
+    pub fleets: BTreeMap<u32, ExistingFleet>,
     problems: Vec<String>,
 }
 
-impl Standings {
+impl ExistingFleets {
     /// Adds a fleet that carries the import's label.
-    pub fn add(&mut self, prefix: &str, fleet: &Value, written: Written) {
+    pub fn add(&mut self, prefix: &str, fleet: &Value, written: WrittenBy) {
         let name = fleet.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         let shown = printable(name);
         let Some(number) = sharding::number(prefix, name) else {
             return self.problems.push(format!(
-                "ClientFleet {shown} carries the label {LABEL}={prefix}, but is not named as a \
+                "ClientFleet {shown} carries the label {IMPORT_LABEL}={prefix}, but is not named as a \
                  fleet of this import, {}: take the label away",
                 sharding::name(prefix, 1)
             ));
@@ -90,7 +90,7 @@ impl Standings {
     /// # Errors
     ///
     /// Returns all problems that the user must fix first.
-    pub fn finish(mut self) -> Result<BTreeMap<u32, Standing>, Vec<String>> {
+    pub fn finish(mut self) -> Result<BTreeMap<u32, ExistingFleet>, Vec<String>> {
         let mut homes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for fleet in self.fleets.values() {
             for name in fleet.holds.keys() {
@@ -109,12 +109,16 @@ impl Standings {
 }
 
 /// Reads an existing fleet from a plain object.
-pub(super) fn standing(name: &str, fleet: &Value, written: Written) -> Result<Standing, String> {
+pub(super) fn standing(
+    name: &str,
+    fleet: &Value,
+    written: WrittenBy,
+) -> Result<ExistingFleet, String> {
     let owners = Owners::of(fleet, written);
     let mut holds = BTreeMap::new();
     for client in fleet.pointer("/spec/clients").and_then(Value::as_array).into_iter().flatten() {
         let Some(client) = client.get("name").and_then(Value::as_str) else { continue };
-        let hold = Hold { ours: owners.labelling(client), others: owners.others(client) };
+        let hold = ListedBy { ours: owners.labelling(client), others: owners.others(client) };
         holds.insert(Text::from(client), hold);
     }
     let made = match &owners.fields {
@@ -135,7 +139,7 @@ pub(super) fn standing(name: &str, fleet: &Value, written: Written) -> Result<St
     spec.clients = spec.clients.filter(|clients| !clients.is_empty());
     let labels = labels.unwrap_or_default();
     let of_others = owners.of_others(fleet)?;
-    Ok(Standing { name: name.to_owned(), holds, labels, spec, of_others })
+    Ok(ExistingFleet { name: name.to_owned(), holds, labels, spec, owned_by_others: of_others })
 }
 
 /// The owners of a fleet's fields, from its `managedFields`.
@@ -152,7 +156,7 @@ struct Owners {
 }
 
 impl Owners {
-    fn of(fleet: &Value, written: Written) -> Self {
+    fn of(fleet: &Value, written: WrittenBy) -> Self {
         let managers = fleet.pointer("/metadata/managedFields").and_then(Value::as_array);
         let Some(managers) = managers.filter(|managers| !managers.is_empty()) else {
             return Self {
@@ -170,12 +174,12 @@ impl Owners {
             let Some(set) = manager.get("fieldsV1") else { continue };
             let labels = set
                 .pointer("/f:metadata/f:labels")
-                .is_some_and(|labels| labels.get(format!("f:{LABEL}")).is_some());
+                .is_some_and(|labels| labels.get(format!("f:{IMPORT_LABEL}")).is_some());
             let is_manager = manager.get("manager").and_then(Value::as_str) == Some(MANAGER)
                 && manager.get("operation").and_then(Value::as_str) == Some("Apply");
             let is_ours = match written {
-                Written::ByManager => is_manager,
-                Written::ByWhoeverLabels => labels,
+                WrittenBy::Manager => is_manager,
+                WrittenBy::LabelWriter => labels,
             };
             if is_ours {
                 merge(&mut fields, set);
@@ -278,7 +282,7 @@ mod tests {
     /// check-in service (the last user of a client), and the controller (the status).
     fn shared() -> Value {
         json!({
-            "metadata": {"name": "emea-001", "labels": {LABEL: "emea", "site": "berlin"},
+            "metadata": {"name": "emea-001", "labels": {IMPORT_LABEL: "emea", "site": "berlin"},
                 "managedFields": [
                     {"manager": "clientfleet-import", "operation": "Apply", "fieldsV1": {
                         "f:metadata": {"f:labels": {"f:clientfleet.dev/import": {}}},
@@ -305,14 +309,14 @@ mod tests {
         })
     }
 
-    fn read(fleet: &Value, written: Written) -> Standing {
+    fn read(fleet: &Value, written: WrittenBy) -> ExistingFleet {
         standing("emea-001", fleet, written).expect("it can be read")
     }
 
     #[test]
     fn what_the_import_has_written_is_told_from_what_others_have() {
-        let standing = read(&shared(), Written::ByManager);
-        assert_eq!(standing.labels, BTreeMap::from([(LABEL.to_owned(), "emea".to_owned())]));
+        let standing = read(&shared(), WrittenBy::Manager);
+        assert_eq!(standing.labels, BTreeMap::from([(IMPORT_LABEL.to_owned(), "emea".to_owned())]));
         assert_eq!(
             json!(standing.spec),
             json!({"packageFrom": {"name": "server"}, "clients": [
@@ -321,11 +325,11 @@ mod tests {
             ]})
         );
         let hold = |name: &str| standing.holds[name];
-        assert_eq!(hold("LT-1"), Hold { ours: true, others: true });
-        assert_eq!(hold("LT-2"), Hold { ours: true, others: false });
-        assert_eq!(hold("LT-3"), Hold { ours: false, others: true });
+        assert_eq!(hold("LT-1"), ListedBy { ours: true, others: true });
+        assert_eq!(hold("LT-2"), ListedBy { ours: true, others: false });
+        assert_eq!(hold("LT-3"), ListedBy { ours: false, others: true });
         let of_others: Vec<Value> =
-            standing.of_others.values().map(|client| json!(client)).collect();
+            standing.owned_by_others.values().map(|client| json!(client)).collect();
         let wanted = [
             json!({"name": "LT-1", "labels": {"ring": "pilot"}}),
             json!({"name": "LT-2", "reported": {"lastUser": "kschulz"}}),
@@ -338,9 +342,11 @@ mod tests {
     fn without_an_account_of_it_all_is_the_import_s() {
         let mut fleet = shared();
         fleet["metadata"]["managedFields"] = Value::Null;
-        let standing = read(&fleet, Written::ByWhoeverLabels);
+        let standing = read(&fleet, WrittenBy::LabelWriter);
         assert_eq!(standing.labels.len(), 2);
-        assert!(standing.holds.values().all(|hold| *hold == Hold { ours: true, others: false }));
+        assert!(
+            standing.holds.values().all(|hold| *hold == ListedBy { ours: true, others: false })
+        );
         assert_eq!(standing.spec.clients.map(|clients| clients.len()), Some(3));
     }
 
@@ -348,12 +354,12 @@ mod tests {
     fn whoever_labels_writes_what_was_printed() {
         let mut fleet = shared();
         fleet["metadata"]["managedFields"][0]["manager"] = "kubectl".into();
-        let standing = read(&fleet, Written::ByWhoeverLabels);
+        let standing = read(&fleet, WrittenBy::LabelWriter);
         assert_eq!(standing.spec.clients.map(|clients| clients.len()), Some(2));
-        assert_eq!(standing.holds["LT-2"], Hold { ours: true, others: false });
-        let standing = read(&fleet, Written::ByManager);
+        assert_eq!(standing.holds["LT-2"], ListedBy { ours: true, others: false });
+        let standing = read(&fleet, WrittenBy::Manager);
         assert_eq!(standing.spec, ClientFleetSpec::default());
-        assert_eq!(standing.holds["LT-2"], Hold { ours: true, others: true });
+        assert_eq!(standing.holds["LT-2"], ListedBy { ours: true, others: true });
     }
 
     #[test]
@@ -367,14 +373,14 @@ mod tests {
                 .extend(more.as_object().cloned().expect("a mapping"));
             fleet
         };
-        let mut standings = Standings::default();
+        let mut standings = ExistingFleets::default();
         for fleet in [
             fleet("emea-001", json!({})),
             fleet("emea-002", json!({})),
             fleet("other", json!({})),
             fleet("emea-003", json!({"deletionTimestamp": "2026-01-01T00:00:00Z"})),
         ] {
-            standings.add("emea", &fleet, Written::ByManager);
+            standings.add("emea", &fleet, WrittenBy::Manager);
         }
         let problems = standings.finish().expect_err("there are problems");
         insta::assert_snapshot!(problems.join("\n"), @r"
