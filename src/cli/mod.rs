@@ -34,7 +34,7 @@ pub use self::arguments::{
     AuditTo, Command, ControllerArgs, ElectionArgs, LogFormat, ObservedArgs, Once,
 };
 pub(crate) use self::arguments::{Output, instant};
-use self::terminal::times::Reader;
+use self::terminal::times::TimeFormatter;
 
 /// Something is wrong with what was given: files, options or both.
 const WRONG_INPUT: u8 = 2;
@@ -95,7 +95,7 @@ impl Context {
     fn find(now: Option<Timestamp>) -> Self {
         // The one place of this shell that reads the clock.
         let now = now.unwrap_or_else(|| arguments::whole_seconds(chrono::Utc::now()));
-        let zone = Reader::system_zone();
+        let zone = TimeFormatter::system_zone();
         if let Some(asked) = std::env::var_os("TZ").filter(|tz| zone.is_none() && !tz.is_empty()) {
             let asked = asked.to_string_lossy();
             let asked = terminal::table::printable(&asked);
@@ -108,8 +108,8 @@ impl Context {
     }
 
     /// From where the reader looks at instants.
-    pub fn reader(&self) -> Reader {
-        Reader { now: self.now, zone: self.zone.clone() }
+    pub fn reader(&self) -> TimeFormatter {
+        TimeFormatter { now: self.now, zone: self.zone.clone() }
     }
 }
 

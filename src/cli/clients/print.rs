@@ -9,8 +9,8 @@ use super::ClientsArgs;
 use super::row::{Decided, Row};
 use crate::cli::colors::state_tone;
 use crate::cli::terminal;
-use crate::cli::terminal::table::{Cell, Columns};
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::table::{Cell, ColumnWidths};
+use crate::cli::terminal::times::TimeFormatter;
 use crate::cli::{Context, Failure, Output, data};
 use crate::plan::State;
 use crate::values::Timestamp;
@@ -21,8 +21,8 @@ pub(super) struct Printer {
     with_titles: bool,
     with_namespace: bool,
     in_color: bool,
-    reader: Reader,
-    columns: Columns,
+    reader: TimeFormatter,
+    columns: ColumnWidths,
 }
 
 /// All clients as one document.
@@ -47,9 +47,9 @@ impl Printer {
             with_namespace,
             in_color: cx.in_color,
             reader: cx.reader(),
-            columns: Columns::new([""; 0]),
+            columns: ColumnWidths::new([""; 0]),
         };
-        printer.columns = Columns::new(printer.titles());
+        printer.columns = ColumnWidths::new(printer.titles());
         printer
     }
 

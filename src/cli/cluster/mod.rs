@@ -139,7 +139,7 @@ impl Cluster {
             }
             let left =
                 page.metadata.remaining_item_count.and_then(|left| usize::try_from(left).ok());
-            progress.at(done, left.map(|left| done + left));
+            progress.update(done, left.map(|left| done + left));
             parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
             if parameters.continue_token.is_none() {
                 return Ok(gathered);

@@ -2,12 +2,12 @@
 
 use super::headline::seen;
 use crate::cli::terminal::table::printable;
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Remedy};
 use crate::plan::rule_input::InputValue;
 
 /// The obstacles, one below the other, each with its ways; empty where nothing is in the way.
-pub(super) fn advice(told: &Explanation, reader: &Reader) -> String {
+pub(super) fn advice(told: &Explanation, reader: &TimeFormatter) -> String {
     if told.would_move.is_empty() {
         return String::new();
     }
@@ -31,7 +31,7 @@ fn lead(before: Option<&Obstacle>) -> String {
     followed.map_or_else(|| "  then ".to_owned(), |place| format!("  then, by the {place}, "))
 }
 
-fn one(obstacle: &Obstacle, lead: &str, reader: &Reader) -> String {
+fn one(obstacle: &Obstacle, lead: &str, reader: &TimeFormatter) -> String {
     let label = format!("{lead}{}: ", obstacle.reason);
     let indent = " ".repeat(label.len());
     let choice = |Choice { way, leads_to }: &Choice| {
@@ -44,7 +44,7 @@ fn one(obstacle: &Obstacle, lead: &str, reader: &Reader) -> String {
 }
 
 /// Where a way leads out of an obstacle.
-fn is(end: &Destination, obstacle: &Obstacle, reader: &Reader) -> String {
+fn is(end: &Destination, obstacle: &Obstacle, reader: &TimeFormatter) -> String {
     let target = printable(end.target_version.as_deref().unwrap_or_default());
     let policy = end.policy.as_deref().filter(|_| end.policy != obstacle.policy);
     let policy = policy.map(|policy| format!(" by policy {}", printable(policy)));
@@ -60,7 +60,7 @@ fn is(end: &Destination, obstacle: &Obstacle, reader: &Reader) -> String {
     }
 }
 
-fn in_words(way: &Remedy, reader: &Reader) -> String {
+fn in_words(way: &Remedy, reader: &TimeFormatter) -> String {
     match way {
         Remedy::WaitUntil { instant } => {
             let when = reader.moment(*instant);
@@ -148,7 +148,7 @@ fn value(to: &InputValue) -> String {
     }
 }
 
-fn from_now(instant: crate::values::Timestamp, reader: &Reader) -> String {
+fn from_now(instant: crate::values::Timestamp, reader: &TimeFormatter) -> String {
     let seconds = instant.signed_duration_since(reader.now).num_seconds();
     format!("in {}", crate::cli::terminal::times::span(seconds.max(0)))
 }

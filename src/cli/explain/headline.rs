@@ -1,13 +1,13 @@
 //! The answer in one line: what a client's state is, why, and when that changes. Wording only.
 
 use crate::cli::terminal::table::printable;
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::Reason;
 use crate::plan::explanation::Explanation;
 use crate::plan::rule_input::InputValue;
 
 /// As `ber-fi-001 (BER-FI-001) is Waiting: outside its windows; opens in 9h (22:00)`.
-pub(super) fn headline(told: &Explanation, reader: &Reader) -> String {
+pub(super) fn headline(told: &Explanation, reader: &TimeFormatter) -> String {
     let computer = told.client.reported.as_ref().and_then(|reported| reported.computer.as_deref());
     let computer = computer.filter(|computer| !computer.is_empty());
     let computer = computer.map(|computer| format!(" ({})", printable(computer)));
@@ -22,7 +22,7 @@ pub(super) fn reason(word: &str) -> Option<Reason> {
     Reason::ALL.iter().copied().find(|reason| reason.as_str() == word)
 }
 
-fn why(told: &Explanation, reader: &Reader) -> String {
+fn why(told: &Explanation, reader: &TimeFormatter) -> String {
     let decision = &told.decision;
     let policy = printable(decision.policy.as_deref().unwrap_or_default());
     let target = printable(decision.target_version.as_deref().unwrap_or_default());
@@ -82,7 +82,7 @@ fn failed(told: &Explanation, target: &str) -> String {
     format!("{target} could not be installed{}", message.unwrap_or_default())
 }
 
-fn next(told: &Explanation, reader: &Reader) -> Option<String> {
+fn next(told: &Explanation, reader: &TimeFormatter) -> Option<String> {
     let reason = reason(told.decision.reason)?;
     let Some(next) = told.decision.next_transition_time.map(|next| reader.next(next)) else {
         return match reason {
@@ -99,7 +99,7 @@ fn next(told: &Explanation, reader: &Reader) -> Option<String> {
 }
 
 /// A fact as a rule saw it, in a word.
-pub(super) fn seen(value: &InputValue, reader: &Reader) -> String {
+pub(super) fn seen(value: &InputValue, reader: &TimeFormatter) -> String {
     match value {
         InputValue::Absent => "none".to_owned(),
         InputValue::Flag(true) => "yes".to_owned(),

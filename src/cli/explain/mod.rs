@@ -17,7 +17,7 @@ use self::find::{Found, Wanted};
 use self::source::Source;
 use super::cluster::Where;
 use super::completion::{clients, fleets};
-use super::terminal::times::Reader;
+use super::terminal::times::TimeFormatter;
 use super::{CommandOutput, Context, Failure, data, instant};
 use crate::connection::Connection;
 use crate::plan::Estate;
@@ -92,7 +92,7 @@ pub(super) async fn run(asked: &ExplainArgs, cx: &Context) -> Result<CommandOutp
     let explanations = explain(found, at);
     let output = match asked.output {
         ExplainFormat::Text => {
-            let reader = Reader { now: at, zone: cx.zone.clone() };
+            let reader = TimeFormatter { now: at, zone: cx.zone.clone() };
             let told = text::Telling {
                 reader: &reader,
                 in_color: cx.in_color,

@@ -5,7 +5,7 @@ use super::advice::advice;
 use super::headline::{headline, seen};
 use crate::api::Text;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::explanation::{
     ExplainedPolicy, Explanation, Opening, Rank, SelectorTold, Verdict, ZoneSource,
 };
@@ -16,7 +16,7 @@ const MOST_OPENINGS: usize = 3;
 /// How it is told.
 #[derive(Debug)]
 pub(super) struct Telling<'a> {
-    pub reader: &'a Reader,
+    pub reader: &'a TimeFormatter,
     pub in_color: bool,
     /// Whether what the stored status says belongs to it.
     pub with_status: bool,

@@ -8,10 +8,10 @@ use super::report::{
     ResumedNamespace,
 };
 use crate::cli::terminal::table::{Cell, Table, printable};
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::times::TimeFormatter;
 
 /// What was done, namespace by namespace, and what follows.
-pub(super) fn pulled(report: &HaltReport, reader: &Reader) -> String {
+pub(super) fn pulled(report: &HaltReport, reader: &TimeFormatter) -> String {
     let done: Vec<&HaltedNamespace> =
         report.namespaces.iter().filter(|n| n.result != HaltResult::Failed).collect();
     if report.namespaces.is_empty() {
@@ -40,7 +40,7 @@ pub(super) fn pulled(report: &HaltReport, reader: &Reader) -> String {
     table.render(false) + "\n" + &what_follows(report, &done)
 }
 
-fn halt(namespace: &HaltedNamespace, report: &HaltReport, reader: &Reader) -> String {
+fn halt(namespace: &HaltedNamespace, report: &HaltReport, reader: &TimeFormatter) -> String {
     let word = match namespace.result {
         HaltResult::HaltedBefore => match namespace.since {
             Some(since) => return format!("since {}", reader.moment(since)),
@@ -102,7 +102,7 @@ fn what_follows(report: &HaltReport, done: &[&HaltedNamespace]) -> String {
 }
 
 /// What is wrong, and what to know about it.
-pub(super) fn remarks_on_pulling(report: &HaltReport, reader: &Reader) -> String {
+pub(super) fn remarks_on_pulling(report: &HaltReport, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     for why in &report.not_known {
         let _ = writeln!(text, "warning: {why}");
@@ -145,7 +145,7 @@ fn mended(namespace: &HaltedNamespace, report: &HaltReport) -> String {
     )
 }
 
-fn rivals(namespace: &HaltedNamespace, reader: &Reader) -> String {
+fn rivals(namespace: &HaltedNamespace, reader: &TimeFormatter) -> String {
     let place = printable(&namespace.namespace);
     let mut text = String::new();
     for name in &namespace.comes_after {
@@ -181,7 +181,7 @@ fn rivals(namespace: &HaltedNamespace, reader: &Reader) -> String {
     text
 }
 
-fn not_in_force(namespace: &HaltedNamespace, reader: &Reader) -> String {
+fn not_in_force(namespace: &HaltedNamespace, reader: &TimeFormatter) -> String {
     let place = printable(&namespace.namespace);
     if let Some(why) = &namespace.not_waited {
         return format!(
@@ -214,7 +214,7 @@ fn not_in_force(namespace: &HaltedNamespace, reader: &Reader) -> String {
 }
 
 /// What was done, and under which policies the clients go back.
-pub(super) fn released(report: &ResumeReport, reader: &Reader) -> String {
+pub(super) fn released(report: &ResumeReport, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     let would = if report.dry_run.is_real() { "" } else { "would be " };
     for namespace in report.namespaces.iter().filter(|n| n.result == ResumeResult::NotHalted) {
@@ -254,7 +254,7 @@ pub(super) fn released(report: &ResumeReport, reader: &Reader) -> String {
     text
 }
 
-fn going_back(done: &[&ResumedNamespace], reader: &Reader) -> Table {
+fn going_back(done: &[&ResumedNamespace], reader: &TimeFormatter) -> Table {
     let mut table = Table::new(["NAMESPACE", "POLICY", "CLIENTS", "OFFERED AT ONCE", "NEXT"]);
     for namespace in done {
         let place = || Cell::text(Some(&namespace.namespace));

@@ -74,7 +74,7 @@ pub(super) async fn apply(
     let mut tried = 0;
     while let Some((manifest, change, result)) = under_way.next().await {
         tried += 1;
-        progress.at(tried, Some(writes.len()));
+        progress.update(tried, Some(writes.len()));
         let Err(trouble) = result else {
             applied.done.push((manifest.metadata.name.clone(), change));
             continue;

@@ -70,7 +70,7 @@ pub(super) async fn of_cluster(
         for fleet in &page.items {
             standings.add(prefix, fleet, written);
         }
-        progress.at(done, None);
+        progress.update(done, None);
         parameters.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
         if parameters.continue_token.is_none() {
             return standings.finish().map_err(refused);
@@ -107,7 +107,7 @@ pub(super) async fn no_strangers_in_cluster(
     let mut done = 0;
     while let Some(found) = answers.try_next().await? {
         done += 1;
-        progress.at(done, Some(names.len()));
+        progress.update(done, Some(names.len()));
         strangers.extend(found);
     }
     no_strangers(prefix, &strangers)

@@ -226,7 +226,7 @@ async fn foresee_all(
             }
             Err(Refusal::OfCluster(why)) => return Err(Failure::new(why)),
         }
-        progress.at(told.by.len() + refusals.len(), Some(objects.len()));
+        progress.update(told.by.len() + refusals.len(), Some(objects.len()));
     }
     if refusals.is_empty() {
         Ok(told)

@@ -85,7 +85,7 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
 fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOutput {
     let Compared { difference, remarks } = compared;
     let mut remarks = remarks.clone();
-    let reader = terminal::times::Reader { now: difference.at, zone: cx.zone.clone() };
+    let reader = terminal::times::TimeFormatter { now: difference.at, zone: cx.zone.clone() };
     let is_for_all = arguments.output == PlanFormat::Markdown;
     let report = || {
         let reader = Some(&reader).filter(|_| !is_for_all);

@@ -4,7 +4,7 @@
 use crate::api::Kind;
 use crate::cli::colors::state_tone;
 use crate::cli::terminal::table::Tone;
-use crate::cli::terminal::times::{Reader, exact};
+use crate::cli::terminal::times::{TimeFormatter, exact};
 use crate::plan::diff::{
     ChangedClient, ChangedObject, Counts, Decision, Difference, Effect, FleetDifference,
     ObjectChange, StayingOut, Transition, When,
@@ -71,7 +71,7 @@ pub(super) fn clients(count: usize) -> String {
 /// For whom a report is.
 pub(super) struct For<'a> {
     /// Who reads it, standing at the instant of the plan; `None`: anybody, anywhere.
-    pub(super) reader: Option<&'a Reader>,
+    pub(super) reader: Option<&'a TimeFormatter>,
     /// Whether there is room for more columns.
     pub(super) is_wide: bool,
     /// How many rows of a table are shown.
@@ -80,7 +80,7 @@ pub(super) struct For<'a> {
 
 /// Words and tables for a difference.
 pub(super) fn report(difference: &Difference, asked: &For) -> Report {
-    let nobody = Reader { now: difference.at, zone: None };
+    let nobody = TimeFormatter { now: difference.at, zone: None };
     let view = View {
         reader: asked.reader.unwrap_or(&nobody),
         is_for_all: asked.reader.is_none(),
@@ -174,7 +174,7 @@ const EFFECTS: [Count; 5] = [
 
 /// From where the tables are looked at.
 struct View<'a> {
-    reader: &'a Reader,
+    reader: &'a TimeFormatter,
     is_for_all: bool,
     is_wide: bool,
     limit: usize,
@@ -367,14 +367,14 @@ impl View<'_> {
 
     /// An instant by the clients' clock; with its day where nobody knows when it is read.
     fn there(&self, time: Timestamp, zone: Option<&str>) -> String {
-        let there = Reader { now: self.reader.now, zone: zone.and_then(Zone::named) };
+        let there = TimeFormatter { now: self.reader.now, zone: zone.and_then(Zone::named) };
         let shown = if self.is_for_all { dated(time, &there) } else { there.shortly(time) };
         format!("{shown} {}", there.zone_name())
     }
 }
 
 /// `2026-11-24 22:00`.
-fn dated(time: Timestamp, there: &Reader) -> String {
+fn dated(time: Timestamp, there: &TimeFormatter) -> String {
     let local = there.zone.as_ref().map_or_else(|| time.naive_utc(), |zone| zone.local(time));
     local.format("%Y-%m-%d %H:%M").to_string()
 }

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use super::choice::{Choice, Selection};
 use super::{Outcome, Selected, Settings, SettingsArgs, change};
 use crate::cli::terminal::table::{Cell, Table, printable};
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::times::TimeFormatter;
 use crate::cli::{Failure, data};
 
 /// The list of choices.
-pub(super) fn list(settings: &Settings, reader: &Reader) -> String {
+pub(super) fn list(settings: &Settings, reader: &TimeFormatter) -> String {
     let name = format!("{}/{}", printable(&settings.namespace), printable(&settings.policy));
     let governs = match settings.governed_clients {
         Some(1) => " governs 1 client".to_owned(),
@@ -94,7 +94,7 @@ pub(super) fn not_there(
 }
 
 /// What became of a selection.
-pub(super) fn selected(selected: &Selected, reader: &Reader) -> Result<String, Failure> {
+pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<String, Failure> {
     let (before, after) = (shown(&selected.before), shown(&selected.after));
     let name = format!("{}/{}", printable(&selected.namespace), printable(&selected.policy));
     if selected.result == Outcome::SameAsBefore {
@@ -119,7 +119,7 @@ pub(super) fn selected(selected: &Selected, reader: &Reader) -> Result<String, F
 }
 
 /// What the clients do, before and after.
-fn follows(selected: &Selected, reader: &Reader) -> String {
+fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     let Some(effect) = &selected.clients else { return String::new() };
     let standing = selected.standing.as_ref();
     let mut text = "\n".to_owned() + &standing.map(|s| s.told(reader)).unwrap_or_default();

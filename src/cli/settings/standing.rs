@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::cli::terminal::table::printable;
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::policy::Policy;
 use crate::values::Timestamp;
 
@@ -47,7 +47,7 @@ impl Standing {
     }
 
     /// A line for each, for a person.
-    pub fn told(&self, reader: &Reader) -> String {
+    pub fn told(&self, reader: &TimeFormatter) -> String {
         let mut text = String::new();
         if self.being_deleted {
             text.push_str("It is being deleted, so it distributes nothing.\n");

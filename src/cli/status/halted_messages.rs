@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use super::halted::Halted;
 use crate::cli::halt::{Gap, NAME};
 use crate::cli::terminal::table::printable;
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::times::TimeFormatter;
 
 /// All that is to be told of a brake, in lines.
-pub(super) fn told(halted: &Halted, reader: &Reader) -> String {
+pub(super) fn told(halted: &Halted, reader: &TimeFormatter) -> String {
     let namespace = printable(&halted.namespace);
     let since = halted.since.map(|since| format!(" since {}", reader.moment(since)));
     let since = since.unwrap_or_default();
@@ -47,7 +47,7 @@ pub(super) fn told(halted: &Halted, reader: &Reader) -> String {
 }
 
 /// What is not as one expects of a brake.
-fn but(halted: &Halted, reader: &Reader) -> String {
+fn but(halted: &Halted, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     let namespace = printable(&halted.namespace);
     let mut line = |line: String| {

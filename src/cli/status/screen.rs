@@ -9,7 +9,7 @@ use crate::api::Summary;
 use crate::api::policy::Mode;
 use crate::cli::colors::distribution_tone;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
-use crate::cli::terminal::times::Reader;
+use crate::cli::terminal::times::TimeFormatter;
 
 /// A bar's width where no terminal says how wide it is, and its bounds.
 const BAR: usize = 20;
@@ -24,7 +24,7 @@ const ENTRIES: usize = 3;
 
 /// How a screen is drawn.
 pub(super) struct Look {
-    pub reader: Reader,
+    pub reader: TimeFormatter,
     pub in_color: bool,
     /// The terminal's width, where there is one.
     pub width: Option<usize>,
@@ -221,7 +221,7 @@ fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
     }
 }
 
-fn next(next: Next, reader: &Reader) -> String {
+fn next(next: Next, reader: &TimeFormatter) -> String {
     if next.at < reader.now {
         // What was to happen has not been told.
         return reader.next(next.at);

@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// Time before the line is first drawn. Faster operations show no progress.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SHOW_DELAY: Duration = Duration::from_secs(1);
 /// Minimum time between two updates of the line.
-const INTERVAL: Duration = Duration::from_millis(100);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 /// Escape sequence that returns to the start of the line and clears it.
 const CLEAR: &str = "\r\x1b[2K";
 
@@ -29,10 +29,10 @@ impl Progress {
     }
 
     /// Updates the line: `done` items are finished, of `total` if that is known.
-    pub fn at(&mut self, done: usize, total: Option<usize>) {
+    pub fn update(&mut self, done: usize, total: Option<usize>) {
         let (last, wait) = match self.drawn {
-            Some(drawn) => (drawn, INTERVAL),
-            None => (self.started, PATIENCE),
+            Some(drawn) => (drawn, REDRAW_INTERVAL),
+            None => (self.started, SHOW_DELAY),
         };
         if !self.is_terminal || last.elapsed() < wait {
             return;

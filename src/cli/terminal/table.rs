@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 /// Number of blanks between two columns, as in kubectl's tables.
-const GAP: usize = 3;
+const COLUMN_GAP: usize = 3;
 /// Text of a cell without a value.
-const NOTHING: &str = "-";
+const EMPTY_CELL: &str = "-";
 
 /// Color of a cell, used only if colors are wanted. The text alone carries the same information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Cell {
     /// Creates a cell with a text, or with `-` if there is no text.
     #[must_use]
     pub fn text(text: Option<&str>) -> Self {
-        let text = text.filter(|text| !text.is_empty()).unwrap_or(NOTHING);
+        let text = text.filter(|text| !text.is_empty()).unwrap_or(EMPTY_CELL);
         Self { text: printable(text).into_owned(), ..Self::default() }
     }
 
@@ -95,7 +95,7 @@ impl Table {
     /// Renders all lines, aligned by display width, without trailing blanks.
     #[must_use]
     pub fn render(&self, in_color: bool) -> String {
-        let mut columns = Columns::new(self.header.clone());
+        let mut columns = ColumnWidths::new(self.header.clone());
         for row in &self.rows {
             columns.fit(row);
         }
@@ -106,12 +106,12 @@ impl Table {
 
 /// Titles and widths of the columns of a table whose rows need not all be in memory.
 #[derive(Clone, Debug)]
-pub struct Columns {
+pub struct ColumnWidths {
     titles: Vec<Cell>,
     widths: Vec<usize>,
 }
 
-impl Columns {
+impl ColumnWidths {
     /// Creates columns as wide as their titles.
     #[must_use]
     pub fn new<S: Into<String>>(titles: impl IntoIterator<Item = S>) -> Self {
@@ -152,9 +152,13 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_color: bool) {
         let code = cell.tone.code();
         // Writing to a string cannot fail.
         let _ = if in_color && !code.is_empty() {
-            write!(text, "{:before$}\x1b[{code}m{}\x1b[0m{:after$}{:GAP$}", "", cell.text, "", "")
+            write!(
+                text,
+                "{:before$}\x1b[{code}m{}\x1b[0m{:after$}{:COLUMN_GAP$}",
+                "", cell.text, "", ""
+            )
         } else {
-            write!(text, "{:before$}{}{:after$}{:GAP$}", "", cell.text, "", "")
+            write!(text, "{:before$}{}{:after$}{:COLUMN_GAP$}", "", cell.text, "", "")
         };
     }
     let end = text[start..].trim_end_matches(' ').len();

@@ -11,7 +11,7 @@ const DAY: i64 = 24 * HOUR;
 
 /// Current time and time zone of the user.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub struct TimeFormatter {
     /// Current time, in whole seconds.
     pub now: Timestamp,
     /// Time zone of the user; `None` if it has no IANA name. Times are then in UTC and labeled as
@@ -19,7 +19,7 @@ pub struct Reader {
     pub zone: Option<Zone>,
 }
 
-impl Reader {
+impl TimeFormatter {
     /// Returns the time zone of the user from the environment: `TZ`, or else the system setting.
     /// Returns `None` if it has no IANA name.
     #[must_use]
@@ -120,8 +120,8 @@ mod tests {
         text.parse().expect("an RFC 3339 instant")
     }
 
-    fn berlin() -> Reader {
-        Reader { now: instant("2026-11-24T12:00:00Z"), zone: Zone::named("Europe/Berlin") }
+    fn berlin() -> TimeFormatter {
+        TimeFormatter { now: instant("2026-11-24T12:00:00Z"), zone: Zone::named("Europe/Berlin") }
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn without_a_zone_it_is_utc() {
-        let reader = Reader { zone: None, ..berlin() };
+        let reader = TimeFormatter { zone: None, ..berlin() };
         assert_eq!(reader.moment(instant("2026-11-24T21:00:00Z")), "Tue 24 Nov 21:00");
         assert_eq!(reader.moment(instant("2027-01-02T21:00:00Z")), "Sat 2 Jan 2027 21:00");
         assert_eq!(reader.zone_name(), "UTC");
