@@ -5,7 +5,7 @@ use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};
 
 use super::days::{self, ClockChange, LocalDay, LocalTime};
-use super::others::ComesBefore;
+use super::others::PrecedingPolicy;
 use super::zones::ZoneCount;
 use crate::api::policy::Mode;
 use crate::plan::policy::Policy;
@@ -13,9 +13,9 @@ use crate::values::{Openings, Phase, TimeRange, Timestamp, Zone};
 
 /// Maximum length of an opening for which clock changes are listed. For a longer opening, its start
 /// and end are enough.
-const LONGEST_TOLD: TimeDelta = TimeDelta::days(7);
+const MAX_LENGTH_WITH_CLOCK_CHANGES: TimeDelta = TimeDelta::days(7);
 /// Number of days in the drawn week.
-const WEEK: usize = 7;
+const DAYS_PER_WEEK: usize = 7;
 
 /// The openings of a policy, with everything else that `windows` prints about it.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,7 @@ pub(super) struct Calendar {
     /// Policies that take precedence for a part of the listed period, and may take over the clients
     /// of this policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub comes_before: Vec<ComesBefore>,
+    pub comes_before: Vec<PrecedingPolicy>,
     /// Openings by zone. If the zone does not matter, there is one entry without a zone.
     pub zones: Vec<InZone>,
     /// Zones of governed clients that are not shown.
@@ -160,12 +160,12 @@ pub(super) struct Day {
 pub(super) struct Span {
     pub from: LocalTime,
     pub until: LocalTime,
-    pub state: Shade,
+    pub state: SpanState,
 }
 
 /// The state of a part of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Shade {
+pub(super) enum SpanState {
     Open,
     Closed,
     Excluded,
@@ -186,7 +186,7 @@ pub(super) struct Zones {
 
 /// The period to list, and the time zone of the user.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct CalendarRequest {
     pub at: Timestamp,
     pub days: u16,
     pub reader: Option<Zone>,
@@ -197,8 +197,8 @@ pub(super) fn calendar(
     namespace: &str,
     policy: &Policy,
     zones: Zones,
-    comes_before: Vec<ComesBefore>,
-    question: &Question,
+    comes_before: Vec<PrecedingPolicy>,
+    question: &CalendarRequest,
 ) -> Calendar {
     let range = while_effective(policy);
     let at = question.at;
@@ -289,7 +289,7 @@ fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
 
 /// Returns the openings of a range that is the same in every zone, in the user's time zone. There
 /// is at most one.
-fn everywhere(range: &TimeRange, question: &Question) -> InZone {
+fn everywhere(range: &TimeRange, question: &CalendarRequest) -> InZone {
     let openings = range.in_zone(None);
     let local = |t: Timestamp| match &question.reader {
         Some(zone) => days::local(zone, t),
@@ -317,7 +317,7 @@ fn in_zone(
     zone: Zone,
     shown_as: Role,
     clients: Option<u32>,
-    question: &Question,
+    question: &CalendarRequest,
 ) -> InZone {
     let openings = range.in_zone(Some(&zone));
     let today = days::date(&zone, question.at);
@@ -334,7 +334,8 @@ fn in_zone(
             break;
         }
     }
-    let week = today.iter_days().take(WEEK).map(|date| Day::of(date, &zone, openings)).collect();
+    let week =
+        today.iter_days().take(DAYS_PER_WEEK).map(|date| Day::of(date, &zone, openings)).collect();
     let is_open = openings.phase_at(question.at) == Phase::Open;
     InZone { shown_as, clients, is_open, openings: listed, later, week, zone: Some(zone) }
 }
@@ -342,7 +343,7 @@ fn in_zone(
 impl Opening {
     fn new(opens: Timestamp, closes: Option<Timestamp>, zone: &Zone) -> Self {
         let changes = closes
-            .filter(|&closes| closes - opens <= LONGEST_TOLD)
+            .filter(|&closes| closes - opens <= MAX_LENGTH_WITH_CLOCK_CHANGES)
             .map(|closes| days::clock_changes(zone, opens, closes));
         Self {
             opens: days::local(zone, opens),
@@ -370,9 +371,9 @@ fn add_spans(spans: &mut Vec<Span>, openings: Openings<'_>, from: LocalTime, unt
     let mut at = from;
     while at < until {
         let state = match openings.phase_at(at.to_utc()) {
-            Phase::Open => Shade::Open,
-            Phase::Excluded => Shade::Excluded,
-            Phase::NotStarted | Phase::OutsideWindow | Phase::Ended => Shade::Closed,
+            Phase::Open => SpanState::Open,
+            Phase::Excluded => SpanState::Excluded,
+            Phase::NotStarted | Phase::OutsideWindow | Phase::Ended => SpanState::Closed,
         };
         let ends = openings.phase_ends(at.to_utc()).map(|ends| ends.with_timezone(at.offset()));
         let end = ends.filter(|&ends| ends < until).unwrap_or(until);

@@ -10,7 +10,7 @@ use crate::values::{Timestamp, Zone};
 pub(super) type LocalTime = DateTime<FixedOffset>;
 
 /// Maximum distance of a zone from UTC.
-const REACH: TimeDelta = TimeDelta::hours(26);
+const MAX_UTC_OFFSET: TimeDelta = TimeDelta::hours(26);
 
 /// Returns the local time of an instant in a zone.
 pub(super) fn local(zone: &Zone, at: Timestamp) -> LocalTime {
@@ -34,7 +34,7 @@ pub(super) fn date(zone: &Zone, at: Timestamp) -> NaiveDate {
 pub(super) fn comes_twice(zone: &Zone, at: LocalTime) -> bool {
     let time = at.time();
     LocalDay::of(at.date_naive(), zone).changes.iter().any(|change| {
-        change.change == Change::Twice
+        change.change == ClockShift::Twice
             && change.from <= time
             && (time < change.until || change.until == NaiveTime::MIN)
     })
@@ -70,7 +70,7 @@ pub(super) struct ClockChange {
     /// Date of the change.
     pub date: NaiveDate,
     /// Direction of the change.
-    pub change: Change,
+    pub change: ClockShift,
     /// First local time that is skipped or occurs twice.
     #[serde(serialize_with = "as_minutes")]
     pub from: NaiveTime,
@@ -81,7 +81,7 @@ pub(super) struct ClockChange {
 
 /// The direction of a clock change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Change {
+pub(super) enum ClockShift {
     /// Forward: the local times do not occur.
     Skipped,
     /// Back: the local times occur twice.
@@ -95,7 +95,7 @@ fn as_minutes<S: Serializer>(time: &NaiveTime, serializer: S) -> Result<S::Ok, S
 impl ClockChange {
     /// Returns the change of a clock from `before` to `after`, or `None` if both are the same.
     fn between(before: NaiveDateTime, after: NaiveDateTime) -> Option<Self> {
-        let change = if before < after { Change::Skipped } else { Change::Twice };
+        let change = if before < after { ClockShift::Skipped } else { ClockShift::Twice };
         let (from, until) = (before.min(after), before.max(after));
         let this = Self { date: from.date(), change, from: from.time(), until: until.time() };
         (before != after).then_some(this)
@@ -108,7 +108,7 @@ impl LocalDay {
         let midnight = date.and_time(NaiveTime::MIN);
         let next = midnight + TimeDelta::days(1);
         let mut day = Self { stretches: Vec::new(), changes: Vec::new() };
-        let (mut at, end) = (midnight.and_utc() - REACH, next.and_utc() + REACH);
+        let (mut at, end) = (midnight.and_utc() - MAX_UTC_OFFSET, next.and_utc() + MAX_UTC_OFFSET);
         while at < end {
             let offset = zone.offset_seconds(at);
             let change = zone.next_offset_change(at).filter(|&change| change < end);

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::others::Others;
-use super::zones::Count;
+use super::others::PrecedingPolicies;
+use super::zones::ZoneCounts;
 use crate::api::Kind;
 use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Identity, Object};
@@ -15,12 +15,12 @@ use crate::plan::{self, Estate};
 use crate::values::Timestamp;
 
 /// A policy, and the data about its clients that `windows` needs.
-pub(super) struct Found {
+pub(super) struct FoundPolicy {
     pub namespace: String,
     pub policy: Policy,
-    pub count: Count,
+    pub count: ZoneCounts,
     /// Policies that take precedence over this policy for some time.
-    pub others: Others,
+    pub others: PrecedingPolicies,
     pub remarks: String,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn find(
     namespace: Option<&str>,
     at: Timestamp,
     days: u16,
-) -> Result<Found, Failure> {
+) -> Result<FoundPolicy, Failure> {
     let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
     let findings = objects::find(files, &mut |Object { identity, stored, .. }| {
         stored.join(estates.entry(identity.namespace).or_default());
@@ -45,19 +45,19 @@ pub(super) fn find(
     let policy = estate.policies.iter().find(|policy| policy.name() == name);
     let policy = policy.map(|policy| Policy::read(policy)).ok_or_else(|| missing(name, None))?;
     let all = estate.policies.iter().map(|policy| Policy::read(policy));
-    let mut others = Others::among(&policy, all, at, days);
+    let mut others = PrecedingPolicies::among(&policy, all, at, days);
     for fleet in &estate.fleets {
         others.fleet(|key| fleet.label(key));
     }
     let plan = plan::settle(&estate, at);
-    let mut count = Count::default();
+    let mut count = ZoneCounts::default();
     for (fleet, status) in &plan.fleets {
         let observed = estate.fleets.iter().find(|observed| observed.name() == fleet.as_str());
         if let Some(Ok(spec)) = observed.map(|observed| &observed.spec) {
             count.add(name, spec, status);
         }
     }
-    Ok(Found { namespace, policy, count, others, remarks: remarks.collect() })
+    Ok(FoundPolicy { namespace, policy, count, others, remarks: remarks.collect() })
 }
 
 /// Returns the namespace of the requested policy.

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use clap_complete::ArgValueCompleter;
 
-use self::calendar::Question;
-use self::local::Found;
-use self::others::Others;
-use self::zones::Count;
+use self::calendar::CalendarRequest;
+use self::local::FoundPolicy;
+use self::others::PrecedingPolicies;
+use self::zones::ZoneCounts;
 use super::cluster::{Cluster, Reach};
 use super::completion::policies;
 use super::data::{self, DataFormat};
@@ -88,7 +88,7 @@ pub(super) async fn run(arguments: &WindowsArgs, cx: &Context) -> Result<Command
     } else {
         in_cluster(arguments, at).await?
     };
-    let Found { namespace, policy, count, others, remarks } = found;
+    let FoundPolicy { namespace, policy, count, others, remarks } = found;
     if let (Some(own), false) = (&policy.zone, arguments.zones.is_empty()) {
         let own = own.zone().map_or("a time zone", Zone::name);
         return Err(Failure::input(format!(
@@ -96,7 +96,7 @@ pub(super) async fn run(arguments: &WindowsArgs, cx: &Context) -> Result<Command
             printable(&policy.name)
         )));
     }
-    let question = Question { at, days: arguments.days, reader: cx.zone.clone() };
+    let question = CalendarRequest { at, days: arguments.days, reader: cx.zone.clone() };
     let zones = count.choose(&policy, &arguments.zones, cx.zone.as_ref());
     let calendar = calendar::calendar(&namespace, &policy, zones, others.finish(), &question);
     let output = match arguments.output {
@@ -107,7 +107,7 @@ pub(super) async fn run(arguments: &WindowsArgs, cx: &Context) -> Result<Command
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<Found, Failure> {
+async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<FoundPolicy, Failure> {
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
     let name = arguments.policy.as_str();
@@ -117,7 +117,7 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<Found, Fai
     let others = match cluster.policies(&reach).await {
         Ok(all) => {
             let all = all.into_iter().map(|live| Policy::read(&Cached::from(live)));
-            Others::among(&policy, all, at, arguments.days)
+            PrecedingPolicies::among(&policy, all, at, arguments.days)
         }
         Err(failure) => {
             let why = failure.messages.join("; ");
@@ -125,22 +125,30 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<Found, Fai
                 "warning: which policies come before it is not known: {}\n",
                 printable(&why)
             );
-            Others::default()
+            PrecedingPolicies::default()
         }
     };
     // An invalid policy needs no fleets. A valid one needs them only if its openings depend on the
     // zone, or if another policy may take over clients.
     let is_invalid = policy.is_invalid();
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
-        return Ok(Found { namespace, policy, count: Count::default(), others, remarks });
+        return Ok(FoundPolicy {
+            namespace,
+            policy,
+            count: ZoneCounts::default(),
+            others,
+            remarks,
+        });
     }
-    let count = |(count, others): &mut (Count, Others), fleet: Parsed<ClientFleet>| {
+    let count = |(count, others): &mut (ZoneCounts, PrecedingPolicies),
+                 fleet: Parsed<ClientFleet>| {
         let labels = fleet.metadata.labels.as_ref();
         others.fleet(|key| labels.and_then(|labels| labels.get(key)).map(String::as_str));
         if let (Ok(spec), Some(status)) = (&fleet.spec, &fleet.status) {
             count.add(name, spec, status);
         }
     };
-    let (count, others) = cluster.gather(&reach, None, (Count::default(), others), count).await?;
-    Ok(Found { namespace, policy, count, others, remarks })
+    let (count, others) =
+        cluster.gather(&reach, None, (ZoneCounts::default(), others), count).await?;
+    Ok(FoundPolicy { namespace, policy, count, others, remarks })
 }

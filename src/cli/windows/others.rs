@@ -12,7 +12,7 @@ use crate::values::Timestamp;
 /// A policy that takes precedence over the shown policy for some time.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ComesBefore {
+pub(super) struct PrecedingPolicy {
     pub policy: String,
     pub mode: Mode,
     /// Start of its effective period, if that is in the future.
@@ -25,15 +25,15 @@ pub(super) struct ComesBefore {
 
 /// Collects the policies that take precedence over the shown policy.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Others {
+pub(super) struct PrecedingPolicies {
     /// Policies found, each with its scope and a flag: true if a fleet is in its scope and in
     /// `own`.
-    found: Vec<(ComesBefore, Scope, bool)>,
+    found: Vec<(PrecedingPolicy, Scope, bool)>,
     own: Scope,
     saw_fleets: bool,
 }
 
-impl Others {
+impl PrecedingPolicies {
     /// Selects the policies that start within the days, or end after `at`. Policies that are
     /// already effective and have no end are omitted, because the shown policy does not govern
     /// their clients anyway.
@@ -58,7 +58,7 @@ impl Others {
         let found = all.filter(|other| comes_before(other) && is_of_these_days(other));
         let mut found: Vec<_> = found
             .map(|other| {
-                let found = ComesBefore {
+                let found = PrecedingPolicy {
                     policy: other.name.to_string(),
                     mode: other.mode,
                     from: other.effective_from.filter(|&from| at < from),
@@ -86,7 +86,7 @@ impl Others {
     }
 
     /// Returns the policies whose scope may contain clients of the shown policy.
-    pub(super) fn finish(self) -> Vec<ComesBefore> {
+    pub(super) fn finish(self) -> Vec<PrecedingPolicy> {
         let saw_fleets = self.saw_fleets;
         let found = self.found.into_iter().filter(|(.., shares)| *shares || !saw_fleets);
         found.map(|(found, ..)| found).collect()

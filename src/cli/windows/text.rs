@@ -6,21 +6,21 @@ use std::fmt::Write as _;
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta, Timelike};
 
-use super::calendar::{Calendar, Day, InZone, Off, Opening, Role, Shade};
-use super::days::{self, Change, ClockChange, LocalTime};
+use super::calendar::{Calendar, Day, InZone, Off, Opening, Role, SpanState};
+use super::days::{self, ClockChange, ClockShift, LocalTime};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::values::{Timestamp, Zone};
 
 /// Minutes that one mark stands for.
-const MINUTES: i64 = 30;
+const MINUTES_PER_MARK: i64 = 30;
 /// Number of marks per day.
-const MARKS: i64 = 24 * 60 / MINUTES;
+const MARKS_PER_DAY: i64 = 24 * 60 / MINUTES_PER_MARK;
 /// Number of hours from which a duration is printed in days.
-const LONGEST_IN_HOURS: i64 = 100;
+const MAX_HOURS: i64 = 100;
 /// Dates less than this number of days from today are printed without the year.
-const NEAR: i64 = 300;
+const MAX_DAYS_WITHOUT_YEAR: i64 = 300;
 /// Maximum number of omitted zones to name.
-const NAMED: usize = 12;
+const MAX_NAMED_ZONES: usize = 12;
 
 /// Formats the whole page.
 pub(super) fn page(calendar: &Calendar, in_color: bool) -> String {
@@ -163,7 +163,7 @@ fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
 
 /// A mark used to draw a part of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Mark {
+enum HalfHour {
     Open,
     Partly,
     Closed,
@@ -171,7 +171,7 @@ enum Mark {
     Skipped,
 }
 
-impl Mark {
+impl HalfHour {
     const ALL: [Self; 5] = [Self::Open, Self::Partly, Self::Closed, Self::Excluded, Self::Skipped];
 
     const fn sign(self) -> char {
@@ -204,14 +204,14 @@ impl Mark {
 }
 
 /// Returns the marks of a day.
-fn marks(day: &Day) -> Vec<Mark> {
-    (0..MARKS).map(|place| mark(day, place * MINUTES * 60)).collect()
+fn marks(day: &Day) -> Vec<HalfHour> {
+    (0..MARKS_PER_DAY).map(|place| mark(day, place * MINUTES_PER_MARK * 60)).collect()
 }
 
 /// Returns the mark for the local time that begins `start` seconds after midnight.
-fn mark(day: &Day, start: i64) -> Mark {
+fn mark(day: &Day, start: i64) -> HalfHour {
     let midnight = day.date.and_time(NaiveTime::MIN);
-    let end = start + MINUTES * 60;
+    let end = start + MINUTES_PER_MARK * 60;
     let since_midnight = |t: LocalTime| (t.naive_local() - midnight).num_seconds();
     let (mut all, mut open, mut excluded) = (0, 0, 0);
     for span in &day.spans {
@@ -219,17 +219,17 @@ fn mark(day: &Day, start: i64) -> Mark {
         let overlap = overlap.max(0);
         all += overlap;
         match span.state {
-            Shade::Open => open += overlap,
-            Shade::Excluded => excluded += overlap,
-            Shade::Closed => {}
+            SpanState::Open => open += overlap,
+            SpanState::Excluded => excluded += overlap,
+            SpanState::Closed => {}
         }
     }
     match (all, open) {
-        (0, _) => Mark::Skipped,
-        (_, 0) if excluded > 0 => Mark::Excluded,
-        (_, 0) => Mark::Closed,
-        (all, open) if all == open => Mark::Open,
-        _ => Mark::Partly,
+        (0, _) => HalfHour::Skipped,
+        (_, 0) if excluded > 0 => HalfHour::Excluded,
+        (_, 0) => HalfHour::Closed,
+        (all, open) if all == open => HalfHour::Open,
+        _ => HalfHour::Partly,
     }
 }
 
@@ -244,7 +244,7 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
-    let mut used: BTreeSet<Mark> = BTreeSet::new();
+    let mut used: BTreeSet<HalfHour> = BTreeSet::new();
     let mut changes: Vec<&ClockChange> = Vec::new();
     for day in &shown.week {
         let marks = marks(day);
@@ -254,7 +254,7 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
         let note = note(day, today);
         let _ = writeln!(text, "  {} |{drawn}|{note}", day.date.format("%a %e %b"));
     }
-    let legend = Mark::ALL.into_iter().filter(|mark| used.contains(mark));
+    let legend = HalfHour::ALL.into_iter().filter(|mark| used.contains(mark));
     let legend = legend.map(|mark| format!("{} {}", mark.sign(), mark.meaning()));
     let _ = writeln!(text, "  {}", legend.collect::<Vec<_>>().join("   "));
     for change in changes {
@@ -264,7 +264,7 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
 }
 
 /// Draws the marks. Each run of equal marks is colored as one piece.
-fn draw(marks: &[Mark], in_color: bool) -> String {
+fn draw(marks: &[HalfHour], in_color: bool) -> String {
     let runs = marks.chunk_by(|a, b| a == b);
     runs.map(|run| {
         let signs: String = run.iter().map(|mark| mark.sign()).collect();
@@ -291,8 +291,10 @@ fn clock_change(change: &ClockChange) -> String {
     };
     let date = change.date.format("%a %-d %b");
     match change.change {
-        Change::Skipped => format!("{date}: the clock skips {from}–{until}; it opens nothing then"),
-        Change::Twice => format!("{date}: {from}–{until} comes twice, and counts both times"),
+        ClockShift::Skipped => {
+            format!("{date}: the clock skips {from}–{until}; it opens nothing then")
+        }
+        ClockShift::Twice => format!("{date}: {from}–{until} comes twice, and counts both times"),
     }
 }
 
@@ -360,10 +362,10 @@ fn yours(opening: &Opening, has_begun: bool, zone: &Zone, now: Timestamp) -> Str
 fn foot(calendar: &Calendar) -> String {
     let mut text = String::new();
     if !calendar.more_zones.is_empty() {
-        let zones = calendar.more_zones.iter().take(NAMED);
+        let zones = calendar.more_zones.iter().take(MAX_NAMED_ZONES);
         let named = zones.map(|zone| format!("{} ({})", zone.zone, zone.clients));
         let named: Vec<String> = named.collect();
-        let more = calendar.more_zones.len().saturating_sub(NAMED);
+        let more = calendar.more_zones.len().saturating_sub(MAX_NAMED_ZONES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = writeln!(text, "Clients in other zones, shown by --zone NAME:");
         let _ = writeln!(text, "  {}{more}", named.join(", "));
@@ -399,7 +401,7 @@ fn foot(calendar: &Calendar) -> String {
 /// Formats a local time: `Tue 24 Nov 22:00`, with the year if it is far from today.
 fn short(zone: Option<&Zone>, at: LocalTime, today: NaiveDate) -> String {
     let date = at.date_naive();
-    let is_near = (date - today).num_days().abs() < NEAR;
+    let is_near = (date - today).num_days().abs() < MAX_DAYS_WITHOUT_YEAR;
     let year = if is_near { "" } else { " %Y" };
     format!("{} {}", date.format(&format!("%a %-d %b{year}")), time_in(zone, at))
 }
@@ -436,7 +438,7 @@ fn moment_in(zone: Option<&Zone>, at: Timestamp) -> LocalTime {
 /// Formats a duration: `7h`, `7h 30m`, `5d 3h`.
 fn duration(seconds: i64) -> String {
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let parts = if hours >= LONGEST_IN_HOURS {
+    let parts = if hours >= MAX_HOURS {
         [(hours / 24, "d"), (hours % 24, "h"), (minutes, "m"), (rest, "s")]
     } else {
         [(0, "d"), (hours, "h"), (minutes, "m"), (rest, "s")]

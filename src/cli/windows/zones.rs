@@ -12,9 +12,9 @@ use crate::plan::policy::Policy;
 use crate::values::Zone;
 
 /// Maximum number of client zones to show if the user requests none.
-const SHOWN: usize = 3;
+const MAX_SHOWN_ZONES: usize = 3;
 /// Maximum number of clients without a known zone to name.
-const NAMED: usize = 5;
+const MAX_NAMED_CLIENTS: usize = 5;
 
 /// The number of governed clients in a zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,14 +25,14 @@ pub(super) struct ZoneCount {
 
 /// The numbers of governed clients by zone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Count {
+pub(super) struct ZoneCounts {
     known: BTreeMap<Zone, u32>,
     /// Number of clients whose zone is missing or not an IANA name.
     unknown: u32,
     unknown_names: Vec<String>,
 }
 
-impl Count {
+impl ZoneCounts {
     /// Adds the clients of a fleet that `policy` governs.
     pub(super) fn add(&mut self, policy: &str, spec: &ClientFleetSpec, status: &ClientFleetStatus) {
         let own: HashMap<&str, &str> = spec
@@ -55,7 +55,7 @@ impl Count {
                 Some(zone) => *self.known.entry(zone.clone()).or_default() += 1,
                 None => {
                     self.unknown += 1;
-                    if self.unknown_names.len() < NAMED {
+                    if self.unknown_names.len() < MAX_NAMED_CLIENTS {
                         self.unknown_names.push(row.name.to_string());
                     }
                 }
@@ -87,7 +87,7 @@ impl Count {
         // The sort is stable, so zones with equal counts stay ordered by name.
         counted.sort_by_key(|(_, clients)| std::cmp::Reverse(*clients));
         if shown.is_empty() {
-            let rest = counted.split_off(counted.len().min(SHOWN));
+            let rest = counted.split_off(counted.len().min(MAX_SHOWN_ZONES));
             let of_clients = std::mem::replace(&mut counted, rest).into_iter();
             shown.extend(of_clients.map(|(zone, clients)| (zone, Role::Clients, Some(clients))));
         }
