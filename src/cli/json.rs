@@ -203,7 +203,7 @@ impl<'de> Visitor<'de> for SoundVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Sound, A::Error> {
         let mut keys = Keys::default();
-        while let Some((Key(key), Sound)) = entries.next_entry()? {
+        while let Some((JsonKey(key), Sound)) = entries.next_entry()? {
             if let Err(key) = keys.insert(key) {
                 return Err(given_twice(&key));
             }
@@ -213,9 +213,9 @@ impl<'de> Visitor<'de> for SoundVisitor {
 }
 
 /// A field's name, copied only where it holds an escape.
-struct Key<'de>(Cow<'de, str>);
+struct JsonKey<'de>(Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for Key<'de> {
+impl<'de> Deserialize<'de> for JsonKey<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(KeyVisitor).map(Self)
     }
@@ -247,14 +247,14 @@ struct Keys<'de> {
 }
 
 impl<'de> Keys<'de> {
-    const FEW: usize = 16;
+    const MAX_LINEAR_KEYS: usize = 16;
 
     /// ChangeSet a name, or gives it back if it is known.
     fn insert(&mut self, key: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
         if self.few.contains(&key) || self.more.contains(&key) {
             Err(key)
         } else {
-            if self.few.len() < Self::FEW {
+            if self.few.len() < Self::MAX_LINEAR_KEYS {
                 self.few.push(key);
             } else {
                 self.more.insert(key);

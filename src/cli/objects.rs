@@ -23,13 +23,13 @@ const DEFAULT_NAMESPACE: &str = "default";
 
 /// Where an object was found.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ObjectPlace {
     file: Arc<str>,
     document: usize,
     item: Option<usize>,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ObjectPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, document {}", self.file, self.document)?;
         self.item.map_or(Ok(()), |item| write!(f, ", item {item}"))
@@ -59,19 +59,19 @@ pub struct Object {
     /// Which one.
     pub identity: Identity,
     /// As it was given.
-    pub given: Given,
+    pub given: GivenObject,
     /// As an API server would store it.
     pub stored: Stored,
 }
 
 /// An object as it was given: a text, of which a value is made when it is asked for.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct GivenObject {
     kind: Kind,
     text: Json,
 }
 
-impl Given {
+impl GivenObject {
     /// All of it.
     #[must_use]
     pub fn value(&self) -> Value {
@@ -116,7 +116,7 @@ pub struct Findings {
     pub passed_over: Vec<String>,
     /// Everything that is wrong, each with where and what to write instead.
     pub problems: Vec<String>,
-    places: HashMap<Identity, Place>,
+    places: HashMap<Identity, ObjectPlace>,
 }
 
 /// Reads every document of every file, whatever is wrong with others, and hands over each object before
@@ -131,7 +131,7 @@ pub fn find_in(
     files: impl IntoIterator<Item = File>,
     take: &mut dyn FnMut(Object),
 ) -> Findings {
-    let mut search = Search { findings: Findings::default(), namespace, take };
+    let mut search = ObjectReader { findings: Findings::default(), namespace, take };
     for File { name, content } in files {
         match content.and_then(files::documents) {
             Ok(documents) => search.file(&name, documents),
@@ -144,7 +144,7 @@ pub fn find_in(
 impl Findings {
     /// Where an object was found.
     #[must_use]
-    pub fn place(&self, identity: &Identity) -> Option<&Place> {
+    pub fn place(&self, identity: &Identity) -> Option<&ObjectPlace> {
         self.places.get(identity)
     }
 
@@ -155,19 +155,20 @@ impl Findings {
 }
 
 /// What has been found so far, and where it goes.
-struct Search<'a> {
+struct ObjectReader<'a> {
     findings: Findings,
     /// Where an object without a namespace is.
     namespace: &'a str,
     take: &'a mut dyn FnMut(Object),
 }
 
-impl Search<'_> {
+impl ObjectReader<'_> {
     fn file(&mut self, name: &str, documents: Vec<Document>) {
         let name: Arc<str> = name.into();
         let mut is_empty = true;
         for document in documents {
-            let place = Place { file: Arc::clone(&name), document: document.number, item: None };
+            let place =
+                ObjectPlace { file: Arc::clone(&name), document: document.number, item: None };
             match document.content {
                 Ok(json) if json.is_null() => continue,
                 Ok(json) => self.document(place, json),
@@ -188,7 +189,7 @@ impl Search<'_> {
     }
 
     /// A document is an object, or a list of them as `kubectl get -o yaml` prints it.
-    fn document(&mut self, place: Place, json: Json) {
+    fn document(&mut self, place: ObjectPlace, json: Json) {
         let outside = json.outside();
         let Some(item_kind) = list_of(&outside) else {
             return self.object(place, json, None);
@@ -196,7 +197,11 @@ impl Search<'_> {
         match outside.items {
             Items::Some(items) => {
                 for (index, item) in items.into_iter().enumerate() {
-                    self.object(Place { item: Some(index + 1), ..place.clone() }, item, item_kind);
+                    self.object(
+                        ObjectPlace { item: Some(index + 1), ..place.clone() },
+                        item,
+                        item_kind,
+                    );
                 }
             }
             Items::None => {}
@@ -207,7 +212,7 @@ impl Search<'_> {
     }
 
     /// An object, the kind of which may be known from the list that it is in.
-    fn object(&mut self, place: Place, text: Json, item_kind: Option<Kind>) {
+    fn object(&mut self, place: ObjectPlace, text: Json, item_kind: Option<Kind>) {
         let mut value = text.value();
         complete(&mut value, item_kind);
         if !value.is_object() {
@@ -237,12 +242,12 @@ impl Search<'_> {
         let stored = self.check(&place, kind, &identity.to_string(), value);
         self.once(place, &identity);
         if let Some(stored) = stored.filter(|_| self.findings.problems.len() == before) {
-            (self.take)(Object { identity, given: Given { kind, text }, stored });
+            (self.take)(Object { identity, given: GivenObject { kind, text }, stored });
         }
     }
 
     /// The kind, if it is one of ours; nothing, if it is another's.
-    fn kind(&mut self, place: &Place, value: &Value) -> Result<Option<Kind>, ()> {
+    fn kind(&mut self, place: &ObjectPlace, value: &Value) -> Result<Option<Kind>, ()> {
         let api_version = string(value, "/apiVersion");
         let kind = string(value, "/kind");
         let (Some(api_version), Some(kind)) = (api_version, kind) else {
@@ -280,7 +285,7 @@ impl Search<'_> {
     /// would be stored, if there is nothing to say.
     fn check(
         &mut self,
-        place: &Place,
+        place: &ObjectPlace,
         kind: Kind,
         subject: &str,
         mut value: Value,
@@ -314,7 +319,7 @@ impl Search<'_> {
         None
     }
 
-    fn once(&mut self, place: Place, identity: &Identity) {
+    fn once(&mut self, place: ObjectPlace, identity: &Identity) {
         let Some(first) = self.findings.places.get(identity) else {
             self.findings.places.insert(identity.clone(), place);
             return;
@@ -323,7 +328,7 @@ impl Search<'_> {
         self.problem(&place, Some(&identity.to_string()), "", &message);
     }
 
-    fn problem(&mut self, place: &Place, subject: Option<&str>, field: &str, message: &str) {
+    fn problem(&mut self, place: &ObjectPlace, subject: Option<&str>, field: &str, message: &str) {
         let subject = subject.map(|subject| format!(" ({subject})")).unwrap_or_default();
         let field = if field.is_empty() { String::new() } else { format!(", {field}") };
         let text = format!("{place}{subject}{field}: {message}");

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::ClientsArgs;
-use super::row::Fleet;
+use super::row::FleetContext;
 use crate::api::fleet::ClientStatus;
 use crate::cli::Failure;
 use crate::plan::facts::Facts;
@@ -51,7 +51,12 @@ impl Filter {
     }
 
     /// Whether a client is wanted.
-    pub fn wants(&self, facts: &Facts<'_>, fleet: &Fleet, decided: Option<&ClientStatus>) -> bool {
+    pub fn wants(
+        &self,
+        facts: &Facts<'_>,
+        fleet: &FleetContext,
+        decided: Option<&ClientStatus>,
+    ) -> bool {
         let is_any = |wanted: &[String], value: Option<&str>| {
             wanted.is_empty() || value.is_some_and(|value| wanted.iter().any(|w| w == value))
         };

@@ -11,7 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 
 use super::filter::Filter;
 use super::print::Printer;
-use super::row::{PolicyZones, Row, View, rows};
+use super::row::{PolicyZones, Row, RowView, rows};
 use super::{ClientsArgs, doubt, nobody, sort, told};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, PAGE, Reach, failure, sentence};
@@ -21,23 +21,28 @@ use crate::plan::Parsed;
 use crate::values::Timestamp;
 
 /// A fleet's namespace and name.
-type Key = (String, String);
+type FleetKey = (String, String);
 
 /// All clients as they were seen last, wanted or not, so that a change can be told from a first look.
 #[derive(Default)]
-struct Seen {
-    fleets: HashMap<Key, HashMap<Text, (Row, bool)>>,
+struct WatchedClients {
+    fleets: HashMap<FleetKey, HashMap<Text, (Row, bool)>>,
 }
 
 /// A client that is to be told.
-struct Change {
+struct WatchedChange {
     row: Row,
     is_gone: bool,
 }
 
-impl Seen {
+impl WatchedClients {
     /// Takes a fleet as it is now, and returns what is to be told of it.
-    fn take(&mut self, fleet: Parsed<ClientFleet>, filter: &Filter, view: View<'_>) -> Vec<Change> {
+    fn take(
+        &mut self,
+        fleet: Parsed<ClientFleet>,
+        filter: &Filter,
+        view: RowView<'_>,
+    ) -> Vec<WatchedChange> {
         let key = key(&fleet);
         let wanted = std::cell::RefCell::new(Vec::new());
         let now = rows(fleet, view, |facts, fleet, row| {
@@ -54,25 +59,25 @@ impl Seen {
             let before = before.get(name);
             let is_new = before.is_none_or(|(before, _)| !before.says_the_same_as(row));
             let concerns = *wanted || before.is_some_and(|(_, wanted)| *wanted);
-            (is_new && concerns).then(|| Change { row: row.clone(), is_gone: false })
+            (is_new && concerns).then(|| WatchedChange { row: row.clone(), is_gone: false })
         };
-        let mut changes: Vec<Change> = now.iter().filter_map(changed).collect();
+        let mut changes: Vec<WatchedChange> = now.iter().filter_map(changed).collect();
         let gone =
             before.into_iter().filter(|(name, (_, wanted))| *wanted && !now.contains_key(name));
-        changes.extend(gone.map(|(_, (row, _))| Change { row, is_gone: true }));
+        changes.extend(gone.map(|(_, (row, _))| WatchedChange { row, is_gone: true }));
         self.fleets.insert(key, now);
         changes
     }
 
     /// Forgets a fleet, and returns its clients that were wanted.
-    fn forget(&mut self, key: &Key) -> Vec<Change> {
+    fn forget(&mut self, key: &FleetKey) -> Vec<WatchedChange> {
         let before = self.fleets.remove(key).unwrap_or_default();
         let wanted = before.into_values().filter(|(_, wanted)| *wanted);
-        wanted.map(|(row, _)| Change { row, is_gone: true }).collect()
+        wanted.map(|(row, _)| WatchedChange { row, is_gone: true }).collect()
     }
 }
 
-fn key(fleet: &Parsed<ClientFleet>) -> Key {
+fn key(fleet: &Parsed<ClientFleet>) -> FleetKey {
     let metadata = &fleet.metadata;
     (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
 }
@@ -95,13 +100,13 @@ pub(super) async fn follow(
     config.label_selector.clone_from(&asked.selector);
     let events = watcher(api, config).default_backoff();
     pin_mut!(events);
-    let mut seen = Seen::default();
+    let mut seen = WatchedClients::default();
     let mut listing = Vec::new();
     let mut is_listed = false;
     let started = Instant::now();
     while let Some(event) = events.next().await {
         let now = started_at + started.elapsed();
-        let view = View { zones, now };
+        let view = RowView { zones, now };
         printer.set_now(now);
         match event {
             Ok(Event::Init) => listing.clear(),
@@ -135,16 +140,17 @@ pub(super) async fn follow(
 
 /// After a list nothing is known of what went between: what is not in it is gone.
 fn list_anew(
-    seen: &mut Seen,
+    seen: &mut WatchedClients,
     listing: Vec<Parsed<ClientFleet>>,
     filter: &Filter,
-    view: View<'_>,
-) -> Vec<Change> {
+    view: RowView<'_>,
+) -> Vec<WatchedChange> {
     print_remarks(&told(&listing.iter().filter_map(doubt).collect::<Vec<_>>()));
-    let listed: HashSet<Key> = listing.iter().map(key).collect();
-    let gone: Vec<Key> =
+    let listed: HashSet<FleetKey> = listing.iter().map(key).collect();
+    let gone: Vec<FleetKey> =
         seen.fleets.keys().filter(|fleet| !listed.contains(*fleet)).cloned().collect();
-    let mut changes: Vec<Change> = gone.iter().flat_map(|fleet| seen.forget(fleet)).collect();
+    let mut changes: Vec<WatchedChange> =
+        gone.iter().flat_map(|fleet| seen.forget(fleet)).collect();
     for fleet in listing {
         changes.extend(seen.take(fleet, filter, view));
     }
@@ -153,7 +159,7 @@ fn list_anew(
 
 fn first_list(
     printer: &mut Printer,
-    changes: Vec<Change>,
+    changes: Vec<WatchedChange>,
     asked: &ClientsArgs,
     reach: &Reach,
 ) -> Result<(), Failure> {
@@ -165,7 +171,7 @@ fn first_list(
     printer.first(&rows)
 }
 
-fn tell(printer: &mut Printer, mut changes: Vec<Change>) -> Result<(), Failure> {
+fn tell(printer: &mut Printer, mut changes: Vec<WatchedChange>) -> Result<(), Failure> {
     changes.sort_by(|a, b| a.row.name.cmp(&b.row.name));
     changes.iter().try_for_each(|change| printer.change(&change.row, change.is_gone))
 }

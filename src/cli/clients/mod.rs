@@ -16,7 +16,7 @@ use clap_complete::ArgValueCompleter;
 
 use self::filter::Filter;
 use self::print::Printer;
-use self::row::{PolicyZones, Row, View, fleet_of, rows};
+use self::row::{PolicyZones, Row, RowView, fleet_of, rows};
 use super::cluster::{Cluster, Reach, Where};
 use super::completion::{fleets, policies, reasons, states};
 use super::terminal::print_remarks;
@@ -29,7 +29,7 @@ use crate::plan::Parsed;
 use crate::values::selector::fold_case;
 
 /// How many fleets are told of one by one.
-const MOST_DOUBTS: usize = 5;
+const MAX_DOUBTFUL_POLICIES: usize = 5;
 
 /// What the help ends with.
 pub(super) const EXAMPLES: &str = "\
@@ -98,13 +98,18 @@ pub(super) async fn run(asked: &ClientsArgs, cx: &Context) -> Result<CommandOutp
     if asked.watch {
         return follow::follow(&cluster, &reach, asked, &filter, &mut printer, zones, cx.now).await;
     }
-    let view = View { zones, now: cx.now };
+    let view = RowView { zones, now: cx.now };
     let listed = cluster
-        .gather(&reach, asked.selector.as_deref(), List::default(), |list: &mut List, fleet| {
-            list.add(fleet, &filter, view);
-        })
+        .gather(
+            &reach,
+            asked.selector.as_deref(),
+            ClientList::default(),
+            |list: &mut ClientList, fleet| {
+                list.add(fleet, &filter, view);
+            },
+        )
         .await?;
-    let List { mut rows, doubts, fleets } = listed;
+    let ClientList { mut rows, doubts, fleets } = listed;
     print_remarks(&told(&doubts));
     sort(&mut rows);
     if rows.is_empty() && matches!(asked.output, Output::Table | Output::Wide) {
@@ -183,14 +188,14 @@ impl Policies {
 
 /// What is gathered from the pages.
 #[derive(Clone, Default)]
-struct List {
+struct ClientList {
     rows: Vec<Row>,
     doubts: Vec<String>,
     fleets: BTreeSet<String>,
 }
 
-impl List {
-    fn add(&mut self, fleet: Parsed<ClientFleet>, filter: &Filter, view: View<'_>) {
+impl ClientList {
+    fn add(&mut self, fleet: Parsed<ClientFleet>, filter: &Filter, view: RowView<'_>) {
         self.doubts.extend(doubt(&fleet));
         self.fleets.extend(fleet.metadata.name.clone());
         self.rows.extend(rows(fleet, view, |facts, fleet, row| filter.wants(facts, fleet, row)));
@@ -213,9 +218,12 @@ fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
 
 /// Where a controller does not run all fleets are in doubt: a few stand for them.
 fn told(doubts: &[String]) -> String {
-    let mut text: String =
-        doubts.iter().take(MOST_DOUBTS).map(|doubt| format!("warning: {doubt}\n")).collect();
-    if let more @ 1.. = doubts.len().saturating_sub(MOST_DOUBTS) {
+    let mut text: String = doubts
+        .iter()
+        .take(MAX_DOUBTFUL_POLICIES)
+        .map(|doubt| format!("warning: {doubt}\n"))
+        .collect();
+    if let more @ 1.. = doubts.len().saturating_sub(MAX_DOUBTFUL_POLICIES) {
         text += &format!("warning: the same or the like holds for {more} more fleets\n");
     }
     text

@@ -27,7 +27,7 @@ pub(super) struct Printer {
 
 /// All clients as one document.
 #[derive(Serialize)]
-struct Document<'a> {
+struct ClientsDocument<'a> {
     clients: &'a [Row],
 }
 
@@ -71,8 +71,8 @@ impl Printer {
         finish(terminal::stream(|output| match self.output {
             Output::Table | Output::Wide => self.table(rows, output),
             Output::Name => rows.iter().try_for_each(|row| writeln!(output, "{}", self.name(row))),
-            Output::Json => data::write_json(&Document { clients: rows }, output),
-            Output::Yaml => data::write_yaml(&Document { clients: rows }, output),
+            Output::Json => data::write_json(&ClientsDocument { clients: rows }, output),
+            Output::Yaml => data::write_yaml(&ClientsDocument { clients: rows }, output),
         }))
     }
 

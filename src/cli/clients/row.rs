@@ -15,7 +15,7 @@ use crate::values::Timestamp;
 
 /// What the clients of a fleet share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Fleet {
+pub(super) struct FleetContext {
     pub namespace: String,
     pub name: String,
     /// Whether the status was computed from the spec as it is now: else no offer in it counts.
@@ -27,7 +27,7 @@ pub(super) struct Fleet {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
     #[serde(flatten, serialize_with = "fleet")]
-    pub fleet: Arc<Fleet>,
+    pub fleet: Arc<FleetContext>,
     /// Whether what is decided still stands: only then an offer in it counts.
     pub status_is_current: bool,
     pub name: Text,
@@ -69,14 +69,14 @@ pub(super) struct Decided {
     pub last_offer: Option<Box<LastOffer>>,
 }
 
-fn fleet<S: Serializer>(fleet: &Arc<Fleet>, serializer: S) -> Result<S::Ok, S::Error> {
+fn fleet<S: Serializer>(fleet: &Arc<FleetContext>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Shown<'a> {
         namespace: &'a str,
         fleet: &'a str,
     }
-    let Fleet { namespace, name, .. } = fleet.as_ref();
+    let FleetContext { namespace, name, .. } = fleet.as_ref();
     Shown { namespace, fleet: name }.serialize(serializer)
 }
 
@@ -128,7 +128,7 @@ pub(super) type PolicyZones = HashMap<(String, Text), Text>;
 
 /// From where clients are looked at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View<'a> {
+pub(super) struct RowView<'a> {
     pub zones: &'a PolicyZones,
     pub now: Timestamp,
 }
@@ -136,8 +136,8 @@ pub(super) struct View<'a> {
 /// The clients of a fleet that `wanted` selects, in the order of the spec. A fleet that cannot be read has none.
 pub(super) fn rows(
     live: Parsed<ClientFleet>,
-    view: View<'_>,
-    wanted: impl Fn(&Facts<'_>, &Fleet, Option<&ClientStatus>) -> bool,
+    view: RowView<'_>,
+    wanted: impl Fn(&Facts<'_>, &FleetContext, Option<&ClientStatus>) -> bool,
 ) -> Vec<Row> {
     let fleet = Arc::new(fleet_of(&live));
     let Ok(spec) = &live.spec else { return Vec::new() };
@@ -154,9 +154,9 @@ pub(super) fn rows(
 }
 
 /// What is said of the fleet as a whole.
-pub(super) fn fleet_of(live: &Parsed<ClientFleet>) -> Fleet {
+pub(super) fn fleet_of(live: &Parsed<ClientFleet>) -> FleetContext {
     let observed = live.status.as_ref().and_then(|status| status.observed_generation);
-    Fleet {
+    FleetContext {
         namespace: live.metadata.namespace.clone().unwrap_or_default(),
         name: live.metadata.name.clone().unwrap_or_default(),
         is_current: observed.is_some() && observed == live.metadata.generation,
@@ -164,11 +164,11 @@ pub(super) fn fleet_of(live: &Parsed<ClientFleet>) -> Fleet {
 }
 
 fn one(
-    fleet: &Arc<Fleet>,
+    fleet: &Arc<FleetContext>,
     spec: &ClientFleetSpec,
     facts: &Facts<'_>,
     decided: Option<ClientStatus>,
-    view: View<'_>,
+    view: RowView<'_>,
 ) -> Row {
     let client: &Client = facts.client;
     let policy = decided.as_ref().and_then(|row| row.policy.clone());

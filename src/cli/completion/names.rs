@@ -17,9 +17,9 @@ use crate::connection::Connection;
 use crate::plan::{Parsed, Reason, State};
 
 /// Longer than this nobody waits for a completion.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 /// More candidates than this help nobody.
-const MOST: usize = 200;
+const MAX_NAMES: usize = 200;
 
 /// States that a client can be in.
 pub(in crate::cli) fn states(current: &OsStr) -> Vec<CompletionCandidate> {
@@ -72,7 +72,7 @@ pub(in crate::cli) fn clients(current: &OsStr) -> Vec<CompletionCandidate> {
         let add = |names: &mut Vec<String>, fleet: Parsed<ClientFleet>| {
             let clients = fleet.spec.into_iter().flat_map(|spec| spec.clients.unwrap_or_default());
             let fitting = clients.filter(|client| client.name.starts_with(&begun));
-            let room = MOST.saturating_sub(names.len());
+            let room = MAX_NAMES.saturating_sub(names.len());
             names.extend(fitting.take(room).map(|client| client.name.to_string()));
         };
         cluster.gather(&reach, None, Vec::new(), add).await.ok()
@@ -82,7 +82,7 @@ pub(in crate::cli) fn clients(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Contexts of the kubeconfig.
 pub(in crate::cli) fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
-    let (connection, _) = told(std::env::args());
+    let (connection, _) = read_arguments(std::env::args());
     let kubeconfig = match connection.kubeconfig {
         Some(file) => Kubeconfig::read_from(file),
         None => Kubeconfig::read(),
@@ -105,7 +105,7 @@ where
 
 /// Asks the cluster that the line so far names.
 fn asked(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<String> {
-    let (connection, place) = told(std::env::args());
+    let (connection, place) = read_arguments(std::env::args());
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();
     };
@@ -114,12 +114,12 @@ fn asked(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<St
         let reach = cluster.reach(&place);
         ask(cluster, reach).await
     };
-    let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, answer).await });
+    let answer = runtime.block_on(async { tokio::time::timeout(LIST_TIMEOUT, answer).await });
     answer.ok().flatten().unwrap_or_default()
 }
 
 /// Which cluster and namespace the line so far names: it is not whole yet, so that clap cannot say.
-fn told(line: impl Iterator<Item = String>) -> (Connection, Where) {
+fn read_arguments(line: impl Iterator<Item = String>) -> (Connection, Where) {
     let (mut connection, mut place) = (Connection::default(), Where::default());
     let mut words = line.peekable();
     while let Some(word) = words.next() {
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn the_line_so_far_names_the_cluster() {
         let line = ["x", "--", "clients", "-n", "berlin", "--context=prod", "--policy", ""];
-        let (connection, place) = told(line.into_iter().map(ToOwned::to_owned));
+        let (connection, place) = read_arguments(line.into_iter().map(ToOwned::to_owned));
         assert_eq!(connection.context.as_deref(), Some("prod"));
         assert_eq!(place.namespace.as_deref(), Some("berlin"));
         assert!(!place.all_namespaces);

@@ -7,15 +7,15 @@ use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Remed
 use crate::plan::rule_input::InputValue;
 
 /// The obstacles, one below the other, each with its ways; empty where nothing is in the way.
-pub(super) fn advice(told: &Explanation, reader: &TimeFormatter) -> String {
-    if told.would_move.is_empty() {
+pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> String {
+    if explanation.would_move.is_empty() {
         return String::new();
     }
-    let is_there = told.decision.state == "UpToDate";
+    let is_there = explanation.decision.state == "UpToDate";
     let title = if is_there { "What would move it on" } else { "What would make it move" };
     let mut text = format!("{title}\n");
-    for (place, obstacle) in told.would_move.iter().enumerate() {
-        let before = place.checked_sub(1).and_then(|before| told.would_move.get(before));
+    for (place, obstacle) in explanation.would_move.iter().enumerate() {
+        let before = place.checked_sub(1).and_then(|before| explanation.would_move.get(before));
         text += &one(obstacle, &lead(before), reader);
     }
     text

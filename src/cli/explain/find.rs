@@ -13,8 +13,8 @@ use crate::plan::facts::given;
 use crate::plan::{CachedFleet, CachedPolicy, Parsed};
 use crate::values::selector::fold_case;
 
-/// How many names are told where none is found.
-const MOST_NEAR: usize = 3;
+/// How many names are explanation where none is found.
+const MAX_SUGGESTIONS: usize = 3;
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(super) struct Hit {
 
 /// The clients that were found in one namespace, and what governs them.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundClients {
     pub fleets: Vec<CachedFleet>,
     pub policies: Vec<CachedPolicy>,
     pub clients: Vec<Hit>,
@@ -100,7 +100,7 @@ pub(super) struct Found {
 
 /// What has been found so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Search {
+pub(super) struct ClientSearch {
     /// All fleets, each with no other clients than those that are meant.
     fleets: Vec<Parsed<ClientFleet>>,
     by_name: Vec<(String, Hit)>,
@@ -115,7 +115,7 @@ pub(super) struct Search {
     pub remarks: String,
 }
 
-impl Search {
+impl ClientSearch {
     /// Looks into a fleet.
     pub fn add(&mut self, mut live: Parsed<ClientFleet>, wanted: &Wanted) {
         let namespace = namespace(&live);
@@ -175,14 +175,18 @@ impl Search {
 
     /// What was meant, by namespace: those of that name, or else those on a computer of that name, or
     /// else those of whose name the slashes are a part.
-    pub fn hits(self, wanted: &Wanted, place: &str) -> Result<BTreeMap<String, Found>, Failure> {
+    pub fn hits(
+        self,
+        wanted: &Wanted,
+        place: &str,
+    ) -> Result<BTreeMap<String, FoundClients>, Failure> {
         let Self { fleets, by_name, by_computer, by_whole, others, elsewhere, .. } = self;
         let hits = [by_name, by_computer, by_whole].into_iter().find(|hits| !hits.is_empty());
         let hits = hits.unwrap_or_default();
         if hits.is_empty() {
             return Err(nobody(wanted, place, &others, &elsewhere, &fleets));
         }
-        let mut found: BTreeMap<String, Found> = BTreeMap::new();
+        let mut found: BTreeMap<String, FoundClients> = BTreeMap::new();
         for (namespace, hit) in hits {
             found.entry(namespace).or_default().clients.push(hit);
         }
@@ -235,7 +239,7 @@ fn nobody(
     };
     let mut elsewhere: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
     elsewhere.sort_unstable();
-    elsewhere.truncate(MOST_NEAR);
+    elsewhere.truncate(MAX_SUGGESTIONS);
     let meant = if elsewhere.is_empty() { meant } else { elsewhere };
     Failure::new(what + &or(&meant))
 }
@@ -245,7 +249,7 @@ fn near<'a>(written: &str, mut known: Vec<&'a str>) -> Vec<&'a str> {
     known.sort_unstable();
     known.dedup();
     let mut names = Vec::new();
-    while names.len() < MOST_NEAR
+    while names.len() < MAX_SUGGESTIONS
         && let Some(name) = nearest(written, &known)
     {
         names.push(name);

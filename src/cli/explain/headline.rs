@@ -7,14 +7,15 @@ use crate::plan::explanation::Explanation;
 use crate::plan::rule_input::InputValue;
 
 /// As `ber-fi-001 (BER-FI-001) is Waiting: outside its windows; opens in 9h (22:00)`.
-pub(super) fn headline(told: &Explanation, reader: &TimeFormatter) -> String {
-    let computer = told.client.reported.as_ref().and_then(|reported| reported.computer.as_deref());
+pub(super) fn headline(explanation: &Explanation, reader: &TimeFormatter) -> String {
+    let computer =
+        explanation.client.reported.as_ref().and_then(|reported| reported.computer.as_deref());
     let computer = computer.filter(|computer| !computer.is_empty());
     let computer = computer.map(|computer| format!(" ({})", printable(computer)));
-    let name = printable(&told.client.name);
-    let when = next(told, reader).map(|next| format!("; {next}")).unwrap_or_default();
-    let state = told.decision.state;
-    format!("{name}{} is {state}: {}{when}", computer.unwrap_or_default(), why(told, reader))
+    let name = printable(&explanation.client.name);
+    let when = next(explanation, reader).map(|next| format!("; {next}")).unwrap_or_default();
+    let state = explanation.decision.state;
+    format!("{name}{} is {state}: {}{when}", computer.unwrap_or_default(), why(explanation, reader))
 }
 
 /// The reason, as it is written to a status.
@@ -22,12 +23,12 @@ pub(super) fn reason(word: &str) -> Option<Reason> {
     Reason::ALL.iter().copied().find(|reason| reason.as_str() == word)
 }
 
-fn why(told: &Explanation, reader: &TimeFormatter) -> String {
-    let decision = &told.decision;
+fn why(explanation: &Explanation, reader: &TimeFormatter) -> String {
+    let decision = &explanation.decision;
     let policy = printable(decision.policy.as_deref().unwrap_or_default());
     let target = printable(decision.target_version.as_deref().unwrap_or_default());
     let Some(reason) = reason(decision.reason) else { return decision.reason.to_owned() };
-    let reported = told.client.reported.as_ref();
+    let reported = explanation.client.reported.as_ref();
     let runs = reported.and_then(|r| r.version.as_deref()).filter(|version| !version.is_empty());
     match reason {
         Reason::NoMatchingPolicy => "no policy governs it, so nothing is distributed to it".into(),
@@ -49,7 +50,7 @@ fn why(told: &Explanation, reader: &TimeFormatter) -> String {
             let runs = printable(runs.unwrap_or_default());
             format!("it runs {runs}, newer than its target {target}, and no downgrade is allowed")
         }
-        Reason::NotSeen => told.client.last_seen.map_or_else(
+        Reason::NotSeen => explanation.client.last_seen.map_or_else(
             || "not seen for long".into(),
             |seen| format!("last seen {}", reader.ago(seen)),
         ),
@@ -57,16 +58,16 @@ fn why(told: &Explanation, reader: &TimeFormatter) -> String {
         Reason::PackageUnavailable => {
             format!("its target {target} is neither its server's package nor retained there")
         }
-        Reason::InstallFailed => failed(told, &target),
+        Reason::InstallFailed => failed(explanation, &target),
         Reason::PolicySuspended => format!("policy {policy} is suspended"),
-        Reason::TimeZoneUnknown => match &told.client.time_zone.name {
+        Reason::TimeZoneUnknown => match &explanation.client.time_zone.name {
             Some(name) => format!("its time zone \"{}\" is not known", printable(name)),
             None => "nobody names its time zone, and its policy needs one".into(),
         },
         Reason::DistributionEnded => format!("distribution by policy {policy} has ended"),
         Reason::NotStarted => format!("distribution by policy {policy} has not begun"),
         Reason::Excluded => {
-            let exclusion = told.ahead.exclusion.as_deref().unwrap_or_default();
+            let exclusion = explanation.ahead.exclusion.as_deref().unwrap_or_default();
             format!("its local date is excluded by \"{}\"", printable(exclusion))
         }
         Reason::OutsideWindow => "outside its windows".into(),
@@ -75,16 +76,17 @@ fn why(told: &Explanation, reader: &TimeFormatter) -> String {
     }
 }
 
-fn failed(told: &Explanation, target: &str) -> String {
-    let error = told.client.reported.as_ref().and_then(|reported| reported.last_error.as_deref());
+fn failed(explanation: &Explanation, target: &str) -> String {
+    let error =
+        explanation.client.reported.as_ref().and_then(|reported| reported.last_error.as_deref());
     let message = error.and_then(|error| error.message.as_deref()).filter(|m| !m.is_empty());
     let message = message.map(|message| format!(" ({})", printable(message.trim_end_matches('.'))));
     format!("{target} could not be installed{}", message.unwrap_or_default())
 }
 
-fn next(told: &Explanation, reader: &TimeFormatter) -> Option<String> {
-    let reason = reason(told.decision.reason)?;
-    let Some(next) = told.decision.next_transition_time.map(|next| reader.next(next)) else {
+fn next(explanation: &Explanation, reader: &TimeFormatter) -> Option<String> {
+    let reason = reason(explanation.decision.reason)?;
+    let Some(next) = explanation.decision.next_transition_time.map(|next| reader.next(next)) else {
         return match reason {
             Reason::NotSeen => Some("it is judged again when it checks in".to_owned()),
             _ => None,

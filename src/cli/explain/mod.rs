@@ -1,5 +1,5 @@
 //! `explain`: why one client is where it is, and what would make it move. Reads the cluster or files;
-//! what is explained is worked out in `plan`, how it is told in [`text`].
+//! what is explained is worked out in `plan`, how it is explanation in [`text`].
 
 mod advice;
 mod find;
@@ -13,8 +13,8 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use clap_complete::ArgValueCompleter;
 
-use self::find::{Found, Wanted};
-use self::source::Source;
+use self::find::{FoundClients, Wanted};
+use self::source::ExplainSource;
 use super::cluster::Where;
 use super::completion::{clients, fleets};
 use super::terminal::times::TimeFormatter;
@@ -83,9 +83,9 @@ pub(super) async fn run(asked: &ExplainArgs, cx: &Context) -> Result<CommandOutp
     let wanted = Wanted::read(&asked.client, asked.fleet.as_deref(), &asked.place)?;
     let at = asked.at.unwrap_or(cx.now);
     let source = if asked.local {
-        Source::files(&asked.files, &wanted, at)?
+        ExplainSource::files(&asked.files, &wanted, at)?
     } else {
-        Source::cluster(&asked.connection, &asked.place, &wanted).await?
+        ExplainSource::cluster(&asked.connection, &asked.place, &wanted).await?
     };
     let remarks = source.remarks.clone();
     let found = source.found(&wanted)?;
@@ -93,13 +93,13 @@ pub(super) async fn run(asked: &ExplainArgs, cx: &Context) -> Result<CommandOutp
     let output = match asked.output {
         ExplainFormat::Text => {
             let reader = TimeFormatter { now: at, zone: cx.zone.clone() };
-            let told = text::Telling {
+            let explanation = text::ExplanationText {
                 reader: &reader,
                 in_color: cx.in_color,
                 // What a status says is about now.
                 with_status: !asked.local && asked.at.is_none(),
             };
-            let texts: Vec<String> = explanations.iter().map(|e| told.whole(e)).collect();
+            let texts: Vec<String> = explanations.iter().map(|e| explanation.whole(e)).collect();
             texts.join("\n\n")
         }
         ExplainFormat::Json => match &explanations[..] {
@@ -115,9 +115,9 @@ pub(super) async fn run(asked: &ExplainArgs, cx: &Context) -> Result<CommandOutp
 }
 
 /// Each client that was found, by namespace and fleet.
-fn explain(found: Vec<Found>, at: Timestamp) -> Vec<Explanation> {
+fn explain(found: Vec<FoundClients>, at: Timestamp) -> Vec<Explanation> {
     let mut explanations = Vec::new();
-    for Found { fleets, policies, clients } in found {
+    for FoundClients { fleets, policies, clients } in found {
         let estate = Estate {
             fleets: fleets.into_iter().map(Arc::new).collect(),
             policies: policies.into_iter().map(Arc::new).collect(),

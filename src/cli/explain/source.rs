@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kube::Api;
 
-use super::find::{Found, Search, Wanted};
+use super::find::{ClientSearch, FoundClients, Wanted};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, Reach, Where, failure};
 use crate::cli::objects::{self, Object, Stored};
@@ -18,8 +18,8 @@ use crate::values::Timestamp;
 
 /// What was read.
 #[derive(Debug)]
-pub(super) struct Source {
-    search: Search,
+pub(super) struct ExplainSource {
+    search: ClientSearch,
     /// By namespace.
     policies: BTreeMap<String, Vec<CachedPolicy>>,
     /// Where that was, as in `in namespace clients`.
@@ -28,7 +28,7 @@ pub(super) struct Source {
     pub remarks: String,
 }
 
-impl Source {
+impl ExplainSource {
     /// Reads the cluster: fleets, then the policies of the namespaces in which a client is found.
     pub async fn cluster(
         connection: &Connection,
@@ -45,8 +45,8 @@ impl Source {
                 one_fleet(&cluster, namespace, fleet, wanted).await?
             }
             _ => {
-                let add = |search: &mut Search, fleet| search.add(fleet, wanted);
-                cluster.gather(&reach, None, Search::default(), add).await?
+                let add = |search: &mut ClientSearch, fleet| search.add(fleet, wanted);
+                cluster.gather(&reach, None, ClientSearch::default(), add).await?
             }
         };
         let place = match &reach {
@@ -65,7 +65,7 @@ impl Source {
 
     /// Reads files. How many clients a policy governs is planned, as no status tells.
     pub fn files(paths: &[PathBuf], wanted: &Wanted, at: Timestamp) -> Result<Self, Failure> {
-        let mut search = Search::default();
+        let mut search = ClientSearch::default();
         let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
         let findings =
             objects::find(files::read(paths), &mut |Object { identity, stored, .. }| {
@@ -90,7 +90,7 @@ impl Source {
     }
 
     /// The clients that are meant, with what governs them.
-    pub fn found(mut self, wanted: &Wanted) -> Result<Vec<Found>, Failure> {
+    pub fn found(mut self, wanted: &Wanted) -> Result<Vec<FoundClients>, Failure> {
         let mut found = self.search.hits(wanted, &self.place)?;
         for (namespace, found) in &mut found {
             found.policies = self.policies.remove(namespace).unwrap_or_default();
@@ -114,13 +114,13 @@ async fn one_fleet(
     namespace: &str,
     name: &str,
     wanted: &Wanted,
-) -> Result<Search, Failure> {
+) -> Result<ClientSearch, Failure> {
     let api = Api::<Parsed<ClientFleet>>::namespaced(cluster.client.clone(), namespace);
     let get = async |name: &str| {
         let doing = format!("get clientfleets/{name} in namespace {namespace}");
         api.get_opt(name).await.map_err(|error| failure(&doing, &error))
     };
-    let mut search = Search::default();
+    let mut search = ClientSearch::default();
     if let Some(fleet) = get(name).await? {
         let from = fleet.spec.as_ref().ok().and_then(|spec| spec.package_from.clone());
         search.add(fleet, wanted);
@@ -135,6 +135,6 @@ async fn one_fleet(
     }
     // Who else could be meant is worth a list.
     let reach = Reach::Namespace(namespace.to_owned());
-    let add = |search: &mut Search, fleet| search.add(fleet, wanted);
-    cluster.gather(&reach, None, Search::default(), add).await
+    let add = |search: &mut ClientSearch, fleet| search.add(fleet, wanted);
+    cluster.gather(&reach, None, ClientSearch::default(), add).await
 }

@@ -11,35 +11,35 @@ use crate::plan::explanation::{
 };
 
 /// How many openings are shown; the data has more.
-const MOST_OPENINGS: usize = 3;
+const MAX_OPENINGS: usize = 3;
 
-/// How it is told.
+/// How it is explanation.
 #[derive(Debug)]
-pub(super) struct Telling<'a> {
+pub(super) struct ExplanationText<'a> {
     pub reader: &'a TimeFormatter,
     pub in_color: bool,
     /// Whether what the stored status says belongs to it.
     pub with_status: bool,
 }
 
-impl Telling<'_> {
+impl ExplanationText<'_> {
     /// All of it.
-    pub fn whole(&self, told: &Explanation) -> String {
-        let headline = format!("{}\n", headline(told, self.reader));
+    pub fn whole(&self, explanation: &Explanation) -> String {
+        let headline = format!("{}\n", headline(explanation, self.reader));
         let sections = [
             headline,
-            self.facts(told),
-            self.policies(told),
-            self.rules(told),
-            self.openings(told),
-            advice(told, self.reader),
+            self.facts(explanation),
+            self.policies(explanation),
+            self.rules(explanation),
+            self.openings(explanation),
+            advice(explanation, self.reader),
         ];
         let sections: Vec<String> = sections.into_iter().filter(|text| !text.is_empty()).collect();
         sections.join("\n")
     }
 
-    fn facts(&self, told: &Explanation) -> String {
-        let client = &told.client;
+    fn facts(&self, explanation: &Explanation) -> String {
+        let client = &explanation.client;
         let reported = client.reported.as_ref();
         let given = |text: Option<&Text>| {
             text.filter(|text| !text.is_empty()).map(|text| printable(text).into_owned())
@@ -47,29 +47,29 @@ impl Telling<'_> {
         let staged = given(reported.and_then(|r| r.staged_version.as_ref()));
         let staged = staged.map(|staged| format!(", {staged} staged")).unwrap_or_default();
         let runs = given(reported.and_then(|r| r.version.as_ref()));
-        let place = format!("{}/{}/{}", told.namespace, told.fleet, client.name);
+        let place = format!("{}/{}/{}", explanation.namespace, explanation.fleet, client.name);
         let mut lines = vec![
             ("Client", printable(&place).into_owned()),
-            ("Where", self.whereabouts(told)),
+            ("Where", self.whereabouts(explanation)),
             ("Runs", format!("{}{staged}", runs.as_deref().unwrap_or("unknown"))),
         ];
-        lines.extend(self.error(told).map(|error| ("Last error", error)));
-        lines.push(("Last seen", self.last_seen(told)));
-        lines.push(("Time zone", zone(told)));
-        lines.push(("Package", package(told)));
-        lines.push(("Last offer", self.last_offer(told)));
-        lines.extend(self.doubts(told).into_iter().map(|doubt| ("Status", doubt)));
+        lines.extend(self.error(explanation).map(|error| ("Last error", error)));
+        lines.push(("Last seen", self.last_seen(explanation)));
+        lines.push(("Time zone", zone(explanation)));
+        lines.push(("Package", package(explanation)));
+        lines.push(("Last offer", self.last_offer(explanation)));
+        lines.extend(self.doubts(explanation).into_iter().map(|doubt| ("Status", doubt)));
         lines.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
     }
 
-    fn whereabouts(&self, told: &Explanation) -> String {
-        let reported = told.client.reported.as_ref();
+    fn whereabouts(&self, explanation: &Explanation) -> String {
+        let reported = explanation.client.reported.as_ref();
         fn given(text: Option<&Text>) -> Option<std::borrow::Cow<'_, str>> {
             text.filter(|text| !text.is_empty()).map(|text| printable(text))
         }
         let ip = given(reported.and_then(|r| r.ip.as_ref()));
         let user = given(reported.and_then(|r| r.last_user.as_ref()));
-        let labels = told.client.labels.iter();
+        let labels = explanation.client.labels.iter();
         let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
         let labels = (!labels.is_empty()).then(|| format!("labels {}", labels.join(",")));
         let parts = [
@@ -81,19 +81,19 @@ impl Telling<'_> {
         if parts.is_empty() { "nothing reported".to_owned() } else { parts.join(", ") }
     }
 
-    fn error(&self, told: &Explanation) -> Option<String> {
-        let error = told.client.reported.as_ref()?.last_error.as_deref()?;
+    fn error(&self, explanation: &Explanation) -> Option<String> {
+        let error = explanation.client.reported.as_ref()?.last_error.as_deref()?;
         let parts = [&error.version, &error.time, &error.message];
         let parts: Vec<_> =
             parts.into_iter().flatten().filter(|t| !t.is_empty()).map(|t| printable(t)).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
-    fn last_seen(&self, told: &Explanation) -> String {
-        let written = told.client.reported.as_ref().and_then(|r| r.last_seen.as_deref());
-        let offline = told.ahead.offline_from.filter(|from| *from > self.reader.now);
+    fn last_seen(&self, explanation: &Explanation) -> String {
+        let written = explanation.client.reported.as_ref().and_then(|r| r.last_seen.as_deref());
+        let offline = explanation.ahead.offline_from.filter(|from| *from > self.reader.now);
         let offline = offline.map(|from| format!(", offline {}", self.reader.next(from)));
-        match (told.client.last_seen, written.filter(|text| !text.is_empty())) {
+        match (explanation.client.last_seen, written.filter(|text| !text.is_empty())) {
             (Some(seen), _) => {
                 let (ago, moment) = (self.reader.ago(seen), self.reader.moment(seen));
                 format!("{ago} ({moment}){}", offline.unwrap_or_default())
@@ -103,8 +103,8 @@ impl Telling<'_> {
         }
     }
 
-    fn last_offer(&self, told: &Explanation) -> String {
-        let Some(offer) = &told.last_offer else { return "none is recorded".to_owned() };
+    fn last_offer(&self, explanation: &Explanation) -> String {
+        let Some(offer) = &explanation.last_offer else { return "none is recorded".to_owned() };
         format!(
             "{} by {} (generation {}) on {} ({})",
             printable(&offer.version),
@@ -116,9 +116,9 @@ impl Telling<'_> {
     }
 
     /// Why the stored status is not what is decided here.
-    fn doubts(&self, told: &Explanation) -> Option<String> {
-        if told.decision.fleet_too_large {
-            let fleet = printable(&told.fleet);
+    fn doubts(&self, explanation: &Explanation) -> Option<String> {
+        if explanation.decision.fleet_too_large {
+            let fleet = printable(&explanation.fleet);
             return Some(format!(
                 "fleet {fleet} is too large for the API server with the status of its clients: \
                  nothing is distributed to them until clients are moved to another fleet"
@@ -127,7 +127,7 @@ impl Telling<'_> {
         if !self.with_status {
             return None;
         }
-        let Some(stored) = &told.stored else {
+        let Some(stored) = &explanation.stored else {
             return Some("not written yet: is the controller running?".to_owned());
         };
         if stored.agrees && !stored.is_current {
@@ -151,15 +151,18 @@ impl Telling<'_> {
         ))
     }
 
-    fn policies(&self, told: &Explanation) -> String {
-        if told.policies.is_empty() {
-            return format!("There is no policy in namespace {}\n", printable(&told.namespace));
+    fn policies(&self, explanation: &Explanation) -> String {
+        if explanation.policies.is_empty() {
+            return format!(
+                "There is no policy in namespace {}\n",
+                printable(&explanation.namespace)
+            );
         }
         let is_about = |policy: &&ExplainedPolicy| {
             policy.verdict.is_in_scope() || policy.verdict == Verdict::ClientExcluded
         };
         let mut table = Table::new(["POLICY", "PRIORITY", "ASKS FOR", "VERDICT"]);
-        let about: Vec<&ExplainedPolicy> = told.policies.iter().filter(is_about).collect();
+        let about: Vec<&ExplainedPolicy> = explanation.policies.iter().filter(is_about).collect();
         for policy in &about {
             let governs = policy.verdict == Verdict::Governs;
             let tone = if governs { Tone::Moving } else { Tone::Plain };
@@ -175,7 +178,8 @@ impl Telling<'_> {
             (Verdict::ClientNotSelected, "Scope without this client"),
             (Verdict::FleetNotSelected, "Scope without this fleet"),
         ] {
-            let names: Vec<_> = told.policies.iter().filter(|p| p.verdict == verdict).collect();
+            let names: Vec<_> =
+                explanation.policies.iter().filter(|p| p.verdict == verdict).collect();
             if !names.is_empty() {
                 let names: Vec<_> = names.iter().map(|policy| printable(&policy.name)).collect();
                 text += &format!("{words}: {}\n", names.join(", "));
@@ -211,9 +215,9 @@ impl Telling<'_> {
         }
     }
 
-    fn rules(&self, told: &Explanation) -> String {
+    fn rules(&self, explanation: &Explanation) -> String {
         let mut table = Table::new(["RULE", "HOLDS", "REASON", "SEEN"]);
-        for rule in &told.rules {
+        for rule in &explanation.rules {
             let saw = rule.saw.iter().map(|sight| {
                 let value = seen(&sight.value, self.reader);
                 format!("{} {value}", sight.fact)
@@ -230,15 +234,16 @@ impl Telling<'_> {
         table.render(self.in_color)
     }
 
-    fn openings(&self, told: &Explanation) -> String {
-        let ahead = &told.ahead;
-        let is_always = |opening: &Opening| opening.from == told.at && opening.until.is_none();
+    fn openings(&self, explanation: &Explanation) -> String {
+        let ahead = &explanation.ahead;
+        let is_always =
+            |opening: &Opening| opening.from == explanation.at && opening.until.is_none();
         if ahead.openings.is_empty() || ahead.openings.iter().any(is_always) {
             return String::new();
         }
         let mut text = format!("Openings, {} time\n", self.reader.zone_name());
-        for opening in ahead.openings.iter().take(MOST_OPENINGS) {
-            let from = if opening.from == told.at {
+        for opening in ahead.openings.iter().take(MAX_OPENINGS) {
+            let from = if opening.from == explanation.at {
                 "now".to_owned()
             } else {
                 self.reader.moment(opening.from)
@@ -253,8 +258,8 @@ impl Telling<'_> {
     }
 }
 
-fn zone(told: &Explanation) -> String {
-    let zone = &told.client.time_zone;
+fn zone(explanation: &Explanation) -> String {
+    let zone = &explanation.client.time_zone;
     let Some(name) = zone.name.as_deref().map(printable) else {
         return "none: neither its policy, it nor its fleet names one".to_owned();
     };
@@ -268,8 +273,8 @@ fn zone(told: &Explanation) -> String {
     format!("{name}{from}{known}")
 }
 
-fn package(told: &Explanation) -> String {
-    let package = &told.client.package;
+fn package(explanation: &Explanation) -> String {
+    let package = &explanation.client.package;
     let list = |word: &str, versions: &[Text]| {
         let versions: Vec<_> = versions.iter().map(|version| printable(version)).collect();
         if versions.is_empty() {
@@ -278,7 +283,7 @@ fn package(told: &Explanation) -> String {
             format!("; {word} {}", versions.join(", "))
         }
     };
-    let fleet = if package.fleet == told.fleet {
+    let fleet = if package.fleet == explanation.fleet {
         String::new()
     } else {
         format!(" from fleet {}", printable(&package.fleet))

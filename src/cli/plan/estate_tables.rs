@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::local::Namespace;
+use super::local::PlannedNamespace;
 use crate::api::fleet::ClientStatus;
 use crate::api::policy::Mode;
 use crate::api::{ClientFleetStatus, Condition, Summary, Text, UpgradePolicyStatus};
@@ -16,7 +16,7 @@ use crate::values::Timestamp;
 
 /// One section for each namespace.
 pub(super) fn print(
-    namespaces: &BTreeMap<String, Namespace>,
+    namespaces: &BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
     in_color: bool,
 ) -> String {
@@ -24,7 +24,7 @@ pub(super) fn print(
     sections.collect::<Vec<_>>().join("\n")
 }
 
-fn section(namespace: &str, planned: &Namespace, at: Timestamp, in_color: bool) -> String {
+fn section(namespace: &str, planned: &PlannedNamespace, at: Timestamp, in_color: bool) -> String {
     let plan = &planned.plan;
     let until = plan.until.map(|until| format!(", the same until {}", exact(until)));
     let until = until.unwrap_or_default();
@@ -51,7 +51,7 @@ fn section(namespace: &str, planned: &Namespace, at: Timestamp, in_color: bool) 
     text.join("\n")
 }
 
-fn policies(Namespace { policies, plan }: &Namespace) -> Table {
+fn policies(PlannedNamespace { policies, plan }: &PlannedNamespace) -> Table {
     let mut table = Table::new([
         "POLICY",
         "PRIORITY",
@@ -95,10 +95,10 @@ fn done(summary: &Summary) -> String {
 }
 
 /// A count of a summary, and its column.
-type Count = (&'static str, Tone, fn(&Summary) -> u32);
+type StateColumn = (&'static str, Tone, fn(&Summary) -> u32);
 
 /// All states, from those that need nothing to those that need a person.
-const COUNTS: [Count; 10] = [
+const COUNTS: [StateColumn; 10] = [
     ("UP TO DATE", Tone::Plain, |summary| summary.up_to_date),
     ("AHEAD", Tone::Plain, |summary| summary.ahead),
     ("OFFLINE", Tone::Plain, |summary| summary.offline),
@@ -113,12 +113,12 @@ const COUNTS: [Count; 10] = [
 
 /// With a column for each state that occurs.
 fn fleets(plan: &Plan) -> Table {
-    let occurs = |count: &&Count| {
+    let occurs = |count: &&StateColumn| {
         plan.fleets
             .iter()
             .any(|(_, status)| status.summary.as_ref().is_some_and(|summary| count.2(summary) > 0))
     };
-    let counts: Vec<&Count> = COUNTS.iter().filter(occurs).collect();
+    let counts: Vec<&StateColumn> = COUNTS.iter().filter(occurs).collect();
     let titles = counts.iter().map(|count| count.0);
     let mut table =
         Table::new(["FLEET", "PACKAGE", "CLIENTS"].into_iter().chain(titles).chain(["NEXT"]));

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 
 use super::local::{given, passed_over, refuse};
-use super::owner::Asked;
-use super::prediction::{Applied, By, Prediction, Refusal, predict};
+use super::owner::ApplyOptions;
+use super::prediction::{AppliedObject, PredictedBy, Prediction, PredictionRefusal, predict};
 use super::{Compared, Failure, PlanArgs};
 use crate::api::{ClientFleet, ClientFleetStatus, Kind, Text, UpgradePolicy};
 use crate::cli::WRONG_INPUT;
@@ -22,7 +22,7 @@ use crate::plan::{Cached, Estate, Parsed, Plan, parsed};
 use crate::values::Timestamp;
 
 /// As many objects are asked for at once.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT_DRY_RUNS: usize = 4;
 
 /// What `files` change in the cluster at the moment `at`.
 pub(super) async fn compare(
@@ -35,22 +35,22 @@ pub(super) async fn compare(
     let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace);
     let mut objects = Vec::new();
     let findings = objects::find_in(namespace, files, &mut |Object { identity, given, .. }| {
-        objects.push(Applied { identity, given });
+        objects.push(AppliedObject { identity, given });
     });
     refuse([&findings])?;
     stay_inside(arguments.namespace.as_deref(), &findings, &objects)?;
     let mut remarks = passed_over(&findings);
     let mut namespaces = read(&cluster, &objects).await?;
     let asked =
-        Asked { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
+        ApplyOptions { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
     let foreseen = foresee_all(&cluster, &findings, &objects, &asked, &mut namespaces).await?;
     remarks += &how(&objects, &foreseen.by);
-    let sides = |estate: fn(&Namespace) -> Estate, at| -> PlannedEstates {
+    let sides = |estate: fn(&LiveNamespace) -> Estate, at| -> PlannedEstates {
         let settled = namespaces.iter().map(|(name, there)| (name, estate(there)));
         settled.map(|(name, estate)| (name.clone(), PlannedEstate::settled(estate, at))).collect()
     };
-    let (before, after) = (sides(Namespace::before, at), sides(Namespace::after, at));
-    let due = (now != at).then(|| sides(Namespace::before, now));
+    let (before, after) = (sides(LiveNamespace::before, at), sides(LiveNamespace::after, at));
+    let due = (now != at).then(|| sides(LiveNamespace::before, now));
     remarks += &behind(namespaces, due.as_ref().unwrap_or(&before), now);
     let given = given(&findings);
     let mut difference = compare_plans(&before, &after, &given, at);
@@ -62,7 +62,7 @@ pub(super) async fn compare(
 fn stay_inside(
     namespace: Option<&str>,
     findings: &Findings,
-    objects: &[Applied],
+    objects: &[AppliedObject],
 ) -> Result<(), Failure> {
     let Some(namespace) = namespace else { return Ok(()) };
     let outside = objects.iter().filter(|o| o.identity.namespace != namespace);
@@ -80,7 +80,7 @@ fn stay_inside(
     if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
 }
 
-fn named(findings: &Findings, object: &Applied) -> String {
+fn named(findings: &Findings, object: &AppliedObject) -> String {
     match findings.place(&object.identity) {
         Some(place) => format!("{place} ({})", object.identity),
         None => object.identity.to_string(),
@@ -89,20 +89,20 @@ fn named(findings: &Findings, object: &Applied) -> String {
 
 /// What is in a namespace, and what would be.
 #[derive(Default)]
-struct Namespace {
+struct LiveNamespace {
     /// What the statuses in the cluster say.
-    told: Vec<(Text, ClientFleetStatus)>,
-    fleets: Foreseen<ClientFleet>,
-    policies: Foreseen<UpgradePolicy>,
+    stored: Vec<(Text, ClientFleetStatus)>,
+    fleets: PredictedObjects<ClientFleet>,
+    policies: PredictedObjects<UpgradePolicy>,
 }
 
 /// The objects of a kind by name.
-struct Foreseen<K: parsed::Kind> {
+struct PredictedObjects<K: parsed::Kind> {
     before: BTreeMap<String, Arc<Cached<K>>>,
     after: BTreeMap<String, Arc<Cached<K>>>,
 }
 
-impl<K: parsed::Kind> Default for Foreseen<K> {
+impl<K: parsed::Kind> Default for PredictedObjects<K> {
     fn default() -> Self {
         Self { before: BTreeMap::new(), after: BTreeMap::new() }
     }
@@ -110,35 +110,36 @@ impl<K: parsed::Kind> Default for Foreseen<K> {
 
 async fn read(
     cluster: &Cluster,
-    objects: &[Applied],
-) -> Result<BTreeMap<String, Namespace>, Failure> {
+    objects: &[AppliedObject],
+) -> Result<BTreeMap<String, LiveNamespace>, Failure> {
     let names: BTreeSet<&String> =
         objects.iter().map(|object| &object.identity.namespace).collect();
     let mut namespaces = BTreeMap::new();
     for name in names {
         let reach = Reach::Namespace(name.clone());
         let (fleets, policies) = (cluster.fleets(&reach).await?, cluster.policies(&reach).await?);
-        let told = fleets.iter().map(told).collect();
-        let there = Namespace { told, fleets: foreseen(fleets), policies: foreseen(policies) };
+        let stored = fleets.iter().map(stored).collect();
+        let there =
+            LiveNamespace { stored, fleets: predicted(fleets), policies: predicted(policies) };
         namespaces.insert(name.clone(), there);
     }
     Ok(namespaces)
 }
 
-fn told(fleet: &Parsed<ClientFleet>) -> (Text, ClientFleetStatus) {
+fn stored(fleet: &Parsed<ClientFleet>) -> (Text, ClientFleetStatus) {
     let name = fleet.metadata.name.as_deref().unwrap_or_default();
     (name.into(), fleet.status.clone().unwrap_or_default())
 }
 
 /// Until something is foreseen, all stays as it is.
-fn foreseen<K: parsed::Kind>(objects: Vec<Parsed<K>>) -> Foreseen<K> {
+fn predicted<K: parsed::Kind>(objects: Vec<Parsed<K>>) -> PredictedObjects<K> {
     let observed = objects.into_iter().map(Cached::from);
     let before: BTreeMap<_, _> =
         observed.map(|object| (object.name().to_owned(), Arc::new(object))).collect();
-    Foreseen { after: before.clone(), before }
+    PredictedObjects { after: before.clone(), before }
 }
 
-impl Namespace {
+impl LiveNamespace {
     fn before(&self) -> Estate {
         estate(&self.fleets.before, &self.policies.before)
     }
@@ -147,7 +148,7 @@ impl Namespace {
         estate(&self.fleets.after, &self.policies.after)
     }
 
-    fn foresee(&mut self, object: &Applied, prediction: &Prediction) -> Result<(), String> {
+    fn foresee(&mut self, object: &AppliedObject, prediction: &Prediction) -> Result<(), String> {
         let name = &object.identity.name;
         let foreseen = match object.identity.kind {
             Kind::ClientFleet => self.fleets.foresee(name, prediction),
@@ -167,7 +168,7 @@ fn estate(
     }
 }
 
-impl<K: parsed::Kind> Foreseen<K> {
+impl<K: parsed::Kind> PredictedObjects<K> {
     /// Both are of the same moment, which may be later than the list's.
     fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
         self.before.remove(name);
@@ -183,7 +184,7 @@ impl<K: parsed::Kind> Foreseen<K> {
 #[derive(Default)]
 struct Answers {
     /// Who has answered for each object.
-    by: Vec<By>,
+    by: Vec<PredictedBy>,
     warnings: Vec<Warning>,
 }
 
@@ -203,43 +204,43 @@ impl Answers {
 async fn foresee_all(
     cluster: &Cluster,
     findings: &Findings,
-    objects: &[Applied],
-    asked: &Asked,
-    namespaces: &mut BTreeMap<String, Namespace>,
+    objects: &[AppliedObject],
+    asked: &ApplyOptions,
+    namespaces: &mut BTreeMap<String, LiveNamespace>,
 ) -> Result<Answers, Failure> {
     let mut progress = Progress::start("Trying objects out");
-    let (mut told, mut refusals) = (Answers::default(), Vec::new());
+    let (mut collected, mut refusals) = (Answers::default(), Vec::new());
     let questions = objects
         .iter()
         .map(|object| async move { (object, predict(&cluster.client, object, asked).await) });
-    let mut answers = stream::iter(questions).buffered(AT_ONCE);
+    let mut answers = stream::iter(questions).buffered(MAX_CONCURRENT_DRY_RUNS);
     while let Some((object, answer)) = answers.next().await {
         match answer {
             Ok(prediction) => {
                 let there = namespaces.entry(object.identity.namespace.clone()).or_default();
                 there.foresee(object, &prediction).map_err(Failure::new)?;
-                told.add(&object.identity, prediction);
+                collected.add(&object.identity, prediction);
             }
-            Err(Refusal::OfFile(why)) => {
+            Err(PredictionRefusal::OfFile(why)) => {
                 let why = format!("{}: {why}", named(findings, object));
                 refusals.push(printable(&why).into_owned());
             }
-            Err(Refusal::OfCluster(why)) => return Err(Failure::new(why)),
+            Err(PredictionRefusal::OfCluster(why)) => return Err(Failure::new(why)),
         }
-        progress.update(told.by.len() + refusals.len(), Some(objects.len()));
+        progress.update(collected.by.len() + refusals.len(), Some(objects.len()));
     }
     if refusals.is_empty() {
-        Ok(told)
+        Ok(collected)
     } else {
         Err(Failure { messages: refusals, code: WRONG_INPUT })
     }
 }
 
 /// What was worked out without the API server, and why.
-fn how(objects: &[Applied], answered: &[By]) -> String {
-    let by = |by: By| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
+fn how(objects: &[AppliedObject], answered: &[PredictedBy]) -> String {
+    let by = |by: PredictedBy| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
     let mut remarks = String::new();
-    let without_rights = by(By::Rights).count();
+    let without_rights = by(PredictedBy::Rights).count();
     if without_rights > 0 {
         remarks += &format!(
             "warning: you may not patch {without_rights} of these objects, so the API server was \
@@ -248,7 +249,7 @@ fn how(objects: &[Applied], answered: &[By]) -> String {
         );
     }
     let missing: BTreeSet<&str> =
-        by(By::Namespace).map(|(object, _)| object.identity.namespace.as_str()).collect();
+        by(PredictedBy::Namespace).map(|(object, _)| object.identity.namespace.as_str()).collect();
     for namespace in missing {
         let namespace = printable(namespace);
         remarks += &format!(
@@ -260,9 +261,13 @@ fn how(objects: &[Applied], answered: &[By]) -> String {
 }
 
 /// Whether the statuses in the cluster say what is due now.
-fn behind(namespaces: BTreeMap<String, Namespace>, due: &PlannedEstates, now: Timestamp) -> String {
+fn behind(
+    namespaces: BTreeMap<String, LiveNamespace>,
+    due: &PlannedEstates,
+    now: Timestamp,
+) -> String {
     let told = namespaces.into_iter().map(|(name, there)| {
-        let plan = Plan { fleets: there.told, ..Plan::default() };
+        let plan = Plan { fleets: there.stored, ..Plan::default() };
         (name, PlannedEstate { estate: Estate::default(), plan })
     });
     let counts = compare_plans(&told.collect(), due, &GivenObjects::default(), now).summary;

@@ -12,23 +12,23 @@ use serde_json::Value;
 use super::{Compared, PlanFormat, estate_tables};
 use crate::api::{ClientFleetStatus, Kind, UpgradePolicyStatus};
 use crate::cli::files::File;
-use crate::cli::objects::{self, Findings, Given, Identity, Object};
+use crate::cli::objects::{self, Findings, GivenObject, Identity, Object};
 use crate::cli::{Failure, WRONG_INPUT, data};
 use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
 use crate::plan::{CachedPolicy, Estate, Plan, settle};
 use crate::values::Timestamp;
 
 /// What follows from the objects in files at a moment.
-pub(super) struct Planned {
+pub(super) struct LocalPlan {
     /// The objects as they were given and in that order, where they are to be printed again.
-    given: Vec<(Identity, Given)>,
-    namespaces: BTreeMap<String, Namespace>,
+    given: Vec<(Identity, GivenObject)>,
+    namespaces: BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
     format: PlanFormat,
 }
 
 /// What follows in one namespace.
-pub(super) struct Namespace {
+pub(super) struct PlannedNamespace {
     pub(super) policies: Vec<Arc<CachedPolicy>>,
     pub(super) plan: Plan,
 }
@@ -38,7 +38,7 @@ pub(super) fn plan(
     files: impl IntoIterator<Item = File>,
     at: Timestamp,
     format: PlanFormat,
-) -> (Result<Planned, Failure>, String) {
+) -> (Result<LocalPlan, Failure>, String) {
     let are_printed = matches!(format, PlanFormat::Json | PlanFormat::Yaml);
     let mut given = Vec::new();
     let (findings, estates) = read(files, |object| {
@@ -49,10 +49,10 @@ pub(super) fn plan(
     let planned = refuse([&findings]).map(|()| {
         let settled = |(name, estate): (String, Estate)| {
             let plan = settle(&estate, at);
-            (name, Namespace { policies: estate.policies, plan })
+            (name, PlannedNamespace { policies: estate.policies, plan })
         };
         let namespaces = estates.into_iter().map(settled).collect();
-        Planned { given, namespaces, at, format }
+        LocalPlan { given, namespaces, at, format }
     });
     (planned, passed_over(&findings))
 }
@@ -120,7 +120,7 @@ fn lines(word: &str, texts: &[String]) -> String {
     texts.iter().flat_map(|text| [word, ": ", text, "\n"]).collect()
 }
 
-impl Planned {
+impl LocalPlan {
     /// Prints it.
     pub(super) fn write(&self, in_color: bool, output: &mut dyn Write) -> io::Result<()> {
         match self.format {
@@ -135,9 +135,9 @@ impl Planned {
     }
 
     /// The objects, each with its status, as `kubectl get` prints several.
-    fn list(&self) -> List<'_> {
+    fn list(&self) -> ListDocument<'_> {
         let mut statuses = HashMap::new();
-        for (namespace, Namespace { plan, .. }) in &self.namespaces {
+        for (namespace, PlannedNamespace { plan, .. }) in &self.namespaces {
             let fleets = plan.fleets.iter();
             statuses.extend(fleets.map(|(name, status)| {
                 (key(Kind::ClientFleet, namespace, name), Status::Fleet(status))
@@ -147,30 +147,30 @@ impl Planned {
                 (key(Kind::UpgradePolicy, namespace, name), Status::Policy(status))
             }));
         }
-        let items = Items { given: &self.given, statuses };
-        List { api_version: "v1", items, kind: "List", metadata: BTreeMap::new() }
+        let items = ListItems { given: &self.given, statuses };
+        ListDocument { api_version: "v1", items, kind: "List", metadata: BTreeMap::new() }
     }
 }
 
 /// A list as `kubectl get` prints it, its fields in the order of their names.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct List<'a> {
+struct ListDocument<'a> {
     api_version: &'static str,
-    items: Items<'a>,
+    items: ListItems<'a>,
     kind: &'static str,
     metadata: BTreeMap<String, String>,
 }
 
 /// The objects with their statuses: each is made when it is its turn to be printed.
-struct Items<'a> {
-    given: &'a [(Identity, Given)],
-    statuses: HashMap<Key<'a>, Status<'a>>,
+struct ListItems<'a> {
+    given: &'a [(Identity, GivenObject)],
+    statuses: HashMap<ObjectKey<'a>, Status<'a>>,
 }
 
-type Key<'a> = (Kind, &'a str, &'a str);
+type ObjectKey<'a> = (Kind, &'a str, &'a str);
 
-fn key<'a>(kind: Kind, namespace: &'a str, name: &'a str) -> Key<'a> {
+fn key<'a>(kind: Kind, namespace: &'a str, name: &'a str) -> ObjectKey<'a> {
     (kind, namespace, name)
 }
 
@@ -181,7 +181,7 @@ enum Status<'a> {
     Policy(&'a UpgradePolicyStatus),
 }
 
-impl Serialize for Items<'_> {
+impl Serialize for ListItems<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeSeq as _;
         let mut items = serializer.serialize_seq(Some(self.given.len()))?;

@@ -1,7 +1,7 @@
 //! A report as a comment on a pull request, in GitHub's Markdown. Nothing that was given is obeyed by it:
 //! no markup, no link, and nobody is called by name.
 
-use super::report::{Entry, Report, Sheet};
+use super::report::{Entry, Report, ReportTable};
 use crate::cli::terminal::table::printable;
 
 /// What Markdown obeys, and is shown as it is behind a backslash.
@@ -26,7 +26,7 @@ pub(super) fn render(report: &Report) -> String {
     text
 }
 
-fn table(sheet: &Sheet) -> String {
+fn table(sheet: &ReportTable) -> String {
     let is_number = |column: usize| {
         sheet.rows.first().and_then(|row| row.get(column)).is_some_and(|entry| entry.is_number)
     };

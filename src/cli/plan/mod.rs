@@ -36,7 +36,7 @@ Exit codes: 0; 1 with --exit-code when something would change; 2 if something is
 files, the options or the cluster; 3 with --max-moving when more clients would move now.";
 
 /// More clients than `--max-moving` allows would move now.
-const TOO_MANY: u8 = 3;
+const TOO_MANY_STOP: u8 = 3;
 /// Something would change, for those who asked for this code.
 const CHANGES: u8 = 1;
 
@@ -104,7 +104,7 @@ fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOut
         code = CHANGES;
     }
     if let Some(most) = arguments.max_moving.filter(|most| moving > *most) {
-        code = TOO_MANY;
+        code = TOO_MANY_STOP;
         remarks += &format!(
             "error: {} would move now, more than --max-moving {most} allows\n",
             report::clients(moving)

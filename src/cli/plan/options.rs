@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::values::Timestamp;
 
 /// As many rows of a table are shown unless asked for more.
-const SHOWN: usize = 50;
+const DEFAULT_LIMIT: usize = 50;
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]
@@ -144,7 +144,7 @@ impl PlanArgs {
 
     /// How many rows of a table are shown.
     pub(super) fn limit(&self) -> usize {
-        match self.limit.unwrap_or(SHOWN) {
+        match self.limit.unwrap_or(DEFAULT_LIMIT) {
             0 => usize::MAX,
             limit => limit,
         }

@@ -34,7 +34,7 @@ pub(super) fn is_kubectl(owner: &str) -> bool {
 
 /// How a file is applied.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Way {
+pub(super) enum ApplyMethod {
     /// By server-side apply, as this field manager.
     ServerSide {
         /// Its name.
@@ -51,29 +51,33 @@ pub(super) enum Way {
 
 /// What the user says about it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct ApplyOptions {
     /// As whom the files are applied.
     pub(super) owner: Option<String>,
     /// Whether always by server-side apply.
     pub(super) server_side: bool,
 }
 
-impl Asked {
+impl ApplyOptions {
     /// How a file is applied to an object, `None` if it does not exist.
-    pub(super) fn way(&self, live: Option<&Value>) -> Way {
+    pub(super) fn way(&self, live: Option<&Value>) -> ApplyMethod {
         let last_applied = live.and_then(last_applied);
         let known = live.and_then(known_owner);
         match (&self.owner, known, last_applied) {
             (Some(owner), _, takes_over) => {
                 // kubectl alone takes over what it applied client-side.
                 let takes_over = takes_over.filter(|_| owner == KUBECTL);
-                Way::ServerSide { owner: owner.clone(), takes_over }
+                ApplyMethod::ServerSide { owner: owner.clone(), takes_over }
             }
-            (None, Some(owner), _) => Way::ServerSide { owner: owner.to_owned(), takes_over: None },
+            (None, Some(owner), _) => {
+                ApplyMethod::ServerSide { owner: owner.to_owned(), takes_over: None }
+            }
             (None, None, Some(last_applied)) if !self.server_side => {
-                Way::ClientSide { last_applied }
+                ApplyMethod::ClientSide { last_applied }
             }
-            (None, None, takes_over) => Way::ServerSide { owner: KUBECTL.to_owned(), takes_over },
+            (None, None, takes_over) => {
+                ApplyMethod::ServerSide { owner: KUBECTL.to_owned(), takes_over }
+            }
         }
     }
 }
@@ -140,13 +144,13 @@ mod tests {
         object
     }
 
-    fn server_side(owner: &str) -> Way {
-        Way::ServerSide { owner: owner.to_owned(), takes_over: None }
+    fn server_side(owner: &str) -> ApplyMethod {
+        ApplyMethod::ServerSide { owner: owner.to_owned(), takes_over: None }
     }
 
     #[test]
     fn a_file_is_applied_as_before() {
-        let asked = Asked::default();
+        let asked = ApplyOptions::default();
         let flux = ("kustomize-controller", "Apply");
         let way = |owners: &[(&str, &str)], last| asked.way(Some(&object(owners, last)));
         assert_eq!(asked.way(None), server_side("kubectl"));
@@ -156,7 +160,7 @@ mod tests {
         assert_eq!(way(&[("kustomize-controller", "Update")], None), server_side("kubectl"));
         assert_eq!(
             way(&[("kubectl-client-side-apply", "Update")], Some("{\"a\": 1}")),
-            Way::ClientSide { last_applied: json!({"a": 1}) }
+            ApplyMethod::ClientSide { last_applied: json!({"a": 1}) }
         );
         assert_eq!(way(&[], Some("no json")), server_side("kubectl"));
     }
@@ -178,13 +182,13 @@ mod tests {
     #[test]
     fn the_user_decides() {
         let applied = object(&[("argocd-controller", "Apply")], Some("{\"a\": 1}"));
-        let asked = Asked { owner: Some("me".to_owned()), server_side: false };
+        let asked = ApplyOptions { owner: Some("me".to_owned()), server_side: false };
         assert_eq!(asked.way(Some(&applied)), server_side("me"));
-        let asked = Asked { owner: None, server_side: true };
+        let asked = ApplyOptions { owner: None, server_side: true };
         let takes_over = Some(json!({"a": 1}));
         assert_eq!(
             asked.way(Some(&object(&[], Some("{\"a\": 1}")))),
-            Way::ServerSide { owner: "kubectl".to_owned(), takes_over }
+            ApplyMethod::ServerSide { owner: "kubectl".to_owned(), takes_over }
         );
     }
 }

@@ -9,24 +9,24 @@ use kube::core::Status;
 use serde_json::{Map, Value, json};
 
 use super::merge::{self, LAST_APPLIED};
-use super::owner::{Asked, Way, forces, marks};
+use super::owner::{ApplyMethod, ApplyOptions, forces, marks};
 use super::refused::{Conflicts, reason};
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::cli::cluster::sentence;
-use crate::cli::objects::{Given, Identity};
+use crate::cli::objects::{GivenObject, Identity};
 
 /// As whom `kubectl apply` patches what it applies client-side.
-const CLIENT_SIDE: &str = "kubectl-client-side-apply";
+const CLIENT_SIDE_MANAGER: &str = "kubectl-client-side-apply";
 
 /// An object that is to be applied.
 #[derive(Debug)]
-pub(super) struct Applied {
+pub(super) struct AppliedObject {
     pub(super) identity: Identity,
-    pub(super) given: Given,
+    pub(super) given: GivenObject,
 }
 
 /// The same, while it is asked about: as a value it takes ten times the memory.
-struct Object<'a> {
+struct PredictedObject<'a> {
     identity: &'a Identity,
     given: Value,
 }
@@ -39,14 +39,14 @@ pub(super) struct Prediction {
     /// As it would be.
     pub(super) after: String,
     /// How that was found out.
-    pub(super) by: By,
+    pub(super) by: PredictedBy,
     /// What a person should know before the file is applied.
     pub(super) warning: Option<String>,
 }
 
 /// Who has said what an object would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum PredictedBy {
     /// The API server.
     Server,
     /// This program, because the user may not ask the server.
@@ -57,7 +57,7 @@ pub(super) enum By {
 
 /// Why nothing could be predicted.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum PredictionRefusal {
     /// The file is refused.
     OfFile(String),
     /// The cluster cannot be asked at all.
@@ -67,10 +67,10 @@ pub(super) enum Refusal {
 /// Predicts one object.
 pub(super) async fn predict(
     client: &Client,
-    applied: &Applied,
-    asked: &Asked,
-) -> Result<Prediction, Refusal> {
-    let object = &Object { identity: &applied.identity, given: applied.given.value() };
+    applied: &AppliedObject,
+    asked: &ApplyOptions,
+) -> Result<Prediction, PredictionRefusal> {
+    let object = &PredictedObject { identity: &applied.identity, given: applied.given.value() };
     let identity = object.identity;
     let before = read(client, identity).await?;
     let live = before.as_deref().map(parsed).transpose()?;
@@ -78,28 +78,28 @@ pub(super) async fn predict(
     let file = with_marks(&object.given, &way, live.as_ref());
     let mut warning = None;
     let answer = match (&way, &live) {
-        (Way::ClientSide { last_applied }, Some(live)) => {
+        (ApplyMethod::ClientSide { last_applied }, Some(live)) => {
             let patch = client_side_patch(last_applied, object, live);
             if patch.as_object().is_some_and(Map::is_empty) {
                 // kubectl sends nothing, either.
                 let after = before.clone().unwrap_or_default();
-                return Ok(Prediction { before, after, by: By::Server, warning });
+                return Ok(Prediction { before, after, by: PredictedBy::Server, warning });
             }
-            send(client, identity, CLIENT_SIDE, &Patch::Merge(&patch), false).await
+            send(client, identity, CLIENT_SIDE_MANAGER, &Patch::Merge(&patch), false).await
         }
-        (Way::ServerSide { owner, .. }, _) => {
+        (ApplyMethod::ServerSide { owner, .. }, _) => {
             let (answer, conflicts) = apply(client, identity, owner, &file).await;
             warning = conflicts.and_then(|conflicts| conflicts.warning(owner));
             answer
         }
-        (Way::ClientSide { .. }, None) => Ok(file.to_string()),
+        (ApplyMethod::ClientSide { .. }, None) => Ok(file.to_string()),
     };
     let (after, by) = match answer {
         Ok(answer) => match way {
-            Way::ServerSide { takes_over: Some(last), .. } => {
-                (taken_over(object, parsed(&answer)?, &last), By::Server)
+            ApplyMethod::ServerSide { takes_over: Some(last), .. } => {
+                (taken_over(object, parsed(&answer)?, &last), PredictedBy::Server)
             }
-            _ => (answer, By::Server),
+            _ => (answer, PredictedBy::Server),
         },
         Err(error) => {
             let by = excuse(&error, object)?;
@@ -109,25 +109,27 @@ pub(super) async fn predict(
     Ok(Prediction { before, after, by, warning })
 }
 
-async fn read(client: &Client, identity: &Identity) -> Result<Option<String>, Refusal> {
+async fn read(client: &Client, identity: &Identity) -> Result<Option<String>, PredictionRefusal> {
     let request = place(identity).get(&identity.name, &GetParams::default());
     match ask(client, request.map_err(kube::Error::BuildRequest)).await {
         Ok(object) => Ok(Some(object)),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(error) => Err(Refusal::OfCluster(sentence(&format!("read {identity}"), &error))),
+        Err(error) => {
+            Err(PredictionRefusal::OfCluster(sentence(&format!("read {identity}"), &error)))
+        }
     }
 }
 
-fn parsed(object: &str) -> Result<Value, Refusal> {
+fn parsed(object: &str) -> Result<Value, PredictionRefusal> {
     serde_json::from_str(object).map_err(|error| {
-        Refusal::OfCluster(format!("the cluster's answer cannot be read: {error}"))
+        PredictionRefusal::OfCluster(format!("the cluster's answer cannot be read: {error}"))
     })
 }
 
 /// The file as its tool sends it: with the labels by which the tool knows its objects again.
-fn with_marks(file: &Value, way: &Way, live: Option<&Value>) -> Value {
+fn with_marks(file: &Value, way: &ApplyMethod, live: Option<&Value>) -> Value {
     let mut file = file.clone();
-    if let (Way::ServerSide { owner, .. }, Some(live)) = (way, live) {
+    if let (ApplyMethod::ServerSide { owner, .. }, Some(live)) = (way, live) {
         for (label, value) in marks(owner, live) {
             let labels = &mut file["metadata"]["labels"];
             if labels.get(&label).is_none() {
@@ -189,7 +191,7 @@ async fn send(
 
 /// The patch that kubectl would send, what it remembers of it included: that may be too much for the
 /// API server.
-fn client_side_patch(last_applied: &Value, object: &Object<'_>, live: &Value) -> Value {
+fn client_side_patch(last_applied: &Value, object: &PredictedObject<'_>, live: &Value) -> Value {
     let (mut file, mut live) = (object.given.clone(), live.clone());
     for object in [&mut file, &mut live] {
         without(object, "", "status");
@@ -214,20 +216,26 @@ fn without(object: &mut Value, place: &str, field: &str) {
     }
 }
 
-fn taken_over(object: &Object<'_>, answer: Value, last_applied: &Value) -> String {
+fn taken_over(object: &PredictedObject<'_>, answer: Value, last_applied: &Value) -> String {
     let after = merge::without_dropped(answer, last_applied, &object.given);
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
 /// Why this program may work it out itself, if it may.
-fn excuse(error: &kube::Error, object: &Object<'_>) -> Result<By, Refusal> {
+fn excuse(
+    error: &kube::Error,
+    object: &PredictedObject<'_>,
+) -> Result<PredictedBy, PredictionRefusal> {
     match error {
-        kube::Error::Api(status) if lacks_right(status) => Ok(By::Rights),
-        kube::Error::Api(status) if lacks_namespace(status) => Ok(By::Namespace),
+        kube::Error::Api(status) if lacks_right(status) => Ok(PredictedBy::Rights),
+        kube::Error::Api(status) if lacks_namespace(status) => Ok(PredictedBy::Namespace),
         kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 401 => {
-            Err(Refusal::OfFile(reason(status, &object.given)))
+            Err(PredictionRefusal::OfFile(reason(status, &object.given)))
         }
-        _ => Err(Refusal::OfCluster(sentence(&format!("try {} out", object.identity), error))),
+        _ => Err(PredictionRefusal::OfCluster(sentence(
+            &format!("try {} out", object.identity),
+            error,
+        ))),
     }
 }
 
@@ -243,14 +251,19 @@ fn lacks_namespace(status: &Status) -> bool {
 }
 
 /// What the server would about say.
-fn worked_out(object: &Object<'_>, file: Value, live: Option<&Value>, way: &Way) -> String {
+fn worked_out(
+    object: &PredictedObject<'_>,
+    file: Value,
+    live: Option<&Value>,
+    way: &ApplyMethod,
+) -> String {
     let kind = object.identity.kind;
     let after = match (live, way) {
         (None, _) => file,
-        (Some(live), Way::ClientSide { last_applied }) => {
+        (Some(live), ApplyMethod::ClientSide { last_applied }) => {
             merge::patched(live.clone(), &client_side_patch(last_applied, object, live))
         }
-        (Some(live), Way::ServerSide { .. }) => merge::merged(kind, live.clone(), &file),
+        (Some(live), ApplyMethod::ServerSide { .. }) => merge::merged(kind, live.clone(), &file),
     };
     admission::as_stored(kind, after).to_string()
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::owner::{forces, is_kubectl};
 
 /// As many fields of one owner are named.
-const NAMED: usize = 3;
+const MAX_NAMED_FIELDS: usize = 3;
 
 /// The fields of an object that others own, by owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,8 +51,8 @@ fn owner(message: &str) -> &str {
 }
 
 fn sentence(owner: &str, fields: &[String]) -> String {
-    let mut named: Vec<String> = fields.iter().take(NAMED).cloned().collect();
-    let others = fields.len().saturating_sub(NAMED);
+    let mut named: Vec<String> = fields.iter().take(MAX_NAMED_FIELDS).cloned().collect();
+    let others = fields.len().saturating_sub(MAX_NAMED_FIELDS);
     if others > 0 {
         named.push(format!("{others} more"));
     }

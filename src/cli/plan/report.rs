@@ -12,7 +12,7 @@ use crate::plan::diff::{
 use crate::values::{Timestamp, Zone};
 
 /// As many reasons of a fleet are told where there is little room.
-const REASONS: usize = 2;
+const MAX_REASONS: usize = 2;
 
 /// What there is to print.
 pub(super) struct Report {
@@ -21,16 +21,16 @@ pub(super) struct Report {
     /// What it comes to.
     pub(super) summary: String,
     /// Counts by what becomes of the clients.
-    pub(super) transitions: Sheet,
+    pub(super) transitions: ReportTable,
     /// What a person should look at first.
     pub(super) warnings: Vec<String>,
     /// The rest.
-    pub(super) sheets: Vec<Sheet>,
+    pub(super) sheets: Vec<ReportTable>,
 }
 
 /// A table with a title.
 #[derive(Default)]
-pub(super) struct Sheet {
+pub(super) struct ReportTable {
     pub(super) title: &'static str,
     pub(super) columns: Vec<&'static str>,
     pub(super) rows: Vec<Vec<Entry>>,
@@ -81,7 +81,7 @@ pub(super) struct For<'a> {
 /// Words and tables for a difference.
 pub(super) fn report(difference: &Difference, asked: &For) -> Report {
     let nobody = TimeFormatter { now: difference.at, zone: None };
-    let view = View {
+    let view = ReportView {
         reader: asked.reader.unwrap_or(&nobody),
         is_for_all: asked.reader.is_none(),
         is_wide: asked.is_wide,
@@ -161,10 +161,10 @@ fn summary(difference: &Difference) -> String {
 }
 
 /// A column of the fleets: its title, what it counts, and whether only where there is some.
-type Count = (&'static str, fn(&Counts) -> usize, bool);
+type EffectColumn = (&'static str, fn(&Counts) -> usize, bool);
 
 /// What a change does to clients, as columns.
-const EFFECTS: [Count; 5] = [
+const EFFECTS: [EffectColumn; 5] = [
     ("MOVE NOW", |counts| counts.moving_now, false),
     ("LATER", |counts| counts.moving_later, false),
     ("OTHER TIME", |counts| counts.moving_at_another_time, true),
@@ -173,7 +173,7 @@ const EFFECTS: [Count; 5] = [
 ];
 
 /// From where the tables are looked at.
-struct View<'a> {
+struct ReportView<'a> {
     reader: &'a TimeFormatter,
     is_for_all: bool,
     is_wide: bool,
@@ -181,25 +181,25 @@ struct View<'a> {
     has_several: bool,
 }
 
-impl View<'_> {
+impl ReportView<'_> {
     fn sheet<T>(
         &self,
         title: &'static str,
         columns: impl IntoIterator<Item = &'static str>,
         found: impl IntoIterator<Item = T>,
         row: impl Fn(T) -> Vec<Entry>,
-    ) -> Sheet {
+    ) -> ReportTable {
         let mut found = found.into_iter();
         let rows = found.by_ref().take(self.limit).map(row).collect();
-        Sheet { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
+        ReportTable { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
     }
 
     /// For what is few, and asked for first.
-    fn whole(&self) -> View<'_> {
-        View { limit: usize::MAX, ..*self }
+    fn whole(&self) -> ReportView<'_> {
+        ReportView { limit: usize::MAX, ..*self }
     }
 
-    fn transitions(&self, transitions: &[Transition]) -> Sheet {
+    fn transitions(&self, transitions: &[Transition]) -> ReportTable {
         let columns = ["CLIENTS", "FROM", "TO", "VERSION", "WHEN"];
         let row = |transition: &Transition| {
             let Transition { clients, from, to, version, effect, when, was } = transition;
@@ -216,7 +216,7 @@ impl View<'_> {
         self.whole().sheet("", columns, transitions, row)
     }
 
-    fn clients(&self, clients: &[ChangedClient]) -> Sheet {
+    fn clients(&self, clients: &[ChangedClient]) -> ReportTable {
         let has_namespace = self.has_several || self.is_wide;
         let mut columns = if has_namespace { vec!["NAMESPACE"] } else { Vec::new() };
         columns.extend(["FLEET", "COMPUTER", "IP ADDRESS", "CURRENT VERSION", "FROM", "TO"]);
@@ -289,7 +289,7 @@ impl View<'_> {
         }
     }
 
-    fn staying_out(&self, out: &[StayingOut]) -> Sheet {
+    fn staying_out(&self, out: &[StayingOut]) -> ReportTable {
         let columns = ["CLIENTS", "CHANGED", "STATE", "REASON", "POLICY", "NEXT"];
         self.whole().sheet("Staying out, and why", columns, out, |out| {
             let policy = out.policy.as_ref().map(|name| self.in_namespace(&out.namespace, name));
@@ -305,9 +305,10 @@ impl View<'_> {
     }
 
     /// With a column for each of the rarer effects that occurs.
-    fn fleets(&self, fleets: &[FleetDifference]) -> Sheet {
-        let occurs = |effect: &&Count| fleets.iter().any(|fleet| effect.1(&fleet.summary) > 0);
-        let effects: Vec<&Count> =
+    fn fleets(&self, fleets: &[FleetDifference]) -> ReportTable {
+        let occurs =
+            |effect: &&EffectColumn| fleets.iter().any(|fleet| effect.1(&fleet.summary) > 0);
+        let effects: Vec<&EffectColumn> =
             EFFECTS.iter().filter(|effect| !effect.2 || occurs(effect)).collect();
         let columns = ["FLEET", "CLIENTS", "CHANGE"].into_iter();
         let columns = columns.chain(effects.iter().map(|effect| effect.0));
@@ -330,7 +331,7 @@ impl View<'_> {
 
     /// The most frequent ones, all where there is room.
     fn reasons(&self, out: &[StayingOut]) -> String {
-        let shown = if self.is_wide { out.len() } else { out.len().min(REASONS) };
+        let shown = if self.is_wide { out.len() } else { out.len().min(MAX_REASONS) };
         let mut reasons: Vec<String> = out.iter().take(shown).map(reason).collect();
         let others: usize = out.iter().skip(shown).map(|out| out.clients).sum();
         if others > 0 {
@@ -339,7 +340,7 @@ impl View<'_> {
         reasons.join(", ")
     }
 
-    fn objects(&self, objects: &[ChangedObject]) -> Sheet {
+    fn objects(&self, objects: &[ChangedObject]) -> ReportTable {
         let columns = ["KIND", "NAME", "CHANGE", "FIELDS"];
         self.sheet("Objects", columns, objects, |object| {
             let change = match object.change {

@@ -1,6 +1,6 @@
 //! A report for a terminal.
 
-use super::report::{Report, Sheet};
+use super::report::{Report, ReportTable};
 use crate::cli::terminal::table::{Cell, Table, printable};
 
 /// Sentences, and tables below their titles.
@@ -20,7 +20,7 @@ pub(super) fn render(report: &Report, in_color: bool) -> String {
     parts.join("\n")
 }
 
-fn table(sheet: &Sheet, in_color: bool) -> String {
+fn table(sheet: &ReportTable, in_color: bool) -> String {
     let mut table = Table::new(sheet.columns.iter().copied());
     for row in &sheet.rows {
         let cell = |entry: &super::report::Entry| {

@@ -14,7 +14,7 @@ use crate::cli::terminal::table::printable;
 /// Who writes it, in `managedFields`.
 const MANAGER: &str = "clientfleet-settings";
 /// How often it is read again when only its status has changed meanwhile.
-const ATTEMPTS: usize = 5;
+const MAX_WRITE_ATTEMPTS: usize = 5;
 
 /// Sets `choice` in `policy`, as long as nobody else changes the policy.
 pub(super) async fn make(
@@ -34,7 +34,7 @@ pub(super) async fn make(
     let parameters =
         PatchParams { field_manager: Some(MANAGER.to_owned()), dry_run, ..PatchParams::default() };
     let mut resource_version = policy.whole.metadata.resource_version.clone();
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_WRITE_ATTEMPTS {
         let patch = Patch::Merge(patch(choice, resource_version.as_deref()));
         match api.patch(&name, &parameters, &patch).await {
             Ok(_) => return Ok(()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::choice::Choice;
-use super::standing::Standing;
+use super::policy_blockers::PolicyBlockers;
 use crate::api::fleet::ClientStatus;
 use crate::cli::terminal::times::exact;
 use crate::plan::policy::Policy;
@@ -87,7 +87,7 @@ fn is_down(row: &ClientStatus) -> bool {
 
 /// Before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Effect {
+pub(super) struct SettingEffect {
     pub before: Moves,
     pub after: Moves,
 }
@@ -106,13 +106,14 @@ pub(super) fn effect(
     policy: &str,
     choice: &Choice,
     now: Timestamp,
-) -> (Effect, Standing) {
+) -> (SettingEffect, PolicyBlockers) {
     let after = changed(estate, policy, choice);
     let read = after.policies.iter().find(|found| found.name() == policy);
-    let standing = read.map(|found| Standing::of(&Policy::read(found), now)).unwrap_or_default();
+    let standing =
+        read.map(|found| PolicyBlockers::of(&Policy::read(found), now)).unwrap_or_default();
     let at = standing.counted_at(now);
     let moves = |estate: &Estate| moves(&plan::settle(&seen_later(estate, now, at), at), policy);
-    (Effect { before: moves(estate), after: moves(&after) }, standing)
+    (SettingEffect { before: moves(estate), after: moves(&after) }, standing)
 }
 
 /// The estate at a later moment, by which the clients have been seen again as they have been now: else

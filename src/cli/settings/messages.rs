@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::choice::{Choice, Selection};
-use super::{Outcome, Selected, Settings, SettingsArgs, change};
+use super::{Selected, Settings, SettingsArgs, SettingsOutcome, change};
 use crate::cli::terminal::table::{Cell, Table, printable};
 use crate::cli::terminal::times::TimeFormatter;
 use crate::cli::{Failure, data};
@@ -97,10 +97,10 @@ pub(super) fn not_there(
 pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<String, Failure> {
     let (before, after) = (shown(&selected.before), shown(&selected.after));
     let name = format!("{}/{}", printable(&selected.namespace), printable(&selected.policy));
-    if selected.result == Outcome::SameAsBefore {
+    if selected.result == SettingsOutcome::SameAsBefore {
         return Ok(format!("UpgradePolicy {name} has that setting already: {before}\n"));
     }
-    if selected.result == Outcome::KeptInGit {
+    if selected.result == SettingsOutcome::KeptInGit {
         let change = change::for_git(&selected.namespace, &selected.policy, &selected.after);
         let version = match (&selected.before.version, &selected.after.version) {
             (Some(_), None) => "# spec.upgrade.version has to go\n",
@@ -109,7 +109,7 @@ pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<St
         return Ok(data::yaml(&change)? + version);
     }
     let word = match selected.result {
-        Outcome::WouldChange => "would change",
+        SettingsOutcome::WouldChange => "would change",
         _ => "changed",
     };
     let note = selected.dry_run.note();
@@ -156,12 +156,12 @@ pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
     let policy = printable(&selected.policy);
     let owner = owner.shown();
     match selected.result {
-        Outcome::SameAsBefore => String::new(),
-        Outcome::KeptInGit => format!(
+        SettingsOutcome::SameAsBefore => String::new(),
+        SettingsOutcome::KeptInGit => format!(
             "error: policy {policy} is kept in Git by {owner}, which would change it back, so \
              nothing is changed: make the change above there, or add --force\n"
         ),
-        Outcome::Changed | Outcome::WouldChange => format!(
+        SettingsOutcome::Changed | SettingsOutcome::WouldChange => format!(
             "warning: policy {policy} is kept in Git by {owner}, which changes it back at its next \
              reconciliation: suspend that, or make the change there too\n"
         ),

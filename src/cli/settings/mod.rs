@@ -5,7 +5,7 @@ mod change;
 mod choice;
 mod effect;
 mod messages;
-mod standing;
+mod policy_blockers;
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use clap_complete::ArgValueCompleter;
 use serde::Serialize;
 
 use self::choice::{Choice, Selection};
-use self::effect::{Effect, Versions};
-use self::standing::Standing;
+use self::effect::{SettingEffect, Versions};
+use self::policy_blockers::PolicyBlockers;
 use super::cluster::{Cluster, OnePolicy, Reach};
 use super::completion::policies;
 use super::data::{self, DataFormat};
@@ -77,7 +77,7 @@ struct Settings {
     today: Choice,
     allow_downgrade: bool,
     /// What keeps it from distributing, whatever its setting.
-    standing: Standing,
+    standing: PolicyBlockers,
     /// Whether the controller has not yet said what the choices are for what is written now.
     status_is_behind: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,15 +106,15 @@ struct Selected {
     policy: String,
     before: Choice,
     after: Choice,
-    result: Outcome,
+    result: SettingsOutcome,
     allow_downgrade: bool,
     /// What the clients do before and after; absent where that cannot be known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    clients: Option<Effect>,
+    clients: Option<SettingEffect>,
     /// What keeps it from distributing, whatever its setting. Where it is not effective yet, the
     /// clients are those from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    standing: Option<Standing>,
+    standing: Option<PolicyBlockers>,
     #[serde(skip)]
     owner: Option<Owner>,
     #[serde(skip)]
@@ -123,7 +123,7 @@ struct Selected {
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-enum Outcome {
+enum SettingsOutcome {
     Changed,
     WouldChange,
     SameAsBefore,
@@ -172,8 +172,8 @@ pub(super) async fn run(asked: &SettingsArgs, cx: &Context) -> Result<CommandOut
 }
 
 /// What keeps a policy from distributing.
-fn standing(policy: &OnePolicy, cx: &Context) -> Standing {
-    Standing::of(&Policy::read(&Cached::from(policy.live.clone())), cx.now)
+fn standing(policy: &OnePolicy, cx: &Context) -> PolicyBlockers {
+    PolicyBlockers::of(&Policy::read(&Cached::from(policy.live.clone())), cx.now)
 }
 
 /// The choices that the controller tells.
@@ -222,7 +222,7 @@ async fn list(
         namespace: namespace.to_owned(),
         policy: name.to_owned(),
         allow_downgrade,
-        standing: Standing::default(),
+        standing: PolicyBlockers::default(),
         status_is_behind: is_behind(policy),
         governed_clients: versions.as_ref().map(|versions| versions.governed),
         settings: numbered.collect(),
@@ -265,7 +265,7 @@ impl Case<'_> {
         let owner = owner_of_field(metadata, "upgrade").or_else(|| owner_of_object(metadata));
         let mut remarks = String::new();
         let mut selected = Selected {
-            result: Outcome::SameAsBefore,
+            result: SettingsOutcome::SameAsBefore,
             policy: asked.policy.clone(),
             before: today,
             after,
@@ -296,7 +296,7 @@ impl Case<'_> {
             DataFormat::Yaml => data::yaml(&selected)?,
         };
         remarks += &messages::remarks_on_selecting(&selected);
-        let code = if selected.result == Outcome::KeptInGit { FAILURE } else { 0 };
+        let code = if selected.result == SettingsOutcome::KeptInGit { FAILURE } else { 0 };
         Ok(CommandOutput { output, remarks, code })
     }
 }
@@ -306,15 +306,19 @@ async fn make(
     asked: &SettingsArgs,
     policy: &OnePolicy,
     selected: &Selected,
-) -> Result<Outcome, Failure> {
+) -> Result<SettingsOutcome, Failure> {
     if selected.owner.is_some() && !asked.force {
-        return Ok(Outcome::KeptInGit);
+        return Ok(SettingsOutcome::KeptInGit);
     }
     if asked.dry_run != DryRun::Client {
         let dry_run = asked.dry_run.is_of_server();
         change::make(cluster, &selected.namespace, policy, &selected.after, dry_run).await?;
     }
-    Ok(if asked.dry_run.is_real() { Outcome::Changed } else { Outcome::WouldChange })
+    Ok(if asked.dry_run.is_real() {
+        SettingsOutcome::Changed
+    } else {
+        SettingsOutcome::WouldChange
+    })
 }
 
 /// All that is planned for in a namespace.

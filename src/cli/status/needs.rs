@@ -12,11 +12,11 @@ use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
 /// So many names stand for all.
-const NAMED: usize = 3;
+const MAX_NAMED_CLIENTS: usize = 3;
 /// So many objects that somebody has to mend are told one by one.
-const TOLD: usize = 20;
+const MAX_LISTED: usize = 20;
 /// Who has not restarted for so long will not by itself.
-const PATIENCE: TimeDelta = TimeDelta::days(7);
+const RESTART_PENDING_TOO_LONG: TimeDelta = TimeDelta::days(7);
 /// A controller that is running is not later than this.
 const LATENESS: TimeDelta = TimeDelta::seconds(60);
 
@@ -59,7 +59,7 @@ pub(super) struct Sample {
 impl Sample {
     fn add(&mut self, name: impl FnOnce() -> String) {
         self.count += 1;
-        if self.names.len() < NAMED {
+        if self.names.len() < MAX_NAMED_CLIENTS {
             self.names.push(name());
         }
     }
@@ -147,7 +147,9 @@ impl Needs {
             "Blocked" => self.blocked.entry(row.reason.to_string()).or_default().add(name),
             "RestartRequired" => {
                 let since = row.last_transition_time;
-                if since.is_some_and(|since| at.signed_duration_since(since) > PATIENCE) {
+                if since
+                    .is_some_and(|since| at.signed_duration_since(since) > RESTART_PENDING_TOO_LONG)
+                {
                     self.restart_overdue.add(name);
                 }
             }
@@ -182,7 +184,7 @@ impl Needs {
     fn stalled(&mut self, kind: &str, conditions: &[Condition], name: &dyn Fn() -> String) {
         let stalled = conditions.iter().find(|c| c.r#type == "Stalled" && c.status == "True");
         let Some(condition) = stalled else { return };
-        if self.stalled.len() >= TOLD {
+        if self.stalled.len() >= MAX_LISTED {
             self.more_stalled += 1;
             return;
         }

@@ -12,15 +12,15 @@ use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
 
 /// A bar's width where no terminal says how wide it is, and its bounds.
-const BAR: usize = 20;
-const NARROWEST: usize = 8;
-const WIDEST: usize = 40;
+const BAR_WIDTH: usize = 20;
+const MIN_COLUMN_WIDTH: usize = 8;
+const MAX_COLUMN_WIDTH: usize = 40;
 /// What the other columns take beside a bar, about.
-const BESIDE: usize = 92;
+const MIN_WIDTH_FOR_TWO_COLUMNS: usize = 92;
 /// So many packages are told.
-const PACKAGES: usize = 3;
+const MAX_PACKAGES: usize = 3;
 /// So many entries of one scope are told.
-const ENTRIES: usize = 3;
+const MAX_ENTRIES: usize = 3;
 
 /// How a screen is drawn.
 pub(super) struct Look {
@@ -62,14 +62,14 @@ fn head(overview: &Overview, look: &Look) -> String {
     if namespaces.is_empty() {
         return place + "\n";
     }
-    let packages = overview.packages.iter().take(PACKAGES);
+    let packages = overview.packages.iter().take(MAX_PACKAGES);
     let alone = overview.packages.len() == 1;
     let packages = packages.map(|package| {
         let version = printable(&package.version);
         if alone { version.into_owned() } else { format!("{version} ({})", package.clients) }
     });
     let packages: Vec<String> = packages.collect();
-    let more = overview.packages.len().saturating_sub(PACKAGES);
+    let more = overview.packages.len().saturating_sub(MAX_PACKAGES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let word = if overview.packages.len() == 1 { "package" } else { "packages" };
     let packages = if packages.is_empty() {
@@ -116,8 +116,10 @@ fn policies(overview: &Overview, look: &Look) -> Table {
     let mut table = Table::new(place.into_iter().chain(titles));
     let names = overview.policies.iter().map(|policy| policy.name.len()).max().unwrap_or(0);
     let bar_width = match look.width {
-        Some(width) => width.saturating_sub(BESIDE + names / 2).clamp(NARROWEST, WIDEST),
-        None => BAR,
+        Some(width) => width
+            .saturating_sub(MIN_WIDTH_FOR_TWO_COLUMNS + names / 2)
+            .clamp(MIN_COLUMN_WIDTH, MAX_COLUMN_WIDTH),
+        None => BAR_WIDTH,
     };
     for policy in &overview.policies {
         let (distribution, tone) = distribution(policy);
@@ -275,8 +277,8 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
     }
     for unmatched in &needs.unmatched {
         let entries: Vec<_> = unmatched.entries.iter().map(|entry| printable(entry)).collect();
-        let more = more(entries.len().saturating_sub(ENTRIES));
-        let entries = entries[..entries.len().min(ENTRIES)].join(", ");
+        let more = more(entries.len().saturating_sub(MAX_ENTRIES));
+        let entries = entries[..entries.len().min(MAX_ENTRIES)].join(", ");
         let matches = if unmatched.entries.len() == 1 { "matches" } else { "match" };
         let policy = printable(&unmatched.policy);
         line(format!("policy {policy}: {entries}{more} {matches} no client"));
@@ -350,7 +352,7 @@ mod tests {
         assert_eq!(shown([u32::MAX / 2, 0, u32::MAX / 2, 1, 0], 8).len(), 10);
         assert_eq!(shown([0, 0, 0, 0, 3], 8), "[        ]");
         for parts in [[1, 2, 3, 4, 5], [1000, 1, 1, 1, 1], [0, 1, 0, 999, 0], [7, 0, 7, 0, 7]] {
-            for width in NARROWEST..=WIDEST {
+            for width in MIN_COLUMN_WIDTH..=MAX_COLUMN_WIDTH {
                 let bar = shown(parts, width);
                 assert_eq!(bar.len(), width + 2, "{parts:?}");
                 for (part, sign) in parts.iter().zip("#>.! ".chars()) {

@@ -12,7 +12,7 @@ use crate::values::Timestamp;
 /// What keeps a policy from distributing, whatever its setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Standing {
+pub(super) struct PolicyBlockers {
     pub suspended: bool,
     pub being_deleted: bool,
     /// What is invalid in it.
@@ -26,7 +26,7 @@ pub(super) struct Standing {
     pub not_effective_since: Option<Timestamp>,
 }
 
-impl Standing {
+impl PolicyBlockers {
     pub fn of(policy: &Policy, now: Timestamp) -> Self {
         let over = policy.effective_until.filter(|&until| until <= now);
         Self {
