@@ -59,19 +59,19 @@ pub struct Object {
     /// Which one.
     pub identity: Identity,
     /// As it was given.
-    pub given: GivenObject,
+    pub source: SourceObject,
     /// As an API server would store it.
     pub stored: Stored,
 }
 
 /// An object as it was given: a text, of which a value is made when it is asked for.
 #[derive(Clone, Debug)]
-pub struct GivenObject {
+pub struct SourceObject {
     kind: Kind,
     text: Json,
 }
 
-impl GivenObject {
+impl SourceObject {
     /// All of it.
     #[must_use]
     pub fn value(&self) -> Value {
@@ -242,7 +242,7 @@ impl ObjectReader<'_> {
         let stored = self.check(&place, kind, &identity.to_string(), value);
         self.once(place, &identity);
         if let Some(stored) = stored.filter(|_| self.findings.problems.len() == before) {
-            (self.take)(Object { identity, given: GivenObject { kind, text }, stored });
+            (self.take)(Object { identity, source: SourceObject { kind, text }, stored });
         }
     }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use memchr::memmem;
 
-use super::facts::given;
+use super::facts::non_empty;
 use super::scope::Subject;
 use crate::api::Text;
 use crate::api::fleet::{Client, Reported};
@@ -42,8 +42,9 @@ impl ClientIndex {
     }
 
     fn add(&mut self, client: &Client) {
-        let reported =
-            |field: fn(&Reported) -> Option<&Text>| given(client.reported.as_ref().and_then(field));
+        let reported = |field: fn(&Reported) -> Option<&Text>| {
+            non_empty(client.reported.as_ref().and_then(field))
+        };
         let address = reported(|r| r.ip.as_ref());
         let parts = [
             Some(&client.name),

@@ -41,7 +41,7 @@ impl Versions {
     const MAX_REMEMBERED: usize = 16;
 
     fn read(&mut self, text: Option<&Text>) -> Option<Rc<VersionText>> {
-        let text = given(text)?;
+        let text = non_empty(text)?;
         if let Some(known) = self.0.iter().find(|known| known.raw == *text) {
             return Some(Rc::clone(known));
         }
@@ -55,7 +55,7 @@ impl Versions {
 
 /// A string of a client, an empty one counting as absent.
 #[must_use]
-pub fn given(text: Option<&Text>) -> Option<&Text> {
+pub fn non_empty(text: Option<&Text>) -> Option<&Text> {
     text.filter(|text| !text.is_empty())
 }
 
@@ -146,7 +146,7 @@ impl<'a> Facts<'a> {
     /// Something reported about it.
     #[must_use]
     pub fn reported(&self, field: fn(&Reported) -> Option<&Text>) -> Option<&'a Text> {
-        given(self.client.reported.as_ref().and_then(field))
+        non_empty(self.client.reported.as_ref().and_then(field))
     }
 
     /// What scopes look at. Case is folded at the first call, for whoever needs it.
@@ -182,7 +182,7 @@ impl ZoneFact {
     /// Reads a name; an empty one counts as absent.
     #[must_use]
     pub fn read(name: Option<&Text>) -> Self {
-        let Some(name) = given(name) else { return Self::Missing };
+        let Some(name) = non_empty(name) else { return Self::Missing };
         Zone::named(name).map_or(Self::Unknown, Self::Known)
     }
 

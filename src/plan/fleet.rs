@@ -14,7 +14,7 @@ use super::cached_status::{CachedRow, CachedRows};
 use super::client_index::ClientIndex;
 use super::conditions::Conditions;
 use super::decision_cache::DecisionCache;
-use super::facts::{Facts, Package, Versions, ZoneFact, given};
+use super::facts::{Facts, Package, Versions, ZoneFact, non_empty};
 use super::next_change::{ApplicablePolicies, NextChange, earlier, look_ahead};
 use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
@@ -173,14 +173,14 @@ impl FleetZones {
     pub(super) fn of(spec: &ClientFleetSpec) -> Self {
         let mut zones = vec![ZoneFact::read(spec.time_zone.as_ref())];
         let clients = spec.clients.as_deref().unwrap_or_default();
-        if clients.iter().all(|client| given(client.time_zone.as_ref()).is_none()) {
+        if clients.iter().all(|client| non_empty(client.time_zone.as_ref()).is_none()) {
             return Self { zones, of_client: Vec::new() };
         }
         let mut known: BTreeMap<&str, usize> = BTreeMap::new();
         // Neighbours have mostly the same.
         let mut last: Option<(&str, usize)> = None;
         let of_client = clients.iter().map(|client| {
-            let Some(name) = given(client.time_zone.as_ref()) else { return 0 };
+            let Some(name) = non_empty(client.time_zone.as_ref()) else { return 0 };
             if let Some((_, zone)) = last.filter(|(last, _)| *last == name.as_str()) {
                 return zone;
             }

@@ -1,6 +1,6 @@
 //! A version as somebody wrote it, and what it means, if anything.
 
-use super::facts::given;
+use super::facts::non_empty;
 use crate::api::Text;
 use crate::values::Version;
 
@@ -24,7 +24,7 @@ impl VersionText {
     /// Reads a reported version; an empty string counts as absent.
     #[must_use]
     pub fn reported(text: Option<&Text>) -> Option<Self> {
-        given(text).cloned().map(Self::new)
+        non_empty(text).cloned().map(Self::new)
     }
 
     /// Whether both are the same version, however spelled. Two that cannot be read are the same only

@@ -27,26 +27,25 @@ pub(super) struct Filter {
 
 impl Filter {
     /// Reads what was asked for.
-    pub fn read(asked: &ClientsArgs, now: Timestamp) -> Result<Self, Failure> {
-        let text = asked.keywords.join(" ");
+    pub fn read(args: &ClientsArgs, now: Timestamp) -> Result<Self, Failure> {
+        let text = args.keywords.join(" ");
         let keywords = Keywords::parse(&text);
-        if keywords.is_none() && !asked.keywords.is_empty() {
+        if keywords.is_none() && !args.keywords.is_empty() {
             return Err(Failure::input(
                 "KEYWORDS: there is no word in it; leave it out to list every client",
             ));
         }
         let states: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
         let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-        let versions =
-            asked.version.iter().map(|version| VersionText::new(version.as_str().into()));
+        let versions = args.version.iter().map(|version| VersionText::new(version.as_str().into()));
         Ok(Self {
             keywords,
-            states: known("--state", &asked.state, &states)?,
-            reasons: known("--reason", &asked.reason, &reasons)?,
-            policies: asked.policy.clone(),
-            fleets: asked.fleet.clone(),
+            states: known("--state", &args.state, &states)?,
+            reasons: known("--reason", &args.reason, &reasons)?,
+            policies: args.policy.clone(),
+            fleets: args.fleet.clone(),
             versions: versions.collect(),
-            since: asked.older_than.and_then(|age: TimeDelta| now.checked_sub_signed(age)),
+            since: args.older_than.and_then(|age: TimeDelta| now.checked_sub_signed(age)),
         })
     }
 
@@ -77,14 +76,14 @@ impl Filter {
 
 /// Words as the status spells them, however they were written. One that no status can say would
 /// list nobody, which looks like good news.
-fn known(option: &str, asked: &[String], words: &[&str]) -> Result<Vec<String>, Failure> {
+fn known(option: &str, args: &[String], words: &[&str]) -> Result<Vec<String>, Failure> {
     let find = |word: &String| {
         let found = words.iter().find(|known| known.eq_ignore_ascii_case(word));
         found.map(ToString::to_string).ok_or_else(|| {
             Failure::input(format!("{option}: there is no `{word}`; write {}", words.join(", ")))
         })
     };
-    asked.iter().map(find).collect()
+    args.iter().map(find).collect()
 }
 
 /// A span of time as `90s`, `30m`, `12h`, `7d` or `2w`.

@@ -86,7 +86,7 @@ fn key(fleet: &Parsed<ClientFleet>) -> FleetKey {
 pub(super) async fn follow(
     cluster: &Cluster,
     reach: &Reach,
-    asked: &ClientsArgs,
+    args: &ClientsArgs,
     filter: &Filter,
     printer: &mut Printer,
     zones: &PolicyZones,
@@ -97,7 +97,7 @@ pub(super) async fn follow(
         Reach::All => Api::all(cluster.client.clone()),
     };
     let mut config = watcher::Config::default().page_size(PAGE);
-    config.label_selector.clone_from(&asked.selector);
+    config.label_selector.clone_from(&args.selector);
     let events = watcher(api, config).default_backoff();
     pin_mut!(events);
     let mut seen = WatchedClients::default();
@@ -117,7 +117,7 @@ pub(super) async fn follow(
                 if is_listed {
                     tell(printer, changes)?;
                 } else {
-                    first_list(printer, changes, asked, reach)?;
+                    first_list(printer, changes, args, reach)?;
                 }
                 is_listed = true;
             }
@@ -160,13 +160,13 @@ fn list_anew(
 fn first_list(
     printer: &mut Printer,
     changes: Vec<WatchedChange>,
-    asked: &ClientsArgs,
+    args: &ClientsArgs,
     reach: &Reach,
 ) -> Result<(), Failure> {
     let mut rows: Vec<Row> = changes.into_iter().map(|change| change.row).collect();
     sort(&mut rows);
     if rows.is_empty() {
-        print_remarks(&nobody(asked, reach));
+        print_remarks(&nobody(args, reach));
     }
     printer.first(&rows)
 }

@@ -88,21 +88,21 @@ pub(crate) struct ClientsArgs {
 }
 
 /// Lists clients.
-pub(super) async fn run(asked: &ClientsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
-    let filter = Filter::read(asked, cx.now)?;
-    let cluster = Cluster::connect(&asked.connection).await?;
-    let reach = cluster.reach(&asked.place);
-    let mut printer = Printer::new(asked, cx, reach == Reach::All);
-    let policies = Policies::read(&cluster, &reach, asked).await;
+pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
+    let filter = Filter::read(args, cx.now)?;
+    let cluster = Cluster::connect(&args.connection).await?;
+    let reach = cluster.reach(&args.place);
+    let mut printer = Printer::new(args, cx, reach == Reach::All);
+    let policies = Policies::read(&cluster, &reach, args).await;
     let zones = &policies.zones;
-    if asked.watch {
-        return follow::follow(&cluster, &reach, asked, &filter, &mut printer, zones, cx.now).await;
+    if args.watch {
+        return follow::follow(&cluster, &reach, args, &filter, &mut printer, zones, cx.now).await;
     }
     let view = RowView { zones, now: cx.now };
     let listed = cluster
         .gather(
             &reach,
-            asked.selector.as_deref(),
+            args.selector.as_deref(),
             ClientList::default(),
             |list: &mut ClientList, fleet| {
                 list.add(fleet, &filter, view);
@@ -112,14 +112,14 @@ pub(super) async fn run(asked: &ClientsArgs, cx: &Context) -> Result<CommandOutp
     let ClientList { mut rows, doubts, fleets } = listed;
     print_remarks(&told(&doubts));
     sort(&mut rows);
-    if rows.is_empty() && matches!(asked.output, Output::Table | Output::Wide) {
-        print_remarks(&nobody(asked, &reach));
+    if rows.is_empty() && matches!(args.output, Output::Table | Output::Wide) {
+        print_remarks(&nobody(args, &reach));
     } else {
         printer.all(&rows)?;
     }
     let missing = [
-        no_such("UpgradePolicy", &asked.policy, policies.names.as_ref(), &reach),
-        no_such("ClientFleet", &asked.fleet, Some(&fleets), &reach),
+        no_such("UpgradePolicy", &args.policy, policies.names.as_ref(), &reach),
+        no_such("ClientFleet", &args.fleet, Some(&fleets), &reach),
     ];
     let messages: Vec<String> = missing.into_iter().flatten().collect();
     if messages.is_empty() {
@@ -132,7 +132,7 @@ pub(super) async fn run(asked: &ClientsArgs, cx: &Context) -> Result<CommandOutp
 /// Names that were asked for and that nothing has: a list without them looks like good news.
 fn no_such(
     kind: &str,
-    asked: &[String],
+    args: &[String],
     known: Option<&BTreeSet<String>>,
     reach: &Reach,
 ) -> Vec<String> {
@@ -144,7 +144,7 @@ fn no_such(
         let near = near.unwrap_or_default();
         format!("there is no {kind} {}{place}{near}", printable(name))
     };
-    asked.iter().filter(|name| !known.contains(*name)).map(told).collect()
+    args.iter().filter(|name| !known.contains(*name)).map(told).collect()
 }
 
 /// What is needed of the policies.
@@ -158,9 +158,9 @@ struct Policies {
 impl Policies {
     /// Reads them where their zones are shown, or a name of theirs is asked for. Who may not read them
     /// is told so, and has the clients all the same.
-    async fn read(cluster: &Cluster, reach: &Reach, asked: &ClientsArgs) -> Self {
-        let shows_zones = matches!(asked.output, Output::Wide | Output::Json | Output::Yaml);
-        if !shows_zones && asked.policy.is_empty() {
+    async fn read(cluster: &Cluster, reach: &Reach, args: &ClientsArgs) -> Self {
+        let shows_zones = matches!(args.output, Output::Wide | Output::Json | Output::Yaml);
+        if !shows_zones && args.policy.is_empty() {
             return Self::default();
         }
         let add = |policies: &mut Self, policy: Parsed<UpgradePolicy>| {
@@ -237,15 +237,15 @@ fn sort(rows: &mut [Row]) {
     });
 }
 
-fn nobody(asked: &ClientsArgs, reach: &Reach) -> String {
+fn nobody(args: &ClientsArgs, reach: &Reach) -> String {
     let place = match reach {
         Reach::Namespace(name) => format!(" in namespace {name}"),
         Reach::All => String::new(),
     };
-    let is_filtered = !asked.keywords.is_empty()
-        || asked.selector.is_some()
-        || asked.older_than.is_some()
-        || [&asked.state, &asked.reason, &asked.policy, &asked.fleet, &asked.version]
+    let is_filtered = !args.keywords.is_empty()
+        || args.selector.is_some()
+        || args.older_than.is_some()
+        || [&args.state, &args.reason, &args.policy, &args.fleet, &args.version]
             .iter()
             .any(|list| !list.is_empty());
     let what = if is_filtered { "No such clients" } else { "No clients" };

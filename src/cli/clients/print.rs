@@ -40,10 +40,10 @@ struct Gone<'a> {
 }
 
 impl Printer {
-    pub fn new(asked: &ClientsArgs, cx: &Context, with_namespace: bool) -> Self {
+    pub fn new(args: &ClientsArgs, cx: &Context, with_namespace: bool) -> Self {
         let mut printer = Self {
-            output: asked.output,
-            with_titles: !asked.no_headers,
+            output: args.output,
+            with_titles: !args.no_headers,
             with_namespace,
             in_color: cx.in_color,
             reader: cx.reader(),

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus, LastOffer};
 use crate::api::{ClientFleet, Text};
-use crate::plan::facts::{Facts, given};
+use crate::plan::facts::{Facts, non_empty};
 use crate::plan::{Parsed, State};
 use crate::values::Timestamp;
 
@@ -173,7 +173,8 @@ fn one(
     let client: &Client = facts.client;
     let policy = decided.as_ref().and_then(|row| row.policy.clone());
     let of_policy = policy.and_then(|policy| view.zones.get(&(fleet.namespace.clone(), policy)));
-    let zone = of_policy.or(given(client.time_zone.as_ref())).or(given(spec.time_zone.as_ref()));
+    let zone =
+        of_policy.or(non_empty(client.time_zone.as_ref())).or(non_empty(spec.time_zone.as_ref()));
     let next = decided.as_ref().and_then(|row| row.next_transition_time);
     Row {
         fleet: Arc::clone(fleet),

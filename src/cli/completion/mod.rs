@@ -54,8 +54,8 @@ enum Shell {
 }
 
 /// Prints what makes a shell ask.
-pub(super) fn run(asked: &CompletionArgs) -> Result<CommandOutput, Failure> {
-    let shell = match asked.shell {
+pub(super) fn run(args: &CompletionArgs) -> Result<CommandOutput, Failure> {
+    let shell = match args.shell {
         Shell::Bash => "bash",
         Shell::Zsh => "zsh",
         Shell::Fish => "fish",
@@ -86,10 +86,10 @@ pub(super) fn answer() {
 }
 
 /// One candidate a line, with what it means behind a tab.
-fn candidates(asked: Vec<OsString>) -> String {
+fn candidates(args: Vec<OsString>) -> String {
     let mut command = described();
     let mut arguments = vec![OsString::from("clientfleet")];
-    arguments.extend(asked);
+    arguments.extend(args);
     let last = arguments.len() - 1;
     let here = std::env::current_dir().ok();
     let found = clap_complete::engine::complete(&mut command, arguments, last, here.as_deref());

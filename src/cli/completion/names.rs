@@ -45,19 +45,19 @@ fn listed<'a>(current: &OsStr, words: impl Iterator<Item = &'a str>) -> Vec<Comp
 
 /// Policies.
 pub(in crate::cli) fn policies(current: &OsStr) -> Vec<CompletionCandidate> {
-    let names = asked(async |cluster, reach| objects::<UpgradePolicy>(cluster, reach).await);
+    let names = args(async |cluster, reach| objects::<UpgradePolicy>(cluster, reach).await);
     listed(current, names.iter().map(String::as_str))
 }
 
 /// Fleets.
 pub(in crate::cli) fn fleets(current: &OsStr) -> Vec<CompletionCandidate> {
-    let names = asked(async |cluster, reach| objects::<ClientFleet>(cluster, reach).await);
+    let names = args(async |cluster, reach| objects::<ClientFleet>(cluster, reach).await);
     listed(current, names.iter().map(String::as_str))
 }
 
 /// Namespaces.
 pub(in crate::cli) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
-    let names = asked(async |cluster, _| {
+    let names = args(async |cluster, _| {
         let api: Api<Namespace> = Api::all(cluster.client);
         let listed = api.list_metadata(&ListParams::default()).await.ok()?;
         Some(listed.items.into_iter().filter_map(|object| object.metadata.name).collect())
@@ -68,7 +68,7 @@ pub(in crate::cli) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Clients that begin so.
 pub(in crate::cli) fn clients(current: &OsStr) -> Vec<CompletionCandidate> {
     let begun = current.to_string_lossy().into_owned();
-    let names = asked(async |cluster, reach| {
+    let names = args(async |cluster, reach| {
         let add = |names: &mut Vec<String>, fleet: Parsed<ClientFleet>| {
             let clients = fleet.spec.into_iter().flat_map(|spec| spec.clients.unwrap_or_default());
             let fitting = clients.filter(|client| client.name.starts_with(&begun));
@@ -104,7 +104,7 @@ where
 }
 
 /// Asks the cluster that the line so far names.
-fn asked(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<String> {
+fn args(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<String> {
     let (connection, place) = read_arguments(std::env::args());
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();

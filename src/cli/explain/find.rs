@@ -9,7 +9,7 @@ use crate::api::{ClientFleet, Text};
 use crate::cli::Failure;
 use crate::cli::cluster::Where;
 use crate::cli::terminal::table::printable;
-use crate::plan::facts::given;
+use crate::plan::facts::non_empty;
 use crate::plan::{CachedFleet, CachedPolicy, Parsed};
 use crate::values::selector::fold_case;
 
@@ -76,7 +76,7 @@ impl Wanted {
 
     fn is_computer(&self, client: &Client) -> bool {
         let computer = client.reported.as_ref().and_then(|reported| reported.computer.as_ref());
-        let computer = given(computer);
+        let computer = non_empty(computer);
         computer.is_some_and(|computer| fold_case(computer) == self.folded)
     }
 }

@@ -79,25 +79,25 @@ enum ExplainFormat {
 }
 
 /// Explains.
-pub(super) async fn run(asked: &ExplainArgs, cx: &Context) -> Result<CommandOutput, Failure> {
-    let wanted = Wanted::read(&asked.client, asked.fleet.as_deref(), &asked.place)?;
-    let at = asked.at.unwrap_or(cx.now);
-    let source = if asked.local {
-        ExplainSource::files(&asked.files, &wanted, at)?
+pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutput, Failure> {
+    let wanted = Wanted::read(&args.client, args.fleet.as_deref(), &args.place)?;
+    let at = args.at.unwrap_or(cx.now);
+    let source = if args.local {
+        ExplainSource::files(&args.files, &wanted, at)?
     } else {
-        ExplainSource::cluster(&asked.connection, &asked.place, &wanted).await?
+        ExplainSource::cluster(&args.connection, &args.place, &wanted).await?
     };
     let remarks = source.remarks.clone();
     let found = source.found(&wanted)?;
     let explanations = explain(found, at);
-    let output = match asked.output {
+    let output = match args.output {
         ExplainFormat::Text => {
             let reader = TimeFormatter { now: at, zone: cx.zone.clone() };
             let explanation = text::ExplanationText {
                 reader: &reader,
                 in_color: cx.in_color,
                 // What a status says is about now.
-                with_status: !asked.local && asked.at.is_none(),
+                with_status: !args.local && args.at.is_none(),
             };
             let texts: Vec<String> = explanations.iter().map(|e| explanation.whole(e)).collect();
             texts.join("\n\n")

@@ -172,7 +172,7 @@ impl Printed {
         let mut printed = Self::default();
         let mut elsewhere = BTreeSet::new();
         let mut found = false;
-        let take = &mut |Object { identity, given, stored }: Object| {
+        let take = &mut |Object { identity, source: given, stored }: Object| {
             let Stored::Fleet(fleet) = stored else { return };
             let label = fleet.metadata.labels.as_ref().and_then(|labels| labels.get(IMPORT_LABEL));
             let is_labelled = label.is_some_and(|label| label == prefix);

@@ -34,9 +34,10 @@ pub(super) async fn compare(
     let cluster = Cluster::connect(&arguments.connection).await?;
     let namespace = arguments.namespace.as_ref().unwrap_or(&cluster.namespace);
     let mut objects = Vec::new();
-    let findings = objects::find_in(namespace, files, &mut |Object { identity, given, .. }| {
-        objects.push(AppliedObject { identity, given });
-    });
+    let findings =
+        objects::find_in(namespace, files, &mut |Object { identity, source: given, .. }| {
+            objects.push(AppliedObject { identity, source: given });
+        });
     refuse([&findings])?;
     stay_inside(arguments.namespace.as_deref(), &findings, &objects)?;
     let mut remarks = passed_over(&findings);

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{Compared, PlanFormat, estate_tables};
 use crate::api::{ClientFleetStatus, Kind, UpgradePolicyStatus};
 use crate::cli::files::File;
-use crate::cli::objects::{self, Findings, GivenObject, Identity, Object};
+use crate::cli::objects::{self, Findings, Identity, Object, SourceObject};
 use crate::cli::{Failure, WRONG_INPUT, data};
 use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
 use crate::plan::{CachedPolicy, Estate, Plan, settle};
@@ -21,7 +21,7 @@ use crate::values::Timestamp;
 /// What follows from the objects in files at a moment.
 pub(super) struct LocalPlan {
     /// The objects as they were given and in that order, where they are to be printed again.
-    given: Vec<(Identity, GivenObject)>,
+    given: Vec<(Identity, SourceObject)>,
     namespaces: BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
     format: PlanFormat,
@@ -43,7 +43,7 @@ pub(super) fn plan(
     let mut given = Vec::new();
     let (findings, estates) = read(files, |object| {
         if are_printed {
-            given.push((object.identity.clone(), object.given.clone()));
+            given.push((object.identity.clone(), object.source.clone()));
         }
     });
     let planned = refuse([&findings]).map(|()| {
@@ -164,7 +164,7 @@ struct ListDocument<'a> {
 
 /// The objects with their statuses: each is made when it is its turn to be printed.
 struct ListItems<'a> {
-    given: &'a [(Identity, GivenObject)],
+    given: &'a [(Identity, SourceObject)],
     statuses: HashMap<ObjectKey<'a>, Status<'a>>,
 }
 

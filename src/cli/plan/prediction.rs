@@ -13,7 +13,7 @@ use super::owner::{ApplyMethod, ApplyOptions, forces, marks};
 use super::refused::{Conflicts, reason};
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::cli::cluster::sentence;
-use crate::cli::objects::{GivenObject, Identity};
+use crate::cli::objects::{Identity, SourceObject};
 
 /// As whom `kubectl apply` patches what it applies client-side.
 const CLIENT_SIDE_MANAGER: &str = "kubectl-client-side-apply";
@@ -22,13 +22,13 @@ const CLIENT_SIDE_MANAGER: &str = "kubectl-client-side-apply";
 #[derive(Debug)]
 pub(super) struct AppliedObject {
     pub(super) identity: Identity,
-    pub(super) given: GivenObject,
+    pub(super) source: SourceObject,
 }
 
 /// The same, while it is asked about: as a value it takes ten times the memory.
 struct PredictedObject<'a> {
     identity: &'a Identity,
-    given: Value,
+    source: Value,
 }
 
 /// An object before and after, as JSON: read at once into what a plan needs, which is far smaller.
@@ -68,14 +68,14 @@ pub(super) enum PredictionRefusal {
 pub(super) async fn predict(
     client: &Client,
     applied: &AppliedObject,
-    asked: &ApplyOptions,
+    options: &ApplyOptions,
 ) -> Result<Prediction, PredictionRefusal> {
-    let object = &PredictedObject { identity: &applied.identity, given: applied.given.value() };
+    let object = &PredictedObject { identity: &applied.identity, source: applied.source.value() };
     let identity = object.identity;
     let before = read(client, identity).await?;
     let live = before.as_deref().map(parsed).transpose()?;
-    let way = asked.way(live.as_ref());
-    let file = with_marks(&object.given, &way, live.as_ref());
+    let way = options.way(live.as_ref());
+    let file = with_marks(&object.source, &way, live.as_ref());
     let mut warning = None;
     let answer = match (&way, &live) {
         (ApplyMethod::ClientSide { last_applied }, Some(live)) => {
@@ -192,7 +192,7 @@ async fn send(
 /// The patch that kubectl would send, what it remembers of it included: that may be too much for the
 /// API server.
 fn client_side_patch(last_applied: &Value, object: &PredictedObject<'_>, live: &Value) -> Value {
-    let (mut file, mut live) = (object.given.clone(), live.clone());
+    let (mut file, mut live) = (object.source.clone(), live.clone());
     for object in [&mut file, &mut live] {
         without(object, "", "status");
         without(object, "/metadata/annotations", LAST_APPLIED);
@@ -217,7 +217,7 @@ fn without(object: &mut Value, place: &str, field: &str) {
 }
 
 fn taken_over(object: &PredictedObject<'_>, answer: Value, last_applied: &Value) -> String {
-    let after = merge::without_dropped(answer, last_applied, &object.given);
+    let after = merge::without_dropped(answer, last_applied, &object.source);
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
@@ -230,7 +230,7 @@ fn excuse(
         kube::Error::Api(status) if lacks_right(status) => Ok(PredictedBy::Rights),
         kube::Error::Api(status) if lacks_namespace(status) => Ok(PredictedBy::Namespace),
         kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 401 => {
-            Err(PredictionRefusal::OfFile(reason(status, &object.given)))
+            Err(PredictionRefusal::OfFile(reason(status, &object.source)))
         }
         _ => Err(PredictionRefusal::OfCluster(sentence(
             &format!("try {} out", object.identity),

@@ -73,7 +73,7 @@ pub(super) fn remarks_on_list(settings: &Settings) -> String {
 
 /// What was selected is not among the choices.
 pub(super) fn not_there(
-    asked: &SettingsArgs,
+    args: &SettingsArgs,
     what: &str,
     selection: &Selection,
     choices: &[Choice],
@@ -85,7 +85,7 @@ pub(super) fn not_there(
         Selection::Spoken(_) => "; add --any to choose it all the same",
         Selection::Number(_) => "",
     };
-    let (policy, what) = (printable(&asked.policy), printable(what));
+    let (policy, what) = (printable(&args.policy), printable(what));
     Failure::new(if listed.is_empty() {
         format!("{what} is no choice for policy {policy}: the controller has told none yet{any}")
     } else {

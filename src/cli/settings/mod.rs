@@ -132,27 +132,27 @@ enum SettingsOutcome {
 }
 
 /// Runs it.
-pub(super) async fn run(asked: &SettingsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
-    if asked.select.is_none() && !asked.dry_run.is_real() {
+pub(super) async fn run(args: &SettingsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
+    if args.select.is_none() && !args.dry_run.is_real() {
         return Err(Failure::input("there is nothing to try: --dry-run goes with --select"));
     }
-    let cluster = Cluster::connect(&asked.connection).await?;
-    let namespace = asked.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
-    let policy = cluster.policy(&namespace, &asked.policy).await?;
+    let cluster = Cluster::connect(&args.connection).await?;
+    let namespace = args.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
+    let policy = cluster.policy(&namespace, &args.policy).await?;
     let spec = policy.live.spec.as_ref().map_err(|why| {
         Failure::new(format!(
             "policy {} in namespace {namespace} cannot be read, so nothing can be chosen: {why}",
-            asked.policy
+            args.policy
         ))
     })?;
     let today = Choice::of(&spec.upgrade);
     let choices = choices(&policy);
-    match &asked.select {
+    match &args.select {
         None => {
-            let listed = list(&cluster, asked, &namespace, &policy, today, choices);
+            let listed = list(&cluster, args, &namespace, &policy, today, choices);
             let (mut settings, remarks) = listed.await;
             settings.standing = standing(&policy, cx);
-            let output = match asked.output {
+            let output = match args.output {
                 DataFormat::Table => messages::list(&settings, &cx.reader()),
                 DataFormat::Json => data::json(&settings)?,
                 DataFormat::Yaml => data::yaml(&settings)?,
@@ -164,8 +164,8 @@ pub(super) async fn run(asked: &SettingsArgs, cx: &Context) -> Result<CommandOut
             })
         }
         Some(selection) => {
-            let after = meant(asked, selection, &choices)?;
-            let case = Case { cluster: &cluster, asked, namespace, policy: &policy, today, after };
+            let after = meant(args, selection, &choices)?;
+            let case = Case { cluster: &cluster, args, namespace, policy: &policy, today, after };
             case.select(spec.upgrade.allow_downgrade, cx).await
         }
     }
@@ -191,13 +191,13 @@ fn is_behind(policy: &OnePolicy) -> bool {
 
 async fn list(
     cluster: &Cluster,
-    asked: &SettingsArgs,
+    args: &SettingsArgs,
     namespace: &str,
     policy: &OnePolicy,
     today: Choice,
     choices: Vec<Choice>,
 ) -> (Settings, String) {
-    let name = asked.policy.as_str();
+    let name = args.policy.as_str();
     let count = |versions: &mut Versions, fleet: Parsed<ClientFleet>| {
         let Some(status) = fleet.status else { return };
         let package = status.package_version.map(VersionText::new);
@@ -233,7 +233,7 @@ async fn list(
 
 /// The choice that is meant, or why there is none.
 fn meant(
-    asked: &SettingsArgs,
+    args: &SettingsArgs,
     selection: &Selection,
     choices: &[Choice],
 ) -> Result<Choice, Failure> {
@@ -241,17 +241,17 @@ fn meant(
         return Ok(choice);
     }
     let what = match selection {
-        Selection::Spoken(choice) if asked.any => return Ok(choice.clone()),
+        Selection::Spoken(choice) if args.any => return Ok(choice.clone()),
         Selection::Spoken(choice) => choice.to_string(),
         Selection::Number(number) => format!("number {number}"),
     };
-    Err(messages::not_there(asked, &what, selection, choices))
+    Err(messages::not_there(args, &what, selection, choices))
 }
 
 /// A selection that is to be made.
 struct Case<'a> {
     cluster: &'a Cluster,
-    asked: &'a SettingsArgs,
+    args: &'a SettingsArgs,
     namespace: String,
     policy: &'a OnePolicy,
     today: Choice,
@@ -260,26 +260,26 @@ struct Case<'a> {
 
 impl Case<'_> {
     async fn select(self, allow_downgrade: bool, cx: &Context) -> Result<CommandOutput, Failure> {
-        let Self { cluster, asked, namespace, policy, today, after } = self;
+        let Self { cluster, args, namespace, policy, today, after } = self;
         let metadata = &policy.whole.metadata;
         let owner = owner_of_field(metadata, "upgrade").or_else(|| owner_of_object(metadata));
         let mut remarks = String::new();
         let mut selected = Selected {
             result: SettingsOutcome::SameAsBefore,
-            policy: asked.policy.clone(),
+            policy: args.policy.clone(),
             before: today,
             after,
             allow_downgrade,
             clients: None,
             standing: None,
             owner,
-            dry_run: asked.dry_run,
+            dry_run: args.dry_run,
             namespace,
         };
         if !selected.before.is_same_as(&selected.after) {
             match estate(cluster, &selected.namespace).await {
                 Ok(estate) => {
-                    let (name, after) = (&asked.policy, &selected.after);
+                    let (name, after) = (&args.policy, &selected.after);
                     let (effect, standing) = effect::effect(&estate, name, after, cx.now);
                     (selected.clients, selected.standing) = (Some(effect), Some(standing));
                 }
@@ -288,9 +288,9 @@ impl Case<'_> {
                     remarks = format!("warning: what follows is not known: {why}\n");
                 }
             }
-            selected.result = make(cluster, asked, policy, &selected).await?;
+            selected.result = make(cluster, args, policy, &selected).await?;
         }
-        let output = match asked.output {
+        let output = match args.output {
             DataFormat::Table => messages::selected(&selected, &cx.reader())?,
             DataFormat::Json => data::json(&selected)?,
             DataFormat::Yaml => data::yaml(&selected)?,
@@ -303,22 +303,18 @@ impl Case<'_> {
 
 async fn make(
     cluster: &Cluster,
-    asked: &SettingsArgs,
+    args: &SettingsArgs,
     policy: &OnePolicy,
     selected: &Selected,
 ) -> Result<SettingsOutcome, Failure> {
-    if selected.owner.is_some() && !asked.force {
+    if selected.owner.is_some() && !args.force {
         return Ok(SettingsOutcome::KeptInGit);
     }
-    if asked.dry_run != DryRun::Client {
-        let dry_run = asked.dry_run.is_of_server();
+    if args.dry_run != DryRun::Client {
+        let dry_run = args.dry_run.is_of_server();
         change::make(cluster, &selected.namespace, policy, &selected.after, dry_run).await?;
     }
-    Ok(if asked.dry_run.is_real() {
-        SettingsOutcome::Changed
-    } else {
-        SettingsOutcome::WouldChange
-    })
+    Ok(if args.dry_run.is_real() { SettingsOutcome::Changed } else { SettingsOutcome::WouldChange })
 }
 
 /// All that is planned for in a namespace.

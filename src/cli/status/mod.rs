@@ -47,9 +47,9 @@ pub(crate) struct StatusArgs {
 }
 
 /// Runs it.
-pub(super) async fn run(asked: &StatusArgs, cx: &Context) -> Result<CommandOutput, Failure> {
-    let cluster = Cluster::connect(&asked.connection).await?;
-    let reach = cluster.reach(&asked.place);
+pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput, Failure> {
+    let cluster = Cluster::connect(&args.connection).await?;
+    let reach = cluster.reach(&args.place);
     let is_everywhere = reach == Reach::All;
     let empty = Gathering::new(cx.now, is_everywhere);
     let policy =
@@ -63,9 +63,9 @@ pub(super) async fn run(asked: &StatusArgs, cx: &Context) -> Result<CommandOutpu
         in_color: cx.in_color,
         width: terminal::width(),
         is_everywhere,
-        has_titles: !asked.no_headers,
+        has_titles: !args.no_headers,
     };
-    let output = match asked.output {
+    let output = match args.output {
         DataFormat::Table => screen::screen(&overview, &look),
         DataFormat::Json => data::json(&overview)?,
         DataFormat::Yaml => data::yaml(&overview)?,

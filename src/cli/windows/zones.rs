@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::calendar::{Role, Zones};
 use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus};
-use crate::plan::facts::{ZoneFact, given};
+use crate::plan::facts::{ZoneFact, non_empty};
 use crate::plan::policy::Policy;
 use crate::values::Zone;
 
@@ -40,11 +40,11 @@ impl ZoneCounts {
             .iter()
             .flatten()
             .filter_map(|client| {
-                Some((client.name.as_str(), given(client.time_zone.as_ref())?.as_str()))
+                Some((client.name.as_str(), non_empty(client.time_zone.as_ref())?.as_str()))
             })
             .collect();
         let mut known: HashMap<Option<&str>, ZoneFact> = HashMap::new();
-        let fleets = given(spec.time_zone.as_ref()).map(|name| name.as_str());
+        let fleets = non_empty(spec.time_zone.as_ref()).map(|name| name.as_str());
         for row in status.clients.iter().flatten() {
             if row.policy.as_deref() != Some(policy) {
                 continue;

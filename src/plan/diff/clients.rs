@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus};
 use crate::api::policy::UpgradePolicySpec;
-use crate::plan::facts::given;
+use crate::plan::facts::non_empty;
 use crate::plan::state::{Reason, State};
 use crate::plan::version_text::VersionText;
 use crate::plan::{CachedFleet, Estate};
@@ -265,10 +265,10 @@ impl<'a> Comparing<'a> {
             namespace: self.namespace.to_owned(),
             fleet: self.fleet.clone(),
             name: row.name.clone(),
-            computer: given(row.computer.as_ref()).cloned(),
-            ip: given(row.ip.as_ref()).cloned(),
-            version: given(row.version.as_ref()).cloned(),
-            staged_version: given(row.staged_version.as_ref()).cloned(),
+            computer: non_empty(row.computer.as_ref()).cloned(),
+            ip: non_empty(row.ip.as_ref()).cloned(),
+            version: non_empty(row.version.as_ref()).cloned(),
+            staged_version: non_empty(row.staged_version.as_ref()).cloned(),
             effect: Effect::Other,
             when: When::Never,
             was: None,
@@ -313,9 +313,9 @@ impl<'a> ClientZones<'a> {
     fn zone(&self, decision: &Decision, client: Option<&Client>) -> Option<Text> {
         let policy = decision.policy.as_ref().and_then(|name| self.policies.get(name.as_str()));
         let distribution = policy.and_then(|policy| policy.distribution.as_ref());
-        let of_policy = given(distribution.and_then(|d| d.time_zone.as_ref()));
-        let of_client = given(client.and_then(|client| client.time_zone.as_ref()));
-        let of_fleet = given(self.spec.and_then(|spec| spec.time_zone.as_ref()));
+        let of_policy = non_empty(distribution.and_then(|d| d.time_zone.as_ref()));
+        let of_client = non_empty(client.and_then(|client| client.time_zone.as_ref()));
+        let of_fleet = non_empty(self.spec.and_then(|spec| spec.time_zone.as_ref()));
         of_policy.or(of_client).or(of_fleet).cloned()
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::scenario::{Scenario, ScenarioView};
 use crate::api::fleet::Reported;
 use crate::api::{Labels, Text};
-use crate::plan::facts::{ZoneFact, given};
+use crate::plan::facts::{ZoneFact, non_empty};
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::version_text::VersionText;
 use crate::values::Timestamp;
@@ -107,8 +107,8 @@ fn zone(ground: &Scenario, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
         let name = Some(zone.name().into());
         return ExplainedZone { name, is_known: true, from: Some(ZoneSource::Policy) };
     }
-    let own = ground.client().and_then(|client| given(client.time_zone.as_ref()));
-    let of_fleet = given(ground.fleet.time_zone.as_ref());
+    let own = ground.client().and_then(|client| non_empty(client.time_zone.as_ref()));
+    let of_fleet = non_empty(ground.fleet.time_zone.as_ref());
     let name = own.or(of_fleet).cloned();
     let from = match (own, of_fleet) {
         (Some(_), _) => Some(ZoneSource::Client),

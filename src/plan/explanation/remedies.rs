@@ -7,7 +7,7 @@ use super::scenario::{Halt, Scenario, ScenarioView};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
-use crate::plan::facts::given;
+use crate::plan::facts::non_empty;
 use crate::plan::next_change::look_ahead;
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
@@ -335,13 +335,13 @@ fn failed(case: &Case<'_>) -> Vec<RemedyWithEffect> {
 }
 
 fn time_zone(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
-    let own = ground.client().and_then(|client| given(client.time_zone.as_ref()));
+    let own = ground.client().and_then(|client| non_empty(client.time_zone.as_ref()));
     let of_client = ground.client().filter(|_| own.is_some());
     let field = of_client.map_or_else(
         || "spec.timeZone".to_owned(),
         |client| format!("spec.clients[{}].timeZone", client.name),
     );
-    let written = own.or_else(|| given(ground.fleet.time_zone.as_ref()));
+    let written = own.or_else(|| non_empty(ground.fleet.time_zone.as_ref()));
     let meant = written.and_then(|written| Zone::suggest(written));
     let way = Remedy::ChangeField {
         kind: FLEET,
