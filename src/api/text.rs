@@ -96,8 +96,8 @@ impl Labels {
     /// The value under `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok()?;
-        Some(self.0[at].1.as_str())
+        let index = self.0.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok()?;
+        Some(self.0[index].1.as_str())
     }
 
     /// Whether there is no label.

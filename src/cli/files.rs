@@ -154,8 +154,8 @@ fn text(mut bytes: Vec<u8>) -> Result<String, String> {
     })?;
     match text.find('\0') {
         None => Ok(text),
-        Some(at) => {
-            let (line, column) = place_after(&text.as_bytes()[..at]);
+        Some(index) => {
+            let (line, column) = place_after(&text.as_bytes()[..index]);
             Err(format!("line {line}, column {column}: a NUL byte: this is not a text file"))
         }
     }
@@ -163,7 +163,7 @@ fn text(mut bytes: Vec<u8>) -> Result<String, String> {
 
 /// The place just behind these bytes.
 fn place_after(bytes: &[u8]) -> (usize, usize) {
-    let line_start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line_start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
     let line = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
     let column = 1 + String::from_utf8_lossy(&bytes[line_start..]).chars().count();
     (line, column)

@@ -77,23 +77,23 @@ impl<'a> CachedRow<'a> {
     /// The policy that governed it.
     #[must_use]
     pub fn policy(self) -> Option<&'a Text> {
-        at(&self.fleet.words, self.row.policy)
+        nth(&self.fleet.words, self.row.policy)
     }
 
     /// Its target.
     #[must_use]
     pub fn target(self) -> Option<&'a Text> {
-        at(&self.fleet.words, self.row.target)
+        nth(&self.fleet.words, self.row.target)
     }
 
     /// Its last offer.
     #[must_use]
     pub fn offer(self) -> Option<&'a LastOffer> {
-        at(&self.fleet.offers, self.row.offer)
+        nth(&self.fleet.offers, self.row.offer)
     }
 }
 
-fn at<T>(list: &[T], place: Option<NonZeroU16>) -> Option<&T> {
+fn nth<T>(list: &[T], place: Option<NonZeroU16>) -> Option<&T> {
     list.get(usize::from(place?.get()) - 1)
 }
 
@@ -128,7 +128,7 @@ impl CachedFleetStatus {
         if self.names.are_of(spec) {
             return Arc::clone(self);
         }
-        let names = Names::of((0..self.rows.len()).map(|index| self.names.at(index)), spec);
+        let names = Names::of((0..self.rows.len()).map(|index| self.names.nth(index)), spec);
         Arc::new(Self { names, ..Self::clone(self) })
     }
 
@@ -145,7 +145,7 @@ impl CachedFleetStatus {
     }
 
     fn row(&self, index: usize) -> CachedRow<'_> {
-        CachedRow { fleet: self, row: &self.rows[index], name: self.names.at(index) }
+        CachedRow { fleet: self, row: &self.rows[index], name: self.names.nth(index) }
     }
 }
 
@@ -172,7 +172,7 @@ impl Names {
     }
 
     /// The name at a place at which there is a row.
-    fn at(&self, index: usize) -> &Text {
+    fn nth(&self, index: usize) -> &Text {
         match self {
             Self::Spec(spec) => &spec.clients.as_deref().unwrap_or_default()[index].name,
             Self::Own(names) => &names[index],
@@ -191,7 +191,7 @@ impl<'a> CachedRows<'a> {
     /// The entry of client `name`, which stands at `index` in the spec.
     pub fn find(&mut self, index: usize, name: &str) -> Option<CachedRow<'a>> {
         let fleet = self.fleet;
-        if index < fleet.rows.len() && fleet.names.at(index).as_str() == name {
+        if index < fleet.rows.len() && fleet.names.nth(index).as_str() == name {
             return Some(fleet.row(index));
         }
         let by_name = self.by_name.get_or_insert_with(|| {

@@ -108,7 +108,9 @@ fn plan_on<S: StatusSink>(
             let planning = Planning {
                 package: &package,
                 zones: &zones,
-                may_touch: (0..policies.len()).filter(|&at| may_touch(policies[at])).collect(),
+                may_touch: (0..policies.len())
+                    .filter(|&index| may_touch(policies[index]))
+                    .collect(),
                 client_index: client_index.as_ref(),
                 governs_permanently: policies.iter().map(for_good).collect(),
                 policies,

@@ -212,9 +212,9 @@ impl Decisions {
         let entries = &self.entries;
         let by_name = self.by_name.get_or_insert_with(|| {
             let named = entries.iter().enumerate();
-            named.filter_map(|(at, e)| Some((e.as_ref()?.name.clone(), at))).collect()
+            named.filter_map(|(index, e)| Some((e.as_ref()?.name.clone(), index))).collect()
         });
-        let at = *by_name.get(name)?;
-        self.entries[at].take()
+        let index = *by_name.get(name)?;
+        self.entries[index].take()
     }
 }

@@ -91,9 +91,9 @@ fn ask(clients: &[(usize, &Client)], refused: &mut BTreeMap<usize, Vec<Refused>>
         return;
     }
     for problem in problems {
-        let (at, field) = place(&problem.field).unwrap_or((0, &problem.field));
+        let (index, field) = place(&problem.field).unwrap_or((0, &problem.field));
         let reason = after_value(&problem.message).to_owned();
-        let known = refused.entry(clients[at].0).or_default();
+        let known = refused.entry(clients[index].0).or_default();
         known.push(Refused { field: field.to_owned(), reason });
     }
 }

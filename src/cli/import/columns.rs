@@ -234,10 +234,14 @@ pub(super) fn find(
     if !search.problems.is_empty() {
         return Err(search.problems);
     }
-    let used: BTreeSet<usize> =
-        fields.iter().map(|(_, at)| *at).chain(labels.iter().map(|(_, at)| *at)).collect();
-    let unused = (0..header.len()).filter(|at| !used.contains(at) && !header[*at].is_empty());
-    let unused = unused.map(|at| header[at].clone()).collect();
+    let used: BTreeSet<usize> = fields
+        .iter()
+        .map(|(_, index)| *index)
+        .chain(labels.iter().map(|(_, index)| *index))
+        .collect();
+    let unused =
+        (0..header.len()).filter(|index| !used.contains(index) && !header[*index].is_empty());
+    let unused = unused.map(|index| header[index].clone()).collect();
     Ok(ColumnMap { fields, labels, unused })
 }
 
@@ -277,12 +281,12 @@ impl ColumnSearch<'_> {
     /// Returns the column with this title. If no title matches exactly, ignores case, blanks and
     /// punctuation.
     fn column(&mut self, title: &str, flag: &str) -> Option<usize> {
-        let at = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
-            (0..self.header.len()).filter(|at| matches(&self.header[*at])).collect()
+        let index = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
+            (0..self.header.len()).filter(|index| matches(&self.header[*index])).collect()
         };
-        let exact = at(&|known| known == title);
+        let exact = index(&|known| known == title);
         let found =
-            if exact.is_empty() { at(&|known| plain(known) == plain(title)) } else { exact };
+            if exact.is_empty() { index(&|known| plain(known) == plain(title)) } else { exact };
         match found[..] {
             [column] => return Some(column),
             [] => self.unknown(format!("`{flag}{}`: there is no such column", printable(title))),
@@ -304,8 +308,8 @@ impl ColumnSearch<'_> {
             if told.iter().any(|(told, _)| *told == field) {
                 continue;
             }
-            let is_one = |at: &usize| {
-                !taken.contains(at) && known.contains(&plain(&self.header[*at]).as_str())
+            let is_one = |index: &usize| {
+                !taken.contains(index) && known.contains(&plain(&self.header[*index]).as_str())
             };
             let found: Vec<usize> = (0..self.header.len()).filter(is_one).collect();
             match found[..] {
@@ -313,7 +317,7 @@ impl ColumnSearch<'_> {
                 [column] => fields.push((field, column)),
                 _ => {
                     let found: Vec<String> =
-                        found.iter().map(|at| self.header[*at].clone()).collect();
+                        found.iter().map(|index| self.header[*index].clone()).collect();
                     let none = match field {
                         Field::Name => String::new(),
                         _ => format!(", or none with `--column {name}=`"),

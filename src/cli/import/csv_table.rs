@@ -137,18 +137,18 @@ fn detect(body: &str) -> Result<u8, String> {
             b'\r' | b'\n' if !quoted => break,
             _ if quoted => {}
             _ => {
-                if let Some(at) = SEPARATORS.iter().position(|separator| *separator == byte) {
-                    counts[at] += 1;
+                if let Some(index) = SEPARATORS.iter().position(|separator| *separator == byte) {
+                    counts[index] += 1;
                 }
             }
         }
     }
     let most = counts.iter().copied().max().unwrap_or(0);
     let distinct: BTreeSet<usize> =
-        (0..SEPARATORS.len()).filter(|at| counts[*at] == most).collect();
+        (0..SEPARATORS.len()).filter(|index| counts[*index] == most).collect();
     match distinct.first() {
         // A header with a single column contains no separator, so any of them works.
-        Some(&at) if distinct.len() == 1 || most == 0 => Ok(SEPARATORS[at]),
+        Some(&index) if distinct.len() == 1 || most == 0 => Ok(SEPARATORS[index]),
         _ => Err("the first line has as many of one separator as of another: name the one that \
                   counts, as `--separator ';'`"
             .to_owned()),

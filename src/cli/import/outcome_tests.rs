@@ -142,7 +142,7 @@ mod laws {
             adopted in proptest::collection::btree_set(0..40_u8, 0..6),
         ) {
             let mut standings: BTreeMap<u32, ExistingFleet> = BTreeMap::new();
-            for (at, day) in days.iter().enumerate() {
+            for (index, day) in days.iter().enumerate() {
                 let wish = wish(day);
                 let outcome = decided(day, &standings, &wish).expect("everybody may go");
                 let after = written(&outcome, &standings);
@@ -174,7 +174,7 @@ mod laws {
                 prop_assert_eq!((again.new, again.gone.len()), (0, 0));
                 standings = after;
                 // After the first day, other field managers list some of the clients as well.
-                if at == 0 {
+                if index == 0 {
                     for standing in standings.values_mut() {
                         for number in &adopted {
                             if let Some(hold) = standing.holds.get_mut(&name(*number)) {

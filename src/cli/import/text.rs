@@ -39,15 +39,15 @@ pub(super) fn decode(bytes: &[u8], told: Option<&'static Encoding>) -> Result<St
     };
     match text.find('\0') {
         None => Ok(text.into_owned()),
-        Some(at) => {
-            Err(format!("line {}: a NUL byte: this is not a text file", line_at(&text[..at])))
+        Some(index) => {
+            Err(format!("line {}: a NUL byte: this is not a text file", line_at(&text[..index])))
         }
     }
 }
 
 fn no_text(bytes: &[u8], encoding: &'static Encoding) -> String {
     let (shown, _) = encoding.decode_without_bom_handling(bytes);
-    let before = shown.find(char::REPLACEMENT_CHARACTER).map_or("", |at| &shown[..at]);
+    let before = shown.find(char::REPLACEMENT_CHARACTER).map_or("", |index| &shown[..index]);
     let mend = if encoding == UTF_8 {
         "export it as UTF-8, or name its encoding, as `--encoding windows-1252`"
     } else {
@@ -77,9 +77,9 @@ fn line_at(before: &str) -> usize {
 /// both.
 pub(super) fn line_ends(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let ends = |(at, byte): (usize, &u8)| match byte {
+    let ends = |(index, byte): (usize, &u8)| match byte {
         b'\n' => true,
-        b'\r' => bytes.get(at + 1).is_none_or(|next| *next != b'\n'),
+        b'\r' => bytes.get(index + 1).is_none_or(|next| *next != b'\n'),
         _ => false,
     };
     bytes.iter().enumerate().filter(|pair| ends(*pair)).count()

@@ -26,8 +26,8 @@ pub(super) fn zone(name: &str) -> Result<Zone, String> {
 
 /// Returns the IANA name of a Windows time zone.
 fn of_windows(name: &str) -> Option<&'static str> {
-    let at = TABLE.binary_search_by(|(windows, _)| (*windows).cmp(name)).ok()?;
-    Some(TABLE[at].1)
+    let index = TABLE.binary_search_by(|(windows, _)| (*windows).cmp(name)).ok()?;
+    Some(TABLE[index].1)
 }
 
 /// Windows zone names with their IANA names, sorted by Windows name.

@@ -145,11 +145,11 @@ fn by_name(mut items: Vec<Value>, given: &[Value]) -> Value {
     let places: std::collections::HashMap<String, usize> = items
         .iter()
         .enumerate()
-        .filter_map(|(at, item)| Some((name(item)?.to_owned(), at)))
+        .filter_map(|(index, item)| Some((name(item)?.to_owned(), index)))
         .collect();
     for item in given {
         match name(item).and_then(|name| places.get(name)) {
-            Some(&at) => items[at] = overlaid(items[at].take(), item),
+            Some(&index) => items[index] = overlaid(items[index].take(), item),
             None => items.push(item.clone()),
         }
     }

@@ -141,7 +141,7 @@ fn summary(difference: &Difference) -> String {
         (counts.come, "comes", "come"),
         (counts.gone, "goes", "go"),
     ];
-    let parts = parts.into_iter().enumerate().filter(|(at, part)| *at < 3 || part.0 > 0);
+    let parts = parts.into_iter().enumerate().filter(|(index, part)| *index < 3 || part.0 > 0);
     let parts = parts.map(|(_, (count, one, many))| match count {
         0 => format!("none {one}"),
         1 => format!("1 {one}"),
