@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clientfleet::cli::{
     self, AuditTo, Command, ControllerArgs, ElectionArgs, LogFormat, ObservedArgs,
 };
-use clientfleet::controller::command::{LeaseOrders, Orders, run_until_stopped};
+use clientfleet::controller::command::{ControllerOptions, LeaseOptions, run_until_stopped};
 use clientfleet::controller::lease::times::Times;
 use clientfleet::controller::logging::{self, Logging};
 
@@ -34,14 +34,14 @@ fn controller(arguments: ControllerArgs) -> ExitCode {
         AuditTo::File(path) => logging::AuditTo::File(path),
     };
     let logging = Logging { as_json: log_format == LogFormat::Json, filter: log_level, audit };
-    match run_until_stopped(&Orders { connection, namespaces, lease, listen, logging }) {
+    match run_until_stopped(&ControllerOptions { connection, namespaces, lease, listen, logging }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error, 1),
     }
 }
 
 /// The lease to lead by, where several replicas run.
-fn lease(arguments: ElectionArgs) -> Result<Option<LeaseOrders>, String> {
+fn lease(arguments: ElectionArgs) -> Result<Option<LeaseOptions>, String> {
     if !arguments.leader_elect {
         return Ok(None);
     }
@@ -51,7 +51,7 @@ fn lease(arguments: ElectionArgs) -> Result<Option<LeaseOrders>, String> {
         arguments.renew_deadline.unwrap_or_else(|| usual.deadline()),
         arguments.retry_period.unwrap_or_else(|| usual.retry()),
     )?;
-    Ok(Some(LeaseOrders {
+    Ok(Some(LeaseOptions {
         name: arguments.lease_name.unwrap_or_else(|| "clientfleet".to_owned()),
         namespace: arguments.lease_namespace,
         identity: arguments.identity,

@@ -17,7 +17,7 @@ fn what_is_large_leaves_no_holes_in_the_heap() {
     let make = |bytes: usize| -> Vec<Vec<u8>> { (0..8).map(|_| vec![1; bytes]).collect() };
     let before = make(40_000);
     assert!(!before.iter().all(|one| has_its_own_pages(one)), "glibc's own limit is higher");
-    heap::set();
+    heap::set_mmap_threshold();
     assert!(make(40_000).iter().all(|one| has_its_own_pages(one)));
     assert!(!make(20_000).iter().all(|one| has_its_own_pages(one)), "what is small has not");
 }

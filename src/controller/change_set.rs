@@ -88,7 +88,7 @@ impl ChangeSet {
 
     /// Waits until there is a change and both stores have been filled once, so that no plan is made
     /// from half a cluster.
-    pub async fn something(&self) {
+    pub async fn changed(&self) {
         loop {
             let changed = self.changed.notified();
             if self.is_due() {

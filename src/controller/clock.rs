@@ -19,7 +19,7 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// Waits until a caller that last read `seen` should read the clock again. That is when `until`
     /// has come, the clock was set, or the clock was not read for a while.
-    fn look_again(&self, seen: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()>;
+    fn wait_until_due(&self, seen: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()>;
 }
 
 /// The system clock.
@@ -31,7 +31,7 @@ impl Clock for SystemClock {
         whole_seconds(Utc::now())
     }
 
-    fn look_again(&self, _: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()> {
+    fn wait_until_due(&self, _: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()> {
         let wait =
             until.map_or(MAX_TIMER, |until| (until - Utc::now()).to_std().unwrap_or_default());
         tokio::time::sleep(wait.min(MAX_TIMER)).boxed()
@@ -40,9 +40,9 @@ impl Clock for SystemClock {
 
 /// A clock for tests that stands still until it is set. Setting it wakes all waiting callers.
 #[derive(Debug)]
-pub struct HandClock(watch::Sender<Timestamp>);
+pub struct ManualClock(watch::Sender<Timestamp>);
 
-impl HandClock {
+impl ManualClock {
     /// Creates a clock that stands at `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
@@ -55,12 +55,12 @@ impl HandClock {
     }
 }
 
-impl Clock for HandClock {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         *self.0.borrow()
     }
 
-    fn look_again(&self, seen: Timestamp, _: Option<Timestamp>) -> BoxFuture<'static, ()> {
+    fn wait_until_due(&self, seen: Timestamp, _: Option<Timestamp>) -> BoxFuture<'static, ()> {
         let mut hand = self.0.subscribe();
         // Compare with `seen`: the clock may have been set since the caller read it.
         async move {

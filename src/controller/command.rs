@@ -19,13 +19,13 @@ use crate::connection::Connection;
 
 /// The command-line options of the controller.
 #[derive(Clone, Debug)]
-pub struct Orders {
+pub struct ControllerOptions {
     /// The cluster to connect to.
     pub connection: Connection,
     /// The namespaces to watch; empty: all namespaces.
     pub namespaces: BTreeSet<String>,
     /// The lease for leader election; `None`: this is the only replica.
-    pub lease: Option<LeaseOrders>,
+    pub lease: Option<LeaseOptions>,
     /// Address that serves probes and metrics; `None`: nothing is served.
     pub listen: Option<SocketAddr>,
     /// The logging options.
@@ -34,7 +34,7 @@ pub struct Orders {
 
 /// The command-line options of the lease.
 #[derive(Clone, Debug)]
-pub struct LeaseOrders {
+pub struct LeaseOptions {
     /// Name of the lease.
     pub name: String,
     /// Namespace of the lease; `None`: the namespace of the pod, or of the kubeconfig context.
@@ -49,17 +49,20 @@ pub struct LeaseOrders {
 ///
 /// # Errors
 /// Returns a message if the controller cannot start, or must end early.
-pub fn run_until_stopped(orders: &Orders) -> Result<(), String> {
-    heap::set();
+pub fn run_until_stopped(orders: &ControllerOptions) -> Result<(), String> {
+    heap::set_mmap_threshold();
     let audit = orders.logging.start()?;
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
-    let result = runtime.block_on(watch_over(orders, audit));
+    let result = runtime.block_on(run_with_signals(orders, audit));
     // Tasks that still run have had their time to finish: do not wait for them.
     runtime.shutdown_background();
     result
 }
 
-async fn watch_over(orders: &Orders, audit: Option<Arc<Stream>>) -> Result<(), String> {
+async fn run_with_signals(
+    orders: &ControllerOptions,
+    audit: Option<Arc<Stream>>,
+) -> Result<(), String> {
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut stopped = std::pin::pin!(async move {
@@ -85,7 +88,7 @@ async fn watch_over(orders: &Orders, audit: Option<Arc<Stream>>) -> Result<(), S
         options.identity.clone_from(&candidacy.identity);
         options.candidacy = Some((client, candidacy));
     } else {
-        options.identity = own_name(&mark());
+        options.identity = default_identity(&mark());
     }
     let clock = Arc::new(SystemClock);
     run(connect(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
@@ -127,11 +130,11 @@ fn connect(mut config: Config) -> Result<Client, String> {
     Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))
 }
 
-fn candidacy(lease: &LeaseOrders, config: &Config) -> Result<(Client, Candidacy), String> {
+fn candidacy(lease: &LeaseOptions, config: &Config) -> Result<(Client, Candidacy), String> {
     let client = candidate::client(config.clone(), lease.times)?;
     let namespace = lease.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let mark = mark();
-    let identity = lease.identity.clone().unwrap_or_else(|| own_name(&mark));
+    let identity = lease.identity.clone().unwrap_or_else(|| default_identity(&mark));
     let candidacy =
         Candidacy { namespace, name: lease.name.clone(), identity, mark, times: lease.times };
     Ok((client, candidacy))
@@ -145,7 +148,7 @@ fn mark() -> String {
 
 /// Returns the host name with a suffix. In a pod the host name is the pod name, and the suffix
 /// distinguishes the process from earlier ones in the same pod.
-fn own_name(suffix: &str) -> String {
+fn default_identity(suffix: &str) -> String {
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
     let host = host.ok().filter(|name| !name.is_empty());
     format!("{}_{suffix}", host.as_deref().unwrap_or("clientfleet"))

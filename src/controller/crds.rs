@@ -11,7 +11,7 @@ use crate::connection::with_causes;
 
 /// Reason why the controller cannot work with the cluster.
 #[derive(Debug, thiserror::Error)]
-pub enum Unfit {
+pub enum CrdError {
     /// A definition is missing.
     #[error(
         "the cluster has no CustomResourceDefinition {0}: apply those that `clientfleet crds` prints, then start again"
@@ -24,7 +24,7 @@ pub enum Unfit {
     #[error(
         "CustomResourceDefinition {name} cannot be read: {}{}",
         with_causes(error),
-        mend(error)
+        remedy(error)
     )]
     Unreadable {
         /// Name of the definition.
@@ -34,7 +34,7 @@ pub enum Unfit {
     },
 }
 
-fn mend(error: &kube::Error) -> &'static str {
+fn remedy(error: &kube::Error) -> &'static str {
     match error {
         kube::Error::Api(status) if status.is_forbidden() => {
             "; the controller needs the right to `get` it"
@@ -55,14 +55,14 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Returns an error if a definition is missing, older, or cannot be read.
-pub async fn check(client: &Client) -> Result<(), Unfit> {
+pub async fn check(client: &Client) -> Result<(), CrdError> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     for own in api::crds() {
         let name = own.name_any();
-        let theirs = answered(&definitions, &name).await?;
-        let theirs = theirs.ok_or(Unfit::Missing(name))?;
+        let theirs = get_with_retries(&definitions, &name).await?;
+        let theirs = theirs.ok_or(CrdError::Missing(name))?;
         if let Some(older) = api::older_than_own(&theirs) {
-            return Err(Unfit::Older(older));
+            return Err(CrdError::Older(older));
         }
     }
     Ok(())
@@ -70,16 +70,16 @@ pub async fn check(client: &Client) -> Result<(), Unfit> {
 
 /// Returns a definition, or `None` if the cluster does not have it. Retries until the API server
 /// answers.
-async fn answered(
+async fn get_with_retries(
     definitions: &Api<CustomResourceDefinition>,
     name: &str,
-) -> Result<Option<CustomResourceDefinition>, Unfit> {
+) -> Result<Option<CustomResourceDefinition>, CrdError> {
     let mut told = Instant::now();
     loop {
         let error = match tokio::time::timeout(REQUEST_TIMEOUT, definitions.get_opt(name)).await {
             Ok(Ok(found)) => return Ok(found),
-            Ok(Err(error)) if may_pass(&error) => with_causes(&error),
-            Ok(Err(error)) => return Err(Unfit::Unreadable { name: name.to_owned(), error }),
+            Ok(Err(error)) if is_transient(&error) => with_causes(&error),
+            Ok(Err(error)) => return Err(CrdError::Unreadable { name: name.to_owned(), error }),
             Err(_) => format!("no answer within {REQUEST_TIMEOUT:?}"),
         };
         if told.elapsed() >= REQUEST_TIMEOUT {
@@ -92,7 +92,7 @@ async fn answered(
 
 /// Returns whether a retry may help: there was no response, or the response was a timeout, a rate
 /// limit or a server error.
-fn may_pass(error: &kube::Error) -> bool {
+fn is_transient(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => matches!(status.code, 408 | 429 | 500..),
         kube::Error::Service(_) | kube::Error::HyperError(_) => true,

@@ -17,13 +17,13 @@ use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Planned, PlannedKind};
 
 /// Publishes events.
-pub struct Announcer {
+pub struct EventPublisher {
     recorder: Recorder,
     leadership: Leadership,
     metrics: Arc<Metrics>,
 }
 
-impl Announcer {
+impl EventPublisher {
     /// Creates an announcer that publishes events as `clientfleet`.
     #[must_use]
     pub fn new(cx: &Context) -> Self {
@@ -62,7 +62,7 @@ pub trait Announced: PlannedKind {
     /// announced state. If this process has announced nothing yet, compares with the status that
     /// was replaced. Returns the state that is announced now.
     fn announce(
-        announcer: &Announcer,
+        announcer: &EventPublisher,
         written: &Planned<Self>,
         told: Option<Self::Announcement>,
     ) -> impl Future<Output = Self::Announcement> + Send;
@@ -71,14 +71,14 @@ pub trait Announced: PlannedKind {
 impl Announced for ClientFleet {
     type Announcement = ();
 
-    async fn announce(_: &Announcer, _: &Planned<Self>, _: Option<()>) {}
+    async fn announce(_: &EventPublisher, _: &Planned<Self>, _: Option<()>) {}
 }
 
 impl Announced for UpgradePolicy {
     type Announcement = PolicyAnnouncement;
 
     async fn announce(
-        announcer: &Announcer,
+        announcer: &EventPublisher,
         written: &Planned<Self>,
         told: Option<PolicyAnnouncement>,
     ) -> PolicyAnnouncement {

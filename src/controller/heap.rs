@@ -14,7 +14,7 @@
 const MMAP_THRESHOLD_BYTES: std::ffi::c_int = 32 << 10;
 
 /// Sets the threshold for the rest of the process. Must be called before any thread starts.
-pub fn set() {
+pub fn set_mmap_threshold() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `mallopt` takes two numbers and changes only later allocations; no other thread
     // allocates at the same time. It fails only for a size above half of a heap, and then changes

@@ -22,11 +22,11 @@ pub struct Check {
 
 impl Heartbeat {
     /// Records a heartbeat of the planning loop.
-    pub fn beat(&self) {
-        self.beat_at(Instant::now());
+    pub fn record(&self) {
+        self.record_at(Instant::now());
     }
 
-    fn beat_at(&self, now: Instant) {
+    fn record_at(&self, now: Instant) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
@@ -54,7 +54,7 @@ mod tests {
         let start = Instant::now();
         let is_well = |after| heartbeat.check_at(start + Duration::from_secs(after)).is_well;
         assert!(is_well(100_000));
-        heartbeat.beat_at(start);
+        heartbeat.record_at(start);
         assert!(is_well(299));
         assert!(!is_well(300));
     }

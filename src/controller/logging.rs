@@ -62,7 +62,7 @@ impl Logging {
         // The log never contains lines of the audit stream, whatever its filter says.
         let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
         let lines = tracing_subscriber::fmt::layer()
-            .with_ansi(is_colour_wanted())
+            .with_ansi(is_color_wanted())
             .with_writer(std::io::stderr);
         if self.as_json {
             lines.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed()
@@ -73,7 +73,7 @@ impl Logging {
 }
 
 /// Returns whether to use colors: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
-fn is_colour_wanted() -> bool {
+fn is_color_wanted() -> bool {
     std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

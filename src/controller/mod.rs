@@ -50,7 +50,7 @@ use audit::stream::Stream;
 use clock::Clock;
 use health::Health;
 use heartbeat::Heartbeat;
-use lease::candidate::{Candidacy, Candidate, Unseated};
+use lease::candidate::{Candidacy, Candidate, LeadershipLost};
 use lease::leadership::Leadership;
 use metrics::Metrics;
 use pipeline::{Context, Permits, Pipeline, STORES_PER_PIPELINE, Tasks};
@@ -99,10 +99,10 @@ impl Default for Options {
 pub enum Failure {
     /// The cluster does not suit this controller.
     #[error(transparent)]
-    Unfit(#[from] crds::Unfit),
+    Unfit(#[from] crds::CrdError),
     /// The controller has lost its leadership.
     #[error(transparent)]
-    Unseated(#[from] Unseated),
+    Unseated(#[from] LeadershipLost),
 }
 
 /// Maximum wait for writes in progress at shutdown.
@@ -140,7 +140,7 @@ pub async fn run(
     } = options;
     let auditor = Arc::new(Auditor::new(options.identity, options.audit, Arc::clone(&metrics)));
     metrics.watch_health(health.clone());
-    let (leadership, mut seat) = Seat::take(candidacy, &health);
+    let (leadership, mut seat) = ElectionHandle::take(candidacy, &health);
     let cx = Context {
         client,
         clock,
@@ -192,25 +192,25 @@ fn start(namespaces: &BTreeSet<String>, cx: &Context, tasks: &mut Tasks) -> Vec<
 }
 
 /// Participation of this process in leader election, if there is any.
-enum Seat {
+enum ElectionHandle {
     Alone,
-    Candidate { retire: oneshot::Sender<()>, ended: JoinHandle<Result<(), Unseated>> },
+    Candidate { retire: oneshot::Sender<()>, ended: JoinHandle<Result<(), LeadershipLost>> },
 }
 
-impl Seat {
+impl ElectionHandle {
     fn take(candidacy: Option<(Client, Candidacy)>, health: &Health) -> (Leadership, Self) {
         let Some((client, candidacy)) = candidacy else {
-            return (Leadership::undisputed(), Self::Alone);
+            return (Leadership::alone(), Self::Alone);
         };
         let leadership = Leadership::none();
         let candidate = Candidate::new(client, candidacy, leadership.clone(), health.clone());
         let (retire, retires) = oneshot::channel();
-        let ended = tokio::spawn(candidate.stand(retires));
+        let ended = tokio::spawn(candidate.run(retires));
         (leadership, Self::Candidate { retire, ended })
     }
 
     /// Returns when this process has lost its leadership.
-    async fn lost(&mut self) -> Unseated {
+    async fn lost(&mut self) -> LeadershipLost {
         match self {
             Self::Candidate { ended, .. } => match ended.await {
                 Ok(Err(unseated)) => unseated,

@@ -15,7 +15,7 @@ use super::change_set::Key;
 use super::events::Announced;
 use super::metrics::{Backlog, Backlogged};
 use super::write_limit::WriteLimit;
-use super::write_queue::{Priority, Turn, WriteQueue};
+use super::write_queue::{NextWrite, Priority, WriteQueue};
 use crate::plan::cached::Digest;
 use crate::plan::{Cached, Planned, PlannedKind};
 
@@ -51,7 +51,7 @@ struct Entry<K: Announced> {
     /// Time of the last write.
     written_at: Option<Instant>,
     /// True if another write was posted while the object was being written.
-    is_to_have_another: bool,
+    must_write_again: bool,
     /// Unacknowledged attempts, all for the same resourceVersion: the API server may have accepted
     /// them.
     unacknowledged: Vec<WriteAttempt<K>>,
@@ -70,7 +70,7 @@ struct LastWrite<K: PlannedKind> {
     written: Option<String>,
     digest: Digest,
     /// Status that was written, kept until the store shows it.
-    said: Option<Arc<K::Previous>>,
+    written_status: Option<Arc<K::Previous>>,
     /// Time when the write was sent, kept until its watch event arrives.
     sent: Option<Instant>,
 }
@@ -109,7 +109,7 @@ pub struct WriteAttempt<K: PlannedKind> {
 impl<K: PlannedKind> WriteAttempt<K> {
     /// Returns whether `version` is older than the attempt: it is the version to replace, or the
     /// version that the plan was made from.
-    fn is_newer_than(&self, version: Option<&String>) -> bool {
+    fn supersedes(&self, version: Option<&String>) -> bool {
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
         version == self.write.resource_version.as_ref() || version == planned_from
     }
@@ -151,11 +151,11 @@ impl<K: Announced> Outbox<K> {
                     state.take()
                 };
                 match turn {
-                    Turn::Of((namespace, name)) => {
+                    NextWrite::Of((namespace, name)) => {
                         return Some((ObjectRef::new(&name).within(&namespace), outbox));
                     }
-                    Turn::NotBefore(None) => outbox.changed.notified().await,
-                    Turn::NotBefore(Some(instant)) => {
+                    NextWrite::NotBefore(None) => outbox.changed.notified().await,
+                    NextWrite::NotBefore(Some(instant)) => {
                         let rest = tokio::time::sleep_until(instant.into());
                         tokio::select! {
                             () = outbox.changed.notified() => {}
@@ -172,11 +172,11 @@ impl<K: Announced> Outbox<K> {
         let mut state = self.state();
         state.queue.end(key);
         let entry = state.entries.get_mut(key);
-        if entry.is_some_and(|entry| std::mem::take(&mut entry.is_to_have_another)) {
-            state.line_up(key, self.pace);
+        if entry.is_some_and(|entry| std::mem::take(&mut entry.must_write_again)) {
+            state.enqueue(key, self.pace);
         }
         if state.queue.are_empty() {
-            state.limit.rest();
+            state.limit.reset();
         }
         self.changed.notify_one();
     }
@@ -192,7 +192,7 @@ impl<K: Announced> Outbox<K> {
             *entry = Entry::of(planned);
         }
         if entry.is_done(planned) {
-            entry.settle();
+            entry.clear_pending();
             return false;
         }
         let version = &planned.cached.metadata.resource_version;
@@ -210,7 +210,7 @@ impl<K: Announced> Outbox<K> {
         entry.pending = Some(planned);
         entry.since.get_or_insert_with(Instant::now);
         entry.failures = 0;
-        state.line_up(&key, self.pace);
+        state.enqueue(&key, self.pace);
         self.changed.notify_one();
         true
     }
@@ -225,7 +225,7 @@ impl<K: Announced> Outbox<K> {
         let shown = &planned.cached.metadata.resource_version;
         let own = entry.last_write.as_ref().filter(|last| last.base == *shown);
         let resource_version = own.map_or(shown, |last| &last.written).clone();
-        let own = own.and_then(|last| last.said.clone());
+        let own = own.and_then(|last| last.written_status.clone());
         Some(StatusWrite { planned, resource_version, own, sent: Instant::now() })
     }
 
@@ -249,11 +249,11 @@ impl<K: Announced> Outbox<K> {
             base,
             written: made,
             digest: planned.digest,
-            said: Some(said).filter(|_| is_to_be_shown),
+            written_status: Some(said).filter(|_| is_to_be_shown),
             sent: Some(attempt.write.sent).filter(|_| is_to_be_shown),
         });
         if entry.pending.as_ref().is_some_and(|pending| pending.digest == planned.digest) {
-            entry.settle();
+            entry.clear_pending();
         }
         if is_told_of {
             state.acknowledged(attempt.write.sent, now);
@@ -264,11 +264,11 @@ impl<K: Announced> Outbox<K> {
     /// resourceVersion of the write if the watch has already shown it.
     pub fn unacknowledged(&self, attempt: &WriteAttempt<K>) -> Option<String> {
         let mut state = self.state();
-        state.limit.lost(attempt.write.sent, Instant::now());
+        state.limit.unanswered(attempt.write.sent, Instant::now());
         let entry = state.entries.get_mut(&attempt.write.planned.cached.key())?;
         let digest = Digest::of(&*attempt.status);
-        if entry.shown_digest == Some(digest) && !attempt.is_newer_than(entry.shown.as_ref()) {
-            entry.settle_if(attempt);
+        if entry.shown_digest == Some(digest) && !attempt.supersedes(entry.shown.as_ref()) {
+            entry.clear_pending_if(attempt);
             return entry.shown.clone();
         }
         entry.unacknowledged.retain(|doubted| Digest::of(&*doubted.status) != digest);
@@ -289,15 +289,15 @@ impl<K: Announced> Outbox<K> {
         entry.shown_digest = observed.status.as_ref().map(|previous| previous.digest);
         let mut sent = None;
         if let Some(last) = entry.last_write.as_mut().filter(|last| last.base != *shown) {
-            last.said = None;
+            last.written_status = None;
             sent = last.sent.take().filter(|_| last.written == *shown);
         }
-        let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.is_newer_than(shown.as_ref());
+        let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.supersedes(shown.as_ref());
         let judged: Vec<WriteAttempt<K>> = entry.unacknowledged.extract_if(.., is_judged).collect();
         let mut judged = judged.into_iter();
         let written = judged.find(|attempt| observed.says(Digest::of(&*attempt.status)));
         if let Some(written) = &written {
-            entry.settle_if(written);
+            entry.clear_pending_if(written);
         }
         if let Some(sent) = sent {
             state.acknowledged(sent, Instant::now());
@@ -308,7 +308,7 @@ impl<K: Announced> Outbox<K> {
 
     /// Drops a status write that conflicts with a newer version of the object. The watch event of
     /// that version leads to a new plan.
-    pub fn overtaken(&self, planned: &Planned<K>) {
+    pub fn conflicted(&self, planned: &Planned<K>) {
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(&planned.cached.key()) else { return };
         entry.last_write = None;
@@ -317,7 +317,7 @@ impl<K: Announced> Outbox<K> {
             .as_ref()
             .is_some_and(|pending| Arc::ptr_eq(&pending.cached, &planned.cached))
         {
-            entry.settle();
+            entry.clear_pending();
         }
     }
 
@@ -356,27 +356,27 @@ impl<K: Announced> Outbox<K> {
 
 impl<K: Announced> OutboxState<K> {
     /// Takes the next object to write.
-    fn take(&mut self) -> Turn {
+    fn take(&mut self) -> NextWrite {
         let turn = self.queue.take(self.limit.room(), Instant::now());
-        if let Turn::Of(key) = &turn
+        if let NextWrite::Of(key) = &turn
             && let Some(entry) = self.entries.get_mut(key)
         {
-            entry.is_to_have_another = false;
+            entry.must_write_again = false;
         }
         turn
     }
 
     /// Records the time from sending a write to its watch event.
     fn acknowledged(&mut self, sent: Instant, now: Instant) {
-        self.limit.told(sent, now, self.queue.has_waiting());
+        self.limit.acknowledged(sent, now, self.queue.has_waiting());
     }
 
     /// Queues an object, or marks it for another write if it is being written.
-    fn line_up(&mut self, key: &Key, pace: Duration) {
+    fn enqueue(&mut self, key: &Key, pace: Duration) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let Some(planned) = &entry.pending else { return };
         if self.queue.has_turn(key) {
-            entry.is_to_have_another = true;
+            entry.must_write_again = true;
             return;
         }
         let lane = if planned.trigger.is_shared() { Priority::Low } else { Priority::High };
@@ -396,7 +396,7 @@ impl<K: Announced> Entry<K> {
             since: None,
             last_write: None,
             written_at: None,
-            is_to_have_another: false,
+            must_write_again: false,
             unacknowledged: Vec::new(),
             failures: 0,
             announced: None,
@@ -404,15 +404,15 @@ impl<K: Announced> Entry<K> {
     }
 
     /// Clears the pending write if `written` was an attempt to write the same planned status.
-    fn settle_if(&mut self, written: &WriteAttempt<K>) {
+    fn clear_pending_if(&mut self, written: &WriteAttempt<K>) {
         let digest = written.write.planned.digest;
         if self.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
-            self.settle();
+            self.clear_pending();
         }
     }
 
     /// Clears the pending write.
-    fn settle(&mut self) {
+    fn clear_pending(&mut self) {
         self.pending = None;
         self.since = None;
     }

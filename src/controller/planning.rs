@@ -63,10 +63,10 @@ impl Loop {
         let mut now = self.clock.now();
         loop {
             let until = planners.values().filter_map(Planner::holds_until).min();
-            self.heartbeat.beat();
+            self.heartbeat.record();
             tokio::select! {
-                () = self.change_set.something() => tokio::time::sleep(BURST_DELAY).await,
-                () = self.clock.look_again(now, until) => {}
+                () = self.change_set.changed() => tokio::time::sleep(BURST_DELAY).await,
+                () = self.clock.wait_until_due(now, until) => {}
             }
             let touched = self.change_set.take();
             let (fleets, policies) = (touched.fleets, touched.policies);
@@ -74,7 +74,7 @@ impl Loop {
             observe(&mut planners, &self.policies, &self.policy_outbox, policies, &self.auditor);
             now = self.clock.now();
             for (namespace, planner) in planners.iter_mut().filter(|(_, p)| p.is_due(now)) {
-                self.heartbeat.beat();
+                self.heartbeat.record();
                 self.plan(namespace, planner, now).await;
             }
             planners.retain(|namespace, planner| {
@@ -100,7 +100,7 @@ impl Loop {
             }
             writes += post(&self.fleet_outbox, &fleets);
             took += begun.elapsed();
-            self.heartbeat.beat();
+            self.heartbeat.record();
             tokio::task::yield_now().await;
             begun = Instant::now();
         }

@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::write_queue::Room;
+use super::write_queue::Limits;
 
 /// Accepted time from a write to its watch event, for any number of concurrent writes. The report
 /// of a client during a bulk update causes one more write, which takes this long after the watch
@@ -22,11 +22,11 @@ use super::write_queue::Room;
 const TARGET_ROUND_TRIP: Duration = Duration::from_millis(200);
 /// A round trip is also accepted up to this multiple of the shortest one, because over a slow
 /// connection even a single write may take longer than [`ROUND_TRIP`].
-const OF_ONE_ALONE: f64 = 2.0;
+const SHORTEST_TRIP_FACTOR: f64 = 2.0;
 /// Fraction of the accepted round trip below which the limit grows.
-const ROOM: f64 = 0.7;
+const GROW_BELOW_FRACTION: f64 = 0.7;
 /// Weight of the newest round trip in the moving average.
-const WEIGHT: f64 = 0.25;
+const AVERAGE_WEIGHT: f64 = 0.25;
 /// Growth of the limit per round of writes when it no longer doubles.
 const INCREASE_STEP: f64 = 0.25;
 /// Factor by which the limit shrinks.
@@ -77,27 +77,27 @@ impl WriteLimit {
     /// limit by one, so that it need not wait for the end of a bulk write.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 65535")]
-    pub fn room(&self) -> Room {
+    pub fn room(&self) -> Limits {
         let usual = self.size();
-        Room { usual, with_a_single: (usual + 1).min(self.most as usize) }
+        Limits { usual, single_change: (usual + 1).min(self.most as usize) }
     }
 
     /// Records that the watch event of a write sent at `sent` arrived at `now`. The limit grows
     /// only if objects wait to be written: otherwise there is no sign that the API server could
     /// handle more.
-    pub fn told(&mut self, sent: Instant, now: Instant, somebody_waits: bool) {
+    pub fn acknowledged(&mut self, sent: Instant, now: Instant, somebody_waits: bool) {
         let trip = now.saturating_duration_since(sent).as_secs_f64();
         self.shortest = self.shortest.min(trip);
         if self.has_shrunk_since(sent) {
             return;
         }
         let before = self.average.unwrap_or(trip);
-        let average = before + WEIGHT * (trip - before);
+        let average = before + AVERAGE_WEIGHT * (trip - before);
         self.average = Some(average);
-        let longest = TARGET_ROUND_TRIP.as_secs_f64().max(self.shortest * OF_ONE_ALONE);
+        let longest = TARGET_ROUND_TRIP.as_secs_f64().max(self.shortest * SHORTEST_TRIP_FACTOR);
         if average > longest {
             self.shrink(now);
-        } else if average < longest * ROOM && somebody_waits {
+        } else if average < longest * GROW_BELOW_FRACTION && somebody_waits {
             let is_slow_start = self.size < self.slow_start_until;
             let more = if is_slow_start { 1.0 } else { INCREASE_STEP / self.size };
             self.size = (self.size + more).min(self.most);
@@ -107,7 +107,7 @@ impl WriteLimit {
     /// Records that a write sent at `sent` got no response. This counts like a late watch event,
     /// similar to a lost segment in TCP, but does not shrink a limit that is already at its
     /// minimum.
-    pub fn lost(&mut self, sent: Instant, now: Instant) {
+    pub fn unanswered(&mut self, sent: Instant, now: Instant) {
         if self.size > MIN_WRITES && !self.has_shrunk_since(sent) {
             self.shrink(now);
         }
@@ -128,7 +128,7 @@ impl WriteLimit {
 
     /// Resets the limit when no write is waiting or in progress. The next writes double it up to
     /// its former size.
-    pub fn rest(&mut self) {
+    pub fn reset(&mut self) {
         self.slow_start_until = self.slow_start_until.max(self.size);
         self.size = 1.0;
         self.average = None;
@@ -155,7 +155,7 @@ mod tests {
                 let share = (window.size() as f64 / self.at_once as f64).max(1.0);
                 let sent = now;
                 now += self.alone.mul_f64(share);
-                window.told(sent, now, true);
+                window.acknowledged(sent, now, true);
                 window.size()
             };
             (0..writes).map(take).collect()
@@ -200,7 +200,7 @@ mod tests {
     fn it_grows_only_for_those_who_wait() {
         let mut window = WriteLimit::new(8);
         let now = Instant::now();
-        window.told(now, now, false);
+        window.acknowledged(now, now, false);
         assert_eq!(window.size(), 1);
     }
 
@@ -210,11 +210,11 @@ mod tests {
         server(100, 20).take(&mut window, 8);
         let sent = Instant::now();
         for late in 1..=8 {
-            window.told(sent, sent + Duration::from_secs(late), true);
+            window.acknowledged(sent, sent + Duration::from_secs(late), true);
         }
         assert_eq!(window.size(), 6);
         let sent = sent + Duration::from_secs(9);
-        window.told(sent, sent + Duration::from_secs(1), true);
+        window.acknowledged(sent, sent + Duration::from_secs(1), true);
         assert_eq!(window.size(), 5, "what was sent since counts");
     }
 
@@ -222,7 +222,7 @@ mod tests {
     fn it_shrinks_where_nobody_answers_and_never_grows_by_that() {
         let mut now = Instant::now();
         let mut window = WriteLimit::new(8);
-        window.lost(now, now + Duration::from_secs(30));
+        window.unanswered(now, now + Duration::from_secs(30));
         assert_eq!(window.size(), 1);
         let sizes = server(100, 20).take(&mut window, 8);
         assert_eq!(sizes, [2, 3, 4, 5, 6, 7, 8, 8], "it still has its limit to find");
@@ -231,8 +231,8 @@ mod tests {
             let sent = now + Duration::from_secs(31);
             now = sent + Duration::from_secs(30);
             // Two writes that were in progress together.
-            window.lost(sent, now);
-            window.lost(sent, now + Duration::from_secs(1));
+            window.unanswered(sent, now);
+            window.unanswered(sent, now + Duration::from_secs(1));
             sizes.push(window.size());
         }
         assert_eq!(sizes, [6, 5, 3, 3, 2, 2]);
@@ -242,7 +242,7 @@ mod tests {
     fn after_a_rest_it_begins_anew_and_soon_finds_its_size() {
         let mut window = WriteLimit::new(8);
         server(100, 20).take(&mut window, 8);
-        window.rest();
+        window.reset();
         assert_eq!(window.size(), 1);
         assert_eq!(server(100, 20).take(&mut window, 8).last(), Some(&8));
     }

@@ -37,16 +37,16 @@ pub struct WriteQueue {
 
 /// Limits on the number of concurrent writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Limits {
     /// Usual limit.
     pub usual: usize,
     /// Limit for a high-priority write while all writes in progress have low priority.
-    pub with_a_single: usize,
+    pub single_change: usize,
 }
 
 /// The next object to write, or the time to check again.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum NextWrite {
     /// The object to write next.
     Of(Key),
     /// No object can be written now. Check again at this instant, if there is one, or when an
@@ -73,15 +73,15 @@ impl WriteQueue {
     }
 
     /// Takes the next object to write, if the limit allows another write.
-    pub fn take(&mut self, room: Room, now: Instant) -> Turn {
+    pub fn take(&mut self, room: Limits, now: Instant) -> NextWrite {
         while self.resting.first().is_some_and(|(until, ..)| *until <= now)
             && let Some((_, key, lane)) = self.resting.pop_first()
         {
             self.push(&key, lane, None);
         }
         match self.pop(room) {
-            Some(key) => Turn::Of(key),
-            None => Turn::NotBefore(self.resting.first().map(|(until, ..)| *until)),
+            Some(key) => NextWrite::Of(key),
+            None => NextWrite::NotBefore(self.resting.first().map(|(until, ..)| *until)),
         }
     }
 
@@ -108,7 +108,7 @@ impl WriteQueue {
         self.taken.remove(key);
     }
 
-    fn pop(&mut self, room: Room) -> Option<Key> {
+    fn pop(&mut self, room: Limits) -> Option<Key> {
         loop {
             let lane = self.next_lane(room)?;
             let key = match lane {
@@ -127,12 +127,12 @@ impl WriteQueue {
     }
 
     /// Returns the priority to take the next object from, or `None` if the limit is reached.
-    fn next_lane(&self, room: Room) -> Option<Priority> {
+    fn next_lane(&self, room: Limits) -> Option<Priority> {
         let is_bulks = self.express.is_empty()
             || (self.express_turns >= HIGH_PRIORITY_TURNS && !self.bulk.is_empty());
         let lane = if is_bulks { Priority::Low } else { Priority::High };
         let is_single = !is_bulks && self.taken.values().all(|taken| *taken == Priority::Low);
-        let room = if is_single { room.with_a_single } else { room.usual };
+        let room = if is_single { room.single_change } else { room.usual };
         (self.taken.len() < room).then_some(lane)
     }
 }
@@ -153,14 +153,14 @@ mod tests {
         lanes
     }
 
-    fn room(usual: usize) -> Room {
-        Room { usual, with_a_single: usual + 1 }
+    fn room(usual: usize) -> Limits {
+        Limits { usual, single_change: usual + 1 }
     }
 
     /// Takes all objects one by one, and returns their names in that order.
     fn order(lanes: &mut WriteQueue) -> Vec<String> {
         let mut order = Vec::new();
-        while let Turn::Of(key) = lanes.take(room(1), Instant::now()) {
+        while let NextWrite::Of(key) = lanes.take(room(1), Instant::now()) {
             lanes.end(&key);
             order.push(key.1);
         }
@@ -193,28 +193,28 @@ mod tests {
     fn so_many_have_their_turn_at_once() {
         let mut lanes = lanes(&[("a", Low), ("b", Low), ("c", Low)]);
         let now = Instant::now();
-        assert_eq!(lanes.take(room(2), now), Turn::Of(key("a")));
-        assert_eq!(lanes.take(room(2), now), Turn::Of(key("b")));
-        assert_eq!(lanes.take(room(2), now), Turn::NotBefore(None), "two are enough");
+        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("a")));
+        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("b")));
+        assert_eq!(lanes.take(room(2), now), NextWrite::NotBefore(None), "two are enough");
         assert!(lanes.has_turn(&key("a")));
         lanes.end(&key("a"));
-        assert_eq!(lanes.take(room(2), now), Turn::Of(key("c")));
+        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("c")));
     }
 
     #[test]
     fn a_single_change_need_not_wait_until_one_of_a_bulk_has_ended() {
         let mut lanes = lanes(&[("a", Low), ("b", Low), ("c", Low)]);
         let now = Instant::now();
-        assert_eq!(lanes.take(room(2), now), Turn::Of(key("a")));
-        assert_eq!(lanes.take(room(2), now), Turn::Of(key("b")));
+        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("a")));
+        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("b")));
         lanes.push(&key("single"), High, None);
         lanes.push(&key("another"), High, None);
-        assert_eq!(lanes.take(room(2), now), Turn::Of(key("single")));
-        assert_eq!(lanes.take(room(2), now), Turn::NotBefore(None), "one more is enough");
+        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("single")));
+        assert_eq!(lanes.take(room(2), now), NextWrite::NotBefore(None), "one more is enough");
         lanes.end(&key("a"));
-        assert_eq!(lanes.take(room(2), now), Turn::NotBefore(None), "two are under way");
+        assert_eq!(lanes.take(room(2), now), NextWrite::NotBefore(None), "two are under way");
         lanes.end(&key("b"));
-        assert_eq!(lanes.take(room(2), now), Turn::Of(key("another")));
+        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("another")));
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
         lanes.push(&key("a"), Low, Some(later));
-        assert_eq!(lanes.take(room(1), now), Turn::NotBefore(Some(later)));
-        assert_eq!(lanes.take(room(1), later), Turn::Of(key("a")));
+        assert_eq!(lanes.take(room(1), now), NextWrite::NotBefore(Some(later)));
+        assert_eq!(lanes.take(room(1), later), NextWrite::Of(key("a")));
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use super::audit::{Accepted, Audited, Auditor};
 use super::clock::Clock;
-use super::events::{Announced, Announcer};
+use super::events::{Announced, EventPublisher};
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
@@ -83,7 +83,7 @@ pub struct Writer<K: Announced> {
     leadership: Leadership,
     outbox: Arc<Outbox<K>>,
     permits: Arc<Semaphore>,
-    announcer: Announcer,
+    announcer: EventPublisher,
     auditor: Arc<Auditor>,
     metrics: Arc<Metrics>,
 }
@@ -93,7 +93,7 @@ impl<K: Written> Writer<K> {
     #[must_use]
     pub fn new(cx: &Context, outbox: Arc<Outbox<K>>, permits: Arc<Semaphore>) -> Self {
         let Context { client, clock, leadership, auditor, metrics, .. } = cx.clone();
-        let announcer = Announcer::new(cx);
+        let announcer = EventPublisher::new(cx);
         Self { client, clock, leadership, outbox, permits, announcer, auditor, metrics }
     }
 
@@ -139,7 +139,7 @@ impl<K: Written> Writer<K> {
                 if matches!(status.code, 404 | 409) =>
             {
                 tracing::debug!(object = %object.display_name(), code = status.code, "overtaken");
-                self.outbox.overtaken(planned);
+                self.outbox.conflicted(planned);
                 Ok(())
             }
             Err(error) => {

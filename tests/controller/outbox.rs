@@ -94,11 +94,11 @@ fn whoever_is_overtaken_waits_for_the_newer_version() {
     let outbox = outbox();
     let first = planned("1", "old", "new");
     outbox.post(&first);
-    outbox.overtaken(&first);
+    outbox.conflicted(&first);
     assert_eq!(next(&outbox), None);
     assert!(outbox.post(&planned("3", "foreign", "new")));
     assert_eq!(next(&outbox), letter("new", "3"));
-    outbox.overtaken(&first);
+    outbox.conflicted(&first);
     assert_eq!(next(&outbox), letter("new", "3"), "what is newer stays");
 }
 

@@ -12,7 +12,7 @@ use clientfleet::api::{
 };
 use clientfleet::controller::audit::TARGET;
 use clientfleet::controller::audit::stream::{Lines, Stream};
-use clientfleet::controller::clock::{Clock, HandClock};
+use clientfleet::controller::clock::{Clock, ManualClock};
 use clientfleet::controller::metrics::Metrics;
 use clientfleet::controller::{Failure, Options, run};
 use clientfleet::plan::{Cached, Estate, Kind, settle};
@@ -75,7 +75,7 @@ pub fn install(plane: &ControlPlane, definitions: &str) {
 pub struct World {
     pub namespace: String,
     pub client: Client,
-    pub clock: Arc<HandClock>,
+    pub clock: Arc<ManualClock>,
     pub wire: Wire,
     pub metrics: Arc<Metrics>,
     controller: Option<Running>,
@@ -119,7 +119,7 @@ impl World {
         Self {
             namespace: plane.namespace(prefix).unwrap(),
             client: plane.client().unwrap(),
-            clock: Arc::new(HandClock::at(instant(NOON))),
+            clock: Arc::new(ManualClock::at(instant(NOON))),
             wire: Wire::new(),
             metrics: Arc::default(),
             controller: None,

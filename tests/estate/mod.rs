@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use clientfleet::api::crds_yaml;
 use clientfleet::cli::yaml;
-use clientfleet::controller::clock::HandClock;
+use clientfleet::controller::clock::ManualClock;
 use clientfleet::controller::{Options, run};
 use clientfleet::plan::cached::Digest;
 use clientfleet::plan::parsed::Kind;
@@ -79,7 +79,7 @@ pub fn settle_at(namespace: &str, at: &str) {
         let client = plane().client().unwrap();
         let options = Options { namespaces: [namespace.to_owned()].into(), ..Options::default() };
         let (stop, stopped) = oneshot::channel::<()>();
-        let clock = Arc::new(HandClock::at(at));
+        let clock = Arc::new(ManualClock::at(at));
         let shutdown = async { drop(stopped.await) };
         let controller = tokio::spawn(run(client.clone(), clock, options, shutdown));
         let deadline = Instant::now() + PATIENCE;

@@ -28,14 +28,14 @@ pub struct Line<'a> {
     staged_version: Option<&'a str>,
     cause: Vec<String>,
     offer: Option<&'static str>,
-    from: Option<Side<'a>>,
-    to: Option<Side<'a>>,
+    from: Option<LoggedDecision<'a>>,
+    to: Option<LoggedDecision<'a>>,
 }
 
 /// The decision for a client before or after the change.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Side<'a> {
+struct LoggedDecision<'a> {
     state: Option<&'a str>,
     reason: Option<&'a str>,
     policy: Option<&'a str>,
@@ -44,7 +44,7 @@ struct Side<'a> {
     target_version: Option<&'a str>,
 }
 
-impl<'a> Side<'a> {
+impl<'a> LoggedDecision<'a> {
     fn of(told: &OfferState<'a>, policy_generation: Option<i64>) -> Self {
         let given = |word: &'a str| Some(word).filter(|word| !word.is_empty());
         Self {
@@ -83,8 +83,8 @@ impl<'a> Line<'a> {
             staged_version: row.and_then(|row| row.staged_version.as_deref()),
             cause: planned.trigger.causes.iter().map(ToString::to_string).collect(),
             offer: change.offer.map(word),
-            from: change.from.as_ref().map(|from| Side::of(from, None)),
-            to: change.to.as_ref().map(|to| Side::of(to, generation)),
+            from: change.from.as_ref().map(|from| LoggedDecision::of(from, None)),
+            to: change.to.as_ref().map(|to| LoggedDecision::of(to, generation)),
         }
     }
 

@@ -32,7 +32,7 @@ pub struct Candidacy {
 /// Error for the administrator when a leader has lost its leadership.
 #[derive(Debug, thiserror::Error)]
 #[error("{loss}; this process writes nothing more and ends, to be started anew{}", because(cause.as_ref()))]
-pub struct Unseated {
+pub struct LeadershipLost {
     /// Reason for the loss.
     pub loss: Loss,
     /// Unexpected error of the last request to the API server, if there was one.
@@ -53,7 +53,7 @@ pub struct Candidate {
     /// The lease as last read. Fields that this program does not own are written back.
     lease: Option<Lease>,
     /// Unexpected error of the last request, for the log.
-    trouble: Option<String>,
+    last_error: Option<String>,
     /// Lease holder that was logged last.
     logged_holder: Option<String>,
 }
@@ -93,7 +93,7 @@ impl Candidate {
             leadership,
             health,
             lease: None,
-            trouble: None,
+            last_error: None,
             logged_holder: None,
         }
     }
@@ -103,7 +103,7 @@ impl Candidate {
     ///
     /// # Errors
     /// Returns an error if this process has lost its leadership: the process must end.
-    pub async fn stand(mut self, mut retire: oneshot::Receiver<()>) -> Result<(), Unseated> {
+    pub async fn run(mut self, mut retire: oneshot::Receiver<()>) -> Result<(), LeadershipLost> {
         let mut is_retiring = false;
         loop {
             let sent = Moment::now();
@@ -148,7 +148,7 @@ impl Candidate {
                 Some(Err(loss)) => {
                     self.leadership.lasts_until(None);
                     self.health.is(Role::Standby);
-                    return Err(Unseated { loss, cause: self.trouble.take() });
+                    return Err(LeadershipLost { loss, cause: self.last_error.take() });
                 }
             }
         }
@@ -173,12 +173,12 @@ impl Candidate {
             Err(_) => (Answer::Failed, Some(format!("no answer within {patience:?}"))),
         };
         if let Some(trouble) = &trouble
-            && self.trouble.as_ref() != Some(trouble)
+            && self.last_error.as_ref() != Some(trouble)
         {
             let Candidacy { namespace, name, .. } = &self.candidacy;
             tracing::warn!(namespace, lease = name, error = trouble, "the lease is out of reach");
         }
-        self.trouble = trouble;
+        self.last_error = trouble;
         answer
     }
 
@@ -213,7 +213,7 @@ impl Candidate {
                 tracing::info!(namespace, lease = name, identity, "leading");
             }
             self.health.is(Role::Leading);
-            if self.trouble.is_none() && !matches!(request, Request::Read) {
+            if self.last_error.is_none() && !matches!(request, Request::Read) {
                 self.health.renewed(chrono::Utc::now());
             }
         } else if let Some(holder) = self.election.holder()

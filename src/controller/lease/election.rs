@@ -243,7 +243,7 @@ impl Election {
     }
 
     fn written(&mut self, found: Found, sent: Moment, now: Moment, next_try: Moment) {
-        self.saw(Some(found), now);
+        self.record_seen(Some(found), now);
         let until = sent.after(self.times.deadline());
         match self.state {
             LeaseState::Retiring => self.state = LeaseState::Retired,
@@ -267,9 +267,9 @@ impl Election {
         let holder = found.as_ref().and_then(|found| found.record.holder.clone());
         let is_own = found.as_ref().is_some_and(|found| self.is_own(&found.record));
         if is_gone {
-            self.missed(now);
+            self.on_missing(now);
         }
-        let may_be_taken = self.saw(found, now) <= now;
+        let may_be_taken = self.record_seen(found, now) <= now;
         self.must_read = false;
         self.not_before = now;
         match &self.state {
@@ -297,14 +297,14 @@ impl Election {
 
     /// Handles a missing lease. The holder of a deleted lease may continue to lead until that lease
     /// would have expired.
-    fn missed(&mut self, now: Moment) {
+    fn on_missing(&mut self, now: Moment) {
         let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
         let told = before.map_or(Duration::ZERO, |found| held_for(&found.record));
         self.leads_from = self.leads_from.max(now.after(told.max(self.times.deadline())));
     }
 
     /// Records the lease that was just seen. Returns the moment from which it may be taken.
-    fn saw(&mut self, found: Option<Found>, now: Moment) -> Moment {
+    fn record_seen(&mut self, found: Option<Found>, now: Moment) -> Moment {
         let version = |found: &Option<Found>| found.as_ref().map(|found| found.version.clone());
         if let Some(seen) = &self.seen
             && version(&seen.found) == version(&found)

@@ -16,14 +16,14 @@ enum Term {
     /// The process leads until this moment, and longer if it renews the lease.
     Until(Moment),
     /// The process is the only replica and always leads.
-    Undisputed,
+    Alone,
 }
 
 impl Leadership {
     /// Creates the leadership of the only replica.
     #[must_use]
-    pub fn undisputed() -> Self {
-        Self(watch::Sender::new(Term::Undisputed))
+    pub fn alone() -> Self {
+        Self(watch::Sender::new(Term::Alone))
     }
 
     /// Creates the leadership of a process that has not yet won an election.
@@ -40,7 +40,7 @@ impl Leadership {
         match *self.0.borrow() {
             Term::None => false,
             Term::Until(end) => now < end,
-            Term::Undisputed => true,
+            Term::Alone => true,
         }
     }
 
@@ -75,6 +75,6 @@ mod tests {
         assert!(leadership.may_write_at(at(11)));
         leadership.lasts_until(None);
         assert!(!leadership.may_write_at(at(11)));
-        assert!(Leadership::undisputed().may_write_at(at(1_000_000)));
+        assert!(Leadership::alone().may_write_at(at(1_000_000)));
     }
 }

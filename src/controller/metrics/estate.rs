@@ -22,7 +22,7 @@ const CONDITIONS: [&str; 4] = ["Ready", "Reconciling", "Stalled", "Complete"];
 
 /// The figures of the last planning pass in each namespace.
 #[derive(Debug, Default)]
-pub struct Estate(Mutex<BTreeMap<String, Namespace>>);
+pub struct PlanGauges(Mutex<BTreeMap<String, Namespace>>);
 
 #[derive(Debug)]
 struct Namespace {
@@ -61,7 +61,7 @@ impl Policy {
     }
 }
 
-impl Estate {
+impl PlanGauges {
     /// Replaces the figures of a namespace with the results of a planning pass.
     pub fn note(&self, namespace: &str, census: NamespaceCounts, pass: &Pass) {
         let policies = pass.policies.iter().map(Policy::of).collect();
@@ -78,7 +78,7 @@ impl Estate {
     }
 }
 
-impl Collector for Estate {
+impl Collector for PlanGauges {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let namespaces = self.namespaces();
         clients(&namespaces, gauge(&mut encoder, "clients", "Clients by policy and state.")?)?;

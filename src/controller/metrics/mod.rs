@@ -24,7 +24,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::controller::health::Health;
 use crate::plan::{NamespaceCounts, Pass};
 
-use estate::Estate;
+use estate::PlanGauges;
 use queues::Queues;
 pub use queues::{Backlog, Backlogged};
 use role::RoleMetric;
@@ -41,7 +41,7 @@ pub struct Metrics {
     events: Family<EventLabel, Counter>,
     audit: Family<AuditLabel, Counter>,
     role: Arc<RoleMetric>,
-    estate: Arc<Estate>,
+    estate: Arc<PlanGauges>,
     queues: Arc<Queues>,
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clientfleet::controller::clock::HandClock;
+use clientfleet::controller::clock::ManualClock;
 use clientfleet::controller::{Options, run};
 use clientfleet::values::Zone;
 use kube::Client;
@@ -28,7 +28,7 @@ pub struct Reader {
     /// The controller runs in it, for as long as the reader reads.
     runtime: Runtime,
     client: Client,
-    clock: Arc<HandClock>,
+    clock: Arc<ManualClock>,
     now: String,
     programs: TempDir,
     desk: TempDir,
@@ -46,7 +46,7 @@ impl Reader {
             let _inside = runtime.enter();
             plane.client().unwrap()
         };
-        let clock = Arc::new(HandClock::at(DAY.parse().unwrap()));
+        let clock = Arc::new(ManualClock::at(DAY.parse().unwrap()));
         let options = Options { namespaces: [NAMESPACE.to_owned()].into(), ..Options::default() };
         runtime.spawn(run(client.clone(), clock.clone(), options, std::future::pending()));
         let programs = tempfile::tempdir().unwrap();

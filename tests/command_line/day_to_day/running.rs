@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use clientfleet::controller::clock::HandClock;
+use clientfleet::controller::clock::ManualClock;
 use clientfleet::controller::{Options, run};
 use clientfleet::values::Timestamp;
 use tokio::sync::oneshot;
@@ -29,7 +29,7 @@ impl Controller {
             runtime.block_on(async {
                 let client = plane().client().unwrap();
                 let shutdown = async { drop(stopped.await) };
-                run(client, Arc::new(HandClock::at(at)), options, shutdown).await.unwrap();
+                run(client, Arc::new(ManualClock::at(at)), options, shutdown).await.unwrap();
             });
         });
         Self { stop: Some(stop), thread: Some(thread) }
