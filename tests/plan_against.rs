@@ -61,7 +61,7 @@ impl Change {
     }
 
     /// Standard output of a run that succeeds without a word.
-    fn told(&self, arguments: &[&str]) -> String {
+    fn run_plan(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
@@ -70,7 +70,7 @@ impl Change {
 
     fn data(&self, arguments: &[&str]) -> Value {
         let arguments = [arguments, &["-o", "json"]].concat();
-        serde_json::from_str(&self.told(&arguments)).expect("it prints JSON")
+        serde_json::from_str(&self.run_plan(&arguments)).expect("it prints JSON")
     }
 
     /// Exit code and standard error.
@@ -97,26 +97,26 @@ fn much() -> Change {
 
 #[test]
 fn a_new_version() {
-    insta::assert_snapshot!(new_version().told(&["--at", DAY]));
+    insta::assert_snapshot!(new_version().run_plan(&["--at", DAY]));
 }
 
 #[test]
 fn a_policy_is_suspended() {
     let change = Change::of(&[("21-nights", "priority: 10", "priority: 10\n  suspend: true")]);
-    insta::assert_snapshot!(change.told(&["--at", NIGHT_IN_TOKYO]));
+    insta::assert_snapshot!(change.run_plan(&["--at", NIGHT_IN_TOKYO]));
 }
 
 #[test]
 fn a_freeze() {
     let change = Change::of(&[("40-year-end", "2026-12-19", "2026-11-24")]);
-    insta::assert_snapshot!(change.told(&["--at", NIGHT_IN_TOKYO]));
+    insta::assert_snapshot!(change.run_plan(&["--at", NIGHT_IN_TOKYO]));
 }
 
 /// Nobody is offered anything now, and yet the night's upgrades are lost: that is what a hold is for.
 #[test]
 fn a_hold_takes_away_what_was_to_come() {
     let change = Change::of(&[("20-nothing", "priority: 0", "priority: 90")]);
-    insta::assert_snapshot!(change.told(&["--at", DAY]));
+    insta::assert_snapshot!(change.run_plan(&["--at", DAY]));
     let data = change.data(&["--at", DAY]);
     let lost = data["clients"].as_array().expect("clients").iter();
     let lost: Vec<&Value> = lost.filter(|client| client["effect"] == "NoLongerMoves").collect();
@@ -130,7 +130,7 @@ fn a_hold_takes_away_what_was_to_come() {
 #[test]
 fn a_window_is_shifted() {
     let change = Change::of(&[("21-nights", "start: \"22:00\"", "start: \"21:00\"")]);
-    insta::assert_snapshot!(change.told(&["--at", MORNING]));
+    insta::assert_snapshot!(change.run_plan(&["--at", MORNING]));
     let summary = &change.data(&["--at", MORNING])["summary"];
     assert_eq!(summary["movingLater"], 0);
     assert_eq!(summary["movingAtAnotherTime"], summary["changed"]);
@@ -140,7 +140,7 @@ fn a_window_is_shifted() {
 #[test]
 fn another_policy_decides_the_same() {
     let change = Change::of(&[("21-nights", "name: nights-and-weekends", "name: nights")]);
-    insta::assert_snapshot!(change.told(&["--at", DAY, "--limit", "5"]));
+    insta::assert_snapshot!(change.run_plan(&["--at", DAY, "--limit", "5"]));
     assert_eq!(change.data(&["--at", DAY])["summary"]["movingLater"], 0);
 }
 
@@ -162,13 +162,13 @@ fn nobody_moves_and_stays_out() {
 #[test]
 fn a_hold_with_a_typing_error() {
     let change = Change::of(&[("50-one", "BER-LT-008", "BER-LT-O08")]);
-    insta::assert_snapshot!(change.told(&["--at", DAY]));
+    insta::assert_snapshot!(change.run_plan(&["--at", DAY]));
 }
 
 #[test]
 fn a_policy_is_removed() {
     let change = Change::of(&[("30-canary", "", "")]);
-    insta::assert_snapshot!(change.told(&["--at", DAY]));
+    insta::assert_snapshot!(change.run_plan(&["--at", DAY]));
 }
 
 #[test]
@@ -177,37 +177,40 @@ fn clients_and_fleets_come_and_go() {
         ("14-fleet-depot", "", ""),
         ("10-fleet-berlin", "name: ber-ws-001", "name: ber-ws-101"),
     ]);
-    insta::assert_snapshot!(change.told(&["--at", DAY]));
+    insta::assert_snapshot!(change.run_plan(&["--at", DAY]));
 }
 
 #[test]
 fn every_format() {
     let change = much();
     for format in ["wide", "markdown", "yaml", "name"] {
-        insta::assert_snapshot!(format!("as_{format}"), change.told(&["--at", DAY, "-o", format]));
+        insta::assert_snapshot!(
+            format!("as_{format}"),
+            change.run_plan(&["--at", DAY, "-o", format])
+        );
     }
-    let markdown = change.told(&["--at", DAY, "-o", "markdown"]);
+    let markdown = change.run_plan(&["--at", DAY, "-o", "markdown"]);
     assert!(markdown.contains("2026-11-24 22:00 Asia/Tokyo"), "read for weeks: {markdown}");
-    let of_yaml = &clientfleet::cli::yaml::read(&change.told(&["--at", DAY, "-o", "yaml"]))[0];
+    let of_yaml = &clientfleet::cli::yaml::read(&change.run_plan(&["--at", DAY, "-o", "yaml"]))[0];
     assert_eq!(of_yaml.content.as_ref().expect("YAML").value(), change.data(&["--at", DAY]));
 }
 
 #[test]
 fn rows_are_limited_and_counts_are_not() {
     let change = much();
-    let limited = change.told(&["--at", DAY, "--limit", "3"]);
+    let limited = change.run_plan(&["--at", DAY, "--limit", "3"]);
     insta::assert_snapshot!(limited);
-    let all = change.told(&["--at", DAY, "--limit", "0"]);
+    let all = change.run_plan(&["--at", DAY, "--limit", "0"]);
     assert!(!all.contains("more: --limit"), "{all}");
-    assert_eq!(all, change.told(&["--at", DAY]), "35 are fewer than 50");
+    assert_eq!(all, change.run_plan(&["--at", DAY]), "35 are fewer than 50");
     assert_eq!(change.data(&["--at", DAY])["clients"].as_array().map(Vec::len), Some(35));
 }
 
 #[test]
 fn nothing_changes() {
     let change = Change::of(&[]);
-    insta::assert_snapshot!(change.told(&["--at", DAY, "--exit-code", "--max-moving", "0"]));
-    assert_eq!(change.told(&["--at", DAY, "-o", "name"]), "");
+    insta::assert_snapshot!(change.run_plan(&["--at", DAY, "--exit-code", "--max-moving", "0"]));
+    assert_eq!(change.run_plan(&["--at", DAY, "-o", "name"]), "");
 }
 
 #[test]
@@ -217,7 +220,7 @@ fn another_spelling_of_a_version_changes_the_object_alone() {
         "packageVersion: \"3.59.127.0\"",
         "packageVersion: \"v3.59.127\"",
     )]);
-    insta::assert_snapshot!(change.told(&["--at", DAY]));
+    insta::assert_snapshot!(change.run_plan(&["--at", DAY]));
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn each_case_has_a_name_of_its_own() {
 }
 
 /// As `spec.x: what is wrong`, a line for each cause.
-fn told_by_server(status: &Status) -> Vec<(String, String)> {
+fn server_problems(status: &Status) -> Vec<(String, String)> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let told: Vec<_> = causes.map(|cause| (cause.field.clone(), cause.message.clone())).collect();
     if told.is_empty() { vec![(String::new(), status.message.clone())] } else { told }
@@ -45,7 +45,7 @@ fn told_by_server(status: &Status) -> Vec<(String, String)> {
 fn check_refusal(case: &Case, answer: &served::Answer, problems: &[Problem]) -> String {
     let name = &case.name;
     let Err(status) = answer else { panic!("{name}: the API server accepts it: {answer:?}") };
-    let told = told_by_server(status);
+    let told = server_problems(status);
     let own = problems.iter().find(|problem| problem.field == case.field);
     let own = own.unwrap_or_else(|| panic!("{name}: not refused at {}: {problems:?}", case.field));
     assert!(own.message.contains(&case.says), "{name}: {} lacks {:?}", own.message, case.says);

@@ -16,7 +16,7 @@ impl World {
     }
 
     /// The same in short, sorted: a write of one fleet may come before that of another.
-    fn told(&self) -> Vec<String> {
+    fn audit_lines(&self) -> Vec<String> {
         let mut told: Vec<String> = self.audited().iter().map(short).collect();
         told.sort();
         told
@@ -52,14 +52,14 @@ async fn each_change_is_told_once_with_its_cause() {
         "berlin/a: none -> Waiting (night 1), by Seen",
         "berlin/b: none -> Waiting (night 1), by Seen",
     ];
-    assert_eq!(world.told(), expected);
+    assert_eq!(world.audit_lines(), expected);
 
     let opens = async { world.clock.set(instant("2026-11-24T21:00:00Z")) };
     world.settles_after("the opening", opens).await;
     expected.push("berlin/a: Waiting -> Distributing (night 1), Begins, by Time");
     expected.push("berlin/b: Waiting -> Distributing (night 1), Begins, by Time");
     expected.sort_unstable();
-    assert_eq!(world.told(), expected);
+    assert_eq!(world.audit_lines(), expected);
     let fleet_now = world.raw("ClientFleet", "berlin").await;
     let line = world.audited().into_iter().find(|line| line["offer"] == "Begins").unwrap();
     let whole = json!({
@@ -87,7 +87,7 @@ async fn each_change_is_told_once_with_its_cause() {
     world.stop_controller().await;
     world.start_controller();
     world.with_sentinels().await;
-    assert_eq!(world.told(), expected, "a restart changes nothing");
+    assert_eq!(world.audit_lines(), expected, "a restart changes nothing");
 
     let report = json!({"spec": {"clients": [client("a", "3.60"), client("b", "3.59")]}});
     world.settles_after("a report", world.edit("ClientFleet", "berlin", report)).await;
@@ -96,7 +96,7 @@ async fn each_change_is_told_once_with_its_cause() {
     world.settles_after("b leaves", world.edit("ClientFleet", "berlin", gone)).await;
     expected.push("berlin/b: Distributing -> none, Ends, by Spec");
     expected.sort_unstable();
-    assert_eq!(world.told(), expected);
+    assert_eq!(world.audit_lines(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,10 +105,10 @@ async fn a_write_whose_answer_is_lost_is_told_once() {
     world.apply(auto("all")).await;
     world.apply(fleet("berlin", &["a"])).await;
     world.with_sentinels().await;
-    let before = world.told();
+    let before = world.audit_lines();
     let told_since = async |count: usize| {
         eventually("it is told", async || {
-            let mut told = world.told();
+            let mut told = world.audit_lines();
             told.retain(|line| !before.contains(line));
             if told.len() < count { Err(format!("{told:?}")) } else { Ok(told) }
         })
@@ -135,7 +135,7 @@ async fn a_policy_is_the_cause_for_the_clients_it_changes() {
         "berlin/a: Unmanaged -> Distributing (all 1), Begins, by Policy/all",
         "berlin/a: none -> Unmanaged, by Seen",
     ];
-    assert_eq!(world.told(), expected);
+    assert_eq!(world.audit_lines(), expected);
 }
 
 /// The keys of `docs/audit.md` are those of a line.

@@ -5,7 +5,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::objects::{auto, client, fleet, nightly, policy};
-use crate::wire::{Call, Wire};
+use crate::recording_client::{Call, Wire};
 use crate::world::{World, eventually, instant};
 
 /// The objects by which a test sees that the controller has taken up all that came before. No

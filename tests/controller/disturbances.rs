@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::control_plane::ControlPlane;
 use crate::counts::writes;
 use crate::objects::{auto, client, fleet, nightly};
-use crate::wire::Call;
+use crate::recording_client::Call;
 use crate::world::{World, eventually, install_crds, instant};
 
 #[tokio::test(flavor = "multi_thread")]

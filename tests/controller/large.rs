@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::control_plane::ControlPlane;
 use crate::objects::{auto, fleet, names};
-use crate::wire::Call;
+use crate::recording_client::Call;
 use crate::world::{World, eventually, install_crds, instant};
 
 fn large_fleet(clients: usize, annotation: usize) -> Value {

@@ -20,7 +20,7 @@ mod offers;
 mod outbox;
 mod probes;
 mod process;
+mod recording_client;
 mod rules;
 mod unreadable;
-mod wire;
 mod world;

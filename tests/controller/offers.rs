@@ -7,7 +7,7 @@ use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, instant};
 
 /// `state since time`, and the last offer as `version by policy/generation at time`.
-fn told(row: &ClientStatus) -> (String, String) {
+fn state_and_reason(row: &ClientStatus) -> (String, String) {
     let time = |t: clientfleet::values::Timestamp| t.format("%dT%H:%M").to_string();
     let since = row.last_transition_time.map(time).unwrap_or_default();
     let offer = row.last_offer.as_ref().map_or_else(String::new, |offer| {
@@ -29,7 +29,7 @@ async fn an_offer_is_noted_when_it_begins_and_kept() {
     world.apply(fleet("berlin", &["a"])).await;
     let expect = async |what: &str, state: &str, offer: &str| {
         world.settles().await;
-        let said = told(&world.row("berlin", "a").await);
+        let said = state_and_reason(&world.row("berlin", "a").await);
         assert_eq!((said.0.as_str(), said.1.as_str()), (state, offer), "{what}");
     };
     let at = |time: &str| world.clock.set(instant(&format!("2026-11-{time}:00Z")));

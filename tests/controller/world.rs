@@ -30,17 +30,17 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use crate::control_plane::{ControlPlane, shared};
-use crate::wire::Wire;
+use crate::recording_client::Wire;
 
 /// Tuesday noon in Berlin.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
 /// How long anything may take that happens by itself: far more than it does, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(180);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The pauses between two looks.
-const SOON: Duration = Duration::from_millis(20);
-const LATER: Duration = Duration::from_millis(200);
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Looks until what is looked for is there; `look` says what is there instead.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
@@ -48,9 +48,14 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, 
     loop {
         match look().await {
             Ok(found) => return found,
-            Err(instead) if begun.elapsed() > PATIENCE => panic!("{what}: {instead}"),
+            Err(instead) if begun.elapsed() > WAIT_TIMEOUT => panic!("{what}: {instead}"),
             // Seldom once it takes long: to look costs the API server more than the wait.
-            Err(_) => tokio::time::sleep((begun.elapsed() / 8).clamp(SOON, LATER)).await,
+            Err(_) => {
+                tokio::time::sleep(
+                    (begun.elapsed() / 8).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL),
+                )
+                .await
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ async fn demo() -> Result<(), Error> {
 
     let controller = tokio::select! {
         () = &mut stopped => return Err(Error::new("stopped before all of it was seen")),
-        told = tell(&plane) => told?,
+        told = show(&plane) => told?,
     };
     println!("\nGo on by hand in another terminal, with this kubectl and this kubeconfig:\n");
     println!("  alias kubectl={}", plane.assets().kubectl.display());
@@ -65,7 +65,7 @@ async fn demo() -> Result<(), Error> {
 }
 
 /// Everything that is to be seen. Returns the controller, which goes on.
-async fn tell(plane: &ControlPlane) -> Result<Process, Error> {
+async fn show(plane: &ControlPlane) -> Result<Process, Error> {
     let project = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let story = Story::of(plane)?;
 

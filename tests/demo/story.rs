@@ -16,7 +16,7 @@ use crate::control_plane::{ControlPlane, Error, Process};
 pub const NAMESPACE: &str = "clients";
 
 /// How long any one thing may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(180);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The status table as plain kubectl prints it.
 const CLIENTS: &str = r#"{{printf "%-14s %-40s %-16s %-16s %-16s %s\n" "COMPUTER" "IP ADDRESS" "CURRENT VERSION" "UPGRADE STATUS" "TARGET" "WHY"}}{{range .status.clients}}{{printf "%-14s %-40s %-16s %-16s %-16s %s (%s)\n" (or .computer "-") (or .ip "-") (or .version "-") .state (or .targetVersion "-") .reason (or .policy "no policy")}}{{end}}"#;
@@ -203,11 +203,13 @@ impl<'a> Story<'a> {
             }
             Err(Error::new(format!("the watch of {name} ended")))
         };
-        match tokio::time::timeout(PATIENCE, look).await {
+        match tokio::time::timeout(WAIT_TIMEOUT, look).await {
             Ok(seen) => seen,
             Err(_) => {
                 let report = controller.report();
-                Err(Error::new(format!("{name} is not as expected after {PATIENCE:?}; {report}")))
+                Err(Error::new(format!(
+                    "{name} is not as expected after {WAIT_TIMEOUT:?}; {report}"
+                )))
             }
         }
     }

@@ -28,7 +28,7 @@ use crate::control_plane::{ControlPlane, shared};
 pub const DAY: &str = "2026-11-24T12:00:00Z";
 
 /// Long, for a busy machine; what is waited for takes a second or two.
-const PATIENCE: Duration = Duration::from_secs(180);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The shared control plane, with the definitions.
 pub fn plane() -> &'static ControlPlane {
@@ -82,7 +82,7 @@ pub fn settle_at(namespace: &str, at: &str) {
         let clock = Arc::new(ManualClock::at(at));
         let shutdown = async { drop(stopped.await) };
         let controller = tokio::spawn(run(client.clone(), clock, options, shutdown));
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         while !is_settled(&client, namespace, at).await {
             assert!(Instant::now() < deadline, "the statuses of {namespace} do not settle");
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::generate;
-use crate::oracle::{Oracle, Policy, PolicyTold};
+use crate::oracle::{Oracle, Policy, PolicyExpectation};
 use crate::world::{World, config, json as to_json, rows, seconds};
 
 fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
@@ -29,8 +29,8 @@ proptest! {
         for (name, status) in &plan.policies {
             let policy = oracle.estate.policies.iter().find(|p| p.name == name.as_str()).expect("it");
             let status = to_json(status);
-            let mut told = PolicyTold::of(&status);
-            let mut expected = oracle.told(policy, world.at);
+            let mut told = PolicyExpectation::of(&status);
+            let mut expected = oracle.expected_status(policy, world.at);
             if policy.invalid {
                 // Which entries match nobody is not told of those that cannot be read.
                 (told.unmatched, expected.unmatched) = Default::default();
@@ -89,7 +89,7 @@ fn long_lists_are_cut() {
         step: 60,
     };
     let status = to_json(&world.plan().policies[0].1);
-    let told = PolicyTold::of(&status);
+    let told = PolicyExpectation::of(&status);
     let versions: Vec<String> =
         told.settings.into_iter().filter_map(|(_, version)| version).collect();
     let highest = (4..=22).map(|index| format!("{index}.0"));

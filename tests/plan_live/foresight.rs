@@ -20,7 +20,8 @@ fn run(arguments: &[&str], input: &str) -> Value {
 
 type Decisions = BTreeMap<(String, String), Value>;
 
-const TOLD: [&str; 5] = ["state", "reason", "policy", "targetVersion", "nextTransitionTime"];
+const PREDICTED_FIELDS: [&str; 5] =
+    ["state", "reason", "policy", "targetVersion", "nextTransitionTime"];
 
 /// What is decided for each client, by fleet and name.
 fn decided(namespace: &str) -> Decisions {
@@ -30,7 +31,7 @@ fn decided(namespace: &str) -> Decisions {
     let mut found = Decisions::new();
     for object in list["items"].as_array().expect("items") {
         for row in object["status"]["clients"].as_array().into_iter().flatten() {
-            let told = TOLD
+            let told = PREDICTED_FIELDS
                 .iter()
                 .filter_map(|field| Some(((*field).to_owned(), row.get(*field)?.clone())));
             let key = (text(&object["metadata"]["name"]), text(&row["name"]));

@@ -16,13 +16,13 @@ use crate::promtool;
 use crate::queries::{alerts, panels, selectors};
 
 /// How long anything may take that happens by itself, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(180);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// What has nothing to show while all is well.
 const EMPTY_WHEN_ALL_IS_WELL: [&str; 1] = ["Policies that need a person"];
 
 fn eventually(what: &str, mut look: impl FnMut() -> Result<(), String>) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + SCRAPE_TIMEOUT;
     while let Err(instead) = look() {
         assert!(Instant::now() < deadline, "{what}: {instead}");
         thread::sleep(Duration::from_millis(200));

@@ -20,7 +20,7 @@ use crate::estate::{self, DAY, is_settled};
 
 /// The namespace of the examples, which is the context's.
 const NAMESPACE: &str = "clients";
-const PATIENCE: Duration = Duration::from_secs(180);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(180);
 
 pub struct Reader {
     /// A cluster of the reader's own: its context is changed, and its namespace emptied.
@@ -76,7 +76,7 @@ impl Reader {
 
     fn settle(&self) {
         let at = self.now.parse().unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + COMMAND_TIMEOUT;
         self.runtime.block_on(async {
             while !is_settled(&self.client, NAMESPACE, at).await {
                 assert!(Instant::now() < deadline, "the controller does not settle at {at}");

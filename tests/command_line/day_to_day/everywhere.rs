@@ -1,6 +1,6 @@
 //! All namespaces at once: `halt -A`, `resume -A`, `status -A`.
 
-use super::brake::{FOREIGN, transcript};
+use super::halt::{FOREIGN, transcript};
 use crate::control_plane::ControlPlane;
 use crate::estate;
 

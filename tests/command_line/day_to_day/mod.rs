@@ -1,9 +1,9 @@
 //! What an administrator does from day to day, through the real binary: `windows`, `halt` and `resume`,
 //! `settings`, `status`, against the real API server and statuses of the real controller.
 
-mod brake;
 mod everywhere;
-mod meddler;
+mod halt;
+mod racing_proxy;
 mod running;
 mod settings;
 mod status;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::meddler::meddle;
+use super::racing_proxy::race;
 use super::running::{BOTH, user};
 use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
@@ -143,7 +143,7 @@ spec: {upgrade: {mode: OnlyUpgradeTo, version: '3.10'}}
 fn somebody_else_is_faster() {
     of_examples("settings-race", DAY);
     let policy = "nights-and-weekends";
-    let other = meddle("spec", "PATCH", move || {
+    let other = race("spec", "PATCH", move || {
         edit("settings-race", policy, r#"{"spec": {"upgrade": {"allowDowngrade": true}}}"#);
     });
     let select = |choice: &str, kubeconfig: &str| {
@@ -152,7 +152,7 @@ fn somebody_else_is_faster() {
     let refused = select("NoUpgrade", &other.kubeconfig);
     assert_eq!(upgrade_of("settings-race", policy)["mode"], "AutoUpgrade");
     // The controller's status is nobody's change.
-    let status = meddle("status", "PATCH", move || {
+    let status = race("status", "PATCH", move || {
         edit("settings-race", policy, r#"{"metadata": {"annotations": {"seen": "yes"}}}"#);
     });
     let made = select("NoUpgrade", &status.kubeconfig);

@@ -5,10 +5,10 @@
 //! Most of them wait for real leases to expire, one for a whole minute: beside the controller's other tests, and
 //! among the first of them by name, that costs no time.
 
-mod asleep;
 mod audit;
 mod estate;
 mod expiry;
+mod frozen;
 mod proxy;
 mod replica;
 mod takeover;

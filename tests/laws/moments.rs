@@ -39,7 +39,7 @@ fn window(start: &str, end: &str) -> Value {
 }
 
 /// Reason and `nextTransitionTime` of the only client.
-fn told(world: &World) -> (String, Option<String>) {
+fn next_and_offer(world: &World) -> (String, Option<String>) {
     let row = rows(&world.plan()).into_values().next().expect("a client");
     let next = row.next_transition_time.map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
     (row.reason.to_string(), next)
@@ -47,7 +47,7 @@ fn told(world: &World) -> (String, Option<String>) {
 
 #[track_caller]
 fn check(what: &str, world: &World, reason: &str, next: Option<&str>) {
-    assert_eq!(told(world), (reason.into(), next.map(str::to_owned)), "{what}");
+    assert_eq!(next_and_offer(world), (reason.into(), next.map(str::to_owned)), "{what}");
 }
 
 #[test]
@@ -207,5 +207,5 @@ fn the_last_offer_is_kept_until_there_is_another() {
     let mut done = World { at: start.at + 60, ..start };
     clients(&mut done.fleets[0])[0]["reported"]["version"] = "3.59".into();
     assert_eq!(last_offer(&done), first, "kept when it is taken");
-    assert_eq!(told(&done).0, "AtTarget");
+    assert_eq!(next_and_offer(&done).0, "AtTarget");
 }

@@ -7,7 +7,7 @@ use super::{Client, Fleet, Oracle, Policy, matches, same, value_matches, version
 
 /// What is compared of a policy's status.
 #[derive(Debug, Default, PartialEq)]
-pub struct PolicyTold {
+pub struct PolicyExpectation {
     pub matched_fleets: usize,
     pub matched_clients: usize,
     pub governed: usize,
@@ -20,16 +20,16 @@ pub struct PolicyTold {
 }
 
 impl Oracle {
-    pub fn told(&self, policy: &Policy, at: i64) -> PolicyTold {
+    pub fn expected_status(&self, policy: &Policy, at: i64) -> PolicyExpectation {
         let fleets: Vec<&Fleet> =
             self.estate.fleets.iter().filter(|fleet| policy.scope.holds_fleet(fleet)).collect();
         let clients: Vec<&Client> = fleets.iter().flat_map(|fleet| &fleet.clients).collect();
-        let mut told = PolicyTold {
+        let mut told = PolicyExpectation {
             matched_fleets: fleets.len(),
             matched_clients: clients.iter().filter(|c| policy.scope.holds_client(c)).count(),
             settings: settings(policy, &fleets),
             unmatched: unmatched(policy, &clients),
-            ..PolicyTold::default()
+            ..PolicyExpectation::default()
         };
         let mut open = Vec::new();
         for (fleet, client) in self.clients() {
@@ -120,9 +120,9 @@ fn unmatched(policy: &Policy, clients: &[&Client]) -> Vec<String> {
     entries
 }
 
-impl PolicyTold {
+impl PolicyExpectation {
     /// What the program says, in the same form.
-    pub fn of(status: &Value) -> PolicyTold {
+    pub fn of(status: &Value) -> PolicyExpectation {
         let count = |field: &str| status[field].as_u64().unwrap_or(u64::MAX) as usize;
         let word = |value: &Value, words: &[&'static str]| {
             words.iter().copied().find(|word| value == word).unwrap_or("?")
@@ -133,7 +133,7 @@ impl PolicyTold {
         let complete = list(&status["conditions"]).iter().find(|c| c["type"] == "Complete");
         let complete = complete.map_or(&Value::Null, |condition| &condition["status"]);
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        PolicyTold {
+        PolicyExpectation {
             matched_fleets: count("matchedFleets"),
             matched_clients: count("matchedClients"),
             governed: count("governedClients"),

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-use super::meddler::meddle;
+use super::racing_proxy::race;
 use super::running::{BOTH, Controller, user};
 use crate::estate::{self, DAY, apply, json, namespace, of_examples, plane, settle_at};
 
@@ -166,7 +166,7 @@ fn a_brake_that_somebody_weakened_is_mended() {
     is_whole();
     // Whoever is faster does not keep it from being pulled.
     patch(r#"{"spec": {"scope": {"clients": [{"search": "lab"}]}}}"#);
-    let faster = meddle("brake-weaker", "PATCH", || {
+    let faster = race("brake-weaker", "PATCH", || {
         let more = r#"{"spec": {"effectiveUntil": "2026-11-26T00:00:00Z"}}"#;
         let patch =
             ["patch", "upol", "clientfleet-halt", "-n", "brake-weak", "--type=merge", "-p", more];
@@ -227,7 +227,7 @@ fn somebody_else_is_faster() {
         |kubeconfig: &str| transcript(&["resume", "-n", "brake-race", "--kubeconfig", kubeconfig]);
     // It is another's by the time that it is to be deleted.
     let mine = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}"#;
-    let other = meddle("brake-mine", "DELETE", patch(mine));
+    let other = race("brake-mine", "DELETE", patch(mine));
     let refused = resume(&other.kubeconfig);
     assert!(brake_of("brake-race").is_some());
     insta::assert_snapshot!("somebody_else", refused);
@@ -235,7 +235,7 @@ fn somebody_else_is_faster() {
     let ours = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "clientfleet"}}}"#;
     patch(ours)();
     let seen = r#"{"metadata": {"annotations": {"seen": "yes"}}}"#;
-    let noted = meddle("brake-seen", "DELETE", patch(seen));
+    let noted = race("brake-seen", "DELETE", patch(seen));
     assert!(resume(&noted.kubeconfig).contains("[exit code 0]"));
     assert!(brake_of("brake-race").is_none());
 }

@@ -10,14 +10,14 @@ use std::thread;
 
 use crate::estate::plane;
 
-type Meddling = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+type RacingAction = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
-pub struct Meddler {
+pub struct RacingProxy {
     proxy: Child,
     pub kubeconfig: String,
 }
 
-impl Drop for Meddler {
+impl Drop for RacingProxy {
     fn drop(&mut self) {
         let _ = self.proxy.kill();
         let _ = self.proxy.wait();
@@ -26,11 +26,11 @@ impl Drop for Meddler {
 
 /// Does something before the first request of `method` reaches the API server. `name` tells its
 /// kubeconfig from others.
-pub fn meddle(
+pub fn race(
     name: &str,
     method: &'static str,
     meddling: impl FnOnce() + Send + 'static,
-) -> Meddler {
+) -> RacingProxy {
     // kubectl's proxy takes the requests in plain HTTP, so that they can be looked at.
     let mut proxy = plane().kubectl(&["proxy", "--port=0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -38,7 +38,7 @@ pub fn meddle(
     let address = line.trim().rsplit(' ').next().unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let meddling: Meddling = Arc::new(Mutex::new(Some(Box::new(meddling))));
+    let meddling: RacingAction = Arc::new(Mutex::new(Some(Box::new(meddling))));
     thread::spawn(move || {
         for from in listener.incoming().map_while(Result::ok) {
             let (to, meddling) = (TcpStream::connect(&address).unwrap(), Arc::clone(&meddling));
@@ -47,11 +47,11 @@ pub fn meddle(
             thread::spawn(move || hand_on(from, to, method, &meddling));
         }
     });
-    Meddler { proxy, kubeconfig: write_kubeconfig(name, port).display().to_string() }
+    RacingProxy { proxy, kubeconfig: write_kubeconfig(name, port).display().to_string() }
 }
 
 /// A client of HTTP/1.1 waits for each answer, so that what is read begins with a request.
-fn hand_on(mut from: TcpStream, mut to: TcpStream, method: &str, meddling: &Meddling) {
+fn hand_on(mut from: TcpStream, mut to: TcpStream, method: &str, meddling: &RacingAction) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         if buffer[..count].starts_with(method.as_bytes())
