@@ -86,10 +86,10 @@ async fn main() -> Result<(), Failure> {
             runs.push(run);
         }
     }
-    conditions.publish("command-line", &told(&runs))
+    conditions.publish("command-line", &report_table(&runs))
 }
 
-fn told(runs: &[Vec<Run>]) -> String {
+fn report_table(runs: &[Vec<Run>]) -> String {
     let floor = median(&runs[0]);
     let heads = ["command", "time", "of kubectl's", "peak memory", "of kubectl's", "printed"];
     let mut table = Table::new(&heads);

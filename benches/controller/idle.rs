@@ -57,7 +57,7 @@ pub async fn measure(stage: &Stage, lasts: Duration) -> Result<String, Failure> 
     for name in DEPARTMENTS.iter().chain(&[OPENING]) {
         stage.estate.policies.delete(name, &DeleteParams::default()).await?;
     }
-    Ok(told(stage, &idle, &open, &seen, opens))
+    Ok(report_table(stage, &idle, &open, &seen, opens))
 }
 
 async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent, Failure> {
@@ -111,7 +111,13 @@ fn whole_minute_after(time: Duration) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds.div_euclid(60) * 60 + 60, 0).unwrap_or_default()
 }
 
-fn told(stage: &Stage, idle: &Spent, open: &Spent, seen: &[Sighting], opens: Instant) -> String {
+fn report_table(
+    stage: &Stage,
+    idle: &Spent,
+    open: &Spent,
+    seen: &[Sighting],
+    opens: Instant,
+) -> String {
     let mut times: HashMap<&str, usize> = HashMap::new();
     for sighting in seen {
         *times.entry(&sighting.fleet).or_default() += 1;

@@ -43,7 +43,7 @@ pub async fn measure(sizes: &[usize]) -> Result<String, Failure> {
         eprintln!("{clients} clients: {}", mebibytes(taken.loaded.resident));
         all.push(taken);
     }
-    Ok(told(&all))
+    Ok(report_table(&all))
 }
 
 async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Taken, Failure> {
@@ -85,7 +85,7 @@ async fn change(estate: &Estate, round: usize) -> Result<(), Failure> {
         .await
 }
 
-fn told(all: &[Taken]) -> String {
+fn report_table(all: &[Taken]) -> String {
     let base = all.iter().find(|taken| taken.clients == 0).map(|taken| taken.loaded);
     let mut table = Table::new(&[
         "clients",

@@ -81,7 +81,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let mut writes = StatusWrites::count(&stage.client).await?.since(&before);
     writes.fleets -= REPORTS as u64;
     program.stop().await?;
-    Ok(told(stage, &ours, &theirs, &writes, cpu, took))
+    Ok(report_table(stage, &ours, &theirs, &writes, cpu, took))
 }
 
 /// The status that the floor writes: the former, but for one row.
@@ -92,7 +92,7 @@ fn next_status(status: &mut Value, version: &str) -> String {
     status.to_string()
 }
 
-fn told(
+fn report_table(
     stage: &Stage,
     ours: &Answers,
     theirs: &Answers,

@@ -67,7 +67,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         turns.push(turn);
         floors.push(writes);
     }
-    let mut text = told(stage, floor, &turns, &floors, median(&cpu));
+    let mut text = report_table(stage, floor, &turns, &floors, median(&cpu));
     stage.turn(0).await?;
     text.push_str(&disturbed(stage).await?);
     program.stop().await?;
@@ -172,7 +172,13 @@ async fn disturbed(stage: &Stage) -> Result<String, Failure> {
     ))
 }
 
-fn told(stage: &Stage, floor: &Floor, turns: &[Turn], floors: &[Writes], cpu: Duration) -> String {
+fn report_table(
+    stage: &Stage,
+    floor: &Floor,
+    turns: &[Turn],
+    floors: &[Writes],
+    cpu: Duration,
+) -> String {
     let part = |part: fn(&Turn) -> Duration| turns.iter().map(part).collect::<Vec<_>>();
     let floor_part = |part: fn(&Writes) -> Duration| floors.iter().map(part).collect::<Vec<_>>();
     let seen = floor_part(|writes| writes.seen);

@@ -14,7 +14,7 @@ use crate::control_plane::ControlPlane;
 use crate::process::Pid;
 
 /// How long anything that is waited for may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(600);
 /// How often the metrics are looked at where only they tell.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -65,7 +65,9 @@ impl Program {
             }
             Err(format!("it ended and never said {words:?}"))
         };
-        Ok(tokio::time::timeout(PATIENCE, wait).await.map_err(|_| format!("no {words:?}"))??)
+        Ok(tokio::time::timeout(WAIT_TIMEOUT, wait)
+            .await
+            .map_err(|_| format!("no {words:?}"))??)
     }
 
     /// Returns when it is ready: it has read everything.
@@ -77,7 +79,7 @@ impl Program {
 
     /// Returns when it has decided for so many clients, and how long after its start.
     pub async fn has_decided(&self, clients: usize) -> Result<Duration, Failure> {
-        while self.started.elapsed() < PATIENCE {
+        while self.started.elapsed() < WAIT_TIMEOUT {
             if self.metric("clientfleet_decisions_total")? >= clients as f64 {
                 return Ok(self.started.elapsed());
             }
@@ -89,7 +91,7 @@ impl Program {
     /// Returns when nothing is left to write.
     pub async fn is_at_rest(&self) -> Result<(), Failure> {
         let since = Instant::now();
-        while since.elapsed() < PATIENCE {
+        while since.elapsed() < WAIT_TIMEOUT {
             if self.metric("clientfleet_queue_depth")? == 0.0 {
                 return Ok(());
             }

@@ -47,10 +47,10 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         program.stop().await?;
         eprintln!("round {round} of {ROUNDS}: ready after {ready:.2?}");
     }
-    Ok(told(stage, &times, writes))
+    Ok(report_table(stage, &times, writes))
 }
 
-fn told(stage: &Stage, times: &Times, writes: u64) -> String {
+fn report_table(stage: &Stage, times: &Times, writes: u64) -> String {
     let [bytes, objects] = [&times.bytes, &times.objects].map(|times| median(times));
     let mut table = Table::new(&["", "median", "of the list's bytes", "of the list"]);
     let mut row = |what: &str, times: &[Duration]| {

@@ -57,7 +57,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let floor = stage.floor().await?;
     let (storm, spent) = controllers(stage).await?;
     let floor = floors(stage, floor).await?;
-    Ok(told(stage, &storm, &spent, &floor))
+    Ok(report_table(stage, &storm, &spent, &floor))
 }
 
 async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
@@ -155,7 +155,7 @@ async fn complete(stage: &Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-fn told(stage: &Stage, storm: &Storm, spent: &Spent, floor: &Storm) -> String {
+fn report_table(stage: &Stage, storm: &Storm, spent: &Spent, floor: &Storm) -> String {
     let mut table = Table::new(&["", "controller", "floor"]);
     let mut both = |what: &str, of: &dyn Fn(&Storm) -> String| {
         table.row(&[what.to_owned(), of(storm), of(floor)]);

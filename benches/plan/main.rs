@@ -44,7 +44,7 @@ fn main() -> Result<(), Failure> {
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }
-    conditions.publish("plan", &told(&whole, &again))
+    conditions.publish("plan", &report_table(&whole, &again))
 }
 
 /// Everything anew.
@@ -145,7 +145,7 @@ fn cpu_time() -> Duration {
     Duration::try_from(time).unwrap_or_default()
 }
 
-fn told(whole: &[Case], again: &[Case]) -> String {
+fn report_table(whole: &[Case], again: &[Case]) -> String {
     let mut all =
         Table::new(&["clients", "policies", "time", "clients a second", "allocations a client"]);
     for Case { clients, policies, time, allocations } in whole {

@@ -21,9 +21,10 @@ impl Conditions {
     }
 
     /// A sentence on the time since then.
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let now = Self::now();
-        let busy = self.machine.as_ref().zip(now.machine).map(|(then, now)| now.told_since(then));
+        let busy =
+            self.machine.as_ref().zip(now.machine).map(|(then, now)| now.describe_since(then));
         format!(
             "Taken {} to {} UTC{}.",
             self.began.format("%Y-%m-%d %H:%M"),
@@ -34,7 +35,7 @@ impl Conditions {
 
     /// Prints what a section measured since then, and puts it into the page if that is asked for.
     pub fn publish(&self, section: &str, text: &str) -> Result<(), Failure> {
-        publish(section, &format!("{}\n\n{}", text.trim(), self.told()))
+        publish(section, &format!("{}\n\n{}", text.trim(), self.describe()))
     }
 }
 
@@ -59,7 +60,7 @@ impl Machine {
         Some(Self { cores, load, stolen: *times.get(7)?, all: times.iter().take(8).sum() })
     }
 
-    fn told_since(&self, then: &Self) -> String {
+    fn describe_since(&self, then: &Self) -> String {
         // Linux's own counters can go back: iowait is known for it.
         let all = self.all.saturating_sub(then.all).max(1);
         let stolen = 100.0 * self.stolen.saturating_sub(then.stolen) as f64 / all as f64;
