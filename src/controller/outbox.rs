@@ -233,7 +233,7 @@ impl<K: Announced> Outbox<K> {
     pub fn written(&self, attempt: &WriteAttempt<K>, made: Option<String>) {
         let planned = &attempt.write.planned;
         let status = K::Status::clone(&attempt.status);
-        let said = Arc::new(K::keep(status, planned.cached.spec.as_ref().ok()));
+        let said = Arc::new(K::retain_status(status, planned.cached.spec.as_ref().ok()));
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(&planned.cached.key()) else { return };
         let now = Instant::now();
@@ -295,7 +295,7 @@ impl<K: Announced> Outbox<K> {
         let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.supersedes(shown.as_ref());
         let judged: Vec<WriteAttempt<K>> = entry.unacknowledged.extract_if(.., is_judged).collect();
         let mut judged = judged.into_iter();
-        let written = judged.find(|attempt| observed.says(Digest::of(&*attempt.status)));
+        let written = judged.find(|attempt| observed.status_equals(Digest::of(&*attempt.status)));
         if let Some(written) = &written {
             entry.clear_pending_if(written);
         }

@@ -47,13 +47,13 @@ pub struct CachedStatus<P> {
 
 impl<P> CachedStatus<P> {
     /// The same status of an object with this spec.
-    fn beside<K: Kind<Previous = P>>(&self, spec: Option<&Arc<K::Spec>>) -> Self {
-        Self { digest: self.digest, kept: K::keep_beside(&self.kept, spec) }
+    fn for_spec<K: Kind<Previous = P>>(&self, spec: Option<&Arc<K::Spec>>) -> Self {
+        Self { digest: self.digest, kept: K::retain_status_for_spec(&self.kept, spec) }
     }
 
     /// Keeps what is needed of the status of an object with this spec, if it can be read.
     fn of<K: Kind<Previous = P>>(status: K::Status, spec: Option<&Arc<K::Spec>>) -> Self {
-        Self { digest: Digest::of(&status), kept: Arc::new(K::keep(status, spec)) }
+        Self { digest: Digest::of(&status), kept: Arc::new(K::retain_status(status, spec)) }
     }
 }
 
@@ -134,7 +134,7 @@ impl<K: Kind> Cached<K> {
 
     /// Whether the stored status says the same as the planned one, so that no write is owed.
     #[must_use]
-    pub fn says(&self, planned: Digest) -> bool {
+    pub fn status_equals(&self, planned: Digest) -> bool {
         self.status.as_ref().is_some_and(|previous| previous.digest == planned)
     }
 
@@ -156,7 +156,7 @@ impl<K: Kind> Cached<K> {
     /// Whether everything but the status and what the API server counts is the same: then a plan
     /// made from the one holds for the other.
     #[must_use]
-    pub fn asks_the_same_as(&self, other: &Self) -> bool {
+    pub fn has_same_inputs_as(&self, other: &Self) -> bool {
         let identity = |o: &Self| {
             (o.metadata.uid.clone(), o.metadata.generation, o.is_deleting(), o.spec.is_ok())
         };
@@ -190,7 +190,7 @@ impl<K: Kind> Cached<K> {
         let kept_beside = spec.as_ref().ok();
         let previous = match before.filter(has_same(|texts| texts.status)) {
             Some(before) => {
-                before.status.as_ref().map(|previous| previous.beside::<K>(kept_beside))
+                before.status.as_ref().map(|previous| previous.for_spec::<K>(kept_beside))
             }
             None => raw.status().map(|status| CachedStatus::of::<K>(status, kept_beside)),
         };
@@ -198,7 +198,7 @@ impl<K: Kind> Cached<K> {
     }
 
     fn keep_spec(mut spec: K::Spec) -> Arc<K::Spec> {
-        K::tighten(&mut spec);
+        K::shrink_spec(&mut spec);
         Arc::new(spec)
     }
 }
@@ -216,19 +216,22 @@ impl Kind for ClientFleet {
     type Status = ClientFleetStatus;
     type Previous = CachedFleetStatus;
 
-    fn tighten(spec: &mut ClientFleetSpec) {
+    fn shrink_spec(spec: &mut ClientFleetSpec) {
         spec.clients.iter_mut().for_each(Vec::shrink_to_fit);
     }
 
-    fn keep(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> CachedFleetStatus {
+    fn retain_status(
+        status: ClientFleetStatus,
+        spec: Option<&Arc<ClientFleetSpec>>,
+    ) -> CachedFleetStatus {
         CachedFleetStatus::of(status, spec)
     }
 
-    fn keep_beside(
+    fn retain_status_for_spec(
         previous: &Arc<CachedFleetStatus>,
         spec: Option<&Arc<ClientFleetSpec>>,
     ) -> Arc<CachedFleetStatus> {
-        previous.beside(spec)
+        previous.for_spec(spec)
     }
 }
 
@@ -237,7 +240,10 @@ impl Kind for UpgradePolicy {
     type Status = UpgradePolicyStatus;
     type Previous = UpgradePolicyStatus;
 
-    fn keep(status: UpgradePolicyStatus, _: Option<&Arc<UpgradePolicySpec>>) -> Self::Previous {
+    fn retain_status(
+        status: UpgradePolicyStatus,
+        _: Option<&Arc<UpgradePolicySpec>>,
+    ) -> Self::Previous {
         status
     }
 }
@@ -297,6 +303,6 @@ mod tests {
         let before = Cached::read(raw("1.0", &STATUS("Held")), None);
         let written = before.with_status(serde_json::from_value(STATUS("UpToDate")).unwrap());
         let after = Cached::read(raw("1.0", &STATUS("Held")), Some(&written));
-        assert!(after.says(before.status.unwrap().digest));
+        assert!(after.status_equals(before.status.unwrap().digest));
     }
 }

@@ -103,7 +103,7 @@ impl CachedFleetStatus {
     pub fn of(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> Self {
         let rows = status.clients.unwrap_or_default();
         let names = Names::of(rows.iter().map(|row| &row.name), spec);
-        let (mut words, mut offers) = (Places::default(), Places::default());
+        let (mut words, mut offers) = (ValueList::default(), ValueList::default());
         let keep = |row: ClientStatus| StoredRow {
             state: State::from_word(&row.state),
             reason: Reason::from_word(&row.reason),
@@ -124,7 +124,7 @@ impl CachedFleetStatus {
 
     /// The same status of a fleet that has this spec now.
     #[must_use]
-    pub(super) fn beside(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
+    pub(super) fn for_spec(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
         if self.names.are_of(spec) {
             return Arc::clone(self);
         }
@@ -202,22 +202,22 @@ impl<'a> CachedRows<'a> {
 }
 
 /// Things that many name and are kept once, or nearly: of those before only the last few are looked at.
-struct Places<T>(Vec<T>);
+struct ValueList<T>(Vec<T>);
 
-impl<T> Default for Places<T> {
+impl<T> Default for ValueList<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
 /// Neighbours have mostly the same.
-const LOOK_BACK: usize = 16;
+const MAX_SEARCHED_VALUES: usize = 16;
 
-impl<T: PartialEq> Places<T> {
+impl<T: PartialEq> ValueList<T> {
     /// The place of a thing, counted from one; of more than fit in 16 bits there are none.
     fn of(&mut self, thing: Option<T>) -> Option<NonZeroU16> {
         let thing = thing?;
-        let first = self.0.len().saturating_sub(LOOK_BACK);
+        let first = self.0.len().saturating_sub(MAX_SEARCHED_VALUES);
         let known = self.0[first..].iter().rposition(|known| *known == thing);
         let place = known.map_or_else(
             || {

@@ -105,7 +105,7 @@ fn plan_on<S: StatusSink>(
                     .as_ref()
                     .is_none_or(|client_index| policy.scope.may_touch(client_index))
             };
-            let planning = Planning {
+            let planning = FleetPlanner {
                 package: &package,
                 zones: &zones,
                 may_touch: (0..policies.len())
@@ -199,16 +199,16 @@ impl FleetZones {
 
     /// The zone of the client at `index`, its own or its fleet's.
     pub(super) fn of_client(&self, index: usize) -> &ZoneFact {
-        &self.zones[self.place(index)]
+        &self.zones[self.zone_index(index)]
     }
 
-    fn place(&self, index: usize) -> usize {
+    fn zone_index(&self, index: usize) -> usize {
         self.of_client.get(index).copied().unwrap_or(0)
     }
 }
 
 /// What is shared by all the clients of a fleet while it is planned.
-struct Planning<'a, 't> {
+struct FleetPlanner<'a, 't> {
     package: &'a Package,
     zones: &'a FleetZones,
     /// The policies in whose scope the fleet is, in the order of their precedence.
@@ -235,7 +235,7 @@ pub(super) struct Decided<'a> {
     pub(super) next_change: NextChange,
 }
 
-impl<'a: 't, 't> Planning<'a, 't> {
+impl<'a: 't, 't> FleetPlanner<'a, 't> {
     fn run<S: StatusSink>(
         &self,
         fleet: &CachedFleet,
@@ -252,7 +252,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         for (index, client) in clients.iter().enumerate() {
             let facts = Facts::read_with(client, &mut versions);
             self.find_policies(index, client, &mut in_scope, &mut tallies);
-            let zone = self.zones.place(index);
+            let zone = self.zones.zone_index(index);
             let zoned = |&policy: &usize| self.zoned(policy, zone);
             // Behind one that governs for good none can govern.
             let ends = in_scope.iter().position(|&policy| self.governs_permanently[policy]);
@@ -270,7 +270,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
             summary.count(rule.state, class.clients);
             ahead.next_transition = earlier(ahead.next_transition, next_change.next_transition);
             ahead.holds_until = earlier(ahead.holds_until, class.holds_until());
-            let place = governing.and_then(|zoned| self.place_of(zoned.policy));
+            let place = governing.and_then(|zoned| self.policy_index(zoned.policy));
             if let (Some(zoned), Some(place)) = (governing, place) {
                 let next = next_change.next_transition;
                 tallies[place].govern(class.clients, rule.state, zoned.zone, next);
@@ -299,7 +299,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         };
         let package =
             self.package.readable().filter(|package| !self.package.has_withdrawn(package));
-        let is_outgrown = outgrown(fleet);
+        let is_outgrown = is_marked_too_large(fleet);
         let head = if is_outgrown { without_rows(head, conditions(fleet, self.at)) } else { head };
         FleetPlan {
             status: sheet.finish(&head, !is_outgrown),
@@ -340,7 +340,7 @@ impl<'a: 't, 't> Planning<'a, 't> {
         })
     }
 
-    fn place_of(&self, policy: &Policy) -> Option<usize> {
+    fn policy_index(&self, policy: &Policy) -> Option<usize> {
         self.policies.iter().position(|known| std::ptr::eq(*known, policy))
     }
 
@@ -437,7 +437,7 @@ const TOO_LARGE: &str = "ObjectTooLarge";
 
 /// Whether the API server has refused the rows of this generation: they are tried again when the
 /// spec has changed.
-pub(super) fn outgrown(fleet: &CachedFleet) -> bool {
+pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     fleet.status.as_ref().is_some_and(|previous| {
         previous.kept.observed_generation == Some(fleet.generation())
             && previous

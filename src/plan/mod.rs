@@ -47,7 +47,7 @@ pub use cached::{Cached, CachedFleet, CachedPolicy};
 pub use namespace_aggregates::NamespaceCounts;
 pub use parsed::{Kind, Parsed, Raw};
 pub use planned::{Planned, PlannedKind};
-pub use planner::{Begun, Pass, Planner};
+pub use planner::{PassResult, Planner, PlanningPass};
 pub use state::{Reason, State};
 
 use crate::api::Text;
@@ -85,7 +85,7 @@ pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
     for fleet in &estate.fleets {
         planner.observe_fleet(Arc::clone(fleet));
     }
-    let Pass { fleets, policies, until } = planner.plan(at);
+    let PassResult { fleets, policies, until } = planner.plan(at);
     Plan {
         fleets: fleets.iter().map(named).collect(),
         policies: policies.iter().map(named).collect(),

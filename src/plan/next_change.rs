@@ -10,7 +10,7 @@ use super::state::State;
 use crate::values::Timestamp;
 
 /// How far ahead the next change of an offer is told.
-pub const HORIZON: TimeDelta = TimeDelta::days(731);
+pub const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 
 /// What is ahead of a client if nothing is written or reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub fn look_ahead<'a>(
         SearchResult::Transition(t) => NextChange { next_transition: Some(t), holds_until: here },
         SearchResult::BeyondHorizon(t) => NextChange {
             next_transition: None,
-            holds_until: earlier(here, t.checked_sub_signed(HORIZON)),
+            holds_until: earlier(here, t.checked_sub_signed(NEXT_CHANGE_HORIZON)),
         },
     }
 }
@@ -93,7 +93,7 @@ fn next_transition<'a>(
     loop {
         let event = earlier(offer_event(&case, rule), applicable.effective_change_after(case.at));
         let Some(event) = event else { return SearchResult::Nothing };
-        if event.signed_duration_since(now.at) > HORIZON {
+        if event.signed_duration_since(now.at) > NEXT_CHANGE_HORIZON {
             return SearchResult::BeyondHorizon(event);
         }
         case = Case { at: event, governing: applicable.governing(event), ..case };

@@ -24,13 +24,13 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     type Previous: Clone + Debug + Send + Sync;
 
     /// Gives back what reading a spec has taken in advance: half as much as it needs at times.
-    fn tighten(_: &mut Self::Spec) {}
+    fn shrink_spec(_: &mut Self::Spec) {}
 
     /// Keeps that of the status of an object with this spec, if it can be read.
-    fn keep(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
+    fn retain_status(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
 
     /// What is kept, of an object that has another spec now: so that it does not hold the former.
-    fn keep_beside(
+    fn retain_status_for_spec(
         previous: &Arc<Self::Previous>,
         _: Option<&Arc<Self::Spec>>,
     ) -> Arc<Self::Previous> {

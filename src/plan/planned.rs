@@ -48,7 +48,7 @@ impl<K: PlannedKind> Planned<K> {
     /// Whether the stored status says so already, so that no write is owed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.cached.says(self.digest)
+        self.cached.status_equals(self.digest)
     }
 }
 

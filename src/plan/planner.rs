@@ -32,10 +32,10 @@ pub struct Planner {
     /// Those that have no plan.
     due: BTreeSet<Text>,
     /// For each fleet those that take their package from it.
-    users: BTreeMap<Text, BTreeSet<Text>>,
-    policies: BTreeMap<Text, Known>,
+    package_dependents: BTreeMap<Text, BTreeSet<Text>>,
+    policies: BTreeMap<Text, KnownPolicy>,
     rulebook: Rulebook,
-    rulebook_is_old: bool,
+    rulebook_is_stale: bool,
     aggregates: NamespaceAggregates,
     /// When the last plan was made, and until when it holds.
     planned: Option<(Timestamp, Option<Timestamp>)>,
@@ -46,7 +46,7 @@ pub struct Planner {
 
 /// A policy, parsed once.
 #[derive(Debug)]
-struct Known {
+struct KnownPolicy {
     observed: Arc<CachedPolicy>,
     policy: Arc<Policy>,
 }
@@ -59,7 +59,7 @@ struct Fleet {
     /// Why it is to be planned.
     causes: BTreeSet<Cause>,
     /// The policies that its stored status was seen to carry out, by name.
-    carries_out: PolicyRevisions,
+    applied_revisions: PolicyRevisions,
 }
 
 fn policy_revision(policy: &Policy) -> PolicyRevision {
@@ -68,7 +68,7 @@ fn policy_revision(policy: &Policy) -> PolicyRevision {
 
 /// What was planned in one pass.
 #[derive(Clone, Debug, Default)]
-pub struct Pass {
+pub struct PassResult {
     /// The fleets that were planned anew and not had before its end, by name.
     pub fleets: Vec<Planned<ClientFleet>>,
     /// All policies, by name.
@@ -80,7 +80,7 @@ pub struct Pass {
 /// A pass that has begun: of a large estate the first statuses can be written while the last ones are
 /// planned. What is planned is for one instant, and the policies' namespace_aggregates are told at its end alone.
 #[derive(Debug)]
-pub struct Begun<'a> {
+pub struct PlanningPass<'a> {
     planner: &'a mut Planner,
     at: Timestamp,
 }
@@ -91,13 +91,13 @@ impl Planner {
         self.touched = true;
         let name = Text::from(observed.name());
         let Some(fleet) = self.fleets.get_mut(&name) else {
-            return self.meet_fleet(name, observed);
+            return self.add_fleet(name, observed);
         };
         let before = std::mem::replace(&mut fleet.observed, observed);
         let now = Arc::clone(&fleet.observed);
         // The echo of an own write ends here: it says what is planned.
-        let says_so = fleet.plan.as_ref().is_none_or(|plan| now.says(plan.status));
-        let same = before.asks_the_same_as(&now);
+        let says_so = fleet.plan.as_ref().is_none_or(|plan| now.status_equals(plan.status));
+        let same = before.has_same_inputs_as(&now);
         if !same || !says_so {
             let cause = match () {
                 () if same => Cause::Status,
@@ -106,19 +106,20 @@ impl Planner {
             };
             self.touch(&name, cause);
         }
-        self.note_what_it_carries_out(&name);
+        self.record_applied_revisions(&name);
         if !same && package(&before) != package(&now) {
-            self.note_user(&name, package_from(&before), package_from(&now));
-            self.touch_users_of(&name);
+            self.set_package_source(&name, package_from(&before), package_from(&now));
+            self.touch_dependents_of(&name);
         }
     }
 
-    fn meet_fleet(&mut self, name: Text, observed: Arc<CachedFleet>) {
-        self.note_user(&name, None, package_from(&observed));
+    fn add_fleet(&mut self, name: Text, observed: Arc<CachedFleet>) {
+        self.set_package_source(&name, None, package_from(&observed));
         let causes = BTreeSet::from([Cause::Seen]);
-        let fleet = Fleet { observed, plan: None, causes, carries_out: PolicyRevisions::default() };
+        let fleet =
+            Fleet { observed, plan: None, causes, applied_revisions: PolicyRevisions::default() };
         self.fleets.insert(name.clone(), fleet);
-        self.touch_users_of(&name);
+        self.touch_dependents_of(&name);
         self.due.insert(name);
     }
 
@@ -127,12 +128,12 @@ impl Planner {
         self.touched = true;
         if let Some((name, fleet)) = self.fleets.remove_entry(name) {
             if let Some(plan) = &fleet.plan {
-                self.aggregates.remove(&name, plan, &fleet.carries_out);
+                self.aggregates.remove(&name, plan, &fleet.applied_revisions);
             }
             self.due.remove(&name);
-            self.note_user(&name, package_from(&fleet.observed), None);
+            self.set_package_source(&name, package_from(&fleet.observed), None);
         }
-        self.touch_users_of(name);
+        self.touch_dependents_of(name);
     }
 
     /// Takes note of a policy as it is now.
@@ -140,15 +141,15 @@ impl Planner {
         self.touched = true;
         let name = Text::from(observed.name());
         if let Some(known) = self.policies.get_mut(&name)
-            && known.observed.asks_the_same_as(&observed)
+            && known.observed.has_same_inputs_as(&observed)
         {
             known.observed = observed;
             return;
         }
-        self.rulebook_is_old = true;
+        self.rulebook_is_stale = true;
         let policy = Arc::new(Policy::read(&observed));
         self.touch_scope_of(&policy.name, &policy.scope);
-        if let Some(before) = self.policies.insert(name, Known { observed, policy }) {
+        if let Some(before) = self.policies.insert(name, KnownPolicy { observed, policy }) {
             self.touch_scope_of(&before.policy.name, &before.policy.scope);
         }
     }
@@ -157,7 +158,7 @@ impl Planner {
     pub fn forget_policy(&mut self, name: &str) {
         self.touched = true;
         if let Some(before) = self.policies.remove(name) {
-            self.rulebook_is_old = true;
+            self.rulebook_is_stale = true;
             self.touch_scope_of(&before.policy.name, &before.policy.scope);
         }
     }
@@ -178,23 +179,23 @@ impl Planner {
     }
 
     /// Brings the plan up to date for the instant `at`.
-    pub fn plan(&mut self, at: Timestamp) -> Pass {
+    pub fn plan(&mut self, at: Timestamp) -> PassResult {
         self.begin(at).end()
     }
 
     /// Begins a pass, of which the fleets can be had in parts.
-    pub fn begin(&mut self, at: Timestamp) -> Begun<'_> {
-        if std::mem::take(&mut self.rulebook_is_old) {
+    pub fn begin(&mut self, at: Timestamp) -> PlanningPass<'_> {
+        if std::mem::take(&mut self.rulebook_is_stale) {
             let policies = self.policies.values().map(|known| Arc::clone(&known.policy));
             let mut policies: Vec<Arc<Policy>> = policies.collect();
             policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
             self.rulebook = policies.into();
         }
-        self.touch_what_has_ended(at);
-        Begun { planner: self, at }
+        self.touch_expired(at);
+        PlanningPass { planner: self, at }
     }
 
-    fn touch_what_has_ended(&mut self, at: Timestamp) {
+    fn touch_expired(&mut self, at: Timestamp) {
         let went_back = self.planned.is_some_and(|(made, _)| at < made);
         let (ended, cause) = if went_back {
             (self.fleets.keys().cloned().collect(), Cause::Clock)
@@ -228,7 +229,7 @@ impl Planner {
             status: plan.status,
             contributions: plan.contributions,
             // Mostly the same as before: then one is kept.
-            policy_revisions: Some(&fleet.carries_out)
+            policy_revisions: Some(&fleet.applied_revisions)
                 .filter(|known| **known == policy_revisions)
                 .cloned()
                 .unwrap_or(policy_revisions),
@@ -243,20 +244,20 @@ impl Planner {
         let trigger = PlanTrigger { at: phase_cache.now, causes, policies };
         let draft = FleetStatusInputs { source, rulebook: Arc::clone(&self.rulebook) };
         let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, trigger);
-        if fleet.observed.says(kept.status) {
-            fleet.carries_out = Arc::clone(&kept.policy_revisions);
+        if fleet.observed.status_equals(kept.status) {
+            fleet.applied_revisions = Arc::clone(&kept.policy_revisions);
         }
-        self.aggregates.add(name, &kept, &fleet.carries_out);
+        self.aggregates.add(name, &kept, &fleet.applied_revisions);
         fleet.plan = Some(kept);
         Some(planned)
     }
 
-    fn plan_policy(&self, known: &Known, at: Timestamp) -> PolicyPlan {
-        let Known { observed, policy } = known;
+    fn plan_policy(&self, known: &KnownPolicy, at: Timestamp) -> PolicyPlan {
+        let KnownPolicy { observed, policy } = known;
         let nothing = PolicyAggregate::default();
         let total = self.aggregates.policy(&policy.name).unwrap_or(&nothing);
         let packages = total.packages();
-        if has_a_version_twice(&packages) {
+        if has_duplicate_versions(&packages) {
             return plan_policy(observed, policy, total, self.packages(&policy.name), at);
         }
         plan_policy(observed, policy, total, packages.iter(), at)
@@ -301,7 +302,7 @@ impl Planner {
     fn touch(&mut self, name: &Text, cause: Cause) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         if let Some(plan) = fleet.plan.take() {
-            self.aggregates.remove(name, &plan, &fleet.carries_out);
+            self.aggregates.remove(name, &plan, &fleet.applied_revisions);
             self.due.insert(name.clone());
         }
         // What is seen for the first time has changed in every way.
@@ -313,36 +314,38 @@ impl Planner {
     /// Where a fleet's stored status says what is planned, notes which policies that carries out. It
     /// stays so when reports or the time have moved the plan on: among many fleets there is always
     /// one that is being written, and a policy would never be in force.
-    fn note_what_it_carries_out(&mut self, name: &Text) {
+    fn record_applied_revisions(&mut self, name: &Text) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
-        let Some(plan) = fleet.plan.as_ref().filter(|plan| fleet.observed.says(plan.status)) else {
+        let Some(plan) =
+            fleet.plan.as_ref().filter(|plan| fleet.observed.status_equals(plan.status))
+        else {
             return;
         };
-        if fleet.carries_out != plan.policy_revisions {
-            self.aggregates.remove(name, plan, &fleet.carries_out);
-            fleet.carries_out = Arc::clone(&plan.policy_revisions);
-            self.aggregates.add(name, plan, &fleet.carries_out);
+        if fleet.applied_revisions != plan.policy_revisions {
+            self.aggregates.remove(name, plan, &fleet.applied_revisions);
+            fleet.applied_revisions = Arc::clone(&plan.policy_revisions);
+            self.aggregates.add(name, plan, &fleet.applied_revisions);
         }
     }
 
     /// ChangeSet from where a fleet takes its package now, and no longer.
-    fn note_user(&mut self, name: &Text, before: Option<&str>, now: Option<&str>) {
+    fn set_package_source(&mut self, name: &Text, before: Option<&str>, now: Option<&str>) {
         if let Some(source) = before
-            && let Some(users) = self.users.get_mut(source)
+            && let Some(users) = self.package_dependents.get_mut(source)
         {
             users.remove(name);
             if users.is_empty() {
-                self.users.remove(source);
+                self.package_dependents.remove(source);
             }
         }
         if let Some(source) = now {
-            self.users.entry(source.into()).or_default().insert(name.clone());
+            self.package_dependents.entry(source.into()).or_default().insert(name.clone());
         }
     }
 
     /// Touches the fleets that take their package from `name`.
-    fn touch_users_of(&mut self, name: &str) {
-        for user in self.users.get(name).cloned().unwrap_or_default() {
+    fn touch_dependents_of(&mut self, name: &str) {
+        for user in self.package_dependents.get(name).cloned().unwrap_or_default() {
             self.touch(&user, Cause::Package(name.into()));
         }
     }
@@ -358,7 +361,7 @@ impl Planner {
     }
 }
 
-impl Begun<'_> {
+impl PlanningPass<'_> {
     /// Plans the next fleets that are due, until they have so many clients or more; none once all are
     /// planned.
     pub fn fleets(&mut self, clients: u64) -> Vec<Planned<ClientFleet>> {
@@ -376,7 +379,7 @@ impl Begun<'_> {
 
     /// Plans what is left.
     #[must_use]
-    pub fn end(mut self) -> Pass {
+    pub fn end(mut self) -> PassResult {
         let fleets = self.fleets(u64::MAX);
         let Self { planner, at } = self;
         let mut until = planner.aggregates.first_end();
@@ -388,12 +391,12 @@ impl Begun<'_> {
         }
         planner.planned = Some((at, until));
         planner.touched = false;
-        Pass { fleets, policies, until }
+        PassResult { fleets, policies, until }
     }
 }
 
 /// Whether two of them are the same version in other words: then it matters which fleet comes first.
-fn has_a_version_twice(packages: &[VersionText]) -> bool {
+fn has_duplicate_versions(packages: &[VersionText]) -> bool {
     let mut packages: Vec<&VersionText> = packages.iter().collect();
     packages.sort_by(|a, b| a.parsed.cmp(&b.parsed));
     packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))

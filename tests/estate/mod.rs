@@ -108,11 +108,11 @@ pub async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool
     let plan = settle(&estate, at);
     let fleets = estate.fleets.iter().all(|fleet| {
         let planned = plan.fleets.iter().find(|(name, _)| name.as_str() == fleet.name());
-        planned.is_some_and(|(_, status)| fleet.says(Digest::of(status)))
+        planned.is_some_and(|(_, status)| fleet.status_equals(Digest::of(status)))
     });
     let policies = estate.policies.iter().all(|policy| {
         let planned = plan.policies.iter().find(|(name, _)| name.as_str() == policy.name());
-        planned.is_some_and(|(_, status)| policy.says(Digest::of(status)))
+        planned.is_some_and(|(_, status)| policy.status_equals(Digest::of(status)))
     });
     fleets && policies
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use clientfleet::plan::{Pass, Planner};
+use clientfleet::plan::{PassResult, Planner};
 use serde_json::{Value, json};
 
 use crate::world::{instant, json as to_json, observed};
@@ -28,7 +28,7 @@ fn policy(uid: &str, generation: i64) -> Value {
     })
 }
 
-fn written(mut document: Value, pass: &Pass) -> Value {
+fn written(mut document: Value, pass: &PassResult) -> Value {
     let name = document["metadata"]["name"].clone();
     let planned = pass.fleets.iter().find(|planned| planned.cached.name() == name).unwrap();
     document["status"] = to_json(&*planned.status());
@@ -36,7 +36,7 @@ fn written(mut document: Value, pass: &Pass) -> Value {
 }
 
 /// The generation that the policy's planned status calls in force.
-fn in_force(pass: &Pass) -> i64 {
+fn in_force(pass: &PassResult) -> i64 {
     pass.policies[0].status().observed_generation.unwrap()
 }
 

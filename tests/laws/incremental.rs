@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clientfleet::plan::cached::Digest;
-use clientfleet::plan::{Cached, CachedFleet, CachedPolicy, Kind, Pass, Plan, Planner, Raw, plan};
+use clientfleet::plan::{
+    Cached, CachedFleet, CachedPolicy, Kind, PassResult, Plan, Planner, Raw, plan,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -166,7 +168,7 @@ impl Watched {
         let mut begun = self.planner.begin(at);
         // One part, and then the rest.
         let mut fleets = begun.fleets(3);
-        let Pass { fleets: rest, policies, until } = begun.end();
+        let PassResult { fleets: rest, policies, until } = begun.end();
         fleets.extend(rest);
         assert!(due || fleets.is_empty(), "planned without being due");
         for fleet in fleets {

@@ -12,7 +12,7 @@ use prometheus_client::registry::Unit;
 
 use super::count;
 use crate::api::{Summary, UpgradePolicy};
-use crate::plan::{NamespaceCounts, Pass, Planned, State};
+use crate::plan::{NamespaceCounts, PassResult, Planned, State};
 use crate::values::Timestamp;
 
 /// The values of `distributionState`.
@@ -63,7 +63,7 @@ impl Policy {
 
 impl PlanGauges {
     /// Replaces the figures of a namespace with the results of a planning pass.
-    pub fn note(&self, namespace: &str, census: NamespaceCounts, pass: &Pass) {
+    pub fn note(&self, namespace: &str, census: NamespaceCounts, pass: &PassResult) {
         let policies = pass.policies.iter().map(Policy::of).collect();
         self.namespaces().insert(namespace.to_owned(), Namespace { census, policies });
     }

@@ -22,7 +22,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::controller::health::Health;
-use crate::plan::{NamespaceCounts, Pass};
+use crate::plan::{NamespaceCounts, PassResult};
 
 use estate::PlanGauges;
 use queues::Queues;
@@ -204,7 +204,7 @@ impl Metrics {
         &self,
         namespace: &str,
         census: NamespaceCounts,
-        pass: &Pass,
+        pass: &PassResult,
         decisions: u64,
         took: Duration,
     ) {

@@ -27,7 +27,7 @@ use self::scenario::{Halt, Scenario, ScenarioView, governed, with_clients};
 use super::Estate;
 use super::cached::CachedFleet;
 use super::facts::Facts;
-use super::fleet::{decide_client, outgrown};
+use super::fleet::{decide_client, is_marked_too_large};
 use super::planner::package_from;
 use super::policy::Policy;
 use super::row::{Row, Shared};
@@ -243,7 +243,7 @@ impl<'a> Explainer<'a> {
                 target_version: shared.target_version.cloned(),
                 next_transition_time: shared.next_transition_time,
                 holds_until: decided.next_change.holds_until,
-                fleet_too_large: outgrown(fleet),
+                fleet_too_large: is_marked_too_large(fleet),
             },
             stored: stored.map(|stored| compare(stored, &shared, fleet)),
             policies: Vec::new(),

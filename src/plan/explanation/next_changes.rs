@@ -7,7 +7,7 @@ use super::scenario::ScenarioView;
 use crate::api::policy::Mode;
 use crate::plan::Reason;
 use crate::plan::fleet::Decided;
-use crate::plan::next_change::{ApplicablePolicies, HORIZON, earlier};
+use crate::plan::next_change::{ApplicablePolicies, NEXT_CHANGE_HORIZON, earlier};
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rule_input::phase_word;
 use crate::plan::state::State;
@@ -72,7 +72,7 @@ fn openings(
     zoned: &ZonedPolicy<'_>,
     at: Timestamp,
 ) -> Vec<Opening> {
-    let in_sight = |from: &Timestamp| from.signed_duration_since(at) <= HORIZON;
+    let in_sight = |from: &Timestamp| from.signed_duration_since(at) <= NEXT_CHANGE_HORIZON;
     let openings = zoned.openings_from(at).take_while(|(from, _)| in_sight(from));
     let governed = openings.flat_map(|(from, until)| governed(applicable, zoned, from, until));
     governed.filter(|opening| in_sight(&opening.from)).take(MOST_OPENINGS).collect()
