@@ -98,13 +98,13 @@ async fn run_with_signals(
 /// waits for its cluster.
 async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     let listener = serving::bind(address).await?;
-    let Options { metrics, health, heartbeat: heartbeat, .. } = options.clone();
+    let Options { metrics, health, heartbeat, .. } = options.clone();
     // With port 0 the system chooses the port: log the actual address.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /livez, /readyz and /metrics");
     tokio::spawn(serving::serve(
         listener,
-        serving::Served { metrics, health, heartbeat: heartbeat },
+        serving::Served { metrics, health, heartbeat },
     ));
     Ok(())
 }

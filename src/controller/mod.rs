@@ -135,7 +135,7 @@ pub async fn run(
         candidacy,
         health,
         metrics,
-        heartbeat: heartbeat,
+        heartbeat,
         ..
     } = options;
     let auditor = Arc::new(Auditor::new(options.identity, options.audit, Arc::clone(&metrics)));

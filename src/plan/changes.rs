@@ -65,13 +65,13 @@ pub fn changes<'a>(
         }
     }
     if let Some(before) = before {
-        changes.extend(gone(before, rows));
+        changes.extend(removed(before, rows));
     }
     changes
 }
 
 /// The clients that had an entry and have none now.
-fn gone<'a>(before: &'a CachedFleetStatus, rows: &[ClientStatus]) -> Vec<RowChange<'a>> {
+fn removed<'a>(before: &'a CachedFleetStatus, rows: &[ClientStatus]) -> Vec<RowChange<'a>> {
     let stands = |(index, row): (usize, CachedRow<'_>)| {
         rows.get(index).is_some_and(|now| now.name == *row.name)
     };

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use memchr::memmem;
 
 use super::facts::non_empty;
-use super::scope::Subject;
+use super::scope::ClientFields;
 use crate::api::Text;
 use crate::api::fleet::{Client, Reported};
 use crate::values::selector::{fold_case_into, parse_ip};
@@ -18,13 +18,13 @@ use crate::values::selector::{fold_case_into, parse_ip};
 pub struct ClientIndex {
     /// Name, computer, IP and last user of each in folded case, one after the other.
     text: String,
-    places: Vec<Place>,
+    places: Vec<TextSpan>,
     /// The first and the last of their addresses.
     addresses: Option<(IpAddr, IpAddr)>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct TextSpan {
     start: usize,
     /// Where each of the four ends.
     ends: [usize; 4],
@@ -62,15 +62,15 @@ impl ClientIndex {
             let (first, last) = self.addresses.unwrap_or((ip, ip));
             self.addresses = Some((first.min(ip), last.max(ip)));
         }
-        self.places.push(Place { start, ends, ip });
+        self.places.push(TextSpan { start, ends, ip });
     }
 
     /// What scopes look at in `client`, which stands at `index`.
     #[must_use]
-    pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> Subject<'a> {
-        let Place { start, ends: [name, computer, address, user], ip } = self.places[index];
+    pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> ClientFields<'a> {
+        let TextSpan { start, ends: [name, computer, address, user], ip } = self.places[index];
         let part = |start: usize, end: usize| &self.text[start..end];
-        Subject {
+        ClientFields {
             name: &client.name,
             labels: &client.labels,
             ip,
@@ -92,7 +92,7 @@ impl ClientIndex {
 
     /// Whether an address may lie in `network`; `false` where none does.
     #[must_use]
-    pub fn may_reach(&self, network: &IpNet) -> bool {
+    pub fn may_contain_address(&self, network: &IpNet) -> bool {
         self.addresses
             .is_some_and(|(first, last)| network.network() <= last && first <= network.broadcast())
     }
@@ -114,7 +114,7 @@ mod tests {
         let client_index = ClientIndex::of(&clients);
         for (index, client) in clients.iter().enumerate() {
             let alone = ClientIndex::of(std::slice::from_ref(client));
-            let told = |subject: Subject<'_>| format!("{subject:?}");
+            let told = |subject: ClientFields<'_>| format!("{subject:?}");
             assert_eq!(told(client_index.subject(index, client)), told(alone.subject(0, client)));
         }
         assert_eq!(client_index.subject(1, &clients[1]).folded, ["müller", "", "", ""]);
@@ -134,11 +134,14 @@ mod tests {
             ("::/0", false),
         ] {
             assert_eq!(
-                client_index.may_reach(&parse_cidr(network).unwrap()),
+                client_index.may_contain_address(&parse_cidr(network).unwrap()),
                 may_reach,
                 "{network}"
             );
         }
-        assert!(!ClientIndex::of(&[client("a", "")]).may_reach(&parse_cidr("0.0.0.0/0").unwrap()));
+        assert!(
+            !ClientIndex::of(&[client("a", "")])
+                .may_contain_address(&parse_cidr("0.0.0.0/0").unwrap())
+        );
     }
 }

@@ -9,7 +9,7 @@ use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
 use super::next_change::{ApplicablePolicies, earlier};
 use super::policy_in_zone::ZonedPolicy;
-use super::rules::{Lasts, later};
+use super::rules::{Lasts, add_seconds};
 use super::state::State;
 use super::version_text::VersionText;
 use crate::values::Timestamp;
@@ -40,7 +40,7 @@ impl CountedDecision<'_> {
         let Decided { governing, rule, next_change } = self.decided;
         let offline_after = governing.and_then(|zoned| zoned.policy.offline_after);
         let offline_from = self.last_seen.zip(offline_after);
-        let offline_from = offline_from.and_then(|(seen, after)| later(seen, after));
+        let offline_from = offline_from.and_then(|(seen, after)| add_seconds(seen, after));
         earlier(next_change.holds_until, offline_from.filter(|_| rule.lasts != Lasts::Always))
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use chrono::{DateTime, NaiveDate};
 
 use super::client_index::ClientIndex;
-use super::scope::Subject;
+use super::scope::ClientFields;
 use super::version_text::VersionText;
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, Reported};
@@ -151,7 +151,7 @@ impl<'a> Facts<'a> {
 
     /// What scopes look at. Case is folded at the first call, for whoever needs it.
     #[must_use]
-    pub fn subject(&self) -> Subject<'_> {
+    pub fn subject(&self) -> ClientFields<'_> {
         let alone = || ClientIndex::of(std::slice::from_ref(self.client));
         self.searched.get_or_init(alone).subject(0, self.client)
     }
@@ -211,7 +211,7 @@ pub struct Package {
 /// of its own leads nowhere: nothing of it counts, so that no chain can grow. Neither does a fleet
 /// that names both or neither.
 #[must_use]
-pub fn carrier<'a>(
+pub fn package_spec<'a>(
     spec: &'a ClientFleetSpec,
     source: Option<&'a ClientFleetSpec>,
 ) -> Option<&'a ClientFleetSpec> {
@@ -231,7 +231,7 @@ impl Package {
             list.iter().flatten().cloned().map(VersionText::new).collect()
         };
         let mut withdrawn = spelled(&spec.withdrawn_versions);
-        let Some(carrier) = carrier(spec, source) else {
+        let Some(carrier) = package_spec(spec, source) else {
             return Self { withdrawn, ..Self::default() };
         };
         if spec.package_from.is_some() {

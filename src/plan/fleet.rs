@@ -84,7 +84,7 @@ fn plan_on<S: StatusSink>(
 ) -> FleetPlan<S::Finished> {
     let policies = rulebook.iter().map(AsRef::as_ref).enumerate();
     let (places, policies): (Vec<usize>, Vec<&Policy>) =
-        policies.filter(|(_, policy)| policy.scope.holds_fleet(|key| fleet.label(key))).unzip();
+        policies.filter(|(_, policy)| policy.scope.includes_fleet(|key| fleet.label(key))).unzip();
     let tallies = policies.iter().map(|policy| PolicyContribution::of(policy)).collect();
     match &fleet.spec {
         Ok(spec) => {
@@ -103,7 +103,7 @@ fn plan_on<S: StatusSink>(
             let may_touch = |policy: &Policy| {
                 client_index
                     .as_ref()
-                    .is_none_or(|client_index| policy.scope.may_touch(client_index))
+                    .is_none_or(|client_index| policy.scope.may_match(client_index))
             };
             let planning = FleetPlanner {
                 package: &package,
@@ -325,7 +325,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         for &place in &self.may_touch {
             let (policy, tally) = (self.policies[place], &mut tallies[place]);
             let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());
-            if subject.is_none_or(|subject| tally.hits.judge(&policy.scope, subject)) {
+            if subject.is_none_or(|subject| tally.hits.record(&policy.scope, subject)) {
                 tally.matched_clients += 1;
                 in_scope.push(place);
             }

@@ -15,7 +15,7 @@ pub struct PhaseCache {
     answers: Vec<RefCell<ByZone>>,
 }
 
-type ByZone = Vec<(ZoneFact, Rc<Answers>)>;
+type ByZone = Vec<(ZoneFact, Rc<PhaseResults>)>;
 
 impl PhaseCache {
     /// An empty one for so many policies.
@@ -25,7 +25,7 @@ impl PhaseCache {
     }
 
     /// The answers of the policy at `place` for clients in `zone`.
-    pub(super) fn answers(&self, place: usize, zone: &ZoneFact) -> Rc<Answers> {
+    pub(super) fn answers(&self, place: usize, zone: &ZoneFact) -> Rc<PhaseResults> {
         let Some(of_policy) = self.answers.get(place) else {
             return Rc::default();
         };
@@ -33,7 +33,7 @@ impl PhaseCache {
         if let Some((_, answers)) = of_policy.iter().find(|(known, _)| known == zone) {
             return Rc::clone(answers);
         }
-        let answers = Rc::<Answers>::default();
+        let answers = Rc::<PhaseResults>::default();
         of_policy.push((zone.clone(), Rc::clone(&answers)));
         answers
     }
@@ -42,52 +42,52 @@ impl PhaseCache {
 /// What one policy's range says in one zone about the instants that are asked for: the one that is
 /// planned for, and those of the next changes, which clients have in common.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
-    phases: Remembered<Phase>,
-    instants: [Remembered<Option<Timestamp>>; 3],
+pub(super) struct PhaseResults {
+    phases: ResultCache<Phase>,
+    instants: [ResultCache<Option<Timestamp>>; 3],
 }
 
 /// Something that is asked of a range about an instant.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Question {
+pub(super) enum RangeQuery {
     NextOpening,
     NextClosing,
     PhaseEnds,
 }
 
-impl Answers {
+impl PhaseResults {
     pub fn phase(&self, openings: Openings<'_>, t: Timestamp) -> Phase {
         self.phases.get_or(t, || openings.phase_at(t))
     }
 
     pub fn instant(
         &self,
-        question: Question,
+        question: RangeQuery,
         openings: Openings<'_>,
         t: Timestamp,
     ) -> Option<Timestamp> {
         self.instants[question as usize].get_or(t, || match question {
-            Question::NextOpening => openings.next_opening(t),
-            Question::NextClosing => openings.next_closing(t),
-            Question::PhaseEnds => openings.phase_ends(t),
+            RangeQuery::NextOpening => openings.next_opening(t),
+            RangeQuery::NextClosing => openings.next_closing(t),
+            RangeQuery::PhaseEnds => openings.phase_ends(t),
         })
     }
 }
 
 /// The answers about the first instants that were asked for.
 #[derive(Debug)]
-struct Remembered<T>(RefCell<Vec<(Timestamp, T)>>);
+struct ResultCache<T>(RefCell<Vec<(Timestamp, T)>>);
 
 /// Looking for one must not take longer than asking.
 const MAX_REMEMBERED: usize = 16;
 
-impl<T> Default for Remembered<T> {
+impl<T> Default for ResultCache<T> {
     fn default() -> Self {
         Self(RefCell::default())
     }
 }
 
-impl<T: Copy> Remembered<T> {
+impl<T: Copy> ResultCache<T> {
     fn get_or(&self, t: Timestamp, ask: impl FnOnce() -> T) -> T {
         let mut known = self.0.borrow_mut();
         if let Some((_, answer)) = known.iter().find(|(about, _)| *about == t) {

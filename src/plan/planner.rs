@@ -353,7 +353,7 @@ impl Planner {
     /// Touches the fleets that a policy with this scope is about.
     fn touch_scope_of(&mut self, policy: &Text, scope: &Scope) {
         let about =
-            |(_, fleet): &(&Text, &Fleet)| scope.holds_fleet(|key| fleet.observed.label(key));
+            |(_, fleet): &(&Text, &Fleet)| scope.includes_fleet(|key| fleet.observed.label(key));
         let names = self.fleets.iter().filter(about).map(|(name, _)| name.clone());
         for name in names.collect::<Vec<_>>() {
             self.touch(&name, Cause::Policy(policy.clone()));

@@ -3,7 +3,7 @@
 use super::facts::ZoneFact;
 use super::next_change::earlier;
 use super::policy::Policy;
-use super::scope::{Scope, Selector, Subject};
+use super::scope::{ClientFields, Scope, Selector};
 use super::state::State;
 use crate::api::Summary;
 use crate::values::Timestamp;
@@ -64,7 +64,12 @@ impl SelectorHits {
     }
 
     /// ChangeSet what a client matches, and returns whether the selector as a whole does.
-    fn note(&mut self, selector: &Selector, client: &Subject<'_>, if_unreadable: bool) -> bool {
+    fn note(
+        &mut self,
+        selector: &Selector,
+        client: &ClientFields<'_>,
+        if_unreadable: bool,
+    ) -> bool {
         let matches = selector.matches(client, if_unreadable);
         self.selector |= matches;
         // Where it lists values in one way only, none of them matches whom it does not match.
@@ -84,7 +89,7 @@ impl Hits {
 
     /// Whether a client of a matched fleet is in scope, as [`Scope::holds_client`] says; notes what it
     /// matches on the way.
-    pub fn judge(&mut self, scope: &Scope, client: &Subject<'_>) -> bool {
+    pub fn record(&mut self, scope: &Scope, client: &ClientFields<'_>) -> bool {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
         let mut is_included = scope.clients.is_none();
         for (selector, hits) in scope.clients.iter().flatten().zip(clients) {

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::facts::{Package, ZoneFact};
-use super::phase_cache::{Answers, Question};
+use super::phase_cache::{PhaseResults, RangeQuery};
 use super::policy::Policy;
 use super::version_text::VersionText;
 use crate::api::policy::Mode;
@@ -21,7 +21,7 @@ pub struct ZonedPolicy<'a> {
     pub zone: &'a ZoneFact,
     openings: Openings<'a>,
     /// What they have said before.
-    answers: Rc<Answers>,
+    answers: Rc<PhaseResults>,
 }
 
 /// The version that a client is to run, and what is known of it.
@@ -48,7 +48,7 @@ impl<'a> ZonedPolicy<'a> {
         policy: &'a Policy,
         package: &'a Package,
         zone: &'a ZoneFact,
-        answers: impl FnOnce(&ZoneFact) -> Rc<Answers>,
+        answers: impl FnOnce(&ZoneFact) -> Rc<PhaseResults>,
     ) -> Self {
         let zone = policy.zone.as_ref().unwrap_or(zone);
         let version = match policy.mode {
@@ -74,19 +74,19 @@ impl<'a> ZonedPolicy<'a> {
     /// The first instant from `t` on at which distribution is open.
     #[must_use]
     pub fn next_opening(&self, t: Timestamp) -> Option<Timestamp> {
-        self.answers.instant(Question::NextOpening, self.openings, t)
+        self.answers.instant(RangeQuery::NextOpening, self.openings, t)
     }
 
     /// The first instant after `t`, at which distribution is open, at which it is not.
     #[must_use]
     pub fn next_closing(&self, t: Timestamp) -> Option<Timestamp> {
-        self.answers.instant(Question::NextClosing, self.openings, t)
+        self.answers.instant(RangeQuery::NextClosing, self.openings, t)
     }
 
     /// The first instant after `t` at which the phase is another.
     #[must_use]
     pub fn phase_ends(&self, t: Timestamp) -> Option<Timestamp> {
-        self.answers.instant(Question::PhaseEnds, self.openings, t)
+        self.answers.instant(RangeQuery::PhaseEnds, self.openings, t)
     }
 
     /// The openings from `t` on, as [`Openings::openings_from`] tells them.

@@ -156,7 +156,7 @@ impl Input {
             Self::Exclusions => InputValue::Count(policy.range.exclusions().len()),
             Self::NotBefore => policy.range.not_before().into(),
             Self::NotAfter => policy.range.not_after().into(),
-            Self::Phase => phase_word(zoned.phase_at(case.at)).into(),
+            Self::Phase => phase_name(zoned.phase_at(case.at)).into(),
             Self::Exclusion => zoned.exclusion_at(case.at).map(|e| e.name.as_str()).into(),
             Self::LocalTime => zoned
                 .zone
@@ -170,7 +170,7 @@ impl Input {
 
 /// The word for a phase.
 #[must_use]
-pub const fn phase_word(phase: Phase) -> &'static str {
+pub const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Open => "Open",
         Phase::NotStarted => "NotStarted",

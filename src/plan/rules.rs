@@ -86,7 +86,7 @@ pub static RULES: [Rule; 22] = {
              &[F::Mode, F::Version, F::StagedVersion]),
         rule( 4, Held,            Reason::NoUpgrade,               Always,      |c| c.is_no_upgrade(),
              &[F::Mode]),
-        rule( 5, Blocked,         Reason::ClientVersionUnreadable, Always,      |c| c.against_target() == Against::VersionUnreadable,
+        rule( 5, Blocked,         Reason::ClientVersionUnreadable, Always,      |c| c.compare_to_target() == TargetOrder::VersionUnreadable,
              &[F::Version]),
         rule( 6, Blocked,         Reason::PackageUnknown,          Always,      |c| c.target().is_none(),
              &[F::Mode, F::Target]),
@@ -94,7 +94,7 @@ pub static RULES: [Rule; 22] = {
              &[F::Target, F::Withdrawn]),
         rule( 8, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.has_arrived() && c.client.other_version_is_staged(),
              &[F::Version, F::Target, F::AllowDowngrade, F::StagedVersion]),
-        rule( 9, UpToDate,        Reason::AtTarget,                Always,      |c| c.against_target() == Against::Same,
+        rule( 9, UpToDate,        Reason::AtTarget,                Always,      |c| c.compare_to_target() == TargetOrder::Same,
              &[F::Version, F::Target]),
         rule(10, Ahead,           Reason::DowngradeNotAllowed,     Always,      |c| c.has_arrived(),
              &[F::Version, F::Target, F::AllowDowngrade]),
@@ -118,7 +118,7 @@ pub static RULES: [Rule; 22] = {
              &[F::Exclusion, F::Phase]),
         rule(20, Waiting,         Reason::OutsideWindow,           WhilePhase,  |c| c.phase() == Phase::OutsideWindow,
              &[F::LocalTime, F::Windows, F::Phase]),
-        rule(21, Distributing,    Reason::UpgradeOffered,          WhilePhase,  |c| c.against_target() == Against::Older,
+        rule(21, Distributing,    Reason::UpgradeOffered,          WhilePhase,  |c| c.compare_to_target() == TargetOrder::Older,
              &[F::Version, F::Target]),
         rule(22, Distributing,    Reason::DowngradeOffered,        WhilePhase,  |_| true,
              &[F::Version, F::Target]),
@@ -136,7 +136,7 @@ pub fn decide(case: &Case<'_>) -> &'static Rule {
 
 /// How the version a client runs compares with its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Against {
+enum TargetOrder {
     VersionUnreadable,
     TargetUnknown,
     Older,
@@ -159,27 +159,29 @@ impl Case<'_> {
         self.governing.and_then(|zoned| zoned.target)
     }
 
-    fn against_target(&self) -> Against {
+    fn compare_to_target(&self) -> TargetOrder {
         let Some(version) = self.client.version.as_ref().and_then(|v| v.parsed.as_ref()) else {
-            return Against::VersionUnreadable;
+            return TargetOrder::VersionUnreadable;
         };
         let target = self.governing.and_then(|zoned| zoned.target.as_ref());
         match target.and_then(|target| target.version.parsed.as_ref()) {
-            None => Against::TargetUnknown,
+            None => TargetOrder::TargetUnknown,
             Some(target) => match version.cmp(target) {
-                Ordering::Less => Against::Older,
-                Ordering::Equal => Against::Same,
-                Ordering::Greater => Against::Newer,
+                Ordering::Less => TargetOrder::Older,
+                Ordering::Equal => TargetOrder::Same,
+                Ordering::Greater => TargetOrder::Newer,
             },
         }
     }
 
     /// Whether it is where it may go: at the target, or above it where no downgrade is allowed.
     fn has_arrived(&self) -> bool {
-        match self.against_target() {
-            Against::Same => true,
-            Against::Newer => !self.policy(|policy| policy.allow_downgrade),
-            Against::Older | Against::VersionUnreadable | Against::TargetUnknown => false,
+        match self.compare_to_target() {
+            TargetOrder::Same => true,
+            TargetOrder::Newer => !self.policy(|policy| policy.allow_downgrade),
+            TargetOrder::Older | TargetOrder::VersionUnreadable | TargetOrder::TargetUnknown => {
+                false
+            }
         }
     }
 
@@ -199,13 +201,13 @@ impl Case<'_> {
     /// From when on the client is offline, if it is not seen before.
     #[must_use]
     pub fn offline_from(&self) -> Option<Timestamp> {
-        later(self.client.last_seen?, self.governing?.policy.offline_after?)
+        add_seconds(self.client.last_seen?, self.governing?.policy.offline_after?)
     }
 
     /// From when on a client that failed is offered its target again. `None`: never by itself.
     #[must_use]
     pub fn retry_from(&self) -> Option<Timestamp> {
-        later(self.client.failed_at?, self.governing?.policy.retry_after)
+        add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)
     }
 
     fn lacks_zone(&self) -> bool {
@@ -220,7 +222,7 @@ impl Case<'_> {
 }
 
 /// `start` plus so many seconds; `None` beyond what can be told, which never comes.
-pub(super) fn later(start: Timestamp, seconds: i64) -> Option<Timestamp> {
+pub(super) fn add_seconds(start: Timestamp, seconds: i64) -> Option<Timestamp> {
     let seconds = u64::try_from(seconds).unwrap_or(0);
     start.checked_add_signed(chrono::Duration::from_std(Duration::from_secs(seconds)).ok()?)
 }

@@ -27,7 +27,7 @@ pub struct Scope {
 
 /// What a scope says about a client, and by which of its selectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judgement {
+pub enum ScopeMatch {
     /// In scope, by this one of `clients`; `None` where every client is.
     In(Option<usize>),
     /// Out of scope: no selector of `clients` matches.
@@ -38,7 +38,7 @@ pub enum Judgement {
 
 /// What a scope looks at in a client.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct ClientFields<'a> {
     /// The client's name.
     pub name: &'a str,
     /// Its labels.
@@ -49,7 +49,7 @@ pub struct Subject<'a> {
     pub folded: [&'a str; 4],
 }
 
-impl Subject<'_> {
+impl ClientFields<'_> {
     /// The same client, were nothing known of its address.
     #[must_use]
     pub fn without_ip(mut self) -> Self {
@@ -87,30 +87,30 @@ impl Scope {
     }
 
     /// Whether a fleet of which `label` gives the value of a label's key is in scope.
-    pub fn holds_fleet<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+    pub fn includes_fleet<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         let Some(selector) = &self.fleet_selector else { return true };
         selector.matches(true, |requirements| requirements.iter().all(|r| r.holds(&label)))
     }
 
     /// Whether a client of a fleet that is in scope is in scope too.
     #[must_use]
-    pub fn holds_client(&self, subject: &Subject<'_>) -> bool {
-        matches!(self.judge_client(subject), Judgement::In(_))
+    pub fn includes_client(&self, subject: &ClientFields<'_>) -> bool {
+        matches!(self.match_client(subject), ScopeMatch::In(_))
     }
 
     /// Which selector decides whether a client of a fleet that is in scope is in scope too.
     #[must_use]
-    pub fn judge_client(&self, subject: &Subject<'_>) -> Judgement {
+    pub fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
         let included = match &self.clients {
             None => None,
             Some(selectors) => match selectors.iter().position(|s| s.matches(subject, true)) {
-                None => return Judgement::NoneMatches,
+                None => return ScopeMatch::NoneMatches,
                 found => found,
             },
         };
         match self.exclude.iter().position(|s| s.matches(subject, false)) {
-            Some(selector) => Judgement::Excluded(selector),
-            None => Judgement::In(included),
+            Some(selector) => ScopeMatch::Excluded(selector),
+            None => ScopeMatch::In(included),
         }
     }
 
@@ -122,7 +122,7 @@ impl Scope {
     /// Whether one of its selectors, or one of their values, may match one of these clients; `false`
     /// where a fleet has none of those that it is about.
     #[must_use]
-    pub fn may_touch(&self, clients: &ClientIndex) -> bool {
+    pub fn may_match(&self, clients: &ClientIndex) -> bool {
         self.clients.is_none() || self.selectors().any(|selector| selector.may_touch(clients))
     }
 
@@ -171,7 +171,7 @@ pub struct Selector {
 type Listed = BTreeSet<String>;
 
 /// So many values are looked for in all clients at once: it takes as long for each.
-const FEW: usize = 4;
+const MAX_SEARCHED_VALUES: usize = 4;
 
 /// One value of a list in a selector, that by itself should match some client.
 #[derive(Clone, Debug)]
@@ -194,7 +194,7 @@ enum EntryTest {
 impl Entry {
     /// Whether the value by itself matches a client.
     #[must_use]
-    pub fn matches(&self, subject: &Subject<'_>) -> bool {
+    pub fn matches(&self, subject: &ClientFields<'_>) -> bool {
         match &self.test {
             EntryTest::Name(name) => name.as_str() == subject.name,
             EntryTest::Computer(computer) => !computer.is_empty() && computer == subject.computer(),
@@ -208,7 +208,7 @@ impl Entry {
         match &self.test {
             EntryTest::Name(name) => clients.may_contain(&fold_case(name)),
             EntryTest::Computer(value) | EntryTest::User(value) => clients.may_contain(value),
-            EntryTest::Cidr(cidr) => cidr.is_some_and(|cidr| clients.may_reach(&cidr)),
+            EntryTest::Cidr(cidr) => cidr.is_some_and(|cidr| clients.may_contain_address(&cidr)),
         }
     }
 }
@@ -251,7 +251,7 @@ impl Selector {
 
     /// Whether all its criteria match; one that cannot be read counts as `if_unreadable`.
     #[must_use]
-    pub fn matches(&self, subject: &Subject<'_>, if_unreadable: bool) -> bool {
+    pub fn matches(&self, subject: &ClientFields<'_>, if_unreadable: bool) -> bool {
         let listed = |criterion: &Option<Criterion<Listed>>, value: &str| {
             criterion.as_ref().is_none_or(|c| c.matches(if_unreadable, |list| list.contains(value)))
         };
@@ -278,7 +278,7 @@ impl Selector {
     /// than by asking each of them.
     fn may_touch(&self, clients: &ClientIndex) -> bool {
         if self.is_one_list {
-            return self.entries.len() > FEW
+            return self.entries.len() > MAX_SEARCHED_VALUES
                 || self.entries.iter().any(|entry| entry.may_match(clients));
         }
         match &self.search {

@@ -97,7 +97,7 @@ impl Row {
         let zone = ZoneFact::read(fleet.time_zone.as_ref());
         let at = self.instant();
         let facts = Facts::read(&fleet.clients.as_ref().unwrap()[0]);
-        let governs = |p: &&Policy| p.is_effective(at) && p.scope.holds_client(&facts.subject());
+        let governs = |p: &&Policy| p.is_effective(at) && p.scope.includes_client(&facts.subject());
         let policy = policy.as_ref().filter(governs);
         let terms = policy.map(|policy| ZonedPolicy::new(policy, &package, &zone));
         let case = Case { client: &facts, governing: terms.as_ref(), at, absence_counts: true };

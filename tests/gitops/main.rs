@@ -7,8 +7,8 @@ mod control_plane;
 #[path = "../controller/objects.rs"]
 mod objects;
 #[allow(dead_code)]
-#[path = "../controller/wire.rs"]
-mod wire;
+#[path = "../controller/recording_client.rs"]
+mod recording_client;
 #[allow(dead_code)]
 #[path = "../controller/world.rs"]
 mod world;

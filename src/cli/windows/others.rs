@@ -78,9 +78,9 @@ impl PrecedingPolicies {
     /// Records a fleet. `label` returns the value of a label key.
     pub(super) fn fleet<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
         self.saw_fleets = true;
-        if self.own.holds_fleet(&label) {
+        if self.own.includes_fleet(&label) {
             for (_, scope, shares) in &mut self.found {
-                *shares |= scope.holds_fleet(&label);
+                *shares |= scope.includes_fleet(&label);
             }
         }
     }

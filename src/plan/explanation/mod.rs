@@ -33,7 +33,7 @@ use super::policy::Policy;
 use super::row::{Row, Shared};
 use super::rule_input::InputValue;
 use super::rules::{RULES, Rule};
-use super::scope::Judgement;
+use super::scope::ScopeMatch;
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus, LastOffer};
 use crate::values::Timestamp;
@@ -179,7 +179,7 @@ impl<'a> Explainer<'a> {
         let judged: Vec<_> =
             self.policies.iter().map(|p| verdict::judge(p, fleet, &facts.subject())).collect();
         let in_scope = self.policies.iter().zip(&judged);
-        let in_scope = in_scope.filter(|(_, (j, _))| matches!(j, Some(Judgement::In(_))));
+        let in_scope = in_scope.filter(|(_, (j, _))| matches!(j, Some(ScopeMatch::In(_))));
         let policies = in_scope.map(|(policy, _)| policy.clone()).collect();
         let ground = self.ground(fleet, spec, client, policies);
         let explanation = ground.probe(|view| self.look(fleet, &ground, view, stored));

@@ -9,7 +9,7 @@ use crate::plan::Reason;
 use crate::plan::fleet::Decided;
 use crate::plan::next_change::{ApplicablePolicies, NEXT_CHANGE_HORIZON, earlier};
 use crate::plan::policy_in_zone::ZonedPolicy;
-use crate::plan::rule_input::phase_word;
+use crate::plan::rule_input::phase_name;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
@@ -58,7 +58,7 @@ pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> Ne
     }
     let has_failed = decided.rule.reason == Reason::InstallFailed;
     NextChanges {
-        phase: Some(phase_word(case.phase())),
+        phase: Some(phase_name(case.phase())),
         exclusion: zoned.exclusion_at(case.at).map(|exclusion| exclusion.name.clone()),
         openings: openings(view.applicable, zoned, case.at),
         retry_from: case.retry_from().filter(|_| has_failed),

@@ -5,7 +5,7 @@ use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
 use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY};
 use crate::plan::cached::CachedPolicy;
-use crate::plan::facts::{Facts, Package, carrier};
+use crate::plan::facts::{Facts, Package, package_spec};
 use crate::plan::fleet::FleetZones;
 use crate::plan::next_change::ApplicablePolicies;
 use crate::plan::policy::Policy;
@@ -128,7 +128,7 @@ impl Scenario {
 
     /// The fleet that carries the package, where it is clear which one does.
     pub fn carrier(&self) -> Option<&ClientFleetSpec> {
-        carrier(&self.fleet, self.source.as_ref())
+        package_spec(&self.fleet, self.source.as_ref())
     }
 
     pub fn carrier_mut(&mut self) -> Option<&mut ClientFleetSpec> {

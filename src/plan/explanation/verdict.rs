@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::api::Text;
 use crate::plan::cached::CachedFleet;
 use crate::plan::policy::Policy;
-use crate::plan::scope::{Judgement, Scope, Selector, Subject};
+use crate::plan::scope::{ClientFields, Scope, ScopeMatch, Selector};
 use crate::values::Timestamp;
 
 /// A policy, and what came of it.
@@ -109,22 +109,26 @@ pub struct SelectorTold {
 pub(super) fn judge(
     policy: &Policy,
     fleet: &CachedFleet,
-    client: &Subject<'_>,
-) -> (Option<Judgement>, Option<SelectorTold>) {
-    if !policy.scope.holds_fleet(|key| fleet.label(key)) {
+    client: &ClientFields<'_>,
+) -> (Option<ScopeMatch>, Option<SelectorTold>) {
+    if !policy.scope.includes_fleet(|key| fleet.label(key)) {
         return (None, None);
     }
-    let judgement = policy.scope.judge_client(client);
+    let judgement = policy.scope.match_client(client);
     (Some(judgement), selector(&policy.scope, judgement, client))
 }
 
-fn selector(scope: &Scope, judgement: Judgement, client: &Subject<'_>) -> Option<SelectorTold> {
+fn selector(
+    scope: &Scope,
+    judgement: ScopeMatch,
+    client: &ClientFields<'_>,
+) -> Option<SelectorTold> {
     let (field, selector, if_unreadable) = match judgement {
-        Judgement::In(Some(at)) => ("clients", scope.clients.as_ref()?.get(at)?, true),
-        Judgement::Excluded(at) => ("exclude", scope.exclude.get(at)?, false),
-        Judgement::In(None) | Judgement::NoneMatches => return None,
+        ScopeMatch::In(Some(at)) => ("clients", scope.clients.as_ref()?.get(at)?, true),
+        ScopeMatch::Excluded(at) => ("exclude", scope.exclude.get(at)?, false),
+        ScopeMatch::In(None) | ScopeMatch::NoneMatches => return None,
     };
-    let (Judgement::In(Some(at)) | Judgement::Excluded(at)) = judgement else { return None };
+    let (ScopeMatch::In(Some(at)) | ScopeMatch::Excluded(at)) = judgement else { return None };
     Some(SelectorTold {
         field: format!("scope.{field}[{at}]"),
         criteria: selector.criteria().collect(),
@@ -133,12 +137,16 @@ fn selector(scope: &Scope, judgement: Judgement, client: &Subject<'_>) -> Option
     })
 }
 
-fn entries(selector: &Selector, client: &Subject<'_>) -> Vec<String> {
+fn entries(selector: &Selector, client: &ClientFields<'_>) -> Vec<String> {
     let matching = selector.entries().iter().filter(|entry| entry.matches(client));
     matching.map(|entry| format!("{}: {}", entry.list, entry.value)).collect()
 }
 
-fn rests_on(selector: &Selector, client: &Subject<'_>, if_unreadable: bool) -> Vec<&'static str> {
+fn rests_on(
+    selector: &Selector,
+    client: &ClientFields<'_>,
+    if_unreadable: bool,
+) -> Vec<&'static str> {
     let without = [("ip", client.without_ip()), ("lastUser", client.without_user())];
     let needed = without.iter().filter(|(_, less)| !selector.matches(less, if_unreadable));
     needed.map(|(fact, _)| *fact).collect()
@@ -147,15 +155,15 @@ fn rests_on(selector: &Selector, client: &Subject<'_>, if_unreadable: bool) -> V
 /// What came of a policy that stands so to a client which `governing` governs.
 pub(super) fn verdict(
     policy: &Policy,
-    judgement: Option<Judgement>,
+    judgement: Option<ScopeMatch>,
     governing: Option<&Policy>,
     at: Timestamp,
 ) -> Verdict {
     match judgement {
         None => return Verdict::FleetNotSelected,
-        Some(Judgement::NoneMatches) => return Verdict::ClientNotSelected,
-        Some(Judgement::Excluded(_)) => return Verdict::ClientExcluded,
-        Some(Judgement::In(_)) => {}
+        Some(ScopeMatch::NoneMatches) => return Verdict::ClientNotSelected,
+        Some(ScopeMatch::Excluded(_)) => return Verdict::ClientExcluded,
+        Some(ScopeMatch::In(_)) => {}
     }
     if policy.deleting {
         return Verdict::BeingDeleted;
