@@ -1,5 +1,5 @@
-//! How the program gets at a cluster: kubeconfig, context, or the pod's own account. Both shells
-//! connect by it; what they ask the cluster is theirs.
+//! Configures the connection to a cluster from a kubeconfig and context, or from the pod's service
+//! account. The controller and the CLI both use it; it sends no requests itself.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use http::header::{HeaderValue, USER_AGENT};
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-/// What the program calls itself before an API server.
+/// User agent of the program in requests to an API server.
 const NAME_AND_VERSION: &str = concat!("clientfleet/", env!("CARGO_PKG_VERSION"));
 
 /// Which cluster.
@@ -23,10 +23,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Where the cluster is, as whom to ask it, and the namespace that goes without saying.
+    /// Returns the cluster's address, the credentials and the default namespace.
     ///
     /// # Errors
-    /// A sentence on why there is none.
+    /// Returns a sentence that says why no cluster is configured.
     pub async fn config(&self) -> Result<Config, String> {
         let file = self.kubeconfig.as_ref().map(|file| file.display().to_string());
         let mut config = self.read().await.map_err(|error| {
@@ -38,7 +38,7 @@ impl Connection {
                  --kubeconfig or KUBECONFIG, and one of its contexts with --context"
             )
         })?;
-        // Whoever looks at `managedFields` or an audit log finds the program by its name.
+        // The user agent identifies the program in `managedFields` and audit logs.
         config.headers.push((USER_AGENT, HeaderValue::from_static(NAME_AND_VERSION)));
         Ok(config)
     }
@@ -48,7 +48,8 @@ impl Connection {
             KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         Ok(match &self.kubeconfig {
             Some(file) => {
-                // Not by its text: the files that it names are found from its own place.
+                // Use the file rather than its text, so that relative paths in it are resolved from
+                // its directory.
                 Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?
             }
             None if options.context.is_some() => Config::from_kubeconfig(&options).await?,
@@ -57,7 +58,8 @@ impl Connection {
     }
 }
 
-/// On one line, and a file by its name alone.
+/// Formats an error in one line. For an unreadable kubeconfig, the line has the path and the
+/// reason.
 fn in_short(error: &(dyn Error + Send + Sync + 'static)) -> String {
     if let Some(KubeconfigError::ReadConfig(why, file)) = error.downcast_ref() {
         return format!("{}: {why}", file.display());
@@ -65,7 +67,7 @@ fn in_short(error: &(dyn Error + Send + Sync + 'static)) -> String {
     with_causes(error).lines().next().unwrap_or_default().to_owned()
 }
 
-/// An error with what caused it: that of a connection says no more than that there is one.
+/// Formats an error with its causes: a connection error alone says only that the connection failed.
 #[must_use]
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

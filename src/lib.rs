@@ -1,12 +1,12 @@
-//! clientfleet decides, from Kubernetes objects kept in Git, which client of a fleet moves to which
-//! version, when, and which stays; and writes for every client what was decided, and why.
+//! clientfleet rolls out client upgrades from Kubernetes objects in Git. It decides which clients
+//! may upgrade, to which version and when, and records each decision with its reason.
 //!
-//! The layers, each knowing only those above it in this list:
+//! The layers, each of which knows only those before it in this list:
 //!
-//! 1. [`values`]: versions, time zones and openings. No Kubernetes in it.
-//! 2. [`api`]: the two custom resources, data only, and what admission refuses of them.
-//! 3. [`plan`]: the decision for one client and the plan for a namespace. No I/O, no clock.
-//! 4. Two shells that do not know each other: [`controller`] and [`cli`]. Both reach a cluster by its
+//! 1. [`values`]: versions, time zones and openings, without Kubernetes.
+//! 2. [`api`]: the two custom resources as data, and their validation.
+//! 3. [`plan`]: the decision for one client and the plan for a namespace, without I/O or a clock.
+//! 4. [`controller`] and [`cli`], which do not know each other. Both connect to a cluster through
 //!    [`connection`].
 
 pub mod api;

@@ -1,4 +1,4 @@
-//! The program: hands what was asked to one of the two shells, which do not know each other.
+//! Starts the program: parses the command line and runs the controller or a command of the CLI.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use clientfleet::controller::command::{ControllerOptions, LeaseOptions, run_unti
 use clientfleet::controller::lease::times::Times;
 use clientfleet::controller::logging::{self, Logging};
 
-/// Something is wrong with the options; clap ends with the same.
+/// Exit code for invalid options; clap uses the same one.
 const WRONG_INPUT: u8 = 2;
 
 fn main() -> ExitCode {
@@ -40,7 +40,7 @@ fn controller(arguments: ControllerArgs) -> ExitCode {
     }
 }
 
-/// The lease to lead by, where several replicas run.
+/// Returns the settings of the leader-election lease, or `None` without leader election.
 fn lease(arguments: ElectionArgs) -> Result<Option<LeaseOptions>, String> {
     if !arguments.leader_elect {
         return Ok(None);

@@ -1,6 +1,6 @@
-//! What `clientfleet plan --local` says about files that are wrong: for each, where and what to
-//! write instead. All that it says is in one snapshot, to be read as a whole. And whatever the bytes,
-//! nothing panics.
+//! Tests the error messages of `clientfleet plan --local` for wrong files: each message names the
+//! place and what to write instead. One snapshot holds all messages for review. Also tests that no
+//! input causes a panic.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 const HEAD: &str = "apiVersion: clientfleet.dev/v1alpha1\nkind: ";
 
-/// A set of files, the arguments, and what is said at least.
+/// A set of files, the arguments, and fragments that the error message must contain.
 struct Case {
     name: &'static str,
     files: Vec<(&'static str, Vec<u8>)>,
@@ -51,7 +51,7 @@ fn policy(spec: &str) -> String {
     )
 }
 
-/// Files that hold no text, or no document.
+/// Returns cases with files that cannot be parsed, or that contain no object.
 fn unreadable() -> Vec<Case> {
     let utf_16: Vec<u8> =
         "\u{feff}kind: ClientFleet".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -128,7 +128,8 @@ fn alias_bomb() -> String {
     text
 }
 
-/// Documents that are no object of ours as the API server would take it.
+/// Returns cases with documents that are not objects, or whose kind, metadata, spec or status is
+/// wrong.
 fn no_objects() -> Vec<Case> {
     vec![
         case("a list", "- a\n- b\n", &["a.yaml, document 1: this is a list"]),
@@ -182,7 +183,7 @@ fn no_objects() -> Vec<Case> {
     ]
 }
 
-/// Lists whose items are no such objects.
+/// Returns cases with lists whose items are not valid objects.
 fn no_items() -> Vec<Case> {
     vec![
         case(
@@ -207,7 +208,7 @@ fn no_items() -> Vec<Case> {
     ]
 }
 
-/// Specs that admission refuses.
+/// Returns cases with objects whose spec admission refuses.
 fn refused() -> Vec<Case> {
     let clients = |clients: &str| fleet(&format!("packageVersion: '1'\nclients:\n{clients}"));
     let many: String = (0..251).map(|n| format!("- {{name: c{n}}}\n")).collect();
@@ -262,7 +263,7 @@ fn refused() -> Vec<Case> {
     ]
 }
 
-/// Several files, and the command line.
+/// Returns cases with several files, and cases with wrong command lines.
 fn sets_and_calls() -> Vec<Case> {
     let one = fleet("packageVersion: '1'");
     vec![
@@ -324,7 +325,8 @@ fn sets_and_calls() -> Vec<Case> {
     ]
 }
 
-/// Runs the case in a folder of its own, so that names are the same everywhere.
+/// Runs a case in its own folder, so that file names in messages are the same on every machine.
+/// Returns the exit code, standard output and standard error.
 fn run(case: &Case) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in &case.files {
@@ -361,7 +363,7 @@ fn every_mistake_is_told_with_where_and_what_to_write_instead() {
     insta::assert_snapshot!("broken_files", told);
 }
 
-/// Reads bytes as a file and, where nothing is wrong with them, plans.
+/// Reads bytes as a file, and plans its objects if the file has no errors.
 fn read_and_plan(bytes: Vec<u8>) {
     let mut estate = Estate::default();
     let file = File { name: "a.yaml".to_owned(), content: Ok(bytes) };
@@ -387,7 +389,7 @@ fn example_files() -> Vec<String> {
     paths.map(|path| fs::read_to_string(path).expect("text")).collect()
 }
 
-/// What people and programs write where something else belongs.
+/// Texts that users and programs write by mistake.
 const ODD: [&str; 24] = [
     "",
     "null",
@@ -438,16 +440,16 @@ proptest! {
         for (at, edit, odd) in edits {
             let line = at.index(lines.len());
             match edit {
-                // Another value.
+                // Replace the value of a field.
                 0 => if let Some((key, _)) = lines[line].clone().split_once(": ") {
                     lines[line] = format!("{key}: {}", ODD[odd]);
                 },
-                // Something in its middle.
+                // Insert text in the middle of the line.
                 1 => {
                     let middle = lines[line].char_indices().map(|(at, _)| at).nth(lines[line].chars().count() / 2);
                     lines[line].insert_str(middle.unwrap_or(0), ODD[odd]);
                 }
-                // A line that is missing.
+                // Empty the line.
                 _ => lines[line].clear(),
             }
         }

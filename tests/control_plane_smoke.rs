@@ -1,4 +1,5 @@
-//! The control plane that all other integration tests stand on: that it works, and that it leaves nothing behind.
+//! Tests the control plane that all other integration tests use: that it works, and that it leaves
+//! no processes or files behind.
 
 mod control_plane;
 
@@ -15,10 +16,11 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 
-/// Set for the test `victim`, to how it is to end.
+/// Environment variable that selects how `victim_of_other_tests` ends: `panic` or `wait`.
 const VICTIM: &str = "CLIENTFLEET_VICTIM";
 
-/// Cleaning up takes a moment after the process that used the control plane is gone, more on a busy machine.
+/// Timeout for the cleanup after the end of a process that used a control plane. Long enough for a
+/// busy machine.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
 async fn create_config_map(client: Client, namespace: &str, name: &str) -> kube::Result<ConfigMap> {
@@ -104,7 +106,7 @@ async fn restarted_server_has_its_objects_and_arguments() {
     plane.kubectl_ok(&["get", "--raw", "/readyz", "--request-timeout=1s"], "").unwrap_err();
     plane.start_apiserver().unwrap();
 
-    // The client from before finds the server again: it is on the same port, with the same certificates.
+    // The existing client reconnects, because the server keeps its port and certificates.
     Api::<ConfigMap>::namespaced(client, "default").get("kept").await.unwrap();
     let running = processes_of(plane.folder()).join("\n");
     assert_eq!(running.matches("--event-ttl=61m").count(), 1, "{running}");
@@ -144,16 +146,17 @@ fn killed_test_leaves_nothing_behind() {
     assert_clean(&folder);
 }
 
-/// No test of its own: the process that the tests above start, to see what is left of it.
+/// Does nothing in a normal test run. The tests above start it as a process of its own and check
+/// that nothing remains after its end.
 #[test]
 fn victim_of_other_tests() {
     let Ok(end) = env::var(VICTIM) else { return };
     let folder = shared().folder().display();
-    // Not `println!`, which the test harness would keep until the end.
+    // Not `println!`: the test harness would capture its output until the end of the test.
     writeln!(io::stdout(), "\nfolder: {folder}").unwrap();
     match end.as_str() {
         "panic" => panic!("as wanted"),
-        // Bounded, should the test that is to kill it be killed itself.
+        // The sleep is limited, in case the test that should kill this process is killed itself.
         _ => thread::sleep(Duration::from_secs(300)),
     }
 }
@@ -164,7 +167,8 @@ fn victim(end: &str) -> Command {
     command
 }
 
-/// Returns when the control plane of the victim is up.
+/// Starts the victim, waits until its control plane is up, and returns the process and the folder
+/// of the control plane.
 fn start_victim(end: &str) -> (Child, PathBuf) {
     let mut process = victim(end).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -187,7 +191,7 @@ fn assert_clean(folder: &Path) {
     }
 }
 
-/// The command lines in which the folder occurs: those of its servers.
+/// Returns the command lines that contain the folder: those of the servers that use it.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     let processes =

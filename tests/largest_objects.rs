@@ -1,8 +1,9 @@
-//! The largest objects that admission accepts, filled with what costs most, owned by three appliers
-//! at once, and with the largest status: they must fit etcd's request, and keep their
-//! `managedFields`, which the API server drops without a word when they do not fit.
+//! Checks that the largest objects that admission accepts fit into an etcd request. Their values
+//! are the most expensive ones to store, three appliers own all fields, and the status has its
+//! maximum size. The objects must also keep their `managedFields`, which the API server silently
+//! drops if they do not fit.
 //!
-//! Run with `--nocapture` to see the measures.
+//! Run with `--nocapture` to see the measured sizes.
 
 mod control_plane;
 mod served;
@@ -12,22 +13,24 @@ use control_plane::namespace;
 use kube::Client;
 use serde_json::{Value, json};
 
-/// etcd's default `--max-request-bytes`.
+/// Maximum size in bytes of an etcd request: the default of `--max-request-bytes`.
 const REQUEST: usize = 1_572_864;
-/// What must be left: annotations and the object's own labels cannot be bounded by a schema.
+/// Number of bytes that must stay free for annotations and the object's own labels, which a schema
+/// cannot bound.
 const MARGIN: usize = 64 * 1024;
 
 const APPLIERS: [&str; 3] = ["git", "importer", "check-in"];
 
-/// Four bytes in UTF-8 and in etcd. As many as a report may have of them take as much as its ASCII
-/// characters when each is a quotation mark, which JSON escapes.
+/// A character that takes four bytes in UTF-8 and in etcd. Except for names, the longest reported
+/// value of such characters takes at least as many bytes as the longest value of quotation marks,
+/// which JSON escapes to two bytes each.
 const COSTLY: char = '\u{1F980}';
 
 fn costly(count: usize) -> String {
     COSTLY.to_string().repeat(count)
 }
 
-/// A different one for each number, and none of them cheaper.
+/// Returns a name of `count` four-byte characters, different for each number.
 fn costly_name(number: usize, count: usize) -> String {
     let digit = |digit: usize| {
         let code = 0x1F300 + u32::try_from(digit).expect("a digit fits");
@@ -42,7 +45,8 @@ fn labels(first: char, count: usize) -> Value {
     Value::Object(keys.map(|key| (key, json!("v".repeat(bounds::LABEL)))).collect())
 }
 
-/// The longest version that is one: a policy's and a fleet's are judged.
+/// Returns a valid version of the maximum length, because admission validates the versions that
+/// policies and fleets specify.
 fn version(number: usize) -> String {
     format!("{number:02}.{}+{}", "9".repeat(18), "b".repeat(bounds::VERSION - 22))
 }
@@ -58,7 +62,7 @@ fn client(number: usize) -> Value {
         "labels": labels('c', bounds::CLIENT_LABELS),
         "timeZone": costly(bounds::WIDE_SHORT),
         "reported": {
-            // 63 quotation marks are two bytes more than 31 characters of four.
+            // 63 quotation marks take two bytes more than 31 four-byte characters.
             "computer": "\"".repeat(bounds::NAME),
             "ip": costly(bounds::WIDE_VALUE),
             "lastUser": costly(bounds::WIDE_USER),
@@ -116,7 +120,8 @@ fn summary() -> Value {
     Value::Object(states.map(|state| (state.to_owned(), json!(u32::MAX))).into_iter().collect())
 }
 
-/// Every value at the length that the schema allows, what is reported as it is.
+/// Returns a client's status row with every value at its maximum length. Reported values are the
+/// same as in [`client`].
 fn row(number: usize) -> Value {
     let policy = "p".repeat(bounds::POLICY_NAME);
     let text = costly(bounds::WIDE_VALUE);
@@ -164,7 +169,7 @@ fn client_selector() -> Value {
         (0..bounds::SELECTED_NAMES).map(|n| costly_name(n, count)).collect::<Vec<_>>()
     };
     let quotes = vec!["\"".repeat(bounds::NAME); bounds::SELECTED_NAMES];
-    // The longest network: an address in full, its last part as IPv4 writes it.
+    // The longest notation of a network: a full IPv6 address that ends with an IPv4 address.
     let cidr = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128";
     json!({
         "names": quotes,
@@ -220,7 +225,8 @@ fn policy_status() -> Value {
     })
 }
 
-/// Applies it as each applier, writes its status, and measures what is stored.
+/// Applies the object as each applier, writes its status and prints the stored sizes. Then applies
+/// it once more as the first applier, and returns the stored object.
 async fn store(client: &Client, kind: Kind, object: &Value, status: Value) -> Value {
     let namespace = namespace("largest");
     let mut stored = Value::Null;
@@ -233,7 +239,7 @@ async fn store(client: &Client, kind: Kind, object: &Value, status: Value) -> Va
     let mut stored = written.unwrap_or_else(|status| panic!("status: {}", status.message));
     report(kind, object, &stored);
 
-    // The first applier once more, as GitOps tools do it all the time: nothing may be lost now.
+    // GitOps tools apply the same file again and again, and that must not drop `managedFields`.
     let applied = served::apply(client, kind, &namespace, APPLIERS[0], object).await;
     stored = applied.unwrap_or_else(|status| panic!("once more: {}", status.message));
     stored

@@ -1,5 +1,5 @@
-//! `clientfleet plan --local --against` through the real binary: what changes of `examples/` do to each
-//! client, held as snapshots for a person to review.
+//! Tests `clientfleet plan --local --against` with the real binary. Snapshots show, for review,
+//! what changes of `examples/` do to each client.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,21 +7,21 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Tuesday noon in Berlin, early morning in New York, evening in Tokyo.
+/// A Tuesday: 13:00 in Berlin, 07:00 in New York, 21:00 in Tokyo.
 const DAY: &str = "2026-11-24T12:00:00Z";
-/// The same day: nowhere is it night.
+/// The same day: 10:00 in Berlin, 04:00 in New York, 18:00 in Tokyo.
 const MORNING: &str = "2026-11-24T09:00:00Z";
-/// The same day: night in Tokyo alone.
+/// The same day: 15:00 in Berlin, 09:00 in New York, 23:00 in Tokyo.
 const NIGHT_IN_TOKYO: &str = "2026-11-24T14:00:00Z";
 
-/// The examples before and after a change.
+/// A folder that holds the examples before a change (`old`) and after it (`new`).
 struct Change {
     folder: TempDir,
 }
 
 impl Change {
-    /// Each edit names a file, a text in it and what stands there after the change; without a text the
-    /// file is gone.
+    /// Copies the examples and applies the edits to the new ones. An edit is a part of a file name,
+    /// a text in the file, and its replacement; an empty text removes the file.
     fn of(edits: &[(&str, &str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -60,7 +60,7 @@ impl Change {
             .expect("the program runs")
     }
 
-    /// Standard output of a run that succeeds without a word.
+    /// Returns the standard output of a run, which must succeed with an empty standard error.
     fn run_plan(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
@@ -73,7 +73,7 @@ impl Change {
         serde_json::from_str(&self.run_plan(&arguments)).expect("it prints JSON")
     }
 
-    /// Exit code and standard error.
+    /// Returns the exit code and the standard error of a run.
     fn ends(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         let words = String::from_utf8(output.stderr).expect("words are text");
@@ -85,7 +85,7 @@ fn new_version() -> Change {
     Change::of(&[("10-fleet-berlin", "\"3.59.127.0\"\n  retained", "\"3.60.1.0\"\n  retained")])
 }
 
-/// Everything at once, for the formats.
+/// Returns a change with several kinds of edits, for the tests of output formats and limits.
 fn much() -> Change {
     Change::of(&[
         ("10-fleet-berlin", "\"3.59.127.0\"\n  retained", "\"3.60.1.0\"\n  retained"),
@@ -112,7 +112,8 @@ fn a_freeze() {
     insta::assert_snapshot!(change.run_plan(&["--at", NIGHT_IN_TOKYO]));
 }
 
-/// Nobody is offered anything now, and yet the night's upgrades are lost: that is what a hold is for.
+/// A hold stops two offers now. It also cancels the upgrades of later nights, and the plan must
+/// list them.
 #[test]
 fn a_hold_takes_away_what_was_to_come() {
     let change = Change::of(&[("20-nothing", "priority: 0", "priority: 90")]);
@@ -126,7 +127,8 @@ fn a_hold_takes_away_what_was_to_come() {
     }
 }
 
-/// Nobody comes to move by it: only the hour is another, and for whom it is, is told with the old one.
+/// A shifted window moves no additional client. The affected clients move at another time, and the
+/// plan prints both times.
 #[test]
 fn a_window_is_shifted() {
     let change = Change::of(&[("21-nights", "start: \"22:00\"", "start: \"21:00\"")]);
@@ -136,7 +138,7 @@ fn a_window_is_shifted() {
     assert_eq!(summary["movingAtAnotherTime"], summary["changed"]);
 }
 
-/// The same version at the same time by another policy: what is other is the policy alone.
+/// A renamed policy offers the same version at the same time, so only the clients' policy changes.
 #[test]
 fn another_policy_decides_the_same() {
     let change = Change::of(&[("21-nights", "name: nights-and-weekends", "name: nights")]);
@@ -144,7 +146,7 @@ fn another_policy_decides_the_same() {
     assert_eq!(change.data(&["--at", DAY])["summary"]["movingLater"], 0);
 }
 
-/// Who moves later does not stay out.
+/// A client that moves later is not counted as staying out.
 #[test]
 fn nobody_moves_and_stays_out() {
     let told = new_version().data(&["--at", "2026-12-24T12:00:00Z"]);
@@ -241,7 +243,7 @@ fn exit_codes_tell_whether_something_changes_and_how_much_moves() {
     let limit = ["--at", DAY, "--max-moving", "2", "--exit-code"];
     assert_eq!(change.ends(&limit), (3, words));
     assert!(!change.run(&limit).stdout.is_empty(), "the plan is printed all the same");
-    // An object that changes is a change, also where nobody moves.
+    // A changed object counts as a change even if no client moves.
     let spelled = Change::of(&[("30-canary", "retryAfterHours: 1", "retryAfterHours: 2")]);
     assert_eq!(spelled.ends(&["--at", DAY, "--exit-code"]).0, 1);
 }
@@ -286,8 +288,8 @@ fn what_is_wrong_on_either_side_is_told() {
     assert!(words.contains("new/30-canary.yaml, document 1"), "{words}");
 }
 
-/// One given twice is a warning of each kind: a search that names an address finds by what moves, one
-/// that names a computer does not; a zone that nobody knows stops the policy.
+/// `plan` warns about entries that match no client, about criteria whose values change (an address,
+/// a last user), and about an unknown time zone. A search for a computer name causes no warning.
 #[test]
 fn a_policy_is_looked_at_before_it_is_applied() {
     let scope = "scope:\n    clients:\n      - search: \"10.10.1. ber\"\n      - search: ber-ws\n    exclude:\n      - users: [nobody]\n        computers: [BER-WS-001]\n";

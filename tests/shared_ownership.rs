@@ -1,5 +1,5 @@
-//! Several appliers share one fleet by server-side apply: each keeps its fields, and can take back
-//! what it has written.
+//! Tests that several appliers can share one fleet by server-side apply: each keeps its own fields,
+//! and can remove what it has written.
 
 mod control_plane;
 mod served;
@@ -55,11 +55,12 @@ async fn each_applier_keeps_its_fields_of_the_same_client() {
         ]})
     );
 
-    // The same again changes nothing, in any order.
+    // Applying the same objects again, in another order, changes nothing.
     apply(&namespace, "importer", importer).await;
     assert_eq!(apply(&namespace, "git", git).await, all);
 
-    // Whoever gives up a client takes its own fields away; a client that nobody owns is gone.
+    // An applier that no longer lists a client removes only its own fields of the client. A client
+    // without any owner is removed.
     let left = apply(&namespace, "importer", json!({"clients": []})).await;
     assert_eq!(
         left,
@@ -83,8 +84,7 @@ async fn the_last_error_is_one_owner_s_as_a_whole() {
     assert_eq!(after["clients"][0]["reported"]["lastError"], json!({"version": "3.60"}));
 }
 
-/// An empty list is refused where somebody writes it, and must not remain where the last entry
-/// goes.
+/// Admission refuses an empty list, so the list itself must disappear with its last entry.
 #[tokio::test]
 async fn the_last_version_of_a_set_can_be_taken_back() {
     let namespace = namespace("sets");

@@ -1,5 +1,5 @@
-//! The laws of versions: the pattern that admission uses accepts what the program reads, and the
-//! order is one. Knows nothing of who compares versions, or why.
+//! Tests the laws of versions: admission's pattern accepts exactly the texts that the program can
+//! parse, and versions have a total order. Knows nothing about the use of versions.
 
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +9,7 @@ use clientfleet::values::version::{PATTERN, Version};
 use proptest::prelude::*;
 use regex::Regex;
 
-/// What a version may be made of, whole or broken.
+/// Generates texts from the parts of versions; the result may be a valid version or not.
 fn near_version() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[0-9]{1,3}",
@@ -43,7 +43,8 @@ fn version() -> impl Strategy<Value = String> {
         })
 }
 
-/// Versions near each other, so that equal ones and equal prefixes are common.
+/// Generates versions that are close to each other, so that equal ones and equal prefixes are
+/// common.
 fn close_version() -> impl Strategy<Value = String> {
     "v?[0-2](\\.0?[0-2]){0,2}(-(a|b|1|10|2|a\\.1|a\\.b))?(\\+b[0-2])?"
 }
@@ -84,7 +85,8 @@ proptest! {
         }
     }
 
-    /// Every shortening and every loss of a single character, too: what breaks a version is there.
+    /// The pattern and the parser also agree on the two parts of a version cut at a random
+    /// position, and on a version without the character there.
     #[test]
     fn the_pattern_accepts_what_is_read_of_broken_versions(good in version(), at in any::<prop::sample::Index>()) {
         let at = at.index(good.len());

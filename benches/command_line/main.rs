@@ -1,5 +1,5 @@
-//! The command line on 100,000 clients in 400 fleets on the real API server: how long each command
-//! takes and how much memory, beside `kubectl get clf -o json` of the same.
+//! Measures the command line with 100,000 clients in 400 fleets on a real API server. Compares the
+//! time and memory of each command with those of `kubectl get clf -o json`.
 
 #[path = "../../tests/control_plane/mod.rs"]
 mod control_plane;
@@ -21,12 +21,13 @@ use report::{Table, grouped, mebibytes, ratio};
 use run::{Run, median};
 
 const FLEETS: usize = 400;
-/// Of each command; the median counts. They take turns, so that noise is noise for all.
+/// Number of runs of each command, of which the median counts. The commands take turns, so that
+/// noise affects all of them.
 const ROUNDS: usize = 3;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is measured, and how it is called.
+/// The measured commands: the label in the table, and the command line.
 const CALLS: [(&str, &[&str]); 9] = [
     ("kubectl get clf -o json", &["kubectl", "get", "clf", "-o", "json"]),
     ("kubectl get clf", &["kubectl", "get", "clf"]),
@@ -51,7 +52,7 @@ spec: {priority: 10, scope: {clients: [{search: user0471}]}}
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    // `cargo test --benches` only looks whether it can be run.
+    // `cargo test --benches` only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }

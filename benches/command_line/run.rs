@@ -1,4 +1,4 @@
-//! One run of a program: how long it took, the most memory that it held, and how much it printed.
+//! Runs a program, and measures its time, its peak memory, and the size of its output.
 
 use std::fs;
 use std::io::Read;
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::control_plane::ControlPlane;
 
-/// How often its memory is looked at; the kernel keeps the highest, so that only the end is missed.
+/// Interval for reading the peak memory. The kernel keeps the maximum, so only growth after the
+/// last reading is missed.
 const LOOK: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,7 @@ pub struct Run {
     pub printed: u64,
 }
 
-/// Runs a call, of kubectl or of the program.
+/// Runs a command line of kubectl or of this program.
 pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Failure> {
     let (program, arguments) = call.split_first().ok_or("an empty call")?;
     let mut command = match *program {
@@ -57,14 +58,14 @@ pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Fail
     Ok(Run { time, peak_kib, printed })
 }
 
-/// In KiB.
+/// Returns the peak of the resident memory, in KiB.
 fn high_water_mark(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
-/// The one of the median time.
+/// Returns the run with the median time.
 pub fn median(runs: &[Run]) -> Run {
     let mut runs = runs.to_vec();
     runs.sort_by_key(|run| run.time);

@@ -1,5 +1,5 @@
-//! The floor of a single change: a loop that decides nothing. It watches whole fleets as the controller does,
-//! and answers each report with one guarded PUT of a status that was made before.
+//! The floor of a single change: a loop that makes no decisions. It watches whole fleets, like the
+//! controller, and answers each report with one guarded PUT of a prepared status.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,14 +17,14 @@ use crate::Failure;
 use crate::estate::Estate;
 use crate::floor::{Answer, put};
 
-/// A fleet of which only the metadata are read: all of it is sent.
+/// A fleet of which only the metadata is parsed, although the API server sends the whole object.
 #[derive(Clone, Debug, Serialize, Deserialize, Resource)]
 #[resource(inherit = ClientFleet)]
 struct Bare {
     metadata: ObjectMeta,
 }
 
-/// The status to write to a fleet at its next report.
+/// The prepared status of each fleet, which is written after the next report.
 type Answers = Arc<Mutex<HashMap<String, String>>>;
 
 pub struct Echo {
@@ -33,7 +33,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// One that has so many answers under way at once, at most.
+    /// Starts a loop with at most `at_once` concurrent writes.
     pub async fn start(client: Client, estate: &Estate, at_once: usize) -> Result<Self, Failure> {
         let version = estate.version().await?;
         let answers = Answers::default();
@@ -46,7 +46,7 @@ impl Echo {
         Ok(Self { answers, task })
     }
 
-    /// What is to be written to a fleet at its next report.
+    /// Sets the status that is written after the fleet's next report.
     pub fn prepare(&self, fleet: &str, status: String) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.insert(fleet.to_owned(), status);
@@ -84,7 +84,7 @@ async fn answer(
             version = metadata.resource_version.unwrap_or_default();
             let fleet = metadata.name.unwrap_or_default();
             let status = answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&fleet);
-            // Else it is the echo of what was written here.
+            // Without a prepared status, the watch event is the echo of a write by this loop.
             if let Some(status) = status {
                 let request = put(namespace, &fleet, &version, &status)?;
                 let permit = Arc::clone(&permits).acquire_owned().await?;

@@ -1,5 +1,5 @@
-//! The floor of a policy change: the same status bodies, written as guarded PUTs by a loop that decides
-//! nothing; and one of them as soon as a watch tells of the change.
+//! The floor of a policy change: the same status bodies, written as guarded PUTs by a loop that
+//! makes no decisions. Also writes a single status in response to a watch event of a policy.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,13 @@ use crate::observer::Observer;
 pub struct Floor {
     client: Client,
     pub estate: Estate,
-    /// For each direction the status of each fleet.
+    /// Status of every fleet, for each of the two directions.
     bodies: [Vec<String>; 2],
     versions: Vec<Mutex<Option<String>>>,
     pub concurrency: usize,
 }
 
-/// When it was written, up to the last answer.
+/// Start and duration of writing all statuses, up to the last response.
 pub struct Written {
     pub began: Instant,
     pub took: Duration,
@@ -36,7 +36,7 @@ impl Floor {
         statuses: [Vec<Value>; 2],
         concurrency: usize,
     ) -> Self {
-        // As text: hundreds of MiB less than as values.
+        // Text takes hundreds of MiB less than `Value`s.
         let text = |statuses: Vec<Value>| statuses.iter().map(Value::to_string).collect();
         Self {
             client,
@@ -47,15 +47,15 @@ impl Floor {
         }
     }
 
-    /// Asks for the version of each fleet anew.
+    /// Discards the known resourceVersions, so that the next requests read them again.
     pub async fn forget_versions(&self) {
         for version in &self.versions {
             *version.lock().await = None;
         }
     }
 
-    /// Writes every fleet's status of one direction; only the writing is timed. Each body is sent
-    /// from a task of its own, as the controller does.
+    /// Writes the status of every fleet for one direction. Measures only the writes. Sends each
+    /// body from a task of its own, like the controller.
     pub async fn write_all(&self, direction: usize) -> Result<Written, Failure> {
         let mut requests = Vec::new();
         for number in 0..self.versions.len() {
@@ -92,8 +92,9 @@ impl Floor {
         put(self.estate.namespace, &name(number), version.as_deref().unwrap_or_default(), status)
     }
 
-    /// Changes a policy of the floor's, so many as `turn` tells, and answers the watch's word of that with
-    /// one status. Returns when that was seen, since the change was sent.
+    /// Changes a policy in the floor's namespace, and writes one status in response to the watch
+    /// event. Each call needs another `turn`, so that the policy changes. Returns the time from
+    /// sending the change to the watch event of the status.
     pub async fn answer_policy(&self, turn: i32, direction: usize) -> Result<Duration, Failure> {
         let fleet = 0;
         let request = self.request(direction, fleet).await?;
@@ -114,14 +115,14 @@ impl Floor {
         Ok(observer.next().await?.at - sent)
     }
 
-    /// Bytes of a status, on average.
+    /// Returns the mean size of a status, in bytes.
     pub fn mean_bytes(&self) -> usize {
         let sizes = self.bodies.iter().flatten().map(String::len);
         sizes.sum::<usize>() / (self.bodies.len() * self.versions.len())
     }
 }
 
-/// What is read of the answer to a write.
+/// The part of a write's response that is parsed.
 #[derive(serde::Deserialize)]
 pub struct Answer {
     metadata: Made,
@@ -133,7 +134,7 @@ struct Made {
     resource_version: Option<String>,
 }
 
-/// A status write as the controller sends it, of a status that is JSON already.
+/// Builds a status write like the controller's, from a status in JSON.
 pub fn put(
     namespace: &str,
     fleet: &str,

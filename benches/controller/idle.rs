@@ -1,5 +1,5 @@
-//! Nothing happens: what 100,000 clients under policies with openings cost while they wait. Then a window
-//! opens for a quarter of the fleets: each of them is written once, and nothing else.
+//! Measures the cost of 100,000 idle clients under policies with windows. Then a window opens for a
+//! quarter of the fleets, and each of these fleets should be written exactly once.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,16 +18,17 @@ use crate::report::{Table, grouped, seconds};
 use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
-/// By default.
+/// Default duration of the idle measurement.
 pub const LASTS: Duration = Duration::from_secs(300);
-/// Before it counts as idle.
+/// Time to wait before the controller counts as idle.
 const LEISURE: Duration = Duration::from_secs(5);
-/// What is written too much at the opening would be written by then.
+/// Time to wait after the opening, so that unnecessary writes are counted too.
 const AFTERMATH: Duration = Duration::from_secs(15);
-/// The policy whose window opens. The others are called as the departments that they govern.
+/// Name of the policy whose window opens. Each other policy has the name of the department that it
+/// governs.
 const OPENING: &str = "opening";
 
-/// What was spent and written in some time.
+/// Duration, CPU time and writes of a measured period.
 struct Spent {
     time: Duration,
     cpu: Duration,
@@ -52,7 +53,7 @@ pub async fn measure(stage: &Stage, lasts: Duration) -> Result<String, Failure> 
     let opens = Instant::now() + wait;
     let open = spend(stage, &program, wait + AFTERMATH).await?;
     let seen = observer.seen();
-    // No more is to be written for these policies.
+    // Stop the controller first, so that it does not react to the deletion of the policies.
     program.stop().await?;
     for name in DEPARTMENTS.iter().chain(&[OPENING]) {
         stage.estate.policies.delete(name, &DeleteParams::default()).await?;
@@ -68,7 +69,8 @@ async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent
     Ok(Spent { time, cpu, writes: StatusWrites::count(&stage.client).await?.since(&before) })
 }
 
-/// For each department a window of its own in its clients' zone, that opens in some hours.
+/// Creates a policy for each department, with a window in the time zone of its clients. The windows
+/// open 3 to 7 hours from now.
 async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     for (department, hours) in DEPARTMENTS.iter().zip(3..) {
         let labels = [("department", *department)].into_iter().collect();
@@ -87,7 +89,7 @@ async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-/// For the ring `canary`: an hour a day from that minute on.
+/// Returns a policy for the ring `canary` with a daily window of one hour, starting at `opening`.
 fn opens_at(opening: DateTime<Utc>) -> UpgradePolicySpec {
     let clock = |time: DateTime<Utc>| format!("{:02}:{:02}", time.hour(), time.minute()).into();
     let end = opening + TimeDelta::hours(1);

@@ -1,4 +1,4 @@
-//! The machine that was measured on, as a table for the top of the page.
+//! Describes the machine of the measurements, as a table for the top of the page.
 
 use std::fs;
 use std::process::Command;

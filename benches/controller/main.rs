@@ -1,10 +1,11 @@
-//! `cargo bench --bench controller`: the controller as a process of its own on a real API server, each figure
-//! beside its floor. `-- restart memory=0,10000` measures those sections alone; what stands behind `=` is
-//! the section's own: for `memory` numbers of clients, for `idle` seconds.
+//! `cargo bench --bench controller` measures the controller as a separate process on a real API
+//! server, and compares each figure with its floor. `-- restart memory=0,10000` measures only these
+//! sections. The value after `=` is a list of client numbers for `memory`, and seconds for `idle`.
 //!
-//! Each section is a file; `stage` is what they share. The floors: `floor` writes what the controller would
-//! write, `echo` answers a report. `program` is the controller, `process` what it costs, `observer` sees what
-//! is written, `requests` counts it.
+//! Each section is a module, and `stage` is their common setup. The floors do the same work without
+//! decisions: `floor` writes the statuses of the controller, and `echo` answers a report. `program`
+//! runs the controller, `process` reads its CPU time and memory, `observer` watches its writes, and
+//! `requests` counts them.
 
 #[path = "../../tests/control_plane/mod.rs"]
 mod control_plane;
@@ -36,10 +37,11 @@ use stage::Stage;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// In the order in which they are measured: after the storm every client runs another version.
+/// The sections in the order of measurement. `storm` changes the version of every client, so it
+/// follows the other sections that share the stage.
 const SECTIONS: [&str; 7] = ["size", "restart", "report", "policy", "idle", "storm", "memory"];
 
-/// A section that was asked for, and its value.
+/// A requested section, with its value.
 struct Asked {
     section: &'static str,
     value: Option<String>,
@@ -47,7 +49,7 @@ struct Asked {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    // `cargo test --benches` only looks whether it can be run.
+    // `cargo test --benches` only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }
@@ -55,7 +57,7 @@ async fn main() -> Result<(), Failure> {
     let mut stage = None;
     for Asked { section, value } in asked {
         if section == "memory" {
-            // It needs the machine's memory for a control plane of its own.
+            // The section needs the machine's memory for its own control plane.
             stage = None;
         } else if stage.is_none() {
             let set = Stage::set().await?;
@@ -87,9 +89,9 @@ async fn measure(
     }
 }
 
-/// The sections that are named on the command line, else all.
+/// Returns the sections that the command line names, or all sections if it names none.
 fn asked(arguments: impl Iterator<Item = String>) -> Result<Vec<Asked>, Failure> {
-    // Cargo adds `--bench`.
+    // Cargo adds `--bench` to the arguments.
     let named: Vec<String> = arguments.filter(|argument| argument != "--bench").collect();
     let split = |argument: &str| match argument.split_once('=') {
         Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
@@ -106,7 +108,7 @@ fn asked(arguments: impl Iterator<Item = String>) -> Result<Vec<Asked>, Failure>
     Ok(SECTIONS.into_iter().filter(is_asked).map(asked).collect())
 }
 
-/// Numbers of clients.
+/// Parses the numbers of clients for `memory`.
 fn sizes(value: Option<&str>) -> Result<Vec<usize>, Failure> {
     let Some(value) = value else { return Ok(memory::SIZES.to_vec()) };
     let size = |size: &str| size.parse().map_err(|_| format!("{size:?} is not a number").into());

@@ -1,5 +1,5 @@
-//! How much memory the controller takes by the number of clients: while it writes all statuses, after a
-//! restart, at its peak while loading, and after 1,000 changes. On a control plane of its own.
+//! Measures the memory of the controller by number of clients: while it writes all statuses, after
+//! a restart, at the peak while loading, and after 1,000 changes. Uses its own control plane.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::process::Memory;
 use crate::program::Program;
 use crate::report::{Table, grouped, mebibytes};
 
-/// By default.
+/// Default numbers of clients.
 pub const SIZES: [usize; 4] = [0, 10_000, 100_000, 500_000];
-/// Reports of single clients.
+/// Number of reports, each by a single client.
 const CHANGES: usize = 1_000;
-/// So that the allocator and the API server's watches come to rest.
+/// Time for the allocator and the API server's watches to settle.
 const LEISURE: Duration = Duration::from_secs(3);
 
-/// At one size.
+/// Memory at one number of clients.
 struct Taken {
     clients: usize,
-    /// The process that has written every status.
+    /// Memory of the process that has written every status.
     writing: Memory,
-    /// One that was started after it.
+    /// Memory of a process that was started after all statuses were written.
     loaded: Memory,
     changed: Memory,
 }
@@ -49,7 +49,7 @@ pub async fn measure(sizes: &[usize]) -> Result<String, Failure> {
 async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Taken, Failure> {
     let clients = estate.clients();
     let program = Program::start(plane, estate.namespace)?;
-    // Both directions, so that every row has had an offer.
+    // Set both modes one after the other, so that every row has had an offer.
     for mode in [Mode::NoUpgrade, Mode::AutoUpgrade] {
         let generation = estate.set("all", everybody(mode)).await?;
         estate.in_force("all", generation).await?;
@@ -73,7 +73,8 @@ async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Tak
     Ok(Taken { clients, writing, loaded, changed })
 }
 
-/// Single clients report, a few at a time, all over the estate; in each round others.
+/// Reports versions of single clients throughout the estate, at most four at a time. Each round
+/// reports other clients.
 async fn change(estate: &Estate, round: usize) -> Result<(), Failure> {
     futures::stream::iter(0..CHANGES)
         .map(|change| {

@@ -1,5 +1,5 @@
-//! Sees what is written to the fleets of a namespace, as soon as the API server tells: by a watch of
-//! their metadata, which costs little of what is measured.
+//! Records all writes to the fleets of a namespace, at the time of the watch event. Watches only
+//! the metadata, which costs little compared with the measured work.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::Failure;
 
-/// Something that was written to a fleet.
+/// A write to a fleet.
 #[derive(Clone, Debug)]
 pub struct Sighting {
     pub at: Instant,
@@ -24,9 +24,9 @@ pub struct Sighting {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// To its spec: the generation moves.
+    /// A write to the spec, which increases the generation.
     Report,
-    /// To its status: it does not.
+    /// A write to the status, which does not change the generation.
     Status,
 }
 
@@ -36,7 +36,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Sees everything from now on.
+    /// Starts the watch, which records all later writes.
     pub async fn start(fleets: &Api<ClientFleet>) -> Result<Self, Failure> {
         let now = fleets.list_metadata(&ListParams::default()).await?;
         let version = now.metadata.resource_version.ok_or("a list without a version")?;
@@ -58,12 +58,12 @@ impl Observer {
         self.sightings.recv().await.ok_or_else(|| "the watch ended".into())
     }
 
-    /// What was seen and not asked for yet.
+    /// Returns the recorded writes that were not received yet.
     pub fn seen(&mut self) -> Vec<Sighting> {
         std::iter::from_fn(|| self.sightings.try_recv().ok()).collect()
     }
 
-    /// The first status of a fleet after a report that made this generation.
+    /// Waits for the first status write to a fleet after the report with this generation.
     pub async fn answer(&mut self, fleet: &str, generation: i64) -> Result<Sighting, Failure> {
         loop {
             let seen = self.next().await?;
@@ -81,7 +81,8 @@ impl Drop for Observer {
     }
 }
 
-/// Watches until nobody listens. The API server ends each watch after some minutes.
+/// Watches until the receiver is dropped. The API server ends each watch after some minutes, so the
+/// loop starts a new one.
 async fn watch(
     fleets: &Api<ClientFleet>,
     mut version: String,

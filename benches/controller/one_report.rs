@@ -1,5 +1,5 @@
-//! One client's report in an estate of 100,000: what it costs, and how soon its status says so, beside a
-//! loop that decides nothing.
+//! Measures one client's report in an estate of 100,000: its cost, and the time until its status is
+//! written. Compares both with a loop that makes no decisions.
 
 use std::time::{Duration, Instant};
 
@@ -14,24 +14,25 @@ use crate::report::{Table, grouped, milliseconds, quantile, ratio};
 use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
-/// How many reports, of the controller and of the floor by turns.
+/// Number of reports to the controller and to the floor, which take turns.
 const REPORTS: usize = 200;
-/// Between two of them: some clients report every second in an estate of that size.
+/// Time between two reports. In an estate of this size, some clients report every second.
 const PAUSE: Duration = Duration::from_millis(150);
-/// The client that reports, in each fleet.
+/// Index of the reporting client in each fleet.
 const CLIENT: usize = 7;
 
-/// From a report to its status.
+/// Times from a report to its status.
 #[derive(Default)]
 struct Answers {
-    /// Since the report was sent.
+    /// Times since the report was sent.
     sent: Vec<Duration>,
-    /// Since the reporter had the API server's answer.
+    /// Times since the client received the API server's response.
     taken: Vec<Duration>,
 }
 
 impl Answers {
-    /// One client reports another version; the answer is seen on a watch.
+    /// Reports another version of one client, and adds the time until the watch event of its
+    /// status.
     async fn add(
         &mut self,
         estate: &Estate,
@@ -67,7 +68,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         if report % 50 == 0 {
             eprintln!("report {report} of {REPORTS}");
         }
-        // All over the estate; each client reports one version and then the other.
+        // Spread the reports over the estate. Each client reports one version and then the other.
         let number = report / 2 * 37 % stage.estate.count;
         let version = if report % 2 == 0 { NEW } else { OLD };
         ours.add(&stage.estate, &mut ours_seen, number, version).await?;
@@ -84,7 +85,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(report_table(stage, &ours, &theirs, &writes, cpu, took))
 }
 
-/// The status that the floor writes: the former, but for one row.
+/// Returns the status that the floor writes: the previous status with one changed row.
 fn next_status(status: &mut Value, version: &str) -> String {
     status["clients"][CLIENT]["version"] = json!(version);
     status["observedGeneration"] =

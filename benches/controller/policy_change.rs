@@ -1,6 +1,6 @@
-//! A policy change that gives each of 100,000 clients another state: how long until the last status is
-//! written, beside the same bodies written by a loop that decides nothing; how soon the first is; and
-//! how soon one client's report that comes in the middle is answered.
+//! Measures a policy change that changes the state of each of 100,000 clients. Compares the times
+//! of the first and the last status write with the same bodies, written by a loop that makes no
+//! decisions. Also measures the time to answer one client's report during the change.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -18,39 +18,39 @@ use crate::report::{Table, grouped, median, ratio, seconds};
 use crate::requests::server_cpu;
 use crate::stage::{DIRECTIONS, POLICY, Stage};
 
-/// Of which the median counts.
+/// Number of rounds, of which the median counts.
 const ROUNDS: usize = 5;
-/// Rounds with a report in the middle, which is a write more.
+/// Number of rounds with a report during the change, which is one additional write.
 const DISTURBED: usize = 6;
 
-/// From the moment at which the change was sent.
+/// Times since a policy change was sent.
 #[derive(Clone, Copy)]
 struct Turn {
     first: Duration,
-    /// The last fleet's.
+    /// Time until the last fleet's status was written.
     last: Duration,
-    /// The policy's status says that it is in force.
+    /// Time until the policy's status shows that the change is in force.
     in_force: Duration,
-    /// The API server's CPU time until then.
+    /// CPU time of the API server for the whole change.
     server: Duration,
 }
 
-/// The floor's.
+/// Times of the floor.
 #[derive(Clone, Copy)]
 struct Writes {
-    /// From its first request to the last answer.
+    /// Time from the first request to the last response.
     answered: Duration,
-    /// To the last that a watch tells of.
+    /// Time from the first request to the last watch event.
     seen: Duration,
-    /// From a policy's change to one status, the mean of two.
+    /// Time from a policy change to one status write; the mean of two measurements.
     first: Duration,
-    /// The API server's CPU time for all.
+    /// CPU time of the API server for all writes.
     server: Duration,
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let floor = stage.floor().await?;
-    // Another section may have written them since.
+    // Another section may have written these fleets in the meantime.
     floor.forget_versions().await;
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
     program.is_ready().await?;
@@ -74,10 +74,10 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Turns the policy and sees what is written.
+/// Changes the mode of the policy, and observes the status writes.
 async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     let mut observer = Observer::start(&stage.estate.fleets).await?;
-    // Begun before, so that nothing of what it takes is measured.
+    // Start the watch before the change, so that its startup is not measured.
     let now = stage.estate.policies.list_metadata(&ListParams::default()).await?;
     let version = now.metadata.resource_version.ok_or("a list without a version")?;
     let events = stage.estate.policies.watch(&WatchParams::default(), &version).await?;
@@ -105,7 +105,7 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     Ok(Turn { first, last, in_force, server })
 }
 
-/// The floor's turn, seen as the controller's is.
+/// Writes the floor's statuses, and observes them like those of the controller.
 async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Failure> {
     let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;
@@ -114,14 +114,15 @@ async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Fa
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
     let server = server_cpu(&stage.client).await? - server;
-    // There and back, so that the next round finds each status as this one has left it.
+    // Write the other status and then this one again, so that the next round finds the statuses of
+    // this round.
     let turn = i32::try_from(2 * round)?;
     let there = floor.answer_policy(turn, 1 - direction).await?;
     let back = floor.answer_policy(turn + 1, direction).await?;
     Ok(Writes { answered: written.took, seen, first: (there + back) / 2, server })
 }
 
-/// When something was seen to be written, until it was of so many fleets.
+/// Waits until this number of fleets has been written. Returns the time of every write.
 async fn seen(observer: &mut Observer, fleets: usize) -> Result<Vec<Instant>, Failure> {
     let (mut times, mut missing) = (Vec::new(), names(fleets));
     while !missing.is_empty() {
@@ -136,7 +137,8 @@ fn names(fleets: usize) -> HashSet<String> {
     (0..fleets).map(name).collect()
 }
 
-/// Turns the policy, and lets one client report once half of the statuses are written.
+/// Changes the mode of the policy, and reports one client's version when half of the statuses are
+/// written.
 async fn disturbed(stage: &Stage) -> Result<String, Failure> {
     let (mut written, mut waiting) = (Vec::new(), Vec::new());
     for round in 1..=DISTURBED {
@@ -150,7 +152,7 @@ async fn disturbed(stage: &Stage) -> Result<String, Failure> {
         let all = 0..stage.estate.count;
         let number = all.rev().find(|number| missing.contains(&name(*number)) == is_waiting);
         let number = number.ok_or("no such fleet")?;
-        // No client does so twice: that would be no change.
+        // Each round uses another client, because a repeated version would not be a change.
         let own = stage.estate.report(number, round..round + 1, NEW).await?;
         let taken = Instant::now();
         let answer = observer.answer(&name(number), own).await?;

@@ -1,33 +1,33 @@
-//! What a process costs, as the kernel tells in `/proc`: CPU time and memory.
+//! Reads the CPU time and the memory of a process from `/proc`.
 
 use std::fs;
 use std::time::Duration;
 
 use crate::Failure;
 
-/// The unit of CPU times in `/proc`, on every Linux of today.
+/// Unit of CPU times in `/proc`, the same on all current Linux systems.
 const TICKS_A_SECOND: u64 = 100;
 
-/// A process by its number.
+/// The ID of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Pid(pub u32);
 
-/// In KiB.
+/// Memory of a process, in KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
-    /// All that is resident, the program's own pages included.
+    /// Resident memory, including the pages of the executable.
     pub resident: u64,
-    /// What of it this process has for itself.
+    /// Resident memory that no other process shares.
     pub private: u64,
-    /// The most that was ever resident, or since [`Pid::forget_peak`].
+    /// Maximum of the resident memory since the start, or since [`Pid::forget_peak`].
     pub peak: u64,
 }
 
 impl Pid {
-    /// User and system time of all its threads.
+    /// Returns the user and system time of all threads.
     pub fn cpu(self) -> Result<Duration, Failure> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The name in brackets may hold spaces; after it the third field comes first.
+        // The process name in parentheses may contain spaces. The third field follows it.
         let fields = stat.rsplit_once(") ").ok_or("/proc/PID/stat has another form")?.1;
         let mut times = fields.split(' ').skip(11).map(str::parse::<u64>);
         let (user, system) = times.next().zip(times.next()).ok_or("/proc/PID/stat is short")?;
@@ -44,7 +44,7 @@ impl Pid {
         })
     }
 
-    /// Has the kernel forget the most that was resident.
+    /// Resets the maximum of the resident memory to its current value.
     pub fn forget_peak(self) -> Result<(), Failure> {
         Ok(fs::write(format!("/proc/{}/clear_refs", self.0), "5")?)
     }

@@ -1,5 +1,5 @@
-//! The controller under test: the program itself, as a process of its own, started as a user would.
-//! What it tells is read from its log and its metrics.
+//! Runs the controller under test as a separate process, started as a user would start it. Reads
+//! its state from its log and its metrics.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,12 +13,13 @@ use crate::Failure;
 use crate::control_plane::ControlPlane;
 use crate::process::Pid;
 
-/// How long anything that is waited for may take.
+/// Maximum time to wait for a state of the controller.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(600);
-/// How often the metrics are looked at where only they tell.
+/// Interval for polling the metrics and the end of the process.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// `clientfleet controller --namespace … --listen …`, all else as it is by default.
+/// A process of `clientfleet controller --namespace … --listen …`, with defaults for all other
+/// options.
 pub struct Program {
     child: Child,
     started: Instant,
@@ -28,7 +29,7 @@ pub struct Program {
 
 impl Program {
     pub fn start(plane: &ControlPlane, namespace: &str) -> Result<Self, Failure> {
-        // Free a moment ago.
+        // The listener closes at once, so that the controller can use its port.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let started = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
@@ -44,7 +45,7 @@ impl Program {
         let said = BufReader::new(child.stderr.take().ok_or("no standard error")?);
         std::thread::spawn(move || {
             for line in said.lines().map_while(Result::ok) {
-                // Nobody listens any more once it is to end.
+                // The receiver may already be dropped; ignore that.
                 let _ = lines.send((Instant::now(), line));
             }
         });
@@ -55,7 +56,7 @@ impl Program {
         Pid(self.child.id())
     }
 
-    /// Returns when it has said that, and how long after its start.
+    /// Waits until the log contains `words`. Returns the time since the start.
     pub async fn says(&mut self, words: &str) -> Result<Duration, Failure> {
         let wait = async {
             while let Some((at, line)) = self.log.recv().await {
@@ -70,14 +71,16 @@ impl Program {
             .map_err(|_| format!("no {words:?}"))??)
     }
 
-    /// Returns when it is ready: it has read everything.
+    /// Waits until the controller has read all objects and is ready. Returns the time since the
+    /// start.
     pub async fn is_ready(&mut self) -> Result<Duration, Failure> {
         let ready = self.says("stores are filled").await?;
         let probe = self.get("/readyz")?;
         if probe.starts_with("HTTP/1.1 200") { Ok(ready) } else { Err(probe.into()) }
     }
 
-    /// Returns when it has decided for so many clients, and how long after its start.
+    /// Waits until the controller has decided this number of clients. Returns the time since the
+    /// start.
     pub async fn has_decided(&self, clients: usize) -> Result<Duration, Failure> {
         while self.started.elapsed() < WAIT_TIMEOUT {
             if self.metric("clientfleet_decisions_total")? >= clients as f64 {
@@ -88,7 +91,7 @@ impl Program {
         Err(format!("it has not decided for {clients} clients").into())
     }
 
-    /// Returns when nothing is left to write.
+    /// Waits until no writes are left.
     pub async fn is_at_rest(&self) -> Result<(), Failure> {
         let since = Instant::now();
         while since.elapsed() < WAIT_TIMEOUT {
@@ -100,7 +103,7 @@ impl Program {
         Err("it does not come to rest".into())
     }
 
-    /// The sum of a metric over all of its labels.
+    /// Returns the sum of a metric over all its labels.
     pub fn metric(&self, name: &str) -> Result<f64, Failure> {
         let answer = self.get("/metrics")?;
         let values = answer.lines().filter_map(|line| {
@@ -118,7 +121,7 @@ impl Program {
         Ok(answer)
     }
 
-    /// Ends it as Kubernetes would, and returns when it has ended.
+    /// Stops the process with SIGTERM, like Kubernetes, and waits until it has exited.
     pub async fn stop(mut self) -> Result<(), Failure> {
         let kill = format!("kill -TERM {}", self.child.id());
         Command::new("sh").args(["-c", &kill]).status()?;
@@ -131,7 +134,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Both fail only for one that has ended.
+        // Both calls fail only if the process has already exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

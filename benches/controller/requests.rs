@@ -1,4 +1,4 @@
-//! What the API server tells of itself: how many status writes it has counted, and what it computed for.
+//! Reads the API server's own metrics: the number of status writes, and the CPU time.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use kube::Client;
 
 use crate::Failure;
 
-/// Status writes since the API server's start.
+/// Number of status writes since the start of the API server, by kind.
 #[derive(Debug, Default)]
 pub struct StatusWrites {
     pub fleets: u64,
@@ -14,7 +14,7 @@ pub struct StatusWrites {
 }
 
 impl StatusWrites {
-    /// Reads the API server's own metrics.
+    /// Reads the numbers from the API server's metrics.
     pub async fn count(client: &Client) -> Result<Self, Failure> {
         let metrics = metrics(client).await?;
         let sum = |resource: &str| -> u64 {
@@ -36,7 +36,7 @@ impl StatusWrites {
     }
 }
 
-/// The API server's CPU time since its start.
+/// Returns the CPU time of the API server since its start.
 pub async fn server_cpu(client: &Client) -> Result<Duration, Failure> {
     let metrics = metrics(client).await?;
     let value = metrics.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));

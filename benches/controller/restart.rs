@@ -1,5 +1,6 @@
-//! A restart with 100,000 clients whose statuses are right: how soon the controller has read everything,
-//! beside a plain list of the same objects, and that it writes nothing.
+//! Measures a restart with 100,000 clients whose statuses are correct. Compares the time until the
+//! controller has read everything with a plain list of the same objects, and counts its status
+//! writes, which should be 0.
 
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,9 @@ use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
 const ROUNDS: usize = 7;
-/// As `kubectl` and client-go's pagers ask for it.
+/// Page size of `kubectl` and of client-go's pagers.
 const PAGE: u32 = 500;
-/// What is written too much would be written by then.
+/// Time to wait, so that unnecessary writes are counted too.
 const LEISURE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
@@ -71,7 +72,7 @@ fn report_table(stage: &Stage, times: &Times, writes: u64) -> String {
     text
 }
 
-/// Reads all pages and looks at nothing but where the next one begins.
+/// Lists all pages, and parses only their continue tokens.
 async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     let start = Instant::now();
     let client: Client = stage.plane.client()?;
@@ -83,7 +84,7 @@ async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     loop {
         let uri = format!("{path}?limit={PAGE}{next}");
         let page = client.request_text(http::Request::get(uri).body(Vec::new())?).await?;
-        // The list's own metadata come last; on the last page the token is missing or empty.
+        // The metadata of a list comes last. On the last page, the token is missing or empty.
         let token =
             page.rsplit_once(r#""continue":""#).and_then(|(_, rest)| rest.split('"').next());
         match token.filter(|token| !token.is_empty()) {

@@ -1,5 +1,5 @@
-//! What several sections share: a control plane with 100,000 clients, whose statuses the program has
-//! written, and the same again for the floors.
+//! Common setup of several sections: a control plane with 100,000 clients whose statuses the
+//! program has written, and a copy of their fleets for the floors.
 
 use clientfleet::api::policy::Mode;
 use clientfleet::controller::Options;
@@ -13,9 +13,9 @@ use crate::floor::Floor;
 use crate::program::Program;
 
 pub const FLEETS: usize = 400;
-/// The policy that governs all clients but where a section says otherwise.
+/// Name of the policy that governs all clients, unless a section adds other policies.
 pub const POLICY: &str = "all";
-/// The policy's two directions: each changes the state of every client.
+/// The two modes of the policy. Each change of the mode changes the state of every client.
 pub const DIRECTIONS: [Mode; 2] = [Mode::AutoUpgrade, Mode::NoUpgrade];
 
 pub struct Stage {
@@ -26,7 +26,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The policy is in force in its first direction, and no controller runs: each section leaves it so.
+    /// Creates the stage, with the first mode in force and without a running controller. Each
+    /// section must leave it in this state.
     pub async fn set() -> Result<Self, Failure> {
         let plane = ControlPlane::start()?;
         let client = plane.client()?;
@@ -42,13 +43,14 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Turns the policy, and returns when it is in force.
+    /// Changes the mode of the policy, and waits until it is in force.
     pub async fn turn(&self, direction: usize) -> Result<(), Failure> {
         let generation = self.estate.set(POLICY, everybody(DIRECTIONS[direction])).await?;
         self.estate.in_force(POLICY, generation).await
     }
 
-    /// The same fleets in another namespace, with the statuses that the program has written.
+    /// Returns the copy of the fleets in another namespace, with the statuses that the program has
+    /// written. Creates it on the first call.
     pub async fn floor(&self) -> Result<&Floor, Failure> {
         self.floor.get_or_try_init(|| self.make_floor()).await
     }

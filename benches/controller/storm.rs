@@ -1,5 +1,6 @@
-//! A storm: every one of 100,000 clients reports a new version within a minute, as a rollout has it. How far
-//! the status writes coalesce, how soon all is answered after the last report, and what it takes of memory.
+//! Measures a storm of reports: each of 100,000 clients reports a new version within a minute, as
+//! in a rollout. Counts the coalesced status writes, and measures the time from the last report to
+//! the last status, and the memory.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -17,28 +18,29 @@ use crate::report::{Table, grouped, mebibytes, seconds};
 use crate::requests::{StatusWrites, server_cpu};
 use crate::stage::{FLEETS, Stage};
 
-/// Each fleet's clients report in one write, as check-in services gather them. With four an API
-/// server of two cores took four minutes for the reports, beside the statuses.
+/// Number of report writes. One write reports all clients of a fleet, like a check-in service that
+/// collects reports. With four writes per fleet, an API server on two cores took four minutes for
+/// the reports, in addition to the statuses.
 const REPORTS: usize = FLEETS;
-/// They come evenly over this time.
+/// Duration of the storm, over which the reports are evenly spread.
 const LASTS: Duration = Duration::from_secs(60);
 const LEISURE: Duration = Duration::from_secs(10);
 
-/// A storm and its end.
+/// The measurements of a storm.
 struct Storm {
-    /// From the first report to the last.
+    /// Time from the first report to the last.
     lasted: Duration,
-    /// From the last report to the last fleet's status.
+    /// Time from the last report to the last fleet's status.
     answered: Duration,
-    /// To the policy's.
+    /// Time from the last report to the last status of the policy; `None` for the floor.
     settled: Option<Duration>,
     writes: StatusWrites,
-    /// The API server's CPU time until the last fleet's status.
+    /// CPU time of the API server until the last fleet's status.
     server: Duration,
 }
 
 impl Storm {
-    /// How many cores that was.
+    /// Returns the mean number of CPU cores that the API server used.
     fn cores(&self) -> f64 {
         self.server.as_secs_f64() / (self.lasted + self.answered).as_secs_f64()
     }
@@ -47,13 +49,14 @@ impl Storm {
 struct Spent {
     cpu: Duration,
     before: Memory,
-    /// The last report is being answered; the peak since the storm began.
+    /// Memory after the last answer, with the peak since the start of the storm.
     after: Memory,
     rested: Memory,
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
-    // Made before the storm, as each section finds it.
+    // Create the floor before the storm, because it copies the statuses that each section starts
+    // with.
     let floor = stage.floor().await?;
     let (storm, spent) = controllers(stage).await?;
     let floor = floors(stage, floor).await?;
@@ -90,7 +93,8 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     Ok((storm, spent))
 }
 
-/// The same reports, each answered with the status that the controller has written.
+/// Sends the same reports to the floor, which answers each of them with the status that the
+/// controller has written.
 async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
     for (number, status) in stage.estate.statuses().await?.into_iter().enumerate() {
@@ -108,8 +112,8 @@ async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     Ok(Storm { lasted: last_report - began, answered, settled: None, writes, server })
 }
 
-/// Sends all reports, each at its time or as soon as the API server is done with those before it. Returns
-/// when the last one was taken.
+/// Sends each report at its time, or later if 8 earlier reports are still in progress. Returns the
+/// time of the last response.
 async fn blow(estate: &Estate, versions: &[String], began: Instant) -> Result<Instant, Failure> {
     use futures::{StreamExt, TryStreamExt};
     futures::stream::iter(versions.iter().enumerate())
@@ -124,10 +128,10 @@ async fn blow(estate: &Estate, versions: &[String], began: Instant) -> Result<In
     Ok(Instant::now())
 }
 
-/// When the last fleet's status was written after its last report.
+/// Returns the time when the last report of every fleet has been answered with a status.
 async fn all_answered(mut observer: Observer) -> Result<Instant, Failure> {
     let mut reports = 0;
-    // The fleets whose last report waits for its status.
+    // Fleets whose last report has no status yet.
     let mut waiting: HashMap<String, Instant> = HashMap::new();
     loop {
         let seen = observer.next().await?;
@@ -143,7 +147,7 @@ async fn all_answered(mut observer: Observer) -> Result<Instant, Failure> {
     }
 }
 
-/// Returns when the policy's status says that every client is up to date.
+/// Waits until the policy's status counts every client as up to date.
 async fn complete(stage: &Stage) -> Result<(), Failure> {
     let all = u32::try_from(stage.estate.clients())?;
     let is_complete = move |policy: Option<&clientfleet::api::UpgradePolicy>| {

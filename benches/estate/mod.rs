@@ -1,7 +1,7 @@
-//! An estate of as many fleets as a bench asks for, its policies, and reports of its clients. Knows nothing
-//! of what is measured.
+//! Creates an estate with any number of fleets, and writes its policies and its clients' reports.
+//! Knows nothing about the measurements.
 
-// Each bench uses a part of it.
+// Each benchmark uses a part of this module.
 #![allow(dead_code)]
 
 use std::ops::Range;
@@ -20,28 +20,29 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 
-/// In each fleet.
+/// Number of clients in each fleet.
 pub const CLIENTS: usize = 250;
-/// What they run at first, and the package of their fleets.
+/// Version that all clients run at first.
 pub const OLD: &str = "3.59.127.0";
+/// Package version of all fleets.
 pub const NEW: &str = "3.59.228.0";
-/// One fleet in so many is of the ring `canary`.
+/// Every fourth fleet belongs to the ring `canary`.
 pub const CANARY: usize = 4;
 pub const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
-/// What the names of the fleets begin with, before their number.
+/// Prefix of the fleet names, before the number.
 const PREFIX: &str = "fleet-";
-/// How many requests are under way at once where none is measured.
+/// Number of concurrent requests when nothing is measured.
 const AT_ONCE: usize = 8;
 
 pub struct Estate {
     pub namespace: &'static str,
     pub fleets: Api<ClientFleet>,
     pub policies: Api<UpgradePolicy>,
-    /// How many fleets there are.
+    /// Number of fleets.
     pub count: usize,
 }
 
-/// Installs the custom resources.
+/// Installs the custom resource definitions.
 pub async fn install(client: &Client) -> Result<(), Failure> {
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
     for crd in api::crds() {
@@ -52,7 +53,7 @@ pub async fn install(client: &Client) -> Result<(), Failure> {
 }
 
 impl Estate {
-    /// So many fleets in a namespace of their own.
+    /// Creates a namespace with this number of fleets.
     pub async fn make(
         client: &Client,
         namespace: &'static str,
@@ -69,7 +70,7 @@ impl Estate {
         Ok(estate)
     }
 
-    /// As many fleets more as make it so many.
+    /// Adds fleets until the estate has `count` of them.
     pub async fn grow(&mut self, count: usize) -> Result<(), Failure> {
         let create = |number| {
             let fleets = &self.fleets;
@@ -81,7 +82,7 @@ impl Estate {
         Ok(())
     }
 
-    /// The version that a watch from now on begins with.
+    /// Returns the current resourceVersion of the fleets, from which a watch can start.
     pub async fn version(&self) -> Result<String, Failure> {
         let now = self.fleets.list_metadata(&ListParams::default().limit(1)).await?;
         now.metadata.resource_version.ok_or_else(|| "a list without a version".into())
@@ -99,7 +100,8 @@ impl Estate {
         policy.metadata.generation.ok_or_else(|| "a policy without a generation".into())
     }
 
-    /// Returns when a policy's status says that it is in force: that of every fleet is written then.
+    /// Waits until a policy's status shows this generation. Every fleet's status is written by
+    /// then.
     pub async fn in_force(&self, name: &str, generation: i64) -> Result<(), Failure> {
         let in_force = move |policy: Option<&UpgradePolicy>| {
             let status = policy.and_then(|policy| policy.status.as_ref());
@@ -109,10 +111,10 @@ impl Estate {
         Ok(())
     }
 
-    /// The status of every fleet, by number.
+    /// Returns the status of every fleet, by number of the fleet.
     pub async fn statuses(&self) -> Result<Vec<Value>, Failure> {
         let mut statuses = vec![Value::Null; self.count];
-        // So few at once that they are no burden.
+        // Small pages limit the load on the API server.
         let mut params = ListParams::default().limit(100);
         loop {
             let page = self.fleets.list(&params).await?;
@@ -127,7 +129,7 @@ impl Estate {
         }
     }
 
-    /// The version of every fleet, by number, that a guarded write replaces.
+    /// Returns the resourceVersion of every fleet, by number of the fleet. Guarded writes need it.
     pub async fn resource_versions(&self) -> Result<Vec<String>, Failure> {
         let mut versions = vec![String::new(); self.count];
         for fleet in self.fleets.list_metadata(&ListParams::default()).await?.items {
@@ -137,8 +139,8 @@ impl Estate {
         Ok(versions)
     }
 
-    /// All clients of a fleet report a version, in one guarded PUT: that takes the API server a third
-    /// less than a patch.
+    /// Reports a version of all clients of a fleet, in one guarded PUT. A PUT costs the API server
+    /// a third less than a patch.
     pub async fn report_all(
         &self,
         number: usize,
@@ -156,7 +158,8 @@ impl Estate {
         Ok(())
     }
 
-    /// Some clients of a fleet report a version, in one write. Returns the fleet's generation.
+    /// Reports a version of some clients of a fleet, in one write. Returns the fleet's new
+    /// generation.
     pub async fn report(
         &self,
         number: usize,
@@ -175,7 +178,7 @@ impl Estate {
     }
 }
 
-/// A policy for every client.
+/// Returns the spec of a policy for every client.
 pub fn everybody(mode: Mode) -> UpgradePolicySpec {
     let upgrade = Upgrade { mode, ..Upgrade::default() };
     UpgradePolicySpec { upgrade, ..UpgradePolicySpec::default() }

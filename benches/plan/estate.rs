@@ -1,5 +1,5 @@
-//! An estate to plan for: fleets of 250 clients that differ in version, zone and label, and policies
-//! of every sort of scope, as an estate of that size has them.
+//! An estate to plan: fleets of 250 clients that differ in version, zone and label, and policies
+//! with all kinds of scopes, as in a real estate of that size.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Eu
 const VERSIONS: [&str; 4] = ["3.59.127.0", "3.58.110.0", "3.59.228.0", "3.57.98.2"];
 const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
 
-/// Tuesday noon in Berlin.
+/// Returns the instant of all plans: noon on a Tuesday in Berlin.
 pub fn now() -> Timestamp {
     "2026-11-24T11:00:00Z".parse().expect("an instant")
 }
 
-/// Fleets of so many clients in all.
+/// Returns fleets with this total number of clients.
 pub fn fleets(clients: usize) -> Vec<Arc<CachedFleet>> {
     let count = clients.div_ceil(CLIENTS_A_FLEET);
     let fleet = |number| {
@@ -37,7 +37,7 @@ impl Estate {
         Self { fleets, policies: (0..policies).map(|number| observed(&policy(number))).collect() }
     }
 
-    /// A planner to which everything is new.
+    /// Returns a planner that has observed the whole estate, but has not planned yet.
     pub fn planner(&self) -> Planner {
         let mut planner = Planner::default();
         for policy in &self.policies {
@@ -49,7 +49,8 @@ impl Estate {
         planner
     }
 
-    /// Plans, and observes what was written as the controller does.
+    /// Plans until nothing changes. After each of two passes, the planner observes the planned
+    /// statuses, as in the controller.
     pub fn settle(&self, planner: &mut Planner) {
         for _ in 0..2 {
             let pass = planner.plan(now());
@@ -65,7 +66,7 @@ impl Estate {
         planner.plan(now());
     }
 
-    /// The fleet in the middle with one client that reports one version and then another.
+    /// Returns the middle fleet with two different reports of one client.
     pub fn one_report(&self) -> [Arc<CachedFleet>; 2] {
         let number = self.fleets.len() / 2;
         let clients = if self.fleets.len() == 1 { 250 } else { CLIENTS_A_FLEET };
@@ -107,8 +108,8 @@ fn fleet(number: usize, clients: usize, version_of_7: &str) -> Value {
     })
 }
 
-/// The first governs whomever no other does; the others are about departments, networks, names and
-/// users by turns.
+/// Returns a policy. Number 0 governs all clients that no other policy governs. The others select
+/// departments, networks, names and users in turn.
 fn policy(number: usize) -> Value {
     let scope = match number % 4 {
         _ if number == 0 => Value::Null,

@@ -1,6 +1,6 @@
-//! The plan alone, on one core, without a cluster: clients decided per second by the size of the estate
-//! and the number of policies, and planning again after one client's change. Allocations are counted
-//! once for each case, beside the times.
+//! Measures the plan alone, on one core and without a cluster: clients decided per second, by size
+//! of the estate and number of policies, and the replan after one client's change. Also counts
+//! allocations, once for each case.
 
 mod allocations;
 mod estate;
@@ -20,13 +20,13 @@ use report::{Table, grouped, median};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sizes of an estate in clients.
+/// Sizes of an estate, in clients.
 const CLIENTS: [usize; 3] = [1_000, 100_000, 1_000_000];
 const POLICIES: [usize; 3] = [1, 10, 100];
-/// With so many policies one change is planned again.
+/// Number of policies for the replan after one change.
 const SOME_POLICIES: usize = 10;
 
-/// One line of the table.
+/// One row of a table.
 struct Case {
     clients: usize,
     policies: usize,
@@ -40,20 +40,21 @@ fn main() -> Result<(), Failure> {
     let whole = whole(&mut criterion);
     let again = again(&mut criterion);
     criterion.final_summary();
-    // `cargo test --benches` only looks whether it can be run, and others ask for a list.
+    // `cargo test --benches` only checks that the benchmark starts, and `--list` only lists its
+    // cases.
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }
     conditions.publish("plan", &report_table(&whole, &again))
 }
 
-/// Everything anew.
+/// Measures the first plan of each estate.
 fn whole(criterion: &mut Criterion) -> Vec<Case> {
     let mut group = criterion.benchmark_group("plan");
     group.sample_size(10);
     let mut cases = Vec::new();
     for clients in CLIENTS {
-        // What the command line leaves out is not made either.
+        // The command line may exclude this case, so the fleets are created only on first use.
         let fleets = LazyCell::new(|| estate::fleets(clients));
         for policies in POLICIES {
             let estate = LazyCell::new(|| Estate::of(fleets.clone(), policies));
@@ -73,7 +74,7 @@ fn whole(criterion: &mut Criterion) -> Vec<Case> {
     cases
 }
 
-/// After one client's report.
+/// Measures the replan after one client's report.
 fn again(criterion: &mut Criterion) -> Vec<Case> {
     let mut group = criterion.benchmark_group("plan again after one report");
     group.sample_size(10);
@@ -104,7 +105,7 @@ fn again(criterion: &mut Criterion) -> Vec<Case> {
     cases
 }
 
-/// What was measured of one case, if the command line has not left it out.
+/// Measurements of one case; empty if the command line excludes the case.
 #[derive(Default)]
 struct Measured {
     times: RefCell<Vec<Duration>>,
@@ -112,7 +113,8 @@ struct Measured {
 }
 
 impl Measured {
-    /// The time of so many runs, without what is made before them and dropped after them.
+    /// Returns the time of `count` runs, without the time to prepare their input and to drop their
+    /// results.
     fn run<S, T>(
         &self,
         count: u64,
@@ -139,7 +141,7 @@ impl Measured {
     }
 }
 
-/// What this thread has computed for so far: others on the machine do not count.
+/// Returns the CPU time of this thread, which other load on the machine does not increase.
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! On which machine and when a section was taken, and how busy the machine was with other things: no figure
-//! means much without it.
+//! Describes the conditions of a measurement: the machine, the time, and other load. Without them,
+//! the figures mean little.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use super::publish;
 use crate::Failure;
 
-/// What else went on, from a moment on.
+/// The start of a measurement, with the state of the machine.
 pub struct Conditions {
     began: DateTime<Utc>,
-    /// Only Linux tells.
+    /// State of the machine; `None` unless it runs Linux.
     machine: Option<Machine>,
 }
 
@@ -20,7 +20,7 @@ impl Conditions {
         Self { began: Utc::now(), machine: Machine::now() }
     }
 
-    /// A sentence on the time since then.
+    /// Returns a sentence about the conditions since the start.
     fn describe(&self) -> String {
         let now = Self::now();
         let busy =
@@ -33,18 +33,20 @@ impl Conditions {
         )
     }
 
-    /// Prints what a section measured since then, and puts it into the page if that is asked for.
+    /// Prints the results of a section with its conditions. Also updates the page if `UPDATE_DOCS`
+    /// is set.
     pub fn publish(&self, section: &str, text: &str) -> Result<(), Failure> {
         publish(section, &format!("{}\n\n{}", text.trim(), self.describe()))
     }
 }
 
-/// The machine and its counters at a moment.
+/// The machine, with its load and CPU times at an instant.
 struct Machine {
     cores: String,
     load: String,
-    /// In ticks, of all cores together.
+    /// CPU time that the host took away, of all cores together, in ticks.
     stolen: u64,
+    /// Total CPU time of all cores, in ticks.
     all: u64,
 }
 
@@ -56,12 +58,13 @@ impl Machine {
         let stat = fs::read_to_string("/proc/stat").ok()?;
         let times: Vec<u64> =
             stat.lines().next()?.split_whitespace().filter_map(|time| time.parse().ok()).collect();
-        // user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two.
+        // The fields are user, nice, system, idle, iowait, irq, softirq and steal. The first two
+        // include the time of guests.
         Some(Self { cores, load, stolen: *times.get(7)?, all: times.iter().take(8).sum() })
     }
 
     fn describe_since(&self, then: &Self) -> String {
-        // Linux's own counters can go back: iowait is known for it.
+        // Counters of Linux can decrease, which is known for iowait.
         let all = self.all.saturating_sub(then.all).max(1);
         let stolen = 100.0 * self.stolen.saturating_sub(then.stolen) as f64 / all as f64;
         format!(
@@ -71,13 +74,13 @@ impl Machine {
     }
 }
 
-/// How many, and which.
+/// Returns the number of cores and their model.
 pub fn cores(cpus: &str) -> String {
     let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
     format!("{count} cores of {}", field(cpus, "model name"))
 }
 
-/// The first value of a field in a file of `/proc`.
+/// Returns the first value of a field in a file of `/proc`.
 pub fn field<'a>(text: &'a str, name: &str) -> &'a str {
     let value = |line: &'a str| line.strip_prefix(name)?.trim_start().strip_prefix(':');
     text.lines().find_map(value).unwrap_or("unknown").trim()

@@ -1,7 +1,7 @@
-//! Tables of results, as markdown on standard output; with `UPDATE_DOCS=1` each also takes its place in
-//! `docs/performance.md`. Knows nothing of what is measured.
+//! Prints tables of results as Markdown on standard output. With `UPDATE_DOCS=1`, also writes them
+//! to `docs/performance.md`. Knows nothing about the measurements.
 
-// Each bench uses a part of it.
+// Each benchmark uses a part of this module.
 #![allow(dead_code)]
 
 pub mod conditions;
@@ -13,28 +13,29 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// The page with the results. Each table stands there between two comments that name it.
+/// The page with the results. Each table is enclosed in two HTML comments with the name of its
+/// section.
 const PAGE: &str = "docs/performance.md";
 
-/// A table in the making.
+/// A Markdown table that is built row by row.
 pub struct Table {
     columns: usize,
     text: String,
 }
 
 impl Table {
-    /// The first column is words, the others are figures.
+    /// Creates a table. The first column contains text, the others contain figures.
     pub fn new(heads: &[&str]) -> Self {
         let mut text = format!("| {} |\n|---|", heads.join(" | "));
         text.push_str(&"--:|".repeat(heads.len() - 1));
         Self { columns: heads.len(), text: text + "\n" }
     }
 
-    /// Cells that are left out stay empty.
+    /// Adds a row. Missing cells stay empty.
     pub fn row(&mut self, cells: &[String]) {
         let missing = self.columns.saturating_sub(cells.len());
         let empty = " |".repeat(missing);
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _ = writeln!(self.text, "| {} |{empty}", cells.join(" | "));
     }
 
@@ -43,7 +44,7 @@ impl Table {
     }
 }
 
-/// Prints the results of a section, and puts them into the page if that is asked for.
+/// Prints the results of a section. Also updates the page if `UPDATE_DOCS` is set.
 pub fn publish(section: &str, text: &str) -> Result<(), Failure> {
     println!("<!-- {section} -->\n\n{}\n", text.trim());
     if std::env::var_os("UPDATE_DOCS").is_none() {
@@ -62,12 +63,12 @@ pub fn publish(section: &str, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The value in the middle; of durations as of anything that can be ordered.
+/// Returns the median of the values.
 pub fn median<T: Copy + PartialOrd>(values: &[T]) -> T {
     quantile(values, 0.5)
 }
 
-/// The value below which that share of the values lies.
+/// Returns the value below which this share of the values lies.
 pub fn quantile<T: Copy + PartialOrd>(values: &[T], share: f64) -> T {
     let mut sorted = values.to_vec();
     sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
@@ -91,7 +92,7 @@ pub fn mebibytes(kib: u64) -> String {
     format!("{:.1} MiB", kib as f64 / 1024.0)
 }
 
-/// With a comma at each thousand.
+/// Formats a number with a comma between thousands.
 pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -1,4 +1,5 @@
-//! What `kubectl get clf,upol` shows, and what `-o wide` adds. Knows paths, and no types.
+//! Defines the columns of `kubectl get clf,upol`, and those that `-o wide` adds. Knows paths, but
+//! no types.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 
@@ -7,7 +8,7 @@ use super::crd::Kind;
 /// Header, type and path of a column.
 type Column = (&'static str, &'static str, &'static str);
 
-/// Instants to come are shown as text: a column of type `date` shows how long ago they were.
+/// Columns of fleets. Future instants have type `string`: a `date` column shows an age.
 const FLEET: [Column; 10] = [
     ("Package", "string", ".status.packageVersion"),
     ("Clients", "integer", ".status.summary.total"),
@@ -58,7 +59,7 @@ const POLICY_WIDE: [Column; 8] = [
     ("Message", "string", ".status.conditions[?(@.type=='Ready')].message"),
 ];
 
-/// The columns of a kind.
+/// Returns the columns of a kind.
 pub fn of(kind: Kind) -> Vec<apiextensions::CustomResourceColumnDefinition> {
     let (always, wide): (&[Column], &[Column]) = match kind {
         Kind::ClientFleet => (&FLEET, &FLEET_WIDE),

@@ -1,4 +1,5 @@
-//! Conditions of an object's status, as the Kubernetes API conventions and kstatus define them.
+//! Defines the conditions of an object's status, following the Kubernetes API conventions and
+//! kstatus.
 
 use std::borrow::Cow;
 

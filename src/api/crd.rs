@@ -1,5 +1,5 @@
-//! The two CustomResourceDefinitions, made from the Rust types, and whether a cluster's are as new.
-//! Knows no cluster: it is handed what was read there.
+//! Builds the two CustomResourceDefinitions from the Rust types, and checks whether a definition
+//! from a cluster is outdated. Does not access a cluster.
 
 use std::collections::BTreeMap;
 
@@ -14,26 +14,26 @@ use super::columns;
 use super::fleet::ClientFleet;
 use super::policy::UpgradePolicy;
 
-/// Counts the changes to the schema. `tests/crds.rs` fails when the one changes without the other.
+/// Revision of the schema. `tests/crds.rs` fails if the schema changes but this number does not.
 pub const SCHEMA_REVISION: u32 = 1;
 
-/// The annotation that carries [`SCHEMA_REVISION`].
+/// Annotation that contains [`SCHEMA_REVISION`].
 pub const REVISION_ANNOTATION: &str = "clientfleet.dev/schema-revision";
 
-/// One of the two kinds.
+/// A kind of custom resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// [`ClientFleet`]
+    /// The kind of [`ClientFleet`].
     ClientFleet,
-    /// [`UpgradePolicy`]
+    /// The kind of [`UpgradePolicy`].
     UpgradePolicy,
 }
 
 impl Kind {
-    /// Both, in the order in which they are always told.
+    /// Both kinds, in the order in which output lists them.
     pub const ALL: [Self; 2] = [Self::ClientFleet, Self::UpgradePolicy];
 
-    /// Its name, as objects write it in `kind`.
+    /// Returns the kind's name, as in an object's `kind` field.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl Kind {
         }
     }
 
-    /// Its definition.
+    /// Returns the kind's CustomResourceDefinition.
     #[must_use]
     pub fn crd(self) -> CustomResourceDefinition {
         match self {
@@ -51,7 +51,7 @@ impl Kind {
         }
     }
 
-    /// How long the name of such an object may be.
+    /// Returns the maximum length of the name of an object of this kind.
     #[must_use]
     pub const fn longest_name(self) -> usize {
         match self {
@@ -61,23 +61,25 @@ impl Kind {
     }
 }
 
-/// The definitions of `ClientFleet` and `UpgradePolicy`.
+/// Returns the definitions of `ClientFleet` and `UpgradePolicy`.
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
     Kind::ALL.into_iter().map(Kind::crd).collect()
 }
 
-/// The definition as YAML, as `crds/` holds it.
+/// Returns the definition of a kind as YAML, as in the `crds/` directory.
 ///
 /// # Errors
-/// None that is known: it is texts, numbers and lists, which YAML can hold.
+/// No error is known to occur: the definition contains only text, numbers and lists, which YAML can
+/// represent.
 pub fn crd_yaml(kind: Kind) -> Result<String, serde_saphyr::ser::Error> {
     let mut definition = json!(kind.crd());
     write_whole_numbers(&mut definition);
     serde_saphyr::to_string(&definition)
 }
 
-/// `365` for `365.0`, as the API server writes it: GitOps tools would tell a difference for ever.
+/// Writes `365.0` as `365`, as the API server does. Otherwise GitOps tools would always report a
+/// difference.
 fn write_whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
@@ -93,17 +95,17 @@ fn write_whole_numbers(value: &mut Value) {
     }
 }
 
-/// Both definitions as a stream of YAML documents.
+/// Returns both definitions as a stream of YAML documents.
 ///
 /// # Errors
-/// Those of [`crd_yaml`].
+/// Returns the errors of [`crd_yaml`].
 pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
     let documents: Result<Vec<String>, _> = Kind::ALL.into_iter().map(crd_yaml).collect();
     Ok(documents?.join("---\n"))
 }
 
-/// What is older about the cluster's definition than about this program's, in a sentence for
-/// whoever installed it; `None` when it is as new, or newer.
+/// Returns a sentence on how the cluster's definition is older than this program's, for the
+/// administrator who installed it. Returns `None` if it is equally new or newer.
 #[must_use]
 pub fn older_than_own(in_cluster: &CustomResourceDefinition) -> Option<String> {
     let written = in_cluster.annotations().get(REVISION_ANNOTATION);
@@ -121,7 +123,7 @@ pub fn older_than_own(in_cluster: &CustomResourceDefinition) -> Option<String> {
     })
 }
 
-/// Adds what the derive of kube has no word for.
+/// Adds the parts of a definition that kube's derive macro cannot express.
 fn finished(mut crd: CustomResourceDefinition, kind: Kind) -> CustomResourceDefinition {
     let revision = (REVISION_ANNOTATION.to_owned(), SCHEMA_REVISION.to_string());
     crd.metadata.annotations = Some(BTreeMap::from([revision]));
@@ -136,14 +138,14 @@ fn finished(mut crd: CustomResourceDefinition, kind: Kind) -> CustomResourceDefi
 }
 
 fn finish_root(root: &mut JSONSchemaProps, longest_name: usize) {
-    // `null` then counts as absent, also for fields that have a default.
+    // Without `nullable`, `null` counts as absent, even for fields that have a default.
     drop_nullable(root);
     root.title = None;
     if let Some(status) = root.properties.as_mut().and_then(|all| all.get_mut("status")) {
-        // kstatus takes an object without `observedGeneration` for settled.
+        // kstatus treats an object without `observedGeneration` as reconciled, so default to -1.
         status.default = Some(JSON(json!({"observedGeneration": -1})));
     }
-    // Of `metadata` a CRD may bound the name, and must not even describe anything else.
+    // In `metadata`, a CRD may restrict the name but must not describe any other field.
     let name = json!({"type": "string", "maxLength": longest_name});
     let metadata = json!({"type": "object", "properties": {"name": name}});
     if let (Some(all), Ok(metadata)) = (&mut root.properties, serde_json::from_value(metadata)) {

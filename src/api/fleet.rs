@@ -1,5 +1,6 @@
-//! `ClientFleet`: a server's client upgrade package and up to 250 of its clients, and the status
-//! the controller writes for each of them. Data only: what it means is decided in `plan`.
+//! Defines `ClientFleet`: a server's client upgrade package, up to 250 of its clients, and the
+//! status that the controller writes for each of them. Contains data only; the decisions are made
+//! in `plan`.
 
 use std::borrow::Cow;
 
@@ -62,7 +63,7 @@ pub struct ClientFleetSpec {
     pub clients: Option<Vec<Client>>,
 }
 
-/// Reads clients; equal label sets among them are kept once.
+/// Deserializes clients. Equal label sets share their memory.
 fn with_shared_labels<'de, D>(deserializer: D) -> Result<Option<Vec<Client>>, D::Error>
 where
     D: Deserializer<'de>,

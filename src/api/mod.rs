@@ -1,9 +1,9 @@
-//! The two custom resources of group `clientfleet.dev`, version `v1alpha1`: their types, their
-//! schema, and what admission refuses of them. Data only: nothing here decides anything.
+//! Defines the two custom resources of group `clientfleet.dev`, version `v1alpha1`: their types,
+//! schemas and validation. Contains data only; nothing here makes decisions.
 //!
-//! `fleet`, `policy` and what they share are the types. `bounds`, `patterns`, `schema` and `rules`
-//! say what of them is accepted, `columns` what `kubectl get` shows, `crd` puts all together, and
-//! `admission` judges the same without a server.
+//! The types are in `fleet`, `policy` and the modules that both use. `bounds`, `patterns`, `schema`
+//! and `rules` define the valid values, `columns` the output of `kubectl get`, and `crd` combines
+//! them. `admission` validates objects without a server.
 
 pub mod admission;
 pub mod bounds;

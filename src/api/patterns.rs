@@ -1,15 +1,15 @@
-//! Which characters and forms are accepted, as regular expressions, and what to write instead, in a
-//! sentence that begins with "must". Knows nothing of where they are used.
+//! Defines the accepted characters and formats as regular expressions. Each has a message that
+//! begins with "must" and says what to write instead. Does not know where they are used.
 //!
-//! The expressions are read by Go's RE2 on the API server and by `regex` here. They keep to what
-//! both understand alike: no `\d`, `\s` and `\w`, which mean ASCII to one and Unicode to the other.
+//! Go's RE2 evaluates the expressions on the API server, and the `regex` crate evaluates them here.
+//! They avoid `\d`, `\s` and `\w`, which mean ASCII to RE2 and Unicode to the crate.
 
-/// A regular expression and the sentence for whoever does not meet it.
+/// A regular expression and the message for values that do not match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// Matches what is accepted, from its first character to its last.
+    /// Regular expression that matches the whole of an accepted value.
     pub regex: String,
-    /// What it must be: begins with "must".
+    /// Message that begins with "must" and describes an accepted value.
     pub must: String,
 }
 
@@ -19,20 +19,24 @@ impl Pattern {
     }
 }
 
-/// Any character that may stand in a report. Control characters, `<`, `>`, `&` and the Unicode line
-/// and paragraph separators take six bytes each in etcd: Go's JSON encoder escapes them.
+/// Any character that a report may contain. Control characters, `<`, `>`, `&` and the Unicode line
+/// and paragraph separators are excluded: Go's JSON encoder escapes them, to six bytes each in
+/// etcd.
 const ANY: &str = r"[^\p{Cc}\p{Zl}\p{Zp}<>&]";
-/// Those of them that are ASCII: one byte each in etcd, but two for `"` and `\`.
+/// The ASCII characters of [`ANY`]. Each takes one byte in etcd, but `"` and `\` take two.
 const ASCII: &str = r"[ -%\x27-;=?-~]";
-/// Those of them that take one byte even as a part of a field's name in `managedFields`, which is
-/// JSON inside JSON: there `"` and `\` take four.
+/// The ASCII characters of [`ANY`] without `"` and `\`. In `managedFields`, which is JSON inside
+/// JSON, those two take four bytes in a field name.
 const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
 
-/// What both halves below say.
+/// Clause about excluded characters for the messages of patterns with [`ANY`].
 const NEVER: &str = "without control characters and without <, > and &";
 
-/// Characters of a report: `max` of ASCII or `wide` of any kind, which take up to four bytes each.
-/// So the bytes are bounded too, and no report can crowd out the others of its fleet.
+/// Returns the pattern of a report: up to `max` ASCII characters, or up to `wide` characters of any
+/// kind.
+///
+/// A character takes up to four bytes, so this also limits the bytes. No report can use up the
+/// space of the other reports in its fleet.
 pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({ASCII}{{{min},{max}}}|{ANY}{{{min},{wide}}})$"),
@@ -42,7 +46,7 @@ pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     )
 }
 
-/// Characters of a free text, `max` of any kind.
+/// Returns the pattern of free text: up to `max` characters of any kind.
 pub fn free(max: usize) -> Pattern {
     Pattern::new(
         format!("^{ANY}{{0,{max}}}$"),
@@ -50,8 +54,8 @@ pub fn free(max: usize) -> Pattern {
     )
 }
 
-/// Characters of a client's name. It is a part of field names in `managedFields`, once for each
-/// owner.
+/// Returns the pattern of a client's name. The name is part of field names in `managedFields`, once
+/// for each owner.
 pub fn client_name(max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{wide}}})$"),
@@ -62,18 +66,18 @@ pub fn client_name(max: usize, wide: usize) -> Pattern {
     )
 }
 
-/// One entry of a client selector.
+/// Returns the pattern of a name, computer or user in a client selector.
 pub fn selected(max: usize, wide: usize) -> Pattern {
     let Pattern { regex, must } = report(1, max, wide);
     Pattern::new(regex, must.replacen("at most", "1 to", 1))
 }
 
-/// What an exclusion is for.
+/// Returns the pattern of an exclusion's name.
 pub fn exclusion_name(max: usize) -> Pattern {
     Pattern::new(format!("^{ANY}{{1,{max}}}$"), format!("must have 1 to {max} characters, {NEVER}"))
 }
 
-/// Keywords: at least one character that is not white space.
+/// Returns the pattern of a search, which needs at least one character that is not white space.
 pub fn search() -> Pattern {
     Pattern::new(
         format!(r"^{ANY}*[^\p{{Cc}}\p{{Z}}<>&]{ANY}*$"),
@@ -81,7 +85,7 @@ pub fn search() -> Pattern {
     )
 }
 
-/// A version of the form that `values` reads.
+/// Returns the pattern of a version that `values` can parse.
 pub fn version() -> Pattern {
     Pattern::new(
         crate::values::version::PATTERN,
@@ -90,14 +94,14 @@ pub fn version() -> Pattern {
     )
 }
 
-/// A calendar date of the years 2000 to 2199. 2000 is a leap year and 2100 is none.
+/// A calendar date of the years 2000 to 2199. The year 2000 is a leap year, but 2100 is not.
 const DATE: &str = concat!(
     "(2[01][0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)",
     "|02-(0[1-9]|1[0-9]|2[0-8]))",
     "|(20([02468][048]|[13579][26])|21(0[48]|[2468][048]|[13579][26]))-02-29)",
 );
 
-/// A date. By pattern, because `format: date` would change its type in CEL.
+/// Returns the pattern of a date. It is used because `format: date` would change the type in CEL.
 pub fn date() -> Pattern {
     Pattern::new(
         format!("^{DATE}$"),
@@ -105,8 +109,8 @@ pub fn date() -> Pattern {
     )
 }
 
-/// An instant of RFC 3339 in whole seconds. By pattern, because `format: date-time` accepts what
-/// chrono refuses.
+/// Returns the pattern of an RFC 3339 instant in whole seconds. It is used because the format
+/// `date-time` accepts instants that chrono refuses.
 pub fn instant() -> Pattern {
     Pattern::new(
         format!(
@@ -117,7 +121,7 @@ pub fn instant() -> Pattern {
     )
 }
 
-/// A time of day at which a window opens.
+/// Returns the pattern of a time of day at which a window opens.
 pub fn start() -> Pattern {
     Pattern::new(
         crate::values::START_PATTERN,
@@ -125,7 +129,7 @@ pub fn start() -> Pattern {
     )
 }
 
-/// A time of day at which a window closes.
+/// Returns the pattern of a time of day at which a window closes.
 pub fn end() -> Pattern {
     Pattern::new(
         crate::values::END_PATTERN,
@@ -133,7 +137,8 @@ pub fn end() -> Pattern {
     )
 }
 
-/// The form of an IANA time zone's name. Whether there is such a zone, only its database can tell.
+/// Returns the pattern of an IANA time zone's name. It does not check that the zone exists, which
+/// needs the time-zone database.
 pub fn time_zone() -> Pattern {
     Pattern::new(
         "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
@@ -141,7 +146,7 @@ pub fn time_zone() -> Pattern {
     )
 }
 
-/// A Kubernetes object's name (RFC 1123 subdomain).
+/// Returns the pattern of a Kubernetes object's name (RFC 1123 subdomain).
 pub fn object_name() -> Pattern {
     Pattern::new(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
@@ -150,7 +155,7 @@ pub fn object_name() -> Pattern {
     )
 }
 
-/// A namespace's name (RFC 1123 label).
+/// Returns the pattern of a namespace's name (RFC 1123 label).
 pub fn namespace() -> Pattern {
     Pattern::new(
         "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
@@ -159,7 +164,7 @@ pub fn namespace() -> Pattern {
     )
 }
 
-/// A label's key, as Kubernetes wants it.
+/// Returns the pattern of a label key, following Kubernetes.
 pub fn label_key() -> Pattern {
     Pattern::new(
         concat!(
@@ -172,7 +177,7 @@ pub fn label_key() -> Pattern {
     )
 }
 
-/// A label's value, as Kubernetes wants it.
+/// Returns the pattern of a label value, following Kubernetes.
 pub fn label_value() -> Pattern {
     Pattern::new(
         "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
@@ -236,7 +241,7 @@ mod tests {
                 }
             }
         }
-        // Three dates, two times, 24 hours by three minutes by two signs and `Z`.
+        // 3 dates and 2 times; as offset 24 hours x 3 minutes x 2 signs, and `Z`.
         assert_eq!(read, 3 * 2 * (24 * 3 * 2 + 1));
     }
 
@@ -269,7 +274,7 @@ mod tests {
             prop_assert_eq!(accepts(&search())(&text), wanted);
         }
 
-        /// What the two alternatives are for: no text takes more bytes in etcd than its bound.
+        /// Checks that the two alternatives of a report limit its size in etcd.
         #[test]
         fn a_report_is_bounded_in_bytes(text in r#"["\\aé漢🦀]{0,70}"#) {
             if accepts(&report(0, 64, 32))(&text) {

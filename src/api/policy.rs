@@ -1,5 +1,5 @@
-//! `UpgradePolicy`: which version, when, and for whom, and the status the controller writes for it.
-//! Data only: what it means is decided in `plan`.
+//! Defines `UpgradePolicy`: the version, time and scope of upgrades, and the status that the
+//! controller writes for it. Contains data only; the decisions are made in `plan`.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ use super::text::{Labels, Text};
 use super::{rules, schema};
 use crate::values::Timestamp;
 
-/// The name of the policy that is a namespace's emergency brake.
+/// Name of the policy that halts a namespace.
 pub const HALT_POLICY_NAME: &str = "clientfleet-halt";
 
-/// The label that tells the program's own brake from somebody's policy of that name.
+/// Label that distinguishes the program's own halt policy from a user's policy of the same name.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "clientfleet");
 
 /// Which clients move to which version, when, and which stay. It governs fleets of its own
@@ -106,7 +106,7 @@ impl Default for Upgrade {
 }
 
 impl Upgrade {
-    /// Hours until a failed client is offered the version again, where the policy does not say.
+    /// Returns the default number of hours until a failed client is offered the version again.
     #[must_use]
     pub const fn default_retry_after_hours() -> i64 {
         24

@@ -1,8 +1,8 @@
-//! What admission judges between the fields of one object, for `#[schemars(transform = …)]` on the
-//! types: CEL rules, each with what to write instead. Single values are `schema`'s.
+//! Defines CEL rules that span several fields of an object, for `#[schemars(transform = …)]` on the
+//! types. Each rule's message says what to write instead. Rules for single values are in `schema`.
 //!
-//! A rule that compares two values must hold where one of them is malformed: that has a sentence of
-//! its own already, and `timestamp()` would end in an error that helps nobody.
+//! A rule that compares two values must hold if one of them is malformed. That value already has an
+//! error of its own, and `timestamp()` would only add an unhelpful one.
 
 use schemars::Schema;
 use serde_json::{Value, json};
@@ -18,7 +18,8 @@ fn add(schema: &mut Schema, rules: &[Value]) {
     schema.insert("x-kubernetes-validations".into(), json!(rules));
 }
 
-/// `later` is after `earlier`, where both are there and instants.
+/// Returns a rule that requires `later` to be after `earlier`. It holds if either field is absent
+/// or not an instant.
 fn after(earlier: &str, later: &str) -> Value {
     let instant = patterns::instant();
     let condition = format!(
@@ -52,7 +53,7 @@ pub fn fleet(schema: &mut Schema) {
 }
 
 pub fn last_error(schema: &mut Schema) {
-    // One failure's facts belong together: half of it from another owner would be a third failure.
+    // Replace the error as a whole: fields from two owners would describe neither of two failures.
     schema.insert("x-kubernetes-map-type".into(), json!("atomic"));
 }
 
@@ -93,7 +94,7 @@ pub fn window(schema: &mut Schema) {
 
 pub fn exclusion(schema: &mut Schema) {
     let order = "must not be before `startDate`: write the last date, which is still excluded";
-    // Dates of this form sort as text.
+    // Dates in this format sort correctly as text.
     add(schema, &[field_rule("self.endDate >= self.startDate", order, "endDate", INVALID)]);
 }
 
@@ -116,7 +117,8 @@ pub fn label_selector(schema: &mut Schema) {
     let some =
         "must have `matchLabels` or `matchExpressions`: write one, or leave the selector out";
     add(schema, &[rule("has(self.matchLabels) || has(self.matchExpressions)", some)]);
-    // As Kubernetes' own: two owners' halves would select what neither of them asked for.
+    // Atomic as in Kubernetes: parts from two owners would select clients that neither of them
+    // meant.
     schema.insert("x-kubernetes-map-type".into(), json!("atomic"));
 }
 

@@ -1,9 +1,9 @@
-//! The schemas of single values and lists, for `#[schemars(schema_with = …)]` on the fields. Knows
-//! the API server's dialect of OpenAPI, and no type of this API.
+//! Defines the schemas of single values and lists, for `#[schemars(schema_with = …)]` on the
+//! fields. Knows the API server's dialect of OpenAPI, but no type of this API.
 //!
-//! What a policy or an administrator writes is judged by CEL, because a failed `pattern` answers
-//! with nothing but the expression. What clients report is judged by `pattern`, for the sake of the
-//! API server: CEL would run thousands of rules at each write of a fleet, its status included.
+//! CEL rules validate values that an administrator writes, because the error of a failed `pattern`
+//! contains only the expression. A `pattern` validates values that clients report, to save work on
+//! the API server: CEL would run thousands of rules at each write of a fleet or its status.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
@@ -13,18 +13,18 @@ use super::patterns::{self, Pattern};
 
 const RULES: &str = "x-kubernetes-validations";
 
-/// A CEL rule of the API server, with the sentence for whoever breaks it.
+/// Returns a CEL rule for the API server, with the message for values that break it.
 pub fn rule(condition: &str, must: &str) -> Value {
     json!({"rule": condition, "message": must})
 }
 
-/// A CEL rule about one field of the object that it stands on. `reason` is one of the API server's
-/// `FieldValue…`.
+/// Returns a CEL rule about one field of the object that it is attached to. `reason` is one of the
+/// API server's `FieldValue…` values.
 pub fn field_rule(condition: &str, must: &str, field: &str, reason: &str) -> Value {
     json!({"rule": condition, "message": must, "fieldPath": format!(".{field}"), "reason": reason})
 }
 
-/// `value matches pattern`, as CEL.
+/// Returns a CEL expression that is true if `value` matches `pattern`.
 pub fn matches(value: &str, pattern: &Pattern) -> String {
     format!("{value}.matches(r'{}')", pattern.regex)
 }
@@ -46,8 +46,8 @@ fn plain(max: usize) -> Schema {
     json_schema!({"type": "string", "maxLength": max})
 }
 
-/// Every [`Pattern`] that stands in a schema as `pattern`: its sentence is told by `admission`
-/// alone.
+/// Returns every [`Pattern`] that a schema contains as `pattern`. Only `admission` reports their
+/// messages.
 pub fn patterns_without_sentence() -> Vec<Pattern> {
     vec![
         patterns::client_name(bounds::NAME, bounds::WIDE_NAME),
@@ -60,7 +60,7 @@ pub fn patterns_without_sentence() -> Vec<Pattern> {
     ]
 }
 
-// ---- what an administrator writes ----
+// ---- values that administrators write ----
 
 pub fn version(_: &mut SchemaGenerator) -> Schema {
     judged(bounds::VERSION, &patterns::version())
@@ -117,8 +117,8 @@ fn label_value() -> Schema {
 fn cidr() -> Schema {
     let network =
         rule("isCIDR(self)", "must be a network of IPv4 or IPv6, as 10.20.0.0/16 or fd00:20::/32");
-    // A `messageExpression` could tell the network's first address, but the API server estimates
-    // that any text made by `string()` is of any length, and refuses the cost.
+    // A `messageExpression` could include the network's first address. But the API server estimates
+    // that text made by `string()` has any length, and refuses the cost.
     let masked = rule(
         "!isCIDR(self) || cidr(self) == cidr(self).masked()",
         "must have no bits set behind its prefix: write the network's first address, as \
@@ -127,7 +127,7 @@ fn cidr() -> Schema {
     json_schema!({"type": "string", "maxLength": bounds::WRITTEN_VALUE, (RULES): [network, masked]})
 }
 
-// ---- what is reported ----
+// ---- values that clients report ----
 
 pub fn client_name(_: &mut SchemaGenerator) -> Schema {
     patterned(1, bounds::NAME, &patterns::client_name(bounds::NAME, bounds::WIDE_NAME))
@@ -157,7 +157,8 @@ pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// A fleet's or a client's: as a report it is judged when it is used, by rule 16.
+/// Returns the schema of a fleet's or a client's time zone. Like a report, it is only bounded here;
+/// rule 16 of the decision handles an unknown zone.
 pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))
 }
@@ -166,7 +167,7 @@ pub fn error_message(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::ERROR_MESSAGE, &patterns::free(bounds::ERROR_MESSAGE))
 }
 
-/// The keys have no schema of their own in OpenAPI: a rule judges them.
+/// Returns the schema of a client's labels. OpenAPI has no schema for keys, so rules validate them.
 pub fn client_labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -182,7 +183,8 @@ fn good_keys() -> Value {
     rule(&format!("self.all(key, {})", matches("key", &pattern)), &key)
 }
 
-/// By expression too: `size()` counts characters on the API server, and bytes in Rust.
+/// Returns a rule for the length of label keys. It uses a regular expression because `size()`
+/// counts characters on the API server, but bytes in Rust.
 fn short_keys() -> Value {
     let short = Pattern { regex: format!("^.{{0,{}}}$", bounds::LABEL), must: String::new() };
     rule(
@@ -199,7 +201,8 @@ fn list(items: Schema, max: usize, kind: &str) -> Schema {
     })
 }
 
-/// An empty list is refused by a rule: `minItems` would not say what to write instead.
+/// Returns the schema of a list that must not be empty. It uses a rule because the error of
+/// `minItems` would not say what to write instead.
 fn filled(items: Schema, max: usize, kind: &str, otherwise: &str) -> Schema {
     let mut schema = list(items, max, kind);
     let must = format!("must have at least one entry: write one, or {otherwise}");
@@ -244,7 +247,7 @@ pub fn excluded_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schem
     filled(items, bounds::SELECTORS, "atomic", "leave `exclude` out to exclude nobody")
 }
 
-/// A criterion without a value would match nobody, and looks as if it matched everybody.
+/// Advice for an empty criterion, which would match no client but looks as if it matched all.
 const WITHOUT_CRITERION: &str = "leave the criterion out";
 
 pub fn selected_names(_: &mut SchemaGenerator) -> Schema {
@@ -283,7 +286,8 @@ pub fn match_values(_: &mut SchemaGenerator) -> Schema {
 
 // ---- numbers ----
 
-/// Without a `format`, which would be a second sentence about the same number.
+/// Returns the schema of an integer. It has no `format`, which would add a second error about the
+/// same number.
 fn whole(least: i64, most: i64) -> Schema {
     json_schema!({"type": "integer", "minimum": least, "maximum": most})
 }
@@ -306,7 +310,8 @@ pub fn count(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "integer", "format": "int64", "minimum": 0})
 }
 
-/// A word without an `enum`: an older CRD would refuse newer values, and with one the whole status.
+/// Returns the schema of a status value such as a state. It has no `enum`, because an older CRD
+/// would refuse a status that contains a newer value.
 pub fn word(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::WORD)
 }
@@ -327,7 +332,7 @@ pub fn condition_message(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::CONDITION_MESSAGE)
 }
 
-/// Conditions are a map by type, as the API conventions have them.
+/// Returns the schema of conditions: a map by type, following the API conventions.
 pub fn conditions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = list(generator.subschema_for::<T>(), bounds::CONDITIONS, "map");
     schema.insert("x-kubernetes-list-map-keys".into(), json!(["type"]));

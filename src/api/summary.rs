@@ -1,4 +1,4 @@
-//! How many clients are in each state.
+//! Defines the summary of a status: the number of clients in each state.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,9 @@
-//! Small strings and label sets, as objects carry them by the hundred thousand. Knows nothing of
-//! what they mean.
+//! Defines compact strings and label sets, of which objects contain hundreds of thousands. Does not
+//! know what they mean.
 //!
-//! Most strings of a client are shorter than 24 bytes, which [`Text`] keeps without an allocation;
-//! a label set holds at most a few pairs, for which a map's nodes would cost more than its content.
+//! Most strings of a client are shorter than 24 bytes, so [`Text`] stores them without an
+//! allocation. A label set has only a few pairs, and the nodes of a map would take more memory than
+//! its content.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -14,13 +15,13 @@ use compact_str::CompactString;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A string that is kept inline up to 24 bytes.
+/// A string that is stored inline up to 24 bytes.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text(CompactString);
 
 impl Text {
-    /// The string.
+    /// Returns the string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -70,16 +71,17 @@ impl JsonSchema for Text {
     }
 }
 
-/// Label keys and values, sorted by key, each key once.
+/// Label keys and values, sorted by key, without duplicate keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Labels(Arc<[(Text, Text)]>);
 
 impl Labels {
-    /// So many sets are remembered by [`Self::share`]: looking for one must not cost much where none is
-    /// like another.
+    /// Maximum number of recent label sets that [`Self::share`] compares with. It is small, so that
+    /// a search without a match is cheap.
     const MOST: usize = 16;
 
-    /// Keeps those among neighbours that are the same once: the clients of a department have the same.
+    /// Lets equal label sets that are close together share memory. The clients of a department
+    /// usually have the same labels.
     pub fn share<'a>(sets: impl Iterator<Item = &'a mut Self>) {
         let mut known: Vec<Self> = Vec::new();
         for set in sets.filter(|set| !set.is_empty()) {
@@ -93,27 +95,27 @@ impl Labels {
         }
     }
 
-    /// The value under `key`.
+    /// Returns the value of the label `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         let index = self.0.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok()?;
         Some(self.0[index].1.as_str())
     }
 
-    /// Whether there is no label.
+    /// Returns whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The pairs, sorted by key.
+    /// Returns the pairs, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
 impl<K: Into<Text>, V: Into<Text>> FromIterator<(K, V)> for Labels {
-    /// Of a key that comes twice, the last value counts.
+    /// Collects pairs; the last value of a duplicate key counts.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let sorted: BTreeMap<Text, Text> =
             pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
@@ -149,7 +151,7 @@ impl JsonSchema for Labels {
 mod tests {
     use super::*;
 
-    /// Sets of one label each.
+    /// Returns sets of one label each.
     fn sets<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<Labels> {
         values.into_iter().map(|value| [("department", value)].into_iter().collect()).collect()
     }

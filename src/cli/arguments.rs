@@ -1,5 +1,5 @@
-//! The command line: every command and option, described for `--help`. What they do is in the module
-//! of each command.
+//! Defines the command line: every command and option, with its `--help` text. Each command is
+//! implemented in its own module.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -124,19 +124,20 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where the audit stream goes.
+/// Destination of the audit stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AuditTo {
-    /// Nowhere.
+    /// No audit stream.
     #[default]
     Off,
     /// Standard output.
     Stdout,
-    /// To the end of a file.
+    /// A file, to which lines are appended.
     File(PathBuf),
 }
 
-/// An address with its port; without an address all of this machine's.
+/// Parses an IP address and a port. Without an IP address, the result covers all addresses of the
+/// machine.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| {
@@ -145,7 +146,8 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Never fails: what is no word is a file.
+/// Parses the destination of the audit stream. Never fails, because any text that is not a keyword
+/// is a file name.
 #[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
 fn audit_to(text: &str) -> Result<AuditTo, String> {
     Ok(match text {
@@ -185,7 +187,7 @@ pub struct ElectionArgs {
     pub retry_period: Option<Duration>,
 }
 
-/// A length of time: seconds, or with a unit.
+/// Parses a duration: a number of seconds, or a number with a unit.
 fn seconds(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
@@ -212,8 +214,9 @@ pub(crate) enum Output {
     Name,
 }
 
-/// The command line as clap knows it, with what completes contexts: both shells take them, but only
-/// this one can look them up.
+/// Returns clap's definition of the command line, with completion added to each `--context` option.
+/// [`Connection`] cannot add it: the controller shares that type, and only the command line can
+/// look up contexts.
 pub(super) fn described() -> clap::Command {
     let with_contexts = |command: clap::Command| {
         let takes_one = command.get_arguments().any(|argument| argument.get_id() == "context");
@@ -229,11 +232,11 @@ pub(super) fn described() -> clap::Command {
         .fold(Arguments::command(), |command, name| command.mut_subcommand(name, with_contexts))
 }
 
-/// What was asked on the command line. Ends the process where that is not understood, or is a call
-/// for help.
+/// Parses the command line. Exits the process on a usage error, or after printing the help or the
+/// version.
 pub(super) fn parse() -> Arguments {
     let mut command = described();
-    // Installed under that name it is a kubectl plugin, and says so in its help.
+    // kubectl runs the program under this file name, so show `kubectl clientfleet` in the help.
     let name = std::env::args_os().next().map(PathBuf::from);
     if name.and_then(|path| path.file_stem().map(|stem| stem == "kubectl-clientfleet"))
         == Some(true)
@@ -246,8 +249,8 @@ pub(super) fn parse() -> Arguments {
     }
 }
 
-/// An instant as `--at` takes it: the API's form and years, so that a plan can be made for every
-/// moment of a policy.
+/// Parses the instant of an option such as `--at`, in the format and range of years of the API. A
+/// plan can thus be made for every instant that a policy can name.
 pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     use chrono::{DateTime, Datelike};
     let instant = DateTime::parse_from_rfc3339(text).map_err(|_| {
@@ -263,7 +266,7 @@ pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     }
 }
 
-/// Plans hold from second to second.
+/// Drops fractions of a second, because plans have a resolution of one second.
 pub(super) fn whole_seconds(instant: Timestamp) -> Timestamp {
     Timestamp::from_timestamp(instant.timestamp(), 0).unwrap_or(instant)
 }

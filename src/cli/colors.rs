@@ -1,8 +1,8 @@
-//! How the words of a status are set off in every table alike. Words that are not known are plain.
+//! Colors for the values of a status, the same in every table. Unknown values are not colored.
 
 use super::terminal::table::Tone;
 
-/// Whether a policy distributes.
+/// Returns the color for a policy's distribution state.
 pub(super) fn distribution_tone(state: &str) -> Tone {
     match state {
         "Open" | "Mixed" => Tone::Moving,
@@ -11,7 +11,7 @@ pub(super) fn distribution_tone(state: &str) -> Tone {
     }
 }
 
-/// A client's upgrade status.
+/// Returns the color for a client's upgrade status.
 pub(super) fn state_tone(state: &str) -> Tone {
     match state {
         "Distributing" | "RestartRequired" => Tone::Moving,

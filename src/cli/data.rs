@@ -1,4 +1,4 @@
-//! Results as data, for other programs. Knows nothing of what they mean.
+//! Formats results as JSON or YAML for other programs. Knows nothing about their content.
 
 use std::io::{self, Write};
 
@@ -20,12 +20,12 @@ pub(crate) enum DataFormat {
     Yaml,
 }
 
-/// A value as indented JSON.
+/// Formats a value as indented JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
     text(|output| write_json(value, output))
 }
 
-/// A value as YAML.
+/// Formats a value as YAML.
 pub(crate) fn yaml(value: &impl Serialize) -> Result<String, Failure> {
     text(|output| write_yaml(value, output))
 }
@@ -37,13 +37,13 @@ fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<String, 
     String::from_utf8(bytes).map_err(|error| failed(&error))
 }
 
-/// Writes a value as indented JSON, part by part.
+/// Writes a value as indented JSON, piece by piece instead of as one string in memory.
 pub(crate) fn write_json(value: &impl Serialize, mut output: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut output, value)?;
     writeln!(output)
 }
 
-/// Writes a value as YAML, part by part.
+/// Writes a value as YAML, piece by piece instead of as one string in memory.
 pub(crate) fn write_yaml(value: &impl Serialize, mut output: &mut dyn Write) -> io::Result<()> {
     serde_saphyr::to_io_writer(&mut output, value).map_err(|error| match error {
         serde_saphyr::ser::Error::IO { error } => error,

@@ -1,5 +1,5 @@
-//! What a file is taken apart into: its documents, each as JSON text that has been read through once, or
-//! why it cannot be read. Values are made of them one at a time: they take ten times the text's memory.
+//! The documents of a file, each as validated JSON text or as the reason why it cannot be read.
+//! Values are built one at a time, because they take ten times the memory of their text.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,94 +11,96 @@ use serde_json::value::RawValue;
 
 use super::json;
 
-/// One document, or why it cannot be read.
+/// One document, or the reason why it cannot be read.
 #[derive(Debug)]
 pub struct Document {
-    /// Counted from 1.
+    /// Position in the file, counted from 1.
     pub number: usize,
-    /// `null` when there is nothing in it.
+    /// Value of the document; `null` if the document is empty.
     pub content: Result<Json, Fault>,
 }
 
-/// What is wrong with a text, and where, both counted from 1.
+/// An error in a text, with its line and column, both counted from 1.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The line.
+    /// Line of the error.
     pub line: usize,
-    /// The column, in characters.
+    /// Column of the error, in characters.
     pub column: usize,
-    /// What is wrong, and what to write instead.
+    /// Description of the error, and what to write instead.
     pub message: String,
 }
 
-/// A value as a part of a text. As long as there is one, there is the whole text.
+/// A JSON value as a part of a larger text. Keeps the whole text in memory.
 #[derive(Clone, Debug)]
 pub struct Json {
     whole: Arc<String>,
     part: Range<usize>,
 }
 
-/// What a document has on its outside.
+/// The top-level fields `apiVersion`, `kind` and `items` of a document.
 #[derive(Debug, Default)]
 pub struct Outside {
-    /// Its `apiVersion`, where that is text.
+    /// Value of `apiVersion`, if it is a string.
     pub api_version: Option<String>,
-    /// Its `kind`, where that is text.
+    /// Value of `kind`, if it is a string.
     pub kind: Option<String>,
-    /// Its `items`, if it has any.
+    /// Value of `items`.
     pub items: Items,
 }
 
-/// The items of a list.
+/// The items of a Kubernetes list.
 #[derive(Debug, Default)]
 pub enum Items {
-    /// There are none.
+    /// The field is missing or `null`.
     #[default]
     None,
-    /// Each for itself.
+    /// The items, each as a JSON value of its own.
     Some(Vec<Json>),
-    /// It is something else than a list.
+    /// The field is not a list.
     Other,
 }
 
 impl Json {
-    /// A part of a text, which holds one JSON value there, and that one is sound.
+    /// Creates a value from a part of a text, which must contain exactly one valid JSON value.
     pub(super) fn new(whole: Arc<String>, part: Range<usize>) -> Self {
         Self { whole, part }
     }
 
-    /// The text.
+    /// Returns the JSON text of the value.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.whole.get(self.part.clone()).unwrap_or("null")
     }
 
-    /// The value, `null` if the text is not sound after all.
+    /// Parses the value. Returns `null` if the text is not valid JSON.
     #[must_use]
     pub fn value(&self) -> Value {
         json::value(self.as_str()).unwrap_or_default()
     }
 
-    /// The same without one field of it, which is passed over.
+    /// Parses the value without one of its fields, which is skipped. Returns `null` if the value is
+    /// not a mapping.
     #[must_use]
     pub fn value_without(&self, field: &str) -> Value {
         json::value_without(self.as_str(), field).unwrap_or_default()
     }
 
-    /// Whether there is nothing in it.
+    /// Returns whether the value is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.as_str() == "null"
     }
 
-    /// What it has on its outside, if it is a mapping; its values are passed over.
+    /// Returns the top-level fields, or empty ones if the value is not a mapping. Skips the values
+    /// of all other fields.
     #[must_use]
     pub fn outside(&self) -> Outside {
         let mut reader = serde_json::Deserializer::from_str(self.as_str());
         reader.deserialize_any(OutsideOf(self)).unwrap_or_default()
     }
 
-    /// A part of its text.
+    /// Creates the value for `part`, which must be a slice of this value's text.
     fn within(&self, part: &str) -> Self {
         let start = part.as_ptr().addr() - self.whole.as_ptr().addr();
         Self::new(Arc::clone(&self.whole), start..start + part.len())

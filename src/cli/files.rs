@@ -1,4 +1,4 @@
-//! Finds and reads the files that `-f` names, and takes them apart into documents. Knows nothing of
+//! Finds and reads the files that `-f` names, and splits them into documents. Knows nothing about
 //! Kubernetes objects.
 
 use std::fs;
@@ -9,23 +9,24 @@ use std::sync::Arc;
 use super::documents::Document;
 use super::{json, yaml};
 
-/// What `-f` names standard input by.
+/// Argument of `-f` that means standard input.
 const STANDARD_INPUT: &str = "-";
-/// The endings of the files that are read from a folder, as kubectl reads them.
+/// Extensions of the files that are read from a folder; kubectl reads the same ones.
 const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
-/// The largest file that is read: some 400,000 clients with their status. A device never ends.
+/// Maximum size of a file, in bytes: enough for about 400,000 clients with their status. Without a
+/// limit, reading a device file might never end.
 const MAX_BYTES: u64 = 512 << 20;
 
-/// A file's content, or why there is none.
+/// A file, with its content or the reason why it cannot be read.
 pub struct File {
-    /// As a person finds it.
+    /// Name of the file, as shown to the user.
     pub name: String,
-    /// The bytes, or a sentence.
+    /// Bytes of the file, or an error message.
     pub content: Result<Vec<u8>, String>,
 }
 
-/// Reads what `-f` names, each when it is asked for: files, the files of folders without their
-/// subfolders, and standard input.
+/// Reads the files, folders (without their subfolders) and standard input that `-f` names. Each
+/// file is read when the iterator reaches it.
 pub fn read(paths: &[PathBuf]) -> impl Iterator<Item = File> + use<> {
     let mut sources = Vec::new();
     let mut has_input = false;
@@ -44,7 +45,7 @@ pub fn read(paths: &[PathBuf]) -> impl Iterator<Item = File> + use<> {
     sources.into_iter().map(Source::read)
 }
 
-/// Where a file's content comes from.
+/// Source of a file's content.
 enum Source {
     File(PathBuf),
     Folder(PathBuf, String),
@@ -107,25 +108,26 @@ fn limited(source: impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn unreadable(error: &io::Error) -> String {
-    // The operating system's number means nothing to most people, its words do.
+    // Omit the operating system's error number, because most users understand only the text.
     let message = error.to_string();
     let words = message.split(" (os error").next().unwrap_or(&message);
     format!("this cannot be read: {words}")
 }
 
-/// A path as it may be printed: a name can hold what a terminal obeys.
+/// Formats a path for output. Escapes control characters, because a terminal would act on them.
 fn shown(path: &Path) -> String {
     super::terminal::table::printable(&path.display().to_string()).into_owned()
 }
 
-/// The documents of a file, or why there are none. Never panics, whatever the bytes.
+/// Splits a file into its documents. Never panics, whatever the bytes.
 ///
 /// # Errors
 ///
-/// A sentence, where the bytes are no text.
+/// Returns an error message if the bytes are not UTF-8 text.
 pub fn documents(bytes: Vec<u8>) -> Result<Vec<Document>, String> {
     let text = Arc::new(text(bytes)?);
-    // As kubectl: what begins as JSON is tried as JSON first, which YAML's braces can be, too.
+    // Like kubectl, try text that starts like JSON as JSON first. If that fails, it may be YAML,
+    // which also allows braces.
     if !text.trim_start().starts_with(['{', '[']) {
         return Ok(yaml::read(&text));
     }
@@ -161,7 +163,7 @@ fn text(mut bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
-/// The place just behind these bytes.
+/// Returns the line and the column, both counted from 1, of the position after these bytes.
 fn place_after(bytes: &[u8]) -> (usize, usize) {
     let line_start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
     let line = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();

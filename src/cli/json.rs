@@ -1,5 +1,5 @@
-//! Reads JSON text, one value or several after one another, and refuses what `serde_json` lets
-//! pass: a field given twice. Knows nothing of Kubernetes objects.
+//! Reads JSON text of one or several values, and rejects duplicate fields, which `serde_json`
+//! accepts. Knows nothing about Kubernetes objects.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use super::documents::{Document, Fault, Json};
 use super::yaml::from_f64;
 
-/// All values of a text, up to the first that cannot be read. They are looked through, and not made.
+/// Reads the values of a text, up to the first one that cannot be read. Validates the values
+/// without building them.
 #[must_use]
 pub fn read(text: &Arc<String>) -> Vec<Document> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Sound>();
@@ -33,27 +34,27 @@ pub fn read(text: &Arc<String>) -> Vec<Document> {
     documents
 }
 
-/// The one value of a text.
+/// Parses a text that contains one value.
 ///
 /// # Errors
 ///
-/// None for a text that [`read`] has found sound.
+/// Returns an error if the text is not valid, but never for a text that [`read`] has accepted.
 pub fn value(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).map(|Unique(value)| value)
 }
 
-/// The one mapping of a text, without one of its fields.
+/// Parses a text that contains one mapping, without one of its fields.
 ///
 /// # Errors
 ///
-/// As [`value`]; and where it is no mapping.
+/// Returns an error in the same cases as [`value`], and if the text is not a mapping.
 pub fn value_without(text: &str, field: &str) -> serde_json::Result<Value> {
     serde_json::Deserializer::from_str(text).deserialize_map(Without(field))
 }
 
 fn fault(error: &serde_json::Error) -> Fault {
     let (line, column) = (error.line().max(1), error.column().max(1));
-    // The place is told apart from the message, as everywhere.
+    // Line and column are separate fields of `Fault`, so remove them from the message.
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = error.to_string().replace(&place, "");
     let message = if error.is_data() { message } else { format!("this is not JSON: {message}") };
@@ -68,7 +69,7 @@ fn given_twice<E: Error>(key: &str) -> E {
     E::custom(format!("`{key}` is given twice in one object: keep one of the two"))
 }
 
-/// A value.
+/// A JSON value in which no object has a duplicate field.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {
@@ -130,7 +131,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
-/// A mapping without one of its fields.
+/// Visitor that reads a mapping and leaves out the field with this name.
 struct Without<'a>(&'a str);
 
 impl<'de> Visitor<'de> for Without<'_> {
@@ -154,7 +155,8 @@ impl<'de> Visitor<'de> for Without<'_> {
     }
 }
 
-/// A value that can be read. Finds the same faults as [`Unique`] in the same places, and makes nothing.
+/// Marker for a valid value. Finds the same errors as [`Unique`] at the same positions, but builds
+/// no value.
 struct Sound;
 
 impl<'de> Deserialize<'de> for Sound {
@@ -212,7 +214,7 @@ impl<'de> Visitor<'de> for SoundVisitor {
     }
 }
 
-/// A field's name, copied only where it holds an escape.
+/// Name of a field, copied only if it contains an escape sequence.
 struct JsonKey<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for JsonKey<'de> {
@@ -239,7 +241,8 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// The names of an object's fields. Nearly all objects have few: those are found soonest in a list.
+/// Names of the fields of one object. Nearly all objects have few fields, and for those a list is
+/// faster to search than a set.
 #[derive(Default)]
 struct Keys<'de> {
     few: Vec<Cow<'de, str>>,
@@ -249,7 +252,7 @@ struct Keys<'de> {
 impl<'de> Keys<'de> {
     const MAX_LINEAR_KEYS: usize = 16;
 
-    /// ChangeSet a name, or gives it back if it is known.
+    /// Adds a name. Returns it as the error if it is already present.
     fn insert(&mut self, key: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
         if self.few.contains(&key) || self.more.contains(&key) {
             Err(key)
@@ -271,7 +274,8 @@ mod tests {
 
     type Read = Vec<Result<Value, Fault>>;
 
-    /// What is read by looking, and by making the values.
+    /// Reads a text in both ways: by validating it before building values, and by building values
+    /// directly.
     fn both(text: &str) -> (Read, Read) {
         let looked = read(&Arc::new(text.to_owned()));
         let looked = looked.into_iter().map(|found| found.content.map(|json| json.value()));
@@ -300,7 +304,7 @@ mod tests {
     }
 
     proptest! {
-        /// Looking a text through finds the faults that making its values finds.
+        /// Validating a text finds the same errors as building its values.
         #[test]
         fn faults_are_found_by_looking(
             text in r#"([\[\]{},:]|"a"|"b"|"\\u0061"|1e9|1e999|-?[0-9]{1,20}|null|true|[ \n"]){0,40}"#,

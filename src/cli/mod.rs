@@ -1,8 +1,9 @@
-//! The command line: commands that run once and print, and what they have in common: what a command
-//! is told, what it says, exit codes. Knows nothing of the controller.
+//! The commands that run once and print, and the code that they share: context, output and exit
+//! codes. Knows nothing about the controller.
 //!
-//! [`arguments`] describes every command; each has a module of its own. [`cluster`] is where it asks,
-//! [`files`], [`documents`] and [`objects`] what it is given, [`terminal`] whom it answers.
+//! [`arguments`] defines the command line; each command has its own module. [`cluster`] reads from
+//! a cluster, [`files`], [`documents`] and [`objects`] read from files, and [`terminal`] formats
+//! the output.
 
 mod arguments;
 mod clients;
@@ -36,12 +37,13 @@ pub use self::arguments::{
 pub(crate) use self::arguments::{Output, instant};
 use self::terminal::times::TimeFormatter;
 
-/// Something is wrong with what was given: files, options or both.
+/// Exit code for invalid input: files, options or both.
 const WRONG_INPUT: u8 = 2;
-/// Something else went wrong.
+/// Exit code for all other failures.
 const FAILURE: u8 = 1;
 
-/// What a command has to say: results for standard output, words for a person for standard error.
+/// Output of a command: results for standard output, remarks to the user for standard error, and
+/// the exit code.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CommandOutput {
     pub output: String,
@@ -49,7 +51,7 @@ pub(crate) struct CommandOutput {
     pub code: u8,
 }
 
-/// Why a command could not do what was asked: sentences for the person who can mend it.
+/// Failure of a command: messages that help the user to fix the cause, and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub messages: Vec<String>,
@@ -57,17 +59,17 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Something went wrong.
+    /// Creates a failure that is not caused by invalid input.
     pub fn new(message: impl Into<String>) -> Self {
         Self { messages: vec![message.into()], code: FAILURE }
     }
 
-    /// A result could not be printed.
+    /// Creates the failure for a result that cannot be printed.
     pub fn unwritten(error: &std::io::Error) -> Self {
         Self::new(format!("standard output cannot be written: {error}"))
     }
 
-    /// Something is wrong with what was given.
+    /// Creates a failure that is caused by invalid files or options.
     pub fn input(message: impl Into<String>) -> Self {
         Self { messages: vec![message.into()], code: WRONG_INPUT }
     }
@@ -80,20 +82,20 @@ impl From<Failure> for CommandOutput {
     }
 }
 
-/// What a command knows of where and when it runs, found out once, at the start.
+/// Context in which a command runs, determined once at the start.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    /// The moment, in whole seconds.
+    /// Current time, in whole seconds.
     pub now: Timestamp,
-    /// The reader's zone, where it has an IANA name.
+    /// Time zone of the user, if it has an IANA name.
     pub zone: Option<Zone>,
-    /// Whether results are to be coloured.
+    /// True if results should be colored.
     pub in_color: bool,
 }
 
 impl Context {
     fn find(now: Option<Timestamp>) -> Self {
-        // The one place of this shell that reads the clock.
+        // This is the only place in the command line that reads the clock.
         let now = now.unwrap_or_else(|| arguments::whole_seconds(chrono::Utc::now()));
         let zone = TimeFormatter::system_zone();
         if let Some(asked) = std::env::var_os("TZ").filter(|tz| zone.is_none() && !tz.is_empty()) {
@@ -107,13 +109,14 @@ impl Context {
         Self { now, zone, in_color: terminal::is_color_wanted() }
     }
 
-    /// From where the reader looks at instants.
+    /// Returns the time and the zone with which instants are formatted.
     pub fn reader(&self) -> TimeFormatter {
         TimeFormatter { now: self.now, zone: self.zone.clone() }
     }
 }
 
-/// What was asked on the command line, unless a shell asks how it may go on: a command, and the moment to take for now if one is given.
+/// Parses the command line: the command, and the time to use as the current one if the user gives
+/// it. If a shell requests completions instead, answers the request and exits the process.
 #[must_use]
 pub fn parse() -> (Command, Option<Timestamp>) {
     completion::answer();
@@ -121,7 +124,7 @@ pub fn parse() -> (Command, Option<Timestamp>) {
     (arguments.command, arguments.now)
 }
 
-/// Runs a command of this shell.
+/// Runs a command and prints its output. Returns the exit code.
 #[must_use]
 pub fn run(command: &Once, now: Option<Timestamp>) -> ExitCode {
     let cx = Context::find(now);

@@ -1,5 +1,5 @@
-//! Finds the fleets and policies in files, and every problem that admission would have with them.
-//! Reads them only: what follows from them is planned elsewhere.
+//! Finds the fleets and policies in files, and every problem that admission would find in them.
+//! Only reads the objects; other modules plan with them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,13 +15,13 @@ use super::terminal::table::printable;
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::plan::{Estate, Parsed, parsed};
 
-/// The group of our kinds, and the one version that is served.
+/// API group of the fleets and policies.
 const GROUP: &str = "clientfleet.dev";
 const API_VERSION: &str = "clientfleet.dev/v1alpha1";
-/// Where an object without a namespace is, as for kubectl.
+/// Namespace of objects that do not name one; the same as in kubectl.
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// Where an object was found.
+/// Position of an object in the input files.
 #[derive(Clone, Debug)]
 pub struct ObjectPlace {
     file: Arc<str>,
@@ -36,14 +36,14 @@ impl fmt::Display for ObjectPlace {
     }
 }
 
-/// What tells an object from all others.
+/// Kind, namespace and name, which together identify an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// Its kind.
+    /// Kind of the object.
     pub kind: Kind,
-    /// Its namespace.
+    /// Namespace of the object.
     pub namespace: String,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
 }
 
@@ -53,18 +53,18 @@ impl fmt::Display for Identity {
     }
 }
 
-/// A fleet or a policy that admission would take.
+/// A fleet or a policy that admission would accept.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// Which one.
+    /// Kind, namespace and name of the object.
     pub identity: Identity,
-    /// As it was given.
+    /// Object as it is written in the file.
     pub source: SourceObject,
-    /// As an API server would store it.
+    /// Object as an API server would store it.
     pub stored: Stored,
 }
 
-/// An object as it was given: a text, of which a value is made when it is asked for.
+/// An object as it is written in the file: kept as text, and parsed on request.
 #[derive(Clone, Debug)]
 pub struct SourceObject {
     kind: Kind,
@@ -72,13 +72,13 @@ pub struct SourceObject {
 }
 
 impl SourceObject {
-    /// All of it.
+    /// Parses the whole object.
     #[must_use]
     pub fn value(&self) -> Value {
         self.completed(self.text.value())
     }
 
-    /// All but its status.
+    /// Parses the object without its status.
     #[must_use]
     pub fn without_status(&self) -> Value {
         self.completed(self.text.value_without("status"))
@@ -90,7 +90,7 @@ impl SourceObject {
     }
 }
 
-/// An object as it is planned with.
+/// An object in the form that a plan uses.
 #[derive(Clone, Debug)]
 pub enum Stored {
     /// A fleet.
@@ -100,7 +100,7 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// Adds it to the others, without what of its status a plan has no need for.
+    /// Adds the object to an estate, without the parts of its status that a plan does not need.
     pub fn join(self, estate: &mut Estate) {
         match self {
             Self::Fleet(fleet) => estate.fleets.push(Arc::new((*fleet).into())),
@@ -109,23 +109,24 @@ impl Stored {
     }
 }
 
-/// What was found besides objects.
+/// Results of a search, except for the objects.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Objects of other kinds: which, and where.
+    /// Objects of other kinds, each with its position. They are skipped.
     pub passed_over: Vec<String>,
-    /// Everything that is wrong, each with where and what to write instead.
+    /// All problems, each with its position and what to write instead.
     pub problems: Vec<String>,
     places: HashMap<Identity, ObjectPlace>,
 }
 
-/// Reads every document of every file, whatever is wrong with others, and hands over each object before
-/// it reads the next. What was handed over counts for nothing where there are problems.
+/// Reads every document of every file, even after a problem, and passes each object to `take`
+/// before it reads the next. Callers must discard the objects if there are problems.
 pub fn find(files: impl IntoIterator<Item = File>, take: &mut dyn FnMut(Object)) -> Findings {
     find_in(DEFAULT_NAMESPACE, files, take)
 }
 
-/// The same, where an object that names no namespace is in another than `default`.
+/// Reads documents in the same way as [`find`], with `namespace` in place of `default` for objects
+/// that name no namespace.
 pub fn find_in(
     namespace: &str,
     files: impl IntoIterator<Item = File>,
@@ -142,22 +143,22 @@ pub fn find_in(
 }
 
 impl Findings {
-    /// Where an object was found.
+    /// Returns the position at which an object was found.
     #[must_use]
     pub fn place(&self, identity: &Identity) -> Option<&ObjectPlace> {
         self.places.get(identity)
     }
 
-    /// Which objects were found.
+    /// Returns the identities of all objects that were found.
     pub fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.places.keys()
     }
 }
 
-/// What has been found so far, and where it goes.
+/// Findings of a search in progress, and the function that receives the objects.
 struct ObjectReader<'a> {
     findings: Findings,
-    /// Where an object without a namespace is.
+    /// Namespace of objects that name none.
     namespace: &'a str,
     take: &'a mut dyn FnMut(Object),
 }
@@ -188,7 +189,7 @@ impl ObjectReader<'_> {
         }
     }
 
-    /// A document is an object, or a list of them as `kubectl get -o yaml` prints it.
+    /// Reads a document: one object, or a list of objects such as `kubectl get -o yaml` prints.
     fn document(&mut self, place: ObjectPlace, json: Json) {
         let outside = json.outside();
         let Some(item_kind) = list_of(&outside) else {
@@ -211,7 +212,7 @@ impl ObjectReader<'_> {
         }
     }
 
-    /// An object, the kind of which may be known from the list that it is in.
+    /// Reads one object. `item_kind` is its kind, if the list that contains it determines that.
     fn object(&mut self, place: ObjectPlace, text: Json, item_kind: Option<Kind>) {
         let mut value = text.value();
         complete(&mut value, item_kind);
@@ -246,7 +247,8 @@ impl ObjectReader<'_> {
         }
     }
 
-    /// The kind, if it is one of ours; nothing, if it is another's.
+    /// Returns the kind of an object, or `None` if it belongs to another API group. If the kind is
+    /// missing or invalid, records the problem and returns an error.
     fn kind(&mut self, place: &ObjectPlace, value: &Value) -> Result<Option<Kind>, ()> {
         let api_version = string(value, "/apiVersion");
         let kind = string(value, "/kind");
@@ -281,8 +283,8 @@ impl ObjectReader<'_> {
         })
     }
 
-    /// Everything admission would say; and what an API server would not have printed. The object as it
-    /// would be stored, if there is nothing to say.
+    /// Records every problem that admission finds, and metadata or a status that cannot be read.
+    /// Returns the object as it would be stored, or `None` if a part cannot be read.
     fn check(
         &mut self,
         place: &ObjectPlace,
@@ -332,20 +334,20 @@ impl ObjectReader<'_> {
         let subject = subject.map(|subject| format!(" ({subject})")).unwrap_or_default();
         let field = if field.is_empty() { String::new() } else { format!(", {field}") };
         let text = format!("{place}{subject}{field}: {message}");
-        // What was given is repeated in it, and may hold what a terminal obeys.
+        // The text repeats user input, which may contain characters that a terminal acts on.
         self.findings.problems.push(printable(&text).into_owned());
     }
 }
 
-/// Why an object cannot be read.
+/// Errors of an object that cannot be read.
 #[derive(Default)]
 struct Unread {
     metadata: Option<serde_json::Error>,
     status: Option<serde_json::Error>,
 }
 
-/// Reads an object that would be stored like this. Its status is read as it was given: the defaults
-/// of the schema there are those of the types.
+/// Reads an object from its stored form. Its status is read as written, because the schema and the
+/// Rust types have the same defaults for it.
 fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Parsed<K>, Unread> {
     let given = status.map(serde_json::from_value::<K::Status>).transpose();
     let metadata = ObjectMeta::deserialize(&stored["metadata"]);
@@ -359,7 +361,8 @@ fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Pa
     let status = status.or_else(|| serde_json::from_value(stored["status"].take()).ok());
     let spec = match K::Spec::deserialize(&stored["spec"]) {
         Ok(spec) => Ok(spec),
-        // Not known to happen to what is admitted. Told as of an object of the cluster.
+        // No admitted object is known to fail here. Report the error in the same form as for an
+        // object from the cluster.
         Err(_) => serde_json::from_value::<Parsed<K>>(stored)
             .map_err(|error| error.to_string())
             .and_then(|object| object.spec),
@@ -371,7 +374,8 @@ fn kind_of(name: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.name() == name)
 }
 
-/// For a list: the `kind` of its items, where the list's own says so.
+/// Returns the kind of a list's items, or `Some(None)` if they can be of any kind. Returns `None`
+/// if the document is not a list.
 fn list_of(outside: &Outside) -> Option<Option<Kind>> {
     match (outside.api_version.as_deref()?, outside.kind.as_deref()?) {
         ("v1", "List") => Some(None),
@@ -380,7 +384,7 @@ fn list_of(outside: &Outside) -> Option<Option<Kind>> {
     }
 }
 
-/// The items of a list of one kind may leave their kind out, as the API server does.
+/// Adds the API version and kind, which the API server omits from the items of a list of one kind.
 fn complete(item: &mut Value, kind: Option<Kind>) {
     let (Some(kind), Some(fields)) = (kind, item.as_object_mut()) else { return };
     fields.entry("apiVersion").or_insert_with(|| Value::from(API_VERSION));
@@ -391,7 +395,7 @@ fn string<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// An object of another's, as kubectl names it: `Deployment.apps/web`.
+/// Formats an object of another API group in the way that kubectl does: `Deployment.apps/web`.
 fn other(value: &Value) -> String {
     let kind = string(value, "/kind").unwrap_or_default();
     let group = string(value, "/apiVersion").and_then(|version| version.split_once('/'));

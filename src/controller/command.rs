@@ -102,10 +102,7 @@ async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     // With port 0 the system chooses the port: log the actual address.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /livez, /readyz and /metrics");
-    tokio::spawn(serving::serve(
-        listener,
-        serving::Served { metrics, health, heartbeat },
-    ));
+    tokio::spawn(serving::serve(listener, serving::Served { metrics, health, heartbeat }));
     Ok(())
 }
 

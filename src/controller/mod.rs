@@ -129,15 +129,8 @@ pub async fn run(
         () = &mut shutdown => return Ok(()),
         fit = crds::check(&client) => fit?,
     }
-    let Options {
-        namespaces,
-        concurrent_writes,
-        candidacy,
-        health,
-        metrics,
-        heartbeat,
-        ..
-    } = options;
+    let Options { namespaces, concurrent_writes, candidacy, health, metrics, heartbeat, .. } =
+        options;
     let auditor = Arc::new(Auditor::new(options.identity, options.audit, Arc::clone(&metrics)));
     metrics.watch_health(health.clone());
     let (leadership, mut seat) = ElectionHandle::take(candidacy, &health);

@@ -1,5 +1,5 @@
-//! An object as planning keeps it: its spec whole, of its status what planning again needs. Knows the
-//! API types, not what follows from them.
+//! An object as planning caches it: the full spec, and the part of the status that the next plan
+//! needs. Knows the API types, and nothing of the plan.
 
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -15,64 +15,66 @@ use super::parsed::{Kind, Parsed, Raw, resource_of_its_kind};
 use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 
-/// An object with its spec, or why that cannot be read.
+/// A cached object: its spec, or the reason why it cannot be read, and the kept part of its status.
 #[derive(Clone, Debug)]
 pub struct Cached<K: Kind> {
-    /// Name, generation, labels and the like; without `managedFields` and annotations, which can be
-    /// larger than all the rest and decide nothing.
+    /// Name, generation, labels and similar fields. `managedFields` and annotations are left out:
+    /// they can be larger than everything else, and affect no decision.
     pub metadata: ObjectMeta,
-    /// The spec, or a sentence on why it cannot be read.
+    /// Spec, or a sentence that says why it cannot be read.
     pub spec: Result<Arc<K::Spec>, String>,
-    /// What its status said.
+    /// Kept part of the stored status; `None` if the status is missing or cannot be read.
     pub status: Option<CachedStatus<K::Previous>>,
     texts: Texts,
 }
 
-/// As what the two were read, so that the same is not read again: a report leaves the status as it
-/// is, and a status the spec. `None` for what is not there, or was not read as JSON.
+/// Digests of the JSON texts that spec and status were parsed from, so that unchanged text is not
+/// parsed again. A client's report leaves the status unchanged, and a status write leaves the spec
+/// unchanged. `None` if the part is missing or was not parsed from JSON.
 #[derive(Clone, Copy, Debug, Default)]
 struct Texts {
     spec: Option<Digest>,
     status: Option<Digest>,
 }
 
-/// What is kept of a status.
+/// Kept part of a status, with the digest of the full status.
 #[derive(Clone, Debug)]
 pub struct CachedStatus<P> {
-    /// Of the whole status, to tell whether a write is owed.
+    /// Digest of the full status, to check whether a write is needed.
     pub digest: Digest,
-    /// What planning again needs of it.
+    /// Part of the status that the next plan needs.
     pub kept: Arc<P>,
 }
 
 impl<P> CachedStatus<P> {
-    /// The same status of an object with this spec.
+    /// Returns the same status for an object with this spec.
     fn for_spec<K: Kind<Previous = P>>(&self, spec: Option<&Arc<K::Spec>>) -> Self {
         Self { digest: self.digest, kept: K::retain_status_for_spec(&self.kept, spec) }
     }
 
-    /// Keeps what is needed of the status of an object with this spec, if it can be read.
+    /// Keeps the part of a status that planning needs. `spec` is the object's spec, if it can be
+    /// read.
     fn of<K: Kind<Previous = P>>(status: K::Status, spec: Option<&Arc<K::Spec>>) -> Self {
         Self { digest: Digest::of(&status), kept: Arc::new(K::retain_status(status, spec)) }
     }
 }
 
-/// Tells statuses apart within one run of the program.
+/// Digest of a hashed value, comparable within one run of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
 
-/// Drawn anew by each process, so that nobody can write reports whose digests are the same.
+/// Hash keys, random in each process, so that no client can craft reports with colliding digests.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl Digest {
-    /// The digest of a status; the same for the same content.
+    /// Returns the digest of a value; equal values have equal digests.
     pub fn of(status: &(impl Hash + ?Sized)) -> Self {
         let mut hasher = Self::hasher();
         status.hash(&mut hasher);
         Self::from(hasher)
     }
 
-    /// What makes a digest of what is hashed with it.
+    /// Returns a hasher whose result converts into a digest.
     pub(super) fn hasher() -> AHasher {
         KEYS.build_hasher()
     }
@@ -84,61 +86,61 @@ impl From<AHasher> for Digest {
     }
 }
 
-/// A fleet as observed.
+/// A cached fleet.
 pub type CachedFleet = Cached<ClientFleet>;
-/// A policy as observed.
+/// A cached policy.
 pub type CachedPolicy = Cached<UpgradePolicy>;
 
 impl<K: Kind> Cached<K> {
-    /// The object's name.
+    /// Returns the object's name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.metadata.name.as_deref().unwrap_or_default()
     }
 
-    /// The object's namespace; `default` where a file names none.
+    /// Returns the object's namespace; `default` if a file names none.
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.metadata.namespace.as_deref().unwrap_or("default")
     }
 
-    /// Namespace and name.
+    /// Returns the object's namespace and name.
     #[must_use]
     pub fn key(&self) -> (String, String) {
         (self.namespace().to_owned(), self.name().to_owned())
     }
 
-    /// Namespace and name as people write them.
+    /// Returns kind, namespace and name for messages, such as `ClientFleet clients/berlin`.
     #[must_use]
     pub fn display_name(&self) -> String {
         format!("{} {}/{}", K::kind(&()), self.namespace(), self.name())
     }
 
-    /// The spec's generation; a file that gives none counts as the first.
+    /// Returns the object's generation; 1 if a file has none.
     #[must_use]
     pub fn generation(&self) -> i64 {
         self.metadata.generation.unwrap_or(1)
     }
 
-    /// Whether it is being deleted.
+    /// Returns whether the object is being deleted.
     #[must_use]
     pub fn is_deleting(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 
-    /// The value of one of its labels.
+    /// Returns the value of a label of the object.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
     }
 
-    /// Whether the stored status says the same as the planned one, so that no write is owed.
+    /// Returns whether the stored status equals the planned one, so that no write is needed.
     #[must_use]
     pub fn status_equals(&self, planned: Digest) -> bool {
         self.status.as_ref().is_some_and(|previous| previous.digest == planned)
     }
 
-    /// The same object with another status.
+    /// Returns the same object with another status.
     #[must_use]
     pub fn with_status(&self, status: K::Status) -> Self {
         let previous = CachedStatus::of::<K>(status, self.spec.as_ref().ok());
@@ -146,15 +148,15 @@ impl<K: Kind> Cached<K> {
         Self { status: Some(previous), texts, ..self.clone() }
     }
 
-    /// Whether it is the same object with the same spec.
+    /// Returns whether `other` is the same object with the same spec.
     #[must_use]
     pub fn has_same_spec_as(&self, other: &Self) -> bool {
         let identity = |o: &Self| (o.metadata.uid.clone(), o.metadata.generation, o.spec.is_ok());
         identity(self) == identity(other)
     }
 
-    /// Whether everything but the status and what the API server counts is the same: then a plan
-    /// made from the one holds for the other.
+    /// Returns whether everything that planning reads is the same, except the status. A plan made
+    /// from one object then holds for the other.
     #[must_use]
     pub fn has_same_inputs_as(&self, other: &Self) -> bool {
         let identity = |o: &Self| {
@@ -173,8 +175,8 @@ impl<'de, K: Kind> Deserialize<'de> for Cached<K> {
 }
 
 impl<K: Kind> Cached<K> {
-    /// Reads an object, of which an earlier state may be known: what is written as it was then is not
-    /// read again.
+    /// Parses an object. `before` is an earlier state of it, if known: text that is unchanged since
+    /// then is not parsed again.
     #[must_use]
     pub fn read(raw: Raw<K>, before: Option<&Self>) -> Self {
         let digest = |text: &str| Digest::of(text);

@@ -1,6 +1,6 @@
-//! What is kept of a fleet's previous status: rows take the more memory the more of them are kept
-//! whole, and a plan needs only since when a client is in its state and what it was offered last. To
-//! tell what a new status changes, reason, policy and target are kept as well, in six bytes a client.
+//! The kept part of a fleet's previous status. Full rows would take too much memory, and planning
+//! needs only each client's state, when it began, and the last offer. Reason, policy and target are
+//! kept as well, in six bytes per client, to report the changes that a new status makes.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -11,31 +11,31 @@ use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOf
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// What is kept of a fleet's status.
+/// Kept part of a fleet's status.
 #[derive(Clone, Debug)]
 pub struct CachedFleetStatus {
-    /// The generation it was computed from.
+    /// Generation that the status was computed from.
     pub observed_generation: Option<i64>,
-    /// Its conditions, for the time of their last change.
+    /// Conditions, needed for the time of their last change.
     pub conditions: Vec<Condition>,
     names: Names,
     rows: Box<[StoredRow]>,
-    /// The policies and targets that its rows name, each once.
+    /// Policies and targets that the rows refer to, mostly without duplicates.
     words: Box<[Text]>,
-    /// The offers that its rows name, which mostly have them in common.
+    /// Offers that the rows refer to; most rows share an offer with other rows.
     offers: Box<[LastOffer]>,
 }
 
-/// The names of the clients, in the order of the rows.
+/// Names of the clients, in row order.
 #[derive(Clone, Debug)]
 enum Names {
-    /// Those of the spec that the status belongs to.
+    /// Names in the spec that the status belongs to.
     Spec(Arc<ClientFleetSpec>),
-    /// Others, or in another order.
+    /// Separate list, because the names or their order differ from the spec.
     Own(Box<[Text]>),
 }
 
-/// What is kept of one client's entry; policy, target and offer by their place, counted from one.
+/// Kept part of one client's status row. Policy, target and offer are indexes that start at one.
 #[derive(Clone, Copy, Debug)]
 struct StoredRow {
     state: Option<State>,
@@ -46,47 +46,47 @@ struct StoredRow {
     since: Option<Timestamp>,
 }
 
-/// One client's entry, as far as it is kept.
+/// Kept part of one client's status row, with the client's name.
 #[derive(Clone, Copy, Debug)]
 pub struct CachedRow<'a> {
     fleet: &'a CachedFleetStatus,
     row: &'a StoredRow,
-    /// The client's name.
+    /// Name of the client.
     pub name: &'a Text,
 }
 
 impl<'a> CachedRow<'a> {
-    /// Its state then; `None` where that is not one of ours.
+    /// Returns the client's previous state; `None` if this release does not know it.
     #[must_use]
     pub fn state(self) -> Option<State> {
         self.row.state
     }
 
-    /// Why it was in that state.
+    /// Returns the reason for the previous state; `None` if this release does not know it.
     #[must_use]
     pub fn reason(self) -> Option<Reason> {
         self.row.reason
     }
 
-    /// Since when it was in that state.
+    /// Returns the instant at which the client entered the previous state.
     #[must_use]
     pub fn since(self) -> Option<Timestamp> {
         self.row.since
     }
 
-    /// The policy that governed it.
+    /// Returns the name of the policy that governed the client.
     #[must_use]
     pub fn policy(self) -> Option<&'a Text> {
         nth(&self.fleet.words, self.row.policy)
     }
 
-    /// Its target.
+    /// Returns the client's previous target version.
     #[must_use]
     pub fn target(self) -> Option<&'a Text> {
         nth(&self.fleet.words, self.row.target)
     }
 
-    /// Its last offer.
+    /// Returns the client's last offer.
     #[must_use]
     pub fn offer(self) -> Option<&'a LastOffer> {
         nth(&self.fleet.offers, self.row.offer)
@@ -98,7 +98,8 @@ fn nth<T>(list: &[T], place: Option<NonZeroU16>) -> Option<&T> {
 }
 
 impl CachedFleetStatus {
-    /// Keeps what is needed of the status of a fleet with this spec, if it can be read.
+    /// Keeps the part of a status that planning needs. `spec` is the fleet's spec, if it can be
+    /// read.
     #[must_use]
     pub fn of(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> Self {
         let rows = status.clients.unwrap_or_default();
@@ -122,7 +123,7 @@ impl CachedFleetStatus {
         }
     }
 
-    /// The same status of a fleet that has this spec now.
+    /// Returns the same status for a fleet that has this spec now.
     #[must_use]
     pub(super) fn for_spec(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
         if self.names.are_of(spec) {
@@ -132,14 +133,14 @@ impl CachedFleetStatus {
         Arc::new(Self { names, ..Self::clone(self) })
     }
 
-    /// Its entries by name. Rows keep the order of the spec, so that the entry is found at
-    /// `index` unless clients have come or gone.
+    /// Returns a lookup of rows by client name. Rows keep the order of the spec, so a row is found
+    /// at its index unless clients were added or removed.
     #[must_use]
     pub fn lookup(&self) -> CachedRows<'_> {
         CachedRows { fleet: self, by_name: None }
     }
 
-    /// Its entries, in the order in which they stand.
+    /// Returns the rows in stored order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = CachedRow<'_>> {
         (0..self.rows.len()).map(|index| self.row(index))
     }
@@ -163,7 +164,7 @@ impl Names {
         }
     }
 
-    /// Whether they are those of this spec, itself.
+    /// Returns whether the names are stored in this spec object, not in an equal copy.
     fn are_of(&self, spec: Option<&Arc<ClientFleetSpec>>) -> bool {
         match self {
             Self::Spec(own) => spec.is_some_and(|spec| Arc::ptr_eq(own, spec)),
@@ -171,7 +172,7 @@ impl Names {
         }
     }
 
-    /// The name at a place at which there is a row.
+    /// Returns the name of the client in the row at `index`, which must exist.
     fn nth(&self, index: usize) -> &Text {
         match self {
             Self::Spec(spec) => &spec.clients.as_deref().unwrap_or_default()[index].name,
@@ -180,7 +181,7 @@ impl Names {
     }
 }
 
-/// Finds previous entries; builds an index only when the order has changed.
+/// Lookup of previous rows. Builds a map of names only if the order has changed.
 #[derive(Debug)]
 pub struct CachedRows<'a> {
     fleet: &'a CachedFleetStatus,
@@ -188,7 +189,7 @@ pub struct CachedRows<'a> {
 }
 
 impl<'a> CachedRows<'a> {
-    /// The entry of client `name`, which stands at `index` in the spec.
+    /// Returns the previous row of client `name`, which is at `index` in the spec.
     pub fn find(&mut self, index: usize, name: &str) -> Option<CachedRow<'a>> {
         let fleet = self.fleet;
         if index < fleet.rows.len() && fleet.names.nth(index).as_str() == name {
@@ -201,7 +202,8 @@ impl<'a> CachedRows<'a> {
     }
 }
 
-/// Things that many name and are kept once, or nearly: of those before only the last few are looked at.
+/// List of values that rows share. A search covers only the last few values, so a value may occur
+/// more than once.
 struct ValueList<T>(Vec<T>);
 
 impl<T> Default for ValueList<T> {
@@ -210,11 +212,12 @@ impl<T> Default for ValueList<T> {
     }
 }
 
-/// Neighbours have mostly the same.
+/// Number of values to search. It can be small, because neighboring rows mostly share their values.
 const MAX_SEARCHED_VALUES: usize = 16;
 
 impl<T: PartialEq> ValueList<T> {
-    /// The place of a thing, counted from one; of more than fit in 16 bits there are none.
+    /// Returns the index of a value, starting at one, and adds the value if it is not found.
+    /// Returns `None` if the index exceeds 16 bits.
     fn of(&mut self, thing: Option<T>) -> Option<NonZeroU16> {
         let thing = thing?;
         let first = self.0.len().saturating_sub(MAX_SEARCHED_VALUES);

@@ -1,5 +1,5 @@
-//! What a new status changes for the clients of a fleet: from what was decided for each before to what
-//! is decided now. Compares; decides nothing.
+//! The changes that a new status makes for the clients of a fleet. Compares the previous decision
+//! for each client with the new one; decides nothing.
 
 use std::collections::BTreeSet;
 
@@ -7,47 +7,47 @@ use super::cached_status::{CachedFleetStatus, CachedRow};
 use super::state::State;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus};
 
-/// What is decided for one client, in short.
+/// The decision for one client in short form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfferState<'a> {
-    /// Its state; empty where an older or newer release wrote one that is not ours.
+    /// State; empty if another release wrote a state that this release does not know.
     pub state: &'a str,
-    /// Why.
+    /// Reason for the state; empty if this release does not know it.
     pub reason: &'a str,
-    /// The policy that governs it.
+    /// Name of the governing policy.
     pub policy: Option<&'a str>,
-    /// The version it should run.
+    /// Version that the client should run.
     pub target: Option<&'a str>,
 }
 
-/// What becomes of an offer.
+/// Change of a client's offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfferChange {
-    /// It is made.
+    /// An offer begins.
     Begins,
-    /// Another one takes its place.
+    /// Another offer replaces the current one.
     Changes,
-    /// It is taken back.
+    /// The offer ends.
     Ends,
 }
 
-/// What changes for one client.
+/// Change of the decision for one client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RowChange<'a> {
-    /// The client's name.
+    /// Name of the client.
     pub client: &'a str,
-    /// What was decided before; `None` where there was no entry.
+    /// Previous decision; `None` if the client had no status row.
     pub from: Option<OfferState<'a>>,
-    /// What is decided now; `None` where there is no entry any more.
+    /// New decision; `None` if the client no longer has a status row.
     pub to: Option<OfferState<'a>>,
-    /// The new entry.
+    /// New status row; `None` if the client no longer has one.
     pub row: Option<&'a ClientStatus>,
-    /// What that means for its offer.
+    /// Change of the client's offer, if any.
     pub offer: Option<OfferChange>,
 }
 
-/// The changes of state, reason, policy or target that `after` makes to `before`: those of the new
-/// entries in their order, then the clients that have lost theirs.
+/// Returns the changes of state, reason, policy or target from `before` to `after`. The changes of
+/// the new rows come first, in row order, followed by the clients that lost their row.
 #[must_use]
 pub fn changes<'a>(
     before: Option<&'a CachedFleetStatus>,
@@ -70,7 +70,7 @@ pub fn changes<'a>(
     changes
 }
 
-/// The clients that had an entry and have none now.
+/// Returns a change for each client that had a row and no longer has one.
 fn removed<'a>(before: &'a CachedFleetStatus, rows: &[ClientStatus]) -> Vec<RowChange<'a>> {
     let stands = |(index, row): (usize, CachedRow<'_>)| {
         rows.get(index).is_some_and(|now| now.name == *row.name)
@@ -105,7 +105,7 @@ fn offer_change(from: Option<&OfferState<'_>>, to: Option<&OfferState<'_>>) -> O
 }
 
 impl OfferState<'_> {
-    /// The policy and the target that are offered, while one is.
+    /// Returns the offered policy and target; `None` if the state is not `Distributing`.
     fn offer(&self) -> Option<(Option<&str>, Option<&str>)> {
         let is_offered = self.state == State::Distributing.as_str();
         is_offered.then_some((self.policy, self.target))
@@ -149,7 +149,8 @@ mod tests {
         ClientFleetStatus { clients: Some(rows.to_vec()), ..ClientFleetStatus::default() }
     }
 
-    /// Each change on a line, as `pc: Waiting OutsideWindow -> Distributing UpgradeOffered, Begins`.
+    /// Formats each change as a line such as
+    /// `pc: Waiting OutsideWindow 2 -> Distributing UpgradeOffered 2, Begins`.
     fn told(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
         let before = CachedFleetStatus::of(status(before), None);
         let after = status(after);

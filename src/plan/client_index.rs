@@ -1,6 +1,6 @@
-//! The clients of a fleet as scopes look at them. All that is searched stands in one text: what occurs
-//! nowhere in a fleet need not be looked for in each of its clients, and most of what scopes list
-//! does not.
+//! Index of a fleet's clients for matching scopes. All searchable text is in one string, so that
+//! one search shows that a value occurs in no client of the fleet. Most values listed in scopes
+//! occur in none.
 
 use std::net::IpAddr;
 
@@ -13,26 +13,26 @@ use crate::api::Text;
 use crate::api::fleet::{Client, Reported};
 use crate::values::selector::{fold_case_into, parse_ip};
 
-/// What scopes look at in each of some clients, in their order.
+/// Index of the fields that scopes match, for some clients in their order.
 #[derive(Debug, Default)]
 pub struct ClientIndex {
-    /// Name, computer, IP and last user of each in folded case, one after the other.
+    /// Case-folded name, computer, IP and last user of each client, one after the other.
     text: String,
     places: Vec<TextSpan>,
-    /// The first and the last of their addresses.
+    /// Lowest and highest IP address of the clients.
     addresses: Option<(IpAddr, IpAddr)>,
 }
 
 #[derive(Debug)]
 struct TextSpan {
     start: usize,
-    /// Where each of the four ends.
+    /// End of name, computer, IP and last user in the text.
     ends: [usize; 4],
     ip: Option<IpAddr>,
 }
 
 impl ClientIndex {
-    /// Takes down some clients.
+    /// Builds the index of some clients.
     #[must_use]
     pub fn of(clients: &[Client]) -> Self {
         let mut client_index = Self::default();
@@ -65,7 +65,7 @@ impl ClientIndex {
         self.places.push(TextSpan { start, ends, ip });
     }
 
-    /// What scopes look at in `client`, which stands at `index`.
+    /// Returns the fields of `client`, which is at `index`, that scopes match.
     #[must_use]
     pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> ClientFields<'a> {
         let TextSpan { start, ends: [name, computer, address, user], ip } = self.places[index];
@@ -83,14 +83,14 @@ impl ClientIndex {
         }
     }
 
-    /// Whether a part of what is searched may be `folded`, which is in folded case; `false` where it
-    /// is not so for any client.
+    /// Returns whether the text of a client may contain `folded`, which must be case-folded. If
+    /// false, no client contains it.
     #[must_use]
     pub fn may_contain(&self, folded: &str) -> bool {
         memmem::find(self.text.as_bytes(), folded.as_bytes()).is_some()
     }
 
-    /// Whether an address may lie in `network`; `false` where none does.
+    /// Returns whether a client's address may be in `network`. If false, no address is.
     #[must_use]
     pub fn may_contain_address(&self, network: &IpNet) -> bool {
         self.addresses

@@ -1,24 +1,24 @@
-//! Conditions as they are planned: kstatus's three and `Complete`. Keeps the time of their last
-//! change while their status stays.
+//! Builder for status conditions: `Ready`, `Reconciling` and `Stalled` of kstatus, and `Complete`.
+//! Keeps `lastTransitionTime` while the status of a condition is unchanged.
 
 use std::borrow::Cow;
 
 use crate::api::Condition;
 use crate::values::Timestamp;
 
-/// Builds the conditions of one object at one instant.
+/// Builder for the conditions of one object at one instant.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions<'a> {
-    /// What was stored before.
+    /// Conditions in the stored status.
     pub previous: &'a [Condition],
-    /// The generation they speak of.
+    /// Generation of the spec that the conditions describe.
     pub generation: i64,
-    /// The instant that is planned for.
+    /// Instant of the plan.
     pub at: Timestamp,
 }
 
 impl Conditions<'_> {
-    /// A condition, with the time at which its status last changed.
+    /// Returns a condition. Its `lastTransitionTime` is the stored one if the status is unchanged.
     #[must_use]
     pub fn make(
         &self,
@@ -38,13 +38,13 @@ impl Conditions<'_> {
         }
     }
 
-    /// The object is as it should be.
+    /// Returns the conditions of an object that is reconciled.
     #[must_use]
     pub fn ready(&self, message: impl Into<String>) -> Vec<Condition> {
         vec![self.make("Ready", "True", "Reconciled", message)]
     }
 
-    /// The object cannot be handled until somebody changes it.
+    /// Returns the conditions of an object that cannot be reconciled until a user changes it.
     #[must_use]
     pub fn stalled(&self, reason: &'static str, message: &str) -> Vec<Condition> {
         vec![
@@ -53,7 +53,7 @@ impl Conditions<'_> {
         ]
     }
 
-    /// The object is on its way.
+    /// Returns the conditions of an object that is still being reconciled.
     #[must_use]
     pub fn reconciling(&self, message: &str) -> Vec<Condition> {
         vec![
@@ -63,8 +63,8 @@ impl Conditions<'_> {
     }
 }
 
-/// The longest message, in bytes; what follows is cut, so that many problems in one object cannot
-/// make its status large.
+/// Maximum length of a message in bytes. Longer messages are cut, so that many problems in one
+/// object cannot make its status large.
 const MAX_MESSAGE_BYTES: usize = 1024;
 
 fn shortened(mut message: String) -> String {

@@ -1,10 +1,11 @@
-//! Clients of one fleet for which the same is decided. Most of a fleet have the same version, the same
-//! zone and the same policies: what is decided for the first of them, and what is ahead of it, holds
-//! for all, but for what only their own absence can change.
+//! Decision cache for the clients of one fleet. Most clients of a fleet have the same version, time
+//! zone and policies, so one decision and its next change serve all of them. A client whose own
+//! absence may change the decision is decided on its own.
 
 use std::rc::Rc;
 
 use super::cached::Digest;
+
 use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
 use super::next_change::{ApplicablePolicies, earlier};
@@ -14,28 +15,29 @@ use super::state::State;
 use super::version_text::VersionText;
 use crate::values::Timestamp;
 
-/// The classes that were met in a fleet.
+/// Decisions for the clients of one fleet. Clients with equal inputs form a class and share one
+/// decision.
 #[derive(Default)]
 pub(super) struct DecisionCache<'a> {
-    /// Those for which others may be decided alike.
+    /// Classes whose decision more clients can share.
     shared: Vec<Class<'a>>,
-    /// The digest of what tells each of them from the others, in the same order.
+    /// Digest of the key of each class, in the order of `shared`.
     keys: Vec<Digest>,
-    /// What was decided for one client alone.
+    /// Decisions that each apply to a single client.
     alone: Vec<CountedDecision<'a>>,
 }
 
-/// What is decided for some clients.
+/// A decision, with the number of clients that it applies to.
 pub(super) struct CountedDecision<'a> {
     pub decided: Decided<'a>,
     pub clients: u32,
-    /// When the one of them was seen that was not seen for the longest, where that is not in the
-    /// decision.
+    /// Earliest `lastSeen` of the clients of a class. `None` for a client decided on its own, whose
+    /// decision already includes its absence.
     last_seen: Option<Timestamp>,
 }
 
 impl CountedDecision<'_> {
-    /// Until when the entry of each of them stays as it is.
+    /// Returns the instant until which the status rows of all these clients stay the same.
     pub fn holds_until(&self) -> Option<Timestamp> {
         let Decided { governing, rule, next_change } = self.decided;
         let offline_after = governing.and_then(|zoned| zoned.policy.offline_after);
@@ -50,20 +52,21 @@ struct Class<'a> {
     in_scope: Vec<usize>,
     version: Option<Rc<VersionText>>,
     staged: Option<Rc<VersionText>>,
-    /// The shortest time, in seconds, after which one of the policies in scope calls a client absent.
+    /// Shortest time, in seconds, after which a policy in scope counts a client as offline.
     absent_after: Option<i64>,
-    /// As if they were never absent.
+    /// Decision for clients that never go offline, and the number of clients in the class.
     counted: CountedDecision<'a>,
-    /// The digest of what their entries have in common.
+    /// Digest of the part of the status row that all clients of the class share.
     shared: Digest,
 }
 
-/// So many are told apart: looking for one must not take longer than deciding.
+/// Maximum number of classes per fleet: a search must not take longer than a decision.
 const MAX_CLASSES: usize = 64;
 
 impl<'a> DecisionCache<'a> {
-    /// Decides for a client, and counts it; with the digest of what its entry has in common with
-    /// others. `zoned` says what each of the policies in scope means for it.
+    /// Returns the decision for a client and counts the client. The digest is that of the row part
+    /// that clients with the same decision share. `terms` returns the policy in the client's zone
+    /// for an index in `in_scope`.
     pub fn decide(
         &mut self,
         facts: &Facts<'_>,
@@ -88,7 +91,8 @@ impl<'a> DecisionCache<'a> {
         (decided, Digest::of(&decided.shared(facts)))
     }
 
-    /// Opens the class of a client, if it has one.
+    /// Adds the class of a client and returns its index. Returns `None` if the cache is full or the
+    /// client has a failed installation.
     fn open(
         &mut self,
         key: Digest,
@@ -117,20 +121,21 @@ impl<'a> DecisionCache<'a> {
         Some(self.shared.len() - 1)
     }
 
-    /// What was decided, and for how many clients.
+    /// Returns every decision with its number of clients.
     pub fn counted(&self) -> impl Iterator<Item = &CountedDecision<'a>> {
         let shared = self.shared.iter().map(|class| &class.counted);
         shared.filter(|counted| counted.clients > 0).chain(&self.alone)
     }
 }
 
-/// Of what [`Class::holds`] compares.
+/// Returns the digest of the values that [`Class::holds`] compares.
 fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
     let version = |version: &Option<Rc<VersionText>>| version.as_ref().map(Rc::as_ptr);
     Digest::of(&(zone, in_scope, version(&facts.version), version(&facts.staged)))
 }
 
-/// A failed installation has its own retry.
+/// Returns whether the client has a failed installation. Such a client shares no decision, because
+/// it has its own retry time.
 fn has_failed(facts: &Facts<'_>) -> bool {
     facts.failed_version.is_some()
 }
@@ -144,8 +149,8 @@ impl Class<'_> {
             && !has_failed(facts)
     }
 
-    /// Takes a client in, unless its absence may make a difference before the next change of what is
-    /// decided for the class.
+    /// Counts a client in this class, unless it may already be offline or may go offline before its
+    /// current offer changes. Returns whether the client was counted.
     fn take(&mut self, facts: &Facts<'_>, at: Timestamp) -> bool {
         let Decided { rule, next_change, .. } = self.counted.decided;
         if let Some((seen, after)) = facts.last_seen.zip(self.absent_after) {
@@ -163,7 +168,8 @@ impl Class<'_> {
     }
 }
 
-/// Whether both are the same text, each having been read once.
+/// Returns whether both are the same parsed version, compared by pointer. Equal texts usually share
+/// one allocation; if they do not, the client gets a separate class.
 fn is_same(a: Option<&Rc<VersionText>>, b: Option<&Rc<VersionText>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Rc::ptr_eq(a, b),

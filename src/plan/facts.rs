@@ -1,5 +1,5 @@
-//! What the rules look at in one client and in its fleet's package, read once. Knows nothing of
-//! policies.
+//! The facts that the rules read about a client and its fleet's package, parsed once. Knows nothing
+//! of policies.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -13,31 +13,32 @@ use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, Reported};
 use crate::values::{Timestamp, Zone};
 
-/// The facts about one client. What cannot be read is there as unreadable or counts as missing, by
-/// the rule that needs it; an empty string counts as absent.
+/// Facts about one client. A version that cannot be parsed keeps its text, an unreadable time
+/// counts as missing, and an empty string counts as absent.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    /// The client as it is written.
+    /// Client as written in the spec.
     pub client: &'a Client,
-    /// The version it runs.
+    /// Version that the client runs.
     pub version: Option<Rc<VersionText>>,
-    /// The version its next restart brings.
+    /// Version that takes effect at the next restart.
     pub staged: Option<Rc<VersionText>>,
-    /// The version that could not be installed.
+    /// Version whose installation failed.
     pub failed_version: Option<Rc<VersionText>>,
-    /// When that was.
+    /// Time of the failed installation.
     pub failed_at: Option<Timestamp>,
-    /// When it was last seen.
+    /// Time when the client was last seen.
     pub last_seen: Option<Timestamp>,
     searched: OnceCell<ClientIndex>,
 }
 
-/// The versions that clients report, each read once: most have one of a few.
+/// Cache of reported versions. Each version is parsed once, because most clients report one of a
+/// few versions.
 #[derive(Debug, Default)]
 pub struct Versions(Vec<Rc<VersionText>>);
 
 impl Versions {
-    /// So many are remembered: looking for one must not take longer than reading it.
+    /// Maximum number of cached versions: a lookup must not take longer than parsing.
     const MAX_REMEMBERED: usize = 16;
 
     fn read(&mut self, text: Option<&Text>) -> Option<Rc<VersionText>> {
@@ -53,13 +54,13 @@ impl Versions {
     }
 }
 
-/// A string of a client, an empty one counting as absent.
+/// Returns the string, or `None` if it is empty.
 #[must_use]
 pub fn non_empty(text: Option<&Text>) -> Option<&Text> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Reads a reported instant, dropping fractions of a second; `None` where it is not RFC 3339.
+/// Parses a reported instant and drops fractions of a second. Returns `None` if it is not RFC 3339.
 fn instant(text: Option<&Text>) -> Option<Timestamp> {
     let text = text?;
     plain_instant(text.as_bytes()).or_else(|| {
@@ -68,8 +69,8 @@ fn instant(text: Option<&Text>) -> Option<Timestamp> {
     })
 }
 
-/// Reads `2026-11-20T08:15:00Z`, as nearly all write it, several times faster than what reads every
-/// form; `None` for any other.
+/// Parses the most common form, `2026-11-20T08:15:00Z`, several times faster than the general RFC
+/// 3339 parser. Returns `None` for any other form.
 fn plain_instant(text: &[u8]) -> Option<Timestamp> {
     let [
         y1,
@@ -108,13 +109,13 @@ fn plain_instant(text: &[u8]) -> Option<Timestamp> {
 }
 
 impl<'a> Facts<'a> {
-    /// Reads a client.
+    /// Parses the facts about a client.
     #[must_use]
     pub fn read(client: &'a Client) -> Self {
         Self::read_with(client, &mut Versions::default())
     }
 
-    /// Reads a client, of several that have versions in common.
+    /// Parses the facts about a client, with a cache of versions shared by several clients.
     #[must_use]
     pub fn read_with(client: &'a Client, versions: &mut Versions) -> Self {
         let reported = client.reported.as_ref();
@@ -130,7 +131,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The same client, were it not known when it was last seen.
+    /// Returns the facts of the same client without `lastSeen`, so that it never counts as offline.
     #[must_use]
     pub fn ever_present(&self) -> Self {
         Self {
@@ -143,20 +144,20 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Something reported about it.
+    /// Returns a reported string; `None` if it is missing or empty.
     #[must_use]
     pub fn reported(&self, field: fn(&Reported) -> Option<&Text>) -> Option<&'a Text> {
         non_empty(self.client.reported.as_ref().and_then(field))
     }
 
-    /// What scopes look at. Case is folded at the first call, for whoever needs it.
+    /// Returns the fields that scopes match. Case is folded at the first call only.
     #[must_use]
     pub fn subject(&self) -> ClientFields<'_> {
         let alone = || ClientIndex::of(std::slice::from_ref(self.client));
         self.searched.get_or_init(alone).subject(0, self.client)
     }
 
-    /// Whether another version than the one it runs takes effect at its next restart.
+    /// Returns whether a version other than the running one takes effect at the next restart.
     #[must_use]
     pub fn other_version_is_staged(&self) -> bool {
         match (&self.staged, &self.version) {
@@ -167,26 +168,26 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// A time zone as it is known of a client.
+/// Time zone of a client, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ZoneFact {
-    /// Nobody names one.
+    /// No time zone is set.
     Missing,
-    /// The one that counts is not an IANA name.
+    /// The time zone that applies is not a known IANA name.
     Unknown,
-    /// It is known.
+    /// The time zone is known.
     Known(Zone),
 }
 
 impl ZoneFact {
-    /// Reads a name; an empty one counts as absent.
+    /// Parses the name of a time zone; an empty name counts as absent.
     #[must_use]
     pub fn read(name: Option<&Text>) -> Self {
         let Some(name) = non_empty(name) else { return Self::Missing };
         Zone::named(name).map_or(Self::Unknown, Self::Known)
     }
 
-    /// The zone, if it is known.
+    /// Returns the time zone if it is known.
     #[must_use]
     pub fn zone(&self) -> Option<&Zone> {
         match self {
@@ -196,20 +197,21 @@ impl ZoneFact {
     }
 }
 
-/// The package that a fleet's server carries, with what else it can and must not distribute.
+/// The package that a fleet's server carries, and the other versions that it can or must not
+/// distribute.
 #[derive(Debug, Default)]
 pub struct Package {
-    /// The package; `None` where none is named or `packageFrom` leads nowhere.
+    /// Version of the package; `None` if none is set or `packageFrom` cannot be resolved.
     pub current: Option<VersionText>,
-    /// Older ones that the server can distribute.
+    /// Older versions that the server can still distribute.
     pub retained: Vec<VersionText>,
-    /// Those that must never be offered again.
+    /// Versions that must never be offered again.
     pub withdrawn: Vec<VersionText>,
 }
 
-/// The spec, the fleet's own or its source's, that names the package. A source with a `packageFrom`
-/// of its own leads nowhere: nothing of it counts, so that no chain can grow. Neither does a fleet
-/// that names both or neither.
+/// Returns the spec that sets the package: the fleet's own, or that of the fleet in `packageFrom`.
+/// Returns `None` if the fleet sets both or neither. A source that has a `packageFrom` itself
+/// counts as missing, so that references cannot form a chain.
 #[must_use]
 pub fn package_spec<'a>(
     spec: &'a ClientFleetSpec,
@@ -223,8 +225,8 @@ pub fn package_spec<'a>(
 }
 
 impl Package {
-    /// Reads a fleet's package; `source` is the spec that its `packageFrom` names, if there is such
-    /// a fleet and it can be read.
+    /// Resolves a fleet's package. `source` is the spec of the fleet in `packageFrom`, if that
+    /// fleet exists and its spec can be read.
     #[must_use]
     pub fn read(spec: &ClientFleetSpec, source: Option<&ClientFleetSpec>) -> Self {
         let spelled = |list: &Option<Vec<Text>>| -> Vec<VersionText> {
@@ -244,19 +246,19 @@ impl Package {
         }
     }
 
-    /// The package, if it can be read.
+    /// Returns the version of the package if it can be parsed.
     #[must_use]
     pub fn readable(&self) -> Option<&VersionText> {
         self.current.as_ref().filter(|package| package.parsed.is_some())
     }
 
-    /// Whether `version` must never be offered again.
+    /// Returns whether `version` must never be offered again.
     #[must_use]
     pub fn has_withdrawn(&self, version: &VersionText) -> bool {
         self.withdrawn.iter().any(|withdrawn| withdrawn.is_same_as(version))
     }
 
-    /// Whether the server can distribute `version`.
+    /// Returns whether the server can distribute `version`.
     #[must_use]
     pub fn offers(&self, version: &VersionText) -> bool {
         self.current.iter().chain(&self.retained).any(|package| package.is_same_as(version))

@@ -1,9 +1,10 @@
-//! The plan for one fleet: its whole status, what it adds to each policy, and until when that holds.
+//! The plan for one fleet: its status, its contribution to each policy, and how long both stay
+//! valid.
 //!
-//! Read from top to bottom it is what happens to one client: its facts, the policies that hold it,
-//! the one that governs it, the rule that decides, what is ahead of it, its entry in the status.
+//! The code follows one client from top to bottom: its facts, the applicable policies, the
+//! governing policy, the deciding rule, the next change and the status row.
 //!
-//! The status itself is made only where it is to be written: to plan, its digest is enough.
+//! The full status is built only when it will be written. Planning needs only its digest.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -28,30 +29,30 @@ use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus, LastOffer};
 use crate::api::{Condition, Summary, Text};
 use crate::values::Timestamp;
 
-/// The policies of a namespace, parsed, in the order of their precedence.
+/// The parsed policies of a namespace, highest precedence first.
 pub type Rulebook = Arc<[Arc<Policy>]>;
 
 /// The plan for one fleet at one instant.
 #[derive(Clone, Debug)]
 pub struct FleetPlan<S> {
-    /// The status that it should have, or the digest of that.
+    /// Planned status, or its digest.
     pub status: S,
-    /// For each policy in whose scope it is, by name, what it adds to that policy's status.
+    /// Contribution to each policy whose scope includes the fleet, by policy name.
     pub contributions: BTreeMap<Text, PolicyContribution>,
-    /// The package it carries and has not withdrawn, if it can be read.
+    /// Version of the fleet's package, if it can be parsed and is not withdrawn.
     pub package: Option<VersionText>,
-    /// Until when all of this holds.
+    /// Instant until which this plan holds; `None` if it never expires.
     pub holds_until: Option<Timestamp>,
-    /// How many of its clients no policy governs.
+    /// Number of clients that no policy governs.
     pub unmanaged: u32,
-    /// Whether something is wrong with the fleet itself.
+    /// Whether the fleet itself has a problem, shown as the condition `Stalled`.
     pub stalled: bool,
-    /// How many clients were decided for it.
+    /// Number of client decisions that were made.
     pub decisions: u64,
 }
 
-/// Plans a fleet. `source` is the fleet that its `packageFrom` names, if there is one; the phase_cache
-/// has a place for each policy of the rulebook.
+/// Plans a fleet and returns the digest of its status. `source` is the fleet in `packageFrom`, if
+/// it exists. The phase cache `timetable` must have an entry for each policy of the rulebook.
 #[must_use]
 pub fn plan_fleet(
     fleet: &CachedFleet,
@@ -62,7 +63,7 @@ pub fn plan_fleet(
     plan_on(fleet, source, rulebook, phase_cache, DigestSink::new())
 }
 
-/// The status that [`plan_fleet`] gives the digest of.
+/// Returns the status whose digest [`plan_fleet`] returns.
 #[must_use]
 pub fn fleet_status(
     fleet: &CachedFleet,
@@ -125,7 +126,7 @@ fn plan_on<S: StatusSink>(
     }
 }
 
-/// A fleet that cannot be read loses its rows: old offers must not stand.
+/// Plans a fleet whose spec cannot be read. Its status has no rows, so that no old offer remains.
 fn unreadable<S: StatusSink>(
     fleet: &CachedFleet,
     why: &str,
@@ -164,10 +165,10 @@ fn by_name(
     policies.iter().map(|policy| policy.name.clone()).zip(tallies).collect()
 }
 
-/// The distinct time zones of a fleet's clients, each looked up once.
+/// Distinct time zones of a fleet's clients, each looked up once.
 pub(super) struct FleetZones {
     zones: Vec<ZoneFact>,
-    /// For each client, where its zone stands; empty where all have their fleet's.
+    /// Index into `zones` for each client; empty if all clients use the fleet's zone.
     of_client: Vec<usize>,
 }
 
@@ -179,7 +180,7 @@ impl FleetZones {
             return Self { zones, of_client: Vec::new() };
         }
         let mut known: BTreeMap<&str, usize> = BTreeMap::new();
-        // Neighbours have mostly the same.
+        // Neighboring clients mostly name the same zone, so check the previous one first.
         let mut last: Option<(&str, usize)> = None;
         let of_client = clients.iter().map(|client| {
             let Some(name) = non_empty(client.time_zone.as_ref()) else { return 0 };
@@ -197,7 +198,7 @@ impl FleetZones {
         Self { zones, of_client }
     }
 
-    /// The zone of the client at `index`, its own or its fleet's.
+    /// Returns the time zone of the client at `index`: its own, or else the fleet's.
     pub(super) fn of_client(&self, index: usize) -> &ZoneFact {
         &self.zones[self.zone_index(index)]
     }
@@ -207,27 +208,28 @@ impl FleetZones {
     }
 }
 
-/// What is shared by all the clients of a fleet while it is planned.
+/// Inputs that all clients of a fleet share while it is planned.
 struct FleetPlanner<'a, 't> {
     package: &'a Package,
     zones: &'a FleetZones,
-    /// The policies in whose scope the fleet is, in the order of their precedence.
+    /// Policies whose scope includes the fleet, highest precedence first.
     policies: Vec<&'a Policy>,
-    /// Their places in the phase_cache.
+    /// Index of each of these policies in the phase cache.
     places: Vec<usize>,
-    /// Those of them that may hold or name one of the clients.
+    /// Indexes of the entries in `policies` whose scope, or a single value in it, may match a
+    /// client.
     may_touch: Vec<usize>,
-    /// The clients, where one of them looks at more than the fleet.
+    /// Client index; `None` if no policy selects individual clients.
     client_index: Option<&'a ClientIndex>,
-    /// Which of them are effective, and stay so.
+    /// For each policy, whether it is permanent: effective now, with no later change.
     governs_permanently: Vec<bool>,
     at: Timestamp,
     phase_cache: &'a PhaseCache,
-    /// For each policy and zone what it means there, worked out when first needed.
+    /// Each policy in each time zone, computed on first use.
     zoned: &'t [OnceCell<ZonedPolicy<'a>>],
 }
 
-/// What is decided for one client.
+/// The decision for one client.
 #[derive(Clone, Copy)]
 pub(super) struct Decided<'a> {
     pub(super) governing: Option<&'a ZonedPolicy<'a>>,
@@ -254,7 +256,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             self.find_policies(index, client, &mut in_scope, &mut tallies);
             let zone = self.zones.zone_index(index);
             let zoned = |&policy: &usize| self.zoned(policy, zone);
-            // Behind one that governs for good none can govern.
+            // A permanently effective policy shadows all policies of lower precedence.
             let ends = in_scope.iter().position(|&policy| self.governs_permanently[policy]);
             let applicable = &in_scope[..ends.map_or(in_scope.len(), |end| end + 1)];
             let (decided, shared) = classes.decide(&facts, zone, applicable, zoned, self.at);
@@ -312,7 +314,8 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         }
     }
 
-    /// Finds the policies that hold a client in scope, as places in `self.policies`.
+    /// Collects the policies whose scope includes a client, as indexes in `self.policies`, and
+    /// counts the client for each of them.
     fn find_policies(
         &self,
         index: usize,
@@ -359,7 +362,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
     }
 }
 
-/// Decides for one client.
+/// Decides for one client, given the policies that apply to it.
 pub(super) fn decide_client<'a>(
     facts: &Facts<'_>,
     applicable: ApplicablePolicies<'_, 'a>,
@@ -372,7 +375,7 @@ pub(super) fn decide_client<'a>(
 }
 
 impl<'a> Decided<'a> {
-    /// What the client's entry has in common with those for which the same is decided.
+    /// Returns the part of the client's status row that clients with the same decision share.
     pub(super) fn shared(&self, facts: &'a Facts<'a>) -> Shared<'a> {
         let target = self.governing.and_then(|zoned| zoned.target);
         let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
@@ -387,7 +390,7 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// The client's entry in the status, of which what is shared has this digest.
+    /// Returns the client's status row. `shared_digest` is the digest of its shared part.
     pub(super) fn row(
         &self,
         facts: &'a Facts<'a>,
@@ -409,7 +412,8 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// The offer it is made now, since when it is the same; else the last one it was made.
+    /// Returns the current offer, or else the last one. An unchanged offer keeps the time at which
+    /// it began.
     fn last_offer(&self, before: Option<CachedRow<'a>>, at: Timestamp) -> Option<Offer<'a>> {
         let last = before.and_then(CachedRow::offer);
         let offered = self.governing.filter(|_| self.rule.state == State::Distributing);
@@ -432,11 +436,11 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// The reason of a fleet whose status the API server would not take.
+/// Condition reason of a fleet whose status is too large for the API server.
 const TOO_LARGE: &str = "ObjectTooLarge";
 
-/// Whether the API server has refused the rows of this generation: they are tried again when the
-/// spec has changed.
+/// Returns whether the API server rejected the rows for this generation. The rows are tried again
+/// after the spec has changed.
 pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     fleet.status.as_ref().is_some_and(|previous| {
         previous.kept.observed_generation == Some(fleet.generation())
@@ -448,7 +452,8 @@ pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     })
 }
 
-/// The status of a fleet that has outgrown the API server: no rows, so that no old offer stands.
+/// Returns the status of a fleet that is too large for the API server. It has no rows, so that no
+/// old offer remains.
 #[must_use]
 pub fn too_large(
     fleet: &CachedFleet,

@@ -1,17 +1,20 @@
-//! The decision and the plan: from all policies and fleets of one namespace and an instant, every
-//! status, and the moment until which it holds.
+//! The decision and the plan: computes every status of one namespace at an instant, and how long
+//! the plan holds.
 //!
-//! Nothing here does I/O or reads a clock, and the result does not depend on the order of the input.
-//! The controller and `clientfleet plan --local` call the same functions.
+//! The input is all policies and fleets of the namespace, with their previous statuses. Does no I/O
+//! and reads no clock; the result does not depend on the order of the input. The controller and
+//! `clientfleet plan --local` call the same functions.
 //!
-//! One client's way through: [`facts`] are read from its spec, [`scope`] finds the policies that are
-//! about it, [`rules`] decide under the one that governs it, [`outlook`] looks ahead (for all of its
-//! class at once), and [`fleet`] makes its entry and adds it to each policy's [`tally`]. The tallies of
-//! all fleets are a [`total`], from which [`governance`] makes the policy's status. [`planner`] keeps
-//! all of it up to date.
+//! The steps for one client: [`facts`] parses its spec, [`scope`] finds the policies that apply to
+//! it, and [`rules`] decides under the governing policy. [`outlook`] finds the next change, once
+//! for all clients that share the decision. [`fleet`] builds the status row and adds the client to
+//! its fleet's contribution to each policy ([`tally`]). [`total`] aggregates the contributions of
+//! all fleets to a policy, and [`governance`] builds the policy's status from the aggregate.
+//! [`planner`] keeps everything up to date.
 
 pub mod cached;
 pub mod cached_status;
+
 pub mod changes;
 pub mod client_index;
 pub mod conditions;
@@ -58,24 +61,25 @@ use crate::values::Timestamp;
 /// All fleets and policies of one namespace, with their previous statuses, in any order.
 #[derive(Clone, Debug, Default)]
 pub struct Estate {
-    /// The fleets.
+    /// Fleets of the namespace.
     pub fleets: Vec<Arc<CachedFleet>>,
-    /// The policies.
+    /// Policies of the namespace.
     pub policies: Vec<Arc<CachedPolicy>>,
 }
 
-/// What the statuses of a namespace should say, sorted by name.
+/// The planned statuses of one namespace, sorted by object name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// Each fleet's status.
+    /// Name and planned status of each fleet.
     pub fleets: Vec<(Text, ClientFleetStatus)>,
-    /// Each policy's status.
+    /// Name and planned status of each policy.
     pub policies: Vec<(Text, UpgradePolicyStatus)>,
-    /// The moment until which it holds, if nothing is written or reported; `None`: for ever.
+    /// Instant until which the plan holds if nothing is written or reported; `None` if it never
+    /// expires.
     pub until: Option<Timestamp>,
 }
 
-/// Plans a namespace at an instant.
+/// Computes the plan of a namespace at an instant.
 #[must_use]
 pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
     let mut planner = Planner::default();
@@ -97,8 +101,8 @@ fn named<K: PlannedKind>(planned: &Planned<K>) -> (Text, K::Status) {
     (planned.cached.name().into(), Arc::unwrap_or_clone(planned.status()))
 }
 
-/// The plan on which the controller settles at an instant: what it plans once the statuses say what it
-/// planned first, so that policies are in force.
+/// Computes the plan on which the controller settles at an instant. A policy is in force only once
+/// the statuses of its fleets are written, so the function applies the first plan and plans again.
 #[must_use]
 pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
     let first = plan(estate, at);
@@ -109,7 +113,7 @@ pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
     plan(&written, at)
 }
 
-/// The objects with the statuses that were planned for them.
+/// Returns the objects with their planned statuses applied.
 fn written<K: Kind>(
     objects: &[Arc<Cached<K>>],
     planned: Vec<(Text, K::Status)>,

@@ -1,5 +1,5 @@
-//! What the plans of a namespace's fleets add up to: for each policy its total, when which plan ends,
-//! and the census. A fleet's plan is added and taken away as a whole.
+//! The aggregates of one namespace over its fleets' plans: one aggregate per policy, the instants
+//! at which plans expire, and the namespace counts. A fleet's plan is added and removed as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,30 +11,30 @@ use super::version_text::VersionText;
 use crate::api::Text;
 use crate::values::Timestamp;
 
-/// What is kept of a fleet's plan.
+/// The record of a fleet's plan.
 #[derive(Debug)]
 pub struct PlanRecord {
-    /// Of the status that is planned.
+    /// Digest of the planned status.
     pub status: Digest,
-    /// What it adds to the policies in whose scope it is, by name.
+    /// Contribution to each policy whose scope includes the fleet, by policy name.
     pub contributions: BTreeMap<Text, PolicyContribution>,
-    /// The policies that it was planned under.
+    /// Revisions of the policies that the fleet was planned under.
     pub policy_revisions: PolicyRevisions,
-    /// The package it carries.
+    /// Version of the fleet's package.
     pub package: Option<VersionText>,
-    /// Until when it holds.
+    /// Instant until which the plan holds; `None` if it never expires.
     pub holds_until: Option<Timestamp>,
-    /// How many of its clients no policy governs.
+    /// Number of the fleet's clients that no policy governs.
     pub unmanaged: u32,
-    /// Whether something is wrong with the fleet itself.
+    /// Whether the fleet itself has a problem, shown as the condition `Stalled`.
     pub stalled: bool,
-    /// Whether its spec cannot be read.
+    /// Whether the fleet's spec cannot be read.
     pub unreadable: bool,
 }
 
 impl PlanRecord {
-    /// What the fleet brings to each of its policies, of which its stored status was seen to carry
-    /// out these.
+    /// Returns the fleet's share in the status of each of its policies. `carries_out` lists the
+    /// policy revisions that the fleet's stored status was seen to apply.
     fn shares<'a>(
         &'a self,
         carries_out: &'a PolicyRevisions,
@@ -46,20 +46,21 @@ impl PlanRecord {
     }
 }
 
-/// How many there are of what a namespace's policies do not count.
+/// Counts of a namespace that no policy's status contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceCounts {
-    /// Fleets.
+    /// Number of fleets.
     pub fleets: u32,
-    /// Fleets with which something is wrong: unreadable, too large, or with an unknown zone.
+    /// Number of fleets with a problem of their own: unreadable, too large, or with an unknown time
+    /// zone.
     pub stalled_fleets: u32,
-    /// Fleets whose spec cannot be read.
+    /// Number of fleets whose spec cannot be read.
     pub unreadable_fleets: u32,
-    /// Clients that no policy governs.
+    /// Number of clients that no policy governs.
     pub unmanaged_clients: u32,
 }
 
-/// The namespace_aggregates.
+/// The aggregates of one namespace over the plans of its fleets.
 #[derive(Debug, Default)]
 pub struct NamespaceAggregates {
     policies: BTreeMap<Text, PolicyAggregate>,
@@ -68,7 +69,8 @@ pub struct NamespaceAggregates {
 }
 
 impl NamespaceAggregates {
-    /// Adds a fleet's plan, of which its stored status was seen to carry out these policies.
+    /// Adds a fleet's plan. `carries_out` lists the policy revisions that the fleet's stored status
+    /// was seen to apply.
     pub fn add(&mut self, fleet: &Text, plan: &PlanRecord, carries_out: &PolicyRevisions) {
         for (policy, share) in plan.shares(carries_out) {
             if let Some(total) = self.policies.get_mut(policy) {
@@ -84,12 +86,12 @@ impl NamespaceAggregates {
         self.counts.unmanaged_clients += plan.unmanaged;
     }
 
-    /// Takes a fleet's plan away as it was added.
+    /// Removes a fleet's plan; the arguments must be those with which it was added.
     pub fn remove(&mut self, fleet: &Text, plan: &PlanRecord, carries_out: &PolicyRevisions) {
         for (policy, share) in plan.shares(carries_out) {
             let Some(total) = self.policies.get_mut(policy) else { continue };
             total.remove(share);
-            // The next may be a policy with another scope.
+            // Drop the empty aggregate: the next policy of this name may have another scope.
             if total.fleets == 0 {
                 self.policies.remove(policy);
             }
@@ -103,19 +105,19 @@ impl NamespaceAggregates {
         self.counts.unmanaged_clients -= plan.unmanaged;
     }
 
-    /// What the fleets in a policy's scope come to, if there are any.
+    /// Returns the aggregate of the fleets in a policy's scope, if there are any.
     #[must_use]
     pub fn policy(&self, policy: &str) -> Option<&PolicyAggregate> {
         self.policies.get(policy)
     }
 
-    /// When the first plan ends.
+    /// Returns the instant at which the first plan expires.
     #[must_use]
     pub fn first_end(&self) -> Option<Timestamp> {
         self.ends.first().map(|(until, _)| *until)
     }
 
-    /// The fleets whose plans have ended at `at`.
+    /// Returns the fleets whose plans have expired at `at`.
     #[must_use]
     pub fn ended(&self, at: Timestamp) -> Vec<Text> {
         self.ends
@@ -125,7 +127,7 @@ impl NamespaceAggregates {
             .collect()
     }
 
-    /// What is counted beside the policies.
+    /// Returns the namespace counts.
     #[must_use]
     pub fn counts(&self) -> NamespaceCounts {
         self.counts

@@ -1,42 +1,43 @@
-//! When a client's offer changes next, and how long what is decided for it stays as it is. Found by
-//! asking the rules again at the instants at which their answer can change, so that there is one
-//! source of what is offered.
+//! The next change of a client's offer, and how long the decision for the client stays the same.
+//! Evaluates the rules again at each instant at which their result can change, so that the rules
+//! are the only source of offers.
 
 use chrono::TimeDelta;
 
 use super::policy_in_zone::ZonedPolicy;
+
 use super::rules::{Case, Lasts, Rule, decide};
 use super::state::State;
 use crate::values::Timestamp;
 
-/// How far ahead the next change of an offer is told.
+/// How far into the future the next change of an offer is reported.
 pub const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 
-/// What is ahead of a client if nothing is written or reported.
+/// The next changes for a client if nothing is written or reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NextChange {
-    /// When its offer changes next, up to [`HORIZON`] from now.
+    /// Time of the next change of the client's offer, up to [`HORIZON`] from now.
     pub next_transition: Option<Timestamp>,
-    /// Until when its whole entry, this outlook included, stays the same. It may be an instant too
-    /// early, never too late.
+    /// Instant until which the client's whole status row, `next_transition` included, stays the
+    /// same. It may be too early, but never too late.
     pub holds_until: Option<Timestamp>,
 }
 
-/// The policies that hold one client in scope, the one that comes first by precedence first.
+/// Policies whose scope includes one client, highest precedence first.
 #[derive(Clone, Copy, Debug)]
 pub struct ApplicablePolicies<'s, 'a> {
-    /// What each of them means for the client.
+    /// Each policy, in the client's fleet and time zone.
     pub zoned: &'s [&'a ZonedPolicy<'a>],
 }
 
 impl<'a> ApplicablePolicies<'_, 'a> {
-    /// The one that governs the client at `at`.
+    /// Returns the policy that governs the client at `at`.
     #[must_use]
     pub fn governing(self, at: Timestamp) -> Option<&'a ZonedPolicy<'a>> {
         self.zoned.iter().find(|zoned| zoned.policy.is_effective(at)).copied()
     }
 
-    /// The first instant after `at` at which another may govern.
+    /// Returns the first instant after `at` at which another policy may govern the client.
     #[must_use]
     pub fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
         let changes = self.zoned.iter().filter_map(|t| t.policy.effective_change_after(at));
@@ -44,13 +45,13 @@ impl<'a> ApplicablePolicies<'_, 'a> {
     }
 }
 
-/// The earlier of two instants that may not come.
+/// Returns the earlier of two instants; `None` means never.
 #[must_use]
 pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     a.into_iter().chain(b).min()
 }
 
-/// Looks ahead from a case that `rule` has decided.
+/// Returns the next changes of a case that `rule` has decided.
 #[must_use]
 pub fn look_ahead<'a>(
     now: &Case<'a>,
@@ -58,7 +59,7 @@ pub fn look_ahead<'a>(
     applicable: ApplicablePolicies<'_, 'a>,
 ) -> NextChange {
     let ahead = if rule.state == State::Offline {
-        // Nobody knows whether it comes back: no opening is promised.
+        // An offline client may never return, so report no next opening for it.
         SearchResult::Nothing
     } else {
         next_transition(now, rule, applicable)
@@ -77,7 +78,7 @@ pub fn look_ahead<'a>(
 enum SearchResult {
     Nothing,
     Transition(Timestamp),
-    /// Something may change at this instant, which comes into sight later.
+    /// Something may change at this instant, which is beyond the horizon now.
     BeyondHorizon(Timestamp),
 }
 
@@ -87,7 +88,7 @@ fn next_transition<'a>(
     applicable: ApplicablePolicies<'_, 'a>,
 ) -> SearchResult {
     let offered = offer(now, rule);
-    // Going offline counts only as the end of an offer.
+    // Going offline counts only if it ends a current offer.
     let mut case = Case { absence_counts: offered.is_some(), ..*now };
     let mut rule = rule;
     loop {
@@ -104,14 +105,14 @@ fn next_transition<'a>(
     }
 }
 
-/// The policy by which a client is offered its target; a policy has one target in a fleet, so that
-/// this is all of the offer that time can change.
+/// Returns the name of the policy that offers the client its target. A policy has one target in a
+/// fleet, so time can change nothing else about the offer.
 fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
     let zoned = case.governing.filter(|_| rule.state == State::Distributing)?;
     Some(zoned.policy.name.as_str())
 }
 
-/// The first instant after the case's at which its offer can be another under the same policy.
+/// Returns the first instant after the case's at which the offer may change under the same policy.
 fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     match rule.lasts {
         Lasts::Always | Lasts::UntilAbsent => None,
@@ -124,7 +125,8 @@ fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     }
 }
 
-/// The first instant after the case's at which another rule can decide under the same policy.
+/// Returns the first instant after the case's at which another rule may decide under the same
+/// policy.
 fn lasts_until(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     let ends = match rule.lasts {
         Lasts::Always => return None,

@@ -1,6 +1,7 @@
-//! An object as the cluster (or a file) has it, read so that nothing in it can stop the reading of
-//! others: a spec that does not deserialise is carried as the reason why not, a status that does not
-//! counts as missing. Knows the API types, not what follows from them.
+//! An object as read from the cluster or a file, parsed so that a bad object cannot stop the
+//! reading of other objects. If the spec does not deserialize, the reason is kept in its place; a
+//! status that does not deserialize counts as missing. Knows the API types, and nothing of the
+//! plan.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,22 +15,24 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-/// One of our two kinds, with what is kept of its previous status.
+/// One of the two API kinds, with the part of its previous status that planning keeps.
 pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {
-    /// What the user wrote.
+    /// Spec, written by the user.
     type Spec: DeserializeOwned + Clone + Debug + Send + Sync;
-    /// What the controller writes.
+    /// Status, written by the controller.
     type Status: DeserializeOwned + Serialize + Hash + Clone + Debug + Send + Sync;
-    /// What planning again needs of the status that was read.
+    /// Part of the stored status that the next plan needs.
     type Previous: Clone + Debug + Send + Sync;
 
-    /// Gives back what reading a spec has taken in advance: half as much as it needs at times.
+    /// Releases the spare memory that deserialization has allocated, which can be half as much as
+    /// the spec needs.
     fn shrink_spec(_: &mut Self::Spec) {}
 
-    /// Keeps that of the status of an object with this spec, if it can be read.
+    /// Returns the part of a status to keep. `spec` is the object's spec, if it can be read.
     fn retain_status(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
 
-    /// What is kept, of an object that has another spec now: so that it does not hold the former.
+    /// Returns the kept part for an object whose spec has changed, without a reference to the old
+    /// spec.
     fn retain_status_for_spec(
         previous: &Arc<Self::Previous>,
         _: Option<&Arc<Self::Spec>>,
@@ -38,11 +41,11 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     }
 }
 
-/// An object as it was sent: spec and status are JSON that nobody has read yet, so that neither can
-/// stop a whole watch.
+/// An object as received. Spec and status are unparsed JSON, so that an unreadable part cannot stop
+/// a whole watch.
 #[derive(Clone, Debug)]
 pub struct Raw<K: Kind> {
-    /// As in [`Parsed`].
+    /// Metadata, with the same fields as in [`Parsed`].
     pub metadata: ObjectMeta,
     spec: Option<Box<RawValue>>,
     status: Option<Box<RawValue>>,
@@ -50,7 +53,7 @@ pub struct Raw<K: Kind> {
 }
 
 impl<'de, K: Kind> Deserialize<'de> for Raw<K> {
-    /// Fails only where the metadata cannot be read, which an API server does not let happen.
+    /// Fails only if the metadata cannot be read, which the API server prevents.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Guard {
@@ -65,37 +68,37 @@ impl<'de, K: Kind> Deserialize<'de> for Raw<K> {
 }
 
 impl<K: Kind> Raw<K> {
-    /// The spec as it was sent.
+    /// Returns the JSON text of the spec as received.
     pub(super) fn spec_text(&self) -> Option<&str> {
         self.spec.as_deref().map(RawValue::get)
     }
 
-    /// The status as it was sent.
+    /// Returns the JSON text of the status as received.
     pub(super) fn status_text(&self) -> Option<&str> {
         self.status.as_deref().map(RawValue::get)
     }
 
-    /// Reads the spec.
+    /// Parses the spec; the error says why it cannot be read.
     pub(super) fn spec(&self) -> Result<K::Spec, String> {
         let text = self.spec_text().ok_or("it has no `spec`")?;
         serde_json::from_str(text).map_err(|_| explain::<K>(text))
     }
 
-    /// Reads the status.
+    /// Parses the status; `None` if it is missing or cannot be read.
     pub(super) fn status(&self) -> Option<K::Status> {
         serde_json::from_str(self.status_text()?).ok()
     }
 }
 
-/// An object with its spec, or why that cannot be read, and its whole status.
+/// An object with its full status and its spec, or the reason why the spec cannot be read.
 #[derive(Clone, Debug)]
 pub struct Parsed<K: Kind> {
-    /// Name, generation, labels and the like; without `managedFields` and annotations, which can be
-    /// larger than all the rest and decide nothing.
+    /// Name, generation, labels and similar fields. `managedFields` and annotations are left out:
+    /// they can be larger than everything else, and affect no decision.
     pub metadata: ObjectMeta,
-    /// The spec, or a sentence on why it cannot be read.
+    /// Spec, or a sentence that says why it cannot be read.
     pub spec: Result<K::Spec, String>,
-    /// What the controller wrote.
+    /// Status, written by the controller; `None` if it is missing or cannot be read.
     pub status: Option<K::Status>,
 }
 
@@ -111,8 +114,8 @@ impl<K: Kind> From<Raw<K>> for Parsed<K> {
     }
 }
 
-/// [`ObjectMeta`] without what is not kept: to read `managedFields`, which name each field of each
-/// client, takes longer than all the rest.
+/// [`ObjectMeta`] without annotations and `managedFields`. Parsing `managedFields`, which name each
+/// field of each client, would take longer than everything else.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
@@ -153,7 +156,8 @@ impl From<Metadata> for ObjectMeta {
     }
 }
 
-/// Makes what holds an object of a [`Kind`] a resource of that kind, to list and watch it by.
+/// Implements `kube::Resource` for a type that holds an object of a [`Kind`], so that kube can list
+/// and watch it.
 macro_rules! resource_of_its_kind {
     ($holder:ident) => {
         impl<K: Kind> kube::Resource for $holder<K> {
@@ -186,14 +190,14 @@ pub(super) use resource_of_its_kind;
 resource_of_its_kind!(Parsed);
 resource_of_its_kind!(Raw);
 
-/// Reads a spec that cannot be read once more, to tell which field is the reason.
+/// Parses an unreadable spec again to find the field that causes the error.
 fn explain<K: Kind>(spec: &str) -> String {
     let mut reader = serde_json::Deserializer::from_str(spec);
     match serde_path_to_error::deserialize::<_, K::Spec>(&mut reader) {
         Ok(_) => "spec: something follows its end".to_owned(),
         Err(error) => {
             let what = error.inner().to_string();
-            // The place in the JSON is nobody's who writes YAML.
+            // Users write YAML, so leave out the position in the JSON text.
             let what = what.split(" at line ").next().unwrap_or_default();
             format!("spec.{}: {what}", error.path())
         }

@@ -1,5 +1,5 @@
-//! What the time ranges of policies say about an instant in each zone: worked out once, when somebody
-//! asks first, for all the fleets of a namespace. Knows nothing of clients.
+//! Phase cache: results of the policies' time ranges in each time zone. Each result is computed on
+//! first use and shared by all fleets of a namespace. Knows nothing of clients.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,10 +7,10 @@ use std::rc::Rc;
 use super::facts::ZoneFact;
 use crate::values::{Openings, Phase, Timestamp};
 
-/// The answers for some policies, each told by its place among them.
+/// Phase cache of some policies, which are identified by their index.
 #[derive(Debug)]
 pub struct PhaseCache {
-    /// The instant that is planned for.
+    /// Instant of the plan.
     pub now: Timestamp,
     answers: Vec<RefCell<ByZone>>,
 }
@@ -18,13 +18,13 @@ pub struct PhaseCache {
 type ByZone = Vec<(ZoneFact, Rc<PhaseResults>)>;
 
 impl PhaseCache {
-    /// An empty one for so many policies.
+    /// Returns an empty cache for `policies` policies.
     #[must_use]
     pub fn new(now: Timestamp, policies: usize) -> Self {
         Self { now, answers: (0..policies).map(|_| RefCell::default()).collect() }
     }
 
-    /// The answers of the policy at `place` for clients in `zone`.
+    /// Returns the cached results of the policy at index `place` for clients in `zone`.
     pub(super) fn answers(&self, place: usize, zone: &ZoneFact) -> Rc<PhaseResults> {
         let Some(of_policy) = self.answers.get(place) else {
             return Rc::default();
@@ -39,15 +39,15 @@ impl PhaseCache {
     }
 }
 
-/// What one policy's range says in one zone about the instants that are asked for: the one that is
-/// planned for, and those of the next changes, which clients have in common.
+/// Cached results of one policy's time range in one zone. Most clients need the same instants: the
+/// plan's own and the next changes.
 #[derive(Debug, Default)]
 pub(super) struct PhaseResults {
     phases: ResultCache<Phase>,
     instants: [ResultCache<Option<Timestamp>>; 3],
 }
 
-/// Something that is asked of a range about an instant.
+/// A query about a time range at an instant.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RangeQuery {
     NextOpening,
@@ -74,11 +74,11 @@ impl PhaseResults {
     }
 }
 
-/// The answers about the first instants that were asked for.
+/// Results for the first instants that were queried.
 #[derive(Debug)]
 struct ResultCache<T>(RefCell<Vec<(Timestamp, T)>>);
 
-/// Looking for one must not take longer than asking.
+/// Maximum number of cached instants: a lookup must not take longer than computing the result.
 const MAX_REMEMBERED: usize = 16;
 
 impl<T> Default for ResultCache<T> {

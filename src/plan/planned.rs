@@ -1,10 +1,11 @@
-//! A status that was planned: how it is made, and its digest. A fleet's is made only where it is to be
-//! written: hundreds of thousands of entries would else wait in memory for their turn.
+//! A planned status: its digest, and how to build it. A fleet's status is built only when it is
+//! written, because hundreds of thousands of rows would otherwise wait in memory.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::cached::{Cached, CachedFleet, CachedPolicy, Digest};
+
 use super::fleet::{Rulebook, fleet_status};
 use super::parsed::Kind;
 use super::phase_cache::PhaseCache;
@@ -16,55 +17,55 @@ use crate::values::Timestamp;
 
 /// A kind whose statuses are planned.
 pub trait PlannedKind: Kind {
-    /// What its status is made from, beside the object.
+    /// Inputs of the status in addition to the object.
     type StatusInputs: Clone + Debug + Send + Sync;
 
-    /// Makes the status.
+    /// Builds the planned status.
     fn status(planned: &Planned<Self>) -> Arc<Self::Status>
     where
         Self: Sized;
 }
 
-/// An object with the status that it should have.
+/// An object with its planned status.
 #[derive(Clone, Debug)]
 pub struct Planned<K: PlannedKind> {
-    /// What the plan was made from.
+    /// Object that the plan was made from.
     pub cached: Arc<Cached<K>>,
-    /// What the status is made from beside it.
+    /// Inputs of the status in addition to the object.
     pub inputs: K::StatusInputs,
-    /// The status's digest.
+    /// Digest of the planned status.
     pub digest: Digest,
-    /// When and why it was planned.
+    /// When and why the status was planned.
     pub trigger: PlanTrigger,
 }
 
 impl<K: PlannedKind> Planned<K> {
-    /// What the status should say.
+    /// Returns the planned status.
     #[must_use]
     pub fn status(&self) -> Arc<K::Status> {
         K::status(self)
     }
 
-    /// Whether the stored status says so already, so that no write is owed.
+    /// Returns whether the stored status equals the planned one, so that no write is needed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.cached.status_equals(self.digest)
     }
 }
 
-/// What a fleet's status is made from, beside the fleet: what was true when it was planned.
+/// Inputs of a fleet's status in addition to the fleet, as they were when it was planned.
 #[derive(Clone, Debug)]
 pub struct FleetStatusInputs {
-    /// The fleet that its `packageFrom` names.
+    /// Fleet named in `packageFrom`, if it exists.
     pub source: Option<Arc<CachedFleet>>,
-    /// The policies.
+    /// Parsed policies of the namespace.
     pub rulebook: Rulebook,
 }
 
 impl PlannedKind for ClientFleet {
     type StatusInputs = FleetStatusInputs;
 
-    /// Decides once more, by the same facts and for the same instant.
+    /// Builds the status by deciding again, from the same facts and for the same instant.
     fn status(planned: &Planned<Self>) -> Arc<ClientFleetStatus> {
         let FleetStatusInputs { source, rulebook } = &planned.inputs;
         let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());

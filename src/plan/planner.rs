@@ -1,15 +1,23 @@
-//! The plan of one namespace, kept up to date: decides again only what a change can have touched.
+//! The plan of one namespace, kept up to date: decides again only for fleets that a change may
+//! affect.
 //!
-//! It holds what was observed and what each fleet adds to the policies. A fleet is planned again when
-//! its own spec or labels change, when the package it uses does, when a policy that was or is about
-//! it does, when its stored status comes to say something else than planned, or when the moment comes
-//! until which its plan held. What fleets add to the policies is kept in [`namespace_aggregates`](super::namespace_aggregates).
-//! Planning everything anew is the same with everything touched.
+//! The planner holds the observed objects and each fleet's contribution to the policies. It plans a
+//! fleet again when:
+//!
+//! - the fleet's spec or labels change, or the fleet is being deleted;
+//! - the package that it takes from another fleet changes;
+//! - a policy that applies or applied to it changes;
+//! - its stored status stops matching the planned one;
+//! - its plan expires, or the clock is set back.
+//!
+//! [`sums`](super::sums) aggregates the contributions. A plan from scratch gives the same result as
+//! one in which every fleet is planned again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cached::{CachedFleet, CachedPolicy};
+
 use super::fleet::{Rulebook, plan_fleet};
 use super::namespace_aggregates::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 use super::next_change::earlier;
@@ -25,26 +33,26 @@ use crate::api::fleet::ClientFleetSpec;
 use crate::api::{ClientFleet, Text, UpgradePolicy};
 use crate::values::Timestamp;
 
-/// What is planned in one namespace.
+/// The incremental planner of one namespace.
 #[derive(Debug, Default)]
 pub struct Planner {
     fleets: BTreeMap<Text, Fleet>,
-    /// Those that have no plan.
+    /// Fleets without a plan.
     due: BTreeSet<Text>,
-    /// For each fleet those that take their package from it.
+    /// For each fleet, the fleets that take their package from it.
     package_dependents: BTreeMap<Text, BTreeSet<Text>>,
     policies: BTreeMap<Text, KnownPolicy>,
     rulebook: Rulebook,
     rulebook_is_stale: bool,
     aggregates: NamespaceAggregates,
-    /// When the last plan was made, and until when it holds.
+    /// Instant of the last plan, and the instant until which it holds.
     planned: Option<(Timestamp, Option<Timestamp>)>,
-    /// Whether anything was observed since.
+    /// Whether anything was observed since the last plan.
     touched: bool,
     decisions: u64,
 }
 
-/// A policy, parsed once.
+/// A policy as observed and as parsed.
 #[derive(Debug)]
 struct KnownPolicy {
     observed: Arc<CachedPolicy>,
@@ -54,11 +62,12 @@ struct KnownPolicy {
 #[derive(Debug)]
 struct Fleet {
     observed: Arc<CachedFleet>,
-    /// `None` until it is planned, and again once something has touched it.
+    /// Record of the fleet's plan; `None` until the fleet is planned, and again after a change that
+    /// affects it.
     plan: Option<PlanRecord>,
-    /// Why it is to be planned.
+    /// Causes of the next plan.
     causes: BTreeSet<Cause>,
-    /// The policies that its stored status was seen to carry out, by name.
+    /// Revisions of the policies that the stored status was last seen to apply, by policy name.
     applied_revisions: PolicyRevisions,
 }
 
@@ -66,19 +75,20 @@ fn policy_revision(policy: &Policy) -> PolicyRevision {
     (policy.uid.clone(), policy.generation)
 }
 
-/// What was planned in one pass.
+/// The result of one planning pass.
 #[derive(Clone, Debug, Default)]
 pub struct PassResult {
-    /// The fleets that were planned anew and not had before its end, by name.
+    /// Planned fleets that [`Begun::fleets`] has not returned before, sorted by name.
     pub fleets: Vec<Planned<ClientFleet>>,
-    /// All policies, by name.
+    /// All policies, sorted by name.
     pub policies: Vec<Planned<UpgradePolicy>>,
-    /// The moment until which the plan holds, if nothing is observed; `None`: for ever.
+    /// Instant until which the plan holds if nothing is observed; `None` if it never expires.
     pub until: Option<Timestamp>,
 }
 
-/// A pass that has begun: of a large estate the first statuses can be written while the last ones are
-/// planned. What is planned is for one instant, and the policies' namespace_aggregates are told at its end alone.
+/// A planning pass in progress. In a large namespace the first statuses can be written while the
+/// last ones are planned. All plans are for the same instant, and policies are planned at the end,
+/// when their aggregates are complete.
 #[derive(Debug)]
 pub struct PlanningPass<'a> {
     planner: &'a mut Planner,
@@ -86,7 +96,7 @@ pub struct PlanningPass<'a> {
 }
 
 impl Planner {
-    /// Takes note of a fleet as it is now.
+    /// Records the current state of a fleet.
     pub fn observe_fleet(&mut self, observed: Arc<CachedFleet>) {
         self.touched = true;
         let name = Text::from(observed.name());
@@ -95,7 +105,8 @@ impl Planner {
         };
         let before = std::mem::replace(&mut fleet.observed, observed);
         let now = Arc::clone(&fleet.observed);
-        // The echo of an own write ends here: it says what is planned.
+        // The watch event of the controller's own write needs no new plan: its status equals the
+        // planned one.
         let says_so = fleet.plan.as_ref().is_none_or(|plan| now.status_equals(plan.status));
         let same = before.has_same_inputs_as(&now);
         if !same || !says_so {
@@ -123,7 +134,7 @@ impl Planner {
         self.due.insert(name);
     }
 
-    /// Takes note that a fleet is gone.
+    /// Records that a fleet is gone.
     pub fn forget_fleet(&mut self, name: &str) {
         self.touched = true;
         if let Some((name, fleet)) = self.fleets.remove_entry(name) {
@@ -136,7 +147,7 @@ impl Planner {
         self.touch_dependents_of(name);
     }
 
-    /// Takes note of a policy as it is now.
+    /// Records the current state of a policy.
     pub fn observe_policy(&mut self, observed: Arc<CachedPolicy>) {
         self.touched = true;
         let name = Text::from(observed.name());
@@ -154,7 +165,7 @@ impl Planner {
         }
     }
 
-    /// Takes note that a policy is gone.
+    /// Records that a policy is gone.
     pub fn forget_policy(&mut self, name: &str) {
         self.touched = true;
         if let Some(before) = self.policies.remove(name) {
@@ -163,8 +174,8 @@ impl Planner {
         }
     }
 
-    /// Whether the last plan no longer holds at `at`: something was observed since, its moment has
-    /// come, or the clock was set back before it was made.
+    /// Returns whether the last plan no longer holds at `at`: something was observed since, the
+    /// plan has expired, or the clock was set back to before it.
     #[must_use]
     pub fn is_due(&self, at: Timestamp) -> bool {
         let runs_out =
@@ -172,18 +183,18 @@ impl Planner {
         self.touched || runs_out
     }
 
-    /// Until when the last plan holds if nothing is observed.
+    /// Returns the instant until which the last plan holds if nothing is observed.
     #[must_use]
     pub fn holds_until(&self) -> Option<Timestamp> {
         self.planned.and_then(|(_, until)| until)
     }
 
-    /// Brings the plan up to date for the instant `at`.
+    /// Updates the plan for the instant `at`.
     pub fn plan(&mut self, at: Timestamp) -> PassResult {
         self.begin(at).end()
     }
 
-    /// Begins a pass, of which the fleets can be had in parts.
+    /// Begins a planning pass whose fleets can be planned in parts.
     pub fn begin(&mut self, at: Timestamp) -> PlanningPass<'_> {
         if std::mem::take(&mut self.rulebook_is_stale) {
             let policies = self.policies.values().map(|known| Arc::clone(&known.policy));
@@ -228,7 +239,7 @@ impl Planner {
         let kept = PlanRecord {
             status: plan.status,
             contributions: plan.contributions,
-            // Mostly the same as before: then one is kept.
+            // The revisions are mostly unchanged, so share the existing map if it is equal.
             policy_revisions: Some(&fleet.applied_revisions)
                 .filter(|known| **known == policy_revisions)
                 .cloned()
@@ -263,57 +274,57 @@ impl Planner {
         plan_policy(observed, policy, total, packages.iter(), at)
     }
 
-    /// The packages that the fleets in a policy's scope carry, by the name of their fleet.
+    /// Returns the package versions of the fleets in a policy's scope, in order of fleet name.
     fn packages<'a>(&'a self, policy: &'a str) -> impl Iterator<Item = &'a VersionText> {
         let plans = self.fleets.values().filter_map(|fleet| fleet.plan.as_ref());
         let in_scope = plans.filter(move |plan| plan.contributions.contains_key(policy));
         in_scope.filter_map(|plan| plan.package.as_ref())
     }
 
-    /// How many clients were decided for since the start.
+    /// Returns the number of client decisions since the start.
     #[must_use]
     pub fn decisions(&self) -> u64 {
         self.decisions
     }
 
-    /// Counts what the policies do not, of what was planned last.
+    /// Returns the namespace counts of the last plan, which no policy's status contains.
     #[must_use]
     pub fn counts(&self) -> NamespaceCounts {
         self.aggregates.counts()
     }
 
-    /// Whether nothing is left in the namespace.
+    /// Returns whether the namespace has no fleets and no policies.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fleets.is_empty() && self.policies.is_empty()
     }
 
-    /// The names of the fleets that are known.
+    /// Returns the names of the known fleets.
     pub fn fleet_names(&self) -> impl Iterator<Item = &str> {
         self.fleets.keys().map(Text::as_str)
     }
 
-    /// The names of the policies that are known.
+    /// Returns the names of the known policies.
     pub fn policy_names(&self) -> impl Iterator<Item = &str> {
         self.policies.keys().map(Text::as_str)
     }
 
-    /// Has a fleet planned again.
+    /// Marks a fleet for planning and records the cause.
     fn touch(&mut self, name: &Text, cause: Cause) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         if let Some(plan) = fleet.plan.take() {
             self.aggregates.remove(name, &plan, &fleet.applied_revisions);
             self.due.insert(name.clone());
         }
-        // What is seen for the first time has changed in every way.
+        // The cause `Seen` covers all other causes.
         if !fleet.causes.contains(&Cause::Seen) {
             fleet.causes.insert(cause);
         }
     }
 
-    /// Where a fleet's stored status says what is planned, notes which policies that carries out. It
-    /// stays so when reports or the time have moved the plan on: among many fleets there is always
-    /// one that is being written, and a policy would never be in force.
+    /// Records the policy revisions that a fleet's stored status applies, if it equals the planned
+    /// one. The record stays when reports or time change the plan. Otherwise no policy would ever
+    /// be in force: among many fleets, some status is always being written.
     fn record_applied_revisions(&mut self, name: &Text) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         let Some(plan) =
@@ -328,7 +339,7 @@ impl Planner {
         }
     }
 
-    /// ChangeSet from where a fleet takes its package now, and no longer.
+    /// Records that the source of a fleet's package has changed from `before` to `now`.
     fn set_package_source(&mut self, name: &Text, before: Option<&str>, now: Option<&str>) {
         if let Some(source) = before
             && let Some(users) = self.package_dependents.get_mut(source)
@@ -343,14 +354,14 @@ impl Planner {
         }
     }
 
-    /// Touches the fleets that take their package from `name`.
+    /// Marks for planning all fleets that take their package from `name`.
     fn touch_dependents_of(&mut self, name: &str) {
         for user in self.package_dependents.get(name).cloned().unwrap_or_default() {
             self.touch(&user, Cause::Package(name.into()));
         }
     }
 
-    /// Touches the fleets that a policy with this scope is about.
+    /// Marks for planning all fleets to which a policy with this scope applies.
     fn touch_scope_of(&mut self, policy: &Text, scope: &Scope) {
         let about =
             |(_, fleet): &(&Text, &Fleet)| scope.includes_fleet(|key| fleet.observed.label(key));
@@ -362,8 +373,8 @@ impl Planner {
 }
 
 impl PlanningPass<'_> {
-    /// Plans the next fleets that are due, until they have so many clients or more; none once all are
-    /// planned.
+    /// Plans the next due fleets until they contain at least `clients` clients. Returns an empty
+    /// list if no fleet is due.
     pub fn fleets(&mut self, clients: u64) -> Vec<Planned<ClientFleet>> {
         let Self { planner, at } = self;
         let phase_cache = PhaseCache::new(*at, planner.rulebook.len());
@@ -377,7 +388,7 @@ impl PlanningPass<'_> {
         fleets
     }
 
-    /// Plans what is left.
+    /// Plans the remaining fleets and all policies.
     #[must_use]
     pub fn end(mut self) -> PassResult {
         let fleets = self.fleets(u64::MAX);
@@ -395,19 +406,20 @@ impl PlanningPass<'_> {
     }
 }
 
-/// Whether two of them are the same version in other words: then it matters which fleet comes first.
+/// Returns whether one version is listed in two spellings. Only then does the order of the fleets
+/// matter.
 fn has_duplicate_versions(packages: &[VersionText]) -> bool {
     let mut packages: Vec<&VersionText> = packages.iter().collect();
     packages.sort_by(|a, b| a.parsed.cmp(&b.parsed));
     packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))
 }
 
-/// The fleet that this one takes its package from.
+/// Returns the name of the fleet that this one takes its package from.
 pub(super) fn package_from(fleet: &CachedFleet) -> Option<&str> {
     Some(fleet.spec.as_deref().ok()?.package_from.as_ref()?.name.as_str())
 }
 
-/// What of a fleet's spec others may use through `packageFrom`.
+/// Returns the fields of a fleet's spec that other fleets may use through `packageFrom`.
 fn package(fleet: &CachedFleet) -> Option<impl PartialEq + '_> {
     let ClientFleetSpec {
         package_version,

@@ -1,14 +1,15 @@
-//! A policy parsed once into what the rules need, or into why it cannot be. Knows the API types and
-//! the values; decides nothing.
+//! A policy, parsed once into the values that the rules need, or into the problems that make it
+//! invalid. Knows the API types and the values; decides nothing.
 //!
-//! An invalid policy governs all the same (it fails safe and lets no lower one through), so that its
-//! scope and its period are read even then, as far as they can be.
+//! An invalid policy still governs: it fails safe and lets no policy of lower precedence apply. Its
+//! scope and its effective period are therefore parsed as far as possible.
 
 use std::cmp::Reverse;
 
 use chrono::Weekday;
 
 use super::cached::CachedPolicy;
+
 use super::facts::ZoneFact;
 use super::scope::Scope;
 use super::version_text::VersionText;
@@ -17,49 +18,51 @@ use crate::api::admission;
 use crate::api::policy::{Day, Distribution, Mode, UpgradePolicySpec, Window as WindowSpec};
 use crate::values::{Days, Exclusion, TimeRange, Timestamp, WallTime, Window, Zone};
 
-/// A policy as the rules see it.
+/// A parsed policy, as the rules use it.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Its name.
+    /// Name of the policy.
     pub name: Text,
-    /// Tells it from one of the same name that came before it.
+    /// UID, which distinguishes the policy from an earlier one of the same name.
     pub uid: Option<String>,
-    /// Its generation.
+    /// Generation of the policy.
     pub generation: i64,
-    /// Whether it is being deleted: then it governs nobody.
+    /// Whether the policy is being deleted. If so, it governs no client.
     pub deleting: bool,
-    /// Why it is invalid: a sentence for each problem. Empty for a valid one.
+    /// Problems that make the policy invalid, one sentence each; empty if it is valid.
     pub problems: Vec<String>,
-    /// Whether it could not even be deserialised: then it governs every client of its namespace.
+    /// Whether the spec could not be deserialized. If so, the policy governs every client of its
+    /// namespace.
     pub unreadable: bool,
-    /// Of those that hold a client, the highest governs.
+    /// Priority. Among the policies that select a client, the one with the highest priority
+    /// governs.
     pub priority: i32,
-    /// Whether it distributes nothing new for the time being.
+    /// Whether the policy is suspended and offers nothing for the time being.
     pub suspended: bool,
-    /// From when on it governs.
+    /// Instant from which the policy governs.
     pub effective_from: Option<Timestamp>,
-    /// From when on it governs no more.
+    /// Instant from which the policy no longer governs.
     pub effective_until: Option<Timestamp>,
-    /// What it asks for.
+    /// Upgrade mode.
     pub mode: Mode,
-    /// The locked version, with [`Mode::OnlyUpgradeTo`].
+    /// Locked version, with [`Mode::OnlyUpgradeTo`].
     pub lock: Option<VersionText>,
-    /// Whether clients move down to the target.
+    /// Whether clients may be downgraded to the target.
     pub allow_downgrade: bool,
-    /// Seconds after its error until a failed client is offered the version again.
+    /// Seconds from a client's installation error until the version is offered again.
     pub retry_after: i64,
-    /// Seconds after it was last seen until a client is offline.
+    /// Seconds from the time a client was last seen until it counts as offline.
     pub offline_after: Option<i64>,
-    /// The zone that holds for every client, where it names one.
+    /// Time zone for all clients, if the policy names one.
     pub zone: Option<ZoneFact>,
-    /// When distribution is open.
+    /// Time range in which distribution is open.
     pub range: TimeRange,
-    /// Which clients it is about.
+    /// Scope, which selects the clients that the policy applies to.
     pub scope: Scope,
 }
 
 impl Policy {
-    /// Reads a policy. Never fails: what is wrong with it is in [`Policy::problems`].
+    /// Parses a policy. Never fails: errors are listed in [`Policy::problems`].
     #[must_use]
     pub fn read(observed: &CachedPolicy) -> Self {
         let unreadable = UpgradePolicySpec::default();
@@ -94,7 +97,7 @@ impl Policy {
         }
     }
 
-    /// Whether it can govern at `at`.
+    /// Returns whether the policy can govern at `at`.
     #[must_use]
     pub fn is_effective(&self, at: Timestamp) -> bool {
         !self.deleting
@@ -102,19 +105,22 @@ impl Policy {
             && self.effective_until.is_none_or(|until| at < until)
     }
 
-    /// The first instant after `at` at which [`Policy::is_effective`] may differ.
+    /// Returns the first instant after `at` at which the result of [`Policy::is_effective`] may
+    /// change.
     #[must_use]
     pub fn effective_change_after(&self, at: Timestamp) -> Option<Timestamp> {
         [self.effective_from, self.effective_until].into_iter().flatten().filter(|&t| t > at).min()
     }
 
-    /// Whether admission would refuse it, or its zone is unknown.
+    /// Returns whether the policy is invalid: it cannot be read, admission would refuse it, or its
+    /// time zone is unknown.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         !self.problems.is_empty()
     }
 
-    /// Policies in this order: the first one that holds a client governs it.
+    /// Returns the sort key of the policy's precedence. Among the policies that select a client,
+    /// the first in this order governs.
     #[must_use]
     pub fn precedence(&self) -> impl Ord + '_ {
         (Reverse(self.unreadable), Reverse(self.priority), self.name.as_str())
@@ -135,7 +141,7 @@ fn read_zone(name: Option<&Text>, problems: &mut Vec<String>) -> Option<ZoneFact
     Some(zone)
 }
 
-/// Says that a time zone is unknown, and what to write instead.
+/// Returns the message for an unknown time zone, with a name to write instead.
 #[must_use]
 pub fn unknown_zone(name: &str) -> String {
     let mend = Zone::suggest(name).map_or_else(
@@ -145,8 +151,8 @@ pub fn unknown_zone(name: &str) -> String {
     format!("\"{name}\" is no known time zone; {mend}")
 }
 
-/// Reads the time range. What cannot be read is left out: admission has refused it, so that the
-/// policy is invalid and its range is never asked.
+/// Parses the time range and leaves out windows that cannot be parsed. Admission refuses such
+/// windows, so the policy is invalid and the rules never use its time range.
 fn read_range(distribution: &Distribution, problems: &mut Vec<String>) -> TimeRange {
     let mut windows = Vec::new();
     for (index, window) in distribution.windows.iter().flatten().enumerate() {

@@ -1,5 +1,5 @@
-//! What all the fleets in a policy's scope add up to. Fleets come and go one by one, so that one
-//! fleet's change costs the same however many there are.
+//! The aggregate of all fleets in a policy's scope. Fleets are added and removed one by one, so a
+//! change of one fleet costs the same for any number of fleets.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::version_text::VersionText;
 use crate::api::{Summary, Text};
 use crate::values::Timestamp;
 
-/// How often each of some things is there.
+/// Number of occurrences of each value.
 #[derive(Clone, Debug)]
 struct MultiSet<T>(BTreeMap<T, u32>);
 
@@ -38,34 +38,35 @@ impl<T: Ord + Clone> MultiSet<T> {
     }
 }
 
-/// What a fleet in the policy's scope brings to its status.
+/// Share of one fleet in the status of a policy.
 #[derive(Clone, Copy, Debug)]
 pub struct FleetShare<'a> {
-    /// What is counted in it.
+    /// Contribution of the fleet's clients.
     pub contribution: &'a PolicyContribution,
-    /// The package that it carries.
+    /// Version of the fleet's package.
     pub package: Option<&'a VersionText>,
-    /// Whether the fleet's status in the cluster was seen to say what this policy asks for.
+    /// Whether the fleet's stored status was seen to apply the current revision of the policy.
     pub settled: bool,
 }
 
-/// The sum of the shares that were added and not taken away again.
+/// The sum of all shares that were added and not removed.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyAggregate {
-    /// How many there are.
+    /// Number of fleets in scope.
     pub fleets: u32,
-    /// Of how many fleets the status was not yet seen to say what the policy asks for.
+    /// Number of fleets whose stored status was not yet seen to apply the current revision of the
+    /// policy.
     pub unsettled: u32,
-    /// Clients in scope.
+    /// Number of clients in scope.
     pub matched_clients: u32,
-    /// The clients that the policy governs.
+    /// Number of governed clients in each state.
     pub governed: Summary,
     transitions: MultiSet<Timestamp>,
     zones: MultiSet<ZoneFact>,
-    /// For each selector how many fleets have a client that it matches, and that each of its values
-    /// does.
+    /// For each selector, the number of fleets with a client that it matches, and the same number
+    /// for each of its values.
     hits: Vec<(u32, Vec<u32>)>,
-    /// As they are spelled.
+    /// Package versions of the fleets, by spelling.
     packages: MultiSet<Text>,
 }
 
@@ -83,7 +84,7 @@ impl PolicyAggregate {
         package.iter().for_each(|package| self.packages.add(&package.raw));
     }
 
-    /// Takes away a share as it was added.
+    /// Removes a fleet's share that was added before.
     pub fn remove(&mut self, share: FleetShare<'_>) {
         let FleetShare { contribution: tally, package, settled } = share;
         self.fleets -= 1;
@@ -106,26 +107,26 @@ impl PolicyAggregate {
         }
     }
 
-    /// The earliest change of a governed client's offer.
+    /// Returns the time of the earliest change of a governed client's offer.
     #[must_use]
     pub fn next_transition(&self) -> Option<Timestamp> {
         self.transitions.0.keys().next().copied()
     }
 
-    /// The zones of the governed clients, each once.
+    /// Returns the time zones of the governed clients, each once.
     pub fn zones(&self) -> impl ExactSizeIterator<Item = &ZoneFact> {
         self.zones.0.keys()
     }
 
-    /// The packages that the fleets carry, each spelling once.
+    /// Returns the package versions of the fleets, each spelling once.
     #[must_use]
     pub fn packages(&self) -> Vec<VersionText> {
         self.packages.0.keys().cloned().map(VersionText::new).collect()
     }
 
-    /// What has matched nobody, in the order of the scope, as
-    /// `scope.clients[0].names: LT-VIP7`, or as `scope.exclude[1]` for a selector that matches
-    /// nobody though none of its values is listed.
+    /// Returns the parts of the scope that match no client, in the order of the scope. A value is
+    /// listed as `scope.clients[0].names: LT-VIP7`. A selector that matches no client is listed as
+    /// `scope.exclude[1]`, unless a value of it is listed.
     pub fn unmatched<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = String> + 'a {
         placed(scope).enumerate().flat_map(|(place, (list, index, selector))| {
             let hits = self.hits.get(place);
@@ -143,7 +144,7 @@ impl PolicyAggregate {
     }
 }
 
-/// A scope's selectors with the name of the list they stand in and their place in it.
+/// Returns a scope's selectors, each with the name of its list and its index in that list.
 fn placed(scope: &Scope) -> impl Iterator<Item = (&'static str, usize, &Selector)> {
     let clients = scope.clients.iter().flatten().enumerate();
     let exclude = scope.exclude.iter().enumerate();

@@ -1,4 +1,4 @@
-//! What one fleet adds to the status of one policy.
+//! The contribution of one fleet to the status of one policy.
 
 use super::facts::ZoneFact;
 use super::next_change::earlier;
@@ -8,29 +8,29 @@ use super::state::State;
 use crate::api::Summary;
 use crate::values::Timestamp;
 
-/// The namespace_aggregates over the clients of a fleet that is in the policy's scope.
+/// Contribution of a fleet in the policy's scope, summed over its clients.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyContribution {
-    /// Clients in scope, whether or not the policy governs them.
+    /// Number of clients in scope, whether or not the policy governs them.
     pub matched_clients: u32,
-    /// The clients it governs.
+    /// Number of governed clients in each state.
     pub governed: Summary,
-    /// The earliest change of a governed client's offer.
+    /// Time of the earliest change of a governed client's offer.
     pub next_transition: Option<Timestamp>,
-    /// The zones of the governed clients, each once.
+    /// Time zones of the governed clients, each once.
     pub zones: Vec<ZoneFact>,
-    /// Which parts of the scope have matched a client.
+    /// Parts of the scope that have matched a client.
     pub hits: Hits,
 }
 
 impl PolicyContribution {
-    /// One with nothing counted yet.
+    /// Returns an empty contribution to a policy.
     #[must_use]
     pub fn of(policy: &Policy) -> Self {
         Self { hits: Hits::none(&policy.scope), ..Self::default() }
     }
 
-    /// Counts so many governed clients in one state, whose offers change at the same time.
+    /// Adds `clients` governed clients in one state, whose offers change at the same time.
     pub fn govern(
         &mut self,
         clients: u32,
@@ -46,12 +46,11 @@ impl PolicyContribution {
     }
 }
 
-/// For each selector of a scope, whether it and the values it lists have matched a client: first those
-/// of `clients`, then those of `exclude`.
+/// Match results of a scope's selectors: first those of `clients`, then those of `exclude`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits(pub(super) Box<[SelectorHits]>);
 
-/// Whether a selector has matched a client, and which of its values have.
+/// Whether a selector has matched a client, and which of its listed values have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SelectorHits {
     pub selector: bool,
@@ -63,7 +62,7 @@ impl SelectorHits {
         Self { selector: false, entries: vec![false; selector.entries().len()].into() }
     }
 
-    /// ChangeSet what a client matches, and returns whether the selector as a whole does.
+    /// Records the matches of a client, and returns whether the whole selector matches.
     fn note(
         &mut self,
         selector: &Selector,
@@ -72,7 +71,7 @@ impl SelectorHits {
     ) -> bool {
         let matches = selector.matches(client, if_unreadable);
         self.selector |= matches;
-        // Where it lists values in one way only, none of them matches whom it does not match.
+        // If the selector is a single list and does not match, none of its values match.
         if matches || !selector.is_one_list() {
             for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
                 *hit = *hit || entry.matches(client);
@@ -87,8 +86,8 @@ impl Hits {
         scope.selectors().map(SelectorHits::none).collect::<Vec<_>>().into_boxed_slice().into()
     }
 
-    /// Whether a client of a matched fleet is in scope, as [`Scope::holds_client`] says; notes what it
-    /// matches on the way.
+    /// Returns whether a client of a matched fleet is in scope, and records its matches. The result
+    /// equals that of [`Scope::holds_client`].
     pub fn record(&mut self, scope: &Scope, client: &ClientFields<'_>) -> bool {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
         let mut is_included = scope.clients.is_none();

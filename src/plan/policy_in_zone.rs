@@ -1,5 +1,5 @@
-//! What a policy means for those clients of one fleet that share a time zone: its target there, and
-//! when distribution is open for them. Worked out once for all of them.
+//! A policy in one time zone of a fleet: the target of the clients in that zone, and when
+//! distribution to them is open. Computed once for all of these clients.
 
 use std::rc::Rc;
 
@@ -10,40 +10,40 @@ use super::version_text::VersionText;
 use crate::api::policy::Mode;
 use crate::values::{Exclusion, Openings, Phase, Timestamp};
 
-/// A policy in a fleet, in a zone.
+/// A policy in one fleet and one time zone.
 #[derive(Debug)]
 pub struct ZonedPolicy<'a> {
-    /// The policy.
+    /// Parsed policy.
     pub policy: &'a Policy,
-    /// The version to run; `None` for `NoUpgrade` and where the package is not known.
+    /// Version that the clients should run; `None` with `NoUpgrade`, or if the package is unknown.
     pub target: Option<Target<'a>>,
-    /// The clients' zone: the policy's, else the client's, else the fleet's.
+    /// Time zone of the clients: the policy's, else the client's, else the fleet's.
     pub zone: &'a ZoneFact,
     openings: Openings<'a>,
-    /// What they have said before.
+    /// Cached results of `openings`.
     answers: Rc<PhaseResults>,
 }
 
-/// The version that a client is to run, and what is known of it.
+/// The version that a client should run, and whether the server can offer it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// As the policy or the fleet writes it.
+    /// Version as the policy or the fleet writes it.
     pub version: &'a VersionText,
-    /// Whether it must never be offered again.
+    /// Whether the version must never be offered again.
     pub withdrawn: bool,
-    /// Whether the server can distribute it.
+    /// Whether the server can distribute the version.
     pub available: bool,
 }
 
 impl<'a> ZonedPolicy<'a> {
-    /// What `policy` means where `package` is carried and `zone` is the client's own, or else its
-    /// fleet's.
+    /// Resolves `policy` for a fleet with this package. `zone` is the client's own time zone, or
+    /// else the fleet's.
     #[must_use]
     pub fn new(policy: &'a Policy, package: &'a Package, zone: &'a ZoneFact) -> Self {
         Self::with(policy, package, zone, |_| Rc::default())
     }
 
-    /// The same, with answers that others may have asked for before.
+    /// Resolves a policy like [`ZonedPolicy::new`], with results from a phase cache that fleets share.
     pub(super) fn with(
         policy: &'a Policy,
         package: &'a Package,
@@ -65,31 +65,32 @@ impl<'a> ZonedPolicy<'a> {
         Self { policy, target, zone, openings, answers: answers(zone) }
     }
 
-    /// The phase that distribution is in at `t`.
+    /// Returns the distribution phase at `t`.
     #[must_use]
     pub fn phase_at(&self, t: Timestamp) -> Phase {
         self.answers.phase(self.openings, t)
     }
 
-    /// The first instant from `t` on at which distribution is open.
+    /// Returns the first instant at or after `t` at which distribution is open.
     #[must_use]
     pub fn next_opening(&self, t: Timestamp) -> Option<Timestamp> {
         self.answers.instant(RangeQuery::NextOpening, self.openings, t)
     }
 
-    /// The first instant after `t`, at which distribution is open, at which it is not.
+    /// Returns the first instant after `t` at which distribution is closed; `None` if it is closed
+    /// at `t`, or never closes.
     #[must_use]
     pub fn next_closing(&self, t: Timestamp) -> Option<Timestamp> {
         self.answers.instant(RangeQuery::NextClosing, self.openings, t)
     }
 
-    /// The first instant after `t` at which the phase is another.
+    /// Returns the first instant after `t` at which the phase changes.
     #[must_use]
     pub fn phase_ends(&self, t: Timestamp) -> Option<Timestamp> {
         self.answers.instant(RangeQuery::PhaseEnds, self.openings, t)
     }
 
-    /// The openings from `t` on, as [`Openings::openings_from`] tells them.
+    /// Returns the openings from `t`, in the same form as [`Openings::openings_from`].
     pub fn openings_from(
         &self,
         t: Timestamp,
@@ -97,7 +98,7 @@ impl<'a> ZonedPolicy<'a> {
         self.openings.openings_from(t)
     }
 
-    /// The first exclusion of the policy that holds the local date of `t`.
+    /// Returns the first exclusion of the policy that contains the local date of `t`.
     #[must_use]
     pub fn exclusion_at(&self, t: Timestamp) -> Option<&Exclusion> {
         self.openings.exclusion_at(t)

@@ -1,8 +1,9 @@
-//! The plan for one policy: its status, from what each of its fleets adds to it.
+//! The plan for one policy: builds the policy's status from the contributions of its fleets.
 
 use std::borrow::Cow;
 
 use super::cached::CachedPolicy;
+
 use super::conditions::Conditions;
 use super::facts::ZoneFact;
 use super::next_change::earlier;
@@ -14,20 +15,21 @@ use crate::api::policy::{Mode, UpgradePolicyStatus};
 use crate::api::{Condition, Summary};
 use crate::values::{Phase, Timestamp};
 
-/// How many entries of the scope are told to match nobody.
+/// Maximum number of scope entries that the status lists as matching no client.
 const MAX_UNMATCHED: usize = 20;
 
 /// The plan for one policy at one instant.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyPlan {
-    /// The status that it should have.
+    /// Planned status.
     pub status: UpgradePolicyStatus,
-    /// Until when it holds, as far as the policy's own range and period are concerned.
+    /// Instant until which the plan holds, as far as it depends on the policy's time range and
+    /// effective period.
     pub holds_until: Option<Timestamp>,
 }
 
-/// Plans a policy from what its fleets come to and the packages that they carry, which come by the
-/// name of their fleet where one is spelled in several ways.
+/// Plans a policy from the aggregate of its fleets and their package versions. If one version has
+/// several spellings, `packages` must be in order of fleet name.
 #[must_use]
 pub fn plan_policy<'a>(
     observed: &CachedPolicy,
@@ -55,7 +57,8 @@ pub fn plan_policy<'a>(
     PolicyPlan { status, holds_until: earlier(distribution.holds_until, own_change) }
 }
 
-/// Whether a policy distributes at an instant, by its time range alone.
+/// Distribution state of a policy at an instant, and the instant at which its time range may change
+/// it.
 struct Distribution {
     state: &'static str,
     holds_until: Option<Timestamp>,
@@ -91,7 +94,7 @@ impl Distribution {
     }
 }
 
-/// The generation that is in force and the conditions that say so.
+/// Returns the generation that is in force, and the conditions that report it.
 fn conditions(
     observed: &CachedPolicy,
     policy: &Policy,
@@ -107,18 +110,20 @@ fn conditions(
         let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
         (policy.generation, make.stalled(reason, &policy.problems.join("; ")))
     } else if was_observed == policy.generation || is_in_force {
-        // Once in force a generation stays so: what changes later is told by the fleets themselves.
+        // Once in force, a generation stays in force: the fleets' own statuses show later changes.
         let fleets = total.fleets;
         (policy.generation, make.ready(format!("In force in {fleets} fleets.")))
     } else {
-        // No count of them: each fleet that comes to say so would be a write of the policy.
+        // The message has no count, because every fleet that applies the generation would then
+        // cause a write of the policy.
         (was_observed, make.reconciling("Some of its fleets do not say so yet."))
     };
     conditions.push(complete(&make, policy, total.governed));
     (generation, conditions)
 }
 
-/// Whether every governed client has arrived where it is to go.
+/// Returns the condition `Complete`, which reports whether every governed client is at its target,
+/// ahead of it, or offline.
 fn complete(make: &Conditions<'_>, policy: &Policy, governed: Summary) -> Condition {
     let Summary { total, up_to_date, ahead, offline, .. } = governed;
     let done = up_to_date + ahead + offline;

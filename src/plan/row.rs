@@ -1,5 +1,5 @@
-//! One client's entry in the status before it is written down: borrowed from what it is made of. Its
-//! digest is the entry's, so that planning can tell whether a status changes without making one.
+//! One client's status row, borrowed from its sources. Its digest equals that of the built row, so
+//! planning can detect a changed status without building it.
 
 use std::hash::{Hash, Hasher};
 
@@ -9,7 +9,8 @@ use crate::api::Text;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};
 use crate::values::Timestamp;
 
-/// What is decided for one client. The fields, and those of [`Shared`], are those of [`ClientStatus`].
+/// One client's status row, borrowed from its sources. Together with [`Shared`] it has the fields
+/// of [`ClientStatus`].
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Row<'a> {
@@ -19,11 +20,11 @@ pub struct Row<'a> {
     pub last_transition_time: Option<Timestamp>,
     pub last_offer: Option<Offer<'a>>,
     pub shared: Shared<'a>,
-    /// The digest of what is shared.
+    /// Digest of `shared`.
     pub shared_digest: Digest,
 }
 
-/// What clients have in common for which the same is decided.
+/// The part of a status row that clients with the same decision share.
 #[derive(Clone, Debug, Hash)]
 #[allow(missing_docs)]
 pub struct Shared<'a> {
@@ -44,7 +45,7 @@ impl Hash for Row<'_> {
     }
 }
 
-/// An offer. The fields are those of [`LastOffer`].
+/// An offer, with the fields of [`LastOffer`].
 #[derive(Clone, Debug, Hash)]
 #[allow(missing_docs)]
 pub struct Offer<'a> {
@@ -114,7 +115,7 @@ impl From<Offer<'_>> for LastOffer {
 }
 
 impl Hash for ClientFleetStatus {
-    /// The rows first: what is above them is known only when they are.
+    /// Hashes the rows first, because the fields above the rows are known only after all rows.
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         if let Some(rows) = &self.clients {
             rows.iter().for_each(|row| Row::from(row).hash(hasher));
@@ -140,17 +141,18 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
     next_transition_time.hash(hasher);
 }
 
-/// Where the rows of a fleet's status go, one after the other.
+/// Sink for a fleet's status, to which rows are added in order.
 pub(super) trait StatusSink {
-    /// What it comes to.
+    /// Type of the finished result.
     type Finished;
-    /// Takes a row.
+    /// Adds a row.
     fn add(&mut self, row: Row<'_>);
-    /// Ends with what stands above the rows; `has_rows` is false where they are not to be written.
+    /// Finishes the status with `head`, the fields above the rows. If `has_rows` is false, the
+    /// status has no rows.
     fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> Self::Finished;
 }
 
-/// The digest of a status that is not made.
+/// Sink that computes the digest of a status without building it.
 pub(super) struct DigestSink {
     hasher: ahash::AHasher,
     rows: usize,
@@ -177,7 +179,7 @@ impl StatusSink for DigestSink {
     }
 }
 
-/// The rows themselves.
+/// Sink that builds the full status.
 pub(super) struct RowsSink(pub Vec<ClientStatus>);
 
 impl StatusSink for RowsSink {

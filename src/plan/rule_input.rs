@@ -1,5 +1,5 @@
-//! What a rule looks at in a case, by name and value: so that whoever explains a decision shows the
-//! facts that it was made from. Decides nothing, and has no words for a person.
+//! The inputs of a rule in a case, by name and value. An explanation shows the same values that the
+//! decision was made from. Decides nothing and contains no text for users.
 
 use chrono::NaiveDateTime;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use super::rules::Case;
 use super::version_text::VersionText;
 use crate::values::{Phase, Timestamp};
 
-/// Something that a rule looks at. [`Fact::name`] says what each is.
+/// An input of a rule; [`Input::name`] returns its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Input {
@@ -38,21 +38,21 @@ pub enum Input {
     NextOpening,
 }
 
-/// A fact as a rule sees it.
+/// Value of a rule input.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum InputValue {
-    /// There is none.
+    /// No value.
     Absent,
-    /// Yes or no.
+    /// A boolean value.
     Flag(bool),
-    /// How many.
+    /// A number of items.
     Count(usize),
-    /// A moment.
+    /// An instant.
     Instant(Timestamp),
-    /// What clocks show where the client is.
+    /// Wall-clock time in the client's time zone.
     Local(NaiveDateTime),
-    /// A name, a version or a word.
+    /// A name, a version or an enum value.
     Text(String),
 }
 
@@ -87,7 +87,8 @@ impl From<bool> for InputValue {
 }
 
 impl Input {
-    /// What it is called where it is told as data: the field's name where it is one.
+    /// Returns the name of the input in structured output. If the input is an API field, this is
+    /// the name of the field.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -117,7 +118,7 @@ impl Input {
         }
     }
 
-    /// What it is in a case.
+    /// Returns the value of the input in a case.
     #[must_use]
     pub fn value(self, case: &Case<'_>) -> InputValue {
         let client = case.client;
@@ -168,7 +169,7 @@ impl Input {
     }
 }
 
-/// The word for a phase.
+/// Returns the name of a phase in structured output.
 #[must_use]
 pub const fn phase_name(phase: Phase) -> &'static str {
     match phase {

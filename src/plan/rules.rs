@@ -1,10 +1,7 @@
-//! The decision for one client: twenty-two rules, the first that holds decides. One list, so that
-//! whatever explains a decision reads the same rules that made it.
+//! The decision for one client: a list of 22 rules, of which the first that holds decides.
+//! Explanations use the same list, so that they show the rules that made the decision.
 //!
-//! Deciding reads no clock: the instant is a part of the [`Case`].
-
-use std::cmp::Ordering;
-use std::time::Duration;
+//! Reads no clock: the instant is part of the [`Case`].
 
 use super::facts::Facts;
 use super::policy::Policy;
@@ -14,52 +11,58 @@ use super::state::{Reason, State};
 use super::version_text::VersionText;
 use crate::api::policy::Mode;
 use crate::values::{Phase, Timestamp};
+use std::cmp::Ordering;
+use std::time::Duration;
 
-/// What is decided about: a client under the policy that governs it, at an instant.
+/// Input of a decision: a client under its governing policy, at an instant.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// The facts about the client.
+    /// Facts about the client.
     pub client: &'a Facts<'a>,
-    /// What its policy means in its fleet and its zone; `None` when no policy governs it.
+    /// Governing policy in the client's fleet and time zone; `None` if no policy governs the
+    /// client.
     pub governing: Option<&'a ZonedPolicy<'a>>,
-    /// The instant.
+    /// Instant of the decision.
     pub at: Timestamp,
-    /// Whether it counts that the client has not been seen for long. It does not where the next
-    /// opening is told of a client that may come back.
+    /// Whether a client that was not seen for long counts as offline. False in the search for the
+    /// next opening, because the client may return.
     pub absence_counts: bool,
 }
 
 /// One rule of the decision.
 #[derive(Debug)]
 pub struct Rule {
-    /// Its number in the documentation.
+    /// Number of the rule in the documentation.
     pub number: u8,
-    /// The state of a client for which it is the first that holds.
+    /// State of a client that this rule decides.
     pub state: State,
-    /// And the reason.
+    /// Reason for the state.
     pub reason: Reason,
-    /// How long that lasts while the same policy governs and nothing is written or reported.
+    /// How long the decision lasts while the same policy governs and nothing is written or
+    /// reported.
     pub lasts: Lasts,
-    /// Whether it holds.
+    /// Predicate that returns whether the rule holds.
     pub holds: fn(&Case<'_>) -> bool,
-    /// What it looks at: where no rule before it holds, they and the instant are all that counts.
+    /// Inputs of the rule. If no earlier rule holds, only these inputs and the instant affect the
+    /// result.
     pub looks_at: &'static [Input],
 }
 
-/// What ends a decision by the passing of time alone, while the same policy governs.
+/// Event that ends a decision as time passes, while the same policy governs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
-    /// Nothing does.
+    /// Time alone does not end the decision.
     Always,
-    /// Nothing but that the client is not seen for long.
+    /// Only a long absence of the client ends the decision.
     UntilAbsent,
-    /// The end of the wait after a failed installation, or absence.
+    /// The end of the wait after a failed installation, or a long absence of the client, ends the
+    /// decision.
     UntilRetry,
-    /// A change of the phase that distribution is in, or absence.
+    /// A change of the distribution phase, or a long absence of the client, ends the decision.
     WhilePhase,
 }
 
-/// Shorthand for the table below.
+/// Builds one entry of the rule table.
 const fn rule(
     number: u8,
     state: State,
@@ -71,7 +74,7 @@ const fn rule(
     Rule { number, state, reason, lasts, holds, looks_at }
 }
 
-/// The rules. The first that holds decides; the last one always does.
+/// All rules. The first that holds decides, and the last always holds.
 #[rustfmt::skip]
 pub static RULES: [Rule; 22] = {
     use Lasts::{Always, UntilAbsent, UntilRetry, WhilePhase};
@@ -125,16 +128,16 @@ pub static RULES: [Rule; 22] = {
     ]
 };
 
-/// The rule number from which on the target is known, and shown.
+/// Number of the first rule for which the target is known and shown.
 pub const TARGET_KNOWN_FROM: u8 = 7;
 
-/// The rule that decides a case.
+/// Returns the rule that decides a case.
 #[must_use]
 pub fn decide(case: &Case<'_>) -> &'static Rule {
     RULES.iter().find(|rule| (rule.holds)(case)).unwrap_or(&RULES[RULES.len() - 1])
 }
 
-/// How the version a client runs compares with its target.
+/// Comparison of the version that a client runs with its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TargetOrder {
     VersionUnreadable,
@@ -153,7 +156,7 @@ impl Case<'_> {
         self.policy(|policy| policy.mode == Mode::NoUpgrade)
     }
 
-    /// The version that the client is to run.
+    /// Returns the version that the client should run, if it is known.
     #[must_use]
     pub fn target(&self) -> Option<Target<'_>> {
         self.governing.and_then(|zoned| zoned.target)
@@ -174,7 +177,7 @@ impl Case<'_> {
         }
     }
 
-    /// Whether it is where it may go: at the target, or above it where no downgrade is allowed.
+    /// Returns whether the client runs its target, or a newer version and must not be downgraded.
     fn has_arrived(&self) -> bool {
         match self.compare_to_target() {
             TargetOrder::Same => true,
@@ -198,13 +201,14 @@ impl Case<'_> {
         self.is_target(self.client.failed_version.as_deref())
     }
 
-    /// From when on the client is offline, if it is not seen before.
+    /// Returns the instant from which the client is offline unless it is seen before then.
     #[must_use]
     pub fn offline_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.last_seen?, self.governing?.policy.offline_after?)
     }
 
-    /// From when on a client that failed is offered its target again. `None`: never by itself.
+    /// Returns the instant from which a failed client is offered its target again; `None` if there
+    /// is no automatic retry.
     #[must_use]
     pub fn retry_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)
@@ -214,14 +218,15 @@ impl Case<'_> {
         self.governing.is_some_and(|t| t.policy.range.needs_zone() && t.zone.zone().is_none())
     }
 
-    /// The phase that distribution is in; where no policy governs, it has ended.
+    /// Returns the distribution phase; `Ended` if no policy governs the client.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.governing.map_or(Phase::Ended, |zoned| zoned.phase_at(self.at))
     }
 }
 
-/// `start` plus so many seconds; `None` beyond what can be told, which never comes.
+/// Returns `start` plus `seconds`; a negative number counts as 0. `None` if the result is out of
+/// range, which counts as never.
 pub(super) fn add_seconds(start: Timestamp, seconds: i64) -> Option<Timestamp> {
     let seconds = u64::try_from(seconds).unwrap_or(0);
     start.checked_add_signed(chrono::Duration::from_std(Duration::from_secs(seconds)).ok()?)

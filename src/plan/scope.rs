@@ -1,9 +1,9 @@
-//! Which clients a policy is about: its scope, parsed once. Knows what a client looks like, not what
-//! is decided for it.
+//! The scope of a policy, parsed once: which clients the policy applies to. Knows the fields of a
+//! client, but not the decision for it.
 //!
-//! A criterion that cannot be read counts as matching in `clients` and `fleetSelector` and as not
-//! matching in `exclude`: its policy is invalid, and an invalid policy blocks whom it governs, so
-//! that the doubt keeps more clients where they are.
+//! A criterion that cannot be parsed counts as matching in `clients` and `fleetSelector`, and as
+//! not matching in `exclude`. Its policy is invalid and blocks the clients it governs, so in doubt
+//! more clients stay where they are.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -19,38 +19,38 @@ use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     fleet_selector: Option<Criterion<Vec<Requirement>>>,
-    /// The selectors of `scope.clients`; `None`: every client.
+    /// Selectors of `scope.clients`; `None` if every client is included.
     pub clients: Option<Vec<Selector>>,
-    /// The selectors of `scope.exclude`.
+    /// Selectors of `scope.exclude`.
     pub exclude: Vec<Selector>,
 }
 
-/// What a scope says about a client, and by which of its selectors.
+/// Result of matching a client against a scope, with the selector that decided it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeMatch {
-    /// In scope, by this one of `clients`; `None` where every client is.
+    /// In scope, by the selector at this index in `clients`; `None` if every client is included.
     In(Option<usize>),
     /// Out of scope: no selector of `clients` matches.
     NoneMatches,
-    /// Out of scope by this one of `exclude`.
+    /// Out of scope, by the selector at this index in `exclude`.
     Excluded(usize),
 }
 
-/// What a scope looks at in a client.
+/// The fields of a client that scopes match.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientFields<'a> {
-    /// The client's name.
+    /// Name of the client.
     pub name: &'a str,
-    /// Its labels.
+    /// Labels of the client.
     pub labels: &'a Labels,
-    /// Its address, where it can be read.
+    /// IP address of the client, if it can be parsed.
     pub ip: Option<IpAddr>,
-    /// Name, computer, IP and last user in folded case; empty where absent.
+    /// Case-folded name, computer, IP and last user; empty if absent.
     pub folded: [&'a str; 4],
 }
 
 impl ClientFields<'_> {
-    /// The same client, were nothing known of its address.
+    /// Returns the same client without its IP address.
     #[must_use]
     pub fn without_ip(mut self) -> Self {
         self.ip = None;
@@ -58,7 +58,7 @@ impl ClientFields<'_> {
         self
     }
 
-    /// The same client, were nothing known of its last user.
+    /// Returns the same client without its last user.
     #[must_use]
     pub fn without_user(mut self) -> Self {
         self.folded[3] = "";
@@ -74,7 +74,7 @@ impl ClientFields<'_> {
 }
 
 impl Scope {
-    /// Reads a scope; without one, everything is in scope.
+    /// Parses a scope; without one, everything is in scope.
     #[must_use]
     pub fn read(spec: Option<&ScopeSpec>) -> Self {
         let Some(spec) = spec else { return Self::default() };
@@ -86,19 +86,19 @@ impl Scope {
         }
     }
 
-    /// Whether a fleet of which `label` gives the value of a label's key is in scope.
+    /// Returns whether a fleet is in scope. `label` returns the value of a label of the fleet.
     pub fn includes_fleet<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         let Some(selector) = &self.fleet_selector else { return true };
         selector.matches(true, |requirements| requirements.iter().all(|r| r.holds(&label)))
     }
 
-    /// Whether a client of a fleet that is in scope is in scope too.
+    /// Returns whether a client is in scope; its fleet must be in scope.
     #[must_use]
     pub fn includes_client(&self, subject: &ClientFields<'_>) -> bool {
         matches!(self.match_client(subject), ScopeMatch::In(_))
     }
 
-    /// Which selector decides whether a client of a fleet that is in scope is in scope too.
+    /// Returns whether a client is in scope, and by which selector; its fleet must be in scope.
     #[must_use]
     pub fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
         let included = match &self.clients {
@@ -114,31 +114,31 @@ impl Scope {
         }
     }
 
-    /// Its selectors: those of `clients`, then those of `exclude`.
+    /// Returns all selectors: first those of `clients`, then those of `exclude`.
     pub fn selectors(&self) -> impl Iterator<Item = &Selector> {
         self.clients.iter().flatten().chain(&self.exclude)
     }
 
-    /// Whether one of its selectors, or one of their values, may match one of these clients; `false`
-    /// where a fleet has none of those that it is about.
+    /// Returns whether a selector of the scope, or a single value in one, may match one of these
+    /// clients. Always true without `clients`, because every client is then included.
     #[must_use]
     pub fn may_match(&self, clients: &ClientIndex) -> bool {
         self.clients.is_none() || self.selectors().any(|selector| selector.may_touch(clients))
     }
 
-    /// Whether it looks at anything but the fleet.
+    /// Returns whether the scope selects individual clients, and not only fleets.
     #[must_use]
     pub fn looks_at_clients(&self) -> bool {
         self.clients.is_some() || !self.exclude.is_empty()
     }
 }
 
-/// Something that a client is measured by, or that cannot be read.
+/// A criterion of a selector, which may be unreadable.
 #[derive(Clone, Debug)]
 pub enum Criterion<T> {
-    /// It can be asked.
+    /// The criterion was parsed.
     Readable(T),
-    /// It cannot be.
+    /// The criterion cannot be parsed.
     Unreadable,
 }
 
@@ -155,7 +155,7 @@ impl<T> Criterion<T> {
     }
 }
 
-/// A parsed client selector: all the criteria that it has must match.
+/// A parsed client selector: all of its criteria must match.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
     names: Option<Criterion<Listed>>,
@@ -170,15 +170,15 @@ pub struct Selector {
 
 type Listed = BTreeSet<String>;
 
-/// So many values are looked for in all clients at once: it takes as long for each.
+/// Maximum number of values to search in the client index: each value takes a search of its own.
 const MAX_SEARCHED_VALUES: usize = 4;
 
-/// One value of a list in a selector, that by itself should match some client.
+/// One value of a list in a selector, which should match some client on its own.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The list that it stands in.
+    /// Name of the list that contains the value.
     pub list: &'static str,
-    /// The value as it is written.
+    /// Value as written.
     pub value: Text,
     test: EntryTest,
 }
@@ -192,7 +192,7 @@ enum EntryTest {
 }
 
 impl Entry {
-    /// Whether the value by itself matches a client.
+    /// Returns whether the value on its own matches a client.
     #[must_use]
     pub fn matches(&self, subject: &ClientFields<'_>) -> bool {
         match &self.test {
@@ -203,7 +203,7 @@ impl Entry {
         }
     }
 
-    /// Whether it may match one of these clients.
+    /// Returns whether the value may match one of these clients.
     fn may_match(&self, clients: &ClientIndex) -> bool {
         match &self.test {
             EntryTest::Name(name) => clients.may_contain(&fold_case(name)),
@@ -232,24 +232,25 @@ impl Selector {
         let Self { names, computers, users, cidrs, .. } = &selector;
         let lists = [names, computers, users].map(|list| list.as_ref().map(Criterion::is_readable));
         let lists = lists.into_iter().chain([cidrs.as_ref().map(Criterion::is_readable)]).flatten();
-        // A criterion that is no list counts here, and is not among them.
+        // The count includes criteria that are not lists, such as `search`; `lists` does not.
         let is_one_list = selector.criteria().count() == 1 && lists.eq([true]);
         Self { is_one_list, ..selector }
     }
 
-    /// The values it lists, in the order written, each once.
+    /// Returns the listed values in the order written, without duplicates.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Whether a list of values that can be read is all that it has.
+    /// Returns whether the selector has a single criterion, which is a readable list of values.
     #[must_use]
     pub fn is_one_list(&self) -> bool {
         self.is_one_list
     }
 
-    /// Whether all its criteria match; one that cannot be read counts as `if_unreadable`.
+    /// Returns whether all criteria match. A criterion that cannot be parsed counts as
+    /// `if_unreadable`.
     #[must_use]
     pub fn matches(&self, subject: &ClientFields<'_>, if_unreadable: bool) -> bool {
         let listed = |criterion: &Option<Criterion<Listed>>, value: &str| {
@@ -274,8 +275,8 @@ impl Selector {
             })
     }
 
-    /// Whether it, or one of its values, may match one of these clients, as far as that is told sooner
-    /// than by asking each of them.
+    /// Returns whether the selector, or one of its values, may match one of these clients. Returns
+    /// true if a search in the client index would not be faster than matching each client.
     fn may_touch(&self, clients: &ClientIndex) -> bool {
         if self.is_one_list {
             return self.entries.len() > MAX_SEARCHED_VALUES
@@ -289,7 +290,7 @@ impl Selector {
         }
     }
 
-    /// The criteria that it has, by the names of their fields.
+    /// Returns the field names of the selector's criteria.
     pub fn criteria(&self) -> impl Iterator<Item = &'static str> + use<> {
         let criteria = [
             ("names", self.names.is_some()),
@@ -302,7 +303,7 @@ impl Selector {
         criteria.into_iter().filter(|(_, given)| *given).map(|(name, _)| name)
     }
 
-    /// A selector without criteria says nothing, so that it counts as one that cannot be read.
+    /// Returns whether the selector has no criteria, and so counts as unreadable.
     fn is_empty(&self) -> bool {
         self.names.is_none()
             && self.computers.is_none()

@@ -1,4 +1,4 @@
-//! What an administrator can choose for a policy now.
+//! The settings that an administrator can choose for a policy now.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,15 @@ use super::policy::Policy;
 use super::version_text::VersionText;
 use crate::api::policy::{Mode, Setting};
 
-/// How many versions are listed; the lock and the highest are kept.
+/// Maximum number of versions to list. The lock and the highest versions are kept.
 const MAX_VERSIONS: usize = 20;
 
-/// The choices: no upgrade, automatic upgrade, then the lock and each package that the policy's
-/// fleets carry, ascending, equal versions once. `packages` come by the name of their fleet: of equal
-/// ones the lock's spelling counts, else the first fleet's. What cannot be read is left out.
+/// Returns the available settings: no upgrade, automatic upgrade, then the locked version and the
+/// package versions of the policy's fleets in ascending order.
+///
+/// Equal versions appear once, in the spelling of the lock or else of the first in `packages`. If a
+/// version has several spellings, `packages` must be in order of fleet name. Versions that cannot
+/// be parsed are left out.
 pub fn available_settings<'a>(
     policy: &'a Policy,
     packages: impl Iterator<Item = &'a VersionText>,

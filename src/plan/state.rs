@@ -1,9 +1,9 @@
-//! The states a client can be in and the reasons for them, as they are written to `status`.
+//! The states of a client and the reasons for them, with their names in `status`.
 
 use crate::api::Summary;
 use crate::api::policy::Mode;
 
-/// Defines an enum whose variants are written as they are named.
+/// Defines an enum whose variants are written to `status` under their own names.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)+ }) => {
         $(#[$doc])*
@@ -11,16 +11,16 @@ macro_rules! words {
         pub enum $name { $($(#[$variant_doc])* $variant,)+ }
 
         impl $name {
-            /// All of them.
+            /// All variants.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The word that is written to `status`.
+            /// Returns the name that is written to `status`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => stringify!($variant),)+ }
             }
 
-            /// The one that is written as `word`.
+            /// Returns the variant that is written as `word`.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word)
@@ -38,31 +38,31 @@ macro_rules! words {
 words! {
     /// A client's upgrade status.
     State {
-        /// No policy governs it.
+        /// No policy governs the client.
         Unmanaged,
-        /// Something is wrong or unclear that a person has to mend.
+        /// Something is wrong or unclear, and a user must fix it.
         Blocked,
-        /// Its policy distributes nothing to it, or no longer.
+        /// The policy distributes nothing to the client, or no longer does.
         Held,
-        /// It runs its target version.
+        /// The client runs its target version.
         UpToDate,
-        /// It runs a newer version than its target.
+        /// The client runs a newer version than its target.
         Ahead,
-        /// It was not seen for longer than its policy waits.
+        /// The client was not seen for longer than its policy allows.
         Offline,
-        /// Its target takes effect at its next restart.
+        /// The target takes effect at the client's next restart.
         RestartRequired,
-        /// Its target could not be installed.
+        /// The installation of the target failed.
         Failed,
-        /// Distribution to it is closed now and opens later.
+        /// Distribution to the client is closed now and opens later.
         Waiting,
-        /// It is offered its target now.
+        /// The client is offered its target now.
         Distributing,
     }
 }
 
 words! {
-    /// Why a client is in its state.
+    /// Reason for a client's state.
     #[allow(missing_docs)]
     Reason {
         NoMatchingPolicy,
@@ -90,7 +90,7 @@ words! {
 }
 
 impl Mode {
-    /// The word that is written to `status`.
+    /// Returns the name that is written to `status`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ impl Mode {
 }
 
 impl Summary {
-    /// Counts so many clients more in `state`.
+    /// Adds `clients` clients to the count of `state` and to the total.
     pub fn count(&mut self, state: State, clients: u32) {
         self.total += clients;
         *self.of(state) += clients;
@@ -116,7 +116,7 @@ impl Summary {
         }
     }
 
-    /// Takes away another summary's counts, which were added before.
+    /// Subtracts another summary's counts, which were added before.
     pub fn subtract(&mut self, mut other: Self) {
         self.total -= other.total;
         for &state in State::ALL {
@@ -124,7 +124,7 @@ impl Summary {
         }
     }
 
-    /// The count of one state.
+    /// Returns a mutable reference to the count of one state.
     pub fn of(&mut self, state: State) -> &mut u32 {
         match state {
             State::Unmanaged => &mut self.unmanaged,

@@ -1,5 +1,5 @@
-//! When and why something was planned, for whoever tells what a status write has changed. Nothing is
-//! decided by it.
+//! The trigger of a plan: when and why a status was planned. Used to log and report the changes of
+//! a status write; affects no decision.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -9,56 +9,56 @@ use std::sync::Arc;
 use crate::api::Text;
 use crate::values::Timestamp;
 
-/// What tells one spec of a policy from all others: its object and its generation.
+/// Revision of a policy: its uid and generation, which identify one spec.
 pub type PolicyRevision = (Option<String>, i64);
 
-/// The policies that a fleet was planned under, by name.
+/// Revisions of the policies that a fleet was planned under, by policy name.
 pub type PolicyRevisions = Arc<BTreeMap<Text, PolicyRevision>>;
 
-/// When and why a status was planned.
+/// The trigger of a planned status: when and why it was planned.
 #[derive(Clone, Debug, Default)]
 pub struct PlanTrigger {
-    /// The instant it was planned for.
+    /// Instant that the status was planned for.
     pub at: Timestamp,
-    /// What called for a plan since the last one that was written.
+    /// Causes of planning since the last plan that was written.
     pub causes: BTreeSet<Cause>,
-    /// The policies in whose scope the fleet is; none for a policy's own status.
+    /// Revisions of the policies whose scope includes the fleet; empty for a policy's own status.
     pub policies: PolicyRevisions,
 }
 
 impl PlanTrigger {
-    /// Whether everything that called for it calls for many others' plans as well.
+    /// Returns whether every cause also triggers the plans of many other objects.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         let is_own = |cause: &Cause| matches!(cause, Cause::Spec | Cause::Metadata | Cause::Status);
         !self.causes.is_empty() && !self.causes.iter().any(is_own)
     }
 
-    /// The causes, as a line of a log has them.
+    /// Returns the causes as a comma-separated list for a log line.
     #[must_use]
     pub fn causes(&self) -> String {
         self.causes.iter().map(Cause::to_string).collect::<Vec<_>>().join(",")
     }
 }
 
-/// Why a fleet was planned again.
+/// Cause of planning a fleet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// It was seen for the first time: it is new, or the controller is.
+    /// The fleet was seen for the first time: the fleet or the controller is new.
     Seen,
-    /// Its spec has changed.
+    /// The fleet's spec has changed.
     Spec,
-    /// Its labels have changed, or it is being deleted.
+    /// The fleet's labels have changed, or the fleet is being deleted.
     Metadata,
-    /// A policy that is or was about it has changed, come or gone.
+    /// A policy that applies or applied to the fleet was changed, created or deleted.
     Policy(Text),
-    /// The fleet that it takes its package from has changed, come or gone.
+    /// The fleet named in `packageFrom` was changed, created or deleted.
     Package(Text),
-    /// The moment has come until which its plan held.
+    /// The fleet's plan has expired.
     Time,
     /// The clock was set back.
     Clock,
-    /// Its stored status says something else than what was planned.
+    /// The fleet's stored status differs from the planned one.
     Status,
 }
 

@@ -1,34 +1,34 @@
-//! A version as somebody wrote it, and what it means, if anything.
+//! A version as written by a user or reported by a client, with its parsed form if there is one.
 
 use super::facts::non_empty;
 use crate::api::Text;
 use crate::values::Version;
 
-/// A version with its spelling, which is what is shown.
+/// A version with its original spelling, which is the one displayed.
 #[derive(Clone, Debug)]
 pub struct VersionText {
-    /// What was written.
+    /// Version as written.
     pub raw: Text,
-    /// What it means; `None` when it cannot be read.
+    /// Parsed version; `None` if it cannot be parsed.
     pub parsed: Option<Version>,
 }
 
 impl VersionText {
-    /// Reads a version.
+    /// Parses a version.
     #[must_use]
     pub fn new(text: Text) -> Self {
         let version = Version::parse(&text).ok();
         Self { raw: text, parsed: version }
     }
 
-    /// Reads a reported version; an empty string counts as absent.
+    /// Parses a reported version; an empty string counts as absent.
     #[must_use]
     pub fn reported(text: Option<&Text>) -> Option<Self> {
         non_empty(text).cloned().map(Self::new)
     }
 
-    /// Whether both are the same version, however spelled. Two that cannot be read are the same only
-    /// when spelled alike.
+    /// Returns whether both are the same version, in any spelling. Two versions that cannot be
+    /// parsed are the same only if their texts are equal.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         match (&self.parsed, &other.parsed) {
@@ -38,7 +38,7 @@ impl VersionText {
         }
     }
 
-    /// The same for a version of which only the text is known.
+    /// Returns whether `text` is the same version, in any spelling.
     #[must_use]
     pub fn is_same_as_text(&self, text: &Text) -> bool {
         self.raw == *text || self.is_same_as(&Self::new(text.clone()))

@@ -1,7 +1,7 @@
-//! Values: versions, time zones, openings and what finds a client, and what they mean to each other.
+//! Defines the value types: versions, time zones, time ranges and the matchers that select clients.
 //!
-//! The bottom layer, pure: it must not know Kubernetes, do I/O, read the clock or look at the
-//! system's time zones. Everything here takes any input without a panic.
+//! This is the bottom layer, and it is pure: it must not know Kubernetes, do I/O, read the clock or
+//! use the system's time zones. Nothing here panics, whatever the input.
 
 pub mod selector;
 pub mod time_range;
@@ -15,6 +15,6 @@ pub use time_range::{
 pub use version::{Version, VersionError};
 pub use zone::Zone;
 
-/// An instant. Instants are whole seconds everywhere in this program; a fraction is dropped, that
-/// is, an instant with one counts as the second in which it lies.
+/// An instant in UTC. Instants are whole seconds everywhere in this program; fractions of a second
+/// are dropped.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -1,13 +1,16 @@
-//! What finds a client: keywords, networks and label requirements. Knows neither clients nor
-//! policies; a value that cannot be read is told to the caller, who decides what that means.
+//! Defines the matchers that select clients: keywords, networks and label requirements. Knows
+//! neither clients nor policies. Parsers return `None` for an unreadable value, and the caller
+//! decides what that means.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Lower case as searching uses it, without Unicode normalisation: character by character, and a
-/// sigma is the same at a word's end (`str::to_lowercase` looks at its neighbours, so that a keyword
-/// inside a word would no longer be a part of it).
+/// Converts text to lower case for searching, character by character and without Unicode
+/// normalization.
+///
+/// Unlike `str::to_lowercase`, it folds a final sigma like any other sigma, so that a keyword also
+/// matches inside a word.
 #[must_use]
 pub fn fold_case(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
@@ -15,7 +18,7 @@ pub fn fold_case(text: &str) -> String {
     folded
 }
 
-/// The same, added to what is there.
+/// Appends text to `folded`, converted as by [`fold_case`].
 pub fn fold_case_into(text: &str, folded: &mut String) {
     if text.is_ascii() {
         let start = folded.len();
@@ -27,40 +30,41 @@ pub fn fold_case_into(text: &str, folded: &mut String) {
     }
 }
 
-/// Keywords of which each must occur somewhere.
+/// Keywords of a search, all of which must occur.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keywords(Vec<String>);
 
 impl Keywords {
-    /// Splits at white space. `None` when there is no keyword: it would find everything.
+    /// Splits a search at white space. Returns `None` without a keyword, which would match
+    /// everything.
     #[must_use]
     pub fn parse(search: &str) -> Option<Self> {
         let keywords: Vec<String> = search.split_whitespace().map(fold_case).collect();
         (!keywords.is_empty()).then_some(Self(keywords))
     }
 
-    /// Whether something holds for each keyword, in [`fold_case`].
+    /// Returns whether `holds` is true for every keyword. Keywords are passed in [`fold_case`].
     pub fn all(&self, holds: impl Fn(&str) -> bool) -> bool {
         self.0.iter().all(|keyword| holds(keyword))
     }
 
-    /// Whether each keyword occurs in at least one of `fields`, which are in [`fold_case`] already.
-    /// `*` and `?` are plain characters.
+    /// Returns whether each keyword occurs in at least one of `fields`, which must already be in
+    /// [`fold_case`]. `*` and `?` are plain characters.
     #[must_use]
     pub fn occur_in(&self, fields: &[&str]) -> bool {
         self.all(|keyword| fields.iter().any(|field| field.contains(keyword)))
     }
 }
 
-/// Reads a network as `10.20.0.0/16` or `fd00:20::/32`. `None` when it is not one, or has bits set
-/// behind its prefix, as admission refuses it.
+/// Parses a network such as `10.20.0.0/16` or `fd00:20::/32`. Returns `None` if it is malformed or
+/// has bits set after its prefix, which admission refuses too.
 #[must_use]
 pub fn parse_cidr(text: &str) -> Option<IpNet> {
     let network: IpNet = text.parse().ok()?;
     (network.addr() == network.network()).then_some(network)
 }
 
-/// Reads an address. `None` for one with a zone id, which names no host outside its own link.
+/// Parses an address. Returns `None` for one with a zone ID, which is valid only on its own link.
 #[must_use]
 pub fn parse_ip(text: &str) -> Option<IpAddr> {
     text.parse().ok()
@@ -69,19 +73,19 @@ pub fn parse_ip(text: &str) -> Option<IpAddr> {
 /// One requirement of a Kubernetes label selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {
-    /// The label is there, with one of these values.
+    /// The label exists and has one of these values.
     In(String, Vec<String>),
-    /// The label is not there, or has none of these values.
+    /// The label does not exist, or has none of these values.
     NotIn(String, Vec<String>),
-    /// The label is there.
+    /// The label exists.
     Exists(String),
-    /// The label is not there.
+    /// The label does not exist.
     DoesNotExist(String),
 }
 
 impl Requirement {
-    /// Reads an operator and its values. `None` where the operator is unknown, or has values that
-    /// it must not have, or lacks those it needs.
+    /// Parses a requirement. Returns `None` if the operator is unknown, takes no values but has
+    /// some, or needs values but has none.
     #[must_use]
     pub fn parse(key: &str, operator: &str, values: &[&str]) -> Option<Self> {
         let owned = || values.iter().map(ToString::to_string).collect();
@@ -94,7 +98,7 @@ impl Requirement {
         }
     }
 
-    /// Whether it holds for labels of which `label` gives the value of a key.
+    /// Returns whether the requirement holds. `label` returns the value of a label by its key.
     pub fn holds<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         let one_of = |values: &[String], value: &str| values.iter().any(|v| v == value);
         match self {

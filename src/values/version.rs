@@ -1,17 +1,17 @@
-//! Client versions: reading and comparing them.
+//! Parses and compares client versions.
 //!
-//! Must not know where a version comes from, or how it is shown: what was written is what is shown,
-//! so a [`Version`] keeps only what counts in a comparison and cannot be turned back into text.
+//! It must not know where a version comes from or how it is displayed. A [`Version`] keeps only the
+//! parts that are compared and cannot be converted back to text; callers display the original text.
 
 use semver::{BuildMetadata, Prerelease};
 
-/// The most numeric parts a version has, as in `3.59.127.0.12.1`.
+/// Maximum number of numeric parts; `3.59.127.0.12.1` has 6.
 const PARTS: usize = 6;
-/// The most digits of one numeric part: the longest that always fits 64 bits.
+/// Maximum number of digits of a numeric part: all numbers of this length fit into 64 bits.
 const DIGITS: usize = 18;
 
-/// Accepts exactly what [`Version::parse`] accepts: RE2 syntax, anchored, for the API server's
-/// `matches()`. The length of the whole is bounded elsewhere.
+/// Regular expression that accepts exactly the input of [`Version::parse`], for `matches()` on the
+/// API server: RE2 syntax, anchored. The total length is limited elsewhere.
 pub const PATTERN: &str = concat!(
     r"^v?[0-9]{1,18}(\.[0-9]{1,18}){0,5}",
     r"(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?",
@@ -21,9 +21,9 @@ pub const PATTERN: &str = concat!(
 /// A client version, `[v]N(.N)*[-prerelease][+build]`: one to six numeric parts of at most 18
 /// digits, leading zeros allowed.
 ///
-/// Numeric parts compare one by one, missing ones count as 0; then the pre-release by the rules of
-/// Semantic Versioning 2.0.0 (section 11), a release above its pre-releases. Build metadata never
-/// counts. So `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
+/// Numeric parts are compared one by one, with missing parts counted as 0. Pre-releases are
+/// compared by Semantic Versioning 2.0.0 (section 11); a release is above its pre-releases. Build
+/// metadata is ignored. So `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     // The order of the fields is the order of comparison.
@@ -31,7 +31,7 @@ pub struct Version {
     prerelease: Prerelease,
 }
 
-/// Why a text is not a version, and what to write instead.
+/// An error in a version; its message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     #[error(
@@ -56,13 +56,14 @@ pub enum VersionError {
 }
 
 impl Version {
-    /// Reads a version.
+    /// Parses a version.
     ///
     /// # Errors
-    /// A [`VersionError`] when `text` does not have the form that [`Version`] tells.
+    /// Returns a [`VersionError`] if `text` does not have the form described at [`Version`].
     pub fn parse(text: &str) -> Result<Version, VersionError> {
         let rest = text.strip_prefix('v').unwrap_or(text);
-        // A pre-release has no plus sign and build metadata may have hyphens: so build comes first.
+        // Split off the build metadata first: it may contain hyphens, but a pre-release has no plus
+        // sign.
         let (rest, build) = cut(rest, '+');
         let (numbers, prerelease) = cut(rest, '-');
         let numbers = parse_numbers(numbers).map_err(|error| error(text.to_owned()))?;
@@ -82,7 +83,7 @@ impl Version {
     }
 }
 
-/// What stands before and after the first `separator`, which may be missing.
+/// Splits a text at the first `separator`; the second part is `None` if there is no separator.
 fn cut(text: &str, separator: char) -> (&str, Option<&str>) {
     match text.split_once(separator) {
         Some((before, after)) => (before, Some(after)),
@@ -93,7 +94,7 @@ fn cut(text: &str, separator: char) -> (&str, Option<&str>) {
 fn parse_numbers(text: &str) -> Result<[u64; PARTS], fn(String) -> VersionError> {
     let mut numbers = [0; PARTS];
     for (index, part) in text.split('.').enumerate() {
-        // `u64::from_str` takes a plus sign, and an empty part is none.
+        // Check the digits here: `u64::from_str` would accept a plus sign.
         if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(VersionError::NotANumber);
         }
@@ -186,7 +187,7 @@ mod tests {
             "0",
             "3.9",
             "3.10",
-            // Semantic Versioning 2.0.0, section 11.4.4.
+            // These come from Semantic Versioning 2.0.0, section 11.4.4.
             "3.59-alpha",
             "3.59-alpha.1",
             "3.59-alpha.beta",

@@ -1,8 +1,8 @@
-//! Time zones by their IANA names, and their offsets from UTC.
+//! Looks up time zones by IANA name and computes their offsets from UTC.
 //!
-//! Reads only the time-zone database that is built into the program, so that every replica and
-//! every computer says the same; must not know the system's database or the local zone. It must
-//! not know what is open when, either.
+//! It reads only the time-zone database that is built into the program, so that every replica and
+//! computer gets the same results. It must not use the system's database or the local zone, and
+//! must not know time ranges.
 
 use std::{cmp::Ordering, fmt, hash};
 
@@ -11,41 +11,42 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::Timestamp;
 
-/// No zone is further than this from UTC, in seconds: the range of `jiff::tz::Offset`, with which
-/// every offset comes, ends a second before 26 hours. (Those in use end at 15 h 13 min.)
+/// Upper limit on the distance of a zone from UTC, in seconds. All offsets are a
+/// `jiff::tz::Offset`, whose range ends one second before 26 hours. (Zones in use end at 15 h 13
+/// min.)
 pub(super) const MAX_OFFSET_SECONDS: i64 = 26 * 3600;
 
-/// An IANA time zone. Two are equal when their names are: `Etc/UTC` is not `UTC`.
+/// An IANA time zone. Two zones are equal if their names are equal: `Etc/UTC` is not `UTC`.
 ///
-/// The rules are known from the year -9999 to 9999; before and after, the offset of that end holds.
+/// The rules cover the years -9999 to 9999. Outside of them, the offset of the nearest end applies.
 #[derive(Clone)]
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// The zone with exactly this name, links as `US/Pacific` included; `None` if there is none.
-    /// Spelling counts, case too, because other readers of the same object may not ignore it.
+    /// Returns the zone with exactly this name, including links such as `US/Pacific`; `None` if
+    /// there is none. Case matters, because other readers of the same object may not ignore it.
     #[must_use]
     pub fn named(name: &str) -> Option<Zone> {
-        // `Factory` is in the database as "local time zone must be set": it says no zone is known.
-        // jiff's own `Etc/Unknown` has no IANA name and so falls out as well.
+        // The database contains `Factory`, which means that no local zone is set. jiff's own
+        // `Etc/Unknown` has no IANA name, so the comparison of names rejects it.
         Zone::ignoring_case(name).filter(|zone| zone.name() == name && name != "Factory")
     }
 
-    /// The name that was probably meant where [`Zone::named`] finds none: the same in other case or
-    /// with spaces for underscores, as `Europe/Berlin` for `europe/berlin`.
+    /// Suggests a name for one that [`Zone::named`] does not find. Corrects the case and replaces
+    /// spaces by underscores: `Europe/Berlin` for `europe/berlin`.
     #[must_use]
     pub fn suggest(name: &str) -> Option<String> {
         let spelled = Zone::ignoring_case(&name.trim().replace(' ', "_"))?;
         Zone::named(spelled.name()).map(|zone| zone.name().to_owned())
     }
 
-    /// Its IANA name.
+    /// Returns the IANA name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or_default()
     }
 
-    /// The wall clock at `t`; UTC's where chrono cannot hold the local time (years beyond 262,000).
+    /// Returns the local time at `t`, or UTC if chrono cannot represent it (years beyond 262,000).
     #[must_use]
     pub fn local(&self, t: Timestamp) -> NaiveDateTime {
         let utc = t.naive_utc();
@@ -53,25 +54,25 @@ impl Zone {
         utc.checked_add_signed(offset).unwrap_or(utc)
     }
 
-    /// Local time less UTC at `t`, in seconds, east of Greenwich positive.
+    /// Returns local time minus UTC at `t`, in seconds; positive east of Greenwich.
     #[must_use]
     pub fn offset_seconds(&self, t: Timestamp) -> i32 {
         self.0.to_offset(jiff_instant(t.timestamp())).seconds()
     }
 
-    /// The first instant after `t` from which on another offset may hold; `None` if there is none.
+    /// Returns the first instant after `t` at which the offset may change; `None` if there is none.
     #[must_use]
     pub fn next_offset_change(&self, t: Timestamp) -> Option<Timestamp> {
         Timestamp::from_timestamp_secs(self.next_change(t.timestamp())?)
     }
 
-    /// As [`Zone::offset_seconds`], for seconds since 1970-01-01T00:00:00Z.
+    /// Like [`Zone::offset_seconds`], but for seconds since 1970-01-01T00:00:00Z.
     pub(super) fn offset_at(&self, t: i64) -> i64 {
         self.0.to_offset(jiff_instant(t)).seconds().into()
     }
 
-    /// The first instant after `t` at which another offset may hold; `None` if there is none. Both
-    /// in seconds since 1970-01-01T00:00:00Z.
+    /// Returns the first instant after `t` at which the offset may change; `None` if there is none.
+    /// Both are in seconds since 1970-01-01T00:00:00Z.
     pub(super) fn next_change(&self, t: i64) -> Option<i64> {
         let transition = self.0.following(jiff_instant(t)).next()?;
         Some(transition.timestamp().as_second())
@@ -82,7 +83,7 @@ impl Zone {
     }
 }
 
-/// The nearest instant that jiff can hold, whole seconds.
+/// Returns the nearest instant that jiff can represent, in whole seconds.
 fn jiff_instant(seconds: i64) -> jiff::Timestamp {
     let limit = if seconds < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     jiff::Timestamp::from_second(seconds).unwrap_or(limit)
@@ -192,7 +193,8 @@ mod tests {
         );
     }
 
-    /// The database must carry the rules of 2026: daylight saving time for good in British Columbia.
+    /// The database must contain the rules of 2026, with permanent daylight saving time in British
+    /// Columbia.
     #[test]
     fn vancouver_keeps_daylight_saving_time() {
         let vancouver = Zone::named("America/Vancouver").expect("in the database");

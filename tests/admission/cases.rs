@@ -1,30 +1,30 @@
-//! The table of refusals: reads `*_cases.yaml`. Knows none of the cases.
+//! Reads the table of refusals from `*_cases.yaml`. Contains no cases itself.
 
 use clientfleet::api::Kind;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// One change that makes an accepted object refused, and one that mends it.
+/// Two objects that differ in one field: admission must refuse the first and accept the second.
 #[derive(Debug)]
 pub struct Case {
     pub name: String,
     pub kind: Kind,
     pub bad: Value,
     pub good: Value,
-    /// The field that is refused.
+    /// Field that is refused.
     pub field: String,
     pub by: By,
-    /// A part of our own sentence.
+    /// Part of the message of `api::admission`.
     pub says: String,
 }
 
-/// Which part of the definition refuses.
+/// The part of the CRD that refuses an object.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// A CEL rule, with our own sentence on both sides.
+    /// A CEL rule. `api::admission` and the API server share its message.
     Rule,
-    /// The schema, with the API server's own words.
+    /// The schema. The API server has its own message for it.
     Schema,
 }
 
@@ -32,11 +32,11 @@ pub enum By {
 #[serde(deny_unknown_fields)]
 struct Row {
     case: String,
-    /// What is changed.
+    /// Path of the field to change.
     at: String,
-    /// What is refused, where it is not that.
+    /// Path of the refused field, if it is not the changed one.
     field: Option<String>,
-    /// `null` takes it away.
+    /// Value that must be refused; `null` removes the field.
     bad: Value,
     good: Value,
     by: By,
@@ -75,8 +75,9 @@ fn read(kind: Kind, table: &str) -> Vec<Case> {
     rows.into_iter().map(case).collect()
 }
 
-/// What is too long to be written out: `{times: 64, of: a}`, perhaps `after` another text;
-/// `{list: 17, of: …}`, where `#` in a text is the entry's number; and `{labels: 9}`.
+/// Expands the short notations for long values. `{times: 64, of: a}` is a text, and `after` is its
+/// optional prefix. `{list: 17, of: …}` is a list; `#` in its texts stands for the index of the
+/// entry. `{labels: 9}` is a map of labels.
 fn expand(value: Value) -> Value {
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
     if let Some(times) = number("times") {

@@ -1,5 +1,5 @@
-//! Policies put together at random from values at the edges of what is accepted: the API server and
-//! `api::admission` must refuse the same fields of each.
+//! Compares the API server and `api::admission` on random policies, composed of values at the edges
+//! of what is accepted. Both must refuse the same fields of each policy.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,8 @@ use crate::served;
 
 const POLICIES: u64 = 300;
 
-/// Knuth's linear congruential generator (MMIX): the same policies in each run.
+/// Random numbers from Knuth's linear congruential generator (MMIX), which yields the same policies
+/// in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -25,7 +26,8 @@ impl Dice {
         values[self.roll(values.len())].clone()
     }
 
-    /// Each field with a chance of one in two; of its values, the first three times in four.
+    /// Returns an object that contains each field with a probability of 1/2. A field has its first
+    /// value with a probability of 3/4, and otherwise a random one.
     fn fields(&mut self, fields: &[(&str, Vec<Value>)]) -> Value {
         let mut object = Map::new();
         for (name, values) in fields {
@@ -173,7 +175,8 @@ fn policy(dice: &mut Dice) -> Value {
     })
 }
 
-/// The API server asks no rule about an object whose structure is broken anywhere, and says so.
+/// Part of the API server's message when it has not evaluated the CEL rules, because the object has
+/// a structural error.
 const RULES_SKIPPED: &str = "some validation rules were not checked";
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! Every refusal, judged twice: by a real API server and by `api::admission`, which stands in for
-//! it where there is none. Both must refuse the same field for the same reason, and accept the
-//! mend.
+//! Tests every refusal twice: with a real API server and with `api::admission`, which stands in for
+//! it when there is no server. Both must refuse the same field for the same reason, and accept the
+//! corrected object.
 //!
-//! The sentences are kept in `snapshots/admission__refusals.snap`, to be read by a person.
+//! `snapshots/admission__refusals.snap` contains all messages, for review.
 
 mod cases;
 #[path = "../control_plane/mod.rs"]
@@ -35,7 +35,8 @@ fn each_case_has_a_name_of_its_own() {
     assert_eq!(names.len(), cases.len());
 }
 
-/// As `spec.x: what is wrong`, a line for each cause.
+/// Returns the causes of a refusal as pairs of a field and a message. Without causes it returns the
+/// message of the status for an empty field.
 fn server_problems(status: &Status) -> Vec<(String, String)> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let told: Vec<_> = causes.map(|cause| (cause.field.clone(), cause.message.clone())).collect();
@@ -51,7 +52,7 @@ fn check_refusal(case: &Case, answer: &served::Answer, problems: &[Problem]) -> 
     assert!(own.message.contains(&case.says), "{name}: {} lacks {:?}", own.message, case.says);
     match case.by {
         By::Rule => {
-            // Behind the quoted value, which each of the two tells in its own way.
+            // Skip the quoted value, because the two implementations quote it differently.
             let at = own.message.find("must ").unwrap_or(0);
             let sentence = &own.message[at..];
             let same = |(field, message): &(String, String)| {
@@ -60,7 +61,8 @@ fn check_refusal(case: &Case, answer: &served::Answer, problems: &[Problem]) -> 
             assert!(told.iter().any(same), "{name}: no {sentence:?} at {} in {told:?}", case.field);
         }
         By::Schema => {
-            // It tells an unknown field in its sentence, and `x[y]` of a mapping as `x.y` or `x`.
+            // The API server names an unknown field only in its message, and writes the field
+            // `x[y]` of a map as `x.y` or `x`.
             let plain = case.field.replace('[', ".").replace(']', "");
             let last = case.field.rsplit('.').next().unwrap_or_default();
             let last = last.split('[').next().unwrap_or_default();
@@ -110,7 +112,7 @@ async fn what_is_accepted_is_stored_as_it_is_completed() {
     }
 }
 
-/// Not even where no client of the API would go.
+/// Checks objects that no API client would send.
 #[test]
 fn nothing_makes_the_judge_fall() {
     let deep = (0..100).fold(Value::Null, |inner, _| serde_json::json!({"spec": [inner]}));

@@ -1,5 +1,5 @@
-//! What the chart and `config/` make is accepted by a real API server, in a namespace that holds every pod to Pod
-//! Security's `restricted`.
+//! Tests that a real API server accepts all objects of the chart and of `config/`, in a namespace
+//! that enforces Pod Security's `restricted` for every pod.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn every_object_is_accepted_without_a_warning() {
     for values in ["", LIMITED, EVERYTHING] {
         let rendered = objects(&template(values));
         for object in &rendered {
-            // Their definitions are the Prometheus Operator's.
+            // The Prometheus Operator defines these kinds, and is not installed here.
             if ["ServiceMonitor", "PrometheusRule"].contains(&kind(object)) {
                 continue;
             }
@@ -32,7 +32,8 @@ fn every_object_is_accepted_without_a_warning() {
     }
 }
 
-/// A Deployment's pod is judged only when a controller makes it: here the test does.
+/// Returns the pod of a Deployment. The test cluster has no controller that would create this pod
+/// for admission.
 fn pod_of(deployment: &Value) -> Value {
     let template = &deployment["spec"]["template"];
     let mut metadata = template["metadata"].clone();
@@ -62,13 +63,13 @@ fn kustomize_installs_the_same() {
         let found = plane.kubectl_ok(&["get", "-n", RELEASE, kind(object), name], "");
         found.unwrap_or_else(|error| panic!("{error}"));
     }
-    // A second time, as after an upgrade; and by the older, client-side way.
+    // Apply a second time, as in an upgrade.
     plane.kubectl_ok(&["apply", "--server-side", "-k", config], "").unwrap();
 }
 
 #[test]
 fn an_overlay_names_the_image() {
-    // kustomize takes folders by their relative path alone.
+    // kustomize accepts folders only by relative path.
     let target = project("target");
     std::fs::create_dir_all(&target).unwrap();
     let folder = tempfile::tempdir_in(target).unwrap();

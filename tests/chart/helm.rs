@@ -1,4 +1,4 @@
-//! Runs the real helm on the chart, with nothing of the user's own settings.
+//! Runs the real Helm on the chart, without the user's own settings.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::control_plane::tools::tool;
 
-/// The release, and the namespace it is in, that the tests render.
+/// Name of the rendered release, and of its namespace.
 pub const RELEASE: &str = "clientfleet";
 
 pub fn project(path: &str) -> PathBuf {
@@ -19,7 +19,7 @@ pub fn chart() -> PathBuf {
     project("charts/clientfleet")
 }
 
-/// Everything that the chart can make.
+/// Values that enable everything in the chart.
 pub const EVERYTHING: &str = "
 image: {repository: registry.example.com/clientfleet, tag: 0.1.0, pullSecrets: [{name: registry}]}
 namespaces: [berlin, tokyo]
@@ -43,7 +43,7 @@ tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {}}
 ";
 
-/// As the default, with rights in two namespaces alone.
+/// Default values, with permissions in only two namespaces.
 pub const LIMITED: &str = "namespaces: [berlin, tokyo]";
 
 pub fn helm(arguments: &[&str], values: &str) -> Output {
@@ -62,7 +62,7 @@ pub fn helm(arguments: &[&str], values: &str) -> Output {
     helm.wait_with_output().unwrap()
 }
 
-/// `helm template` with these values, or what it complains about.
+/// Runs `helm template` with these values. Returns Helm's messages if it fails.
 pub fn try_template(values: &str) -> Result<String, String> {
     let chart = chart();
     let output =
@@ -73,12 +73,12 @@ pub fn try_template(values: &str) -> Result<String, String> {
     }
 }
 
-/// What it renders, without the blank line that some releases of helm put after each document.
+/// Renders the chart, without the blank line that some releases of Helm add after each document.
 pub fn template(values: &str) -> String {
     try_template(values).unwrap().replace("\n\n---\n", "\n---\n")
 }
 
-/// The objects in a stream of YAML documents.
+/// Parses the objects in a stream of YAML documents.
 pub fn objects(stream: &str) -> Vec<Value> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(stream).unwrap();
     documents.into_iter().filter(|document| !document.is_null()).collect()
@@ -88,7 +88,7 @@ pub fn kind(object: &Value) -> &str {
     object["kind"].as_str().unwrap()
 }
 
-/// The only one of its kind.
+/// Returns the only object of a kind.
 pub fn only<'a>(objects: &'a [Value], wanted: &str) -> &'a Value {
     let mut found = objects.iter().filter(|object| kind(object) == wanted);
     let only = found.next().unwrap_or_else(|| panic!("there is no {wanted}"));

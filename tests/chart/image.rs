@@ -1,4 +1,5 @@
-//! The container image, as `make image` makes it: one static program that runs on nothing, as nobody.
+//! Tests the container image of `make image`: one static program without a base image, which runs
+//! as an unprivileged user.
 
 use std::env;
 use std::fs;
@@ -15,9 +16,10 @@ fn read(file: &str) -> Value {
 
 #[test]
 fn it_holds_one_static_program_for_nobody_in_particular() {
-    // Another profile would take minutes, and make the same image of a smaller program.
+    // The profile `dev` saves minutes, and differs only in the size of the program.
     let mut make = Command::new(project("scripts/image.sh"));
-    // What cargo tells a test of its package would make it build everything anew within.
+    // With these variables, which Cargo sets for tests, the build in the script would start from
+    // scratch.
     let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"];
     for (name, _) in env::vars_os() {
         if told.iter().any(|told| name.to_string_lossy().starts_with(told)) {
@@ -41,7 +43,7 @@ fn it_holds_one_static_program_for_nobody_in_particular() {
     );
     assert_eq!(read("manifest.json")["layers"].as_array().unwrap().len(), 1);
 
-    // What is in the file that is pushed, as crane unpacks it.
+    // Unpack the archive that is pushed, with crane, to see its files.
     let folder = tempfile::tempdir().unwrap();
     let image = fs::File::open(project("target/image/clientfleet.tar")).unwrap();
     let files = folder.path().join("files.tar");

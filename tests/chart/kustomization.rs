@@ -1,4 +1,4 @@
-//! `config/` is the chart, rendered with its default values: one source. `make config` writes it anew.
+//! Tests that `config/` is the chart, rendered with its default values. `make config` updates it.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ const UPDATE: &str = "UPDATE_CONFIG";
 
 const FIRST_LINE: &str = "# Made from charts/clientfleet by `make config`.\n";
 
-/// Helm's own labels say who looks after an object: here nobody does.
+/// Removes Helm's own labels and comments, because Helm does not manage these objects.
 fn without_helm(rendered: &str) -> String {
     let helms = ["app.kubernetes.io/managed-by: Helm", "helm.sh/chart: ", "# Source: "];
     let lines =

@@ -1,5 +1,5 @@
-//! The Helm chart, the manifests for `kubectl apply -k` and the container image, with the real helm, crane and API
-//! server.
+//! Tests the Helm chart, the manifests for `kubectl apply -k`, and the container image, with the
+//! real Helm, crane and API server.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

@@ -1,4 +1,4 @@
-//! The roles for people: what each may do, as kubectl tells it.
+//! Tests the roles for users: the permissions of each role, as listed by kubectl.
 
 use crate::helm::{RELEASE, objects, template};
 use crate::plane;
@@ -20,7 +20,7 @@ fn each_role_may_do_this() {
         let list = plane
             .kubectl_ok(&["auth", "can-i", "--list", "-n", "berlin", "--as", role], "")
             .unwrap();
-        // The rest is what everybody may do.
+        // Every user has the permissions in the other lines.
         let mut own: Vec<_> =
             list.lines().filter(|line| line.contains("clientfleet.dev")).collect();
         own.sort_unstable();
@@ -34,8 +34,8 @@ fn each_role_may_do_this() {
     insta::assert_snapshot!(told);
 }
 
-/// Who adds them up is a part of the cluster that the tests do not have: what it goes by is held here, in the way it
-/// goes by it.
+/// The test cluster does not run the controller that aggregates cluster roles. So the test
+/// evaluates the same label selectors with kubectl.
 #[test]
 fn the_cluster_s_own_roles_take_them_up() {
     let plane = plane::with_namespaces(&[RELEASE]);

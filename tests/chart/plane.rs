@@ -1,11 +1,12 @@
-//! A control plane of a test's own, with the definitions and namespaces that it needs.
+//! Starts a control plane for one test, with the definitions and namespaces that it needs.
 
 use serde_json::json;
 
 use crate::control_plane::{Builder, ControlPlane};
 use crate::helm::{RELEASE, chart};
 
-/// One with these namespaces; that of the release holds every pod to `restricted`.
+/// Starts a control plane with these namespaces. The namespace of the release enforces `restricted`
+/// for every pod.
 pub fn with_namespaces(names: &[&str]) -> ControlPlane {
     build(ControlPlane::builder(), names)
 }

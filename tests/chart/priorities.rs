@@ -1,4 +1,5 @@
-//! Reserved priorities, on the real API server: nobody overrides, changes or lifts a freeze who is not of the group.
+//! Tests reserved priorities on the real API server: only members of the groups can override,
+//! change or delete a freeze.
 
 use serde_json::json;
 
@@ -34,7 +35,7 @@ impl Reserved {
         self.kubectl(groups, &["apply", "-f", "-"], object)
     }
 
-    /// A policy is in force a moment after it was made.
+    /// Waits until the admission policy is in force, which takes a moment after its creation.
     fn wait_until_in_force(&self) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
         let probe = policy("probe", 1000, "NoUpgrade");
@@ -65,7 +66,7 @@ fn only_the_group_has_them() {
         let (_, sentence) = error.split_once("denied request: ").expect(&error);
         refused += &format!("{what}: {}\n", sentence.trim());
     };
-    // Below them everybody with the role does as they like.
+    // Below the reserved priorities, every user with the role can write policies.
     reserved.apply(&[], &policy("usual", 999, "AutoUpgrade")).unwrap();
     refuse("create at 1000", reserved.apply(&[], &policy("mine", 1000, "AutoUpgrade")));
     refuse("raise to 2147483647", reserved.apply(&[], &policy("usual", i32::MAX, "AutoUpgrade")));
@@ -76,11 +77,11 @@ fn only_the_group_has_them() {
     refuse("delete a freeze", reserved.kubectl(&[], &["delete", "upol", "freeze"], ""));
     insta::assert_snapshot!(refused);
 
-    // What does not change the freeze is nobody's business.
+    // Every user with the role can make changes that do not affect the freeze.
     reserved.kubectl(&[], &["label", "upol", "freeze", "ticket=42"], "").unwrap();
     reserved.kubectl(&[], &["annotate", "upol", "freeze", "note=seen"], "").unwrap();
     reserved.kubectl(&[], &["delete", "upol", "usual"], "").unwrap();
-    // Either of the groups.
+    // Members of either group can change the freeze.
     reserved.apply(&["emergency"], &policy("freeze", 1001, "NoUpgrade")).unwrap();
     reserved.kubectl(&["emergency"], &["delete", "upol", "freeze"], "").unwrap();
 }

@@ -1,4 +1,4 @@
-//! What the chart renders, held as files that a person can review, and what its values refuse.
+//! Tests the rendered chart, with snapshots for review, and the values that the chart refuses.
 
 use crate::helm::{EVERYTHING, LIMITED, chart, helm, template, try_template};
 
@@ -25,7 +25,7 @@ fn limited_to_namespaces() {
 #[test]
 fn with_everything_on() {
     let rendered = template(EVERYTHING);
-    // The files that these two hold are reviewed as they are.
+    // These two documents only include files of the repository, which are reviewed there.
     let files = ["prometheusrule.yaml", "dashboard.yaml"];
     let documents = rendered
         .split_inclusive("---\n")
@@ -33,7 +33,7 @@ fn with_everything_on() {
     insta::assert_snapshot!(documents.collect::<String>());
 }
 
-/// What is wrong, and what the message must name.
+/// Invalid values, and the name that the error must contain.
 const REFUSED: &[(&str, &str)] = &[
     ("replica: 3", "replica"),
     ("replicas: two", "replicas"),

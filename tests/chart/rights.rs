@@ -1,5 +1,5 @@
-//! Least privilege, proven: the real program does all its work with the chart's rights, none of its requests is
-//! refused, and no right is there that it does not use.
+//! Proves least privilege: the real program does all its work with the permissions of the chart.
+//! None of its requests is refused, and it uses every permission.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,11 +14,11 @@ use crate::plane;
 
 const ACCOUNT: &str = "system:serviceaccount:clientfleet:clientfleet";
 
-/// What the API server is to write down.
+/// Audit policy of the API server, which logs the metadata of every request.
 const AUDIT: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}]}"#;
 
-/// A right, as `list clientfleets.clientfleet.dev`.
+/// Permissions, such as `list clientfleets.clientfleet.dev`.
 type Rights = BTreeSet<String>;
 
 struct Installed {
@@ -28,7 +28,7 @@ struct Installed {
 }
 
 impl Installed {
-    /// The chart on a control plane of its own, which writes down each request.
+    /// Installs the chart on its own control plane, which logs every request.
     fn with(values: &str, more_arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (policy, log) = (folder.path().join("policy.json"), folder.path().join("audit.log"));
@@ -37,7 +37,7 @@ impl Installed {
             ControlPlane::builder()
                 .apiserver_arg(format!("--audit-policy-file={}", policy.display()))
                 .apiserver_arg(format!("--audit-log-path={}", log.display()))
-                // Each request is in the log before it is answered.
+                // Each request is logged before its response is sent.
                 .apiserver_arg("--audit-log-mode=blocking-strict"),
             |builder, argument| builder.apiserver_arg(*argument),
         );
@@ -49,7 +49,8 @@ impl Installed {
         Self { plane, rendered, folder }
     }
 
-    /// The program as the Deployment starts it, with the token of its service account.
+    /// Starts the program with the arguments of the Deployment and the token of its service
+    /// account.
     fn start(&self) -> Process {
         let token = self
             .plane
@@ -63,14 +64,14 @@ impl Installed {
         let container =
             &only(&self.rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
         let arguments = container["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap());
-        // A pod has an address of its own; here any port that is free.
+        // A pod has its own address. Here, port 8080 may be in use, so use any free port.
         let arguments = arguments.map(|argument| argument.replace(":8080", ":0"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
         command.args(arguments).arg("--kubeconfig").arg(path).env_remove("RUST_LOG");
         self.plane.start_beside("clientfleet", &mut command).unwrap()
     }
 
-    /// Applies the examples into a namespace.
+    /// Applies the examples to a namespace.
     fn apply_examples(&self, namespace: &str) {
         let mut files: Vec<_> = fs::read_dir(project("examples"))
             .unwrap()
@@ -97,7 +98,7 @@ impl Installed {
         waited.unwrap_or_else(|error| panic!("{error}\n{}", process.report()));
     }
 
-    /// Opens and closes a policy twice: an event that comes again is a change of the first.
+    /// Suspends and resumes a policy twice. The second event of a kind must update the first one.
     fn halt_and_resume(&self, process: &mut Process, namespace: &str) {
         for suspended in [true, false, true, false] {
             let patch = json!({"spec": {"suspend": suspended}}).to_string();
@@ -144,7 +145,7 @@ impl Installed {
         }
     }
 
-    /// What the chart's roles grant to the program's account.
+    /// Returns the permissions that the chart's roles grant to the program's account.
     fn granted(&self) -> Rights {
         let bound: BTreeSet<_> = self
             .rendered
@@ -163,7 +164,7 @@ impl Installed {
         roles.flat_map(|role| role["rules"].as_array().unwrap()).flat_map(rights).collect()
     }
 
-    /// What it has asked the API server for, and whether that was allowed.
+    /// Returns the permissions that the program has used. Panics if a request was refused.
     fn used(&self) -> Rights {
         let mut used = Rights::new();
         for line in fs::read_to_string(self.folder.path().join("audit.log")).unwrap().lines() {
@@ -203,7 +204,8 @@ fn rights(rule: &Value) -> Vec<String> {
 }
 
 fn right_of(entry: &Value) -> Option<String> {
-    // What is no resource (the API server's version and the like) is open to all who are known.
+    // Every authenticated user can read paths that are not resources, such as the API server's
+    // version.
     let object = entry.get("objectRef")?;
     let subresource = object["subresource"].as_str().map(|name| format!("/{name}"));
     Some(format!(
@@ -230,7 +232,8 @@ fn all_its_work(installed: &Installed, namespaces: &[&str]) {
 fn cluster_wide_and_limited_it_uses_what_it_has_and_no_more() {
     let wide = Installed::with("", &[]);
     all_its_work(&wide, &["berlin", "tokyo"]);
-    // One that streams no lists is asked in another way.
+    // Without this feature, the API server cannot stream lists, so the program sends other
+    // requests.
     let limited = Installed::with(LIMITED, &["--feature-gates=WatchList=false"]);
     all_its_work(&limited, &["berlin", "tokyo"]);
 
@@ -261,7 +264,7 @@ fn limited_it_may_do_nothing_elsewhere() {
         assert!(!may(verb, resource, subresource, "elsewhere"), "{verb} {resource}");
         assert!(!may(verb, resource, subresource, RELEASE), "{verb} {resource}");
     }
-    // Its own specs it cannot change, and what is others' it cannot read.
+    // The program can neither change specs nor read resources of other kinds.
     for kind in ["clientfleets.clientfleet.dev", "upgradepolicies.clientfleet.dev"] {
         assert!(!may("update", kind, "", "berlin") && !may("patch", kind, "", "berlin"), "{kind}");
     }

@@ -1,4 +1,4 @@
-//! The programs that these tests run are the ones that their modules pin.
+//! Tests that the programs in these tests have the versions that their Go modules pin.
 
 use std::process::Command;
 

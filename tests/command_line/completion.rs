@@ -1,5 +1,4 @@
-//! The program as kubectl's plugin, found by the real kubectl, and completion: as bash asks for it, and
-//! as kubectl does.
+//! Tests the program as a plugin of the real kubectl, and its completion in bash and in kubectl.
 
 use std::env;
 use std::os::unix::fs::symlink;
@@ -9,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::estate::{DAY, command, plane, run_with, settled_examples};
 
-/// A folder with the program under the names by which kubectl finds it.
+/// Returns a folder with the program under the names by which kubectl finds it.
 fn installed() -> &'static Path {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
@@ -54,7 +53,7 @@ fn kubectl_finds_the_plugin_and_it_says_the_same() {
     assert_eq!(text(&by_plugin.stdout), text(&by_itself.stdout));
     assert!(text(&by_plugin.stdout).lines().count() > 5);
     assert_eq!(by_plugin.status.code(), Some(0));
-    // Exit codes and errors come through.
+    // kubectl passes on exit codes and errors.
     let refused = kubectl(&["clientfleet", "clients", "--state", "Nonsense"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).starts_with("error: --state: there is no `Nonsense`"));
@@ -66,7 +65,8 @@ fn as_a_plugin_it_names_itself_so() {
     assert!(text(&help.stdout).contains("Usage: kubectl clientfleet clients"));
 }
 
-/// What kubectl's own completion offers behind `kubectl clientfleet`, of which the last word is begun.
+/// Returns the candidates of kubectl's own completion for the last word of a line that begins with
+/// `kubectl clientfleet`.
 fn completed_by_kubectl(line: &[&str]) -> Vec<String> {
     let output = kubectl(&[&["__complete", "clientfleet"], line].concat());
     let output = text(&output.stdout);
@@ -96,7 +96,7 @@ fn without_an_answer_nothing_is_completed() {
     assert_eq!(completed_by_kubectl(&nowhere), [""; 0]);
 }
 
-/// The words that bash offers.
+/// Returns the words that bash offers for the last word of a line.
 fn completed_by_bash(words: &[&str]) -> Vec<String> {
     let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let script = format!(

@@ -1,6 +1,6 @@
-//! The command line through the real binary, against the real API server and statuses that the real
-//! controller has written: what is listed and followed, what one does from day to day, as kubectl's
-//! plugin, and as the documentation has it.
+//! Tests the command line with the real program, against the real API server and statuses that the
+//! real controller has written. Covers lists and watches, daily commands, the kubectl plugin, and
+//! the commands in the documentation.
 
 mod as_documented;
 mod clients;

@@ -1,4 +1,4 @@
-//! How a program gets at a control plane: kubeconfig, client, and whether it answers at all.
+//! Access to a control plane: its kubeconfig, its clients, and the check whether it is ready.
 
 use std::fs;
 use std::panic;
@@ -15,11 +15,12 @@ use serde_json::json;
 use super::certificates::Certificates;
 use super::error::Error;
 
-/// How long one question whether the server is ready may take. A server that is starting up can accept a connection
-/// and then leave it lying.
+/// Timeout of one readiness check. A server that is starting up can accept a connection and then
+/// not answer.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A kubeconfig for the administrator of the server on `port`, with everything it needs inside.
+/// Returns a kubeconfig for the administrator of the server on `port`, with the certificates and
+/// the key embedded.
 pub fn kubeconfig(port: u16, certificates: &Certificates) -> Result<Kubeconfig, Error> {
     let embedded = |pem: &str| ByteString(pem.as_bytes().to_vec());
     serde_json::from_value(json!({
@@ -39,8 +40,8 @@ pub fn kubeconfig(port: u16, certificates: &Certificates) -> Result<Kubeconfig, 
     .map_err(Error::doing("make a kubeconfig"))
 }
 
-/// The same kubeconfig for another user. The administrator impersonates them: the server then authorizes each request
-/// as theirs, and one user can be in any number of groups.
+/// Returns a copy of `kubeconfig` for another user. The administrator impersonates that user: the
+/// server then authorizes each request as the user's, and a user can be in any number of groups.
 pub fn acting_as(kubeconfig: &Kubeconfig, user: &str, groups: &[&str]) -> Kubeconfig {
     let mut kubeconfig = kubeconfig.clone();
     for named in &mut kubeconfig.auth_infos {
@@ -51,14 +52,15 @@ pub fn acting_as(kubeconfig: &Kubeconfig, user: &str, groups: &[&str]) -> Kubeco
     kubeconfig
 }
 
-/// JSON is YAML too, and kubectl and kube read both.
+/// Writes a kubeconfig as JSON. JSON is also YAML, and kubectl and kube read both.
 pub fn write(kubeconfig: &Kubeconfig, path: &Path) -> Result<(), Error> {
     let text = serde_json::to_vec_pretty(kubeconfig)
         .map_err(Error::doing("write a kubeconfig as JSON"))?;
     fs::write(path, text).map_err(Error::at("write", path))
 }
 
-/// What kube makes of such a kubeconfig, without its detour over an async function.
+/// Returns the client configuration for the server on `port` with the user of `kubeconfig`. Does
+/// not use kube's own conversion, because that is an async function.
 pub fn config(
     port: u16,
     certificates: &Certificates,
@@ -77,7 +79,7 @@ fn auth_info(kubeconfig: &Kubeconfig) -> AuthInfo {
     kubeconfig.auth_infos.first().and_then(|named| named.auth_info.clone()).unwrap_or_default()
 }
 
-/// Runs a future to its end from any thread, also from one that belongs to a tokio runtime already, as that of a
+/// Runs a future to completion. Works on any thread, even within a tokio runtime such as that of a
 /// `#[tokio::test]`, where `block_on` is not allowed.
 pub fn wait_for<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, Error> {
     let on_own_thread = || {
@@ -90,7 +92,8 @@ pub fn wait_for<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, Er
         .unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
-/// Whether the server says that it is ready and has the namespace `default`, which it makes a moment later.
+/// Returns whether the server reports that it is ready and has the namespace `default`, which it
+/// creates a moment later.
 pub async fn is_ready(client: &Client) -> bool {
     let question = async {
         let readyz =

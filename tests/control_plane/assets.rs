@@ -1,6 +1,7 @@
-//! Finds the three programs of a control plane, and has them built once where they are not there yet.
+//! Finds the three programs of a control plane (etcd, kube-apiserver and kubectl), and builds them
+//! once if they are missing.
 //!
-//! `KUBEBUILDER_ASSETS`, when set, names the folder that holds them, and nothing is built.
+//! If `KUBEBUILDER_ASSETS` is set, it names the folder with the programs, and nothing is built.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::go_build::{Build, Programs, cache_folder};
 const ETCD_VERSION: &str = "3.6.16";
 const KUBERNETES_VERSION: &str = "1.36.3";
 
-/// What to do instead of building.
+/// Alternative to a build, appended to error messages.
 const INSTEAD: &str =
     ", or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver and kubectl";
 
@@ -23,7 +24,8 @@ pub struct Assets {
     pub kubectl: PathBuf,
 }
 
-/// The programs, built if need be; `progress` is given a line now and then while that takes its minutes.
+/// Returns the programs, and builds them first if necessary. Calls `progress` with a line of text
+/// now and then, because a build takes minutes.
 pub fn ensure(mut progress: impl FnMut(&str)) -> Result<Assets, Error> {
     match env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
         Some(folder) => given(Path::new(&folder)),
@@ -107,8 +109,8 @@ fn kubernetes() -> Build {
     }
 }
 
-/// Kubernetes learns its version from the linker. Without one it says v0.0.0, and clients and CRD features that look
-/// at the version go wrong.
+/// Returns the linker flags that set the version of Kubernetes. Without them Kubernetes reports
+/// v0.0.0, and clients and CRD features that check the version malfunction.
 fn kubernetes_linker_flags() -> String {
     let mut parts = KUBERNETES_VERSION.split('.');
     let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

@@ -1,4 +1,5 @@
-//! The certificates and keys of one control plane, made anew for each and valid nowhere else.
+//! Creates the certificates and keys of one control plane. Each control plane has its own, and they
+//! are valid nowhere else.
 
 use std::fs;
 use std::path::Path;
@@ -16,20 +17,20 @@ pub const SERVER_KEY_FILE: &str = "server.key";
 pub const ACCOUNTS_FILE: &str = "service-accounts.pub";
 pub const ACCOUNTS_KEY_FILE: &str = "service-accounts.key";
 
-/// A certificate with its key, in PEM.
+/// A certificate and its private key, in PEM format.
 pub struct Identity {
     pub certificate: String,
     pub key: String,
 }
 
-/// What a client needs; what the servers need is in files.
+/// The certificates that clients need. Those of the servers are only in files.
 pub struct Certificates {
     pub authority: String,
     pub authority_der: Vec<u8>,
     pub administrator: Identity,
 }
 
-/// Makes all of them and writes those of the server into `folder`.
+/// Creates all certificates and keys, and writes those that the servers read into `folder`.
 pub fn write(folder: &Path) -> Result<Certificates, Error> {
     let authority = authority().map_err(Error::doing("make a certificate authority"))?;
     let server = server(&authority).map_err(Error::doing("make the server's certificate"))?;
@@ -71,7 +72,8 @@ fn server(authority: &Authority) -> Result<Identity, rcgen::Error> {
     signed(params, authority)
 }
 
-/// Kubernetes reads the user from the common name and the group from the organization; this group may do everything.
+/// Creates the administrator's identity. Kubernetes reads the user from the common name and the
+/// group from the organization; this group may do everything.
 fn administrator(authority: &Authority) -> Result<Identity, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "administrator");

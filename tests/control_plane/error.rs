@@ -1,4 +1,4 @@
-//! What went wrong with a control plane, as a sentence for the person who can mend it.
+//! The error type of the control plane: a sentence for the user who can fix the cause.
 
 use std::fmt;
 use std::path::Path;
@@ -10,12 +10,13 @@ impl Error {
         Self(sentence.into())
     }
 
-    /// For `map_err`: what was being done to which file when the operating system refused.
+    /// Returns a closure for `map_err` that describes a failed file operation. `doing` is the
+    /// operation, such as `write`.
     pub fn at<E: fmt::Display>(doing: &str, path: &Path) -> impl FnOnce(E) -> Self {
         move |cause| Self(format!("cannot {doing} {}: {cause}", path.display()))
     }
 
-    /// For `map_err`, where no file is concerned.
+    /// Returns a closure for `map_err` that describes a failed operation without a file.
     pub fn doing<E: fmt::Display>(doing: &str) -> impl FnOnce(E) -> Self {
         move |cause| Self(format!("cannot {doing}: {cause}"))
     }
@@ -27,8 +28,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// The same as `Display`: a test that unwraps it then shows the tail of a server's log as lines, not as one line
-/// full of `\n`.
+/// Formats the error in the same way as `Display`. So a test that unwraps it shows the tail of a
+/// server's log as lines, not as one line full of `\n`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,5 +1,5 @@
-//! Builds programs from Go modules kept with the tests, once, into a folder of the user's cache that is named after
-//! what went into them. What is built, and for whom, it does not know.
+//! Builds programs from Go modules in this repository, once, into a folder of the user's cache. The
+//! folder's name contains a hash of the inputs. Contains nothing specific to one program.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -13,38 +13,39 @@ use std::time::{Duration, Instant};
 use super::error::Error;
 use super::process::tail;
 
-/// How often a build says that it is still alive.
+/// Interval of the progress messages during a build.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
 /// One `go build` in one module.
 #[derive(Hash)]
 pub struct Build {
-    /// As `etcd 3.6.16`, for the lines on how far it is.
+    /// Name for progress messages, such as `etcd 3.6.16`.
     pub what: String,
-    /// As `1 minute`.
+    /// Usual duration of the build, such as `1 minute`.
     pub usual_duration: &'static str,
-    /// The module's folder, in the folder of modules.
+    /// Name of the module's folder, relative to [`Programs::modules`].
     pub module: String,
-    /// What is in the module's files.
+    /// Contents of the module's files. They are hashed, so that a change causes a new build.
     pub module_files: Vec<String>,
     pub flags: Vec<String>,
     pub packages: Vec<String>,
-    /// The file it writes, or nothing where go names the files after the packages.
+    /// Name of the file to write; empty if `go` should name the files after the packages.
     pub output: &'static str,
 }
 
-/// Programs that are built together, into one folder.
+/// Programs that are built together into one folder.
 pub struct Programs {
-    /// What the folder's name begins with.
+    /// First part of the folder's name, before the hash.
     pub name: String,
-    /// The folder that holds the modules.
+    /// Folder that contains the modules.
     pub modules: PathBuf,
     pub builds: Vec<Build>,
-    /// What else can be done where they cannot be built, as `or set …`, or nothing.
+    /// Alternative if the programs cannot be built, such as `, or set …`; empty if there is none.
     pub instead: &'static str,
 }
 
-/// The folder of the user's cache that everything is built into.
+/// Returns the folder of the user's cache for all builds; `None` if neither `XDG_CACHE_HOME` nor
+/// `HOME` is an absolute path.
 pub fn cache_folder() -> Option<PathBuf> {
     let absolute =
         |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
@@ -54,8 +55,8 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 impl Programs {
-    /// The folder that holds them, built if need be; `progress` is given a line now and then while that takes its
-    /// minutes.
+    /// Returns the folder with the programs, and builds them first if necessary. Calls `progress`
+    /// with a line of text now and then, because a build takes minutes.
     pub fn ensure(&self, cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
         let name = self.folder_name();
         let folder = cache.join(&name);
@@ -64,23 +65,23 @@ impl Programs {
         }
         fs::create_dir_all(cache).map_err(Error::at("create", cache))?;
         let _lock = self.lock(&cache.join(format!("{name}.lock")), progress)?;
-        // Whoever held the lock before may have built what we want.
+        // The previous holder of the lock may have built the same programs.
         if !folder.is_dir() {
             self.build_all(&cache.join(format!("{name}.partial")), &folder, progress)?;
         }
         Ok(folder)
     }
 
-    /// A hash of everything that decides what the programs are. Another release of Rust may hash otherwise: then they
-    /// are built once more.
+    /// Returns the folder's name, with a hash of everything that determines the programs. Another
+    /// Rust release may hash differently, which only causes a new build.
     fn folder_name(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.builds.hash(&mut hasher);
         format!("{}-{:016x}", self.name, hasher.finish())
     }
 
-    /// Two test processes at once build once: the second waits here. The lock goes with its process, however that
-    /// ends.
+    /// Takes the build lock, so that concurrent test processes build only once. The operating
+    /// system releases the lock when the process ends for any reason.
     fn lock(&self, path: &Path, progress: &mut dyn FnMut(&str)) -> Result<File, Error> {
         let file = File::create(path).map_err(Error::at("create", path))?;
         match file.try_lock() {
@@ -94,7 +95,8 @@ impl Programs {
         Ok(file)
     }
 
-    /// The folder appears under its name only when all is in it, so that its presence is all there is to check.
+    /// Builds all programs into `partial` and then renames it to `folder`. So the folder exists
+    /// only if it is complete, and callers need to check only that it exists.
     fn build_all(
         &self,
         partial: &Path,
@@ -159,7 +161,8 @@ impl Build {
         let mut command = Command::new("go");
         command
             .arg("build")
-            // A git repository around the module has nothing to say about what is built.
+            // `-buildvcs=false` keeps the state of the surrounding git repository out of the
+            // programs.
             .args(["-trimpath", "-mod=readonly", "-buildvcs=false"])
             .args(&self.flags)
             .arg("-o")

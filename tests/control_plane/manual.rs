@@ -1,5 +1,6 @@
-//! The control plane of the tests, by hand: `cargo run --example control-plane -- build` makes its programs ready,
-//! `… -- run` keeps one running to try things out, and `… -- tools` makes the integration tests' programs ready.
+//! Runs the control plane of the tests manually. `cargo run --example control-plane -- build`
+//! builds its programs, and `… -- run` keeps one running for experiments. `… -- tools` builds the
+//! programs of the integration tests, and `… -- tool NAME` prints the path of one of them.
 
 #[path = "mod.rs"]
 mod control_plane;
@@ -48,7 +49,8 @@ fn print_tool(name: &str) -> Result<(), Error> {
 
 async fn run() -> Result<(), Error> {
     let plane = ControlPlane::start()?;
-    // Only now: until here a signal is to end the program at once, and the watchdog cleans up.
+    // Handle signals only after the start. Until then a signal should end the program at once, and
+    // the watchdog cleans up.
     let mut interrupted =
         signal(SignalKind::interrupt()).map_err(Error::doing("listen for Ctrl-C"))?;
     let mut terminated =

@@ -1,13 +1,15 @@
-//! A real control plane (etcd and kube-apiserver) for the integration tests, the demo and the bench: no mock.
+//! A real control plane (etcd and kube-apiserver, no mocks) for the integration tests, the demo and
+//! the benchmarks.
 //!
-//! `shared()` is the one that the tests of a process share, each in a `namespace()` of its own. A test that restarts
-//! the server or gives it arguments starts its own. There is no controller manager: deleted namespaces stay
-//! `Terminating`, owners' deletion deletes nothing else, and no pod ever runs.
+//! The tests of a process use the same `shared()` control plane, each in its own `namespace()`. A
+//! test that restarts the server or passes arguments to it starts its own control plane. There is
+//! no controller manager: deleted namespaces stay `Terminating`, the deletion of an owner deletes
+//! no dependents, and no pod ever runs.
 //!
-//! Nothing is left behind: dropping a control plane ends its processes and removes its folder, and where nothing is
-//! dropped (the shared one, a killed process) the watchdog does it.
+//! Nothing is left behind: dropping a control plane ends its processes and removes its folder. If
+//! it is never dropped (the shared one, or a killed process), the watchdog cleans up.
 
-// Every test target includes this module and uses a part of it.
+// Every test target includes this module and uses only a part of it.
 #![allow(dead_code)]
 
 mod access;
@@ -44,13 +46,15 @@ use watchdog::Watchdog;
 
 const AUDIT_LOG: &str = "audit.log";
 
-/// How often another port is tried when somebody else was faster.
+/// Maximum number of ports to try, in case another program takes the chosen port first.
 const PORT_ATTEMPTS: usize = 5;
 
-/// How long a server that is asked to end may take before it is killed; with open watches it takes about a second.
+/// Time that a server has to shut down before it is killed. With open watches a shutdown takes
+/// about 1 s.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
-// The servers come before the watchdog, because fields are dropped in this order and its folder is theirs.
+// The servers precede the watchdog: fields are dropped in declaration order, and dropping the
+// watchdog removes the servers' folder.
 pub struct ControlPlane {
     apiserver: Option<Process>,
     etcd: Process,
@@ -70,19 +74,21 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Has the API server note requests, as this policy says, in [`ControlPlane::audit_log`].
+    /// Sets the audit policy. The API server records the selected requests in
+    /// [`ControlPlane::audit_log`].
     pub fn audit_policy(mut self, policy: impl Into<String>) -> Self {
         self.audit_policy = Some(policy.into());
         self
     }
 
-    /// As `--max-requests-inflight=1000`. Of a flag given twice kube-apiserver takes the latter.
+    /// Adds an argument for kube-apiserver, such as `--max-requests-inflight=1000`. If a flag is
+    /// repeated, kube-apiserver uses the last one.
     pub fn apiserver_arg(mut self, argument: impl Into<String>) -> Self {
         self.apiserver_arguments.push(argument.into());
         self
     }
 
-    /// As `--max-request-bytes=262144`.
+    /// Adds an argument for etcd, such as `--max-request-bytes=262144`.
     pub fn etcd_arg(mut self, argument: impl Into<String>) -> Self {
         self.etcd_arguments.push(argument.into());
         self
@@ -120,7 +126,7 @@ impl Builder {
     }
 }
 
-/// The control plane that all tests of this process share.
+/// Returns the control plane that all tests of this process share. The first call starts it.
 pub fn shared() -> &'static ControlPlane {
     static SHARED: OnceLock<Result<ControlPlane, Error>> = OnceLock::new();
     match SHARED.get_or_init(ControlPlane::start) {
@@ -129,7 +135,8 @@ pub fn shared() -> &'static ControlPlane {
     }
 }
 
-/// A fresh namespace on the shared control plane; its name begins with `prefix`.
+/// Creates a namespace on the shared control plane and returns its name, which begins with
+/// `prefix`.
 pub fn namespace(prefix: &str) -> String {
     match shared().namespace(prefix) {
         Ok(name) => name,
@@ -137,9 +144,10 @@ pub fn namespace(prefix: &str) -> String {
     }
 }
 
-/// Past the test harness, which would keep it until the test ends: a build takes minutes.
+/// Prints a line to standard error. Bypasses the test harness, which would hold the line back until
+/// the end of the test, while a build takes minutes.
 fn say(line: &str) {
-    // Whoever has closed standard error does not want to hear it.
+    // Standard error may be closed; ignore that.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -156,7 +164,8 @@ impl ControlPlane {
         &self.assets
     }
 
-    /// Where etcd's data, the logs and the kubeconfig are; gone with the control plane.
+    /// Returns the folder with etcd's data, the logs and the kubeconfig. It is removed together
+    /// with the control plane.
     pub fn folder(&self) -> &Path {
         self.watchdog.folder()
     }
@@ -165,22 +174,24 @@ impl ControlPlane {
         self.folder().join("kubeconfig")
     }
 
-    /// Where the API server notes requests, if it was asked to.
+    /// Returns the file in which the API server records requests if an audit policy is set.
     pub fn audit_log(&self) -> PathBuf {
         self.folder().join(AUDIT_LOG)
     }
 
-    /// The administrator's.
+    /// Returns the administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Kubeconfig {
         &self.kubeconfig
     }
 
-    /// For a user who may do only what RBAC grants to them or to one of their groups.
+    /// Returns a kubeconfig for a user who has only the permissions that RBAC grants to the user or
+    /// to one of the groups.
     pub fn kubeconfig_as(&self, user: &str, groups: &[&str]) -> Kubeconfig {
         access::acting_as(&self.kubeconfig, user, groups)
     }
 
-    /// The same as a file, for a program under test.
+    /// Writes the kubeconfig of [`Self::kubeconfig_as`] to a file for a program under test, and
+    /// returns the path.
     pub fn kubeconfig_path_as(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
         let name: String =
             user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -189,12 +200,14 @@ impl ControlPlane {
         Ok(path)
     }
 
-    /// A new client of the administrator. It belongs to the tokio runtime in which it is made and ends with it.
+    /// Creates a client for the administrator. It belongs to the tokio runtime in which it is
+    /// created, and stops working when that runtime ends.
     pub fn client(&self) -> Result<Client, Error> {
         make_client(self.config(&self.kubeconfig)?)
     }
 
-    /// A new client of a user who may do only what RBAC grants to them or to one of their groups.
+    /// Creates a client for a user who has only the permissions that RBAC grants to the user or to
+    /// one of the groups.
     pub fn client_as(&self, user: &str, groups: &[&str]) -> Result<Client, Error> {
         make_client(self.config(&self.kubeconfig_as(user, groups))?)
     }
@@ -203,7 +216,8 @@ impl ControlPlane {
         access::config(self.port, &self.certificates, kubeconfig)
     }
 
-    /// A kubectl that knows this control plane and nothing of the user's own settings, plugins in `PATH` excepted.
+    /// Returns a kubectl command that uses this control plane. It ignores the user's own settings,
+    /// except for plugins in `PATH`.
     pub fn kubectl<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(&self.assets.kubectl);
         command
@@ -211,13 +225,13 @@ impl ControlPlane {
             .env_clear()
             .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .env("KUBECONFIG", self.kubeconfig_path())
-            // Here kubectl keeps its cache, and looks for a kuberc.
+            // kubectl keeps its cache and looks for a kuberc in `HOME`.
             .env("HOME", self.folder());
         command
     }
 
-    /// Runs kubectl with `stdin` as its standard input and returns what it printed; an error shows what it complained
-    /// about.
+    /// Runs kubectl with `stdin` as its standard input and returns its standard output. An error
+    /// contains the output of the failed command.
     pub fn kubectl_ok<S: AsRef<std::ffi::OsStr>>(
         &self,
         arguments: &[S],
@@ -231,9 +245,10 @@ impl ControlPlane {
             .spawn()
             .map_err(Error::at("run", &self.assets.kubectl))?;
         let input = kubectl.stdin.take();
-        // Written beside the reading, or both sides could wait for each other with their pipes full.
+        // Write while reading: otherwise both sides could wait for each other with their pipes
+        // full.
         let output = thread::scope(|scope| {
-            // A kubectl that does not read its input says why, or did not need it.
+            // Ignore write errors: kubectl either did not need its input, or prints why it failed.
             scope.spawn(|| input.map(|mut input| input.write_all(stdin.as_bytes())));
             kubectl.wait_with_output()
         })
@@ -252,12 +267,14 @@ impl ControlPlane {
         String::from_utf8(output.stdout).map_err(Error::doing("read what kubectl printed"))
     }
 
-    /// The process group of the servers: a program that joins it ends with them at the latest.
+    /// Returns the process group of the servers. A program in this group ends together with the
+    /// servers at the latest.
     pub fn group(&self) -> i32 {
         self.watchdog.group()
     }
 
-    /// Starts another program, which ends with the servers at the latest.
+    /// Starts another program in the process group of the servers, so that it ends together with
+    /// the servers at the latest.
     pub fn start_beside(
         &self,
         name: &'static str,
@@ -266,7 +283,7 @@ impl ControlPlane {
         Process::start(name, command, self.watchdog.group(), self.folder())
     }
 
-    /// Makes a fresh namespace; its name begins with `prefix`.
+    /// Creates a namespace and returns its name, which begins with `prefix`.
     pub fn namespace(&self, prefix: &str) -> Result<String, Error> {
         let config = self.config(&self.kubeconfig)?;
         let metadata =
@@ -284,12 +301,13 @@ impl ControlPlane {
             .ok_or_else(|| Error::new("the server has created a namespace without a name"))
     }
 
-    /// Asks the API server to end and waits until it has; etcd keeps the objects. Its clients lose their connections.
+    /// Stops the API server and waits for its end. etcd keeps the objects; clients lose their
+    /// connections.
     pub fn stop_apiserver(&mut self) -> Result<(), Error> {
         self.apiserver.take().map_or(Ok(()), |apiserver| apiserver.stop(STOP_PATIENCE))
     }
 
-    /// Starts a stopped API server again, on the same port, and waits until it is ready.
+    /// Starts a stopped API server on the same port, and waits until it is ready.
     pub fn start_apiserver(&mut self) -> Result<(), Error> {
         self.try_port().map_err(|failure| match failure {
             Failure::PortTaken(error) | Failure::Other(error) => error,

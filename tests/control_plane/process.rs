@@ -1,4 +1,5 @@
-//! One server process: started with a log file of its own, watched, stopped, and never left behind as a zombie.
+//! One server process: starts it with its own log file, monitors it, stops it, and leaves no zombie
+//! behind.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 
-/// How many of a log's last lines an error shows.
+/// Number of lines at the end of a log that an error message includes.
 const TAIL_LINES: usize = 25;
 
 pub struct Process {
@@ -19,8 +20,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// The process joins `group`, so that one signal ends all servers of a control plane, and so that Ctrl-C in the
-    /// terminal reaches the program that uses them and not, at the same moment, them.
+    /// Starts the process in the process group `group`. So one signal can end all servers of a
+    /// control plane. Also, Ctrl-C in the terminal reaches only the program that uses the servers,
+    /// not the servers themselves.
     pub fn start(
         name: &'static str,
         command: &mut Command,
@@ -39,12 +41,13 @@ impl Process {
         Ok(Self { name, child, log })
     }
 
-    /// Where it writes what it has to say.
+    /// Returns the path of the log file, which contains standard output and standard error.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// The end of what it wrote, and how it ended, if it has.
+    /// Returns the state of the process, with the exit status if it has ended, and the end of its
+    /// log.
     pub fn report(&mut self) -> String {
         let state = match self.child.try_wait() {
             Ok(Some(status)) => format!("ended ({status})"),
@@ -58,9 +61,11 @@ impl Process {
         self.child.try_wait().map_err(Error::doing("look after a server process"))
     }
 
-    /// Asks it to end, as an administrator would, and returns when it has; it has `patience` to do so by itself.
+    /// Sends SIGTERM and waits for the end of the process. A process that is still running after
+    /// `patience` is killed.
     pub fn stop(mut self, patience: Duration) -> Result<(), Error> {
-        // The standard library can only kill, and `kill` is a program only on some systems but a word of every shell.
+        // The standard library can only kill. `kill` is a builtin of every shell, but not a program
+        // on every system.
         Command::new("sh")
             .args(["-c", "kill -TERM \"$1\"", "sh", &self.child.id().to_string()])
             .status()
@@ -75,13 +80,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended and been waited for, which is what is wanted.
+        // Both calls fail only if the process has already ended and been waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The last lines of a log, for an error message.
+/// Returns the last lines of a log, for an error message.
 pub fn tail(log: &Path) -> String {
     let bytes = match fs::read(log) {
         Ok(bytes) => bytes,

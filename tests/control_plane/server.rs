@@ -1,4 +1,5 @@
-//! The two servers of a control plane: how etcd and kube-apiserver are started here, and when they count as ready.
+//! Starts the two servers of a control plane, etcd and kube-apiserver, and waits until they are
+//! ready.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,18 +15,19 @@ use super::certificates;
 use super::error::Error;
 use super::process::Process;
 
-/// Usually 3 seconds. A machine that builds and tests at once can take many times as long.
+/// Timeout for the start of the servers. A start usually takes 3 s, but many times as long on a
+/// machine that builds and tests at the same time.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Below the ranges from which Linux and macOS take the local ports of outgoing connections: so a port stays free
-/// while its server is being restarted.
+/// Range of the API server's port. It is below the ranges from which Linux and macOS take the local
+/// ports of outgoing connections. So the port stays free while the server restarts.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// A server that did not become ready.
+/// The reason why a server did not become ready.
 pub enum Failure {
-    /// Another program had taken the port between our choosing it and the server's binding it.
+    /// Another program took the port after it was chosen and before the server bound it.
     PortTaken(Error),
     Other(Error),
 }
@@ -36,7 +38,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// On Unix sockets, so that no port is needed.
+/// Starts etcd with a Unix socket for its clients, so that no port must be chosen.
 pub fn start_etcd(
     assets: &Assets,
     group: i32,
@@ -47,12 +49,14 @@ pub fn start_etcd(
     command
         .arg(format!("--data-dir={}", folder.join("etcd").display()))
         .arg(format!("--listen-client-urls={}", etcd_address(folder)))
-        // etcd wants host and port here, but nobody is told: the same workaround as in Kubernetes' own tests.
+        // etcd requires a host and a port here, but nothing uses this address. Kubernetes' own
+        // tests use the same workaround.
         .arg("--advertise-client-urls=http://127.0.0.111:0")
         .arg("--listen-peer-urls=http://127.0.0.1:0")
-        // The data outlives no test, so it need not outlive a power failure.
+        // The data never outlives its test, so it need not survive a power failure.
         .arg("--unsafe-no-fsync")
-        // The default of 2 GiB is soon full when a bench writes 100,000 clients over and over.
+        // A benchmark that repeatedly writes 100,000 clients would soon exceed the default of 2
+        // GiB.
         .arg("--quota-backend-bytes=8589934592")
         .arg("--log-level=warn")
         .args(more_arguments);
@@ -86,20 +90,24 @@ pub fn start_apiserver(
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg("--bind-address=127.0.0.1")
         .arg(format!("--secure-port={port}"))
-        // There are no nodes: nothing needs this server's address, and a machine without a network has none to find.
+        // Without nodes nothing needs the server's address, which cannot be detected on a machine
+        // without a network.
         .args(["--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"])
         .arg("--service-cluster-ip-range=10.0.0.0/24")
         .arg("--authorization-mode=RBAC")
-        // Nobody makes the default service accounts without which this plugin lets no pod in.
+        // This plugin rejects pods without default service accounts, and there is no controller
+        // that creates them.
         .arg("--disable-admission-plugins=ServiceAccount")
         .arg("--allow-privileged=true")
-        // A server that is to stop ends its watches instead of waiting a minute for them.
+        // A server that shuts down gives its watches 1 s to end, instead of waiting for them for a
+        // minute.
         .arg("--shutdown-watch-termination-grace-period=1s")
         .args(more_arguments);
     Process::start("kube-apiserver", &mut command, group, folder)
 }
 
-/// A port that is free now. Random, so that test processes that start at once do not all try the same one.
+/// Returns a port that is free now. It is random, so that test processes that start at the same
+/// time try different ports.
 pub fn free_port() -> Result<u16, Error> {
     let random = RandomState::new();
     let mut candidates = (0..1000_u32).map(|attempt| {
@@ -111,13 +119,14 @@ pub fn free_port() -> Result<u16, Error> {
     )
 }
 
-/// Returns when the API server answers as ready, or says why it will not.
+/// Waits until the API server is ready. Fails if one of the servers ends first, or after
+/// [`START_TIMEOUT`].
 pub fn wait_until_ready(
     mut config: Config,
     etcd: &mut Process,
     apiserver: &mut Process,
 ) -> Result<(), Failure> {
-    // An error is to come back at once: it is asked again right away.
+    // Return errors at once, without kube's own retries, because this function retries.
     config.default_retry = false;
     access::wait_for(async {
         let client = Client::try_from(config).map_err(Error::doing("make a client"))?;

@@ -1,9 +1,10 @@
-//! Finds the programs of others that integration tests run (Helm and the like), and has them built once where they are
-//! not there yet, into the same cache as the control plane's.
+//! Finds the third-party programs that integration tests run, such as Helm. Missing programs are
+//! built once, into the same cache as the programs of the control plane.
 //!
-//! Each folder of `tests/tools` is a Go module with the programs' exact versions: what its `go.mod` names as `tool` is
-//! built, and its own `main.go`, if it has one, as a program of the folder's name. A file `flags` beside them holds more
-//! arguments of `go build`, one a line. The programs are keyed by what is in the folder's files.
+//! Each folder of `tests/tools` is a Go module with the programs' exact versions. The packages that
+//! its `go.mod` lists as `tool` are built. Its own `main.go`, if it has one, is built as a program
+//! with the folder's name. An optional file `flags` contains more arguments of `go build`, one per
+//! line. The cache key is a hash of the folder's files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,13 @@ use super::error::Error;
 use super::go_build::{Build, Programs, cache_folder};
 use super::say;
 
-/// The program of the module of the same name, as `tool("helm")`.
+/// Returns the program of the module with the same name, such as `tool("helm")`.
 pub fn tool(name: &str) -> Result<PathBuf, Error> {
     tool_of(name, name)
 }
 
-/// A program of a module that makes several, as `tool_of("prometheus", "promtool")`.
+/// Returns one program of a module that builds several, such as
+/// `tool_of("prometheus", "promtool")`.
 pub fn tool_of(module: &str, program: &str) -> Result<PathBuf, Error> {
     let path = ensure(module)?.join(program);
     match path.is_file() {
@@ -28,7 +30,7 @@ pub fn tool_of(module: &str, program: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// Builds all there are, and returns their folders.
+/// Builds the programs of all modules, and returns their folders.
 pub fn ensure_all() -> Result<Vec<PathBuf>, Error> {
     let folder = modules();
     let entries = fs::read_dir(&folder).map_err(Error::at("read", &folder))?;
@@ -62,7 +64,8 @@ fn build(module: &str) -> Result<Build, Error> {
     let folder = modules().join(module);
     let mut files = Vec::new();
     collect(&folder, &folder, &mut files)?;
-    // Where two files exchange their names, another program is built.
+    // Sorted, because the order of directory entries is arbitrary. The paths are hashed too, so
+    // that a renamed file causes a new build.
     files.sort();
     let of_name = |name: &str| files.iter().find(|(path, _)| path == name).map(|(_, text)| text);
     let go_mod = of_name("go.mod").ok_or_else(|| {
@@ -83,7 +86,7 @@ fn build(module: &str) -> Result<Build, Error> {
     })
 }
 
-/// The files in a folder, named from the top one, and what is in them.
+/// Collects the files below a folder: their paths relative to `top`, and their contents.
 fn collect(top: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::at("read", folder))? {
         let path = entry.map_err(Error::at("read", folder))?.path();

@@ -1,13 +1,16 @@
-//! Leaves nothing behind, whatever ends the test process: a normal end, a panic, Ctrl-C, SIGKILL.
+//! Cleans up after the test process, no matter how it ends: normally, by a panic, by Ctrl-C or by
+//! SIGKILL.
 //!
-//! Two small processes read a pipe into which nobody ever writes. Its other end is held by the test process alone (the
-//! standard library opens it close-on-exec), so the kernel tells both when that process is gone:
-//! - the anchor, whose process group the servers join. It only keeps the group's number from being given to others;
-//! - the watchdog, in a group of its own. It made the data folder; at the end it kills the servers' group and removes
-//!   the folder.
+//! Two small processes read a pipe that is never written to. Only the test process holds its write
+//! end, which the standard library opens with close-on-exec. So both processes see the end of the
+//! pipe when the test process is gone:
+//! - the anchor, whose process group the servers join. It only prevents the reuse of the group's
+//!   number;
+//! - the watchdog, in its own process group. It creates the data folder. At the end it kills the
+//!   servers' group and removes the folder.
 //!
-//! `PR_SET_PDEATHSIG` would be shorter and wrong: it fires when the thread that started the servers ends, and a test
-//! is a thread.
+//! `PR_SET_PDEATHSIG` would be shorter but wrong: it fires when the thread that started the servers
+//! ends, and each test is a thread.
 
 use std::io::{self, BufRead, BufReader, PipeWriter};
 use std::os::unix::process::CommandExt;
@@ -16,7 +19,8 @@ use std::process::{Child, Command, Stdio};
 
 use super::error::Error;
 
-/// A killed server may be in the middle of creating a file, hence more than one attempt at removing the folder.
+/// Script of the watchdog. It tries several times to remove the folder, because a killed server may
+/// be in the middle of creating a file.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 folder=$(mktemp -d "${TMPDIR:-/tmp}/clientfleet-control-plane.XXXXXX") || exit 1
@@ -32,7 +36,7 @@ exit 1
 "#;
 
 pub struct Watchdog {
-    /// Dropping it is what the watchdog waits for.
+    /// Write end of the pipe. The watchdog cleans up when it is dropped.
     leash: Option<PipeWriter>,
     anchor: Child,
     watchdog: Child,
@@ -71,22 +75,22 @@ impl Watchdog {
         }
     }
 
-    /// The data folder of the control plane.
+    /// Returns the data folder of the control plane.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The process group that the servers are to join.
+    /// Returns the process group that the servers must join.
     pub fn group(&self) -> i32 {
         self.anchor.id().cast_signed()
     }
 }
 
 impl Drop for Watchdog {
-    /// Returns when the folder is gone.
+    /// Ends both processes, and returns when the folder is gone.
     fn drop(&mut self) {
         self.leash.take();
-        // They end by themselves now; an error here has nobody who could act on it.
+        // Both processes end now. Ignore errors, because nothing can be done about them.
         let _ = self.anchor.wait();
         let _ = self.watchdog.wait();
     }

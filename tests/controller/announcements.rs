@@ -1,4 +1,4 @@
-//! Events on policies: one for each change, none for a restart.
+//! Tests the events on policies: one for each change, and none for a restart.
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
@@ -8,7 +8,8 @@ use crate::objects::{client, fleet, nightly};
 use crate::world::{World, eventually, instant};
 
 impl World {
-    /// How often each event was published about a policy, as `DistributionOpened 1`, sorted.
+    /// Returns the number of times that each event was published about a policy, in the form
+    /// `DistributionOpened 1`, sorted.
     async fn events(&self, policy: &str) -> Vec<String> {
         let listed = self.api::<Event>().list(&ListParams::default()).await.unwrap();
         let about = |event: &Event| {
@@ -24,7 +25,7 @@ impl World {
         counted.into_iter().map(|(reason, times)| format!("{reason} {times}")).collect()
     }
 
-    /// Waits for these events, and that no more come.
+    /// Waits for these events, and checks that no others follow.
     async fn announces(&self, what: &str, expected: &[&str]) {
         eventually(what, async || {
             let events = self.events("night").await;

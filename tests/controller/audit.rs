@@ -1,5 +1,5 @@
-//! The audit stream: each change of a client exactly once, when and because the API server has taken
-//! the status that says so.
+//! Tests the audit stream: it contains each change of a client exactly once, after the API server
+//! has accepted the status with the change.
 
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -8,14 +8,15 @@ use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, audited_by_all, eventually, instant};
 
 impl World {
-    /// What was told of this namespace's clients.
+    /// Returns the audit lines of this namespace.
     fn audited(&self) -> Vec<Value> {
         let told = String::from_utf8(audited_by_all()).unwrap();
         let lines = told.lines().map(|line| serde_json::from_str(line).unwrap());
         lines.filter(|line: &Value| line["namespace"] == json!(self.namespace)).collect()
     }
 
-    /// The same in short, sorted: a write of one fleet may come before that of another.
+    /// Returns the audit lines in short form. They are sorted, because the fleets are written in
+    /// any order.
     fn audit_lines(&self) -> Vec<String> {
         let mut told: Vec<String> = self.audited().iter().map(short).collect();
         told.sort();
@@ -23,7 +24,8 @@ impl World {
     }
 }
 
-/// As `berlin/a: Waiting -> Distributing (night 1), Begins, by Time`.
+/// Formats an audit line, for example as
+/// `berlin/a: Waiting -> Distributing (night 1), Begins, by Time`.
 fn short(line: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or("none").to_owned();
     let policy = &line["to"]["policy"];
@@ -138,7 +140,7 @@ async fn a_policy_is_the_cause_for_the_clients_it_changes() {
     assert_eq!(world.audit_lines(), expected);
 }
 
-/// The keys of `docs/audit.md` are those of a line.
+/// Checks that `docs/audit.md` lists the keys of an audit line.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_key_is_documented() {
     let world = World::start("schema").await;

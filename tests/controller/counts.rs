@@ -1,4 +1,4 @@
-//! No write without a change, and no more writes than changes need.
+//! Tests the number of status writes: none without a change, and not more than the changes need.
 
 use clientfleet::api::{ClientFleet, UpgradePolicy};
 use kube::api::ListParams;
@@ -8,8 +8,8 @@ use crate::objects::{auto, client, fleet, nightly, policy};
 use crate::recording_client::{Call, Wire};
 use crate::world::{World, eventually, instant};
 
-/// The objects by which a test sees that the controller has taken up all that came before. No
-/// decision depends on them, and their own writes do not count.
+/// Name of a fleet and a policy that a test edits to find out whether the controller has processed
+/// all earlier changes. They affect no decision, and their own writes are not counted.
 const SENTINEL: &str = "zz";
 
 impl World {
@@ -20,8 +20,9 @@ impl World {
         self.comes_to_rest().await;
     }
 
-    /// Returns when every controller has taken up what was written so far and has nothing to write.
-    /// A watch tells changes in their order: whoever answers the last one has seen the others.
+    /// Returns when the controller has processed all earlier changes and has nothing left to write.
+    /// Watch events arrive in the order of the changes, so a controller that reacts to the last
+    /// change has seen all earlier ones.
     pub async fn comes_to_rest(&self) {
         self.settles().await;
         let generation = self.raw("ClientFleet", SENTINEL).await.metadata.generation;
@@ -49,8 +50,8 @@ impl World {
         self.settles().await;
     }
 
-    /// Does something, comes to rest, and returns the status writes in between as
-    /// `clientfleets/berlin`, sorted.
+    /// Runs `doing`, waits until the controller is at rest, and returns the objects whose status
+    /// was written in between. They are sorted, and named in the form `clientfleets/berlin`.
     async fn writes_of(&self, doing: impl Future<Output = ()>) -> Vec<String> {
         let mark = self.wire.mark();
         doing.await;
@@ -59,7 +60,7 @@ impl World {
     }
 }
 
-/// The objects whose status was written since `mark`, the sentinels apart.
+/// Returns the objects whose status was written since `mark`, sorted, without the sentinels.
 pub fn writes(wire: &Wire, mark: usize) -> Vec<String> {
     let calls = wire.since(mark).into_iter().filter(Call::is_status_write);
     let mut written: Vec<String> = calls
@@ -75,7 +76,7 @@ pub fn writes(wire: &Wire, mark: usize) -> Vec<String> {
 
 const NOTHING: [&str; 0] = [];
 
-/// Three fleets of ten clients under a nightly policy, and one that governs nobody.
+/// Creates three fleets of ten clients under a nightly policy, and a policy that governs no client.
 async fn three_fleets(prefix: &str) -> World {
     let world = World::start(prefix).await;
     world.apply(nightly("night")).await;
@@ -122,7 +123,7 @@ async fn nothing_is_written_while_nothing_changes() {
     let mut asked: Vec<String> =
         world.wire.since(mark).into_iter().filter(|c| !sentinels(c)).map(|c| c.path).collect();
     asked.sort();
-    // A watch may be tried out before it begins.
+    // Starting a watch may take more than one request, so remove duplicates.
     asked.dedup();
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let expected = [
@@ -184,7 +185,7 @@ async fn a_policy_costs_a_write_of_each_fleet_and_two_of_its_own() {
     assert_eq!(gone, ALL, "deleted");
 }
 
-/// Each of the three fleets once, the policy once or twice.
+/// Checks that each of the three fleets was written once, and the policy once or twice.
 fn assert_at_most_two(written: &[String], policy: &str) {
     let policy = format!("upgradepolicies/{policy}");
     let (policies, fleets): (Vec<&String>, Vec<&String>) =

@@ -1,4 +1,5 @@
-//! Others write too, objects go, and servers stop: the statuses come to what the plan says.
+//! Tests disturbances: other writers, deleted objects and stopped servers. Afterwards the statuses
+//! must match the plan.
 
 use clientfleet::api::{ClientFleet, UpgradePolicy};
 use kube::api::{DeleteParams, ListParams};
@@ -65,7 +66,7 @@ async fn everything_goes_at_once_and_comes_again() {
         }
     };
     everything().await;
-    // Some are gone before they are written.
+    // Some objects are deleted before their status is written.
     let (delete, list) = (DeleteParams::default(), ListParams::default());
     world.api::<ClientFleet>().delete_collection(&delete, &list).await.unwrap();
     world.api::<UpgradePolicy>().delete_collection(&delete, &list).await.unwrap();
@@ -116,7 +117,7 @@ async fn a_restarted_api_server_is_found_again() {
     assert_eq!(counted(&plane), status_writes(&world), "the API server counts the same writes");
 
     plane.stop_apiserver().unwrap();
-    // What is to be written now cannot be.
+    // This change of time causes writes, which fail because the API server is stopped.
     world.clock.set(instant("2026-11-24T21:00:00Z"));
     plane.start_apiserver().unwrap();
     world.apply(fleet("paris", &["a"])).await;
@@ -124,7 +125,7 @@ async fn a_restarted_api_server_is_found_again() {
     assert_eq!(world.row("berlin", "a").await.state, "Distributing");
     assert_eq!(world.row("paris", "a").await.state, "Distributing");
 
-    // A watch that has missed too much lists anew, and is not told what has gone.
+    // A watch that expires lists the objects again, and receives no events about deleted objects.
     world.wire.hold(&["clientfleets"]);
     plane.restart_apiserver().unwrap();
     eventually("the watch is taken up again", async || {
@@ -158,10 +159,10 @@ async fn nothing_is_written_before_all_is_known() {
         if is_so { Ok(()) } else { Err(format!("{calls:?}")) }
     })
     .await;
-    // Neither does a look at the clock make a plan.
+    // A change of the clock must not cause a plan while the fleets are unknown.
     world.clock.set(instant("2026-11-24T12:00:00Z"));
     world.statuses().await;
-    // Told to end it does, though no store is complete.
+    // The controller ends on request although its stores are incomplete.
     world.stop_controller().await;
     world.wire.release();
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
@@ -176,7 +177,7 @@ async fn nothing_is_written_before_all_is_known() {
         if world.wire.since(mark).iter().any(hangs) { Ok(()) } else { Err("not yet".to_owned()) }
     })
     .await;
-    // It gives up what hangs.
+    // The controller must end although a write is still unanswered.
     world.stop_controller().await;
 }
 
@@ -184,7 +185,7 @@ fn status_writes(world: &World) -> usize {
     world.wire.calls().iter().filter(|call| call.is_status_write()).count()
 }
 
-/// How many writes of our statuses the API server has counted.
+/// Returns the number of status writes of our resources that the API server has counted.
 fn counted(plane: &ControlPlane) -> usize {
     let metrics = plane.kubectl_ok(&["get", "--raw", "/metrics"], "").unwrap();
     let ours = |line: &&str| {

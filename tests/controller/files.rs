@@ -1,5 +1,5 @@
-//! `clientfleet plan --local`, on what kubectl prints of a namespace, says what the controller has
-//! written there.
+//! Tests that `clientfleet plan --local`, given the objects that kubectl prints, plans the statuses
+//! that the controller has written.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -11,7 +11,8 @@ use crate::control_plane::shared;
 use crate::rules::apply_cases;
 use crate::world::{Statuses, World};
 
-/// Objects with a status each, as a `List` in JSON.
+/// Runs `plan --local` on a list of objects, and returns a JSON `List` of the objects with their
+/// planned statuses.
 fn plan(list: &str, at: &str) -> Value {
     let mut program = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
         .args(["plan", "--local", "-f", "-", "-o", "json", "--at", at])
@@ -19,7 +20,7 @@ fn plan(list: &str, at: &str) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // The program reads everything before it prints anything.
+    // Write all input first: the program reads all of it before it prints anything.
     program.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
     let output = program.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -31,7 +32,7 @@ fn statuses(list: &Value) -> Vec<(Value, Value, Value)> {
     items.map(|o| (o["kind"].clone(), o["metadata"]["name"].clone(), o["status"].clone())).collect()
 }
 
-/// The same objects as Git holds them: without a status.
+/// Returns the objects without their statuses, as Git stores them.
 fn without_status(list: &Value) -> Value {
     let mut list = list.clone();
     for object in list["items"].as_array_mut().unwrap() {

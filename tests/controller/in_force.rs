@@ -1,4 +1,5 @@
-//! A policy is in force when every fleet in its scope says so, and not before.
+//! Tests that a policy is reported as in force once every fleet in its scope has applied it, and
+//! not earlier.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use crate::control_plane::shared;
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually};
 
-/// The conditions as `Ready=True/Reconciled`.
+/// Returns the conditions in the form `Ready=True/Reconciled`.
 fn conditions(status: &UpgradePolicyStatus) -> Vec<String> {
     let one = |c: &clientfleet::api::Condition| format!("{}={}/{}", c.r#type, c.status, c.reason);
     status.conditions.iter().map(one).collect()
@@ -56,8 +57,8 @@ async fn a_policy_waits_for_its_fleets() {
     assert_eq!(status.observed_generation, Some(2));
 }
 
-/// Every version of the policies and fleets of a namespace, in the order in which they were written:
-/// resource versions of one etcd are comparable across kinds.
+/// All versions of the policies and fleets of a namespace, in the order in which they were written.
+/// The resourceVersions of one etcd are comparable across kinds.
 #[derive(Clone, Default)]
 struct History(Arc<Mutex<BTreeMap<u64, Version>>>);
 
@@ -96,7 +97,7 @@ impl History {
         });
     }
 
-    /// Waits until a policy's generation is in force in it.
+    /// Waits until a recorded version of the policy reports this generation as in force.
     async fn has(&self, policy: &str, generation: i64) {
         eventually("the history has come so far", async || {
             let versions = self.0.lock().unwrap();
@@ -121,7 +122,8 @@ async fn no_generation_is_called_in_force_before_the_fleets_say_so() {
         world.apply(fleet(name, &["a"])).await;
     }
     let history = History::of(&world);
-    // Each generation locks another version, so that a fleet's target tells the generation.
+    // Each generation locks a different version, so that a fleet's target identifies the
+    // generation.
     let lock = |generation: i64| {
         let version = format!("4.{generation}");
         policy("all", json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": version}}))

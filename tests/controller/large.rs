@@ -1,5 +1,5 @@
-//! A fleet that outgrows the API server. With the real limits only annotations can do that, and they
-//! not easily: so here etcd takes less.
+//! Tests a fleet that is too large for the API server. With the default limits only very long
+//! annotations can make a fleet too large, so these tests lower the limit of etcd.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! The right to write is asked before each write, and not only when a plan is made.
+//! Tests that the controller checks its leadership before each write, and not only when it makes a
+//! plan.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,16 +49,16 @@ async fn nothing_is_sent_after_the_end_of_the_term() {
             world.statuses().await;
         }
     };
-    // A standby: nothing is planned.
+    // A standby plans nothing.
     time_passes().await;
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
 
-    // Won, and over before the plan was made, as after a long stop.
+    // The leadership ends before the plan is made, as it might if the process was frozen.
     leadership.lasts_until(Some(Moment::now()));
     time_passes().await;
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
 
-    // What was held back was not forgotten.
+    // The writes that were held back are not lost.
     leadership.lasts_until(Some(Moment::now().after(Duration::from_secs(600))));
     world.settles().await;
     assert_eq!(world.fleet("berlin").await.observed_generation, Some(1));

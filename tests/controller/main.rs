@@ -1,5 +1,5 @@
-//! The controller against a real API server: that it comes to what the plan says, at once, with no
-//! write too many, whatever happens around it.
+//! Tests the controller against a real API server. After every change and disturbance the statuses
+//! must soon match the plan, without unnecessary writes.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

@@ -1,4 +1,5 @@
-//! What is measured, after events whose numbers are known, and that the documentation knows all of it.
+//! Tests the metrics after events with known numbers, and that the documentation lists every
+//! metric.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,8 @@ use crate::objects::{auto, client, fleet, nightly, policy};
 use crate::world::{World, eventually};
 
 impl World {
-    /// The samples of one metric, without its name, each as `{labels} value`; the namespace is `NS`.
+    /// Returns the samples of one metric in the form `{labels} value`. The namespace is replaced by
+    /// `NS`.
     fn samples(&self, metric: &str) -> Vec<String> {
         let text = self.metrics.classic().replace(&self.namespace, "NS");
         let samples = text.lines().filter_map(|line| line.strip_prefix(metric));
@@ -16,7 +18,7 @@ impl World {
         samples.map(|rest| rest.trim().to_owned()).collect()
     }
 
-    /// Those that are not zero.
+    /// Returns the samples of one metric that are not zero.
     fn counts(&self, metric: &str) -> Vec<String> {
         let mut samples = self.samples(metric);
         samples.retain(|sample| !sample.ends_with(" 0"));
@@ -45,7 +47,8 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",state="Distributing"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_clients"), expected);
-    // A state that nobody is in is told as zero: all but Unmanaged, of two policies.
+    // States without clients have the value zero. The two policies have nine states each, all but
+    // Unmanaged.
     assert_eq!(world.samples("clientfleet_clients").len(), 1 + 2 * 9);
     assert_eq!(world.samples("clientfleet_fleets"), [r#"{namespace="NS"} 2"#]);
     assert_eq!(world.samples("clientfleet_stalled_fleets"), [r#"{namespace="NS"} 0"#]);
@@ -60,7 +63,7 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",type="Ready"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_policy_condition"), conditions);
-    // 22:00 in Berlin.
+    // The timestamp is 22:00 in Berlin.
     let next = [r#"{namespace="NS",policy="night"} 1795554000"#];
     assert_eq!(world.samples("clientfleet_policy_next_transition_timestamp_seconds"), next);
 
@@ -95,7 +98,7 @@ async fn writes_are_counted_as_the_api_server_answers_them() {
     let report = json!({"spec": {"clients": [client("a", "3.60"), client("b", "3.59")]}});
     world.edit("ClientFleet", "berlin", report).await;
     world.comes_to_rest().await;
-    // Somebody else writes beside it, between its look and its write.
+    // Another user changes the fleet between the controller's read and its write.
     world.wire.hold(&["clientfleets/berlin/status"]);
     world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": true}})).await;
     eventually("its write is on its way", async || {
@@ -142,7 +145,7 @@ async fn writes_are_counted_as_the_api_server_answers_them() {
     assert_eq!(timed, tries);
 }
 
-/// Name, type and labels of every metric in the table of `docs/metrics.md`, and of every metric told.
+/// Compares the name, type and labels of every exported metric with the table in `docs/metrics.md`.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_knows_every_metric() {
     let world = World::start("documented").await;
@@ -168,7 +171,7 @@ async fn the_documentation_knows_every_metric() {
     assert_eq!(told, documented);
 }
 
-/// The labels of a metric's samples, as `kind, result`.
+/// Returns the label names of a metric except for `le`, in the form `kind, result`.
 fn labels_of(text: &str, name: &str) -> String {
     let sample = text
         .lines()

@@ -1,8 +1,8 @@
-//! Fleets and policies to begin with.
+//! Fleets and policies for tests.
 
 use serde_json::{Value, json};
 
-/// A fleet in Berlin whose server carries 3.60, with clients that run 3.59.
+/// Returns a fleet in Berlin with package 3.60 and clients that run 3.59.
 pub fn fleet(name: &str, clients: &[&str]) -> Value {
     let clients: Vec<Value> = clients.iter().map(|name| client(name, "3.59")).collect();
     json!({
@@ -16,7 +16,7 @@ pub fn client(name: &str, version: &str) -> Value {
     json!({"name": name, "reported": {"version": version}})
 }
 
-/// So many names, each with its own number.
+/// Returns `count` names of clients, numbered from 0.
 pub fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("pc-{number:03}")).collect()
 }
@@ -25,12 +25,12 @@ pub fn policy(name: &str, spec: Value) -> Value {
     json!({"kind": "UpgradePolicy", "metadata": {"name": name}, "spec": spec})
 }
 
-/// A policy that moves every client of its namespace to the package, at any time.
+/// Returns a policy that upgrades every client of its namespace to the package, at any time.
 pub fn auto(name: &str) -> Value {
     policy(name, json!({"upgrade": {"mode": "AutoUpgrade"}}))
 }
 
-/// Open from ten in the evening until four.
+/// Returns a policy that upgrades every client between 22:00 and 04:00.
 pub fn nightly(name: &str) -> Value {
     policy(
         name,

@@ -1,4 +1,4 @@
-//! `lastOffer` and `lastTransitionTime` over the life of a client.
+//! Tests `lastOffer` and `lastTransitionTime` over the lifetime of a client.
 
 use clientfleet::api::fleet::ClientStatus;
 use serde_json::json;
@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, instant};
 
-/// `state since time`, and the last offer as `version by policy/generation at time`.
+/// Returns the state in the form `state since time`, and the last offer in the form
+/// `version by policy/generation at time`.
 fn state_and_reason(row: &ClientStatus) -> (String, String) {
     let time = |t: clientfleet::values::Timestamp| t.format("%dT%H:%M").to_string();
     let since = row.last_transition_time.map(time).unwrap_or_default();

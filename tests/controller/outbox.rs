@@ -1,5 +1,5 @@
-//! What is still to be written while the watch has not told of the last own write: the moments
-//! between an answer and its echo, which a test with an API server cannot hold.
+//! Tests which status writes are pending between the answer to a write and its watch event. A test
+//! with an API server cannot control these moments.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use clientfleet::values::Timestamp;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-/// A fleet at a resource version whose status tells of one package, and that is to tell of another;
-/// its client has the package's name.
+/// Returns a fleet at the resourceVersion `version`. Its stored status has the package `stored`,
+/// its planned status the package `wanted`. The fleet's only client is named after the package.
 fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
     let before = plan(version, stored, &json!(null)).status();
     plan(version, wanted, &json!(*before))
@@ -41,7 +41,7 @@ fn outbox() -> Arc<Outbox<ClientFleet>> {
     Outbox::new(Duration::ZERO, 8)
 }
 
-/// What is to be written next, as it is sent.
+/// Returns an attempt to write the pending status.
 fn attempt(outbox: &Outbox<ClientFleet>) -> WriteAttempt<ClientFleet> {
     attempt_of(outbox, &key())
 }
@@ -59,7 +59,7 @@ fn key_of(name: &str) -> (String, String) {
     ("ns".to_owned(), name.to_owned())
 }
 
-/// What is to be written, and over which version.
+/// Returns the pending package version, and the resourceVersion that the write must replace.
 fn next(outbox: &Outbox<ClientFleet>) -> Option<(String, String)> {
     let letter = outbox.next(&key())?;
     let status = letter.planned.status().package_version.as_ref().unwrap().to_string();
@@ -110,7 +110,7 @@ fn nothing_leaves_a_closed_outbox() {
     assert_eq!(next(&outbox), None);
 }
 
-/// What is told to be replaced by the next write.
+/// Returns the names of the clients in the status that the next write replaces.
 fn replaced(outbox: &Outbox<ClientFleet>) -> Vec<String> {
     let letter = outbox.next(&key()).unwrap();
     let rows = letter.replaces().into_iter().flat_map(|fleet| fleet.rows());
@@ -199,8 +199,8 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 
-/// One more at once for each write that the watch tells of, from one on; none for one that it has not
-/// told of yet, and fewer where nobody answers.
+/// The limit on concurrent writes starts at one. The watch event of a write raises it by one, and
+/// an unanswered write lowers it. A write without a watch event does not change it.
 #[tokio::test]
 async fn as_many_are_under_way_as_the_watch_has_told_of() {
     let outbox = outbox();

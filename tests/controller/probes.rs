@@ -1,5 +1,5 @@
-//! What the program tells those who observe it: probes and metrics over HTTP, the log, the audit
-//! stream in a file.
+//! Tests the outputs of the program for monitoring: probes and metrics over HTTP, the log, and the
+//! audit stream in a file.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use crate::objects::{auto, fleet};
 use crate::process::{Program, Silent};
 use crate::world::{World, eventually};
 
-/// The whole answer to a request.
+/// Sends a request and returns the whole answer.
 fn ask(address: &str, request: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
     connection.write_all(request.as_bytes()).unwrap();
@@ -26,7 +26,7 @@ fn get(address: &str, path: &str, accept: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n"))
 }
 
-/// Where it serves, as its log says in JSON.
+/// Returns the address on which the program serves, read from its JSON log.
 async fn address_of(program: &Program) -> String {
     program.has_logged("serving /livez").await;
     let log = program.log();

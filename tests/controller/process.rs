@@ -1,4 +1,4 @@
-//! The program itself: what it refuses to work with, and that it ends when it is told to.
+//! Tests the controller as a program: its startup checks and its shutdown on request.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -14,16 +14,16 @@ use crate::control_plane::{ControlPlane, shared};
 use crate::objects::{auto, fleet, names};
 use crate::world::{World, eventually, install_crds};
 
-/// Kubernetes kills after 30 seconds; it is to end by itself before.
+/// Time that a program has to end after SIGTERM. Kubernetes kills it after 30 s.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// A running `clientfleet controller`, killed at the end of the test if need be.
+/// A running `clientfleet controller`. Dropping this value kills it.
 pub struct Program {
     pub child: Child,
     pub folder: TempDir,
 }
 
-/// A cluster that never answers: the kernel takes the connection, and nobody ever reads from it.
+/// A cluster that never answers: the kernel accepts connections, but no process reads from them.
 pub struct Silent {
     listener: TcpListener,
     folder: TempDir,
@@ -56,7 +56,8 @@ impl Program {
         Self::start_with(kubeconfig, &["-n", namespace])
     }
 
-    /// What it prints on standard output is in the file `output` beside its log.
+    /// Starts a controller. The files `output` and `log` in its folder contain its standard output
+    /// and standard error.
     pub fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
@@ -93,7 +94,7 @@ impl Program {
         .await
     }
 
-    /// Asks it to end; it must by itself, and call that a success.
+    /// Sends SIGTERM. The program must end within [`GRACE`], with exit code 0.
     async fn ends_when_told(mut self, when: &str) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -174,7 +175,7 @@ async fn it_ends_when_it_is_told_to() {
         if in_force && decided == 40 { Ok(()) } else { Err(format!("{decided}, {in_force}")) }
     })
     .await;
-    // By the system's clock.
+    // The program uses the system clock, so `notBefore` must be relative to it.
     let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
     let soon = soon.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let spec = json!({"spec": {"distribution": {"notBefore": soon}}});
@@ -211,7 +212,7 @@ async fn it_looks_after_the_namespaces_that_it_is_told_of() {
         world.apply(auto("all")).await;
         world.apply(fleet("berlin", &["a"])).await;
     }
-    // The first one is looked after already; to be told twice changes nothing.
+    // The first namespace already has a controller, and a repeated namespace must have no effect.
     let (one, two) = (world.namespace.as_str(), second.namespace.as_str());
     let arguments = ["-n", two, "--namespace", one, "-n", two];
     let program = Program::start_with(&plane.kubeconfig_path(), &arguments);

@@ -1,5 +1,5 @@
-//! What a controller says to the API server: a client that notes every request, and can hold some of
-//! them back, so that a test decides in which order things happen.
+//! The connection between a controller and the API server. It records every request and can hold
+//! some of them back, so that a test controls the order of events.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,9 +12,10 @@ use tokio::sync::watch;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub method: Method,
-    /// As `clientfleets/berlin/status`: what follows the namespace, without the query.
+    /// Path after the namespace, without the query, such as `clientfleets/berlin/status`.
     pub path: String,
-    /// The answer's code; `None` while there is none, or for good if the connection broke.
+    /// Status code of the API server's answer. `None` until the answer arrives, and permanently if
+    /// the test drops or replaces it.
     pub code: Option<u16>,
 }
 
@@ -24,19 +25,19 @@ impl Call {
     }
 }
 
-/// The line between one controller and its API server.
+/// The recorded requests of one controller, and the faults to inject.
 #[derive(Clone)]
 pub struct Wire {
     calls: Arc<Mutex<Vec<Call>>>,
-    /// Requests whose path begins so wait.
+    /// Path prefixes of the requests that must wait.
     held: watch::Sender<Vec<String>>,
-    /// The next watch of it is told that it has missed too much.
+    /// Path whose next watch receives the error [`EXPIRED`].
     expired: Arc<Mutex<Option<String>>>,
-    /// The next answer to it does not arrive.
+    /// Path of the request whose next answer is dropped.
     lost: Arc<Mutex<Option<String>>>,
 }
 
-/// What an API server says to whoever wants to go on watching where it no longer can.
+/// Watch event that an API server sends if the resourceVersion of a watch is too old.
 const EXPIRED: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version","reason":"Expired","code":410}}"#;
 
 impl Wire {
@@ -49,7 +50,7 @@ impl Wire {
         }
     }
 
-    /// A client whose requests are noted, and sent by `client`.
+    /// Returns a client that records its requests and sends them through `client`.
     pub fn client(&self, client: Client) -> Client {
         let namespace = client.default_namespace().to_owned();
         let wire = self.clone();
@@ -89,8 +90,9 @@ impl Wire {
         Ok(answer)
     }
 
-    /// Holds back the requests to these paths and below, as `clientfleets/berlin`; without a name
-    /// new watches as well.
+    /// Holds back the requests whose path begins with one of these paths, such as
+    /// `clientfleets/berlin`. A path without a name, such as `clientfleets`, also holds back new
+    /// watches.
     pub fn hold(&self, paths: &[&str]) {
         self.held.send_replace(paths.iter().map(|&path| path.to_owned()).collect());
     }
@@ -99,12 +101,12 @@ impl Wire {
         self.hold(&[]);
     }
 
-    /// Has the next watch of a kind, as `clientfleets`, begin anew.
+    /// Ends the next watch of a resource, such as `clientfleets`, with the error [`EXPIRED`].
     pub fn expire(&self, plural: &str) {
         *self.expired.lock().unwrap() = Some(plural.to_owned());
     }
 
-    /// Has the next answer to a request, as `clientfleets/berlin/status`, get lost on its way.
+    /// Drops the next answer to a request, such as `clientfleets/berlin/status`.
     pub fn lose_the_answer_to(&self, path: &str) {
         *self.lost.lock().unwrap() = Some(path.to_owned());
     }
@@ -113,7 +115,7 @@ impl Wire {
         self.calls.lock().unwrap().clone()
     }
 
-    /// How many calls have been made up to now, for [`Wire::since`].
+    /// Returns the number of requests until now, for [`Wire::since`].
     pub fn mark(&self) -> usize {
         self.calls.lock().unwrap().len()
     }

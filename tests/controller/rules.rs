@@ -1,4 +1,4 @@
-//! Each of the 22 rules, reached through the controller.
+//! Tests that the controller applies each of the 22 rules.
 
 use clientfleet::plan::rules::RULES;
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::objects::policy;
 use crate::world::{Statuses, World};
 
-/// For each rule what the policy asks for and what the client reports; a client without a policy has
-/// `null` for it.
+/// Returns, for each rule, the spec of a policy and the report of a client. The spec is `null` for
+/// a client without a policy.
 fn cases() -> Vec<(Value, Value)> {
     let auto = |mut more: Value| {
         more["upgrade"]["mode"] = json!("AutoUpgrade");
@@ -56,7 +56,7 @@ fn cases() -> Vec<(Value, Value)> {
     ]
 }
 
-/// The fleet that the client of a rule is in.
+/// Returns the name of the fleet that contains the client for a rule.
 fn fleet_of(rule: usize) -> &'static str {
     match rule {
         6 => "without-package",
@@ -65,7 +65,7 @@ fn fleet_of(rule: usize) -> &'static str {
     }
 }
 
-/// Writes for each rule a policy about one client, then the fleets.
+/// Applies a policy about one client for each rule, and then the fleets.
 pub async fn apply_cases(world: &World) {
     let mut clients: [Vec<Value>; 3] = Default::default();
     let fleets = ["fleet", "without-package", "without-zone"];

@@ -1,5 +1,5 @@
-//! Objects that do not deserialise, or that admission would have refused: stored under a schema
-//! that somebody has relaxed. They stop nothing else.
+//! Tests objects that cannot be deserialized, or that admission would have refused. They are stored
+//! under a relaxed schema, and must not prevent the controller from reconciling other objects.
 
 use clientfleet::api::crds;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::control_plane::ControlPlane;
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually, install};
 
-/// The definitions, with a spec that can be anything.
+/// Returns the CRDs with a schema that accepts any spec.
 fn relaxed() -> Value {
     let mut definitions = json!(crds());
     for definition in definitions.as_array_mut().unwrap() {
@@ -65,7 +65,7 @@ async fn unreadable_objects_stop_nothing_else() {
         if stalled && status.clients.is_none() { Ok(()) } else { Err(format!("{status:?}")) }
     })
     .await;
-    // What comes later is seen: the watches go on.
+    // The watches continue: the controller sees objects that are created later.
     world.apply(fleet("paris", &["c"])).await;
     says(&world, "paris", INVALID).await;
     says(&other, "berlin", OFFERED).await;
@@ -75,7 +75,7 @@ async fn unreadable_objects_stop_nothing_else() {
     world.apply(fleet("none", &["d"])).await;
     says(&world, "none", OFFERED).await;
 
-    // It had an offer: that must not stand.
+    // The client of this fleet has an offer, which must be removed from the status.
     let clients = json!({"spec": {"clients": "none"}});
     world.edit("ClientFleet", "none", clients).await;
     eventually("the rows are gone", async || {

@@ -1,4 +1,4 @@
-//! A namespace of its own with a controller that runs in this process, on a clock that the test
+//! A namespace for one test, with a controller that runs in this process, on a clock that the test
 //! sets.
 
 use std::collections::BTreeMap;
@@ -35,21 +35,23 @@ use crate::recording_client::Wire;
 /// Tuesday noon in Berlin.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
-/// How long anything may take that happens by itself: far more than it does, on a busy machine too.
+/// Timeout for everything that a test waits for. It is far longer than usually needed, even on a
+/// busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The pauses between two looks.
+/// Minimum pause between two checks; [`LATER`] is the maximum.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Looks until what is looked for is there; `look` says what is there instead.
+/// Repeats a check until it returns a value. Panics on a timeout, with the last error of the check.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {
         match look().await {
             Ok(found) => return found,
             Err(instead) if begun.elapsed() > WAIT_TIMEOUT => panic!("{what}: {instead}"),
-            // Seldom once it takes long: to look costs the API server more than the wait.
+            // Check less often as time passes, because a check costs the API server more than the
+            // pause costs the test.
             Err(_) => {
                 tokio::time::sleep(
                     (begun.elapsed() / 8).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL),
@@ -64,12 +66,12 @@ pub fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Installs the definitions and waits until objects can be made.
+/// Installs the CRDs and waits until they are established.
 pub fn install_crds(plane: &ControlPlane) {
     install(plane, &crds_yaml().unwrap());
 }
 
-/// The same with other definitions.
+/// Installs other definitions of the CRDs and waits until they are established.
 pub fn install(plane: &ControlPlane, definitions: &str) {
     plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], definitions).unwrap();
     let names = ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
@@ -91,13 +93,13 @@ struct Running {
     ended: JoinHandle<Result<(), Failure>>,
 }
 
-/// An object's status, also where its spec cannot be read.
+/// Returns the status of an object, even if its spec cannot be parsed.
 fn status_of<S: DeserializeOwned>(object: &DynamicObject) -> S {
     let status = object.data.get("status").cloned().unwrap_or_else(|| json!({}));
     serde_json::from_value(status).unwrap()
 }
 
-/// The statuses of a namespace by name.
+/// The statuses of all objects in a namespace, by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statuses {
     pub fleets: BTreeMap<String, ClientFleetStatus>,
@@ -105,14 +107,14 @@ pub struct Statuses {
 }
 
 impl World {
-    /// On the control plane that all tests share, at noon, with a controller.
+    /// Creates a namespace on the shared control plane, at noon, and starts a controller for it.
     pub async fn start(prefix: &str) -> Self {
         static CRDS: OnceLock<()> = OnceLock::new();
         CRDS.get_or_init(|| install_crds(shared()));
         Self::on(shared(), prefix).await
     }
 
-    /// On a control plane that has the definitions.
+    /// Creates a namespace on a control plane with installed CRDs, and starts a controller for it.
     pub async fn on(plane: &ControlPlane, prefix: &str) -> Self {
         let mut world = Self::without_controller(plane, prefix);
         world.start_controller();
@@ -131,7 +133,7 @@ impl World {
         }
     }
 
-    /// Each start is another process: it counts from zero.
+    /// Starts a controller. Its metrics start at zero, as in a new process.
     pub fn start_controller(&mut self) {
         self.metrics = Arc::default();
         self.controller = Some(self.another_controller(&self.wire));
@@ -154,10 +156,11 @@ impl World {
         Running { stop, ended }
     }
 
-    /// Runs a second controller beside the first, until the test ends.
+    /// Starts a second controller, which runs until the test ends. Returns the record of its
+    /// requests.
     pub fn start_second_controller(&self) -> Wire {
         let wire = Wire::new();
-        // Whoever drops the sender stops the controller.
+        // Dropping the sender would stop the controller.
         std::mem::forget(self.another_controller(&wire).stop);
         wire
     }
@@ -186,7 +189,7 @@ impl World {
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
-    /// Server-side apply of a whole object.
+    /// Applies a whole object with server-side apply.
     pub async fn apply(&self, mut object: Value) {
         object["apiVersion"] = json!("clientfleet.dev/v1alpha1");
         let kind = object["kind"].as_str().unwrap().to_owned();
@@ -195,13 +198,13 @@ impl World {
         self.dynamic(&kind).patch(&name, &parameters, &Patch::Apply(object)).await.unwrap();
     }
 
-    /// A merge patch of the whole object (RFC 7396: `null` takes a field away).
+    /// Applies a merge patch to a whole object (RFC 7396: `null` removes a field).
     pub async fn edit(&self, kind: &str, name: &str, changes: Value) {
         let parameters = PatchParams::default();
         self.dynamic(kind).patch(name, &parameters, &Patch::Merge(changes)).await.unwrap();
     }
 
-    /// A merge patch of the status alone, as somebody else might send.
+    /// Applies a merge patch to a status alone, such as another program might send.
     pub async fn edit_status(&self, kind: &str, name: &str, changes: Value) {
         let patch = Patch::Merge(json!({"status": changes}));
         self.dynamic(kind).patch_status(name, &PatchParams::default(), &patch).await.unwrap();
@@ -223,14 +226,14 @@ impl World {
         status_of(&self.raw("UpgradePolicy", name).await)
     }
 
-    /// One client's entry.
+    /// Returns the status of one client.
     pub async fn row(&self, fleet: &str, client: &str) -> ClientStatus {
         let rows = self.fleet(fleet).await.clients.unwrap_or_default();
         let row = rows.into_iter().find(|row| row.name.as_str() == client);
         row.unwrap_or_else(|| panic!("{fleet} says nothing of {client}"))
     }
 
-    /// The objects as the controller sees them.
+    /// Returns the objects as the controller sees them.
     pub async fn estate(&self) -> Estate {
         Estate { fleets: self.observed().await, policies: self.observed().await }
     }
@@ -243,7 +246,7 @@ impl World {
         listed.items.into_iter().map(Arc::new).collect()
     }
 
-    /// What is stored now.
+    /// Returns the statuses that are stored now.
     pub async fn statuses(&self) -> Statuses {
         Statuses {
             fleets: self.statuses_of("ClientFleet").await,
@@ -256,15 +259,16 @@ impl World {
         listed.into_iter().map(|object| (object.name_any(), status_of(&object))).collect()
     }
 
-    /// Makes one change and waits until every status is what the plan says it should be after it,
-    /// from the statuses before it. Returns what is stored then.
+    /// Makes one change. Waits until every status equals the plan for the changed objects with
+    /// their previous statuses, and returns the stored statuses.
     pub async fn settles_after(&self, what: &str, change: impl Future<Output = ()>) -> Statuses {
         let before = self.statuses().await;
         change.await;
         self.settles_from(what, &before).await
     }
 
-    /// Waits until every status is what the plan makes of `before`.
+    /// Waits until every status equals the plan for objects with the statuses `before`. Returns the
+    /// stored statuses.
     pub async fn settles_from(&self, what: &str, before: &Statuses) -> Statuses {
         eventually(&format!("{what}: settled"), async || {
             let planned = self.planned_from(before).await;
@@ -275,7 +279,7 @@ impl World {
         self.statuses().await
     }
 
-    /// Waits until every status is what the plan says.
+    /// Waits until every status equals the plan. Returns the stored statuses.
     pub async fn settles(&self) -> Statuses {
         eventually("settled", async || {
             let stored = self.statuses().await;
@@ -315,8 +319,8 @@ impl World {
 }
 
 impl Statuses {
-    /// On its way from one generation to the next a policy may or may not be seen as `Reconciling`,
-    /// and `Ready` has a time of its own for that.
+    /// Resets the transition times of `Ready`. Between two generations a policy may or may not be
+    /// written as `Reconciling`, and the transition time of `Ready` depends on that.
     fn without_times_of_ready(mut self) -> Self {
         for condition in self.policies.values_mut().flat_map(|status| &mut status.conditions) {
             if condition.r#type == "Ready" {
@@ -356,18 +360,18 @@ impl Write for Told {
     }
 }
 
-/// What the audit streams of all controllers of this process have told.
+/// Returns the audit lines of all controllers in this process.
 pub fn audited_by_all() -> Vec<u8> {
     TOLD.lock().unwrap().clone()
 }
 
-/// The stream of all controllers of this process.
+/// Returns the audit stream of all controllers in this process.
 fn audit_stream() -> Arc<Stream> {
     static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
     Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(Told))))
 }
 
-/// Has the audit streams written; `RUST_LOG=clientfleet=debug` shows the logs as well.
+/// Enables the audit streams. `RUST_LOG=clientfleet=debug` also prints the logs.
 fn listen() {
     let log = EnvFilter::try_from_default_env().ok();
     let log = log.map(|filter| fmt::layer().with_test_writer().with_filter(filter));

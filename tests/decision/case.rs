@@ -1,4 +1,4 @@
-//! One row of the decision table: an estate of one client under at most one policy.
+//! One row of the decision table: a fleet with one client, under at most one policy.
 
 use std::sync::Arc;
 
@@ -12,10 +12,11 @@ use clientfleet::plan::{Cached, Estate, plan};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
 
-/// Tuesday noon in Berlin (11:00 UTC), a date without exclusions and outside the night window.
+/// Tuesday noon in Berlin (11:00 UTC), on a date without exclusions and outside of the night
+/// window.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
-/// A row: what is written, and the rule that decides.
+/// A row: the objects to plan, and the number of the rule that must decide.
 pub struct Row {
     pub what: &'static str,
     pub policy: Option<Value>,
@@ -23,11 +24,12 @@ pub struct Row {
     pub client: Value,
     pub at: &'static str,
     pub rule: u8,
-    /// The next rule, where the facts are such that it would decide without this one.
+    /// Number of the next rule, if its conditions hold for this row too.
     pub also: Option<u8>,
 }
 
-/// A row in which nothing stands in the way of an upgrade, to be changed by what it is about.
+/// Returns a row in which nothing prevents an upgrade. Callers change the fields that their row is
+/// about.
 pub fn row(what: &'static str, rule: u8) -> Row {
     Row {
         what,
@@ -41,7 +43,7 @@ pub fn row(what: &'static str, rule: u8) -> Row {
 }
 
 impl Row {
-    /// Changes fields of the policy's spec; `null` takes one away.
+    /// Changes fields of the policy's spec; `null` removes a field.
     pub fn policy(mut self, changes: Value) -> Self {
         merge(self.policy.get_or_insert(json!({})), changes);
         self
@@ -57,7 +59,7 @@ impl Row {
         self
     }
 
-    /// Changes what the client reports.
+    /// Changes fields of the client's report; `null` removes a field.
     pub fn client(mut self, changes: Value) -> Self {
         merge(&mut self.client, changes);
         self
@@ -68,7 +70,7 @@ impl Row {
         self
     }
 
-    /// The facts of the next rule are there as well.
+    /// Declares that the conditions of the next rule hold too.
     pub fn also(mut self, rule: u8) -> Self {
         self.also = Some(rule);
         self
@@ -89,7 +91,7 @@ impl Row {
         Some(observed(&json!({"metadata": {"name": "policy"}, "spec": spec})))
     }
 
-    /// The number of the rule that decides, of rules in this order.
+    /// Returns the number of the first rule in the given order that holds.
     pub fn decide(&self, rules: &[&Rule]) -> u8 {
         let fleet = self.observed_fleet().spec.unwrap();
         let policy = self.observed_policy().map(|policy| Policy::read(&policy));
@@ -104,7 +106,7 @@ impl Row {
         rules.iter().find(|rule| (rule.holds)(&case)).unwrap().number
     }
 
-    /// What the whole plan says of the client.
+    /// Returns the client's status from a complete plan.
     pub fn planned(&self) -> ClientStatus {
         let estate = Estate {
             fleets: vec![Arc::new(self.observed_fleet())],
@@ -119,7 +121,7 @@ fn observed<T: serde::de::DeserializeOwned>(object: &Value) -> T {
     serde_json::from_str(&object.to_string()).unwrap()
 }
 
-/// RFC 7396: `null` takes a field away.
+/// Applies a merge patch (RFC 7396): `null` removes a field.
 fn merge(into: &mut Value, changes: Value) {
     let (Value::Object(into), Value::Object(changes)) = (into, changes) else {
         panic!("only objects are merged");

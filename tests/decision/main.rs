@@ -1,5 +1,5 @@
-//! The decision table: for each rule and for each two neighbours rows that tell them apart, decided
-//! by the rules alone and by the whole plan.
+//! Tests the decision table. Every rule and every two adjacent rules have rows that distinguish
+//! them. Each row is decided by the rules alone and by a complete plan.
 
 mod case;
 mod rows;
@@ -38,9 +38,10 @@ fn the_rules_stand_in_the_order_of_their_numbers_and_each_has_a_row() {
     }
 }
 
-/// Pairs of which never both hold, so that no case can tell their order. A client without a policy
-/// has none that is invalid; a target that is not known is not withdrawn; and what 17 to 20 ask is one
-/// question, the phase of distribution, whose own order rows below and `openings` hold.
+/// Adjacent rules that never both hold, so that no row can show their order. A client without a
+/// policy has no invalid policy, and an unknown target is not withdrawn. Rules 17 to 20 each test
+/// for one phase of the distribution; other rows and the `openings` tests check the order of the
+/// phases.
 const APART: [(u8, u8); 5] = [(1, 2), (6, 7), (17, 18), (18, 19), (19, 20)];
 
 #[test]

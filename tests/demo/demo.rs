@@ -1,7 +1,8 @@
-//! `make demo`: client upgrade policies carried out by the real controller against a real Kubernetes
-//! API server, from nothing to a client that has upgraded.
+//! `make demo`: shows how the real controller carries out client upgrade policies on a real
+//! Kubernetes API server, from an empty cluster to an upgraded client.
 //!
-//! On a terminal it stays until Ctrl-C, to go on by hand; otherwise it ends once all of it was seen.
+//! On a terminal the demo keeps running until Ctrl-C, so that the user can continue manually.
+//! Otherwise it ends after the last step.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
@@ -16,7 +17,7 @@ use control_plane::{ControlPlane, Error, Process, assets};
 use story::Story;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long the controller may take to stop.
+/// Time that the controller has to stop before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -64,7 +65,7 @@ async fn demo() -> Result<(), Error> {
     controller.stop(STOP_PATIENCE)
 }
 
-/// Everything that is to be seen. Returns the controller, which goes on.
+/// Runs all steps of the demo. Returns the controller, which keeps running.
 async fn show(plane: &ControlPlane) -> Result<Process, Error> {
     let project = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let story = Story::of(plane)?;
@@ -105,7 +106,8 @@ async fn show(plane: &ControlPlane) -> Result<Process, Error> {
     Ok(controller)
 }
 
-/// The program, which cargo puts beside the folder of this one.
+/// Returns the path of the program `clientfleet`. cargo puts it into the parent of this program's
+/// folder.
 fn controller_program() -> Result<PathBuf, Error> {
     let own = std::env::current_exe().map_err(Error::doing("find this program's own place"))?;
     let folder = own.parent().and_then(|examples| examples.parent());

@@ -1,5 +1,5 @@
-//! What the demo shows: kubectl's own output, and a client that goes from `Distributing` through
-//! `RestartRequired` to `UpToDate`.
+//! The steps of the demo: prints the output of kubectl, and follows a client from `Distributing`
+//! through `RestartRequired` to `UpToDate`.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use crate::control_plane::{ControlPlane, Error, Process};
 /// The namespace of the examples.
 pub const NAMESPACE: &str = "clients";
 
-/// How long any one thing may take to be seen.
+/// Timeout for each expected change of an object.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The status table as plain kubectl prints it.
+/// Go template with which plain kubectl prints the status table of a fleet's clients.
 const CLIENTS: &str = r#"{{printf "%-14s %-40s %-16s %-16s %-16s %s\n" "COMPUTER" "IP ADDRESS" "CURRENT VERSION" "UPGRADE STATUS" "TARGET" "WHY"}}{{range .status.clients}}{{printf "%-14s %-40s %-16s %-16s %-16s %s (%s)\n" (or .computer "-") (or .ip "-") (or .version "-") .state (or .targetVersion "-") .reason (or .policy "no policy")}}{{end}}"#;
 
-/// The demo's way of talking to the cluster.
+/// The demo's access to the cluster.
 pub struct Story<'a> {
     plane: &'a ControlPlane,
     fleets: Api<DynamicObject>,
     policies: Api<DynamicObject>,
 }
 
-/// A client that is being upgraded.
+/// A client of the canary ring that is being upgraded.
 struct Canary {
     fleet: String,
     index: usize,
@@ -37,7 +37,7 @@ struct Canary {
 }
 
 impl<'a> Story<'a> {
-    /// A story on this control plane.
+    /// Creates a story on this control plane.
     pub fn of(plane: &'a ControlPlane) -> Result<Self, Error> {
         let client = plane.client()?;
         let api = |kind: &str| {
@@ -49,7 +49,7 @@ impl<'a> Story<'a> {
         Ok(Self { plane, fleets: api("ClientFleet"), policies: api("UpgradePolicy") })
     }
 
-    /// Runs kubectl and shows what it prints.
+    /// Runs kubectl and prints its output.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<(), Error> {
         let printed = self.plane.kubectl_ok(arguments, "")?;
         for line in printed.lines() {
@@ -58,7 +58,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Shows the status of a fleet's clients.
+    /// Prints the status of a fleet's clients.
     pub fn show_clients(&self, fleet: &str) -> Result<(), Error> {
         self.kubectl(&[
             "get",
@@ -71,7 +71,7 @@ impl<'a> Story<'a> {
         ])
     }
 
-    /// Waits until the controller has taken up every policy and every fleet.
+    /// Waits until the controller has reconciled the current generation of every policy and fleet.
     pub async fn until_in_force(&self, controller: &mut Process) -> Result<(), Error> {
         for api in [&self.policies, &self.fleets] {
             let objects =
@@ -88,7 +88,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Lets a client report its staged version, and then its restart.
+    /// Reports a staged version and then a restart on behalf of a client. Prints the client's state
+    /// before and after each report.
     pub async fn upgrade_a_canary(&self, controller: &mut Process) -> Result<(), Error> {
         let canary = self.find_canary().await?;
         let Canary { fleet, name, target, .. } = &canary;
@@ -128,8 +129,8 @@ impl<'a> Story<'a> {
         Err(Error::new("no client of the canary ring is being offered an upgrade"))
     }
 
-    /// Changes what a client reports, as a check-in service would: by a JSON Patch that first makes sure
-    /// that it is that client.
+    /// Changes the reported values of a client with a JSON Patch, in the same manner as a check-in
+    /// service. The patch first tests that the index belongs to this client.
     async fn report(&self, canary: &Canary, changes: Value) -> Result<(), Error> {
         let client = format!("/spec/clients/{}", canary.index);
         let mut patch =
@@ -147,7 +148,7 @@ impl<'a> Story<'a> {
         patched.map(|_| ()).map_err(Error::doing("report as the client"))
     }
 
-    /// Waits until the client is in a state, and shows that.
+    /// Waits until the client is in a state, and prints its status.
     async fn show(
         &self,
         canary: &Canary,
@@ -178,7 +179,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Waits until `arrived` holds for an object, and returns it. Ends early where the controller has.
+    /// Waits until `arrived` returns true for an object, and returns the object. On a timeout the
+    /// error contains the end of the controller's log.
     async fn watch(
         &self,
         api: &Api<DynamicObject>,

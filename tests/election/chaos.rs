@@ -1,15 +1,15 @@
-//! What can happen to candidates, by chance.
+//! Generates random faults for the simulation of leader election.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-/// Everything that happens in one run.
+/// The faults and message delays of one run.
 #[derive(Clone, Debug)]
 pub struct Chaos {
     pub processes: usize,
     pub faults: Vec<Fault>,
-    /// How long a way takes, in milliseconds, one after the other.
+    /// Transit times of successive messages in milliseconds, repeated cyclically.
     pub delays: Vec<u64>,
 }
 
@@ -17,32 +17,32 @@ pub struct Chaos {
 pub struct Fault {
     pub at: Duration,
     pub lasts: Duration,
-    /// Which process; counted round.
+    /// Index of the affected process, modulo the number of processes.
     pub process: usize,
     pub kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It ends without a word, and another is started in its place after a while.
+    /// The process ends without releasing the lease, and is replaced when the fault ends.
     Killed,
-    /// It is told to end, and gives the lease back.
+    /// The process is asked to end, and releases the lease.
     Retired,
-    /// It stands still, and goes on.
+    /// The process does not run until the fault ends.
     Frozen,
-    /// What it sends does not arrive.
+    /// Requests of the process do not arrive.
     CutOff,
-    /// What it sends arrives, and no answer comes back.
+    /// Requests of the process arrive, but their answers do not.
     Unanswered,
-    /// What it sends takes as long.
+    /// Each message from or to the process takes 2 s longer.
     Slow,
-    /// Its wall clock is moved.
+    /// The wall clock of the process is changed.
     ClockMoved,
-    /// A person edits the lease's labels.
+    /// A user edits the lease's labels.
     Touched,
-    /// A person takes the lease away.
+    /// A user deletes the lease.
     Deleted,
-    /// A person takes the lease's holder out of it.
+    /// A user clears the holder of the lease.
     Emptied,
 }
 
@@ -51,7 +51,7 @@ impl Chaos {
         Self { processes, faults: Vec::new(), delays: vec![20] }
     }
 
-    /// When all of it is over.
+    /// Returns the time 30 s after the end of the last fault.
     pub fn end(&self) -> Duration {
         let ends = self.faults.iter().map(|fault| fault.at + fault.lasts);
         ends.max().unwrap_or_default() + Duration::from_secs(30)
@@ -83,12 +83,13 @@ fn delays() -> impl Strategy<Value = Vec<u64>> {
     proptest::collection::vec(prop_oneof![8 => 0..80_u64, 1 => 0..3_000_u64], 1..40)
 }
 
-/// Everything that can happen.
+/// Generates runs with all kinds of faults.
 pub fn faults() -> impl Strategy<Value = Chaos> {
     chaos(&ALL, 25)
 }
 
-/// A lease that goes or is emptied again and again, while who leads is cut off, frozen or replaced.
+/// Generates runs in which the lease is repeatedly deleted or cleared, while processes are frozen,
+/// cut off, slow or killed.
 pub fn deletions() -> impl Strategy<Value = Chaos> {
     const KINDS: [Kind; 8] = [
         Kind::Deleted,

@@ -1,5 +1,5 @@
-//! Leader election without a cluster: candidates, a server and everything that can happen between
-//! them, by chance. At no instant do two believe that they lead, and whoever is gone is replaced.
+//! Tests leader election without a cluster: simulates candidates, a server, and random faults. At
+//! no instant do two candidates believe that they lead, and a lost leader is replaced.
 
 mod chaos;
 mod simulation;
@@ -37,7 +37,8 @@ proptest! {
         run(times, chaos)?;
     }
 
-    /// Whoever makes a lease anew waits as long as a holder of the one that is gone may believe in it.
+    /// A candidate that creates a lease waits as long as the holder of a deleted lease may believe
+    /// that it leads.
     #[test]
     fn a_lease_that_somebody_takes_away_makes_no_second_leader(
         times in times(),
@@ -55,7 +56,7 @@ fn run(times: Times, chaos: Chaos) -> Result<(), TestCaseError> {
         let leaders = simulation.leaders();
         prop_assert!(leaders.len() <= 1, "{:?}: {leaders:?} lead at once", simulation.now);
     }
-    // From now on nothing is lost, and an answer takes a tick or two.
+    // All faults are over: no message is lost, and an answer takes one or two ticks.
     let replaced = simulation.now + times.duration() + times.retry() + 10 * TICK;
     while simulation.now < replaced {
         simulation.tick();
@@ -97,7 +98,7 @@ fn a_leader_that_is_gone_is_replaced_within_the_lease_time_and_a_try() {
     for offset in [-3_600_000_000, 0, 3_600_000_000] {
         let times = Times::default();
         let mut simulation = Simulation::new(times, Chaos::none(2));
-        // The wall clocks of the two are an hour apart.
+        // The wall clock of one process is an hour behind, correct, or an hour ahead.
         simulation.shift_clock(0, offset);
         while simulation.now < Duration::from_secs(60) {
             simulation.tick();

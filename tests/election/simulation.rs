@@ -1,4 +1,5 @@
-//! Candidates and a server on one time line of small ticks, with messages on their way between them.
+//! Simulates candidates and a server on one timeline of 10 ms ticks, with messages in transit
+//! between them.
 
 use std::time::Duration;
 
@@ -24,12 +25,12 @@ pub struct Simulation {
 
 struct Process {
     election: Election,
-    /// Which of all that were ever started.
+    /// Number of the process among all processes that were ever started.
     number: usize,
     is_alive: bool,
     asked: Option<Asked>,
     wakes: Duration,
-    /// Its wall clock is so many microseconds off.
+    /// Deviation of its wall clock in microseconds.
     clock: i64,
 }
 
@@ -70,7 +71,7 @@ impl Simulation {
         }
     }
 
-    /// Who may write now, by its own belief: also those that stand still.
+    /// Returns the processes that believe that they may write now, including frozen ones.
     pub fn leaders(&self) -> Vec<usize> {
         let now = moment(self.now);
         let leads = |process: &&Process| {
@@ -117,7 +118,7 @@ impl Simulation {
         self.now = self.next_tick();
     }
 
-    /// Over the time in which nothing can happen.
+    /// Returns the time of the next tick. Skips ticks in which nothing can happen.
     fn next_tick(&self) -> Duration {
         let next = self.now + TICK;
         if self.processes.iter().any(|process| process.asked.is_some()) || !self.messages.is_empty()
@@ -126,12 +127,13 @@ impl Simulation {
         }
         let wakes = self.processes.iter().filter(|process| process.is_alive).map(|p| p.wakes);
         let faults = self.chaos.faults.iter().flat_map(|fault| [fault.at, fault.at + fault.lasts]);
-        // Faults begin and end within a tick, and a leader's time ends between any two.
+        // Stop at the tick in which a fault begins or ends. Skip at most 20 ticks, because a
+        // leader's term may end at any time.
         let faults = faults.map(|at| at.saturating_sub(TICK)).filter(|at| *at > self.now);
         wakes.chain(faults).min().unwrap_or(next).max(next).min(self.now + 20 * TICK)
     }
 
-    /// What happens at one moment.
+    /// Applies the faults that begin in this tick, and replaces killed processes whose fault ends.
     fn begin_faults(&mut self) {
         for fault in self.chaos.faults.clone() {
             let place = fault.process % self.processes.len();
@@ -143,7 +145,7 @@ impl Simulation {
                         self.processes[place].asked = None;
                     }
                     Kind::ClockMoved => {
-                        // From hours back to hours ahead.
+                        // Up to 20,000 s (5.6 hours) behind or ahead.
                         let lasts = i64::try_from(fault.lasts.as_micros()).unwrap();
                         self.processes[place].clock = (lasts - 20_000_000) * 1_000;
                     }
@@ -171,7 +173,7 @@ impl Simulation {
         }
     }
 
-    /// Starts a process anew.
+    /// Replaces a process with a new one.
     fn start(&mut self, place: usize) {
         let highest = self.processes.iter().map(|process| process.number).max().unwrap();
         let process = &mut self.processes[place];
@@ -197,7 +199,7 @@ impl Simulation {
                 process.wakes = self.now + until.since(now);
             }
             Step::Ask(request) => self.send(place, request),
-            // It ends; whoever looks after processes starts it again.
+            // The process ends, and its supervisor starts a new one.
             Step::StepDown(_) | Step::Done => self.start(place),
         }
     }
@@ -228,7 +230,7 @@ impl Simulation {
         }
     }
 
-    /// How long one way takes.
+    /// Returns the transit time of one message from or to a process.
     fn way(&mut self, place: usize) -> Duration {
         self.ways += 1;
         let is_over = self.now > self.chaos.end() - Duration::from_secs(30);
@@ -251,7 +253,8 @@ impl Simulation {
                 message.answer = Some((answer, self.now + way));
             }
         }
-        // Of a message that nobody waits for the arrival alone counts.
+        // Keep a request that no process waits for only until it arrives, because it still takes
+        // effect.
         let awaited = |message: &Message| {
             let asked = self.processes[message.process].asked.as_ref();
             asked.is_some_and(|asked| asked.number == message.number)
@@ -277,8 +280,8 @@ impl Simulation {
     }
 }
 
-/// The first two have one fixed name for both, as a person gave it to them by mistake; the others a
-/// new one at each start.
+/// Returns the identity of a process. The first two processes share one fixed name, a mistake that
+/// a user might make; the others get a new name at each start.
 fn name(place: usize, number: usize) -> String {
     if place <= 1 { "twin".to_owned() } else { format!("replica-{number}") }
 }

@@ -1,7 +1,7 @@
-//! An estate on the real API server whose statuses the real controller has written, and the program
-//! run against it: what the tests of the commands share.
+//! Shared setup of the command tests: namespaces on the real API server whose statuses the real
+//! controller has written, and functions that run the program against them.
 
-// Every test target includes this module and uses a part of it.
+// Every test target includes this module and uses only a part of it.
 #![allow(dead_code)]
 
 use std::io::Write;
@@ -24,20 +24,21 @@ use tokio::sync::oneshot;
 
 use crate::control_plane::{ControlPlane, shared};
 
-/// Tuesday noon in Berlin, early morning in New York, evening in Tokyo.
+/// A Tuesday: 13:00 in Berlin, 07:00 in New York and 21:00 in Tokyo.
 pub const DAY: &str = "2026-11-24T12:00:00Z";
 
-/// Long, for a busy machine; what is waited for takes a second or two.
+/// Timeout for statuses to settle, which usually takes one or two seconds. Long enough for a busy
+/// machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The shared control plane, with the definitions.
+/// Returns the shared control plane, with the CRDs installed.
 pub fn plane() -> &'static ControlPlane {
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(|| install(shared()));
     shared()
 }
 
-/// Has a control plane serve the definitions.
+/// Installs the CRDs in a control plane, and waits until they are established.
 pub fn install(plane: &ControlPlane) {
     let apply = ["apply", "--server-side", "-f", "-"];
     plane.kubectl_ok(&apply, &crds_yaml().unwrap()).unwrap();
@@ -46,17 +47,18 @@ pub fn install(plane: &ControlPlane) {
     plane.kubectl_ok(&wait, "").unwrap();
 }
 
-/// A namespace of this very name, so that what is printed is the same each time.
+/// Creates a namespace with exactly this name, so that the output of commands is the same in every
+/// run.
 pub fn namespace(name: &str) {
     plane().kubectl_ok(&["create", "namespace", name], "").unwrap();
 }
 
-/// The examples as one text, in another namespace than theirs.
+/// Returns the examples as one YAML text, moved to another namespace.
 pub fn examples(namespace: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    // All but the namespace itself.
+    // All YAML files except for the one with the namespace itself.
     files.retain(|file| file.extension().is_some_and(|ending| ending == "yaml"));
     files.retain(|file| !file.ends_with("00-namespace.yaml"));
     files.sort();
@@ -65,13 +67,13 @@ pub fn examples(namespace: &str) -> String {
     text.replace("namespace: clients", &format!("namespace: {namespace}"))
 }
 
-/// Applies objects as Git would.
+/// Applies objects with server-side apply.
 pub fn apply(text: &str) {
     plane().kubectl_ok(&["apply", "--server-side", "-f", "-"], text).unwrap();
 }
 
-/// Lets the real controller run in a namespace, on a clock that stands at `at`, until every status
-/// says what the plan says; then stops it.
+/// Runs the real controller in a namespace, on a clock that stands at `at`, until every status
+/// matches the plan. Then stops the controller.
 pub fn settle_at(namespace: &str, at: &str) {
     let at: Timestamp = at.parse().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -101,7 +103,7 @@ async fn list<K: Kind<Scope = kube::core::NamespaceResourceScope>>(
     objects.items.into_iter().map(Arc::new).collect()
 }
 
-/// Whether every status of a namespace says what the plan says at that moment.
+/// Returns whether every status in a namespace matches the plan for the instant `at`.
 pub async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool {
     let estate =
         Estate { fleets: list(client, namespace).await, policies: list(client, namespace).await };
@@ -117,22 +119,23 @@ pub async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool
     fleets && policies
 }
 
-/// The examples in a namespace of this name, settled at `at`.
+/// Creates a namespace with the examples, and lets their statuses settle at `at`.
 pub fn of_examples(name: &str, at: &str) {
     namespace(name);
     apply(&examples(name));
     settle_at(name, at);
 }
 
-/// The examples in their own namespace, settled by day, once for all tests that only look.
+/// Sets up the examples in their own namespace at [`DAY`], once for all read-only tests. Returns
+/// the namespace.
 pub fn settled_examples() -> &'static str {
     static EXAMPLES: OnceLock<()> = OnceLock::new();
     EXAMPLES.get_or_init(|| of_examples("clients", DAY));
     "clients"
 }
 
-/// The program, asked at `at` by the administrator, who reads in Berlin. `--kubeconfig` among the
-/// arguments asks as somebody else.
+/// Returns a command that runs the program at the instant `at`, as the administrator, in the time
+/// zone of Berlin. `--kubeconfig` among the arguments selects another user.
 pub fn command(at: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command
@@ -146,25 +149,26 @@ pub fn command(at: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it with an input.
+/// Runs a command with `input` as its standard input, and returns its output.
 pub fn run_with(mut command: Command, input: &str) -> Output {
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("the program starts");
     let mut stdin = child.stdin.take().expect("it has an input");
     let input = input.to_owned();
-    // Written beside the reading of the output: neither pipe holds all of it.
+    // Write while reading the output, because neither pipe can hold all the data.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("the input is written");
     output
 }
 
-/// What a run came to, for a snapshot: the call, its exit code, standard output and standard error.
+/// Returns the transcript of a run for a snapshot: the command line, standard output, standard
+/// error and the exit code.
 pub fn transcript(at: &str, arguments: &[&str]) -> String {
     transcript_with(at, arguments, "")
 }
 
-/// The same with an input.
+/// Returns the transcript of a run with `input` as its standard input.
 pub fn transcript_with(at: &str, arguments: &[&str], input: &str) -> String {
     let output = run_with(command(at, arguments), input);
     let mut text = format!("$ clientfleet {}\n", arguments.join(" "));
@@ -176,7 +180,7 @@ pub fn transcript_with(at: &str, arguments: &[&str], input: &str) -> String {
     text.replace(&folder, "FOLDER")
 }
 
-/// Standard output as JSON, of a run that succeeds.
+/// Returns the standard output of a successful run, parsed as JSON.
 pub fn json(at: &str, arguments: &[&str]) -> Value {
     let output = run_with(command(at, arguments), "");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -184,7 +188,7 @@ pub fn json(at: &str, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
-/// The objects of a text.
+/// Returns the objects in a YAML text.
 pub fn documents(text: &str) -> Vec<Value> {
     yaml::read(text)
         .into_iter()

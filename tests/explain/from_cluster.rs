@@ -1,4 +1,4 @@
-//! Against the real API server, whose statuses the real controller has written.
+//! Tests `explain` against the real API server, with statuses of the real controller.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
-/// The examples in a namespace of this name, and an empty one.
+/// Creates a namespace with the examples and an empty namespace, once for all tests.
 fn estate() {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -41,7 +41,7 @@ fn a_status_that_is_behind_is_told() {
     let night = "2026-11-24T23:00:00Z";
     let text = transcript(night, &["explain", "BER-LT-001", "-n", "explained"]);
     assert!(text.contains("still says Waiting (OutsideWindow) since"), "{text}");
-    // What will be is not what the status is about.
+    // The status is not compared with an explanation for a later instant.
     let text = transcript(DAY, &["explain", "BER-LT-001", "-n", "explained", "--at", night]);
     assert!(!text.contains("still says") && text.contains("Distributing"), "{text}");
 }
@@ -93,7 +93,8 @@ fn who_is_not_found_is_told_where() {
     insta::assert_snapshot!("cluster_errors", text);
 }
 
-/// May read all of one namespace, of another its fleets alone.
+/// Permissions of two users: one can read fleets and policies of the namespace, the other only its
+/// fleets.
 const RIGHTS: &str = "
 {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: explain-all},
  rules: [{apiGroups: [clientfleet.dev], resources: [clientfleets, upgradepolicies], verbs: [get, list]}]}

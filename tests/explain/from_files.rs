@@ -1,4 +1,5 @@
-//! From files: one case for each rule, the examples, what its formats promise, and errors.
+//! Tests `explain` with files: one case for each rule, the examples, the output formats, and
+//! errors.
 
 use std::process::Command;
 
@@ -8,7 +9,7 @@ use crate::case::Row;
 use crate::estate::{DAY, run_with};
 use crate::rows::rows;
 
-/// The program, in Berlin at `at`; no cluster is to be found.
+/// Runs `explain` at the time `at` and in the time zone of Berlin, without access to a cluster.
 pub fn explain(at: &str, arguments: &[&str], input: &str) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command
@@ -36,7 +37,8 @@ fn document(kind: &str, name: &str, spec: &Value) -> Value {
     })
 }
 
-/// A row of the decision table as files hold it: `null` where the row takes a field away.
+/// Returns the objects of a row in the decision table as a file. A `null` in the row stands for a
+/// missing field.
 fn files(row: &Row) -> String {
     let mut fleet = row.fleet.clone();
     let mut reported = row.client.clone();
@@ -50,7 +52,8 @@ fn files(row: &Row) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 
-/// The answer, the rule that held, and what would make it move: the rest is in the examples.
+/// Returns the headline, the rule that holds, and the remedies of an explanation. The examples
+/// cover the rest.
 fn in_short(output: &str) -> String {
     let mut lines = output.lines();
     let headline = lines.next().unwrap_or_default();
@@ -60,7 +63,7 @@ fn in_short(output: &str) -> String {
     format!("{headline}\n{held}\n{}\n", advice.join("\n"))
 }
 
-/// The first row of each rule that can be written to a file: one that admission refuses cannot be.
+/// Explains the first row of each rule that admission accepts. Other rows cannot come from a file.
 #[test]
 fn each_rule_is_explained() {
     let mut text = String::new();
@@ -117,7 +120,7 @@ fn another_moment_can_be_asked_for() {
     insta::assert_snapshot!("in_the_freeze", in_short(&output));
 }
 
-/// Two clients of one name and one whose computer has it.
+/// Two clients with the same name, and a third client whose computer has this name.
 const NAMESAKES: &str = "
 {apiVersion: clientfleet.dev/v1alpha1, kind: ClientFleet, metadata: {name: one, namespace: a},
  spec: {packageVersion: '2', clients: [{name: pc, reported: {computer: X, version: '1'}}]}}
@@ -195,7 +198,7 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn a_terminal_is_given_no_orders() {
-    // Admission keeps control characters out of facts; what is asked for is nobody's to check.
+    // Admission refuses control characters in facts, but nothing checks the arguments.
     let (code, _, words) = explain(DAY, &["\x1b[2Jpc", "--local", "-f", "-"], NAMESAKES);
     assert_eq!(code, 1);
     assert!(!words.contains('\x1b'), "{words:?}");

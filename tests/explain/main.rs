@@ -1,5 +1,5 @@
-//! `clientfleet explain` through the real binary: from files, and against the real API server; each
-//! rule, each verdict on a policy, what would move a client, the examples, errors.
+//! Tests `clientfleet explain` with the real binary, on files and on the real API server: each
+//! rule, each verdict on a policy, remedies, the examples, and errors.
 
 #[path = "../decision/case.rs"]
 #[allow(dead_code)]

@@ -1,4 +1,4 @@
-//! Each verdict that a policy can come to, as data.
+//! Tests each possible verdict on a policy, as data.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn explained(policies: &[(&str, Value)]) -> Explanation {
     explainer.explain("fleet", "pc", None).expect("it is there")
 }
 
-/// Each policy's verdict, and the selector that decided.
+/// Returns each policy's verdict, with the selector that decided it.
 fn verdicts(policies: &[(&str, Value)]) -> String {
     let told = explained(policies);
     let line = |policy: &clientfleet::plan::explanation::ExplainedPolicy| {

@@ -1,5 +1,5 @@
-//! What is said to move a client: when waiting does, what each way leads to, the brake, and how many
-//! others a change is about.
+//! Tests the remedies for a client that does not move: when waiting is enough, the outcome of each
+//! remedy, the halt, and the number of other clients that a change affects.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn object(kind: &str, (name, labels, spec): &(&str, Value, Value)) -> Value {
     })
 }
 
-/// A fleet of two clients with these policies, each a name, labels and a spec.
+/// Returns a fleet of two clients and these policies, each of which has a name, labels and a spec.
 fn files(policies: &[(&str, Value, Value)]) -> String {
     let fleet = json!({"packageVersion": "2", "timeZone": "Europe/Berlin", "clients": [
         {"name": "pc", "reported": {"version": "1"}},
@@ -25,7 +25,7 @@ fn files(policies: &[(&str, Value, Value)]) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 
-/// What would make `pc` move, as text; and each way and where it leads, in a word.
+/// Returns the remedies for `pc` as text, and the name and resulting state of each remedy.
 fn advice(policies: &[(&str, Value, Value)]) -> String {
     let input = files(policies);
     let (code, text, words) = explain(DAY, &["pc", "--local", "-f", "-"], &input);
@@ -63,7 +63,7 @@ fn what_comes_by_itself_stands_first() {
     let hold = ("hold", json!({}), json!({"priority": 5}));
     let suspended = ("suspended", json!({}), auto(json!({"suspend": true})));
     let text = [advice(&[later(9), hold.clone()]), advice(&[later(9), suspended])].join("\n");
-    // What comes below a hold is nothing to wait for.
+    // A policy with a lower priority than the hold never governs, so waiting for it is no remedy.
     insta::assert_snapshot!(text + "\n" + &advice(&[later(1), hold]));
 }
 
@@ -87,12 +87,12 @@ fn the_brake_is_released_by_resume() {
     let moving = ("moving", json!({}), auto(json!({})));
     let pulled = brake(json!({"app.kubernetes.io/managed-by": "clientfleet"}));
     let text = advice(&[pulled, moving.clone()]);
-    // One of that name that `resume` would not touch.
+    // `resume` does not delete a policy of this name without the label.
     insta::assert_snapshot!(text + "\n" + &advice(&[brake(json!({})), moving]));
 }
 
-/// A fleet that takes its package from one that takes it elsewhere, itself among them, has no
-/// package: what that one has withdrawn does not count, and giving it back would change nothing.
+/// A fleet has no package if its package source takes its own package from a fleet. Versions that
+/// such a source has withdrawn do not count, so restoring them would change nothing.
 #[test]
 fn a_source_without_a_package_has_nothing_to_give_back() {
     let locked = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "2"}});

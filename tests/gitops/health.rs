@@ -1,4 +1,4 @@
-//! Each tool calls each object what it should, and nothing else.
+//! Tests that each tool reports the expected health of each object.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,7 +14,7 @@ fn objects(cases: &[Case]) -> impl Iterator<Item = &Value> {
     cases.iter().map(|case| &case.object)
 }
 
-/// What the tool says, for a person to read, and where that is not what it should say.
+/// Formats the verdicts of a tool for review. Panics if a verdict is not the expected one.
 fn compared(cases: &[Case], verdicts: &[Verdict], expected: fn(&Case) -> &str) -> String {
     assert_eq!(cases.len(), verdicts.len());
     let mut lines = String::new();
@@ -42,7 +42,7 @@ fn argocd(path: &str) -> PathBuf {
 
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// The settings of an Argo CD that nobody has changed, with the label by which it finds them.
+/// Installs the default settings of Argo CD, with the label by which Argo CD finds them.
 fn install_argocd_settings(plane: &ControlPlane) {
     let settings = "\
 apiVersion: v1
@@ -59,7 +59,7 @@ metadata:
     plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], settings).unwrap();
 }
 
-/// As the page on GitOps says.
+/// Installs our health checks, as `docs/gitops.md` describes.
 fn install_our_checks(plane: &ControlPlane) {
     let file = argocd("argocd-cm.yaml").display().to_string();
     let patch = ["patch", "configmap", "argocd-cm", "-n", "argocd", "--patch-file", &file];
@@ -83,7 +83,8 @@ async fn argo_cd_judges_each_condition_as_it_is() {
     argo_cd_s_own_tests_hold(plane);
 }
 
-/// Argo CD keeps such tests beside each check in its repository: objects and what is said of them.
+/// Runs our tests in Argo CD's format. Argo CD's repository has such tests beside each check:
+/// objects, and the expected health of each.
 fn argo_cd_s_own_tests_hold(plane: &ControlPlane) {
     for kind in KINDS {
         let folder = argocd("clientfleet.dev").join(kind);
@@ -103,7 +104,7 @@ fn argo_cd_s_own_tests_hold(plane: &ControlPlane) {
     }
 }
 
-/// `UPDATE_ARGOCD=1` writes the file anew after a change of a script.
+/// Set `UPDATE_ARGOCD=1` to update the file after a script has changed.
 #[test]
 fn the_settings_for_argo_cd_hold_the_scripts_as_they_are() {
     let mut settings = "\

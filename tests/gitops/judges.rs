@@ -1,4 +1,4 @@
-//! Asks the tools' own code what it makes of objects. Must not know what is expected.
+//! Evaluates objects with the tools' own code. Must not know the expected results.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,17 +9,18 @@ use serde_json::Value;
 
 use crate::control_plane::{ControlPlane, tools};
 
-/// What a tool says of one object.
+/// The verdict of a tool on one object.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct Verdict {
     pub kind: String,
     pub name: String,
-    /// Empty where the tool has no opinion.
+    /// Health of the object; empty if the tool has no opinion.
     pub status: String,
     pub message: String,
 }
 
-/// The verdicts of a program of `tests/tools` on objects, in their order. It may look into the cluster.
+/// Returns the verdicts of a program in `tests/tools` on objects, in the same order. The program
+/// may read the cluster.
 pub fn judge<'a>(
     tool: &str,
     plane: &ControlPlane,

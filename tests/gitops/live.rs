@@ -1,4 +1,4 @@
-//! Objects as they are on the API server in each condition that a tool can find them in.
+//! Objects from the API server in each condition in which a tool can find them.
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -6,7 +6,7 @@ use tokio::sync::OnceCell;
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually};
 
-/// One object in one condition, and what the tools are to call it.
+/// An object in one condition, with the expected status in each tool.
 pub struct Case {
     pub what: &'static str,
     pub kstatus: &'static str,
@@ -14,13 +14,14 @@ pub struct Case {
     pub object: Value,
 }
 
-/// On its way.
+/// Statuses of an object that is being reconciled, in kstatus and in Argo CD.
 const MOVING: [&str; 2] = ["InProgress", "Progressing"];
-/// As it should be.
+/// Statuses of an object that is fully reconciled.
 const SETTLED: [&str; 2] = ["Current", "Healthy"];
-/// Somebody has to change it.
+/// Statuses of an object that a user must fix.
 const BROKEN: [&str; 2] = ["Failed", "Degraded"];
-/// Argo CD knows no deletion of its own, and says `Pending deletion`.
+/// Statuses of an object that is being deleted. Argo CD has no such status, and its message is
+/// `Pending deletion`.
 const LEAVING: [&str; 2] = ["Terminating", "Progressing"];
 
 const POLICY: &str = "UpgradePolicy";
@@ -31,7 +32,7 @@ struct Album {
     cases: Vec<Case>,
 }
 
-/// All of them, found once for all tests.
+/// Returns all cases, which are created once for all tests.
 pub async fn cases() -> &'static [Case] {
     static CASES: OnceCell<Vec<Case>> = OnceCell::const_new();
     CASES

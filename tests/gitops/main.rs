@@ -1,5 +1,6 @@
-//! What GitOps tools make of the two kinds, by their own code: health as kstatus and Argo CD judge it, a
-//! repository that Flux applies, and a fleet that Git and an importer share. Runs with `--features integrations`.
+//! Tests our two kinds in GitOps tools, with the tools' own code: health in kstatus and in Argo CD,
+//! a repository that Flux applies, and a fleet that Git and an importer share. Runs with
+//! `--features integrations`.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

@@ -1,5 +1,5 @@
-//! One fleet that Git and an importer share by server-side apply, with the controller between them: nobody takes
-//! anything from anybody, and nothing is written where nothing has changed.
+//! Tests a fleet that Git and an importer share by server-side apply, while the controller runs.
+//! Neither takes fields from the other, and nothing is written without a change.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::objects::auto;
 use crate::world::World;
 
-/// How often each of the two applies what it has, as on a schedule.
+/// Number of times that each owner applies its part, as on a schedule.
 const ROUNDS: usize = 40;
 
-/// What Git holds: the fleet and who belongs to it.
+/// Returns Git's part of the fleet: its settings and its clients.
 fn from_git(package: &str) -> Value {
     json!({
         "metadata": {"labels": {"site": "berlin"}},
@@ -30,13 +30,14 @@ fn from_git(package: &str) -> Value {
     })
 }
 
-/// What the inventory knows of the same clients, and of one more.
+/// Returns the inventory's part of the fleet: facts about the same clients and about one more
+/// client.
 fn from_inventory(version: &str) -> Value {
     let client = |name: &str| json!({"name": name, "reported": {"computer": name.to_uppercase(), "version": version}});
     json!({"spec": {"clients": [client("pc-1"), client("pc-2"), client("pc-3")]}})
 }
 
-/// Never by force: who finds a field taken is told so.
+/// Applies a part of the fleet without force, so that a conflict is an error.
 async fn apply(
     api: &Api<DynamicObject>,
     owner: &str,
@@ -53,7 +54,8 @@ fn dynamic(world: &World) -> Api<DynamicObject> {
     Api::namespaced_with(world.client.clone(), &world.namespace, &resource)
 }
 
-/// Both apply the same over and over, at once. Returns each generation and resource version that they were shown.
+/// Applies both parts repeatedly and concurrently. Returns the generation and the resourceVersion
+/// in each response.
 async fn both_repeat(
     api: &Api<DynamicObject>,
     git: &Value,
@@ -72,7 +74,7 @@ async fn both_repeat(
     shown
 }
 
-/// By owner, the fields that it owns of the named client and of the fleet itself.
+/// Returns the fields that each owner has in the spec of the fleet and in the named client.
 fn owned(fleet: &DynamicObject, client: &str) -> BTreeMap<String, [Vec<String>; 2]> {
     let names = |fields: &Value| -> Vec<String> {
         let names = fields.as_object().into_iter().flat_map(|fields| fields.keys());
@@ -108,7 +110,7 @@ async fn git_and_an_importer_share_a_fleet_without_a_fight() {
     let written = world.wire.since(writes).into_iter().filter(|call| call.is_status_write());
     assert_eq!(written.count(), 0, "the controller had nothing to say");
 
-    // Now each changes what is its own, while the other goes on.
+    // Now each owner changes its own part once, and both apply their parts again.
     apply(&api, "inventory", from_inventory("3.60")).await.unwrap();
     both_repeat(&api, &from_git("3.60"), &from_inventory("3.60")).await;
     apply(&api, "git", from_git("3.61")).await.unwrap();

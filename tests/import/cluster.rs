@@ -1,4 +1,5 @@
-//! Imports on the real API server: what is written, what is not, and in what order of days.
+//! Tests imports on the real API server: the objects that they write, the objects that they leave
+//! alone, and imports on several days in a row.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::estate::{DAY, command, namespace, plane, run_with};
 
-/// Runs `import -` in a namespace, and tells what came of it for a snapshot.
+/// Runs `import -` in a namespace. Returns the output and the exit code for a snapshot.
 pub fn import(namespace: &str, options: &[&str], export: &str) -> String {
     let fixed = ["import", "-", "--package-from", "server", "-n", namespace];
     let arguments = [&fixed, options].concat();
@@ -21,20 +22,20 @@ pub fn import(namespace: &str, options: &[&str], export: &str) -> String {
 
 pub const APPLY: [&str; 5] = ["--fleet", "emea", "--shard-size", "2", "--apply"];
 
-/// An import that succeeds, with fleets of two.
+/// Runs an import that must succeed, with fleets of two clients.
 pub fn apply(namespace: &str, options: &[&str], export: &str) -> String {
     let said = import(namespace, &[&APPLY, options].concat(), export);
     assert!(said.ends_with("[exit code 0]\n"), "{said}");
     said
 }
 
-/// Clients with a version each.
+/// Returns an export of clients with their versions.
 pub fn export(clients: &[(&str, &str)]) -> String {
     let rows = clients.iter().map(|(name, version)| format!("{name},{version}\n"));
     format!("name,version\n{}", rows.collect::<String>())
 }
 
-/// All fleets of a namespace by name, as the API server has them.
+/// Returns all fleets of a namespace from the API server, by name.
 pub fn fleets(namespace: &str) -> BTreeMap<String, Value> {
     let get = ["get", "clientfleets", "-n", namespace, "-o", "json", "--show-managed-fields"];
     let list: Value = serde_json::from_str(&plane().kubectl_ok(&get, "").unwrap()).unwrap();
@@ -43,7 +44,7 @@ pub fn fleets(namespace: &str) -> BTreeMap<String, Value> {
     items.map(|fleet| (name(fleet), fleet.clone())).collect()
 }
 
-/// The clients of each fleet.
+/// Returns the names of each fleet's clients.
 pub fn clients(namespace: &str) -> Vec<(String, Vec<String>)> {
     let name = |client: &Value| client["name"].as_str().expect("a name").to_owned();
     let clients = |fleet: &Value| fleet["spec"]["clients"].as_array().cloned().unwrap_or_default();
@@ -57,7 +58,7 @@ fn versions(namespace: &str) -> BTreeMap<String, String> {
     fleets(namespace).iter().map(|(name, fleet)| (name.clone(), version(fleet))).collect()
 }
 
-/// The namespace, with the fleet that has the package.
+/// Creates a namespace with the fleet that has the package.
 pub fn with_server(name: &str) {
     namespace(name);
     let server = json!({
@@ -141,7 +142,7 @@ fn a_run_that_was_killed_is_completed_by_the_next() {
     let ns = "import-killed";
     with_server(ns);
     apply(ns, &[], &export(&FIRST));
-    // As if it had come to the second only.
+    // Create the state of a run that wrote only the second fleet.
     plane().kubectl_ok(&["delete", "clientfleet", "emea-001", "emea-003", "-n", ns], "").unwrap();
     let said = apply(ns, &[], &export(&FIRST));
     assert!(

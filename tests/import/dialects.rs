@@ -1,11 +1,11 @@
-//! The same inventory, as different tools write it, is the same fleets.
+//! Tests that exports of one inventory from different tools result in the same fleets.
 
 use clientfleet::cli::yaml;
 use serde_json::{Value, json};
 
 use crate::program::{printed, transcript};
 
-/// As a tool for Linux writes it.
+/// An export in the format of a tool for Linux.
 const PLAIN: &str = "\
 deviceId,computer,ip,lastUser,version,stagedVersion,lastSeen,timeZone,lastError.version,lastError.message,lastError.time,site
 LT-1,lt-1.corp,10.0.0.1,CORP\\müller,3.58.110.0,3.59.127.0,2026-11-22T07:15:00Z,Europe/Berlin,3.59.127.0,\"disk full, 3 MB left\",2026-11-21T22:00:00Z,berlin
@@ -47,7 +47,7 @@ fn yaml_and_json_say_the_same() {
     assert_eq!(json["items"], Value::Array(of_yaml));
 }
 
-/// The same rows with German dates, other titles and another order of columns.
+/// The same rows with German dates, other titles, and another order of columns.
 const OTHERWISE: &str = "\
 Site;Time Zone;Last Contact;Client Version;Last logged-in user;IP Address;Computer Name;Asset Tag;Staged Version;\
 Last Error Version;Last Error Message;Last Error Time
@@ -138,7 +138,7 @@ fn cells_that_stand_for_nothing_can_be_told() {
     assert_eq!(fleet["spec"]["clients"], clients);
 }
 
-/// What YAML readers take for something else is text all the same.
+/// Values that YAML readers interpret as other types remain text.
 #[test]
 fn values_survive_yaml() {
     let odd = [

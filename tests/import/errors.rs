@@ -1,5 +1,5 @@
-//! Everything that can be wrong with an export or with options: what is said about it, and that
-//! nothing is printed then.
+//! Tests all errors in an export and in the options. Each error has a message, and no fleets are
+//! printed.
 
 use crate::program::transcript;
 

@@ -1,4 +1,5 @@
-//! Facts that the export gives no more: what stops an import, and what lets it go on.
+//! Tests exports that no longer contain some facts: the errors that stop the import, and the
+//! options that allow it.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! `clientfleet import` through the real binary: exports as inventory tools write them, everything
-//! that can be wrong with one, and fleets on the real API server.
+//! Tests `clientfleet import` with the real binary: exports of inventory tools, all errors in
+//! exports, and fleets on the real API server.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

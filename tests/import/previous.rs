@@ -1,4 +1,5 @@
-//! From one export to the next without a cluster: what was printed last time says who is where.
+//! Tests consecutive imports without a cluster. The previous output determines the fleet of each
+//! client.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -31,7 +32,7 @@ fn export(names: impl IntoIterator<Item = usize>) -> String {
     format!("name,version\n{}", rows.collect::<String>())
 }
 
-/// The clients of each fleet.
+/// Returns the names of each fleet's clients.
 fn fleets(text: &[u8]) -> Vec<(String, Vec<String>)> {
     let text = std::str::from_utf8(text).expect("results are text");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
@@ -55,7 +56,8 @@ fn nobody_moves_from_one_export_to_the_next() {
     assert_eq!(again.stdout, first.stdout);
     assert!(String::from_utf8_lossy(&again.stderr).contains("unchanged 3 fleets"));
 
-    // Two are gone from the first, three come, one of them sorts before all others.
+    // Two clients of the first fleet are gone. Three clients are new, and one of them sorts before
+    // all others.
     let next = export([0, 3, 4, 5, 6, 7, 8, 9, 10]) + "AA-1,3.59\n";
     let output = import(folder, &next, &previous);
     let of = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();

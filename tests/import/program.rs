@@ -4,22 +4,22 @@ use std::process::{Command, Output};
 
 use crate::estate::run_with;
 
-/// The options that every import needs.
+/// Options that every import needs.
 pub const FLEET: [&str; 4] = ["--fleet", "emea", "--package-from", "server"];
 
-/// `import - --local` with these options, of an export of these bytes.
+/// Runs `import export.csv --local` with these options on this export.
 pub fn local(options: &[&str], export: &[u8]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("export.csv");
     std::fs::write(&file, export).expect("the export is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command.args(["import", "export.csv", "--local"]).args(FLEET).args(options);
-    // Nothing of the user's own settings, and no cluster to be found.
+    // The program finds neither the user's settings nor a cluster.
     command.env_clear().current_dir(folder.path());
     run_with(command, "")
 }
 
-/// What a run came to, for a snapshot.
+/// Returns the output and the exit code of a run for a snapshot.
 pub fn transcript(options: &[&str], export: &[u8]) -> String {
     let output = local(options, export);
     let mut text = format!("$ clientfleet import export.csv … {}\n", options.join(" "));
@@ -29,7 +29,7 @@ pub fn transcript(options: &[&str], export: &[u8]) -> String {
     text + &format!("[exit code {}]\n", output.status.code().expect("it is not killed"))
 }
 
-/// Standard output of a run that succeeds.
+/// Returns the standard output of a run that must succeed.
 pub fn printed(options: &[&str], export: &[u8]) -> String {
     let output = local(options, export);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();

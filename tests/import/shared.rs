@@ -1,12 +1,12 @@
-//! Fleets that others have a part in: Git owns labels and zones, a person changes what the import
-//! has written, and users have other rights than the administrator.
+//! Tests fleets with several owners: Git owns labels and zones, another field manager changes
+//! fields of the import, and users have fewer permissions than the administrator.
 
 use serde_json::{Value, json};
 
 use crate::cluster::{APPLY, apply, clients, export, fleets, import, with_server};
 use crate::estate::plane;
 
-/// Server-side apply as another field manager.
+/// Applies a fleet by server-side apply, as another field manager.
 fn apply_as(manager: &str, namespace: &str, mut fleet: Value, force: bool) {
     fleet["apiVersion"] = "clientfleet.dev/v1alpha1".into();
     fleet["kind"] = "ClientFleet".into();
@@ -34,7 +34,7 @@ fn what_others_own_stays() {
     apply_as("git", ns, git, false);
     let of_git = fleets(ns)["emea-001"].clone();
 
-    // Nothing of the import's own has changed: no write.
+    // The import's own fields are unchanged, so it writes nothing.
     apply(ns, &["--label", "region=emea"], &export(&TWO));
     let same = fleets(ns)["emea-001"].clone();
     assert_eq!(same["metadata"]["resourceVersion"], of_git["metadata"]["resourceVersion"]);
@@ -61,7 +61,8 @@ fn what_others_own_stays() {
         "GIT-1 takes a place, and C has gone to the next"
     );
 
-    // Gone from the export, but Git lists A: it stays, without what the import had written.
+    // The export no longer contains A, but Git lists it. A stays, without the fields that the
+    // import has written.
     let said = apply(ns, &["--prune", "--max-removals", "100%"], &export(&[("D", "3.58")]));
     let fleet = fleets(ns)["emea-001"].clone();
     assert_eq!(fleet["spec"]["clients"][0], json!({"name": "A", "labels": {"ring": "pilot"}}));
@@ -95,7 +96,7 @@ fn a_conflict_names_who_owns_what() {
     insta::assert_snapshot!("conflict", told);
 }
 
-/// As a service writes the facts of one client: an update of single fields.
+/// Reports a fact about one client like a check-in service, with an update of a single field.
 fn report(namespace: &str, fleet: &str, at: usize, user: &str) {
     let path = format!("/spec/clients/{at}/reported/lastUser");
     let patch = json!([{"op": "add", "path": path, "value": user}]).to_string();
@@ -114,7 +115,7 @@ fn only_who_lists_a_client_keeps_it() {
     }
     let git = json!({"metadata": {"name": "emea-002"}, "spec": {"clients": [{"name": "D"}]}});
     apply_as("git", ns, git, false);
-    // Somebody has the name of C alone, and not C itself.
+    // Another field manager owns only the name of C, and not C itself.
     let named = json!({"f:spec": {"f:clients": {"k:{\"name\":\"C\"}": {"f:name": {}}}}});
     let manager = json!({"manager": "namer", "operation": "Update", "fieldsType": "FieldsV1",
         "apiVersion": "clientfleet.dev/v1alpha1", "time": "2026-11-24T12:00:00Z", "fieldsV1": named});
@@ -208,6 +209,6 @@ fn rights_that_are_missing_are_told() {
             &next,
         );
     }
-    // Of two writes at once either can be answered first.
+    // The two writes are concurrent, so either response can come first.
     insta::assert_snapshot!("rights", told.replace("\"emea-002\"", "\"emea-001\""));
 }

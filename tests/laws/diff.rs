@@ -1,5 +1,5 @@
-//! What a change does: nobody is lost or told twice, nothing is told where nothing changes, and the way
-//! back is the change turned round.
+//! Tests the laws of the difference between two estates: each changed client is listed exactly
+//! once, equal estates have no difference, and exchanging the sides reverses it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ fn sides(world: &World, at: i64) -> PlannedEstates {
     [("default".to_owned(), side)].into()
 }
 
-/// Of each world some objects, as a change would replace them.
+/// Generates two worlds, the second with some objects of the first replaced and others added.
 fn two() -> impl Strategy<Value = (World, World)> {
     let worlds = (generate::world_of_stage(), generate::world_of_stage());
     let keep = proptest::collection::vec(any::<bool>(), 8);
@@ -87,7 +87,7 @@ proptest! {
                 None => prop_assert!(old[key].is_same_as(&new[key]), "{:?} is not told", key),
             }
         }
-        // The counts say the same as the clients.
+        // The counts must agree with the list of clients.
         let counted: usize = found.transitions.iter().map(|transition| transition.clients).sum();
         prop_assert_eq!(counted, found.clients.len());
         let by_fleet: usize = found.fleets.iter().map(|fleet| fleet.summary.changed).sum();
@@ -113,7 +113,8 @@ proptest! {
         prop_assert_eq!(there.objects.len(), back.objects.len());
     }
 
-    /// Who moves now is offered what it was not offered, who stops was, and nobody else's offer changes.
+    /// A client that moves now gets a new offer, and one that stops loses its offer. With every
+    /// other effect, no offer appears or disappears.
     #[test]
     fn effects_are_about_offers((before, after) in two()) {
         let at = before.at;

@@ -1,14 +1,13 @@
-//! An explanation says what the plan decides, from what the rules look at; and what it says would move
-//! a client does, when it is done to the documents themselves.
-
-use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock};
+//! Tests the laws of explanations: an explanation contains the planned decision, and its rule
+//! inputs determine which rules hold. Applying a remedy to the documents has the predicted outcome.
 
 use clientfleet::plan::explanation::{Choice, Explainer, Explanation, Obstacle, Remedy, Verdict};
 use clientfleet::plan::rule_input::InputValue;
 use clientfleet::plan::rules::RULES;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Mutex, OnceLock};
 
 use crate::generate;
 use crate::world::{World, clients, config, instant, name, reported, rows};
@@ -58,14 +57,15 @@ fn says_what_is_planned(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whether a rule holds is told by the facts it says it looks at, and the instant: what was seen with
-/// one answer is never seen with another.
+/// Checks that the declared inputs of a rule, and for some rules the instant, determine whether it
+/// holds: the same inputs never give different results.
 fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     static SEEN: OnceLock<Mutex<HashMap<String, bool>>> = OnceLock::new();
     let mut seen = SEEN.get_or_init(Mutex::default).lock().expect("no test panics with it");
     for rule in &told.rules {
         let saw = json!(rule.saw);
-        // Only being offline and a retry are measured by the clock; elsewhere it is among the facts.
+        // Only rules 11 (offline) and 14 (retry) compare an input with the current time. For all
+        // other rules, the effect of time is one of the inputs.
         let at = Some(told.at.timestamp()).filter(|_| [11, 14].contains(&rule.number));
         let key = format!("{at:?} {} {saw}", rule.number);
         let before = *seen.entry(key.clone()).or_insert(rule.held);
@@ -74,9 +74,9 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-// ---- what would move it ----
+// ---- laws of remedies ----
 
-/// Does to the documents what a way says.
+/// Applies a remedy to the documents.
 fn take(world: &mut World, fleet: &str, client: &str, way: &Remedy) {
     match way {
         Remedy::WaitUntil { instant } => {
@@ -169,8 +169,8 @@ fn check_in(world: &mut World, fleet: &str, client: &str) {
     }
 }
 
-/// Whatever way's outcome is told, the plan of the documents with that way taken says the same; and
-/// who waits is offered something.
+/// Checks that each remedy with a predicted outcome leads to it in the plan, and that waiting leads
+/// to an offer. Waiting must be the first remedy if the decision has a next transition time.
 fn each_way_leads_where_it_says(
     world: &World,
     told: &Explanation,
@@ -197,7 +197,8 @@ fn each_way_leads_where_it_says(
     Ok(())
 }
 
-/// After each way that is assumed, the plan says what the next obstacle says.
+/// Checks that the plan after each assumed remedy agrees with the next obstacle, or with the final
+/// outcome.
 fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     let mut world = world.clone();
@@ -234,13 +235,14 @@ fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Whatever of the ways is taken, what decided is no more as it was.
+/// Checks that each remedy of the first obstacle changes the governing policy, or the deciding rule
+/// or its inputs.
 fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     for Choice { way, .. } in told.would_move.iter().take(1).flat_map(|obstacle| &obstacle.ways) {
         let is_open = match way {
             Remedy::ChangeField { to, .. } => to.is_some(),
-            // It may be withdrawn more than once.
+            // Several entries can withdraw the same version, and the remedy removes one of them.
             Remedy::RemoveField { field, .. } => field != "spec.withdrawnVersions",
             Remedy::Report { .. } | Remedy::MendPolicy { .. } | Remedy::AddPolicy { .. } => false,
             _ => true,
@@ -253,7 +255,7 @@ fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseErro
         let estate = world.estate();
         let explainer = Explainer::new(&estate, instant(world.at));
         let after = explainer.explain(fleet, client, None).expect("it is there");
-        // What is changed in a policy does not make it one that admission refuses.
+        // A remedy must not make a valid policy invalid.
         let broken = after.decision.rule == 2 && after.decision.policy == told.decision.policy;
         prop_assert!(!broken || told.decision.rule == 2, "{:?}", way);
         let decided =
@@ -263,7 +265,8 @@ fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseErro
     Ok(())
 }
 
-/// What is told of openings is what is planned at their ends.
+/// Checks the first two openings of an explanation: the same policy is open at the start and one
+/// second before the end, and not at the end.
 fn openings_are_planned(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     let phase_at = |t: clientfleet::values::Timestamp| {

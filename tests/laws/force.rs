@@ -1,5 +1,5 @@
-//! When a policy is in force: once each of its fleets was seen to carry it out, though never all at
-//! the same moment.
+//! Tests when a policy is in force: each of its fleets must have applied it at some time, but not
+//! all of them at the same time.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn fleet(name: &str, generation: i64) -> Value {
         "metadata": {"name": name, "generation": generation},
         "spec": {
             "packageVersion": "3.60",
-            // Each generation reports something else.
+            // The client reports a different version in each generation.
             "clients": [{"name": "pc", "reported": {"version": format!("3.{generation}")}}],
         },
     })
@@ -35,7 +35,8 @@ fn written(mut document: Value, pass: &PassResult) -> Value {
     document
 }
 
-/// The generation that the policy's planned status calls in force.
+/// Returns the `observedGeneration` of the policy's planned status: the generation that is in
+/// force, or -1 if none is.
 fn in_force(pass: &PassResult) -> i64 {
     pass.policies[0].status().observed_generation.unwrap()
 }
@@ -50,7 +51,8 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     let first = planner.plan(at);
     assert_eq!(in_force(&first), -1, "nothing is written yet");
 
-    // One is written, and at once reports something new; then the other is.
+    // The status of fleet `one` is written, and the fleet gets a new report at once. The status of
+    // fleet `two` is written later.
     planner.observe_fleet(Arc::new(observed(&written(fleet("one", 1), &first))));
     let mut moved_on = written(fleet("one", 1), &first);
     moved_on["metadata"]["generation"] = json!(2);
@@ -60,14 +62,16 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     planner.observe_fleet(Arc::new(observed(&written(fleet("two", 1), &first))));
     assert_eq!(in_force(&planner.plan(at)), 1, "each was seen to carry it out");
 
-    // The policy's own status is not written yet: it does not go back.
+    // The policy stays in force when fleet `two` gets a new report, even though the policy's own
+    // status is not written yet.
     let mut moved_on = written(fleet("two", 1), &first);
     moved_on["metadata"]["generation"] = json!(2);
     moved_on["spec"] = fleet("two", 2)["spec"].clone();
     planner.observe_fleet(Arc::new(observed(&moved_on)));
     assert_eq!(in_force(&planner.plan(at)), 1, "what is in force stays so");
 
-    // Another generation, and another policy of that name, have to come into force anew.
+    // A new generation is not in force until all fleets have applied it. The same holds for a new
+    // policy with the same name.
     planner.observe_policy(Arc::new(observed(&policy("a", 2))));
     assert_eq!(in_force(&planner.plan(at)), -1, "a new generation");
     planner.observe_policy(Arc::new(observed(&policy("b", 1))));

@@ -1,4 +1,4 @@
-//! At every instant until the moment a plan names, planning again gives the same plan.
+//! Tests that planning again at any instant before a plan expires gives the same plan.
 
 use clientfleet::plan::Plan;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::generate;
 use crate::world::{World, config, instant};
 
-/// How far to look where a plan names no moment, or a far one.
+/// Maximum number of seconds to look ahead, for plans that expire later or never.
 const FAR: i64 = 200 * 86400;
 
 fn plan_at(world: &World, at: i64) -> Plan {
@@ -29,7 +29,7 @@ proptest! {
         let mut instants: Vec<i64> = between.into_iter().map(inside).collect();
         instants.extend([world.at + 1, inside(0.5), world.at + length - 1]);
         instants.extend(until.map(|until| until - 1));
-        // Without a moment it holds as long as there are instants.
+        // A plan that never expires must still hold in 400 years.
         instants.extend(until.is_none().then_some(world.at + 400 * 365 * 86400));
         for t in instants.into_iter().filter(|&t| until.is_none_or(|until| t < until)) {
             let again = plan_at(&world, t);
@@ -42,8 +42,9 @@ proptest! {
 
 proptest! {
     #![proptest_config(config(30))]
-    /// From moment to moment, the statuses written each time, the plan is at each moment what it is
-    /// when made from nothing, but for what it remembers: times and last offers.
+    /// Planning each time the plan expires, with the statuses written in between, gives the same
+    /// plans as planning from scratch. Times and last offers are excluded, because they depend on
+    /// the past.
     #[test]
     fn following_the_moments_misses_nothing(start in generate::world(false)) {
         let (mut world, mut plan) = start.settled();
@@ -59,7 +60,7 @@ proptest! {
     }
 }
 
-/// A plan without what it remembers.
+/// Returns the plan as JSON without times and last offers, which depend on earlier plans.
 fn forgetful(plan: &Plan) -> serde_json::Value {
     let mut plan = plan.clone();
     for (_, status) in &mut plan.fleets {

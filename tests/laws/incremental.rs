@@ -1,4 +1,5 @@
-//! What is read and planned from edit to edit is what is read and planned from nothing.
+//! Tests that reading and planning incrementally after each edit gives the same result as reading
+//! and planning from scratch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::generate::{self, FLEETS, POLICIES, fleet, policy};
 use crate::world::{World, config, instant, json as to_json, name, observed};
 
-/// One thing that happens between two passes.
+/// An event between two planning passes.
 #[derive(Clone, Debug)]
 enum Edit {
     FleetSpec(usize, Value),
@@ -25,13 +26,15 @@ enum Edit {
     PolicyGoes(usize),
     PolicyIsDeleted(usize),
     Time(i64),
-    /// The clock goes to the moment until which the last plan holds.
+    /// Sets the clock to the instant at which the last plan expires.
     Moment,
-    /// What is planned has been written, by all or by one fleet.
+    /// Writes all planned statuses, and the watch returns them.
     Echo,
+    /// Writes the planned status of one fleet, and the watch returns it.
     EchoOf(usize),
-    /// Somebody else's status.
+    /// Replaces a fleet's status by one that another program wrote.
     Foreign(usize),
+    /// Replaces a policy's status by one that another program wrote.
     ForeignPolicy(usize),
 }
 
@@ -58,7 +61,8 @@ fn edit() -> impl Strategy<Value = Edit> {
 
 type Seen<T> = BTreeMap<String, Arc<T>>;
 
-/// Reads a document beside what was read of it before, which makes no difference.
+/// Reads a document and reuses the parts that were already parsed. Checks that a fresh read gives
+/// the same result.
 fn read<K: Kind>(document: &Value, seen: &mut Seen<Cached<K>>) -> Arc<Cached<K>> {
     let raw: Raw<K> = observed(document);
     let before = seen.get(name(document));
@@ -69,11 +73,11 @@ fn read<K: Kind>(document: &Value, seen: &mut Seen<Cached<K>>) -> Arc<Cached<K>>
     object
 }
 
-/// A planner, the cluster it watches, and what it has planned so far.
+/// A planner, the cluster that it watches, and the statuses that it has planned so far.
 struct Watched {
     world: World,
     planner: Planner,
-    /// As they were read last.
+    /// Fleets and policies as they were last read.
     seen: (Seen<CachedFleet>, Seen<CachedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
@@ -161,12 +165,12 @@ impl Watched {
         }
     }
 
-    /// One pass; what it says besides is what is kept.
+    /// Runs one planning pass, checks its results, and stores the planned statuses.
     fn pass(&mut self) {
         let at = instant(self.world.at);
         let due = self.planner.is_due(at);
         let mut begun = self.planner.begin(at);
-        // One part, and then the rest.
+        // The fleets are planned in two parts: first at least three clients, then the rest.
         let mut fleets = begun.fleets(3);
         let PassResult { fleets: rest, policies, until } = begun.end();
         fleets.extend(rest);
@@ -201,7 +205,7 @@ fn put(documents: &mut Vec<Value>, kind: &str, name_: &str) {
     }
 }
 
-/// As the API server does it: another spec is another generation.
+/// Sets the spec, and increments the generation if the spec has changed, as the API server does.
 fn set_spec(document: &mut Value, mut spec: Value) {
     spec.as_object_mut().expect("a spec").remove("deletes");
     if document["spec"] != spec {
@@ -221,8 +225,8 @@ fn plain(plan: &Plan) -> Value {
     })
 }
 
-/// A plan without the times at which something came to be so: a status that was planned but not
-/// yet written has the time at which it was planned first.
+/// Returns the plan as JSON without the times of transitions and offers. A fresh plan cannot know
+/// them for an unwritten status, which keeps the time at which it was first planned.
 pub fn timeless(plan: &Plan) -> Value {
     without_times(plain(plan))
 }
@@ -241,8 +245,9 @@ fn without_times(mut value: Value) -> Value {
     value
 }
 
-/// A planner that has seen a policy carried out by every fleet calls it in force, whatever the fleets
-/// are at since; one that looks for the first time cannot know. Never the other way round.
+/// Removes the one permitted difference between a planner and a fresh plan. After every fleet has
+/// applied a policy, the planner reports it as in force, whatever happens to the fleets later. A
+/// fresh plan cannot know this; the opposite case is an error.
 fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     let has = |status: &Value, kind: &str, value: &str| {
         let conditions = status["conditions"].as_array().into_iter().flatten();
@@ -298,7 +303,7 @@ proptest! {
             level_what_is_in_force(&mut kept, &mut fresh);
             prop_assert_eq!(kept, fresh, "after {:#?}", &story);
         }
-        // Once all is written, nothing more is to be done.
+        // After all statuses are written, there is nothing left to plan or to write.
         for _ in 0..3 {
             watched.happens(Edit::Echo);
             watched.pass();

@@ -1,5 +1,5 @@
-//! The laws of the plan (design, section 6), held by random estates; and the decision for each
-//! client against an oracle that reads the same objects on its own.
+//! Tests the laws of the plan (section 6 of the design) with random estates. Also compares the
+//! decision for each client with an oracle that evaluates the same objects independently.
 
 mod agreement;
 mod diff;

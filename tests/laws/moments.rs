@@ -1,4 +1,5 @@
-//! The words on `nextTransitionTime` and `lastOffer`, each with a case made by hand.
+//! Tests each statement of the design about `nextTransitionTime` and `lastOffer` with a handwritten
+//! case.
 
 use serde_json::{Value, json};
 
@@ -7,7 +8,7 @@ use crate::world::{World, clients, instant, rows, seconds};
 
 const AT: &str = "2026-06-17T09:00:00Z";
 
-/// A fleet in UTC that carries 3.59 and one client, which runs 3.58.
+/// Returns a world with one fleet in UTC whose package is 3.59, and one client that runs 3.58.
 fn world(policies: &[Value], reports: Value) -> World {
     let mut client = json!({"name": "c0", "reported": {"version": "3.58"}});
     for (field, value) in reports.as_object().expect("reports") {
@@ -33,12 +34,12 @@ fn auto(fields: Value) -> Value {
     spec
 }
 
-/// A window of every day.
+/// Returns a `distribution` with one window on every day.
 fn window(start: &str, end: &str) -> Value {
     json!({"windows": [{"start": start, "end": end}]})
 }
 
-/// Reason and `nextTransitionTime` of the only client.
+/// Returns the reason and `nextTransitionTime` of the only client.
 fn next_and_offer(world: &World) -> (String, Option<String>) {
     let row = rows(&world.plan()).into_values().next().expect("a client");
     let next = row.next_transition_time.map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
@@ -134,7 +135,7 @@ fn openings_by_the_wall_clock() {
     check("twice", &between, "OutsideWindow", Some("2026-10-25T01:15:00Z"));
     let whole = at("2026-10-25T00:00:00Z", berlin("02:00", "03:00"));
     check("without a break", &whole, "UpgradeOffered", Some("2026-10-25T02:00:00Z"));
-    // Sunday's night goes on into Monday, though no window starts on Monday.
+    // The window of Sunday lasts into Monday, although no window starts on Monday.
     let sunday = json!({"windows": [{"days": ["Sunday"], "start": "22:00", "end": "05:00"}]});
     let night = at("2026-06-15T00:00:00Z", range(sunday));
     check("over midnight", &night, "UpgradeOffered", Some("2026-06-15T05:00:00Z"));
@@ -142,8 +143,8 @@ fn openings_by_the_wall_clock() {
     check("no opening before the end", &range(ends), "DistributionEnded", None);
 }
 
-/// "Absent if there is none up to 731 days from t (what comes into sight there is one of the plan's
-/// moments)."
+/// `nextTransitionTime` of a client is absent if the next change is more than 731 days ahead. The
+/// plan expires when that change comes within 731 days.
 #[test]
 fn the_outlook_reaches_731_days() {
     let (last, beyond) = ("2028-06-17T09:00:00Z", "2028-06-17T09:00:01Z");
@@ -154,7 +155,7 @@ fn the_outlook_reaches_731_days() {
     assert_eq!(from(beyond).plan().until, Some(instant(seconds(AT) + 1)));
     let (_, policy) = &from(beyond).plan().policies[0];
     assert_eq!(policy.next_transition_time, Some(instant(seconds(beyond))), "however far");
-    // An opening beyond it: the first morning after exclusions of more than two years.
+    // The next opening is more than 731 days ahead: the first day after a long exclusion.
     let exclusions = json!([{"name": "long", "startDate": "2026-01-01", "endDate": "2028-06-30"}]);
     let long = world(&[auto(json!({"distribution": {"exclusions": exclusions}}))], json!({}));
     check("excluded", &long, "Excluded", None);
@@ -164,7 +165,7 @@ fn the_outlook_reaches_731_days() {
     check("in sight", &in_sight, "Excluded", Some("2028-07-01T00:00:00Z"));
 }
 
-/// Its version as written, policy, generation and time.
+/// Returns the last offer of the only client: version as written, policy, generation and time.
 fn last_offer(world: &World) -> Option<(String, String, i64, i64)> {
     let offer = rows(&world.plan()).into_values().next().expect("a client").last_offer?;
     Some((

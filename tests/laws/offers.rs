@@ -1,4 +1,5 @@
-//! What is offered is allowed, and taking it comes to rest.
+//! Tests that every offer is allowed, and that the plan comes to rest once clients install their
+//! offers.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -9,7 +10,7 @@ use crate::world::{World, clients, config, instant, name, reported, rows};
 
 proptest! {
     #![proptest_config(config(200))]
-    /// Each of the words of the law by itself, at an instant at which something changes.
+    /// Checks each condition for an offer separately, now and at the next change of the plan.
     #[test]
     fn nothing_is_offered_that_must_not_be(world in generate::world(true)) {
         let moment = world.plan().until.map_or(world.at, |until| until.timestamp());
@@ -41,7 +42,7 @@ proptest! {
         }
     }
 
-    /// Whoever takes its offer runs what it should run: one round is enough.
+    /// After each client has installed its offer, it is up to date, and no new offer follows.
     #[test]
     fn taking_each_offer_comes_to_rest(world in generate::world(true)) {
         let (mut world, plan) = world.settled();

@@ -1,4 +1,5 @@
-//! The order of the input does not matter, and nobody's facts decide for anybody else.
+//! Tests that the order of the input does not matter, and that the facts of one client do not
+//! affect the decisions for others.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -7,7 +8,7 @@ use crate::generate::{self, fleet, policy};
 use crate::oracle::Oracle;
 use crate::world::{clients, config, json, name, rows};
 
-/// A key for each document, by which they are put into another order.
+/// Returns the documents in an order that the keys determine.
 fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
     let mut keys: Vec<&'a u8> = keys.iter().cycle().take(documents.len()).collect();
     for index in (1..documents.len()).rev() {
@@ -17,7 +18,8 @@ fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
     documents
 }
 
-/// The policies' criteria in another order; what `unmatched` says follows it.
+/// Reverses a policy's lists of selectors, windows and exclusions. Its `unmatched` entries depend
+/// on the order of the selectors.
 fn turn_selectors(policy: &mut Value) {
     for list in ["clients", "exclude"] {
         if let Some(selectors) = policy.pointer_mut(&format!("/spec/scope/{list}")) {
@@ -44,7 +46,7 @@ proptest! {
         other.policies = shuffled(other.policies, &keys);
         prop_assert_eq!(&other.plan(), &plan);
 
-        // The clients of a fleet: the same rows, in the order of the spec.
+        // Other orders of a fleet's clients must give the same rows, in the order of the spec.
         for fleet in &mut other.fleets {
             let turned = shuffled(std::mem::take(clients(fleet)), &keys);
             *clients(fleet) = turned;
@@ -60,7 +62,7 @@ proptest! {
             prop_assert_eq!(told, written);
         }
 
-        // What a policy lists, too.
+        // Reversed lists in a policy must give the same rows, too.
         other.policies.iter_mut().for_each(turn_selectors);
         prop_assert_eq!(rows(&other.plan()), rows(&plan));
     }
@@ -84,7 +86,7 @@ proptest! {
         after.insert(key.clone(), before[&key].clone());
         prop_assert_eq!(&after, &before);
 
-        // Nor is it missed where it is gone.
+        // Removing the client must not change the rows of the others, either.
         let document = changed.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
         clients(document).retain(|c| c["name"] != *client);
         let mut without = rows(&changed.plan());
@@ -92,7 +94,7 @@ proptest! {
         prop_assert_eq!(without, before);
     }
 
-    /// A policy decides only for those in its scope.
+    /// A new policy changes only the rows of clients in its scope.
     #[test]
     fn a_client_out_of_scope_is_not_touched(
         world in generate::world_of_stage(),

@@ -1,4 +1,4 @@
-//! What a policy's and a fleet's status sum up, counted again.
+//! Compares the counts and summaries in the statuses of policies and fleets with the oracle.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,7 +11,8 @@ fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
     status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
-/// The earliest of its governed clients' and of its own instants to come.
+/// Returns a policy's next transition: the earliest one of the clients that it governs, or the next
+/// instant at which the policy itself becomes effective or expires.
 fn next_of_policy(policy: &Policy, world: &World, plan: &clientfleet::plan::Plan) -> Option<i64> {
     let governed =
         rows(plan).into_values().filter(|row| row.policy.as_deref() == Some(&policy.name));
@@ -32,7 +33,7 @@ proptest! {
             let mut told = PolicyExpectation::of(&status);
             let mut expected = oracle.expected_status(policy, world.at);
             if policy.invalid {
-                // Which entries match nobody is not told of those that cannot be read.
+                // `unmatched` omits entries that cannot be parsed, so it is not compared.
                 (told.unmatched, expected.unmatched) = Default::default();
             }
             prop_assert_eq!(told, expected, "{}", name);
@@ -72,7 +73,8 @@ proptest! {
     }
 }
 
-/// "At most 20 versions, the lock and the highest kept"; `unmatched` "at most 20".
+/// A policy's status lists at most 20 versions, keeping the lock and the highest ones, and at most
+/// 20 `unmatched` entries.
 #[test]
 fn long_lists_are_cut() {
     let names: Vec<String> = (0..25).map(|index| format!("ghost{index}")).collect();

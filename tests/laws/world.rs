@@ -1,4 +1,5 @@
-//! Estates as JSON documents, as the cluster holds them: both the program and the oracle read these.
+//! Estates as JSON documents, in the form in which the cluster stores them. Both the program and
+//! the oracle read these documents.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use clientfleet::values::Timestamp;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 use serde_json::{Map, Value};
 
-/// One namespace at an instant. Everything in it happens at a multiple of `step` seconds.
+/// One namespace at an instant. Everything in it happens a multiple of `step` seconds before or
+/// after that instant.
 #[derive(Clone)]
 pub struct World {
     pub fleets: Vec<Value>,
@@ -19,7 +21,7 @@ pub struct World {
 }
 
 impl std::fmt::Debug for World {
-    /// What a person needs to try a failing case by hand.
+    /// Prints everything that is needed to reproduce a failing case.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "at {} in steps of {} s", instant(self.at), self.step)?;
         for document in self.policies.iter().chain(&self.fleets) {
@@ -30,7 +32,7 @@ impl std::fmt::Debug for World {
 }
 
 impl World {
-    /// What the program reads.
+    /// Returns the estate that the program reads from the documents.
     pub fn estate(&self) -> Estate {
         Estate {
             fleets: self.fleets.iter().map(|fleet| Arc::new(observed(fleet))).collect(),
@@ -38,12 +40,12 @@ impl World {
         }
     }
 
-    /// What the program plans.
+    /// Returns the program's plan.
     pub fn plan(&self) -> Plan {
         plan(&self.estate(), instant(self.at))
     }
 
-    /// The same with a plan's statuses written.
+    /// Returns the same world with the statuses of a plan written.
     pub fn with_statuses(&self, plan: &Plan) -> World {
         let fleets: BTreeMap<&str, Value> =
             plan.fleets.iter().map(|(name, status)| (name.as_str(), json(status))).collect();
@@ -62,7 +64,8 @@ impl World {
         written
     }
 
-    /// What the controller comes to when its writes come back and nothing else happens.
+    /// Plans and writes until nothing changes, and returns the final world and its plan. Panics if
+    /// that takes more than four rounds.
     pub fn settled(&self) -> (World, Plan) {
         let mut world = self.clone();
         for _ in 0..4 {
@@ -77,7 +80,7 @@ impl World {
     }
 }
 
-/// A document as the program takes it in.
+/// Parses a document into an object of the program.
 pub fn observed<T: serde::de::DeserializeOwned>(document: &Value) -> T {
     serde_json::from_str(&document.to_string()).unwrap_or_else(|e| panic!("{e}: {document:#}"))
 }
@@ -90,7 +93,7 @@ pub fn name(document: &Value) -> &str {
     document["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Each row by fleet and client.
+/// Returns all client rows of a plan, by fleet and client name.
 pub fn rows(plan: &Plan) -> BTreeMap<(String, String), ClientStatus> {
     let rows = plan.fleets.iter().flat_map(|(fleet, status)| {
         let rows = status.clients.iter().flatten();
@@ -107,22 +110,23 @@ pub fn seconds(text: &str) -> i64 {
     text.parse::<Timestamp>().expect("an RFC 3339 instant").timestamp()
 }
 
-/// The clients of a fleet's document.
+/// Returns the clients in a fleet's document, and adds an empty list if there is none.
 pub fn clients(fleet: &mut Value) -> &mut Vec<Value> {
     let spec = fleet["spec"].as_object_mut().expect("a spec");
     let clients = spec.entry("clients").or_insert_with(|| Value::Array(Vec::new()));
     clients.as_array_mut().expect("a list")
 }
 
-/// A client's reports, made where there are none.
+/// Returns the reports in a client's document, and adds an empty object if there is none.
 pub fn reported(client: &mut Value) -> &mut Map<String, Value> {
     let client = client.as_object_mut().expect("a client");
     let reported = client.entry("reported").or_insert_with(|| Value::Object(Map::new()));
     reported.as_object_mut().expect("reports")
 }
 
-/// So many cases, the same ones each time, so that a change is not judged by another's luck;
-/// `LAWS_TIMES` makes it so many times more, drawn anew.
+/// Returns a configuration for `cases` cases. The random seed is fixed, so that a test does not
+/// fail by chance after an unrelated change. `LAWS_TIMES=N` runs N times as many cases with a
+/// random seed.
 pub fn config(cases: u32) -> Config {
     let times: Option<u32> = std::env::var("LAWS_TIMES").ok().and_then(|times| times.parse().ok());
     let seeds = FileFailurePersistence::Direct("tests/laws/regressions.txt");

@@ -1,5 +1,5 @@
-//! Openings far away and the ends of what instants can be. No time is measured: a search that walked
-//! through the centuries by the minute would not come back.
+//! Tests openings that are centuries away, and instants at the limits of their type. No time is
+//! measured: a search that walked through centuries minute by minute would not finish.
 
 use chrono::{NaiveDate, SubsecRound, Weekday};
 use clientfleet::values::{Phase, TimeRange, Timestamp, Zone};
@@ -29,7 +29,7 @@ fn exclusions_of_centuries_are_passed_at_once() {
     let openings = range.in_zone(berlin.as_ref());
     assert_eq!(openings.phase_at(instant("2026-01-01T00:00:00Z")), Phase::Ended);
     assert_eq!(openings.phase_ends(instant("2026-01-01T00:00:00Z")), None);
-    // On a Sunday of 1999 there was an opening left.
+    // In December 1999, before the exclusions, distribution still opens on Sundays.
     assert_eq!(openings.next_opening(instant("1999-12-01T00:00:00Z")), at("1999-12-05T01:00:00Z"));
 }
 
@@ -53,11 +53,12 @@ fn openings_of_centuries_are_passed_at_once() {
     assert_eq!(all, [first, (reopened, None)]);
 }
 
-/// Every zone, at every end of what instants can be, with ranges that are hard to search.
+/// Searches in every zone, from instants at and near the limits, in ranges that are hard to search.
 #[test]
 fn every_search_ends_without_a_panic() {
     let hard = [
-        // Only in the hour that many zones skip, and no day of most years.
+        // Open only within the hour that many zones skip. From 2026 to 2199, all days but one are
+        // excluded.
         Spec {
             windows: vec![(vec![Weekday::Sun], 121, 179)],
             exclusions: vec![

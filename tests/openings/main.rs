@@ -1,4 +1,5 @@
-//! Openings against a naive oracle that looks at each minute on its own, and at the ends of time.
+//! Tests openings against a naive oracle that evaluates each minute separately, and at the limits
+//! of instants.
 
 mod far;
 mod oracle;

@@ -1,22 +1,22 @@
-//! A naive oracle for openings, written from the design's sentences, that looks at each instant of
-//! a walk on its own; and the comparison of what the program says with it. The oracle must not use
-//! anything of the program but the types that say what is asked and answered.
+//! A naive oracle for openings, written from the text of the design, that evaluates each instant of
+//! a walk separately. Also compares the program's answers with the oracle's. The oracle must not
+//! use anything of the program except the types of questions and answers.
 
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Exclusion, Phase, TimeRange, Timestamp, WallTime, Window, Zone};
 
-/// A time range as the oracle reads it.
+/// A time range in the oracle's own form.
 #[derive(Clone, Debug, Default)]
 pub struct Spec {
     pub not_before: Option<Timestamp>,
     pub not_after: Option<Timestamp>,
-    /// Days, and start and end in minutes of the day.
+    /// Weekdays, and start and end in minutes of the day.
     pub windows: Vec<(Vec<Weekday>, u16, u16)>,
-    /// First and last day.
+    /// First and last date, both included.
     pub exclusions: Vec<(NaiveDate, NaiveDate)>,
 }
 
-/// What clocks on the wall show at an instant.
+/// Local wall-clock time at an instant.
 #[derive(Clone, Copy, Debug)]
 pub struct Wall {
     pub date: NaiveDate,
@@ -32,7 +32,8 @@ pub fn every_day() -> Vec<Weekday> {
     [&WORKDAYS[..], &WEEKEND].concat()
 }
 
-/// The wall clock by jiff's own arithmetic, not by the program's look-up of offsets.
+/// Returns the wall-clock time at `t`. Uses jiff's own arithmetic instead of the program's lookup
+/// of offsets.
 pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> Wall {
     let instant = jiff::Timestamp::from_second(t.timestamp()).expect("in range");
     let local = zone.to_datetime(instant);
@@ -41,14 +42,14 @@ pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> Wall {
     Wall { date, weekday: date.weekday(), minute: local.hour() as u16 * 60 + local.minute() as u16 }
 }
 
-/// Section 3, "When distribution is open", rules 2 and 3.
+/// Evaluates points 2 and 3 of "When distribution is open" in `docs/decision.md`.
 fn local_phase(spec: &Spec, now: Wall) -> Phase {
     if spec.exclusions.iter().any(|&(start, end)| start <= now.date && now.date <= end) {
         return Phase::Excluded;
     }
     let (d, minute) = (now.date.to_epoch_days(), now.minute);
     let in_a_window = spec.windows.iter().any(|(days, start, end)| {
-        // The window that starts today, and the one that started yesterday.
+        // A window that started yesterday can last into today.
         [(d, now.weekday), (d - 1, now.weekday.pred())].iter().any(|&(on, weekday)| {
             let ends_on = if end < start { on + 1 } else { on };
             days.contains(&weekday) && (on, *start) <= (d, minute) && (d, minute) < (ends_on, *end)
@@ -57,8 +58,8 @@ fn local_phase(spec: &Spec, now: Wall) -> Phase {
     if spec.windows.is_empty() || in_a_window { Phase::Open } else { Phase::OutsideWindow }
 }
 
-/// Rules 17 to 20, for the consecutive instants `times` with their walls. `not_after` must be
-/// before the last of them, for what comes after it is not seen.
+/// Applies rules 17 to 20 to consecutive instants `times` with their wall-clock times `walls`. The
+/// last instant must be later than `not_after`, because the oracle does not see later openings.
 pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[Wall]) -> Vec<Phase> {
     let mut open_until_the_end = false;
     let mut phases = vec![Phase::Ended; times.len()];
@@ -80,7 +81,7 @@ pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[Wall]) -> Vec<Phase> {
     phases
 }
 
-// What is compared with it.
+// Comparison of the program with the oracle.
 
 pub fn time_range(spec: &Spec) -> TimeRange {
     let time = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
@@ -97,15 +98,15 @@ pub fn time_range(spec: &Spec) -> TimeRange {
     TimeRange::new(spec.not_before, spec.not_after, windows.collect(), exclusions.collect())
 }
 
-/// At which instants of a walk, beside the changes of phase and the instants before them, the
-/// phase is compared, and the searches are: every so many-th.
+/// Sampling of a walk: compares the phase at every `phase`-th instant, and the searches at every
+/// `search`-th. The first and last instant of each phase are always compared.
 #[derive(Clone, Copy)]
 pub struct Every {
     pub phase: usize,
     pub search: usize,
 }
 
-/// Compares what the program says on a walk with the oracle. Returns the number of answers.
+/// Compares the program's answers on a walk with the oracle's, and returns the number of answers.
 pub fn compare(
     spec: &Spec,
     zone: &Zone,
@@ -136,7 +137,7 @@ pub fn compare(
             answers += 1;
         }
         if ends || starts || index % every.search == 0 {
-            // What lies beyond the walk is not known here.
+            // The oracle knows no instant beyond the walk, so such an answer is not compared.
             let seen = |answer: Option<Timestamp>| answer.filter(|&answer| answer <= beyond);
             assert_eq!(seen(openings.next_opening(t)), opening, "{}", told("next_opening"));
             let closing = closing.filter(|_| phase == Phase::Open);

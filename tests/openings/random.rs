@@ -1,4 +1,4 @@
-//! Random ranges on walks of a few days across random clock changes.
+//! Compares random time ranges with the oracle, on walks of a few days across random clock changes.
 
 use chrono::{Days, TimeDelta, Weekday};
 use clientfleet::values::{Timestamp, Zone};
@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use crate::oracle::*;
 
-/// Zones whose clocks change in odd ways: by half an hour, by two or three, at midnight, twice in
-/// Ramadan, by a whole day (Apia 2011), or to another standard time.
+/// Zones with unusual clock changes: by half an hour, by two or three hours, at midnight, twice
+/// around Ramadan, by a whole day (Apia 2011), or to a different standard time.
 const ODD_ZONES: [&str; 16] = [
     "Africa/Cairo",
     "Africa/Casablanca",
@@ -27,16 +27,16 @@ const ODD_ZONES: [&str; 16] = [
     "Pacific/Apia",
 ];
 
-/// The length of a random walk.
+/// Length of a random walk in days.
 const WALK_DAYS: u16 = 5;
 
-/// A day and minute of a random walk, counted from its start.
+/// Generates an instant of a random walk, in minutes from its start.
 fn moment() -> impl Strategy<Value = i64> {
     0..i64::from(WALK_DAYS) * 1440
 }
 
 fn time_of_day() -> impl Strategy<Value = u16> {
-    // Clocks change near midnight and in the small hours.
+    // Most clock changes are before 6:00, so at least half of the times are, too.
     prop_oneof![1 => 0..1440u16, 1 => (0..12u16).prop_map(|half_hours| half_hours * 30)]
 }
 
@@ -46,7 +46,9 @@ fn window() -> impl Strategy<Value = (Vec<Weekday>, u16, u16)> {
         .prop_filter("start is end", |(_, start, end)| start != end)
 }
 
-/// Windows, exclusions as day and length, both from the walk's first day, and the limits.
+/// Windows, exclusions, `not_before` and `not_after`. An exclusion is its first day, counted from
+/// the start of the walk, and the number of further days; the limits are in minutes from that
+/// start.
 type Drawn = (Vec<(Vec<Weekday>, u16, u16)>, Vec<(u64, u64)>, Option<i64>, Option<i64>);
 
 fn drawn() -> impl Strategy<Value = Drawn> {
@@ -64,7 +66,7 @@ proptest! {
     #[test]
     fn random_ranges_agree_around_clock_changes(
         name in prop::sample::select(&ODD_ZONES),
-        // 1990 to 2150.
+        // Unix times from the start of 1990 to the start of 2150.
         seconds in 631_152_000..5_680_281_600_i64,
         apia_2011 in prop::bool::weighted(0.1),
         (windows, exclusions, not_before, not_after) in drawn(),

@@ -1,11 +1,13 @@
-//! Every minute of 2026, in zones with every kind of clock change, with ranges that lie across them.
+//! Compares openings with the oracle for every minute of 2026, in zones with every kind of clock
+//! change and with time ranges across these changes.
 
 use chrono::{Datelike, Days, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Phase, Timestamp, Zone};
 
 use crate::oracle::*;
 
-/// Local clock at and before the changes of offset of 2026; a time like any other without changes.
+/// Returns the wall-clock times one minute before and at each change of a zone's offset in 2026.
+/// For a zone without changes, returns those of an arbitrary instant.
 fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(Wall, Wall)> {
     let at = |t: jiff::Timestamp| Timestamp::from_timestamp_secs(t.as_second()).expect("in range");
     let mut changes: Vec<_> = zone
@@ -21,11 +23,12 @@ fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(Wall, Wall)> {
     changes
 }
 
-/// Ranges that lie across the clock changes of a zone.
+/// Returns time ranges across the clock changes of a zone.
 fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     let changes = clock_changes(zone);
     let around = |minute: u16, by: i32| (i32::from(minute) + by).rem_euclid(1440) as u16;
-    // Ending in the hour of the change, within it, and starting in it.
+    // For each change, one window ends 15 minutes before it, one starts 15 minutes after it by the
+    // old clock, and one starts 10 minutes after it by the new clock.
     let at_changes = changes.iter().flat_map(|&(before, after)| {
         let day = vec![before.date.weekday()];
         let (last, first) = (before.minute, after.minute);
@@ -39,21 +42,21 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     let (first, last) = (changes[0].0.date, changes[changes.len() - 1].0.date);
     let noon_of = |date: NaiveDate| date.and_hms_opt(12, 0, 0).expect("noon").and_utc();
     vec![
-        // Nights and whole weekends.
+        // Windows at night on workdays, and all day at weekends.
         Spec {
             windows: vec![(WORKDAYS.into(), 22 * 60, 6 * 60), (WEEKEND.into(), 0, 1440)],
             ..Spec::default()
         },
-        // What starts and ends around the changes, on any day, excluded on none.
+        // Windows around the changes, each on the weekday of its change, without exclusions.
         Spec { windows: at_changes.collect(), ..Spec::default() },
-        // Nights over excluded days of change and the end of the year, within instants.
+        // A window every night, with the days of the changes excluded, between two instants.
         Spec {
             not_before: Some(noon_of(first)),
             not_after: Some(noon_of(last) + TimeDelta::hours(30)),
             windows: vec![(every_day(), 23 * 60 + 30, 4 * 60)],
             exclusions: days_of_change.collect(),
         },
-        // No windows: days excluded across the changes, overlapping and touching each other.
+        // No windows; exclusions around the changes, some overlapping and some adjacent.
         Spec {
             not_before: Some(instant("2026-01-02T10:00:00Z")),
             exclusions: vec![
@@ -66,7 +69,8 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
             ],
             ..Spec::default()
         },
-        // Overlapping and touching windows, Sunday night into Monday; ends in an exclusion.
+        // Overlapping and adjacent windows, one from Sunday into Monday; `not_after` is in an
+        // exclusion.
         Spec {
             not_after: Some(instant("2026-11-10T06:00:00Z")),
             windows: vec![
@@ -82,22 +86,23 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     ]
 }
 
-/// Every minute of 2026, and enough of 2027 to see how it goes on. Returns the answers compared.
+/// Walks every minute of 2026 and the first 10 days of 2027, so that the oracle knows what follows
+/// the year. Returns the number of answers compared.
 fn walk_the_year(name: &str) -> usize {
     let (zone, jiff) = (Zone::named(name).expect("in the database"), jiff_zone(name));
     let times = minutes_from(instant("2026-01-01T00:00:00Z"), 60 * 24 * 375);
     let walls: Vec<Wall> = times.iter().map(|&t| wall(&jiff, t)).collect();
     let mut answers = 0;
     for (index, spec) in specs(&jiff).iter().enumerate() {
-        // The oracle looks at every minute, always; the program, for the sake of the time the test
-        // takes, at every minute for the ranges with most to go wrong.
+        // The oracle evaluates every minute. To save time, the program does so only for the first
+        // two ranges, where errors are most likely.
         let every = Every { phase: if index < 2 { 1 } else { 7 }, search: 97 };
         answers += compare(spec, &zone, &times, &walls, every);
     }
     answers
 }
 
-/// One test for each zone, so that they run side by side.
+/// Defines one test per zone, so that the zones are tested in parallel.
 macro_rules! walks_of_the_year {
     ($($test:ident: $zone:literal,)*) => {
         $(#[test]
@@ -125,7 +130,7 @@ walks_of_the_year! {
     utc: "UTC",
 }
 
-/// The walks would prove little if a phase never came up in them.
+/// The walks would prove little if a phase never occurred in them.
 #[test]
 fn the_walks_see_every_phase() {
     let jiff = jiff_zone("Europe/Berlin");

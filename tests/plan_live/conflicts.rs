@@ -1,4 +1,4 @@
-//! What the tool that will apply a file is refused, and that whoever plans is told so beforehand.
+//! Tests that `plan` reports beforehand what the API server will refuse when a file is applied.
 
 use serde_json::Value;
 
@@ -15,7 +15,8 @@ fn kubectl(arguments: &[&str], input: &str) -> Result<String, String> {
     plane().kubectl_ok(arguments, input).map_err(|error| error.to_string())
 }
 
-/// A policy that was applied, and whose setting somebody has chosen by hand since.
+/// Applies a policy in a new namespace, and then changes its mode as the field manager
+/// `clientfleet-settings`, so that the policy's file conflicts with it.
 fn taken(name: &str, as_whom: &[&str]) {
     namespace(name);
     let apply = [&["apply", "--server-side", "-n", name, "-f", "-"], as_whom].concat();
@@ -26,7 +27,7 @@ fn taken(name: &str, as_whom: &[&str]) {
     kubectl(&patch, "").unwrap();
 }
 
-/// The warnings about the policy.
+/// Returns the warnings that `plan` prints for the policy.
 fn warnings(name: &str, arguments: &[&str]) -> Vec<String> {
     let arguments = [&["plan", "-f", "-", "-n", name, "-o", "json"], arguments].concat();
     let output = run_with(command(DAY, &arguments), POLICY);
@@ -54,7 +55,7 @@ fn what_somebody_else_owns_is_told_before_kubectl_is_refused() {
     assert!(told.contains("--field-manager=me"), "{told}");
 }
 
-/// Flux and Argo CD overrule others by themselves.
+/// Flux and Argo CD always force conflicts, so `plan` does not warn about conflicts for them.
 #[test]
 fn who_overrules_others_is_not_warned() {
     let name = "plan-overruled";
@@ -64,7 +65,8 @@ fn who_overrules_others_is_not_warned() {
     assert_eq!(warnings(name, &["--server-side", "--field-manager", "kubectl"]).len(), 1);
 }
 
-/// What `kubectl get -o yaml` prints is no file to apply: each field that is too much is named.
+/// The output of `kubectl get -o yaml` cannot be applied as it is: `plan` names the fields that
+/// must be removed from it.
 #[test]
 fn what_is_copied_from_the_cluster_is_told_field_by_field() {
     let name = "plan-copied";
@@ -78,10 +80,10 @@ fn what_is_copied_from_the_cluster_is_told_field_by_field() {
         String::from_utf8(output.stderr).expect("text")
     };
     insta::assert_snapshot!("managed_fields_given", told(&copied));
-    // kubectl is refused as well.
+    // `kubectl apply` fails as well.
     assert!(kubectl(&["apply", "--server-side", "-n", name, "-f", "-"], &copied).is_err());
 
-    // Without them it is a copy of now, until somebody writes the object.
+    // Without `managedFields`, a copy can be applied until the object changes.
     let get = ["get", "upol", "locked", "-n", name, "-o", "yaml"];
     let copied = kubectl(&get, "").unwrap();
     let output = run_with(command(DAY, &["plan", "-f", "-", "-n", name]), &copied);

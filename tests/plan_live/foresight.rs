@@ -1,5 +1,5 @@
-//! What is foretold comes true: files are planned for, then applied by the real kubectl, and then the plan
-//! of what is in the cluster is what was told. For every way in which objects are applied.
+//! Tests that predictions of `plan` come true, for each method by which objects are applied. Each
+//! test plans a file, applies it with the real kubectl, and plans the objects that are then stored.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ type Decisions = BTreeMap<(String, String), Value>;
 const PREDICTED_FIELDS: [&str; 5] =
     ["state", "reason", "policy", "targetVersion", "nextTransitionTime"];
 
-/// What is decided for each client, by fleet and name.
+/// Returns the decision for each client of the stored objects, by fleet and client name.
 fn decided(namespace: &str) -> Decisions {
     let live = kubectl(&["get", "clf,upol", "-n", namespace, "-o", "yaml"], "");
     let list = run(&["plan", "--local", "-f", "-", "-o", "json"], &live);
@@ -41,7 +41,7 @@ fn decided(namespace: &str) -> Decisions {
     found
 }
 
-/// Specs and labels of everything in a namespace.
+/// Returns kind, name, labels and spec of every object in a namespace.
 fn asked(namespace: &str) -> Value {
     let live = kubectl(&["get", "clf,upol", "-n", namespace, "-o", "json"], "");
     let list: Value = serde_json::from_str(&live).expect("JSON");
@@ -50,7 +50,8 @@ fn asked(namespace: &str) -> Value {
     list["items"].as_array().expect("items").iter().map(told).collect()
 }
 
-/// Plans, applies, and compares.
+/// Plans a file, applies it, and checks that the decisions are as predicted. Returns the
+/// prediction.
 fn comes_true(namespace: &str, file: &str, plan: &[&str], apply: &[&str]) -> Value {
     let before = asked(namespace);
     let mut expected = decided(namespace);
@@ -71,7 +72,7 @@ fn comes_true(namespace: &str, file: &str, plan: &[&str], apply: &[&str]) -> Val
         serde_json::to_string(&found.iter().collect::<Vec<_>>()).expect("JSON"),
         serde_json::to_string(&expected.iter().collect::<Vec<_>>()).expect("JSON"),
     );
-    // And then there is nothing left to do.
+    // A second plan of the same file finds nothing to change.
     let again = run(&arguments, file);
     assert_eq!(again["objects"], json!([]), "after {file}");
     assert_eq!(again["clients"], json!([]));
@@ -108,7 +109,7 @@ spec:
   scope: {fleetSelector: {matchLabels: {site: berlin}}}
 ";
 
-/// Fields go, others come, a client goes and another comes.
+/// Returns the objects of [`first`] with fields removed and changed, and one client replaced.
 fn later() -> String {
     let fleet = FLEET
         .replace("'2.0'\n", "'3.0'\n")
@@ -121,7 +122,8 @@ fn later() -> String {
     format!("{fleet}---\n{policy}")
 }
 
-/// The same for owners of whom others keep what they no longer write.
+/// Returns the objects of [`later`] with a locked version. Without one, applying would fail if
+/// another field manager owns the stored `version` and thereby keeps it.
 fn later_in_mode() -> String {
     later().replace("mode: AutoUpgrade", "mode: OnlyUpgradeTo, version: '3.0'")
 }
@@ -153,7 +155,7 @@ fn what_was_applied_server_side() {
 fn what_was_applied_client_side() {
     namespace("foresight-client");
     kubectl(&["apply", "-n", "foresight-client", "-f", "-"], &first());
-    // Somebody has written by hand what the file does not name, and what it does.
+    // A user sets one label that the file does not contain, and one that it does.
     let label = [
         "label",
         "clf",
@@ -176,7 +178,8 @@ fn what_was_applied_client_side_and_is_taken_over() {
     comes_true("foresight-over", &later_in_mode(), &["--server-side"], &FORCE);
 }
 
-/// The first request of kubectl does not take over yet, and so is the one that is refused.
+/// kubectl takes over the fields of its earlier field manager only after its first request. The API
+/// server refuses this request, and `plan` must predict that.
 #[test]
 fn what_kubectl_is_refused_is_foretold_as_refused() {
     for (namespace, verb) in [("foresight-refused", "apply"), ("foresight-refused-too", "create")] {
@@ -200,7 +203,7 @@ fn what_several_own() {
     let as_flux = "--field-manager=kustomize-controller";
     let apply = ["apply", "--server-side", "-n", "foresight-shared", "-f", "-"];
     kubectl(&[&apply[..], &[as_flux]].concat(), &first());
-    // An importer owns what is reported, a third one a client of its own.
+    // An importer owns the reported fields, and `kubectl patch` owns two fields of the policy.
     let importer = FLEET
         .replace("  retainedVersions: ['1.5', '1.6']\n", "")
         .replace("  packageVersion: '2.0'\n", "");
@@ -214,7 +217,7 @@ fn what_several_own() {
     let patch = r#"{"spec":{"suspend":false,"offlineAfterDays":30}}"#;
     kubectl(&["patch", "upol", "all", "-n", "foresight-shared", "--type=merge", "-p", patch], "");
 
-    // Flux knows its objects again by labels that are in no file.
+    // Flux recognizes its objects by labels that no file contains, so `plan` must not remove them.
     let mark = "kustomize.toolkit.fluxcd.io/name";
     let marked = first().replace(
         "metadata: {name: one, labels: {",
@@ -225,10 +228,11 @@ fn what_several_own() {
     assert_eq!(same["objects"], json!([]), "{same:#}");
     kubectl(&[&apply[..], &[as_flux, "--force-conflicts"]].concat(), &first());
 
-    // By itself it plans as the one well-known tool among them.
+    // Without --field-manager, `plan` assumes the only well-known tool among the field managers.
+    // Here that is Flux.
     let flux = ["--server-side", "--force-conflicts", as_flux];
     comes_true("foresight-shared", &later(), &[], &flux);
-    // As somebody else, nothing of Flux's goes.
+    // With another field manager, no field that Flux owns is removed.
     let me = ["--server-side", "--force-conflicts", "--field-manager=me"];
     comes_true("foresight-shared", &first(), &["--field-manager", "me"], &me);
 }

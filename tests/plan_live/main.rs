@@ -1,4 +1,4 @@
-//! `clientfleet plan -f` through the real binary, against the real API server.
+//! Tests `clientfleet plan -f` with the real binary, against a real API server.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

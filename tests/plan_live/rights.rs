@@ -1,4 +1,4 @@
-//! People who may only look, and people who may not even that.
+//! Tests `plan` for users who may only read, who may read and patch, and who have no rights.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::estate::{DAY, apply, command, namespace, plane, run_with, transcript_
 
 const NAMESPACE: &str = "plan-rights";
 
-/// Binds a user to some verbs on both kinds, and returns their kubeconfig.
+/// Grants a user the verbs on both kinds, and returns the path of the user's kubeconfig.
 fn user(name: &str, verbs: &str) -> String {
     if !verbs.is_empty() {
         let resource = "--resource=clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";

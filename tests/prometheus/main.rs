@@ -1,5 +1,5 @@
-//! Metrics, alerts and the dashboard as Prometheus itself sees them: promtool checks names and rules, and a real
-//! Prometheus scrapes the real controller on a real API server and answers every query there is.
+//! Tests metrics, alerts and the dashboard with Prometheus itself. promtool checks names and rules.
+//! A real Prometheus scrapes the real controller on a real API server, and runs every query.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
@@ -13,12 +13,12 @@ use std::process::Command;
 
 use crate::control_plane::tools::tool_of;
 
-/// A file of the chart.
+/// Returns the path of a file in the chart.
 fn chart_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/clientfleet/files").join(name)
 }
 
-/// Runs promtool; returns what it printed, and whether it is content.
+/// Runs promtool, and returns whether it succeeded and what it printed.
 fn promtool(arguments: &[&str], input: Option<&Path>) -> (bool, String) {
     let mut promtool = Command::new(tool_of("prometheus", "promtool").unwrap());
     promtool.args(arguments);

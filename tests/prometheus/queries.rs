@@ -1,4 +1,4 @@
-//! The queries of the alerts and of the dashboard, as their files have them.
+//! Reads the queries of the alerts and the dashboard from the chart's files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,7 +26,8 @@ pub fn alerts() -> Vec<Alert> {
     rules.iter().map(alert).collect()
 }
 
-/// The title of each panel with its queries, the variables filled in as Grafana does.
+/// Returns the title and the queries of each dashboard panel, with the variables replaced by values
+/// as in Grafana.
 pub fn panels() -> Vec<(String, Vec<String>)> {
     let text = fs::read_to_string(chart_file("dashboard.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
@@ -44,7 +45,8 @@ pub fn panels() -> Vec<(String, Vec<String>)> {
     file["panels"].as_array().unwrap().iter().map(panel).collect()
 }
 
-/// The series that a query asks for, each as a query of its own: `clientfleet_clients{state="Failed"}`.
+/// Returns the series selectors of a query, such as `clientfleet_clients{state="Failed"}`. Each is
+/// a complete query.
 pub fn selectors(query: &str) -> BTreeSet<String> {
     let selector = regex::Regex::new(r"(?:clientfleet|process)_\w+(?:\{[^}]*\})?").unwrap();
     selector.find_iter(query).map(|found| found.as_str().to_owned()).collect()

@@ -1,5 +1,5 @@
-//! The alerts: that Prometheus takes them, that each fires when it should and not before, and that the documentation says
-//! what to do.
+//! Tests that Prometheus accepts the alerts, that each fires when it should and not before, and
+//! that the documentation explains what to do.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn prometheus_takes_the_alerts() {
     assert!(content, "{said}");
 }
 
-/// `alerts_test.yaml` holds series, and what is to fire when.
+/// `alerts_test.yaml` contains series of metrics, and the alerts that must fire at given times.
 #[test]
 fn each_alert_fires_when_it_should() {
     let folder = tempfile::tempdir().unwrap();

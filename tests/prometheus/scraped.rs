@@ -1,4 +1,4 @@
-//! A controller that works on the examples, scraped by a Prometheus.
+//! Runs the queries on a Prometheus that scrapes a controller with the examples.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,10 +15,10 @@ use crate::control_plane::{ControlPlane, Process};
 use crate::promtool;
 use crate::queries::{alerts, panels, selectors};
 
-/// How long anything may take that happens by itself, on a busy machine too.
+/// Timeout for an expected result, long enough for a busy machine.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// What has nothing to show while all is well.
+/// Titles of the panels whose queries select no series while nothing is wrong.
 const EMPTY_WHEN_ALL_IS_WELL: [&str; 1] = ["Policies that need a person"];
 
 fn eventually(what: &str, mut look: impl FnMut() -> Result<(), String>) {
@@ -67,7 +67,7 @@ impl Scraped {
         Self { prometheus, controller, _processes: [controlling, scraping.unwrap()] }
     }
 
-    /// The series that a query gives, one a line.
+    /// Returns the series that a query selects, one per line.
     fn ask(&self, query: &str) -> Result<String, String> {
         match promtool(&["query", "instant", &self.prometheus, query], None) {
             (true, series) => Ok(series.trim().to_owned()),
@@ -115,7 +115,7 @@ fn every_query_has_an_answer() {
         ["wait", "-n", "clients", "--for=condition=Ready", "--timeout=180s", "upol", "--all"];
     plane.kubectl_ok(&wait, "").unwrap();
 
-    // Where nothing is wrong an alert finds nothing, but what it looks at is there.
+    // While nothing is wrong an alert selects no series, but the series that it reads must exist.
     for alert in alerts() {
         scraped.ask(&alert.query).unwrap_or_else(|error| panic!("{}: {error}", alert.name));
         let series = selectors(&alert.query);
@@ -142,7 +142,7 @@ fn every_query_has_an_answer() {
     fs::write(&metrics, scraped.metrics()).unwrap();
     let (content, said) = promtool(&["check", "metrics"], Some(&metrics));
     assert!(content && said.is_empty(), "{said}");
-    // The counts are the statuses' own.
+    // The client counts in the metrics equal those in the statuses.
     let total = ["get", "clf", "-n", "clients", "-o", "jsonpath={.items[*].status.summary.total}"];
     let total = plane.kubectl_ok(&total, "").unwrap();
     let total: u32 = total.split_whitespace().map(|count| count.parse::<u32>().unwrap()).sum();

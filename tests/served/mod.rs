@@ -1,8 +1,8 @@
-//! The two resources on a real API server, as plain JSON: installing their definitions, and asking
-//! what the server makes of an object. Must not know the Rust types, which could not even hold most
-//! of what is refused.
+//! Uses the two resources on a real API server as plain JSON: installs their CRDs and sends
+//! objects. Must not use the Rust types, which cannot represent most of the objects that the server
+//! refuses.
 
-// Every test target includes this module and uses a part of it.
+// Each test target includes this module and uses only a part of it.
 #![allow(dead_code)]
 
 use std::time::Duration;
@@ -20,10 +20,10 @@ use tokio::sync::OnceCell;
 
 use crate::control_plane;
 
-/// How long the API server may take to serve a new definition.
+/// Timeout for the API server to serve a new CRD.
 const SERVED_WITHIN: Duration = Duration::from_secs(180);
 
-/// A client for the shared control plane, on which both definitions are served.
+/// Returns a client for the shared control plane, after installing both CRDs on it.
 pub async fn client() -> Client {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let client = control_plane::shared().client().expect("the control plane is running");
@@ -52,10 +52,10 @@ pub fn path(kind: Kind, namespace: &str) -> String {
     format!("/apis/clientfleet.dev/v1alpha1/namespaces/{namespace}/{plural}")
 }
 
-/// What the server answers: the object, or why not.
+/// The API server's response: the object, or the status that explains the error.
 pub type Answer = Result<Value, Box<Status>>;
 
-/// One request, never repeated.
+/// Sends one request, without retries.
 pub async fn ask(client: &Client, method: Method, uri: &str, kind: &str, body: Vec<u8>) -> Answer {
     let request = Request::builder()
         .method(method)
@@ -78,13 +78,13 @@ pub async fn create(client: &Client, kind: Kind, namespace: &str, object: &Value
     ask(client, Method::POST, &uri, "application/json", object.to_string().into_bytes()).await
 }
 
-/// As [`create`], but nothing is stored.
+/// Sends the same request as [`create`] as a dry run, which stores nothing.
 pub async fn try_create(client: &Client, kind: Kind, namespace: &str, object: &Value) -> Answer {
     let uri = format!("{}?fieldValidation=Strict&dryRun=All", path(kind, namespace));
     ask(client, Method::POST, &uri, "application/json", object.to_string().into_bytes()).await
 }
 
-/// Server-side apply as `owner`, who takes what others own.
+/// Applies an object server-side as field manager `owner`, and forces conflicts.
 pub async fn apply(
     client: &Client,
     kind: Kind,
@@ -101,7 +101,7 @@ pub async fn apply(
     ask(client, Method::PATCH, &uri, "application/apply-patch+yaml", body).await
 }
 
-/// A PUT of the status subresource, as the controller makes it.
+/// Replaces the status subresource with a PUT request, as the controller does.
 pub async fn put_status(client: &Client, kind: Kind, namespace: &str, object: &Value) -> Answer {
     let name = object["metadata"]["name"].as_str().expect("an object has a name");
     let uri = format!("{}/{name}/status?fieldManager=clientfleet", path(kind, namespace));

@@ -1,8 +1,9 @@
-//! The CEL rules of a schema: compiled once, judged for each value. Knows no rule in particular.
+//! Compiles the CEL rules of a schema once and evaluates them for each value. Knows no particular
+//! rule.
 //!
-//! kube brings an evaluator with the functions of Kubernetes, and a `Validator` on top of it. That
-//! one compiles every regular expression again for each value and copies each value once for each
-//! level above it; a policy is judged whenever a plan is made, so this does neither.
+//! kube provides an evaluator with the functions of Kubernetes, and a `Validator` on top of it.
+//! That `Validator` compiles every regular expression again for each value and copies each value
+//! once per level above it. Every plan validates policies, so this module avoids both.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,16 +19,17 @@ use serde_json::Value;
 use super::Problems;
 use super::walk::{join, quoted};
 
-/// One rule, compiled.
+/// A compiled rule.
 #[derive(Debug)]
 pub struct Rule {
     condition: Program,
     must: String,
-    /// Says it with the value in it, where it can.
+    /// Expression for a message that includes the value, if the rule has one.
     must_of_value: Option<Program>,
-    /// The field that it is about, below the value that it stands on.
+    /// Path of the field that the rule is about, relative to the value that the rule is attached
+    /// to.
     field: Option<String>,
-    /// The fields that it looks at; none, where it may look at all of the value.
+    /// Fields that the rule reads; `None` if it may read the whole value.
     looks_at: Option<Vec<String>>,
 }
 
@@ -58,7 +60,7 @@ impl Rule {
     }
 }
 
-/// Judges `value`, which is structurally sound and has its defaults.
+/// Evaluates rules for `value`, which must be structurally valid and have its defaults filled in.
 pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems) {
     if rules.is_empty() {
         return;
@@ -69,7 +71,7 @@ pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems)
         let sentence = match rule.condition.execute(&context) {
             Ok(CelValue::Bool(true)) => continue,
             Ok(CelValue::Bool(false)) => rule.sentence(&context),
-            // The API server refuses what it cannot judge, and so do we.
+            // Refuse a value if a rule cannot be evaluated for it, as the API server does.
             Ok(_) => format!("{} (and the rule gives no answer)", rule.must),
             Err(error) => format!("{} (and the rule cannot be judged: {error})", rule.must),
         };
@@ -83,7 +85,7 @@ pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems)
     }
 }
 
-/// The functions that rules can call.
+/// Returns the functions that rules can call.
 fn functions() -> &'static Context<'static> {
     static FUNCTIONS: OnceLock<Context<'static>> = OnceLock::new();
     FUNCTIONS.get_or_init(|| {
@@ -94,9 +96,11 @@ fn functions() -> &'static Context<'static> {
     })
 }
 
-/// The evaluator's own `matches` compiles the expression at each call. The expressions are those of
-/// the two schemas, so that what is kept is bounded. Shared and not cloned: a clone of a `Regex`
-/// has to build its caches again.
+/// Returns whether a text matches an expression, which is compiled once. The evaluator's own
+/// `matches` compiles it at each call.
+///
+/// The cache is bounded because only the two schemas contain expressions. It shares each `Regex`
+/// because a clone would have to build its caches again.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
     type Compiled = HashMap<Arc<String>, Option<Arc<Regex>>>;
@@ -111,9 +115,11 @@ fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
     regex.is_some_and(|regex| regex.is_match(&text))
 }
 
-/// The evaluator's own `isCIDR` takes leading zeros, which Go's `netip.ParsePrefix` refuses since
-/// some read them as octal (CVE-2021-29923). Like that of the API server it refuses zones and
-/// networks mapped from IPv4.
+/// Returns whether a text is a network that the API server's `isCIDR` accepts.
+///
+/// The evaluator's own `isCIDR` accepts leading zeros. Go's `netip.ParsePrefix` refuses them
+/// because some programs read them as octal (CVE-2021-29923). Zones and networks mapped from IPv4
+/// are refused too.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn is_cidr(text: Arc<String>) -> bool {
     let Some((address, prefix)) = text.split_once('/') else { return false };
@@ -126,7 +132,7 @@ fn is_cidr(text: Arc<String>) -> bool {
     written_plainly && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= longest)
 }
 
-/// The fields that an expression names of `self`; nothing, where it does something else with it.
+/// Returns the fields of `self` that an expression reads; `None` if it uses `self` in another way.
 fn fields_of_self(expression: &str) -> Option<Vec<String>> {
     static USES: OnceLock<Option<Regex>> = OnceLock::new();
     let uses = USES.get_or_init(|| Regex::new(r"\bself\b(?:\.(\w+)(\s*\()?)?").ok()).as_ref()?;
@@ -137,8 +143,8 @@ fn fields_of_self(expression: &str) -> Option<Vec<String>> {
     uses.captures_iter(expression).map(field).collect()
 }
 
-/// A value with no more of its fields than the rules look at: of a fleet they look at three, and the
-/// fourth holds all of its clients.
+/// Converts a value to CEL with only the fields that the rules read. For a fleet this leaves out
+/// the list of its clients.
 fn looked_at(rules: &[Rule], value: &Value) -> CelValue {
     let names: Option<Vec<&[String]>> = rules.iter().map(|rule| rule.looks_at.as_deref()).collect();
     match (value, names) {

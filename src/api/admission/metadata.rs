@@ -1,5 +1,5 @@
-//! What the API server refuses of an object's `metadata`, `apiVersion` and `kind`, which have no
-//! schema in a CRD. Knows nothing of what labels are used for.
+//! Validates an object's `metadata`, `apiVersion` and `kind`, which have no schema in a CRD, as the
+//! API server does. Knows nothing about the use of labels.
 
 use serde_json::{Map, Value};
 
@@ -32,12 +32,13 @@ const FIELDS: [&str; 15] = [
     "uid",
 ];
 
-/// All annotations of an object, keys and values (`apimachinery/pkg/api/validation`).
+/// Maximum size of all annotations of an object, keys and values
+/// (`apimachinery/pkg/api/validation`).
 const ANNOTATION_BYTES: usize = 256 * 1024;
-/// The domain before a label key's slash.
+/// Maximum length of the domain before the slash in a label key.
 const KEY_DOMAIN: usize = 253;
 
-/// The expressions, compiled once.
+/// Regular expressions, compiled once.
 struct Expressions {
     object_name: (Regex, Pattern),
     namespace: (Regex, Pattern),

@@ -1,7 +1,8 @@
-//! What admission refuses, judged without a server: for files, and for policies that were stored
-//! under an older CRD. The judge is the CRD itself, read generically, so that both say the same;
-//! only `metadata`, which has no schema in a CRD, is judged by code of its own. Knows no file and
-//! no client.
+//! Validates objects as admission does, but without a server: objects in files, and policies that
+//! were stored under an older CRD.
+//!
+//! It interprets the CRD itself, so that both give the same results. Only `metadata`, which has no
+//! schema in a CRD, is validated by separate code. Knows nothing about files or clients.
 
 mod cel;
 mod metadata;
@@ -17,19 +18,20 @@ use self::schema::{Node, Shape};
 use super::crd::Kind;
 use super::policy::UpgradePolicySpec;
 
-/// As many problems of one object are told: whoever has more has made one mistake many times.
+/// Maximum number of problems reported per object. An object with more usually repeats one mistake.
 const TOLD: usize = 100;
 
-/// One thing that is wrong with an object.
+/// A problem found in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where, as `spec.distribution.windows[0].start`; empty for the object itself.
+    /// Path of the field, such as `spec.distribution.windows[0].start`; empty for the object
+    /// itself.
     pub field: String,
-    /// What is wrong, and what to write instead.
+    /// Description of the problem, and what to write instead.
     pub message: String,
 }
 
-/// The problems found so far.
+/// Problems found so far.
 #[derive(Debug, Default)]
 struct Problems(Vec<Problem>);
 
@@ -45,14 +47,14 @@ impl Problems {
     }
 }
 
-/// What the API server would refuse of `object`, unknown fields included. Empty: it would be
-/// accepted. At most 100 problems are told.
+/// Returns the problems for which the API server would refuse `object`, unknown fields included.
+/// The list is empty if the object is valid, and has at most 100 entries.
 #[must_use]
 pub fn check(kind: Kind, object: &Value) -> Vec<Problem> {
     admit(kind, object.clone()).1
 }
 
-/// The same, with the object as it would be stored if there are no problems.
+/// Like [`check`], but also returns the object as it would be stored if it has no problems.
 #[must_use]
 pub fn admit(kind: Kind, object: Value) -> (Value, Vec<Problem>) {
     let mut problems = Problems::default();
@@ -63,7 +65,7 @@ pub fn admit(kind: Kind, object: Value) -> (Value, Vec<Problem>) {
     (stored, problems.0)
 }
 
-/// What the API server would refuse of a policy's spec.
+/// Returns the problems for which the API server would refuse a policy's spec.
 #[must_use]
 pub fn check_policy_spec(spec: &UpgradePolicySpec) -> Vec<Problem> {
     let mut problems = Problems::default();
@@ -78,9 +80,9 @@ pub fn check_policy_spec(spec: &UpgradePolicySpec) -> Vec<Problem> {
     problems.0
 }
 
-/// The object as the API server would store it: `null` counts as absent, what is absent has its
-/// default, and `3.0` is 3 where a whole number belongs. The types of this API read every accepted
-/// object in this form.
+/// Returns the object as the API server would store it: without `null` fields, with defaults, and
+/// with `3.0` as 3 where an integer is expected. The API types can read every valid object in this
+/// form.
 #[must_use]
 pub fn as_stored(kind: Kind, mut object: Value) -> Value {
     if let Ok(root) = compiled(kind) {
@@ -89,7 +91,8 @@ pub fn as_stored(kind: Kind, mut object: Value) -> Value {
     object
 }
 
-/// A schema that cannot be read refuses everything. That it can be, a test holds.
+/// Returns the compiled schema of a kind. If it does not compile, every object of the kind is
+/// refused; a test ensures that both schemas compile.
 fn root(kind: Kind, problems: &mut Problems) -> Option<&'static Node> {
     match compiled(kind) {
         Ok(root) => Some(root),
@@ -100,7 +103,8 @@ fn root(kind: Kind, problems: &mut Problems) -> Option<&'static Node> {
     }
 }
 
-/// Compiled once for each kind: a hundred rules and expressions take milliseconds.
+/// Returns the schema of a kind. It is compiled once because its hundred rules and expressions take
+/// milliseconds.
 fn compiled(kind: Kind) -> Result<&'static Node, &'static str> {
     static FLEET: OnceLock<Result<Node, String>> = OnceLock::new();
     static POLICY: OnceLock<Result<Node, String>> = OnceLock::new();

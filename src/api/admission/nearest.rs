@@ -1,10 +1,10 @@
-//! Which of the known names somebody most likely meant. Knows nothing of what they name.
+//! Guesses which known name a misspelled one stands for. Does not know what the names refer to.
 
-/// Longer ones are not guessed: the search takes the product of the lengths.
+/// Maximum length of a name to guess for; the search time is the product of the two lengths.
 const LONGEST: usize = 64;
 
-/// The known name that is nearest to `written`, if one is near at all: the same but for case, or by
-/// as many added, dropped or changed characters as a third of its length.
+/// Returns the known name that is nearest to `written`, if one is near enough. It may differ in
+/// case, and by added, removed or changed characters up to a third of its length, rounded up.
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     if written.is_empty() || written.chars().nth(LONGEST).is_some() {
         return None;
@@ -15,7 +15,7 @@ pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     (distance <= name.chars().count().div_ceil(3)).then_some(name)
 }
 
-/// Levenshtein's distance.
+/// Returns the Levenshtein distance of two texts.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

@@ -1,4 +1,4 @@
-//! A CRD's schema, compiled: what a value must be, its default, and its rules. Knows nothing of the
+//! Compiles a CRD's schema into the type, default and rules of each value. Knows nothing about the
 //! two kinds.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub struct Node {
     pub shape: Shape,
     pub default: Option<Value>,
     pub rules: Vec<Rule>,
-    /// What the field is, in its first sentence.
+    /// First sentence of the field's description.
     pub about: String,
 }
 
@@ -41,7 +41,7 @@ pub struct StringRules {
     pub choices: Vec<String>,
 }
 
-/// Which entries of a list must not come twice.
+/// Uniqueness required of the entries of a list.
 #[derive(Debug)]
 pub enum Unique {
     No,
@@ -72,8 +72,8 @@ impl Node {
         }
     }
 
-    /// Makes of `value` what the API server stores: it drops each `null` that is not nullable (none
-    /// is here) and fills in defaults, before it judges anything.
+    /// Converts `value` to what the API server stores. Before it validates, the server drops each
+    /// `null` in a field that is not nullable (none is nullable here) and fills in defaults.
     pub fn complete(&self, value: &mut Value) {
         match (&self.shape, value) {
             (Shape::Fields { properties, .. }, Value::Object(fields)) => {
@@ -113,10 +113,11 @@ fn first_sentence(text: &str) -> String {
     first.trim_end_matches('.').to_owned()
 }
 
-/// The largest whole number below which a float names each one exactly: 2^53.
+/// 2^53: a float represents every integer below this one exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The whole number that a JSON number with a decimal point or an exponent is.
+/// Returns the integer value of a JSON number written with a decimal point or an exponent. Returns
+/// `None` if it has a fraction or is not below 2^53.
 fn whole(value: &Value) -> Option<i64> {
     let float = value.as_f64().filter(|_| value.is_f64())?;
     #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]

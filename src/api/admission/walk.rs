@@ -1,5 +1,5 @@
-//! Holds a value against its compiled schema and tells each problem in a sentence. Goes only where
-//! the schema goes, so that no value, however deep, is followed further than that.
+//! Validates a value against its compiled schema and describes each problem in a sentence. Follows
+//! a value only as deep as the schema goes.
 
 use std::collections::HashSet;
 
@@ -9,12 +9,14 @@ use super::nearest::nearest;
 use super::schema::{Node, Shape, StringRules, Unique};
 use super::{Problems, cel};
 
-/// How much of a value is quoted in a sentence about it.
+/// Maximum number of characters of a value that a message quotes.
 const QUOTED: usize = 80;
 
-/// Judges `value`; false when its structure is broken: of another type, too long, or without what
-/// is required. As on the API server, rules are asked only about what is sound; a wrong number,
-/// choice or character does not keep them from it.
+/// Validates `value`. Returns false if its structure is broken: it has the wrong type, is too long,
+/// or lacks a required field.
+///
+/// As on the API server, rules run only on values with a valid structure. A number out of range, an
+/// unknown choice or a wrong character does not prevent that.
 pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> bool {
     if problems.is_full() {
         return false;
@@ -49,7 +51,7 @@ pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> 
 }
 
 fn walk_text(text: &StringRules, string: &str, path: &str, problems: &mut Problems) -> bool {
-    // Counted in characters, as OpenAPI does; stopping early, because a value may be huge.
+    // Count characters, as OpenAPI does. Stop early because a value may be huge.
     if let Some(most) = text.most
         && string.chars().nth(most).is_some()
     {
@@ -179,8 +181,8 @@ fn walk_known(
     sound
 }
 
-/// Fields that the API does not have. The API server drops them where it is not asked to be strict,
-/// so that they break nothing else.
+/// Reports fields that the API does not have. The API server drops them unless validation is
+/// strict, so they do not affect other checks.
 pub fn walk_unknown(
     known: &[&str],
     fields: &Map<String, Value>,
@@ -208,7 +210,7 @@ fn wrong_type(shape: &Shape, value: &Value) -> String {
     };
     let wanted = match (shape, value) {
         (Shape::Text(_), Value::Bool(_) | Value::Number(_)) => {
-            // Not what to put between them: of 3.10 YAML has left 3.1, of `no` only false.
+            // Do not suggest a value: YAML has already turned 3.10 into 3.1 and `no` into false.
             return format!("must be text, is {is}: write it in quotes");
         }
         (Shape::Text(_), _) => "text",
@@ -225,12 +227,12 @@ fn did_you_mean(written: &str, known: &[&str]) -> String {
     nearest(written, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
-/// `path.name`, or `name` at the root.
+/// Returns `path.name`, or `name` at the root.
 pub fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// A text in quotes, control characters escaped, cut where it is long.
+/// Quotes a text with control characters escaped, and shortens a long one.
 pub fn quoted(text: &str) -> String {
     format!("{:?}", shortened(text))
 }

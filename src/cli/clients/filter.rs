@@ -1,4 +1,5 @@
-//! Which clients are wanted: keywords as `search` in a policy finds them, and what the options name.
+//! Selects clients by keywords, which match in the same way as `search` in a policy, and by
+//! options.
 
 use chrono::TimeDelta;
 
@@ -12,7 +13,7 @@ use crate::plan::{Reason, State};
 use crate::values::Timestamp;
 use crate::values::selector::Keywords;
 
-/// What all of a client must fit. Of the values of one option, any.
+/// Conditions that a client must all meet. Of the values of one option, at least one must match.
 #[derive(Debug)]
 pub(super) struct Filter {
     keywords: Option<Keywords>,
@@ -21,12 +22,12 @@ pub(super) struct Filter {
     policies: Vec<String>,
     fleets: Vec<String>,
     versions: Vec<VersionText>,
-    /// In its state since then or longer.
+    /// Latest time at which a client may have entered its current state.
     since: Option<Timestamp>,
 }
 
 impl Filter {
-    /// Reads what was asked for.
+    /// Builds the filter from the options.
     pub fn read(args: &ClientsArgs, now: Timestamp) -> Result<Self, Failure> {
         let text = args.keywords.join(" ");
         let keywords = Keywords::parse(&text);
@@ -49,7 +50,7 @@ impl Filter {
         })
     }
 
-    /// Whether a client is wanted.
+    /// Returns whether the filter selects a client.
     pub fn wants(
         &self,
         facts: &Facts<'_>,
@@ -74,8 +75,8 @@ impl Filter {
     }
 }
 
-/// Words as the status spells them, however they were written. One that no status can say would
-/// list nobody, which looks like good news.
+/// Returns the values in the spelling that a status uses, ignoring case. Rejects unknown values: an
+/// empty list for them would look like good news.
 fn known(option: &str, args: &[String], words: &[&str]) -> Result<Vec<String>, Failure> {
     let find = |word: &String| {
         let found = words.iter().find(|known| known.eq_ignore_ascii_case(word));
@@ -86,7 +87,7 @@ fn known(option: &str, args: &[String], words: &[&str]) -> Result<Vec<String>, F
     args.iter().map(find).collect()
 }
 
-/// A span of time as `90s`, `30m`, `12h`, `7d` or `2w`.
+/// Parses a time span such as `90s`, `30m`, `12h`, `7d` or `2w`.
 pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
     let wrong = || "write a number and s, m, h, d or w, as 30m, 12h or 7d".to_owned();
     let unit = text.chars().next_back().ok_or_else(wrong)?;

@@ -1,5 +1,5 @@
-//! `clients -w`: the list, and from then on each client that changes. A client that was wanted and is
-//! no longer is told once more, as it is then.
+//! `clients -w`: prints the list, then each client that changes. A client that the filter no longer
+//! selects is printed one last time, with its new values.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -20,23 +20,24 @@ use crate::cli::{CommandOutput, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// A fleet's namespace and name.
+/// Namespace and name of a fleet.
 type FleetKey = (String, String);
 
-/// All clients as they were seen last, wanted or not, so that a change can be told from a first look.
+/// Latest rows of all clients, whether the filter selects them or not. New rows are compared with
+/// them to detect changes.
 #[derive(Default)]
 struct WatchedClients {
     fleets: HashMap<FleetKey, HashMap<Text, (Row, bool)>>,
 }
 
-/// A client that is to be told.
+/// A change of one client, to be printed.
 struct WatchedChange {
     row: Row,
     is_gone: bool,
 }
 
 impl WatchedClients {
-    /// Takes a fleet as it is now, and returns what is to be told of it.
+    /// Stores the new rows of a fleet, and returns the changes to print.
     fn take(
         &mut self,
         fleet: Parsed<ClientFleet>,
@@ -69,7 +70,7 @@ impl WatchedClients {
         changes
     }
 
-    /// Forgets a fleet, and returns its clients that were wanted.
+    /// Removes a fleet, and returns those of its clients that the filter selected.
     fn forget(&mut self, key: &FleetKey) -> Vec<WatchedChange> {
         let before = self.fleets.remove(key).unwrap_or_default();
         let wanted = before.into_values().filter(|(_, wanted)| *wanted);
@@ -82,7 +83,7 @@ fn key(fleet: &Parsed<ClientFleet>) -> FleetKey {
     (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
 }
 
-/// Lists clients and goes on with their changes until it is stopped.
+/// Lists clients and prints their changes until the process is stopped.
 pub(super) async fn follow(
     cluster: &Cluster,
     reach: &Reach,
@@ -138,7 +139,8 @@ pub(super) async fn follow(
     Ok(CommandOutput::default())
 }
 
-/// After a list nothing is known of what went between: what is not in it is gone.
+/// Stores the fleets of a complete list, and returns the changes to print. Watch events before the
+/// list may be lost, so fleets that are not in it count as deleted.
 fn list_anew(
     seen: &mut WatchedClients,
     listing: Vec<Parsed<ClientFleet>>,

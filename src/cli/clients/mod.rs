@@ -1,8 +1,8 @@
-//! `clients`: the status table. Which version each computer runs, its upgrade status, its target, why,
-//! and when that changes next.
+//! `clients`: lists clients with version, upgrade status, target, reason and time of the next
+//! change.
 //!
-//! Fleets are read page by page; of each [`row`]s are kept that the [`filter`] wants, then [`print`]ed
-//! in order. With `-w` the list goes on in [`follow`].
+//! Fleets are read page by page. Only the [`row`]s that the [`filter`] selects are kept; they are
+//! then sorted and [`print`]ed. With `-w`, [`follow`] prints the list and all later changes.
 
 mod filter;
 mod follow;
@@ -28,10 +28,10 @@ use crate::connection::Connection;
 use crate::plan::Parsed;
 use crate::values::selector::fold_case;
 
-/// How many fleets are told of one by one.
+/// Maximum number of fleets that get a warning of their own.
 const MAX_DOUBTFUL_POLICIES: usize = 5;
 
-/// What the help ends with.
+/// Text at the end of the help: examples and exit codes.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   clientfleet clients                            # all of the context's namespace
@@ -87,7 +87,7 @@ pub(crate) struct ClientsArgs {
     connection: Connection,
 }
 
-/// Lists clients.
+/// Runs the `clients` command.
 pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let filter = Filter::read(args, cx.now)?;
     let cluster = Cluster::connect(&args.connection).await?;
@@ -129,7 +129,8 @@ pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutpu
     }
 }
 
-/// Names that were asked for and that nothing has: a list without them looks like good news.
+/// Returns an error for each requested name that does not exist. Without the errors, an empty list
+/// would look like good news.
 fn no_such(
     kind: &str,
     args: &[String],
@@ -147,17 +148,18 @@ fn no_such(
     args.iter().filter(|name| !known.contains(*name)).map(told).collect()
 }
 
-/// What is needed of the policies.
+/// The data of the policies that the command needs.
 #[derive(Clone, Default)]
 struct Policies {
     zones: PolicyZones,
-    /// `None` where they were not read.
+    /// Names of the policies; `None` if they were not read.
     names: Option<BTreeSet<String>>,
 }
 
 impl Policies {
-    /// Reads them where their zones are shown, or a name of theirs is asked for. Who may not read them
-    /// is told so, and has the clients all the same.
+    /// Reads the policies if the output shows time zones or the user selects clients by policy. If
+    /// reading fails, for example without permission, prints a warning; the clients are listed
+    /// anyway.
     async fn read(cluster: &Cluster, reach: &Reach, args: &ClientsArgs) -> Self {
         let shows_zones = matches!(args.output, Output::Wide | Output::Json | Output::Yaml);
         if !shows_zones && args.policy.is_empty() {
@@ -186,7 +188,7 @@ impl Policies {
     }
 }
 
-/// What is gathered from the pages.
+/// The data gathered from all pages of fleets.
 #[derive(Clone, Default)]
 struct ClientList {
     rows: Vec<Row>,
@@ -202,7 +204,7 @@ impl ClientList {
     }
 }
 
-/// Why what a fleet's status says may not be so.
+/// Returns a warning if a fleet cannot be read or its status is out of date.
 fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
     let fleet = fleet_of(live);
     let name = format!("ClientFleet {}/{}", fleet.namespace, fleet.name);
@@ -216,7 +218,8 @@ fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
     }
 }
 
-/// Where a controller does not run all fleets are in doubt: a few stand for them.
+/// Formats the first warnings in full, and counts the rest: without a running controller, every
+/// fleet can have one.
 fn told(doubts: &[String]) -> String {
     let mut text: String = doubts
         .iter()
@@ -229,7 +232,7 @@ fn told(doubts: &[String]) -> String {
     text
 }
 
-/// By namespace, then as people look them up: by computer, ignoring case.
+/// Sorts rows by namespace, and then by computer, ignoring case, because users search by computer.
 fn sort(rows: &mut [Row]) {
     rows.sort_by_cached_key(|row| {
         let fleet = std::sync::Arc::clone(&row.fleet);

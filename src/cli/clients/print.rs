@@ -1,5 +1,4 @@
-//! Clients as tables for a person, as data for programs, or as names for other commands. Decides
-//! nothing.
+//! Prints clients as a table, as JSON or YAML, or as names for other commands. Decides nothing.
 
 use std::io::{self, Write};
 
@@ -15,7 +14,7 @@ use crate::cli::{Context, Failure, Output, data};
 use crate::plan::State;
 use crate::values::Timestamp;
 
-/// Prints clients, one way.
+/// Printer for clients in one output format.
 pub(super) struct Printer {
     output: Output,
     with_titles: bool,
@@ -25,13 +24,13 @@ pub(super) struct Printer {
     columns: ColumnWidths,
 }
 
-/// All clients as one document.
+/// The complete list of clients as one JSON or YAML document.
 #[derive(Serialize)]
 struct ClientsDocument<'a> {
     clients: &'a [Row],
 }
 
-/// A client that is no longer wanted, or no longer there.
+/// A changed client. `gone` is true if the client, or its whole fleet, is no longer in the list.
 #[derive(Serialize)]
 struct Gone<'a> {
     #[serde(flatten)]
@@ -66,7 +65,7 @@ impl Printer {
         titles
     }
 
-    /// Prints a list whole.
+    /// Prints a complete list.
     pub fn all(&mut self, rows: &[Row]) -> Result<(), Failure> {
         finish(terminal::stream(|output| match self.output {
             Output::Table | Output::Wide => self.table(rows, output),
@@ -90,7 +89,8 @@ impl Printer {
         })
     }
 
-    /// Prints the list that changes are to follow: as data, each client for itself.
+    /// Prints the first list, before any changes. In JSON and YAML, each client is a document of
+    /// its own.
     pub fn first(&mut self, rows: &[Row]) -> Result<(), Failure> {
         match self.output {
             Output::Table | Output::Wide | Output::Name => self.all(rows),
@@ -98,12 +98,12 @@ impl Printer {
         }
     }
 
-    /// The time goes on while changes are followed.
+    /// Sets the current time, which advances while the command watches for changes.
     pub fn set_now(&mut self, now: Timestamp) {
         self.reader.now = now;
     }
 
-    /// Prints a change, below what was printed before.
+    /// Prints a changed client below the earlier output.
     pub fn change(&mut self, row: &Row, is_gone: bool) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::new(error.to_string());
         let text = match self.output {
@@ -125,7 +125,7 @@ impl Printer {
         finish(terminal::out(&text))
     }
 
-    /// As `explain` takes it.
+    /// Returns the name of a client in the form that `explain` accepts.
     fn name(&self, row: &Row) -> String {
         let within = format!("{}/{}", row.fleet.name, row.name);
         if self.with_namespace { format!("{}/{within}", row.fleet.namespace) } else { within }
@@ -164,11 +164,11 @@ impl Printer {
         cells
     }
 
-    /// When it changes next, or what that waits for.
+    /// Returns the time of the next change, or the event that causes it.
     fn next(&self, row: &Row) -> Option<String> {
         let decided = row.decided.as_deref()?;
         if !row.fleet.is_current {
-            // What was decided was decided from other facts.
+            // The decision was made from an older spec, so its times do not count.
             return Some("status is behind".to_owned());
         }
         if row.is_in(State::RestartRequired) {
@@ -188,7 +188,8 @@ impl Printer {
     }
 }
 
-/// A reader that has seen enough, as `head` has, is no failure: nothing more is to be said.
+/// Returns the result of printing. Exits the process with code 0 if the reader, such as `head`, has
+/// closed the pipe.
 fn finish(written: io::Result<bool>) -> Result<(), Failure> {
     match written {
         Ok(true) => Ok(()),

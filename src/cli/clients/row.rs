@@ -1,5 +1,5 @@
-//! One client as the table shows it: the facts of its fleet's spec beside what the status says of it.
-//! Knows neither how it was read nor how it is printed.
+//! The row of one client: the facts from its fleet's spec, and the decision from the fleet's
+//! status. Knows nothing about reading and printing.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,22 +13,22 @@ use crate::plan::facts::{Facts, non_empty};
 use crate::plan::{Parsed, State};
 use crate::values::Timestamp;
 
-/// What the clients of a fleet share.
+/// Fields that all clients of a fleet share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FleetContext {
     pub namespace: String,
     pub name: String,
-    /// Whether the status was computed from the spec as it is now: else no offer in it counts.
+    /// True if the status was computed from the current spec. Otherwise it contains no valid offer.
     pub is_current: bool,
 }
 
-/// A client.
+/// One client with its facts and its decision.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
     #[serde(flatten, serialize_with = "fleet")]
     pub fleet: Arc<FleetContext>,
-    /// Whether what is decided still stands: only then an offer in it counts.
+    /// True if the decision is still valid. Otherwise it contains no valid offer.
     pub status_is_current: bool,
     pub name: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,19 +39,19 @@ pub(super) struct Row {
     pub last_user: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
-    /// That of its policy, else its own, else its fleet's.
+    /// Time zone of the client's policy, else of the client itself, else of its fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staged_version: Option<Text>,
-    /// What is decided for it; nothing until the controller has.
+    /// Decision for the client; `None` until the controller has made one.
     #[serde(flatten)]
     pub decided: Option<Box<Decided>>,
 }
 
-/// What the status says of a client.
+/// The decision for a client, as its fleet's status contains it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Decided {
@@ -82,7 +82,7 @@ fn fleet<S: Serializer>(fleet: &Arc<FleetContext>, serializer: S) -> Result<S::O
 
 impl Decided {
     fn from(row: ClientStatus) -> Self {
-        // Words that are known are not kept once for each client.
+        // Borrow known states and reasons, so that not every client stores a copy.
         let word = |word: Cow<'static, str>| {
             let known = State::ALL.iter().map(|state| state.as_str());
             let reasons = crate::plan::Reason::ALL.iter().map(|reason| reason.as_str());
@@ -101,18 +101,19 @@ impl Decided {
 }
 
 impl Row {
-    /// The name that people know it by.
+    /// Returns the name by which users know the client: the computer's name, or else the client's
+    /// own.
     pub fn computer(&self) -> &str {
         self.computer.as_ref().unwrap_or(&self.name)
     }
 
-    /// Whether it says the same, however current its status is: in a fleet of hundreds each report of
-    /// one client would otherwise be a change of all.
+    /// Returns whether both rows show the same values. Ignores whether the status is current:
+    /// otherwise one client's report would count as a change of every client in the fleet.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         self.facts() == other.facts()
     }
 
-    /// What a person sees change.
+    /// Returns the fields whose changes are shown to the user.
     fn facts(&self) -> impl PartialEq + '_ {
         let device = (&self.name, &self.computer, &self.ip, &self.last_user, &self.time_zone);
         (device, self.last_seen, &self.version, &self.staged_version, &self.decided)
@@ -123,17 +124,18 @@ impl Row {
     }
 }
 
-/// The zones that policies name, by namespace and policy.
+/// Time zones that policies name, by namespace and policy.
 pub(super) type PolicyZones = HashMap<(String, Text), Text>;
 
-/// From where clients are looked at.
+/// The time zones of policies and the current time, from which rows are computed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowView<'a> {
     pub zones: &'a PolicyZones,
     pub now: Timestamp,
 }
 
-/// The clients of a fleet that `wanted` selects, in the order of the spec. A fleet that cannot be read has none.
+/// Returns the clients of a fleet that `wanted` selects, in the order of the spec. Returns none if
+/// the fleet cannot be read.
 pub(super) fn rows(
     live: Parsed<ClientFleet>,
     view: RowView<'_>,
@@ -153,7 +155,7 @@ pub(super) fn rows(
     rows
 }
 
-/// What is said of the fleet as a whole.
+/// Returns the fields that all clients of a fleet share.
 pub(super) fn fleet_of(live: &Parsed<ClientFleet>) -> FleetContext {
     let observed = live.status.as_ref().and_then(|status| status.observed_generation);
     FleetContext {
@@ -191,7 +193,7 @@ fn one(
     }
 }
 
-/// The entries of a status, to be taken by client.
+/// Entries of a fleet's status, which are taken one client at a time.
 struct Decisions {
     entries: Vec<Option<ClientStatus>>,
     by_name: Option<HashMap<Text, usize>>,
@@ -203,7 +205,8 @@ impl Decisions {
         Self { entries, by_name: None }
     }
 
-    /// Entries keep the order of the spec unless clients have come or gone since.
+    /// Takes the entry of a client. Tries `index` first, because entries are in the order of the
+    /// spec unless clients were added or removed since.
     fn take(&mut self, index: usize, name: &Text) -> Option<ClientStatus> {
         let is_it = |entry: &Option<ClientStatus>| entry.as_ref().is_some_and(|e| e.name == *name);
         if self.entries.get(index).is_some_and(is_it) {

@@ -1,5 +1,4 @@
-//! What the cluster refuses, as a sentence for the person who asked: what was tried, why not, and
-//! what to do.
+//! Describes errors of the cluster to the user: the failed operation, the reason, and the remedy.
 
 use kube::Error;
 
@@ -7,12 +6,13 @@ use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
 use crate::connection::with_causes;
 
-/// Why `doing` failed, as `list clientfleets in namespace clients`.
+/// Returns the failure of an operation. `doing` describes the operation, such as
+/// `list clientfleets in namespace clients`.
 pub(crate) fn failure(doing: &str, error: &Error) -> Failure {
     Failure::new(sentence(doing, error))
 }
 
-/// The same as a sentence.
+/// Returns the message for the failure of the operation that `doing` describes.
 pub(crate) fn sentence(doing: &str, error: &Error) -> String {
     let text = match error {
         Error::Api(status) if status.code == 401 => format!(
@@ -23,7 +23,7 @@ pub(crate) fn sentence(doing: &str, error: &Error) -> String {
             "you may not {doing}: ask whoever administers the cluster for this right ({})",
             status.message
         ),
-        // The path of a resource that is not served is not found as a whole, without a name.
+        // For a resource that the API server does not serve, the 404 response names no object.
         Error::Api(status) if status.code == 404 && is_unserved(status) => format!(
             "the cluster does not serve clientfleet.dev, so it cannot {doing}: install the \
              definitions with `clientfleet crds | kubectl apply --server-side -f -`"

@@ -1,5 +1,5 @@
-//! The cluster as a person's rights show it: connecting, and reading fleets and policies page by
-//! page. Knows nothing of what is asked about them.
+//! Connects to the cluster with the user's permissions, and reads fleets and policies page by page.
+//! Knows nothing about the commands that use them.
 
 mod failure;
 mod one_policy;
@@ -20,7 +20,7 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::{Kind, Parsed};
 
-/// How many objects a page holds: the largest fleets come to 1.4 MB each.
+/// Number of objects per page. The largest fleets are 1.4 MB each.
 pub(crate) const PAGE: u32 = 25;
 
 /// Where in the cluster to look.
@@ -35,17 +35,17 @@ pub(crate) struct Where {
     pub all_namespaces: bool,
 }
 
-/// What of the cluster is looked at.
+/// The namespaces that a command covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// One namespace.
     Namespace(String),
-    /// All of them.
+    /// All namespaces.
     All,
 }
 
 impl Reach {
-    /// Its namespace, if it is one.
+    /// Returns the namespace, or `None` for all namespaces.
     pub fn namespace(&self) -> Option<&str> {
         match self {
             Self::Namespace(name) => Some(name),
@@ -54,16 +54,17 @@ impl Reach {
     }
 }
 
-/// A cluster, asked with a person's own rights.
+/// A cluster, accessed with the user's own permissions.
 #[derive(Clone)]
 pub(crate) struct Cluster {
-    /// Whoever asks it.
+    /// Client for the API server.
     pub client: Client,
-    /// The namespace of the context.
+    /// Namespace of the kubeconfig context.
     pub namespace: String,
 }
 
-/// A page of a list. Not kube's `ObjectList`, which buffers all of it once more to read its type.
+/// A page of a list. Replaces kube's `ObjectList`, which buffers the whole page once more to read
+/// its type.
 #[derive(Deserialize)]
 #[serde(bound = "")]
 struct Page<K: Kind> {
@@ -73,10 +74,10 @@ struct Page<K: Kind> {
 }
 
 impl Cluster {
-    /// Connects as kubectl does.
+    /// Connects with the same configuration as kubectl.
     pub async fn connect(connection: &Connection) -> Result<Self, Failure> {
         let mut config = connection.config().await.map_err(Failure::new)?;
-        // A person who waits wants to know at once, not after fifteen attempts.
+        // The user is waiting, so report a failure at once and not after 15 attempts.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
         let client = Client::try_from(config)
@@ -84,7 +85,7 @@ impl Cluster {
         Ok(Self { client, namespace })
     }
 
-    /// What `-n` and `-A` ask for.
+    /// Returns the namespaces that `-n` and `-A` select.
     pub fn reach(&self, asked: &Where) -> Reach {
         if asked.all_namespaces {
             return Reach::All;
@@ -92,18 +93,18 @@ impl Cluster {
         Reach::Namespace(asked.namespace.clone().unwrap_or_else(|| self.namespace.clone()))
     }
 
-    /// All fleets in reach.
+    /// Lists all fleets in the selected namespaces.
     pub async fn fleets(&self, reach: &Reach) -> Result<Vec<Parsed<ClientFleet>>, Failure> {
         self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
-    /// All policies in reach.
+    /// Lists all policies in the selected namespaces.
     pub async fn policies(&self, reach: &Reach) -> Result<Vec<Parsed<UpgradePolicy>>, Failure> {
         self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
-    /// Hands each object in reach, that a label selector selects, to `each`, page by page: what it
-    /// does not keep is gone before the next page comes.
+    /// Passes each object that the label selector matches to `each`, page by page, and returns the
+    /// gathered value. Objects that `each` does not keep are dropped before the next page is read.
     pub async fn gather<K: Kind, T: Clone>(
         &self,
         reach: &Reach,
@@ -122,7 +123,7 @@ impl Cluster {
         loop {
             let page = match self.page::<K>(reach, &parameters).await {
                 Ok(page) => page,
-                // The pages' moment is forgotten: once more, all at once.
+                // 410 Gone: the continue token expired; restart the list without paging.
                 Err(kube::Error::Api(status)) if status.code == 410 && done > 0 => {
                     (gathered, done) = (empty.clone(), 0);
                     (parameters.limit, parameters.continue_token) = (None, None);
@@ -153,7 +154,7 @@ impl Cluster {
     }
 }
 
-/// What is being done while objects are read, for a sentence about why it failed.
+/// Describes the list operation, for the message about its failure.
 fn reading<K: Resource<DynamicType = ()>>(reach: &Reach) -> String {
     let place = match reach {
         Reach::Namespace(name) => format!("in namespace {name}"),

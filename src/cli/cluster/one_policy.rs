@@ -1,4 +1,4 @@
-//! One policy by its name, whole, for what is asked about its owners too.
+//! Reads one complete policy by name, including the metadata that shows its owners.
 
 use http::Request;
 use kube::Resource;
@@ -10,24 +10,24 @@ use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
 use crate::plan::Parsed;
 
-/// A policy as it was read, with everything that is said about it.
+/// One policy, both as the complete object and in the form that the rules use.
 #[derive(Debug)]
 pub(crate) struct OnePolicy {
-    /// All of it: annotations and owners of fields too.
+    /// Complete object, with annotations and `managedFields`.
     pub whole: DynamicObject,
-    /// The same as the rules see it.
+    /// Same object in the form that the rules use.
     pub live: Parsed<UpgradePolicy>,
 }
 
 impl OnePolicy {
-    /// Reads an API server's answer.
+    /// Parses the response of an API server.
     pub fn read(text: &str) -> Result<Self, serde_json::Error> {
         Ok(Self { whole: serde_json::from_str(text)?, live: serde_json::from_str(text)? })
     }
 }
 
 impl Cluster {
-    /// A policy, if there is one of this name.
+    /// Returns the policy with this name, or `None` if it does not exist.
     pub async fn find_policy(
         &self,
         namespace: &str,
@@ -35,7 +35,7 @@ impl Cluster {
     ) -> Result<Option<OnePolicy>, Failure> {
         let doing = format!("get upgradepolicy {name} in namespace {namespace}");
         let failed = |error: kube::Error| failure(&doing, &error);
-        // What cannot be a name would be another path.
+        // A name with other characters would change the path of the request.
         if !is_name(name) || !is_name(namespace) {
             return Ok(None);
         }
@@ -51,20 +51,20 @@ impl Cluster {
         }
     }
 
-    /// A policy that has to be there.
+    /// Returns the policy with this name, or an error if it does not exist.
     pub async fn policy(&self, namespace: &str, name: &str) -> Result<OnePolicy, Failure> {
         let found = self.find_policy(namespace, name).await?;
         found.ok_or_else(|| no_such(namespace, name))
     }
 }
 
-/// Whether an object may be called so: a DNS subdomain, roughly.
+/// Returns whether the text can be the name of an object: roughly, a DNS subdomain.
 fn is_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     !text.is_empty() && text.bytes().all(is_plain) && text.trim_matches('.') == text
 }
 
-/// Whether it is the object that is missing, not the kind.
+/// Returns whether a 404 response means that the object is missing, and not its kind.
 fn is_named(status: &kube::core::Status) -> bool {
     status.details.as_ref().is_some_and(|details| !details.name.is_empty())
 }

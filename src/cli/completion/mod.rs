@@ -1,6 +1,6 @@
-//! Completion: of commands and options by clap's own description of them, of names from the cluster.
-//! `completion` prints what a shell has to know; what the shell then asks is answered in [`answer`],
-//! kubectl's own way of asking included.
+//! Shell completion: commands and options from clap's definition, names from the cluster.
+//! `completion` prints the script for a shell; [`answer`] answers the requests of that script and
+//! of kubectl.
 
 mod names;
 
@@ -16,7 +16,7 @@ pub(super) use self::names::{clients, contexts, fleets, namespaces, policies, re
 use super::arguments::described;
 use super::{CommandOutput, Failure};
 
-/// What the help ends with.
+/// Text at the end of the help: examples, and the setup for kubectl.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   source <(clientfleet completion bash)                        # in ~/.bashrc
@@ -27,14 +27,15 @@ kubectl completes its plugins by programs named kubectl_complete-PLUGIN. Where i
 set up, a link is all that is missing:
   ln -s clientfleet kubectl_complete-clientfleet               # beside kubectl-clientfleet";
 
-/// Set by the shells when they ask.
+/// Environment variable that a completion script sets when it requests candidates.
 const ASKED_BY: &str = "CLIENTFLEET_COMPLETE";
-/// What kubectl runs to complete a plugin's arguments (its release 1.26 and newer).
+/// Name of the program that kubectl runs to complete a plugin's arguments (kubectl 1.26 and newer).
 const ASKED_BY_KUBECTL: &str = "kubectl_complete-clientfleet";
-/// In kubectl's protocol, which is cobra's: what is offered is all there is; a shell is not to look for
-/// files by itself.
+/// Directive of kubectl's completion protocol, which is cobra's: the candidates are complete, so
+/// the shell must not suggest files.
 const NO_FILES: u8 = 4;
-/// In the same: the word goes on, as behind a folder's name.
+/// Directive of the same protocol: the word continues, such as after a folder's name, so the shell
+/// must not add a space.
 const NO_SPACE: u8 = 2;
 
 /// Options of `completion`.
@@ -53,7 +54,7 @@ enum Shell {
     Fish,
 }
 
-/// Prints what makes a shell ask.
+/// Prints the completion script for a shell.
 pub(super) fn run(args: &CompletionArgs) -> Result<CommandOutput, Failure> {
     let shell = match args.shell {
         Shell::Bash => "bash",
@@ -71,7 +72,8 @@ pub(super) fn run(args: &CompletionArgs) -> Result<CommandOutput, Failure> {
     Ok(CommandOutput { output, ..CommandOutput::default() })
 }
 
-/// Answers where a shell or kubectl asks, and ends the process then.
+/// Answers a completion request of a shell or of kubectl, and then exits the process. Without a
+/// request, returns at once.
 pub(super) fn answer() {
     CompleteEnv::with_factory(described).var(ASKED_BY).complete();
     let mut arguments = std::env::args_os();
@@ -79,13 +81,14 @@ pub(super) fn answer() {
     let name = name.as_deref().map(Path::new).and_then(Path::file_name);
     if name.is_some_and(|name| name == ASKED_BY_KUBECTL) {
         let output = candidates(arguments.collect());
-        // Where nobody reads it nobody completes anything.
+        // The reader may be gone; ignore that.
         let _ = io::stdout().lock().write_all(output.as_bytes());
         std::process::exit(0);
     }
 }
 
-/// One candidate a line, with what it means behind a tab.
+/// Returns one candidate per line, with its description after a tab. The last line is the
+/// directive.
 fn candidates(args: Vec<OsString>) -> String {
     let mut command = described();
     let mut arguments = vec![OsString::from("clientfleet")];

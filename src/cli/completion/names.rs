@@ -1,5 +1,5 @@
-//! Names for completion: of policies, fleets, clients, namespaces and contexts. What cannot be had in
-//! time is left out, without a word: whoever types does not want to read.
+//! Completes names of policies, fleets, clients, namespaces and contexts. Omits names that cannot
+//! be read in time. Prints no message about that, because it would disturb the user's typing.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -16,22 +16,22 @@ use crate::cli::cluster::{Cluster, Reach, Where};
 use crate::connection::Connection;
 use crate::plan::{Parsed, Reason, State};
 
-/// Longer than this nobody waits for a completion.
+/// Time limit for a completion. Users do not wait longer.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
-/// More candidates than this help nobody.
+/// Maximum number of clients to suggest. A longer list does not help the user.
 const MAX_NAMES: usize = 200;
 
-/// States that a client can be in.
+/// Completes states of clients.
 pub(in crate::cli) fn states(current: &OsStr) -> Vec<CompletionCandidate> {
     listed(current, State::ALL.iter().map(|state| state.as_str()))
 }
 
-/// Reasons for them.
+/// Completes reasons for the states of clients.
 pub(in crate::cli) fn reasons(current: &OsStr) -> Vec<CompletionCandidate> {
     listed(current, Reason::ALL.iter().map(|reason| reason.as_str()))
 }
 
-/// After the last comma of a list.
+/// Completes the text after the last comma of a list.
 fn listed<'a>(current: &OsStr, words: impl Iterator<Item = &'a str>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let (before, last) = current.rsplit_once(',').map_or(("", &*current), |(b, l)| (b, l));
@@ -43,19 +43,19 @@ fn listed<'a>(current: &OsStr, words: impl Iterator<Item = &'a str>) -> Vec<Comp
         .collect()
 }
 
-/// Policies.
+/// Completes names of policies.
 pub(in crate::cli) fn policies(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = args(async |cluster, reach| objects::<UpgradePolicy>(cluster, reach).await);
     listed(current, names.iter().map(String::as_str))
 }
 
-/// Fleets.
+/// Completes names of fleets.
 pub(in crate::cli) fn fleets(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = args(async |cluster, reach| objects::<ClientFleet>(cluster, reach).await);
     listed(current, names.iter().map(String::as_str))
 }
 
-/// Namespaces.
+/// Completes names of namespaces.
 pub(in crate::cli) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = args(async |cluster, _| {
         let api: Api<Namespace> = Api::all(cluster.client);
@@ -65,7 +65,7 @@ pub(in crate::cli) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
     listed(current, names.iter().map(String::as_str))
 }
 
-/// Clients that begin so.
+/// Completes names of clients.
 pub(in crate::cli) fn clients(current: &OsStr) -> Vec<CompletionCandidate> {
     let begun = current.to_string_lossy().into_owned();
     let names = args(async |cluster, reach| {
@@ -80,7 +80,7 @@ pub(in crate::cli) fn clients(current: &OsStr) -> Vec<CompletionCandidate> {
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// Contexts of the kubeconfig.
+/// Completes names of contexts in the kubeconfig.
 pub(in crate::cli) fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
     let (connection, _) = read_arguments(std::env::args());
     let kubeconfig = match connection.kubeconfig {
@@ -103,7 +103,8 @@ where
     Some(listed.items.into_iter().filter_map(|object| object.metadata.name).collect())
 }
 
-/// Asks the cluster that the line so far names.
+/// Queries the cluster that the unfinished command line selects. Returns no names if that fails or
+/// takes too long.
 fn args(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<String> {
     let (connection, place) = read_arguments(std::env::args());
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
@@ -118,7 +119,8 @@ fn args(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<Str
     answer.ok().flatten().unwrap_or_default()
 }
 
-/// Which cluster and namespace the line so far names: it is not whole yet, so that clap cannot say.
+/// Returns the cluster and the namespace that the unfinished command line selects. It is parsed
+/// here because clap cannot parse an incomplete line.
 fn read_arguments(line: impl Iterator<Item = String>) -> (Connection, Where) {
     let (mut connection, mut place) = (Connection::default(), Where::default());
     let mut words = line.peekable();

@@ -1,4 +1,4 @@
-//! What would make a client move, in words. Knows the ways, not why they are ways.
+//! Describes the remedies that would make a client move. Only formats them; other code finds them.
 
 use super::headline::seen;
 use crate::cli::terminal::table::printable;
@@ -6,7 +6,8 @@ use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Remedy};
 use crate::plan::rule_input::InputValue;
 
-/// The obstacles, one below the other, each with its ways; empty where nothing is in the way.
+/// Formats the obstacles, one below the other, each with its remedies. Returns an empty text if
+/// there are no obstacles.
 pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> String {
     if explanation.would_move.is_empty() {
         return String::new();
@@ -21,8 +22,8 @@ pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> Strin
     text
 }
 
-/// What leads from the obstacle before to the next: where it has several ways out, the one that is
-/// followed.
+/// Returns the words that lead from the previous obstacle to the next one. They name the remedy
+/// that is assumed, if the previous obstacle has several.
 fn lead(before: Option<&Obstacle>) -> String {
     const PLACES: [&str; 4] = ["first", "second", "third", "fourth"];
     let Some(before) = before else { return "  ".to_owned() };
@@ -43,7 +44,7 @@ fn one(obstacle: &Obstacle, lead: &str, reader: &TimeFormatter) -> String {
     format!("{label}{}\n", ways.join(&format!("\n{indent}or ")))
 }
 
-/// Where a way leads out of an obstacle.
+/// Describes the state that a remedy leads to.
 fn is(end: &Destination, obstacle: &Obstacle, reader: &TimeFormatter) -> String {
     let target = printable(end.target_version.as_deref().unwrap_or_default());
     let policy = end.policy.as_deref().filter(|_| end.policy != obstacle.policy);
@@ -136,7 +137,7 @@ fn field_of(field: &str) -> String {
     printable(field).into_owned()
 }
 
-/// A value as it is written into a field.
+/// Formats a value in the way it is written in a field.
 fn value(to: &InputValue) -> String {
     match to {
         InputValue::Flag(flag) => flag.to_string(),

@@ -1,5 +1,5 @@
-//! Which clients are meant by a name, among fleets that come one after the other: of each no more is
-//! kept than explaining them needs. Does not know where they come from.
+//! Finds the clients that a name refers to, in fleets that arrive one after the other. Keeps only
+//! the data that an explanation needs, and does not know the source of the fleets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,24 +13,25 @@ use crate::plan::facts::non_empty;
 use crate::plan::{CachedFleet, CachedPolicy, Parsed};
 use crate::values::selector::fold_case;
 
-/// How many names are explanation where none is found.
+/// Maximum number of similar names to suggest if no client is found.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// What was asked for.
+/// The client that the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub namespace: Option<String>,
     pub fleet: Option<String>,
     pub client: String,
     folded: String,
-    /// All that was written, where slashes have parted it: they may be a part of a client's name.
+    /// Complete argument, if it was split at slashes. It may itself be the name of a client.
     whole: Option<String>,
-    /// Where a client of that name is meant.
+    /// Namespace option, which restricts the search for a client whose name is `whole`.
     beside: Option<String>,
 }
 
 impl Wanted {
-    /// Reads `[[NAMESPACE/]FLEET/]CLIENT`. With a fleet beside it, all of it is the client's name.
+    /// Parses `[[NAMESPACE/]FLEET/]CLIENT`. If the fleet is given as an option, the whole text is
+    /// the client's name.
     pub fn read(text: &str, fleet: Option<&str>, place: &Where) -> Result<Self, Failure> {
         let parts: Vec<&str> =
             if fleet.is_some() { vec![text] } else { text.splitn(3, '/').collect() };
@@ -68,7 +69,8 @@ impl Wanted {
         client.name.as_str() == self.client
     }
 
-    /// Whether all that was written is the client's name.
+    /// Returns whether the complete argument is the name of this client, in a namespace that the
+    /// options allow.
     fn is_whole(&self, client: &Client, namespace: &str) -> bool {
         self.whole.as_deref() == Some(client.name.as_str())
             && self.beside.as_deref().is_none_or(|beside| beside == namespace)
@@ -86,11 +88,11 @@ impl Wanted {
 pub(super) struct Hit {
     pub fleet: String,
     pub name: Text,
-    /// Its row in the fleet's status.
+    /// Entry of the client in the fleet's status, if there is one.
     pub stored: Option<ClientStatus>,
 }
 
-/// The clients that were found in one namespace, and what governs them.
+/// The clients that were found in one namespace, with its fleets and policies.
 #[derive(Debug, Default)]
 pub(super) struct FoundClients {
     pub fleets: Vec<CachedFleet>,
@@ -98,25 +100,25 @@ pub(super) struct FoundClients {
     pub clients: Vec<Hit>,
 }
 
-/// What has been found so far.
+/// The results of a search so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientSearch {
-    /// All fleets, each with no other clients than those that are meant.
+    /// All fleets, each reduced to the clients that were found in it.
     fleets: Vec<Parsed<ClientFleet>>,
     by_name: Vec<(String, Hit)>,
     by_computer: Vec<(String, Hit)>,
-    /// Those with slashes in their name, where all that was written is that name.
+    /// Clients whose name is the complete argument, slashes included.
     by_whole: Vec<(String, Hit)>,
-    /// Names and computers that were not meant.
+    /// Names and computers of all other clients, for suggestions.
     others: Vec<Text>,
-    /// Where else somebody of that name is.
+    /// Paths of clients with the right name in a fleet or namespace that the user did not select.
     elsewhere: Vec<String>,
-    /// What a person should know of fleets that cannot be looked into.
+    /// Warnings about fleets that cannot be read.
     pub remarks: String,
 }
 
 impl ClientSearch {
-    /// Looks into a fleet.
+    /// Searches one fleet.
     pub fn add(&mut self, mut live: Parsed<ClientFleet>, wanted: &Wanted) {
         let namespace = namespace(&live);
         let fleet = live.metadata.name.clone().unwrap_or_default();
@@ -160,7 +162,7 @@ impl ClientSearch {
         self.fleets.push(live);
     }
 
-    /// Where somebody is found.
+    /// Returns the namespaces in which clients were found.
     pub fn namespaces(&self) -> BTreeSet<String> {
         let hits = [&self.by_name, &self.by_computer, &self.by_whole];
         let hits = hits.into_iter().find(|hits| !hits.is_empty()).into_iter().flatten();
@@ -173,8 +175,9 @@ impl ClientSearch {
         self.others.extend([Some(client.name.clone()), computer].into_iter().flatten());
     }
 
-    /// What was meant, by namespace: those of that name, or else those on a computer of that name, or
-    /// else those of whose name the slashes are a part.
+    /// Returns the clients that were found, by namespace. Clients with this name come first, then
+    /// clients on a computer with this name, then clients whose name contains the slashes; only the
+    /// first group that is not empty counts.
     pub fn hits(
         self,
         wanted: &Wanted,
@@ -206,7 +209,7 @@ fn namespace(live: &Parsed<ClientFleet>) -> String {
     live.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned())
 }
 
-/// Says that nobody is found, and who else could be meant.
+/// Returns the error for a client that was not found, with suggestions of similar names.
 fn nobody(
     wanted: &Wanted,
     place: &str,
@@ -244,7 +247,7 @@ fn nobody(
     Failure::new(what + &or(&meant))
 }
 
-/// The names that are nearest, the nearest first.
+/// Returns the most similar names, the closest one first.
 fn near<'a>(written: &str, mut known: Vec<&'a str>) -> Vec<&'a str> {
     known.sort_unstable();
     known.dedup();

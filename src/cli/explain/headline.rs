@@ -1,4 +1,5 @@
-//! The answer in one line: what a client's state is, why, and when that changes. Wording only.
+//! Summarizes an explanation in one line: the client's state, the reason, and the next change.
+//! Decides nothing.
 
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
@@ -6,7 +7,8 @@ use crate::plan::Reason;
 use crate::plan::explanation::Explanation;
 use crate::plan::rule_input::InputValue;
 
-/// As `ber-fi-001 (BER-FI-001) is Waiting: outside its windows; opens in 9h (22:00)`.
+/// Formats the summary, such as
+/// `ber-fi-001 (BER-FI-001) is Waiting: outside its windows; opens in 9h (22:00)`.
 pub(super) fn headline(explanation: &Explanation, reader: &TimeFormatter) -> String {
     let computer =
         explanation.client.reported.as_ref().and_then(|reported| reported.computer.as_deref());
@@ -18,7 +20,7 @@ pub(super) fn headline(explanation: &Explanation, reader: &TimeFormatter) -> Str
     format!("{name}{} is {state}: {}{when}", computer.unwrap_or_default(), why(explanation, reader))
 }
 
-/// The reason, as it is written to a status.
+/// Parses a reason in the spelling that a status uses.
 pub(super) fn reason(word: &str) -> Option<Reason> {
     Reason::ALL.iter().copied().find(|reason| reason.as_str() == word)
 }
@@ -100,7 +102,7 @@ fn next(explanation: &Explanation, reader: &TimeFormatter) -> Option<String> {
     })
 }
 
-/// A fact as a rule saw it, in a word.
+/// Formats a rule input in a few words.
 pub(super) fn seen(value: &InputValue, reader: &TimeFormatter) -> String {
     match value {
         InputValue::Absent => "none".to_owned(),

@@ -1,5 +1,5 @@
-//! `explain`: why one client is where it is, and what would make it move. Reads the cluster or files;
-//! what is explained is worked out in `plan`, how it is explanation in [`text`].
+//! `explain`: shows why a client is in its state, and what would make it move. Reads the cluster or
+//! files; the `plan` module computes the explanation, and [`text`] formats it.
 
 mod advice;
 mod find;
@@ -24,7 +24,7 @@ use crate::plan::Estate;
 use crate::plan::explanation::{Explainer, Explanation};
 use crate::values::Timestamp;
 
-/// What the help ends with.
+/// Text at the end of the help: examples and exit codes.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   clientfleet explain BER-LT-001                 # by computer or by client name
@@ -71,14 +71,14 @@ pub(crate) struct ExplainArgs {
 /// How an explanation is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ExplainFormat {
-    // As kubectl calls what is for a person.
+    // Accept the names that kubectl uses for text output.
     #[value(aliases = ["table", "wide"])]
     Text,
     Json,
     Yaml,
 }
 
-/// Explains.
+/// Runs the `explain` command.
 pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let wanted = Wanted::read(&args.client, args.fleet.as_deref(), &args.place)?;
     let at = args.at.unwrap_or(cx.now);
@@ -96,7 +96,8 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
             let explanation = text::ExplanationText {
                 reader: &reader,
                 in_color: cx.in_color,
-                // What a status says is about now.
+                // A stored status can only be compared with a decision for the cluster at the
+                // current time.
                 with_status: !args.local && args.at.is_none(),
             };
             let texts: Vec<String> = explanations.iter().map(|e| explanation.whole(e)).collect();
@@ -114,7 +115,7 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-/// Each client that was found, by namespace and fleet.
+/// Explains each client that was found, in the order of namespace, fleet and name.
 fn explain(found: Vec<FoundClients>, at: Timestamp) -> Vec<Explanation> {
     let mut explanations = Vec::new();
     for FoundClients { fleets, policies, clients } in found {

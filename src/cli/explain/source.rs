@@ -1,5 +1,5 @@
-//! Where fleets and policies come from: the cluster, read page by page and no more than is needed, or
-//! files.
+//! Reads the fleets and policies for `explain`: from the cluster, page by page and only as needed,
+//! or from files.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,20 +16,21 @@ use crate::connection::Connection;
 use crate::plan::{CachedPolicy, Estate, Parsed, settle};
 use crate::values::Timestamp;
 
-/// What was read.
+/// The fleets and policies that were read.
 #[derive(Debug)]
 pub(super) struct ExplainSource {
     search: ClientSearch,
-    /// By namespace.
+    /// Policies by namespace.
     policies: BTreeMap<String, Vec<CachedPolicy>>,
-    /// Where that was, as in `in namespace clients`.
+    /// Place that was searched, worded for messages: `in namespace clients`.
     place: String,
-    /// What a person should know of it.
+    /// Warnings for the user about the input.
     pub remarks: String,
 }
 
 impl ExplainSource {
-    /// Reads the cluster: fleets, then the policies of the namespaces in which a client is found.
+    /// Reads the cluster: the fleets, and then the policies of the namespaces in which a client was
+    /// found.
     pub async fn cluster(
         connection: &Connection,
         place: &Where,
@@ -63,7 +64,8 @@ impl ExplainSource {
         Ok(Self { search, policies, place, remarks })
     }
 
-    /// Reads files. How many clients a policy governs is planned, as no status tells.
+    /// Reads files. The statuses of the policies, which count the governed clients, are planned,
+    /// because files need not contain them.
     pub fn files(paths: &[PathBuf], wanted: &Wanted, at: Timestamp) -> Result<Self, Failure> {
         let mut search = ClientSearch::default();
         let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
@@ -89,7 +91,7 @@ impl ExplainSource {
         Ok(Self { search, policies, place: "in these files".to_owned(), remarks })
     }
 
-    /// The clients that are meant, with what governs them.
+    /// Returns the clients that were found, with the policies of their namespaces.
     pub fn found(mut self, wanted: &Wanted) -> Result<Vec<FoundClients>, Failure> {
         let mut found = self.search.hits(wanted, &self.place)?;
         for (namespace, found) in &mut found {
@@ -108,7 +110,7 @@ fn with_planned_statuses(estate: &Estate, at: Timestamp) -> Vec<CachedPolicy> {
     estate.policies.iter().map(with_status).collect()
 }
 
-/// Reads a fleet that is named, and the one that it takes its package from.
+/// Reads the fleet with this name, and the fleet from which it takes its package.
 async fn one_fleet(
     cluster: &Cluster,
     namespace: &str,
@@ -133,7 +135,7 @@ async fn one_fleet(
     if !search.namespaces().is_empty() {
         return Ok(search);
     }
-    // Who else could be meant is worth a list.
+    // No client was found. List all fleets, so that the error can suggest similar names.
     let reach = Reach::Namespace(namespace.to_owned());
     let add = |search: &mut ClientSearch, fleet| search.add(fleet, wanted);
     cluster.gather(&reach, None, ClientSearch::default(), add).await

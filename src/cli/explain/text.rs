@@ -1,5 +1,5 @@
-//! An explanation for a person, on one screen in the usual case: the answer first, then what it was
-//! made from. Decides nothing; what it says is in the explanation.
+//! Formats an explanation as text, which usually fits on one screen: first the answer, then the
+//! facts behind it. Decides nothing.
 
 use super::advice::advice;
 use super::headline::{headline, seen};
@@ -10,20 +10,20 @@ use crate::plan::explanation::{
     ExplainedPolicy, Explanation, Opening, Rank, SelectorTold, Verdict, ZoneSource,
 };
 
-/// How many openings are shown; the data has more.
+/// Maximum number of openings in the text. JSON and YAML contain more.
 const MAX_OPENINGS: usize = 3;
 
-/// How it is explanation.
+/// Settings for the text of an explanation.
 #[derive(Debug)]
 pub(super) struct ExplanationText<'a> {
     pub reader: &'a TimeFormatter,
     pub in_color: bool,
-    /// Whether what the stored status says belongs to it.
+    /// True if the stored status can be compared with the decision.
     pub with_status: bool,
 }
 
 impl ExplanationText<'_> {
-    /// All of it.
+    /// Formats the whole explanation.
     pub fn whole(&self, explanation: &Explanation) -> String {
         let headline = format!("{}\n", headline(explanation, self.reader));
         let sections = [
@@ -115,7 +115,8 @@ impl ExplanationText<'_> {
         )
     }
 
-    /// Why the stored status is not what is decided here.
+    /// Returns a warning if the fleet is too large, or if the stored status is missing, out of date
+    /// or different from the decision.
     fn doubts(&self, explanation: &Explanation) -> Option<String> {
         if explanation.decision.fleet_too_large {
             let fleet = printable(&explanation.fleet);
@@ -308,7 +309,8 @@ fn asks_for(policy: &ExplainedPolicy) -> String {
     format!("{}{version}{suspended}{invalid}", policy.mode)
 }
 
-/// As ` (scope.clients[0].search, by its IP address, which moves)`.
+/// Formats the selector that matched, such as
+/// ` (scope.clients[0].cidrs 10.20.0.0/16; rests on its IP address, which may change)`.
 fn selected(selector: &SelectorTold) -> String {
     let SelectorTold { field, criteria, entries, rests_on } = selector;
     let by = match &criteria[..] {

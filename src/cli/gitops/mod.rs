@@ -1,5 +1,5 @@
-//! What the commands that change objects have in common: trying without writing, and whose an object
-//! is. Writes nothing itself.
+//! Shared parts of the commands that change objects: dry runs, and the detection of an object's
+//! GitOps owner. Writes nothing itself.
 
 mod owner;
 
@@ -22,17 +22,18 @@ pub(crate) enum DryRun {
 }
 
 impl DryRun {
-    /// Whether the API server is to judge and not to keep.
+    /// Returns whether this is a server-side dry run: the API server validates the change but does
+    /// not store it.
     pub fn is_of_server(self) -> bool {
         self == Self::Server
     }
 
-    /// Whether something is kept.
+    /// Returns whether the change is stored.
     pub fn is_real(self) -> bool {
         self == Self::None
     }
 
-    /// What kubectl says behind what it would have done.
+    /// Returns the note that kubectl prints after the result of a dry run.
     pub const fn note(self) -> &'static str {
         match self {
             Self::None => "",
@@ -42,7 +43,7 @@ impl DryRun {
     }
 }
 
-/// Reads a time to wait, as kubectl's: `30s`, `2m`, `1h30m`.
+/// Parses a duration in kubectl's format: `30s`, `2m`, `1h30m`.
 pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     let wrong = || "write a time as 30s, 2m or 1h30m".to_owned();
     let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;

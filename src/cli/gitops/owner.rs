@@ -1,22 +1,23 @@
-//! Whose an object is: what keeps it in Git and would undo a change made beside Git. Knows the marks
-//! that Flux and Argo CD leave, and `managedFields`.
+//! Detects the GitOps owner of an object or a field: a tool that applies it from Git and would
+//! revert changes made elsewhere. Reads the labels and annotations of Flux and Argo CD, and
+//! `managedFields`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde_json::Value;
 
 use crate::cli::terminal::table::printable;
 
-/// A tool that applies objects from Git, and by what it is known to own one.
+/// A tool that applies objects from Git, and the detail that shows its ownership of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
-    /// The tool's name.
+    /// Name of the tool.
     pub tool: &'static str,
-    /// The application, Kustomization or release, where the mark names it.
+    /// Application, Kustomization, release or field manager that applies the object, if known.
     pub by: Option<String>,
 }
 
 impl Owner {
-    /// As `Flux (Kustomization flux-system/policies)`.
+    /// Formats the owner, such as `Flux (Kustomization flux-system/policies)`.
     pub fn shown(&self) -> String {
         match &self.by {
             Some(by) => format!("{} ({})", self.tool, printable(by)),
@@ -25,7 +26,8 @@ impl Owner {
     }
 }
 
-/// A mark: a label or an annotation that a tool puts on what it applies, and what its value names.
+/// A label or annotation that a tool sets on the objects it applies, and the kind of thing that its
+/// value names.
 struct OwnerMark {
     tool: &'static str,
     key: &'static str,
@@ -61,7 +63,7 @@ const ANNOTATIONS: [OwnerMark; 1] = [OwnerMark {
     what: "tracked as ",
 }];
 
-/// Field managers, by how their names begin.
+/// Field managers of GitOps tools: the start of the manager's name, and the tool.
 const MANAGERS: [(&str, &str); 6] = [
     ("kustomize-controller", "Flux"),
     ("helm-controller", "Flux"),
@@ -71,7 +73,7 @@ const MANAGERS: [(&str, &str); 6] = [
     ("argo-cd", "Argo CD"),
 ];
 
-/// Who keeps an object in Git, by the marks on it.
+/// Returns the GitOps owner of an object, according to its labels and annotations.
 pub(crate) fn owner_of_object(metadata: &ObjectMeta) -> Option<Owner> {
     let labels = metadata.labels.as_ref();
     let annotations = metadata.annotations.as_ref();
@@ -85,7 +87,8 @@ pub(crate) fn owner_of_object(metadata: &ObjectMeta) -> Option<Owner> {
     })
 }
 
-/// Who from Git owns a field of the spec or anything in it, by `managedFields`.
+/// Returns the GitOps owner of a field of the spec, or of a field inside it, according to
+/// `managedFields`.
 pub(crate) fn owner_of_field(metadata: &ObjectMeta, field: &str) -> Option<Owner> {
     let entries = metadata.managed_fields.iter().flatten();
     let owners = entries.filter(|entry| owns(entry, field)).filter_map(|entry| {

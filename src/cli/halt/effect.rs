@@ -1,29 +1,31 @@
-//! What pulling the brake stops, and what it cannot stop: counted fleet by fleet, so that any number
-//! of them can pass by. Pure.
+//! Counts what a halt stops and what it cannot stop. Takes one fleet at a time, so that memory does
+//! not grow with the number of fleets. Does no I/O.
 
 use crate::api::ClientFleet;
 use crate::plan::facts::Facts;
 use crate::plan::{Parsed, State};
 use crate::values::Timestamp;
 
-/// The counts of one namespace.
+/// Effect of a halt on one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct HaltEffect {
     pub clients: u32,
-    /// Clients that are offered a version now, by a status that is still valid.
+    /// Clients that now have a valid offer which the halt stops.
     pub offers: u32,
-    /// Those of them that a policy offers which comes before the brake.
+    /// Clients whose offer comes from a policy with precedence over the halt. Not included in
+    /// `offers`.
     pub offers_beyond: u32,
-    /// Clients whose next restart brings another version than they run.
+    /// Clients whose next restart installs a version other than the running one.
     pub staged: u32,
-    /// When the last of the offers ends by itself.
+    /// Time when the last of the counted offers expires.
     pub offers_end: Option<Timestamp>,
-    /// Whether one of them does not end by itself.
+    /// True if at least one of the counted offers never expires.
     pub some_never_end: bool,
 }
 
 impl HaltEffect {
-    /// Counts a fleet. `comes_before` says whether a policy comes before the brake.
+    /// Adds a fleet to the counts. `comes_before` returns whether a policy has precedence over the
+    /// halt.
     pub fn add(
         &mut self,
         fleet: &Parsed<ClientFleet>,

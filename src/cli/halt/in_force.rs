@@ -1,4 +1,5 @@
-//! Waiting until the brake is in force: until the controller has written that it carries it out.
+//! Waits until a halt is in force: until the status of the halt policy shows that the controller
+//! applies it.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::api::UpgradePolicy;
 use crate::cli::cluster::{Cluster, sentence};
 use crate::plan::Parsed;
 
-/// Whether the brake of a namespace comes to be in force in time; or why that cannot be told.
+/// Waits until the halt of a namespace is in force. Returns `false` after a timeout, or an error if
+/// the policy cannot be watched.
 pub(super) async fn comes_to_be(
     cluster: &Cluster,
     namespace: &str,
@@ -41,7 +43,7 @@ fn message(doing: &str, error: kube::runtime::wait::Error) -> String {
     }
 }
 
-/// Whether the generation that is written is the one that is carried out.
+/// Returns whether the `Ready` condition of the policy is `True` for its current generation.
 pub(in crate::cli) fn is_in_force(policy: &Parsed<UpgradePolicy>) -> bool {
     policy.status.as_ref().is_some_and(|status| {
         status.observed_generation == policy.metadata.generation

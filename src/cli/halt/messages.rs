@@ -1,4 +1,4 @@
-//! What `halt` and `resume` have done, for a person. Decides nothing.
+//! Formats the reports of `halt` and `resume` as text. Decides nothing.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::report::{
 use crate::cli::terminal::table::{Cell, Table, printable};
 use crate::cli::terminal::times::TimeFormatter;
 
-/// What was done, namespace by namespace, and what follows.
+/// Formats the report of `halt`: one line per namespace, and the consequences.
 pub(super) fn pulled(report: &HaltReport, reader: &TimeFormatter) -> String {
     let done: Vec<&HaltedNamespace> =
         report.namespaces.iter().filter(|n| n.result != HaltResult::Failed).collect();
@@ -101,7 +101,7 @@ fn what_follows(report: &HaltReport, done: &[&HaltedNamespace]) -> String {
     text
 }
 
-/// What is wrong, and what to know about it.
+/// Formats the errors and warnings of `halt`.
 pub(super) fn remarks_on_pulling(report: &HaltReport, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     for why in &report.not_known {
@@ -213,7 +213,8 @@ fn not_in_force(namespace: &HaltedNamespace, reader: &TimeFormatter) -> String {
     )
 }
 
-/// What was done, and under which policies the clients go back.
+/// Formats the report of `resume`: the halts that ended, and the policies that govern the clients
+/// again.
 pub(super) fn released(report: &ResumeReport, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     let would = if report.dry_run.is_real() { "" } else { "would be " };
@@ -281,7 +282,7 @@ fn going_back(done: &[&ResumedNamespace], reader: &TimeFormatter) -> Table {
     table
 }
 
-/// What is wrong, and what to know about it.
+/// Formats the errors and warnings of `resume`.
 pub(super) fn remarks_on_releasing(report: &ResumeReport) -> String {
     let mut text = String::new();
     for why in &report.not_known {

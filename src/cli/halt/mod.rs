@@ -1,5 +1,6 @@
-//! `halt` and `resume`: the emergency brake, a policy that comes before all others and distributes
-//! nothing, and its removal. The options of both; [`pull`] and [`release`] are the shells.
+//! The `halt` and `resume` commands. `halt` writes a policy that has precedence over all others and
+//! distributes nothing; `resume` deletes it. This file defines their options and prints their
+//! reports; [`pull`] and [`release`] do the work.
 
 mod effect;
 mod in_force;
@@ -20,7 +21,7 @@ use super::gitops::{DryRun, patience};
 use super::{CommandOutput, Context, Failure, data};
 use crate::connection::Connection;
 
-/// What the help of `halt` ends with.
+/// Text at the end of the help of `halt`: examples and exit codes.
 pub(super) const HALT_EXAMPLES: &str = "\
 Examples:
   clientfleet halt -n clients --reason 'breaks the printers, INC-4711'
@@ -34,7 +35,7 @@ Exit codes: 0 when it is in force, or with --wait=false when it is written; 1 wh
 nobody is known to have carried it out in time, or another policy comes before it; 2 for wrong
 options.";
 
-/// What the help of `resume` ends with.
+/// Text at the end of the help of `resume`: examples and exit codes.
 pub(super) const RESUME_EXAMPLES: &str = "\
 Examples:
   clientfleet resume -n clients --dry-run=client   # who would go back under which policy
@@ -97,7 +98,7 @@ enum HaltFormat {
     Name,
 }
 
-/// Halts.
+/// Runs the `halt` command, and formats its report.
 pub(super) async fn halt(arguments: &HaltArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let report = start::pull(arguments, cx).await?;
     let output = match arguments.place.output {
@@ -110,7 +111,7 @@ pub(super) async fn halt(arguments: &HaltArgs, cx: &Context) -> Result<CommandOu
     Ok(CommandOutput { output, remarks, code: report.code() })
 }
 
-/// Resumes.
+/// Runs the `resume` command, and formats its report.
 pub(super) async fn resume(arguments: &ResumeArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let report = stop::release(arguments, cx).await?;
     let output = match arguments.place.output {

@@ -1,5 +1,5 @@
-//! The policy that is the brake: what it says, whose one of its name is, and which policies come
-//! before it. Pure; knows no cluster.
+//! The halt policy: its content, the check of an existing policy with its name, and the policies
+//! with precedence over it. Does no I/O and knows nothing about the cluster.
 
 use kube::core::ObjectMeta;
 use serde::Serialize;
@@ -10,15 +10,17 @@ use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY, Mode, UpgradePolicySpec};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// The brake's name.
+/// Name of the halt policy.
 pub(in crate::cli) const NAME: &str = HALT_POLICY_NAME;
-/// Who writes it. The same word, so that who looks at either finds the other.
+/// Field manager that writes the halt policy. It equals the policy's name, so that a search for
+/// either one finds both.
 pub(super) const MANAGER: &str = "clientfleet-halt";
-/// No policy has a higher one: admission takes every 32-bit number.
+/// Priority of the halt policy. No policy can have a higher one, because a priority is a 32-bit
+/// number.
 pub(super) const PRIORITY: i32 = i32::MAX;
 const REASON: &str = "clientfleet.dev/reason";
 
-/// The brake as it is applied.
+/// Builds the halt policy as a JSON object, ready to apply.
 pub(super) fn object(namespace: &str, reason: Option<&str>, uid: Option<&str>) -> Value {
     let mut object = json!({
         "apiVersion": "clientfleet.dev/v1alpha1",
@@ -39,7 +41,8 @@ pub(super) fn object(namespace: &str, reason: Option<&str>, uid: Option<&str>) -
     object
 }
 
-/// The merge patch that makes `have` say what `want` says and no more: what else it says is taken away.
+/// Returns the merge patch that changes `have` into `want`. Fields that are not in `want` are
+/// removed.
 pub(super) fn towards(have: Option<&Value>, want: &Value) -> Value {
     let Value::Object(want) = want else { return want.clone() };
     let have = have.and_then(Value::as_object);
@@ -52,40 +55,40 @@ pub(super) fn towards(have: Option<&Value>, want: &Value) -> Value {
     Value::Object(patch)
 }
 
-/// Why it was pulled, where somebody said so.
+/// Returns the reason for the halt, if the user gave one.
 pub(in crate::cli) fn reason(metadata: &ObjectMeta) -> Option<&str> {
     let reason = metadata.annotations.as_ref()?.get(REASON)?;
     said(reason)
 }
 
-/// A reason, unless it is empty.
+/// Returns the reason, or `None` if it is blank.
 pub(super) fn said(reason: &str) -> Option<&str> {
     (!reason.trim().is_empty()).then_some(reason)
 }
 
-/// Since when it is pulled.
+/// Returns the time when the halt began.
 pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
     let created = metadata.creation_timestamp.as_ref()?;
     Timestamp::from_timestamp_secs(created.0.as_second())
 }
 
-/// A policy of the brake's name, as it was found.
+/// State of an existing policy that has the name of the halt policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum FoundHalt {
-    /// There is none.
+    /// No policy has this name.
     Nothing,
-    /// It is the brake, and pulled.
+    /// The halt policy, in the form that stops every client.
     Pulled,
-    /// It is the brake, but somebody has changed what it says.
+    /// The halt policy, but its spec was changed and may no longer stop every client.
     Changed,
-    /// It is being deleted and not yet gone.
+    /// The halt policy, but it is being deleted.
     Leaving,
-    /// Somebody else's.
+    /// A policy that the `halt` command did not create.
     Foreign,
 }
 
 impl FoundHalt {
-    /// Judges what stands under the brake's name.
+    /// Classifies the policy that has the name of the halt policy.
     pub fn of(policy: Option<&Parsed<UpgradePolicy>>) -> Self {
         let Some(policy) = policy else { return Self::Nothing };
         let metadata = &policy.metadata;
@@ -102,7 +105,7 @@ impl FoundHalt {
     }
 }
 
-/// Whether it holds every client, now and always.
+/// Returns whether the policy stops every client, at all times.
 pub(super) fn holds_everybody(spec: &UpgradePolicySpec) -> bool {
     spec.priority == PRIORITY
         && spec.upgrade.mode == Mode::NoUpgrade
@@ -111,27 +114,27 @@ pub(super) fn holds_everybody(spec: &UpgradePolicySpec) -> bool {
         && spec.effective_until.is_none()
 }
 
-/// What keeps a brake from holding every client.
+/// A reason why a halt policy does not stop every client, or does not do so permanently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(in crate::cli) enum Gap {
-    /// It cannot be read: the controller lets it hold every client, until it is mended.
+    /// The policy cannot be read. The controller blocks every client until the policy is fixed.
     Unreadable,
-    /// It distributes something itself.
+    /// The policy itself distributes upgrades.
     Distributes,
-    /// Its effectiveFrom is still to come.
+    /// The `effectiveFrom` of the policy is in the future.
     NotYet,
-    /// Its effectiveUntil is past.
+    /// The `effectiveUntil` of the policy has passed.
     Over,
-    /// Its effectiveUntil is still to come: it ends by itself.
+    /// The `effectiveUntil` of the policy is in the future, so the halt will expire.
     Ends,
-    /// It holds the clients of its scope alone.
+    /// The policy has a scope, so it stops only the clients in that scope.
     Scope,
-    /// Others have a higher priority.
+    /// The policy does not have the highest priority, so others can have precedence over it.
     Priority,
 }
 
 impl Gap {
-    /// What is wrong with a brake at a moment.
+    /// Returns everything that is wrong with a halt policy at an instant.
     pub fn all(policy: &Parsed<UpgradePolicy>, now: Timestamp) -> Vec<Self> {
         let Ok(spec) = &policy.spec else { return vec![Self::Unreadable] };
         let ends = spec.effective_until;
@@ -146,7 +149,7 @@ impl Gap {
         gaps.into_iter().filter_map(|(there, gap)| there.then_some(gap)).collect()
     }
 
-    /// In words, after "it".
+    /// Returns the words that describe the gap, to follow "it" in a sentence.
     pub fn description(self) -> &'static str {
         match self {
             Self::Unreadable => "cannot be read",
@@ -160,19 +163,20 @@ impl Gap {
     }
 }
 
-/// A policy that comes before the brake.
+/// A policy that has precedence over the halt policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Rival {
     pub namespace: String,
     pub name: String,
-    /// Whether it cannot be read: then it holds every client of its namespace by itself.
+    /// True if the policy cannot be read. It then blocks every client of its namespace.
     pub is_unreadable: bool,
-    /// When it begins, where it is not effective yet.
+    /// Time when the policy becomes effective, if that is in the future.
     pub begins: Option<Timestamp>,
 }
 
 impl Rival {
-    /// What a policy is to the brake: nothing, unless it comes before it and may distribute, now or later.
+    /// Returns the policy as a rival if it has precedence over the halt policy and may distribute,
+    /// now or later. A policy that cannot be read is always a rival, unless it is being deleted.
     pub fn of(policy: &Parsed<UpgradePolicy>, now: Timestamp) -> Option<Self> {
         let rival = |is_unreadable, begins| Self {
             namespace: policy.metadata.namespace.clone().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! What `halt` and `resume` have done, as data.
+//! The reports of `halt` and `resume` as data.
 
 use serde::{Serialize, Serializer};
 
@@ -19,25 +19,25 @@ fn shown<S: Serializer>(owner: &Option<Owner>, serializer: S) -> Result<S::Ok, S
     owner.as_ref().map(Owner::shown).serialize(serializer)
 }
 
-/// What `halt` has done.
+/// Report of `halt`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HaltReport {
     #[serde(serialize_with = "word")]
     pub dry_run: DryRun,
     pub namespaces: Vec<HaltedNamespace>,
-    /// What is not known, and why.
+    /// Facts that could not be determined, each with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
 }
 
-/// What `halt` has done in a namespace.
+/// Report of `halt` for one namespace.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HaltedNamespace {
     pub namespace: String,
     pub result: HaltResult,
-    /// Why it failed.
+    /// Error message, if the halt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,58 +46,61 @@ pub(super) struct HaltedNamespace {
     pub reason: Option<String>,
     #[serde(flatten)]
     pub counts: Option<HaltCounts>,
-    /// Policies that come before it and may distribute.
+    /// Policies that have precedence over the halt and may distribute.
     pub comes_after: Vec<String>,
-    /// Policies that will come before it once they are effective, and may distribute then.
+    /// Policies that will have precedence over the halt once they are effective, and may then
+    /// distribute.
     pub comes_after_later: Vec<LaterRival>,
-    /// What somebody had made of it, where it was made whole again.
+    /// Gaps of an existing halt policy whose spec was changed; `halt` closed them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mended: Vec<Gap>,
-    /// Policies that come before it because they cannot be read: they hold everybody by themselves.
+    /// Policies that have precedence over the halt because they cannot be read. They block every
+    /// client.
     pub comes_after_unreadable: Vec<String>,
-    /// Whether the controller carries it out; absent where nobody waited.
+    /// True if the controller applies the halt; absent if the command did not wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_force: Option<bool>,
-    /// Why that is not known.
+    /// Reason why it is not known whether the halt is in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_waited: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown")]
     pub kept_in_git_by: Option<Owner>,
 }
 
-/// A policy that comes before the brake from some moment on.
+/// A policy that will have precedence over the halt once it is effective.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct LaterRival {
     pub policy: String,
     pub at: Timestamp,
 }
 
-/// The counts of a namespace.
+/// Counts of one namespace.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HaltCounts {
     pub clients: u32,
-    /// Offers that were valid when it was pulled, and end.
+    /// Offers that were valid at the time of the halt, and that the halt stops.
     pub offers_stopped: u32,
-    /// Offers of policies that come before it.
+    /// Offers of policies that have precedence over the halt.
     pub offers_not_stopped: u32,
-    /// Clients whose next restart installs another version all the same.
+    /// Clients whose next restart installs another version in spite of the halt.
     pub staged: u32,
-    /// When the last of the offers would end by itself; absent: never, or there is none.
+    /// Time when the last of the offers would expire without the halt. Absent if there is no offer,
+    /// or if one of them never expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offers_end: Option<Timestamp>,
 }
 
-/// What became of it.
+/// Result of `halt` in one namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum HaltResult {
-    /// It was made.
+    /// The halt policy was created.
     Halted,
-    /// It stood already.
+    /// The halt policy already existed and was not changed.
     HaltedBefore,
-    /// It stood, and has another reason now.
+    /// The halt policy already existed, and its reason was changed.
     Changed,
-    /// It stood, but somebody had changed it: it holds everybody again.
+    /// The halt policy already existed, and changes to its spec were reverted.
     Mended,
     Failed,
 }
@@ -123,20 +126,20 @@ fn name_lines(count: usize) -> String {
     format!("upgradepolicy.clientfleet.dev/{NAME}\n").repeat(count)
 }
 
-/// What `resume` has done.
+/// Report of `resume`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResumeReport {
     #[serde(serialize_with = "word")]
     pub dry_run: DryRun,
-    /// The namespaces that were halted, or that were named.
+    /// Namespaces that were halted, or that the user selected by name.
     pub namespaces: Vec<ResumedNamespace>,
-    /// Why the counts are missing, where they are.
+    /// Reasons why the counts are missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
 }
 
-/// What `resume` has done in a namespace.
+/// Report of `resume` for one namespace.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResumedNamespace {
@@ -144,20 +147,20 @@ pub(super) struct ResumedNamespace {
     pub result: ResumeResult,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Since when and why it was halted.
+    /// Time when the halt began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Which policies govern from now on.
+    /// Policies that govern clients after the halt.
     pub policies: Vec<GoesBack>,
-    /// Clients that no policy governs.
+    /// Number of clients that no policy governs after the halt.
     pub unmanaged: u32,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown")]
     pub kept_in_git_by: Option<Owner>,
 }
 
-/// What became of it.
+/// Result of `resume` in one namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum ResumeResult {
     Released,
@@ -165,13 +168,13 @@ pub(super) enum ResumeResult {
     Failed,
 }
 
-/// The clients that go back under a policy.
+/// The clients that one policy governs after the halt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GoesBack {
     pub policy: String,
     pub clients: u32,
-    /// Those that are offered a version at once.
+    /// Number of clients that are offered a version immediately.
     pub offered: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,

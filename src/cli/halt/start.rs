@@ -1,5 +1,5 @@
-//! `halt`: reads what there is, counts, writes the brake in each namespace, waits until it is in
-//! force.
+//! Carries out `halt`: lists policies and fleets, counts the effect, writes the halt policy in each
+//! namespace, and waits until it is in force.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,11 +21,11 @@ use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// The rivals of the brake in each namespace that has policies.
+/// Rivals of the halt policy, by namespace. Contains every namespace that has policies.
 type Rivals = BTreeMap<String, Vec<Rival>>;
 type Effects = BTreeMap<String, HaltEffect>;
 
-/// Pulls the brake.
+/// Halts the selected namespaces.
 pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
@@ -33,7 +33,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     let rivals = match (rivals(&cluster, &reach, cx.now).await, &reach) {
         (Ok(rivals), _) => rivals,
         (Err(failure), Reach::All) => return Err(failure),
-        // Who may make the brake but not look at the others can still pull it.
+        // A user who may write the halt policy but not list policies can still halt one namespace.
         (Err(failure), Reach::Namespace(_)) => {
             let not = "whether another policy comes before it is not known";
             not_known.extend(failure.messages.iter().map(|why| format!("{not}: {why}")));
@@ -42,7 +42,8 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     };
     let counting = |begun| effects(&cluster, &reach, &rivals, cx, begun);
     let (effects, acted) = match &reach {
-        // Nobody waits for the counting: with its first page the moment stands that is counted.
+        // The halt is not delayed until all fleets are counted. It starts when the first page has
+        // arrived, because that page fixes the `resourceVersion` of the list.
         Reach::Namespace(namespace) => {
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
@@ -52,7 +53,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             let (effects, acted) = tokio::join!(counting(Some(begun)), acting);
             (effects, vec![(namespace.clone(), acted)])
         }
-        // Here the fleets tell which namespaces there are.
+        // The policies and fleets determine which namespaces to halt, so list them first.
         Reach::All => {
             let effects = counting(None).await;
             let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
@@ -82,7 +83,8 @@ async fn rivals(cluster: &Cluster, reach: &Reach, now: Timestamp) -> Result<Riva
     cluster.gather(reach, None, Rivals::new(), note).await
 }
 
-/// Counts what it stops. Says when the first fleets were read, or none was.
+/// Counts the effect of the halt. Sends on `begun` when the first fleet arrives, or drops `begun`
+/// if no fleet exists.
 async fn effects(
     cluster: &Cluster,
     reach: &Reach,
@@ -92,7 +94,7 @@ async fn effects(
 ) -> Result<Effects, Failure> {
     let note = |effects: &mut Effects, fleet: Parsed<ClientFleet>| {
         if let Some(begun) = begun.take() {
-            // Who listens no more has seen enough.
+            // The receiver may be gone; ignore that.
             let _ = begun.send(());
         }
         let namespace = fleet.metadata.namespace.clone().unwrap_or_default();
@@ -103,22 +105,23 @@ async fn effects(
     cluster.gather(reach, None, Effects::new(), note).await
 }
 
-/// What was written.
+/// Result of writing the halt policy.
 struct WrittenHalt {
     result: HaltResult,
     metadata: ObjectMeta,
-    /// What somebody had made of it.
+    /// Gaps of an existing halt policy whose spec was changed.
     mended: Vec<Gap>,
 }
 
-/// What was done in a namespace.
+/// Result of halting one namespace.
 struct HaltAttempt {
     written: Result<WrittenHalt, String>,
-    /// Whether it came to be in force, where somebody waited for that.
+    /// Result of waiting until the halt is in force; `None` if the command did not wait.
     in_force: Option<Result<bool, String>>,
 }
 
-/// Pulls it in one namespace, and waits.
+/// Writes the halt policy in one namespace, and waits until it is in force if the options ask for
+/// that.
 async fn act(
     cluster: &Cluster,
     arguments: &HaltArgs,
@@ -191,11 +194,11 @@ fn report(
     report
 }
 
-/// How often it is looked at again when it changes while it is written: the controller may be writing
-/// its status.
+/// Maximum number of attempts to write the halt policy. The policy may change between read and
+/// write, for example because the controller updates its status.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
-/// Writes the brake, unless it stands already.
+/// Writes the halt policy, unless it already exists in the wanted form.
 async fn write(
     cluster: &Cluster,
     arguments: &HaltArgs,
@@ -244,7 +247,8 @@ async fn write(
     ))
 }
 
-/// Writes it over what was found. `None`: it is another by now, or says more than it should.
+/// Writes the halt policy over the one that was found. Returns `None` if that one has changed
+/// since, or if the stored policy does not stop every client.
 async fn store(
     cluster: &Cluster,
     dry_run: DryRun,
@@ -262,7 +266,8 @@ async fn store(
     let mut object = policy::object(namespace, reason, uid);
     let dry_run = dry_run.is_of_server();
     let stored = match found {
-        // Applying it does not take away what others have added.
+        // Server-side apply would keep fields that other managers have added, so use a merge patch
+        // that removes them.
         Some(policy) if FoundHalt::of(Some(&policy.live)) == FoundHalt::Changed => {
             object["spec"] = policy::towards(policy.whole.data.get("spec"), &object["spec"]);
             object["metadata"]["resourceVersion"] = json!(policy.whole.metadata.resource_version);
@@ -272,7 +277,8 @@ async fn store(
             api.patch(NAME, &parameters, &Patch::Merge(&object)).await
         }
         _ => {
-            // Of one made by another a moment ago nothing is known.
+            // If no policy was found, do not force conflicts: another user may have created one
+            // since.
             let force = found.is_some();
             let parameters = PatchParams { force, dry_run, ..PatchParams::apply(MANAGER) };
             api.patch(NAME, &parameters, &Patch::Apply(&object)).await
@@ -291,13 +297,14 @@ async fn store(
     Ok(holds.then_some(stored.metadata))
 }
 
-/// The reason as the object will carry it, also where nothing was sent.
+/// Returns the annotations that hold the reason. Also works for a dry run that sends nothing.
 fn noted(reason: Option<&str>) -> Option<BTreeMap<String, String>> {
     let object = policy::object("", reason, None);
     serde_json::from_value(object["metadata"]["annotations"].clone()).ok()
 }
 
-/// A policy of the brake's name that is not the brake.
+/// Returns the error for a policy that has the name of the halt policy but was not created by
+/// `halt`.
 pub(super) fn foreign(namespace: &str) -> String {
     format!(
         "namespace {namespace} has an UpgradePolicy {NAME} that `clientfleet halt` did not make (it \

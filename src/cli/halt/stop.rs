@@ -1,4 +1,5 @@
-//! `resume`: finds the brake, counts who goes back under which policy, and takes it away.
+//! Carries out `resume`: finds the halt policy, counts how many clients each policy will govern
+//! without it, and deletes it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use crate::cli::{Context, Failure};
 use crate::plan::{self, Cached, Estate, Parsed};
 use crate::values::Timestamp;
 
-/// What is in the halted namespaces, the brake left out.
+/// Fleets and policies of each halted namespace, without the halt policy.
 type Estates = BTreeMap<String, Estate>;
 
-/// Releases the brake.
+/// Resumes the selected namespaces.
 pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<ResumeReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
@@ -61,7 +62,8 @@ pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<Resu
     Ok(ResumeReport { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
-/// The namespaces that have a policy of the brake's name, and the other policies there.
+/// Returns the namespaces that have a policy with the name of the halt policy, and the other
+/// policies in those namespaces.
 async fn halted(cluster: &Cluster, reach: &Reach) -> Result<(Vec<String>, Estates), Failure> {
     let note = |found: &mut (Vec<String>, Estates), policy: Parsed<UpgradePolicy>| {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
@@ -80,7 +82,8 @@ async fn halted(cluster: &Cluster, reach: &Reach) -> Result<(Vec<String>, Estate
     Ok((halted, estates))
 }
 
-/// Which policies govern how many clients once the brake is gone, and how many no policy governs.
+/// Returns how many clients each policy will govern after the halt, and how many clients no policy
+/// will govern.
 fn goes_back(estate: &Estate, now: Timestamp) -> (Vec<GoesBack>, u32) {
     let plan = plan::plan(estate, now);
     let policies = plan.policies.iter().filter_map(|(name, status)| {
@@ -132,11 +135,12 @@ async fn release_in(
     report
 }
 
-/// How often it is looked at again when it changes while it is taken away: the controller may be
-/// writing its status.
+/// Maximum number of attempts to delete the halt policy. The policy may change between read and
+/// deletion, for example because the controller updates its status.
 const MAX_DELETE_ATTEMPTS: usize = 5;
 
-/// Deletes the brake, exactly the one that was looked at.
+/// Reads and deletes the halt policy, and tries again if it changes in between. Returns its
+/// metadata, or `None` if there is no halt policy.
 async fn take_away(
     cluster: &Cluster,
     arguments: &ResumeArgs,
@@ -163,7 +167,7 @@ async fn take_away(
     ))
 }
 
-/// Deletes it as it was looked at. `false`: it is another by now.
+/// Deletes the policy if it has not changed since it was read. Returns `false` if it has changed.
 async fn delete(
     cluster: &Cluster,
     arguments: &ResumeArgs,
@@ -182,7 +186,7 @@ async fn delete(
     let api: Api<Cached<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
     match api.delete(NAME, &parameters).await {
         Ok(_) => Ok(true),
-        // Gone in between: as it should be.
+        // The policy was deleted in the meantime, which is the wanted result.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
         Err(error) => {

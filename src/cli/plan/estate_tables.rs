@@ -1,5 +1,5 @@
-//! A plan as tables for a person: policies, fleets and the status table of the clients. Decides
-//! nothing.
+//! Prints a plan as tables for a user: policies, fleets, and the status of every client. Makes no
+//! decisions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::cli::terminal::times::exact;
 use crate::plan::Plan;
 use crate::values::Timestamp;
 
-/// One section for each namespace.
+/// Prints one section for each namespace.
 pub(super) fn print(
     namespaces: &BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
@@ -64,7 +64,7 @@ fn policies(PlannedNamespace { policies, plan }: &PlannedNamespace) -> Table {
         "NEXT",
     ]);
     for (name, status) in &plan.policies {
-        // What its status does not repeat.
+        // The priority, the mode and the version are only in the spec.
         let policy = policies.iter().find(|policy| policy.name() == name.as_str());
         let spec = policy.and_then(|policy| policy.spec.as_ref().ok());
         let upgrade = spec.map(|spec| spec.upgrade.clone()).unwrap_or_default();
@@ -89,15 +89,16 @@ fn policies(PlannedNamespace { policies, plan }: &PlannedNamespace) -> Table {
     table
 }
 
-/// How many need nothing more, as the condition `Complete` counts them.
+/// Formats the number of clients that need no further change, as `DONE/TOTAL`. The condition
+/// `Complete` counts the same states.
 fn done(summary: &Summary) -> String {
     format!("{}/{}", summary.up_to_date + summary.ahead + summary.offline, summary.total)
 }
 
-/// A count of a summary, and its column.
+/// Column title, color, and the count of a summary that the column shows.
 type StateColumn = (&'static str, Tone, fn(&Summary) -> u32);
 
-/// All states, from those that need nothing to those that need a person.
+/// A column for every state, from states that need nothing to states that need a user's action.
 const COUNTS: [StateColumn; 10] = [
     ("UP TO DATE", Tone::Plain, |summary| summary.up_to_date),
     ("AHEAD", Tone::Plain, |summary| summary.ahead),
@@ -111,7 +112,7 @@ const COUNTS: [StateColumn; 10] = [
     ("BLOCKED", Tone::Alarm, |summary| summary.blocked),
 ];
 
-/// With a column for each state that occurs.
+/// Returns the table of fleets, with a column for each state that occurs.
 fn fleets(plan: &Plan) -> Table {
     let occurs = |count: &&StateColumn| {
         plan.fleets
@@ -172,7 +173,7 @@ fn why(client: &ClientStatus) -> String {
     }
 }
 
-/// What a person has to look at, that no table says.
+/// Returns the problems that a user should look at and that the tables do not show.
 fn notes(plan: &Plan) -> String {
     let mut notes = String::new();
     for (name, status) in &plan.fleets {
@@ -190,7 +191,7 @@ fn note_stalled(notes: &mut String, kind: &str, name: &Text, conditions: &[Condi
         conditions.iter().filter(|found| found.r#type == "Stalled" && found.status == "True")
     {
         let message = printable(&condition.message);
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(notes, "  {kind} {}: {}: {message}", printable(name), condition.reason);
     }
 }

@@ -1,5 +1,5 @@
-//! `plan` against the cluster: what is there, what would be there once the files are applied, and what
-//! that does to every client. Writes nothing.
+//! `plan` against the cluster: reads the current objects, predicts the result of applying the
+//! files, and compares both plans for every client. Writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::plan::diff::{GivenObjects, PlannedEstate, PlannedEstates, Warning, co
 use crate::plan::{Cached, Estate, Parsed, Plan, parsed};
 use crate::values::Timestamp;
 
-/// As many objects are asked for at once.
+/// Maximum number of objects that are predicted concurrently.
 const MAX_CONCURRENT_DRY_RUNS: usize = 4;
 
-/// What `files` change in the cluster at the moment `at`.
+/// Compares the plans of the cluster at the instant `at`, without and with `files` applied.
 pub(super) async fn compare(
     arguments: &PlanArgs,
     files: impl IntoIterator<Item = File>,
@@ -59,7 +59,8 @@ pub(super) async fn compare(
     Ok(Compared { difference, remarks })
 }
 
-/// As kubectl: `-n` does not move an object that names its namespace.
+/// Returns an error if an object is outside the namespace of `-n`. As in kubectl, `-n` does not
+/// move an object that names its own namespace.
 fn stay_inside(
     namespace: Option<&str>,
     findings: &Findings,
@@ -88,16 +89,16 @@ fn named(findings: &Findings, object: &AppliedObject) -> String {
     }
 }
 
-/// What is in a namespace, and what would be.
+/// The objects of a namespace, before and after the files are applied.
 #[derive(Default)]
 struct LiveNamespace {
-    /// What the statuses in the cluster say.
+    /// Fleet statuses as stored in the cluster, by name of the fleet.
     stored: Vec<(Text, ClientFleetStatus)>,
     fleets: PredictedObjects<ClientFleet>,
     policies: PredictedObjects<UpgradePolicy>,
 }
 
-/// The objects of a kind by name.
+/// The objects of one kind by name, before and after the files are applied.
 struct PredictedObjects<K: parsed::Kind> {
     before: BTreeMap<String, Arc<Cached<K>>>,
     after: BTreeMap<String, Arc<Cached<K>>>,
@@ -132,7 +133,7 @@ fn stored(fleet: &Parsed<ClientFleet>) -> (Text, ClientFleetStatus) {
     (name.into(), fleet.status.clone().unwrap_or_default())
 }
 
-/// Until something is foreseen, all stays as it is.
+/// Wraps the current objects of one kind. Without predictions, `after` equals `before`.
 fn predicted<K: parsed::Kind>(objects: Vec<Parsed<K>>) -> PredictedObjects<K> {
     let observed = objects.into_iter().map(Cached::from);
     let before: BTreeMap<_, _> =
@@ -170,7 +171,8 @@ fn estate(
 }
 
 impl<K: parsed::Kind> PredictedObjects<K> {
-    /// Both are of the same moment, which may be later than the list's.
+    /// Replaces an object in `before` and `after`, because the prediction may be newer than the
+    /// list.
     fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
         self.before.remove(name);
         if let Some(before) = &prediction.before {
@@ -181,10 +183,10 @@ impl<K: parsed::Kind> PredictedObjects<K> {
     }
 }
 
-/// What there is to say of the answers.
+/// The sources and warnings of all predictions.
 #[derive(Default)]
 struct Answers {
-    /// Who has answered for each object.
+    /// Source of each object's prediction, in the order of the objects.
     by: Vec<PredictedBy>,
     warnings: Vec<Warning>,
 }
@@ -201,7 +203,8 @@ impl Answers {
     }
 }
 
-/// Asks for every object, and tells how it was answered; or of every file that is refused.
+/// Predicts every object and adds the results to `namespaces`. If the API server refuses files, the
+/// error lists all of them.
 async fn foresee_all(
     cluster: &Cluster,
     findings: &Findings,
@@ -237,7 +240,7 @@ async fn foresee_all(
     }
 }
 
-/// What was worked out without the API server, and why.
+/// Returns warnings about the objects that were predicted without the API server, with the reason.
 fn how(objects: &[AppliedObject], answered: &[PredictedBy]) -> String {
     let by = |by: PredictedBy| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
     let mut remarks = String::new();
@@ -261,7 +264,7 @@ fn how(objects: &[AppliedObject], answered: &[PredictedBy]) -> String {
     remarks
 }
 
-/// Whether the statuses in the cluster say what is due now.
+/// Returns a warning if the statuses in the cluster differ from the plan that is due now.
 fn behind(
     namespaces: BTreeMap<String, LiveNamespace>,
     due: &PlannedEstates,

@@ -1,5 +1,5 @@
-//! `plan --local`: from files to the statuses that the controller would settle on, and what they change
-//! against other files. Contacts no cluster and reads no clock.
+//! `plan --local`: computes from files the statuses that the controller would settle on, and
+//! compares them with those of other files. Contacts no cluster and reads no clock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -18,22 +18,23 @@ use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
 use crate::plan::{CachedPolicy, Estate, Plan, settle};
 use crate::values::Timestamp;
 
-/// What follows from the objects in files at a moment.
+/// The plan for the objects in files at an instant.
 pub(super) struct LocalPlan {
-    /// The objects as they were given and in that order, where they are to be printed again.
+    /// The objects as written in the files, in the same order; empty unless the output is JSON or
+    /// YAML.
     given: Vec<(Identity, SourceObject)>,
     namespaces: BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
     format: PlanFormat,
 }
 
-/// What follows in one namespace.
+/// Policies and plan of one namespace.
 pub(super) struct PlannedNamespace {
     pub(super) policies: Vec<Arc<CachedPolicy>>,
     pub(super) plan: Plan,
 }
 
-/// Plans for the objects in `files` at the moment `at`; beside it what there is to say of the files.
+/// Plans for the objects in `files` at the instant `at`. Also returns remarks about the files.
 pub(super) fn plan(
     files: impl IntoIterator<Item = File>,
     at: Timestamp,
@@ -57,7 +58,7 @@ pub(super) fn plan(
     (planned, passed_over(&findings))
 }
 
-/// What `new` changes against `old` at the moment `at`.
+/// Compares the plans for the files `new` and `old` at the instant `at`.
 pub(super) fn compare(
     new: impl IntoIterator<Item = File>,
     old: impl IntoIterator<Item = File>,
@@ -77,7 +78,8 @@ pub(super) fn compare(
     Ok(Compared { difference: compare_plans(&before, &after, &given(&new), at), remarks })
 }
 
-/// The objects of each namespace, as an API server would store them; each is looked at first.
+/// Reads the objects of each namespace, as an API server would store them. Calls `look` with each
+/// object first.
 fn read(
     files: impl IntoIterator<Item = File>,
     mut look: impl FnMut(&Object),
@@ -91,14 +93,14 @@ fn read(
     (findings, estates)
 }
 
-/// Everything that is wrong with what was found.
+/// Returns an error with all problems in the findings, if there are any.
 pub(super) fn refuse<'a>(findings: impl IntoIterator<Item = &'a Findings>) -> Result<(), Failure> {
     let messages: Vec<String> =
         findings.into_iter().flat_map(|found| found.problems.iter().cloned()).collect();
     if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
 }
 
-/// The objects in files, for warnings about them alone.
+/// Returns the identities of the objects in files. Warnings are limited to these objects.
 pub(super) fn given(findings: &Findings) -> diff::GivenObjects {
     let mut given = diff::GivenObjects::default();
     for identity in findings.identities() {
@@ -107,7 +109,8 @@ pub(super) fn given(findings: &Findings) -> diff::GivenObjects {
     given
 }
 
-/// What there is to say of files besides what is wrong with them.
+/// Returns remarks about the files: skipped objects of other kinds, and a note if the files contain
+/// neither a fleet nor a policy.
 pub(super) fn passed_over(findings: &Findings) -> String {
     let mut remarks = lines("passed over", &findings.passed_over);
     if findings.identities().next().is_none() && findings.problems.is_empty() {
@@ -121,12 +124,12 @@ fn lines(word: &str, texts: &[String]) -> String {
 }
 
 impl LocalPlan {
-    /// Prints it.
+    /// Prints the plan in the selected format.
     pub(super) fn write(&self, in_color: bool, output: &mut dyn Write) -> io::Result<()> {
         match self.format {
             PlanFormat::Json => data::write_json(&self.list(), output),
             PlanFormat::Yaml => data::write_yaml(&self.list(), output),
-            // The others are about a change.
+            // Without a comparison, the table is the only other format that the options allow.
             _ => {
                 let text = estate_tables::print(&self.namespaces, self.at, in_color);
                 output.write_all(text.as_bytes())
@@ -134,7 +137,7 @@ impl LocalPlan {
         }
     }
 
-    /// The objects, each with its status, as `kubectl get` prints several.
+    /// Returns the objects, each with its status, as a list like the output of `kubectl get`.
     fn list(&self) -> ListDocument<'_> {
         let mut statuses = HashMap::new();
         for (namespace, PlannedNamespace { plan, .. }) in &self.namespaces {
@@ -152,7 +155,7 @@ impl LocalPlan {
     }
 }
 
-/// A list as `kubectl get` prints it, its fields in the order of their names.
+/// A list in the form that `kubectl get` prints, with its fields in alphabetical order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ListDocument<'a> {
@@ -162,7 +165,7 @@ struct ListDocument<'a> {
     metadata: BTreeMap<String, String>,
 }
 
-/// The objects with their statuses: each is made when it is its turn to be printed.
+/// The objects with their statuses. Each item is built only when it is serialized.
 struct ListItems<'a> {
     given: &'a [(Identity, SourceObject)],
     statuses: HashMap<ObjectKey<'a>, Status<'a>>,
@@ -190,7 +193,7 @@ impl Serialize for ListItems<'_> {
             let status =
                 self.statuses.get(&key(identity.kind, &identity.namespace, &identity.name));
             if let (Some(status), Value::Object(fields)) = (status, &mut item) {
-                // By way of a value, the fields of which are in the order of their names.
+                // Conversion to a `Value` puts the fields in alphabetical order.
                 let status = serde_json::to_value(status).map_err(S::Error::custom)?;
                 fields.insert("status".to_owned(), status);
             }

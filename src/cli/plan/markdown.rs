@@ -1,13 +1,13 @@
-//! A report as a comment on a pull request, in GitHub's Markdown. Nothing that was given is obeyed by it:
-//! no markup, no link, and nobody is called by name.
+//! Renders a report as a comment on a pull request, in GitHub's Markdown. Escapes all text, so that
+//! names cannot add markup or links, or mention users.
 
 use super::report::{Entry, Report, ReportTable};
 use crate::cli::terminal::table::printable;
 
-/// What Markdown obeys, and is shown as it is behind a backslash.
+/// Characters with a meaning in Markdown, which are escaped with a backslash.
 const MARKUP: &str = "\\`*_[]|~#!";
 
-/// Counts in sight, the rest to be opened.
+/// Renders the summary and its counts openly, and the other tables as collapsed sections.
 pub(super) fn render(report: &Report) -> String {
     let (heading, summary) = (shown(&report.heading), shown(&report.summary));
     let mut text = format!("### clientfleet plan\n\n**{heading}**\n\n{summary}\n");
@@ -62,7 +62,7 @@ fn shown(text: &str) -> String {
             plain => shown.push(plain),
         }
     }
-    // Of these GitHub makes links by itself.
+    // GitHub turns these strings into links even without markup.
     shown.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 

@@ -1,6 +1,6 @@
-//! What applying a file makes of an object, worked out on JSON: the patch that `kubectl apply` sends for
-//! an object that was applied client-side, and what stands in for the API server's answer where nobody
-//! may ask it. Knows no cluster.
+//! Computes the effect of applying a file to an object, on JSON. Contains the patch of a
+//! client-side `kubectl apply`, and a replacement for the API server's response if no dry run is
+//! possible. Contacts no cluster.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 use crate::api::Kind;
 
-/// Where `kubectl apply` keeps what it applied last.
+/// Annotation in which `kubectl apply` stores the last applied configuration.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The JSON merge patch that `kubectl apply` sends: what the file adds or changes, and as `null` what it
-/// had when it was applied last and has no longer. Lists are told as a whole. Empty: nothing changes.
+/// Returns the JSON merge patch that `kubectl apply` sends; an empty patch means no change. The
+/// patch contains the fields that the file adds or changes, and `null` for fields that only the
+/// last applied configuration contains. Lists are replaced as a whole.
 pub(super) fn three_way(last_applied: &Value, file: &Value, live: &Value) -> Value {
     let mut patch = Map::new();
     if let (Some(last), Some(file)) = (last_applied.as_object(), file.as_object()) {
@@ -74,7 +75,7 @@ fn merge_fields(patch: &mut Map<String, Value>, more: Map<String, Value>) {
     }
 }
 
-/// One patch of two; where both say something, the latter counts.
+/// Combines two patches. If both contain a field, the second patch wins.
 pub(super) fn joined(patch: Value, more: Value) -> Value {
     match (patch, more) {
         (Value::Object(mut patch), Value::Object(more)) => {
@@ -102,8 +103,9 @@ pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
     value
 }
 
-/// About what server-side apply makes of an object: a policy has one author, so that the file's `spec`
-/// replaces it; of a fleet others own fields, so that mappings and the clients are merged.
+/// Approximates the result of server-side apply. A policy has one owner, so the file's `spec`
+/// replaces the old one. A fleet can have several owners, so its mappings and its clients are
+/// merged.
 pub(super) fn merged(kind: Kind, mut live: Value, file: &Value) -> Value {
     for part in ["metadata", "spec"] {
         let Some(given) = file.get(part) else { continue };
@@ -156,8 +158,9 @@ fn by_name(mut items: Vec<Value>, given: &[Value]) -> Value {
     Value::Array(items)
 }
 
-/// An object without the fields that the file had when it was applied client-side last and has no
-/// longer: `kubectl apply --server-side` takes over what `kubectl apply` owned, and so removes them.
+/// Removes the fields of an object that the last client-side applied configuration contains, but
+/// the file no longer does. `kubectl apply --server-side` removes them too, because it takes over
+/// the fields that `kubectl apply` owned.
 pub(super) fn without_dropped(mut object: Value, last_applied: &Value, file: &Value) -> Value {
     for part in ["/metadata/labels", "/spec"] {
         let (Some(last), Some(target)) = (last_applied.pointer(part), object.pointer_mut(part))
@@ -213,7 +216,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Last applied, file, live, and the patch; the first rows are kubectl's own test cases.
+    /// Each case has the last applied configuration, the file, the live object, and the expected
+    /// patch. The first rows are kubectl's own test cases.
     #[test]
     fn a_patch_is_the_one_that_kubectl_sends() {
         let cases = [

@@ -1,4 +1,5 @@
-//! `plan`: what files would change, and what they lead to. Writes nothing.
+//! `plan`: previews the changes of applying files, and their effect on every client. Writes
+//! nothing.
 
 mod estate_tables;
 mod live;
@@ -20,7 +21,7 @@ use crate::plan::diff::{ChangedClient, Difference};
 pub(crate) use options::PlanArgs;
 use options::{PlanFormat, Task};
 
-/// What the help ends with.
+/// Examples and exit codes at the end of the help text.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   clientfleet plan -f fleets/ -f policies.yaml
@@ -35,18 +36,18 @@ not hold stays as it is.
 Exit codes: 0; 1 with --exit-code when something would change; 2 if something is wrong with the
 files, the options or the cluster; 3 with --max-moving when more clients would move now.";
 
-/// More clients than `--max-moving` allows would move now.
+/// Exit code if more clients would move now than `--max-moving` allows.
 const TOO_MANY_STOP: u8 = 3;
-/// Something would change, for those who asked for this code.
+/// Exit code if something would change and `--exit-code` is set.
 const CHANGES: u8 = 1;
 
-/// What a change does, and what there is to say about how that was found out.
+/// The diff of a change, with remarks on how it was computed.
 struct Compared {
     difference: Difference,
     remarks: String,
 }
 
-/// Plans. Whatever fails ends with the same code, so that 1 means changes and nothing else.
+/// Runs the command. Every failure has the same exit code, so that code 1 always means changes.
 pub(super) async fn run(arguments: &PlanArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let said = plan(arguments, cx).await;
     said.map_err(|failure| Failure { code: WRONG_INPUT, ..failure })
@@ -81,7 +82,8 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
     terminal::stream(write).map(drop).map_err(|error| Failure::unwritten(&error))
 }
 
-/// The difference as it was asked for; of data only what there is to say beside it.
+/// Renders the diff as text, and determines the exit code. For JSON and YAML, the output is empty,
+/// because the caller streams the data.
 fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOutput {
     let Compared { difference, remarks } = compared;
     let mut remarks = remarks.clone();
@@ -113,7 +115,7 @@ fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOut
     CommandOutput { output, remarks, code }
 }
 
-/// The clients that change, as `clients` names them.
+/// Returns the names of the changed clients, one per line, as in `clients -o name`.
 fn names(difference: &Difference) -> String {
     let has_several = difference.namespaces.len() > 1;
     let name = |client: &ChangedClient| {

@@ -1,4 +1,4 @@
-//! The options of `plan`, and which of them make sense together.
+//! The options of `plan`, and the checks for combinations that make no sense.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::cli::completion::namespaces;
 use crate::connection::Connection;
 use crate::values::Timestamp;
 
-/// As many rows of a table are shown unless asked for more.
+/// Default for the maximum number of rows in a table.
 const DEFAULT_LIMIT: usize = 50;
 
 /// Options of `plan`.
@@ -82,19 +82,19 @@ pub(super) enum PlanFormat {
     Name,
 }
 
-/// What is to be planned.
+/// The kind of plan that the options select.
 #[derive(Debug)]
 pub(super) enum Task<'a> {
-    /// What the files lead to.
+    /// Plan for the files, without a comparison.
     Alone,
-    /// What they change against older ones.
+    /// Compare the files with older files.
     Against(&'a [PathBuf]),
-    /// What they change in the cluster.
+    /// Compare the files with the cluster.
     Live,
 }
 
 impl PlanArgs {
-    /// What is to be planned, if the options make sense together.
+    /// Returns the kind of plan, or an error if the options contradict each other.
     pub(super) fn task(&self) -> Result<Task<'_>, Failure> {
         self.check().map_err(Failure::input)?;
         Ok(match self.against.as_slice() {
@@ -137,12 +137,12 @@ impl PlanArgs {
         matches!(self.output, PlanFormat::Table | PlanFormat::Wide | PlanFormat::Markdown)
     }
 
-    /// Whether there is room for more columns.
+    /// Returns whether the tables have additional columns.
     pub(super) fn is_wide(&self) -> bool {
         self.output == PlanFormat::Wide
     }
 
-    /// How many rows of a table are shown.
+    /// Returns the maximum number of rows in a table.
     pub(super) fn limit(&self) -> usize {
         match self.limit.unwrap_or(DEFAULT_LIMIT) {
             0 => usize::MAX,

@@ -1,11 +1,11 @@
-//! As whom a file is applied to an object, by what the object says about who applied it before. Knows no
-//! cluster.
+//! Finds the field manager that will apply a file to an object, from the object's record of earlier
+//! applies. Contacts no cluster.
 
 use serde_json::Value;
 
 use super::merge::LAST_APPLIED;
 
-/// Those that apply files by server-side apply, by the names they give themselves.
+/// Well-known tools that use server-side apply, by their field manager names.
 const KNOWN: [&str; 7] = [
     "kubectl",
     "kustomize-controller",
@@ -15,57 +15,58 @@ const KNOWN: [&str; 7] = [
     "flux",
     "helm",
 ];
-/// As whom kubectl applies.
+/// Default field manager of `kubectl apply --server-side`.
 const KUBECTL: &str = "kubectl";
 
-/// Those of them that overrule others by themselves.
+/// Tools that always force server-side apply over conflicts.
 const FORCING: [&str; 5] =
     ["kustomize-controller", "helm-controller", "argocd-controller", "fluxcd", "flux"];
 
-/// Whether who applies files by this name takes fields from others without being told to.
+/// Returns whether this tool takes fields from other field managers without an explicit option.
 pub(super) fn forces(owner: &str) -> bool {
     FORCING.contains(&owner)
 }
 
-/// Whether it is the name that kubectl gives itself.
+/// Returns whether this is kubectl's default field manager.
 pub(super) fn is_kubectl(owner: &str) -> bool {
     owner == KUBECTL
 }
 
-/// How a file is applied.
+/// The method of applying a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ApplyMethod {
-    /// By server-side apply, as this field manager.
+    /// Server-side apply.
     ServerSide {
-        /// Its name.
+        /// Name of the field manager.
         owner: String,
-        /// What was applied client-side before, which the owner takes over.
+        /// Last client-side applied configuration, whose fields the field manager takes over.
         takes_over: Option<Value>,
     },
-    /// By `kubectl apply` as it is by default, which remembers what it applied last.
+    /// Client-side `kubectl apply`, which stores the last applied configuration in an annotation.
     ClientSide {
-        /// What it applied last.
+        /// Last applied configuration.
         last_applied: Value,
     },
 }
 
-/// What the user says about it.
+/// The options that select the method of applying.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ApplyOptions {
-    /// As whom the files are applied.
+    /// Field manager from `--field-manager`.
     pub(super) owner: Option<String>,
-    /// Whether always by server-side apply.
+    /// True if `--server-side` is set.
     pub(super) server_side: bool,
 }
 
 impl ApplyOptions {
-    /// How a file is applied to an object, `None` if it does not exist.
+    /// Returns the method of applying a file to an object; `live` is `None` if the object does not
+    /// exist.
     pub(super) fn way(&self, live: Option<&Value>) -> ApplyMethod {
         let last_applied = live.and_then(last_applied);
         let known = live.and_then(known_owner);
         match (&self.owner, known, last_applied) {
             (Some(owner), _, takes_over) => {
-                // kubectl alone takes over what it applied client-side.
+                // Only kubectl takes over fields that it applied client-side.
                 let takes_over = takes_over.filter(|_| owner == KUBECTL);
                 ApplyMethod::ServerSide { owner: owner.clone(), takes_over }
             }
@@ -82,7 +83,8 @@ impl ApplyOptions {
     }
 }
 
-/// The one well-known tool that applies this object by server-side apply.
+/// Returns the well-known tool that applies this object by server-side apply, if there is exactly
+/// one.
 fn known_owner(live: &Value) -> Option<&str> {
     let entries = live.pointer("/metadata/managedFields")?.as_array()?;
     let applies =
@@ -101,8 +103,8 @@ fn known_owner(live: &Value) -> Option<&str> {
     }
 }
 
-/// By which labels each tool knows its objects again: they are in no file. One that ends with a slash
-/// stands for all that begin with it.
+/// Labels by which each tool recognizes its objects. The files do not contain them. An entry that
+/// ends with a slash is a prefix.
 const MARKS: [(&str, &[&str]); 4] = [
     ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
     ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),
@@ -111,7 +113,7 @@ const MARKS: [(&str, &[&str]); 4] = [
 ];
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// The labels that this tool has put on an object by itself.
+/// Returns the labels that this tool itself has added to an object.
 pub(super) fn marks(owner: &str, live: &Value) -> Vec<(String, Value)> {
     let known = MARKS.iter().find(|(tool, _)| *tool == owner).map_or(&[][..], |(_, marks)| marks);
     let is_mark = |label: &str| {

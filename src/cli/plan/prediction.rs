@@ -1,5 +1,6 @@
-//! What an object would be once a file is applied to it, by asking the API server for a dry run: others
-//! own fields of it, and admission may refuse or complete what is written. Writes nothing.
+//! Predicts the content of an object after a file is applied, with a dry run on the API server. The
+//! server accounts for fields of other field managers, and for admission, which may refuse or
+//! complete the object. Writes nothing.
 
 use http::Request;
 use kube::Client;
@@ -15,56 +16,58 @@ use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::cli::cluster::sentence;
 use crate::cli::objects::{Identity, SourceObject};
 
-/// As whom `kubectl apply` patches what it applies client-side.
+/// Field manager of client-side `kubectl apply`.
 const CLIENT_SIDE_MANAGER: &str = "kubectl-client-side-apply";
 
-/// An object that is to be applied.
+/// An object from a file, to be applied.
 #[derive(Debug)]
 pub(super) struct AppliedObject {
     pub(super) identity: Identity,
     pub(super) source: SourceObject,
 }
 
-/// The same, while it is asked about: as a value it takes ten times the memory.
+/// An [`Applied`] object while it is predicted. Its parsed value takes ten times the memory of the
+/// text, so it is not kept.
 struct PredictedObject<'a> {
     identity: &'a Identity,
     source: Value,
 }
 
-/// An object before and after, as JSON: read at once into what a plan needs, which is far smaller.
+/// An object before and after applying, as JSON. The caller parses it at once into the types of the
+/// plan, which are far smaller.
 #[derive(Debug)]
 pub(super) struct Prediction {
-    /// As the cluster has it, if it does.
+    /// The object in the cluster; `None` if it does not exist.
     pub(super) before: Option<String>,
-    /// As it would be.
+    /// The object after the file is applied.
     pub(super) after: String,
-    /// How that was found out.
+    /// Source of the prediction.
     pub(super) by: PredictedBy,
-    /// What a person should know before the file is applied.
+    /// Warning for the user before the file is applied.
     pub(super) warning: Option<String>,
 }
 
-/// Who has said what an object would be.
+/// The source of a prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PredictedBy {
     /// The API server.
     Server,
-    /// This program, because the user may not ask the server.
+    /// This program, because the user lacks the permission for a dry run.
     Rights,
     /// This program, because the namespace does not exist yet.
     Namespace,
 }
 
-/// Why nothing could be predicted.
+/// The reason why an object cannot be predicted.
 #[derive(Debug)]
 pub(super) enum PredictionRefusal {
-    /// The file is refused.
+    /// The API server refuses the file.
     OfFile(String),
-    /// The cluster cannot be asked at all.
+    /// The cluster cannot be queried.
     OfCluster(String),
 }
 
-/// Predicts one object.
+/// Predicts the result of applying one object.
 pub(super) async fn predict(
     client: &Client,
     applied: &AppliedObject,
@@ -81,7 +84,7 @@ pub(super) async fn predict(
         (ApplyMethod::ClientSide { last_applied }, Some(live)) => {
             let patch = client_side_patch(last_applied, object, live);
             if patch.as_object().is_some_and(Map::is_empty) {
-                // kubectl sends nothing, either.
+                // kubectl also sends no request for an empty patch.
                 let after = before.clone().unwrap_or_default();
                 return Ok(Prediction { before, after, by: PredictedBy::Server, warning });
             }
@@ -126,7 +129,7 @@ fn parsed(object: &str) -> Result<Value, PredictionRefusal> {
     })
 }
 
-/// The file as its tool sends it: with the labels by which the tool knows its objects again.
+/// Returns the file as its tool sends it, with the labels by which the tool recognizes its objects.
 fn with_marks(file: &Value, way: &ApplyMethod, live: Option<&Value>) -> Value {
     let mut file = file.clone();
     if let (ApplyMethod::ServerSide { owner, .. }, Some(live)) = (way, live) {
@@ -152,7 +155,8 @@ async fn ask(client: &Client, request: kube::Result<Request<Vec<u8>>>) -> kube::
     client.request_text(request?).await
 }
 
-/// Applies a file in a dry run. What others own is taken from them, and told: not every tool does so.
+/// Applies a file in a dry run. On conflicts, forces the dry run and also returns the conflicts,
+/// because not every tool forces its applies.
 async fn apply(
     client: &Client,
     identity: &Identity,
@@ -171,7 +175,7 @@ async fn apply(
     }
 }
 
-/// A dry run: the server does all that it would do, but for storing it.
+/// Sends a patch as a dry run: the server does everything except storing the result.
 async fn send(
     client: &Client,
     identity: &Identity,
@@ -189,15 +193,16 @@ async fn send(
     ask(client, request.map_err(kube::Error::BuildRequest)).await
 }
 
-/// The patch that kubectl would send, what it remembers of it included: that may be too much for the
-/// API server.
+/// Returns the patch that kubectl would send. It includes the annotation with the last applied
+/// configuration, which may be too large for the API server.
 fn client_side_patch(last_applied: &Value, object: &PredictedObject<'_>, live: &Value) -> Value {
     let (mut file, mut live) = (object.source.clone(), live.clone());
     for object in [&mut file, &mut live] {
         without(object, "", "status");
         without(object, "/metadata/annotations", LAST_APPLIED);
     }
-    // kubectl fills both in before it compares and remembers.
+    // kubectl also fills in the namespace and the annotations before it compares and stores the
+    // file.
     file["metadata"]["namespace"] = object.identity.namespace.as_str().into();
     if !file["metadata"]["annotations"].is_object() {
         file["metadata"]["annotations"] = json!({});
@@ -221,7 +226,7 @@ fn taken_over(object: &PredictedObject<'_>, answer: Value, last_applied: &Value)
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
-/// Why this program may work it out itself, if it may.
+/// Returns the reason why this program may compute the result itself, or else a refusal.
 fn excuse(
     error: &kube::Error,
     object: &PredictedObject<'_>,
@@ -239,7 +244,8 @@ fn excuse(
     }
 }
 
-/// Whether it is the user's rights, and not a rule of the cluster about what is written.
+/// Returns whether the user lacks the permission to write, as opposed to an admission rule that
+/// forbids the content.
 fn lacks_right(status: &Status) -> bool {
     let verbs = ["patch", "create", "update"];
     let lacks = |verb: &str| status.message.contains(&format!(" cannot {verb} resource "));
@@ -250,7 +256,7 @@ fn lacks_namespace(status: &Status) -> bool {
     status.code == 404 && status.message.starts_with("namespaces ")
 }
 
-/// What the server would about say.
+/// Computes an approximation of the API server's response.
 fn worked_out(
     object: &PredictedObject<'_>,
     file: Value,

@@ -1,5 +1,5 @@
-//! What the API server says against a file, in words for whoever wrote it: fields that others own, and
-//! fields that only the server writes. Knows no cluster.
+//! Explains the API server's refusals to the author of a file: fields with other owners, and fields
+//! that only the server may write. Contacts no cluster.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use super::owner::{forces, is_kubectl};
 
-/// As many fields of one owner are named.
+/// Maximum number of fields that are listed per owner.
 const MAX_NAMED_FIELDS: usize = 3;
 
-/// The fields of an object that others own, by owner.
+/// The fields of an object that other field managers own, by owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Conflicts(BTreeMap<String, Vec<String>>);
 
 impl Conflicts {
-    /// What an answer tells of, if it is about that.
+    /// Returns the conflicts of an error response; `None` if it has another cause.
     pub(super) fn of(status: &Status) -> Option<Self> {
         let causes = status.details.iter().flat_map(|details| &details.causes);
         let mut owned: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -27,8 +27,8 @@ impl Conflicts {
         (status.code == 409 && !owned.is_empty()).then_some(Self(owned))
     }
 
-    /// What is said of it to whoever will apply the file as `applier`; nothing where that overrules
-    /// others by itself.
+    /// Returns a warning for a user who will apply the file as `applier`. Returns `None` without
+    /// conflicts, or if that tool always forces its applies.
     pub(super) fn warning(&self, applier: &str) -> Option<String> {
         if self.0.is_empty() || forces(applier) {
             return None;
@@ -44,7 +44,7 @@ impl Conflicts {
     }
 }
 
-/// `conflict with "OWNER" using clientfleet.dev/v1alpha1`
+/// Returns the owner from a message such as `conflict with "OWNER" using clientfleet.dev/v1alpha1`.
 fn owner(message: &str) -> &str {
     let quoted = message.split_once('"').and_then(|(_, rest)| rest.split_once('"'));
     quoted.map_or(message, |(owner, _)| owner)
@@ -65,8 +65,8 @@ fn sentence(owner: &str, fields: &[String]) -> String {
     format!("{named} {verb} owned by {owner}")
 }
 
-/// What of a file is only the server's to write, told by its field; any other refusal as the server
-/// says it.
+/// Returns the reason for a refusal. If the file contains a field that only the API server may
+/// write, names that field; otherwise quotes the API server.
 pub(super) fn reason(status: &Status, file: &Value) -> String {
     let given = |field: &str| file.pointer(&format!("/metadata/{field}")).filter(|v| !v.is_null());
     let said = &status.message;

@@ -1,5 +1,5 @@
-//! What a difference comes to for a person: sentences and tables of words. Decides nothing, and does not
-//! know how it is printed.
+//! Turns a diff into sentences and tables for a user. Makes no decisions, and is independent of the
+//! output format.
 
 use crate::api::Kind;
 use crate::cli::colors::state_tone;
@@ -11,20 +11,20 @@ use crate::plan::diff::{
 };
 use crate::values::{Timestamp, Zone};
 
-/// As many reasons of a fleet are told where there is little room.
+/// Maximum number of reasons that are shown for a fleet, unless the output is wide.
 const MAX_REASONS: usize = 2;
 
-/// What there is to print.
+/// The sentences and tables to print.
 pub(super) struct Report {
-    /// What it is about, in a line.
+    /// Line with the namespaces, the instant, and the number of changed clients.
     pub(super) heading: String,
-    /// What it comes to.
+    /// Sentence with the most important counts.
     pub(super) summary: String,
-    /// Counts by what becomes of the clients.
+    /// Changed clients, counted by transition.
     pub(super) transitions: ReportTable,
-    /// What a person should look at first.
+    /// Warnings that a user should read first.
     pub(super) warnings: Vec<String>,
-    /// The rest.
+    /// Tables of clients, reasons, fleets and objects.
     pub(super) sheets: Vec<ReportTable>,
 }
 
@@ -34,11 +34,11 @@ pub(super) struct ReportTable {
     pub(super) title: &'static str,
     pub(super) columns: Vec<&'static str>,
     pub(super) rows: Vec<Vec<Entry>>,
-    /// How many rows there are besides.
+    /// Number of rows that are not shown.
     pub(super) left_out: usize,
 }
 
-/// What stands in a table.
+/// A cell of a table.
 pub(super) struct Entry {
     pub(super) text: String,
     pub(super) tone: Tone,
@@ -63,22 +63,23 @@ impl Entry {
     }
 }
 
-/// `1 client`, `2 clients`.
+/// Formats a number of clients: `1 client`, `2 clients`.
 pub(super) fn clients(count: usize) -> String {
     format!("{count} {}", if count == 1 { "client" } else { "clients" })
 }
 
-/// For whom a report is.
+/// The audience and the size of a report.
 pub(super) struct For<'a> {
-    /// Who reads it, standing at the instant of the plan; `None`: anybody, anywhere.
+    /// The user who reads the report at the instant of the plan; `None` if the user and the time of
+    /// reading are unknown.
     pub(super) reader: Option<&'a TimeFormatter>,
-    /// Whether there is room for more columns.
+    /// True if there is room for more columns.
     pub(super) is_wide: bool,
-    /// How many rows of a table are shown.
+    /// Maximum number of rows in a table.
     pub(super) limit: usize,
 }
 
-/// Words and tables for a difference.
+/// Builds the report on a diff.
 pub(super) fn report(difference: &Difference, asked: &For) -> Report {
     let nobody = TimeFormatter { now: difference.at, zone: None };
     let view = ReportView {
@@ -131,7 +132,7 @@ fn summary(difference: &Difference) -> String {
     if counts.changed == 0 {
         return "The objects change, and nothing else is decided for any client.".to_owned();
     }
-    // The first three are told even if nobody does it.
+    // The first three counts appear even if they are 0.
     let parts = [
         (counts.moving_now, "moves now", "move now"),
         (counts.moving_later, "moves later", "move later"),
@@ -155,15 +156,16 @@ fn summary(difference: &Difference) -> String {
             counts.staged
         );
     }
-    // A sentence begins with a capital.
+    // A sentence starts with a capital letter.
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text) + "."
 }
 
-/// A column of the fleets: its title, what it counts, and whether only where there is some.
+/// A column of the fleets table: its title, its count, and a flag to hide it if all its counts are
+/// 0.
 type EffectColumn = (&'static str, fn(&Counts) -> usize, bool);
 
-/// What a change does to clients, as columns.
+/// Columns for the effects of a change on clients.
 const EFFECTS: [EffectColumn; 5] = [
     ("MOVE NOW", |counts| counts.moving_now, false),
     ("LATER", |counts| counts.moving_later, false),
@@ -172,7 +174,7 @@ const EFFECTS: [EffectColumn; 5] = [
     ("NO LONGER", |counts| counts.no_longer_moving, true),
 ];
 
-/// From where the tables are looked at.
+/// The display options of the tables.
 struct ReportView<'a> {
     reader: &'a TimeFormatter,
     is_for_all: bool,
@@ -194,7 +196,7 @@ impl ReportView<'_> {
         ReportTable { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
     }
 
-    /// For what is few, and asked for first.
+    /// Returns these options without the row limit, for short tables.
     fn whole(&self) -> ReportView<'_> {
         ReportView { limit: usize::MAX, ..*self }
     }
@@ -253,14 +255,14 @@ impl ReportView<'_> {
             maybe(after.and_then(|after| after.target_version.as_ref())),
             maybe(after.map(why)),
             text(match client.effect {
-                // What there was stands beside it.
+                // Another column shows the earlier time.
                 Effect::NoLongerMoves => "no longer".to_owned(),
                 effect => moves(effect, &client.when, None, "", |time, zone| self.next(time, zone)),
             }),
         ]
     }
 
-    /// What was decided for a client besides its state, as far as it is another now.
+    /// Returns the changed parts of the earlier decision, except its state.
     fn was(&self, client: &ChangedClient) -> String {
         let Some(before) = &client.before else { return String::new() };
         let after = client.after.as_ref();
@@ -281,7 +283,7 @@ impl ReportView<'_> {
         told.join(" ")
     }
 
-    /// The instant from which a client is offered a version later.
+    /// Returns the time of a later offer; `None` if there is none.
     fn from(&self, when: &When) -> Option<String> {
         match when {
             When::From { time, time_zone } => Some(self.next(*time, time_zone.as_deref())),
@@ -304,7 +306,7 @@ impl ReportView<'_> {
         })
     }
 
-    /// With a column for each of the rarer effects that occurs.
+    /// Returns the table of fleets. Rare effects have a column only if they occur.
     fn fleets(&self, fleets: &[FleetDifference]) -> ReportTable {
         let occurs =
             |effect: &&EffectColumn| fleets.iter().any(|fleet| effect.1(&fleet.summary) > 0);
@@ -329,7 +331,7 @@ impl ReportView<'_> {
         })
     }
 
-    /// The most frequent ones, all where there is room.
+    /// Returns the most frequent reasons; all reasons if the output is wide.
     fn reasons(&self, out: &[StayingOut]) -> String {
         let shown = if self.is_wide { out.len() } else { out.len().min(MAX_REASONS) };
         let mut reasons: Vec<String> = out.iter().take(shown).map(reason).collect();
@@ -361,12 +363,13 @@ impl ReportView<'_> {
         if self.has_several { format!("{namespace}/{name}") } else { name.to_owned() }
     }
 
-    /// A coming instant for whoever reads it; by the clients' clock where nobody knows who does.
+    /// Formats a future instant in the user's time zone, or in the clients' time zone if the user
+    /// is unknown.
     fn next(&self, time: Timestamp, zone: Option<&str>) -> String {
         if self.is_for_all { self.there(time, zone) } else { self.reader.next(time) }
     }
 
-    /// An instant by the clients' clock; with its day where nobody knows when it is read.
+    /// Formats an instant in the clients' time zone. Includes the date if the user is unknown.
     fn there(&self, time: Timestamp, zone: Option<&str>) -> String {
         let there = TimeFormatter { now: self.reader.now, zone: zone.and_then(Zone::named) };
         let shown = if self.is_for_all { dated(time, &there) } else { there.shortly(time) };
@@ -374,14 +377,14 @@ impl ReportView<'_> {
     }
 }
 
-/// `2026-11-24 22:00`.
+/// Formats a local date and time: `2026-11-24 22:00`.
 fn dated(time: Timestamp, there: &TimeFormatter) -> String {
     let local = there.zone.as_ref().map_or_else(|| time.naive_utc(), |zone| zone.local(time));
     local.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// When somebody moves, in words, and when they would have where that is what changes; `first` stands
-/// before the instant of the first of several.
+/// Describes when clients move, with the earlier time if it changes. `first` is a prefix for the
+/// time of the first of several clients.
 fn moves(
     effect: Effect,
     when: &When,

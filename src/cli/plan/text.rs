@@ -1,9 +1,9 @@
-//! A report for a terminal.
+//! Renders a report for a terminal.
 
 use super::report::{Report, ReportTable};
 use crate::cli::terminal::table::{Cell, Table, printable};
 
-/// Sentences, and tables below their titles.
+/// Renders the sentences, and each table below its title.
 pub(super) fn render(report: &Report, in_color: bool) -> String {
     let mut parts =
         vec![format!("{}\n{}\n", printable(&report.heading), printable(&report.summary))];

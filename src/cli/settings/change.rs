@@ -1,4 +1,4 @@
-//! Writing another setting into a policy, exactly the one that was looked at.
+//! Writes a new setting into a policy, but only if the policy has not changed since it was read.
 
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
@@ -11,12 +11,12 @@ use crate::cli::Failure;
 use crate::cli::cluster::{Cluster, OnePolicy, failure};
 use crate::cli::terminal::table::printable;
 
-/// Who writes it, in `managedFields`.
+/// Field manager of the write.
 const MANAGER: &str = "clientfleet-settings";
-/// How often it is read again when only its status has changed meanwhile.
+/// Maximum number of attempts while only the status of the policy changes.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
-/// Sets `choice` in `policy`, as long as nobody else changes the policy.
+/// Sets `choice` in `policy`. Returns an error if the policy has changed since it was read.
 pub(super) async fn make(
     cluster: &Cluster,
     namespace: &str,
@@ -41,7 +41,7 @@ pub(super) async fn make(
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => return Err(failure(&doing, &error)),
         }
-        // The controller may have written its status: that is no other policy.
+        // A status write by the controller also causes a conflict, but does not change the policy.
         let again = cluster.policy(namespace, &name).await?;
         let identity = |policy: &OnePolicy| {
             let metadata = &policy.whole.metadata;
@@ -63,7 +63,7 @@ fn changed_meanwhile(namespace: &str, name: &str) -> Failure {
     ))
 }
 
-/// A merge patch, in which `null` takes a field away.
+/// Returns a merge patch, in which `null` removes a field.
 fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     json!({
         "metadata": {"resourceVersion": resource_version},
@@ -71,7 +71,7 @@ fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     })
 }
 
-/// The same change for whoever keeps the policy in Git.
+/// Returns the same change as a manifest, for a policy that is kept in Git.
 pub(super) fn for_git(namespace: &str, name: &str, choice: &Choice) -> Value {
     let mut upgrade = json!({"mode": choice.mode});
     if let Some(version) = &choice.version {

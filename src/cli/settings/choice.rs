@@ -1,5 +1,4 @@
-//! The choices that an administrator has for a policy, and which one is meant. Pure; knows no
-//! cluster.
+//! The choices of an administrator for a policy, and the selection of one. Contacts no cluster.
 
 use serde::Serialize;
 
@@ -7,7 +6,7 @@ use crate::api::Text;
 use crate::api::policy::{Mode, Setting, Upgrade};
 use crate::plan::version_text::VersionText;
 
-/// What a policy asks for, or could: a mode, and the version with `OnlyUpgradeTo`.
+/// A possible setting of a policy: a mode, with a version for `OnlyUpgradeTo`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Choice {
     pub mode: String,
@@ -16,18 +15,18 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// What a policy asks for now.
+    /// Returns the current setting of a policy.
     pub fn of(upgrade: &Upgrade) -> Self {
         let version = upgrade.version.clone().filter(|_| upgrade.mode == Mode::OnlyUpgradeTo);
         Self { mode: upgrade.mode.as_str().to_owned(), version }
     }
 
-    /// One of the choices that a policy's status tells.
+    /// Converts a choice from the status of a policy.
     pub fn told(setting: &Setting) -> Self {
         Self { mode: setting.mode.to_string(), version: setting.version.clone() }
     }
 
-    /// Whether both ask for the same, however the version is spelled.
+    /// Returns whether both choices are equal, regardless of how the version is spelled.
     pub fn is_same_as(&self, other: &Self) -> bool {
         let spelled = |choice: &Self| choice.version.clone().map(VersionText::new);
         self.mode == other.mode
@@ -38,7 +37,7 @@ impl Choice {
             }
     }
 
-    /// The mode as the policy has it; `None` for one that this program does not know.
+    /// Returns the mode; `None` if this program does not know it.
     pub fn known_mode(&self) -> Option<Mode> {
         MODES.into_iter().find(|mode| mode.as_str() == self.mode)
     }
@@ -55,17 +54,17 @@ impl std::fmt::Display for Choice {
 
 const MODES: [Mode; 3] = [Mode::NoUpgrade, Mode::AutoUpgrade, Mode::OnlyUpgradeTo];
 
-/// What `--select` names.
+/// The value of `--select`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Selection {
-    /// The choice of this number in the list.
+    /// Number of a choice in the list, starting at 1.
     Number(usize),
-    /// A choice by what it says.
+    /// A choice by mode and version.
     Spoken(Choice),
 }
 
 impl Selection {
-    /// Reads `2`, `NoUpgrade`, `AutoUpgrade` or `OnlyUpgradeTo=3.59.127.0`.
+    /// Parses `2`, `NoUpgrade`, `AutoUpgrade` or `OnlyUpgradeTo=3.59.127.0`.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Ok(number) = text.parse() {
             return Ok(Self::Number(number));
@@ -93,7 +92,7 @@ impl Selection {
         }
     }
 
-    /// The choice that is meant, among those there are; what is spoken is taken as it is listed.
+    /// Returns the selected choice if it is available, with the version spelled as in the list.
     pub fn among(&self, choices: &[Choice]) -> Option<Choice> {
         match self {
             Self::Number(number) => choices.get(number.checked_sub(1)?).cloned(),

@@ -1,5 +1,5 @@
-//! What another setting of a policy would do: its clients counted before and after, by the plan that
-//! the controller would settle on. Pure.
+//! Computes the effect of a new setting: the policy's clients before and after, counted from the
+//! plan that the controller would settle on. Does no I/O.
 
 use std::sync::Arc;
 
@@ -14,28 +14,28 @@ use crate::plan::version_text::VersionText;
 use crate::plan::{self, Estate, Plan};
 use crate::values::Timestamp;
 
-/// The clients that a policy governs, by what happens to them.
+/// Numbers of clients that a policy governs, by effect of the policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Moves {
-    /// Offered a newer version now.
+    /// Clients that are offered a newer version now.
     pub up_now: u32,
-    /// Offered an older version now.
+    /// Clients that are offered an older version now.
     pub down_now: u32,
-    /// Offered a newer version when distribution opens.
+    /// Clients that are offered a newer version when distribution opens.
     pub up_later: u32,
-    /// Offered an older version then.
+    /// Clients that are offered an older version when distribution opens.
     pub down_later: u32,
-    /// The target is staged and waits for a restart.
+    /// Clients that have the target staged and wait for a restart.
     pub restart_pending: u32,
     pub at_target: u32,
-    /// Newer than the target, and to stay so.
+    /// Clients that run a newer version than the target, and keep it.
     pub ahead: u32,
-    /// The installation failed; it is tried again later.
+    /// Clients whose installation failed. It is retried later.
     pub failed: u32,
-    /// Nothing is distributed to them.
+    /// Clients to which nothing is distributed.
     pub held: u32,
-    /// Something is in the way.
+    /// Clients that cannot move because of a problem.
     pub blocked: u32,
     pub offline: u32,
 }
@@ -58,7 +58,7 @@ impl Moves {
         } += 1;
     }
 
-    /// What is counted, with the words for it.
+    /// Returns the counts with their labels.
     pub fn told(&self) -> [(&'static str, u32); 11] {
         [
             ("offered a newer version now", self.up_now),
@@ -76,7 +76,7 @@ impl Moves {
     }
 }
 
-/// Whether the target is older than what the client runs.
+/// Returns whether the target is older than the client's version.
 fn is_down(row: &ClientStatus) -> bool {
     let read = |text: &Option<crate::api::Text>| VersionText::new(text.clone()?).parsed;
     match (read(&row.version), read(&row.target_version)) {
@@ -85,7 +85,7 @@ fn is_down(row: &ClientStatus) -> bool {
     }
 }
 
-/// Before and after.
+/// The counts before and after a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct SettingEffect {
     pub before: Moves,
@@ -93,14 +93,15 @@ pub(super) struct SettingEffect {
 }
 
 impl Moves {
-    /// All of them.
+    /// Returns the number of all counted clients.
     pub fn total(&self) -> u32 {
         self.told().iter().map(|(_, count)| count).sum()
     }
 }
 
-/// What `choice` would do to the clients that `policy` governs: now, or where it is not effective yet,
-/// at the moment from which it is. And what keeps the policy from doing it.
+/// Counts the clients that `policy` governs, before and after `choice`. If the policy is not
+/// effective yet, counts them at the time when it takes effect. Also returns the conditions that
+/// keep the policy from distributing.
 pub(super) fn effect(
     estate: &Estate,
     policy: &str,
@@ -116,8 +117,8 @@ pub(super) fn effect(
     (SettingEffect { before: moves(estate), after: moves(&after) }, standing)
 }
 
-/// The estate at a later moment, by which the clients have been seen again as they have been now: else
-/// all of them would count as absent then.
+/// Returns the estate at a later instant, with every client's `lastSeen` moved by the same time.
+/// Otherwise all clients would count as offline.
 fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
     let mut estate = estate.clone();
     if at == now {
@@ -160,17 +161,17 @@ fn moves(plan: &Plan, policy: &str) -> Moves {
     moves
 }
 
-/// Clients of one policy by the version that they run.
+/// Clients of one policy, counted by their current version.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Versions {
     pub governed: u32,
-    /// How many run the package of their own fleet.
+    /// Number of clients that run the package of their own fleet.
     pub at_package: u32,
     running: Vec<(VersionText, u32)>,
 }
 
 impl Versions {
-    /// Counts the clients of a fleet that carries `package`.
+    /// Counts the clients of a fleet whose package is `package`.
     pub fn add(&mut self, rows: &[ClientStatus], policy: &str, package: Option<&VersionText>) {
         for row in rows.iter().filter(|row| row.policy.as_deref() == Some(policy)) {
             self.governed += 1;
@@ -183,7 +184,8 @@ impl Versions {
         }
     }
 
-    /// How many run what a choice would have them run; `None` for one that names no version.
+    /// Returns the number of clients that run the target of a choice; `None` if the choice has no
+    /// target.
     pub fn at(&self, choice: &Choice) -> Option<u32> {
         if let Some(version) = choice.version.clone().map(VersionText::new) {
             let found = self.running.iter().find(|(known, _)| known.is_same_as(&version));

@@ -1,4 +1,4 @@
-//! A policy's choices, and what became of one, for a person. Decides nothing.
+//! Messages about the choices for a policy and about a selection. Makes no decisions.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::cli::terminal::table::{Cell, Table, printable};
 use crate::cli::terminal::times::TimeFormatter;
 use crate::cli::{Failure, data};
 
-/// The list of choices.
+/// Renders the list of choices.
 pub(super) fn list(settings: &Settings, reader: &TimeFormatter) -> String {
     let name = format!("{}/{}", printable(&settings.namespace), printable(&settings.policy));
     let governs = match settings.governed_clients {
@@ -51,7 +51,7 @@ fn shown(choice: &Choice) -> String {
     printable(&choice.to_string()).into_owned()
 }
 
-/// What to know about the list.
+/// Returns warnings about the list of choices.
 pub(super) fn remarks_on_list(settings: &Settings) -> String {
     let mut text = String::new();
     if settings.settings.is_empty() {
@@ -71,7 +71,7 @@ pub(super) fn remarks_on_list(settings: &Settings) -> String {
     text
 }
 
-/// What was selected is not among the choices.
+/// Returns the error for a selection that is not among the choices.
 pub(super) fn not_there(
     args: &SettingsArgs,
     what: &str,
@@ -93,7 +93,7 @@ pub(super) fn not_there(
     })
 }
 
-/// What became of a selection.
+/// Renders the result of a selection.
 pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<String, Failure> {
     let (before, after) = (shown(&selected.before), shown(&selected.after));
     let name = format!("{}/{}", printable(&selected.namespace), printable(&selected.policy));
@@ -118,7 +118,7 @@ pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<St
     Ok(text)
 }
 
-/// What the clients do, before and after.
+/// Renders the numbers of clients before and after the change.
 fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     let Some(effect) = &selected.clients else { return String::new() };
     let standing = selected.standing.as_ref();
@@ -150,7 +150,7 @@ fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     text
 }
 
-/// What to know about it.
+/// Returns an error or a warning if the policy is kept in Git.
 pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
     let Some(owner) = &selected.owner else { return String::new() };
     let policy = printable(&selected.policy);

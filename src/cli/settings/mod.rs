@@ -1,5 +1,5 @@
-//! `settings`: the choices there are for a policy, and making one. The shell cx them: reads the
-//! cluster, writes, prints.
+//! `settings`: lists the choices for a policy, and sets one. Reads the cluster, writes the change,
+//! and prints the result.
 
 mod change;
 mod choice;
@@ -26,7 +26,7 @@ use crate::plan::policy::Policy;
 use crate::plan::version_text::VersionText;
 use crate::plan::{Cached, Estate, Parsed};
 
-/// What the help ends with.
+/// Examples and exit codes at the end of the help text.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   clientfleet settings nights-and-weekends
@@ -68,7 +68,7 @@ pub(crate) struct SettingsArgs {
     connection: Connection,
 }
 
-/// The choices of a policy.
+/// The choices for a policy.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Settings {
@@ -76,16 +76,16 @@ struct Settings {
     policy: String,
     today: Choice,
     allow_downgrade: bool,
-    /// What keeps it from distributing, whatever its setting.
+    /// Conditions that keep the policy from distributing, regardless of its setting.
     standing: PolicyBlockers,
-    /// Whether the controller has not yet said what the choices are for what is written now.
+    /// True if the choices in the status do not belong to the current generation of the policy.
     status_is_behind: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     governed_clients: Option<u32>,
     settings: Vec<Numbered>,
 }
 
-/// One of them.
+/// A numbered choice in the list.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Numbered {
@@ -93,12 +93,12 @@ struct Numbered {
     #[serde(flatten)]
     choice: Choice,
     is_today: bool,
-    /// How many of the policy's clients run that version already.
+    /// Number of the policy's clients that already run the target of the choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     clients: Option<u32>,
 }
 
-/// What became of a selection.
+/// The result of a selection.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Selected {
@@ -108,11 +108,12 @@ struct Selected {
     after: Choice,
     result: SettingsOutcome,
     allow_downgrade: bool,
-    /// What the clients do before and after; absent where that cannot be known.
+    /// Numbers of clients by effect, before and after; absent if the setting stays the same or the
+    /// clients cannot be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     clients: Option<SettingEffect>,
-    /// What keeps it from distributing, whatever its setting. Where it is not effective yet, the
-    /// clients are those from then on.
+    /// Conditions that keep the policy from distributing, regardless of its setting. If the policy
+    /// is not effective yet, `clients` describes the time when it takes effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     standing: Option<PolicyBlockers>,
     #[serde(skip)]
@@ -121,17 +122,17 @@ struct Selected {
     dry_run: DryRun,
 }
 
-/// What became of it.
+/// The outcome of a selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum SettingsOutcome {
     Changed,
     WouldChange,
     SameAsBefore,
-    /// It is to be changed in Git.
+    /// The policy is kept in Git, and must be changed there.
     KeptInGit,
 }
 
-/// Runs it.
+/// Runs the command.
 pub(super) async fn run(args: &SettingsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     if args.select.is_none() && !args.dry_run.is_real() {
         return Err(Failure::input("there is nothing to try: --dry-run goes with --select"));
@@ -171,19 +172,19 @@ pub(super) async fn run(args: &SettingsArgs, cx: &Context) -> Result<CommandOutp
     }
 }
 
-/// What keeps a policy from distributing.
+/// Returns the conditions that keep a policy from distributing.
 fn standing(policy: &OnePolicy, cx: &Context) -> PolicyBlockers {
     PolicyBlockers::of(&Policy::read(&Cached::from(policy.live.clone())), cx.now)
 }
 
-/// The choices that the controller tells.
+/// Returns the choices from the status of a policy.
 fn choices(policy: &OnePolicy) -> Vec<Choice> {
     let status = policy.live.status.as_ref();
     let settings = status.map(|status| status.available_settings.as_slice()).unwrap_or_default();
     settings.iter().map(Choice::told).collect()
 }
 
-/// Whether the choices were worked out for another generation, or not at all.
+/// Returns whether the choices are missing or belong to another generation.
 fn is_behind(policy: &OnePolicy) -> bool {
     let status = policy.live.status.as_ref();
     status.and_then(|status| status.observed_generation) != policy.live.metadata.generation
@@ -231,7 +232,7 @@ async fn list(
     (settings, remarks)
 }
 
-/// The choice that is meant, or why there is none.
+/// Returns the selected choice, or an error if it is not available.
 fn meant(
     args: &SettingsArgs,
     selection: &Selection,
@@ -248,7 +249,7 @@ fn meant(
     Err(messages::not_there(args, &what, selection, choices))
 }
 
-/// A selection that is to be made.
+/// A selection to carry out.
 struct Case<'a> {
     cluster: &'a Cluster,
     args: &'a SettingsArgs,
@@ -317,7 +318,7 @@ async fn make(
     Ok(if args.dry_run.is_real() { SettingsOutcome::Changed } else { SettingsOutcome::WouldChange })
 }
 
-/// All that is planned for in a namespace.
+/// Reads all fleets and policies of a namespace.
 async fn estate(cluster: &Cluster, namespace: &str) -> Result<Estate, Failure> {
     let reach = Reach::Namespace(namespace.to_owned());
     let policies = cluster.policies(&reach).await?;

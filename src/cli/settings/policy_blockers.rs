@@ -1,4 +1,5 @@
-//! Whether a policy does what it is set to: not while it is suspended, invalid, or not effective. Pure.
+//! The conditions in which a policy distributes nothing, regardless of its setting: suspended,
+//! invalid, being deleted, or not effective. Does no I/O.
 
 use std::fmt::Write as _;
 
@@ -9,19 +10,19 @@ use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::policy::Policy;
 use crate::values::Timestamp;
 
-/// What keeps a policy from distributing, whatever its setting.
+/// The conditions that keep a policy from distributing, regardless of its setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicyBlockers {
     pub suspended: bool,
     pub being_deleted: bool,
-    /// What is invalid in it.
+    /// Validation errors of the policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
-    /// Until when it governs nobody.
+    /// Time before which the policy governs no clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_effective_until: Option<Timestamp>,
-    /// Since when it governs nobody any more.
+    /// Time from which the policy governs no clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_effective_since: Option<Timestamp>,
 }
@@ -33,7 +34,7 @@ impl PolicyBlockers {
             suspended: policy.suspended,
             being_deleted: policy.deleting,
             problems: policy.problems.clone(),
-            // What is over before it begins never does.
+            // A policy that ends before it begins never takes effect.
             not_effective_until: policy
                 .effective_from
                 .filter(|&from| now < from && policy.effective_until.is_none_or(|u| from < u)),
@@ -41,12 +42,13 @@ impl PolicyBlockers {
         }
     }
 
-    /// The moment whose clients tell what a setting does.
+    /// Returns the instant at which to count the clients of a setting: now, or the time when the
+    /// policy takes effect.
     pub fn counted_at(&self, now: Timestamp) -> Timestamp {
         self.not_effective_until.unwrap_or(now)
     }
 
-    /// A line for each, for a person.
+    /// Describes the conditions for a user, each on a line of its own.
     pub fn told(&self, reader: &TimeFormatter) -> String {
         let mut text = String::new();
         if self.being_deleted {

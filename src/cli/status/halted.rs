@@ -1,5 +1,5 @@
-//! The emergency brake of a namespace, judged: whether it holds everybody, what goes on in spite of it,
-//! when it ends. Pure.
+//! Evaluates the halt of a namespace: whether it holds every client, which policies still
+//! distribute, and when it ends. Does no I/O.
 
 use serde::Serialize;
 
@@ -8,36 +8,36 @@ use crate::cli::halt::{self, FoundHalt, Gap, Rival};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// A namespace in which the emergency brake is pulled, or seems to be.
+/// The halt of a namespace. It may be incomplete, so that it does not stop all distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Halted {
     pub namespace: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// Why, where somebody said so.
+    /// Reason for the halt, if the user gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Whether the controller carries it out.
+    /// True if the controller has applied the halt.
     pub in_force: bool,
-    /// Whether it holds every client now.
+    /// True if the halt holds every client now.
     pub holds_everybody: bool,
-    /// Whether `clientfleet halt` made it, so that `clientfleet resume` takes it away.
+    /// True if `clientfleet halt` created the policy, so that `clientfleet resume` deletes it.
     pub is_ours: bool,
     pub is_being_deleted: bool,
-    /// What keeps it from holding everybody for good.
+    /// Reasons why the halt does not hold every client permanently.
     pub gaps: Vec<Gap>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begins: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// Policies that come before it and may distribute.
+    /// Policies that take precedence over the halt and may distribute.
     pub comes_after: Vec<String>,
-    /// Policies that will come before it once they are effective.
+    /// Policies that will take precedence over the halt once they are effective.
     pub comes_after_later: Vec<Later>,
 }
 
-/// A policy that comes before the brake from some moment on.
+/// A policy that takes precedence over the halt from a later instant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Later {
     pub policy: String,
@@ -45,8 +45,9 @@ pub(super) struct Later {
 }
 
 impl Halted {
-    /// What a policy is as a brake: nothing, unless it has the brake's name. Somebody else's that
-    /// distributes something is none either.
+    /// Returns the halt that a policy represents; `None` if the policy has another name. Without
+    /// the label of `clientfleet halt`, a policy that distributes or cannot be read is no halt
+    /// either.
     pub fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Option<Self> {
         if policy.metadata.name.as_deref() != Some(halt::NAME) {
             return None;
@@ -74,7 +75,7 @@ impl Halted {
         })
     }
 
-    /// ChangeSet the policies that come before the brakes of their namespaces.
+    /// Records the policies that take precedence over this halt in its namespace.
     pub fn beaten_by(&mut self, rivals: &[Rival]) {
         let here = rivals.iter().filter(|rival| rival.namespace == self.namespace);
         for rival in here.filter(|rival| !rival.is_unreadable) {
@@ -89,7 +90,8 @@ impl Halted {
         }
     }
 
-    /// Whether it holds anybody now. One that cannot be read does: it blocks everybody.
+    /// Returns whether the halt holds any client now. A halt that cannot be read does, because it
+    /// blocks every client.
     pub fn holds_somebody(&self) -> bool {
         let nobody = [Gap::Distributes, Gap::NotYet, Gap::Over];
         !self.gaps.iter().any(|gap| nobody.contains(gap))

@@ -1,5 +1,5 @@
-//! The emergency brake on the screen of `status`: what it holds, what goes on in spite of it, and what
-//! to do. Decides nothing.
+//! Messages about a halt on the screen of `status`: its effect, its exceptions, and the next steps.
+//! Makes no decisions.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::cli::halt::{Gap, NAME};
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
 
-/// All that is to be told of a brake, in lines.
+/// Returns the lines about a halt.
 pub(super) fn told(halted: &Halted, reader: &TimeFormatter) -> String {
     let namespace = printable(&halted.namespace);
     let since = halted.since.map(|since| format!(" since {}", reader.moment(since)));
@@ -46,7 +46,7 @@ pub(super) fn told(halted: &Halted, reader: &TimeFormatter) -> String {
     text + &but(halted, reader)
 }
 
-/// What is not as one expects of a brake.
+/// Returns the lines about everything that limits a halt.
 fn but(halted: &Halted, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     let namespace = printable(&halted.namespace);

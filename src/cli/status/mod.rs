@@ -1,5 +1,5 @@
-//! `status`: one screen on how far the policies are and what needs a person. The shell cx it:
-//! reads the cluster page by page, and prints.
+//! `status`: shows the progress of the policies and the problems that need a user's action, on one
+//! screen. Reads the cluster page by page, and prints.
 
 mod halted;
 mod halted_messages;
@@ -20,7 +20,7 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::Parsed;
 
-/// What the help ends with.
+/// Examples and exit codes at the end of the help text.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   clientfleet status
@@ -46,7 +46,7 @@ pub(crate) struct StatusArgs {
     connection: Connection,
 }
 
-/// Runs it.
+/// Runs the command.
 pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let cluster = Cluster::connect(&args.connection).await?;
     let reach = cluster.reach(&args.place);
@@ -73,7 +73,8 @@ pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-/// Reads why the namespaces are halted: lists of policies are read without their annotations.
+/// Reads the reasons for the halts, because policies are listed without annotations. Returns
+/// warnings about reasons that cannot be read.
 async fn add_reasons(cluster: &Cluster, halted: &mut [Halted]) -> String {
     let find = halted.iter().map(|halted| cluster.find_policy(&halted.namespace, halt::NAME));
     let found = join_all(find).await;

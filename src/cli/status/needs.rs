@@ -1,4 +1,5 @@
-//! What needs a person, found object by object: counts, and a few names for each. Pure.
+//! Collects the problems that need a user's action, object by object: counts, and a few names for
+//! each. Does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -11,37 +12,38 @@ use crate::api::{ClientFleet, Condition, UpgradePolicy};
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
-/// So many names stand for all.
+/// Maximum number of names in a sample.
 const MAX_NAMED_CLIENTS: usize = 3;
-/// So many objects that somebody has to mend are told one by one.
+/// Maximum number of stalled objects that are listed.
 const MAX_LISTED: usize = 20;
-/// Who has not restarted for so long will not by itself.
+/// Time after which a pending restart is overdue, because the client will probably not restart
+/// without help.
 const RESTART_PENDING_TOO_LONG: TimeDelta = TimeDelta::days(7);
-/// A controller that is running is not later than this.
+/// Maximum delay of status updates while the controller is running.
 const LATENESS: TimeDelta = TimeDelta::seconds(60);
 
-/// What needs a person.
+/// The problems that need a user's action.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Needs {
     /// Clients whose installation failed, by version.
     pub failed: BTreeMap<String, Sample>,
-    /// Blocked clients by reason.
+    /// Blocked clients, by reason.
     pub blocked: BTreeMap<String, Sample>,
-    /// Clients that are to restart for longer than a week.
+    /// Clients that have been waiting for a restart for more than 7 days.
     pub restart_overdue: Sample,
-    /// Policies and fleets that somebody has to mend, with why.
+    /// Policies and fleets that a user must fix, with the reason.
     pub stalled: Vec<Stalled>,
-    /// How many more there are.
+    /// Number of stalled objects that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_stalled: u32,
-    /// Entries of scopes that match nobody.
+    /// Scope entries that match no client.
     pub unmatched: Vec<Unmatched>,
-    /// Policies that govern nobody.
+    /// Policies that govern no client.
     pub governs_nobody: Vec<GovernsNobody>,
-    /// Policies and fleets whose status is not that of what is written now.
+    /// Policies and fleets whose status does not belong to the current generation.
     pub status_behind: Sample,
-    /// Policies and fleets whose status was to change before now, and did not.
+    /// Policies and fleets whose status should have changed before now, but did not.
     pub status_overdue: Sample,
 }
 
@@ -49,7 +51,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// How many, and some of them.
+/// A count, with a few names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Sample {
     pub count: u32,
@@ -65,7 +67,7 @@ impl Sample {
     }
 }
 
-/// An object that somebody has to mend.
+/// An object that a user must fix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Stalled {
     pub object: String,
@@ -73,26 +75,26 @@ pub(super) struct Stalled {
     pub message: String,
 }
 
-/// Entries of a policy's scope that match nobody.
+/// Entries of a policy's scope that match no client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Unmatched {
     pub policy: String,
     pub entries: Vec<String>,
 }
 
-/// A policy that governs nobody.
+/// A policy that governs no client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GovernsNobody {
     #[serde(skip)]
     pub namespace: String,
     pub policy: String,
-    /// How many clients are in its scope: others govern them.
+    /// Number of clients in its scope, which other policies govern.
     pub in_scope: u32,
 }
 
 impl Needs {
-    /// Looks at a policy.
+    /// Adds the problems of a policy.
     pub fn policy(
         &mut self,
         policy: &Parsed<UpgradePolicy>,
@@ -119,7 +121,7 @@ impl Needs {
         }
     }
 
-    /// Looks at a fleet and its clients.
+    /// Adds the problems of a fleet and its clients.
     pub fn fleet(&mut self, fleet: &Parsed<ClientFleet>, at: Timestamp, is_everywhere: bool) {
         let own = fleet.metadata.name.clone().unwrap_or_default();
         let name = || shown(fleet, &own, is_everywhere);

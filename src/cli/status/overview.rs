@@ -1,5 +1,5 @@
-//! What there is in a cluster or a namespace, as data: counted fleet by fleet, so that memory is bounded
-//! by policies and versions, not by clients. Pure.
+//! Summarizes a cluster or a namespace as data. Counts fleet by fleet, so that memory grows with
+//! the number of policies and versions, not of clients. Does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,26 +14,26 @@ use crate::plan::version_text::VersionText;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
-/// The screen.
+/// The data of the screen.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Overview {
     pub at: Timestamp,
-    /// Those that have fleets or policies.
+    /// Namespaces with fleets or policies.
     pub namespaces: BTreeSet<String>,
-    /// Those in which the emergency brake is pulled, or seems to be.
+    /// Halts, including incomplete halts that do not stop all distribution.
     pub halted: Vec<Halted>,
     pub fleets: u32,
-    /// Clients by state; those of a fleet without a status count in `total` alone.
+    /// Clients by state. Clients of a fleet without a status count only in `total`.
     pub clients: Summary,
-    /// The packages that fleets carry, the newest first.
+    /// Packages of the fleets, newest first.
     pub packages: Vec<Package>,
-    /// In the order in which they come, namespace by namespace.
+    /// Policies by namespace, highest precedence first.
     pub policies: Vec<PolicyLine>,
     pub needs: Needs,
 }
 
-/// A package that fleets carry.
+/// A package, with the number of fleets that have it and of their clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Package {
     pub version: Text,
@@ -41,33 +41,33 @@ pub(super) struct Package {
     pub clients: u32,
 }
 
-/// A policy and how far it is.
+/// A policy and its progress.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicyLine {
     pub namespace: String,
     pub name: String,
     pub priority: i32,
-    /// `NoUpgrade`, `AutoUpgrade` or `OnlyUpgradeTo`; absent where it cannot be read.
+    /// `NoUpgrade`, `AutoUpgrade` or `OnlyUpgradeTo`; absent if the policy cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// The locked version.
+    /// Locked version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
-    /// `Off`, `Open`, `Closed` or `Mixed`, as its status says.
+    /// `Off`, `Open`, `Closed` or `Mixed`, from the status of the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distribution_state: Option<String>,
-    /// Why it is off, where its mode does not say.
+    /// Reason why the policy is off, other than its mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub off_because: Option<OffBecause>,
     pub in_scope: u32,
-    /// The clients that it governs, by state.
+    /// Governed clients by state.
     pub governed: Summary,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
 }
 
-/// Why a policy is off.
+/// The reason why a policy is off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum OffBecause {
     Suspended,
@@ -77,34 +77,34 @@ pub(super) enum OffBecause {
     BeingDeleted,
 }
 
-/// What changes next.
+/// The next change of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Next {
     pub what: What,
     pub at: Timestamp,
 }
 
-/// What happens at an instant.
+/// The kind of a policy's next change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum What {
-    /// It begins to govern.
+    /// The policy becomes effective.
     Begins,
-    /// It governs no more.
+    /// The policy ceases to be effective.
     Ends,
-    /// The first of its clients is offered something.
+    /// The first client of the policy gets an offer.
     Opens,
-    /// An offer of one of its clients changes: most often it closes.
+    /// The offer to a client of the policy changes, usually because distribution closes.
     Changes,
 }
 
-/// Gathers the screen.
+/// Collects the overview from policies and fleets.
 #[derive(Clone, Debug)]
 pub(super) struct Gathering {
     overview: Overview,
     packages: BTreeMap<Text, Package>,
-    /// Policies that would come before a brake.
+    /// Policies that would take precedence over a halt.
     rivals: Vec<Rival>,
-    /// Whether names are told with their namespace.
+    /// True if names are printed with their namespace.
     is_everywhere: bool,
 }
 
@@ -156,7 +156,7 @@ impl Gathering {
         overview.needs.fleet(fleet, overview.at, self.is_everywhere);
     }
 
-    /// The screen of all that was added.
+    /// Returns the overview of everything that was added.
     pub fn finish(self) -> Overview {
         let mut overview = self.overview;
         overview.packages = self.packages.into_values().collect();
@@ -170,7 +170,7 @@ impl Gathering {
         for halted in &mut overview.halted {
             halted.beaten_by(&self.rivals);
         }
-        // Where all is halted, that is why the others govern nobody.
+        // In a halted namespace, the halt is the reason why other policies govern no client.
         let Overview { halted, needs, .. } = &mut overview;
         needs.governs_nobody.retain(|policy| {
             let is_halted =
@@ -181,7 +181,7 @@ impl Gathering {
     }
 }
 
-/// An object's namespace.
+/// Returns the namespace of an object.
 pub(super) fn namespace_of<K: parsed::Kind>(object: &Parsed<K>) -> String {
     object.metadata.namespace.clone().unwrap_or_default()
 }
@@ -215,7 +215,7 @@ impl PolicyLine {
         }
     }
 
-    /// By namespace, then as they come: what cannot be read first.
+    /// Returns the sort key: namespace, then precedence. Policies that cannot be read come first.
     fn order(&self) -> impl Ord + '_ {
         let rank = (self.mode.is_some(), std::cmp::Reverse(self.priority));
         (self.namespace.as_str(), rank, self.name.as_str())

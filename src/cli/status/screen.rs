@@ -1,4 +1,4 @@
-//! The screen of `status` as text. Decides nothing.
+//! Renders the screen of `status` as text. Makes no decisions.
 
 use std::fmt::Write as _;
 
@@ -11,30 +11,32 @@ use crate::cli::colors::distribution_tone;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
 
-/// A bar's width where no terminal says how wide it is, and its bounds.
+/// Width of a progress bar if the width of the terminal is unknown.
 const BAR_WIDTH: usize = 20;
+/// Minimum width of a progress bar.
 const MIN_COLUMN_WIDTH: usize = 8;
+/// Maximum width of a progress bar.
 const MAX_COLUMN_WIDTH: usize = 40;
-/// What the other columns take beside a bar, about.
+/// Approximate width of the columns beside a progress bar.
 const MIN_WIDTH_FOR_TWO_COLUMNS: usize = 92;
-/// So many packages are told.
+/// Maximum number of packages that are listed.
 const MAX_PACKAGES: usize = 3;
-/// So many entries of one scope are told.
+/// Maximum number of entries that are listed for a scope.
 const MAX_ENTRIES: usize = 3;
 
-/// How a screen is drawn.
+/// The display options of the screen.
 pub(super) struct Look {
     pub reader: TimeFormatter,
     pub in_color: bool,
-    /// The terminal's width, where there is one.
+    /// Width of the terminal, if there is one.
     pub width: Option<usize>,
-    /// Whether more than one namespace is looked at.
+    /// True if the screen covers all namespaces.
     pub is_everywhere: bool,
-    /// Whether the table has its titles.
+    /// True if the table has column titles.
     pub has_titles: bool,
 }
 
-/// All of it.
+/// Renders the whole screen.
 pub(super) fn screen(overview: &Overview, look: &Look) -> String {
     let mut text = head(overview, look);
     if !overview.policies.is_empty() {
@@ -92,7 +94,7 @@ fn head(overview: &Overview, look: &Look) -> String {
     text
 }
 
-/// The states that occur, in words.
+/// Formats the count of each state that occurs.
 fn states(clients: &Summary) -> Vec<String> {
     let counts = [
         (clients.up_to_date, "up to date"),
@@ -166,12 +168,14 @@ fn distribution(policy: &PolicyLine) -> (String, Tone) {
     (format!("{state}, {because}"), tone)
 }
 
-/// How many need nothing more, as the condition `Complete` counts them.
+/// Returns the number of clients that need no further change. The condition `Complete` counts the
+/// same states.
 fn done(summary: &Summary) -> u32 {
     summary.up_to_date + summary.ahead + summary.offline
 }
 
-/// A bar in which each part has its own sign. What occurs is seen, however few.
+/// Renders a bar with a sign for each group of states. Every group that occurs is visible, even a
+/// small one.
 pub(super) fn bar(summary: &Summary, width: usize) -> Option<String> {
     if summary.total == 0 {
         return None;
@@ -193,7 +197,8 @@ pub(super) fn bar(summary: &Summary, width: usize) -> Option<String> {
     Some(bar)
 }
 
-/// Shares `width` cells out: at least one to each part that there is, the rest by size.
+/// Divides `width` cells among the parts: at least one for each part that is not 0, the rest in
+/// proportion.
 fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
     let total: u64 = parts.iter().map(|&part| u64::from(part)).sum();
     let exact = |part: u32| u64::from(part) * width as u64;
@@ -225,7 +230,7 @@ fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
 
 fn next(next: Next, reader: &TimeFormatter) -> String {
     if next.at < reader.now {
-        // What was to happen has not been told.
+        // The change is overdue, so its kind does not matter.
         return reader.next(next.at);
     }
     let what = match next.what {
@@ -237,13 +242,13 @@ fn next(next: Next, reader: &TimeFormatter) -> String {
     format!("{what} {}", reader.next(next.at))
 }
 
-// ---- what needs a person ----
+// ---- problems that need a user's action ----
 
 fn needs(needs: &Needs, is_everywhere: bool) -> String {
     let mut text = String::new();
     let place = if is_everywhere { " -A" } else { "" };
     let mut line = |line: String| {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "  {line}");
     };
     if needs.status_overdue.count + needs.status_behind.count > 0 {
@@ -297,7 +302,8 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
     text
 }
 
-/// Which statuses, and what is with them.
+/// Formats a line about statuses with a problem: their number, the problem, and the names of the
+/// objects.
 fn told(sample: &Sample, one: &str, several: &str, what: &str) -> String {
     match sample.count {
         1 => format!("1 {what} is {one}: {}", named(sample)),

@@ -1,5 +1,5 @@
-//! One client before and after a change: whether something else is decided for it, and what that does
-//! to it.
+//! Compares one client before and after a change: how its decision differs, and whether it gains,
+//! loses or moves an offer.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -16,27 +16,27 @@ use crate::plan::version_text::VersionText;
 use crate::plan::{CachedFleet, Estate};
 use crate::values::Timestamp;
 
-/// What is decided for a client.
+/// The decision for one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
-    /// The upgrade status.
+    /// Upgrade status.
     pub state: Cow<'static, str>,
-    /// Why.
+    /// Reason for the status.
     pub reason: Cow<'static, str>,
-    /// The policy that governs it.
+    /// Policy that governs the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// The version it should run.
+    /// Version that the client should run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_version: Option<Text>,
-    /// When its offer changes next.
+    /// Time of the next change of the client's offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
 }
 
 impl Decision {
-    /// What a client's entry says was decided.
+    /// Returns the decision that a client's status row records.
     #[must_use]
     pub fn of(row: &ClientStatus) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Decision {
         }
     }
 
-    /// Whether both decide the same. Since when, and how a version is spelled, does not count.
+    /// Returns whether both decisions are the same. The spelling of a version does not matter.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         let decided = |d: &Self| (d.state.clone(), d.reason.clone(), d.next_transition_time);
@@ -57,7 +57,7 @@ impl Decision {
             && self.has_same_target_as(other)
     }
 
-    /// Whether both name the same version, however it is spelled.
+    /// Returns whether both decisions have the same target version, however it is spelled.
     #[must_use]
     pub fn has_same_target_as(&self, other: &Self) -> bool {
         is_same_version(self.target_version.as_ref(), other.target_version.as_ref())
@@ -67,13 +67,14 @@ impl Decision {
         self.state == state.as_str()
     }
 
-    /// Whether a version is offered later, and none now.
+    /// Returns whether the client will be offered a version later, but neither has an offer nor
+    /// needs a restart now.
     fn promises(&self) -> bool {
         let has_it = self.is(State::Distributing) || self.is(State::RestartRequired);
         self.next_transition_time.is_some() && !has_it
     }
 
-    /// The version that is offered.
+    /// Returns the version that the client is offered now.
     fn offer(&self) -> Option<&Text> {
         self.target_version.as_ref().filter(|_| self.is(State::Distributing))
     }
@@ -88,90 +89,91 @@ fn is_same_version(a: Option<&Text>, b: Option<&Text>) -> bool {
     }
 }
 
-/// What a change does to a client, what matters most first.
+/// Effect of a change on a client. The most important effects come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Effect {
-    /// It is offered a version that it was not offered before.
+    /// The client is offered a version now that it was not offered before.
     MovesNow,
-    /// It is offered one later, that it was not to be offered before.
+    /// The client will be offered a version that it would not have been offered before.
     MovesLater,
-    /// It is offered the same one later, at another time than before.
+    /// The client will be offered the same version as before, but at another time.
     MovesAtAnotherTime,
-    /// Its offer is taken away.
+    /// The client loses its offer.
     Stops,
-    /// It was to be offered one later, and no longer is.
+    /// The client was going to be offered a version, and no longer is.
     NoLongerMoves,
-    /// Something else.
+    /// Any other effect.
     Other,
 }
 
-/// When a client moves once the change is made.
+/// Time at which a client moves once the change is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "when", rename_all_fields = "camelCase")]
 pub enum When {
-    /// It is offered its target.
+    /// The client is offered its target now.
     Now,
-    /// It is offered a version from this instant on.
+    /// The client will be offered a version from an instant in the future.
     From {
-        /// The instant.
+        /// Instant at which the offer starts.
         time: Timestamp,
-        /// The zone in which its policy reckons for it.
+        /// Time zone in which the policy's time range applies to the client.
         #[serde(skip_serializing_if = "Option::is_none")]
         time_zone: Option<Text>,
     },
-    /// What it has installed takes effect at its next restart.
+    /// The installed version takes effect at the client's next restart.
     AtRestart,
-    /// At no time that can be told.
+    /// The client moves at no known time.
     Never,
 }
 
-/// A client for which something else is decided, or that comes or goes.
+/// A client whose decision changes, or that is added or removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangedClient {
-    /// Its namespace.
+    /// Namespace of the client's fleet.
     pub namespace: String,
-    /// Its fleet.
+    /// Name of the client's fleet.
     pub fleet: Text,
-    /// Its name in the fleet.
+    /// Name of the client in the fleet.
     pub name: Text,
-    /// Its computer's name.
+    /// Name of the computer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub computer: Option<Text>,
-    /// Its address.
+    /// IP address as reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Text>,
-    /// The version it runs.
+    /// Version that the client runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
-    /// The version that its next restart brings.
+    /// Version that takes effect at the client's next restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staged_version: Option<Text>,
-    /// What the change does to it.
+    /// Effect of the change on the client.
     pub effect: Effect,
-    /// When it moves.
+    /// Time at which the client moves.
     #[serde(flatten)]
     pub when: When,
-    /// When it would have moved without the change; absent for a client that comes.
+    /// Time at which the client would have moved without the change; absent for an added client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<When>,
-    /// What is decided without the change; absent for a client that comes.
+    /// Decision without the change; absent for an added client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Decision>,
-    /// What is decided with it; absent for a client that goes.
+    /// Decision with the change; absent for a removed client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Decision>,
 }
 
 impl ChangedClient {
-    /// What matters most first, then by namespace, fleet and name.
+    /// Orders changed clients by effect and time, most important first, then by namespace, fleet
+    /// and name.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         let place = (&self.effect, &self.when, &self.namespace, &self.fleet, &self.name);
         place.cmp(&(&other.effect, &other.when, &other.namespace, &other.fleet, &other.name))
     }
 
-    /// The version that the change is about: the one it moves to, else the one it is not offered any
-    /// longer, now or later.
+    /// Returns the version that the change is about: the version that the client moves to, else the
+    /// version that it is no longer offered, now or later.
     #[must_use]
     pub fn concerned_version(&self) -> Option<&Text> {
         let after = self.after.as_ref().and_then(|decision| decision.target_version.as_ref());
@@ -179,13 +181,14 @@ impl ChangedClient {
         match self.effect {
             Effect::NoLongerMoves => promised,
             Effect::MovesAtAnotherTime => after.or(promised),
-            // The same one at the same time, by another policy.
+            // The offer has the same time and version as before, but another policy makes it, for
+            // example.
             Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
             _ => after.or(self.before.as_ref().and_then(Decision::offer)),
         }
     }
 
-    /// Whether a restart brings it a version that it is not decided to run.
+    /// Returns whether the next restart brings a version that the client should not run.
     #[must_use]
     pub fn is_staged_against_its_decision(&self) -> bool {
         let (Some(staged), Some(after)) = (&self.staged_version, &self.after) else { return false };
@@ -195,7 +198,7 @@ impl ChangedClient {
     }
 }
 
-/// Compares the clients of one fleet.
+/// Comparison of the clients of one fleet before and after a change.
 pub(super) struct Comparing<'a> {
     namespace: &'a str,
     fleet: &'a Text,
@@ -204,7 +207,7 @@ pub(super) struct Comparing<'a> {
 }
 
 impl<'a> Comparing<'a> {
-    /// For the fleet of this name, in the estate as it is before and after the change.
+    /// Creates a comparison for the fleet with this name.
     pub(super) fn new(
         namespace: &'a str,
         fleet: &'a Text,
@@ -215,7 +218,8 @@ impl<'a> Comparing<'a> {
         Self { namespace, fleet, before, after }
     }
 
-    /// Tells of every client of both sides its entry after the change, and how it changes if it does.
+    /// Calls the closure for every client of either side, with its row after the change and, if its
+    /// decision changed, the difference.
     pub(super) fn run(
         &self,
         before: &[ClientStatus],
@@ -235,7 +239,7 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    /// Entries come with their places in the spec.
+    /// Compares one client. Each row comes with its index in `spec.clients`.
     fn compare(
         &self,
         before: Option<(usize, &ClientStatus)>,
@@ -278,7 +282,7 @@ impl<'a> Comparing<'a> {
     }
 }
 
-/// In which zones the clients of a fleet reckon, on one side of a change.
+/// Source of the time zones of a fleet's clients, on one side of a change.
 struct ClientZones<'a> {
     spec: Option<&'a ClientFleetSpec>,
     policies: HashMap<&'a str, &'a UpgradePolicySpec>,
@@ -293,14 +297,14 @@ impl<'a> ClientZones<'a> {
         Self { spec, policies }
     }
 
-    /// When the client moves of whom this is decided: entries stand in the order of the spec.
+    /// Returns when a client with this decision moves. `index` is its position in `spec.clients`.
     fn when(&self, decision: &Decision, index: usize, name: &Text) -> When {
         if decision.is(State::Distributing) {
             When::Now
         } else if decision.is(State::RestartRequired) {
             When::AtRestart
         } else if let Some(time) = decision.next_transition_time {
-            // Who is offered nothing now can only come to be offered something.
+            // A client without an offer can only gain one, so its next transition starts an offer.
             let clients = self.spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
             let client = clients.get(index).filter(|client| client.name == *name);
             When::From { time, time_zone: self.zone(decision, client) }
@@ -309,7 +313,7 @@ impl<'a> ClientZones<'a> {
         }
     }
 
-    /// The policy's zone, else the client's, else the fleet's.
+    /// Returns the policy's time zone, else the client's, else the fleet's.
     fn zone(&self, decision: &Decision, client: Option<&Client>) -> Option<Text> {
         let policy = decision.policy.as_ref().and_then(|name| self.policies.get(name.as_str()));
         let distribution = policy.and_then(|policy| policy.distribution.as_ref());
@@ -330,15 +334,16 @@ fn effect(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> E
     }
 }
 
-/// The effect on a client that is offered nothing now, and was not before; `before` is what promised
-/// it an offer, if anything did.
+/// Returns the effect on a client that has no offer now and had none before. `before` is the
+/// decision that promised it an offer, if there was one.
 fn later(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> Effect {
     match (before, when) {
         (None, When::From { .. }) => Effect::MovesLater,
         (Some(before), When::From { time, .. }) => {
             let target = after.and_then(|after| after.target_version.as_ref());
             let promised = before.target_version.as_ref();
-            // Where another policy comes to govern first, nobody has said which version it will be.
+            // If another policy takes over first, the version is not known yet; compare only the
+            // times.
             let is_another = promised.is_some() && target.is_some();
             if is_another && !is_same_version(promised, target) {
                 Effect::MovesLater

@@ -1,6 +1,6 @@
-//! What a change of fleets and policies does to every client: who moves now, who later, who stops, and
-//! who stays out and why. Compares two plans of the same instant; decides nothing itself, and does not
-//! know where the objects come from.
+//! Computes the effect of a change of fleets and policies on every client: which clients move now,
+//! move later, stop or stay out, and why. Compares two plans for the same instant; it makes no
+//! decisions itself and does not know where the objects come from.
 
 mod clients;
 mod objects;
@@ -25,32 +25,32 @@ use crate::values::Timestamp;
 use clients::Comparing;
 use staying_out::StayingOutCounts;
 
-/// One namespace before or after a change: its objects, and the plan on which the controller settles.
+/// One namespace before or after a change, with its objects and its settled plan.
 #[derive(Clone, Debug, Default)]
 pub struct PlannedEstate {
-    /// All its fleets and policies.
+    /// Fleets and policies of the namespace.
     pub estate: Estate,
-    /// What follows from them.
+    /// Plan that results from the objects.
     pub plan: Plan,
 }
 
 impl PlannedEstate {
-    /// Plans for a namespace at an instant.
+    /// Plans a namespace for an instant.
     #[must_use]
     pub fn settled(estate: Estate, at: Timestamp) -> Self {
         Self { plan: settle(&estate, at), estate }
     }
 }
 
-/// The namespaces by name.
+/// One side of a change: the namespaces by name.
 pub type PlannedEstates = BTreeMap<String, PlannedEstate>;
 
-/// The objects that somebody gave, by kind, namespace and name.
+/// Objects that the user passed, by kind; each is identified by namespace and name.
 #[derive(Clone, Debug, Default)]
 pub struct GivenObjects {
-    /// Fleets.
+    /// Namespaces and names of the fleets.
     pub fleets: BTreeSet<(String, String)>,
-    /// Policies.
+    /// Namespaces and names of the policies.
     pub policies: BTreeSet<(String, String)>,
 }
 
@@ -65,82 +65,82 @@ impl GivenObjects {
     }
 }
 
-/// What a change does, what matters most first.
+/// Result of comparing two plans. The most important fields come first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
-    /// The instant of both plans.
+    /// Instant of both plans.
     pub at: Timestamp,
-    /// The namespaces that were compared.
+    /// Namespaces that were compared.
     pub namespaces: Vec<String>,
-    /// How many clients do what.
+    /// Number of clients by effect.
     pub summary: Counts,
-    /// The changed clients, counted by what becomes of them.
+    /// Changed clients, grouped by their state before and after the change.
     pub transitions: Vec<Transition>,
-    /// The fleets and policies that come, go or are changed.
+    /// Fleets and policies that are created, changed or deleted.
     pub objects: Vec<ChangedObject>,
-    /// What a person should look at before the change is made.
+    /// Problems that the user should review before making the change.
     pub warnings: Vec<Warning>,
-    /// The clients that neither move nor have arrived once the change is made, and why.
+    /// Clients that stay out after the change, counted by reason.
     pub staying_out: Vec<StayingOut>,
-    /// The same for each fleet.
+    /// Summary of the change for each fleet.
     pub fleets: Vec<FleetDifference>,
-    /// The clients for which something else is decided.
+    /// Clients whose decision changes.
     pub clients: Vec<ChangedClient>,
 }
 
-/// Numbers of clients.
+/// Number of clients by effect of the change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// All of both sides.
+    /// All clients of either side.
     pub clients: usize,
-    /// Those for which something else is decided, or that come or go.
+    /// Clients whose decision changes, or that are added or removed.
     pub changed: usize,
-    /// The others.
+    /// Clients that do not change.
     pub unchanged: usize,
-    /// Those that there were not before.
+    /// Clients that exist only after the change.
     pub come: usize,
-    /// Those that there are no longer.
+    /// Clients that exist only before the change.
     pub gone: usize,
-    /// Those that are offered a version now that they were not offered before.
+    /// Clients that are offered a version now that they were not offered before.
     pub moving_now: usize,
-    /// The changed ones that are offered one later, that they were not to be offered before.
+    /// Clients that will be offered a version that they would not have been offered before.
     pub moving_later: usize,
-    /// Those that are offered the same one later, at another time than before.
+    /// Clients that will be offered the same version as before, but at another time.
     pub moving_at_another_time: usize,
-    /// Those whose offer is taken away.
+    /// Clients that lose their offer.
     pub stopping: usize,
-    /// Those that were to be offered one later, and no longer are.
+    /// Clients that were going to be offered a version, and no longer are.
     pub no_longer_moving: usize,
-    /// The changed ones that a restart still brings a version that they should not run.
+    /// Changed clients whose next restart brings a version that they should not run.
     pub staged: usize,
 }
 
-/// What a change does to one fleet.
+/// Effects of a change on one fleet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FleetDifference {
-    /// Its namespace.
+    /// Namespace of the fleet.
     pub namespace: String,
-    /// Its name.
+    /// Name of the fleet.
     pub name: Text,
-    /// How many of its clients do what.
+    /// Number of the fleet's clients by effect.
     pub summary: Counts,
-    /// Those that neither move nor have arrived, and why.
+    /// Clients of the fleet that stay out after the change, counted by reason.
     pub staying_out: Vec<StayingOut>,
 }
 
 impl Difference {
-    /// Whether there is nothing to tell: no object is another, and nothing else is decided.
+    /// Returns whether the change has no effect: no object and no decision differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.clients.is_empty()
     }
 }
 
-/// Compares two plans of the instant `at`. A namespace that one side lacks is empty there. Warnings are
-/// about the objects in `given` alone.
+/// Compares two plans for the instant `at`. A namespace that is missing on one side counts as empty
+/// there. Warnings are only reported for the objects in `given`.
 #[must_use]
 pub fn compare_plans(
     before: &PlannedEstates,
@@ -180,7 +180,7 @@ pub fn compare_plans(
     }
 }
 
-/// Compares the fleets of a namespace, and adds what is found to what was found in others.
+/// Compares the fleets of a namespace and adds the results to the collections.
 fn compare_fleets(
     namespace: &str,
     before: &PlannedEstate,
@@ -223,7 +223,7 @@ fn rows(plan: &Plan) -> BTreeMap<&Text, &[ClientStatus]> {
 }
 
 impl Counts {
-    /// Counts one client: how it changes, or that it does not.
+    /// Counts one client, which is unchanged if `changed` is `None`.
     fn count(&mut self, changed: Option<&ChangedClient>) {
         self.clients += 1;
         let Some(client) = changed else {

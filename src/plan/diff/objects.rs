@@ -1,4 +1,5 @@
-//! Which fleets and policies come, go or are changed, and in which fields.
+//! Finds the fleets and policies that a change creates, changes or deletes, and the fields that
+//! differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,35 +10,36 @@ use serde_json::{Map, Value, json};
 use crate::api::Kind;
 use crate::plan::{Cached, Estate, parsed};
 
-/// What becomes of an object.
+/// Kind of change to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum ObjectChange {
-    /// It comes.
+    /// The object is created.
     Created,
-    /// Its spec or its labels are others.
+    /// The object's spec, labels or deletion timestamp change.
     Changed,
-    /// It goes.
+    /// The object is deleted.
     Deleted,
 }
 
-/// An object that comes, goes or is changed.
+/// An object that is created, changed or deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangedObject {
     /// `ClientFleet` or `UpgradePolicy`.
     pub kind: &'static str,
-    /// Its namespace.
+    /// Namespace of the object.
     pub namespace: String,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
-    /// What becomes of it.
+    /// Kind of change.
     pub change: ObjectChange,
-    /// The fields that are others, as `spec.upgrade.version`; lists are told as a whole.
+    /// Paths of the fields that differ, such as `spec.upgrade.version`. A list is reported as a
+    /// whole.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
 }
 
-/// Policies first, because they decide.
+/// Returns the objects of a namespace that differ. Policies come first because they decide.
 pub(super) fn compare(namespace: &str, before: &Estate, after: &Estate) -> Vec<ChangedObject> {
     let mut found = of_kind(Kind::UpgradePolicy, namespace, &before.policies, &after.policies);
     found.extend(of_kind(Kind::ClientFleet, namespace, &before.fleets, &after.fleets));
@@ -89,7 +91,7 @@ fn fields<K: parsed::Kind<Spec: Serialize + PartialEq>>(
     fields
 }
 
-/// A spec that cannot be read is told as a whole.
+/// Returns the spec as JSON, or the reason why it cannot be read.
 fn written<K: parsed::Kind<Spec: Serialize>>(object: &Cached<K>) -> Value {
     object.spec.as_ref().map_or_else(|why| json!(why), |spec| json!(spec))
 }

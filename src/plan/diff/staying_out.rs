@@ -1,4 +1,5 @@
-//! The clients that neither move nor have arrived, counted by why.
+//! Counts the clients that stay out after a change, by reason: they neither move nor run their
+//! target.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -13,43 +14,43 @@ use crate::plan::next_change::earlier;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// So many clients stay out for the same reason.
+/// Number of clients that stay out for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StayingOut {
-    /// How many.
+    /// Number of clients.
     pub clients: usize,
-    /// How many of them the change has touched.
+    /// Number of these clients whose decision changes.
     pub changed: usize,
-    /// Their namespace.
+    /// Namespace of the clients.
     pub namespace: String,
-    /// Their state.
+    /// State of the clients.
     pub state: Cow<'static, str>,
-    /// Why.
+    /// Reason for the state.
     pub reason: Cow<'static, str>,
-    /// The policy that governs them.
+    /// Policy that governs the clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// When the first of them is offered a version.
+    /// Earliest time at which one of the clients is offered a version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// The states of those who move, will, or have arrived.
+/// States of clients that move now, will move, or run their target.
 const ON_THEIR_WAY: [State; 4] =
     [State::Distributing, State::Waiting, State::RestartRequired, State::UpToDate];
 
-/// What a change does to those who come to move by it.
+/// Effects of a change that make a client move.
 const MOVING: [Effect; 3] = [Effect::MovesNow, Effect::MovesLater, Effect::MovesAtAnotherTime];
 
 type StayingOutKey = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>);
 
-/// What is counted so far.
+/// Counts of the clients that stay out, by namespace, state, reason and policy.
 #[derive(Default)]
 pub(super) struct StayingOutCounts(HashMap<StayingOutKey, StayingOut>);
 
 impl StayingOutCounts {
-    /// Counts a client's entry, if it stays out: whoever is counted as moving does not.
+    /// Counts a client that stays out. A client that the change makes move does not stay out.
     pub(super) fn count(
         &mut self,
         namespace: &str,
@@ -76,7 +77,7 @@ impl StayingOutCounts {
             earlier(counted.next_transition_time, row.next_transition_time);
     }
 
-    /// The largest count first.
+    /// Returns the counts, largest first.
     pub(super) fn sorted(self) -> Vec<StayingOut> {
         let mut all: Vec<StayingOut> = self.0.into_values().collect();
         all.sort_by(|a, b| order(a).cmp(&order(b)));

@@ -1,4 +1,4 @@
-//! The changed clients, counted by what becomes of them.
+//! Counts the changed clients by effect, state before and after, version and time.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -9,35 +9,36 @@ use serde::Serialize;
 use super::clients::{ChangedClient, Effect, When};
 use crate::api::Text;
 
-/// So many clients go from one state to another.
+/// Number of clients that go from one state to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transition {
-    /// How many.
+    /// Number of clients.
     pub clients: usize,
-    /// What the change does to them.
+    /// Effect of the change on the clients.
     pub effect: Effect,
-    /// Their state without the change; absent for clients that come.
+    /// State without the change; absent for added clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Cow<'static, str>>,
-    /// Their state with it; absent for clients that go.
+    /// State with the change; absent for removed clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Cow<'static, str>>,
-    /// The version that they move to, or that they are no longer offered.
+    /// Version that the clients move to, or that they are no longer offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
-    /// When the first of them moves.
+    /// Time at which the first of the clients moves.
     #[serde(flatten)]
     pub when: When,
-    /// When the first of them would have moved without the change; absent for clients that come.
+    /// Earliest time at which one of the clients would have moved without the change; absent for
+    /// added clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<When>,
 }
 
-/// Two clients with the same key are counted together.
+/// Grouping key: clients with equal keys are counted together.
 type TransitionKey<'a> = (Effect, Option<&'a str>, Option<&'a str>, Option<&'a Text>, u8);
 
-/// Counts; what matters most comes first.
+/// Groups and counts the changed clients, most important transition first.
 pub(super) fn count(clients: &[ChangedClient]) -> Vec<Transition> {
     let mut found: HashMap<TransitionKey<'_>, Transition> = HashMap::new();
     for client in clients {

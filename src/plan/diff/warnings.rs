@@ -1,5 +1,5 @@
-//! What a person should look at before a change is made: entries of a scope that match nobody, scopes
-//! that rest on facts which move, and objects of which nothing can be carried out.
+//! Finds problems that the user should review before making a change: scope entries that match no
+//! client, scopes that depend on changeable facts, and stalled objects.
 
 use serde::Serialize;
 
@@ -10,21 +10,21 @@ use crate::plan::facts::Facts;
 use crate::plan::{Cached, Estate, parsed};
 use crate::values::selector::Keywords;
 
-/// Something to look at in one object.
+/// A problem in one object that the user should review.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Warning {
     /// `ClientFleet` or `UpgradePolicy`.
     pub kind: &'static str,
-    /// Its namespace.
+    /// Namespace of the object.
     pub namespace: String,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
-    /// What there is to look at.
+    /// Description of the problem.
     pub message: String,
 }
 
-/// The warnings for the given objects of a namespace, as it is after the change.
+/// Returns the warnings for the objects in `given`, based on the namespace after the change.
 pub(super) fn find(namespace: &str, after: &PlannedEstate, given: &GivenObjects) -> Vec<Warning> {
     let is_given = |objects: &std::collections::BTreeSet<(String, String)>, name: &Text| {
         objects.contains(&(namespace.to_owned(), name.to_string()))
@@ -62,7 +62,7 @@ fn stalled(conditions: &[Condition]) -> Option<String> {
     Some(format!("{}: {}", stalled.reason, stalled.message))
 }
 
-/// Where a scope rests on addresses or users.
+/// Returns a warning for each selector of a scope that depends on addresses or users.
 fn moving(scope: &Scope, estate: &Estate) -> Vec<String> {
     let lists = [("clients", &scope.clients), ("exclude", &scope.exclude)];
     let selectors = lists.into_iter().flat_map(|(list, selectors)| {
@@ -92,7 +92,7 @@ fn rests_on(place: &str, selector: &ClientSelector, estate: &Estate) -> Option<S
     ))
 }
 
-/// Whether a search finds a client only thanks to its address or its user.
+/// Returns whether a search matches some client only because of its address or user.
 fn is_found_by_facts(search: &str, estate: &Estate) -> bool {
     let Some(keywords) = Keywords::parse(search) else { return false };
     let specs = estate.fleets.iter().filter_map(|fleet| fleet.spec.as_deref().ok());

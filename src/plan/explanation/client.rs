@@ -1,5 +1,5 @@
-//! The facts about one client as an explanation tells them: what is reported, its time zone and where
-//! that comes from, its fleet's package.
+//! Collects the facts about one client for an explanation: what is reported, its time zone and the
+//! source of that zone, and its fleet's package.
 
 use serde::Serialize;
 
@@ -11,73 +11,73 @@ use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::version_text::VersionText;
 use crate::values::Timestamp;
 
-/// The facts about a client.
+/// Facts about a client.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedClient {
-    /// Its name.
+    /// Name of the client.
     pub name: Text,
-    /// Its labels.
+    /// Labels of the client.
     #[serde(skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
-    /// What is reported about it, as it is written.
+    /// Reported fields as written in the spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported: Option<Reported>,
-    /// When it was last seen, where that can be read.
+    /// Time at which the client was last seen, if that can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
-    /// The time zone that counts for it.
+    /// Time zone that applies to the client.
     pub time_zone: ExplainedZone,
-    /// What its fleet's server carries.
+    /// Package that the fleet's server carries.
     pub package: ExplainedPackage,
 }
 
-/// A time zone, and who names it.
+/// A time zone and the object that names it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedZone {
-    /// The name as it is written; absent where nobody names one.
+    /// Name as written; absent if no object names a zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Text>,
-    /// Whether it is an IANA name.
+    /// True if the name is an IANA time zone.
     pub is_known: bool,
-    /// Who names it.
+    /// Object that names the zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<ZoneSource>,
 }
 
-/// Who names a client's time zone.
+/// Object that names a client's time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ZoneSource {
-    /// Its policy, for every client.
+    /// The policy, for all of its clients.
     Policy,
     /// The client.
     Client,
-    /// Its fleet.
+    /// The client's fleet.
     Fleet,
 }
 
-/// What a fleet's server carries.
+/// The package and the other versions of a fleet's server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedPackage {
-    /// The package; absent where none is named or `packageFrom` leads nowhere.
+    /// Version of the package; absent if none is named or `packageFrom` cannot be resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
-    /// Whether that is a version.
+    /// True if the package's version can be parsed.
     pub is_readable: bool,
-    /// The fleet that names it.
+    /// Fleet that names the package.
     pub fleet: Text,
-    /// Older ones that the server can distribute.
+    /// Older versions that the server can still distribute.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retained: Vec<Text>,
-    /// Those that are never offered again.
+    /// Versions that must never be offered again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub withdrawn: Vec<Text>,
 }
 
-/// The facts about the client of `ground` under `zoned`.
+/// Returns the facts about the client of a scenario under a policy in its zone.
 pub(super) fn explain_client(
     ground: &Scenario,
     view: &ScenarioView<'_>,
@@ -102,7 +102,7 @@ pub(super) fn explain_client(
 }
 
 fn zone(ground: &Scenario, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
-    // An unknown zone makes a policy invalid: nothing is asked of it then.
+    // A policy with an unknown zone is invalid, so its zone does not matter.
     if let Some(ZoneFact::Known(zone)) = zoned.and_then(|zoned| zoned.policy.zone.as_ref()) {
         let name = Some(zone.name().into());
         return ExplainedZone { name, is_known: true, from: Some(ZoneSource::Policy) };

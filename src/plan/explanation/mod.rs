@@ -1,10 +1,9 @@
-//! Why one client is where it is, as data: the facts about it, what came of each policy, each rule that
-//! was tried with what it saw, what is ahead, and what would have to change for it to move.
+//! Explains the decision for one client as data: facts, verdict on each policy, rules tried,
+//! upcoming times and obstacles.
 //!
-//! It is told by the functions that decide: the rules say what they look at, the scope which selector
-//! matched, and what else is in the way is found by deciding again on changed ground. No words for a
-//! person here.
-
+//! The explanation comes from the functions that decide: rules list their inputs, and the scope
+//! names the selector that matched. Obstacles are found by deciding again on a modified scenario.
+//! Contains no text for users.
 mod client;
 mod next_changes;
 mod obstacles;
@@ -16,7 +15,6 @@ mod verdict;
 use std::sync::Arc;
 
 use serde::Serialize;
-
 pub use client::{ExplainedClient, ExplainedPackage, ExplainedZone, ZoneSource};
 pub use next_changes::{NextChanges, Opening};
 pub use obstacles::{Destination, Obstacle};
@@ -38,84 +36,84 @@ use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus, LastOffer};
 use crate::values::Timestamp;
 
-/// Why one client is where it is.
+/// Explanation of the decision for one client.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
-    /// The instant that is decided for.
+    /// Instant of the decision.
     pub at: Timestamp,
-    /// The fleet's namespace.
+    /// Namespace of the fleet.
     pub namespace: String,
-    /// The fleet.
+    /// Name of the fleet.
     pub fleet: Text,
-    /// The facts about the client.
+    /// Facts about the client.
     pub client: ExplainedClient,
-    /// What is decided for it.
+    /// Decision for the client.
     pub decision: ExplainedDecision,
-    /// What its fleet's stored status says.
+    /// Decision in the fleet's stored status, compared with the decision above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
-    /// Every policy of the namespace in the order of precedence.
+    /// Every policy of the namespace, in order of precedence.
     pub policies: Vec<ExplainedPolicy>,
-    /// The rules in their order, to the one that held.
+    /// Rules in order, up to and including the rule that held.
     pub rules: Vec<Tried>,
-    /// The last offer it was made, as far as the stored status tells.
+    /// Last offer to the client, if the stored status records one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_offer: Option<LastOffer>,
-    /// What is ahead of it under its policy.
+    /// Current phase and upcoming times of the client under its policy.
     pub ahead: NextChanges,
-    /// What is in its way, one after the other: each is what would hold if those before it were out
-    /// of the way by their assumed way. Empty while it is offered its target.
+    /// Obstacles in order. Each one holds once the assumed remedies of the previous ones are
+    /// applied. Empty while the client is offered its target.
     pub would_move: Vec<Obstacle>,
-    /// Where it is when all of them are out of the way, where that can be said.
+    /// State of the client once all obstacles are removed, if that can be determined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<Destination>,
 }
 
-/// What is decided.
+/// The decision for a client.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedDecision {
-    /// The number of the rule that held.
+    /// Number of the rule that held.
     pub rule: u8,
-    /// The state.
+    /// State of the client.
     pub state: &'static str,
-    /// The reason.
+    /// Reason for the state.
     pub reason: &'static str,
-    /// The policy that governs.
+    /// Policy that governs the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// The version to run.
+    /// Version that the client should run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_version: Option<Text>,
-    /// When its offer changes next.
+    /// Time of the next change of the client's offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
-    /// Until when all of this stays as it is; an instant too early at most.
+    /// Time until which the decision stays the same. It may be too early, but never too late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds_until: Option<Timestamp>,
-    /// Whether the fleet's status has no rows, because the API server would not take them.
+    /// True if the fleet's status has no rows because the API server refused their size.
     pub fleet_too_large: bool,
 }
 
-/// A stored row.
+/// A stored status row, compared with the decision.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stored {
-    /// Its state.
+    /// Stored state.
     pub state: String,
-    /// Its reason.
+    /// Stored reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Since when.
+    /// Time of the last change of the stored state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// When it says that the offer changes next.
+    /// Stored time of the next change of the offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
-    /// Whether it says what is decided here.
+    /// True if the row agrees with the decision on state, reason, policy and target version.
     pub agrees: bool,
-    /// Whether it was computed from the fleet's present generation.
+    /// True if the status was computed from the fleet's current generation.
     pub is_current: bool,
 }
 
@@ -123,39 +121,39 @@ pub struct Stored {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tried {
-    /// Its number in the documentation.
+    /// Number of the rule in the documentation.
     pub number: u8,
-    /// The state of a client for which it is the first that holds.
+    /// State of a client that this rule decides.
     pub state: &'static str,
-    /// And the reason.
+    /// Reason for the state.
     pub reason: &'static str,
-    /// Whether it held.
+    /// True if the rule held.
     pub held: bool,
-    /// What it looked at.
+    /// Inputs that the rule looked at.
     pub saw: Vec<Sight>,
 }
 
-/// A fact that a rule saw.
+/// A rule input and its value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sight {
-    /// Which.
+    /// Name of the input.
     pub fact: &'static str,
-    /// What it is.
+    /// Value that the rule saw.
     pub value: InputValue,
 }
 
-/// Explains the clients of one namespace at an instant.
+/// Explains the decisions for the clients of one namespace at an instant.
 #[derive(Debug)]
 pub struct Explainer<'a> {
     estate: &'a Estate,
-    /// In the order of their precedence.
+    /// Policies in order of precedence.
     policies: Vec<Policy>,
     at: Timestamp,
 }
 
 impl<'a> Explainer<'a> {
-    /// Reads the policies of `estate`. Of its fleets only those that are asked about are needed, and
-    /// those that they take their package from.
+    /// Reads the policies of `estate`. Its fleets only need to include those of the explained
+    /// clients and those that `packageFrom` refers to.
     #[must_use]
     pub fn new(estate: &'a Estate, at: Timestamp) -> Self {
         let mut policies: Vec<Policy> = estate.policies.iter().map(|p| Policy::read(p)).collect();
@@ -163,8 +161,8 @@ impl<'a> Explainer<'a> {
         Self { estate, policies, at }
     }
 
-    /// Explains one client; `None` where the fleet is not there, cannot be read or has no such
-    /// client. `stored` is the client's row in the fleet's stored status.
+    /// Explains the decision for one client. Returns `None` if the fleet is missing, cannot be read
+    /// or has no such client. `stored` is the client's row in the fleet's stored status.
     #[must_use]
     pub fn explain(
         &self,
@@ -220,7 +218,7 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// All but what came of the policies and what would move it.
+    /// Returns the explanation, except for the policy verdicts and the obstacles.
     fn look(
         &self,
         fleet: &CachedFleet,

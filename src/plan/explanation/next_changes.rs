@@ -1,5 +1,5 @@
-//! What is ahead of a client under its policy: what holds it now, when distribution opens, until when
-//! it waits after a failure, and from when on it is offline.
+//! Computes the upcoming times of a client under its policy: openings, the retry after a failed
+//! installation, and the time from which it is offline.
 
 use serde::Serialize;
 
@@ -13,41 +13,41 @@ use crate::plan::rule_input::phase_name;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// What is ahead of a client under its policy. What a policy that distributes nothing would open is
-/// not told.
+/// Current phase and upcoming times of a client under its policy. Openings are omitted for a policy
+/// that distributes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextChanges {
-    /// What the policy's time range says now.
+    /// Current phase of the policy's time range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<&'static str>,
-    /// The exclusion that holds the local date.
+    /// Name of the exclusion that contains the local date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<String>,
-    /// The coming openings; one that is open now begins now.
+    /// Upcoming openings. An opening that is in progress starts now.
     pub openings: Vec<Opening>,
-    /// Until when it waits after a failed installation.
+    /// Time until which the client waits after a failed installation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_from: Option<Timestamp>,
-    /// From when on it is offline, if it is not seen.
+    /// Time from which the client is offline, unless it is seen before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_from: Option<Timestamp>,
 }
 
-/// A time in which distribution is open.
+/// A period in which distribution is open.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Opening {
-    /// Its first instant.
+    /// First open instant.
     pub from: Timestamp,
-    /// The first that is not open; absent: it never closes.
+    /// First instant that is no longer open; absent if distribution never closes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
-/// How many openings are told.
+/// Maximum number of openings to report.
 const MOST_OPENINGS: usize = 5;
 
-/// What is ahead.
+/// Returns the current phase and the upcoming times of a client.
 pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> NextChanges {
     let case = view.case();
     let Some(zoned) = decided.governing else { return NextChanges::default() };
@@ -66,7 +66,7 @@ pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> Ne
     }
 }
 
-/// The openings of a policy as far as it governs in them, up to the horizon.
+/// Returns the openings of a policy during which it governs, up to the horizon.
 fn openings(
     applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,
@@ -78,7 +78,7 @@ fn openings(
     governed.filter(|opening| in_sight(&opening.from)).take(MOST_OPENINGS).collect()
 }
 
-/// The parts of an opening in which a policy governs.
+/// Returns the parts of an opening during which the policy governs.
 fn governed(
     applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,

@@ -1,5 +1,5 @@
-//! What is in a client's way, one obstacle after the other: decides, says what each way out leads to
-//! by deciding again, and goes on from the first whose outcome can be said.
+//! Finds the obstacles between a client and its target, one after another. Evaluates each remedy by
+//! deciding again, and continues from the first remedy whose result is known.
 
 use serde::Serialize;
 
@@ -12,51 +12,51 @@ use crate::plan::rules::{Rule, TARGET_KNOWN_FROM, decide};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// Something in a client's way.
+/// A rule that keeps a client from moving, with its remedies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Obstacle {
-    /// The number of the rule that holds.
+    /// Number of the rule that holds.
     pub rule: u8,
-    /// The state that it leads to.
+    /// State that the rule decides.
     pub state: &'static str,
-    /// And the reason.
+    /// Reason for the state.
     pub reason: &'static str,
-    /// The policy that governs then.
+    /// Policy that governs the client at this point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// The ways out of it, each with where it leads.
+    /// Remedies for the obstacle, each with its result.
     pub ways: Vec<Choice>,
-    /// Which of them is assumed to be taken in what follows; absent: what follows cannot be said.
+    /// Index of the remedy from whose result the explanation continues; absent if it ends here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assumed: Option<usize>,
 }
 
-/// Where a client is once a way is taken.
+/// Decision for a client after a remedy is applied.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destination {
-    /// The moment, with the waiting that is assumed.
+    /// Instant of the decision, after any assumed waiting.
     pub at: Timestamp,
-    /// Its state.
+    /// State of the client.
     pub state: &'static str,
-    /// And the reason.
+    /// Reason for the state.
     pub reason: &'static str,
-    /// The policy that governs it.
+    /// Policy that governs the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// The version to run.
+    /// Version that the client should run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_version: Option<Text>,
-    /// When it is offered something by itself; told only of one that is offered nothing.
+    /// Time at which a version is offered without further action; absent if one is offered already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// No client has more in its way.
+/// Maximum number of obstacles in an explanation; no client has more.
 const MOST: usize = 12;
 
-/// What is in the way on this ground, and where the client is after it, where that can be said.
+/// Returns the obstacles in a scenario and the decision after the last one, if it is known.
 pub(super) fn find(mut ground: Scenario) -> (Vec<Obstacle>, Option<Destination>) {
     let mut obstacles = Vec::new();
     while obstacles.len() < MOST {
@@ -83,7 +83,7 @@ pub(super) fn find(mut ground: Scenario) -> (Vec<Obstacle>, Option<Destination>)
     (obstacles, None)
 }
 
-/// A way with where it leads, and the ground once it is taken, where that can be said.
+/// Applies a remedy. Returns it with its result, and the new scenario if it can be determined.
 fn taken(
     RemedyWithEffect { way, then }: RemedyWithEffect,
     ground: &Scenario,
@@ -97,7 +97,7 @@ fn taken(
     (Choice { way, leads_to }, next)
 }
 
-/// What is decided on a ground.
+/// The decision in a scenario, with the remedies for it.
 struct Here {
     rule: &'static Rule,
     destination: Destination,

@@ -1,6 +1,5 @@
-//! For each reason the ways out of it: what somebody can change, or wait for, so that the rule holds
-//! no more. Data, without advice on which of them is wise; and what each would make of the ground, as
-//! far as that can be said.
+//! Lists the remedies for each reason: changes or waits after which the rule no longer holds, with
+//! their effects on the scenario if known. Contains data only and recommends no remedy.
 
 use super::remedy::{Remedy, RemedyWithEffect};
 use super::scenario::{Halt, Scenario, ScenarioView};
@@ -20,8 +19,8 @@ use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
 const FLEET: &str = "ClientFleet";
 const POLICY: &str = "UpgradePolicy";
 
-/// The ways out of what `rule` has decided: to wait, where time alone brings an offer, and then those
-/// that keep the most as it is first.
+/// Returns the remedies for a rule's decision. Waiting comes first if time alone brings an offer;
+/// then come the changes, least invasive first.
 pub(super) fn ways(
     ground: &Scenario,
     view: &ScenarioView<'_>,
@@ -31,15 +30,15 @@ pub(super) fn ways(
     wait.into_iter().chain(changes(ground, view, rule)).collect()
 }
 
-/// When the client is offered something if nothing is changed: an end or a beginning that brings it
-/// nothing is nothing to wait for.
+/// Returns when the client is offered a version if nothing is changed. Skips times that bring it no
+/// offer, such as the end of a policy.
 fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Timestamp> {
     let case = view.case();
     if rule.state == State::Distributing {
         return None;
     }
     look_ahead(&case, rule, view.applicable).next_transition.or_else(|| {
-        // An opening out of sight.
+        // The opening may be too far ahead to count as the next change.
         let closed = case.governing.filter(|_| rule.state == State::Waiting)?;
         let at = closed.next_opening(case.at)?;
         let zoned = view.applicable.governing(at);
@@ -88,7 +87,8 @@ fn changes(
     }
 }
 
-/// A field of a policy, and what the policy is with it.
+/// Returns a remedy that sets a field of a policy, and applies `then` to the policy in the
+/// scenario.
 fn change(
     policy: &Policy,
     field: &str,
@@ -112,7 +112,7 @@ fn change(
     })
 }
 
-/// A field whose new value is for a person to say.
+/// Returns a remedy that changes a field whose new value the user must choose.
 fn rethink(
     kind: &'static str,
     name: &Text,
@@ -152,7 +152,7 @@ fn no_upgrade(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffec
     if let Remedy::ChangeField { governed_clients, .. } = &mut upgrade.way {
         *governed_clients = ground.governed_by(&policy.name);
     }
-    // Above the highest there is no priority.
+    // No policy can exceed the maximum priority.
     let above = (policy.priority < i32::MAX).then_some(policy.priority);
     let above = above
         .map(|above| RemedyWithEffect::unknown(Remedy::AddPolicy { priority_above: Some(above) }));
@@ -174,7 +174,7 @@ fn staged(view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEff
                 reported.staged_version = None;
             }
         });
-    // With `NoUpgrade` a restart is just what is not wanted.
+    // Under `NoUpgrade` the staged version should not take effect, so a restart is no remedy.
     let restart = (zoned.policy.mode != Mode::NoUpgrade).then(|| restart(staged));
     [clear].into_iter().chain(restart).collect()
 }
@@ -187,7 +187,7 @@ fn restart(staged: &VersionText) -> RemedyWithEffect {
     })
 }
 
-/// Ways to a package that is known.
+/// Returns the remedies for an unknown package.
 fn package(ground: &Scenario) -> Vec<RemedyWithEffect> {
     let name = &ground.fleet_name;
     let own = ground.fleet.package_version.as_deref();
@@ -212,7 +212,7 @@ fn package(ground: &Scenario) -> Vec<RemedyWithEffect> {
     }
 }
 
-/// Ways to another target than the present one.
+/// Returns the remedies that give the client another target.
 fn other_target(
     ground: &Scenario,
     view: &ScenarioView<'_>,
@@ -268,7 +268,7 @@ fn withdrawn(
         }
     };
     back(&ground.fleet_name, &ground.fleet, true);
-    // Where the source names no package itself, what it has withdrawn does not count.
+    // If the source does not name a package itself, its withdrawn versions do not count.
     if let (Some(from), Some(source)) = (&ground.fleet.package_from, ground.carrier()) {
         back(&from.name, source, false);
     }
@@ -287,7 +287,7 @@ fn ahead(
     ways
 }
 
-/// The schema's limit on `retainedVersions`.
+/// Maximum length of `retainedVersions` in the schema.
 const MOST_RETAINED: usize = 16;
 
 fn unavailable(
@@ -378,7 +378,7 @@ fn ended(zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
     })]
 }
 
-/// A limit of a policy's time range that is taken away, and the range without it.
+/// Returns a remedy that removes a limit from a policy's time range.
 fn remove(
     policy: &Policy,
     field: String,
@@ -394,13 +394,13 @@ fn remove(
     })
 }
 
-/// A range's exclusions but the one of this name.
+/// Returns the exclusions of a range, except the one with the name `without`.
 fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
     let exclusions = range.exclusions().iter();
     exclusions.filter(|e| Some(e.name.as_str()) != without).cloned().collect()
 }
 
-/// What keeps distribution closed.
+/// Returns the remedies for closed distribution.
 fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<RemedyWithEffect> {
     let Policy { name, range, .. } = zoned.policy;
     let open = match rule.reason {

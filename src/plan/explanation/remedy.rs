@@ -1,128 +1,127 @@
-//! A way out of a reason: what somebody can change, or wait for, as data; and what it would make of the
-//! ground, as far as that can be said. Does not know which reason has which ways.
+//! Defines the remedies for an obstacle: a change or a wait, as data, with its effect on the
+//! scenario if known. Does not know which reason has which remedies.
 
 use serde::Serialize;
-
 use super::obstacles::Destination;
 use super::scenario::Scenario;
 use crate::api::Text;
 use crate::plan::rule_input::InputValue;
 use crate::values::Timestamp;
 
-/// A way out of a reason.
+/// A remedy for an obstacle: something to change or to wait for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "way", rename_all_fields = "camelCase")]
 pub enum Remedy {
-    /// It passes by itself.
+    /// Wait until an instant.
     WaitUntil {
-        /// When.
+        /// Instant at which the obstacle passes.
         instant: Timestamp,
     },
-    /// The client is seen again.
+    /// Wait until the client is seen again.
     CheckIn,
-    /// The client restarts, and then runs what is staged.
+    /// Restart the client, so that it runs the staged version.
     Restart {
-        /// That version.
+        /// Staged version.
         version: Text,
     },
-    /// What is staged on the client is taken off it.
+    /// Remove the staged version from the client.
     ClearStaged {
-        /// That version.
+        /// Staged version.
         version: Text,
     },
-    /// The client no longer reports that it could not install this version.
+    /// Clear the client's report that this version could not be installed.
     ClearError {
-        /// That version.
+        /// Version that could not be installed.
         version: Text,
     },
-    /// The client, or its inventory, reports something that can be read.
+    /// Make the client, or its inventory, report a readable value.
     Report {
-        /// Under `spec.clients[].reported`.
+        /// Field under `spec.clients[].reported`.
         field: &'static str,
-        /// What it reports now.
+        /// Value that is reported now.
         from: InputValue,
     },
-    /// A field is given another value.
+    /// Change the value of a field.
     ChangeField {
-        /// The object's kind.
+        /// Kind of the object.
         kind: &'static str,
-        /// Its name.
+        /// Name of the object.
         name: Text,
-        /// Where in it.
+        /// Path of the field.
         field: String,
-        /// What it says now.
+        /// Current value.
         from: InputValue,
-        /// What it should say; absent where that is for a person to say.
+        /// New value; absent if the user must choose it.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<InputValue>,
-        /// How many clients a policy governs that stops distributing nothing, and so may move as
-        /// well; absent where that is not known, and for other fields.
+        /// Number of clients of a `NoUpgrade` policy that may move as well if its mode changes.
+        /// Absent if unknown, and for other fields.
         #[serde(skip_serializing_if = "Option::is_none")]
         governed_clients: Option<u32>,
     },
-    /// A field, or a value from a list, is taken away.
+    /// Remove a field, or a value from a list.
     RemoveField {
-        /// The object's kind.
+        /// Kind of the object.
         kind: &'static str,
-        /// Its name.
+        /// Name of the object.
         name: Text,
-        /// Where in it.
+        /// Path of the field.
         field: String,
-        /// What is taken away.
+        /// Value to remove.
         value: InputValue,
     },
-    /// A value is added to a list.
+    /// Add a value to a list.
     AddEntry {
-        /// The object's kind.
+        /// Kind of the object.
         kind: &'static str,
-        /// Its name.
+        /// Name of the object.
         name: Text,
-        /// Where in it.
+        /// Path of the list.
         field: String,
-        /// What is added.
+        /// Value to add.
         value: InputValue,
     },
-    /// The emergency brake is released, by `clientfleet resume`.
+    /// Lift the halt with `clientfleet resume`.
     Resume {
-        /// The namespace that is halted.
+        /// Namespace that is halted.
         namespace: String,
     },
-    /// A policy is put right.
+    /// Fix an invalid policy.
     MendPolicy {
-        /// Its name.
+        /// Name of the policy.
         name: Text,
-        /// What is wrong with it.
+        /// Problems of the policy.
         problems: Vec<String>,
     },
-    /// A policy holds the client no more, and the next one governs.
+    /// Take the client out of a policy's scope, so that the next policy governs it.
     LeaveScope {
-        /// Its name.
+        /// Name of the policy.
         name: Text,
     },
-    /// Another policy takes the client into its scope.
+    /// Create another policy that has the client in its scope.
     AddPolicy {
-        /// The priority above which it decides; absent where any does.
+        /// Priority that the new policy must exceed; absent if any priority will do.
         #[serde(skip_serializing_if = "Option::is_none")]
         priority_above: Option<i32>,
     },
 }
 
-/// A way, with where it alone leads.
+/// A remedy with the result of applying it alone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Choice {
-    /// What is done, or waited for.
+    /// Change to make, or event to wait for.
     #[serde(flatten)]
     pub way: Remedy,
-    /// Where the client is then; absent where that cannot be said.
+    /// Decision for the client afterwards; absent if it cannot be determined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<Destination>,
 }
 
-/// What a way makes of the ground.
+/// Effect of a remedy on the scenario.
 type Effect = Box<dyn FnOnce(&mut Scenario)>;
 
-/// A way, and what it leads to where that can be said.
+/// A remedy with its effect on the scenario, if that is known.
 pub(super) struct RemedyWithEffect {
     pub way: Remedy,
     pub then: Option<Effect>,

@@ -1,5 +1,5 @@
-//! What one client is decided from, as it is or as it would be: so that what else is in its way is
-//! found by deciding again, with the same functions, and not by a second copy of the rules.
+//! Holds the scenario for one client's decision, real or hypothetical. Explanations modify it and
+//! decide again with the same functions, so no second copy of the rules is needed.
 
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
@@ -13,25 +13,26 @@ use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rules::Case;
 use crate::values::Timestamp;
 
-/// One client's fleet and the policies that hold it in scope, at an instant.
+/// A scenario: one client, its fleet and the policies that have it in scope, at an instant.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
-    /// In the order of their precedence.
+    /// Policies in order of precedence.
     pub policies: Vec<Policy>,
     pub fleet_name: Text,
-    /// With this client alone.
+    /// Spec of the fleet, with this client alone.
     pub fleet: ClientFleetSpec,
-    /// The fleet that its `packageFrom` names, if it is there and can be read; without clients.
+    /// Spec of the fleet that `packageFrom` names, without clients; `None` if missing or
+    /// unreadable.
     pub source: Option<ClientFleetSpec>,
-    /// How many clients each of the policies governs, where their statuses tell.
+    /// Number of clients that each policy governs, for policies whose status is up to date.
     pub governed: Vec<(Text, u32)>,
-    /// The one of the policies that is the emergency brake.
+    /// Halt policy, if there is one.
     pub halt: Option<Halt>,
     pub at: Timestamp,
     pub absence_counts: bool,
 }
 
-/// The policy that `clientfleet halt` writes, and `clientfleet resume` removes.
+/// The policy that `clientfleet halt` creates and `clientfleet resume` removes.
 #[derive(Clone, Debug)]
 pub(super) struct Halt {
     pub name: Text,
@@ -39,7 +40,7 @@ pub(super) struct Halt {
 }
 
 impl Halt {
-    /// That policy, if it is one: by its name and by who manages it, as `resume` knows it.
+    /// Returns the halt policy if `policy` is one, by its name and managed-by label as in `resume`.
     pub fn of(policy: &CachedPolicy) -> Option<Self> {
         let is_ours = policy.label(MANAGED_BY.0) == Some(MANAGED_BY.1);
         let is_it = is_ours && policy.name() == HALT_POLICY_NAME;
@@ -47,7 +48,8 @@ impl Halt {
     }
 }
 
-/// How many clients a policy governs, as far as its status is about what it asks for now.
+/// Returns the number of clients that a policy governs; `None` if its status is missing or
+/// outdated.
 pub(super) fn governed(policy: &CachedPolicy) -> Option<(Text, u32)> {
     let status = &policy.status.as_ref()?.kept;
     let is_current = status.observed_generation == Some(policy.generation());
@@ -55,7 +57,7 @@ pub(super) fn governed(policy: &CachedPolicy) -> Option<(Text, u32)> {
     Some((policy.name().into(), governed))
 }
 
-/// All of a fleet's spec but its clients.
+/// Returns a fleet's spec with its clients replaced.
 pub(super) fn with_clients(spec: &ClientFleetSpec, clients: Vec<Client>) -> ClientFleetSpec {
     ClientFleetSpec {
         package_version: spec.package_version.clone(),
@@ -67,7 +69,7 @@ pub(super) fn with_clients(spec: &ClientFleetSpec, clients: Vec<Client>) -> Clie
     }
 }
 
-/// The same as the rules see it.
+/// A scenario as the rules see it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScenarioView<'a> {
     pub facts: &'a Facts<'a>,
@@ -90,7 +92,7 @@ impl<'a> ScenarioView<'a> {
 }
 
 impl Scenario {
-    /// Asks something about it.
+    /// Passes the rules' view of the scenario to the closure and returns its result.
     pub fn probe<T>(&self, ask: impl FnOnce(&ScenarioView<'_>) -> T) -> T {
         let nobody = Client::default();
         let facts = Facts::read(self.client().unwrap_or(&nobody));
@@ -121,12 +123,12 @@ impl Scenario {
         self.policies.iter_mut().find(|policy| policy.name == *name)
     }
 
-    /// The name of the fleet that carries the package.
+    /// Returns the name of the fleet that carries the package.
     pub fn carrier_name(&self) -> &Text {
         self.fleet.package_from.as_ref().map_or(&self.fleet_name, |from| &from.name)
     }
 
-    /// The fleet that carries the package, where it is clear which one does.
+    /// Returns the fleet that carries the package, if it can be determined.
     pub fn carrier(&self) -> Option<&ClientFleetSpec> {
         package_spec(&self.fleet, self.source.as_ref())
     }
@@ -140,12 +142,12 @@ impl Scenario {
         }
     }
 
-    /// How many clients a policy governs, where it is known.
+    /// Returns the number of clients that a policy governs, if known.
     pub fn governed_by(&self, name: &Text) -> Option<u32> {
         self.governed.iter().find(|(policy, _)| policy == name).map(|(_, governed)| *governed)
     }
 
-    /// Waits until `t`, in which the client is seen again.
+    /// Advances the scenario to `t`, assuming that the client is seen again by then.
     pub fn wait(&mut self, t: Timestamp) {
         self.at = t;
         self.absence_counts = false;

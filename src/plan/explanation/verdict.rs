@@ -1,5 +1,5 @@
-//! What came of each policy of the namespace for one client: which governs it, and why the others do
-//! not. Asks the scope and the policy; judges nothing by itself.
+//! Determines, for one client, which policy governs it and why each of the others does not. Relies
+//! on the judgement of scopes and policies; it has no rules of its own.
 
 use serde::Serialize;
 
@@ -9,103 +9,103 @@ use crate::plan::policy::Policy;
 use crate::plan::scope::{ClientFields, Scope, ScopeMatch, Selector};
 use crate::values::Timestamp;
 
-/// A policy, and what came of it.
+/// A policy with the verdict on it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedPolicy {
-    /// Its name.
+    /// Name of the policy.
     pub name: Text,
-    /// Its priority.
+    /// Priority of the policy.
     pub priority: i32,
-    /// What it asks for.
+    /// Upgrade mode.
     pub mode: &'static str,
-    /// The locked version.
+    /// Locked version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
-    /// Whether it is suspended.
+    /// True if the policy is suspended.
     pub suspend: bool,
-    /// What is wrong with it.
+    /// Problems that make the policy invalid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
-    /// Whether the object cannot be read at all: then it stands above all that can.
+    /// True if the object cannot be read; such a policy precedes all readable ones.
     pub unreadable: bool,
-    /// What came of it.
+    /// Verdict for the client.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// The selector of its scope that decided, where one did.
+    /// Selector of the scope that decided, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<SelectorTold>,
 }
 
-/// What came of a policy for one client.
+/// Verdict on a policy for one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict")]
 pub enum Verdict {
-    /// It governs the client.
+    /// The policy governs the client.
     Governs,
-    /// It holds the client as well, but another comes first.
+    /// The client is in scope, but another policy takes precedence.
     Lost {
-        /// That one.
+        /// Policy that takes precedence.
         to: Text,
-        /// What decided between them.
+        /// Criterion that decided between the two.
         by: Rank,
     },
-    /// It holds the client, and begins later.
+    /// The client is in scope, but the policy is not effective yet.
     NotYetEffective {
-        /// When.
+        /// Time from which the policy is effective.
         from: Timestamp,
     },
-    /// It held the client, and has ended.
+    /// The client is in scope, but the policy is no longer effective.
     NoLongerEffective {
-        /// When.
+        /// Time at which the policy ceased to be effective.
         until: Timestamp,
     },
-    /// It would hold the client, but is being deleted.
+    /// The client is in scope, but the policy is being deleted.
     BeingDeleted,
-    /// Its `scope.fleetSelector` does not match the fleet.
+    /// The policy's `scope.fleetSelector` does not match the fleet.
     FleetNotSelected,
-    /// No selector of its `scope.clients` matches the client.
+    /// No selector of the policy's `scope.clients` matches the client.
     ClientNotSelected,
-    /// A selector of its `scope.exclude` matches the client.
+    /// A selector of the policy's `scope.exclude` matches the client.
     ClientExcluded,
 }
 
 impl Verdict {
-    /// Whether the policy has the client in its scope.
+    /// Returns whether the policy has the client in its scope.
     #[must_use]
     pub const fn is_in_scope(&self) -> bool {
         !matches!(self, Self::FleetNotSelected | Self::ClientNotSelected | Self::ClientExcluded)
     }
 }
 
-/// What decided between two policies.
+/// Criterion that decided between two policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Rank {
-    /// One that cannot be read comes before all that can.
+    /// A policy that cannot be read precedes all readable ones.
     Unreadable,
-    /// The higher priority.
+    /// The policy with the higher priority wins.
     Priority,
-    /// The name that sorts first.
+    /// The policy whose name sorts first wins.
     Name,
 }
 
-/// A selector of a scope, with what it says about one client.
+/// The selector of a scope that decided about a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SelectorTold {
-    /// Where it stands, as `scope.clients[0]`.
+    /// Path of the selector, such as `scope.clients[0]`.
     pub field: String,
-    /// The criteria that it has, all of which match.
+    /// Criteria of the selector, all of which match.
     pub criteria: Vec<&'static str>,
-    /// The values listed in it that match by themselves, as `names: LT-0817`.
+    /// Listed values that match the client, such as `names: LT-0817`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
-    /// The facts that move, without which it would not match: `ip`, `lastUser`.
+    /// Changeable facts without which the selector would not match: `ip`, `lastUser`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rests_on: Vec<&'static str>,
 }
 
-/// Where a policy stands to a client, before it is asked which one governs.
+/// Judges whether a policy has the client in scope, and by which selector. Ignores precedence.
 pub(super) fn judge(
     policy: &Policy,
     fleet: &CachedFleet,
@@ -152,7 +152,7 @@ fn rests_on(
     needed.map(|(fact, _)| *fact).collect()
 }
 
-/// What came of a policy that stands so to a client which `governing` governs.
+/// Returns the verdict on a policy, given its scope's judgement and the policy that governs.
 pub(super) fn verdict(
     policy: &Policy,
     judgement: Option<ScopeMatch>,
@@ -192,7 +192,7 @@ fn rank(winner: &Policy, loser: &Policy) -> Rank {
     }
 }
 
-/// A policy with what came of it.
+/// Combines a policy with the verdict on it.
 pub(super) fn explain_policy(
     policy: &Policy,
     verdict: Verdict,

@@ -1,7 +1,7 @@
-//! The local calendar of a time range: what is open by the wall clock of a place.
+//! Computes the local calendar of a time range: when distribution is open by the wall clock.
 //!
-//! Must not know instants, zones or daylight saving: its time is the local one, counted in seconds
-//! since 1970-01-01T00:00:00 by the wall clock, as if that clock were never set back or forward.
+//! It must not know instants, zones or daylight saving time. Its times are local, counted in
+//! seconds since 1970-01-01T00:00:00 by a wall clock that is never set back or forward.
 
 use chrono::NaiveDate;
 
@@ -10,14 +10,14 @@ use super::{
     window::{DAY, WEEK, WeekPattern, Window},
 };
 
-/// 1970-01-01 was a Thursday: three days after a Monday.
+/// Time from a Monday 00:00 to 1970-01-01, which was a Thursday.
 const EPOCH_AFTER_MONDAY: i64 = 3 * DAY;
 
-/// Weekly windows less excluded dates.
+/// Weekly windows without the excluded dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Calendar {
     week: WeekPattern,
-    /// Excluded time, from start (included) to end (not included), sorted, apart from each other.
+    /// Excluded intervals, start included and end excluded; sorted and not touching each other.
     excluded: Vec<(i64, i64)>,
 }
 
@@ -39,8 +39,8 @@ impl Calendar {
         Calendar { week: WeekPattern::new(windows), excluded }
     }
 
-    /// What holds at the local time `at` ([`Phase::Excluded`], [`Phase::OutsideWindow`] or
-    /// [`Phase::Open`]), and until when; `None` if for ever.
+    /// Returns the phase at the local time `at` and when it ends, or `None` if it never ends. The
+    /// phase is [`Phase::Excluded`], [`Phase::OutsideWindow`] or [`Phase::Open`].
     pub(super) fn phase(&self, at: i64) -> (Phase, Option<i64>) {
         let passed = self.excluded.partition_point(|excluded| excluded.1 <= at);
         let exclusion = self.excluded.get(passed);
@@ -55,8 +55,8 @@ impl Calendar {
         (phase, ends.into_iter().chain(exclusion.map(|excluded| excluded.0)).min())
     }
 
-    /// The first local time from `at` on whose phase is `wanted`; `None` if there is none. It takes
-    /// a few steps for each exclusion, however long that is.
+    /// Returns the first local time, not before `at`, whose phase is `wanted`; `None` if there is
+    /// none. It takes a few steps for each exclusion, whatever the exclusion's length.
     pub(super) fn first(&self, mut at: i64, wanted: impl Fn(Phase) -> bool) -> Option<i64> {
         loop {
             let (phase, ends) = self.phase(at);

@@ -1,7 +1,7 @@
-//! Time ranges: when distribution is open. Reading a range and putting it in order is here;
-//! asking it about instants, in one zone, is [`Openings`].
+//! Defines time ranges: when distribution is open. This module builds a range from its parts, and
+//! [`Openings`] answers questions about instants in one zone.
 //!
-//! Must not know policies, clients, or which zone applies to whom.
+//! It must not know policies, clients or which zone applies to a client.
 
 mod calendar;
 mod openings;
@@ -14,33 +14,34 @@ pub use self::openings::{Openings, Phase};
 pub use self::window::{Days, END_PATTERN, START_PATTERN, WallTime, Window, WindowError};
 use super::{Timestamp, Zone};
 
-/// Local dates on which nothing is distributed, both included. One whose `end` is before its
-/// `start` holds no date.
+/// Local dates on which nothing is distributed, from `start` to `end`, both included. An exclusion
+/// whose `end` is before its `start` contains no date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exclusion {
-    /// What people call it.
+    /// Name of the exclusion, shown to users.
     pub name: String,
-    /// The first date.
+    /// First excluded date.
     pub start: NaiveDate,
-    /// The last date.
+    /// Last excluded date.
     pub end: NaiveDate,
 }
 
-/// When distribution is open: at the instants from `not_before` (included) to `not_after` (not
-/// included), on local dates in no exclusion, at local times in a window, where there are any.
+/// The times at which distribution is open. An open instant is from `not_before` (included) to
+/// `not_after` (excluded), on a date in no exclusion, and inside a window if there are any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeRange {
     not_before: Option<Timestamp>,
     not_after: Option<Timestamp>,
     windows: Vec<Window>,
     exclusions: Vec<Exclusion>,
-    /// What windows and exclusions come to.
+    /// Local calendar computed from windows and exclusions.
     calendar: Calendar,
 }
 
 impl TimeRange {
-    /// A range; without windows every local time is open. Windows and exclusions may overlap and
-    /// come in any order. Where `not_after` is not after `not_before`, it is never open.
+    /// Creates a range. Without windows, every local time is open. Windows and exclusions may
+    /// overlap and come in any order. If `not_after` is not after `not_before`, the range is never
+    /// open.
     #[must_use]
     pub fn new(
         not_before: Option<Timestamp>,
@@ -52,39 +53,38 @@ impl TimeRange {
         TimeRange { not_before, not_after, windows, exclusions, calendar }
     }
 
-    /// Whether the range can be judged only in a zone: it has windows or exclusions.
+    /// Returns whether the range depends on a zone, that is, has windows or exclusions.
     #[must_use]
     pub fn needs_zone(&self) -> bool {
         !self.windows.is_empty() || !self.exclusions.is_empty()
     }
 
-    /// What is open when in `zone`. A range that needs no zone is the same in every one and in none.
-    /// One that needs a zone and gets none is never open, without a guess at the zone: callers that
-    /// can say so more clearly ask [`TimeRange::needs_zone`] first.
+    /// Returns the openings of the range in `zone`. Without a zone, a range that needs one is never
+    /// open. Callers that can report the missing zone should check [`TimeRange::needs_zone`] first.
     #[must_use]
     pub fn in_zone<'a>(&'a self, zone: Option<&'a Zone>) -> Openings<'a> {
         Openings::new(self, zone)
     }
 
-    /// The first instant that can be open.
+    /// Returns the first instant that can be open.
     #[must_use]
     pub fn not_before(&self) -> Option<Timestamp> {
         self.not_before
     }
 
-    /// The first instant from which on none can be open.
+    /// Returns the instant from which distribution can no longer be open.
     #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         self.not_after
     }
 
-    /// The windows as they were given.
+    /// Returns the windows as passed to [`TimeRange::new`].
     #[must_use]
     pub fn windows(&self) -> &[Window] {
         &self.windows
     }
 
-    /// The exclusions as they were given.
+    /// Returns the exclusions as passed to [`TimeRange::new`].
     #[must_use]
     pub fn exclusions(&self) -> &[Exclusion] {
         &self.exclusions

@@ -1,39 +1,39 @@
-//! A time range in one zone: what holds at an instant, and when that changes.
+//! Evaluates a time range in one zone: its phase at an instant and the next change.
 //!
-//! Must not know how windows and exclusions are written; it lays the local calendar on the line of
-//! instants, one stretch of constant offset after the other. So an hour that the clock skips opens
-//! nothing, and one that comes twice is open twice.
+//! It must not know how windows and exclusions are written. It maps the local calendar to instants,
+//! one period of constant offset at a time. An hour that the clock skips therefore opens nothing,
+//! and an hour that occurs twice is open twice.
 
 use super::{Exclusion, TimeRange, calendar::Calendar};
 use crate::values::{Timestamp, Zone, zone::MAX_OFFSET_SECONDS};
 
-/// What a time range says about an instant. Where several hold, the first of this order but `Open`,
-/// which holds when none does: `Ended`, `NotStarted`, `Excluded`, `OutsideWindow`.
+/// Phase of a time range at an instant. If several apply, the first in this order counts: `Ended`,
+/// `NotStarted`, `Excluded`, `OutsideWindow`. If none applies, the phase is `Open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Distribution is open.
     Open,
-    /// Before `not_before`.
+    /// The instant is before `not_before`.
     NotStarted,
     /// The local date is in an exclusion.
     Excluded,
     /// The local time is in no window.
     OutsideWindow,
-    /// From `not_after` on, and before it when no instant until then is open any more.
+    /// The instant is not before `not_after`, or distribution does not open again until then.
     Ended,
 }
 
 /// A [`TimeRange`] in one zone.
 ///
-/// All answers are exact, for every instant, without a horizon: a search passes over exclusions and
-/// over years without change at once, and so takes a number of steps that grows with the number of
-/// exclusions only. An instant that chrono cannot hold (years beyond 262,000) counts as none.
+/// All answers are exact for every instant, without a horizon. A search skips exclusions and years
+/// without a change in one step, so the number of steps grows only with the number of exclusions.
+/// An instant that chrono cannot represent (years beyond 262,000) is returned as `None`.
 #[derive(Clone, Copy, Debug)]
 pub struct Openings<'a> {
     range: &'a TimeRange,
-    /// `None` when a zone is needed and there is none: nothing is open.
+    /// Local calendar; `None` if a zone is needed but missing, so that nothing is open.
     calendar: Option<&'a Calendar>,
-    /// `None` for UTC.
+    /// Zone of the local calendar; `None` means UTC.
     zone: Option<&'a Zone>,
 }
 
@@ -41,24 +41,24 @@ impl<'a> Openings<'a> {
     pub(super) fn new(range: &'a TimeRange, zone: Option<&'a Zone>) -> Openings<'a> {
         let needs_zone = range.needs_zone();
         let calendar = (zone.is_some() || !needs_zone).then_some(&range.calendar);
-        // Without windows and exclusions no offset matters: none is looked up.
+        // Without windows and exclusions the offset does not matter, so do not look it up.
         Openings { range, calendar, zone: zone.filter(|_| needs_zone) }
     }
 
-    /// What holds at `t`.
+    /// Returns the phase at `t`.
     #[must_use]
     pub fn phase_at(self, t: Timestamp) -> Phase {
         self.phase(t.timestamp())
     }
 
-    /// The first open instant from `t` on, `t` itself when it is open; `None` if there is none.
+    /// Returns the first open instant that is not before `t`; `None` if there is none.
     #[must_use]
     pub fn next_opening(self, t: Timestamp) -> Option<Timestamp> {
         self.opening(t.timestamp()).and_then(instant)
     }
 
-    /// The first instant after `t` that is not open, where `t` is; `None` if all after it are open,
-    /// or if `t` itself is not.
+    /// Returns the first instant after `t` that is not open. Returns `None` if `t` itself is not
+    /// open, or if distribution never closes after `t`.
     #[must_use]
     pub fn next_closing(self, t: Timestamp) -> Option<Timestamp> {
         let t = t.timestamp();
@@ -68,7 +68,7 @@ impl<'a> Openings<'a> {
         self.closing(t).and_then(instant)
     }
 
-    /// The first instant after `t` at which another phase holds; `None` if there is none.
+    /// Returns the first instant after `t` with another phase; `None` if there is none.
     #[must_use]
     pub fn phase_ends(self, t: Timestamp) -> Option<Timestamp> {
         let t = t.timestamp();
@@ -76,8 +76,8 @@ impl<'a> Openings<'a> {
             Phase::Ended => None,
             Phase::NotStarted => self.not_before(),
             Phase::Open => self.closing(t),
-            // While one of these holds, an opening is to come, if there is a `not_after`: so that
-            // comes later than their end.
+            // In these phases an opening is still to come before `not_after`, if that is set. The
+            // phase therefore ends before `not_after`.
             phase @ (Phase::Excluded | Phase::OutsideWindow) => {
                 self.first(t, |other| other != phase)
             }
@@ -85,9 +85,11 @@ impl<'a> Openings<'a> {
         ends.and_then(instant)
     }
 
-    /// The openings from `t` on, each from its first instant to the first that is not open, which
-    /// is `None` when it never closes. One in which `t` lies starts at `t`. Without a `not_after`
-    /// they may go on for ever: take as many as needed.
+    /// Returns the openings that end after `t`, each with its first open instant and the first
+    /// instant that is no longer open. The end is `None` if the opening never closes.
+    ///
+    /// An opening in progress at `t` starts at `t`. Without `not_after` the iterator may be
+    /// infinite.
     pub fn openings_from(
         self,
         t: Timestamp,
@@ -100,7 +102,7 @@ impl<'a> Openings<'a> {
         })
     }
 
-    /// The first of the range's exclusions, in the order given, that holds the local date of `t`.
+    /// Returns the first exclusion of the range, in its order, that contains the local date of `t`.
     #[must_use]
     pub fn exclusion_at(self, t: Timestamp) -> Option<&'a Exclusion> {
         let today = self.zone?.local(t).date();
@@ -123,14 +125,14 @@ impl<'a> Openings<'a> {
         phase
     }
 
-    /// The first open instant from `t` on.
+    /// Returns the first open instant that is not before `t`.
     fn opening(self, t: i64) -> Option<i64> {
         let from = self.not_before().map_or(t, |start| start.max(t));
         let opening = self.first(from, |phase| phase == Phase::Open)?;
         self.not_after().is_none_or(|end| opening < end).then_some(opening)
     }
 
-    /// The first instant after `t`, which is open, that is not.
+    /// Returns the first instant after the open instant `t` that is not open.
     fn closing(self, t: i64) -> Option<i64> {
         let closing = self.first(t, |phase| phase != Phase::Open);
         closing.into_iter().chain(self.not_after()).min()
@@ -143,7 +145,8 @@ impl<'a> Openings<'a> {
         }
     }
 
-    /// The first instant from `t` on whose local phase is `wanted`; `None` if there is none.
+    /// Returns the first instant, not before `t`, whose local phase is `wanted`; `None` if there is
+    /// none.
     fn first(self, mut t: i64, wanted: impl Fn(Phase) -> bool) -> Option<i64> {
         let calendar = self.calendar?;
         loop {
@@ -152,14 +155,13 @@ impl<'a> Openings<'a> {
             if found == Some(t) {
                 return found;
             }
-            // What was found is true only until the offset changes.
+            // The result is valid only until the offset changes.
             let change = self.zone.and_then(|zone| zone.next_change(t));
             if found.is_some_and(|found| change.is_none_or(|change| found < change)) {
                 return found;
             }
-            // From `t` on, no local time is before `t - MAX_OFFSET`, and none comes more than
-            // MAX_OFFSET before that time in UTC: so what is wanted does not come before this.
-            // It spares walking through the offset changes of years.
+            // Local time and UTC differ by at most MAX_OFFSET_SECONDS, so no wanted instant is
+            // before `earliest`. Starting there skips the offset changes of years.
             let earliest = calendar.first(t - MAX_OFFSET_SECONDS, &wanted)? - MAX_OFFSET_SECONDS;
             t = change?.max(earliest);
         }
@@ -201,7 +203,7 @@ mod tests {
         Exclusion { name: name.to_owned(), start: date(start), end: date(end) }
     }
 
-    /// The openings from an instant on, as text.
+    /// Returns the first openings after an instant, as text.
     fn listed(range: &TimeRange, zone: &str, from: &str, count: usize) -> Vec<String> {
         let zone = Zone::named(zone);
         let openings = range.in_zone(zone.as_ref()).openings_from(instant(from));
@@ -218,7 +220,8 @@ mod tests {
         let from = "2026-03-28T00:00:00Z";
         let expected = ["03-28T01:00/03-28T02:00", "03-30T00:00/03-30T01:00"];
         assert_eq!(listed(&range, "Europe/Berlin", from, 2), expected);
-        // What is skipped in part opens with the rest; a start that is skipped, when time goes on.
+        // A window that is skipped in part opens for the rest. If its start is skipped, it opens
+        // when the clock resumes.
         let range = TimeRange::new(None, None, vec![nightly("01:30", "03:15")], vec![]);
         let expected = ["03-28T00:30/03-28T02:15", "03-29T00:30/03-29T01:15"];
         assert_eq!(listed(&range, "Europe/Berlin", from, 2), expected);
@@ -232,19 +235,21 @@ mod tests {
         let range = TimeRange::new(None, None, vec![nightly("02:15", "02:45")], vec![]);
         let expected = ["10-25T00:15/10-25T00:45", "10-25T01:15/10-25T01:45"];
         assert_eq!(listed(&range, "Europe/Berlin", "2026-10-25T00:00:00Z", 2), expected);
-        // From the hour's end to its second beginning nothing closes.
+        // The window does not close between the first 03:00 and the second 02:00, which are the
+        // same instant.
         let range = TimeRange::new(None, None, vec![nightly("02:00", "03:00")], vec![]);
         let expected = ["10-25T00:00/10-25T02:00", "10-26T01:00/10-26T02:00"];
         assert_eq!(listed(&range, "Europe/Berlin", "2026-10-25T00:00:00Z", 2), expected);
     }
 
-    /// Samoa went from 29 to 31 December 2011, from UTC-10 to UTC+14: no instant is in the 30th.
+    /// Samoa went from UTC-10 to UTC+14 after 29 December 2011, so no instant falls on 30 December.
     #[test]
     fn a_day_that_is_skipped_excludes_nothing() {
         let exclusion = excluded("skipped", "2011-12-30", "2011-12-30");
         let range = TimeRange::new(None, None, vec![], vec![exclusion]);
         assert_eq!(listed(&range, "Pacific/Apia", "2011-12-01T00:00:00Z", 2), ["12-01T00:00/"]);
-        // The evening of the 29th is followed by the morning of the 31st: nothing closes between.
+        // The evening of the 29th is followed by the morning of the 31st, so nothing closes in
+        // between.
         let range = TimeRange::new(None, None, vec![nightly("22:00", "06:00")], vec![]);
         let expected = ["12-30T08:00/12-30T16:00", "12-31T08:00/12-31T16:00"];
         assert_eq!(listed(&range, "Pacific/Apia", "2011-12-29T18:00:00Z", 2), expected);
@@ -297,7 +302,7 @@ mod tests {
             (Phase::Open, "2026-05-03T00:00:00+00:00"),
             (Phase::OutsideWindow, "2026-05-03T02:00:00+00:00"),
             (Phase::Open, "2026-05-03T22:00:00+00:00"),
-            // An hour and a second before not_after: nothing opens any more.
+            // One hour and one second before `not_after`, no further opening remains.
             (Phase::Ended, "2026-05-04T02:00:00+00:00"),
         ];
         assert_eq!(seen, expected.map(|(phase, t)| (phase, t.to_owned())));

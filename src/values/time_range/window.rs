@@ -1,6 +1,6 @@
-//! Windows: the times of the week at which distribution is open, and how they are written.
+//! Defines windows, the times of the week at which distribution is open, and parses their times.
 //!
-//! Knows weekdays and the wall clock; must not know dates, instants or zones.
+//! It knows weekdays and the wall clock. It must not know dates, instants or zones.
 
 use std::fmt;
 
@@ -9,23 +9,26 @@ use chrono::{Weekday, WeekdaySet};
 /// A set of weekdays.
 pub type Days = WeekdaySet;
 
-/// Accepts exactly what [`WallTime::parse_start`] accepts: RE2 syntax, anchored.
+/// Regular expression that accepts exactly the input of [`WallTime::parse_start`]: RE2 syntax,
+/// anchored.
 pub const START_PATTERN: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
-/// Accepts exactly what [`WallTime::parse_end`] accepts: RE2 syntax, anchored.
+/// Regular expression that accepts exactly the input of [`WallTime::parse_end`]: RE2 syntax,
+/// anchored.
 pub const END_PATTERN: &str = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 
 const MINUTES_OF_DAY: u16 = 24 * 60;
-/// The lengths of a day and a week, in seconds of the wall clock.
+/// Length of a day in seconds of the wall clock.
 pub(super) const DAY: i64 = 86_400;
+/// Length of a week in seconds of the wall clock.
 pub(super) const WEEK: i64 = 7 * DAY;
 
-/// A time of the day by the wall clock, in whole minutes, from 00:00 to 24:00, the day's end.
+/// A time of day by the wall clock, in whole minutes from 00:00 to 24:00, the end of the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallTime {
     minutes: u16,
 }
 
-/// What is wrong with a window, and what to write instead.
+/// An error in a window; its message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
     #[error("start {0:?} is not a time of the day: write HH:MM from 00:00 to 23:59, as 22:00")]
@@ -39,25 +42,25 @@ pub enum WindowError {
 }
 
 impl WallTime {
-    /// Reads the start of a window, `HH:MM` from `00:00` to `23:59`.
+    /// Parses the start of a window: `HH:MM` from `00:00` to `23:59`.
     ///
     /// # Errors
-    /// [`WindowError::BadStart`] for anything else.
+    /// Returns [`WindowError::BadStart`] for any other text.
     pub fn parse_start(text: &str) -> Result<WallTime, WindowError> {
         WallTime::parse(text)
             .filter(|time| time.minutes < MINUTES_OF_DAY)
             .ok_or_else(|| WindowError::BadStart(text.to_owned()))
     }
 
-    /// Reads the end of a window, `HH:MM` from `00:00` to `23:59`, or `24:00`.
+    /// Parses the end of a window: `HH:MM` from `00:00` to `23:59`, or `24:00`.
     ///
     /// # Errors
-    /// [`WindowError::BadEnd`] for anything else.
+    /// Returns [`WindowError::BadEnd`] for any other text.
     pub fn parse_end(text: &str) -> Result<WallTime, WindowError> {
         WallTime::parse(text).ok_or_else(|| WindowError::BadEnd(text.to_owned()))
     }
 
-    /// Minutes since 00:00 by the wall clock, 0 to 1440.
+    /// Returns the minutes since 00:00 by the wall clock, 0 to 1440.
     #[must_use]
     pub fn minutes(self) -> u16 {
         self.minutes
@@ -90,9 +93,8 @@ fn two_digits(text: &str) -> Option<u16> {
     }
 }
 
-/// A window: on each of `days` from `start` to `end`, or, where `end` is before `start`, to `end`
-/// of the day after. Start is included, end is not, and the window belongs to the day on which it
-/// starts.
+/// A weekly window. It opens at `start` on each of `days` and closes at `end` on the same day, or
+/// on the next day if `end` is before `start`. The start is included and the end is excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     days: Days,
@@ -101,11 +103,11 @@ pub struct Window {
 }
 
 impl Window {
-    /// A window. With no days it is never open.
+    /// Creates a window. Without days it is never open.
     ///
     /// # Errors
-    /// [`WindowError::Empty`] when it starts when it ends, [`WindowError::BadStart`] when it starts
-    /// at 24:00.
+    /// Returns [`WindowError::Empty`] if start and end are equal, and [`WindowError::BadStart`] if
+    /// the start is 24:00.
     pub fn new(days: Days, start: WallTime, end: WallTime) -> Result<Window, WindowError> {
         if start == end {
             return Err(WindowError::Empty(start));
@@ -116,37 +118,38 @@ impl Window {
         Ok(Window { days, start, end })
     }
 
-    /// The weekdays on which it starts.
+    /// Returns the weekdays on which the window starts.
     #[must_use]
     pub fn days(&self) -> Days {
         self.days
     }
 
-    /// When it starts, on each of its days.
+    /// Returns the time at which the window starts on each of its days.
     #[must_use]
     pub fn start(&self) -> WallTime {
         self.start
     }
 
-    /// When it ends, on the same day, or on the day after where this is before the start.
+    /// Returns the time at which the window ends: on the same day, or on the next if before the
+    /// start.
     #[must_use]
     pub fn end(&self) -> WallTime {
         self.end
     }
 }
 
-/// When the wall clock of a week is open, in seconds from Monday 00:00.
+/// The open times of a week by the wall clock, in seconds since Monday 00:00.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WeekPattern {
-    /// Every second of the week.
+    /// Every second of the week is open.
     Always,
-    /// Intervals from start (included) to end (not included), sorted, apart from each other. The
-    /// last may run past the end of the week, into the next; none starts past it.
+    /// Intervals, start included and end excluded; sorted and not touching each other. The last one
+    /// may extend into the next week, but none starts there.
     Intervals(Vec<(i64, i64)>),
 }
 
 impl WeekPattern {
-    /// The pattern of windows; without any, every second is open.
+    /// Computes the pattern of windows. Without windows, every second is open.
     pub(super) fn new(windows: &[Window]) -> WeekPattern {
         if windows.is_empty() {
             return WeekPattern::Always;
@@ -163,7 +166,7 @@ impl WeekPattern {
         if merged == [(0, WEEK)] {
             return WeekPattern::Always;
         }
-        // Sunday night goes on in Monday morning.
+        // Join Sunday night with Monday morning.
         if merged.first().is_some_and(|first| first.0 == 0)
             && merged.last().is_some_and(|last| last.1 == WEEK)
         {
@@ -175,8 +178,8 @@ impl WeekPattern {
         WeekPattern::Intervals(merged)
     }
 
-    /// Whether the second `at` of the week is open, and after how many seconds that changes; `None`
-    /// if it never does. `at` must be at least 0 and less than [`WEEK`].
+    /// Returns whether second `at` of the week is open, and the seconds until that changes, or
+    /// `None` if it never does. `at` must be at least 0 and less than [`DAYS_PER_WEEK`].
     pub(super) fn state(&self, at: i64) -> (bool, Option<i64>) {
         let intervals = match self {
             WeekPattern::Always => return (true, None),
@@ -186,8 +189,8 @@ impl WeekPattern {
             return (false, None);
         };
         let started = intervals.partition_point(|interval| interval.0 <= at);
-        // Before the first start of this week, what may be open is the last interval of the week
-        // before.
+        // Before the first start of this week, only the last interval of the previous week can be
+        // open.
         let latest_end = match started.checked_sub(1) {
             Some(latest) => intervals[latest].1,
             None => last.1 - WEEK,
@@ -200,7 +203,7 @@ impl WeekPattern {
     }
 }
 
-/// The intervals of a window, cut at the end of the week.
+/// Returns the intervals of a window, split at the end of the week.
 fn pieces(window: &Window) -> impl Iterator<Item = (i64, i64)> + use<> {
     let (start, end) = (window.start.seconds(), window.end.seconds());
     let end = if end < start { end + DAY } else { end };
@@ -285,7 +288,7 @@ mod tests {
         let cases = [
             (vec![], WeekPattern::Always),
             (vec![window(&all, "00:00", "24:00")], WeekPattern::Always),
-            // Halves that together are the whole, over midnight too.
+            // Two windows, one of them across midnight, together cover every day.
             (
                 vec![window(&all, "20:00", "08:00"), window(&all, "07:00", "20:00")],
                 WeekPattern::Always,
@@ -295,7 +298,7 @@ mod tests {
                 vec![window(&[Tue, Mon], "22:00", "02:00")],
                 intervals(vec![(22 * HOUR, 26 * HOUR), (46 * HOUR, 50 * HOUR)]),
             ),
-            // Touching and overlapping ones are one; a window within another is none of its own.
+            // Touching and overlapping windows merge; a window inside another one adds nothing.
             (
                 vec![
                     window(&[Mon], "02:00", "03:00"),
@@ -305,7 +308,7 @@ mod tests {
                 ],
                 intervals(vec![(HOUR, 5 * HOUR)]),
             ),
-            // Sunday night and Monday morning are one.
+            // Sunday night and Monday morning merge.
             (
                 vec![window(&[Sun], "23:00", "01:00"), window(&[Mon], "01:00", "02:00")],
                 intervals(vec![(WEEK - HOUR, WEEK + 2 * HOUR)]),

@@ -1,9 +1,10 @@
-//! `make demo`, as somebody who has just come here runs it, without a terminal.
+//! Tests `make demo` without a terminal: it must print the output that the README shows to new
+//! users.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The program, which `cargo test` builds with the tests.
+/// Returns the path of the demo program, which `cargo test` builds together with the tests.
 fn demo() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let demo = own.parent().unwrap().parent().unwrap().join("examples/demo");
@@ -22,7 +23,7 @@ fn the_demo_does_what_the_readme_shows() {
     let upgrade = readme.split_once("== A client of the canary ring upgrades\n").unwrap().1;
     let upgrade = upgrade.split_once("```").unwrap().0;
     assert!(upgrade.lines().count() > 3 && said.contains(upgrade), "{said}");
-    // States go by the hour and the day; who is there does not.
+    // States depend on the time and the date; the names of the clients do not.
     let fleet = readme.split_once("== The clients of one fleet\n").unwrap().1;
     let names = fleet.lines().take_while(|line| !line.is_empty()).map(|line| &line[..16]);
     for name in names {

@@ -1,7 +1,7 @@
-//! The pages in `docs/tasks`, done as a reader does them: their files written, their commands run
-//! against a real API server where the real controller carries out the examples, on a clock that
-//! stands where the page says. What is printed must be what the page shows; `UPDATE_DOCS=1` writes it
-//! into the page, for a person to review.
+//! Tests the pages in `docs/tasks`: writes their files and runs their commands against a real API
+//! server. The real controller reconciles the examples there, on a clock that stands at the page's
+//! time. The output must match the page. With `UPDATE_DOCS=1` the test writes it into the page
+//! instead, for review.
 
 mod demo;
 mod page;
@@ -52,7 +52,7 @@ fn every_page_does_what_it_shows() {
     assert!(wrong.is_empty(), "pages that show something else:\n{}", wrong.join("\n"));
 }
 
-/// A page that nobody finds is not there.
+/// Checks that the index lists every page, because users find pages only there.
 #[test]
 fn every_page_is_in_the_index() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));

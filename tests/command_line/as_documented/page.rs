@@ -1,18 +1,18 @@
-//! A page of the documentation as steps that can be done: files to write, moments, commands with
-//! what they print. Runs nothing.
+//! Parses a page of the documentation into steps: files to write, instants, and commands with their
+//! output. Runs no commands.
 
-/// Something that a reader of the page does.
+/// A step that a reader of the page performs.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Writes a file: a fenced block of YAML or CSV with a name behind its language.
+    /// Write a file: a fenced block of YAML or CSV with a file name after the language.
     File { name: String, text: String },
-    /// It is this moment: a comment `at …`.
+    /// Set the clock: a comment `at …`.
     At(String),
-    /// Types commands: a fenced block `console`.
+    /// Run commands: a fenced block `console`.
     Console(Vec<Call>),
 }
 
-/// A command and what the page says that it prints.
+/// A command and its output according to the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub command: String,
@@ -21,7 +21,7 @@ pub struct Call {
 
 const FENCE: &str = "```";
 
-/// The steps of a page, in order.
+/// Returns the steps of a page, in order.
 pub fn steps(page: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut lines = page.lines();
@@ -48,7 +48,7 @@ fn calls(block: &[&str]) -> Vec<Call> {
             calls.push(Call { command: command.to_owned(), output: String::new() });
         } else {
             let call = calls.last_mut().expect("a console block begins with `$ `");
-            // A long command goes on in the next line.
+            // A long command continues on the next line.
             if call.output.is_empty() && call.command.ends_with('\\') {
                 call.command.push('\n');
                 call.command.push_str(line);
@@ -61,7 +61,7 @@ fn calls(block: &[&str]) -> Vec<Call> {
     calls
 }
 
-/// The page with what its commands print in truth, block by block.
+/// Returns the page with the actual output of its commands.
 pub fn rewritten(page: &str, printed: &[Vec<Call>]) -> String {
     let mut text = String::new();
     let mut printed = printed.iter();

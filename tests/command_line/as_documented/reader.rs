@@ -1,5 +1,6 @@
-//! A reader at a terminal: a folder for files, the programs in the path, and a cluster in which the
-//! controller carries out the examples in the namespace of the context.
+//! Simulates a reader at a terminal, with a folder for files and the programs in `PATH`. In the
+//! reader's cluster the controller reconciles the examples, in the default namespace of the
+//! kubeconfig.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -18,14 +19,14 @@ use super::page::Call;
 use crate::control_plane::ControlPlane;
 use crate::estate::{self, DAY, is_settled};
 
-/// The namespace of the examples, which is the context's.
+/// Namespace of the examples, and default namespace of the kubeconfig.
 const NAMESPACE: &str = "clients";
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(180);
 
 pub struct Reader {
-    /// A cluster of the reader's own: its context is changed, and its namespace emptied.
+    /// The reader's own cluster, because the test changes its kubeconfig and empties its namespace.
     plane: ControlPlane,
-    /// The controller runs in it, for as long as the reader reads.
+    /// Runtime of the controller, which runs as long as the reader exists.
     runtime: Runtime,
     client: Client,
     clock: Arc<ManualClock>,
@@ -55,7 +56,8 @@ impl Reader {
         Self { plane, runtime, client, clock, now: DAY.to_owned(), programs, desk }
     }
 
-    /// Begins anew: the examples as they are, noon, an empty desk.
+    /// Prepares for the next page: restores the examples, sets the clock to [`DAY`], and empties
+    /// the folder for files.
     pub fn turn_the_page(&mut self) {
         let delete = ["delete", "clf,upol", "--all", "-n", NAMESPACE];
         self.plane.kubectl_ok(&delete, "").unwrap();
@@ -67,7 +69,8 @@ impl Reader {
         self.wait_until(DAY);
     }
 
-    /// The clock goes on to `at`, and the controller does what is due then.
+    /// Sets the clock to `at`, and waits until the controller has written the statuses for that
+    /// time.
     pub fn wait_until(&mut self, at: &str) {
         self.now = at.to_owned();
         self.clock.set(at.parse().unwrap());
@@ -89,9 +92,9 @@ impl Reader {
         fs::write(self.desk.path().join(name), text).unwrap();
     }
 
-    /// Types a command; what it prints is what stands on the screen, errors too.
+    /// Runs a command. The returned output includes standard error.
     pub fn run(&self, call: Call) -> Call {
-        // A reader types no `--now`: for them it is that moment.
+        // A reader does not type `--now`, so these scripts add it with the page's time.
         let program = env!("CARGO_BIN_EXE_clientfleet");
         let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
         for name in ["clientfleet", "kubectl-clientfleet"] {
@@ -115,8 +118,8 @@ impl Reader {
         Call { output: self.by_the_pages_clock(&printed), ..call }
     }
 
-    /// When an object was made is told by the API server's own clock, which stands at no page's
-    /// moment.
+    /// Replaces the creation times of objects with the page's time, because the API server takes
+    /// them from its own clock.
     fn by_the_pages_clock(&self, printed: &str) -> String {
         let now: chrono::DateTime<chrono::Utc> = self.now.parse().unwrap();
         let now = Zone::named("Europe/Berlin").unwrap().local(now);

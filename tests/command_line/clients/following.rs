@@ -1,4 +1,4 @@
-//! `-w`: the list, and every change after it.
+//! Tests `clients -w`: the list, followed by every change.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
@@ -22,7 +22,7 @@ metadata: {name: all, namespace: NAMESPACE}
 spec: {upgrade: {mode: AutoUpgrade}}
 ";
 
-/// A program that goes on, and what it prints.
+/// A running program and the lines that it prints.
 struct Following {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -39,7 +39,7 @@ impl Following {
         Self { child, lines }
     }
 
-    /// The next line, once it comes.
+    /// Returns the next line of output. Blocks until the program prints it.
     fn line(&mut self) -> String {
         self.lines.next().expect("it goes on").expect("its output is text")
     }
@@ -64,7 +64,8 @@ fn a_list_and_then_each_change() {
     settle_at("follow", DAY);
     let mut following = Following::start(&["clients", "-n", "follow", "-w"]);
     let mut lines: Vec<String> = (0..3).map(|_| following.line()).collect();
-    // One client reports. That the fleet's status is behind then is no change of the other.
+    // One client reports. The fleet's status is then out of date, which is not a change of the
+    // other client.
     let version = r#"[{"op":"replace","path":"/spec/clients/0/reported/version","value":"2.0"}]"#;
     patch("follow", version);
     lines.push(following.line());
@@ -89,7 +90,7 @@ fn a_client_that_is_no_longer_wanted_is_told_once_more() {
     patch("follow-some", version);
     let changed = read(following.line());
     assert_eq!((&changed["name"], &changed["version"]), (&"a".into(), &"2.0".into()));
-    // From now on only the other is told.
+    // Only changes of the other client are printed now.
     let seen = r#"[{"op":"replace","path":"/spec/clients/0/reported/version","value":"3.0"},
                    {"op":"replace","path":"/spec/clients/1/reported/version","value":"1"}]"#;
     patch("follow-some", seen);

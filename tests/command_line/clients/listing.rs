@@ -1,4 +1,4 @@
-//! What is listed, how it is found, and how it is printed.
+//! Tests which clients are listed, how they are selected, and how they are printed.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ fn listed(arguments: &[&str]) -> String {
     transcript(DAY, &[&place, arguments].concat())
 }
 
-/// The names of those that are found.
+/// Returns the names of the selected clients.
 fn found(arguments: &[&str]) -> Vec<String> {
     let place = ["clients", "-n", settled_examples(), "-o", "json"];
     let document = json(DAY, &[&place, arguments].concat());
@@ -34,9 +34,9 @@ fn wide_and_as_data_and_by_name() {
 #[test]
 fn keywords_find_as_search_in_a_policy_does() {
     assert_eq!(found(&["BER", "10.10.8."]), ["ber-fi-001", "ber-fi-002", "ber-fi-003"]);
-    // By last user, which the table shows only when wide; case and order do not count.
+    // Case and the order of keywords do not matter.
     assert_eq!(found(&["10.10.8.31 ber-FI"]), found(&["ber-fi-001"]));
-    // No wildcards.
+    // Keywords have no wildcards.
     assert!(found(&["ber-*"]).is_empty());
 }
 
@@ -51,7 +51,7 @@ fn options_narrow_it_down() {
     assert_eq!(both.len(), offline.len() + 2);
     assert_eq!(found(&["--reason", "RestartPending", "--fleet", "tokyo"]), ["tyo-ws-005"]);
     assert_eq!(found(&["--policy", "lab-downgrade"]), ["ber-lab-01", "ber-lab-02"]);
-    // A version is found however it is spelled.
+    // A version matches in every notation, such as `v3.59.127` for `3.59.127`.
     assert!(found(&["--version", "3.59.127"]).contains(&"ber-ws-005".to_owned()));
     assert!(found(&["--version", "unknown"]).contains(&"ber-ws-011".to_owned()));
     assert_eq!(found(&["-l", "site=tokyo"]), found(&["--fleet", "tokyo"]));
@@ -115,8 +115,8 @@ fn across_namespaces_in_the_order_of_their_names() {
     assert_eq!(clients, expected);
 }
 
-/// Without a controller nothing is decided: the clients are listed all the same, and a word on
-/// standard error says why there is nothing to say of them.
+/// Without a controller there are no decisions. The clients are listed anyway, and a message on
+/// standard error gives the reason for the missing values.
 #[test]
 fn a_status_that_is_behind_is_told() {
     namespace("behind");
@@ -127,7 +127,7 @@ fn a_status_that_is_behind_is_told() {
     assert_eq!(document["clients"][0].get("state"), None);
 }
 
-/// Many pages: each client once.
+/// The list takes several pages, and must contain each client once.
 #[test]
 fn an_estate_of_many_pages() {
     namespace("pages");

@@ -1,4 +1,4 @@
-//! `clientfleet clients` through the real binary, against the real API server.
+//! Tests the command `clientfleet clients` with the real program, against the real API server.
 
 mod following;
 mod listing;

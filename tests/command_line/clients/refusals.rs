@@ -1,4 +1,5 @@
-//! What the cluster does not let one do, or does not answer: a sentence on standard error each time.
+//! Tests requests that the cluster forbids or does not answer. Each leads to one sentence on
+//! standard error.
 
 use std::fs;
 

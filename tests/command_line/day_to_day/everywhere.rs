@@ -1,10 +1,10 @@
-//! All namespaces at once: `halt -A`, `resume -A`, `status -A`.
+//! Tests the commands for all namespaces: `halt -A`, `resume -A` and `status -A`.
 
 use super::halt::{FOREIGN, transcript};
 use crate::control_plane::ControlPlane;
 use crate::estate;
 
-/// On a control plane of its own: all namespaces are those of other tests elsewhere.
+/// Starts its own control plane, because the shared one also has the namespaces of other tests.
 #[test]
 fn in_all_namespaces() {
     let plane = ControlPlane::start().unwrap();

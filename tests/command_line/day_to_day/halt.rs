@@ -1,4 +1,4 @@
-//! `halt` and `resume`.
+//! Tests the commands `halt` and `resume`.
 
 use regex::Regex;
 
@@ -6,12 +6,13 @@ use super::racing_proxy::race;
 use super::running::{BOTH, Controller, user};
 use crate::estate::{self, DAY, apply, json, namespace, of_examples, plane, settle_at};
 
-/// What a run came to; the brake's age is that of the real clock.
+/// Returns the transcript of a run. Replaces the start time of the halt, which comes from the real
+/// clock.
 pub fn transcript(arguments: &[&str]) -> String {
     let text = estate::transcript(DAY, arguments);
     let age = Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     let told = age.replace_all(&text, "since WHEN").into_owned();
-    // A column is as wide as what stood in it.
+    // Unify the blanks too, because the width of a column depends on the replaced time.
     let blanks = Regex::new(" {3,}").unwrap();
     let lines = told.lines().map(|line| {
         let is_uneven = line.contains("since WHEN") || line.starts_with("NAMESPACE   HALT  ");
@@ -58,7 +59,7 @@ fn nobody_carries_it_out() {
     of_examples("brake-alone", DAY);
     let text = transcript(&["halt", "-n", "brake-alone", "--timeout", "1s"]);
     insta::assert_snapshot!("nobody_carries_it_out", text);
-    // Who does not wait is told nothing of it.
+    // With `--wait=false` the command does not warn that no controller has applied the halt.
     let text = transcript(&["halt", "-n", "brake-alone", "--wait=false"]);
     insta::assert_snapshot!("nobody_waits", text);
     settle_at("brake-alone", DAY);
@@ -161,10 +162,10 @@ fn a_brake_that_somebody_weakened_is_mended() {
     patch(
         r#"{"spec": {"effectiveUntil": "2026-11-25T00:00:00Z", "upgrade": {"mode": "AutoUpgrade", "allowDowngrade": true}}}"#,
     );
-    // An empty reason is none.
+    // An empty reason counts as no reason.
     let for_good = transcript(&["halt", "-n", "brake-weak", "--wait=false", "--reason", ""]);
     is_whole();
-    // Whoever is faster does not keep it from being pulled.
+    // A concurrent change of the policy does not prevent the halt.
     patch(r#"{"spec": {"scope": {"clients": [{"search": "lab"}]}}}"#);
     let faster = race("brake-weaker", "PATCH", || {
         let more = r#"{"spec": {"effectiveUntil": "2026-11-26T00:00:00Z"}}"#;
@@ -225,13 +226,13 @@ fn somebody_else_is_faster() {
     };
     let resume =
         |kubeconfig: &str| transcript(&["resume", "-n", "brake-race", "--kubeconfig", kubeconfig]);
-    // It is another's by the time that it is to be deleted.
+    // The policy gets another owner just before the command deletes it, so the command must fail.
     let mine = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}"#;
     let other = race("brake-mine", "DELETE", patch(mine));
     let refused = resume(&other.kubeconfig);
     assert!(brake_of("brake-race").is_some());
     insta::assert_snapshot!("somebody_else", refused);
-    // A change that leaves it the brake does not keep it from being released.
+    // A concurrent change that keeps the policy's owner does not prevent the deletion.
     let ours = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "clientfleet"}}}"#;
     patch(ours)();
     let seen = r#"{"metadata": {"annotations": {"seen": "yes"}}}"#;

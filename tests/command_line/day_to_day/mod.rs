@@ -1,6 +1,6 @@
-//! What an administrator does from day to day, through the real binary: `windows`, `halt` and `resume`,
-//! `settings`, `status`, against the real API server and statuses of the real controller.
-
+//! Tests an administrator's daily commands with the real program: `windows`, `halt` and `resume`,
+//! `settings` and `status`. They run against the real API server and statuses of the real
+//! controller.
 mod everywhere;
 mod halt;
 mod racing_proxy;

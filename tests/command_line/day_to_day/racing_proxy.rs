@@ -1,5 +1,5 @@
-//! A way to the API server on which somebody else is always a moment faster: before the first request
-//! of a method is handed on, something is done.
+//! A connection to the API server that simulates concurrent changes: it runs an action before it
+//! forwards the first request with a given method.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -24,14 +24,14 @@ impl Drop for RacingProxy {
     }
 }
 
-/// Does something before the first request of `method` reaches the API server. `name` tells its
-/// kubeconfig from others.
+/// Runs `meddling` before the first request with `method` reaches the API server. `name` makes the
+/// name of the kubeconfig file unique.
 pub fn race(
     name: &str,
     method: &'static str,
     meddling: impl FnOnce() + Send + 'static,
 ) -> RacingProxy {
-    // kubectl's proxy takes the requests in plain HTTP, so that they can be looked at.
+    // kubectl's proxy accepts requests in plain HTTP, so that this module can inspect them.
     let mut proxy = plane().kubectl(&["proxy", "--port=0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -50,7 +50,8 @@ pub fn race(
     RacingProxy { proxy, kubeconfig: write_kubeconfig(name, port).display().to_string() }
 }
 
-/// A client of HTTP/1.1 waits for each answer, so that what is read begins with a request.
+/// Forwards requests, and runs `meddling` before the first one with `method`. An HTTP/1.1 client
+/// waits for each answer, so each request begins at the start of a read.
 fn hand_on(mut from: TcpStream, mut to: TcpStream, method: &str, meddling: &RacingAction) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

@@ -1,4 +1,5 @@
-//! The real controller beside a test, on a clock that stands, and users with few rights.
+//! Runs the real controller during a test, on a clock that stands still, and creates users with few
+//! permissions.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,14 +13,14 @@ use tokio::sync::oneshot;
 use crate::control_plane::ControlPlane;
 use crate::estate::plane;
 
-/// A controller that runs until this is dropped.
+/// A controller that runs until this value is dropped.
 pub struct Controller {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Controller {
-    /// Looks after one namespace, at one moment.
+    /// Starts a controller for one namespace, on a clock that stands at `at`.
     pub fn start(namespace: &str, at: &str) -> Self {
         let at: Timestamp = at.parse().unwrap();
         let options = Options { namespaces: [namespace.to_owned()].into(), ..Options::default() };
@@ -47,7 +48,8 @@ impl Drop for Controller {
     }
 }
 
-/// The kubeconfig of a user who may do `verbs` to `resources` in a namespace and nothing else.
+/// Creates a user who may do only `verbs` to `resources` in a namespace, and returns the path of
+/// the user's kubeconfig.
 pub fn user(name: &str, namespace: &str, verbs: &str, resources: &str) -> String {
     user_of(plane(), name, namespace, verbs, resources).display().to_string()
 }
@@ -70,5 +72,5 @@ fn user_of(
     plane.kubeconfig_path_as(name, &[]).unwrap()
 }
 
-/// Both kinds, for [`user`].
+/// Both custom resources, for the argument `resources` of [`user`].
 pub const BOTH: &str = "clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";

@@ -1,4 +1,4 @@
-//! What the API server has noted of each request: who wrote what, when, and what came of it.
+//! Reads the API server's audit log: which user made which request, when, and with which result.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-/// What is noted.
+/// Audit policy that selects the requests to record.
 pub const POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -24,25 +24,26 @@ rules:
   - level: None
 "#;
 
-/// One request that was answered.
+/// One answered request.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub user: String,
     pub verb: String,
-    /// As `clientfleets/berlin/status`.
+    /// Path of the object, such as `clientfleets/berlin/status`.
     pub path: String,
     pub code: u64,
     pub received: DateTime<Utc>,
     pub answered: DateTime<Utc>,
-    /// The stage of a watch that is still open is another.
+    /// True if the response is complete; false for a watch that is still open.
     pub is_complete: bool,
     pub body: Value,
 }
 
-/// What a log has of a namespace, in the order in which it was received.
+/// Returns the requests of a namespace from an audit log, in the order in which the server received
+/// them.
 pub fn read(log: &Path, namespace: &str) -> Vec<Entry> {
     let text = fs::read_to_string(log).unwrap();
-    // The last line may be half written.
+    // The last line may be incomplete, because the server is still writing.
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut entries: Vec<Entry> =
         events.filter(|event| event["objectRef"]["namespace"] == namespace).map(entry).collect();
@@ -76,26 +77,27 @@ impl Entry {
         matches!(self.code, 200 | 201)
     }
 
-    /// Who holds the lease after this request, if it was one that says so.
+    /// Returns the holder of the lease after this request, if the request has written the lease. An
+    /// empty name means that the lease was released.
     pub fn holder(&self) -> Option<&str> {
         let is_lease = self.is_complete && self.was_made() && self.path.starts_with("leases/");
         is_lease.then(|| self.body["spec"]["holderIdentity"].as_str().unwrap_or_default())
     }
 }
 
-/// One holder's time.
+/// The time during which one replica holds the lease.
 #[derive(Clone, Debug)]
 pub struct Term {
     pub holder: String,
-    /// The request by which it took the lease.
+    /// Request that took the lease.
     pub taken: Entry,
-    /// The last by which it renewed it.
+    /// Last request that renewed the lease.
     pub renewed: Entry,
-    /// The request by which another took it, or it was given back.
+    /// Request with which another replica took the lease, or the holder released it.
     pub ended: Option<Entry>,
 }
 
-/// The terms in their order. Replicas call themselves in the lease as the users that they act as.
+/// Returns the terms in order. The name of a replica in the lease is also its user name.
 pub fn terms(entries: &[Entry]) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
     let mut held: Vec<&Entry> = entries.iter().filter(|entry| entry.holder().is_some()).collect();
@@ -111,7 +113,7 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
         }
         if !holder.is_empty() {
             if entry.user != holder {
-                // A test's own: of somebody who is not here.
+                // A test created this lease, with a holder that does not exist.
                 continue;
             }
             let (taken, renewed) = (entry.clone(), entry.clone());
@@ -121,8 +123,8 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
     terms
 }
 
-/// Holds what must be so in every run: each status was written in its writer's own term, each write
-/// changed something, and conflicts are few.
+/// Checks the invariants of every run: each status was written during its writer's term, each write
+/// changed something, and there are few conflicts.
 pub fn assert_one_writer(entries: &[Entry]) {
     let terms = terms(entries);
     let mut last: HashMap<&str, &Value> = HashMap::new();

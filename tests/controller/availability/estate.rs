@@ -1,4 +1,4 @@
-//! A namespace with fleets, replicas that look after it, and the lease that they share.
+//! A namespace with fleets, the replicas that reconcile it, and the lease that they share.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -12,10 +12,10 @@ use crate::control_plane::ControlPlane;
 use crate::objects::{auto, fleet};
 use crate::world::{World, eventually, install_crds};
 
-/// The usual ones.
+/// The default lease duration, renew deadline and retry period.
 pub const TIMES: Times = ["15s", "10s", "2s"];
 
-/// The control plane of these tests, which notes what is written.
+/// Returns the control plane of these tests, which has an audit log.
 pub fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     PLANE.get_or_init(|| {
@@ -30,7 +30,7 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// A namespace with one policy and six fleets.
+    /// Creates a namespace with one policy and six fleets.
     pub async fn make(prefix: &str) -> Self {
         let world = World::without_controller(plane(), prefix);
         world.apply(auto("all")).await;
@@ -44,27 +44,27 @@ impl Estate {
         self.start_through(name, None)
     }
 
-    /// Starts a replica that reaches the API server at another address.
+    /// Starts a replica. `way` is the address of a proxy to the API server, if there is one.
     pub fn start_through(&self, name: &str, way: Option<SocketAddr>) -> Replica {
-        // Names are users in the audit log, which all tests of this control plane share.
+        // The name is a user in the audit log, which all tests of this control plane share.
         let name = format!("{name}-of-{}", self.world.namespace);
         let kubeconfig = kubeconfig(plane(), &name, way);
         Replica::start(&name, &kubeconfig, &self.world.namespace, TIMES)
     }
 
-    /// One that leads, whose work is done, and one that stands by.
+    /// Starts a leader and waits until it has written all statuses, and then starts a standby.
     pub async fn start_two(&self, way: Option<SocketAddr>) -> (Replica, Replica) {
         let first = self.start_through("first", way);
         self.is_held_by(&first.name).await;
         self.settles().await;
         let second = self.start("second");
         second.has_logged("standing by").await;
-        // Its stores are filled when it could begin at once.
+        // With filled stores the standby can take over at once.
         second.has_logged("stores are filled").await;
         (first, second)
     }
 
-    /// Who holds the lease; nobody where it was given back.
+    /// Returns the holder of the lease; `None` if there is no lease or it was released.
     pub async fn holder(&self) -> Option<String> {
         let lease = self.world.api::<Lease>().get_opt("clientfleet").await.unwrap()?;
         lease.spec?.holder_identity.filter(|holder| !holder.is_empty())
@@ -78,13 +78,13 @@ impl Estate {
         .await;
     }
 
-    /// Changes what the policy asks for; every status changes with it.
+    /// Suspends or resumes the policy, which changes every status.
     pub async fn suspend(&self, suspended: bool) {
         let spec = json!({"spec": {"suspend": suspended}});
         self.world.edit("UpgradePolicy", "all", spec).await;
     }
 
-    /// Waits until every status is what the plan says, and the policy is in force.
+    /// Waits until every status matches the plan, and the policy is in force.
     pub async fn settles(&self) {
         let generation = self.world.raw("UpgradePolicy", "all").await.metadata.generation;
         eventually("the policy is in force", async || {
@@ -96,12 +96,12 @@ impl Estate {
         self.world.settles().await;
     }
 
-    /// What the API server has noted up to now.
+    /// Returns the requests that the API server has recorded until now.
     pub fn audit(&self) -> Vec<Entry> {
         audit::read(&plane().audit_log(), &self.world.namespace)
     }
 
-    /// The end of every run.
+    /// Waits until the statuses match the plan, and checks the audit log. For the end of a test.
     pub async fn ends_well(&self) {
         self.settles().await;
         audit::assert_one_writer(&self.audit());

@@ -1,4 +1,5 @@
-//! When a lease expires is not read from its times, which are those of another machine's clock.
+//! Tests that the expiry of a lease does not depend on the times in it, which come from another
+//! machine's clock.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,8 @@ use super::estate::{Estate, TIMES, plane};
 use super::replica::{Replica, kubeconfig};
 use crate::world::eventually;
 
-/// A lease whose holder is gone, and whose clock was so many hours off.
+/// Creates a lease of a holder that is gone and whose clock was off by some hours. A replica must
+/// take the lease after its duration.
 async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let estate = Estate::make(prefix).await;
     let namespace = &estate.world.namespace;
@@ -33,7 +35,7 @@ async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let replica = Replica::start(&name, &kubeconfig(plane(), &name, None), namespace, TIMES);
     replica.has_logged("holder=\"gone\"").await;
     estate.is_held_by(&name).await;
-    // The lease's own duration counts, which is longer.
+    // The duration in the lease counts, because it is longer than the replica's own.
     let took = started.elapsed();
     assert!(took >= Duration::from_secs(20), "{hours} hours: it was taken after {took:?}");
     let taken = api.list(&ListParams::default()).await.unwrap().items.remove(0);
@@ -52,8 +54,9 @@ async fn a_lease_of_a_clock_that_is_an_hour_ahead_is_not_kept_for_an_hour() {
     is_taken_after_its_duration("ahead", 1).await;
 }
 
-/// What a replica takes for granted: the lease's name and times, the context's namespace, its host's
-/// name. It leads once nobody can lead by a lease that was there before.
+/// Tests the defaults of a replica: the name and times of the lease, the namespace of the context,
+/// and the host's name. A replica that creates the lease leads once no holder of an earlier lease
+/// can lead.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_is_not_there_is_made_at_once() {
     let estate = Estate::make("usual").await;

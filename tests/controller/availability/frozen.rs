@@ -1,4 +1,4 @@
-//! The replica that leads is frozen, and wakes up when its time is over.
+//! Tests a leader that is frozen, and resumes after its leadership has ended.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::takeover::{assert_in_time, two_terms, writes_of};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Wakes it; returns when that was.
+/// Resumes a frozen replica. Returns the time of the resumption.
 fn wake(replica: &Replica) -> DateTime<Utc> {
     let woken = Utc::now();
     replica.wake();
@@ -21,7 +21,7 @@ async fn gives_up(replica: &mut Replica) {
     replica.gives_up(&["the lease could not be renewed within the renew deadline"]).await;
 }
 
-/// What the first one has sent since it woke: nothing.
+/// Checks that the first replica has written nothing since it was resumed.
 fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
     let entries = estate.audit();
     let (frozen, taker) = two_terms(&entries);
@@ -31,7 +31,8 @@ fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
     assert_eq!(late, 0, "it has sent something: {writes:#?}");
 }
 
-/// As a machine that sleeps: another has taken over, and is in the middle of its work.
+/// Simulates a machine that slept for a minute. Another replica has taken over, and is in the
+/// middle of its work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_leads() {
     let estate = Estate::make("minute").await;
@@ -41,7 +42,7 @@ async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_l
     estate.is_held_by(&second.name).await;
     estate.suspend(true).await;
     estate.settles().await;
-    // Nothing else is waited for: the minute is what this is about.
+    // Wait for the rest of the minute during which the leader must be frozen.
     tokio::time::sleep_until((stopped + MINUTE).into()).await;
 
     estate.suspend(false).await;
@@ -53,8 +54,8 @@ async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_l
     assert_eq!(estate.holder().await, Some(second.name.clone()));
 }
 
-/// It wakes up with news in its sockets, and nobody else to keep it from writing them: whatever it
-/// sent would be taken.
+/// The leader resumes with unread watch events while the other replica is frozen. So the API server
+/// would accept any write that the leader sends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     let estate = Estate::make("frozen").await;
@@ -73,7 +74,7 @@ async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     assert_silent(&estate, woken);
 
     second.wake();
-    // Whether its own term is over depends on how long that took.
+    // The second replica may have lost its leadership, depending on how long it was frozen.
     let _third = estate.start("third");
     estate.ends_well().await;
     println!("the second one still runs: {}", second.is_running());

@@ -1,10 +1,10 @@
-//! Two replicas as real processes on a real API server: whatever happens to the one that leads, the
-//! other takes over in time, no status is written by one that does not lead, none is lost, and none is
-//! written twice. What was written by whom the API server's own audit log tells.
+//! Tests two replicas as real processes on a real API server. Whatever happens to the leader, the
+//! other replica takes over in time. Only the leader writes statuses; none is lost, and none is
+//! written twice. The API server's audit log shows which replica wrote which status.
 //!
-//! Most of them wait for real leases to expire, one for a whole minute: beside the controller's other tests, and
-//! among the first of them by name, that costs no time.
-
+//! Most of these tests wait for real leases to expire, and one waits for a whole minute. That costs
+//! no extra time, because the controller's other tests run at the same time, and these are among
+//! the first by name.
 mod audit;
 mod estate;
 mod expiry;

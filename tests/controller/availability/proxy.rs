@@ -1,5 +1,5 @@
-//! A way to the API server that can be cut: what is on it then stays there, as behind a firewall that
-//! drops everything without a word, and arrives when the way is mended.
+//! A proxy to the API server whose connections can be blocked. Blocked data stays in transit, as
+//! behind a firewall that silently drops packets, and arrives when the proxy is open again.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ struct Gate {
     changed: Condvar,
 }
 
-/// Which ways are open.
+/// The directions in which the proxy is open: to the server, and back to the client.
 #[derive(Clone, Copy)]
 pub struct Ways {
     pub there: bool,
@@ -26,7 +26,7 @@ pub struct Ways {
 impl Ways {
     pub const OPEN: Self = Self { there: true, back: true };
     pub const CUT: Self = Self { there: false, back: false };
-    /// It still hears what happens, and what it sends does not arrive.
+    /// The client still receives data, but the data that it sends does not arrive.
     pub const ONLY_BACK: Self = Self { there: false, back: true };
 }
 
@@ -38,7 +38,7 @@ impl Gate {
 }
 
 impl Proxy {
-    /// Its threads end with the process at the latest.
+    /// Starts a proxy for a server. Its threads end with the process at the latest.
     pub fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -51,8 +51,8 @@ impl Proxy {
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 thread::spawn(move || {
                     let to = pass(from, to, &there, |ways| ways.there);
-                    // That the client is gone the server is not told: as when its machine is, and what
-                    // it sent last is carried out.
+                    // Keep the connection to the server open after the client has ended, as if its
+                    // machine had failed. The server then processes the last request.
                     std::mem::forget(to);
                 });
                 thread::spawn(move || {
@@ -73,7 +73,7 @@ impl Proxy {
     }
 }
 
-/// Passes on what comes until it ends, and returns where it went.
+/// Forwards data until the stream ends, and returns the stream that it was written to.
 fn pass(
     mut from: TcpStream,
     mut to: TcpStream,
@@ -87,7 +87,7 @@ fn pass(
             return to;
         }
     }
-    // The end of the stream, too, stays on its way.
+    // Hold back the end of the stream too.
     gate.wait_for(is_open);
     to
 }

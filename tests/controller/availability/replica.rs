@@ -1,4 +1,4 @@
-//! One replica: `clientfleet controller --leader-elect` as a process, with a user of its own.
+//! One replica: `clientfleet controller --leader-elect` as a process, with its own user.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -12,17 +12,17 @@ use tempfile::TempDir;
 use crate::control_plane::ControlPlane;
 use crate::world::eventually;
 
-/// Duration, renew deadline and retry period, as they are given.
+/// Lease duration, renew deadline and retry period, as values for the command line.
 pub type Times = [&'static str; 3];
 
 pub struct Replica {
-    /// Its user, and its name in the lease.
+    /// Its user name, which [`Replica::start`] also uses as its name in the lease.
     pub name: String,
     child: Child,
     folder: TempDir,
 }
 
-/// The kubeconfig of a replica's user, through a proxy if there is one.
+/// Returns the kubeconfig of a replica's user. `way` is the address of a proxy, if there is one.
 pub fn kubeconfig(plane: &ControlPlane, name: &str, way: Option<SocketAddr>) -> Kubeconfig {
     let mut kubeconfig = plane.kubeconfig_as(name, &["system:masters"]);
     for cluster in &mut kubeconfig.clusters {
@@ -34,7 +34,7 @@ pub fn kubeconfig(plane: &ControlPlane, name: &str, way: Option<SocketAddr>) -> 
 }
 
 impl Replica {
-    /// Starts one that looks after the namespace in which its lease is, too.
+    /// Starts a replica that reconciles one namespace, and has its lease in the same namespace.
     pub fn start(name: &str, kubeconfig: &Kubeconfig, namespace: &str, times: Times) -> Self {
         let [duration, deadline, retry] = times;
         let arguments = [
@@ -80,13 +80,13 @@ impl Replica {
 
     /// Stops all threads of the process, and returns once they have stopped.
     ///
-    /// `kill` returns before that: the kernel hands SIGSTOP to one thread, and the others run on until
-    /// that thread is scheduled. On a loaded machine they have time to plan and to write.
+    /// `kill` returns earlier: the kernel delivers SIGSTOP to one thread, and the others continue
+    /// until that thread is scheduled. On a loaded machine they have time to plan and to write.
     pub async fn freeze(&self) {
         self.signal("STOP");
         let pid = Pid::from_child(&self.child);
         eventually(&format!("{} has stopped", self.name), async || {
-            // NOWAIT leaves the state to be seen again by `Child::try_wait`.
+            // NOWAIT keeps the state available for `Child::try_wait`.
             let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
             match waitid(WaitId::Pid(pid), options) {
                 Ok(Some(_)) => Ok(()),
@@ -97,7 +97,7 @@ impl Replica {
         .await;
     }
 
-    /// Lets a frozen process run on.
+    /// Resumes a frozen process.
     pub fn wake(&self) {
         self.signal("CONT");
     }
@@ -120,7 +120,8 @@ impl Replica {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// It must end by itself, as a failure, and say why.
+    /// Checks that the process ends without a signal, with exit code 1 and one of the reasons `why`
+    /// as its error.
     pub async fn gives_up(&mut self, why: &[&str]) {
         let code = self.ended().await.code();
         let log = self.log();

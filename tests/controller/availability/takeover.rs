@@ -1,4 +1,4 @@
-//! The replica that leads is killed, told to end, or cut off, or its lease is deleted.
+//! Tests a leader that is killed, asked to end or cut off, or whose lease is deleted.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::audit::{Entry, Term, terms};
 use super::estate::{Estate, plane};
 use super::proxy::{Proxy, Ways};
 
-/// How much longer than by the clock anything may take on a busy machine. That it takes no longer by the
-/// clock the tests of the election show, which have a clock of their own.
+/// Tolerance for the delays of a busy machine. The tests of the election check the exact limits
+/// with a simulated clock.
 const SLACK: TimeDelta = TimeDelta::seconds(10);
 
-/// The terms of the first and the second replica; there are no others.
+/// Returns the terms of the first and the second replica. Panics if there are others.
 pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     let terms = terms(entries);
     let [first, second] = terms.as_slice() else { panic!("not two terms: {terms:#?}") };
@@ -23,7 +23,8 @@ pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     (first.clone(), second.clone())
 }
 
-/// Within the lease duration and one try, and not while the first may still believe that it leads.
+/// Checks the time of a takeover: within the lease duration and one retry period, but not while the
+/// first replica may believe that it leads.
 pub fn assert_in_time(first: &Term, second: &Term) {
     let took = second.taken.received - first.renewed.answered;
     println!("the lease was taken {took} after it had been renewed last");
@@ -35,7 +36,8 @@ pub fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
     entries.iter().filter(|entry| entry.is_status_write() && entry.user == term.holder).collect()
 }
 
-/// A standby has warm stores: what it takes over it need not list.
+/// Checks that the standby had filled stores: it sends no list or watch requests after it has taken
+/// over.
 fn assert_warm(entries: &[Entry], second: &Term) {
     let asks = |entry: &&Entry| {
         entry.user == second.holder
@@ -51,7 +53,7 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
     let (mut first, second) = estate.start_two(None).await;
     first.signal("KILL");
     first.ended().await;
-    // Nobody carries this out yet.
+    // No replica processes this change yet.
     estate.suspend(true).await;
     estate.is_held_by(&second.name).await;
     estate.ends_well().await;
@@ -59,7 +61,8 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
     let (first, second) = two_terms(&entries);
     assert_in_time(&first, &second);
     assert_warm(&entries, &second);
-    // Each of the seven objects once: the six fleets, and the policy, which is first on its way.
+    // The new leader writes each of the six fleets once. It writes the policy once or twice,
+    // because the policy may first be `Reconciling`.
     let writes = writes_of(&entries, &second);
     assert!((7..=8).contains(&writes.len()), "{writes:#?}");
 }
@@ -68,7 +71,7 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
 async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     let estate = Estate::make("told").await;
     let (mut first, second) = estate.start_two(None).await;
-    // In the middle of its work.
+    // The leader receives SIGTERM in the middle of its work.
     estate.suspend(true).await;
     first.signal("TERM");
     assert_eq!(first.ended().await.code(), Some(0), "{}", first.log());
@@ -86,7 +89,8 @@ async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     assert_warm(&entries, &second);
 }
 
-/// One that starts just then finds none, and cannot know that somebody leads.
+/// A replica that starts just after the deletion finds no lease, and cannot know that another
+/// replica leads.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_somebody_deletes_ends_its_leader_before_another_leads() {
     let estate = Estate::make("deleted").await;
@@ -108,7 +112,7 @@ async fn a_leader_that_is_cut_off_gives_up_before_another_takes_over() {
     cut_off("cut", Ways::CUT).await;
 }
 
-/// It hears of a change, and what it writes is held up until another has taken over.
+/// The leader sees a change, but its writes are held back until another replica has taken over.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_leader_sent_before_it_gave_up_arrives_too_late() {
     cut_off("held-up", Ways::ONLY_BACK).await;
@@ -125,7 +129,7 @@ async fn cut_off(prefix: &str, ways: Ways) {
     estate.is_held_by(&second.name).await;
     estate.settles().await;
     proxy.set(Ways::OPEN);
-    // Another change, so that what was held up has had the time to arrive.
+    // This change gives the writes that were held back the time to arrive.
     estate.suspend(false).await;
     estate.ends_well().await;
     let entries = estate.audit();
@@ -140,7 +144,7 @@ async fn cut_off(prefix: &str, ways: Ways) {
     assert!(late.iter().all(|write| write.code == 409), "{late:#?}");
 }
 
-/// Where the API server listens.
+/// Returns the address of the API server.
 fn server() -> SocketAddr {
     let cluster = plane().kubeconfig().clusters[0].cluster.clone().unwrap();
     let port = cluster.server.unwrap().rsplit(':').next().unwrap().parse().unwrap();

@@ -1,4 +1,4 @@
-//! Every write of our two kinds that the API server was asked for, from its own audit log.
+//! Reads all requested writes to the two kinds from the audit log of the API server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,11 +23,11 @@ pub struct Audit {
     folder: TempDir,
 }
 
-/// As `apply upgradepolicies/canary by kustomize-controller`.
+/// A write, such as `apply upgradepolicies/canary by kustomize-controller`.
 pub type Written = String;
 
 impl Audit {
-    /// Of the control plane that is built so.
+    /// Adds an audit log to the control plane of this builder.
     pub fn of(builder: Builder) -> (Self, Builder) {
         let audit = Self { folder: tempfile::tempdir().unwrap() };
         let policy = audit.folder.path().join("policy.yaml");
@@ -42,7 +42,7 @@ impl Audit {
         self.folder.path().join("log")
     }
 
-    /// All writes up to now that took place: no dry run, and not refused.
+    /// Returns all writes so far that took effect, without dry runs and refused requests.
     pub fn writes(&self) -> Vec<Written> {
         let log = fs::read_to_string(self.log()).unwrap();
         let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -62,7 +62,7 @@ fn described(entry: &Value) -> Written {
     let path: Vec<String> = path.into_iter().map(text).filter(|part| !part.is_empty()).collect();
     let agent = text(&entry["userAgent"]);
     let agent = agent.split('/').next().unwrap_or_default();
-    // Only a server-side apply can be forced.
+    // Only server-side apply can be forced.
     let is_apply = entry["requestURI"].as_str().unwrap().contains("force=true");
     let verb = if is_apply { "apply".to_owned() } else { text(&entry["verb"]) };
     format!("{verb} {} by {agent}", path.join("/"))

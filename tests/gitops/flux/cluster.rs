@@ -1,5 +1,5 @@
-//! A control plane where Flux' kustomize-controller applies a repository as the page on GitOps sets it up, and where
-//! our controller runs on a clock that stands still.
+//! A control plane on which Flux's kustomize-controller applies a repository, with the setup from
+//! `docs/gitops.md`. Our controller runs with a stopped clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,29 +14,29 @@ use super::source::Repository;
 use crate::control_plane::{ControlPlane, Process, tools};
 use crate::world::{World, eventually, install_crds};
 
-/// Modules whose files hold the definitions that Flux needs, of the version that `tests/tools/flux` builds.
+/// Go modules with the definitions that Flux needs, in the version that `tests/tools/flux` builds.
 const DEFINITIONS: [&str; 2] =
     ["github.com/fluxcd/kustomize-controller", "github.com/fluxcd/source-controller"];
 
 const FLUX: &str = "flux-system";
 
-/// Where the examples are.
+/// Namespace of the examples.
 const NAMESPACE: &str = "clients";
 
-// Processes first: fields are dropped in this order.
+// Fields are dropped in this order, so the process comes first.
 pub struct Cluster {
     _kustomize_controller: Process,
     pub repository: Repository,
     pub audit: Audit,
     pub plane: ControlPlane,
-    /// With our controller in the examples' namespace.
+    /// Our controller, which runs in the namespace of the examples.
     pub world: World,
     _temporary: TempDir,
     requests: usize,
 }
 
 impl Cluster {
-    /// With nothing published yet.
+    /// Starts the cluster. No revision is published yet.
     pub fn start() -> Self {
         let (audit, builder) = Audit::of(ControlPlane::builder());
         let plane = builder.start().unwrap();
@@ -76,12 +76,13 @@ impl Cluster {
         self.api("kustomize.toolkit.fluxcd.io", "Kustomization", FLUX)
     }
 
-    /// Our objects of a kind.
+    /// Returns the API for objects of one of our kinds.
     pub fn ours(&self, kind: &str) -> Api<DynamicObject> {
         self.api("clientfleet.dev", kind, NAMESPACE)
     }
 
-    /// Commits what is in the repository's folder and offers it, as source-controller does. Returns the revision.
+    /// Commits the files of the repository, and publishes the commit like source-controller.
+    /// Returns the revision.
     pub async fn publish(&self) -> String {
         let artifact = self.repository.commit();
         let revision = artifact["revision"].as_str().unwrap().to_owned();
@@ -96,12 +97,12 @@ impl Cluster {
         revision
     }
 
-    /// Waits until Flux calls the revision applied and all of its objects healthy.
+    /// Waits until Flux reports that the revision is applied and all its objects are healthy.
     pub async fn is_ready_with(&self, revision: &str) {
         self.says(revision, "True", "lastAppliedRevision").await;
     }
 
-    /// Waits until Flux calls the revision broken. Returns what it says.
+    /// Waits until Flux reports that the revision has failed. Returns Flux's message.
     pub async fn fails_with(&self, revision: &str) -> String {
         self.says(revision, "False", "lastAttemptedRevision").await
     }
@@ -116,7 +117,7 @@ impl Cluster {
         .await
     }
 
-    /// Has Flux reconcile, as `flux reconcile` does, and waits until it has.
+    /// Requests a reconciliation, like `flux reconcile`, and waits until it is done.
     pub async fn reconcile(&mut self) {
         self.requests += 1;
         let request = self.requests.to_string();
@@ -142,7 +143,7 @@ fn ready_condition(status: &Value) -> Value {
     conditions.find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default()
 }
 
-/// A block of the page on GitOps that has a file name behind its language.
+/// Returns the code block with this file name in `docs/gitops.md`.
 fn page_block(name: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gitops.md");
     let page = fs::read_to_string(page).unwrap();
@@ -151,7 +152,8 @@ fn page_block(name: &str) -> String {
     block.unwrap_or_else(|| panic!("the page shows no {name}")).0.to_owned()
 }
 
-/// Where go keeps a module's files. They are fetched if need be, and checked against the public checksums.
+/// Returns the folder of a module in Go's cache. Downloads the module if necessary, and checks it
+/// against the public checksums.
 fn module_folder(module: &str) -> PathBuf {
     let go_mod = include_str!("../../tools/flux/go.mod");
     let built =

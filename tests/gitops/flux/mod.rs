@@ -1,5 +1,6 @@
-//! Flux applies the examples from a Git repository: it sees when they are in force, brings back what was changed by
-//! hand, takes away what is gone, leaves the others' fields and our status alone, and comes to rest.
+//! Tests Flux with the examples in a Git repository. Flux detects when they are in force, reverts
+//! manual changes, and deletes removed objects. It leaves fields of other owners and our status
+//! alone, and comes to rest.
 
 mod audit;
 mod cluster;
@@ -14,12 +15,12 @@ use serde_json::{Value, json};
 use crate::judges::judge;
 use cluster::Cluster;
 
-/// How often Flux is asked to reconcile while nobody changes anything.
+/// Number of reconciliations that are requested while nothing changes.
 const QUIET_ROUNDS: usize = 6;
 
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// All our objects, as they are stored.
+/// Returns all objects of our kinds, as stored.
 async fn objects(cluster: &Cluster) -> Vec<Value> {
     let mut objects = Vec::new();
     for kind in KINDS {
@@ -29,7 +30,8 @@ async fn objects(cluster: &Cluster) -> Vec<Value> {
     objects
 }
 
-/// Waits until our controller has said what it has to say, which Flux need not wait for.
+/// Waits until our controller has written all statuses, because Flux may be ready earlier. Returns
+/// all objects.
 async fn at_rest(cluster: &Cluster) -> Vec<Value> {
     cluster.world.settles().await;
     objects(cluster).await
@@ -94,7 +96,8 @@ async fn it_brings_back_what_was_changed_by_hand(cluster: &mut Cluster) {
     let writes = cluster.audit.writes().split_off(writes);
     let flux: Vec<_> =
         writes.iter().filter(|write| write.contains("kustomize-controller")).collect();
-    // First it takes the fields from whoever has used kubectl, which alone changes no field's value.
+    // First, Flux takes over the fields from kubectl's field manager. This does not change their
+    // values.
     let taken = "patch upgradepolicies/canary by kustomize-controller";
     assert_eq!(flux, [taken, "apply upgradepolicies/canary by kustomize-controller"]);
 }
@@ -119,7 +122,8 @@ async fn it_leaves_to_an_importer_what_is_the_importer_s(cluster: &mut Cluster) 
     cluster.reconcile().await;
     assert_eq!(at_rest(cluster).await, before, "Flux leaves the importer's clients alone");
 
-    // As `kubectl apply --server-side` without a name: Flux takes that for a change by hand.
+    // Without a name, `kubectl apply --server-side` applies as `kubectl`. Flux treats this as a
+    // manual change.
     let clients = |fleet: &DynamicObject| fleet.data["spec"]["clients"].as_array().unwrap().len();
     let with = clients(&report_as("kubectl", "tokyo").await);
     cluster.reconcile().await;

@@ -1,5 +1,6 @@
-//! A Git repository, and the part of Flux' source-controller: offering a commit as an archive over HTTP. That
-//! controller itself cannot be built from the module proxy, which lacks modules it needs.
+//! A Git repository with the necessary part of Flux's source-controller: it serves a commit as an
+//! archive over HTTP. Source-controller itself cannot be built, because the Go module proxy lacks
+//! modules that it needs.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 pub struct Repository {
     folder: TempDir,
-    /// Where the archives are served.
+    /// URL of the archives.
     address: String,
 }
 
@@ -25,10 +26,10 @@ impl Repository {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let archives = folder.path().join("archives");
-        // It ends with the process.
+        // The thread ends with the process.
         thread::spawn(move || {
             for connection in listener.incoming() {
-                // Whoever breaks off asks again.
+                // Ignore broken connections, because the client retries.
                 let _ = connection.and_then(|connection| answer(connection, &archives));
             }
         });
@@ -68,14 +69,14 @@ impl Repository {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Commits what is there. Returns it as the `artifact` of a `GitRepository`'s status.
+    /// Commits all files. Returns the commit as the `artifact` for a `GitRepository`'s status.
     pub fn commit(&self) -> Value {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--message=Change"]);
         let commit = self.git(&["rev-parse", "HEAD"]);
         let name = format!("{commit}.tar.gz");
         let archive = self.folder.path().join("archives").join(&name);
-        // The tree alone: with a commit, git adds a header of its own to the archive.
+        // Archive only the tree, because git adds a header to the archive of a commit.
         let output = format!("--output={}", archive.display());
         self.git(&["archive", "--format=tar.gz", &output, "HEAD^{tree}"]);
         let content = fs::read(&archive).unwrap();
@@ -92,7 +93,7 @@ impl Repository {
     }
 }
 
-/// Answers one request for a file.
+/// Answers one HTTP request for a file.
 fn answer(connection: TcpStream, folder: &Path) -> std::io::Result<()> {
     let mut request = BufReader::new(&connection).lines();
     let first = request.next().transpose()?.unwrap_or_default();

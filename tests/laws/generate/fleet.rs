@@ -1,11 +1,11 @@
-//! Random fleets and clients.
+//! Generates random fleets and clients.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{FLEETS, Field, Gen, Stage, always, list, maybe, moment, object, one_of, zone};
 
-/// Several spellings of few versions.
+/// A few versions, some of them in several spellings.
 pub const VERSIONS: [&str; 11] = [
     "3.57",
     "3.58.0",
@@ -23,8 +23,9 @@ pub const VERSIONS: [&str; 11] = [
 pub const COMPUTERS: [&str; 5] = ["LT-100", "lt-200", "PC-MÜLLER", "ΟΔΟΣ", "LT*"];
 pub const USERS: [&str; 4] = ["CORP\\müller", "anna@example.com", "Bob", "ΟΔΟσ"];
 
-/// What many clients run, and what many packages bring.
+/// Versions that most clients run.
 const OLD: [&str; 4] = ["3.57", "3.58.0", "v3.58", "3.58.0.0+b7"];
+/// Versions that most packages have.
 const NEW: [&str; 4] = ["3.59", "3.59.0.0", "3.60", "3.060.0"];
 
 fn reported_version(mostly: &'static [&'static str]) -> Gen {
@@ -32,7 +33,7 @@ fn reported_version(mostly: &'static [&'static str]) -> Gen {
     prop_oneof![12 => one_of(mostly), 5 => one_of(&VERSIONS), 1 => odd].boxed()
 }
 
-/// A version to move to.
+/// Generates a target version.
 pub fn target() -> Gen {
     prop_oneof![3 => one_of(&NEW), 1 => one_of(&VERSIONS)].boxed()
 }
@@ -82,7 +83,7 @@ fn client(stage: Stage) -> Gen {
     ])
 }
 
-/// Named by their place.
+/// Generates up to six clients, named `c0`, `c1` and so on by their index.
 pub fn clients(stage: Stage) -> Gen {
     let named = |clients: Vec<Value>| {
         let clients = clients.into_iter().enumerate().map(|(index, mut client)| {

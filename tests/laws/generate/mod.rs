@@ -1,5 +1,5 @@
-//! Random estates from small pools of values, so that what is written in one place is met in another;
-//! everything happens at multiples of a step around an instant at which something may be odd.
+//! Generates random estates. Values come from small pools, so that the same value often occurs in
+//! several places. Everything happens a multiple of a step before or after an unusual instant.
 
 pub mod fleet;
 mod mistakes;
@@ -13,21 +13,24 @@ use serde_json::{Map, Value, json};
 use crate::world::{World, instant, seconds};
 
 pub type Gen = BoxedStrategy<Value>;
-/// A field that may be left out.
+/// Name and value of a field; the value is `None` if the field is left out.
 pub type Field = (&'static str, BoxedStrategy<Option<Value>>);
 
-/// Where and in which steps an estate lives.
+/// Base instant, step and range of everything that happens in an estate.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage {
+    /// Base instant as Unix time.
     pub base: i64,
+    /// Step in seconds.
     pub step: i64,
-    /// How many steps before and after the base things happen.
+    /// Largest distance of an instant from the base, in steps.
     pub reach: i64,
-    /// Some policies are invalid, some cannot be read at all.
+    /// True if some policies are invalid or cannot be parsed.
     pub mistakes: bool,
 }
 
-/// Changes of clocks in the zones below, a date that Apia skipped, a leap day, a year's end.
+/// Base instants: clock changes in the zones below, a date that Apia skipped, a leap day, the end
+/// of a year, and an ordinary day.
 const BASES: [&str; 11] = [
     "2026-03-29T01:00:00Z",
     "2026-10-25T01:00:00Z",
@@ -60,25 +63,26 @@ pub fn zone() -> Gen {
         .boxed()
 }
 
-/// A world in steps of a quarter of an hour and some days around its instant, or of a minute and
-/// some hours.
+/// Generates a world in steps of 15 minutes, within about 7 days of its base instant, or in steps
+/// of one minute, within about 7 hours.
 pub fn world(mistakes: bool) -> BoxedStrategy<World> {
     let stages = [(4, 900, 700), (1, 60, 400)].into_iter().flat_map(|(weight, step, reach)| {
         BASES.map(|base| (weight, Stage { base: seconds(base), step, reach, mistakes }))
     });
-    // A strategy is dear to make: each stage's is made once.
+    // Creating a strategy is expensive, so each stage's strategy is created only once.
     proptest::strategy::Union::new_weighted(
         stages.map(|(w, stage)| (w, world_on(stage).boxed())).collect(),
     )
     .boxed()
 }
 
-/// A world into which more of the same stage can come later.
+/// Generates a world on the stage that [`stage`] returns, so that a test can add objects of that
+/// stage.
 pub fn world_of_stage() -> BoxedStrategy<World> {
     world_on(stage()).boxed()
 }
 
-/// That stage.
+/// Returns the stage of [`world_of_stage`].
 pub fn stage() -> Stage {
     Stage { base: seconds(BASES[0]), step: 900, reach: 700, mistakes: true }
 }
@@ -98,14 +102,14 @@ fn world_on(stage: Stage) -> impl Strategy<Value = World> {
 }
 
 pub const FLEETS: [&str; 4] = ["emea", "apac", "amer", "shard-2"];
-/// The order of their bytes is not that of their creation.
+/// Names of policies, in an order that differs from their byte order.
 pub const POLICIES: [&str; 6] = ["m-policy", "a-policy", "z-policy", "b-policy", "a", "zz"];
 
 fn labels_of_fleets() -> impl Strategy<Value = Vec<Value>> {
     proptest::collection::vec(labels(), 4)
 }
 
-/// `deletes` in place of a spec's field marks an object that is being deleted.
+/// Returns a document for each spec, with the name and the labels at the same index.
 fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) -> Vec<Value> {
     let with_name = |(index, spec): (usize, Value)| {
         document(kind, names[index], spec, labels.get(index).cloned().unwrap_or(json!({})))
@@ -113,6 +117,8 @@ fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) ->
     specs.into_iter().enumerate().map(with_name).collect()
 }
 
+/// Returns the document of one object. The generator's field `deletes` in the spec is removed, and
+/// marks the object as being deleted.
 pub fn document(kind: &str, name: &str, mut spec: Value, labels: Value) -> Value {
     let deletes = spec.as_object_mut().and_then(|spec| spec.remove("deletes"));
     let mut metadata = json!({
@@ -126,7 +132,7 @@ pub fn document(kind: &str, name: &str, mut spec: Value, labels: Value) -> Value
     })
 }
 
-// ---- values ----
+// ---- strategies for JSON values ----
 
 pub fn object(fields: Vec<Field>) -> Gen {
     let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
@@ -137,7 +143,7 @@ pub fn object(fields: Vec<Field>) -> Gen {
     values.prop_map(whole).boxed()
 }
 
-/// A field that is there in so many cases of a hundred.
+/// Generates the value of a field that is present in the given percentage of cases.
 pub fn maybe(
     percent: u32,
     value: impl Strategy<Value = Value> + 'static,
@@ -157,7 +163,8 @@ pub fn list(value: impl Strategy<Value = Value> + 'static, most: usize) -> Gen {
     proptest::collection::vec(value, 1..=most).prop_map(Value::from).boxed()
 }
 
-/// An instant within the stage's reach; rarely one about two years ahead, at the end of the outlook.
+/// Generates an instant within the stage's reach, or rarely within the same reach of an instant 731
+/// days later, where the planner's look-ahead ends.
 pub fn moment(stage: Stage) -> Gen {
     let near = -stage.reach..stage.reach;
     let ahead = 731 * 86400 / stage.step;

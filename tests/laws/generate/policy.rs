@@ -1,4 +1,4 @@
-//! Random policies, right and wrong ones.
+//! Generates random policies, valid and invalid ones.
 
 use chrono::{Days, NaiveDate};
 use proptest::prelude::*;
@@ -9,7 +9,8 @@ use super::fleet::{COMPUTERS, USERS, target};
 use super::{Gen, Stage, always, labels, list, maybe, moment, object, one_of};
 use crate::world::{instant, seconds};
 
-/// One that admission accepts, or, on a stage with mistakes, in some cases one that it refuses.
+/// Generates a spec that admission accepts. On a stage with mistakes, one spec in nine has a
+/// mistake that admission refuses.
 pub fn spec(stage: Stage) -> Gen {
     let right = right(stage);
     if !stage.mistakes {
@@ -35,7 +36,7 @@ fn right(stage: Stage) -> Gen {
     object(fields).prop_map(|spec| in_order(spec, "effectiveFrom", "effectiveUntil")).boxed()
 }
 
-/// Swaps two instants that are the wrong way round, and drops one of equal ones.
+/// Swaps two instants that are in the wrong order, and removes the later field if they are equal.
 fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
     let both = (object[earlier].as_str().map(seconds), object[later].as_str().map(seconds));
     if let (Some(from), Some(until)) = both {
@@ -50,7 +51,7 @@ fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
     object
 }
 
-/// Looking a field up to write it leaves a null where there is none.
+/// Removes null fields, because indexing a missing field mutably inserts a null.
 fn strip_nulls(object: &mut Value) {
     object.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
 }
@@ -95,7 +96,7 @@ fn distribution(stage: Stage) -> Gen {
 fn window(stage: Stage) -> Gen {
     let step = stage.step / 60;
     let minutes = 24 * 60 / step;
-    // Around midnight, two and three o'clock is where clocks change.
+    // Clocks change mostly between 0:00 and 4:00, so at least half of the windows start then.
     let start = prop_oneof![1 => 0..minutes, 1 => 0..(4 * 60 / step)].prop_map(move |m| m * step);
     let length = (1..minutes).prop_map(move |m| m * step);
     let days = || {
@@ -186,7 +187,7 @@ pub fn scope() -> Gen {
     object(fields).prop_filter("content", some).boxed()
 }
 
-/// The document with a value in another place, the objects around it made where they are missing.
+/// Returns the document with `value` at `path`. Creates missing objects on the path.
 pub fn with(mut document: Value, path: &str, value: Value) -> Value {
     let mut at = &mut document;
     for key in path.trim_start_matches('/').split('/') {

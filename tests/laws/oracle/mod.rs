@@ -1,7 +1,9 @@
-//! The design's sections 3 and 4, written down a second time: naively, instant by instant, with no
-//! look ahead but a walk, from the text alone. It must not use anything of the program.
+//! A second, naive implementation of sections 3 and 4 of the design, written from its text alone.
+//! It decides for one instant at a time, and finds later changes by walking through the instants.
+//! It must not use anything of the program.
 
 mod policy_status;
+
 mod read;
 mod scope;
 mod valid;
@@ -12,6 +14,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 pub use policy_status::PolicyExpectation;
+
 pub use read::{Client, Estate, Fleet, Policy};
 pub use scope::{matches, value_matches};
 pub use version::same;
@@ -19,7 +22,7 @@ use zone::{Clocks, Local};
 
 use crate::world::World;
 
-/// What is decided for one client.
+/// The decision for one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub state: &'static str,
@@ -32,12 +35,12 @@ pub struct Oracle {
     pub estate: Estate,
     clocks: Clocks,
     step: i64,
-    /// Where a walk back from `notAfter` need not go any further.
+    /// Instant at which a walk back from `notAfter` can end.
     start: i64,
     last_open: RefCell<HashMap<InZone, Option<i64>>>,
 }
 
-/// A policy's name and a zone's.
+/// Names of a policy and of a time zone.
 type InZone = (String, Option<String>);
 type Verdict = (&'static str, &'static str);
 
@@ -52,12 +55,13 @@ impl Oracle {
         }
     }
 
-    /// Each fleet with each of its clients.
+    /// Returns all clients, each with its fleet.
     pub fn clients(&self) -> impl Iterator<Item = (&Fleet, &Client)> {
         self.estate.fleets.iter().flat_map(|f| f.clients.iter().map(move |c| (f, c)))
     }
 
-    /// Those that are about a client, effective or not, the strongest first.
+    /// Returns the policies whose scope contains a client, effective or not, highest precedence
+    /// first.
     pub fn policies_about(&self, fleet: &Fleet, client: &Client) -> Vec<&Policy> {
         let about = |p: &&Policy| p.scope.holds_fleet(fleet) && p.scope.holds_client(client);
         let mut policies: Vec<&Policy> = self.estate.policies.iter().filter(about).collect();
@@ -65,7 +69,8 @@ impl Oracle {
         policies
     }
 
-    /// `offline`: whether `offlineAfterDays` counts.
+    /// Returns the decision for a client at `t`. If `offline` is false, `offlineAfterDays` is
+    /// ignored.
     pub fn decide(
         &self,
         fleet: &Fleet,
@@ -92,7 +97,7 @@ impl Oracle {
         Decision { state, reason, policy: Some(policy.name.clone()), target }
     }
 
-    /// Rules 2 to 6, or the target.
+    /// Returns the target version, or the verdict of rules 2 to 6 if one of them holds.
     fn without_target(&self, p: &Policy, f: &Fleet, c: &Client) -> Result<String, Verdict> {
         if p.invalid {
             return Err(("Blocked", "PolicyInvalid"));
@@ -113,7 +118,7 @@ impl Oracle {
         Ok(p.lock.clone().expect("a valid lock has a version"))
     }
 
-    /// Rules 7 to 22.
+    /// Returns the verdict of rules 7 to 22.
     fn with_target(
         &self,
         p: &Policy,
@@ -165,7 +170,7 @@ impl Oracle {
         self.time_range(p, self.zone(p, f, c), t).unwrap_or(distributing)
     }
 
-    /// Rules 16 to 20.
+    /// Returns the verdict of rules 16 to 20, or `None` if distribution is open.
     fn time_range(&self, p: &Policy, zone: Option<&str>, t: i64) -> Option<Verdict> {
         if p.needs_zone() && zone.is_none() {
             return Some(("Blocked", "TimeZoneUnknown"));
@@ -185,8 +190,8 @@ impl Oracle {
         }
     }
 
-    /// The last second before `end` at which distribution is open, if it is after the start of what
-    /// is looked at. Found in steps back from `end`, as everything happens at steps.
+    /// Returns the last second before `end` at which distribution is open. Walks back from `end` in
+    /// steps, because everything happens at steps, and returns `None` if it reaches the start.
     fn last_open(&self, p: &Policy, zone: Option<&str>, end: i64) -> Option<i64> {
         let key = (p.name.clone(), zone.map(str::to_owned));
         *self.last_open.borrow_mut().entry(key).or_insert_with(|| {
@@ -201,18 +206,18 @@ impl Oracle {
         })
     }
 
-    /// The zone that holds for a client, if it is known.
+    /// Returns the time zone that applies to a client, or `None` if it is missing or unknown.
     fn zone<'a>(&self, p: &'a Policy, f: &'a Fleet, c: &'a Client) -> Option<&'a str> {
         let zone = p.zone.as_deref().or(c.zone.as_deref()).or(f.zone.as_deref());
         zone.filter(|zone| self.clocks.knows(zone))
     }
 
-    /// Whether distribution is open for a client.
+    /// Returns whether distribution is open for a client.
     pub fn open_for(&self, p: &Policy, f: &Fleet, c: &Client, t: i64) -> bool {
         self.open_now(p, self.zone(p, f, c), t)
     }
 
-    /// Whether the target is newer than what the client runs.
+    /// Returns whether the target is newer than the client's version.
     pub fn is_upgrade(&self, c: &Client, target: &str) -> bool {
         let runs = c.version.as_deref().and_then(version::read);
         runs.zip(version::read(target))
@@ -223,7 +228,7 @@ impl Oracle {
         self.clocks.knows(zone)
     }
 
-    /// The offer: target and policy while it is distributing.
+    /// Returns the policy and the target of an offer, or `None` if the state is not `Distributing`.
     pub fn offer(&self, decision: &Decision) -> Option<(String, String)> {
         let Decision { state: "Distributing", policy: Some(policy), target: Some(target), .. } =
             decision
@@ -233,7 +238,7 @@ impl Oracle {
         Some((policy.clone(), target.clone()))
     }
 
-    /// The first step after `at`, and up to `end`, at which the offer is another.
+    /// Returns the first step after `at`, up to `end`, at which the client's offer is different.
     pub fn next_transition(&self, f: &Fleet, c: &Client, at: i64, end: i64) -> Option<i64> {
         let about = self.policies_about(f, c);
         let now = self.decide(f, c, &about, at, true);
@@ -253,7 +258,7 @@ impl Oracle {
     }
 }
 
-/// "Equal versions are the same target, however spelled."
+/// Returns whether two offers have the same policy and the same target, in any spelling.
 pub fn same_offer(a: &Option<(String, String)>, b: &Option<(String, String)>) -> bool {
     match (a, b) {
         (Some((policy, target)), Some((other, version))) => {

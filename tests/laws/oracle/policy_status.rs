@@ -1,17 +1,17 @@
-//! What a policy's status says: design, section 4.
+//! Computes the expected status of a policy, as specified in section 4 of the design.
 
 use serde_json::{Value, json};
 
 use super::read::list;
 use super::{Client, Fleet, Oracle, Policy, matches, same, value_matches, version};
 
-/// What is compared of a policy's status.
+/// The parts of a policy's status that are compared.
 #[derive(Debug, Default, PartialEq)]
 pub struct PolicyExpectation {
     pub matched_fleets: usize,
     pub matched_clients: usize,
     pub governed: usize,
-    /// State and count, the zeros left out.
+    /// Number of clients by state, without zeros.
     pub summary: std::collections::BTreeMap<String, usize>,
     pub distribution: &'static str,
     pub complete: &'static str,
@@ -121,7 +121,7 @@ fn unmatched(policy: &Policy, clients: &[&Client]) -> Vec<String> {
 }
 
 impl PolicyExpectation {
-    /// What the program says, in the same form.
+    /// Reads the compared parts from a status that the program has planned.
     pub fn of(status: &Value) -> PolicyExpectation {
         let count = |field: &str| status[field].as_u64().unwrap_or(u64::MAX) as usize;
         let word = |value: &Value, words: &[&'static str]| {

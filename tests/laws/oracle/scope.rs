@@ -1,4 +1,5 @@
-//! Whom a policy is about: design, "UpgradePolicy.spec" and "Which policy governs it".
+//! Evaluates the scope of a policy, as specified in the sections "UpgradePolicy.spec" and "Which
+//! policy governs it" of the design.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -41,8 +42,8 @@ pub fn admissible(scope: &Value) -> bool {
         && selectors.into_iter().all(readable)
 }
 
-/// "A criterion that cannot be read counts as matching in `clients` and `fleetSelector`, as not
-/// matching in `exclude`." A selector that has no criterion is read alike: it says nothing.
+/// Returns whether a selector matches a client. A criterion that cannot be parsed, and a selector
+/// without criteria, count as `unreadable`: true for `clients`, false for `exclude`.
 pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
     let criteria = criteria(selector, client);
     match criteria.is_empty() {
@@ -51,7 +52,7 @@ pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
     }
 }
 
-/// Whether each criterion that the selector has matches; `None`: it cannot be read.
+/// Returns for each criterion of a selector whether it matches, or `None` if it cannot be parsed.
 fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
     let mut criteria = Vec::new();
     for field in ["names", "computers", "users", "cidrs"] {
@@ -71,7 +72,7 @@ fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
     criteria
 }
 
-/// Whether one value of a list matches by itself.
+/// Returns whether a single value of a criterion's list matches, or `None` if it cannot be parsed.
 pub fn value_matches(field: &str, value: &Value, client: &Client) -> Option<bool> {
     let value = value.as_str()?;
     let is = |fact: &Option<String>| fact.as_ref().is_some_and(|fact| lower(fact) == lower(value));
@@ -96,7 +97,8 @@ fn search_matches(search: &str, client: &Client) -> Option<bool> {
     (!keywords.is_empty()).then(|| keywords.iter().all(found))
 }
 
-/// By bits. `None` for what is no network.
+/// Returns whether a network contains an address, by comparing bits. `None` if `cidr` is not a
+/// valid network.
 fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
     let bits = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => (4, u128::from(ip.to_bits()) << 96),
@@ -113,7 +115,8 @@ fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
     Some(ip.and_then(|ip| ip.parse().ok()).is_some_and(inside))
 }
 
-/// The standard selector; `None` for one that cannot be read. An absent one matches.
+/// Returns whether a Kubernetes label selector matches, or `None` if it cannot be parsed. An absent
+/// selector matches.
 fn label_selector(selector: &Value, labels: &BTreeMap<String, String>) -> Option<bool> {
     if selector.is_null() {
         return Some(true);

@@ -1,5 +1,6 @@
-//! Which policies can be read at all, and which admission would refuse: design, "What admission
-//! refuses", for the mistakes that the generator makes.
+//! Decides which policies can be parsed and which ones admission would refuse, as specified in the
+//! section "What admission refuses" of the design. Covers only the mistakes that the generator
+//! makes.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use super::scope;
 use super::version;
 use super::zone;
 
-/// Whether it has the types that the API declares.
+/// Returns whether a spec has the types that the API declares.
 pub fn readable(spec: &Value) -> bool {
     let instants = [
         &spec["effectiveFrom"],
@@ -31,7 +32,7 @@ pub fn readable(spec: &Value) -> bool {
         && windows.iter().flat_map(|w| list(&w["days"])).all(|day| DAYS.iter().any(|d| day == d))
 }
 
-/// Whether admission accepts it and its own time zone is known.
+/// Returns whether admission accepts a spec and the spec's time zone is known.
 pub fn admissible(spec: &Value) -> bool {
     let distribution = &spec["distribution"];
     ordered(spec, "effectiveFrom", "effectiveUntil")
@@ -46,7 +47,7 @@ pub fn admissible(spec: &Value) -> bool {
         && scope::admissible(&spec["scope"])
 }
 
-/// A list that is there is not empty and not too long.
+/// Returns whether a list is absent, or has between one and `most` entries.
 pub fn bounded(value: &Value, most: usize) -> bool {
     value.is_null() || (1..=most).contains(&list(value).len())
 }

@@ -1,8 +1,8 @@
-//! Versions as the design's "Versions" tells them.
+//! Parses and compares versions, as specified in the section "Versions" of the design.
 
 use std::cmp::Ordering;
 
-/// Numeric parts filled up with zeros, and the pre-release.
+/// The numeric parts, padded with zeros to six, and the pre-release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(Vec<u64>, semver::Prerelease);
 
@@ -36,7 +36,8 @@ pub fn compare(a: &Version, b: &Version) -> Ordering {
     a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1))
 }
 
-/// "Two unreadable versions are the same only when spelled alike."
+/// Returns whether two versions are the same. Two versions that cannot be parsed are the same only
+/// if their texts are equal.
 pub fn same(a: &str, b: &str) -> bool {
     match (read(a), read(b)) {
         (Some(a), Some(b)) => a == b,

@@ -1,4 +1,5 @@
-//! Local wall clocks, by jiff's own arithmetic, and when distribution is open by them.
+//! Computes local wall-clock times with jiff's own arithmetic, and whether distribution is open
+//! then.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -7,7 +8,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::read::Policy;
 
-/// Names are spelled exactly. `Factory` is the database's word for "not set yet".
+/// Returns the time zone with exactly this name. `Factory` is not accepted, because in the database
+/// it stands for a zone that is not set.
 pub fn find(name: &str) -> Option<TimeZone> {
     let zone = TimeZoneDatabase::bundled().get(name).ok()?;
     (zone.iana_name() == Some(name) && name != "Factory").then_some(zone)
@@ -15,7 +17,7 @@ pub fn find(name: &str) -> Option<TimeZone> {
 
 type Wall = (i64, i64);
 
-/// Looks at wall clocks, and remembers what it saw: a walk comes by often.
+/// Local wall-clock times by zone, cached because walks need the same instants again and again.
 #[derive(Default)]
 pub struct Clocks(RefCell<HashMap<String, Clock>>);
 
@@ -45,7 +47,7 @@ impl Clocks {
         look(clocks.get_mut(name).expect("just made"))
     }
 
-    /// The local date in days since 1970, and the minute of the day.
+    /// Returns the local date in days since 1970-01-01, and the minute of the day.
     fn wall(&self, zone: &str, t: i64) -> Wall {
         self.with(zone, |clock| {
             let Clock { zone, seen } = clock;
@@ -59,7 +61,7 @@ impl Clocks {
         })
     }
 
-    /// Points 2 and 3 of "When distribution is open".
+    /// Evaluates points 2 and 3 of "When distribution is open" in `docs/decision.md`.
     pub fn local(&self, policy: &Policy, zone: Option<&str>, t: i64) -> Local {
         if policy.windows.is_empty() && policy.exclusions.is_empty() {
             return Local::Open;
@@ -68,7 +70,7 @@ impl Clocks {
         if policy.exclusions.iter().any(|&(first, last)| first <= day && day <= last) {
             return Local::Excluded;
         }
-        // 1970 began on a Thursday.
+        // 1970-01-01 was a Thursday, and Monday is 0.
         let weekday = |day: i64| (day + 3).rem_euclid(7);
         let in_one = policy.windows.iter().any(|(days, start, end)| {
             let today = days.contains(&weekday(day));
@@ -81,7 +83,7 @@ impl Clocks {
         if in_one || policy.windows.is_empty() { Local::Open } else { Local::OutsideWindow }
     }
 
-    /// All three points.
+    /// Evaluates all three points of "When distribution is open" in `docs/decision.md`.
     pub fn open(&self, policy: &Policy, zone: Option<&str>, t: i64) -> bool {
         policy.not_before.is_none_or(|from| from <= t)
             && policy.not_after.is_none_or(|until| t < until)
