@@ -75,11 +75,13 @@ impl<'a> DecisionCache<'a> {
         zoned: impl Fn(&usize) -> &'a ZonedPolicy<'a>,
         at: Timestamp,
     ) -> (Decided<'a>, Digest) {
-        let key = key(facts, zone, in_scope);
-        let mut classes = self.keys.iter().zip(&self.shared);
-        let found =
-            classes.position(|(known, class)| *known == key && class.holds(facts, zone, in_scope));
-        let place = found.or_else(|| self.open(key, facts, zone, in_scope, &zoned, at));
+        let place = compared(facts).and_then(|versions| {
+            let key = key(versions, zone, in_scope);
+            let mut classes = self.keys.iter().zip(&self.shared);
+            let found = classes
+                .position(|(known, class)| *known == key && class.holds(versions, zone, in_scope));
+            found.or_else(|| self.open(key, facts, zone, in_scope, &zoned, at))
+        });
         if let Some(class) = place.and_then(|place| self.shared.get_mut(place))
             && class.take(facts, at)
         {
@@ -102,7 +104,7 @@ impl<'a> DecisionCache<'a> {
         zoned: impl Fn(&usize) -> &'a ZonedPolicy<'a>,
         at: Timestamp,
     ) -> Option<usize> {
-        if self.shared.len() == MAX_CLASSES || has_failed(facts) {
+        if self.shared.len() == MAX_CLASSES {
             return None;
         }
         let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
@@ -128,25 +130,50 @@ impl<'a> DecisionCache<'a> {
     }
 }
 
-/// Returns the digest of the values that [`Class::holds`] compares.
-fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
-    let version = |version: &Option<Rc<VersionText>>| version.as_ref().map(Rc::as_ptr);
-    Digest::of(&(zone, in_scope, version(&facts.version), version(&facts.staged)))
+/// The facts in which clients of one class agree: the version that runs, and the staged one.
+type Compared<'f> = [Option<&'f Rc<VersionText>>; 2];
+
+/// Returns what is compared of a client's facts, or `None` if its decision cannot be shared.
+///
+/// Every fact is named, so that a new one does not compile until it is clear whether clients that
+/// differ in it may share a decision.
+fn compared<'f>(facts: &'f Facts<'_>) -> Option<Compared<'f>> {
+    let Facts {
+        version,
+        staged,
+        // A failed installation has its own retry time.
+        failed_version,
+        failed_at: _,
+        // `Class::take` admits a client only if its absence makes no difference.
+        last_seen: _,
+        // Scopes look at these, and the policies in scope are compared.
+        client: _,
+        searched: _,
+    } = facts;
+    failed_version.is_none().then_some([version.as_ref(), staged.as_ref()])
 }
 
-/// Returns whether the client has a failed installation. Such a client shares no decision, because
-/// it has its own retry time.
-fn has_failed(facts: &Facts<'_>) -> bool {
-    facts.failed_version.is_some()
+/// Returns the digest of what [`Class::holds`] compares.
+fn key(versions: Compared<'_>, zone: usize, in_scope: &[usize]) -> Digest {
+    Digest::of(&(zone, in_scope, versions.map(|version| version.map(Rc::as_ptr))))
 }
 
 impl Class<'_> {
-    fn holds(&self, facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> bool {
-        self.zone == zone
-            && is_same(self.version.as_ref(), facts.version.as_ref())
-            && is_same(self.staged.as_ref(), facts.staged.as_ref())
-            && self.in_scope == in_scope
-            && !has_failed(facts)
+    fn holds(&self, [running, next]: Compared<'_>, zone: usize, in_scope: &[usize]) -> bool {
+        let Self {
+            zone: own_zone,
+            in_scope: own_scope,
+            version,
+            staged,
+            // These follow from the others.
+            absent_after: _,
+            counted: _,
+            shared: _,
+        } = self;
+        *own_zone == zone
+            && is_same(version.as_ref(), running)
+            && is_same(staged.as_ref(), next)
+            && own_scope == in_scope
     }
 
     /// Counts a client in this class, unless it may already be offline or may go offline before its

@@ -29,7 +29,7 @@ pub struct Facts<'a> {
     pub failed_at: Option<Timestamp>,
     /// Time when the client was last seen.
     pub last_seen: Option<Timestamp>,
-    searched: OnceCell<ClientIndex>,
+    pub(super) searched: OnceCell<ClientIndex>,
 }
 
 /// Cache of reported versions. Each version is parsed once, because most clients report one of a
@@ -134,13 +134,16 @@ impl<'a> Facts<'a> {
     /// Returns the facts of the same client without `lastSeen`, so that it never counts as offline.
     #[must_use]
     pub fn ever_present(&self) -> Self {
+        let Self { client, version, staged, failed_version, failed_at, last_seen: _, searched: _ } =
+            self;
         Self {
-            version: self.version.clone(),
-            staged: self.staged.clone(),
-            failed_version: self.failed_version.clone(),
+            client,
+            version: version.clone(),
+            staged: staged.clone(),
+            failed_version: failed_version.clone(),
+            failed_at: *failed_at,
             last_seen: None,
             searched: OnceCell::new(),
-            ..*self
         }
     }
 

@@ -426,7 +426,8 @@ fn package(fleet: &CachedFleet) -> Option<impl PartialEq + '_> {
         package_from,
         retained_versions,
         withdrawn_versions,
-        ..
+        time_zone: _,
+        clients: _,
     } = fleet.spec.as_deref().ok()?;
     Some((package_version, package_from, retained_versions, withdrawn_versions))
 }

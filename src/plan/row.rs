@@ -39,9 +39,17 @@ pub struct Shared<'a> {
 
 impl Hash for Row<'_> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        let Self { name, computer, ip, last_transition_time, last_offer, .. } = self;
-        (name, computer, ip, last_transition_time, last_offer).hash(hasher);
-        self.shared_digest.hash(hasher);
+        let Self {
+            name,
+            computer,
+            ip,
+            last_transition_time,
+            last_offer,
+            // Its digest stands for it.
+            shared: _,
+            shared_digest,
+        } = self;
+        (name, computer, ip, last_transition_time, last_offer, shared_digest).hash(hasher);
     }
 }
 
@@ -57,21 +65,35 @@ pub struct Offer<'a> {
 
 impl<'a> From<&'a ClientStatus> for Row<'a> {
     fn from(status: &'a ClientStatus) -> Self {
+        let ClientStatus {
+            name,
+            computer,
+            ip,
+            version,
+            staged_version,
+            target_version,
+            state,
+            reason,
+            policy,
+            last_transition_time,
+            next_transition_time,
+            last_offer,
+        } = status;
         let shared = Shared {
-            version: status.version.as_ref(),
-            staged_version: status.staged_version.as_ref(),
-            target_version: status.target_version.as_ref(),
-            state: &status.state,
-            reason: &status.reason,
-            policy: status.policy.as_ref(),
-            next_transition_time: status.next_transition_time,
+            version: version.as_ref(),
+            staged_version: staged_version.as_ref(),
+            target_version: target_version.as_ref(),
+            state,
+            reason,
+            policy: policy.as_ref(),
+            next_transition_time: *next_transition_time,
         };
         Self {
-            name: &status.name,
-            computer: status.computer.as_ref(),
-            ip: status.ip.as_ref(),
-            last_transition_time: status.last_transition_time,
-            last_offer: status.last_offer.as_deref().map(Offer::from),
+            name,
+            computer: computer.as_ref(),
+            ip: ip.as_ref(),
+            last_transition_time: *last_transition_time,
+            last_offer: last_offer.as_deref().map(Offer::from),
             shared_digest: Digest::of(&shared),
             shared,
         }

@@ -115,8 +115,22 @@ impl Row {
 
     /// Returns the fields whose changes are shown to the user.
     fn facts(&self) -> impl PartialEq + '_ {
-        let device = (&self.name, &self.computer, &self.ip, &self.last_user, &self.time_zone);
-        (device, self.last_seen, &self.version, &self.staged_version, &self.decided)
+        let Self {
+            // Neither is a change of the client.
+            fleet: _,
+            status_is_current: _,
+            name,
+            computer,
+            ip,
+            last_user,
+            last_seen,
+            time_zone,
+            version,
+            staged_version,
+            decided,
+        } = self;
+        let device = (name, computer, ip, last_user, time_zone);
+        (device, *last_seen, version, staged_version, decided)
     }
 
     pub fn is_in(&self, state: State) -> bool {

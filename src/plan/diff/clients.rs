@@ -51,9 +51,9 @@ impl Decision {
     /// Returns whether both decisions are the same. The spelling of a version does not matter.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let decided = |d: &Self| (d.state.clone(), d.reason.clone(), d.next_transition_time);
-        decided(self) == decided(other)
-            && self.policy == other.policy
+        let Self { state, reason, policy, target_version: _, next_transition_time } = self;
+        (state, reason, policy, next_transition_time)
+            == (&other.state, &other.reason, &other.policy, &other.next_transition_time)
             && self.has_same_target_as(other)
     }
 

@@ -14,11 +14,11 @@ mod verdict;
 
 use std::sync::Arc;
 
-use serde::Serialize;
 pub use client::{ExplainedClient, ExplainedPackage, ExplainedZone, ZoneSource};
 pub use next_changes::{NextChanges, Opening};
 pub use obstacles::{Destination, Obstacle};
 pub use remedy::{Choice, Remedy};
+use serde::Serialize;
 pub use verdict::{ExplainedPolicy, Rank, SelectorTold, Verdict};
 
 use self::scenario::{Halt, Scenario, ScenarioView, governed, with_clients};
@@ -179,15 +179,15 @@ impl<'a> Explainer<'a> {
         let in_scope = self.policies.iter().zip(&judged);
         let in_scope = in_scope.filter(|(_, (j, _))| matches!(j, Some(ScopeMatch::In(_))));
         let policies = in_scope.map(|(policy, _)| policy.clone()).collect();
-        let ground = self.ground(fleet, spec, client, policies);
-        let explanation = ground.probe(|view| self.look(fleet, &ground, view, stored));
+        let scenario = self.scenario(fleet, spec, client, policies);
+        let explanation = scenario.probe(|view| self.look(fleet, &scenario, view, stored));
         let governing =
             self.policies.iter().find(|p| explanation.decision.policy.as_ref() == Some(&p.name));
         let told_policy = |(policy, (judgement, selector))| {
             let verdict = verdict::verdict(policy, judgement, governing, self.at);
             verdict::explain_policy(policy, verdict, selector)
         };
-        let (would_move, leads_to) = obstacles::find(ground);
+        let (would_move, leads_to) = obstacles::find(scenario);
         let policies = self.policies.iter().zip(judged).map(told_policy).collect();
         Some(Explanation { policies, would_move, leads_to, ..explanation })
     }
@@ -196,7 +196,7 @@ impl<'a> Explainer<'a> {
         self.estate.fleets.iter().map(Arc::as_ref).find(|fleet| fleet.name() == name)
     }
 
-    fn ground(
+    fn scenario(
         &self,
         fleet: &CachedFleet,
         spec: &ClientFleetSpec,
@@ -222,7 +222,7 @@ impl<'a> Explainer<'a> {
     fn look(
         &self,
         fleet: &CachedFleet,
-        ground: &Scenario,
+        scenario: &Scenario,
         view: &ScenarioView<'_>,
         stored: Option<&ClientStatus>,
     ) -> Explanation {
@@ -232,7 +232,7 @@ impl<'a> Explainer<'a> {
             at: self.at,
             namespace: fleet.namespace().to_owned(),
             fleet: fleet.name().into(),
-            client: client::explain_client(ground, view, decided.governing),
+            client: client::explain_client(scenario, view, decided.governing),
             decision: ExplainedDecision {
                 rule: decided.rule.number,
                 state: decided.rule.state.as_str(),
@@ -255,8 +255,19 @@ impl<'a> Explainer<'a> {
 }
 
 fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &CachedFleet) -> Stored {
-    fn said<'a>(row: &Shared<'a>) -> impl PartialEq + use<'a> {
-        (row.state, row.reason, row.policy, row.target_version)
+    fn compared<'a>(row: &Shared<'a>) -> impl PartialEq + use<'a> {
+        let Shared {
+            state,
+            reason,
+            policy,
+            target_version,
+            // Reported, so a difference is no disagreement.
+            version: _,
+            staged_version: _,
+            // Passes with time.
+            next_transition_time: _,
+        } = *row;
+        (state, reason, policy, target_version)
     }
     let generation = fleet.status.as_ref().and_then(|p| p.kept.observed_generation);
     Stored {
@@ -264,7 +275,7 @@ fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &CachedFleet) -> Stor
         reason: Some(stored.reason.to_string()).filter(|reason| !reason.is_empty()),
         since: stored.last_transition_time,
         next_transition_time: stored.next_transition_time,
-        agrees: said(&Row::from(stored).shared) == said(now),
+        agrees: compared(&Row::from(stored).shared) == compared(now),
         is_current: generation == Some(fleet.generation()),
     }
 }
