@@ -65,7 +65,7 @@ async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent
     let before = StatusWrites::count(&stage.client).await?;
     let (cpu, began) = (program.pid().cpu()?, Instant::now());
     tokio::time::sleep(time).await;
-    let (cpu, time) = (program.pid().cpu()? - cpu, began.elapsed());
+    let (cpu, time) = (program.pid().cpu()?.checked_sub(cpu).unwrap(), began.elapsed());
     Ok(Spent { time, cpu, writes: StatusWrites::count(&stage.client).await?.since(&before) })
 }
 

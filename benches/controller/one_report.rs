@@ -78,7 +78,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         tokio::time::sleep(PAUSE).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (cpu, took) = (program.pid().cpu()? - cpu, began.elapsed());
+    let (cpu, took) = (program.pid().cpu()?.checked_sub(cpu).unwrap(), began.elapsed());
     let mut writes = StatusWrites::count(&stage.client).await?.since(&before);
     writes.fleets -= REPORTS as u64;
     program.stop().await?;

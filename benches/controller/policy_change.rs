@@ -60,7 +60,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         let before = program.pid().cpu()?;
         let turn = turn(stage, round % 2).await?;
         program.is_at_rest().await?;
-        cpu.push(program.pid().cpu()? - before);
+        cpu.push(program.pid().cpu()?.checked_sub(before).unwrap());
         let writes = writes(stage, floor, round).await?;
         let (last, seen) = (turn.last, writes.seen);
         eprintln!("round {round} of {ROUNDS}: {last:.2?}, the floor {seen:.2?}");
@@ -101,7 +101,7 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
         Ok::<_, Failure>((since(&times[0]), since(&times[times.len() - 1])))
     };
     let (in_force, (first, last)) = tokio::try_join!(in_force, all)?;
-    let server = server_cpu(&stage.client).await? - server;
+    let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
     Ok(Turn { first, last, in_force, server })
 }
 
@@ -113,7 +113,7 @@ async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Fa
     let written = floor.write_all(direction).await?;
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
-    let server = server_cpu(&stage.client).await? - server;
+    let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
     // Write the other status and then this one again, so that the next round finds the statuses of
     // this round.
     let turn = i32::try_from(2 * round)?;

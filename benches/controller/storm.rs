@@ -79,7 +79,7 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     let began = Instant::now();
     let last_report = blow(&stage.estate, &versions, began).await?;
     let answered = all_answered(observer).await?.saturating_duration_since(last_report);
-    let server = server_cpu(&stage.client).await? - server;
+    let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
     complete(stage).await?;
     let settled = Some(last_report.elapsed());
     program.is_at_rest().await?;
@@ -87,7 +87,7 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     tokio::time::sleep(LEISURE).await;
     let writes = StatusWrites::count(&stage.client).await?.since(&counted);
     let storm = Storm { lasted: last_report - began, answered, settled, writes, server };
-    let cpu = program.pid().cpu()? - cpu;
+    let cpu = program.pid().cpu()?.checked_sub(cpu).unwrap();
     let spent = Spent { cpu, before, after, rested: program.pid().memory()? };
     program.stop().await?;
     Ok((storm, spent))
@@ -107,7 +107,7 @@ async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     let began = Instant::now();
     let last_report = blow(&floor.estate, &versions, began).await?;
     let answered = all_answered(observer).await?.saturating_duration_since(last_report);
-    let server = server_cpu(&stage.client).await? - server;
+    let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
     let writes = StatusWrites::count(&stage.client).await?.since(&counted);
     Ok(Storm { lasted: last_report - began, answered, settled: None, writes, server })
 }

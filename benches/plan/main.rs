@@ -126,7 +126,7 @@ impl Measured {
             let mut prepared = prepare();
             let start = cpu_time();
             let (allocations, result) = counted(|| std::hint::black_box(work(&mut prepared)));
-            time += cpu_time() - start;
+            time += cpu_time().checked_sub(start).unwrap();
             self.allocations.set(allocations);
             drop((prepared, result));
         }

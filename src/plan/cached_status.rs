@@ -141,6 +141,7 @@ impl CachedFleetStatus {
     }
 
     /// Returns the rows in stored order.
+    #[must_use]
     pub fn rows(&self) -> impl ExactSizeIterator<Item = CachedRow<'_>> {
         (0..self.rows.len()).map(|index| self.row(index))
     }

@@ -88,7 +88,7 @@ impl Planned<ClientFleet> {
         draft: FleetStatusInputs,
         trigger: PlanTrigger,
     ) -> Self {
-        Self { cached: observed, inputs: draft, digest, trigger: trigger }
+        Self { cached: observed, inputs: draft, digest, trigger }
     }
 }
 
@@ -100,6 +100,6 @@ impl Planned<UpgradePolicy> {
     ) -> Self {
         let digest = Digest::of(&status);
         let trigger = PlanTrigger { at, ..PlanTrigger::default() };
-        Self { cached: observed, inputs: Arc::new(status), digest, trigger: trigger }
+        Self { cached: observed, inputs: Arc::new(status), digest, trigger }
     }
 }

@@ -114,6 +114,7 @@ impl PolicyAggregate {
     }
 
     /// Returns the time zones of the governed clients, each once.
+    #[must_use]
     pub fn zones(&self) -> impl ExactSizeIterator<Item = &ZoneFact> {
         self.zones.0.keys()
     }

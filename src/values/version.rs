@@ -34,20 +34,25 @@ pub struct Version {
 /// An error in a version; its message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
+    /// A part is not a number.
     #[error(
         "version {0:?} has a part that is not a number: write numbers separated by dots, \
          as 3.59.127.0"
     )]
     NotANumber(String),
+    /// More than six numeric parts.
     #[error("version {0:?} has more than 6 numeric parts: write at most 6, as 3.59.127.0")]
     TooManyParts(String),
+    /// A numeric part of more than 18 digits.
     #[error("version {0:?} has a numeric part of more than 18 digits: write at most 18")]
     TooManyDigits(String),
+    /// A pre-release that Semantic Versioning refuses.
     #[error(
         "version {0:?} has a bad pre-release: write, after the hyphen, letters, digits and \
          hyphens separated by dots, numbers without leading zeros, as 3.59.0-rc.1"
     )]
     BadPrerelease(String),
+    /// Build metadata that Semantic Versioning refuses.
     #[error(
         "version {0:?} has bad build metadata: write, after the plus sign, letters, digits and \
          hyphens separated by dots, as 3.59.0+b7"

@@ -200,7 +200,7 @@ async fn both_judge_policies_at_the_edges_alike() {
                 accepted += 1;
             }
             Err(status) if status.message.contains(RULES_SKIPPED) => {
-                assert!(!own.is_empty(), "{object:#}")
+                assert!(!own.is_empty(), "{object:#}");
             }
             Err(status) => {
                 let causes = status.details.iter().flat_map(|details| &details.causes);

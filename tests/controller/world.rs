@@ -56,7 +56,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, 
                 tokio::time::sleep(
                     (begun.elapsed() / 8).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL),
                 )
-                .await
+                .await;
             }
         }
     }

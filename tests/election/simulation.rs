@@ -233,7 +233,7 @@ impl Simulation {
     /// Returns the transit time of one message from or to a process.
     fn way(&mut self, place: usize) -> Duration {
         self.ways += 1;
-        let is_over = self.now > self.chaos.end() - Duration::from_secs(30);
+        let is_over = self.now > self.chaos.end().checked_sub(Duration::from_secs(30)).unwrap();
         let delay = self.chaos.delays[self.ways % self.chaos.delays.len()];
         let slow = if self.suffers(place, Kind::Slow) { 2_000 } else { 0 };
         let delay = if is_over { delay.min(10) } else { delay + slow };

@@ -107,9 +107,9 @@ fn data_says_the_same_as_json_and_as_yaml() {
     assert_eq!(documents.first(), Some(&json));
     assert_eq!(documents.len(), 1);
     insta::assert_snapshot!("data", yaml);
-    let way = &json["wouldMove"][0]["ways"][0];
-    assert_eq!(way["way"], "CheckIn");
-    assert_eq!(way["leadsTo"]["state"], "Waiting");
+    let remedy = &json["wouldMove"][0]["ways"][0];
+    assert_eq!(remedy["way"], "CheckIn");
+    assert_eq!(remedy["leadsTo"]["state"], "Waiting");
 }
 
 #[test]

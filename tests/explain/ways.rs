@@ -34,8 +34,8 @@ fn advice(policies: &[(&str, Value, Value)]) -> String {
     let (_, data, _) = explain(DAY, &["pc", "--local", "-f", "-", "-o", "json"], &input);
     let data: Value = serde_json::from_str(&data).expect("it prints JSON");
     let ways = data["wouldMove"][0]["ways"].as_array().cloned().unwrap_or_default();
-    let way = |way: &Value| format!("{} {}", way["way"], way["leadsTo"]["state"]);
-    let ways: Vec<String> = ways.iter().map(way).collect();
+    let remedy = |remedy: &Value| format!("{} {}", remedy["way"], remedy["leadsTo"]["state"]);
+    let ways: Vec<String> = ways.iter().map(remedy).collect();
     format!("{}\n{}\n", lines.join("\n"), ways.join(", "))
 }
 
@@ -116,7 +116,7 @@ fn a_source_without_a_package_has_nothing_to_give_back() {
             .as_array()
             .expect("ways")
             .iter()
-            .filter(|way| way["field"] == "spec.withdrawnVersions")
+            .filter(|remedy| remedy["field"] == "spec.withdrawnVersions")
             .collect();
         assert_eq!(back.len(), 1, "{back:?}");
         assert_eq!(back[0]["name"], "emea");

@@ -77,8 +77,8 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
 // ---- laws of remedies ----
 
 /// Applies a remedy to the documents.
-fn take(world: &mut World, fleet: &str, client: &str, way: &Remedy) {
-    match way {
+fn take(world: &mut World, fleet: &str, client: &str, remedy: &Remedy) {
+    match remedy {
         Remedy::WaitUntil { instant } => {
             world.at = instant.timestamp();
             check_in(world, fleet, client);
@@ -130,7 +130,7 @@ fn take(world: &mut World, fleet: &str, client: &str, way: &Remedy) {
         Remedy::ChangeField { to: None, .. }
         | Remedy::Report { .. }
         | Remedy::MendPolicy { .. }
-        | Remedy::AddPolicy { .. } => panic!("nothing can be assumed of {way:?}"),
+        | Remedy::AddPolicy { .. } => panic!("nothing can be assumed of {remedy:?}"),
     }
 }
 
@@ -177,20 +177,20 @@ fn each_way_leads_where_it_says(
     obstacle: &Obstacle,
 ) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
-    for Choice { way, leads_to } in &obstacle.ways {
+    for Choice { remedy, leads_to } in &obstacle.ways {
         let Some(end) = leads_to else { continue };
         let mut world = world.clone();
-        take(&mut world, fleet, client, way);
+        take(&mut world, fleet, client, remedy);
         let row = rows(&world.plan()).remove(&(fleet.into(), client.into())).expect("a row");
         let is_offered = end.state == "Distributing";
         let next = row.next_transition_time.filter(|_| !is_offered);
         let planned = (row.state.as_ref(), row.reason.as_ref(), row.policy, row.target_version);
         let says = (end.state, end.reason, end.policy.clone(), end.target_version.clone());
-        prop_assert_eq!((planned, next), (says, end.next_transition_time), "{:?}", way);
-        let waits = matches!(way, Remedy::WaitUntil { .. });
-        prop_assert!(!waits || is_offered, "{:?} leads to {:?}", way, end);
+        prop_assert_eq!((planned, next), (says, end.next_transition_time), "{:?}", remedy);
+        let waits = matches!(remedy, Remedy::WaitUntil { .. });
+        prop_assert!(!waits || is_offered, "{:?} leads to {:?}", remedy, end);
     }
-    let first = obstacle.ways.first().map(|choice| &choice.way);
+    let first = obstacle.ways.first().map(|choice| &choice.remedy);
     let wait = told.decision.next_transition_time.map(|instant| Remedy::WaitUntil { instant });
     let is_first = told.would_move.first() == Some(obstacle);
     prop_assert!(!is_first || wait.is_none() || first == wait.as_ref(), "{:?}", told.decision);
@@ -210,7 +210,7 @@ fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseEr
             prop_assert!(told.leads_to.is_none());
             return Ok(());
         };
-        take(&mut world, fleet, client, &obstacle.ways[assumed].way);
+        take(&mut world, fleet, client, &obstacle.ways[assumed].remedy);
         let row = rows(&world.plan()).remove(&(fleet.into(), client.into())).expect("a row");
         let next = told.would_move.get(place + 1);
         let expected = match (next, &told.leads_to) {
@@ -239,8 +239,9 @@ fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseEr
 /// or its inputs.
 fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
-    for Choice { way, .. } in told.would_move.iter().take(1).flat_map(|obstacle| &obstacle.ways) {
-        let is_open = match way {
+    for Choice { remedy, .. } in told.would_move.iter().take(1).flat_map(|obstacle| &obstacle.ways)
+    {
+        let is_open = match remedy {
             Remedy::ChangeField { to, .. } => to.is_some(),
             // Several entries can withdraw the same version, and the remedy removes one of them.
             Remedy::RemoveField { field, .. } => field != "spec.withdrawnVersions",
@@ -251,16 +252,16 @@ fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseErro
             continue;
         }
         let mut world = world.clone();
-        take(&mut world, fleet, client, way);
+        take(&mut world, fleet, client, remedy);
         let estate = world.estate();
         let explainer = Explainer::new(&estate, instant(world.at));
         let after = explainer.explain(fleet, client, None).expect("it is there");
         // A remedy must not make a valid policy invalid.
         let broken = after.decision.rule == 2 && after.decision.policy == told.decision.policy;
-        prop_assert!(!broken || told.decision.rule == 2, "{:?}", way);
+        prop_assert!(!broken || told.decision.rule == 2, "{:?}", remedy);
         let decided =
             |told: &Explanation| (told.decision.policy.clone(), told.rules.last().cloned());
-        prop_assert_ne!(decided(told), decided(&after), "{} {} {:?}", fleet, client, way);
+        prop_assert_ne!(decided(told), decided(&after), "{} {} {:?}", fleet, client, remedy);
     }
     Ok(())
 }

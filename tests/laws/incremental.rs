@@ -238,7 +238,7 @@ fn without_times(mut value: Value) -> Value {
             fields.values_mut().for_each(|value| *value = without_times(value.take()));
         }
         Value::Array(values) => {
-            values.iter_mut().for_each(|value| *value = without_times(value.take()))
+            values.iter_mut().for_each(|value| *value = without_times(value.take()));
         }
         _ => {}
     }

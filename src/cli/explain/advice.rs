@@ -35,10 +35,10 @@ fn lead(before: Option<&Obstacle>) -> String {
 fn one(obstacle: &Obstacle, lead: &str, reader: &TimeFormatter) -> String {
     let label = format!("{lead}{}: ", obstacle.reason);
     let indent = " ".repeat(label.len());
-    let choice = |Choice { way, leads_to }: &Choice| {
+    let choice = |Choice { remedy, leads_to }: &Choice| {
         let end =
             leads_to.as_ref().map(|end| format!(": then it is {}", is(end, obstacle, reader)));
-        format!("{}{}", in_words(way, reader), end.unwrap_or_default())
+        format!("{}{}", in_words(remedy, reader), end.unwrap_or_default())
     };
     let ways: Vec<String> = obstacle.ways.iter().map(choice).collect();
     format!("{label}{}\n", ways.join(&format!("\n{indent}or ")))
@@ -61,8 +61,8 @@ fn is(end: &Destination, obstacle: &Obstacle, reader: &TimeFormatter) -> String 
     }
 }
 
-fn in_words(way: &Remedy, reader: &TimeFormatter) -> String {
-    match way {
+fn in_words(remedy: &Remedy, reader: &TimeFormatter) -> String {
+    match remedy {
         Remedy::WaitUntil { instant } => {
             let when = reader.moment(*instant);
             format!("wait until {when} ({})", from_now(*instant, reader))
@@ -79,25 +79,7 @@ fn in_words(way: &Remedy, reader: &TimeFormatter) -> String {
         Remedy::Report { field, from } => {
             format!("it reports its {field} so that it can be read, not {}", seen(from, reader))
         }
-        Remedy::ChangeField { kind, name, field, from, to, governed_clients } => {
-            let object = format!("{kind} {}", printable(name));
-            let now = match from {
-                InputValue::Count(_) => String::new(),
-                from => format!(" (now {})", value(from)),
-            };
-            match to {
-                Some(to) => {
-                    let all = governed_clients.filter(|governed| *governed > 1);
-                    let all = all.map(|n| format!(", for all {n} clients that it governs"));
-                    let (field, to) = (field_of(field), value(to));
-                    format!("set {field} of {object} to {to}{now}{}", all.unwrap_or_default())
-                }
-                None if *from == InputValue::Absent => {
-                    format!("set {} of {object}", field_of(field))
-                }
-                None => format!("change {} of {object}{now}", field_of(field)),
-            }
-        }
+        Remedy::ChangeField { .. } => change_in_words(remedy),
         Remedy::RemoveField { kind, name, field, value } => {
             let object = format!("{kind} {}", printable(name));
             let (field, value) = (field_of(field), seen(value, reader));
@@ -130,6 +112,28 @@ fn in_words(way: &Remedy, reader: &TimeFormatter) -> String {
         Remedy::AddPolicy { priority_above: Some(priority) } => {
             format!("an UpgradePolicy with a priority above {priority} takes it into its scope")
         }
+    }
+}
+
+/// Describes a change of a field; the other remedies have no such description.
+fn change_in_words(remedy: &Remedy) -> String {
+    let Remedy::ChangeField { kind, name, field, from, to, governed_clients } = remedy else {
+        return String::new();
+    };
+    let field = field_of(field);
+    let object = format!("{kind} {}", printable(name));
+    let now = match from {
+        InputValue::Count(_) => String::new(),
+        from => format!(" (now {})", value(from)),
+    };
+    match to {
+        Some(to) => {
+            let all = governed_clients.filter(|governed| *governed > 1);
+            let all = all.map(|n| format!(", for all {n} clients that it governs"));
+            format!("set {field} of {object} to {}{now}{}", value(to), all.unwrap_or_default())
+        }
+        None if *from == InputValue::Absent => format!("set {field} of {object}"),
+        None => format!("change {field} of {object}{now}"),
     }
 }
 

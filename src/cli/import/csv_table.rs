@@ -19,7 +19,7 @@ const END_MARKER: &str = "\n\0";
 /// A header and the records below it.
 #[derive(Debug)]
 pub(super) struct CsvTable {
-    /// Titles of the columns, without blanks cx them.
+    /// Titles of the columns, without blanks around them.
     pub header: Vec<String>,
     pub records: Vec<Record>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Returns a cell without blanks cx it, or empty text if the row is too short.
+    /// Returns a cell without blanks around it, or empty text if the row is too short.
     pub fn cell(&self, column: usize) -> &str {
         self.cells.get(column).unwrap_or_default().trim()
     }

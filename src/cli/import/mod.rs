@@ -111,7 +111,7 @@ fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inve
     Ok(Some(inventory).filter(|inventory| inventory.bad.is_empty() || arguments.skip_invalid))
 }
 
-fn export<'a>(inventory: &'a Inventory) -> Export<'a> {
+fn export(inventory: &Inventory) -> Export<'_> {
     Export {
         clients: &inventory.clients,
         provided: &inventory.given,

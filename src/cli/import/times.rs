@@ -82,7 +82,7 @@ fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
 /// they show it twice, and `None` if they skip it.
 fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
     let assumed = local.and_utc();
-    // Try all offsets in use cx that time: zones are less than 26 hours from UTC.
+    // Try all offsets in use around that time: zones are less than 26 hours from UTC.
     let near = [-26, 0, 26].into_iter().filter_map(|hours| {
         let near = assumed.checked_add_signed(TimeDelta::hours(hours))?;
         let offset = TimeDelta::seconds(zone.offset_seconds(near).into());

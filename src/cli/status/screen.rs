@@ -338,11 +338,11 @@ mod tests {
         let total = parts.iter().sum();
         let summary = Summary {
             total,
-            up_to_date,
-            distributing,
-            waiting,
-            failed,
             held,
+            up_to_date,
+            failed,
+            waiting,
+            distributing,
             ..Summary::default()
         };
         bar(&summary, width).unwrap_or_default()

@@ -79,7 +79,7 @@ pub struct ExplainedPackage {
 
 /// Returns the facts about the client of a scenario under a policy in its zone.
 pub(super) fn explain_client(
-    ground: &Scenario,
+    scenario: &Scenario,
     view: &ScenarioView<'_>,
     zoned: Option<&ZonedPolicy<'_>>,
 ) -> ExplainedClient {
@@ -90,25 +90,25 @@ pub(super) fn explain_client(
         labels: client.labels.clone(),
         reported: client.reported.clone(),
         last_seen: view.facts.last_seen,
-        time_zone: zone(ground, zoned),
+        time_zone: zone(scenario, zoned),
         package: ExplainedPackage {
             version: view.package.current.as_ref().map(|package| package.raw.clone()),
             is_readable: view.package.readable().is_some(),
-            fleet: ground.carrier_name().clone(),
+            fleet: scenario.carrier_name().clone(),
             retained: texts(&view.package.retained),
             withdrawn: texts(&view.package.withdrawn),
         },
     }
 }
 
-fn zone(ground: &Scenario, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
+fn zone(scenario: &Scenario, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
     // A policy with an unknown zone is invalid, so its zone does not matter.
     if let Some(ZoneFact::Known(zone)) = zoned.and_then(|zoned| zoned.policy.zone.as_ref()) {
         let name = Some(zone.name().into());
         return ExplainedZone { name, is_known: true, from: Some(ZoneSource::Policy) };
     }
-    let own = ground.client().and_then(|client| non_empty(client.time_zone.as_ref()));
-    let of_fleet = non_empty(ground.fleet.time_zone.as_ref());
+    let own = scenario.client().and_then(|client| non_empty(client.time_zone.as_ref()));
+    let of_fleet = non_empty(scenario.fleet.time_zone.as_ref());
     let name = own.or(of_fleet).cloned();
     let from = match (own, of_fleet) {
         (Some(_), _) => Some(ZoneSource::Client),

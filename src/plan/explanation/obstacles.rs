@@ -57,10 +57,10 @@ pub struct Destination {
 const MOST: usize = 12;
 
 /// Returns the obstacles in a scenario and the decision after the last one, if it is known.
-pub(super) fn find(mut ground: Scenario) -> (Vec<Obstacle>, Option<Destination>) {
+pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination>) {
     let mut obstacles = Vec::new();
     while obstacles.len() < MOST {
-        let Here { rule, destination, open } = look(&ground);
+        let Here { rule, destination, open } = look(&scenario);
         let is_offered = rule.state == State::Distributing;
         if is_offered && obstacles.is_empty() {
             return (obstacles, None);
@@ -70,13 +70,13 @@ pub(super) fn find(mut ground: Scenario) -> (Vec<Obstacle>, Option<Destination>)
             return (obstacles, Some(destination));
         }
         let (ways, mut grounds): (Vec<Choice>, Vec<_>) =
-            open.into_iter().map(|open| taken(open, &ground)).unzip();
+            open.into_iter().map(|open| taken(open, &scenario)).unzip();
         let assumed = grounds.iter().position(Option::is_some).filter(|_| !has_arrived);
         let Destination { state, reason, policy, .. } = destination;
         let rule = rule.number;
         obstacles.push(Obstacle { rule, state, reason, policy, ways, assumed });
         match assumed.and_then(|at| grounds.swap_remove(at)) {
-            Some(next) => ground = next,
+            Some(next) => scenario = next,
             None => break,
         }
     }
@@ -85,16 +85,16 @@ pub(super) fn find(mut ground: Scenario) -> (Vec<Obstacle>, Option<Destination>)
 
 /// Applies a remedy. Returns it with its result, and the new scenario if it can be determined.
 fn taken(
-    RemedyWithEffect { way, then }: RemedyWithEffect,
-    ground: &Scenario,
+    RemedyWithEffect { remedy, then }: RemedyWithEffect,
+    scenario: &Scenario,
 ) -> (Choice, Option<Scenario>) {
     let next = then.map(|then| {
-        let mut next = ground.clone();
+        let mut next = scenario.clone();
         then(&mut next);
         next
     });
     let leads_to = next.as_ref().map(|next| look(next).destination);
-    (Choice { way, leads_to }, next)
+    (Choice { remedy, leads_to }, next)
 }
 
 /// The decision in a scenario, with the remedies for it.
@@ -104,8 +104,8 @@ struct Here {
     open: Vec<RemedyWithEffect>,
 }
 
-fn look(ground: &Scenario) -> Here {
-    ground.probe(|view| {
+fn look(scenario: &Scenario) -> Here {
+    scenario.probe(|view| {
         let case = view.case();
         let rule = decide(&case);
         let target = case.target().filter(|_| rule.number >= TARGET_KNOWN_FROM);
@@ -113,14 +113,14 @@ fn look(ground: &Scenario) -> Here {
         Here {
             rule,
             destination: Destination {
-                at: ground.at,
+                at: scenario.at,
                 state: rule.state.as_str(),
                 reason: rule.reason.as_str(),
                 policy: case.governing.map(|zoned| zoned.policy.name.clone()),
                 target_version: target.map(|target| target.version.raw.clone()),
                 next_transition_time: next.filter(|_| rule.state != State::Distributing),
             },
-            open: ways(ground, view, rule),
+            open: ways(scenario, view, rule),
         }
     })
 }

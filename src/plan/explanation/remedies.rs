@@ -22,12 +22,12 @@ const POLICY: &str = "UpgradePolicy";
 /// Returns the remedies for a rule's decision. Waiting comes first if time alone brings an offer;
 /// then come the changes, least invasive first.
 pub(super) fn ways(
-    ground: &Scenario,
+    scenario: &Scenario,
     view: &ScenarioView<'_>,
     rule: &'static Rule,
 ) -> Vec<RemedyWithEffect> {
     let wait = offered_by_itself(view, rule).map(RemedyWithEffect::wait);
-    wait.into_iter().chain(changes(ground, view, rule)).collect()
+    wait.into_iter().chain(changes(scenario, view, rule)).collect()
 }
 
 /// Returns when the client is offered a version if nothing is changed. Skips times that bring it no
@@ -48,7 +48,7 @@ fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Tim
 }
 
 fn changes(
-    ground: &Scenario,
+    scenario: &Scenario,
     view: &ScenarioView<'_>,
     rule: &'static Rule,
 ) -> Vec<RemedyWithEffect> {
@@ -62,25 +62,25 @@ fn changes(
             vec![RemedyWithEffect::unknown(mend)]
         }
         Reason::OtherVersionStaged => staged(view, zoned),
-        Reason::NoUpgrade => no_upgrade(ground, zoned),
+        Reason::NoUpgrade => no_upgrade(scenario, zoned),
         Reason::ClientVersionUnreadable => {
             let from = view.facts.version.as_deref().into();
             vec![RemedyWithEffect::unknown(Remedy::Report { field: "version", from })]
         }
-        Reason::PackageUnknown => package(ground),
-        Reason::PackageWithdrawn => withdrawn(ground, view, zoned),
-        Reason::AtTarget => other_target(ground, view, zoned),
-        Reason::DowngradeNotAllowed => ahead(ground, view, zoned),
+        Reason::PackageUnknown => package(scenario),
+        Reason::PackageWithdrawn => withdrawn(scenario, view, zoned),
+        Reason::AtTarget => other_target(scenario, view, zoned),
+        Reason::DowngradeNotAllowed => ahead(scenario, view, zoned),
         Reason::NotSeen => {
-            vec![RemedyWithEffect::to(Remedy::CheckIn, |ground| ground.absence_counts = false)]
+            vec![RemedyWithEffect::to(Remedy::CheckIn, |scenario| scenario.absence_counts = false)]
         }
         Reason::RestartPending => view.facts.staged.as_deref().map(restart).into_iter().collect(),
-        Reason::PackageUnavailable => unavailable(ground, view, zoned),
+        Reason::PackageUnavailable => unavailable(scenario, view, zoned),
         Reason::InstallFailed => failed(&case),
         Reason::PolicySuspended => {
             vec![change(zoned.policy, "spec.suspend", true, false, |p| p.suspended = false)]
         }
-        Reason::TimeZoneUnknown => time_zone(ground, zoned),
+        Reason::TimeZoneUnknown => time_zone(scenario, zoned),
         Reason::DistributionEnded => ended(zoned),
         Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => closed(&case, zoned, rule),
         Reason::UpgradeOffered | Reason::DowngradeOffered => Vec::new(),
@@ -97,7 +97,7 @@ fn change(
     then: impl FnOnce(&mut Policy) + 'static,
 ) -> RemedyWithEffect {
     let name = policy.name.clone();
-    let way = Remedy::ChangeField {
+    let remedy = Remedy::ChangeField {
         kind: POLICY,
         name: name.clone(),
         field: field.to_owned(),
@@ -105,8 +105,8 @@ fn change(
         to: Some(to.into()),
         governed_clients: None,
     };
-    RemedyWithEffect::to(way, move |ground| {
-        if let Some(policy) = ground.policy_mut(&name) {
+    RemedyWithEffect::to(remedy, move |scenario| {
+        if let Some(policy) = scenario.policy_mut(&name) {
             then(policy);
         }
     })
@@ -133,24 +133,24 @@ fn without_policy() -> Vec<RemedyWithEffect> {
     vec![RemedyWithEffect::unknown(Remedy::AddPolicy { priority_above: None })]
 }
 
-fn no_upgrade(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
+fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
     let policy = zoned.policy;
-    if let Some(brake) = ground.halt.as_ref().filter(|brake| brake.name == policy.name) {
+    if let Some(brake) = scenario.halt.as_ref().filter(|brake| brake.name == policy.name) {
         return vec![resume(brake.clone())];
     }
-    let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(ground.at);
-    let leave = ground.policies.iter().find(is_next).map(|_| {
+    let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(scenario.at);
+    let leave = scenario.policies.iter().find(is_next).map(|_| {
         let name = policy.name.clone();
-        RemedyWithEffect::to(Remedy::LeaveScope { name: name.clone() }, move |ground| {
-            ground.policies.retain(|policy| policy.name != name);
+        RemedyWithEffect::to(Remedy::LeaveScope { name: name.clone() }, move |scenario| {
+            scenario.policies.retain(|policy| policy.name != name);
         })
     });
     let (from, to) = (policy.mode.as_str(), Mode::AutoUpgrade);
     let mut upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
         policy.mode = to;
     });
-    if let Remedy::ChangeField { governed_clients, .. } = &mut upgrade.way {
-        *governed_clients = ground.governed_by(&policy.name);
+    if let Remedy::ChangeField { governed_clients, .. } = &mut upgrade.remedy {
+        *governed_clients = scenario.governed_by(&policy.name);
     }
     // No policy can exceed the maximum priority.
     let above = (policy.priority < i32::MAX).then_some(policy.priority);
@@ -161,16 +161,16 @@ fn no_upgrade(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffec
 
 fn resume(brake: Halt) -> RemedyWithEffect {
     let Halt { name, namespace } = brake;
-    RemedyWithEffect::to(Remedy::Resume { namespace }, move |ground| {
-        ground.policies.retain(|policy| policy.name != name);
+    RemedyWithEffect::to(Remedy::Resume { namespace }, move |scenario| {
+        scenario.policies.retain(|policy| policy.name != name);
     })
 }
 
 fn staged(view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
     let Some(staged) = &view.facts.staged else { return Vec::new() };
     let clear =
-        RemedyWithEffect::to(Remedy::ClearStaged { version: staged.raw.clone() }, |ground| {
-            if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
+        RemedyWithEffect::to(Remedy::ClearStaged { version: staged.raw.clone() }, |scenario| {
+            if let Some(reported) = scenario.client_mut().and_then(|c| c.reported.as_mut()) {
                 reported.staged_version = None;
             }
         });
@@ -180,30 +180,30 @@ fn staged(view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEff
 }
 
 fn restart(staged: &VersionText) -> RemedyWithEffect {
-    RemedyWithEffect::to(Remedy::Restart { version: staged.raw.clone() }, |ground| {
-        if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
+    RemedyWithEffect::to(Remedy::Restart { version: staged.raw.clone() }, |scenario| {
+        if let Some(reported) = scenario.client_mut().and_then(|c| c.reported.as_mut()) {
             reported.version = reported.staged_version.take();
         }
     })
 }
 
 /// Returns the remedies for an unknown package.
-fn package(ground: &Scenario) -> Vec<RemedyWithEffect> {
-    let name = &ground.fleet_name;
-    let own = ground.fleet.package_version.as_deref();
-    let Some(from) = &ground.fleet.package_from else {
+fn package(scenario: &Scenario) -> Vec<RemedyWithEffect> {
+    let name = &scenario.fleet_name;
+    let own = scenario.fleet.package_version.as_deref();
+    let Some(from) = &scenario.fleet.package_from else {
         return vec![rethink(FLEET, name, "spec.packageVersion", own)];
     };
     if own.is_some() {
-        let way = Remedy::RemoveField {
+        let remedy = Remedy::RemoveField {
             kind: FLEET,
             name: name.clone(),
             field: "spec.packageFrom".to_owned(),
             value: from.name.as_str().into(),
         };
-        return vec![RemedyWithEffect::to(way, |ground| ground.fleet.package_from = None)];
+        return vec![RemedyWithEffect::to(remedy, |scenario| scenario.fleet.package_from = None)];
     }
-    match ground.carrier() {
+    match scenario.carrier() {
         Some(source) => {
             let package = source.package_version.as_deref();
             vec![rethink(FLEET, &from.name, "spec.packageVersion", package)]
@@ -214,14 +214,14 @@ fn package(ground: &Scenario) -> Vec<RemedyWithEffect> {
 
 /// Returns the remedies that give the client another target.
 fn other_target(
-    ground: &Scenario,
+    scenario: &Scenario,
     view: &ScenarioView<'_>,
     zoned: &ZonedPolicy<'_>,
 ) -> Vec<RemedyWithEffect> {
     let package = view.package.readable();
     let Some(lock) = zoned.policy.lock.as_ref() else {
         let field = "spec.packageVersion";
-        return vec![rethink(FLEET, ground.carrier_name(), field, package)];
+        return vec![rethink(FLEET, scenario.carrier_name(), field, package)];
     };
     let field = "spec.upgrade.version";
     let runs = view.facts.version.as_ref();
@@ -243,47 +243,47 @@ fn other_target(
 }
 
 fn withdrawn(
-    ground: &Scenario,
+    scenario: &Scenario,
     view: &ScenarioView<'_>,
     zoned: &ZonedPolicy<'_>,
 ) -> Vec<RemedyWithEffect> {
-    let mut ways = other_target(ground, view, zoned);
+    let mut ways = other_target(scenario, view, zoned);
     let Some(target) = zoned.target else { return ways };
     let mut back = |name: &Text, spec: &ClientFleetSpec, is_own: bool| {
         let same = |version: &Text| VersionText::new(version.clone()).is_same_as(target.version);
         for version in spec.withdrawn_versions.iter().flatten().filter(|v| same(v)).cloned() {
-            let way = Remedy::RemoveField {
+            let remedy = Remedy::RemoveField {
                 kind: FLEET,
                 name: name.clone(),
                 field: "spec.withdrawnVersions".to_owned(),
                 value: version.as_str().into(),
             };
-            ways.push(RemedyWithEffect::to(way, move |ground| {
-                let own = Some(&mut ground.fleet).filter(|_| is_own);
-                let spec = own.or(ground.source.as_mut());
+            ways.push(RemedyWithEffect::to(remedy, move |scenario| {
+                let own = Some(&mut scenario.fleet).filter(|_| is_own);
+                let spec = own.or(scenario.source.as_mut());
                 if let Some(list) = spec.and_then(|spec| spec.withdrawn_versions.as_mut()) {
                     list.retain(|withdrawn| *withdrawn != version);
                 }
             }));
         }
     };
-    back(&ground.fleet_name, &ground.fleet, true);
+    back(&scenario.fleet_name, &scenario.fleet, true);
     // If the source does not name a package itself, its withdrawn versions do not count.
-    if let (Some(from), Some(source)) = (&ground.fleet.package_from, ground.carrier()) {
+    if let (Some(from), Some(source)) = (&scenario.fleet.package_from, scenario.carrier()) {
         back(&from.name, source, false);
     }
     ways
 }
 
 fn ahead(
-    ground: &Scenario,
+    scenario: &Scenario,
     view: &ScenarioView<'_>,
     zoned: &ZonedPolicy<'_>,
 ) -> Vec<RemedyWithEffect> {
     let field = "spec.upgrade.allowDowngrade";
     let down = change(zoned.policy, field, false, true, |policy| policy.allow_downgrade = true);
     let mut ways = vec![down];
-    ways.extend(other_target(ground, view, zoned));
+    ways.extend(other_target(scenario, view, zoned));
     ways
 }
 
@@ -291,42 +291,42 @@ fn ahead(
 const MOST_RETAINED: usize = 16;
 
 fn unavailable(
-    ground: &Scenario,
+    scenario: &Scenario,
     view: &ScenarioView<'_>,
     zoned: &ZonedPolicy<'_>,
 ) -> Vec<RemedyWithEffect> {
     let Some(target) = zoned.target.map(|target| target.version.raw.clone()) else {
         return Vec::new();
     };
-    let carrier = ground.carrier();
+    let carrier = scenario.carrier();
     let is_full = |carrier: &ClientFleetSpec| {
         carrier.retained_versions.as_ref().is_some_and(|list| list.len() >= MOST_RETAINED)
     };
     let mut ways = Vec::new();
     if carrier.is_some_and(|carrier| !is_full(carrier)) {
-        let way = Remedy::AddEntry {
+        let remedy = Remedy::AddEntry {
             kind: FLEET,
-            name: ground.carrier_name().clone(),
+            name: scenario.carrier_name().clone(),
             field: "spec.retainedVersions".to_owned(),
             value: target.as_str().into(),
         };
-        ways.push(RemedyWithEffect::to(way, |ground| {
-            if let Some(carrier) = ground.carrier_mut() {
+        ways.push(RemedyWithEffect::to(remedy, |scenario| {
+            if let Some(carrier) = scenario.carrier_mut() {
                 carrier.retained_versions.get_or_insert_default().push(target);
             }
         }));
     }
     if carrier.is_none() {
-        ways.extend(package(ground));
+        ways.extend(package(scenario));
     }
-    ways.extend(other_target(ground, view, zoned));
+    ways.extend(other_target(scenario, view, zoned));
     ways
 }
 
 fn failed(case: &Case<'_>) -> Vec<RemedyWithEffect> {
     let clear = case.client.failed_version.as_ref().map(|failed| {
-        RemedyWithEffect::to(Remedy::ClearError { version: failed.raw.clone() }, |ground| {
-            if let Some(reported) = ground.client_mut().and_then(|c| c.reported.as_mut()) {
+        RemedyWithEffect::to(Remedy::ClearError { version: failed.raw.clone() }, |scenario| {
+            if let Some(reported) = scenario.client_mut().and_then(|c| c.reported.as_mut()) {
                 reported.last_error = None;
             }
         })
@@ -334,18 +334,18 @@ fn failed(case: &Case<'_>) -> Vec<RemedyWithEffect> {
     clear.into_iter().collect()
 }
 
-fn time_zone(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
-    let own = ground.client().and_then(|client| non_empty(client.time_zone.as_ref()));
-    let of_client = ground.client().filter(|_| own.is_some());
+fn time_zone(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
+    let own = scenario.client().and_then(|client| non_empty(client.time_zone.as_ref()));
+    let of_client = scenario.client().filter(|_| own.is_some());
     let field = of_client.map_or_else(
         || "spec.timeZone".to_owned(),
         |client| format!("spec.clients[{}].timeZone", client.name),
     );
-    let written = own.or_else(|| non_empty(ground.fleet.time_zone.as_ref()));
+    let written = own.or_else(|| non_empty(scenario.fleet.time_zone.as_ref()));
     let meant = written.and_then(|written| Zone::suggest(written));
-    let way = Remedy::ChangeField {
+    let remedy = Remedy::ChangeField {
         kind: FLEET,
-        name: ground.fleet_name.clone(),
+        name: scenario.fleet_name.clone(),
         field,
         from: written.map(Text::as_str).into(),
         to: meant.as_deref().map(InputValue::from),
@@ -353,12 +353,12 @@ fn time_zone(ground: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect
     };
     let is_own = own.is_some();
     let name = match meant {
-        None => RemedyWithEffect::unknown(way),
-        Some(zone) => RemedyWithEffect::to(way, move |ground| {
+        None => RemedyWithEffect::unknown(remedy),
+        Some(zone) => RemedyWithEffect::to(remedy, move |scenario| {
             let zone = Some(Text::from(zone));
-            match ground.client_mut() {
+            match scenario.client_mut() {
                 Some(client) if is_own => client.time_zone = zone,
-                _ => ground.fleet.time_zone = zone,
+                _ => scenario.fleet.time_zone = zone,
             }
         }),
     };
@@ -386,9 +386,10 @@ fn remove(
     without: impl FnOnce(&TimeRange) -> TimeRange + 'static,
 ) -> RemedyWithEffect {
     let name = policy.name.clone();
-    let way = Remedy::RemoveField { kind: POLICY, name: name.clone(), field, value: value.into() };
-    RemedyWithEffect::to(way, move |ground| {
-        if let Some(policy) = ground.policy_mut(&name) {
+    let remedy =
+        Remedy::RemoveField { kind: POLICY, name: name.clone(), field, value: value.into() };
+    RemedyWithEffect::to(remedy, move |scenario| {
+        if let Some(policy) = scenario.policy_mut(&name) {
             policy.range = without(&policy.range);
         }
     })

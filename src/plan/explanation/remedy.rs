@@ -1,12 +1,12 @@
 //! Defines the remedies for an obstacle: a change or a wait, as data, with its effect on the
 //! scenario if known. Does not know which reason has which remedies.
 
-use serde::Serialize;
 use super::obstacles::Destination;
 use super::scenario::Scenario;
 use crate::api::Text;
 use crate::plan::rule_input::InputValue;
 use crate::values::Timestamp;
+use serde::Serialize;
 
 /// A remedy for an obstacle: something to change or to wait for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -112,31 +112,31 @@ pub enum Remedy {
 pub struct Choice {
     /// Change to make, or event to wait for.
     #[serde(flatten)]
-    pub way: Remedy,
+    pub remedy: Remedy,
     /// Decision for the client afterwards; absent if it cannot be determined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<Destination>,
 }
 
 /// Effect of a remedy on the scenario.
-type Effect = Box<dyn FnOnce(&mut Scenario)>;
+type ScenarioChange = Box<dyn FnOnce(&mut Scenario)>;
 
 /// A remedy with its effect on the scenario, if that is known.
 pub(super) struct RemedyWithEffect {
-    pub way: Remedy,
-    pub then: Option<Effect>,
+    pub remedy: Remedy,
+    pub then: Option<ScenarioChange>,
 }
 
 impl RemedyWithEffect {
-    pub fn to(way: Remedy, then: impl FnOnce(&mut Scenario) + 'static) -> Self {
-        Self { way, then: Some(Box::new(then)) }
+    pub fn to(remedy: Remedy, then: impl FnOnce(&mut Scenario) + 'static) -> Self {
+        Self { remedy, then: Some(Box::new(then)) }
     }
 
-    pub fn unknown(way: Remedy) -> Self {
-        Self { way, then: None }
+    pub fn unknown(remedy: Remedy) -> Self {
+        Self { remedy, then: None }
     }
 
     pub fn wait(instant: Timestamp) -> Self {
-        Self::to(Remedy::WaitUntil { instant }, move |ground| ground.wait(instant))
+        Self::to(Remedy::WaitUntil { instant }, move |scenario| scenario.wait(instant))
     }
 }

@@ -134,7 +134,7 @@ impl Scenario {
     }
 
     pub fn carrier_mut(&mut self) -> Option<&mut ClientFleetSpec> {
-        if self.carrier().is_some_and(|carrier| std::ptr::eq(carrier, &self.fleet)) {
+        if self.carrier().is_some_and(|carrier| std::ptr::eq(carrier, &raw const self.fleet)) {
             Some(&mut self.fleet)
         } else {
             self.carrier()?;

@@ -210,7 +210,7 @@ mod tests {
         let text = |t: Timestamp| t.format("%m-%dT%H:%M").to_string();
         openings
             .take(count)
-            .map(|(open, close)| text(open) + "/" + &close.map_or("".to_owned(), text))
+            .map(|(open, close)| text(open) + "/" + &close.map_or(String::new(), text))
             .collect()
     }
 

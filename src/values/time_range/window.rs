@@ -31,10 +31,13 @@ pub struct WallTime {
 /// An error in a window; its message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
+    /// The start is not a time of the day.
     #[error("start {0:?} is not a time of the day: write HH:MM from 00:00 to 23:59, as 22:00")]
     BadStart(String),
+    /// The end is not a time of the day.
     #[error("end {0:?} is not a time of the day: write HH:MM from 00:00 to 23:59, or 24:00")]
     BadEnd(String),
+    /// Start and end are the same time.
     #[error(
         "start and end are both {0}: write different times, or 00:00 and 24:00 for the whole day"
     )]

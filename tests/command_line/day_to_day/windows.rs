@@ -68,7 +68,7 @@ fn windows_of_all_sorts() {
     );
     insta::assert_snapshot!("a_freeze", drawn(&freeze, "2026-12-21T12:00:00Z", &[]));
     let only_exclusions = policy(
-        r#"{upgrade: {mode: AutoUpgrade}, distribution: {exclusions: [{name: a day, startDate: 2026-11-26, endDate: 2026-11-26}]}}"#,
+        r"{upgrade: {mode: AutoUpgrade}, distribution: {exclusions: [{name: a day, startDate: 2026-11-26, endDate: 2026-11-26}]}}",
     );
     insta::assert_snapshot!(
         "excluded_days_alone",

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::control_plane::Builder;
 
-const POLICY: &str = r#"
+const POLICY: &str = r"
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
@@ -17,7 +17,7 @@ rules:
     verbs: [create, update, patch, delete, deletecollection]
     resources: [{group: clientfleet.dev}]
   - level: None
-"#;
+";
 
 pub struct Audit {
     folder: TempDir,
