@@ -171,7 +171,7 @@ pub struct ClientFleetStatus {
     pub conditions: Vec<Condition>,
     /// The package in use, also where it comes from `packageFrom`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::told_value")]
+    #[schemars(schema_with = "schema::status_value")]
     pub package_version: Option<Text>,
     /// How many clients are in each state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,27 +190,27 @@ pub struct ClientFleetStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ClientStatus {
     /// The client's name in `spec.clients`.
-    #[schemars(schema_with = "schema::told_name")]
+    #[schemars(schema_with = "schema::status_name")]
     pub name: Text,
     /// Its computer's name, as reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::told_name")]
+    #[schemars(schema_with = "schema::status_name")]
     pub computer: Option<Text>,
     /// Its address, as reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::told_value")]
+    #[schemars(schema_with = "schema::status_value")]
     pub ip: Option<Text>,
     /// The version it runs, as reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::told_value")]
+    #[schemars(schema_with = "schema::status_value")]
     pub version: Option<Text>,
     /// The version that its next restart brings, as reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::told_value")]
+    #[schemars(schema_with = "schema::status_value")]
     pub staged_version: Option<Text>,
     /// The version it should run, as the policy or the fleet writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::told_value")]
+    #[schemars(schema_with = "schema::status_value")]
     pub target_version: Option<Text>,
     /// The upgrade status. Readers tolerate values they do not know.
     #[schemars(schema_with = "schema::word")]
@@ -220,7 +220,7 @@ pub struct ClientStatus {
     pub reason: Cow<'static, str>,
     /// The policy that governs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::told_policy")]
+    #[schemars(schema_with = "schema::status_policy")]
     pub policy: Option<Text>,
     /// When `state` last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,10 +238,10 @@ pub struct ClientStatus {
 #[serde(rename_all = "camelCase")]
 pub struct LastOffer {
     /// The version it was offered.
-    #[schemars(schema_with = "schema::told_value")]
+    #[schemars(schema_with = "schema::status_value")]
     pub version: Text,
     /// The policy that offered it.
-    #[schemars(schema_with = "schema::told_policy")]
+    #[schemars(schema_with = "schema::status_policy")]
     pub policy: Text,
     /// That policy's generation.
     pub generation: i64,

@@ -330,6 +330,6 @@ pub struct Setting {
     pub mode: Cow<'static, str>,
     /// The version, with `OnlyUpgradeTo` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::told_value")]
+    #[schemars(schema_with = "schema::status_value")]
     pub version: Option<Text>,
 }

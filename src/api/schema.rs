@@ -316,15 +316,15 @@ pub fn word(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::WORD)
 }
 
-pub fn told_policy(_: &mut SchemaGenerator) -> Schema {
+pub fn status_policy(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::POLICY_NAME)
 }
 
-pub fn told_name(_: &mut SchemaGenerator) -> Schema {
+pub fn status_name(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::NAME)
 }
 
-pub fn told_value(_: &mut SchemaGenerator) -> Schema {
+pub fn status_value(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::VERSION)
 }
 

@@ -78,7 +78,7 @@ pub struct Labels(Arc<[(Text, Text)]>);
 impl Labels {
     /// Maximum number of recent label sets that [`Self::share`] compares with. It is small, so that
     /// a search without a match is cheap.
-    const MOST: usize = 16;
+    const MAX_RECENT_SETS: usize = 16;
 
     /// Lets equal label sets that are close together share memory. The clients of a department
     /// usually have the same labels.
@@ -88,7 +88,7 @@ impl Labels {
             match known.iter().find(|known| *known == set) {
                 Some(known) => set.clone_from(known),
                 None => {
-                    known.truncate(Self::MOST - 1);
+                    known.truncate(Self::MAX_RECENT_SETS - 1);
                     known.insert(0, set.clone());
                 }
             }
@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn only_the_last_label_sets_are_remembered() {
-        let values: Vec<String> = (0..=Labels::MOST).map(|number| number.to_string()).collect();
+        let values: Vec<String> =
+            (0..=Labels::MAX_RECENT_SETS).map(|number| number.to_string()).collect();
         let mut shared = sets(values.iter().map(String::as_str).chain(["0", "16"]));
         Labels::share(shared.iter_mut());
         let is_one = |a: usize, b: usize| Arc::ptr_eq(&shared[a].0, &shared[b].0);

@@ -40,7 +40,7 @@ pub struct Json {
 
 /// The top-level fields `apiVersion`, `kind` and `items` of a document.
 #[derive(Debug, Default)]
-pub struct Outside {
+pub struct ListHeader {
     /// Value of `apiVersion`, if it is a string.
     pub api_version: Option<String>,
     /// Value of `kind`, if it is a string.
@@ -95,7 +95,7 @@ impl Json {
     /// Returns the top-level fields, or empty ones if the value is not a mapping. Skips the values
     /// of all other fields.
     #[must_use]
-    pub fn outside(&self) -> Outside {
+    pub fn outside(&self) -> ListHeader {
         let mut reader = serde_json::Deserializer::from_str(self.as_str());
         reader.deserialize_any(OutsideOf(self)).unwrap_or_default()
     }
@@ -110,14 +110,14 @@ impl Json {
 struct OutsideOf<'a>(&'a Json);
 
 impl<'de> Visitor<'de> for OutsideOf<'_> {
-    type Value = Outside;
+    type Value = ListHeader;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a mapping")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Outside, A::Error> {
-        let mut outside = Outside::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<ListHeader, A::Error> {
+        let mut outside = ListHeader::default();
         while let Some(name) = entries.next_key::<String>()? {
             match name.as_str() {
                 "apiVersion" => outside.api_version = text(entries.next_value()?),

@@ -16,13 +16,13 @@ use super::yaml::from_f64;
 /// without building them.
 #[must_use]
 pub fn read(text: &Arc<String>) -> Vec<Document> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Sound>();
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Validated>();
     let mut documents = Vec::new();
     let mut start = 0;
     while let Some(value) = values.next() {
         let end = values.byte_offset();
         let content = match value {
-            Ok(Sound) => {
+            Ok(Validated) => {
                 let white = text[start..end].len() - text[start..end].trim_start().len();
                 Ok(Json::new(Arc::clone(text), start + white..end))
             }
@@ -157,9 +157,9 @@ impl<'de> Visitor<'de> for Without<'_> {
 
 /// Marker for a valid value. Finds the same errors as [`Unique`] at the same positions, but builds
 /// no value.
-struct Sound;
+struct Validated;
 
-impl<'de> Deserialize<'de> for Sound {
+impl<'de> Deserialize<'de> for Validated {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(SoundVisitor)
     }
@@ -168,49 +168,49 @@ impl<'de> Deserialize<'de> for Sound {
 struct SoundVisitor;
 
 impl<'de> Visitor<'de> for SoundVisitor {
-    type Value = Sound;
+    type Value = Validated;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         UniqueVisitor.expecting(f)
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_unit<E: Error>(self) -> Result<Validated, E> {
+        Ok(Validated)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Validated, E> {
+        Ok(Validated)
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Validated, E> {
+        Ok(Validated)
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Validated, E> {
+        Ok(Validated)
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Sound, E> {
-        from_f64(value).map(|_| Sound).ok_or_else(out_of_range)
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Validated, E> {
+        from_f64(value).map(|_| Validated).ok_or_else(out_of_range)
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Sound, E> {
-        Ok(Sound)
+    fn visit_str<E: Error>(self, _: &str) -> Result<Validated, E> {
+        Ok(Validated)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Sound, A::Error> {
-        while items.next_element::<Sound>()?.is_some() {}
-        Ok(Sound)
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Validated, A::Error> {
+        while items.next_element::<Validated>()?.is_some() {}
+        Ok(Validated)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Sound, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Validated, A::Error> {
         let mut keys = Keys::default();
-        while let Some((JsonKey(key), Sound)) = entries.next_entry()? {
+        while let Some((JsonKey(key), Validated)) = entries.next_entry()? {
             if let Err(key) = keys.insert(key) {
                 return Err(given_twice(&key));
             }
         }
-        Ok(Sound)
+        Ok(Validated)
     }
 }
 

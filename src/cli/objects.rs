@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::documents::{Document, Items, Json, Outside};
+use super::documents::{Document, Items, Json, ListHeader};
 use super::files::{self, File};
 use super::terminal::table::printable;
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
@@ -376,7 +376,7 @@ fn kind_of(name: &str) -> Option<Kind> {
 
 /// Returns the kind of a list's items, or `Some(None)` if they can be of any kind. Returns `None`
 /// if the document is not a list.
-fn list_of(outside: &Outside) -> Option<Option<Kind>> {
+fn list_of(outside: &ListHeader) -> Option<Option<Kind>> {
     match (outside.api_version.as_deref()?, outside.kind.as_deref()?) {
         ("v1", "List") => Some(None),
         (API_VERSION, kind) => kind_of(kind.strip_suffix("List")?).map(Some),

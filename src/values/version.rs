@@ -6,9 +6,9 @@
 use semver::{BuildMetadata, Prerelease};
 
 /// Maximum number of numeric parts; `3.59.127.0.12.1` has 6.
-const PARTS: usize = 6;
+const MAX_PARTS: usize = 6;
 /// Maximum number of digits of a numeric part: all numbers of this length fit into 64 bits.
-const DIGITS: usize = 18;
+const MAX_DIGITS: usize = 18;
 
 /// Regular expression that accepts exactly the input of [`Version::parse`], for `matches()` on the
 /// API server: RE2 syntax, anchored. The total length is limited elsewhere.
@@ -27,7 +27,7 @@ pub const PATTERN: &str = concat!(
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     // The order of the fields is the order of comparison.
-    numbers: [u64; PARTS],
+    numbers: [u64; MAX_PARTS],
     prerelease: Prerelease,
 }
 
@@ -96,14 +96,14 @@ fn cut(text: &str, separator: char) -> (&str, Option<&str>) {
     }
 }
 
-fn parse_numbers(text: &str) -> Result<[u64; PARTS], fn(String) -> VersionError> {
-    let mut numbers = [0; PARTS];
+fn parse_numbers(text: &str) -> Result<[u64; MAX_PARTS], fn(String) -> VersionError> {
+    let mut numbers = [0; MAX_PARTS];
     for (index, part) in text.split('.').enumerate() {
         // Check the digits here: `u64::from_str` would accept a plus sign.
         if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(VersionError::NotANumber);
         }
-        if part.len() > DIGITS {
+        if part.len() > MAX_DIGITS {
             return Err(VersionError::TooManyDigits);
         }
         let number = numbers.get_mut(index).ok_or(VersionError::TooManyParts as fn(_) -> _)?;

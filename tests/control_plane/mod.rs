@@ -51,7 +51,7 @@ const PORT_ATTEMPTS: usize = 5;
 
 /// Time that a server has to shut down before it is killed. With open watches a shutdown takes
 /// about 1 s.
-const STOP_PATIENCE: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 // The servers precede the watchdog: fields are dropped in declaration order, and dropping the
 // watchdog removes the servers' folder.
@@ -304,7 +304,7 @@ impl ControlPlane {
     /// Stops the API server and waits for its end. etcd keeps the objects; clients lose their
     /// connections.
     pub fn stop_apiserver(&mut self) -> Result<(), Error> {
-        self.apiserver.take().map_or(Ok(()), |apiserver| apiserver.stop(STOP_PATIENCE))
+        self.apiserver.take().map_or(Ok(()), |apiserver| apiserver.stop(STOP_TIMEOUT))
     }
 
     /// Starts a stopped API server on the same port, and waits until it is ready.

@@ -5,7 +5,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::objects::{auto, client, fleet, nightly, policy};
-use crate::recording_client::{Call, Wire};
+use crate::recording_client::{Call, RequestRecorder};
 use crate::world::{World, eventually, instant};
 
 /// Name of a fleet and a policy that a test edits to find out whether the controller has processed
@@ -61,7 +61,7 @@ impl World {
 }
 
 /// Returns the objects whose status was written since `mark`, sorted, without the sentinels.
-pub fn writes(wire: &Wire, mark: usize) -> Vec<String> {
+pub fn writes(wire: &RequestRecorder, mark: usize) -> Vec<String> {
     let calls = wire.since(mark).into_iter().filter(Call::is_status_write);
     let mut written: Vec<String> = calls
         .map(|call| {

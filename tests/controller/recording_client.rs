@@ -27,7 +27,7 @@ impl Call {
 
 /// The recorded requests of one controller, and the faults to inject.
 #[derive(Clone)]
-pub struct Wire {
+pub struct RequestRecorder {
     calls: Arc<Mutex<Vec<Call>>>,
     /// Path prefixes of the requests that must wait.
     held: watch::Sender<Vec<String>>,
@@ -40,7 +40,7 @@ pub struct Wire {
 /// Watch event that an API server sends if the resourceVersion of a watch is too old.
 const EXPIRED: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version","reason":"Expired","code":410}}"#;
 
-impl Wire {
+impl RequestRecorder {
     pub fn new() -> Self {
         Self {
             calls: Arc::default(),

@@ -30,7 +30,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use crate::control_plane::{ControlPlane, shared};
-use crate::recording_client::Wire;
+use crate::recording_client::RequestRecorder;
 
 /// Tuesday noon in Berlin.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
@@ -83,7 +83,7 @@ pub struct World {
     pub namespace: String,
     pub client: Client,
     pub clock: Arc<ManualClock>,
-    pub wire: Wire,
+    pub wire: RequestRecorder,
     pub metrics: Arc<Metrics>,
     controller: Option<Running>,
 }
@@ -127,7 +127,7 @@ impl World {
             namespace: plane.namespace(prefix).unwrap(),
             client: plane.client().unwrap(),
             clock: Arc::new(ManualClock::at(instant(NOON))),
-            wire: Wire::new(),
+            wire: RequestRecorder::new(),
             metrics: Arc::default(),
             controller: None,
         }
@@ -139,7 +139,7 @@ impl World {
         self.controller = Some(self.another_controller(&self.wire));
     }
 
-    fn another_controller(&self, wire: &Wire) -> Running {
+    fn another_controller(&self, wire: &RequestRecorder) -> Running {
         let (stop, stopped) = oneshot::channel::<()>();
         let options = Options {
             namespaces: [self.namespace.clone()].into(),
@@ -158,8 +158,8 @@ impl World {
 
     /// Starts a second controller, which runs until the test ends. Returns the record of its
     /// requests.
-    pub fn start_second_controller(&self) -> Wire {
-        let wire = Wire::new();
+    pub fn start_second_controller(&self) -> RequestRecorder {
+        let wire = RequestRecorder::new();
         // Dropping the sender would stop the controller.
         std::mem::forget(self.another_controller(&wire).stop);
         wire
@@ -346,13 +346,13 @@ fn difference(planned: &Statuses, stored: &Statuses) -> String {
     )
 }
 
-static TOLD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static AUDIT_LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-struct Told;
+struct AuditBuffer;
 
-impl Write for Told {
+impl Write for AuditBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        TOLD.lock().unwrap().extend_from_slice(bytes);
+        AUDIT_LINES.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -362,13 +362,13 @@ impl Write for Told {
 
 /// Returns the audit lines of all controllers in this process.
 pub fn audited_by_all() -> Vec<u8> {
-    TOLD.lock().unwrap().clone()
+    AUDIT_LINES.lock().unwrap().clone()
 }
 
 /// Returns the audit stream of all controllers in this process.
 fn audit_stream() -> Arc<Stream> {
     static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
-    Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(Told))))
+    Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(AuditBuffer))))
 }
 
 /// Enables the audit streams. `RUST_LOG=clientfleet=debug` also prints the logs.

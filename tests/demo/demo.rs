@@ -18,7 +18,7 @@ use story::Story;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Time that the controller has to stop before it is killed.
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -62,7 +62,7 @@ async fn demo() -> Result<(), Error> {
     } else {
         println!("\nNot now: without a terminal the demo ends here, and removes all of it.");
     }
-    controller.stop(STOP_PATIENCE)
+    controller.stop(STOP_TIMEOUT)
 }
 
 /// Runs all steps of the demo. Returns the controller, which keeps running.

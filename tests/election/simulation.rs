@@ -28,13 +28,13 @@ struct Process {
     /// Number of the process among all processes that were ever started.
     number: usize,
     is_alive: bool,
-    asked: Option<Asked>,
+    asked: Option<PendingRequest>,
     wakes: Duration,
     /// Deviation of its wall clock in microseconds.
     clock: i64,
 }
 
-struct Asked {
+struct PendingRequest {
     number: usize,
     request: Request,
     sent: Duration,
@@ -221,7 +221,7 @@ impl Simulation {
 
     fn send(&mut self, place: usize, request: Request) {
         let number = self.ways;
-        let asked = Asked { number, request: request.clone(), sent: self.now };
+        let asked = PendingRequest { number, request: request.clone(), sent: self.now };
         let way = self.way(place);
         self.processes[place].asked = Some(asked);
         if !self.suffers(place, Kind::CutOff) {

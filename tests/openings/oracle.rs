@@ -18,7 +18,7 @@ pub struct Spec {
 
 /// Local wall-clock time at an instant.
 #[derive(Clone, Copy, Debug)]
-pub struct Wall {
+pub struct LocalTime {
     pub date: NaiveDate,
     pub weekday: Weekday,
     pub minute: u16,
@@ -34,16 +34,20 @@ pub fn every_day() -> Vec<Weekday> {
 
 /// Returns the wall-clock time at `t`. Uses jiff's own arithmetic instead of the program's lookup
 /// of offsets.
-pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> Wall {
+pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> LocalTime {
     let instant = jiff::Timestamp::from_second(t.timestamp()).expect("in range");
     let local = zone.to_datetime(instant);
     let (year, month, day) = (local.year().into(), local.month() as u32, local.day() as u32);
     let date = NaiveDate::from_ymd_opt(year, month, day).expect("a date");
-    Wall { date, weekday: date.weekday(), minute: local.hour() as u16 * 60 + local.minute() as u16 }
+    LocalTime {
+        date,
+        weekday: date.weekday(),
+        minute: local.hour() as u16 * 60 + local.minute() as u16,
+    }
 }
 
 /// Evaluates points 2 and 3 of "When distribution is open" in `docs/decision.md`.
-fn local_phase(spec: &Spec, now: Wall) -> Phase {
+fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     if spec.exclusions.iter().any(|&(start, end)| start <= now.date && now.date <= end) {
         return Phase::Excluded;
     }
@@ -60,7 +64,7 @@ fn local_phase(spec: &Spec, now: Wall) -> Phase {
 
 /// Applies rules 17 to 20 to consecutive instants `times` with their wall-clock times `walls`. The
 /// last instant must be later than `not_after`, because the oracle does not see later openings.
-pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[Wall]) -> Vec<Phase> {
+pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phase> {
     let mut open_until_the_end = false;
     let mut phases = vec![Phase::Ended; times.len()];
     for (index, &t) in times.iter().enumerate().rev() {
@@ -111,7 +115,7 @@ pub fn compare(
     spec: &Spec,
     zone: &Zone,
     times: &[Timestamp],
-    walls: &[Wall],
+    walls: &[LocalTime],
     every: Every,
 ) -> usize {
     let expected = phases(spec, times, walls);

@@ -88,7 +88,7 @@ proptest! {
             exclusions: exclusions.iter().map(|&(on, more)| (day(on), day(on + more))).collect(),
         };
         let times = minutes_from(start, i64::from(WALK_DAYS) * 1440 + 1);
-        let walls: Vec<Wall> = times.iter().map(|&t| wall(&jiff, t)).collect();
+        let walls: Vec<LocalTime> = times.iter().map(|&t| wall(&jiff, t)).collect();
         compare(&spec, &zone, &times, &walls, Every { phase: 5, search: 31 });
     }
 }

@@ -8,7 +8,7 @@ use crate::oracle::*;
 
 /// Returns the wall-clock times one minute before and at each change of a zone's offset in 2026.
 /// For a zone without changes, returns those of an arbitrary instant.
-fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(Wall, Wall)> {
+fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(LocalTime, LocalTime)> {
     let at = |t: jiff::Timestamp| Timestamp::from_timestamp_secs(t.as_second()).expect("in range");
     let mut changes: Vec<_> = zone
         .following("2026-01-01T00:00:00Z".parse().expect("an instant"))
@@ -91,7 +91,7 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
 fn walk_the_year(name: &str) -> usize {
     let (zone, jiff) = (Zone::named(name).expect("in the database"), jiff_zone(name));
     let times = minutes_from(instant("2026-01-01T00:00:00Z"), 60 * 24 * 375);
-    let walls: Vec<Wall> = times.iter().map(|&t| wall(&jiff, t)).collect();
+    let walls: Vec<LocalTime> = times.iter().map(|&t| wall(&jiff, t)).collect();
     let mut answers = 0;
     for (index, spec) in specs(&jiff).iter().enumerate() {
         // The oracle evaluates every minute. To save time, the program does so only for the first
@@ -138,7 +138,7 @@ fn the_walks_see_every_phase() {
         .into_iter()
         .step_by(60)
         .collect();
-    let walls: Vec<Wall> = times.iter().map(|&t| wall(&jiff, t)).collect();
+    let walls: Vec<LocalTime> = times.iter().map(|&t| wall(&jiff, t)).collect();
     let seen: Vec<Phase> =
         specs(&jiff).iter().flat_map(|spec| phases(spec, &times, &walls)).collect();
     use Phase::*;

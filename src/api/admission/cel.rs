@@ -52,8 +52,8 @@ impl Rule {
     }
 
     fn sentence(&self, context: &Context<'_>) -> String {
-        let told = self.must_of_value.as_ref().and_then(|program| program.execute(context).ok());
-        match told {
+        let message = self.must_of_value.as_ref().and_then(|program| program.execute(context).ok());
+        match message {
             Some(CelValue::String(sentence)) => sentence.to_string(),
             _ => self.must.clone(),
         }

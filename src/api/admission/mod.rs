@@ -19,7 +19,7 @@ use super::crd::Kind;
 use super::policy::UpgradePolicySpec;
 
 /// Maximum number of problems reported per object. An object with more usually repeats one mistake.
-const TOLD: usize = 100;
+const MAX_PROBLEMS: usize = 100;
 
 /// A problem found in an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Problems {
     }
 
     fn is_full(&self) -> bool {
-        self.0.len() >= TOLD
+        self.0.len() >= MAX_PROBLEMS
     }
 }
 

@@ -1,14 +1,14 @@
 //! Guesses which known name a misspelled one stands for. Does not know what the names refer to.
 
 /// Maximum length of a name to guess for; the search time is the product of the two lengths.
-const LONGEST: usize = 64;
+const MAX_GUESSED_CHARS: usize = 64;
 
 #[must_use]
 
 /// Returns the known name that is nearest to `written`, if one is near enough. It may differ in
 /// case, and by added, removed or changed characters up to a third of its length, rounded up.
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
-    if written.is_empty() || written.chars().nth(LONGEST).is_some() {
+    if written.is_empty() || written.chars().nth(MAX_GUESSED_CHARS).is_some() {
         return None;
     }
     let written = written.to_lowercase();

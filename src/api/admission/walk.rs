@@ -10,7 +10,7 @@ use super::schema::{Node, Shape, StringRules, Unique};
 use super::{Problems, cel};
 
 /// Maximum number of characters of a value that a message quotes.
-const QUOTED: usize = 80;
+const MAX_QUOTED_CHARS: usize = 80;
 
 /// Validates `value`. Returns false if its structure is broken: it has the wrong type, is too long,
 /// or lacks a required field.
@@ -238,7 +238,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(QUOTED) {
+    match text.char_indices().nth(MAX_QUOTED_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

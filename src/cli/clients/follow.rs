@@ -14,7 +14,7 @@ use super::print::Printer;
 use super::row::{PolicyZones, Row, RowView, rows};
 use super::{ClientsArgs, doubt, nobody, sort, told};
 use crate::api::{ClientFleet, Text};
-use crate::cli::cluster::{Cluster, PAGE, Reach, failure, sentence};
+use crate::cli::cluster::{Cluster, NamespaceScope, PAGE_SIZE, failure, sentence};
 use crate::cli::terminal::print_remarks;
 use crate::cli::{CommandOutput, Failure};
 use crate::plan::Parsed;
@@ -58,7 +58,7 @@ impl WatchedClients {
         let before = self.fleets.remove(&key).unwrap_or_default();
         let changed = |(name, (row, wanted)): (&Text, &(Row, bool))| {
             let before = before.get(name);
-            let is_new = before.is_none_or(|(before, _)| !before.says_the_same_as(row));
+            let is_new = before.is_none_or(|(before, _)| !before.shows_same_as(row));
             let concerns = *wanted || before.is_some_and(|(_, wanted)| *wanted);
             (is_new && concerns).then(|| WatchedChange { row: row.clone(), is_gone: false })
         };
@@ -86,7 +86,7 @@ fn key(fleet: &Parsed<ClientFleet>) -> FleetKey {
 /// Lists clients and prints their changes until the process is stopped.
 pub(super) async fn follow(
     cluster: &Cluster,
-    reach: &Reach,
+    reach: &NamespaceScope,
     args: &ClientsArgs,
     filter: &Filter,
     printer: &mut Printer,
@@ -94,10 +94,10 @@ pub(super) async fn follow(
     started_at: Timestamp,
 ) -> Result<CommandOutput, Failure> {
     let api: Api<Parsed<ClientFleet>> = match reach {
-        Reach::Namespace(name) => Api::namespaced(cluster.client.clone(), name),
-        Reach::All => Api::all(cluster.client.clone()),
+        NamespaceScope::Namespace(name) => Api::namespaced(cluster.client.clone(), name),
+        NamespaceScope::All => Api::all(cluster.client.clone()),
     };
-    let mut config = watcher::Config::default().page_size(PAGE);
+    let mut config = watcher::Config::default().page_size(PAGE_SIZE);
     config.label_selector.clone_from(&args.selector);
     let events = watcher(api, config).default_backoff();
     pin_mut!(events);
@@ -163,7 +163,7 @@ fn first_list(
     printer: &mut Printer,
     changes: Vec<WatchedChange>,
     args: &ClientsArgs,
-    reach: &Reach,
+    reach: &NamespaceScope,
 ) -> Result<(), Failure> {
     let mut rows: Vec<Row> = changes.into_iter().map(|change| change.row).collect();
     sort(&mut rows);

@@ -17,7 +17,7 @@ use clap_complete::ArgValueCompleter;
 use self::filter::Filter;
 use self::print::Printer;
 use self::row::{PolicyZones, Row, RowView, fleet_of, rows};
-use super::cluster::{Cluster, Reach, Where};
+use super::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use super::completion::{fleets, policies, reasons, states};
 use super::terminal::print_remarks;
 use super::terminal::table::printable;
@@ -81,7 +81,7 @@ pub(crate) struct ClientsArgs {
     no_headers: bool,
     /// Where.
     #[command(flatten)]
-    place: Where,
+    place: NamespaceArgs,
     /// Which cluster.
     #[command(flatten)]
     connection: Connection,
@@ -92,7 +92,7 @@ pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutpu
     let filter = Filter::read(args, cx.now)?;
     let cluster = Cluster::connect(&args.connection).await?;
     let reach = cluster.reach(&args.place);
-    let mut printer = Printer::new(args, cx, reach == Reach::All);
+    let mut printer = Printer::new(args, cx, reach == NamespaceScope::All);
     let policies = Policies::read(&cluster, &reach, args).await;
     let zones = &policies.zones;
     if args.watch {
@@ -135,7 +135,7 @@ fn no_such(
     kind: &str,
     args: &[String],
     known: Option<&BTreeSet<String>>,
-    reach: &Reach,
+    reach: &NamespaceScope,
 ) -> Vec<String> {
     let Some(known) = known else { return Vec::new() };
     let place = reach.namespace().map(|name| format!(" in namespace {name}")).unwrap_or_default();
@@ -160,7 +160,7 @@ impl Policies {
     /// Reads the policies if the output shows time zones or the user selects clients by policy. If
     /// reading fails, for example without permission, prints a warning; the clients are listed
     /// anyway.
-    async fn read(cluster: &Cluster, reach: &Reach, args: &ClientsArgs) -> Self {
+    async fn read(cluster: &Cluster, reach: &NamespaceScope, args: &ClientsArgs) -> Self {
         let shows_zones = matches!(args.output, Output::Wide | Output::Json | Output::Yaml);
         if !shows_zones && args.policy.is_empty() {
             return Self::default();
@@ -240,10 +240,10 @@ fn sort(rows: &mut [Row]) {
     });
 }
 
-fn nobody(args: &ClientsArgs, reach: &Reach) -> String {
+fn nobody(args: &ClientsArgs, reach: &NamespaceScope) -> String {
     let place = match reach {
-        Reach::Namespace(name) => format!(" in namespace {name}"),
-        Reach::All => String::new(),
+        NamespaceScope::Namespace(name) => format!(" in namespace {name}"),
+        NamespaceScope::All => String::new(),
     };
     let is_filtered = !args.keywords.is_empty()
         || args.selector.is_some()

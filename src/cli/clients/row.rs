@@ -109,12 +109,12 @@ impl Row {
 
     /// Returns whether both rows show the same values. Ignores whether the status is current:
     /// otherwise one client's report would count as a change of every client in the fleet.
-    pub fn says_the_same_as(&self, other: &Self) -> bool {
-        self.facts() == other.facts()
+    pub fn shows_same_as(&self, other: &Self) -> bool {
+        self.visible_fields() == other.visible_fields()
     }
 
     /// Returns the fields whose changes are shown to the user.
-    fn facts(&self) -> impl PartialEq + '_ {
+    fn visible_fields(&self) -> impl PartialEq + '_ {
         let Self {
             // Neither is a change of the client.
             fleet: _,

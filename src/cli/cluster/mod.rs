@@ -21,11 +21,11 @@ use crate::connection::Connection;
 use crate::plan::{Kind, Parsed};
 
 /// Number of objects per page. The largest fleets are 1.4 MB each.
-pub(crate) const PAGE: u32 = 25;
+pub(crate) const PAGE_SIZE: u32 = 25;
 
 /// Where in the cluster to look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
-pub(crate) struct Where {
+pub(crate) struct NamespaceArgs {
     /// The namespace; default: the context's
     #[arg(short, long, value_name = "NAME", conflicts_with = "all_namespaces")]
     #[arg(add = ArgValueCompleter::new(namespaces))]
@@ -37,14 +37,14 @@ pub(crate) struct Where {
 
 /// The namespaces that a command covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum NamespaceScope {
     /// One namespace.
     Namespace(String),
     /// All namespaces.
     All,
 }
 
-impl Reach {
+impl NamespaceScope {
     /// Returns the namespace, or `None` for all namespaces.
     pub fn namespace(&self) -> Option<&str> {
         match self {
@@ -86,20 +86,26 @@ impl Cluster {
     }
 
     /// Returns the namespaces that `-n` and `-A` select.
-    pub fn reach(&self, asked: &Where) -> Reach {
+    pub fn reach(&self, asked: &NamespaceArgs) -> NamespaceScope {
         if asked.all_namespaces {
-            return Reach::All;
+            return NamespaceScope::All;
         }
-        Reach::Namespace(asked.namespace.clone().unwrap_or_else(|| self.namespace.clone()))
+        NamespaceScope::Namespace(asked.namespace.clone().unwrap_or_else(|| self.namespace.clone()))
     }
 
     /// Lists all fleets in the selected namespaces.
-    pub async fn fleets(&self, reach: &Reach) -> Result<Vec<Parsed<ClientFleet>>, Failure> {
+    pub async fn fleets(
+        &self,
+        reach: &NamespaceScope,
+    ) -> Result<Vec<Parsed<ClientFleet>>, Failure> {
         self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
     /// Lists all policies in the selected namespaces.
-    pub async fn policies(&self, reach: &Reach) -> Result<Vec<Parsed<UpgradePolicy>>, Failure> {
+    pub async fn policies(
+        &self,
+        reach: &NamespaceScope,
+    ) -> Result<Vec<Parsed<UpgradePolicy>>, Failure> {
         self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
@@ -107,7 +113,7 @@ impl Cluster {
     /// gathered value. Objects that `each` does not keep are dropped before the next page is read.
     pub async fn gather<K: Kind, T: Clone>(
         &self,
-        reach: &Reach,
+        reach: &NamespaceScope,
         selector: Option<&str>,
         empty: T,
         mut each: impl FnMut(&mut T, Parsed<K>),
@@ -115,7 +121,7 @@ impl Cluster {
         let plural = K::plural(&());
         let mut progress = Progress::start(&format!("Reading {plural}"));
         let mut parameters = ListParams {
-            limit: Some(PAGE),
+            limit: Some(PAGE_SIZE),
             label_selector: selector.map(ToOwned::to_owned),
             ..ListParams::default()
         };
@@ -148,17 +154,21 @@ impl Cluster {
         }
     }
 
-    async fn page<K: Kind>(&self, reach: &Reach, asked: &ListParams) -> kube::Result<Page<K>> {
+    async fn page<K: Kind>(
+        &self,
+        reach: &NamespaceScope,
+        asked: &ListParams,
+    ) -> kube::Result<Page<K>> {
         let request = Request::new(K::url_path(&(), reach.namespace())).list(asked);
         self.client.request(request.map_err(kube::Error::BuildRequest)?).await
     }
 }
 
 /// Describes the list operation, for the message about its failure.
-fn reading<K: Resource<DynamicType = ()>>(reach: &Reach) -> String {
+fn reading<K: Resource<DynamicType = ()>>(reach: &NamespaceScope) -> String {
     let place = match reach {
-        Reach::Namespace(name) => format!("in namespace {name}"),
-        Reach::All => "in all namespaces".to_owned(),
+        NamespaceScope::Namespace(name) => format!("in namespace {name}"),
+        NamespaceScope::All => "in all namespaces".to_owned(),
     };
     format!("list {} {place}", K::plural(&()))
 }

@@ -28,9 +28,9 @@ set up, a link is all that is missing:
   ln -s clientfleet kubectl_complete-clientfleet               # beside kubectl-clientfleet";
 
 /// Environment variable that a completion script sets when it requests candidates.
-const ASKED_BY: &str = "CLIENTFLEET_COMPLETE";
+const COMPLETION_ENV_VAR: &str = "CLIENTFLEET_COMPLETE";
 /// Name of the program that kubectl runs to complete a plugin's arguments (kubectl 1.26 and newer).
-const ASKED_BY_KUBECTL: &str = "kubectl_complete-clientfleet";
+const KUBECTL_COMPLETION_PROGRAM: &str = "kubectl_complete-clientfleet";
 /// Directive of kubectl's completion protocol, which is cobra's: the candidates are complete, so
 /// the shell must not suggest files.
 const NO_FILES: u8 = 4;
@@ -66,7 +66,13 @@ pub(super) fn run(args: &CompletionArgs) -> Result<CommandOutput, Failure> {
     let completer = completer.ok_or_else(|| Failure::new(format!("{shell} is not known")))?;
     let mut script = Vec::new();
     completer
-        .write_registration(ASKED_BY, "clientfleet", "clientfleet", "clientfleet", &mut script)
+        .write_registration(
+            COMPLETION_ENV_VAR,
+            "clientfleet",
+            "clientfleet",
+            "clientfleet",
+            &mut script,
+        )
         .map_err(|error| Failure::new(error.to_string()))?;
     let output = String::from_utf8(script).map_err(|error| Failure::new(error.to_string()))?;
     Ok(CommandOutput { output, ..CommandOutput::default() })
@@ -75,11 +81,11 @@ pub(super) fn run(args: &CompletionArgs) -> Result<CommandOutput, Failure> {
 /// Answers a completion request of a shell or of kubectl, and then exits the process. Without a
 /// request, returns at once.
 pub(super) fn answer() {
-    CompleteEnv::with_factory(described).var(ASKED_BY).complete();
+    CompleteEnv::with_factory(described).var(COMPLETION_ENV_VAR).complete();
     let mut arguments = std::env::args_os();
     let name = arguments.next();
     let name = name.as_deref().map(Path::new).and_then(Path::file_name);
-    if name.is_some_and(|name| name == ASKED_BY_KUBECTL) {
+    if name.is_some_and(|name| name == KUBECTL_COMPLETION_PROGRAM) {
         let output = candidates(arguments.collect());
         // The reader may be gone; ignore that.
         let _ = io::stdout().lock().write_all(output.as_bytes());

@@ -12,7 +12,7 @@ use kube::config::Kubeconfig;
 use kube::core::NamespaceResourceScope;
 
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, Reach, Where};
+use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use crate::connection::Connection;
 use crate::plan::{Parsed, Reason, State};
 
@@ -91,13 +91,13 @@ pub(in crate::cli) fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
     listed(current, contexts.iter().map(|context| context.name.as_str()))
 }
 
-async fn objects<K>(cluster: Cluster, reach: Reach) -> Option<Vec<String>>
+async fn objects<K>(cluster: Cluster, reach: NamespaceScope) -> Option<Vec<String>>
 where
     K: crate::plan::Kind<Scope = NamespaceResourceScope>,
 {
     let api: Api<Parsed<K>> = match &reach {
-        Reach::Namespace(name) => Api::namespaced(cluster.client, name),
-        Reach::All => Api::all(cluster.client),
+        NamespaceScope::Namespace(name) => Api::namespaced(cluster.client, name),
+        NamespaceScope::All => Api::all(cluster.client),
     };
     let listed = api.list_metadata(&ListParams::default()).await.ok()?;
     Some(listed.items.into_iter().filter_map(|object| object.metadata.name).collect())
@@ -105,7 +105,7 @@ where
 
 /// Queries the cluster that the unfinished command line selects. Returns no names if that fails or
 /// takes too long.
-fn args(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<String> {
+fn args(ask: impl AsyncFnOnce(Cluster, NamespaceScope) -> Option<Vec<String>>) -> Vec<String> {
     let (connection, place) = read_arguments(std::env::args());
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();
@@ -121,8 +121,8 @@ fn args(ask: impl AsyncFnOnce(Cluster, Reach) -> Option<Vec<String>>) -> Vec<Str
 
 /// Returns the cluster and the namespace that the unfinished command line selects. It is parsed
 /// here because clap cannot parse an incomplete line.
-fn read_arguments(line: impl Iterator<Item = String>) -> (Connection, Where) {
-    let (mut connection, mut place) = (Connection::default(), Where::default());
+fn read_arguments(line: impl Iterator<Item = String>) -> (Connection, NamespaceArgs) {
+    let (mut connection, mut place) = (Connection::default(), NamespaceArgs::default());
     let mut words = line.peekable();
     while let Some(word) = words.next() {
         let (flag, value) = match word.split_once('=') {

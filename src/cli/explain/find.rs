@@ -7,7 +7,7 @@ use crate::api::admission::nearest::nearest;
 use crate::api::fleet::{Client, ClientStatus};
 use crate::api::{ClientFleet, Text};
 use crate::cli::Failure;
-use crate::cli::cluster::Where;
+use crate::cli::cluster::NamespaceArgs;
 use crate::cli::terminal::table::printable;
 use crate::plan::facts::non_empty;
 use crate::plan::{CachedFleet, CachedPolicy, Parsed};
@@ -18,7 +18,7 @@ const MAX_SUGGESTIONS: usize = 3;
 
 /// The client that the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct ClientQuery {
     pub namespace: Option<String>,
     pub fleet: Option<String>,
     pub client: String,
@@ -29,10 +29,10 @@ pub(super) struct Wanted {
     beside: Option<String>,
 }
 
-impl Wanted {
+impl ClientQuery {
     /// Parses `[[NAMESPACE/]FLEET/]CLIENT`. If the fleet is given as an option, the whole text is
     /// the client's name.
-    pub fn read(text: &str, fleet: Option<&str>, place: &Where) -> Result<Self, Failure> {
+    pub fn read(text: &str, fleet: Option<&str>, place: &NamespaceArgs) -> Result<Self, Failure> {
         let parts: Vec<&str> =
             if fleet.is_some() { vec![text] } else { text.splitn(3, '/').collect() };
         let (namespace, named, client) = match parts[..] {
@@ -119,7 +119,7 @@ pub(super) struct ClientSearch {
 
 impl ClientSearch {
     /// Searches one fleet.
-    pub fn add(&mut self, mut live: Parsed<ClientFleet>, wanted: &Wanted) {
+    pub fn add(&mut self, mut live: Parsed<ClientFleet>, wanted: &ClientQuery) {
         let namespace = namespace(&live);
         let fleet = live.metadata.name.clone().unwrap_or_default();
         if let Err(why) = &live.spec {
@@ -180,14 +180,14 @@ impl ClientSearch {
     /// first group that is not empty counts.
     pub fn hits(
         self,
-        wanted: &Wanted,
+        wanted: &ClientQuery,
         place: &str,
     ) -> Result<BTreeMap<String, FoundClients>, Failure> {
         let Self { fleets, by_name, by_computer, by_whole, others, elsewhere, .. } = self;
         let hits = [by_name, by_computer, by_whole].into_iter().find(|hits| !hits.is_empty());
         let hits = hits.unwrap_or_default();
         if hits.is_empty() {
-            return Err(nobody(wanted, place, &others, &elsewhere, &fleets));
+            return Err(not_found(wanted, place, &others, &elsewhere, &fleets));
         }
         let mut found: BTreeMap<String, FoundClients> = BTreeMap::new();
         for (namespace, hit) in hits {
@@ -210,8 +210,8 @@ fn namespace(live: &Parsed<ClientFleet>) -> String {
 }
 
 /// Returns the error for a client that was not found, with suggestions of similar names.
-fn nobody(
-    wanted: &Wanted,
+fn not_found(
+    wanted: &ClientQuery,
     place: &str,
     others: &[Text],
     elsewhere: &[String],

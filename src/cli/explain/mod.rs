@@ -13,9 +13,9 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use clap_complete::ArgValueCompleter;
 
-use self::find::{FoundClients, Wanted};
+use self::find::{ClientQuery, FoundClients};
 use self::source::ExplainSource;
-use super::cluster::Where;
+use super::cluster::NamespaceArgs;
 use super::completion::{clients, fleets};
 use super::terminal::times::TimeFormatter;
 use super::{CommandOutput, Context, Failure, data, instant};
@@ -62,7 +62,7 @@ pub(crate) struct ExplainArgs {
     output: ExplainFormat,
     /// Where.
     #[command(flatten)]
-    place: Where,
+    place: NamespaceArgs,
     /// Which cluster.
     #[command(flatten)]
     connection: Connection,
@@ -80,7 +80,7 @@ enum ExplainFormat {
 
 /// Runs the `explain` command.
 pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutput, Failure> {
-    let wanted = Wanted::read(&args.client, args.fleet.as_deref(), &args.place)?;
+    let wanted = ClientQuery::read(&args.client, args.fleet.as_deref(), &args.place)?;
     let at = args.at.unwrap_or(cx.now);
     let source = if args.local {
         ExplainSource::files(&args.files, &wanted, at)?

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use kube::Api;
 
-use super::find::{ClientSearch, FoundClients, Wanted};
+use super::find::{ClientQuery, ClientSearch, FoundClients};
 use crate::api::{ClientFleet, Text};
-use crate::cli::cluster::{Cluster, Reach, Where, failure};
+use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope, failure};
 use crate::cli::objects::{self, Object, Stored};
 use crate::cli::{Failure, WRONG_INPUT, files};
 use crate::connection::Connection;
@@ -33,16 +33,16 @@ impl ExplainSource {
     /// found.
     pub async fn cluster(
         connection: &Connection,
-        place: &Where,
-        wanted: &Wanted,
+        place: &NamespaceArgs,
+        wanted: &ClientQuery,
     ) -> Result<Self, Failure> {
         let cluster = Cluster::connect(connection).await?;
         let reach = match &wanted.namespace {
-            Some(namespace) => Reach::Namespace(namespace.clone()),
+            Some(namespace) => NamespaceScope::Namespace(namespace.clone()),
             None => cluster.reach(place),
         };
         let search = match (&reach, &wanted.fleet) {
-            (Reach::Namespace(namespace), Some(fleet)) => {
+            (NamespaceScope::Namespace(namespace), Some(fleet)) => {
                 one_fleet(&cluster, namespace, fleet, wanted).await?
             }
             _ => {
@@ -51,12 +51,12 @@ impl ExplainSource {
             }
         };
         let place = match &reach {
-            Reach::Namespace(namespace) => format!("in namespace {namespace}"),
-            Reach::All => "in any namespace".to_owned(),
+            NamespaceScope::Namespace(namespace) => format!("in namespace {namespace}"),
+            NamespaceScope::All => "in any namespace".to_owned(),
         };
         let mut policies = BTreeMap::new();
         for namespace in search.namespaces() {
-            let reach = Reach::Namespace(namespace.clone());
+            let reach = NamespaceScope::Namespace(namespace.clone());
             let read = cluster.policies(&reach).await?.into_iter().map(CachedPolicy::from);
             policies.insert(namespace, read.collect());
         }
@@ -66,7 +66,7 @@ impl ExplainSource {
 
     /// Reads files. The statuses of the policies, which count the governed clients, are planned,
     /// because files need not contain them.
-    pub fn files(paths: &[PathBuf], wanted: &Wanted, at: Timestamp) -> Result<Self, Failure> {
+    pub fn files(paths: &[PathBuf], wanted: &ClientQuery, at: Timestamp) -> Result<Self, Failure> {
         let mut search = ClientSearch::default();
         let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
         let findings =
@@ -92,7 +92,7 @@ impl ExplainSource {
     }
 
     /// Returns the clients that were found, with the policies of their namespaces.
-    pub fn found(mut self, wanted: &Wanted) -> Result<Vec<FoundClients>, Failure> {
+    pub fn found(mut self, wanted: &ClientQuery) -> Result<Vec<FoundClients>, Failure> {
         let mut found = self.search.hits(wanted, &self.place)?;
         for (namespace, found) in &mut found {
             found.policies = self.policies.remove(namespace).unwrap_or_default();
@@ -115,7 +115,7 @@ async fn one_fleet(
     cluster: &Cluster,
     namespace: &str,
     name: &str,
-    wanted: &Wanted,
+    wanted: &ClientQuery,
 ) -> Result<ClientSearch, Failure> {
     let api = Api::<Parsed<ClientFleet>>::namespaced(cluster.client.clone(), namespace);
     let get = async |name: &str| {
@@ -136,7 +136,7 @@ async fn one_fleet(
         return Ok(search);
     }
     // No client was found. List all fleets, so that the error can suggest similar names.
-    let reach = Reach::Namespace(namespace.to_owned());
+    let reach = NamespaceScope::Namespace(namespace.to_owned());
     let add = |search: &mut ClientSearch, fleet| search.add(fleet, wanted);
     cluster.gather(&reach, None, ClientSearch::default(), add).await
 }

@@ -7,7 +7,7 @@ use crate::api::Text;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::explanation::{
-    ExplainedPolicy, Explanation, Opening, Rank, SelectorTold, Verdict, ZoneSource,
+    ExplainedPolicy, ExplainedSelector, Explanation, Opening, Rank, Verdict, ZoneSource,
 };
 
 /// Maximum number of openings in the text. JSON and YAML contain more.
@@ -311,8 +311,8 @@ fn asks_for(policy: &ExplainedPolicy) -> String {
 
 /// Formats the selector that matched, such as
 /// ` (scope.clients[0].cidrs 10.20.0.0/16; rests on its IP address, which may change)`.
-fn selected(selector: &SelectorTold) -> String {
-    let SelectorTold { field, criteria, entries, rests_on } = selector;
+fn selected(selector: &ExplainedSelector) -> String {
+    let ExplainedSelector { field, criteria, entries, rests_on } = selector;
     let by = match &criteria[..] {
         [one] => format!("{field}.{one}"),
         several => format!("{field}: {}", several.join(" and ")),

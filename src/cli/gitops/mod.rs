@@ -44,7 +44,7 @@ impl DryRun {
 }
 
 /// Parses a duration in kubectl's format: `30s`, `2m`, `1h30m`.
-pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+pub(crate) fn wait_timeout(text: &str) -> Result<Duration, String> {
     let wrong = || "write a time as 30s, 2m or 1h30m".to_owned();
     let duration: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(duration).map_err(|_| wrong())

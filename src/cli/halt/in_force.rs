@@ -13,7 +13,7 @@ use crate::plan::Parsed;
 
 /// Waits until the halt of a namespace is in force. Returns `false` after a timeout, or an error if
 /// the policy cannot be watched.
-pub(super) async fn comes_to_be(
+pub(super) async fn wait_until_in_force(
     cluster: &Cluster,
     namespace: &str,
     patience: Duration,

@@ -16,8 +16,8 @@ use clap::{ArgAction, ValueEnum};
 
 pub(super) use self::in_force::is_in_force;
 pub(super) use self::policy::{FoundHalt, Gap, NAME, Rival, reason, since};
-use super::cluster::Where;
-use super::gitops::{DryRun, patience};
+use super::cluster::NamespaceArgs;
+use super::gitops::{DryRun, wait_timeout};
 use super::{CommandOutput, Context, Failure, data};
 use crate::connection::Connection;
 
@@ -57,7 +57,7 @@ pub(crate) struct HaltArgs {
           num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     wait: bool,
     /// How long to wait for that
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = patience)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = wait_timeout)]
     timeout: Duration,
 }
 
@@ -74,7 +74,7 @@ struct TargetArgs {
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
-    place: Where,
+    place: NamespaceArgs,
     /// Try it without doing it: client sends nothing, server lets the API server judge it
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     dry_run: DryRun,

@@ -43,14 +43,15 @@ pub(super) fn object(namespace: &str, reason: Option<&str>, uid: Option<&str>) -
 
 /// Returns the merge patch that changes `have` into `want`. Fields that are not in `want` are
 /// removed.
-pub(super) fn towards(have: Option<&Value>, want: &Value) -> Value {
+pub(super) fn merge_patch(have: Option<&Value>, want: &Value) -> Value {
     let Value::Object(want) = want else { return want.clone() };
     let have = have.and_then(Value::as_object);
     let gone = have.into_iter().flat_map(Map::keys).filter(|key| !want.contains_key(*key));
     let mut patch: Map<_, _> = gone.map(|key| (key.clone(), Value::Null)).collect();
     patch.extend(
-        want.iter()
-            .map(|(key, want)| (key.clone(), towards(have.and_then(|have| have.get(key)), want))),
+        want.iter().map(|(key, want)| {
+            (key.clone(), merge_patch(have.and_then(|have| have.get(key)), want))
+        }),
     );
     Value::Object(patch)
 }
@@ -263,7 +264,7 @@ mod tests {
         let have = json!({"a": 1, "b": {"c": 2, "d": [3]}, "e": {}});
         let want = json!({"b": {"d": [4]}, "f": {"g": 5}});
         let patch = json!({"a": null, "b": {"c": null, "d": [4]}, "e": null, "f": {"g": 5}});
-        assert_eq!(towards(Some(&have), &want), patch);
+        assert_eq!(merge_patch(Some(&have), &want), patch);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::policy::{self, FoundHalt, Gap, MANAGER, NAME, Rival};
 use super::report::{HaltCounts, HaltReport, HaltResult, HaltedNamespace, LaterRival};
 use super::{HaltArgs, in_force};
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
+use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, sentence};
 use crate::cli::gitops::{DryRun, owner_of_object};
 use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
@@ -32,9 +32,9 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     let mut not_known = Vec::new();
     let rivals = match (rivals(&cluster, &reach, cx.now).await, &reach) {
         (Ok(rivals), _) => rivals,
-        (Err(failure), Reach::All) => return Err(failure),
+        (Err(failure), NamespaceScope::All) => return Err(failure),
         // A user who may write the halt policy but not list policies can still halt one namespace.
-        (Err(failure), Reach::Namespace(_)) => {
+        (Err(failure), NamespaceScope::Namespace(_)) => {
             let not = "whether another policy comes before it is not known";
             not_known.extend(failure.messages.iter().map(|why| format!("{not}: {why}")));
             Rivals::new()
@@ -44,7 +44,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     let (effects, acted) = match &reach {
         // The halt is not delayed until all fleets are counted. It starts when the first page has
         // arrived, because that page fixes the `resourceVersion` of the list.
-        Reach::Namespace(namespace) => {
+        NamespaceScope::Namespace(namespace) => {
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
                 let _ = has_begun.await;
@@ -54,7 +54,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             (effects, vec![(namespace.clone(), acted)])
         }
         // The policies and fleets determine which namespaces to halt, so list them first.
-        Reach::All => {
+        NamespaceScope::All => {
             let effects = counting(None).await;
             let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
             namespaces.extend(effects.iter().flat_map(BTreeMap::keys));
@@ -75,7 +75,11 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     Ok(HaltReport { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
-async fn rivals(cluster: &Cluster, reach: &Reach, now: Timestamp) -> Result<Rivals, Failure> {
+async fn rivals(
+    cluster: &Cluster,
+    reach: &NamespaceScope,
+    now: Timestamp,
+) -> Result<Rivals, Failure> {
     let note = |rivals: &mut Rivals, policy: Parsed<UpgradePolicy>| {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
         rivals.entry(namespace).or_default().extend(Rival::of(&policy, now));
@@ -87,7 +91,7 @@ async fn rivals(cluster: &Cluster, reach: &Reach, now: Timestamp) -> Result<Riva
 /// if no fleet exists.
 async fn effects(
     cluster: &Cluster,
-    reach: &Reach,
+    reach: &NamespaceScope,
     rivals: &Rivals,
     cx: &Context,
     mut begun: Option<oneshot::Sender<()>>,
@@ -131,7 +135,7 @@ async fn act(
     let written = write(cluster, arguments, namespace, now).await;
     let waits = written.is_ok() && arguments.wait && arguments.place.dry_run.is_real();
     let in_force = if waits {
-        Some(in_force::comes_to_be(cluster, namespace, arguments.timeout).await)
+        Some(in_force::wait_until_in_force(cluster, namespace, arguments.timeout).await)
     } else {
         None
     };
@@ -269,7 +273,7 @@ async fn store(
         // Server-side apply would keep fields that other managers have added, so use a merge patch
         // that removes them.
         Some(policy) if FoundHalt::of(Some(&policy.live)) == FoundHalt::Changed => {
-            object["spec"] = policy::towards(policy.whole.data.get("spec"), &object["spec"]);
+            object["spec"] = policy::merge_patch(policy.whole.data.get("spec"), &object["spec"]);
             object["metadata"]["resourceVersion"] = json!(policy.whole.metadata.resource_version);
             let manager = Some(MANAGER.to_owned());
             let parameters =

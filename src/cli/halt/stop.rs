@@ -14,7 +14,7 @@ use super::policy::{self, FoundHalt, NAME};
 use super::report::{GoesBack, ResumeReport, ResumeResult, ResumedNamespace};
 use super::start::foreign;
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, OnePolicy, Reach, sentence};
+use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, sentence};
 use crate::cli::gitops::{DryRun, owner_of_object};
 use crate::cli::{Context, Failure};
 use crate::plan::{self, Cached, Estate, Parsed};
@@ -30,8 +30,8 @@ pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<Resu
     let mut not_known = Vec::new();
     let (halted, mut estates) = match (halted(&cluster, &reach).await, &reach) {
         (Ok(found), _) => found,
-        (Err(failure), Reach::All) => return Err(failure),
-        (Err(failure), Reach::Namespace(namespace)) => {
+        (Err(failure), NamespaceScope::All) => return Err(failure),
+        (Err(failure), NamespaceScope::Namespace(namespace)) => {
             not_known.extend(failure.messages);
             (vec![namespace.clone()], Estates::new())
         }
@@ -52,11 +52,11 @@ pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<Resu
         }
     }
     let each = halted.into_iter().map(|namespace| {
-        let back = estates.get(&namespace).map(|estate| goes_back(estate, cx.now));
+        let back = estates.get(&namespace).map(|estate| policies_after_resume(estate, cx.now));
         release_in(&cluster, arguments, namespace, back)
     });
     let mut namespaces = join_all(each).await;
-    if let (Reach::Namespace(namespace), true) = (&reach, namespaces.is_empty()) {
+    if let (NamespaceScope::Namespace(namespace), true) = (&reach, namespaces.is_empty()) {
         namespaces.push(ResumedNamespace::new(namespace.clone(), ResumeResult::NotHalted));
     }
     Ok(ResumeReport { dry_run: arguments.place.dry_run, namespaces, not_known })
@@ -64,7 +64,10 @@ pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<Resu
 
 /// Returns the namespaces that have a policy with the name of the halt policy, and the other
 /// policies in those namespaces.
-async fn halted(cluster: &Cluster, reach: &Reach) -> Result<(Vec<String>, Estates), Failure> {
+async fn halted(
+    cluster: &Cluster,
+    reach: &NamespaceScope,
+) -> Result<(Vec<String>, Estates), Failure> {
     let note = |found: &mut (Vec<String>, Estates), policy: Parsed<UpgradePolicy>| {
         let namespace = policy.metadata.namespace.clone().unwrap_or_default();
         if policy.metadata.name.as_deref() == Some(NAME) {
@@ -84,7 +87,7 @@ async fn halted(cluster: &Cluster, reach: &Reach) -> Result<(Vec<String>, Estate
 
 /// Returns how many clients each policy will govern after the halt, and how many clients no policy
 /// will govern.
-fn goes_back(estate: &Estate, now: Timestamp) -> (Vec<GoesBack>, u32) {
+fn policies_after_resume(estate: &Estate, now: Timestamp) -> (Vec<GoesBack>, u32) {
     let plan = plan::plan(estate, now);
     let policies = plan.policies.iter().filter_map(|(name, status)| {
         let summary = status.summary.filter(|summary| summary.total > 0)?;

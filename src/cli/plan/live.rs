@@ -12,7 +12,7 @@ use super::prediction::{AppliedObject, PredictedBy, Prediction, PredictionRefusa
 use super::{Compared, Failure, PlanArgs};
 use crate::api::{ClientFleet, ClientFleetStatus, Kind, Text, UpgradePolicy};
 use crate::cli::WRONG_INPUT;
-use crate::cli::cluster::{Cluster, Reach};
+use crate::cli::cluster::{Cluster, NamespaceScope};
 use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Identity, Object};
 use crate::cli::terminal::progress::Progress;
@@ -118,7 +118,7 @@ async fn read(
         objects.iter().map(|object| &object.identity.namespace).collect();
     let mut namespaces = BTreeMap::new();
     for name in names {
-        let reach = Reach::Namespace(name.clone());
+        let reach = NamespaceScope::Namespace(name.clone());
         let (fleets, policies) = (cluster.fleets(&reach).await?, cluster.policies(&reach).await?);
         let stored = fleets.iter().map(stored).collect();
         let there =

@@ -37,9 +37,9 @@ Exit codes: 0; 1 with --exit-code when something would change; 2 if something is
 files, the options or the cluster; 3 with --max-moving when more clients would move now.";
 
 /// Exit code if more clients would move now than `--max-moving` allows.
-const TOO_MANY_STOP: u8 = 3;
+const EXIT_TOO_MANY_MOVING: u8 = 3;
 /// Exit code if something would change and `--exit-code` is set.
-const CHANGES: u8 = 1;
+const EXIT_CHANGES: u8 = 1;
 
 /// The diff of a change, with remarks on how it was computed.
 struct Compared {
@@ -92,7 +92,7 @@ fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOut
     let report = || {
         let reader = Some(&reader).filter(|_| !is_for_all);
         let (is_wide, limit) = (arguments.is_wide(), arguments.limit());
-        report::report(difference, &report::For { reader, is_wide, limit })
+        report::report(difference, &report::ReportOptions { reader, is_wide, limit })
     };
     let output = match arguments.output {
         PlanFormat::Table | PlanFormat::Wide => text::render(&report(), cx.in_color),
@@ -103,10 +103,10 @@ fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOut
     let moving = difference.summary.moving_now;
     let mut code = 0;
     if arguments.exit_code && !difference.is_empty() {
-        code = CHANGES;
+        code = EXIT_CHANGES;
     }
     if let Some(most) = arguments.max_moving.filter(|most| moving > *most) {
-        code = TOO_MANY_STOP;
+        code = EXIT_TOO_MANY_MOVING;
         remarks += &format!(
             "error: {} would move now, more than --max-moving {most} allows\n",
             report::clients(moving)

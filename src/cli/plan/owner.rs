@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::merge::LAST_APPLIED;
 
 /// Well-known tools that use server-side apply, by their field manager names.
-const KNOWN: [&str; 7] = [
+const KNOWN_MANAGERS: [&str; 7] = [
     "kubectl",
     "kustomize-controller",
     "helm-controller",
@@ -19,12 +19,12 @@ const KNOWN: [&str; 7] = [
 const KUBECTL: &str = "kubectl";
 
 /// Tools that always force server-side apply over conflicts.
-const FORCING: [&str; 5] =
+const FORCING_MANAGERS: [&str; 5] =
     ["kustomize-controller", "helm-controller", "argocd-controller", "fluxcd", "flux"];
 
 /// Returns whether this tool takes fields from other field managers without an explicit option.
 pub(super) fn forces(owner: &str) -> bool {
-    FORCING.contains(&owner)
+    FORCING_MANAGERS.contains(&owner)
 }
 
 /// Returns whether this is kubectl's default field manager.
@@ -93,7 +93,7 @@ fn known_owner(live: &Value) -> Option<&str> {
         .iter()
         .filter(applies)
         .filter_map(|entry| entry.get("manager")?.as_str())
-        .filter(|owner| KNOWN.contains(owner))
+        .filter(|owner| KNOWN_MANAGERS.contains(owner))
         .collect();
     owners.sort_unstable();
     owners.dedup();
@@ -105,7 +105,7 @@ fn known_owner(live: &Value) -> Option<&str> {
 
 /// Labels by which each tool recognizes its objects. The files do not contain them. An entry that
 /// ends with a slash is a prefix.
-const MARKS: [(&str, &[&str]); 4] = [
+const TOOL_LABELS: [(&str, &[&str]); 4] = [
     ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
     ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),
     ("helm", &[MANAGED_BY]),
@@ -115,7 +115,8 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// Returns the labels that this tool itself has added to an object.
 pub(super) fn marks(owner: &str, live: &Value) -> Vec<(String, Value)> {
-    let known = MARKS.iter().find(|(tool, _)| *tool == owner).map_or(&[][..], |(_, marks)| marks);
+    let known =
+        TOOL_LABELS.iter().find(|(tool, _)| *tool == owner).map_or(&[][..], |(_, marks)| marks);
     let is_mark = |label: &str| {
         known.iter().any(|mark| label == *mark || mark.ends_with('/') && label.starts_with(mark))
     };

@@ -106,7 +106,7 @@ pub(super) async fn predict(
         },
         Err(error) => {
             let by = excuse(&error, object)?;
-            (worked_out(object, file, live.as_ref(), &way), by)
+            (approximate(object, file, live.as_ref(), &way), by)
         }
     };
     Ok(Prediction { before, after, by, warning })
@@ -257,7 +257,7 @@ fn lacks_namespace(status: &Status) -> bool {
 }
 
 /// Computes an approximation of the API server's response.
-fn worked_out(
+fn approximate(
     object: &PredictedObject<'_>,
     file: Value,
     live: Option<&Value>,

@@ -69,7 +69,7 @@ pub(super) fn clients(count: usize) -> String {
 }
 
 /// The audience and the size of a report.
-pub(super) struct For<'a> {
+pub(super) struct ReportOptions<'a> {
     /// The user who reads the report at the instant of the plan; `None` if the user and the time of
     /// reading are unknown.
     pub(super) reader: Option<&'a TimeFormatter>,
@@ -80,7 +80,7 @@ pub(super) struct For<'a> {
 }
 
 /// Builds the report on a diff.
-pub(super) fn report(difference: &Difference, asked: &For) -> Report {
+pub(super) fn report(difference: &Difference, asked: &ReportOptions) -> Report {
     let nobody = TimeFormatter { now: difference.at, zone: None };
     let view = ReportView {
         reader: asked.reader.unwrap_or(&nobody),

@@ -12,7 +12,7 @@ use crate::cli::cluster::{Cluster, OnePolicy, failure};
 use crate::cli::terminal::table::printable;
 
 /// Field manager of the write.
-const MANAGER: &str = "clientfleet-settings";
+const FIELD_MANAGER: &str = "clientfleet-settings";
 /// Maximum number of attempts while only the status of the policy changes.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
@@ -31,8 +31,11 @@ pub(super) async fn make(
         namespace,
         &ApiResource::erase::<UpgradePolicy>(&()),
     );
-    let parameters =
-        PatchParams { field_manager: Some(MANAGER.to_owned()), dry_run, ..PatchParams::default() };
+    let parameters = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        dry_run,
+        ..PatchParams::default()
+    };
     let mut resource_version = policy.whole.metadata.resource_version.clone();
     for _ in 0..MAX_WRITE_ATTEMPTS {
         let patch = Patch::Merge(patch(choice, resource_version.as_deref()));

@@ -59,7 +59,7 @@ impl Moves {
     }
 
     /// Returns the counts with their labels.
-    pub fn told(&self) -> [(&'static str, u32); 11] {
+    pub fn labeled(&self) -> [(&'static str, u32); 11] {
         [
             ("offered a newer version now", self.up_now),
             ("offered an OLDER version now", self.down_now),
@@ -95,7 +95,7 @@ pub(super) struct SettingEffect {
 impl Moves {
     /// Returns the number of all counted clients.
     pub fn total(&self) -> u32 {
-        self.told().iter().map(|(_, count)| count).sum()
+        self.labeled().iter().map(|(_, count)| count).sum()
     }
 }
 
@@ -206,7 +206,7 @@ mod tests {
             let row = ClientStatus { state: state.as_str().into(), ..ClientStatus::default() };
             let mut moves = Moves::default();
             moves.count(&row);
-            assert_eq!(moves.told().iter().map(|(_, count)| count).sum::<u32>(), 1, "{state}");
+            assert_eq!(moves.labeled().iter().map(|(_, count)| count).sum::<u32>(), 1, "{state}");
         }
     }
 

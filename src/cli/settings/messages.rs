@@ -133,7 +133,9 @@ fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
         (_, false) => {}
     }
     let mut table = Table::new(["CLIENTS", "BEFORE", "AFTER"]);
-    for ((what, before), (_, after)) in effect.before.told().into_iter().zip(effect.after.told()) {
+    for ((what, before), (_, after)) in
+        effect.before.labeled().into_iter().zip(effect.after.labeled())
+    {
         if before + after > 0 {
             let what = if then { what.replace(" now", " at once") } else { what.to_owned() };
             let what = Cell::text(Some(&what));

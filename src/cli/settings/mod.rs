@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::choice::{Choice, Selection};
 use self::effect::{SettingEffect, Versions};
 use self::policy_blockers::PolicyBlockers;
-use super::cluster::{Cluster, OnePolicy, Reach};
+use super::cluster::{Cluster, NamespaceScope, OnePolicy};
 use super::completion::policies;
 use super::data::{self, DataFormat};
 use super::gitops::{DryRun, Owner, owner_of_field, owner_of_object};
@@ -166,7 +166,8 @@ pub(super) async fn run(args: &SettingsArgs, cx: &Context) -> Result<CommandOutp
         }
         Some(selection) => {
             let after = meant(args, selection, &choices)?;
-            let case = Case { cluster: &cluster, args, namespace, policy: &policy, today, after };
+            let case =
+                SelectionRun { cluster: &cluster, args, namespace, policy: &policy, today, after };
             case.select(spec.upgrade.allow_downgrade, cx).await
         }
     }
@@ -204,7 +205,7 @@ async fn list(
         let package = status.package_version.map(VersionText::new);
         versions.add(status.clients.as_deref().unwrap_or_default(), name, package.as_ref());
     };
-    let reach = Reach::Namespace(namespace.to_owned());
+    let reach = NamespaceScope::Namespace(namespace.to_owned());
     let (versions, remarks) = match cluster.gather(&reach, None, Versions::default(), count).await {
         Ok(versions) => (Some(versions), String::new()),
         Err(failure) => {
@@ -250,7 +251,7 @@ fn meant(
 }
 
 /// A selection to carry out.
-struct Case<'a> {
+struct SelectionRun<'a> {
     cluster: &'a Cluster,
     args: &'a SettingsArgs,
     namespace: String,
@@ -259,7 +260,7 @@ struct Case<'a> {
     after: Choice,
 }
 
-impl Case<'_> {
+impl SelectionRun<'_> {
     async fn select(self, allow_downgrade: bool, cx: &Context) -> Result<CommandOutput, Failure> {
         let Self { cluster, args, namespace, policy, today, after } = self;
         let metadata = &policy.whole.metadata;
@@ -320,7 +321,7 @@ async fn make(
 
 /// Reads all fleets and policies of a namespace.
 async fn estate(cluster: &Cluster, namespace: &str) -> Result<Estate, Failure> {
-    let reach = Reach::Namespace(namespace.to_owned());
+    let reach = NamespaceScope::Namespace(namespace.to_owned());
     let policies = cluster.policies(&reach).await?;
     let policies = policies.into_iter().map(|policy| Arc::new(policy.into())).collect();
     let note = |estate: &mut Estate, fleet: Parsed<ClientFleet>| {

@@ -9,7 +9,7 @@ use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
 
 /// Returns the lines about a halt.
-pub(super) fn told(halted: &Halted, reader: &TimeFormatter) -> String {
+pub(super) fn lines(halted: &Halted, reader: &TimeFormatter) -> String {
     let namespace = printable(&halted.namespace);
     let since = halted.since.map(|since| format!(" since {}", reader.moment(since)));
     let since = since.unwrap_or_default();

@@ -10,9 +10,9 @@ mod screen;
 use futures::future::join_all;
 
 use self::halted::Halted;
-use self::overview::Gathering;
-use self::screen::Look;
-use super::cluster::{Cluster, Reach, Where};
+use self::overview::OverviewBuilder;
+use self::screen::DisplayOptions;
+use super::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use super::data::{self, DataFormat};
 use super::terminal::table::printable;
 use super::{CommandOutput, Context, Failure, halt, terminal};
@@ -40,7 +40,7 @@ pub(crate) struct StatusArgs {
     no_headers: bool,
     /// Where.
     #[command(flatten)]
-    place: Where,
+    place: NamespaceArgs,
     /// Which cluster.
     #[command(flatten)]
     connection: Connection,
@@ -50,15 +50,16 @@ pub(crate) struct StatusArgs {
 pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let cluster = Cluster::connect(&args.connection).await?;
     let reach = cluster.reach(&args.place);
-    let is_everywhere = reach == Reach::All;
-    let empty = Gathering::new(cx.now, is_everywhere);
+    let is_everywhere = reach == NamespaceScope::All;
+    let empty = OverviewBuilder::new(cx.now, is_everywhere);
     let policy =
-        |gathering: &mut Gathering, policy: Parsed<UpgradePolicy>| gathering.policy(&policy);
+        |gathering: &mut OverviewBuilder, policy: Parsed<UpgradePolicy>| gathering.policy(&policy);
     let gathering = cluster.gather(&reach, None, empty, policy).await?;
-    let fleet = |gathering: &mut Gathering, fleet: Parsed<ClientFleet>| gathering.fleet(&fleet);
+    let fleet =
+        |gathering: &mut OverviewBuilder, fleet: Parsed<ClientFleet>| gathering.fleet(&fleet);
     let mut overview = cluster.gather(&reach, None, gathering, fleet).await?.finish();
     let remarks = add_reasons(&cluster, &mut overview.halted).await;
-    let look = Look {
+    let look = DisplayOptions {
         reader: cx.reader(),
         in_color: cx.in_color,
         width: terminal::width(),

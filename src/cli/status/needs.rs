@@ -20,7 +20,7 @@ const MAX_LISTED: usize = 20;
 /// without help.
 const RESTART_PENDING_TOO_LONG: TimeDelta = TimeDelta::days(7);
 /// Maximum delay of status updates while the controller is running.
-const LATENESS: TimeDelta = TimeDelta::seconds(60);
+const MAX_STATUS_DELAY: TimeDelta = TimeDelta::seconds(60);
 
 /// The problems that need a user's action.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -178,7 +178,7 @@ impl Needs {
         at: Timestamp,
         name: &dyn Fn() -> String,
     ) {
-        if next.is_some_and(|next| at.signed_duration_since(next) > LATENESS) {
+        if next.is_some_and(|next| at.signed_duration_since(next) > MAX_STATUS_DELAY) {
             self.status_overdue.add(|| format!("{kind} {}", name()));
         }
     }

@@ -99,7 +99,7 @@ pub(super) enum What {
 
 /// Collects the overview from policies and fleets.
 #[derive(Clone, Debug)]
-pub(super) struct Gathering {
+pub(super) struct OverviewBuilder {
     overview: Overview,
     packages: BTreeMap<Text, Package>,
     /// Policies that would take precedence over a halt.
@@ -108,7 +108,7 @@ pub(super) struct Gathering {
     is_everywhere: bool,
 }
 
-impl Gathering {
+impl OverviewBuilder {
     pub fn new(at: Timestamp, is_everywhere: bool) -> Self {
         let overview = Overview {
             at,

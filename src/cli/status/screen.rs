@@ -25,7 +25,7 @@ const MAX_PACKAGES: usize = 3;
 const MAX_ENTRIES: usize = 3;
 
 /// The display options of the screen.
-pub(super) struct Look {
+pub(super) struct DisplayOptions {
     pub reader: TimeFormatter,
     pub in_color: bool,
     /// Width of the terminal, if there is one.
@@ -37,7 +37,7 @@ pub(super) struct Look {
 }
 
 /// Renders the whole screen.
-pub(super) fn screen(overview: &Overview, look: &Look) -> String {
+pub(super) fn screen(overview: &Overview, look: &DisplayOptions) -> String {
     let mut text = head(overview, look);
     if !overview.policies.is_empty() {
         let table = policies(overview, look).render(look.in_color);
@@ -54,7 +54,7 @@ pub(super) fn screen(overview: &Overview, look: &Look) -> String {
     }
 }
 
-fn head(overview: &Overview, look: &Look) -> String {
+fn head(overview: &Overview, look: &DisplayOptions) -> String {
     let namespaces: Vec<&str> = overview.namespaces.iter().map(String::as_str).collect();
     let place = match namespaces[..] {
         [] => "No fleets and no policies".to_owned(),
@@ -89,7 +89,7 @@ fn head(overview: &Overview, look: &Look) -> String {
         let _ = writeln!(text, "{}", states.join(", "));
     }
     for halted in &overview.halted {
-        text += &halted_messages::told(halted, &look.reader);
+        text += &halted_messages::lines(halted, &look.reader);
     }
     text
 }
@@ -112,7 +112,7 @@ fn states(clients: &Summary) -> Vec<String> {
     occur.map(|(count, word)| format!("{count} {word}")).collect()
 }
 
-fn policies(overview: &Overview, look: &Look) -> Table {
+fn policies(overview: &Overview, look: &DisplayOptions) -> Table {
     let titles = ["POLICY", "TARGET", "DISTRIBUTION", "PROGRESS", "DONE", "NEXT"];
     let place = look.is_everywhere.then_some("NAMESPACE");
     let mut table = Table::new(place.into_iter().chain(titles));

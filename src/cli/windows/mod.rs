@@ -16,7 +16,7 @@ use self::calendar::CalendarRequest;
 use self::local::FoundPolicy;
 use self::others::PrecedingPolicies;
 use self::zones::ZoneCounts;
-use super::cluster::{Cluster, Reach};
+use super::cluster::{Cluster, NamespaceScope};
 use super::completion::policies;
 use super::data::{self, DataFormat};
 use super::terminal::table::printable;
@@ -112,7 +112,7 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<FoundPolic
     let namespace = arguments.namespace.clone().unwrap_or_else(|| cluster.namespace.clone());
     let name = arguments.policy.as_str();
     let policy = Policy::read(&Cached::from(cluster.policy(&namespace, name).await?.live));
-    let reach = Reach::Namespace(namespace.clone());
+    let reach = NamespaceScope::Namespace(namespace.clone());
     let mut remarks = String::new();
     let others = match cluster.policies(&reach).await {
         Ok(all) => {

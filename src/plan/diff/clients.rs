@@ -199,14 +199,14 @@ impl ChangedClient {
 }
 
 /// Comparison of the clients of one fleet before and after a change.
-pub(super) struct Comparing<'a> {
+pub(super) struct ClientComparison<'a> {
     namespace: &'a str,
     fleet: &'a Text,
     before: ClientZones<'a>,
     after: ClientZones<'a>,
 }
 
-impl<'a> Comparing<'a> {
+impl<'a> ClientComparison<'a> {
     /// Creates a comparison for the fleet with this name.
     pub(super) fn new(
         namespace: &'a str,
@@ -444,7 +444,7 @@ mod tests {
                 version: Some(version.into()),
                 ..ClientStatus::default()
             };
-            let client = Comparing::new("n", &fleet, &estate, &estate).client(&row);
+            let client = ClientComparison::new("n", &fleet, &estate, &estate).client(&row);
             let client = ChangedClient { after: Some(after), ..client };
             assert_eq!(client.is_staged_against_its_decision(), expected, "{client:?}");
         }
@@ -453,7 +453,7 @@ mod tests {
             ..decision("Blocked", "2", None)
         };
         let row = ClientStatus { staged_version: Some("2".into()), ..ClientStatus::default() };
-        let client = Comparing::new("n", &fleet, &estate, &estate).client(&row);
+        let client = ClientComparison::new("n", &fleet, &estate, &estate).client(&row);
         assert!(
             ChangedClient { after: Some(withdrawn), ..client }.is_staged_against_its_decision()
         );

@@ -22,7 +22,7 @@ use super::{Estate, Plan, settle};
 use crate::api::fleet::ClientStatus;
 use crate::api::{Kind, Text};
 use crate::values::Timestamp;
-use clients::Comparing;
+use clients::ClientComparison;
 use staying_out::StayingOutCounts;
 
 /// One namespace before or after a change, with its objects and its settled plan.
@@ -195,7 +195,7 @@ fn compare_fleets(
     for name in names {
         let before_rows = rows_before.get(name).copied().unwrap_or_default();
         let after_rows = rows_after.get(name).copied().unwrap_or_default();
-        let comparing = Comparing::new(namespace, name, &before.estate, &after.estate);
+        let comparing = ClientComparison::new(namespace, name, &before.estate, &after.estate);
         let mut out = StayingOutCounts::default();
         let mut summary = Counts::default();
         comparing.run(before_rows, after_rows, |row, found| {

@@ -37,7 +37,7 @@ pub struct StayingOut {
 }
 
 /// States of clients that move now, will move, or run their target.
-const ON_THEIR_WAY: [State; 4] =
+const MOVING_OR_DONE_STATES: [State; 4] =
     [State::Distributing, State::Waiting, State::RestartRequired, State::UpToDate];
 
 /// Effects of a change that make a client move.
@@ -58,7 +58,7 @@ impl StayingOutCounts {
         changed: Option<&ChangedClient>,
     ) {
         let moves = changed.is_some_and(|client| MOVING.contains(&client.effect));
-        if moves || ON_THEIR_WAY.iter().any(|state| row.state == state.as_str()) {
+        if moves || MOVING_OR_DONE_STATES.iter().any(|state| row.state == state.as_str()) {
             return;
         }
         let key = (namespace.to_owned(), row.state.clone(), row.reason.clone(), row.policy.clone());

@@ -19,7 +19,7 @@ pub use next_changes::{NextChanges, Opening};
 pub use obstacles::{Destination, Obstacle};
 pub use remedy::{Choice, Remedy};
 use serde::Serialize;
-pub use verdict::{ExplainedPolicy, Rank, SelectorTold, Verdict};
+pub use verdict::{ExplainedPolicy, ExplainedSelector, Rank, Verdict};
 
 use self::scenario::{Halt, Scenario, ScenarioView, governed, with_clients};
 use super::Estate;
@@ -130,12 +130,12 @@ pub struct Tried {
     /// True if the rule held.
     pub held: bool,
     /// Inputs that the rule looked at.
-    pub saw: Vec<Sight>,
+    pub saw: Vec<ObservedInput>,
 }
 
 /// A rule input and its value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Sight {
+pub struct ObservedInput {
     /// Name of the input.
     pub fact: &'static str,
     /// Value that the rule saw.
@@ -291,7 +291,7 @@ fn tried(view: &ScenarioView<'_>, held: &Rule) -> Vec<Tried> {
         saw: rule
             .looks_at
             .iter()
-            .map(|f| Sight { fact: f.name(), value: f.value(&case) })
+            .map(|f| ObservedInput { fact: f.name(), value: f.value(&case) })
             .collect(),
     });
     tried.collect()

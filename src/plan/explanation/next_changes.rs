@@ -45,7 +45,7 @@ pub struct Opening {
 }
 
 /// Maximum number of openings to report.
-const MOST_OPENINGS: usize = 5;
+const MAX_OPENINGS: usize = 5;
 
 /// Returns the current phase and the upcoming times of a client.
 pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> NextChanges {
@@ -75,7 +75,7 @@ fn openings(
     let in_sight = |from: &Timestamp| from.signed_duration_since(at) <= NEXT_CHANGE_HORIZON;
     let openings = zoned.openings_from(at).take_while(|(from, _)| in_sight(from));
     let governed = openings.flat_map(|(from, until)| governed(applicable, zoned, from, until));
-    governed.filter(|opening| in_sight(&opening.from)).take(MOST_OPENINGS).collect()
+    governed.filter(|opening| in_sight(&opening.from)).take(MAX_OPENINGS).collect()
 }
 
 /// Returns the parts of an opening during which the policy governs.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::remedies::ways;
-use super::remedy::{Choice, RemedyWithEffect};
+use super::remedy::{Choice, OpenRemedy};
 use super::scenario::Scenario;
 use crate::api::Text;
 use crate::plan::next_change::look_ahead;
@@ -54,13 +54,13 @@ pub struct Destination {
 }
 
 /// Maximum number of obstacles in an explanation; no client has more.
-const MOST: usize = 12;
+const MAX_OBSTACLES: usize = 12;
 
 /// Returns the obstacles in a scenario and the decision after the last one, if it is known.
 pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination>) {
     let mut obstacles = Vec::new();
-    while obstacles.len() < MOST {
-        let Here { rule, destination, open } = look(&scenario);
+    while obstacles.len() < MAX_OBSTACLES {
+        let Evaluation { rule, destination, open } = look(&scenario);
         let is_offered = rule.state == State::Distributing;
         if is_offered && obstacles.is_empty() {
             return (obstacles, None);
@@ -85,7 +85,7 @@ pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination
 
 /// Applies a remedy. Returns it with its result, and the new scenario if it can be determined.
 fn taken(
-    RemedyWithEffect { remedy, then }: RemedyWithEffect,
+    OpenRemedy { remedy, then }: OpenRemedy,
     scenario: &Scenario,
 ) -> (Choice, Option<Scenario>) {
     let next = then.map(|then| {
@@ -98,19 +98,19 @@ fn taken(
 }
 
 /// The decision in a scenario, with the remedies for it.
-struct Here {
+struct Evaluation {
     rule: &'static Rule,
     destination: Destination,
-    open: Vec<RemedyWithEffect>,
+    open: Vec<OpenRemedy>,
 }
 
-fn look(scenario: &Scenario) -> Here {
+fn look(scenario: &Scenario) -> Evaluation {
     scenario.probe(|view| {
         let case = view.case();
         let rule = decide(&case);
         let target = case.target().filter(|_| rule.number >= TARGET_KNOWN_FROM);
         let next = look_ahead(&case, rule, view.applicable).next_transition;
-        Here {
+        Evaluation {
             rule,
             destination: Destination {
                 at: scenario.at,

@@ -1,7 +1,7 @@
 //! Lists the remedies for each reason: changes or waits after which the rule no longer holds, with
 //! their effects on the scenario if known. Contains data only and recommends no remedy.
 
-use super::remedy::{Remedy, RemedyWithEffect};
+use super::remedy::{OpenRemedy, Remedy};
 use super::scenario::{Halt, Scenario, ScenarioView};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
@@ -25,8 +25,8 @@ pub(super) fn ways(
     scenario: &Scenario,
     view: &ScenarioView<'_>,
     rule: &'static Rule,
-) -> Vec<RemedyWithEffect> {
-    let wait = offered_by_itself(view, rule).map(RemedyWithEffect::wait);
+) -> Vec<OpenRemedy> {
+    let wait = offered_by_itself(view, rule).map(OpenRemedy::wait);
     wait.into_iter().chain(changes(scenario, view, rule)).collect()
 }
 
@@ -47,11 +47,7 @@ fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Tim
     })
 }
 
-fn changes(
-    scenario: &Scenario,
-    view: &ScenarioView<'_>,
-    rule: &'static Rule,
-) -> Vec<RemedyWithEffect> {
+fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) -> Vec<OpenRemedy> {
     let case = view.case();
     let Some(zoned) = case.governing else { return without_policy() };
     match rule.reason {
@@ -59,20 +55,20 @@ fn changes(
         Reason::PolicyInvalid => {
             let Policy { name, problems, .. } = zoned.policy;
             let mend = Remedy::MendPolicy { name: name.clone(), problems: problems.clone() };
-            vec![RemedyWithEffect::unknown(mend)]
+            vec![OpenRemedy::unknown(mend)]
         }
         Reason::OtherVersionStaged => staged(view, zoned),
         Reason::NoUpgrade => no_upgrade(scenario, zoned),
         Reason::ClientVersionUnreadable => {
             let from = view.facts.version.as_deref().into();
-            vec![RemedyWithEffect::unknown(Remedy::Report { field: "version", from })]
+            vec![OpenRemedy::unknown(Remedy::Report { field: "version", from })]
         }
         Reason::PackageUnknown => package(scenario),
         Reason::PackageWithdrawn => withdrawn(scenario, view, zoned),
         Reason::AtTarget => other_target(scenario, view, zoned),
         Reason::DowngradeNotAllowed => ahead(scenario, view, zoned),
         Reason::NotSeen => {
-            vec![RemedyWithEffect::to(Remedy::CheckIn, |scenario| scenario.absence_counts = false)]
+            vec![OpenRemedy::to(Remedy::CheckIn, |scenario| scenario.absence_counts = false)]
         }
         Reason::RestartPending => view.facts.staged.as_deref().map(restart).into_iter().collect(),
         Reason::PackageUnavailable => unavailable(scenario, view, zoned),
@@ -95,7 +91,7 @@ fn change(
     from: impl Into<InputValue>,
     to: impl Into<InputValue>,
     then: impl FnOnce(&mut Policy) + 'static,
-) -> RemedyWithEffect {
+) -> OpenRemedy {
     let name = policy.name.clone();
     let remedy = Remedy::ChangeField {
         kind: POLICY,
@@ -105,7 +101,7 @@ fn change(
         to: Some(to.into()),
         governed_clients: None,
     };
-    RemedyWithEffect::to(remedy, move |scenario| {
+    OpenRemedy::to(remedy, move |scenario| {
         if let Some(policy) = scenario.policy_mut(&name) {
             then(policy);
         }
@@ -118,8 +114,8 @@ fn rethink(
     name: &Text,
     field: &str,
     from: impl Into<InputValue>,
-) -> RemedyWithEffect {
-    RemedyWithEffect::unknown(Remedy::ChangeField {
+) -> OpenRemedy {
+    OpenRemedy::unknown(Remedy::ChangeField {
         kind,
         name: name.clone(),
         field: field.to_owned(),
@@ -129,11 +125,11 @@ fn rethink(
     })
 }
 
-fn without_policy() -> Vec<RemedyWithEffect> {
-    vec![RemedyWithEffect::unknown(Remedy::AddPolicy { priority_above: None })]
+fn without_policy() -> Vec<OpenRemedy> {
+    vec![OpenRemedy::unknown(Remedy::AddPolicy { priority_above: None })]
 }
 
-fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
+fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     let policy = zoned.policy;
     if let Some(brake) = scenario.halt.as_ref().filter(|brake| brake.name == policy.name) {
         return vec![resume(brake.clone())];
@@ -141,7 +137,7 @@ fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEff
     let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(scenario.at);
     let leave = scenario.policies.iter().find(is_next).map(|_| {
         let name = policy.name.clone();
-        RemedyWithEffect::to(Remedy::LeaveScope { name: name.clone() }, move |scenario| {
+        OpenRemedy::to(Remedy::LeaveScope { name: name.clone() }, move |scenario| {
             scenario.policies.retain(|policy| policy.name != name);
         })
     });
@@ -154,33 +150,32 @@ fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEff
     }
     // No policy can exceed the maximum priority.
     let above = (policy.priority < i32::MAX).then_some(policy.priority);
-    let above = above
-        .map(|above| RemedyWithEffect::unknown(Remedy::AddPolicy { priority_above: Some(above) }));
+    let above =
+        above.map(|above| OpenRemedy::unknown(Remedy::AddPolicy { priority_above: Some(above) }));
     leave.into_iter().chain([upgrade]).chain(above).collect()
 }
 
-fn resume(brake: Halt) -> RemedyWithEffect {
+fn resume(brake: Halt) -> OpenRemedy {
     let Halt { name, namespace } = brake;
-    RemedyWithEffect::to(Remedy::Resume { namespace }, move |scenario| {
+    OpenRemedy::to(Remedy::Resume { namespace }, move |scenario| {
         scenario.policies.retain(|policy| policy.name != name);
     })
 }
 
-fn staged(view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
+fn staged(view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     let Some(staged) = &view.facts.staged else { return Vec::new() };
-    let clear =
-        RemedyWithEffect::to(Remedy::ClearStaged { version: staged.raw.clone() }, |scenario| {
-            if let Some(reported) = scenario.client_mut().and_then(|c| c.reported.as_mut()) {
-                reported.staged_version = None;
-            }
-        });
+    let clear = OpenRemedy::to(Remedy::ClearStaged { version: staged.raw.clone() }, |scenario| {
+        if let Some(reported) = scenario.client_mut().and_then(|c| c.reported.as_mut()) {
+            reported.staged_version = None;
+        }
+    });
     // Under `NoUpgrade` the staged version should not take effect, so a restart is no remedy.
     let restart = (zoned.policy.mode != Mode::NoUpgrade).then(|| restart(staged));
     [clear].into_iter().chain(restart).collect()
 }
 
-fn restart(staged: &VersionText) -> RemedyWithEffect {
-    RemedyWithEffect::to(Remedy::Restart { version: staged.raw.clone() }, |scenario| {
+fn restart(staged: &VersionText) -> OpenRemedy {
+    OpenRemedy::to(Remedy::Restart { version: staged.raw.clone() }, |scenario| {
         if let Some(reported) = scenario.client_mut().and_then(|c| c.reported.as_mut()) {
             reported.version = reported.staged_version.take();
         }
@@ -188,7 +183,7 @@ fn restart(staged: &VersionText) -> RemedyWithEffect {
 }
 
 /// Returns the remedies for an unknown package.
-fn package(scenario: &Scenario) -> Vec<RemedyWithEffect> {
+fn package(scenario: &Scenario) -> Vec<OpenRemedy> {
     let name = &scenario.fleet_name;
     let own = scenario.fleet.package_version.as_deref();
     let Some(from) = &scenario.fleet.package_from else {
@@ -201,7 +196,7 @@ fn package(scenario: &Scenario) -> Vec<RemedyWithEffect> {
             field: "spec.packageFrom".to_owned(),
             value: from.name.as_str().into(),
         };
-        return vec![RemedyWithEffect::to(remedy, |scenario| scenario.fleet.package_from = None)];
+        return vec![OpenRemedy::to(remedy, |scenario| scenario.fleet.package_from = None)];
     }
     match scenario.carrier() {
         Some(source) => {
@@ -217,7 +212,7 @@ fn other_target(
     scenario: &Scenario,
     view: &ScenarioView<'_>,
     zoned: &ZonedPolicy<'_>,
-) -> Vec<RemedyWithEffect> {
+) -> Vec<OpenRemedy> {
     let package = view.package.readable();
     let Some(lock) = zoned.policy.lock.as_ref() else {
         let field = "spec.packageVersion";
@@ -246,7 +241,7 @@ fn withdrawn(
     scenario: &Scenario,
     view: &ScenarioView<'_>,
     zoned: &ZonedPolicy<'_>,
-) -> Vec<RemedyWithEffect> {
+) -> Vec<OpenRemedy> {
     let mut ways = other_target(scenario, view, zoned);
     let Some(target) = zoned.target else { return ways };
     let mut back = |name: &Text, spec: &ClientFleetSpec, is_own: bool| {
@@ -258,7 +253,7 @@ fn withdrawn(
                 field: "spec.withdrawnVersions".to_owned(),
                 value: version.as_str().into(),
             };
-            ways.push(RemedyWithEffect::to(remedy, move |scenario| {
+            ways.push(OpenRemedy::to(remedy, move |scenario| {
                 let own = Some(&mut scenario.fleet).filter(|_| is_own);
                 let spec = own.or(scenario.source.as_mut());
                 if let Some(list) = spec.and_then(|spec| spec.withdrawn_versions.as_mut()) {
@@ -275,11 +270,7 @@ fn withdrawn(
     ways
 }
 
-fn ahead(
-    scenario: &Scenario,
-    view: &ScenarioView<'_>,
-    zoned: &ZonedPolicy<'_>,
-) -> Vec<RemedyWithEffect> {
+fn ahead(scenario: &Scenario, view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     let field = "spec.upgrade.allowDowngrade";
     let down = change(zoned.policy, field, false, true, |policy| policy.allow_downgrade = true);
     let mut ways = vec![down];
@@ -288,19 +279,19 @@ fn ahead(
 }
 
 /// Maximum length of `retainedVersions` in the schema.
-const MOST_RETAINED: usize = 16;
+const MAX_RETAINED_VERSIONS: usize = 16;
 
 fn unavailable(
     scenario: &Scenario,
     view: &ScenarioView<'_>,
     zoned: &ZonedPolicy<'_>,
-) -> Vec<RemedyWithEffect> {
+) -> Vec<OpenRemedy> {
     let Some(target) = zoned.target.map(|target| target.version.raw.clone()) else {
         return Vec::new();
     };
     let carrier = scenario.carrier();
     let is_full = |carrier: &ClientFleetSpec| {
-        carrier.retained_versions.as_ref().is_some_and(|list| list.len() >= MOST_RETAINED)
+        carrier.retained_versions.as_ref().is_some_and(|list| list.len() >= MAX_RETAINED_VERSIONS)
     };
     let mut ways = Vec::new();
     if carrier.is_some_and(|carrier| !is_full(carrier)) {
@@ -310,7 +301,7 @@ fn unavailable(
             field: "spec.retainedVersions".to_owned(),
             value: target.as_str().into(),
         };
-        ways.push(RemedyWithEffect::to(remedy, |scenario| {
+        ways.push(OpenRemedy::to(remedy, |scenario| {
             if let Some(carrier) = scenario.carrier_mut() {
                 carrier.retained_versions.get_or_insert_default().push(target);
             }
@@ -323,9 +314,9 @@ fn unavailable(
     ways
 }
 
-fn failed(case: &Case<'_>) -> Vec<RemedyWithEffect> {
+fn failed(case: &Case<'_>) -> Vec<OpenRemedy> {
     let clear = case.client.failed_version.as_ref().map(|failed| {
-        RemedyWithEffect::to(Remedy::ClearError { version: failed.raw.clone() }, |scenario| {
+        OpenRemedy::to(Remedy::ClearError { version: failed.raw.clone() }, |scenario| {
             if let Some(reported) = scenario.client_mut().and_then(|c| c.reported.as_mut()) {
                 reported.last_error = None;
             }
@@ -334,7 +325,7 @@ fn failed(case: &Case<'_>) -> Vec<RemedyWithEffect> {
     clear.into_iter().collect()
 }
 
-fn time_zone(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
+fn time_zone(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     let own = scenario.client().and_then(|client| non_empty(client.time_zone.as_ref()));
     let of_client = scenario.client().filter(|_| own.is_some());
     let field = of_client.map_or_else(
@@ -353,8 +344,8 @@ fn time_zone(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffe
     };
     let is_own = own.is_some();
     let name = match meant {
-        None => RemedyWithEffect::unknown(remedy),
-        Some(zone) => RemedyWithEffect::to(remedy, move |scenario| {
+        None => OpenRemedy::unknown(remedy),
+        Some(zone) => OpenRemedy::to(remedy, move |scenario| {
             let zone = Some(Text::from(zone));
             match scenario.client_mut() {
                 Some(client) if is_own => client.time_zone = zone,
@@ -366,7 +357,7 @@ fn time_zone(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffe
     vec![name, rethink(POLICY, &zoned.policy.name, of_policy, InputValue::Absent)]
 }
 
-fn ended(zoned: &ZonedPolicy<'_>) -> Vec<RemedyWithEffect> {
+fn ended(zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     let Policy { name, range, .. } = zoned.policy;
     let Some(end) = range.not_after() else {
         let exclusions = InputValue::Count(range.exclusions().len());
@@ -384,11 +375,11 @@ fn remove(
     field: String,
     value: impl Into<InputValue>,
     without: impl FnOnce(&TimeRange) -> TimeRange + 'static,
-) -> RemedyWithEffect {
+) -> OpenRemedy {
     let name = policy.name.clone();
     let remedy =
         Remedy::RemoveField { kind: POLICY, name: name.clone(), field, value: value.into() };
-    RemedyWithEffect::to(remedy, move |scenario| {
+    OpenRemedy::to(remedy, move |scenario| {
         if let Some(policy) = scenario.policy_mut(&name) {
             policy.range = without(&policy.range);
         }
@@ -402,7 +393,7 @@ fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
 }
 
 /// Returns the remedies for closed distribution.
-fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<RemedyWithEffect> {
+fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<OpenRemedy> {
     let Policy { name, range, .. } = zoned.policy;
     let open = match rule.reason {
         Reason::NotStarted => {

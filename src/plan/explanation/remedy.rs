@@ -122,12 +122,12 @@ pub struct Choice {
 type ScenarioChange = Box<dyn FnOnce(&mut Scenario)>;
 
 /// A remedy with its effect on the scenario, if that is known.
-pub(super) struct RemedyWithEffect {
+pub(super) struct OpenRemedy {
     pub remedy: Remedy,
     pub then: Option<ScenarioChange>,
 }
 
-impl RemedyWithEffect {
+impl OpenRemedy {
     pub fn to(remedy: Remedy, then: impl FnOnce(&mut Scenario) + 'static) -> Self {
         Self { remedy, then: Some(Box::new(then)) }
     }

@@ -34,7 +34,7 @@ pub struct ExplainedPolicy {
     pub verdict: Verdict,
     /// Selector of the scope that decided, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub selector: Option<SelectorTold>,
+    pub selector: Option<ExplainedSelector>,
 }
 
 /// Verdict on a policy for one client.
@@ -92,7 +92,7 @@ pub enum Rank {
 /// The selector of a scope that decided about a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SelectorTold {
+pub struct ExplainedSelector {
     /// Path of the selector, such as `scope.clients[0]`.
     pub field: String,
     /// Criteria of the selector, all of which match.
@@ -110,7 +110,7 @@ pub(super) fn judge(
     policy: &Policy,
     fleet: &CachedFleet,
     client: &ClientFields<'_>,
-) -> (Option<ScopeMatch>, Option<SelectorTold>) {
+) -> (Option<ScopeMatch>, Option<ExplainedSelector>) {
     if !policy.scope.includes_fleet(|key| fleet.label(key)) {
         return (None, None);
     }
@@ -122,14 +122,14 @@ fn selector(
     scope: &Scope,
     judgement: ScopeMatch,
     client: &ClientFields<'_>,
-) -> Option<SelectorTold> {
+) -> Option<ExplainedSelector> {
     let (field, selector, if_unreadable) = match judgement {
         ScopeMatch::In(Some(at)) => ("clients", scope.clients.as_ref()?.get(at)?, true),
         ScopeMatch::Excluded(at) => ("exclude", scope.exclude.get(at)?, false),
         ScopeMatch::In(None) | ScopeMatch::NoneMatches => return None,
     };
     let (ScopeMatch::In(Some(at)) | ScopeMatch::Excluded(at)) = judgement else { return None };
-    Some(SelectorTold {
+    Some(ExplainedSelector {
         field: format!("scope.{field}[{at}]"),
         criteria: selector.criteria().collect(),
         entries: entries(selector, client),
@@ -196,7 +196,7 @@ fn rank(winner: &Policy, loser: &Policy) -> Rank {
 pub(super) fn explain_policy(
     policy: &Policy,
     verdict: Verdict,
-    selector: Option<SelectorTold>,
+    selector: Option<ExplainedSelector>,
 ) -> ExplainedPolicy {
     ExplainedPolicy {
         name: policy.name.clone(),

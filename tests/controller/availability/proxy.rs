@@ -12,18 +12,18 @@ pub struct Proxy {
 }
 
 struct Gate {
-    ways: Mutex<Ways>,
+    ways: Mutex<Directions>,
     changed: Condvar,
 }
 
 /// The directions in which the proxy is open: to the server, and back to the client.
 #[derive(Clone, Copy)]
-pub struct Ways {
+pub struct Directions {
     pub there: bool,
     pub back: bool,
 }
 
-impl Ways {
+impl Directions {
     pub const OPEN: Self = Self { there: true, back: true };
     pub const CUT: Self = Self { there: false, back: false };
     /// The client still receives data, but the data that it sends does not arrive.
@@ -31,7 +31,7 @@ impl Ways {
 }
 
 impl Gate {
-    fn wait_for(&self, is_open: fn(&Ways) -> bool) {
+    fn wait_for(&self, is_open: fn(&Directions) -> bool) {
         let ways = self.ways.lock().unwrap();
         drop(self.changed.wait_while(ways, |ways| !is_open(ways)).unwrap());
     }
@@ -42,7 +42,7 @@ impl Proxy {
     pub fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let ways = Arc::new(Gate { ways: Mutex::new(Ways::OPEN), changed: Condvar::new() });
+        let ways = Arc::new(Gate { ways: Mutex::new(Directions::OPEN), changed: Condvar::new() });
         let gate = Arc::clone(&ways);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -67,7 +67,7 @@ impl Proxy {
         self.address
     }
 
-    pub fn set(&self, ways: Ways) {
+    pub fn set(&self, ways: Directions) {
         *self.ways.ways.lock().unwrap() = ways;
         self.ways.changed.notify_all();
     }
@@ -78,7 +78,7 @@ fn pass(
     mut from: TcpStream,
     mut to: TcpStream,
     gate: &Gate,
-    is_open: fn(&Ways) -> bool,
+    is_open: fn(&Directions) -> bool,
 ) -> TcpStream {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {

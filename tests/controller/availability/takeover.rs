@@ -9,7 +9,7 @@ use kube::api::DeleteParams;
 
 use super::audit::{Entry, Term, terms};
 use super::estate::{Estate, plane};
-use super::proxy::{Proxy, Ways};
+use super::proxy::{Directions, Proxy};
 
 /// Tolerance for the delays of a busy machine. The tests of the election check the exact limits
 /// with a simulated clock.
@@ -109,16 +109,16 @@ async fn a_lease_that_somebody_deletes_ends_its_leader_before_another_leads() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_is_cut_off_gives_up_before_another_takes_over() {
-    cut_off("cut", Ways::CUT).await;
+    cut_off("cut", Directions::CUT).await;
 }
 
 /// The leader sees a change, but its writes are held back until another replica has taken over.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_leader_sent_before_it_gave_up_arrives_too_late() {
-    cut_off("held-up", Ways::ONLY_BACK).await;
+    cut_off("held-up", Directions::ONLY_BACK).await;
 }
 
-async fn cut_off(prefix: &str, ways: Ways) {
+async fn cut_off(prefix: &str, ways: Directions) {
     let estate = Estate::make(prefix).await;
     let proxy = Proxy::start(server());
     let (mut first, second) = estate.start_two(Some(proxy.address())).await;
@@ -128,7 +128,7 @@ async fn cut_off(prefix: &str, ways: Ways) {
     let gave_up = chrono::Utc::now();
     estate.is_held_by(&second.name).await;
     estate.settles().await;
-    proxy.set(Ways::OPEN);
+    proxy.set(Directions::OPEN);
     // This change gives the writes that were held back the time to arrive.
     estate.suspend(false).await;
     estate.ends_well().await;

@@ -28,7 +28,7 @@ pub fn admissible(scope: &Value) -> bool {
         return true;
     }
     let fields = ["fleetSelector", "clients", "exclude"];
-    let nobody = Client::nobody();
+    let nobody = Client::empty();
     let selectors = list(&scope["clients"]).iter().chain(list(&scope["exclude"]));
     let readable = |s: &Value| {
         let criteria = criteria(s, &nobody);
@@ -153,7 +153,7 @@ fn requirement(expression: &Value, labels: &BTreeMap<String, String>) -> Option<
 }
 
 impl Client {
-    fn nobody() -> Client {
+    fn empty() -> Client {
         Client {
             name: String::new(),
             labels: BTreeMap::new(),
