@@ -53,7 +53,7 @@ pub const WIDE_VALUE: usize = 32;
 /// characters.
 pub const TIME_ZONE: usize = 40;
 /// Maximum length of a reported instant; with nanoseconds and an offset it takes 35 characters.
-pub const REPORTED_TIME: usize = 40;
+pub(crate) const REPORTED_TIME: usize = 40;
 /// Maximum length of a reported time zone or instant with a non-ASCII character, which makes it
 /// invalid.
 pub const WIDE_SHORT: usize = 20;
@@ -89,9 +89,9 @@ pub const MATCH_EXPRESSIONS: usize = 8;
 pub const MATCH_VALUES: usize = 16;
 
 /// Minimum and maximum hours until a failed client is offered the version again.
-pub const RETRY_HOURS: (i64, i64) = (1, 720);
+pub(crate) const RETRY_HOURS: (i64, i64) = (1, 720);
 /// Minimum and maximum days until a client that is not seen is offline.
-pub const OFFLINE_DAYS: (i64, i64) = (1, 365);
+pub(crate) const OFFLINE_DAYS: (i64, i64) = (1, 365);
 
 /// Maximum number of conditions per status: twice the number of condition types.
 pub const CONDITIONS: usize = 8;

@@ -53,7 +53,7 @@ impl Kind {
 
     /// Returns the maximum length of the name of an object of this kind.
     #[must_use]
-    pub const fn longest_name(self) -> usize {
+    pub(crate) const fn longest_name(self) -> usize {
         match self {
             Self::ClientFleet => bounds::OBJECT_NAME,
             Self::UpgradePolicy => bounds::POLICY_NAME,

@@ -73,7 +73,7 @@ pub fn selected(max: usize, wide: usize) -> Pattern {
 }
 
 /// Returns the pattern of an exclusion's name.
-pub fn exclusion_name(max: usize) -> Pattern {
+pub(crate) fn exclusion_name(max: usize) -> Pattern {
     Pattern::new(format!("^{ANY}{{1,{max}}}$"), format!("must have 1 to {max} characters, {NEVER}"))
 }
 
@@ -147,7 +147,7 @@ pub fn time_zone() -> Pattern {
 }
 
 /// Returns the pattern of a Kubernetes object's name (RFC 1123 subdomain).
-pub fn object_name() -> Pattern {
+pub(crate) fn object_name() -> Pattern {
     Pattern::new(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
         "must be the name of an object: lower case letters, digits, hyphens and dots, beginning \
@@ -165,7 +165,7 @@ pub fn namespace() -> Pattern {
 }
 
 /// Returns the pattern of a label key, following Kubernetes.
-pub fn label_key() -> Pattern {
+pub(crate) fn label_key() -> Pattern {
     Pattern::new(
         concat!(
             r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?",
@@ -178,7 +178,7 @@ pub fn label_key() -> Pattern {
 }
 
 /// Returns the pattern of a label value, following Kubernetes.
-pub fn label_value() -> Pattern {
+pub(crate) fn label_value() -> Pattern {
     Pattern::new(
         "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
         "must be a label's value: letters, digits, hyphens, underscores and dots, beginning and \

@@ -108,7 +108,7 @@ impl Default for Upgrade {
 impl Upgrade {
     /// Returns the default number of hours until a failed client is offered the version again.
     #[must_use]
-    pub const fn default_retry_after_hours() -> i64 {
+    pub(crate) const fn default_retry_after_hours() -> i64 {
         24
     }
 }

@@ -20,7 +20,7 @@ pub fn rule(condition: &str, must: &str) -> Value {
 
 /// Returns a CEL rule about one field of the object that it is attached to. `reason` is one of the
 /// API server's `FieldValue…` values.
-pub fn field_rule(condition: &str, must: &str, field: &str, reason: &str) -> Value {
+pub(crate) fn field_rule(condition: &str, must: &str, field: &str, reason: &str) -> Value {
     json!({"rule": condition, "message": must, "fieldPath": format!(".{field}"), "reason": reason})
 }
 
@@ -48,7 +48,7 @@ fn plain(max: usize) -> Schema {
 
 /// Returns every [`Pattern`] that a schema contains as `pattern`. Only `admission` reports their
 /// messages.
-pub fn patterns_without_sentence() -> Vec<Pattern> {
+pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
     vec![
         patterns::client_name(bounds::NAME, bounds::WIDE_NAME),
         patterns::report(0, bounds::NAME, bounds::WIDE_NAME),
@@ -82,7 +82,7 @@ pub fn end(_: &mut SchemaGenerator) -> Schema {
     judged(bounds::WRITTEN_VALUE, &patterns::end())
 }
 
-pub fn policy_time_zone(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn policy_time_zone(_: &mut SchemaGenerator) -> Schema {
     judged(bounds::WRITTEN_VALUE, &patterns::time_zone())
 }
 
@@ -90,7 +90,7 @@ pub fn fleet_name(_: &mut SchemaGenerator) -> Schema {
     judged(bounds::OBJECT_NAME, &patterns::object_name())
 }
 
-pub fn exclusion_name(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn exclusion_name(_: &mut SchemaGenerator) -> Schema {
     judged(bounds::NAME, &patterns::exclusion_name(bounds::NAME))
 }
 
@@ -106,7 +106,7 @@ pub fn operator(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": bounds::WRITTEN_VALUE, (RULES): [known]})
 }
 
-pub fn label_key(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn label_key(_: &mut SchemaGenerator) -> Schema {
     judged(bounds::LABEL, &patterns::label_key())
 }
 
@@ -163,12 +163,12 @@ pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))
 }
 
-pub fn error_message(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn error_message(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::ERROR_MESSAGE, &patterns::free(bounds::ERROR_MESSAGE))
 }
 
 /// Returns the schema of a client's labels. OpenAPI has no schema for keys, so rules validate them.
-pub fn client_labels(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn client_labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "maxProperties": bounds::CLIENT_LABELS,
@@ -237,12 +237,12 @@ pub fn exclusions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     by_name(filled(items, bounds::EXCLUSIONS, "map", "leave `exclusions` out"))
 }
 
-pub fn selected_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn selected_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let items = generator.subschema_for::<T>();
     filled(items, bounds::SELECTORS, "atomic", "leave `clients` out to mean every client")
 }
 
-pub fn excluded_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn excluded_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let items = generator.subschema_for::<T>();
     filled(items, bounds::SELECTORS, "atomic", "leave `exclude` out to exclude nobody")
 }
@@ -250,17 +250,17 @@ pub fn excluded_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schem
 /// Advice for an empty criterion, which would match no client but looks as if it matched all.
 const WITHOUT_CRITERION: &str = "leave the criterion out";
 
-pub fn selected_names(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn selected_names(_: &mut SchemaGenerator) -> Schema {
     let items = judged(bounds::NAME, &patterns::selected(bounds::NAME, bounds::WIDE_NAME));
     filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
 }
 
-pub fn selected_users(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn selected_users(_: &mut SchemaGenerator) -> Schema {
     let items = judged(bounds::USER, &patterns::selected(bounds::USER, bounds::WIDE_USER));
     filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
 }
 
-pub fn selected_cidrs(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn selected_cidrs(_: &mut SchemaGenerator) -> Schema {
     filled(cidr(), bounds::SELECTED_CIDRS, "atomic", WITHOUT_CRITERION)
 }
 
@@ -279,7 +279,7 @@ pub fn match_expressions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Sche
     filled(items, bounds::MATCH_EXPRESSIONS, "atomic", "leave `matchExpressions` out")
 }
 
-pub fn match_values(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn match_values(_: &mut SchemaGenerator) -> Schema {
     let otherwise = "leave `values` out with operator Exists or DoesNotExist";
     filled(label_value(), bounds::MATCH_VALUES, "atomic", otherwise)
 }
@@ -296,11 +296,11 @@ pub fn priority(_: &mut SchemaGenerator) -> Schema {
     whole(i64::from(i32::MIN), i64::from(i32::MAX))
 }
 
-pub fn retry_hours(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn retry_hours(_: &mut SchemaGenerator) -> Schema {
     whole(bounds::RETRY_HOURS.0, bounds::RETRY_HOURS.1)
 }
 
-pub fn offline_days(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn offline_days(_: &mut SchemaGenerator) -> Schema {
     whole(bounds::OFFLINE_DAYS.0, bounds::OFFLINE_DAYS.1)
 }
 
@@ -316,19 +316,19 @@ pub fn word(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::WORD)
 }
 
-pub fn status_policy(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn status_policy(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::POLICY_NAME)
 }
 
-pub fn status_name(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn status_name(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::NAME)
 }
 
-pub fn status_value(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn status_value(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::VERSION)
 }
 
-pub fn condition_message(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn condition_message(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::CONDITION_MESSAGE)
 }
 
@@ -339,7 +339,7 @@ pub fn conditions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
-pub fn decided_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn decided_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     list(generator.subschema_for::<T>(), bounds::CLIENTS, "atomic")
 }
 

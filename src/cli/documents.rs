@@ -82,7 +82,7 @@ impl Json {
     /// Parses the value without one of its fields, which is skipped. Returns `null` if the value is
     /// not a mapping.
     #[must_use]
-    pub fn value_without(&self, field: &str) -> Value {
+    pub(crate) fn value_without(&self, field: &str) -> Value {
         json::value_without(self.as_str(), field).unwrap_or_default()
     }
 

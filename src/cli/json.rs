@@ -48,7 +48,7 @@ pub fn value(text: &str) -> serde_json::Result<Value> {
 /// # Errors
 ///
 /// Returns an error in the same cases as [`value`], and if the text is not a mapping.
-pub fn value_without(text: &str, field: &str) -> serde_json::Result<Value> {
+pub(crate) fn value_without(text: &str, field: &str) -> serde_json::Result<Value> {
     serde_json::Deserializer::from_str(text).deserialize_map(Without(field))
 }
 

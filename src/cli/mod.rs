@@ -65,7 +65,7 @@ impl Failure {
     }
 
     /// Creates the failure for a result that cannot be printed.
-    pub fn unwritten(error: &std::io::Error) -> Self {
+    pub(crate) fn unwritten(error: &std::io::Error) -> Self {
         Self::new(format!("standard output cannot be written: {error}"))
     }
 

@@ -127,7 +127,7 @@ pub fn find(files: impl IntoIterator<Item = File>, take: &mut dyn FnMut(Object))
 
 /// Reads documents in the same way as [`find`], with `namespace` in place of `default` for objects
 /// that name no namespace.
-pub fn find_in(
+pub(crate) fn find_in(
     namespace: &str,
     files: impl IntoIterator<Item = File>,
     take: &mut dyn FnMut(Object),
@@ -150,7 +150,7 @@ impl Findings {
     }
 
     /// Returns the identities of all objects that were found.
-    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &Identity> {
         self.places.keys()
     }
 }

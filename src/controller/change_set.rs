@@ -71,7 +71,7 @@ impl ChangeSet {
     }
 
     /// Records that a store was refilled.
-    pub fn relisted(&self, which: StoreKind) {
+    pub(crate) fn relisted(&self, which: StoreKind) {
         self.note(|state| {
             *state.changes(which) = KindChanges { objects: BTreeSet::new(), relisted: true };
             match which {

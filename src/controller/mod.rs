@@ -177,11 +177,11 @@ fn start(namespaces: &BTreeSet<String>, cx: &Context, tasks: &mut Tasks) -> Vec<
     };
     cx.health.started(scopes.len() * STORES_PER_PIPELINE);
     let permits = Permits::of_each_kind(cx.concurrent_writes);
-    let start = |scope: &Option<&str>| {
+    let start = |scope: Option<&str>| {
         tracing::info!(namespace = scope.unwrap_or("all"), "watching");
-        Pipeline::start(*scope, cx, &permits, tasks)
+        Pipeline::start(scope, cx, &permits, tasks)
     };
-    scopes.iter().map(start).collect()
+    scopes.into_iter().map(start).collect()
 }
 
 /// Participation of this process in leader election, if there is any.

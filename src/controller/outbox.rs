@@ -336,7 +336,7 @@ impl<K: Announced> Outbox<K> {
     }
 
     /// Records the announced state of an object.
-    pub fn record_announced(&self, key: &Key, told: K::Announcement) {
+    pub(crate) fn record_announced(&self, key: &Key, told: K::Announcement) {
         if let Some(entry) = self.state().entries.get_mut(key) {
             entry.announced = Some(told);
         }

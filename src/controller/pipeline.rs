@@ -54,7 +54,7 @@ pub struct Tasks {
 }
 
 /// Number of stores that each pipeline fills.
-pub const STORES_PER_PIPELINE: usize = 2;
+pub(crate) const STORES_PER_PIPELINE: usize = 2;
 
 /// Minimum time between two writes of a policy: its counts change with each of its fleets.
 const POLICY_WRITE_INTERVAL: Duration = Duration::from_secs(1);

@@ -85,7 +85,7 @@ impl WriteLimit {
     /// Records that the watch event of a write sent at `sent` arrived at `now`. The limit grows
     /// only if objects wait to be written: otherwise there is no sign that the API server could
     /// handle more.
-    pub fn acknowledged(&mut self, sent: Instant, now: Instant, somebody_waits: bool) {
+    pub(crate) fn acknowledged(&mut self, sent: Instant, now: Instant, somebody_waits: bool) {
         let trip = now.saturating_duration_since(sent).as_secs_f64();
         self.shortest = self.shortest.min(trip);
         if self.has_shrunk_since(sent) {
@@ -107,7 +107,7 @@ impl WriteLimit {
     /// Records that a write sent at `sent` got no response. This counts like a late watch event,
     /// similar to a lost segment in TCP, but does not shrink a limit that is already at its
     /// minimum.
-    pub fn unanswered(&mut self, sent: Instant, now: Instant) {
+    pub(crate) fn unanswered(&mut self, sent: Instant, now: Instant) {
         if self.size > MIN_WRITES && !self.has_shrunk_since(sent) {
             self.shrink(now);
         }
@@ -128,7 +128,7 @@ impl WriteLimit {
 
     /// Resets the limit when no write is waiting or in progress. The next writes double it up to
     /// its former size.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.slow_start_until = self.slow_start_until.max(self.size);
         self.size = 1.0;
         self.average = None;

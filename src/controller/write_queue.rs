@@ -87,19 +87,19 @@ impl WriteQueue {
 
     /// Returns whether an object is being written.
     #[must_use]
-    pub fn has_turn(&self, key: &Key) -> bool {
+    pub(crate) fn has_turn(&self, key: &Key) -> bool {
         self.taken.contains_key(key)
     }
 
     /// Returns whether any object waits that could be written now.
     #[must_use]
-    pub fn has_waiting(&self) -> bool {
+    pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// Returns whether no object waits and none is being written. Resting objects do not count.
     #[must_use]
-    pub fn are_empty(&self) -> bool {
+    pub(crate) fn are_empty(&self) -> bool {
         self.waiting.is_empty() && self.taken.is_empty()
     }
 

@@ -36,7 +36,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// Timeout of a request. kube would wait forever, even on a connection that a firewall has silently
 /// dropped, and the object would never be written again.
-pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A kind whose status the controller writes.
 pub trait Written: Announced + Audited {

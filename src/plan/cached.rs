@@ -124,7 +124,7 @@ impl<K: Kind> Cached<K> {
 
     /// Returns whether the object is being deleted.
     #[must_use]
-    pub fn is_deleting(&self) -> bool {
+    pub(crate) fn is_deleting(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 
@@ -150,7 +150,7 @@ impl<K: Kind> Cached<K> {
 
     /// Returns whether `other` is the same object with the same spec.
     #[must_use]
-    pub fn has_same_spec_as(&self, other: &Self) -> bool {
+    pub(crate) fn has_same_spec_as(&self, other: &Self) -> bool {
         let identity = |o: &Self| (o.metadata.uid.clone(), o.metadata.generation, o.spec.is_ok());
         identity(self) == identity(other)
     }
@@ -158,7 +158,7 @@ impl<K: Kind> Cached<K> {
     /// Returns whether everything that planning reads is the same, except the status. A plan made
     /// from one object then holds for the other.
     #[must_use]
-    pub fn has_same_inputs_as(&self, other: &Self) -> bool {
+    pub(crate) fn has_same_inputs_as(&self, other: &Self) -> bool {
         let identity = |o: &Self| {
             (o.metadata.uid.clone(), o.metadata.generation, o.is_deleting(), o.spec.is_ok())
         };

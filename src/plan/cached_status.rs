@@ -136,7 +136,7 @@ impl CachedFleetStatus {
     /// Returns a lookup of rows by client name. Rows keep the order of the spec, so a row is found
     /// at its index unless clients were added or removed.
     #[must_use]
-    pub fn lookup(&self) -> CachedRows<'_> {
+    pub(crate) fn lookup(&self) -> CachedRows<'_> {
         CachedRows { fleet: self, by_name: None }
     }
 

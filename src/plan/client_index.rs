@@ -86,13 +86,13 @@ impl ClientIndex {
     /// Returns whether the text of a client may contain `folded`, which must be case-folded. If
     /// false, no client contains it.
     #[must_use]
-    pub fn may_contain(&self, folded: &str) -> bool {
+    pub(crate) fn may_contain(&self, folded: &str) -> bool {
         memmem::find(self.text.as_bytes(), folded.as_bytes()).is_some()
     }
 
     /// Returns whether a client's address may be in `network`. If false, no address is.
     #[must_use]
-    pub fn may_contain_address(&self, network: &IpNet) -> bool {
+    pub(crate) fn may_contain_address(&self, network: &IpNet) -> bool {
         self.addresses
             .is_some_and(|(first, last)| network.network() <= last && first <= network.broadcast())
     }

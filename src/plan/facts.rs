@@ -117,7 +117,7 @@ impl<'a> Facts<'a> {
 
     /// Parses the facts about a client, with a cache of versions shared by several clients.
     #[must_use]
-    pub fn read_with(client: &'a Client, versions: &mut Versions) -> Self {
+    pub(crate) fn read_with(client: &'a Client, versions: &mut Versions) -> Self {
         let reported = client.reported.as_ref();
         let error = reported.and_then(|r| r.last_error.as_deref());
         Self {
@@ -133,7 +133,7 @@ impl<'a> Facts<'a> {
 
     /// Returns the facts of the same client without `lastSeen`, so that it never counts as offline.
     #[must_use]
-    pub fn ever_present(&self) -> Self {
+    pub(crate) fn ever_present(&self) -> Self {
         let Self { client, version, staged, failed_version, failed_at, last_seen: _, searched: _ } =
             self;
         Self {
@@ -216,7 +216,7 @@ pub struct Package {
 /// Returns `None` if the fleet sets both or neither. A source that has a `packageFrom` itself
 /// counts as missing, so that references cannot form a chain.
 #[must_use]
-pub fn package_spec<'a>(
+pub(crate) fn package_spec<'a>(
     spec: &'a ClientFleetSpec,
     source: Option<&'a ClientFleetSpec>,
 ) -> Option<&'a ClientFleetSpec> {
@@ -257,7 +257,7 @@ impl Package {
 
     /// Returns whether `version` must never be offered again.
     #[must_use]
-    pub fn has_withdrawn(&self, version: &VersionText) -> bool {
+    pub(crate) fn has_withdrawn(&self, version: &VersionText) -> bool {
         self.withdrawn.iter().any(|withdrawn| withdrawn.is_same_as(version))
     }
 

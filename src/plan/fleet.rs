@@ -54,7 +54,7 @@ pub struct FleetPlan<S> {
 /// Plans a fleet and returns the digest of its status. `source` is the fleet in `packageFrom`, if
 /// it exists. The phase cache `timetable` must have an entry for each policy of the rulebook.
 #[must_use]
-pub fn plan_fleet(
+pub(crate) fn plan_fleet(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
     rulebook: &Rulebook,

@@ -113,7 +113,7 @@ impl NamespaceAggregates {
 
     /// Returns the instant at which the first plan expires.
     #[must_use]
-    pub fn first_end(&self) -> Option<Timestamp> {
+    pub(crate) fn first_end(&self) -> Option<Timestamp> {
         self.ends.first().map(|(until, _)| *until)
     }
 

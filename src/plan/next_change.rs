@@ -11,7 +11,7 @@ use super::state::State;
 use crate::values::Timestamp;
 
 /// How far into the future the next change of an offer is reported.
-pub const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
+pub(crate) const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 
 /// The next changes for a client if nothing is written or reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl<'a> ApplicablePolicies<'_, 'a> {
 
     /// Returns the first instant after `at` at which another policy may govern the client.
     #[must_use]
-    pub fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
         let changes = self.zoned.iter().filter_map(|t| t.policy.effective_change_after(at));
         changes.min()
     }
@@ -53,7 +53,7 @@ pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> 
 
 /// Returns the next changes of a case that `rule` has decided.
 #[must_use]
-pub fn look_ahead<'a>(
+pub(crate) fn look_ahead<'a>(
     now: &Case<'a>,
     rule: &'static Rule,
     applicable: ApplicablePolicies<'_, 'a>,

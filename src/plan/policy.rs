@@ -108,7 +108,7 @@ impl Policy {
     /// Returns the first instant after `at` at which the result of [`Policy::is_effective`] may
     /// change.
     #[must_use]
-    pub fn effective_change_after(&self, at: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn effective_change_after(&self, at: Timestamp) -> Option<Timestamp> {
         [self.effective_from, self.effective_until].into_iter().flatten().filter(|&t| t > at).min()
     }
 
@@ -143,7 +143,7 @@ fn read_zone(name: Option<&Text>, problems: &mut Vec<String>) -> Option<ZoneFact
 
 /// Returns the message for an unknown time zone, with a name to write instead.
 #[must_use]
-pub fn unknown_zone(name: &str) -> String {
+pub(crate) fn unknown_zone(name: &str) -> String {
     let mend = Zone::suggest(name).map_or_else(
         || "write an IANA name, as \"Europe/Berlin\"".to_owned(),
         |suggestion| format!("write \"{suggestion}\""),

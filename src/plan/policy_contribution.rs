@@ -31,7 +31,7 @@ impl PolicyContribution {
     }
 
     /// Adds `clients` governed clients in one state, whose offers change at the same time.
-    pub fn govern(
+    pub(crate) fn govern(
         &mut self,
         clients: u32,
         state: State,

@@ -31,7 +31,7 @@ pub struct PolicyPlan {
 /// Plans a policy from the aggregate of its fleets and their package versions. If one version has
 /// several spellings, `packages` must be in order of fleet name.
 #[must_use]
-pub fn plan_policy<'a>(
+pub(crate) fn plan_policy<'a>(
     observed: &CachedPolicy,
     policy: &'a Policy,
     total: &PolicyAggregate,

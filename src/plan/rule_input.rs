@@ -171,7 +171,7 @@ impl Input {
 
 /// Returns the name of a phase in structured output.
 #[must_use]
-pub const fn phase_name(phase: Phase) -> &'static str {
+pub(crate) const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Open => "Open",
         Phase::NotStarted => "NotStarted",

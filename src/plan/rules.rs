@@ -129,7 +129,7 @@ pub static RULES: [Rule; 22] = {
 };
 
 /// Number of the first rule for which the target is known and shown.
-pub const TARGET_KNOWN_FROM: u8 = 7;
+pub(crate) const TARGET_KNOWN_FROM: u8 = 7;
 
 /// Returns the rule that decides a case.
 #[must_use]
@@ -210,7 +210,7 @@ impl Case<'_> {
     /// Returns the instant from which a failed client is offered its target again; `None` if there
     /// is no automatic retry.
     #[must_use]
-    pub fn retry_from(&self) -> Option<Timestamp> {
+    pub(crate) fn retry_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)
     }
 

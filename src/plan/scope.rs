@@ -52,7 +52,7 @@ pub struct ClientFields<'a> {
 impl ClientFields<'_> {
     /// Returns the same client without its IP address.
     #[must_use]
-    pub fn without_ip(mut self) -> Self {
+    pub(crate) fn without_ip(mut self) -> Self {
         self.ip = None;
         self.folded[2] = "";
         self
@@ -60,7 +60,7 @@ impl ClientFields<'_> {
 
     /// Returns the same client without its last user.
     #[must_use]
-    pub fn without_user(mut self) -> Self {
+    pub(crate) fn without_user(mut self) -> Self {
         self.folded[3] = "";
         self
     }
@@ -100,7 +100,7 @@ impl Scope {
 
     /// Returns whether a client is in scope, and by which selector; its fleet must be in scope.
     #[must_use]
-    pub fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
+    pub(crate) fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
         let included = match &self.clients {
             None => None,
             Some(selectors) => match selectors.iter().position(|s| s.matches(subject, true)) {
@@ -122,13 +122,13 @@ impl Scope {
     /// Returns whether a selector of the scope, or a single value in one, may match one of these
     /// clients. Always true without `clients`, because every client is then included.
     #[must_use]
-    pub fn may_match(&self, clients: &ClientIndex) -> bool {
+    pub(crate) fn may_match(&self, clients: &ClientIndex) -> bool {
         self.clients.is_none() || self.selectors().any(|selector| selector.may_touch(clients))
     }
 
     /// Returns whether the scope selects individual clients, and not only fleets.
     #[must_use]
-    pub fn looks_at_clients(&self) -> bool {
+    pub(crate) fn looks_at_clients(&self) -> bool {
         self.clients.is_some() || !self.exclude.is_empty()
     }
 }
@@ -245,7 +245,7 @@ impl Selector {
 
     /// Returns whether the selector has a single criterion, which is a readable list of values.
     #[must_use]
-    pub fn is_one_list(&self) -> bool {
+    pub(crate) fn is_one_list(&self) -> bool {
         self.is_one_list
     }
 

@@ -22,7 +22,7 @@ macro_rules! words {
 
             /// Returns the variant that is written as `word`.
             #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word)
             }
         }
@@ -117,7 +117,7 @@ impl Summary {
     }
 
     /// Subtracts another summary's counts, which were added before.
-    pub fn subtract(&mut self, mut other: Self) {
+    pub(crate) fn subtract(&mut self, mut other: Self) {
         self.total -= other.total;
         for &state in State::ALL {
             *self.of(state) -= *other.of(state);

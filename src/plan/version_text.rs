@@ -40,7 +40,7 @@ impl VersionText {
 
     /// Returns whether `text` is the same version, in any spelling.
     #[must_use]
-    pub fn is_same_as_text(&self, text: &Text) -> bool {
+    pub(crate) fn is_same_as_text(&self, text: &Text) -> bool {
         self.raw == *text || self.is_same_as(&Self::new(text.clone()))
     }
 }

@@ -139,8 +139,9 @@ async fn no_generation_is_called_in_force_before_the_fleets_say_so() {
     for version in history.0.lock().unwrap().values() {
         match version {
             Version::Fleet(fleet) => {
-                let rows = fleet.status.iter().flat_map(|status| status.clients.iter().flatten());
-                let target = rows.filter_map(|row| row.target_version.as_deref()).next();
+                let mut rows =
+                    fleet.status.iter().flat_map(|status| status.clients.iter().flatten());
+                let target = rows.find_map(|row| row.target_version.as_deref());
                 targets.insert(fleet.name_any(), target.unwrap_or_default().to_owned());
             }
             Version::Policy(policy) => {

@@ -30,8 +30,8 @@ fn get(address: &str, path: &str, accept: &str) -> String {
 async fn address_of(program: &Program) -> String {
     program.has_logged("serving /livez").await;
     let log = program.log();
-    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let address = lines.filter_map(|line| line["address"].as_str().map(str::to_owned)).next();
+    let mut lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let address = lines.find_map(|line| line["address"].as_str().map(str::to_owned));
     address.unwrap()
 }
 

@@ -127,7 +127,7 @@ fn every_query_has_an_answer() {
     for (title, queries) in panels() {
         for query in queries {
             let is_empty = EMPTY_WHEN_ALL_IS_WELL.contains(&title.as_str());
-            let mut asked = if is_empty { selectors(&query) } else { Default::default() };
+            let mut asked = if is_empty { selectors(&query) } else { BTreeSet::default() };
             scraped.ask(&query).unwrap_or_else(|error| panic!("{title}: {error}"));
             if asked.is_empty() {
                 asked.insert(query);

@@ -34,7 +34,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    pub fn compile(rule: &ValidationRule) -> Result<Self, String> {
+    pub(crate) fn compile(rule: &ValidationRule) -> Result<Self, String> {
         let program =
             |text: &str| Program::compile(text).map_err(|error| format!("{text}: {error}"));
         Ok(Self {

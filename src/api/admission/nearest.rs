@@ -3,10 +3,9 @@
 /// Maximum length of a name to guess for; the search time is the product of the two lengths.
 const MAX_GUESSED_CHARS: usize = 64;
 
-#[must_use]
-
 /// Returns the known name that is nearest to `written`, if one is near enough. It may differ in
 /// case, and by added, removed or changed characters up to a third of its length, rounded up.
+#[must_use]
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     if written.is_empty() || written.chars().nth(MAX_GUESSED_CHARS).is_some() {
         return None;

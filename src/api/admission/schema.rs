@@ -54,7 +54,7 @@ impl Node {
         Self { shape: Shape::Anything, default: None, rules: Vec::new(), about: String::new() }
     }
 
-    pub fn compile(schema: &JSONSchemaProps) -> Result<Self, String> {
+    pub(crate) fn compile(schema: &JSONSchemaProps) -> Result<Self, String> {
         let rules = schema.x_kubernetes_validations.iter().flatten();
         let about = schema.description.as_deref().unwrap_or_default();
         Ok(Self {

@@ -183,7 +183,7 @@ fn walk_known(
 
 /// Reports fields that the API does not have. The API server drops them unless validation is
 /// strict, so they do not affect other checks.
-pub fn walk_unknown(
+pub(crate) fn walk_unknown(
     known: &[&str],
     fields: &Map<String, Value>,
     path: &str,

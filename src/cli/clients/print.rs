@@ -99,7 +99,7 @@ impl Printer {
     }
 
     /// Sets the current time, which advances while the command watches for changes.
-    pub fn set_now(&mut self, now: Timestamp) {
+    pub(crate) fn set_now(&mut self, now: Timestamp) {
         self.reader.now = now;
     }
 

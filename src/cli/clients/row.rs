@@ -109,7 +109,7 @@ impl Row {
 
     /// Returns whether both rows show the same values. Ignores whether the status is current:
     /// otherwise one client's report would count as a change of every client in the fleet.
-    pub fn shows_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn shows_same_as(&self, other: &Self) -> bool {
         self.visible_fields() == other.visible_fields()
     }
 

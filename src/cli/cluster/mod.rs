@@ -111,7 +111,7 @@ impl Cluster {
 
     /// Passes each object that the label selector matches to `each`, page by page, and returns the
     /// gathered value. Objects that `each` does not keep are dropped before the next page is read.
-    pub async fn gather<K: Kind, T: Clone>(
+    pub(crate) async fn gather<K: Kind, T: Clone>(
         &self,
         reach: &NamespaceScope,
         selector: Option<&str>,

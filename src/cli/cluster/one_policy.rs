@@ -28,7 +28,7 @@ impl OnePolicy {
 
 impl Cluster {
     /// Returns the policy with this name, or `None` if it does not exist.
-    pub async fn find_policy(
+    pub(crate) async fn find_policy(
         &self,
         namespace: &str,
         name: &str,

@@ -24,12 +24,12 @@ pub(crate) enum DryRun {
 impl DryRun {
     /// Returns whether this is a server-side dry run: the API server validates the change but does
     /// not store it.
-    pub fn is_of_server(self) -> bool {
+    pub(crate) fn is_of_server(self) -> bool {
         self == Self::Server
     }
 
     /// Returns whether the change is stored.
-    pub fn is_real(self) -> bool {
+    pub(crate) fn is_real(self) -> bool {
         self == Self::None
     }
 

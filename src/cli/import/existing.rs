@@ -199,7 +199,7 @@ impl Printed {
 
     /// Fails if a fleet that the import would create is in the files without the import's label.
     /// For the cluster, see [`no_strangers_in_cluster`].
-    pub fn no_strangers(&self, prefix: &str, names: &[&str]) -> Result<(), Failure> {
+    pub(crate) fn no_strangers(&self, prefix: &str, names: &[&str]) -> Result<(), Failure> {
         let known = names.iter().filter(|name| self.others.contains(**name));
         let strangers: Vec<String> = known.map(|name| (*name).to_owned()).collect();
         no_strangers(prefix, &strangers)

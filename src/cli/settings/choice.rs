@@ -38,7 +38,7 @@ impl Choice {
     }
 
     /// Returns the mode; `None` if this program does not know it.
-    pub fn known_mode(&self) -> Option<Mode> {
+    pub(crate) fn known_mode(&self) -> Option<Mode> {
         MODES.into_iter().find(|mode| mode.as_str() == self.mode)
     }
 }

@@ -59,7 +59,7 @@ impl Moves {
     }
 
     /// Returns the counts with their labels.
-    pub fn labeled(&self) -> [(&'static str, u32); 11] {
+    pub(crate) fn labeled(&self) -> [(&'static str, u32); 11] {
         [
             ("offered a newer version now", self.up_now),
             ("offered an OLDER version now", self.down_now),

@@ -44,7 +44,7 @@ impl PolicyBlockers {
 
     /// Returns the instant at which to count the clients of a setting: now, or the time when the
     /// policy takes effect.
-    pub fn counted_at(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn counted_at(&self, now: Timestamp) -> Timestamp {
         self.not_effective_until.unwrap_or(now)
     }
 

@@ -76,7 +76,7 @@ impl Halted {
     }
 
     /// Records the policies that take precedence over this halt in its namespace.
-    pub fn beaten_by(&mut self, rivals: &[Rival]) {
+    pub(crate) fn beaten_by(&mut self, rivals: &[Rival]) {
         let here = rivals.iter().filter(|rival| rival.namespace == self.namespace);
         for rival in here.filter(|rival| !rival.is_unreadable) {
             let policy = rival.name.clone();
@@ -92,7 +92,7 @@ impl Halted {
 
     /// Returns whether the halt holds any client now. A halt that cannot be read does, because it
     /// blocks every client.
-    pub fn holds_somebody(&self) -> bool {
+    pub(crate) fn holds_somebody(&self) -> bool {
         let nobody = [Gap::Distributes, Gap::NotYet, Gap::Over];
         !self.gaps.iter().any(|gap| nobody.contains(gap))
     }

@@ -21,7 +21,7 @@ pub fn is_color_wanted() -> bool {
 
 /// Returns the width of the terminal on standard output, or `None` if it is not a terminal.
 #[must_use]
-pub fn width() -> Option<usize> {
+pub(crate) fn width() -> Option<usize> {
     let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
     Some(width.0.into())
 }
@@ -52,6 +52,6 @@ pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Resul
 
 /// Prints a message on standard error. Ignores failures, because the exit code still shows the
 /// result.
-pub fn print_remarks(text: &str) {
+pub(crate) fn print_remarks(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -37,7 +37,7 @@ impl Tone {
 
     /// Returns a text in this color if colors are wanted.
     #[must_use]
-    pub fn paint(self, text: &str, in_color: bool) -> String {
+    pub(crate) fn paint(self, text: &str, in_color: bool) -> String {
         match self.code() {
             code if in_color && !code.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
             _ => text.to_owned(),
@@ -69,7 +69,7 @@ impl Cell {
 
     /// Returns the cell in another color.
     #[must_use]
-    pub fn toned(self, tone: Tone) -> Self {
+    pub(crate) fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
     }
 }
@@ -94,7 +94,7 @@ impl Table {
 
     /// Renders all lines, aligned by display width, without trailing blanks.
     #[must_use]
-    pub fn render(&self, in_color: bool) -> String {
+    pub(crate) fn render(&self, in_color: bool) -> String {
         let mut columns = ColumnWidths::new(self.header.clone());
         for row in &self.rows {
             columns.fit(row);
@@ -169,7 +169,7 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_color: bool) {
 /// Escapes control characters, and characters that change the writing direction, because a terminal
 /// would act on them.
 #[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }

@@ -23,14 +23,14 @@ impl TimeFormatter {
     /// Returns the time zone of the user from the environment: `TZ`, or else the system setting.
     /// Returns `None` if it has no IANA name.
     #[must_use]
-    pub fn system_zone() -> Option<Zone> {
+    pub(crate) fn system_zone() -> Option<Zone> {
         let zone = jiff::tz::TimeZone::try_system().ok()?;
         Zone::named(zone.iana_name()?)
     }
 
     /// Returns the name of the zone in which times are shown.
     #[must_use]
-    pub fn zone_name(&self) -> &str {
+    pub(crate) fn zone_name(&self) -> &str {
         self.zone.as_ref().map_or("UTC", Zone::name)
     }
 
@@ -78,7 +78,7 @@ impl TimeFormatter {
     /// Formats an instant in the shortest form that is clear today: `22:00`, `Tue 22:00`,
     /// `3 Jan 22:00`.
     #[must_use]
-    pub fn shortly(&self, t: Timestamp) -> String {
+    pub(crate) fn shortly(&self, t: Timestamp) -> String {
         let (local, now) = (self.local(t), self.local(self.now));
         let days = local.date().signed_duration_since(now.date()).num_days();
         let format = match days {

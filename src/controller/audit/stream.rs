@@ -43,7 +43,7 @@ impl Stream {
     ///
     /// # Errors
     /// Returns a message if the file cannot be opened.
-    pub fn to_file(path: &Path) -> Result<Self, String> {
+    pub(crate) fn to_file(path: &Path) -> Result<Self, String> {
         Ok(Self { path: Some(path.to_owned()), ..Self::to(open(path)?) })
     }
 
@@ -51,7 +51,7 @@ impl Stream {
     ///
     /// # Errors
     /// Returns a message if the file cannot be opened.
-    pub fn reopen(&self) -> Result<(), String> {
+    pub(crate) fn reopen(&self) -> Result<(), String> {
         if let Some(path) = &self.path {
             let file = open(path)?;
             self.state().sink = Box::new(file);
@@ -60,7 +60,7 @@ impl Stream {
     }
 
     /// Takes the lines that could not be written, each with the error.
-    pub fn take_failed(&self) -> Vec<(String, String)> {
+    pub(crate) fn take_failed(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.state().failed)
     }
 

@@ -36,7 +36,7 @@ impl Leadership {
     /// until the process wins the lease again. A process that was suspended sees the end of its
     /// term before anything else.
     #[must_use]
-    pub fn may_write_at(&self, now: Moment) -> bool {
+    pub(crate) fn may_write_at(&self, now: Moment) -> bool {
         match *self.0.borrow() {
             Term::None => false,
             Term::Until(end) => now < end,
@@ -45,7 +45,7 @@ impl Leadership {
     }
 
     /// Waits until this process leads.
-    pub async fn won(&self) {
+    pub(crate) async fn won(&self) {
         // `self` keeps the sender alive, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|term| *term != Term::None).await;
     }

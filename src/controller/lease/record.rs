@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
 
 /// Annotation with the mark of the process that holds the lease.
-pub const MARK_ANNOTATION: &str = "clientfleet.dev/process";
+pub(crate) const MARK_ANNOTATION: &str = "clientfleet.dev/process";
 
 /// Microseconds since 1970 by the writer's wall clock. For users only: the program never compares
 /// two of them.
@@ -61,7 +61,7 @@ impl Found {
 
 impl Record {
     /// Writes the record into a Lease, and leaves all other fields unchanged.
-    pub fn write_into(&self, lease: &mut Lease) {
+    pub(crate) fn write_into(&self, lease: &mut Lease) {
         let time = |stamp: Option<Stamp>| {
             stamp.and_then(|stamp| Timestamp::from_microsecond(stamp).ok()).map(MicroTime)
         };

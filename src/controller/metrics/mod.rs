@@ -190,7 +190,7 @@ impl Metrics {
     }
 
     /// Counts an event.
-    pub fn published(&self, result: EventOutcome) {
+    pub(crate) fn published(&self, result: EventOutcome) {
         self.events.get_or_create(&EventLabel { result }).inc();
     }
 
@@ -219,18 +219,18 @@ impl Metrics {
     }
 
     /// Adds the role of this replica to the metrics.
-    pub fn watch_health(&self, health: Health) {
+    pub(crate) fn watch_health(&self, health: Health) {
         self.role.set(health);
     }
 
     /// Adds the backlog of a queue to the metrics.
-    pub fn watch_queue(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
+    pub(crate) fn watch_queue(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
         self.queues.add(kind, queue);
     }
 
     /// Returns all metrics in the `OpenMetrics` text format.
     #[must_use]
-    pub fn open_metrics(&self) -> String {
+    pub(crate) fn open_metrics(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -175,7 +175,7 @@ impl ChangedClient {
     /// Returns the version that the change is about: the version that the client moves to, else the
     /// version that it is no longer offered, now or later.
     #[must_use]
-    pub fn concerned_version(&self) -> Option<&Text> {
+    pub(crate) fn concerned_version(&self) -> Option<&Text> {
         let after = self.after.as_ref().and_then(|decision| decision.target_version.as_ref());
         let promised = self.before.as_ref().and_then(|decision| decision.target_version.as_ref());
         match self.effect {
@@ -190,7 +190,7 @@ impl ChangedClient {
 
     /// Returns whether the next restart brings a version that the client should not run.
     #[must_use]
-    pub fn is_staged_against_its_decision(&self) -> bool {
+    pub(crate) fn is_staged_against_its_decision(&self) -> bool {
         let (Some(staged), Some(after)) = (&self.staged_version, &self.after) else { return false };
         let is_wanted = is_same_version(Some(staged), after.target_version.as_ref())
             && after.reason != Reason::PackageWithdrawn.as_str();

@@ -115,25 +115,25 @@ impl Scenario {
         self.fleet.clients.as_deref().unwrap_or_default().first()
     }
 
-    pub fn client_mut(&mut self) -> Option<&mut Client> {
+    pub(crate) fn client_mut(&mut self) -> Option<&mut Client> {
         self.fleet.clients.as_mut()?.first_mut()
     }
 
-    pub fn policy_mut(&mut self, name: &Text) -> Option<&mut Policy> {
+    pub(crate) fn policy_mut(&mut self, name: &Text) -> Option<&mut Policy> {
         self.policies.iter_mut().find(|policy| policy.name == *name)
     }
 
     /// Returns the name of the fleet that carries the package.
-    pub fn carrier_name(&self) -> &Text {
+    pub(crate) fn carrier_name(&self) -> &Text {
         self.fleet.package_from.as_ref().map_or(&self.fleet_name, |from| &from.name)
     }
 
     /// Returns the fleet that carries the package, if it can be determined.
-    pub fn carrier(&self) -> Option<&ClientFleetSpec> {
+    pub(crate) fn carrier(&self) -> Option<&ClientFleetSpec> {
         package_spec(&self.fleet, self.source.as_ref())
     }
 
-    pub fn carrier_mut(&mut self) -> Option<&mut ClientFleetSpec> {
+    pub(crate) fn carrier_mut(&mut self) -> Option<&mut ClientFleetSpec> {
         if self.carrier().is_some_and(|carrier| std::ptr::eq(carrier, &raw const self.fleet)) {
             Some(&mut self.fleet)
         } else {
@@ -143,7 +143,7 @@ impl Scenario {
     }
 
     /// Returns the number of clients that a policy governs, if known.
-    pub fn governed_by(&self, name: &Text) -> Option<u32> {
+    pub(crate) fn governed_by(&self, name: &Text) -> Option<u32> {
         self.governed.iter().find(|(policy, _)| policy == name).map(|(_, governed)| *governed)
     }
 
