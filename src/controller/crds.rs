@@ -74,7 +74,7 @@ async fn get_with_retries(
     definitions: &Api<CustomResourceDefinition>,
     name: &str,
 ) -> Result<Option<CustomResourceDefinition>, CrdError> {
-    let mut told = Instant::now();
+    let mut last_logged = Instant::now();
     loop {
         let error = match tokio::time::timeout(REQUEST_TIMEOUT, definitions.get_opt(name)).await {
             Ok(Ok(found)) => return Ok(found),
@@ -82,9 +82,9 @@ async fn get_with_retries(
             Ok(Err(error)) => return Err(CrdError::Unreadable { name: name.to_owned(), error }),
             Err(_) => format!("no answer within {REQUEST_TIMEOUT:?}"),
         };
-        if told.elapsed() >= REQUEST_TIMEOUT {
+        if last_logged.elapsed() >= REQUEST_TIMEOUT {
             tracing::warn!(error, "waiting for the API server");
-            told = Instant::now();
+            last_logged = Instant::now();
         }
         tokio::time::sleep(RETRY_INTERVAL).await;
     }

@@ -141,7 +141,7 @@ fn observe<K: Plannable>(
         if let Some(object) = store.get(&reference) {
             if let Some(attempt) = outbox.seen(&object) {
                 let made = object.metadata.resource_version.as_deref();
-                K::tell(auditor, &Accepted::of(&attempt, made));
+                K::record(auditor, &Accepted::of(&attempt, made));
             }
             K::observe(planner, object);
         } else {

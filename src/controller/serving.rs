@@ -69,16 +69,16 @@ fn is_taken(error: &io::Error) -> bool {
 }
 
 /// Accepts and answers connections until the task is dropped.
-pub async fn serve(listener: TcpListener, told: Served) {
+pub async fn serve(listener: TcpListener, served: Served) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((connection, _)) => {
-                let told = told.clone();
+                let served = served.clone();
                 tokio::spawn(async move {
-                    answer(connection, told).await;
+                    answer(connection, served).await;
                     drop(place);
                 });
             }
@@ -91,9 +91,9 @@ pub async fn serve(listener: TcpListener, told: Served) {
     }
 }
 
-async fn answer(connection: TcpStream, told: Served) {
+async fn answer(connection: TcpStream, served: Served) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = respond(&told, request.method(), request.uri().path(), request.headers());
+        let response = respond(&served, request.method(), request.uri().path(), request.headers());
         async move { Ok::<_, Infallible>(response) }
     });
     let mut http = http1::Builder::new();
@@ -104,7 +104,7 @@ async fn answer(connection: TcpStream, told: Served) {
 }
 
 fn respond(
-    told: &Served,
+    served: &Served,
     method: &Method,
     path: &str,
     headers: &HeaderMap,
@@ -115,9 +115,9 @@ fn respond(
         return response;
     }
     match path {
-        "/livez" => probe(&[told.heartbeat.check()]),
+        "/livez" => probe(&[served.heartbeat.check()]),
         "/readyz" => {
-            let health = told.health.now();
+            let health = served.health.now();
             let is_filled = health.stores_awaited == Some(0);
             probe(&[
                 Check { name: "definitions", is_well: health.is_started },
@@ -125,9 +125,9 @@ fn respond(
             ])
         }
         "/metrics" if takes_open_metrics(headers) => {
-            say(StatusCode::OK, OPEN_METRICS, told.metrics.open_metrics())
+            say(StatusCode::OK, OPEN_METRICS, served.metrics.open_metrics())
         }
-        "/metrics" => say(StatusCode::OK, CLASSIC, told.metrics.classic()),
+        "/metrics" => say(StatusCode::OK, CLASSIC, served.metrics.classic()),
         _ => {
             let there_is = "there is /livez, /readyz and /metrics\n".to_owned();
             say(StatusCode::NOT_FOUND, PLAIN, there_is)

@@ -126,7 +126,7 @@ impl<K: Written> Writer<K> {
         let planned = &attempt.write.planned;
         match answer {
             Ok(made) => {
-                K::tell(&self.auditor, &Accepted::of(attempt, made.as_deref()));
+                K::record(&self.auditor, &Accepted::of(attempt, made.as_deref()));
                 self.outbox.written(attempt, made);
                 let key = object.key();
                 let told = K::announce(&self.announcer, planned, self.outbox.announced(&key)).await;
@@ -148,7 +148,7 @@ impl<K: Written> Writer<K> {
                     // A watch event has already shown that the write was accepted, although no
                     // response arrived.
                     Some(made) => {
-                        K::tell(&self.auditor, &Accepted::of(attempt, Some(&made)));
+                        K::record(&self.auditor, &Accepted::of(attempt, Some(&made)));
                         Ok(())
                     }
                     None => Err(error),

@@ -151,7 +151,7 @@ mod tests {
 
     /// Formats each change as a line such as
     /// `pc: Waiting OutsideWindow 2 -> Distributing UpgradeOffered 2, Begins`.
-    fn told(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
+    fn formatted(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
         let before = CachedFleetStatus::of(status(before), None);
         let after = status(after);
         let short = |told: &Option<OfferState<'_>>| match told {
@@ -173,7 +173,7 @@ mod tests {
         let before = [now.clone()];
         now.version = Some("1".into());
         now.computer = Some("A".into());
-        assert_eq!(told(&before, &[now]), [""; 0]);
+        assert_eq!(formatted(&before, &[now]), [""; 0]);
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
             "c: Distributing UpgradeOffered 2 -> Waiting OutsideWindow 2, Ends",
             "d: Held NoUpgrade 2 -> Held PolicySuspended 2",
         ];
-        assert_eq!(told(&before, &after), expected);
+        assert_eq!(formatted(&before, &after), expected);
     }
 
     #[test]
@@ -204,20 +204,20 @@ mod tests {
         let before = row("a", Distributing, "UpgradeOffered", "2");
         let after = ClientStatus { policy: Some("canary".into()), ..before.clone() };
         let expected = "a: Distributing UpgradeOffered 2 -> Distributing UpgradeOffered 2, Changes";
-        assert_eq!(told(&[before], &[after]), [expected]);
+        assert_eq!(formatted(&[before], &[after]), [expected]);
     }
 
     #[test]
     fn who_comes_goes_or_stands_elsewhere() {
         let [a, b, c] = ["a", "b", "c"].map(|name| row(name, Distributing, "UpgradeOffered", "2"));
         let before = [a.clone(), b.clone()];
-        assert_eq!(told(&before, &[b.clone(), a.clone()]), [""; 0]);
+        assert_eq!(formatted(&before, &[b.clone(), a.clone()]), [""; 0]);
         let expected = [
             "c: none -> Distributing UpgradeOffered 2, Begins",
             "a: Distributing UpgradeOffered 2 -> none, Ends",
         ];
-        assert_eq!(told(&before, &[c, b]), expected);
-        assert_eq!(told(&[a], &[]), ["a: Distributing UpgradeOffered 2 -> none, Ends"]);
+        assert_eq!(formatted(&before, &[c, b]), expected);
+        assert_eq!(formatted(&[a], &[]), ["a: Distributing UpgradeOffered 2 -> none, Ends"]);
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
         let before = ClientStatus { state: "Paused".into(), ..row("a", Held, "NoUpgrade", "2") };
         let expected = " NoUpgrade 2 -> Held NoUpgrade 2";
         assert_eq!(
-            told(&[before], &[row("a", Held, "NoUpgrade", "2")]),
+            formatted(&[before], &[row("a", Held, "NoUpgrade", "2")]),
             [format!("a: {expected}")]
         );
     }

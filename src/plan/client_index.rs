@@ -114,8 +114,11 @@ mod tests {
         let client_index = ClientIndex::of(&clients);
         for (index, client) in clients.iter().enumerate() {
             let alone = ClientIndex::of(std::slice::from_ref(client));
-            let told = |subject: ClientFields<'_>| format!("{subject:?}");
-            assert_eq!(told(client_index.subject(index, client)), told(alone.subject(0, client)));
+            let debug_text = |subject: ClientFields<'_>| format!("{subject:?}");
+            assert_eq!(
+                debug_text(client_index.subject(index, client)),
+                debug_text(alone.subject(0, client))
+            );
         }
         assert_eq!(client_index.subject(1, &clients[1]).folded, ["müller", "", "", ""]);
     }

@@ -1,5 +1,6 @@
 //! Runs the queries on a Prometheus that scrapes a controller with the examples.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use super::filter::Filter;
 use super::print::Printer;
 use super::row::{PolicyZones, Row, RowView, rows};
-use super::{ClientsArgs, doubt, nobody, sort, told};
+use super::{ClientsArgs, doubt, format_warnings, nobody, sort};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, NamespaceScope, PAGE_SIZE, failure, sentence};
 use crate::cli::terminal::print_remarks;
@@ -116,7 +116,7 @@ pub(super) async fn follow(
                 let listing = std::mem::take(&mut listing);
                 let changes = list_anew(&mut seen, listing, filter, view);
                 if is_listed {
-                    tell(printer, changes)?;
+                    print_changes(printer, changes)?;
                 } else {
                     first_list(printer, changes, args, reach)?;
                 }
@@ -124,9 +124,9 @@ pub(super) async fn follow(
             }
             Ok(Event::Apply(fleet)) => {
                 let changes = seen.take(fleet, filter, view);
-                tell(printer, changes)?;
+                print_changes(printer, changes)?;
             }
-            Ok(Event::Delete(fleet)) => tell(printer, seen.forget(&key(&fleet)))?,
+            Ok(Event::Delete(fleet)) => print_changes(printer, seen.forget(&key(&fleet)))?,
             Err(watcher::Error::InitialListFailed(error)) if !is_listed => {
                 return Err(failure("list clientfleets", &error));
             }
@@ -147,7 +147,7 @@ fn list_anew(
     filter: &Filter,
     view: RowView<'_>,
 ) -> Vec<WatchedChange> {
-    print_remarks(&told(&listing.iter().filter_map(doubt).collect::<Vec<_>>()));
+    print_remarks(&format_warnings(&listing.iter().filter_map(doubt).collect::<Vec<_>>()));
     let listed: HashSet<FleetKey> = listing.iter().map(key).collect();
     let gone: Vec<FleetKey> =
         seen.fleets.keys().filter(|fleet| !listed.contains(*fleet)).cloned().collect();
@@ -173,7 +173,7 @@ fn first_list(
     printer.first(&rows)
 }
 
-fn tell(printer: &mut Printer, mut changes: Vec<WatchedChange>) -> Result<(), Failure> {
+fn print_changes(printer: &mut Printer, mut changes: Vec<WatchedChange>) -> Result<(), Failure> {
     changes.sort_by(|a, b| a.row.name.cmp(&b.row.name));
     changes.iter().try_for_each(|change| printer.change(&change.row, change.is_gone))
 }

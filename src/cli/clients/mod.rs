@@ -110,7 +110,7 @@ pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutpu
         )
         .await?;
     let ClientList { mut rows, doubts, fleets } = listed;
-    print_remarks(&told(&doubts));
+    print_remarks(&format_warnings(&doubts));
     sort(&mut rows);
     if rows.is_empty() && matches!(args.output, Output::Table | Output::Wide) {
         print_remarks(&nobody(args, &reach));
@@ -140,12 +140,12 @@ fn no_such(
     let Some(known) = known else { return Vec::new() };
     let place = reach.namespace().map(|name| format!(" in namespace {name}")).unwrap_or_default();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let told = |name: &String| {
+    let doubt_of = |name: &String| {
         let near = nearest(name, &names).map(|near| format!("; did you mean {near}?"));
         let near = near.unwrap_or_default();
         format!("there is no {kind} {}{place}{near}", printable(name))
     };
-    args.iter().filter(|name| !known.contains(*name)).map(told).collect()
+    args.iter().filter(|name| !known.contains(*name)).map(doubt_of).collect()
 }
 
 /// The data of the policies that the command needs.
@@ -220,7 +220,7 @@ fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
 
 /// Formats the first warnings in full, and counts the rest: without a running controller, every
 /// fleet can have one.
-fn told(doubts: &[String]) -> String {
+fn format_warnings(doubts: &[String]) -> String {
     let mut text: String = doubts
         .iter()
         .take(MAX_DOUBTFUL_POLICIES)

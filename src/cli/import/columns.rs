@@ -217,8 +217,8 @@ pub(super) fn find(
     groups: &[String],
 ) -> Result<ColumnMap, Vec<String>> {
     let mut search = ColumnSearch { header, problems: Vec::new(), needs_titles: false };
-    let told = search.mapped(mappings);
-    let mut fields = search.recognised(&told);
+    let mapped = search.mapped(mappings);
+    let mut fields = search.recognised(&mapped);
     fields.sort_unstable();
     let labels = search.labels(groups);
     if !fields.iter().any(|(field, _)| *field == Field::Name) && search.problems.is_empty() {
@@ -261,21 +261,21 @@ impl ColumnSearch<'_> {
     /// Returns the fields that the user names, each with its column. The column is `None` if the
     /// field is left out or its column is not found.
     fn mapped(&mut self, mappings: &[Mapping]) -> Vec<(Field, Option<usize>)> {
-        let mut told: Vec<(Field, Option<usize>)> = Vec::new();
+        let mut mapped: Vec<(Field, Option<usize>)> = Vec::new();
         for Mapping { field, title } in mappings {
             let name = field.name();
-            if told.iter().any(|(known, _)| known == field) {
+            if mapped.iter().any(|(known, _)| known == field) {
                 let problem =
                     format!("`--column {name}=…` is given twice: leave one of the two out");
                 self.problems.push(problem);
             } else if title.is_empty() {
-                told.push((*field, None));
+                mapped.push((*field, None));
             } else {
                 let column = self.column(title, &format!("--column {name}="));
-                told.push((*field, column));
+                mapped.push((*field, column));
             }
         }
-        told
+        mapped
     }
 
     /// Returns the column with this title. If no title matches exactly, ignores case, blanks and
@@ -300,12 +300,12 @@ impl ColumnSearch<'_> {
     }
 
     /// Returns all fields with a column, named by the user or else recognized by title.
-    fn recognised(&mut self, told: &[(Field, Option<usize>)]) -> Vec<(Field, usize)> {
-        let taken: BTreeSet<usize> = told.iter().filter_map(|(_, column)| *column).collect();
+    fn recognised(&mut self, mapped: &[(Field, Option<usize>)]) -> Vec<(Field, usize)> {
+        let taken: BTreeSet<usize> = mapped.iter().filter_map(|(_, column)| *column).collect();
         let mut fields: Vec<(Field, usize)> =
-            told.iter().filter_map(|(field, column)| Some((*field, (*column)?))).collect();
+            mapped.iter().filter_map(|(field, column)| Some((*field, (*column)?))).collect();
         for (field, name, known) in FIELDS {
-            if told.iter().any(|(told, _)| *told == field) {
+            if mapped.iter().any(|(mapped, _)| *mapped == field) {
                 continue;
             }
             let is_one = |index: &usize| {

@@ -146,22 +146,25 @@ mod tests {
             "timeZone": "Asia/Tokyo", "reported": {"computer": "C", "ip": "10.0.0.1",
             "lastUser": "U", "version": "1", "stagedVersion": "2", "lastSeen": "t",
             "lastError": {"version": "2", "message": "m", "time": "t"}}}));
-        let told = |after: Value, others: Option<Value>| {
+        let losses_of = |after: Value, others: Option<Value>| {
             let others = others.map(client);
             let facts = lost(&before, &client(after), others.as_ref());
             facts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(
-            told(json!({"name": "A"}), None),
+            losses_of(json!({"name": "A"}), None),
             "computer ip lastUser version stagedVersion lastSeen timeZone lastError.version \
              lastError.message lastError.time site labels.version"
         );
-        assert_eq!(told(json!(before), None), "");
+        assert_eq!(losses_of(json!(before), None), "");
         let others = json!({"name": "A", "labels": {"site": "x"}, "timeZone": "Asia/Tokyo",
             "reported": {"version": "1", "ip": "10.0.0.1", "lastUser": "U", "lastSeen": "t"}});
         let after = json!({"name": "A", "reported": {"computer": "D", "stagedVersion": "3",
             "lastError": {"version": "2"}}});
-        assert_eq!(told(after, Some(others)), "lastError.message lastError.time labels.version");
+        assert_eq!(
+            losses_of(after, Some(others)),
+            "lastError.message lastError.time labels.version"
+        );
     }
 
     #[test]

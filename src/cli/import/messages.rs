@@ -130,10 +130,10 @@ fn ungiven(fact: &Fact, number: usize) -> String {
 }
 
 fn names(names: &[Text]) -> String {
-    let told: Vec<_> = names.iter().take(MAX_NAMES).map(|name| printable(name)).collect();
+    let shown: Vec<_> = names.iter().take(MAX_NAMES).map(|name| printable(name)).collect();
     let more = names.len().saturating_sub(MAX_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    told.join(", ") + &more
+    shown.join(", ") + &more
 }
 
 /// Adds the remarks about an outcome.

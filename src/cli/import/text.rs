@@ -25,13 +25,13 @@ pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
 ///
 /// Returns a message if the bytes are not text. It contains the line number unless the file is an
 /// archive.
-pub(super) fn decode(bytes: &[u8], told: Option<&'static Encoding>) -> Result<String, String> {
+pub(super) fn decode(bytes: &[u8], named: Option<&'static Encoding>) -> Result<String, String> {
     if bytes.starts_with(ARCHIVE) {
         return Err("this is a spreadsheet or an archive, no text: save it as CSV".to_owned());
     }
     let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or_else(|| {
         let recognised = || recognise(&bytes[..bytes.len().min(SAMPLE_BYTES)]).unwrap_or(UTF_8);
-        (told.unwrap_or_else(recognised), 0)
+        (named.unwrap_or_else(recognised), 0)
     });
     let bytes = &bytes[mark..];
     let Some(text) = encoding.decode_without_bom_handling_and_without_replacement(bytes) else {

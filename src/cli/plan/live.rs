@@ -270,11 +270,11 @@ fn behind(
     due: &PlannedEstates,
     now: Timestamp,
 ) -> String {
-    let told = namespaces.into_iter().map(|(name, there)| {
+    let stored = namespaces.into_iter().map(|(name, there)| {
         let plan = Plan { fleets: there.stored, ..Plan::default() };
         (name, PlannedEstate { estate: Estate::default(), plan })
     });
-    let counts = compare_plans(&told.collect(), due, &GivenObjects::default(), now).summary;
+    let counts = compare_plans(&stored.collect(), due, &GivenObjects::default(), now).summary;
     if counts.changed == 0 {
         return String::new();
     }

@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_only_the_server_writes_is_named() {
         let file = json!({"metadata": {"managedFields": [], "uid": "u", "resourceVersion": "1"}});
-        let told = |code: u16, message: &str, file: &Value| {
+        let refusal_of = |code: u16, message: &str, file: &Value| {
             let status = json!({"code": code, "message": message});
             reason(&serde_json::from_value(status).expect("a status"), file)
         };
@@ -145,9 +145,9 @@ mod tests {
             (409, "\"one\": uid mismatch: …", "metadata.uid: leave it out"),
             (409, "the object has been modified; …", "metadata.resourceVersion: leave it out"),
         ] {
-            let said = told(code, message, &file);
+            let said = refusal_of(code, message, &file);
             assert!(said.starts_with(field), "{said}");
-            let said = told(code, message, &json!({"metadata": {}}));
+            let said = refusal_of(code, message, &json!({"metadata": {}}));
             assert_eq!(said, format!("the API server refuses it: {message}"));
         }
     }

@@ -266,21 +266,21 @@ impl ReportView<'_> {
     fn was(&self, client: &ChangedClient) -> String {
         let Some(before) = &client.before else { return String::new() };
         let after = client.after.as_ref();
-        let mut told = Vec::new();
+        let mut parts = Vec::new();
         let target = before.target_version.as_ref();
         let is_same = after.is_some_and(|after| before.has_same_target_as(after));
-        told.extend(target.filter(|_| !is_same).map(ToString::to_string));
+        parts.extend(target.filter(|_| !is_same).map(ToString::to_string));
         if client.was.as_ref() != Some(&client.when) {
-            told.extend(client.was.as_ref().and_then(|was| self.from(was)));
+            parts.extend(client.was.as_ref().and_then(|was| self.from(was)));
         }
-        let Some(after) = after else { return told.join(" ") };
+        let Some(after) = after else { return parts.join(" ") };
         if after.policy != before.policy {
-            told.extend(before.policy.as_ref().map(|policy| format!("({policy})")));
+            parts.extend(before.policy.as_ref().map(|policy| format!("({policy})")));
         }
-        if told.is_empty() && after.state == before.state && after.reason != before.reason {
-            told.push(before.reason.to_string());
+        if parts.is_empty() && after.state == before.state && after.reason != before.reason {
+            parts.push(before.reason.to_string());
         }
-        told.join(" ")
+        parts.join(" ")
     }
 
     /// Returns the time of a later offer; `None` if there is none.

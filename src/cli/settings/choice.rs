@@ -22,7 +22,7 @@ impl Choice {
     }
 
     /// Converts a choice from the status of a policy.
-    pub fn told(setting: &Setting) -> Self {
+    pub fn from_setting(setting: &Setting) -> Self {
         Self { mode: setting.mode.to_string(), version: setting.version.clone() }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn list(settings: &Settings, reader: &TimeFormatter) -> String {
         None => String::new(),
     };
     let mut text = format!("UpgradePolicy {name}{governs}; today: {}\n", shown(&settings.today));
-    text += &settings.standing.told(reader);
+    text += &settings.standing.describe(reader);
     if !settings.settings.is_empty() {
         let mut table = Table::new(["  #", "SETTING", "VERSION", "CLIENTS AT IT"]);
         for numbered in &settings.settings {
@@ -122,7 +122,7 @@ pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<St
 fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     let Some(effect) = &selected.clients else { return String::new() };
     let standing = selected.standing.as_ref();
-    let mut text = "\n".to_owned() + &standing.map(|s| s.told(reader)).unwrap_or_default();
+    let mut text = "\n".to_owned() + &standing.map(|s| s.describe(reader)).unwrap_or_default();
     let governed = effect.before.total().max(effect.after.total());
     let then = standing.is_some_and(|standing| standing.not_effective_until.is_some());
     match (governed, then) {

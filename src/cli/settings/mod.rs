@@ -182,7 +182,7 @@ fn standing(policy: &OnePolicy, cx: &Context) -> PolicyBlockers {
 fn choices(policy: &OnePolicy) -> Vec<Choice> {
     let status = policy.live.status.as_ref();
     let settings = status.map(|status| status.available_settings.as_slice()).unwrap_or_default();
-    settings.iter().map(Choice::told).collect()
+    settings.iter().map(Choice::from_setting).collect()
 }
 
 /// Returns whether the choices are missing or belong to another generation.

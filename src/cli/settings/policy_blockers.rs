@@ -49,7 +49,7 @@ impl PolicyBlockers {
     }
 
     /// Describes the conditions for a user, each on a line of its own.
-    pub fn told(&self, reader: &TimeFormatter) -> String {
+    pub fn describe(&self, reader: &TimeFormatter) -> String {
         let mut text = String::new();
         if self.being_deleted {
             text.push_str("It is being deleted, so it distributes nothing.\n");

@@ -253,10 +253,15 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
     };
     if needs.status_overdue.count + needs.status_behind.count > 0 {
         if needs.status_behind.count > 0 {
-            line(told(&needs.status_behind, "behind its spec", "behind their specs", "status"));
+            line(sample_message(
+                &needs.status_behind,
+                "behind its spec",
+                "behind their specs",
+                "status",
+            ));
         }
         if needs.status_overdue.count > 0 {
-            line(told(&needs.status_overdue, "overdue", "overdue", "status"));
+            line(sample_message(&needs.status_overdue, "overdue", "overdue", "status"));
         }
         line("  Is the controller running? Until it is, none of their offers counts.".to_owned());
     }
@@ -304,7 +309,7 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
 
 /// Formats a line about statuses with a problem: their number, the problem, and the names of the
 /// objects.
-fn told(sample: &Sample, one: &str, several: &str, what: &str) -> String {
+fn sample_message(sample: &Sample, one: &str, several: &str, what: &str) -> String {
     match sample.count {
         1 => format!("1 {what} is {one}: {}", named(sample)),
         count => format!("{count} {what}es are {several}: {}", named(sample)),

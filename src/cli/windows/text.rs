@@ -41,13 +41,13 @@ fn head(calendar: &Calendar) -> String {
     let name = format!("{}/{}", printable(&calendar.namespace), printable(&calendar.policy));
     let mut lines = vec![format!("UpgradePolicy {name} on {now}")];
     lines.extend(calendar.off.iter().map(|off| self::off(calendar, off)));
-    let told = |what: &str, field: &str, at: Option<Timestamp>| {
+    let sentence = |what: &str, field: &str, at: Option<Timestamp>| {
         at.map(|at| format!("{what} {} ({field}).", moment(calendar, at)))
     };
     let is_to_come = |at: &Timestamp| *at > calendar.at;
     let effective_until = calendar.effective_until.filter(is_to_come);
     if calendar.zones.is_empty() {
-        lines.extend(told("It governs until", "effectiveUntil", effective_until));
+        lines.extend(sentence("It governs until", "effectiveUntil", effective_until));
         return lines.join("\n") + "\n";
     }
     let is_of_its_time =
@@ -59,13 +59,13 @@ fn head(calendar: &Calendar) -> String {
         let but = if calendar.exclusions.is_empty() { "" } else { ", but for excluded days" };
         lines.push(format!("It has no windows: it is open at any hour{but}."));
     }
-    lines.extend(told("It governs until", "effectiveUntil", effective_until));
-    lines.extend(told(
+    lines.extend(sentence("It governs until", "effectiveUntil", effective_until));
+    lines.extend(sentence(
         "It distributes nothing before",
         "notBefore",
         calendar.not_before.filter(is_to_come),
     ));
-    lines.extend(told("It distributes nothing from", "notAfter", calendar.not_after));
+    lines.extend(sentence("It distributes nothing from", "notAfter", calendar.not_after));
     for exclusion in &calendar.exclusions {
         let (start, end) = (exclusion.start_date, exclusion.end_date);
         let until = if start == end { String::new() } else { format!(" – {}", full_date(end)) };

@@ -395,8 +395,8 @@ mod tests {
     #[test]
     fn reading_goes_on_behind_a_broken_document() {
         let documents = read("a: [\n---\nb: 1\n---\n]\n---\n# none\n---\nc: 2\n");
-        let told: Vec<_> =
+        let found: Vec<_> =
             documents.iter().map(|found| (found.number, found.content.is_ok())).collect();
-        assert_eq!(told, [(1, false), (2, true), (3, false), (4, true), (5, true)]);
+        assert_eq!(found, [(1, false), (2, true), (3, false), (4, true), (5, true)]);
     }
 }

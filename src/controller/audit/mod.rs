@@ -58,7 +58,7 @@ pub struct Auditor {
 /// A kind whose status writes are reported.
 pub trait Audited: PlannedKind {
     /// Reports a status write.
-    fn tell(auditor: &Auditor, accepted: &Accepted<'_, Self>);
+    fn record(auditor: &Auditor, accepted: &Accepted<'_, Self>);
 }
 
 impl Auditor {
@@ -78,8 +78,8 @@ impl Auditor {
         }
         let failed = stream.take_failed();
         let lines = changes.len() as u64;
-        self.metrics.told(AuditOutcome::written, lines.saturating_sub(failed.len() as u64));
-        self.metrics.told(AuditOutcome::failed, failed.len() as u64);
+        self.metrics.audited(AuditOutcome::written, lines.saturating_sub(failed.len() as u64));
+        self.metrics.audited(AuditOutcome::failed, failed.len() as u64);
         for (line, error) in failed {
             tracing::error!(line, error, "a line of the audit stream could not be written");
         }
@@ -87,7 +87,7 @@ impl Auditor {
 }
 
 impl Audited for ClientFleet {
-    fn tell(auditor: &Auditor, accepted: &Accepted<'_, Self>) {
+    fn record(auditor: &Auditor, accepted: &Accepted<'_, Self>) {
         let status: &ClientFleetStatus = accepted.status;
         let changes = changes(accepted.replaced, status);
         auditor.tell_lines(accepted, &changes);
@@ -105,7 +105,7 @@ impl Audited for ClientFleet {
 
 impl Audited for UpgradePolicy {
     /// Only logs the write at debug level: the events report the important changes of a policy.
-    fn tell(_: &Auditor, accepted: &Accepted<'_, Self>) {
+    fn record(_: &Auditor, accepted: &Accepted<'_, Self>) {
         let observed = &accepted.planned.cached;
         let (namespace, policy) = (observed.namespace(), observed.name());
         tracing::debug!(namespace, policy, "the status was written");

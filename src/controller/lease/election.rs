@@ -299,8 +299,8 @@ impl Election {
     /// would have expired.
     fn on_missing(&mut self, now: Moment) {
         let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
-        let told = before.map_or(Duration::ZERO, |found| held_for(&found.record));
-        self.leads_from = self.leads_from.max(now.after(told.max(self.times.deadline())));
+        let held = before.map_or(Duration::ZERO, |found| held_for(&found.record));
+        self.leads_from = self.leads_from.max(now.after(held.max(self.times.deadline())));
     }
 
     /// Records the lease that was just seen. Returns the moment from which it may be taken.

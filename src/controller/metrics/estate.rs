@@ -89,7 +89,7 @@ impl Collector for PlanGauges {
         for (namespace, policy) in policies(&namespaces) {
             for state in DISTRIBUTION_STATES {
                 let is_so = policy.distribution == state;
-                tell(&mut metric, namespace, &policy.name, ("state", state), i64::from(is_so))?;
+                record(&mut metric, namespace, &policy.name, ("state", state), i64::from(is_so))?;
             }
         }
         let help = "1 while a condition of a policy is True.";
@@ -97,7 +97,13 @@ impl Collector for PlanGauges {
         for (namespace, policy) in policies(&namespaces) {
             for condition in CONDITIONS {
                 let is_so = policy.conditions.iter().any(|holds| holds == condition);
-                tell(&mut metric, namespace, &policy.name, ("type", condition), i64::from(is_so))?;
+                record(
+                    &mut metric,
+                    namespace,
+                    &policy.name,
+                    ("type", condition),
+                    i64::from(is_so),
+                )?;
             }
         }
         next_transitions(&namespaces, &mut encoder)
@@ -121,7 +127,7 @@ fn gauge<'a>(
 }
 
 /// Writes one sample of a policy.
-fn tell(
+fn record(
     metric: &mut MetricEncoder<'_>,
     namespace: &str,
     policy: &str,
@@ -136,13 +142,13 @@ fn clients(namespaces: &Namespaces, mut metric: MetricEncoder<'_>) -> fmt::Resul
     let unmanaged = State::Unmanaged.as_str();
     for (name, namespace) in namespaces {
         let clients = i64::from(namespace.census.unmanaged_clients);
-        tell(&mut metric, name, "", ("state", unmanaged), clients)?;
+        record(&mut metric, name, "", ("state", unmanaged), clients)?;
     }
     let governed = State::ALL.iter().filter(|state| **state != State::Unmanaged);
     for (namespace, policy) in policies(namespaces) {
         for &state in governed.clone() {
             let label = ("state", state.as_str());
-            tell(&mut metric, namespace, &policy.name, label, policy.count(state))?;
+            record(&mut metric, namespace, &policy.name, label, policy.count(state))?;
         }
     }
     Ok(())

@@ -195,7 +195,7 @@ impl Metrics {
     }
 
     /// Counts lines of the audit stream.
-    pub fn told(&self, result: AuditOutcome, lines: u64) {
+    pub fn audited(&self, result: AuditOutcome, lines: u64) {
         self.audit.get_or_create(&AuditLabel { result }).inc_by(lines);
     }
 
