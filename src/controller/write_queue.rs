@@ -147,10 +147,10 @@ mod tests {
         ("ns".to_owned(), name.to_owned())
     }
 
-    fn lanes(waiting: &[(&str, Priority)]) -> WriteQueue {
-        let mut lanes = WriteQueue::default();
-        waiting.iter().for_each(|(name, lane)| lanes.push(&key(name), *lane, None));
-        lanes
+    fn queue(waiting: &[(&str, Priority)]) -> WriteQueue {
+        let mut queue = WriteQueue::default();
+        waiting.iter().for_each(|(name, lane)| queue.push(&key(name), *lane, None));
+        queue
     }
 
     fn room(usual: usize) -> Limits {
@@ -158,10 +158,10 @@ mod tests {
     }
 
     /// Takes all objects one by one, and returns their names in that order.
-    fn order(lanes: &mut WriteQueue) -> Vec<String> {
+    fn order(queue: &mut WriteQueue) -> Vec<String> {
         let mut order = Vec::new();
-        while let NextWrite::Of(key) = lanes.take(room(1), Instant::now()) {
-            lanes.end(&key);
+        while let NextWrite::Of(key) = queue.take(room(1), Instant::now()) {
+            queue.end(&key);
             order.push(key.1);
         }
         order
@@ -171,59 +171,59 @@ mod tests {
 
     #[test]
     fn a_single_change_passes_a_bulk() {
-        let mut lanes = lanes(&[("a", Low), ("b", Low), ("c", Low), ("single", High)]);
-        assert_eq!(order(&mut lanes), ["single", "a", "b", "c"]);
+        let mut queue = queue(&[("a", Low), ("b", Low), ("c", Low), ("single", High)]);
+        assert_eq!(order(&mut queue), ["single", "a", "b", "c"]);
     }
 
     #[test]
     fn many_single_changes_do_not_stop_a_bulk() {
         let singles: Vec<String> = (0..6).map(|number| number.to_string()).collect();
-        let mut lanes = lanes(&[("a", Low), ("b", Low)]);
-        singles.iter().for_each(|name| lanes.push(&key(name), High, None));
-        assert_eq!(order(&mut lanes), ["0", "1", "2", "a", "3", "4", "5", "b"]);
+        let mut queue = queue(&[("a", Low), ("b", Low)]);
+        singles.iter().for_each(|name| queue.push(&key(name), High, None));
+        assert_eq!(order(&mut queue), ["0", "1", "2", "a", "3", "4", "5", "b"]);
     }
 
     #[test]
     fn who_waits_has_one_turn_and_may_move_up() {
-        let mut lanes = lanes(&[("a", Low), ("b", Low), ("b", High), ("b", Low)]);
-        assert_eq!(order(&mut lanes), ["b", "a"]);
+        let mut queue = queue(&[("a", Low), ("b", Low), ("b", High), ("b", Low)]);
+        assert_eq!(order(&mut queue), ["b", "a"]);
     }
 
     #[test]
     fn so_many_have_their_turn_at_once() {
-        let mut lanes = lanes(&[("a", Low), ("b", Low), ("c", Low)]);
+        let mut queue = queue(&[("a", Low), ("b", Low), ("c", Low)]);
         let now = Instant::now();
-        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("a")));
-        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("b")));
-        assert_eq!(lanes.take(room(2), now), NextWrite::NotBefore(None), "two are enough");
-        assert!(lanes.has_turn(&key("a")));
-        lanes.end(&key("a"));
-        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("c")));
+        assert_eq!(queue.take(room(2), now), NextWrite::Of(key("a")));
+        assert_eq!(queue.take(room(2), now), NextWrite::Of(key("b")));
+        assert_eq!(queue.take(room(2), now), NextWrite::NotBefore(None), "two are enough");
+        assert!(queue.has_turn(&key("a")));
+        queue.end(&key("a"));
+        assert_eq!(queue.take(room(2), now), NextWrite::Of(key("c")));
     }
 
     #[test]
     fn a_single_change_need_not_wait_until_one_of_a_bulk_has_ended() {
-        let mut lanes = lanes(&[("a", Low), ("b", Low), ("c", Low)]);
+        let mut queue = queue(&[("a", Low), ("b", Low), ("c", Low)]);
         let now = Instant::now();
-        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("a")));
-        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("b")));
-        lanes.push(&key("single"), High, None);
-        lanes.push(&key("another"), High, None);
-        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("single")));
-        assert_eq!(lanes.take(room(2), now), NextWrite::NotBefore(None), "one more is enough");
-        lanes.end(&key("a"));
-        assert_eq!(lanes.take(room(2), now), NextWrite::NotBefore(None), "two are under way");
-        lanes.end(&key("b"));
-        assert_eq!(lanes.take(room(2), now), NextWrite::Of(key("another")));
+        assert_eq!(queue.take(room(2), now), NextWrite::Of(key("a")));
+        assert_eq!(queue.take(room(2), now), NextWrite::Of(key("b")));
+        queue.push(&key("single"), High, None);
+        queue.push(&key("another"), High, None);
+        assert_eq!(queue.take(room(2), now), NextWrite::Of(key("single")));
+        assert_eq!(queue.take(room(2), now), NextWrite::NotBefore(None), "one more is enough");
+        queue.end(&key("a"));
+        assert_eq!(queue.take(room(2), now), NextWrite::NotBefore(None), "two are under way");
+        queue.end(&key("b"));
+        assert_eq!(queue.take(room(2), now), NextWrite::Of(key("another")));
     }
 
     #[test]
     fn who_rests_waits_for_its_instant() {
-        let mut lanes = WriteQueue::default();
+        let mut queue = WriteQueue::default();
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
-        lanes.push(&key("a"), Low, Some(later));
-        assert_eq!(lanes.take(room(1), now), NextWrite::NotBefore(Some(later)));
-        assert_eq!(lanes.take(room(1), later), NextWrite::Of(key("a")));
+        queue.push(&key("a"), Low, Some(later));
+        assert_eq!(queue.take(room(1), now), NextWrite::NotBefore(Some(later)));
+        assert_eq!(queue.take(room(1), later), NextWrite::Of(key("a")));
     }
 }

@@ -88,7 +88,7 @@ impl<'a> DecisionCache<'a> {
             return (class.counted.decided, class.shared);
         }
         let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
-        let decided = decide_client(facts, ApplicablePolicies { zoned: &zoned }, at);
+        let decided = decide_client(facts, ApplicablePolicies { policies: &zoned }, at);
         self.alone.push(CountedDecision { decided, clients: 1, last_seen: None });
         (decided, Digest::of(&decided.shared(facts)))
     }
@@ -109,7 +109,7 @@ impl<'a> DecisionCache<'a> {
         }
         let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
         let decided =
-            decide_client(&facts.ever_present(), ApplicablePolicies { zoned: &zoned }, at);
+            decide_client(&facts.ever_present(), ApplicablePolicies { policies: &zoned }, at);
         self.keys.push(key);
         self.shared.push(Class {
             zone,

@@ -86,7 +86,7 @@ fn plan_on<S: StatusSink>(
     let policies = rulebook.iter().map(AsRef::as_ref).enumerate();
     let (places, policies): (Vec<usize>, Vec<&Policy>) =
         policies.filter(|(_, policy)| policy.scope.includes_fleet(|key| fleet.label(key))).unzip();
-    let tallies = policies.iter().map(|policy| PolicyContribution::of(policy)).collect();
+    let contributions = policies.iter().map(|policy| PolicyContribution::of(policy)).collect();
     match &fleet.spec {
         Ok(spec) => {
             let source = source.and_then(|source| source.spec.as_deref().ok());
@@ -120,9 +120,9 @@ fn plan_on<S: StatusSink>(
                 phase_cache,
                 zoned: &zoned,
             };
-            planning.run(fleet, spec, tallies, sheet)
+            planning.run(fleet, spec, contributions, sheet)
         }
-        Err(why) => unreadable(fleet, why, &policies, tallies, phase_cache.now, sheet),
+        Err(why) => unreadable(fleet, why, &policies, contributions, phase_cache.now, sheet),
     }
 }
 
@@ -131,7 +131,7 @@ fn unreadable<S: StatusSink>(
     fleet: &CachedFleet,
     why: &str,
     policies: &[&Policy],
-    tallies: Vec<PolicyContribution>,
+    contributions: Vec<PolicyContribution>,
     at: Timestamp,
     sheet: S,
 ) -> FleetPlan<S::Finished> {
@@ -144,7 +144,7 @@ fn unreadable<S: StatusSink>(
     };
     FleetPlan {
         status: sheet.finish(&head, false),
-        contributions: by_name(policies, tallies),
+        contributions: by_name(policies, contributions),
         package: None,
         holds_until: None,
         unmanaged: 0,
@@ -160,9 +160,9 @@ fn conditions(fleet: &CachedFleet, at: Timestamp) -> Conditions<'_> {
 
 fn by_name(
     policies: &[&Policy],
-    tallies: Vec<PolicyContribution>,
+    contributions: Vec<PolicyContribution>,
 ) -> BTreeMap<Text, PolicyContribution> {
-    policies.iter().map(|policy| policy.name.clone()).zip(tallies).collect()
+    policies.iter().map(|policy| policy.name.clone()).zip(contributions).collect()
 }
 
 /// Distinct time zones of a fleet's clients, each looked up once.
@@ -242,7 +242,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         &self,
         fleet: &CachedFleet,
         spec: &ClientFleetSpec,
-        mut tallies: Vec<PolicyContribution>,
+        mut contributions: Vec<PolicyContribution>,
         mut sheet: S,
     ) -> FleetPlan<S::Finished> {
         let clients = spec.clients.as_deref().unwrap_or_default();
@@ -253,7 +253,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         let mut in_scope = Vec::with_capacity(self.policies.len());
         for (index, client) in clients.iter().enumerate() {
             let facts = Facts::read_with(client, &mut versions);
-            self.find_policies(index, client, &mut in_scope, &mut tallies);
+            self.find_policies(index, client, &mut in_scope, &mut contributions);
             let zone = self.zones.zone_index(index);
             let zoned = |&policy: &usize| self.zoned(policy, zone);
             // A permanently effective policy shadows all policies of lower precedence.
@@ -275,10 +275,10 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             let place = governing.and_then(|zoned| self.policy_index(zoned.policy));
             if let (Some(zoned), Some(place)) = (governing, place) {
                 let next = next_change.next_transition;
-                tallies[place].govern(class.clients, rule.state, zoned.zone, next);
+                contributions[place].govern(class.clients, rule.state, zoned.zone, next);
             }
         }
-        self.sum_up(fleet, spec, summary, ahead, tallies, sheet)
+        self.sum_up(fleet, spec, summary, ahead, contributions, sheet)
     }
 
     fn sum_up<S: StatusSink>(
@@ -287,7 +287,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         spec: &ClientFleetSpec,
         summary: Summary,
         ahead: NextChange,
-        tallies: Vec<PolicyContribution>,
+        contributions: Vec<PolicyContribution>,
         sheet: S,
     ) -> FleetPlan<S::Finished> {
         let clients = spec.clients.as_ref().map_or(0, Vec::len);
@@ -305,7 +305,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         let head = if is_outgrown { without_rows(head, conditions(fleet, self.at)) } else { head };
         FleetPlan {
             status: sheet.finish(&head, !is_outgrown),
-            contributions: by_name(&self.policies, tallies),
+            contributions: by_name(&self.policies, contributions),
             package: package.cloned(),
             holds_until: ahead.holds_until,
             unmanaged: summary.unmanaged,
@@ -321,15 +321,15 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         index: usize,
         client: &Client,
         in_scope: &mut Vec<usize>,
-        tallies: &mut [PolicyContribution],
+        contributions: &mut [PolicyContribution],
     ) {
         in_scope.clear();
         let subject = self.client_index.map(|client_index| client_index.subject(index, client));
         for &place in &self.may_touch {
-            let (policy, tally) = (self.policies[place], &mut tallies[place]);
+            let (policy, contribution) = (self.policies[place], &mut contributions[place]);
             let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());
-            if subject.is_none_or(|subject| tally.hits.record(&policy.scope, subject)) {
-                tally.matched_clients += 1;
+            if subject.is_none_or(|subject| contribution.hits.record(&policy.scope, subject)) {
+                contribution.matched_clients += 1;
                 in_scope.push(place);
             }
         }

@@ -27,20 +27,20 @@ pub struct NextChange {
 #[derive(Clone, Copy, Debug)]
 pub struct ApplicablePolicies<'s, 'a> {
     /// Each policy, in the client's fleet and time zone.
-    pub zoned: &'s [&'a ZonedPolicy<'a>],
+    pub policies: &'s [&'a ZonedPolicy<'a>],
 }
 
 impl<'a> ApplicablePolicies<'_, 'a> {
     /// Returns the policy that governs the client at `at`.
     #[must_use]
     pub fn governing(self, at: Timestamp) -> Option<&'a ZonedPolicy<'a>> {
-        self.zoned.iter().find(|zoned| zoned.policy.is_effective(at)).copied()
+        self.policies.iter().find(|zoned| zoned.policy.is_effective(at)).copied()
     }
 
     /// Returns the first instant after `at` at which another policy may govern the client.
     #[must_use]
     pub(crate) fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
-        let changes = self.zoned.iter().filter_map(|t| t.policy.effective_change_after(at));
+        let changes = self.policies.iter().filter_map(|t| t.policy.effective_change_after(at));
         changes.min()
     }
 }

@@ -83,23 +83,23 @@ impl PlannedKind for UpgradePolicy {
 
 impl Planned<ClientFleet> {
     pub(super) fn fleet(
-        observed: Arc<CachedFleet>,
+        cached: Arc<CachedFleet>,
         digest: Digest,
-        draft: FleetStatusInputs,
+        inputs: FleetStatusInputs,
         trigger: PlanTrigger,
     ) -> Self {
-        Self { cached: observed, inputs: draft, digest, trigger }
+        Self { cached, inputs, digest, trigger }
     }
 }
 
 impl Planned<UpgradePolicy> {
     pub(super) fn policy(
-        observed: Arc<CachedPolicy>,
+        cached: Arc<CachedPolicy>,
         status: UpgradePolicyStatus,
         at: Timestamp,
     ) -> Self {
         let digest = Digest::of(&status);
         let trigger = PlanTrigger { at, ..PlanTrigger::default() };
-        Self { cached: observed, inputs: Arc::new(status), digest, trigger }
+        Self { cached, inputs: Arc::new(status), digest, trigger }
     }
 }

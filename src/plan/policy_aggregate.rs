@@ -73,27 +73,27 @@ pub struct PolicyAggregate {
 impl PolicyAggregate {
     /// Adds a fleet's share.
     pub fn add(&mut self, share: FleetShare<'_>) {
-        let FleetShare { contribution: tally, package, settled } = share;
+        let FleetShare { contribution, package, settled } = share;
         self.fleets += 1;
         self.unsettled += u32::from(!settled);
-        self.matched_clients += tally.matched_clients;
-        self.governed.add(tally.governed);
-        tally.next_transition.iter().for_each(|at| self.transitions.add(at));
-        tally.zones.iter().for_each(|zone| self.zones.add(zone));
-        self.count_hits(&tally.hits, |count, hit| *count += u32::from(hit));
+        self.matched_clients += contribution.matched_clients;
+        self.governed.add(contribution.governed);
+        contribution.next_transition.iter().for_each(|at| self.transitions.add(at));
+        contribution.zones.iter().for_each(|zone| self.zones.add(zone));
+        self.count_hits(&contribution.hits, |count, hit| *count += u32::from(hit));
         package.iter().for_each(|package| self.packages.add(&package.raw));
     }
 
     /// Removes a fleet's share that was added before.
     pub fn remove(&mut self, share: FleetShare<'_>) {
-        let FleetShare { contribution: tally, package, settled } = share;
+        let FleetShare { contribution, package, settled } = share;
         self.fleets -= 1;
         self.unsettled -= u32::from(!settled);
-        self.matched_clients -= tally.matched_clients;
-        self.governed.subtract(tally.governed);
-        tally.next_transition.iter().for_each(|at| self.transitions.remove(at));
-        tally.zones.iter().for_each(|zone| self.zones.remove(zone));
-        self.count_hits(&tally.hits, |count, hit| *count -= u32::from(hit));
+        self.matched_clients -= contribution.matched_clients;
+        self.governed.subtract(contribution.governed);
+        contribution.next_transition.iter().for_each(|at| self.transitions.remove(at));
+        contribution.zones.iter().for_each(|zone| self.zones.remove(zone));
+        self.count_hits(&contribution.hits, |count, hit| *count -= u32::from(hit));
         package.iter().for_each(|package| self.packages.remove(&package.raw));
     }
 

@@ -105,7 +105,7 @@ impl Scenario {
         ask(&ScenarioView {
             facts: &facts,
             package: &package,
-            applicable: ApplicablePolicies { zoned: &zoned },
+            applicable: ApplicablePolicies { policies: &zoned },
             at: self.at,
             absence_counts: self.absence_counts,
         })
