@@ -4,13 +4,13 @@
 //! Data flows in one direction, from a watch event to a status write:
 //!
 //! 1. [`watch`]: a watch for each kind fills a store, then records the touched objects in the
-//!    change set ([`notes`]).
+//!    change set ([`change_set`]).
 //! 2. [`planning`]: one loop makes all plans, after a burst of changes and at the moment that the
 //!    plan names. It reads the clock at least once a minute, and puts the status writes into the
 //!    outbox of their kind.
-//! 3. [`writing`]: kube's applier empties each outbox in the order of its write queue ([`lanes`]).
+//! 3. [`writing`]: kube's applier empties each outbox in the order of its write queue ([`write_queue`]).
 //!    It makes one write for each object at a time, with a back-off for each object, and as many
-//!    concurrent writes as the write limit ([`window`]) allows. [`events`] follow the write of a
+//!    concurrent writes as the write limit ([`write_limit`]) allows. [`events`] follow the write of a
 //!    policy.
 //!
 //! One of several replicas leads ([`lease`]). The others also watch, and start with step 2 when
@@ -60,7 +60,7 @@ use pipeline::{Context, Permits, Pipeline, STORES_PER_PIPELINE, Tasks};
 pub struct Options {
     /// The namespaces to watch; empty: all namespaces.
     pub namespaces: BTreeSet<String>,
-    /// Maximum number of concurrent status writes of each kind. The [write limit](window) may be
+    /// Maximum number of concurrent status writes of each kind. The [write limit](write_limit) may be
     /// lower if the API server is slow.
     pub concurrent_writes: u16,
     /// The lease for leader election, and a client for it from [`lease::candidate::client`];

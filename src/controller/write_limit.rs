@@ -21,7 +21,7 @@ use super::write_queue::Limits;
 /// value of 300 ms here. The bulk update took the same time with both values.
 const TARGET_ROUND_TRIP: Duration = Duration::from_millis(200);
 /// A round trip is also accepted up to this multiple of the shortest one, because over a slow
-/// connection even a single write may take longer than [`ROUND_TRIP`].
+/// connection even a single write may take longer than [`TARGET_ROUND_TRIP`].
 const SHORTEST_TRIP_FACTOR: f64 = 2.0;
 /// Fraction of the accepted round trip below which the limit grows.
 const GROW_BELOW_FRACTION: f64 = 0.7;

@@ -56,7 +56,7 @@ pub enum NextWrite {
 
 impl WriteQueue {
     /// Queues an object that is not being written; a waiting object moves up if `lane` is
-    /// [`Priority::Express`]. With `rests_until`, the object enters the queue only at that instant.
+    /// [`Priority::High`]. With `rests_until`, the object enters the queue only at that instant.
     pub fn push(&mut self, key: &Key, lane: Priority, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
             self.resting.insert((until, key.clone(), lane));

@@ -29,7 +29,7 @@ use super::outbox::{Outbox, StatusWrite, WriteAttempt};
 use super::pipeline::Context;
 use crate::plan::{Cached, Planned};
 
-/// Wait after the first failed attempt; it doubles up to [`LONGEST_WAIT`].
+/// Wait after the first failed attempt; it doubles up to [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// Maximum wait between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);

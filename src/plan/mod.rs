@@ -6,10 +6,10 @@
 //! `clientfleet plan --local` call the same functions.
 //!
 //! The steps for one client: [`facts`] parses its spec, [`scope`] finds the policies that apply to
-//! it, and [`rules`] decides under the governing policy. [`outlook`] finds the next change, once
+//! it, and [`rules`] decides under the governing policy. [`next_change`] finds the next change, once
 //! for all clients that share the decision. [`fleet`] builds the status row and adds the client to
-//! its fleet's contribution to each policy ([`tally`]). [`total`] aggregates the contributions of
-//! all fleets to a policy, and [`governance`] builds the policy's status from the aggregate.
+//! its fleet's contribution to each policy ([`policy_contribution`]). [`policy_aggregate`] aggregates the contributions of
+//! all fleets to a policy, and [`policy_status`] builds the policy's status from the aggregate.
 //! [`planner`] keeps everything up to date.
 
 pub mod cached;

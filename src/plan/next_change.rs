@@ -16,7 +16,7 @@ pub(crate) const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 /// The next changes for a client if nothing is written or reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NextChange {
-    /// Time of the next change of the client's offer, up to [`HORIZON`] from now.
+    /// Time of the next change of the client's offer, up to [`NEXT_CHANGE_HORIZON`] from now.
     pub next_transition: Option<Timestamp>,
     /// Instant until which the client's whole status row, `next_transition` included, stays the
     /// same. It may be too early, but never too late.

@@ -10,7 +10,7 @@
 //! - its stored status stops matching the planned one;
 //! - its plan expires, or the clock is set back.
 //!
-//! [`sums`](super::sums) aggregates the contributions. A plan from scratch gives the same result as
+//! [`namespace_aggregates`](super::namespace_aggregates) aggregates the contributions. A plan from scratch gives the same result as
 //! one in which every fleet is planned again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +78,7 @@ fn policy_revision(policy: &Policy) -> PolicyRevision {
 /// The result of one planning pass.
 #[derive(Clone, Debug, Default)]
 pub struct PassResult {
-    /// Planned fleets that [`Begun::fleets`] has not returned before, sorted by name.
+    /// Planned fleets that [`PlanningPass::fleets`] has not returned before, sorted by name.
     pub fleets: Vec<Planned<ClientFleet>>,
     /// All policies, sorted by name.
     pub policies: Vec<Planned<UpgradePolicy>>,

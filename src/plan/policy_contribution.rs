@@ -87,7 +87,7 @@ impl Hits {
     }
 
     /// Returns whether a client of a matched fleet is in scope, and records its matches. The result
-    /// equals that of [`Scope::holds_client`].
+    /// equals that of [`Scope::includes_client`].
     pub fn record(&mut self, scope: &Scope, client: &ClientFields<'_>) -> bool {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
         let mut is_included = scope.clients.is_none();

@@ -2,7 +2,7 @@
 //! change.
 //!
 //! Fleets are read page by page. Only the [`row`]s that the [`filter`] selects are kept; they are
-//! then sorted and [`print`]ed. With `-w`, [`follow`] prints the list and all later changes.
+//! then sorted and [`mod@print`]ed. With `-w`, [`follow`] prints the list and all later changes.
 
 mod filter;
 mod follow;

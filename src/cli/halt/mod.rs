@@ -1,6 +1,6 @@
 //! The `halt` and `resume` commands. `halt` writes a policy that has precedence over all others and
 //! distributes nothing; `resume` deletes it. This file defines their options and prints their
-//! reports; [`pull`] and [`release`] do the work.
+//! reports; [`start`] and [`stop`] do the work.
 
 mod effect;
 mod in_force;

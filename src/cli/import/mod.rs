@@ -1,10 +1,10 @@
 //! `import`: turns an inventory export into fleets. Reads the export, compares it with the existing
 //! fleets, and prints or writes the resulting fleets.
 //!
-//! [`text`], [`sheet`], [`columns`] and [`rows`] turn bytes into clients, with the help of
-//! [`times`], [`windows_zones`] and [`admissible`]. [`existing`] and [`standing`] read the existing
+//! [`text`], [`csv_table`], [`columns`] and [`rows`] turn bytes into clients, with the help of
+//! [`times`], [`windows_zones`] and [`admissible`]. [`existing`] and [`existing_fleet`] read the existing
 //! fleets. [`outcome`] decides the new fleets, with the help of [`sharding`], [`facts`] and
-//! [`manifest`]. Only [`existing`] and [`applying`] send requests to the cluster; [`words`] formats
+//! [`manifest`]. Only [`existing`] and [`applying`] send requests to the cluster; [`messages`] formats
 //! all messages.
 
 mod admissible;

@@ -134,7 +134,7 @@ pub(super) struct Export<'a> {
 ///
 /// # Errors
 ///
-/// Returns every [`Refusal`] that the user's options do not allow.
+/// Returns every [`ImportRefusal`] that the user's options do not allow.
 pub(super) fn decide(
     export: &Export,
     standings: &BTreeMap<u32, ExistingFleet>,

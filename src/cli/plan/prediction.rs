@@ -26,7 +26,7 @@ pub(super) struct AppliedObject {
     pub(super) source: SourceObject,
 }
 
-/// An [`Applied`] object while it is predicted. Its parsed value takes ten times the memory of the
+/// An [`AppliedObject`] object while it is predicted. Its parsed value takes ten times the memory of the
 /// text, so it is not kept.
 struct PredictedObject<'a> {
     identity: &'a Identity,

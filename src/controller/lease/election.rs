@@ -24,7 +24,7 @@ const RELEASED_SECONDS: i32 = 1;
 /// The next step of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send this request, and pass its answer to [`Election::heard`].
+    /// Send this request, and pass its answer to [`Election::answered`].
     Ask(Request),
     /// Do nothing before this moment.
     Wait(Moment),

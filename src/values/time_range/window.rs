@@ -182,7 +182,7 @@ impl WeekPattern {
     }
 
     /// Returns whether second `at` of the week is open, and the seconds until that changes, or
-    /// `None` if it never does. `at` must be at least 0 and less than [`DAYS_PER_WEEK`].
+    /// `None` if it never does. `at` must be at least 0 and less than [`WEEK`].
     pub(super) fn state(&self, at: i64) -> (bool, Option<i64>) {
         let intervals = match self {
             WeekPattern::Always => return (true, None),
