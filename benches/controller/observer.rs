@@ -63,7 +63,8 @@ impl Observer {
         std::iter::from_fn(|| self.sightings.try_recv().ok()).collect()
     }
 
-    /// Waits for the first status write to a fleet after the report with this generation.
+    /// Waits for the first status write to a fleet after the change of its spec that made this
+    /// generation.
     pub async fn answer(&mut self, fleet: &str, generation: i64) -> Result<Sighting, Failure> {
         loop {
             let seen = self.next().await?;
@@ -81,8 +82,8 @@ impl Drop for Observer {
     }
 }
 
-/// Watches until the receiver is dropped. The API server ends each watch after some minutes, so the
-/// loop starts a new one.
+/// Watches the fleets until the receiver is dropped. The API server closes each watch at its
+/// timeout, so the loop starts a new one.
 async fn watch(
     fleets: &Api<ClientFleet>,
     mut version: String,

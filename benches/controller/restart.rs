@@ -1,5 +1,5 @@
-//! Measures a restart with 100,000 clients whose statuses are correct. Compares the time until the
-//! controller has read everything with a plain list of the same objects, and counts its status
+//! Measures a restart with 100,000 clients whose statuses are correct. Compares the time in which
+//! the controller reads all objects with the time of a plain list of them, and counts its status
 //! writes, which should be 0.
 
 use std::time::{Duration, Instant};

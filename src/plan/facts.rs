@@ -200,8 +200,8 @@ impl ZoneFact {
     }
 }
 
-/// The package that a fleet's server carries, and the other versions that it can or must not
-/// distribute.
+/// The package on a fleet's server, the other versions that the server can distribute, and those
+/// that it must not.
 #[derive(Debug, Default)]
 pub struct Package {
     /// Version of the package; `None` if none is set or `packageFrom` cannot be resolved.

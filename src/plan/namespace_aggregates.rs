@@ -111,7 +111,7 @@ impl NamespaceAggregates {
         self.policies.get(policy)
     }
 
-    /// Returns the instant at which the first plan expires.
+    /// Returns the earliest instant at which the plan of a fleet expires.
     #[must_use]
     pub(crate) fn first_end(&self) -> Option<Timestamp> {
         self.ends.first().map(|(until, _)| *until)

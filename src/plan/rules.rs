@@ -225,8 +225,8 @@ impl Case<'_> {
     }
 }
 
-/// Returns `start` plus `seconds`; a negative number counts as 0. `None` if the result is out of
-/// range, which counts as never.
+/// Returns `start` plus `seconds`; a negative number counts as 0. Returns `None` if the result is
+/// out of range; callers read that as "never".
 pub(super) fn add_seconds(start: Timestamp, seconds: i64) -> Option<Timestamp> {
     let seconds = u64::try_from(seconds).unwrap_or(0);
     start.checked_add_signed(chrono::Duration::from_std(Duration::from_secs(seconds)).ok()?)

@@ -14,7 +14,7 @@ pub struct Case {
     /// Field that is refused.
     pub field: String,
     pub by: By,
-    /// Part of the message of `api::admission`.
+    /// Text that the error message of `api::admission` must contain.
     pub says: String,
 }
 

@@ -63,7 +63,8 @@ fn in_short(output: &str) -> String {
     format!("{headline}\n{held}\n{}\n", advice.join("\n"))
 }
 
-/// Explains the first row of each rule that admission accepts. Other rows cannot come from a file.
+/// Explains, for each rule, its first table row whose objects pass admission; the command rejects
+/// files with other objects.
 #[test]
 fn each_rule_is_explained() {
     let mut text = String::new();

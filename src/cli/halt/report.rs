@@ -79,7 +79,7 @@ pub(super) struct LaterRival {
 #[serde(rename_all = "camelCase")]
 pub(super) struct HaltCounts {
     pub clients: u32,
-    /// Offers that were valid at the time of the halt, and that the halt stops.
+    /// Number of offers that were valid at the time of the halt and that the halt stops.
     pub offers_stopped: u32,
     /// Offers of policies that have precedence over the halt.
     pub offers_not_stopped: u32,

@@ -226,7 +226,8 @@ fn taken_over(object: &PredictedObject<'_>, answer: Value, last_applied: &Value)
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
-/// Returns the reason why this program may compute the result itself, or else a refusal.
+/// Returns why the prediction may be computed locally after this error of the API server, or the
+/// refusal if it may not.
 fn excuse(
     error: &kube::Error,
     object: &PredictedObject<'_>,

@@ -77,7 +77,7 @@ pub(super) enum OffBecause {
     BeingDeleted,
 }
 
-/// The next change of a policy.
+/// The next time at which the effect of a policy changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Next {
     pub what: What,

@@ -365,7 +365,7 @@ impl Day {
     }
 }
 
-/// Adds the states between two instants that have the same UTC offset.
+/// Adds the spans between two instants; the UTC offset must be the same throughout.
 fn add_spans(spans: &mut Vec<Span>, openings: Openings<'_>, from: LocalTime, until: LocalTime) {
     let first = spans.len();
     let mut at = from;

@@ -398,7 +398,8 @@ fn foot(calendar: &Calendar) -> String {
 
 // ---- times ----
 
-/// Formats a local time: `Tue 24 Nov 22:00`, with the year if it is far from today.
+/// Formats a local time: `Tue 24 Nov 22:00`, with the year if the date is `MAX_DAYS_WITHOUT_YEAR`
+/// days or more from today.
 fn short(zone: Option<&Zone>, at: LocalTime, today: NaiveDate) -> String {
     let date = at.date_naive();
     let is_near = (date - today).num_days().abs() < MAX_DAYS_WITHOUT_YEAR;

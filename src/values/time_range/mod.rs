@@ -22,7 +22,7 @@ pub struct Exclusion {
     pub name: String,
     /// First excluded date.
     pub start: NaiveDate,
-    /// Last excluded date.
+    /// Last date of the exclusion, included.
     pub end: NaiveDate,
 }
 
