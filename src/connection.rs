@@ -1,5 +1,6 @@
 //! Configures the connection to a cluster from a kubeconfig and context, or from the pod's service
-//! account. The controller and the CLI both use it; it sends no requests itself.
+//! account. The controller and the CLI both use this module. It sends no requests to the API
+//! server.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -26,7 +27,8 @@ impl Connection {
     /// Returns the cluster's address, the credentials and the default namespace.
     ///
     /// # Errors
-    /// Returns a sentence that says why no cluster is configured.
+    ///
+    /// Returns an error message if no cluster can be configured.
     pub async fn config(&self) -> Result<Config, String> {
         let file = self.kubeconfig.as_ref().map(|file| file.display().to_string());
         let mut config = self.read().await.map_err(|error| {
@@ -48,8 +50,8 @@ impl Connection {
             KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         Ok(match &self.kubeconfig {
             Some(file) => {
-                // Use the file rather than its text, so that relative paths in it are resolved from
-                // its directory.
+                // Read the file by its path: relative paths in a kubeconfig are resolved from the
+                // directory of the file.
                 Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?
             }
             None if options.context.is_some() => Config::from_kubeconfig(&options).await?,
@@ -58,7 +60,7 @@ impl Connection {
     }
 }
 
-/// Formats an error in one line. For an unreadable kubeconfig, the line has the path and the
+/// Formats an error in one line. If a kubeconfig cannot be read, the line contains its path and the
 /// reason.
 fn in_short(error: &(dyn Error + Send + Sync + 'static)) -> String {
     if let Some(KubeconfigError::ReadConfig(why, file)) = error.downcast_ref() {
@@ -67,7 +69,8 @@ fn in_short(error: &(dyn Error + Send + Sync + 'static)) -> String {
     with_causes(error).lines().next().unwrap_or_default().to_owned()
 }
 
-/// Formats an error with its causes: a connection error alone says only that the connection failed.
+/// Formats an error with its causes. The text of a connection error alone says only that the
+/// connection failed; the causes contain the reason.
 #[must_use]
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

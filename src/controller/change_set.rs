@@ -1,6 +1,6 @@
-//! The change set: the objects that watches have touched, until the planning loop takes them.
-//! Several changes to one object are one entry, so the change set of a standby stays small even
-//! after months.
+//! The change set: the objects that have changed since the planning loop last took the set. Several
+//! changes to one object are one entry, so the change set of a standby stays small even after
+//! months.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ pub struct Touched {
 pub struct KindChanges {
     /// Objects that were changed or deleted.
     pub objects: BTreeSet<Key>,
-    /// True if the whole store was refilled, so that any object may have changed or disappeared.
+    /// True if the store was refilled by a new listing: any object may have changed or disappeared.
     pub relisted: bool,
 }
 
@@ -41,7 +41,7 @@ struct ChangeSetState {
     policies_listed: bool,
 }
 
-/// The change set, filled by the watches and read by the planning loop.
+/// The change set. The watches fill it, and the planning loop reads it.
 #[derive(Debug, Default)]
 pub struct ChangeSet {
     state: Mutex<ChangeSetState>,
@@ -62,15 +62,16 @@ impl ChangeSet {
     pub fn object(&self, which: StoreKind, key: Key) {
         self.note(|state| {
             let changes = state.changes(which);
-            // After a relist, planning checks all objects anyway. On a standby that does not plan
-            // for months, keys of deleted objects must not pile up.
+            // After a relist, the planning loop checks all objects, so single keys are not needed.
+            // Without this condition, the keys of deleted objects would accumulate on a standby,
+            // which may not plan for months.
             if !changes.relisted {
                 changes.objects.insert(key);
             }
         });
     }
 
-    /// Records that a store was refilled.
+    /// Records that a store was refilled by a new listing.
     pub(crate) fn relisted(&self, which: StoreKind) {
         self.note(|state| {
             *state.changes(which) = KindChanges { objects: BTreeSet::new(), relisted: true };
@@ -86,8 +87,8 @@ impl ChangeSet {
         self.changed.notify_one();
     }
 
-    /// Waits until there is a change and both stores have been filled once, so that no plan is made
-    /// from half a cluster.
+    /// Waits until there is a change and both stores have been filled once. A plan from partly
+    /// filled stores would be wrong.
     pub async fn changed(&self) {
         loop {
             let changed = self.changed.notified();
@@ -104,7 +105,8 @@ impl ChangeSet {
         noted && state.both_are_listed()
     }
 
-    /// Takes all changes; returns none before both stores have been filled once.
+    /// Returns all changes and empties the change set. Returns no changes before both stores have
+    /// been filled once.
     pub fn take(&self) -> Touched {
         let mut state = self.state();
         if state.both_are_listed() {

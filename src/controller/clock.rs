@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::values::Timestamp;
 
-/// Maximum time between two readings of the system clock: timers drift while a machine is
+/// Maximum time between two readings of the system clock. Timers are late after a machine was
 /// suspended, and an administrator may set the clock.
 const MAX_TIMER: Duration = Duration::from_secs(60);
 
@@ -17,8 +17,9 @@ const MAX_TIMER: Duration = Duration::from_secs(60);
 pub trait Clock: Send + Sync + 'static {
     /// Returns the current time in whole seconds.
     fn now(&self) -> Timestamp;
-    /// Waits until a caller that last read `seen` should read the clock again. That is when `until`
-    /// has come, the clock was set, or the clock was not read for a while.
+    /// Waits until a caller that last read the time `seen` should read the clock again: at `until`,
+    /// or after the clock was set. With the system clock, the wait ends after `MAX_TIMER` at the
+    /// latest.
     fn wait_until_due(&self, seen: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()>;
 }
 
@@ -38,12 +39,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests that stands still until it is set. Setting it wakes all waiting callers.
+/// A clock for tests. Its time changes only when a test sets it, which wakes all waiting callers.
 #[derive(Debug)]
 pub struct ManualClock(watch::Sender<Timestamp>);
 
 impl ManualClock {
-    /// Creates a clock that stands at `now`.
+    /// Creates a clock that shows `now` until it is set.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self(watch::Sender::new(whole_seconds(now)))

@@ -1,4 +1,5 @@
-//! `clientfleet controller`: connects to the cluster and runs the controller until it is stopped.
+//! Implements `clientfleet controller`, which connects to the cluster and runs the controller until
+//! it is stopped.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -22,11 +23,11 @@ use crate::connection::Connection;
 pub struct ControllerOptions {
     /// The cluster to connect to.
     pub connection: Connection,
-    /// The namespaces to watch; empty: all namespaces.
+    /// The namespaces to watch; empty to watch all namespaces.
     pub namespaces: BTreeSet<String>,
-    /// The lease for leader election; `None`: this is the only replica.
+    /// The lease for leader election; `None` if this process is the only replica.
     pub lease: Option<LeaseOptions>,
-    /// Address that serves probes and metrics; `None`: nothing is served.
+    /// Address of the HTTP server for probes and metrics; `None` to start no server.
     pub listen: Option<SocketAddr>,
     /// The logging options.
     pub logging: Logging,
@@ -37,9 +38,9 @@ pub struct ControllerOptions {
 pub struct LeaseOptions {
     /// Name of the lease.
     pub name: String,
-    /// Namespace of the lease; `None`: the namespace of the pod, or of the kubeconfig context.
+    /// Namespace of the lease; `None` to use the namespace of the pod or of the kubeconfig context.
     pub namespace: Option<String>,
-    /// Name of this process in the lease; `None`: the host name and a random suffix.
+    /// Name of this process in the lease; `None` to use the host name with a random suffix.
     pub identity: Option<String>,
     /// Lease duration, renew deadline and retry period.
     pub times: Times,
@@ -48,13 +49,15 @@ pub struct LeaseOptions {
 /// Runs the controller until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Returns a message if the controller cannot start, or must end early.
+///
+/// Returns a message if the controller cannot start, or fails before it receives a signal.
 pub fn run_until_stopped(orders: &ControllerOptions) -> Result<(), String> {
     heap::set_mmap_threshold();
     let audit = orders.logging.start()?;
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
     let result = runtime.block_on(run_with_signals(orders, audit));
-    // Tasks that still run have had their time to finish: do not wait for them.
+    // The shutdown of the controller has already waited for its tasks: do not wait again for tasks
+    // that still run.
     runtime.shutdown_background();
     result
 }
@@ -94,8 +97,8 @@ async fn run_with_signals(
     run(connect(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
 }
 
-/// Starts the HTTP server before the cluster is reachable, so that probes can see a controller that
-/// waits for its cluster.
+/// Starts the HTTP server for probes and metrics. It starts before the cluster is reachable, so
+/// that probes get a response while the controller waits for the cluster.
 async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     let listener = serving::bind(address).await?;
     let Options { metrics, health, heartbeat, .. } = options.clone();
@@ -106,7 +109,7 @@ async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// Reopens the file of the audit stream at each signal.
+/// Reopens the file of the audit stream each time the process receives SIGHUP.
 async fn reopen(mut signals: Signal, stream: Arc<Stream>) {
     while signals.recv().await.is_some() {
         match stream.reopen() {
@@ -120,8 +123,8 @@ fn listen(kind: SignalKind) -> Result<Signal, String> {
     signal(kind).map_err(|error| format!("no signal can be listened for: {error}"))
 }
 
-/// Creates a client without kube's automatic retries. Each part of the controller retries after its
-/// own pause, and checks first whether there is still anything to send.
+/// Creates a client without kube's automatic retries. Each part of the controller has its own retry
+/// interval, and checks before each retry that the request is still needed.
 fn connect(mut config: Config) -> Result<Client, String> {
     config.default_retry = false;
     Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))

@@ -1,5 +1,5 @@
-//! Checks the custom resource definitions of the cluster before anything is written: with an older
-//! schema the API server would silently drop fields of the status.
+//! Checks the custom resource definitions of the cluster before the controller writes a status.
+//! With an older schema, the API server would silently drop fields of the status.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ pub enum CrdError {
         "the cluster has no CustomResourceDefinition {0}: apply those that `clientfleet crds` prints, then start again"
     )]
     Missing(String),
-    /// A definition is older than the controller's own.
+    /// A definition in the cluster is older than the controller requires.
     #[error("{0}")]
     Older(String),
     /// A definition cannot be read.
@@ -43,17 +43,19 @@ fn remedy(error: &kube::Error) -> &'static str {
     }
 }
 
-/// Timeout of one request, and minimum time between two warnings while the API server does not
-/// answer.
+/// Timeout of one request. Also the minimum time between two warnings while the API server does not
+/// respond.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pause between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Compares the definitions in the cluster with the controller's own. Waits for an API server that
-/// does not answer: it may be starting at the same time as the controller.
+/// Compares the definitions in the cluster with the definitions that the controller requires.
+/// Retries while the API server does not respond, because it may be starting at the same time as
+/// the controller.
 ///
 /// # Errors
+///
 /// Returns an error if a definition is missing, older, or cannot be read.
 pub async fn check(client: &Client) -> Result<(), CrdError> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
@@ -69,7 +71,7 @@ pub async fn check(client: &Client) -> Result<(), CrdError> {
 }
 
 /// Returns a definition, or `None` if the cluster does not have it. Retries until the API server
-/// answers.
+/// responds.
 async fn get_with_retries(
     definitions: &Api<CustomResourceDefinition>,
     name: &str,

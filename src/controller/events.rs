@@ -1,4 +1,4 @@
-//! Publishes events on policies, one for each change that a user may wait for. An event is
+//! Publishes events on policies, one for each important change of a policy's status. An event is
 //! published only after the status with that change has been written.
 
 use std::fmt::Debug;
@@ -24,15 +24,15 @@ pub struct EventPublisher {
 }
 
 impl EventPublisher {
-    /// Creates an announcer that publishes events as `clientfleet`.
+    /// Creates a publisher whose events have `clientfleet` as the reporting controller.
     #[must_use]
     pub fn new(cx: &Context) -> Self {
         let Context { client, leadership, metrics, .. } = cx.clone();
         Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), leadership, metrics }
     }
 
-    /// Publishes an event. A failure is logged but not retried: the status matters more, and it is
-    /// already written.
+    /// Publishes an event. A failure is logged but not retried, because the status, which is more
+    /// important, has already been written.
     async fn publish(&self, event: &Event, about: &ObjectReference) {
         let Err(error) = self.send(event, about).await else {
             return self.metrics.published(EventOutcome::published);
@@ -53,14 +53,14 @@ impl EventPublisher {
     }
 }
 
-/// A kind with status changes that are logged and published as events.
+/// A kind whose status changes are logged and published as events.
 pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
     type Announcement: Clone + Debug + Send;
 
-    /// Announces the changes in a status that was just written, compared with `told`, the last
-    /// announced state. If this process has announced nothing yet, compares with the status that
-    /// was replaced. Returns the state that is announced now.
+    /// Announces the changes between the last announced state `told` and the status that was just
+    /// written. If `told` is `None`, the comparison is with the replaced status. Returns the new
+    /// announced state.
     fn announce(
         announcer: &EventPublisher,
         written: &Planned<Self>,
@@ -115,7 +115,8 @@ pub struct PolicyAnnouncement {
     open: bool,
     complete: bool,
     invalid: bool,
-    /// Generation of the policy that all its fleets apply; `None` while some do not.
+    /// Generation of the policy that all its fleets apply; `None` while some fleets do not apply
+    /// it.
     in_force: Option<i64>,
 }
 
@@ -136,7 +137,7 @@ struct Change {
     note: String,
 }
 
-/// Returns the changes since `before` was announced.
+/// Returns the changes from the announced state `before` to `status`.
 fn changes(before: PolicyAnnouncement, status: &UpgradePolicyStatus) -> Vec<Change> {
     let now = PolicyAnnouncement::of(status);
     let mut changes = Vec::new();

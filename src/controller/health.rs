@@ -1,5 +1,5 @@
-//! The state of the controller, for probes and metrics. The parts of the controller update it; it
-//! does not know its readers.
+//! The state of the controller, for probes and metrics. The parts of the controller update it, and
+//! the HTTP server reads it.
 
 use std::sync::Arc;
 
@@ -14,13 +14,14 @@ pub struct Health(Arc<watch::Sender<HealthState>>);
 /// State of the controller at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HealthState {
-    /// True once the cluster has answered and its custom resource definitions suit this release.
+    /// True after the controller has found all custom resource definitions in the cluster and none
+    /// is older than it requires.
     pub is_started: bool,
     /// Number of stores that have not been filled yet; `None` before the controller has started.
     pub stores_awaited: Option<usize>,
     /// Role among the replicas.
     pub role: Role,
-    /// Time of the last lease renewal, by the wall clock; `None` if this process has never led.
+    /// Wall-clock time of the last lease renewal; `None` if this process has never led.
     pub last_renewal: Option<Timestamp>,
 }
 
@@ -30,15 +31,15 @@ pub enum Role {
     /// The process is configured as the only replica: there is no leader election.
     #[default]
     Alone,
-    /// Another replica leads, or none does yet. This process watches but writes nothing.
+    /// Another replica leads, or no replica leads yet. This process watches but writes nothing.
     Standby,
     /// The process leads: it plans and writes.
     Leading,
 }
 
 impl HealthState {
-    /// Returns whether the controller has started and filled all its stores, as leader or as
-    /// standby.
+    /// Returns whether the controller has started and filled all its stores. A standby can also be
+    /// ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.is_started && self.stores_awaited == Some(0)
@@ -64,7 +65,8 @@ impl Health {
         self.0.subscribe()
     }
 
-    /// Records that the cluster suits this release, and how many stores are being filled now.
+    /// Records that the custom resource definitions of the cluster have passed the check, and how
+    /// many stores are being filled.
     pub(super) fn started(&self, stores: usize) {
         self.0.send_modify(|state| {
             state.is_started = true;

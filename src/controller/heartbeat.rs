@@ -1,10 +1,10 @@
-//! The heartbeat of the planning loop. Does not know its readers.
+//! The heartbeat of the planning loop, which shows whether the loop is stuck.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Time without a heartbeat after which the planning loop is considered stuck. The loop reads its
-/// clock at least once a minute, and the largest plan takes seconds.
+/// Time without a heartbeat after which the planning loop is considered stuck. The loop records a
+/// heartbeat at least once a minute, and the largest plan takes seconds.
 const STUCK_AFTER: Duration = Duration::from_secs(300);
 
 /// Time of the last heartbeat of the planning loop; `None` before the loop starts.
@@ -30,7 +30,7 @@ impl Heartbeat {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// Returns whether the planning loop is alive. A loop that has not started passes the check,
+    /// Returns the health check of the planning loop. A loop that has not started passes the check,
     /// since a restart does not help while the API server is unreachable.
     #[must_use]
     pub fn check(&self) -> Check {

@@ -21,7 +21,7 @@ const DEFAULT_FILTER: &str = "info,kube=warn";
 pub struct Logging {
     /// True for log lines in JSON, for machines; false for text.
     pub as_json: bool,
-    /// Log filter in the syntax of `RUST_LOG`, which it overrides.
+    /// Log filter in the syntax of `RUST_LOG`; overrides that variable.
     pub filter: Option<String>,
     /// Destination of the audit stream.
     pub audit: AuditTo,
@@ -30,19 +30,20 @@ pub struct Logging {
 /// Destination of the audit stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AuditTo {
-    /// No audit stream.
+    /// Do not write the audit stream.
     #[default]
     Off,
-    /// Standard output.
+    /// Write the audit stream to standard output.
     Output,
-    /// A file, to which lines are appended.
+    /// Append the audit stream to a file.
     File(PathBuf),
 }
 
 impl Logging {
-    /// Starts logging for the whole program. Returns the audit stream, if there is one.
+    /// Starts logging for the whole program. Returns the audit stream, or `None` if it is off.
     ///
     /// # Errors
+    ///
     /// Returns a message if the filter is invalid or the file cannot be opened.
     pub fn start(&self) -> Result<Option<Arc<Stream>>, String> {
         let stream = match &self.audit {
@@ -59,7 +60,7 @@ impl Logging {
     }
 
     fn log(&self, filter: EnvFilter) -> Box<dyn Layer<Registry> + Send + Sync> {
-        // The log never contains lines of the audit stream, whatever its filter says.
+        // Lines of the audit stream never go to the log, whatever the log filter is.
         let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(is_color_wanted())
@@ -72,7 +73,8 @@ impl Logging {
     }
 }
 
-/// Returns whether to use colors: on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+/// Returns whether to use colors. Colors are used on a terminal, unless `NO_COLOR` is set
+/// (<https://no-color.org>).
 fn is_color_wanted() -> bool {
     std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

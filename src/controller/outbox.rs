@@ -1,7 +1,7 @@
 //! The pending status writes of one kind: the last planned status of each object.
 //!
-//! The outbox tracks its own writes until the watch shows them. So no status is written twice, and
-//! no write conflicts with the controller's previous write of the same object.
+//! The outbox tracks its own writes until the watch shows them. This prevents duplicate writes of a
+//! status, and conflicts with the controller's previous write of the same object.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,25 +39,26 @@ struct OutboxState<K: Announced> {
 #[derive(Debug)]
 struct Entry<K: Announced> {
     uid: Option<String>,
-    /// resourceVersion that the store showed last.
+    /// resourceVersion of the object in the store when it was last seen.
     shown: Option<String>,
-    /// Digest of the status in that resourceVersion.
+    /// Digest of the status in the `shown` resourceVersion.
     shown_digest: Option<Digest>,
     /// Status to write; `None` if no write is pending.
     pending: Option<Planned<K>>,
-    /// Time since which a write has been pending.
+    /// Time since when a write has been pending; `None` if no write is pending.
     since: Option<Instant>,
     last_write: Option<LastWrite<K>>,
     /// Time of the last write.
     written_at: Option<Instant>,
-    /// True if another write was posted while the object was being written.
+    /// True if another status was posted while the object was being written.
     must_write_again: bool,
-    /// Unacknowledged attempts, all for the same resourceVersion: the API server may have accepted
-    /// them.
+    /// Write attempts without a response, which the API server may have accepted. All of them
+    /// replace the same resourceVersion.
     unacknowledged: Vec<WriteAttempt<K>>,
     /// Number of consecutive failed attempts, for the back-off.
     failures: u32,
-    /// Last announced state, kept here because the store may not show that status yet.
+    /// Last announced state. It is kept here because the store may not show the announced status
+    /// yet.
     announced: Option<K::Announcement>,
 }
 
@@ -82,14 +83,14 @@ pub struct StatusWrite<K: PlannedKind> {
     pub planned: Planned<K>,
     /// resourceVersion to replace.
     pub resource_version: Option<String>,
-    /// Status in that resourceVersion, if this process wrote it and the store does not show it yet.
+    /// Status in `resource_version`, if this process wrote it and the store does not show it yet.
     own: Option<Arc<K::Previous>>,
-    /// Time when the writer received this status write.
+    /// Time when the writer took this status write from the outbox.
     sent: Instant,
 }
 
 impl<K: PlannedKind> StatusWrite<K> {
-    /// Returns the status to replace.
+    /// Returns the status that this write replaces.
     #[must_use]
     pub fn replaces(&self) -> Option<&K::Previous> {
         let shown = || Some(&*self.planned.cached.status.as_ref()?.kept);
@@ -102,13 +103,14 @@ impl<K: PlannedKind> StatusWrite<K> {
 pub struct WriteAttempt<K: PlannedKind> {
     /// The status write that was attempted.
     pub write: StatusWrite<K>,
-    /// The status that was sent: the planned one, or a shortened one.
+    /// The status that was sent: the planned status, or a shortened one if the planned status was
+    /// too large.
     pub status: Arc<K::Status>,
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether `version` is older than the attempt: it is the version to replace, or the
-    /// version that the plan was made from.
+    /// Returns whether `version` is older than the attempt. That is the case for the version to
+    /// replace, and for the version that the plan was made from.
     fn supersedes(&self, version: Option<&String>) -> bool {
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
         version == self.write.resource_version.as_ref() || version == planned_from
@@ -120,8 +122,8 @@ impl<K: PlannedKind> WriteAttempt<K> {
 const MAX_UNACKNOWLEDGED: usize = 4;
 
 impl<K: Announced> Outbox<K> {
-    /// Creates an empty outbox. It writes an object at most once per `pace`, and at most `most`
-    /// objects concurrently.
+    /// Creates an empty outbox. `pace` is the minimum time between two writes of the same object,
+    /// and `most` is the maximum number of concurrent writes.
     #[must_use]
     pub fn new(pace: Duration, most: u16) -> Arc<Self> {
         let state = OutboxState {
@@ -137,9 +139,9 @@ impl<K: Announced> Outbox<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a stream of the objects to write, as many at a time as the write limit allows. Call
-    /// [`end`](Self::end) after the write of each. The stream ends when the outbox is closed, and
-    /// must have only one reader.
+    /// Returns a stream of the objects to write. The write limit sets the number of concurrent
+    /// writes. The reader must call [`end`](Self::end) after each write. The stream ends when the
+    /// outbox is closed, and must have only one reader.
     pub fn queue(self: Arc<Self>) -> impl Stream<Item = ObjectRef<Cached<K>>> {
         futures::stream::unfold(self, move |outbox| async move {
             loop {
@@ -167,7 +169,7 @@ impl<K: Announced> Outbox<K> {
         })
     }
 
-    /// Records that the write of an object has ended, with any outcome.
+    /// Records that the write of an object has ended, whether it succeeded or failed.
     pub fn end(&self, key: &Key) {
         let mut state = self.state();
         state.queue.end(key);
@@ -181,14 +183,15 @@ impl<K: Announced> Outbox<K> {
         self.changed.notify_one();
     }
 
-    /// Accepts a planned status. Returns whether it has queued a new write, or replaced the pending
-    /// one.
+    /// Accepts a planned status. Returns true if it has queued a new write or replaced a pending
+    /// one, and false if no new write is needed.
     pub fn post(&self, planned: &Planned<K>) -> bool {
         let key = planned.cached.key();
         let mut state = self.state();
         let entry = state.entries.entry(key.clone()).or_insert_with(|| Entry::of(planned));
         if entry.uid != planned.cached.metadata.uid {
-            // The object was deleted and created again before the planning loop ran.
+            // Start with a new entry: the object was deleted and created again before the planning
+            // loop ran.
             *entry = Entry::of(planned);
         }
         if entry.is_done(planned) {
@@ -204,7 +207,7 @@ impl<K: Announced> Outbox<K> {
         }
         let mut planned = planned.clone();
         if let Some(before) = entry.pending.take() {
-            // The new write includes the causes of the replaced one.
+            // Keep the causes of the replaced write, because the new write includes its changes.
             planned.trigger.causes.extend(before.trigger.causes);
         }
         entry.pending = Some(planned);
@@ -229,7 +232,7 @@ impl<K: Announced> Outbox<K> {
         Some(StatusWrite { planned, resource_version, own, sent: Instant::now() })
     }
 
-    /// Records that a status was written, and the resourceVersion that the write created.
+    /// Records that a status was written. `made` is the resourceVersion that the write created.
     pub fn written(&self, attempt: &WriteAttempt<K>, made: Option<String>) {
         let planned = &attempt.write.planned;
         let status = K::Status::clone(&attempt.status);
@@ -241,8 +244,8 @@ impl<K: Announced> Outbox<K> {
         entry.written_at = Some(now);
         entry.unacknowledged.clear();
         let base = planned.cached.metadata.resource_version.clone();
-        // If the store shows any other version, the watch event arrived before the response, and
-        // this write needs no further tracking.
+        // If the store shows another version than `base`, the watch event arrived before the
+        // response, and this write needs no further tracking.
         let is_to_be_shown = entry.shown.is_none() || entry.shown == base;
         let is_told_of = made.is_some() && entry.shown == made;
         entry.last_write = Some(LastWrite {
@@ -260,8 +263,8 @@ impl<K: Announced> Outbox<K> {
         }
     }
 
-    /// Records an attempt with an unknown outcome, which a later watch event will show. Returns the
-    /// resourceVersion of the write if the watch has already shown it.
+    /// Records an attempt with an unknown outcome; a later watch event will show the outcome. If
+    /// the store already shows the written status, returns its resourceVersion.
     pub fn unacknowledged(&self, attempt: &WriteAttempt<K>) -> Option<String> {
         let mut state = self.state();
         state.limit.unanswered(attempt.write.sent, Instant::now());
@@ -280,7 +283,7 @@ impl<K: Announced> Outbox<K> {
     }
 
     /// Records the version of an object that the store shows now. Returns the unacknowledged
-    /// attempt that has created it, if there is one.
+    /// attempt that created this version, if there is one.
     pub fn seen(&self, observed: &Cached<K>) -> Option<WriteAttempt<K>> {
         let mut state = self.state();
         let entry = state.entries.get_mut(&observed.key())?;
@@ -306,8 +309,8 @@ impl<K: Announced> Outbox<K> {
         written
     }
 
-    /// Drops a status write that conflicts with a newer version of the object. The watch event of
-    /// that version leads to a new plan.
+    /// Drops a pending status write after a conflict with a newer version of the object. The watch
+    /// event of the newer version leads to a new plan.
     pub fn conflicted(&self, planned: &Planned<K>) {
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(&planned.cached.key()) else { return };
@@ -348,14 +351,14 @@ impl<K: Announced> Outbox<K> {
         self.changed.notify_one();
     }
 
-    /// Removes a deleted object.
+    /// Removes the entry of a deleted object.
     pub fn forget(&self, key: &Key) {
         self.state().entries.remove(key);
     }
 }
 
 impl<K: Announced> OutboxState<K> {
-    /// Takes the next object to write.
+    /// Takes the next object to write from the queue.
     fn take(&mut self) -> NextWrite {
         let turn = self.queue.take(self.limit.room(), Instant::now());
         if let NextWrite::Of(key) = &turn
@@ -366,7 +369,7 @@ impl<K: Announced> OutboxState<K> {
         turn
     }
 
-    /// Records the time from sending a write to its watch event.
+    /// Passes the time from a write to its watch event to the write limit.
     fn acknowledged(&mut self, sent: Instant, now: Instant) {
         self.limit.acknowledged(sent, now, self.queue.has_waiting());
     }
@@ -403,7 +406,8 @@ impl<K: Announced> Entry<K> {
         }
     }
 
-    /// Clears the pending write if `written` was an attempt to write the same planned status.
+    /// Clears the pending write if its planned status is the one that the attempt `written` has
+    /// written.
     fn clear_pending_if(&mut self, written: &WriteAttempt<K>) {
         let digest = written.write.planned.digest;
         if self.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
@@ -417,8 +421,8 @@ impl<K: Announced> Entry<K> {
         self.since = None;
     }
 
-    /// Returns whether the cluster has the planned status: in the version that the store shows, or
-    /// in a later one that this process wrote.
+    /// Returns whether the cluster already has the planned status. The status may be in the version
+    /// that the store shows, or in a later version that this process wrote.
     fn is_done(&self, planned: &Planned<K>) -> bool {
         let shown = &planned.cached.metadata.resource_version;
         match self.last_write.as_ref().filter(|last| last.base == *shown) {

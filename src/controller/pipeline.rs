@@ -1,5 +1,5 @@
-//! The pipeline from watch events to status writes, for one namespace or for all. It has two
-//! watches with their stores, one planning loop, and two outboxes with their writers.
+//! The pipeline from watch events to status writes, for one namespace or for all namespaces. It has
+//! two watches with their stores, one planning loop, and two outboxes with their writers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,8 @@ pub struct Tasks {
 /// Number of stores that each pipeline fills.
 pub(crate) const STORES_PER_PIPELINE: usize = 2;
 
-/// Minimum time between two writes of a policy: its counts change with each of its fleets.
+/// Minimum time between two writes of a policy. The counts in its status change with each of its
+/// fleets, so it would be written too often without this limit.
 const POLICY_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running pipeline.
@@ -82,7 +83,7 @@ impl Permits {
 }
 
 impl Pipeline {
-    /// Starts a pipeline for a namespace, or for all namespaces with `None`.
+    /// Starts a pipeline for one namespace, or for all namespaces if the namespace is `None`.
     pub fn start(
         namespace: Option<&str>,
         cx: &Context,

@@ -19,12 +19,12 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::plan::{Cached, CachedFleet, CachedPolicy, Planned, Planner};
 use crate::values::Timestamp;
 
-/// Pause after the first change of a burst, so that one `kubectl apply` of a folder leads to one
+/// Pause after the first change of a burst, so that one `kubectl apply` of a directory leads to one
 /// plan.
 const BURST_DELAY: Duration = Duration::from_millis(1);
 
-/// Number of clients to decide before the loop yields, so that the first writes can start and
-/// metrics requests are answered. Deciding them takes some milliseconds.
+/// Number of clients to decide before the planning loop yields. The pause lets the first writes
+/// start, and lets the server respond to metrics requests.
 const CLIENTS_PER_PART: u64 = 10_000;
 
 /// The planning loop with its inputs and outputs.
@@ -43,7 +43,8 @@ pub struct Loop {
     pub fleet_outbox: Arc<Outbox<ClientFleet>>,
     /// Outbox for policy statuses.
     pub policy_outbox: Arc<Outbox<UpgradePolicy>>,
-    /// Auditor for unacknowledged writes that turn out to have been accepted.
+    /// Auditor that reports unacknowledged writes after a watch event has shown that they were
+    /// accepted.
     pub auditor: Arc<Auditor>,
     /// Metrics of the planning passes.
     pub metrics: Arc<Metrics>,
@@ -54,9 +55,9 @@ pub struct Loop {
 type Planners = BTreeMap<String, Planner>;
 
 impl Loop {
-    /// Starts when this process leads, and plans until the task is dropped. The first pass plans
-    /// all objects: the change set starts with the first listing, and releases no change before
-    /// both stores are filled.
+    /// Waits until this process leads, then plans until the task is dropped. The first pass plans
+    /// all objects: the change set starts with the first listing, and returns no change before both
+    /// stores are filled.
     pub async fn run(self) {
         self.leadership.won().await;
         let mut planners = Planners::new();
@@ -86,7 +87,7 @@ impl Loop {
         }
     }
 
-    /// Plans a namespace and posts the status writes.
+    /// Plans a namespace and posts the status writes to the outboxes.
     async fn plan(&self, namespace: &str, planner: &mut Planner, now: Timestamp) {
         let decided_before = planner.decisions();
         let mut begun = Instant::now();
@@ -120,7 +121,7 @@ fn post<K: Announced>(outbox: &Outbox<K>, planned: &[Planned<K>]) -> usize {
     planned.iter().filter(|planned| outbox.post(planned)).count()
 }
 
-/// Updates the planners with the changes in a store.
+/// Updates the planners with the objects of a store that have changed.
 fn observe<K: Plannable>(
     planners: &mut Planners,
     store: &Store<Cached<K>>,

@@ -24,7 +24,7 @@ use super::metrics::Metrics;
 
 /// Maximum number of concurrent connections, more than the probes and scrapes of a cluster need.
 const MAX_CONNECTIONS: usize = 32;
-/// Maximum lifetime of a connection.
+/// Maximum lifetime of a connection. Also the timeout for reading the request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of a request head, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -33,7 +33,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The state that the server reports.
+/// The sources of the responses: metrics, health and heartbeat.
 #[derive(Clone, Debug)]
 pub struct Served {
     /// The metrics.
@@ -50,7 +50,8 @@ pub struct Served {
 /// Returns a message if the address cannot be bound.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let listener = match TcpListener::bind(address).await {
-        // `[::]` stands for all addresses: without IPv6 on the machine, fall back to IPv4.
+        // `[::]` means all addresses of the machine. If the machine has no IPv6, use all IPv4
+        // addresses.
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() && !is_taken(&error) => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
         }
@@ -68,11 +69,11 @@ fn is_taken(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrInUse
 }
 
-/// Accepts and answers connections until the task is dropped.
+/// Accepts connections and responds to their requests until the task is dropped.
 pub async fn serve(listener: TcpListener, served: Served) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        // The semaphore is never closed.
+        // This cannot fail, because the semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((connection, _)) => {
@@ -99,7 +100,7 @@ async fn answer(connection: TcpStream, served: Served) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let connection = http.keep_alive(false).serve_connection(TokioIo::new(connection), service);
-    // A peer that is too slow or does not speak HTTP is not worth a log line.
+    // Ignore errors: a client that is too slow or does not use HTTP needs no log line.
     let _ = tokio::time::timeout(HEAD_TIMEOUT, connection).await;
 }
 
@@ -135,8 +136,8 @@ fn respond(
     }
 }
 
-/// Returns the response to a probe in the format of the Kubernetes components, with one line per
-/// check.
+/// Returns the response to a probe, with one line for each check, in the format that Kubernetes
+/// components use.
 fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
     let mut text = String::new();
     for Check { name, is_well } in checks {
@@ -149,8 +150,8 @@ fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
     say(status, PLAIN, text)
 }
 
-/// Returns whether the `Accept` header includes `OpenMetrics` with a weight other than `q=0`.
-/// Weights are not compared: a scraper that supports `OpenMetrics` prefers it.
+/// Returns whether the `Accept` header includes `OpenMetrics` with a weight other than `q=0`. The
+/// weights are not compared, because a scraper that supports `OpenMetrics` prefers it.
 fn takes_open_metrics(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     asked.any(|value| {

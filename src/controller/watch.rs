@@ -1,4 +1,4 @@
-//! Watches one kind: fills the store, then records the touched objects in the change set.
+//! Watches one kind: fills the store, then records the changed objects in the change set.
 
 use std::sync::Arc;
 
@@ -39,9 +39,9 @@ pub struct WatchContext {
     pub metrics: Arc<Metrics>,
 }
 
-/// Watches until the task is dropped. After an interruption the watch resumes with a back-off.
-/// Until then the store stays as it was, and consumers recognize expired offers by
-/// `nextTransitionTime`.
+/// Watches a kind until the task is dropped. After an interruption the watch resumes with a
+/// back-off. Until it has resumed, statuses are not updated, and their readers recognize expired
+/// offers by `nextTransitionTime`.
 pub async fn watch<K: Watched>(
     api: Api<Raw<K>>,
     store: Writer<Cached<K>>,
@@ -60,7 +60,8 @@ pub async fn watch<K: Watched>(
             Ok(Event::Apply(object) | Event::Delete(object)) => {
                 notes.object(K::STORE_KIND, object.key());
             }
-            // A relist returns the existing objects, but not the ones deleted in the meantime.
+            // A relist returns only the existing objects, so record the whole store: objects may
+            // have been deleted in the meantime.
             Ok(Event::InitDone) => {
                 notes.relisted(K::STORE_KIND);
                 if !std::mem::replace(&mut is_filled, true) && health.store_filled() {
@@ -76,7 +77,8 @@ pub async fn watch<K: Watched>(
     }
 }
 
-/// Parses the objects of a watch event, and reuses what the store has already parsed.
+/// Parses the objects of a watch event. Reuses the parsed parts of the object in the store that
+/// have not changed.
 fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Cached<K>>) -> Event<Cached<K>> {
     let read = |raw: Raw<K>| {
         let name = raw.metadata.name.as_deref().unwrap_or_default();
@@ -96,12 +98,12 @@ fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Cached<K>>) -> Event<Cac
     }
 }
 
-/// Returns whether to use streaming lists (`WatchList`, KEP-3157), which spare both sides the
-/// memory for whole lists. An API server with the feature disabled rejects the request with status
-/// 422, and kube's watcher would repeat it forever. After any other error the watcher uses
-/// streaming lists, and retries the request.
+/// Returns whether to use streaming lists (`WatchList`, KEP-3157), which save memory in the
+/// controller and in the API server. An API server with the feature disabled rejects the request
+/// with status 422, and kube's watcher would repeat the request forever. After any other error the
+/// result is true, since the watcher retries its requests.
 async fn streams_lists<K: Watched>(api: &Api<Raw<K>>) -> bool {
-    // No object has this name, so the API server sends no objects.
+    // The field selector matches no object, so the API server sends none.
     let probe = WatchParams::default().initial_events().timeout(1).fields("metadata.name=-");
     let answer = tokio::time::timeout(WRITE_TIMEOUT, api.watch_metadata(&probe, "")).await;
     !matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 422)

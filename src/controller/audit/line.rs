@@ -1,4 +1,4 @@
-//! A line of the audit stream, in the schema that `docs/audit.md` describes.
+//! Defines a line of the audit stream, in the schema that `docs/audit.md` describes.
 
 use chrono::SecondsFormat;
 use serde::Serialize;
@@ -7,11 +7,10 @@ use super::Accepted;
 use crate::api::ClientFleet;
 use crate::plan::changes::{OfferChange, OfferState, RowChange};
 
-/// Version of the schema. It increases with each change that readers must know of, but not with a
-/// new field.
+/// Version of the schema. It increases with each incompatible change; a new field is compatible.
 const SCHEMA: u8 = 1;
 
-/// The line for the change of one client.
+/// A line of the audit stream, for the change of one client.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line<'a> {
@@ -32,7 +31,7 @@ pub struct Line<'a> {
     to: Option<LoggedDecision<'a>>,
 }
 
-/// The decision for a client before or after the change.
+/// The decision for a client, as it was before the change or as it is after the change.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LoggedDecision<'a> {
@@ -58,7 +57,7 @@ impl<'a> LoggedDecision<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Creates the line for one change.
+    /// Creates the line for the change of one client.
     pub fn of(
         controller: &'a str,
         accepted: &Accepted<'a, ClientFleet>,

@@ -1,5 +1,6 @@
-//! Reports the changes that an accepted status write has made: each client's change as a line of
-//! the audit stream, and the write as a log line. Planned but unwritten changes are not reported.
+//! Reports the changes that an accepted status write has made. Each client's change becomes a line
+//! of the audit stream, and the write becomes a log line. Planned changes are reported only after
+//! they have been written.
 //!
 //! The private module [`line`](self) defines the content of a line (`docs/audit.md`), and
 //! [`stream`] writes it.
@@ -21,21 +22,22 @@ use stream::Stream;
 /// Target of the tracing events that become lines of the audit stream.
 pub const TARGET: &str = "audit";
 
-/// A status that the API server has accepted.
+/// A status write that the API server has accepted.
 #[derive(Debug)]
 pub struct Accepted<'a, K: PlannedKind> {
     /// The object with its planned status.
     pub planned: &'a Planned<K>,
-    /// The status that was written: the planned one, or a shortened one.
+    /// The status that was written: the planned status, or a shortened one if the planned status
+    /// was too large.
     pub status: &'a K::Status,
-    /// The status that was replaced.
+    /// The status that the write replaced; `None` if the object had no status.
     pub replaced: Option<&'a K::Previous>,
     /// resourceVersion that the write created.
     pub resource_version: Option<&'a str>,
 }
 
 impl<'a, K: PlannedKind> Accepted<'a, K> {
-    /// Describes an accepted attempt and the resourceVersion that it created.
+    /// Describes the accepted write `attempt`, which created the given resourceVersion.
     #[must_use]
     pub fn of(attempt: &'a WriteAttempt<K>, resource_version: Option<&'a str>) -> Self {
         Self {
@@ -62,7 +64,8 @@ pub trait Audited: PlannedKind {
 }
 
 impl Auditor {
-    /// Creates an auditor that reports under the controller's name; without a stream it only logs.
+    /// Creates an auditor. `identity` is the name of the controller in the audit stream. Without a
+    /// stream, the auditor only writes log lines.
     #[must_use]
     pub fn new(identity: String, stream: Option<Arc<Stream>>, metrics: Arc<Metrics>) -> Self {
         Self { identity, stream, metrics }
@@ -104,7 +107,8 @@ impl Audited for ClientFleet {
 }
 
 impl Audited for UpgradePolicy {
-    /// Only logs the write at debug level: the events report the important changes of a policy.
+    /// Logs the write at debug level and writes no audit line. The important changes of a policy
+    /// are published as events.
     fn record(_: &Auditor, accepted: &Accepted<'_, Self>) {
         let observed = &accepted.planned.cached;
         let (namespace, policy) = (observed.namespace(), observed.name());

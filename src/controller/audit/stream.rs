@@ -1,5 +1,5 @@
-//! The output of the audit stream: standard output, or a file that is reopened on request after a
-//! tool has moved it away. Does not know the content of the lines.
+//! Writes the audit stream to standard output or to a file. The file can be reopened on request,
+//! after a tool such as logrotate has moved it. This module does not know the content of the lines.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -21,7 +21,7 @@ pub struct Stream {
 
 struct StreamState {
     sink: Box<dyn Write + Send>,
-    /// Lines that could not be written, each with the error.
+    /// Lines that could not be written, each with its error message.
     failed: Vec<(String, String)>,
 }
 
@@ -59,14 +59,16 @@ impl Stream {
         Ok(())
     }
 
-    /// Takes the lines that could not be written, each with the error.
+    /// Returns the lines that could not be written, each with its error message, and removes them
+    /// from the stream.
     pub(crate) fn take_failed(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.state().failed)
     }
 
     fn write(&self, line: &str) {
         let mut state = self.state();
-        // Written in one call, so that concurrent readers see whole lines.
+        // Write the line and its line break in one call, so that concurrent readers see only whole
+        // lines.
         let whole = format!("{line}\n");
         let written = state.sink.write_all(whole.as_bytes()).and_then(|()| state.sink.flush());
         if let Err(error) = written {

@@ -1,5 +1,5 @@
-//! A candidate for leader election: sends the requests of an [`Election`] to the API server and
-//! updates the leadership. Decides nothing.
+//! A candidate for leader election. It sends the requests of an [`Election`] to the API server and
+//! updates the leadership; the [`Election`] makes all decisions.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
@@ -14,7 +14,7 @@ use super::times::Times;
 use crate::connection::with_causes;
 use crate::controller::health::{Health, Role};
 
-/// The lease to lead by, and the identity and times to hold it with.
+/// The lease of the leader election, with the name and the times of this candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidacy {
     /// Namespace of the lease.
@@ -23,7 +23,7 @@ pub struct Candidacy {
     pub name: String,
     /// Name of this process in the lease.
     pub identity: String,
-    /// Random text that no other process has.
+    /// Random text that no other process has. It distinguishes processes with the same name.
     pub mark: String,
     /// Lease duration, renew deadline and retry period.
     pub times: Times,
@@ -50,7 +50,7 @@ pub struct Candidate {
     election: Election,
     leadership: Leadership,
     health: Health,
-    /// The lease as last read. Fields that this program does not own are written back.
+    /// The lease as last read. A write sends fields that this program does not know back unchanged.
     lease: Option<Lease>,
     /// Unexpected error of the last request, for the log.
     last_error: Option<String>,
@@ -58,10 +58,12 @@ pub struct Candidate {
     logged_holder: Option<String>,
 }
 
-/// Creates a client for leases alone, which does not wait behind other requests of the controller.
-/// It has no automatic retries, and gives up a dead connection in time.
+/// Creates a separate client for lease requests, so that they do not wait behind other requests of
+/// the controller. The client has no automatic retries, and its timeouts end a dead connection
+/// before the renew deadline.
 ///
 /// # Errors
+///
 /// Returns a message if the client cannot be created.
 pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
     config.default_retry = false;
@@ -98,11 +100,12 @@ impl Candidate {
         }
     }
 
-    /// Takes part in the election, leads, and releases the lease when `retire` is received. The
-    /// sender must have finished all its writes first.
+    /// Runs the candidate: takes part in the election, leads, and releases the lease when `retire`
+    /// is received. The sender of `retire` must have finished all its writes first.
     ///
     /// # Errors
-    /// Returns an error if this process has lost its leadership: the process must end.
+    ///
+    /// Returns an error if this process has lost its leadership. The process must then end.
     pub async fn run(mut self, mut retire: oneshot::Receiver<()>) -> Result<(), LeadershipLost> {
         let mut is_retiring = false;
         loop {
@@ -130,8 +133,8 @@ impl Candidate {
                 tokio::select! {
                     ended = work => ended,
                     told = &mut retire => {
-                        // If the sender was dropped without a message, the lease must not be
-                        // released.
+                        // If the sender was dropped without a message, writes may still be in
+                        // progress: do not release the lease.
                         if told.is_err() {
                             return std::future::pending().await;
                         }
@@ -154,8 +157,8 @@ impl Candidate {
         }
     }
 
-    /// Sends a request and waits for the answer until the timeout, or until the current leadership
-    /// ends.
+    /// Sends a request and waits for the answer, at most until the request timeout or the end of
+    /// the current leadership.
     async fn ask(&mut self, request: &Request, sent: Moment) -> Answer {
         let patience = self.candidacy.times.request_timeout();
         let left = self.election.leads_until().map_or(patience, |until| until.since(sent));
@@ -203,7 +206,8 @@ impl Candidate {
         }
     }
 
-    /// Reports the result of a request, beginning with the time until which this process may write.
+    /// Updates the leadership, the health and the log after a request. Updates the leadership
+    /// first, because it limits the time until which this process may write.
     fn report(&mut self, request: &Request) {
         let leads_until = self.election.leads_until();
         self.leadership.lasts_until(leads_until);

@@ -1,15 +1,16 @@
 //! Leader election: decides a candidate's next step from the answers of the API server and the
-//! time. Does no I/O and reads no clock: both the moment and the wall-clock time are arguments.
+//! time. Does no I/O and reads no clock; the caller passes the moment and the wall-clock time.
 //!
-//! Two replicas never lead at once. A leader leads for the renew deadline after it *sent* its last
-//! answered renewal. Another replica takes the lease only after it has seen the lease unchanged for
-//! the lease duration, which is longer. It measures that time with its own clock, from when it
-//! *received* the answer with the renewal. Its write fails if the lease was renewed in the
-//! meantime. No time is compared between machines.
+//! Two replicas never lead at the same time. A leader leads for the renew deadline, counted from
+//! the moment when it *sent* its last answered renewal. Another replica takes the lease only after
+//! it has seen the lease unchanged for the lease duration, which is longer than the renew deadline.
+//! That replica measures the lease duration with its own clock, from the moment when it *received*
+//! the answer with the last renewal. Its write fails if the leader has renewed the lease since
+//! then. Times of different machines are never compared.
 //!
 //! The deletion of the Lease does not lead to a second leader either. A replica that finds no Lease
-//! creates one at once, so that all others see it. It leads only after every leader by an earlier
-//! Lease must have stopped. A leader whose Lease is gone ends.
+//! creates one immediately, so that all other replicas see it. It leads only after every leader
+//! with an earlier Lease must have stopped. A leader whose Lease was deleted ends.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use super::moment::Moment;
 use super::record::{Found, Record, Stamp};
 use super::times::Times;
 
-/// Duration in seconds in a released lease, the same as in client-go: a lease cannot have a
-/// duration of zero.
+/// Duration in seconds that is written into a released lease, as in client-go: the API server
+/// rejects a duration of zero.
 const RELEASED_SECONDS: i32 = 1;
 
 /// The next step of a candidate.
@@ -26,11 +27,11 @@ const RELEASED_SECONDS: i32 = 1;
 pub enum Step {
     /// Send this request, and pass its answer to [`Election::answered`].
     Ask(Request),
-    /// Do nothing before this moment.
+    /// Send no request before this moment.
     Wait(Moment),
-    /// The candidate has lost its leadership: write nothing more, and end.
+    /// The candidate has lost its leadership: send no further writes, and end the process.
     StepDown(Loss),
-    /// The candidate has retired as requested.
+    /// The candidate has retired as requested: end it.
     Done,
 }
 
@@ -41,7 +42,7 @@ pub enum Request {
     Read,
     /// Create the lease.
     Create(Record),
-    /// Write the lease if it still has this version.
+    /// Replace the lease if it still has the given version.
     Replace {
         /// The version to replace.
         version: String,
@@ -59,7 +60,7 @@ pub enum Answer {
     Missing,
     /// Another process has changed the lease, so the write was rejected.
     Conflict,
-    /// There was no usable answer. The outcome of a write is unknown.
+    /// There was no usable answer. If the request was a write, its outcome is unknown.
     Failed,
 }
 
@@ -89,15 +90,15 @@ pub struct Election {
     mark: String,
     times: Times,
     state: LeaseState,
-    /// The lease as last seen.
+    /// The lease as last read or written; `None` before the first answer.
     seen: Option<Seen>,
     /// True if the lease must be read before the next write: the last write failed, or the last
     /// read is out of date.
     must_read: bool,
     /// Earliest moment for the next request.
     not_before: Moment,
-    /// Earliest moment to lead, although this process already holds the lease: it found none and
-    /// created it.
+    /// Earliest moment to lead after this process has created a missing lease. Until then, the
+    /// holder of the deleted lease may still lead.
     leads_from: Moment,
 }
 
@@ -114,12 +115,13 @@ enum LeaseState {
 struct Seen {
     /// The lease; `None` if there is none.
     found: Option<Found>,
-    /// Moment from which another process may take the lease, unless the lease has changed by then.
+    /// Moment from which another process may take the lease if the lease has not changed until
+    /// then.
     free_from: Moment,
 }
 
 impl Election {
-    /// Creates a candidate that knows nothing of the lease yet. No other process may have the same
+    /// Creates a candidate that has not read the lease yet. No other process may have the same
     /// `mark`.
     #[must_use]
     pub fn new(identity: String, mark: String, times: Times) -> Self {
@@ -135,7 +137,7 @@ impl Election {
         }
     }
 
-    /// Returns the time until which this process leads; `None` if it does not lead.
+    /// Returns the moment until which this process leads; `None` if it does not lead.
     #[must_use]
     pub fn leads_until(&self) -> Option<Moment> {
         match self.state {
@@ -150,15 +152,16 @@ impl Election {
         self.seen.as_ref()?.found.as_ref()?.record.holder.as_deref()
     }
 
-    /// Returns whether this process holds the lease, as far as it knows, even if it does not lead
-    /// yet.
+    /// Returns whether this process was the holder when it last saw the lease. A holder may not
+    /// lead yet.
     #[must_use]
     pub fn holds(&self) -> bool {
         let found = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
         found.is_some_and(|found| self.is_own(&found.record))
     }
 
-    /// Returns the next step at `now`; `stamp` is the wall-clock time.
+    /// Returns the next step of the candidate. `now` is the moment, and `stamp` is the wall-clock
+    /// time to write into the lease.
     pub fn next(&mut self, now: Moment, stamp: Stamp) -> Step {
         match &self.state {
             LeaseState::Lost(loss) => return Step::StepDown(loss.clone()),
@@ -179,7 +182,7 @@ impl Election {
         }
     }
 
-    /// Returns the request to write the lease.
+    /// Returns the request that creates, renews, takes or releases the lease.
     fn write(&self, found: Option<Found>, stamp: Stamp) -> Request {
         let Some(Found { version, record }) = found else {
             return Request::Create(self.held(stamp, stamp, 0));
@@ -235,7 +238,7 @@ impl Election {
                 self.must_read = true;
                 self.not_before = next_try;
                 if self.state == LeaseState::Retiring {
-                    // The lease was not released and will expire instead.
+                    // Do not retry the release: the lease expires after its duration.
                     self.state = LeaseState::Retired;
                 }
             }
@@ -247,7 +250,8 @@ impl Election {
         let until = sent.after(self.times.deadline());
         match self.state {
             LeaseState::Retiring => self.state = LeaseState::Retired,
-            // The answer came too late to lead by this write: read the lease and renew it first.
+            // The answer arrived after the renew deadline of this write, so the process must not
+            // lead yet. Read the lease and renew it first.
             LeaseState::Standby if until <= now => self.must_read = true,
             LeaseState::Standby if now < self.leads_from => {
                 self.must_read = false;
@@ -280,7 +284,8 @@ impl Election {
             }
             LeaseState::Retiring if is_own => {}
             LeaseState::Retiring => self.state = LeaseState::Retired,
-            // An unanswered write has succeeded after all, or the lease is free.
+            // Write the lease next: it is free, or an earlier write by this process has succeeded
+            // although its answer was lost.
             LeaseState::Standby if is_own || may_be_taken => {}
             LeaseState::Standby => self.wait_for_it(now),
             LeaseState::Lost(_) | LeaseState::Retired => {}
@@ -295,15 +300,16 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// Handles a missing lease. The holder of a deleted lease may continue to lead until that lease
-    /// would have expired.
+    /// Handles a missing lease by setting the earliest moment to lead. The holder of a deleted
+    /// lease may continue to lead until that lease would have expired.
     fn on_missing(&mut self, now: Moment) {
         let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
         let held = before.map_or(Duration::ZERO, |found| held_for(&found.record));
         self.leads_from = self.leads_from.max(now.after(held.max(self.times.deadline())));
     }
 
-    /// Records the lease that was just seen. Returns the moment from which it may be taken.
+    /// Records the lease that was just seen. Returns the moment from which another process may take
+    /// it.
     fn record_seen(&mut self, found: Option<Found>, now: Moment) -> Moment {
         let version = |found: &Option<Found>| found.as_ref().map(|found| found.version.clone());
         if let Some(seen) = &self.seen
@@ -311,8 +317,9 @@ impl Election {
         {
             return seen.free_from;
         }
-        // The duration of the other process may be longer than ours, or mistyped. A lease whose
-        // holder was cleared by a user may still have a leader.
+        // Wait for the longer of the recorded duration and our own, since the recorded one may be
+        // mistyped. Also wait if a user has cleared the holder, because the leader may still be
+        // active.
         let held = found.as_ref().filter(|found| !is_given_back(&found.record));
         let wait = held.map(|found| held_for(&found.record).max(self.times.duration()));
         let free_from = now.after(wait.unwrap_or_default());
@@ -320,20 +327,21 @@ impl Election {
         free_from
     }
 
-    /// Releases the lease if this process leads, so that another replica can take it at once. Must
-    /// be called after the last write.
+    /// Starts to release the lease if this process leads, so that another replica can take it
+    /// immediately. Must be called after the last write.
     pub fn retire(&mut self) {
         self.must_read = true;
         self.state = match self.state {
             LeaseState::Leading { .. } => LeaseState::Retiring,
-            // A lease held without leading must expire, because an earlier leader may be active
-            // (`leads_from`).
+            // Do not release a lease that this process holds without leading. It must expire,
+            // because an earlier leader may still be active (`leads_from`).
             _ => LeaseState::Retired,
         };
     }
 }
 
-/// Returns whether the holder has released the lease, and so writes nothing more.
+/// Returns whether the holder has released the lease. A holder that has released it sends no further
+/// writes.
 fn is_given_back(record: &Record) -> bool {
     record.holder.is_none() && record.mark.is_none() && record.seconds == RELEASED_SECONDS
 }

@@ -1,19 +1,19 @@
-//! The leadership of this process, checked right before each write is sent. Knows no leases, and
-//! reads no clock: the moment is an argument.
+//! The leadership of this process, checked immediately before each write is sent. This module does
+//! not know leases and reads no clock; the caller passes the moment.
 
 use tokio::sync::watch;
 
 use super::moment::Moment;
 
-/// The right to write. All clones refer to the same process.
+/// The right of this process to write. All clones share the same state.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Sender<Term>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Term {
-    /// Another process leads, or none does.
+    /// Another process leads, or no process leads.
     None,
-    /// The process leads until this moment, and longer if it renews the lease.
+    /// The process leads until this moment. A renewal of the lease extends the term.
     Until(Moment),
     /// The process is the only replica and always leads.
     Alone,
@@ -32,9 +32,9 @@ impl Leadership {
         Self(watch::Sender::new(Term::None))
     }
 
-    /// Returns whether a write may be sent at `now`. After the term has ended, the result is false
-    /// until the process wins the lease again. A process that was suspended sees the end of its
-    /// term before anything else.
+    /// Returns whether a write may be sent at `now`. After the term has ended, returns false until
+    /// the process wins the lease again. So a process that was suspended sends no write after the
+    /// end of its term.
     #[must_use]
     pub(crate) fn may_write_at(&self, now: Moment) -> bool {
         match *self.0.borrow() {
@@ -50,7 +50,7 @@ impl Leadership {
         let _ = self.0.subscribe().wait_for(|term| *term != Term::None).await;
     }
 
-    /// Sets the end of the current term; `None` if this process does not lead.
+    /// Sets the end of the current term; `None` means that this process does not lead.
     pub fn lasts_until(&self, end: Option<Moment>) {
         let term = end.map_or(Term::None, Term::Until);
         self.0.send_if_modified(|now| std::mem::replace(now, term) != term);

@@ -1,6 +1,6 @@
-//! High availability: one of several replicas leads, by means of a Lease. [`election`] decides,
-//! [`candidate`] talks to the API server, and [`leadership`] is the result for the rest of the
-//! controller.
+//! High availability: a Lease decides which of several replicas leads. [`election`] makes the
+//! decisions, [`candidate`] sends the requests to the API server, and [`leadership`] gives the
+//! result to the rest of the controller.
 
 pub mod candidate;
 pub mod election;

@@ -1,11 +1,11 @@
 //! The clock for the expiry of leases. It never goes back, and continues while the process is
-//! suspended or the machine sleeps. Knows no dates.
+//! suspended or the machine sleeps. It does not provide dates.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A moment on this machine. Moments of different machines cannot be compared.
+/// A point in time on the clock of this machine. Moments of different machines cannot be compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(Duration);
 
@@ -13,8 +13,8 @@ impl Moment {
     /// Returns the current moment.
     #[must_use]
     pub fn now() -> Self {
-        // On Linux, `std::time::Instant` reads CLOCK_MONOTONIC, which stops while the machine
-        // sleeps. A leader would wake up and assume that no time has passed.
+        // `std::time::Instant` is not suitable. On Linux it reads CLOCK_MONOTONIC, which stops
+        // while the machine sleeps, so a leader would wake up and assume that no time has passed.
         #[cfg(target_os = "linux")]
         let clock = ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]
@@ -30,7 +30,7 @@ impl Moment {
         Self(since_beginning)
     }
 
-    /// Returns the moment after `wait`.
+    /// Returns the moment that is `wait` later than this one.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(wait))

@@ -1,5 +1,5 @@
 //! The content of a Lease, in the fields that client-go's leader election uses. Tools such as
-//! `kubectl get lease` therefore show the same as for every other controller. Does no I/O.
+//! `kubectl get lease` therefore show the same fields as for other controllers. Does no I/O.
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -9,8 +9,8 @@ use kube::ResourceExt;
 /// Annotation with the mark of the process that holds the lease.
 pub(crate) const MARK_ANNOTATION: &str = "clientfleet.dev/process";
 
-/// Microseconds since 1970 by the writer's wall clock. For users only: the program never compares
-/// two of them.
+/// Microseconds since 1970 by the wall clock of the process that wrote the lease. The times inform
+/// users only: the program never compares two of them.
 pub type Stamp = i64;
 
 /// The content of a lease.
@@ -18,7 +18,7 @@ pub type Stamp = i64;
 pub struct Record {
     /// The lease holder; `None` if the lease was released.
     pub holder: Option<String>,
-    /// Mark of the holder, since two processes may have the same name.
+    /// Mark of the holder, which distinguishes processes with the same name.
     pub mark: Option<String>,
     /// Seconds after a renewal during which no other process may take the lease.
     pub seconds: i32,
@@ -26,7 +26,7 @@ pub struct Record {
     pub acquired: Option<Stamp>,
     /// Time of the last renewal.
     pub renewed: Option<Stamp>,
-    /// Number of changes of the holder.
+    /// Number of times that the holder has changed.
     pub transitions: i32,
 }
 

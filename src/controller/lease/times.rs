@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The renew deadline must be longer than this many tenths of the retry period.
+/// The renew deadline must be longer than the retry period multiplied by this number of tenths.
 const MIN_DEADLINE_TENTHS_OF_RETRY: u32 = 12;
 
 /// The three times of leader election, named as in client-go.
@@ -24,10 +24,11 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Creates the times after checking that they are consistent. The renew deadline must be
-    /// shorter than the lease duration: the leader must give up before another replica takes over.
+    /// Creates the times if they are consistent. For example, the renew deadline must be shorter
+    /// than the lease duration, so that the leader stops before another replica takes over.
     ///
     /// # Errors
+    ///
     /// Returns a message if the times are not consistent.
     pub fn new(duration: Duration, deadline: Duration, retry: Duration) -> Result<Self, String> {
         if duration.subsec_nanos() != 0 || duration.is_zero() || duration.as_secs() > 86_400 {
@@ -53,14 +54,15 @@ impl Times {
         Ok(Self { duration, deadline, retry })
     }
 
-    /// Returns the lease duration: another replica may take the lease this long after it last saw a
-    /// renewal.
+    /// Returns the lease duration: the time after which another replica may take the lease, counted
+    /// from the last renewal that this replica saw.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
     }
 
-    /// Returns the renew deadline: how long a leader leads after it sent its last answered renewal.
+    /// Returns the renew deadline: the time for which a leader leads, counted from the moment when
+    /// it sent its last answered renewal.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline
@@ -72,7 +74,7 @@ impl Times {
         self.retry
     }
 
-    /// Returns the timeout of one request, short enough for a second attempt before the renew
+    /// Returns the timeout of one request. It leaves time for a second attempt before the renew
     /// deadline.
     #[must_use]
     pub fn request_timeout(&self) -> Duration {

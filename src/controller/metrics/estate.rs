@@ -1,5 +1,5 @@
-//! Gauges of the current plan: a copy of the counts that each planning pass makes anyway, exported
-//! at each scrape.
+//! Gauges of the current plan. They export copies of the counts that each planning pass computes,
+//! so a scrape computes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,12 +15,12 @@ use crate::api::{Summary, UpgradePolicy};
 use crate::plan::{NamespaceCounts, PassResult, Planned, State};
 use crate::values::Timestamp;
 
-/// The values of `distributionState`.
+/// The possible values of `status.distributionState`.
 const DISTRIBUTION_STATES: [&str; 4] = ["Open", "Closed", "Mixed", "Off"];
 /// The condition types of a policy.
 const CONDITIONS: [&str; 4] = ["Ready", "Reconciling", "Stalled", "Complete"];
 
-/// The figures of the last planning pass in each namespace.
+/// The counts of the last planning pass in each namespace.
 #[derive(Debug, Default)]
 pub struct PlanGauges(Mutex<BTreeMap<String, Namespace>>);
 
@@ -62,13 +62,13 @@ impl Policy {
 }
 
 impl PlanGauges {
-    /// Replaces the figures of a namespace with the results of a planning pass.
+    /// Replaces the counts of a namespace with the results of a planning pass.
     pub fn note(&self, namespace: &str, census: NamespaceCounts, pass: &PassResult) {
         let policies = pass.policies.iter().map(Policy::of).collect();
         self.namespaces().insert(namespace.to_owned(), Namespace { census, policies });
     }
 
-    /// Removes a namespace that has no objects left.
+    /// Removes the counts of a namespace that has no objects left.
     pub fn forget(&self, namespace: &str) {
         self.namespaces().remove(namespace);
     }
@@ -126,7 +126,7 @@ fn gauge<'a>(
     encoder.encode_descriptor(name, help, None, MetricType::Gauge)
 }
 
-/// Writes one sample of a policy.
+/// Writes one sample of a gauge, with the namespace, the policy and another label.
 fn record(
     metric: &mut MetricEncoder<'_>,
     namespace: &str,

@@ -1,15 +1,17 @@
-//! The Prometheus text format before `OpenMetrics`, for readers that do not request the newer one:
-//! curl, promtool, older agents. Knows only the two formats, not the metrics.
+//! Converts metrics to the Prometheus text format that preceded `OpenMetrics`. Clients such as
+//! curl, promtool and older agents do not request `OpenMetrics`. This module knows only the two
+//! formats, not the metrics.
 
-/// Converts `OpenMetrics` text to the older format. There the name of a counter includes `_total`,
-/// info metrics are gauges, and units and the end marker do not exist.
+/// Converts `OpenMetrics` text to the older format. In the older format, the name of a counter
+/// includes `_total`, info metrics are gauges, and units and the end marker do not exist.
 #[must_use]
 pub fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut help = None;
     for line in open_metrics.lines() {
         if line.starts_with("# HELP ") {
-            // The name in the help line depends on the type, which is in the next line.
+            // Keep the help line until the next line, which has the type: the name in the help line
+            // depends on the type.
             help = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '));
         } else if let Some((name, kind)) = type_of(line) {
             let (suffix, kind) = match kind {

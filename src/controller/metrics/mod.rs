@@ -1,6 +1,6 @@
-//! The metrics, and their export to Prometheus. Counting takes a few atomic additions. The counts
-//! of a plan are copied after each planning pass, and a scrape iterates over nothing but the
-//! policies.
+//! The metrics, and their export to Prometheus. To count an occurrence takes a few atomic
+//! additions. The counts of a plan are copied after each planning pass, so a scrape iterates over
+//! the policies but not over the fleets or clients.
 //!
 //! `docs/metrics.md` lists every metric; a test compares the list with the exported metrics.
 
@@ -51,15 +51,15 @@ pub struct Metrics {
 pub enum Outcome {
     /// The API server accepted the status.
     written,
-    /// Another writer was faster, or the object is gone.
+    /// Another writer has changed the object first, or the object was deleted.
     conflict,
     /// The API server rejected the status.
     refused,
-    /// There was no response in time.
+    /// The API server did not respond before the timeout.
     unanswered,
     /// The status could not be sent, or the connection broke.
     error,
-    /// The status was not sent: this replica does not lead, or is not sure that it does.
+    /// The status was not sent, because this replica does not lead or is not sure that it leads.
     unseated,
 }
 
@@ -79,7 +79,7 @@ pub enum EventOutcome {
 pub enum AuditOutcome {
     /// The line was written.
     written,
-    /// The line could not be written, and is in the log instead.
+    /// The line could not be written to the stream, and was written to the log instead.
     failed,
 }
 
@@ -107,7 +107,8 @@ struct AuditLabel {
 /// The kinds whose status is written.
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// Returns a histogram with buckets from 1 ms to 32 s, just above the timeout of a status write.
+/// Returns a histogram with buckets from 1 ms to 32 s. The largest bucket is just above the timeout
+/// of a status write, 30 s.
 fn write_buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 16))
 }
@@ -118,7 +119,8 @@ impl Default for Metrics {
             registry: Registry::default(),
             writes: Family::default(),
             write_durations: Family::new_with_constructor(write_buckets),
-            // The buckets reach from 100 µs, for one fleet, to 13 s, for a million clients.
+            // The buckets range from 100 µs, the time to plan one fleet, to 13 s, the time to plan
+            // a million clients.
             planning: Histogram::new(exponential_buckets(0.0001, 2.0, 18)),
             decisions: Counter::default(),
             interruptions: Family::default(),
@@ -133,8 +135,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Creates all labeled metrics with the value zero, so that the first occurrence shows as an
-    /// increase.
+    /// Creates all labeled metrics with the value zero, so that Prometheus sees the first
+    /// occurrence as an increase.
     fn with_zeros(self) -> Self {
         use Outcome::{conflict, error, refused, unanswered, unseated, written};
         for kind in KINDS {
@@ -213,17 +215,17 @@ impl Metrics {
         self.estate.note(namespace, census, pass);
     }
 
-    /// Removes a namespace that has no objects left.
+    /// Removes the metrics of a namespace that has no objects left.
     pub fn forget(&self, namespace: &str) {
         self.estate.forget(namespace);
     }
 
-    /// Adds the role of this replica to the metrics.
+    /// Sets the source of the metric for the role of this replica.
     pub(crate) fn watch_health(&self, health: Health) {
         self.role.set(health);
     }
 
-    /// Adds the backlog of a queue to the metrics.
+    /// Adds the metrics for the pending writes of a queue.
     pub(crate) fn watch_queue(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
         self.queues.add(kind, queue);
     }
@@ -244,7 +246,7 @@ impl Metrics {
     }
 }
 
-/// Converts a count to the type of a Prometheus gauge, which is signed or floating-point.
+/// Converts a count to `i64`: a Prometheus gauge is a signed integer or a floating-point number.
 fn count(count: impl Into<u64>) -> i64 {
     i64::try_from(count.into()).unwrap_or(i64::MAX)
 }

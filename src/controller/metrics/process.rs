@@ -1,5 +1,5 @@
-//! Metrics of this process from the operating system, under the names that all exporters use. On
-//! Linux they come from `/proc`; on other systems only the start time is available.
+//! Metrics of this process from the operating system, under the standard `process_*` names of
+//! Prometheus. On Linux they come from `/proc`; on other systems only the start time is available.
 
 use std::fmt;
 use std::fs;
@@ -12,8 +12,8 @@ use prometheus_client::registry::Unit;
 
 use super::count;
 
-/// Clock ticks per second. Linux reports CPU time to programs in hundredths of a second, whatever
-/// the frequency of its own timer.
+/// Clock ticks per second. Linux reports CPU time to programs in hundredths of a second,
+/// independent of the frequency of the kernel timer.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Collects the metrics of this process.
@@ -63,8 +63,8 @@ fn read(file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/self/{file}")).ok()
 }
 
-/// Returns the CPU time in `/proc/self/stat`: the sum of fields 14 and 15. Field 2 is a name in
-/// parentheses that may contain any character.
+/// Returns the CPU time in seconds from `/proc/self/stat`, the sum of fields 14 and 15. Field 2 is
+/// a name in parentheses that may contain spaces and parentheses.
 fn processor_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
@@ -72,7 +72,7 @@ fn processor_seconds(stat: &str) -> Option<f64> {
     Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
 }
 
-/// Returns the resident memory in `/proc/self/status`, in bytes.
+/// Returns the resident memory in bytes from `/proc/self/status`.
 fn resident_bytes(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

@@ -11,7 +11,7 @@ use prometheus_client::registry::Unit;
 
 use super::{KINDS, count};
 
-/// The pending writes of a queue.
+/// The number and age of the pending writes of a queue, and its limit on concurrent writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Number of objects with a pending write.
@@ -38,7 +38,7 @@ impl Queues {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((kind, queue));
     }
 
-    /// Returns the backlog of a kind over all its queues.
+    /// Returns the total backlog of all queues that write a kind.
     fn of(&self, kind: &str) -> Backlog {
         let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let backlogs = queues.iter().filter(|(of, _)| *of == kind).map(|(_, q)| q.backlog());
@@ -66,7 +66,8 @@ impl Collector for Queues {
     }
 }
 
-/// Writes one gauge with a sample for each kind; `metric` is its name, its help and its unit.
+/// Writes a gauge with one sample for each kind. `metric` contains the name, the help and the unit
+/// of the gauge.
 fn gauge<V: EncodeGaugeValue>(
     encoder: &mut DescriptorEncoder<'_>,
     metric: (&str, &str, Option<&Unit>),
