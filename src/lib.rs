@@ -1,12 +1,12 @@
 //! clientfleet rolls out client upgrades from Kubernetes objects in Git. It decides which clients
 //! may upgrade, to which version and when, and records each decision with its reason.
 //!
-//! The layers, each of which knows only those before it in this list:
+//! The modules form layers. Each layer uses only the layers above it in this list:
 //!
 //! 1. [`values`]: versions, time zones and openings, without Kubernetes.
 //! 2. [`api`]: the two custom resources as data, and their validation.
 //! 3. [`plan`]: the decision for one client and the plan for a namespace, without I/O or a clock.
-//! 4. [`controller`] and [`cli`], which do not know each other. Both connect to a cluster through
+//! 4. [`controller`] and [`cli`], which do not use each other. Both connect to a cluster through
 //!    [`connection`].
 
 pub mod api;

@@ -1,4 +1,4 @@
-//! Starts the program: parses the command line and runs the controller or a command of the CLI.
+//! Starts the program: parses the command line and runs the controller or a CLI command.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use clientfleet::controller::command::{ControllerOptions, LeaseOptions, run_unti
 use clientfleet::controller::lease::times::Times;
 use clientfleet::controller::logging::{self, Logging};
 
-/// Exit code for invalid options; clap uses the same one.
+/// Exit code for invalid options, the same as in clap.
 const WRONG_INPUT: u8 = 2;
 
 fn main() -> ExitCode {

@@ -1,5 +1,5 @@
-//! An object as planning caches it: the full spec, and the part of the status that the next plan
-//! needs. Knows the API types, and nothing of the plan.
+//! Objects as planning caches them: the full spec, and the part of the status that the next plan
+//! needs. This module uses the API types, but nothing from the plan.
 
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -15,22 +15,23 @@ use super::parsed::{Kind, Parsed, Raw, resource_of_its_kind};
 use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 
-/// A cached object: its spec, or the reason why it cannot be read, and the kept part of its status.
+/// A cached object: its spec, or the reason why the spec cannot be read, and the kept part of its
+/// status.
 #[derive(Clone, Debug)]
 pub struct Cached<K: Kind> {
-    /// Name, generation, labels and similar fields. `managedFields` and annotations are left out:
-    /// they can be larger than everything else, and affect no decision.
+    /// Name, generation, labels and similar fields. Annotations and `managedFields` are left out:
+    /// they affect no decision and can be larger than the rest of the object.
     pub metadata: ObjectMeta,
-    /// Spec, or a sentence that says why it cannot be read.
+    /// Spec, or an error message that says why it cannot be read.
     pub spec: Result<Arc<K::Spec>, String>,
     /// Kept part of the stored status; `None` if the status is missing or cannot be read.
     pub status: Option<CachedStatus<K::Previous>>,
     texts: Texts,
 }
 
-/// Digests of the JSON texts that spec and status were parsed from, so that unchanged text is not
-/// parsed again. A client's report leaves the status unchanged, and a status write leaves the spec
-/// unchanged. `None` if the part is missing or was not parsed from JSON.
+/// Digests of the JSON texts that the spec and the status were parsed from, so that unchanged text
+/// is not parsed again. A client's report leaves the status unchanged, and a status write leaves
+/// the spec unchanged. A digest is `None` if the part is missing or was not parsed from JSON.
 #[derive(Clone, Copy, Debug, Default)]
 struct Texts {
     spec: Option<Digest>,
@@ -47,23 +48,25 @@ pub struct CachedStatus<P> {
 }
 
 impl<P> CachedStatus<P> {
-    /// Returns the same status for an object with this spec.
+    /// Returns this status for an object whose spec has changed to `spec`. `spec` is `None` if the
+    /// new spec cannot be read.
     fn for_spec<K: Kind<Previous = P>>(&self, spec: Option<&Arc<K::Spec>>) -> Self {
         Self { digest: self.digest, kept: K::retain_status_for_spec(&self.kept, spec) }
     }
 
-    /// Keeps the part of a status that planning needs. `spec` is the object's spec, if it can be
-    /// read.
+    /// Creates the cached form of a status: its digest and the part that planning needs. `spec` is
+    /// the object's spec, if it can be read.
     fn of<K: Kind<Previous = P>>(status: K::Status, spec: Option<&Arc<K::Spec>>) -> Self {
         Self { digest: Digest::of(&status), kept: Arc::new(K::retain_status(status, spec)) }
     }
 }
 
-/// Digest of a hashed value, comparable within one run of the program.
+/// A 64-bit hash of a value. Digests are comparable only within one run of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
 
-/// Hash keys, random in each process, so that no client can craft reports with colliding digests.
+/// Hash keys, chosen at random when the process starts, so that no client can craft reports with
+/// colliding digests.
 static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 impl Digest {
@@ -74,7 +77,7 @@ impl Digest {
         Self::from(hasher)
     }
 
-    /// Returns a hasher whose result converts into a digest.
+    /// Returns a hasher whose result can be converted into a digest.
     pub(super) fn hasher() -> AHasher {
         KEYS.build_hasher()
     }
@@ -98,7 +101,7 @@ impl<K: Kind> Cached<K> {
         self.metadata.name.as_deref().unwrap_or_default()
     }
 
-    /// Returns the object's namespace; `default` if a file names none.
+    /// Returns the object's namespace; `default` if a manifest file specifies none.
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.metadata.namespace.as_deref().unwrap_or("default")
@@ -110,13 +113,13 @@ impl<K: Kind> Cached<K> {
         (self.namespace().to_owned(), self.name().to_owned())
     }
 
-    /// Returns kind, namespace and name for messages, such as `ClientFleet clients/berlin`.
+    /// Returns the kind, namespace and name for messages, such as `ClientFleet clients/berlin`.
     #[must_use]
     pub fn display_name(&self) -> String {
         format!("{} {}/{}", K::kind(&()), self.namespace(), self.name())
     }
 
-    /// Returns the object's generation; 1 if a file has none.
+    /// Returns the object's generation; 1 if a manifest file specifies none.
     #[must_use]
     pub fn generation(&self) -> i64 {
         self.metadata.generation.unwrap_or(1)
@@ -128,7 +131,7 @@ impl<K: Kind> Cached<K> {
         self.metadata.deletion_timestamp.is_some()
     }
 
-    /// Returns the value of a label of the object.
+    /// Returns the value of the object's label `key`, or `None` if the object has no such label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
@@ -140,7 +143,7 @@ impl<K: Kind> Cached<K> {
         self.status.as_ref().is_some_and(|previous| previous.digest == planned)
     }
 
-    /// Returns the same object with another status.
+    /// Returns a copy of the object with `status` as its status.
     #[must_use]
     pub fn with_status(&self, status: K::Status) -> Self {
         let previous = CachedStatus::of::<K>(status, self.spec.as_ref().ok());
@@ -155,8 +158,8 @@ impl<K: Kind> Cached<K> {
         identity(self) == identity(other)
     }
 
-    /// Returns whether everything that planning reads is the same, except the status. A plan made
-    /// from one object then holds for the other.
+    /// Returns whether `other` has the same planning inputs, apart from the status. If so, a plan
+    /// made from one of the objects is valid for the other.
     #[must_use]
     pub(crate) fn has_same_inputs_as(&self, other: &Self) -> bool {
         let identity = |o: &Self| {
@@ -175,8 +178,8 @@ impl<'de, K: Kind> Deserialize<'de> for Cached<K> {
 }
 
 impl<K: Kind> Cached<K> {
-    /// Parses an object. `before` is an earlier state of it, if known: text that is unchanged since
-    /// then is not parsed again.
+    /// Parses an object. `before` is an earlier version of the object, if known; JSON text that has
+    /// not changed since that version is not parsed again.
     #[must_use]
     pub fn read(raw: Raw<K>, before: Option<&Self>) -> Self {
         let digest = |text: &str| Digest::of(text);

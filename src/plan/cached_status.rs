@@ -1,6 +1,6 @@
-//! The kept part of a fleet's previous status. Full rows would take too much memory, and planning
-//! needs only each client's state, when it began, and the last offer. Reason, policy and target are
-//! kept as well, in six bytes per client, to report the changes that a new status makes.
+//! The kept part of a fleet's previous status. Full rows would take too much memory; planning needs
+//! only each client's state, the time at which the state began, and the last offer. Reason, policy
+//! and target are also kept, in six bytes per client, to report what a new status changes.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -16,11 +16,11 @@ use crate::values::Timestamp;
 pub struct CachedFleetStatus {
     /// Generation that the status was computed from.
     pub observed_generation: Option<i64>,
-    /// Conditions, needed for the time of their last change.
+    /// Conditions of the stored status; their `lastTransitionTime` is needed for the next status.
     pub conditions: Vec<Condition>,
     names: Names,
     rows: Box<[StoredRow]>,
-    /// Policies and targets that the rows refer to, mostly without duplicates.
+    /// Policy names and target versions that the rows refer to. A text may occur more than once.
     words: Box<[Text]>,
     /// Offers that the rows refer to; most rows share an offer with other rows.
     offers: Box<[LastOffer]>,
@@ -29,13 +29,14 @@ pub struct CachedFleetStatus {
 /// Names of the clients, in row order.
 #[derive(Clone, Debug)]
 enum Names {
-    /// Names in the spec that the status belongs to.
+    /// Names in the fleet's spec, which has the same names in the same order.
     Spec(Arc<ClientFleetSpec>),
-    /// Separate list, because the names or their order differ from the spec.
+    /// Separate list, because the names or their order differ from those in the spec.
     Own(Box<[Text]>),
 }
 
-/// Kept part of one client's status row. Policy, target and offer are indexes that start at one.
+/// Kept part of one client's status row. Policy, target and offer are stored as indexes that start
+/// at 1.
 #[derive(Clone, Copy, Debug)]
 struct StoredRow {
     state: Option<State>,
@@ -56,13 +57,13 @@ pub struct CachedRow<'a> {
 }
 
 impl<'a> CachedRow<'a> {
-    /// Returns the client's previous state; `None` if this release does not know it.
+    /// Returns the client's previous state; `None` if this release does not recognize it.
     #[must_use]
     pub fn state(self) -> Option<State> {
         self.row.state
     }
 
-    /// Returns the reason for the previous state; `None` if this release does not know it.
+    /// Returns the reason for the previous state; `None` if this release does not recognize it.
     #[must_use]
     pub fn reason(self) -> Option<Reason> {
         self.row.reason
@@ -98,8 +99,8 @@ fn nth<T>(list: &[T], place: Option<NonZeroU16>) -> Option<&T> {
 }
 
 impl CachedFleetStatus {
-    /// Keeps the part of a status that planning needs. `spec` is the fleet's spec, if it can be
-    /// read.
+    /// Creates the kept part of a status, which is all that planning needs. `spec` is the fleet's
+    /// spec, if it can be read.
     #[must_use]
     pub fn of(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> Self {
         let rows = status.clients.unwrap_or_default();
@@ -123,7 +124,8 @@ impl CachedFleetStatus {
         }
     }
 
-    /// Returns the same status for a fleet that has this spec now.
+    /// Returns this status for a fleet whose spec has changed to `spec`. `spec` is `None` if the
+    /// new spec cannot be read.
     #[must_use]
     pub(super) fn for_spec(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
         if self.names.are_of(spec) {
@@ -133,8 +135,8 @@ impl CachedFleetStatus {
         Arc::new(Self { names, ..Self::clone(self) })
     }
 
-    /// Returns a lookup of rows by client name. Rows keep the order of the spec, so a row is found
-    /// at its index unless clients were added or removed.
+    /// Returns a lookup of rows by client name. The rows have the order of the spec, so a row is
+    /// found at its index unless clients were added or removed.
     #[must_use]
     pub(crate) fn lookup(&self) -> CachedRows<'_> {
         CachedRows { fleet: self, by_name: None }
@@ -165,7 +167,7 @@ impl Names {
         }
     }
 
-    /// Returns whether the names are stored in this spec object, not in an equal copy.
+    /// Returns whether the names are stored in `spec` itself and not in an equal copy of it.
     fn are_of(&self, spec: Option<&Arc<ClientFleetSpec>>) -> bool {
         match self {
             Self::Spec(own) => spec.is_some_and(|spec| Arc::ptr_eq(own, spec)),
@@ -182,7 +184,8 @@ impl Names {
     }
 }
 
-/// Lookup of previous rows. Builds a map of names only if the order has changed.
+/// Lookup of previous rows by client name. It builds a map of names only if a row is not at the
+/// expected index.
 #[derive(Debug)]
 pub struct CachedRows<'a> {
     fleet: &'a CachedFleetStatus,
@@ -203,8 +206,8 @@ impl<'a> CachedRows<'a> {
     }
 }
 
-/// List of values that rows share. A search covers only the last few values, so a value may occur
-/// more than once.
+/// List of values that rows share. A search covers only the last [`MAX_SEARCHED_VALUES`] values, so
+/// a value may occur more than once.
 struct ValueList<T>(Vec<T>);
 
 impl<T> Default for ValueList<T> {
@@ -213,12 +216,14 @@ impl<T> Default for ValueList<T> {
     }
 }
 
-/// Number of values to search. It can be small, because neighboring rows mostly share their values.
+/// Number of values that a search covers, counted from the end of the list. It can be small,
+/// because neighboring rows mostly share their values.
 const MAX_SEARCHED_VALUES: usize = 16;
 
 impl<T: PartialEq> ValueList<T> {
-    /// Returns the index of a value, starting at one, and adds the value if it is not found.
-    /// Returns `None` if the index exceeds 16 bits.
+    /// Returns the index of a value, starting at 1. If the search does not find the value, the
+    /// function adds it. Returns `None` if there is no value or if its index does not fit in 16
+    /// bits.
     fn of(&mut self, thing: Option<T>) -> Option<NonZeroU16> {
         let thing = thing?;
         let first = self.0.len().saturating_sub(MAX_SEARCHED_VALUES);

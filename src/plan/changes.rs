@@ -1,5 +1,5 @@
-//! The changes that a new status makes for the clients of a fleet. Compares the previous decision
-//! for each client with the new one; decides nothing.
+//! Finds what a new status changes for the clients of a fleet. The module compares the previous
+//! decision for each client with the new one; it makes no decisions itself.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use super::cached_status::{CachedFleetStatus, CachedRow};
 use super::state::State;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus};
 
-/// The decision for one client in short form.
+/// Summary of the decision for one client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfferState<'a> {
-    /// State; empty if another release wrote a state that this release does not know.
+    /// State; empty if another release wrote a state that this release does not recognize.
     pub state: &'a str,
-    /// Reason for the state; empty if this release does not know it.
+    /// Reason for the state; empty if this release does not recognize it.
     pub reason: &'a str,
     /// Name of the governing policy.
     pub policy: Option<&'a str>,
@@ -23,11 +23,11 @@ pub struct OfferState<'a> {
 /// Change of a client's offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfferChange {
-    /// An offer begins.
+    /// An offer begins. The client had none before.
     Begins,
-    /// Another offer replaces the current one.
+    /// An offer of another policy or version replaces the current one.
     Changes,
-    /// The offer ends.
+    /// The offer ends, and no other replaces it.
     Ends,
 }
 
@@ -46,8 +46,8 @@ pub struct RowChange<'a> {
     pub offer: Option<OfferChange>,
 }
 
-/// Returns the changes of state, reason, policy or target from `before` to `after`. The changes of
-/// the new rows come first, in row order, followed by the clients that lost their row.
+/// Returns the clients whose state, reason, policy or target differs between `before` and `after`.
+/// Clients with a new row come first, in row order, followed by the clients that lost their row.
 #[must_use]
 pub fn changes<'a>(
     before: Option<&'a CachedFleetStatus>,
@@ -149,8 +149,8 @@ mod tests {
         ClientFleetStatus { clients: Some(rows.to_vec()), ..ClientFleetStatus::default() }
     }
 
-    /// Formats each change as a line such as
-    /// `pc: Waiting OutsideWindow 2 -> Distributing UpgradeOffered 2, Begins`.
+    /// Returns each change as a line such as `pc: Waiting OutsideWindow 2 -> Distributing
+    /// UpgradeOffered 2, Begins`.
     fn formatted(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
         let before = CachedFleetStatus::of(status(before), None);
         let after = status(after);

@@ -1,6 +1,6 @@
-//! Index of a fleet's clients for matching scopes. All searchable text is in one string, so that
-//! one search shows that a value occurs in no client of the fleet. Most values listed in scopes
-//! occur in none.
+//! Index of a fleet's clients for matching scopes. All searchable text is in one string, so a
+//! single search can show that no client of the fleet contains a value. This is the usual result,
+//! because most values listed in scopes match no client of a given fleet.
 
 use std::net::IpAddr;
 
@@ -13,26 +13,27 @@ use crate::api::Text;
 use crate::api::fleet::{Client, Reported};
 use crate::values::selector::{fold_case_into, parse_ip};
 
-/// Index of the fields that scopes match, for some clients in their order.
+/// Index of the fields that scopes match, for a list of clients in its order.
 #[derive(Debug, Default)]
 pub struct ClientIndex {
-    /// Case-folded name, computer, IP and last user of each client, one after the other.
+    /// Case-folded name, computer, IP address and last user of each client, concatenated without
+    /// separators.
     text: String,
     places: Vec<TextSpan>,
-    /// Lowest and highest IP address of the clients.
+    /// Lowest and highest IP address of the clients; `None` if no client has a valid address.
     addresses: Option<(IpAddr, IpAddr)>,
 }
 
 #[derive(Debug)]
 struct TextSpan {
     start: usize,
-    /// End of name, computer, IP and last user in the text.
+    /// End positions of the name, computer, IP address and last user in the text.
     ends: [usize; 4],
     ip: Option<IpAddr>,
 }
 
 impl ClientIndex {
-    /// Builds the index of some clients.
+    /// Builds the index of a list of clients.
     #[must_use]
     pub fn of(clients: &[Client]) -> Self {
         let mut client_index = Self::default();
@@ -65,7 +66,7 @@ impl ClientIndex {
         self.places.push(TextSpan { start, ends, ip });
     }
 
-    /// Returns the fields of `client`, which is at `index`, that scopes match.
+    /// Returns the fields that scopes match for `client`, which is at `index` in the list.
     #[must_use]
     pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> ClientFields<'a> {
         let TextSpan { start, ends: [name, computer, address, user], ip } = self.places[index];
@@ -83,14 +84,15 @@ impl ClientIndex {
         }
     }
 
-    /// Returns whether the text of a client may contain `folded`, which must be case-folded. If
-    /// false, no client contains it.
+    /// Returns whether the fields of some client may contain `folded`, which must be case-folded.
+    /// If the result is `false`, no client contains it.
     #[must_use]
     pub(crate) fn may_contain(&self, folded: &str) -> bool {
         memmem::find(self.text.as_bytes(), folded.as_bytes()).is_some()
     }
 
-    /// Returns whether a client's address may be in `network`. If false, no address is.
+    /// Returns whether the address of some client may be in `network`. If the result is `false`, no
+    /// client's address is in it.
     #[must_use]
     pub(crate) fn may_contain_address(&self, network: &IpNet) -> bool {
         self.addresses

@@ -1,5 +1,5 @@
-//! Builder for status conditions: `Ready`, `Reconciling` and `Stalled` of kstatus, and `Complete`.
-//! Keeps `lastTransitionTime` while the status of a condition is unchanged.
+//! Builder for status conditions: `Complete`, and the kstatus conditions `Ready`, `Reconciling` and
+//! `Stalled`. It keeps `lastTransitionTime` while the status of a condition is unchanged.
 
 use std::borrow::Cow;
 
@@ -13,12 +13,13 @@ pub struct Conditions<'a> {
     pub previous: &'a [Condition],
     /// Generation of the spec that the conditions describe.
     pub generation: i64,
-    /// Instant of the plan.
+    /// Instant for which the plan is made.
     pub at: Timestamp,
 }
 
 impl Conditions<'_> {
-    /// Returns a condition. Its `lastTransitionTime` is the stored one if the status is unchanged.
+    /// Returns a condition. If its status is unchanged, its `lastTransitionTime` is copied from the
+    /// stored condition.
     #[must_use]
     pub fn make(
         &self,
@@ -63,8 +64,8 @@ impl Conditions<'_> {
     }
 }
 
-/// Maximum length of a message in bytes. Longer messages are cut, so that many problems in one
-/// object cannot make its status large.
+/// Maximum length of a condition message in bytes. Longer messages are truncated, so that many
+/// problems in one object cannot make its status large.
 const MAX_MESSAGE_BYTES: usize = 1024;
 
 fn shortened(mut message: String) -> String {

@@ -1,6 +1,6 @@
 //! Decision cache for the clients of one fleet. Most clients of a fleet have the same version, time
-//! zone and policies, so one decision and its next change serve all of them. A client whose own
-//! absence may change the decision is decided on its own.
+//! zone and policies, so they can share one decision and its next change. A client that has a
+//! failed installation, or whose absence may change the decision, gets a separate decision.
 
 use std::rc::Rc;
 
@@ -31,13 +31,14 @@ pub(super) struct DecisionCache<'a> {
 pub(super) struct CountedDecision<'a> {
     pub decided: Decided<'a>,
     pub clients: u32,
-    /// Earliest `lastSeen` of the clients of a class. `None` for a client decided on its own, whose
-    /// decision already includes its absence.
+    /// Earliest `lastSeen` of the clients in a class. `None` for the decision of a single client,
+    /// which already takes its absence into account.
     last_seen: Option<Timestamp>,
 }
 
 impl CountedDecision<'_> {
-    /// Returns the instant until which the status rows of all these clients stay the same.
+    /// Returns the instant until which the status rows of all clients with this decision stay the
+    /// same.
     pub fn holds_until(&self) -> Option<Timestamp> {
         let Decided { governing, rule, next_change } = self.decided;
         let offline_after = governing.and_then(|zoned| zoned.policy.offline_after);
@@ -54,19 +55,20 @@ struct Class<'a> {
     staged: Option<Rc<VersionText>>,
     /// Shortest time, in seconds, after which a policy in scope counts a client as offline.
     absent_after: Option<i64>,
-    /// Decision for clients that never go offline, and the number of clients in the class.
+    /// Decision for the class, made as if its clients never go offline, with the number of clients
+    /// in the class.
     counted: CountedDecision<'a>,
     /// Digest of the part of the status row that all clients of the class share.
     shared: Digest,
 }
 
-/// Maximum number of classes per fleet: a search must not take longer than a decision.
+/// Maximum number of classes per fleet, so that a search does not take longer than a decision.
 const MAX_CLASSES: usize = 64;
 
 impl<'a> DecisionCache<'a> {
-    /// Returns the decision for a client and counts the client. The digest is that of the row part
-    /// that clients with the same decision share. `terms` returns the policy in the client's zone
-    /// for an index in `in_scope`.
+    /// Returns the decision for a client and counts the client. The returned digest covers the part
+    /// of the status row that clients with the same decision share. `zoned` returns the policy in
+    /// the client's time zone for an index in `in_scope`.
     pub fn decide(
         &mut self,
         facts: &Facts<'_>,
@@ -93,8 +95,8 @@ impl<'a> DecisionCache<'a> {
         (decided, Digest::of(&decided.shared(facts)))
     }
 
-    /// Adds the class of a client and returns its index. Returns `None` if the cache is full or the
-    /// client has a failed installation.
+    /// Adds the class of a client and returns the index of the class. Returns `None` if the cache
+    /// is full or the client has a failed installation.
     fn open(
         &mut self,
         key: Digest,
@@ -130,30 +132,32 @@ impl<'a> DecisionCache<'a> {
     }
 }
 
-/// The facts in which clients of one class agree: the version that runs, and the staged one.
+/// The facts that all clients of one class have in common: the running version and the staged
+/// version.
 type Compared<'f> = [Option<&'f Rc<VersionText>>; 2];
 
-/// Returns what is compared of a client's facts, or `None` if its decision cannot be shared.
+/// Returns the facts by which a client is assigned to a class, or `None` if its decision cannot be
+/// shared.
 ///
-/// Every fact is named, so that a new one does not compile until it is clear whether clients that
-/// differ in it may share a decision.
+/// The function lists every field of `Facts`. A new field therefore fails to compile until a
+/// developer decides whether clients that differ in it may share a decision.
 fn compared<'f>(facts: &'f Facts<'_>) -> Option<Compared<'f>> {
     let Facts {
         version,
         staged,
-        // A failed installation has its own retry time.
+        // A failed installation has its own retry time, so the decision is not shared.
         failed_version,
         failed_at: _,
-        // `Class::take` admits a client only if its absence makes no difference.
+        // `Class::take` accepts a client only if its absence makes no difference.
         last_seen: _,
-        // Scopes look at these, and the policies in scope are compared.
+        // Scopes match these fields, and the indexes of the policies in scope are compared instead.
         client: _,
         searched: _,
     } = facts;
     failed_version.is_none().then_some([version.as_ref(), staged.as_ref()])
 }
 
-/// Returns the digest of what [`Class::holds`] compares.
+/// Returns the digest of the values that [`Class::holds`] compares.
 fn key(versions: Compared<'_>, zone: usize, in_scope: &[usize]) -> Digest {
     Digest::of(&(zone, in_scope, versions.map(|version| version.map(Rc::as_ptr))))
 }
@@ -165,7 +169,7 @@ impl Class<'_> {
             in_scope: own_scope,
             version,
             staged,
-            // These follow from the others.
+            // These values follow from the fields above.
             absent_after: _,
             counted: _,
             shared: _,
@@ -176,8 +180,8 @@ impl Class<'_> {
             && own_scope == in_scope
     }
 
-    /// Counts a client in this class, unless it may already be offline or may go offline before its
-    /// current offer changes. Returns whether the client was counted.
+    /// Counts a client in this class and returns `true`. Returns `false` without counting if the
+    /// client may already be offline, or may go offline before its current offer changes.
     fn take(&mut self, facts: &Facts<'_>, at: Timestamp) -> bool {
         let Decided { rule, next_change, .. } = self.counted.decided;
         if let Some((seen, after)) = facts.last_seen.zip(self.absent_after) {
@@ -195,8 +199,8 @@ impl Class<'_> {
     }
 }
 
-/// Returns whether both are the same parsed version, compared by pointer. Equal texts usually share
-/// one allocation; if they do not, the client gets a separate class.
+/// Returns whether `a` and `b` are the same parsed version, compared by pointer. Equal texts
+/// usually share one allocation; if they do not, the client gets a separate class.
 fn is_same(a: Option<&Rc<VersionText>>, b: Option<&Rc<VersionText>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Rc::ptr_eq(a, b),

@@ -1,10 +1,11 @@
-//! The plan for one fleet: its status, its contribution to each policy, and how long both stay
-//! valid.
+//! The plan for one fleet: its status, its contribution to each policy, and the instant until which
+//! both stay valid.
 //!
-//! The code follows one client from top to bottom: its facts, the applicable policies, the
-//! governing policy, the deciding rule, the next change and the status row.
+//! The code processes one client after another: its facts, the applicable policies, the governing
+//! policy, the deciding rule, the next change and the status row.
 //!
-//! The full status is built only when it will be written. Planning needs only its digest.
+//! The full status is built only when it will be written. Planning itself needs only the digest of
+//! the status.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -41,18 +42,19 @@ pub struct FleetPlan<S> {
     pub contributions: BTreeMap<Text, PolicyContribution>,
     /// Version of the fleet's package, if it can be parsed and is not withdrawn.
     pub package: Option<VersionText>,
-    /// Instant until which this plan holds; `None` if it never expires.
+    /// Instant until which this plan is valid; `None` if it never expires.
     pub holds_until: Option<Timestamp>,
     /// Number of clients that no policy governs.
     pub unmanaged: u32,
     /// Whether the fleet itself has a problem, shown as the condition `Stalled`.
     pub stalled: bool,
-    /// Number of client decisions that were made.
+    /// Number of decisions made, one for each client; 0 if the spec cannot be read.
     pub decisions: u64,
 }
 
-/// Plans a fleet and returns the digest of its status. `source` is the fleet in `packageFrom`, if
-/// it exists. The phase cache `timetable` must have an entry for each policy of the rulebook.
+/// Plans a fleet and returns the plan with the digest of its status. `source` is the fleet that
+/// `packageFrom` names, if it exists. `phase_cache` must have an entry for each policy of the
+/// rulebook.
 #[must_use]
 pub(crate) fn plan_fleet(
     fleet: &CachedFleet,
@@ -63,7 +65,7 @@ pub(crate) fn plan_fleet(
     plan_on(fleet, source, rulebook, phase_cache, DigestSink::new())
 }
 
-/// Returns the status whose digest [`plan_fleet`] returns.
+/// Returns the full status of a fleet, whose digest [`plan_fleet`] computes.
 #[must_use]
 pub fn fleet_status(
     fleet: &CachedFleet,
@@ -126,7 +128,8 @@ fn plan_on<S: StatusSink>(
     }
 }
 
-/// Plans a fleet whose spec cannot be read. Its status has no rows, so that no old offer remains.
+/// Returns the plan for a fleet whose spec cannot be read. Its status has no rows, so that no
+/// earlier offer remains.
 fn unreadable<S: StatusSink>(
     fleet: &CachedFleet,
     why: &str,
@@ -165,10 +168,10 @@ fn by_name(
     policies.iter().map(|policy| policy.name.clone()).zip(contributions).collect()
 }
 
-/// Distinct time zones of a fleet's clients, each looked up once.
+/// Distinct time zones of a fleet and its clients. Each name is looked up once.
 pub(super) struct FleetZones {
     zones: Vec<ZoneFact>,
-    /// Index into `zones` for each client; empty if all clients use the fleet's zone.
+    /// Index into `zones` for each client; empty if all clients use the fleet's time zone.
     of_client: Vec<usize>,
 }
 
@@ -198,7 +201,8 @@ impl FleetZones {
         Self { zones, of_client }
     }
 
-    /// Returns the time zone of the client at `index`: its own, or else the fleet's.
+    /// Returns the time zone of the client at `index`. If the client has none, this is the fleet's
+    /// time zone.
     pub(super) fn of_client(&self, index: usize) -> &ZoneFact {
         &self.zones[self.zone_index(index)]
     }
@@ -214,18 +218,19 @@ struct FleetPlanner<'a, 't> {
     zones: &'a FleetZones,
     /// Policies whose scope includes the fleet, highest precedence first.
     policies: Vec<&'a Policy>,
-    /// Index of each of these policies in the phase cache.
+    /// Index of each policy of `policies` in the phase cache.
     places: Vec<usize>,
-    /// Indexes of the entries in `policies` whose scope, or a single value in it, may match a
-    /// client.
+    /// Indexes into `policies`. For a policy that is not listed, neither its scope nor any single
+    /// value in it can match a client.
     may_touch: Vec<usize>,
     /// Client index; `None` if no policy selects individual clients.
     client_index: Option<&'a ClientIndex>,
-    /// For each policy, whether it is permanent: effective now, with no later change.
+    /// For each policy in `policies`, whether it is permanently effective: effective now and at all
+    /// later times.
     governs_permanently: Vec<bool>,
     at: Timestamp,
     phase_cache: &'a PhaseCache,
-    /// Each policy in each time zone, computed on first use.
+    /// Each policy combined with each time zone, computed on first use.
     zoned: &'t [OnceCell<ZonedPolicy<'a>>],
 }
 
@@ -314,7 +319,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         }
     }
 
-    /// Collects the policies whose scope includes a client, as indexes in `self.policies`, and
+    /// Finds the policies whose scope includes a client, as indexes into `self.policies`, and
     /// counts the client for each of them.
     fn find_policies(
         &self,
@@ -362,7 +367,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
     }
 }
 
-/// Decides for one client, given the policies that apply to it.
+/// Returns the decision for one client, given the policies that apply to it.
 pub(super) fn decide_client<'a>(
     facts: &Facts<'_>,
     applicable: ApplicablePolicies<'_, 'a>,
@@ -375,7 +380,8 @@ pub(super) fn decide_client<'a>(
 }
 
 impl<'a> Decided<'a> {
-    /// Returns the part of the client's status row that clients with the same decision share.
+    /// Returns the part of the client's status row that is the same for all clients with this
+    /// decision.
     pub(super) fn shared(&self, facts: &'a Facts<'a>) -> Shared<'a> {
         let target = self.governing.and_then(|zoned| zoned.target);
         let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
@@ -390,7 +396,8 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// Returns the client's status row. `shared_digest` is the digest of its shared part.
+    /// Returns the client's status row. `shared_digest` is the digest of the part that is the same
+    /// for all clients with this decision.
     pub(super) fn row(
         &self,
         facts: &'a Facts<'a>,
@@ -412,8 +419,8 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// Returns the current offer, or else the last one. An unchanged offer keeps the time at which
-    /// it began.
+    /// Returns the current offer; if there is none, the last one. An offer that has not changed
+    /// keeps its start time.
     fn last_offer(&self, before: Option<CachedRow<'a>>, at: Timestamp) -> Option<Offer<'a>> {
         let last = before.and_then(CachedRow::offer);
         let offered = self.governing.filter(|_| self.rule.state == State::Distributing);
@@ -439,8 +446,8 @@ impl<'a> Decided<'a> {
 /// Condition reason of a fleet whose status is too large for the API server.
 const TOO_LARGE: &str = "ObjectTooLarge";
 
-/// Returns whether the API server rejected the rows for this generation. The rows are tried again
-/// after the spec has changed.
+/// Returns whether the stored status says that the API server rejected the rows for this
+/// generation. After the spec changes, the controller tries to write the rows again.
 pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     fleet.status.as_ref().is_some_and(|previous| {
         previous.kept.observed_generation == Some(fleet.generation())
@@ -452,8 +459,8 @@ pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     })
 }
 
-/// Returns the status of a fleet that is too large for the API server. It has no rows, so that no
-/// old offer remains.
+/// Returns the status of a fleet whose full status is too large for the API server. The returned
+/// status has no rows, so that no earlier offer remains.
 #[must_use]
 pub fn too_large(
     fleet: &CachedFleet,

@@ -1,7 +1,7 @@
-//! An object as read from the cluster or a file, parsed so that a bad object cannot stop the
-//! reading of other objects. If the spec does not deserialize, the reason is kept in its place; a
-//! status that does not deserialize counts as missing. Knows the API types, and nothing of the
-//! plan.
+//! Parses objects from the cluster or from files, so that an invalid object does not prevent
+//! reading the others. If the spec cannot be deserialized, an error message is kept in its place; a
+//! status that cannot be deserialized counts as missing. This module uses the API types, but
+//! nothing from the plan.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-/// One of the two API kinds, with the part of its previous status that planning keeps.
+/// One of the two API kinds, with its spec, its status and the part of the status that planning
+/// keeps.
 pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {
     /// Spec, written by the user.
     type Spec: DeserializeOwned + Clone + Debug + Send + Sync;
@@ -24,15 +25,16 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     /// Part of the stored status that the next plan needs.
     type Previous: Clone + Debug + Send + Sync;
 
-    /// Releases the spare memory that deserialization has allocated, which can be half as much as
-    /// the spec needs.
+    /// Releases the spare capacity that deserialization has allocated, which can be half as much
+    /// memory as the spec needs.
     fn shrink_spec(_: &mut Self::Spec) {}
 
-    /// Returns the part of a status to keep. `spec` is the object's spec, if it can be read.
+    /// Returns the part of a status that planning keeps. `spec` is the object's spec, if it can be
+    /// read.
     fn retain_status(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
 
-    /// Returns the kept part for an object whose spec has changed, without a reference to the old
-    /// spec.
+    /// Returns the kept part of the status after the object's spec has changed. The result has no
+    /// reference to the old spec.
     fn retain_status_for_spec(
         previous: &Arc<Self::Previous>,
         _: Option<&Arc<Self::Spec>>,
@@ -41,8 +43,8 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     }
 }
 
-/// An object as received. Spec and status are unparsed JSON, so that an unreadable part cannot stop
-/// a whole watch.
+/// An object as received. Spec and status are unparsed JSON, so that one invalid object cannot stop
+/// the whole watch.
 #[derive(Clone, Debug)]
 pub struct Raw<K: Kind> {
     /// Metadata, with the same fields as in [`Parsed`].
@@ -53,7 +55,8 @@ pub struct Raw<K: Kind> {
 }
 
 impl<'de, K: Kind> Deserialize<'de> for Raw<K> {
-    /// Fails only if the metadata cannot be read, which the API server prevents.
+    /// Deserializes the metadata and keeps spec and status as JSON text. Fails only if the metadata
+    /// cannot be read, which the API server prevents.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Guard {
@@ -78,7 +81,7 @@ impl<K: Kind> Raw<K> {
         self.status.as_deref().map(RawValue::get)
     }
 
-    /// Parses the spec; the error says why it cannot be read.
+    /// Parses the spec. The error message says why it cannot be read.
     pub(super) fn spec(&self) -> Result<K::Spec, String> {
         let text = self.spec_text().ok_or("it has no `spec`")?;
         serde_json::from_str(text).map_err(|_| explain::<K>(text))
@@ -93,10 +96,10 @@ impl<K: Kind> Raw<K> {
 /// An object with its full status and its spec, or the reason why the spec cannot be read.
 #[derive(Clone, Debug)]
 pub struct Parsed<K: Kind> {
-    /// Name, generation, labels and similar fields. `managedFields` and annotations are left out:
-    /// they can be larger than everything else, and affect no decision.
+    /// Name, generation, labels and similar fields. Annotations and `managedFields` are left out:
+    /// they affect no decision and can be larger than the rest of the object.
     pub metadata: ObjectMeta,
-    /// Spec, or a sentence that says why it cannot be read.
+    /// Spec, or an error message that says why it cannot be read.
     pub spec: Result<K::Spec, String>,
     /// Status, written by the controller; `None` if it is missing or cannot be read.
     pub status: Option<K::Status>,
@@ -114,8 +117,8 @@ impl<K: Kind> From<Raw<K>> for Parsed<K> {
     }
 }
 
-/// [`ObjectMeta`] without annotations and `managedFields`. Parsing `managedFields`, which name each
-/// field of each client, would take longer than everything else.
+/// [`ObjectMeta`] without annotations and `managedFields`. `managedFields` lists each field of each
+/// client, so parsing it would take longer than parsing the rest of the object.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
@@ -190,14 +193,14 @@ pub(super) use resource_of_its_kind;
 resource_of_its_kind!(Parsed);
 resource_of_its_kind!(Raw);
 
-/// Parses an unreadable spec again to find the field that causes the error.
+/// Parses an invalid spec again and returns an error message that names the field.
 fn explain<K: Kind>(spec: &str) -> String {
     let mut reader = serde_json::Deserializer::from_str(spec);
     match serde_path_to_error::deserialize::<_, K::Spec>(&mut reader) {
         Ok(_) => "spec: something follows its end".to_owned(),
         Err(error) => {
             let what = error.inner().to_string();
-            // Users write YAML, so leave out the position in the JSON text.
+            // Users write YAML, so omit the position in the JSON text.
             let what = what.split(" at line ").next().unwrap_or_default();
             format!("spec.{}: {what}", error.path())
         }

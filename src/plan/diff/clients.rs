@@ -20,9 +20,9 @@ use crate::values::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
-    /// Upgrade status.
+    /// Upgrade state of the client.
     pub state: Cow<'static, str>,
-    /// Reason for the status.
+    /// Reason for the state.
     pub reason: Cow<'static, str>,
     /// Policy that governs the client.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,8 +67,8 @@ impl Decision {
         self.state == state.as_str()
     }
 
-    /// Returns whether the client will be offered a version later, but neither has an offer nor
-    /// needs a restart now.
+    /// Returns whether the client has neither an offer nor a pending restart, but will be offered a
+    /// version later.
     fn promises(&self) -> bool {
         let has_it = self.is(State::Distributing) || self.is(State::RestartRequired);
         self.next_transition_time.is_some() && !has_it
@@ -102,11 +102,11 @@ pub enum Effect {
     Stops,
     /// The client was going to be offered a version, and no longer is.
     NoLongerMoves,
-    /// Any other effect.
+    /// The change has none of the effects above.
     Other,
 }
 
-/// Time at which a client moves once the change is made.
+/// When a client moves after the change is made.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "when", rename_all_fields = "camelCase")]
 pub enum When {
@@ -120,9 +120,9 @@ pub enum When {
         #[serde(skip_serializing_if = "Option::is_none")]
         time_zone: Option<Text>,
     },
-    /// The installed version takes effect at the client's next restart.
+    /// The client moves at its next restart, when the installed version takes effect.
     AtRestart,
-    /// The client moves at no known time.
+    /// No time is known at which the client moves.
     Never,
 }
 
@@ -150,10 +150,10 @@ pub struct ChangedClient {
     pub staged_version: Option<Text>,
     /// Effect of the change on the client.
     pub effect: Effect,
-    /// Time at which the client moves.
+    /// When the client moves, given the change.
     #[serde(flatten)]
     pub when: When,
-    /// Time at which the client would have moved without the change; absent for an added client.
+    /// When the client would have moved without the change; absent for an added client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<When>,
     /// Decision without the change; absent for an added client.
@@ -165,15 +165,15 @@ pub struct ChangedClient {
 }
 
 impl ChangedClient {
-    /// Orders changed clients by effect and time, most important first, then by namespace, fleet
-    /// and name.
+    /// Orders changed clients by effect and time, most important effect first, then by namespace,
+    /// fleet and name.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         let place = (&self.effect, &self.when, &self.namespace, &self.fleet, &self.name);
         place.cmp(&(&other.effect, &other.when, &other.namespace, &other.fleet, &other.name))
     }
 
-    /// Returns the version that the change is about: the version that the client moves to, else the
-    /// version that it is no longer offered, now or later.
+    /// Returns the version that the change affects: the version that the client moves to or, if
+    /// there is none, the version that it is no longer offered.
     #[must_use]
     pub(crate) fn concerned_version(&self) -> Option<&Text> {
         let after = self.after.as_ref().and_then(|decision| decision.target_version.as_ref());
@@ -181,14 +181,13 @@ impl ChangedClient {
         match self.effect {
             Effect::NoLongerMoves => promised,
             Effect::MovesAtAnotherTime => after.or(promised),
-            // The offer has the same time and version as before, but another policy makes it, for
-            // example.
+            // For example, another policy may make the same offer: same time and same version.
             Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
             _ => after.or(self.before.as_ref().and_then(Decision::offer)),
         }
     }
 
-    /// Returns whether the next restart brings a version that the client should not run.
+    /// Returns whether the next restart activates a version that the client should not run.
     #[must_use]
     pub(crate) fn is_staged_against_its_decision(&self) -> bool {
         let (Some(staged), Some(after)) = (&self.staged_version, &self.after) else { return false };
@@ -207,7 +206,7 @@ pub(super) struct ClientComparison<'a> {
 }
 
 impl<'a> ClientComparison<'a> {
-    /// Creates a comparison for the fleet with this name.
+    /// Creates a comparison for the fleet named `fleet`.
     pub(super) fn new(
         namespace: &'a str,
         fleet: &'a Text,
@@ -218,8 +217,9 @@ impl<'a> ClientComparison<'a> {
         Self { namespace, fleet, before, after }
     }
 
-    /// Calls the closure for every client of either side, with its row after the change and, if its
-    /// decision changed, the difference.
+    /// Calls the closure for every client that exists before or after the change. The closure gets
+    /// the client's row after the change, if it has one, and the difference, if its decision
+    /// changed.
     pub(super) fn run(
         &self,
         before: &[ClientStatus],
@@ -239,7 +239,8 @@ impl<'a> ClientComparison<'a> {
         }
     }
 
-    /// Compares one client. Each row comes with its index in `spec.clients`.
+    /// Compares one client before and after the change. Each row is passed with its index in
+    /// `spec.clients`.
     fn compare(
         &self,
         before: Option<(usize, &ClientStatus)>,
@@ -282,7 +283,7 @@ impl<'a> ClientComparison<'a> {
     }
 }
 
-/// Source of the time zones of a fleet's clients, on one side of a change.
+/// Lookup of the time zones of a fleet's clients, either before or after a change.
 struct ClientZones<'a> {
     spec: Option<&'a ClientFleetSpec>,
     policies: HashMap<&'a str, &'a UpgradePolicySpec>,
@@ -297,14 +298,15 @@ impl<'a> ClientZones<'a> {
         Self { spec, policies }
     }
 
-    /// Returns when a client with this decision moves. `index` is its position in `spec.clients`.
+    /// Returns when a client with this decision moves. `index` is the client's position in
+    /// `spec.clients`.
     fn when(&self, decision: &Decision, index: usize, name: &Text) -> When {
         if decision.is(State::Distributing) {
             When::Now
         } else if decision.is(State::RestartRequired) {
             When::AtRestart
         } else if let Some(time) = decision.next_transition_time {
-            // A client without an offer can only gain one, so its next transition starts an offer.
+            // This client has no offer, so its next transition can only start one.
             let clients = self.spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
             let client = clients.get(index).filter(|client| client.name == *name);
             When::From { time, time_zone: self.zone(decision, client) }
@@ -313,7 +315,8 @@ impl<'a> ClientZones<'a> {
         }
     }
 
-    /// Returns the policy's time zone, else the client's, else the fleet's.
+    /// Returns the policy's time zone. If it has none, returns the client's or, failing that, the
+    /// fleet's.
     fn zone(&self, decision: &Decision, client: Option<&Client>) -> Option<Text> {
         let policy = decision.policy.as_ref().and_then(|name| self.policies.get(name.as_str()));
         let distribution = policy.and_then(|policy| policy.distribution.as_ref());
@@ -334,16 +337,16 @@ fn effect(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> E
     }
 }
 
-/// Returns the effect on a client that has no offer now and had none before. `before` is the
-/// decision that promised it an offer, if there was one.
+/// Returns the effect on a client that has no offer before or after the change. `before` is the
+/// decision that promised the client a later offer, if there was one.
 fn later(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> Effect {
     match (before, when) {
         (None, When::From { .. }) => Effect::MovesLater,
         (Some(before), When::From { time, .. }) => {
             let target = after.and_then(|after| after.target_version.as_ref());
             let promised = before.target_version.as_ref();
-            // If another policy takes over first, the version is not known yet; compare only the
-            // times.
+            // If another policy will take over before the offer, the target version is not known
+            // yet; compare only the times.
             let is_another = promised.is_some() && target.is_some();
             if is_another && !is_same_version(promised, target) {
                 Effect::MovesLater

@@ -1,6 +1,6 @@
-//! Computes the effect of a change of fleets and policies on every client: which clients move now,
-//! move later, stop or stay out, and why. Compares two plans for the same instant; it makes no
-//! decisions itself and does not know where the objects come from.
+//! Computes how a change of fleets and policies affects every client: which clients move now, move
+//! later, lose their offer or stay out, and why. The module compares two plans for the same
+//! instant. It makes no decisions and does not depend on where the objects come from.
 
 mod clients;
 mod objects;
@@ -25,7 +25,8 @@ use crate::values::Timestamp;
 use clients::ClientComparison;
 use staying_out::StayingOutCounts;
 
-/// One namespace before or after a change, with its objects and its settled plan.
+/// One namespace before or after a change: its objects and the plan on which the controller
+/// settles.
 #[derive(Clone, Debug, Default)]
 pub struct PlannedEstate {
     /// Fleets and policies of the namespace.
@@ -35,14 +36,14 @@ pub struct PlannedEstate {
 }
 
 impl PlannedEstate {
-    /// Plans a namespace for an instant.
+    /// Plans a namespace at an instant, with the plan on which the controller settles.
     #[must_use]
     pub fn settled(estate: Estate, at: Timestamp) -> Self {
         Self { plan: settle(&estate, at), estate }
     }
 }
 
-/// One side of a change: the namespaces by name.
+/// All compared namespaces before or after a change, by name.
 pub type PlannedEstates = BTreeMap<String, PlannedEstate>;
 
 /// Objects that the user passed, by kind; each is identified by namespace and name.
@@ -69,11 +70,11 @@ impl GivenObjects {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
-    /// Instant of both plans.
+    /// Instant for which both plans were made.
     pub at: Timestamp,
     /// Namespaces that were compared.
     pub namespaces: Vec<String>,
-    /// Number of clients by effect.
+    /// Number of clients for each effect.
     pub summary: Counts,
     /// Changed clients, grouped by their state before and after the change.
     pub transitions: Vec<Transition>,
@@ -89,11 +90,11 @@ pub struct Difference {
     pub clients: Vec<ChangedClient>,
 }
 
-/// Number of clients by effect of the change.
+/// Number of clients for each effect of the change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// All clients of either side.
+    /// All clients that exist before or after the change.
     pub clients: usize,
     /// Clients whose decision changes, or that are added or removed.
     pub changed: usize,
@@ -113,7 +114,7 @@ pub struct Counts {
     pub stopping: usize,
     /// Clients that were going to be offered a version, and no longer are.
     pub no_longer_moving: usize,
-    /// Changed clients whose next restart brings a version that they should not run.
+    /// Changed clients whose next restart activates a version that they should not run.
     pub staged: usize,
 }
 
@@ -125,22 +126,22 @@ pub struct FleetDifference {
     pub namespace: String,
     /// Name of the fleet.
     pub name: Text,
-    /// Number of the fleet's clients by effect.
+    /// Number of the fleet's clients for each effect.
     pub summary: Counts,
     /// Clients of the fleet that stay out after the change, counted by reason.
     pub staying_out: Vec<StayingOut>,
 }
 
 impl Difference {
-    /// Returns whether the change has no effect: no object and no decision differs.
+    /// Returns whether the change has no effect, that is, no object and no decision differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.clients.is_empty()
     }
 }
 
-/// Compares two plans for the instant `at`. A namespace that is missing on one side counts as empty
-/// there. Warnings are only reported for the objects in `given`.
+/// Compares two plans for the instant `at`. A namespace that exists on only one side is compared
+/// with an empty one. Warnings are reported only for the objects in `given`.
 #[must_use]
 pub fn compare_plans(
     before: &PlannedEstates,
@@ -180,7 +181,7 @@ pub fn compare_plans(
     }
 }
 
-/// Compares the fleets of a namespace and adds the results to the collections.
+/// Compares the fleets of a namespace and adds the results to the given collections.
 fn compare_fleets(
     namespace: &str,
     before: &PlannedEstate,
@@ -223,7 +224,7 @@ fn rows(plan: &Plan) -> BTreeMap<&Text, &[ClientStatus]> {
 }
 
 impl Counts {
-    /// Counts one client, which is unchanged if `changed` is `None`.
+    /// Counts one client. If `changed` is `None`, the client is unchanged.
     fn count(&mut self, changed: Option<&ChangedClient>) {
         self.clients += 1;
         let Some(client) = changed else {

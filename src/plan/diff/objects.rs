@@ -33,13 +33,14 @@ pub struct ChangedObject {
     pub name: String,
     /// Kind of change.
     pub change: ObjectChange,
-    /// Paths of the fields that differ, such as `spec.upgrade.version`. A list is reported as a
-    /// whole.
+    /// Paths of the fields that differ, such as `spec.upgrade.version`. A list that differs is
+    /// reported as one field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
 }
 
-/// Returns the objects of a namespace that differ. Policies come first because they decide.
+/// Returns the objects of a namespace that differ before and after the change. Policies come first
+/// because decisions depend on them.
 pub(super) fn compare(namespace: &str, before: &Estate, after: &Estate) -> Vec<ChangedObject> {
     let mut found = of_kind(Kind::UpgradePolicy, namespace, &before.policies, &after.policies);
     found.extend(of_kind(Kind::ClientFleet, namespace, &before.fleets, &after.fleets));

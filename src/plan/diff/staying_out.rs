@@ -1,5 +1,5 @@
-//! Counts the clients that stay out after a change, by reason: they neither move nor run their
-//! target.
+//! Counts, by reason, the clients that stay out after a change. A client stays out if it neither
+//! moves nor runs its target.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -50,7 +50,8 @@ type StayingOutKey = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>
 pub(super) struct StayingOutCounts(HashMap<StayingOutKey, StayingOut>);
 
 impl StayingOutCounts {
-    /// Counts a client that stays out. A client that the change makes move does not stay out.
+    /// Counts the client if it stays out, that is, if the change does not make it move and its
+    /// state is not in [`MOVING_OR_DONE_STATES`].
     pub(super) fn count(
         &mut self,
         namespace: &str,

@@ -1,4 +1,4 @@
-//! Counts the changed clients by effect, state before and after, version and time.
+//! Counts the changed clients by effect, state before and after the change, version and time.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::clients::{ChangedClient, Effect, When};
 use crate::api::Text;
 
-/// Number of clients that go from one state to another.
+/// A group of changed clients with the same effect, version, kind of time, and states before and
+/// after the change, with its size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transition {
@@ -23,10 +24,10 @@ pub struct Transition {
     /// State with the change; absent for removed clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Cow<'static, str>>,
-    /// Version that the clients move to, or that they are no longer offered.
+    /// Version that the clients move to or are no longer offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
-    /// Time at which the first of the clients moves.
+    /// Earliest time at which one of the clients moves.
     #[serde(flatten)]
     pub when: When,
     /// Earliest time at which one of the clients would have moved without the change; absent for
@@ -38,7 +39,7 @@ pub struct Transition {
 /// Grouping key: clients with equal keys are counted together.
 type TransitionKey<'a> = (Effect, Option<&'a str>, Option<&'a str>, Option<&'a Text>, u8);
 
-/// Groups and counts the changed clients, most important transition first.
+/// Groups the changed clients and counts each group, most important transition first.
 pub(super) fn count(clients: &[ChangedClient]) -> Vec<Transition> {
     let mut found: HashMap<TransitionKey<'_>, Transition> = HashMap::new();
     for client in clients {

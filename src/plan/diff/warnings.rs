@@ -1,5 +1,5 @@
 //! Finds problems that the user should review before making a change: scope entries that match no
-//! client, scopes that depend on changeable facts, and stalled objects.
+//! client, scopes that depend on a client's address or user, and stalled objects.
 
 use serde::Serialize;
 
@@ -24,7 +24,8 @@ pub struct Warning {
     pub message: String,
 }
 
-/// Returns the warnings for the objects in `given`, based on the namespace after the change.
+/// Returns the warnings for the objects in `given`, based on the state of the namespace after the
+/// change.
 pub(super) fn find(namespace: &str, after: &PlannedEstate, given: &GivenObjects) -> Vec<Warning> {
     let is_given = |objects: &std::collections::BTreeSet<(String, String)>, name: &Text| {
         objects.contains(&(namespace.to_owned(), name.to_string()))
@@ -62,7 +63,8 @@ fn stalled(conditions: &[Condition]) -> Option<String> {
     Some(format!("{}: {}", stalled.reason, stalled.message))
 }
 
-/// Returns a warning for each selector of a scope that depends on addresses or users.
+/// Returns a warning for each selector of a scope that depends on client addresses or users,
+/// because clients can report other values at any time.
 fn moving(scope: &Scope, estate: &Estate) -> Vec<String> {
     let lists = [("clients", &scope.clients), ("exclude", &scope.exclude)];
     let selectors = lists.into_iter().flat_map(|(list, selectors)| {
@@ -92,7 +94,8 @@ fn rests_on(place: &str, selector: &ClientSelector, estate: &Estate) -> Option<S
     ))
 }
 
-/// Returns whether a search matches some client only because of its address or user.
+/// Returns whether the search matches at least one client only because of the client's address or
+/// user.
 fn is_found_by_facts(search: &str, estate: &Estate) -> bool {
     let Some(keywords) = Keywords::parse(search) else { return false };
     let specs = estate.fleets.iter().filter_map(|fleet| fleet.spec.as_deref().ok());

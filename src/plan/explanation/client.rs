@@ -1,5 +1,5 @@
-//! Collects the facts about one client for an explanation: what is reported, its time zone and the
-//! source of that zone, and its fleet's package.
+//! Collects the facts about one client for an explanation: its reported fields, its time zone and
+//! the source of that zone, and its fleet's package.
 
 use serde::Serialize;
 
@@ -23,30 +23,30 @@ pub struct ExplainedClient {
     /// Reported fields as written in the spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported: Option<Reported>,
-    /// Time at which the client was last seen, if that can be read.
+    /// Time at which the client was last seen; absent if missing or not a valid time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
     /// Time zone that applies to the client.
     pub time_zone: ExplainedZone,
-    /// Package that the fleet's server carries.
+    /// Package that the fleet's server distributes.
     pub package: ExplainedPackage,
 }
 
-/// A time zone and the object that names it.
+/// A time zone and its source.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedZone {
-    /// Name as written; absent if no object names a zone.
+    /// Name of the time zone as written; absent if no object sets one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Text>,
-    /// True if the name is an IANA time zone.
+    /// True if the name is a known IANA time zone.
     pub is_known: bool,
-    /// Object that names the zone.
+    /// Object that sets the time zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<ZoneSource>,
 }
 
-/// Object that names a client's time zone.
+/// Object that sets a client's time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ZoneSource {
@@ -54,20 +54,20 @@ pub enum ZoneSource {
     Policy,
     /// The client.
     Client,
-    /// The client's fleet.
+    /// The fleet of the client.
     Fleet,
 }
 
-/// The package and the other versions of a fleet's server.
+/// The package of a fleet's server, and the retained and withdrawn versions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedPackage {
-    /// Version of the package; absent if none is named or `packageFrom` cannot be resolved.
+    /// Version of the package; absent if none is set or `packageFrom` cannot be resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
     /// True if the package's version can be parsed.
     pub is_readable: bool,
-    /// Fleet that names the package.
+    /// Fleet that sets the package.
     pub fleet: Text,
     /// Older versions that the server can still distribute.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -77,7 +77,8 @@ pub struct ExplainedPackage {
     pub withdrawn: Vec<Text>,
 }
 
-/// Returns the facts about the client of a scenario under a policy in its zone.
+/// Returns the facts about the client of a scenario. `zoned` is the policy that governs the client,
+/// if there is one.
 pub(super) fn explain_client(
     scenario: &Scenario,
     view: &ScenarioView<'_>,

@@ -1,9 +1,9 @@
 //! Explains the decision for one client as data: facts, verdict on each policy, rules tried,
 //! upcoming times and obstacles.
 //!
-//! The explanation comes from the functions that decide: rules list their inputs, and the scope
-//! names the selector that matched. Obstacles are found by deciding again on a modified scenario.
-//! Contains no text for users.
+//! The explanation uses the same functions that make the decision: rules list their inputs, and the
+//! scope reports the selector that matched. Obstacles are found by deciding again on a modified
+//! scenario. The explanation contains no user-facing text.
 mod client;
 mod next_changes;
 mod obstacles;
@@ -50,19 +50,20 @@ pub struct Explanation {
     pub client: ExplainedClient,
     /// Decision for the client.
     pub decision: ExplainedDecision,
-    /// Decision in the fleet's stored status, compared with the decision above.
+    /// Decision in the fleet's stored status, compared with `decision`; absent if the client has no
+    /// stored row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
     /// Every policy of the namespace, in order of precedence.
     pub policies: Vec<ExplainedPolicy>,
-    /// Rules in order, up to and including the rule that held.
+    /// Rules in order, up to and including the rule that decided.
     pub rules: Vec<Tried>,
     /// Last offer to the client, if the stored status records one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_offer: Option<LastOffer>,
-    /// Current phase and upcoming times of the client under its policy.
+    /// Current phase and upcoming times of the client under its governing policy.
     pub ahead: NextChanges,
-    /// Obstacles in order. Each one holds once the assumed remedies of the previous ones are
+    /// Obstacles in order. Each one appears after the assumed remedies of the previous ones are
     /// applied. Empty while the client is offered its target.
     pub would_move: Vec<Obstacle>,
     /// State of the client once all obstacles are removed, if that can be determined.
@@ -74,7 +75,7 @@ pub struct Explanation {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedDecision {
-    /// Number of the rule that held.
+    /// Number of the rule that decided.
     pub rule: u8,
     /// State of the client.
     pub state: &'static str,
@@ -92,7 +93,7 @@ pub struct ExplainedDecision {
     /// Time until which the decision stays the same. It may be too early, but never too late.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds_until: Option<Timestamp>,
-    /// True if the fleet's status has no rows because the API server refused their size.
+    /// True if the fleet's status has no rows because the API server rejected it as too large.
     pub fleet_too_large: bool,
 }
 
@@ -105,31 +106,32 @@ pub struct Stored {
     /// Stored reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Time of the last change of the stored state.
+    /// Time at which the stored state began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
     /// Stored time of the next change of the offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
-    /// True if the row agrees with the decision on state, reason, policy and target version.
+    /// True if the stored row has the same state, reason, policy and target version as the
+    /// decision.
     pub agrees: bool,
-    /// True if the status was computed from the fleet's current generation.
+    /// True if the stored status was computed from the fleet's current generation.
     pub is_current: bool,
 }
 
-/// A rule that was tried.
+/// A rule that was evaluated.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tried {
-    /// Number of the rule in the documentation.
+    /// Number of the rule, as in the documentation.
     pub number: u8,
-    /// State of a client that this rule decides.
+    /// State that the rule assigns to a client.
     pub state: &'static str,
     /// Reason for the state.
     pub reason: &'static str,
-    /// True if the rule held.
+    /// True if the conditions of the rule were met, so that it decided.
     pub held: bool,
-    /// Inputs that the rule looked at.
+    /// Inputs that the rule read.
     pub saw: Vec<ObservedInput>,
 }
 
@@ -138,7 +140,7 @@ pub struct Tried {
 pub struct ObservedInput {
     /// Name of the input.
     pub fact: &'static str,
-    /// Value that the rule saw.
+    /// Value that the rule read.
     pub value: InputValue,
 }
 
@@ -152,8 +154,8 @@ pub struct Explainer<'a> {
 }
 
 impl<'a> Explainer<'a> {
-    /// Reads the policies of `estate`. Its fleets only need to include those of the explained
-    /// clients and those that `packageFrom` refers to.
+    /// Creates an explainer and parses the policies of `estate`. The estate needs to contain only
+    /// the fleets of the explained clients and the fleets that their `packageFrom` names.
     #[must_use]
     pub fn new(estate: &'a Estate, at: Timestamp) -> Self {
         let mut policies: Vec<Policy> = estate.policies.iter().map(|p| Policy::read(p)).collect();
@@ -218,7 +220,7 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// Returns the explanation, except for the policy verdicts and the obstacles.
+    /// Returns the explanation without the policy verdicts and the obstacles.
     fn look(
         &self,
         fleet: &CachedFleet,
@@ -261,10 +263,10 @@ fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &CachedFleet) -> Stor
             reason,
             policy,
             target_version,
-            // Reported, so a difference is no disagreement.
+            // Clients report these versions, so a difference does not contradict the decision.
             version: _,
             staged_version: _,
-            // Passes with time.
+            // This time changes as time passes, so it is not compared.
             next_transition_time: _,
         } = *row;
         (state, reason, policy, target_version)

@@ -1,5 +1,5 @@
-//! Computes the upcoming times of a client under its policy: openings, the retry after a failed
-//! installation, and the time from which it is offline.
+//! Computes the upcoming times of a client under its policy: the openings, the time of the retry
+//! after a failed installation, and the time from which the client is offline.
 
 use serde::Serialize;
 
@@ -13,8 +13,8 @@ use crate::plan::rule_input::phase_name;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// Current phase and upcoming times of a client under its policy. Openings are omitted for a policy
-/// that distributes nothing.
+/// Current phase and upcoming times of a client under its policy. If the policy distributes
+/// nothing, the openings are omitted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextChanges {
@@ -24,22 +24,22 @@ pub struct NextChanges {
     /// Name of the exclusion that contains the local date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<String>,
-    /// Upcoming openings. An opening that is in progress starts now.
+    /// Upcoming openings. If an opening is in progress, its start is the current instant.
     pub openings: Vec<Opening>,
     /// Time until which the client waits after a failed installation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_from: Option<Timestamp>,
-    /// Time from which the client is offline, unless it is seen before.
+    /// Time from which the client is offline, unless it is seen before that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_from: Option<Timestamp>,
 }
 
-/// A period in which distribution is open.
+/// A period during which distribution is open.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Opening {
     /// First open instant.
     pub from: Timestamp,
-    /// First instant that is no longer open; absent if distribution never closes.
+    /// First instant after the opening; absent if distribution never closes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -66,7 +66,8 @@ pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> Ne
     }
 }
 
-/// Returns the openings of a policy during which it governs, up to the horizon.
+/// Returns up to [`MAX_OPENINGS`] openings that start within the horizon, limited to the periods in
+/// which the policy governs.
 fn openings(
     applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,
@@ -78,7 +79,7 @@ fn openings(
     governed.filter(|opening| in_sight(&opening.from)).take(MAX_OPENINGS).collect()
 }
 
-/// Returns the parts of an opening during which the policy governs.
+/// Returns the parts of an opening during which the policy `zoned` governs.
 fn governed(
     applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,

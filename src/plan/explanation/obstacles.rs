@@ -1,5 +1,5 @@
-//! Finds the obstacles between a client and its target, one after another. Evaluates each remedy by
-//! deciding again, and continues from the first remedy whose result is known.
+//! Finds the obstacles between a client and its target, one after another. The module evaluates
+//! each remedy by deciding again, and continues from the first remedy whose result is known.
 
 use serde::Serialize;
 
@@ -12,22 +12,23 @@ use crate::plan::rules::{Rule, TARGET_KNOWN_FROM, decide};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// A rule that keeps a client from moving, with its remedies.
+/// An obstacle: a rule that prevents a client from moving, with the remedies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Obstacle {
-    /// Number of the rule that holds.
+    /// Number of the rule that decided.
     pub rule: u8,
     /// State that the rule decides.
     pub state: &'static str,
     /// Reason for the state.
     pub reason: &'static str,
-    /// Policy that governs the client at this point.
+    /// Policy that governs the client in this scenario.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
     /// Remedies for the obstacle, each with its result.
     pub ways: Vec<Choice>,
-    /// Index of the remedy from whose result the explanation continues; absent if it ends here.
+    /// Index in `ways` of the remedy that the next obstacle assumes; absent if the explanation ends
+    /// here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assumed: Option<usize>,
 }
@@ -36,7 +37,7 @@ pub struct Obstacle {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destination {
-    /// Instant of the decision, after any assumed waiting.
+    /// Instant of the decision; later than now if a remedy was to wait.
     pub at: Timestamp,
     /// State of the client.
     pub state: &'static str,
@@ -48,15 +49,18 @@ pub struct Destination {
     /// Version that the client should run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_version: Option<Text>,
-    /// Time at which a version is offered without further action; absent if one is offered already.
+    /// Time at which the client is offered a version without further action; absent if it already
+    /// has an offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// Maximum number of obstacles in an explanation; no client has more.
+/// Maximum number of obstacles in an explanation. No client is expected to have more; the limit
+/// guarantees that the search ends.
 const MAX_OBSTACLES: usize = 12;
 
-/// Returns the obstacles in a scenario and the decision after the last one, if it is known.
+/// Returns the obstacles in a scenario. Also returns the decision after the last obstacle is
+/// removed, if that decision is known.
 pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination>) {
     let mut obstacles = Vec::new();
     while obstacles.len() < MAX_OBSTACLES {
@@ -83,7 +87,8 @@ pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination
     (obstacles, None)
 }
 
-/// Applies a remedy. Returns it with its result, and the new scenario if it can be determined.
+/// Evaluates a remedy. Returns the remedy with the decision that results, and the new scenario if
+/// it can be determined.
 fn taken(
     OpenRemedy { remedy, then }: OpenRemedy,
     scenario: &Scenario,
@@ -97,7 +102,7 @@ fn taken(
     (Choice { remedy, leads_to }, next)
 }
 
-/// The decision in a scenario, with the remedies for it.
+/// The decision in a scenario, with the remedies that apply to it.
 struct Evaluation {
     rule: &'static Rule,
     destination: Destination,

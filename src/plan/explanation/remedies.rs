@@ -1,5 +1,6 @@
-//! Lists the remedies for each reason: changes or waits after which the rule no longer holds, with
-//! their effects on the scenario if known. Contains data only and recommends no remedy.
+//! Lists the remedies for each reason: changes or waits after which the deciding rule no longer
+//! applies, with their effects on the scenario if known. The module returns data and does not
+//! recommend a remedy.
 
 use super::remedy::{OpenRemedy, Remedy};
 use super::scenario::{Halt, Scenario, ScenarioView};
@@ -19,8 +20,8 @@ use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
 const FLEET: &str = "ClientFleet";
 const POLICY: &str = "UpgradePolicy";
 
-/// Returns the remedies for a rule's decision. Waiting comes first if time alone brings an offer;
-/// then come the changes, least invasive first.
+/// Returns the remedies for the decision of a rule. If waiting leads to an offer, it comes first;
+/// the changes follow, least invasive first.
 pub(super) fn ways(
     scenario: &Scenario,
     view: &ScenarioView<'_>,
@@ -30,15 +31,15 @@ pub(super) fn ways(
     wait.into_iter().chain(changes(scenario, view, rule)).collect()
 }
 
-/// Returns when the client is offered a version if nothing is changed. Skips times that bring it no
-/// offer, such as the end of a policy.
+/// Returns the time at which the client is offered a version if nothing is changed. Ignores changes
+/// that bring no offer, such as the end of a policy.
 fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Timestamp> {
     let case = view.case();
     if rule.state == State::Distributing {
         return None;
     }
     look_ahead(&case, rule, view.applicable).next_transition.or_else(|| {
-        // The opening may be too far ahead to count as the next change.
+        // The opening may be beyond the horizon of the next change.
         let closed = case.governing.filter(|_| rule.state == State::Waiting)?;
         let at = closed.next_opening(case.at)?;
         let zoned = view.applicable.governing(at);
@@ -83,8 +84,8 @@ fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) ->
     }
 }
 
-/// Returns a remedy that sets a field of a policy, and applies `then` to the policy in the
-/// scenario.
+/// Returns a remedy that sets a field of a policy. `then` makes the same change to the policy in
+/// the scenario.
 fn change(
     policy: &Policy,
     field: &str,
@@ -148,7 +149,7 @@ fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     if let Remedy::ChangeField { governed_clients, .. } = &mut upgrade.remedy {
         *governed_clients = scenario.governed_by(&policy.name);
     }
-    // No policy can exceed the maximum priority.
+    // No new policy can have a higher priority than the maximum.
     let above = (policy.priority < i32::MAX).then_some(policy.priority);
     let above =
         above.map(|above| OpenRemedy::unknown(Remedy::AddPolicy { priority_above: Some(above) }));
@@ -169,7 +170,7 @@ fn staged(view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
             reported.staged_version = None;
         }
     });
-    // Under `NoUpgrade` the staged version should not take effect, so a restart is no remedy.
+    // Under `NoUpgrade`, the staged version should not take effect, so do not suggest a restart.
     let restart = (zoned.policy.mode != Mode::NoUpgrade).then(|| restart(staged));
     [clear].into_iter().chain(restart).collect()
 }
@@ -182,7 +183,7 @@ fn restart(staged: &VersionText) -> OpenRemedy {
     })
 }
 
-/// Returns the remedies for an unknown package.
+/// Returns the remedies for a fleet whose package version is unknown.
 fn package(scenario: &Scenario) -> Vec<OpenRemedy> {
     let name = &scenario.fleet_name;
     let own = scenario.fleet.package_version.as_deref();
@@ -263,7 +264,8 @@ fn withdrawn(
         }
     };
     back(&scenario.fleet_name, &scenario.fleet, true);
-    // If the source does not name a package itself, its withdrawn versions do not count.
+    // If `packageFrom` names a fleet that does not set its own package, its withdrawn versions have
+    // no effect.
     if let (Some(from), Some(source)) = (&scenario.fleet.package_from, scenario.carrier()) {
         back(&from.name, source, false);
     }
@@ -369,7 +371,7 @@ fn ended(zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     })]
 }
 
-/// Returns a remedy that removes a limit from a policy's time range.
+/// Returns a remedy that removes a restriction from a policy's time range, such as an exclusion.
 fn remove(
     policy: &Policy,
     field: String,
@@ -386,13 +388,13 @@ fn remove(
     })
 }
 
-/// Returns the exclusions of a range, except the one with the name `without`.
+/// Returns the exclusions of a time range, except the one named `without`.
 fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
     let exclusions = range.exclusions().iter();
     exclusions.filter(|e| Some(e.name.as_str()) != without).cloned().collect()
 }
 
-/// Returns the remedies for closed distribution.
+/// Returns the remedies for a policy whose distribution is closed.
 fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<OpenRemedy> {
     let Policy { name, range, .. } = zoned.policy;
     let open = match rule.reason {

@@ -1,5 +1,5 @@
-//! Defines the remedies for an obstacle: a change or a wait, as data, with its effect on the
-//! scenario if known. Does not know which reason has which remedies.
+//! Defines remedies for obstacles. A remedy is a change or a wait, as data, with its effect on the
+//! scenario if known. This module does not define which remedies apply to which reason.
 
 use super::obstacles::Destination;
 use super::scenario::Scenario;
@@ -8,13 +8,13 @@ use crate::plan::rule_input::InputValue;
 use crate::values::Timestamp;
 use serde::Serialize;
 
-/// A remedy for an obstacle: something to change or to wait for.
+/// A remedy for an obstacle: a change to make or an event to wait for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "way", rename_all_fields = "camelCase")]
 pub enum Remedy {
     /// Wait until an instant.
     WaitUntil {
-        /// Instant at which the obstacle passes.
+        /// Instant at which the obstacle ends.
         instant: Timestamp,
     },
     /// Wait until the client is seen again.
@@ -29,16 +29,16 @@ pub enum Remedy {
         /// Staged version.
         version: Text,
     },
-    /// Clear the client's report that this version could not be installed.
+    /// Clear the client's report that a version could not be installed.
     ClearError {
         /// Version that could not be installed.
         version: Text,
     },
-    /// Make the client, or its inventory, report a readable value.
+    /// Make the client or its inventory report a valid value.
     Report {
         /// Field under `spec.clients[].reported`.
         field: &'static str,
-        /// Value that is reported now.
+        /// Value that is currently reported.
         from: InputValue,
     },
     /// Change the value of a field.
@@ -54,12 +54,12 @@ pub enum Remedy {
         /// New value; absent if the user must choose it.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<InputValue>,
-        /// Number of clients of a `NoUpgrade` policy that may move as well if its mode changes.
-        /// Absent if unknown, and for other fields.
+        /// Number of clients of a `NoUpgrade` policy that may also move if its mode changes. Absent
+        /// if unknown, and absent for fields other than the mode.
         #[serde(skip_serializing_if = "Option::is_none")]
         governed_clients: Option<u32>,
     },
-    /// Remove a field, or a value from a list.
+    /// Remove a field, or remove a value from a list.
     RemoveField {
         /// Kind of the object.
         kind: &'static str,
@@ -81,7 +81,7 @@ pub enum Remedy {
         /// Value to add.
         value: InputValue,
     },
-    /// Lift the halt with `clientfleet resume`.
+    /// Run `clientfleet resume` to end the halt.
     Resume {
         /// Namespace that is halted.
         namespace: String,
@@ -93,32 +93,32 @@ pub enum Remedy {
         /// Problems of the policy.
         problems: Vec<String>,
     },
-    /// Take the client out of a policy's scope, so that the next policy governs it.
+    /// Remove the client from a policy's scope, so that the next policy governs it.
     LeaveScope {
         /// Name of the policy.
         name: Text,
     },
-    /// Create another policy that has the client in its scope.
+    /// Create another policy whose scope includes the client.
     AddPolicy {
-        /// Priority that the new policy must exceed; absent if any priority will do.
+        /// Priority that the new policy must exceed; absent if any priority is sufficient.
         #[serde(skip_serializing_if = "Option::is_none")]
         priority_above: Option<i32>,
     },
 }
 
-/// A remedy with the result of applying it alone.
+/// A remedy with the decision that results if only this remedy is applied.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Choice {
     /// Change to make, or event to wait for.
     #[serde(flatten)]
     pub remedy: Remedy,
-    /// Decision for the client afterwards; absent if it cannot be determined.
+    /// Decision for the client after the remedy; absent if it cannot be determined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<Destination>,
 }
 
-/// Effect of a remedy on the scenario.
+/// Function that applies the effect of a remedy to a scenario.
 type ScenarioChange = Box<dyn FnOnce(&mut Scenario)>;
 
 /// A remedy with its effect on the scenario, if that is known.

@@ -1,5 +1,5 @@
-//! Holds the scenario for one client's decision, real or hypothetical. Explanations modify it and
-//! decide again with the same functions, so no second copy of the rules is needed.
+//! Holds the scenario for one client's decision, real or hypothetical. Explanations modify the
+//! scenario and decide again with the functions that the plan uses, so the rules exist only once.
 
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
@@ -13,20 +13,21 @@ use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rules::Case;
 use crate::values::Timestamp;
 
-/// A scenario: one client, its fleet and the policies that have it in scope, at an instant.
+/// A scenario: one client, its fleet and the policies whose scope includes the client, at an
+/// instant.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
     /// Policies in order of precedence.
     pub policies: Vec<Policy>,
     pub fleet_name: Text,
-    /// Spec of the fleet, with this client alone.
+    /// Spec of the fleet, reduced to this client.
     pub fleet: ClientFleetSpec,
-    /// Spec of the fleet that `packageFrom` names, without clients; `None` if missing or
-    /// unreadable.
+    /// Spec of the fleet that `packageFrom` names, without its clients; `None` if that fleet is
+    /// missing or cannot be read.
     pub source: Option<ClientFleetSpec>,
     /// Number of clients that each policy governs, for policies whose status is up to date.
     pub governed: Vec<(Text, u32)>,
-    /// Halt policy, if there is one.
+    /// The policy that `clientfleet halt` created, if the namespace has one.
     pub halt: Option<Halt>,
     pub at: Timestamp,
     pub absence_counts: bool,
@@ -40,7 +41,8 @@ pub(super) struct Halt {
 }
 
 impl Halt {
-    /// Returns the halt policy if `policy` is one, by its name and managed-by label as in `resume`.
+    /// Returns the halt details if `policy` is a halt policy. The name and the managed-by label
+    /// identify it, as in `clientfleet resume`.
     pub fn of(policy: &CachedPolicy) -> Option<Self> {
         let is_ours = policy.label(MANAGED_BY.0) == Some(MANAGED_BY.1);
         let is_it = is_ours && policy.name() == HALT_POLICY_NAME;
@@ -57,7 +59,7 @@ pub(super) fn governed(policy: &CachedPolicy) -> Option<(Text, u32)> {
     Some((policy.name().into(), governed))
 }
 
-/// Returns a fleet's spec with its clients replaced.
+/// Returns a copy of a fleet's spec with `clients` in place of its clients.
 pub(super) fn with_clients(spec: &ClientFleetSpec, clients: Vec<Client>) -> ClientFleetSpec {
     ClientFleetSpec {
         package_version: spec.package_version.clone(),
@@ -69,7 +71,7 @@ pub(super) fn with_clients(spec: &ClientFleetSpec, clients: Vec<Client>) -> Clie
     }
 }
 
-/// A scenario as the rules see it.
+/// The inputs that the rules read from a scenario.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ScenarioView<'a> {
     pub facts: &'a Facts<'a>,
@@ -92,7 +94,8 @@ impl<'a> ScenarioView<'a> {
 }
 
 impl Scenario {
-    /// Passes the rules' view of the scenario to the closure and returns its result.
+    /// Calls the closure with the inputs that the rules read from the scenario, and returns the
+    /// closure's result.
     pub fn probe<T>(&self, ask: impl FnOnce(&ScenarioView<'_>) -> T) -> T {
         let nobody = Client::default();
         let facts = Facts::read(self.client().unwrap_or(&nobody));
@@ -123,12 +126,13 @@ impl Scenario {
         self.policies.iter_mut().find(|policy| policy.name == *name)
     }
 
-    /// Returns the name of the fleet that carries the package.
+    /// Returns the name of the fleet that sets the package: this fleet, or the one that
+    /// `packageFrom` names.
     pub(crate) fn carrier_name(&self) -> &Text {
         self.fleet.package_from.as_ref().map_or(&self.fleet_name, |from| &from.name)
     }
 
-    /// Returns the fleet that carries the package, if it can be determined.
+    /// Returns the spec of the fleet that sets the package, if it can be determined.
     pub(crate) fn carrier(&self) -> Option<&ClientFleetSpec> {
         package_spec(&self.fleet, self.source.as_ref())
     }
@@ -147,7 +151,7 @@ impl Scenario {
         self.governed.iter().find(|(policy, _)| policy == name).map(|(_, governed)| *governed)
     }
 
-    /// Advances the scenario to `t`, assuming that the client is seen again by then.
+    /// Advances the scenario to `t`, assuming that the client does not go offline.
     pub fn wait(&mut self, t: Timestamp) {
         self.at = t;
         self.absence_counts = false;

@@ -1,5 +1,5 @@
-//! Determines, for one client, which policy governs it and why each of the others does not. Relies
-//! on the judgement of scopes and policies; it has no rules of its own.
+//! Determines which policy governs one client, and why each of the other policies does not. The
+//! verdicts come from the functions that match scopes and order policies; this module has no rules.
 
 use serde::Serialize;
 
@@ -29,10 +29,10 @@ pub struct ExplainedPolicy {
     pub problems: Vec<String>,
     /// True if the object cannot be read; such a policy precedes all readable ones.
     pub unreadable: bool,
-    /// Verdict for the client.
+    /// Verdict on the policy for this client.
     #[serde(flatten)]
     pub verdict: Verdict,
-    /// Selector of the scope that decided, if one did.
+    /// Selector that included or excluded the client; absent if no selector did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<ExplainedSelector>,
 }
@@ -45,9 +45,9 @@ pub enum Verdict {
     Governs,
     /// The client is in scope, but another policy takes precedence.
     Lost {
-        /// Policy that takes precedence.
+        /// Name of the policy that takes precedence.
         to: Text,
-        /// Criterion that decided between the two.
+        /// Criterion that gives the other policy precedence.
         by: Rank,
     },
     /// The client is in scope, but the policy is not effective yet.
@@ -71,14 +71,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Returns whether the policy has the client in its scope.
+    /// Returns whether the scope of the policy includes the client.
     #[must_use]
     pub const fn is_in_scope(&self) -> bool {
         !matches!(self, Self::FleetNotSelected | Self::ClientNotSelected | Self::ClientExcluded)
     }
 }
 
-/// Criterion that decided between two policies.
+/// Criterion that gives one policy precedence over another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Rank {
     /// A policy that cannot be read precedes all readable ones.
@@ -89,7 +89,7 @@ pub enum Rank {
     Name,
 }
 
-/// The selector of a scope that decided about a client.
+/// The selector that includes a client in a scope or excludes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedSelector {
@@ -100,12 +100,14 @@ pub struct ExplainedSelector {
     /// Listed values that match the client, such as `names: LT-0817`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
-    /// Changeable facts without which the selector would not match: `ip`, `lastUser`.
+    /// Reported fields without which the selector would not match: `ip`, `lastUser`. Their values
+    /// can change at any time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rests_on: Vec<&'static str>,
 }
 
-/// Judges whether a policy has the client in scope, and by which selector. Ignores precedence.
+/// Returns whether the policy's scope includes the client, and the selector that decided this.
+/// Ignores precedence.
 pub(super) fn judge(
     policy: &Policy,
     fleet: &CachedFleet,
@@ -152,7 +154,8 @@ fn rests_on(
     needed.map(|(fact, _)| *fact).collect()
 }
 
-/// Returns the verdict on a policy, given its scope's judgement and the policy that governs.
+/// Returns the verdict on a policy. `judgement` is the result of matching its scope, and
+/// `governing` is the policy that governs the client.
 pub(super) fn verdict(
     policy: &Policy,
     judgement: Option<ScopeMatch>,
@@ -192,7 +195,7 @@ fn rank(winner: &Policy, loser: &Policy) -> Rank {
     }
 }
 
-/// Combines a policy with the verdict on it.
+/// Returns the policy's fields together with the verdict on the policy.
 pub(super) fn explain_policy(
     policy: &Policy,
     verdict: Verdict,
