@@ -58,13 +58,13 @@ pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
     type Announcement: Clone + Debug + Send;
 
-    /// Announces the changes between the last announced state `told` and the status that was just
-    /// written. If `told` is `None`, the comparison is with the replaced status. Returns the new
+    /// Announces the changes between the last announced state `announced` and the status that was just
+    /// written. If `announced` is `None`, the comparison is with the replaced status. Returns the new
     /// announced state.
     fn announce(
         announcer: &EventPublisher,
         written: &Planned<Self>,
-        told: Option<Self::Announcement>,
+        announced: Option<Self::Announcement>,
     ) -> impl Future<Output = Self::Announcement> + Send;
 }
 
@@ -80,12 +80,12 @@ impl Announced for UpgradePolicy {
     async fn announce(
         announcer: &EventPublisher,
         written: &Planned<Self>,
-        told: Option<PolicyAnnouncement>,
+        announced: Option<PolicyAnnouncement>,
     ) -> PolicyAnnouncement {
         let replaced = || {
             written.cached.status.as_ref().map(|previous| PolicyAnnouncement::of(&previous.kept))
         };
-        let before = told.or_else(replaced).unwrap_or_default();
+        let before = announced.or_else(replaced).unwrap_or_default();
         let (namespace, policy) = (written.cached.namespace(), written.cached.name());
         let status = written.status();
         let now = PolicyAnnouncement::of(&status);
@@ -141,20 +141,20 @@ struct Change {
 fn changes(before: PolicyAnnouncement, status: &UpgradePolicyStatus) -> Vec<Change> {
     let now = PolicyAnnouncement::of(status);
     let mut changes = Vec::new();
-    let mut tell = |kind, reason, note: String| changes.push(Change { kind, reason, note });
+    let mut add = |kind, reason, note: String| changes.push(Change { kind, reason, note });
     if now.open && !before.open {
         let clients = status.governed_clients.unwrap_or_default();
         let note = format!("Distribution is open; {clients} clients are governed.");
-        tell(EventType::Normal, "DistributionOpened", note);
+        add(EventType::Normal, "DistributionOpened", note);
     }
     if before.open && !now.open {
-        tell(EventType::Normal, "DistributionClosed", "Distribution is closed.".to_owned());
+        add(EventType::Normal, "DistributionClosed", "Distribution is closed.".to_owned());
     }
     if let Some(complete) = find(status, "Complete", "True").filter(|_| !before.complete) {
-        tell(EventType::Normal, "Completed", complete.message.clone());
+        add(EventType::Normal, "Completed", complete.message.clone());
     }
     if let Some(invalid) = invalid(status).filter(|_| !before.invalid) {
-        tell(EventType::Warning, "PolicyInvalid", invalid.message.clone());
+        add(EventType::Warning, "PolicyInvalid", invalid.message.clone());
     }
     changes
 }

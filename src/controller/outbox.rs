@@ -247,7 +247,7 @@ impl<K: Announced> Outbox<K> {
         // If the store shows another version than `base`, the watch event arrived before the
         // response, and this write needs no further tracking.
         let is_to_be_shown = entry.shown.is_none() || entry.shown == base;
-        let is_told_of = made.is_some() && entry.shown == made;
+        let is_acknowledged = made.is_some() && entry.shown == made;
         entry.last_write = Some(LastWrite {
             base,
             written: made,
@@ -258,7 +258,7 @@ impl<K: Announced> Outbox<K> {
         if entry.pending.as_ref().is_some_and(|pending| pending.digest == planned.digest) {
             entry.clear_pending();
         }
-        if is_told_of {
+        if is_acknowledged {
             state.acknowledged(attempt.write.sent, now);
         }
     }
@@ -339,9 +339,9 @@ impl<K: Announced> Outbox<K> {
     }
 
     /// Records the announced state of an object.
-    pub(crate) fn record_announced(&self, key: &Key, told: K::Announcement) {
+    pub(crate) fn record_announced(&self, key: &Key, announcement: K::Announcement) {
         if let Some(entry) = self.state().entries.get_mut(key) {
-            entry.announced = Some(told);
+            entry.announced = Some(announcement);
         }
     }
 

@@ -99,15 +99,15 @@ impl Pipeline {
         let Context { client, clock, leadership, health, metrics, .. } = cx;
         metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));
         metrics.watch_queue("UpgradePolicy", Arc::<Outbox<_>>::clone(&policy_outbox));
-        let told = || watch::WatchContext {
+        let watch_context = || watch::WatchContext {
             change_set: Arc::clone(&notes),
             health: health.clone(),
             metrics: Arc::clone(metrics),
         };
         let api = api::<ClientFleet>(client, namespace);
-        tasks.reading.spawn(watch::watch::<ClientFleet>(api, fleet_store, told()));
+        tasks.reading.spawn(watch::watch::<ClientFleet>(api, fleet_store, watch_context()));
         let api = self::api::<UpgradePolicy>(client, namespace);
-        tasks.reading.spawn(watch::watch::<UpgradePolicy>(api, policy_store, told()));
+        tasks.reading.spawn(watch::watch::<UpgradePolicy>(api, policy_store, watch_context()));
         let planning = planning::Loop {
             change_set: notes,
             clock: Arc::clone(clock),

@@ -129,8 +129,9 @@ impl<K: Written> Writer<K> {
                 K::record(&self.auditor, &Accepted::of(attempt, made.as_deref()));
                 self.outbox.written(attempt, made);
                 let key = object.key();
-                let told = K::announce(&self.announcer, planned, self.outbox.announced(&key)).await;
-                self.outbox.record_announced(&key, told);
+                let announced =
+                    K::announce(&self.announcer, planned, self.outbox.announced(&key)).await;
+                self.outbox.record_announced(&key, announced);
                 Ok(())
             }
             // Another writer was faster, or the object is gone. The watch event of that change

@@ -154,8 +154,10 @@ mod tests {
     fn formatted(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
         let before = CachedFleetStatus::of(status(before), None);
         let after = status(after);
-        let short = |told: &Option<OfferState<'_>>| match told {
-            Some(told) => format!("{} {} {}", told.state, told.reason, told.target.unwrap_or("-")),
+        let short = |offer: &Option<OfferState<'_>>| match offer {
+            Some(offer) => {
+                format!("{} {} {}", offer.state, offer.reason, offer.target.unwrap_or("-"))
+            }
             None => "none".to_owned(),
         };
         let line = |change: &RowChange<'_>| {

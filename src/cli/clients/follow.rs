@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use super::filter::Filter;
 use super::print::Printer;
 use super::row::{PolicyZones, Row, RowView, rows};
-use super::{ClientsArgs, doubt, format_warnings, nobody, sort};
+use super::{ClientsArgs, doubt, format_warnings, no_clients_message, sort};
 use crate::api::{ClientFleet, Text};
 use crate::cli::cluster::{Cluster, NamespaceScope, PAGE_SIZE, failure, sentence};
 use crate::cli::terminal::print_remarks;
@@ -168,7 +168,7 @@ fn first_list(
     let mut rows: Vec<Row> = changes.into_iter().map(|change| change.row).collect();
     sort(&mut rows);
     if rows.is_empty() {
-        print_remarks(&nobody(args, reach));
+        print_remarks(&no_clients_message(args, reach));
     }
     printer.first(&rows)
 }

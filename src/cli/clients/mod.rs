@@ -113,7 +113,7 @@ pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutpu
     print_remarks(&format_warnings(&doubts));
     sort(&mut rows);
     if rows.is_empty() && matches!(args.output, Output::Table | Output::Wide) {
-        print_remarks(&nobody(args, &reach));
+        print_remarks(&no_clients_message(args, &reach));
     } else {
         printer.all(&rows)?;
     }
@@ -240,7 +240,7 @@ fn sort(rows: &mut [Row]) {
     });
 }
 
-fn nobody(args: &ClientsArgs, reach: &NamespaceScope) -> String {
+fn no_clients_message(args: &ClientsArgs, reach: &NamespaceScope) -> String {
     let place = match reach {
         NamespaceScope::Namespace(name) => format!(" in namespace {name}"),
         NamespaceScope::All => String::new(),

@@ -79,7 +79,10 @@ fn in_words(remedy: &Remedy, reader: &TimeFormatter) -> String {
         Remedy::Report { field, from } => {
             format!("it reports its {field} so that it can be read, not {}", seen(from, reader))
         }
-        Remedy::ChangeField { .. } => change_in_words(remedy),
+        Remedy::ChangeField { kind, name, field, from, to, governed_clients } => {
+            let object = format!("{kind} {}", printable(name));
+            change_in_words(&object, &field_of(field), from, to.as_ref(), *governed_clients)
+        }
         Remedy::RemoveField { kind, name, field, value } => {
             let object = format!("{kind} {}", printable(name));
             let (field, value) = (field_of(field), seen(value, reader));
@@ -115,13 +118,14 @@ fn in_words(remedy: &Remedy, reader: &TimeFormatter) -> String {
     }
 }
 
-/// Describes a change of a field; the other remedies have no such description.
-fn change_in_words(remedy: &Remedy) -> String {
-    let Remedy::ChangeField { kind, name, field, from, to, governed_clients } = remedy else {
-        return String::new();
-    };
-    let field = field_of(field);
-    let object = format!("{kind} {}", printable(name));
+/// Describes the change of a field from one value to another, or to one that a user must choose.
+fn change_in_words(
+    object: &str,
+    field: &str,
+    from: &InputValue,
+    to: Option<&InputValue>,
+    governed_clients: Option<u32>,
+) -> String {
     let now = match from {
         InputValue::Count(_) => String::new(),
         from => format!(" (now {})", value(from)),

@@ -69,7 +69,7 @@ pub(super) struct HaltedNamespace {
 
 /// A policy that will have precedence over the halt once it is effective.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct LaterRival {
+pub(in crate::cli) struct LaterRival {
     pub policy: String,
     pub at: Timestamp,
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::api::UpgradePolicy;
-use crate::cli::halt::{self, FoundHalt, Gap, Rival};
+use crate::cli::halt::{self, FoundHalt, Gap, LaterRival, Rival};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
@@ -34,14 +34,7 @@ pub(super) struct Halted {
     /// Policies that take precedence over the halt and may distribute.
     pub comes_after: Vec<String>,
     /// Policies that will take precedence over the halt once they are effective.
-    pub comes_after_later: Vec<Later>,
-}
-
-/// A policy that takes precedence over the halt from a later instant.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Later {
-    pub policy: String,
-    pub at: Timestamp,
+    pub comes_after_later: Vec<LaterRival>,
 }
 
 impl Halted {
@@ -81,7 +74,7 @@ impl Halted {
         for rival in here.filter(|rival| !rival.is_unreadable) {
             let policy = rival.name.clone();
             match rival.begins {
-                Some(at) => self.comes_after_later.push(Later { policy, at }),
+                Some(at) => self.comes_after_later.push(LaterRival { policy, at }),
                 None => {
                     self.holds_everybody = false;
                     self.comes_after.push(policy);

@@ -44,14 +44,14 @@ struct LoggedDecision<'a> {
 }
 
 impl<'a> LoggedDecision<'a> {
-    fn of(told: &OfferState<'a>, policy_generation: Option<i64>) -> Self {
+    fn of(offer: &OfferState<'a>, policy_generation: Option<i64>) -> Self {
         let given = |word: &'a str| Some(word).filter(|word| !word.is_empty());
         Self {
-            state: given(told.state),
-            reason: given(told.reason),
-            policy: told.policy,
+            state: given(offer.state),
+            reason: given(offer.reason),
+            policy: offer.policy,
             policy_generation,
-            target_version: told.target,
+            target_version: offer.target,
         }
     }
 }

@@ -132,10 +132,10 @@ impl Candidate {
             } else {
                 tokio::select! {
                     ended = work => ended,
-                    told = &mut retire => {
+                    retired = &mut retire => {
                         // If the sender was dropped without a message, writes may still be in
                         // progress: do not release the lease.
-                        if told.is_err() {
+                        if retired.is_err() {
                             return std::future::pending().await;
                         }
                         is_retiring = true;
