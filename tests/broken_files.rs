@@ -1,6 +1,6 @@
-//! Tests the error messages of `clientfleet plan --local` for wrong files: each message names the
-//! place and what to write instead. One snapshot holds all messages for review. Also tests that no
-//! input causes a panic.
+//! Tests the error messages of `clientfleet plan --local` for invalid files. Each message names the
+//! place of the error and what to write instead. One snapshot contains all messages for review.
+//! Also tests that no input causes a panic.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 const HEAD: &str = "apiVersion: clientfleet.dev/v1alpha1\nkind: ";
 
-/// A set of files, the arguments, and fragments that the error message must contain.
+/// A test case: files, command-line arguments, and texts that the error message must contain.
 struct Case {
     name: &'static str,
     files: Vec<(&'static str, Vec<u8>)>,
@@ -51,7 +51,7 @@ fn policy(spec: &str) -> String {
     )
 }
 
-/// Returns cases with files that cannot be parsed, or that contain no object.
+/// Returns test cases with files that cannot be parsed, or that contain no object.
 fn unreadable() -> Vec<Case> {
     let utf_16: Vec<u8> =
         "\u{feff}kind: ClientFleet".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -128,8 +128,8 @@ fn alias_bomb() -> String {
     text
 }
 
-/// Returns cases with documents that are not objects, or whose kind, metadata, spec or status is
-/// wrong.
+/// Returns test cases with documents that are not objects, or whose kind, metadata, spec or status
+/// is wrong.
 fn no_objects() -> Vec<Case> {
     vec![
         case("a list", "- a\n- b\n", &["a.yaml, document 1: this is a list"]),
@@ -183,7 +183,7 @@ fn no_objects() -> Vec<Case> {
     ]
 }
 
-/// Returns cases with lists whose items are not valid objects.
+/// Returns test cases with lists whose items are not valid objects.
 fn no_items() -> Vec<Case> {
     vec![
         case(
@@ -208,7 +208,7 @@ fn no_items() -> Vec<Case> {
     ]
 }
 
-/// Returns cases with objects whose spec admission refuses.
+/// Returns test cases with objects whose spec admission refuses.
 fn refused() -> Vec<Case> {
     let clients = |clients: &str| fleet(&format!("packageVersion: '1'\nclients:\n{clients}"));
     let many: String = (0..251).map(|n| format!("- {{name: c{n}}}\n")).collect();
@@ -263,7 +263,7 @@ fn refused() -> Vec<Case> {
     ]
 }
 
-/// Returns cases with several files, and cases with wrong command lines.
+/// Returns test cases with several files, and test cases with wrong command lines.
 fn sets_and_calls() -> Vec<Case> {
     let one = fleet("packageVersion: '1'");
     vec![
@@ -325,8 +325,8 @@ fn sets_and_calls() -> Vec<Case> {
     ]
 }
 
-/// Runs a case in its own folder, so that file names in messages are the same on every machine.
-/// Returns the exit code, standard output and standard error.
+/// Runs a test case in a separate folder, so that file names in messages are the same on every
+/// machine. Returns the exit code, standard output and standard error.
 fn run(case: &Case) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in &case.files {
@@ -363,7 +363,7 @@ fn every_mistake_is_told_with_where_and_what_to_write_instead() {
     insta::assert_snapshot!("broken_files", told);
 }
 
-/// Reads bytes as a file, and plans its objects if the file has no errors.
+/// Parses `bytes` as a file, and plans its objects if the file has no errors.
 fn read_and_plan(bytes: Vec<u8>) {
     let mut estate = Estate::default();
     let file = File { name: "a.yaml".to_owned(), content: Ok(bytes) };
@@ -389,7 +389,7 @@ fn example_files() -> Vec<String> {
     paths.map(|path| fs::read_to_string(path).expect("text")).collect()
 }
 
-/// Texts that users and programs write by mistake.
+/// Texts that users and programs write into files by mistake.
 const ODD: [&str; 24] = [
     "",
     "null",

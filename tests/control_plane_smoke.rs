@@ -1,5 +1,5 @@
-//! Tests the control plane that all other integration tests use: that it works, and that it leaves
-//! no processes or files behind.
+//! Tests the control plane that all other integration tests use: it must work, and must leave no
+//! processes or files behind.
 
 mod control_plane;
 
@@ -16,11 +16,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 
-/// Environment variable that selects how `victim_of_other_tests` ends: `panic` or `wait`.
+/// Environment variable that selects what `victim_of_other_tests` does after it has started a
+/// control plane: `panic`, or `wait` to be killed.
 const VICTIM: &str = "CLIENTFLEET_VICTIM";
 
-/// Timeout for the cleanup after the end of a process that used a control plane. Long enough for a
-/// busy machine.
+/// Timeout for the cleanup after a process that used a control plane has ended. It is long enough
+/// for a busy machine.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
 async fn create_config_map(client: Client, namespace: &str, name: &str) -> kube::Result<ConfigMap> {
@@ -106,7 +107,8 @@ async fn restarted_server_has_its_objects_and_arguments() {
     plane.kubectl_ok(&["get", "--raw", "/readyz", "--request-timeout=1s"], "").unwrap_err();
     plane.start_apiserver().unwrap();
 
-    // The existing client reconnects, because the server keeps its port and certificates.
+    // The client from before the restart reconnects, because the server keeps its port and
+    // certificates.
     Api::<ConfigMap>::namespaced(client, "default").get("kept").await.unwrap();
     let running = processes_of(plane.folder()).join("\n");
     assert_eq!(running.matches("--event-ttl=61m").count(), 1, "{running}");
@@ -146,17 +148,19 @@ fn killed_test_leaves_nothing_behind() {
     assert_clean(&folder);
 }
 
-/// Does nothing in a normal test run. The tests above start it as a process of its own and check
-/// that nothing remains after its end.
+/// Does nothing in a normal test run. Other tests start it in a separate process, and check that
+/// its control plane is removed after the process ends.
 #[test]
 fn victim_of_other_tests() {
     let Ok(end) = env::var(VICTIM) else { return };
     let folder = shared().folder().display();
-    // Not `println!`: the test harness would capture its output until the end of the test.
+    // Do not use `println!`, because the test harness would show its output only at the end of the
+    // test.
     writeln!(io::stdout(), "\nfolder: {folder}").unwrap();
     match end.as_str() {
         "panic" => panic!("as wanted"),
-        // The sleep is limited, in case the test that should kill this process is killed itself.
+        // Limit the sleep to 300 s, in case the test that should kill this process is itself
+        // killed.
         _ => thread::sleep(Duration::from_secs(300)),
     }
 }
@@ -167,8 +171,8 @@ fn victim(end: &str) -> Command {
     command
 }
 
-/// Starts the victim, waits until its control plane is up, and returns the process and the folder
-/// of the control plane.
+/// Starts `victim_of_other_tests` in a separate process, and waits until its control plane is
+/// ready. Returns the process and the folder of the control plane.
 fn start_victim(end: &str) -> (Child, PathBuf) {
     let mut process = victim(end).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -191,7 +195,8 @@ fn assert_clean(folder: &Path) {
     }
 }
 
-/// Returns the command lines that contain the folder: those of the servers that use it.
+/// Returns the command lines of the running processes that mention the folder, which are the
+/// servers that use it.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     let processes =

@@ -1,5 +1,5 @@
-//! Checks that `crds/` and the chart's copy match the Rust types, and that the schema revision
-//! changes with the schema.
+//! Checks that `crds/` and the chart's copy of it match the Rust types, and that the schema
+//! revision changes whenever the schema changes.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,8 @@ fn path_of(file: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), file].iter().collect()
 }
 
-/// Checks that a file has the expected content. If `UPDATE_CRDS` is set, writes the file first.
+/// Checks that a file has the expected content. If the environment variable `UPDATE_CRDS` is set,
+/// writes that content to the file first.
 fn hold(file: &str, expected: &str) {
     let path = path_of(file);
     if std::env::var_os(UPDATE).is_some() {
@@ -33,7 +34,7 @@ fn hold(file: &str, expected: &str) {
 
 #[test]
 fn the_folders_hold_what_the_types_say() {
-    // The chart has its own copy, because Helm reads no files outside of a chart's folder.
+    // The chart contains a copy of the CRDs, because Helm reads only files in the chart's folder.
     for folder in ["crds", "charts/clientfleet/crds"] {
         let file = |kind: &str| format!("{folder}/clientfleet.dev_{kind}.yaml");
         hold(&file("clientfleets"), &crd_yaml(Kind::ClientFleet).unwrap());
@@ -48,7 +49,7 @@ fn the_stream_holds_both_and_can_be_read_again() {
     assert_eq!(read, crds());
 }
 
-/// Removes the descriptions from a schema, because they do not affect which objects can be stored.
+/// Removes the descriptions from a schema, because they do not affect which objects it accepts.
 fn schema_without_words(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -69,7 +70,7 @@ fn fingerprint() -> u64 {
         schema_without_words(&mut schema);
         schema.to_string()
     });
-    // FNV-1a, because the hash of the standard library may change with a Rust release.
+    // Use the FNV-1a hash, because the hash of the standard library may change with a Rust release.
     schemas.collect::<String>().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
@@ -81,8 +82,8 @@ fn the_revision_changes_with_the_schema() {
     let found = fs::read_to_string(path_of(file)).unwrap_or_default();
     let revision = format!("revision {SCHEMA_REVISION},");
     let now = format!("{revision} schema {:016x}\n", fingerprint());
-    // `make crds` must not accept a changed schema with an unchanged revision. For a revision that
-    // was never released, `UPDATE_CRDS=unreleased` accepts it.
+    // `make crds` must fail if the schema has changed but its revision has not.
+    // `UPDATE_CRDS=unreleased` allows this for a revision that was never released.
     let unreleased = std::env::var(UPDATE).is_ok_and(|how| how == "unreleased");
     assert!(
         found == now || !found.starts_with(&revision) || unreleased,
@@ -114,8 +115,8 @@ fn an_older_definition_is_named() {
     );
 }
 
-/// Every field that a user writes has a description and bounds, and is never `null`. `api::bounds`
-/// gives the reasons for the bounds.
+/// Every field that users write must have a description and bounds, and must not accept `null`. The
+/// module `api::bounds` gives the reasons for the bounds.
 #[test]
 fn every_value_is_described_and_bounded() {
     let mut found = Vec::new();
@@ -147,7 +148,7 @@ fn visit(schema: &Value, path: &str, described: bool, found: &mut Vec<String>) {
         found.push(format!("{path} is nullable"));
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        // The API server does not accept a description of `metadata`.
+        // The API server rejects a CRD that describes `metadata`.
         let described = name != "metadata" && !path.ends_with(".metadata");
         visit(property, &format!("{path}.{name}"), described, found);
     }

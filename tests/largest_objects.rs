@@ -1,7 +1,7 @@
-//! Checks that the largest objects that admission accepts fit into an etcd request. Their values
-//! are the most expensive ones to store, three appliers own all fields, and the status has its
-//! maximum size. The objects must also keep their `managedFields`, which the API server silently
-//! drops if they do not fit.
+//! Checks that the largest objects that admission accepts fit into an etcd request. All values have
+//! the largest stored size, three appliers own all fields, and the status has its maximum size. The
+//! objects must also keep their `managedFields`, which the API server drops without an error if the
+//! object is too large.
 //!
 //! Run with `--nocapture` to see the measured sizes.
 
@@ -15,22 +15,22 @@ use serde_json::{Value, json};
 
 /// Maximum size in bytes of an etcd request: the default of `--max-request-bytes`.
 const REQUEST: usize = 1_572_864;
-/// Number of bytes that must stay free for annotations and the object's own labels, which a schema
-/// cannot bound.
+/// Number of bytes that must remain free for annotations and for the labels of the object itself.
+/// The schema cannot limit these.
 const MARGIN: usize = 64 * 1024;
 
 const APPLIERS: [&str; 3] = ["git", "importer", "check-in"];
 
-/// A character that takes four bytes in UTF-8 and in etcd. Except for names, the longest reported
-/// value of such characters takes at least as many bytes as the longest value of quotation marks,
-/// which JSON escapes to two bytes each.
+/// A character of four bytes in UTF-8 and in etcd. For every reported value except names, the
+/// longest value of such characters takes at least as many bytes as the longest value of quotation
+/// marks, which take two bytes each in JSON.
 const COSTLY: char = '\u{1F980}';
 
 fn costly(count: usize) -> String {
     COSTLY.to_string().repeat(count)
 }
 
-/// Returns a name of `count` four-byte characters, different for each number.
+/// Returns a name of `count` four-byte characters that is different for each `number`.
 fn costly_name(number: usize, count: usize) -> String {
     let digit = |digit: usize| {
         let code = 0x1F300 + u32::try_from(digit).expect("a digit fits");
@@ -45,8 +45,8 @@ fn labels(first: char, count: usize) -> Value {
     Value::Object(keys.map(|key| (key, json!("v".repeat(bounds::LABEL)))).collect())
 }
 
-/// Returns a valid version of the maximum length, because admission validates the versions that
-/// policies and fleets specify.
+/// Returns a version of the maximum length. It is valid, because admission validates the versions
+/// in the specs of policies and fleets.
 fn version(number: usize) -> String {
     format!("{number:02}.{}+{}", "9".repeat(18), "b".repeat(bounds::VERSION - 22))
 }
@@ -62,7 +62,7 @@ fn client(number: usize) -> Value {
         "labels": labels('c', bounds::CLIENT_LABELS),
         "timeZone": costly(bounds::WIDE_SHORT),
         "reported": {
-            // 63 quotation marks take two bytes more than 31 four-byte characters.
+            // 63 quotation marks take 126 bytes in JSON; 31 four-byte characters take only 124.
             "computer": "\"".repeat(bounds::NAME),
             "ip": costly(bounds::WIDE_VALUE),
             "lastUser": costly(bounds::WIDE_USER),
@@ -120,8 +120,8 @@ fn summary() -> Value {
     Value::Object(states.map(|state| (state.to_owned(), json!(u32::MAX))).into_iter().collect())
 }
 
-/// Returns a client's status row with every value at its maximum length. Reported values are the
-/// same as in [`client`].
+/// Returns a client's row in the status with every value at its maximum length. The reported values
+/// are the same as in [`client`].
 fn row(number: usize) -> Value {
     let policy = "p".repeat(bounds::POLICY_NAME);
     let text = costly(bounds::WIDE_VALUE);
@@ -169,7 +169,8 @@ fn client_selector() -> Value {
         (0..bounds::SELECTED_NAMES).map(|n| costly_name(n, count)).collect::<Vec<_>>()
     };
     let quotes = vec!["\"".repeat(bounds::NAME); bounds::SELECTED_NAMES];
-    // The longest notation of a network: a full IPv6 address that ends with an IPv4 address.
+    // The longest text for a network: a full IPv6 address whose last 32 bits are written as an IPv4
+    // address.
     let cidr = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128";
     json!({
         "names": quotes,
@@ -225,8 +226,8 @@ fn policy_status() -> Value {
     })
 }
 
-/// Applies the object as each applier, writes its status and prints the stored sizes. Then applies
-/// it once more as the first applier, and returns the stored object.
+/// Applies the object as each applier, writes its status, and prints the stored sizes. Then applies
+/// the object again as the first applier, and returns the stored object.
 async fn store(client: &Client, kind: Kind, object: &Value, status: Value) -> Value {
     let namespace = namespace("largest");
     let mut stored = Value::Null;
@@ -239,7 +240,8 @@ async fn store(client: &Client, kind: Kind, object: &Value, status: Value) -> Va
     let mut stored = written.unwrap_or_else(|status| panic!("status: {}", status.message));
     report(kind, object, &stored);
 
-    // GitOps tools apply the same file again and again, and that must not drop `managedFields`.
+    // GitOps tools apply the same file repeatedly. This must not make the API server drop
+    // `managedFields`.
     let applied = served::apply(client, kind, &namespace, APPLIERS[0], object).await;
     stored = applied.unwrap_or_else(|status| panic!("once more: {}", status.message));
     stored

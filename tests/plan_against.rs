@@ -1,5 +1,5 @@
-//! Tests `clientfleet plan --local --against` with the real binary. Snapshots show, for review,
-//! what changes of `examples/` do to each client.
+//! Tests `clientfleet plan --local --against` with the real binary. Snapshots show how changes of
+//! `examples/` affect each client.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,21 +7,22 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A Tuesday: 13:00 in Berlin, 07:00 in New York, 21:00 in Tokyo.
+/// A Tuesday at 13:00 in Berlin, 07:00 in New York, 21:00 in Tokyo.
 const DAY: &str = "2026-11-24T12:00:00Z";
-/// The same day: 10:00 in Berlin, 04:00 in New York, 18:00 in Tokyo.
+/// The same Tuesday at 10:00 in Berlin, 04:00 in New York, 18:00 in Tokyo.
 const MORNING: &str = "2026-11-24T09:00:00Z";
-/// The same day: 15:00 in Berlin, 09:00 in New York, 23:00 in Tokyo.
+/// The same Tuesday at 15:00 in Berlin, 09:00 in New York, 23:00 in Tokyo.
 const NIGHT_IN_TOKYO: &str = "2026-11-24T14:00:00Z";
 
-/// A folder that holds the examples before a change (`old`) and after it (`new`).
+/// A folder with the examples before a change (`old`) and after it (`new`).
 struct Change {
     folder: TempDir,
 }
 
 impl Change {
-    /// Copies the examples and applies the edits to the new ones. An edit is a part of a file name,
-    /// a text in the file, and its replacement; an empty text removes the file.
+    /// Copies the examples to `old` and `new`, and applies the edits in `new`. An edit consists of
+    /// a part of a file name, a text in that file, and its replacement. An empty text removes the
+    /// file.
     fn of(edits: &[(&str, &str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -60,7 +61,7 @@ impl Change {
             .expect("the program runs")
     }
 
-    /// Returns the standard output of a run, which must succeed with an empty standard error.
+    /// Runs `plan`, which must succeed with an empty standard error. Returns its standard output.
     fn run_plan(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
@@ -73,7 +74,7 @@ impl Change {
         serde_json::from_str(&self.run_plan(&arguments)).expect("it prints JSON")
     }
 
-    /// Returns the exit code and the standard error of a run.
+    /// Runs `plan` and returns its exit code and its standard error.
     fn ends(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         let words = String::from_utf8(output.stderr).expect("words are text");
@@ -85,7 +86,7 @@ fn new_version() -> Change {
     Change::of(&[("10-fleet-berlin", "\"3.59.127.0\"\n  retained", "\"3.60.1.0\"\n  retained")])
 }
 
-/// Returns a change with several kinds of edits, for the tests of output formats and limits.
+/// Returns a change with several kinds of edits, for the tests of output formats and of `--limit`.
 fn much() -> Change {
     Change::of(&[
         ("10-fleet-berlin", "\"3.59.127.0\"\n  retained", "\"3.60.1.0\"\n  retained"),
@@ -112,8 +113,8 @@ fn a_freeze() {
     insta::assert_snapshot!(change.run_plan(&["--at", NIGHT_IN_TOKYO]));
 }
 
-/// A hold stops two offers now. It also cancels the upgrades of later nights, and the plan must
-/// list them.
+/// Checks a hold that stops two offers now. The hold also cancels upgrades that would start in
+/// later nights, and the plan must list these.
 #[test]
 fn a_hold_takes_away_what_was_to_come() {
     let change = Change::of(&[("20-nothing", "priority: 0", "priority: 90")]);
@@ -127,8 +128,8 @@ fn a_hold_takes_away_what_was_to_come() {
     }
 }
 
-/// A shifted window moves no additional client. The affected clients move at another time, and the
-/// plan prints both times.
+/// Checks a change of a window's start. No client moves that did not move before, but some move at
+/// another time, and the plan prints both times.
 #[test]
 fn a_window_is_shifted() {
     let change = Change::of(&[("21-nights", "start: \"22:00\"", "start: \"21:00\"")]);
@@ -138,7 +139,8 @@ fn a_window_is_shifted() {
     assert_eq!(summary["movingAtAnotherTime"], summary["changed"]);
 }
 
-/// A renamed policy offers the same version at the same time, so only the clients' policy changes.
+/// Checks a renamed policy. It offers the same version at the same time, so only the policy in the
+/// clients' decisions changes.
 #[test]
 fn another_policy_decides_the_same() {
     let change = Change::of(&[("21-nights", "name: nights-and-weekends", "name: nights")]);
@@ -146,7 +148,7 @@ fn another_policy_decides_the_same() {
     assert_eq!(change.data(&["--at", DAY])["summary"]["movingLater"], 0);
 }
 
-/// A client that moves later is not counted as staying out.
+/// Checks that a client that moves later is not counted as staying out.
 #[test]
 fn nobody_moves_and_stays_out() {
     let told = new_version().data(&["--at", "2026-12-24T12:00:00Z"]);
@@ -243,7 +245,7 @@ fn exit_codes_tell_whether_something_changes_and_how_much_moves() {
     let limit = ["--at", DAY, "--max-moving", "2", "--exit-code"];
     assert_eq!(change.ends(&limit), (3, words));
     assert!(!change.run(&limit).stdout.is_empty(), "the plan is printed all the same");
-    // A changed object counts as a change even if no client moves.
+    // A changed object gives exit code 1 even if no client is affected.
     let spelled = Change::of(&[("30-canary", "retryAfterHours: 1", "retryAfterHours: 2")]);
     assert_eq!(spelled.ends(&["--at", DAY, "--exit-code"]).0, 1);
 }
@@ -288,8 +290,9 @@ fn what_is_wrong_on_either_side_is_told() {
     assert!(words.contains("new/30-canary.yaml, document 1"), "{words}");
 }
 
-/// `plan` warns about entries that match no client, about criteria whose values change (an address,
-/// a last user), and about an unknown time zone. A search for a computer name causes no warning.
+/// Checks the warnings about a policy before it is applied: entries that match no client, criteria
+/// whose values change often (IP address, last user), and an unknown time zone. A search for a
+/// computer name causes no warning.
 #[test]
 fn a_policy_is_looked_at_before_it_is_applied() {
     let scope = "scope:\n    clients:\n      - search: \"10.10.1. ber\"\n      - search: ber-ws\n    exclude:\n      - users: [nobody]\n        computers: [BER-WS-001]\n";

@@ -1,5 +1,5 @@
-//! Tests `clientfleet plan --local` with the real binary. Snapshots show, for review, what it
-//! prints for `examples/`; other tests check its input and output formats.
+//! Tests `clientfleet plan --local` with the real binary. Snapshots show the output for
+//! `examples/`; other tests check the input and output formats.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,11 +8,11 @@ use std::process::{Command, Output, Stdio};
 use clientfleet::cli::yaml;
 use serde_json::Value;
 
-/// A Tuesday: 13:00 in Berlin, 07:00 in New York, 21:00 in Tokyo.
+/// A Tuesday at 13:00 in Berlin, 07:00 in New York, 21:00 in Tokyo.
 const DAY: &str = "2026-11-24T12:00:00Z";
-/// The same day: 15:00 in Berlin, 09:00 in New York, 23:00 in Tokyo.
+/// The same Tuesday at 15:00 in Berlin, 09:00 in New York, 23:00 in Tokyo.
 const NIGHT_IN_TOKYO: &str = "2026-11-24T14:00:00Z";
-/// 00:30 on 25 December in Berlin, during the year-end freeze.
+/// 25 December at 00:30 in Berlin, during the year-end freeze.
 const FREEZE: &str = "2026-12-24T23:30:00Z";
 
 fn clientfleet(arguments: &[&str], input: &str) -> Output {
@@ -26,14 +26,15 @@ fn clientfleet(arguments: &[&str], input: &str) -> Output {
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("it has an input");
     let input = input.to_owned();
-    // A thread writes the input while the output is read, because both can exceed a pipe's buffer.
+    // Write the input in a thread while the output is read. Both can be larger than the buffer of a
+    // pipe, so writing first could block forever.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("the input is written");
     output
 }
 
-/// Returns standard output and standard error of a run, which must succeed.
+/// Runs `clientfleet`, which must succeed. Returns its standard output and standard error.
 fn succeed(arguments: &[&str], input: &str) -> (String, String) {
     let output = clientfleet(arguments, input);
     let stderr = String::from_utf8(output.stderr).expect("words are text");
@@ -45,7 +46,7 @@ fn examples(at: &str, format: &str) -> String {
     succeed(&["plan", "--local", "-f", "examples", "--at", at, "-o", format], "").0
 }
 
-/// Returns the first object that `plan` prints for the documents in `text`, at [`DAY`].
+/// Plans the documents in `text` at [`DAY`], and returns the first object in the output.
 fn planned(text: &str) -> Value {
     let (output, _) = succeed(&["plan", "--local", "-f", "-", "--at", DAY, "-o", "json"], text);
     let list: Value = serde_json::from_str(&output).expect("it prints JSON");
@@ -117,7 +118,8 @@ fn the_examples_show_nearly_every_reason() {
     ");
 }
 
-/// `make demo` needs such a client, and it runs with the current date.
+/// Checks that the examples contain a canary client in the state `Distributing` at any date. `make
+/// demo` needs one, and uses the current date.
 #[test]
 fn a_canary_client_of_the_examples_is_distributing_at_any_time() {
     let times = ["2026-11-22T03:00:00Z", FREEZE, "2027-05-01T12:00:00Z", "2030-02-28T18:00:00Z"];
@@ -288,7 +290,8 @@ fn the_program_tells_its_version_and_both_definitions() {
     assert_eq!(kinds, ["ClientFleet", "UpgradePolicy"]);
 }
 
-/// Each example explains itself in its first line, and the table in `README.md` lists it.
+/// Checks that each example has an explanation in its first line, and that the table in `README.md`
+/// lists it.
 #[test]
 fn every_example_is_explained() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");

@@ -1,5 +1,5 @@
-//! Tests that several appliers can share one fleet by server-side apply: each keeps its own fields,
-//! and can remove what it has written.
+//! Tests that several field managers can share one fleet by server-side apply. Each keeps its own
+//! fields, and can remove the fields that it has written.
 
 mod control_plane;
 mod served;
@@ -55,12 +55,12 @@ async fn each_applier_keeps_its_fields_of_the_same_client() {
         ]})
     );
 
-    // Applying the same objects again, in another order, changes nothing.
+    // Applying the same objects again in another order changes nothing.
     apply(&namespace, "importer", importer).await;
     assert_eq!(apply(&namespace, "git", git).await, all);
 
-    // An applier that no longer lists a client removes only its own fields of the client. A client
-    // without any owner is removed.
+    // If an applier no longer lists a client, only the applier's own fields of the client are
+    // removed. If the client then has no owner, the client is removed, too.
     let left = apply(&namespace, "importer", json!({"clients": []})).await;
     assert_eq!(
         left,
@@ -84,7 +84,8 @@ async fn the_last_error_is_one_owner_s_as_a_whole() {
     assert_eq!(after["clients"][0]["reported"]["lastError"], json!({"version": "3.60"}));
 }
 
-/// Admission refuses an empty list, so the list itself must disappear with its last entry.
+/// Checks that the list disappears with its last entry. Otherwise the list would be empty, and
+/// admission refuses an empty list.
 #[tokio::test]
 async fn the_last_version_of_a_set_can_be_taken_back() {
     let namespace = namespace("sets");

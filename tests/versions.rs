@@ -1,5 +1,5 @@
-//! Tests the laws of versions: admission's pattern accepts exactly the texts that the program can
-//! parse, and versions have a total order. Knows nothing about the use of versions.
+//! Tests the laws of versions: the pattern of admission accepts exactly the texts that the program
+//! can parse, and versions have a total order.
 
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +9,8 @@ use clientfleet::values::version::{PATTERN, Version};
 use proptest::prelude::*;
 use regex::Regex;
 
-/// Generates texts from the parts of versions; the result may be a valid version or not.
+/// Generates texts that consist of parts of versions. Some of the texts are valid versions, others
+/// are not.
 fn near_version() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[0-9]{1,3}",
@@ -43,8 +44,7 @@ fn version() -> impl Strategy<Value = String> {
         })
 }
 
-/// Generates versions that are close to each other, so that equal ones and equal prefixes are
-/// common.
+/// Generates versions that differ little, so that equal versions and equal prefixes are common.
 fn close_version() -> impl Strategy<Value = String> {
     "v?[0-2](\\.0?[0-2]){0,2}(-(a|b|1|10|2|a\\.1|a\\.b))?(\\+b[0-2])?"
 }
@@ -85,8 +85,8 @@ proptest! {
         }
     }
 
-    /// The pattern and the parser also agree on the two parts of a version cut at a random
-    /// position, and on a version without the character there.
+    /// Checks that the pattern and the parser agree on damaged versions: on both parts of a version
+    /// that is split at a random position, and on a version without the character at that position.
     #[test]
     fn the_pattern_accepts_what_is_read_of_broken_versions(good in version(), at in any::<prop::sample::Index>()) {
         let at = at.index(good.len());

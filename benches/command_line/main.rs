@@ -1,5 +1,5 @@
-//! Measures the command line with 100,000 clients in 400 fleets on a real API server. Compares the
-//! time and memory of each command with those of `kubectl get clf -o json`.
+//! Measures the command line with 100,000 clients in 400 fleets on a real API server. The time and
+//! memory of each command are compared with those of `kubectl get clf -o json`.
 
 #[path = "../../tests/control_plane/mod.rs"]
 mod control_plane;
@@ -21,13 +21,13 @@ use report::{Table, grouped, mebibytes, ratio};
 use run::{Run, median};
 
 const FLEETS: usize = 400;
-/// Number of runs of each command, of which the median counts. The commands take turns, so that
-/// noise affects all of them.
+/// Number of runs of each command; the results show the median. The runs of all commands alternate,
+/// so that other load on the machine affects all of them equally.
 const ROUNDS: usize = 3;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The measured commands: the label in the table, and the command line.
+/// The measured commands. Each entry contains the label in the table and the command line.
 const CALLS: [(&str, &[&str]); 9] = [
     ("kubectl get clf -o json", &["kubectl", "get", "clf", "-o", "json"]),
     ("kubectl get clf", &["kubectl", "get", "clf"]),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::control_plane::ControlPlane;
 
-/// Interval for reading the peak memory. The kernel keeps the maximum, so only growth after the
+/// Interval for reading the peak memory. The kernel records the maximum, so only growth after the
 /// last reading is missed.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -20,7 +20,7 @@ pub struct Run {
     pub printed: u64,
 }
 
-/// Runs a command line of kubectl or of this program.
+/// Runs a command line of kubectl or of this program, and returns its measurements.
 pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Failure> {
     let (program, arguments) = call.split_first().ok_or("an empty call")?;
     let mut command = match *program {
@@ -58,7 +58,7 @@ pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Fail
     Ok(Run { time, peak_kib, printed })
 }
 
-/// Returns the peak of the resident memory, in KiB.
+/// Returns the peak of the resident memory, in KiB, from the text of `/proc/PID/status`.
 fn high_water_mark(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,5 +1,6 @@
-//! The floor of a single change: a loop that makes no decisions. It watches whole fleets, like the
-//! controller, and answers each report with one guarded PUT of a prepared status.
+//! Measures the minimum time of a single change, with a loop that makes no decisions. The loop
+//! watches whole fleets, like the controller, and responds to each report with one guarded PUT of a
+//! prepared status.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,8 @@ struct Bare {
     metadata: ObjectMeta,
 }
 
-/// The prepared status of each fleet, which is written after the next report.
+/// The prepared status of each fleet, by fleet name. The loop writes it after the fleet's next
+/// report.
 type Answers = Arc<Mutex<HashMap<String, String>>>;
 
 pub struct Echo {
@@ -33,7 +35,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Starts a loop with at most `at_once` concurrent writes.
+    /// Starts a loop that sends at most `at_once` writes concurrently.
     pub async fn start(client: Client, estate: &Estate, at_once: usize) -> Result<Self, Failure> {
         let version = estate.version().await?;
         let answers = Answers::default();
@@ -46,7 +48,7 @@ impl Echo {
         Ok(Self { answers, task })
     }
 
-    /// Sets the status that is written after the fleet's next report.
+    /// Sets the status that the loop writes after the fleet's next report.
     pub fn prepare(&self, fleet: &str, status: String) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.insert(fleet.to_owned(), status);
@@ -84,7 +86,7 @@ async fn answer(
             version = metadata.resource_version.unwrap_or_default();
             let fleet = metadata.name.unwrap_or_default();
             let status = answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&fleet);
-            // Without a prepared status, the watch event is the echo of a write by this loop.
+            // If no status is prepared, this loop's own write caused the watch event.
             if let Some(status) = status {
                 let request = put(namespace, &fleet, &version, &status)?;
                 let permit = Arc::clone(&permits).acquire_owned().await?;

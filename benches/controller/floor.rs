@@ -1,5 +1,6 @@
-//! The floor of a policy change: the same status bodies, written as guarded PUTs by a loop that
-//! makes no decisions. Also writes a single status in response to a watch event of a policy.
+//! Measures the minimum time of a policy change, with a loop that makes no decisions. The loop
+//! writes the same statuses as the controller, as guarded PUTs. It can also write a single status
+//! in response to a watch event of a policy.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,13 @@ use crate::observer::Observer;
 pub struct Floor {
     client: Client,
     pub estate: Estate,
-    /// Status of every fleet, for each of the two directions.
+    /// Serialized status of every fleet, for each of the two directions of a policy change.
     bodies: [Vec<String>; 2],
     versions: Vec<Mutex<Option<String>>>,
     pub concurrency: usize,
 }
 
-/// Start and duration of writing all statuses, up to the last response.
+/// Start and duration of writing all statuses. The duration ends with the last response.
 pub struct Written {
     pub began: Instant,
     pub took: Duration,
@@ -36,7 +37,7 @@ impl Floor {
         statuses: [Vec<Value>; 2],
         concurrency: usize,
     ) -> Self {
-        // Text takes hundreds of MiB less than `Value`s.
+        // Store text: it takes hundreds of MiB less than `Value`s.
         let text = |statuses: Vec<Value>| statuses.iter().map(Value::to_string).collect();
         Self {
             client,
@@ -47,15 +48,16 @@ impl Floor {
         }
     }
 
-    /// Discards the known resourceVersions, so that the next requests read them again.
+    /// Discards the known resourceVersions, so that the next write of each fleet reads its
+    /// resourceVersion again.
     pub async fn forget_versions(&self) {
         for version in &self.versions {
             *version.lock().await = None;
         }
     }
 
-    /// Writes the status of every fleet for one direction. Measures only the writes. Sends each
-    /// body from a task of its own, like the controller.
+    /// Writes the status of every fleet for one direction. Only the writes are measured. Each
+    /// status is sent from a separate task, like in the controller.
     pub async fn write_all(&self, direction: usize) -> Result<Written, Failure> {
         let mut requests = Vec::new();
         for number in 0..self.versions.len() {
@@ -93,8 +95,8 @@ impl Floor {
     }
 
     /// Changes a policy in the floor's namespace, and writes one status in response to the watch
-    /// event. Each call needs another `turn`, so that the policy changes. Returns the time from
-    /// sending the change to the watch event of the status.
+    /// event. Returns the time from sending the change to the watch event of the status. Each call
+    /// needs a different `turn`; otherwise the policy does not change.
     pub async fn answer_policy(&self, turn: i32, direction: usize) -> Result<Duration, Failure> {
         let fleet = 0;
         let request = self.request(direction, fleet).await?;
@@ -115,14 +117,14 @@ impl Floor {
         Ok(observer.next().await?.at - sent)
     }
 
-    /// Returns the mean size of a status, in bytes.
+    /// Returns the mean size of the statuses, in bytes.
     pub fn mean_bytes(&self) -> usize {
         let sizes = self.bodies.iter().flatten().map(String::len);
         sizes.sum::<usize>() / (self.bodies.len() * self.versions.len())
     }
 }
 
-/// The part of a write's response that is parsed.
+/// The part of the response to a write that is parsed.
 #[derive(serde::Deserialize)]
 pub struct Answer {
     metadata: Made,
@@ -134,7 +136,7 @@ struct Made {
     resource_version: Option<String>,
 }
 
-/// Builds a status write like the controller's, from a status in JSON.
+/// Builds the request for a status write, in the same form as the controller's. `status` is JSON.
 pub fn put(
     namespace: &str,
     fleet: &str,

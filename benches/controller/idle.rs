@@ -1,5 +1,6 @@
-//! Measures the cost of 100,000 idle clients under policies with windows. Then a window opens for a
-//! quarter of the fleets, and each of these fleets should be written exactly once.
+//! Measures the cost of 100,000 idle clients under policies with windows. After that, a window
+//! opens for a quarter of the fleets, and the controller should write each of these fleets exactly
+//! once.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,15 +21,15 @@ use crate::stage::Stage;
 
 /// Default duration of the idle measurement.
 pub const LASTS: Duration = Duration::from_secs(300);
-/// Time to wait before the controller counts as idle.
+/// Time to wait before the idle measurement starts, so that the controller is idle.
 const LEISURE: Duration = Duration::from_secs(5);
-/// Time to wait after the opening, so that unnecessary writes are counted too.
+/// Time to wait after the window opens, so that unnecessary writes are counted too.
 const AFTERMATH: Duration = Duration::from_secs(15);
-/// Name of the policy whose window opens. Each other policy has the name of the department that it
-/// governs.
+/// Name of the policy whose window opens during the benchmark. Each other policy has the name of
+/// the department that it governs.
 const OPENING: &str = "opening";
 
-/// Duration, CPU time and writes of a measured period.
+/// Duration of a measured period, with its CPU time and its writes.
 struct Spent {
     time: Duration,
     cpu: Duration,
@@ -69,8 +70,8 @@ async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent
     Ok(Spent { time, cpu, writes: StatusWrites::count(&stage.client).await?.since(&before) })
 }
 
-/// Creates a policy for each department, with a window in the time zone of its clients. The windows
-/// open 3 to 7 hours from now.
+/// Creates a policy for each department, with a window in the time zone of the department's
+/// clients. The windows open 3 to 7 hours from now.
 async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     for (department, hours) in DEPARTMENTS.iter().zip(3..) {
         let labels = [("department", *department)].into_iter().collect();

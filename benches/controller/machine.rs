@@ -1,4 +1,4 @@
-//! Describes the machine of the measurements, as a table for the top of the page.
+//! Describes the machine on which the benchmark runs, as a table for the top of the results page.
 
 use std::fs;
 use std::process::Command;

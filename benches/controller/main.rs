@@ -1,11 +1,12 @@
-//! `cargo bench --bench controller` measures the controller as a separate process on a real API
-//! server, and compares each figure with its floor. `-- restart memory=0,10000` measures only these
-//! sections. The value after `=` is a list of client numbers for `memory`, and seconds for `idle`.
+//! Measures the controller as a separate process on a real API server, and compares each figure
+//! with its floor: the cost of the same work without decisions. Run all sections with `cargo bench
+//! --bench controller`. The arguments `-- restart memory=0,10000` select two sections; the value
+//! after `=` is a list of client numbers for `memory`, and a number of seconds for `idle`.
 //!
-//! Each section is a module, and `stage` is their common setup. The floors do the same work without
-//! decisions: `floor` writes the statuses of the controller, and `echo` answers a report. `program`
-//! runs the controller, `process` reads its CPU time and memory, `observer` watches its writes, and
-//! `requests` counts them.
+//! Each section is a module, and `stage` is their common setup. Two modules provide the floors:
+//! `floor` writes the same statuses as the controller, and `echo` responds to a report with a
+//! prepared status. `program` runs the controller, `process` reads its CPU time and memory,
+//! `observer` watches its writes, and `requests` counts them.
 
 #[path = "../../tests/control_plane/mod.rs"]
 mod control_plane;
@@ -38,10 +39,10 @@ use stage::Stage;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The sections in the order of measurement. `storm` changes the version of every client, so it
-/// follows the other sections that share the stage.
+/// runs after all other sections that share the stage.
 const SECTIONS: [&str; 7] = ["size", "restart", "report", "policy", "idle", "storm", "memory"];
 
-/// A requested section, with its value.
+/// A section to run, with the value from the command line.
 struct Asked {
     section: &'static str,
     value: Option<String>,
@@ -57,7 +58,8 @@ async fn main() -> Result<(), Failure> {
     let mut stage = None;
     for Asked { section, value } in asked {
         if section == "memory" {
-            // The section needs the machine's memory for its own control plane.
+            // Drop the shared stage: this section starts another control plane and needs the
+            // machine's memory.
             stage = None;
         } else if stage.is_none() {
             let set = Stage::set().await?;
@@ -89,9 +91,9 @@ async fn measure(
     }
 }
 
-/// Returns the sections that the command line names, or all sections if it names none.
+/// Returns the sections named on the command line, or all sections if it names none.
 fn asked(arguments: impl Iterator<Item = String>) -> Result<Vec<Asked>, Failure> {
-    // Cargo adds `--bench` to the arguments.
+    // Ignore `--bench`, which Cargo adds to the arguments.
     let named: Vec<String> = arguments.filter(|argument| argument != "--bench").collect();
     let split = |argument: &str| match argument.split_once('=') {
         Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
@@ -108,7 +110,7 @@ fn asked(arguments: impl Iterator<Item = String>) -> Result<Vec<Asked>, Failure>
     Ok(SECTIONS.into_iter().filter(is_asked).map(asked).collect())
 }
 
-/// Parses the numbers of clients for `memory`.
+/// Parses the comma-separated numbers of clients for the section `memory`.
 fn sizes(value: Option<&str>) -> Result<Vec<usize>, Failure> {
     let Some(value) = value else { return Ok(memory::SIZES.to_vec()) };
     let size = |size: &str| size.parse().map_err(|_| format!("{size:?} is not a number").into());

@@ -1,5 +1,6 @@
 //! Measures the memory of the controller by number of clients: while it writes all statuses, after
-//! a restart, at the peak while loading, and after 1,000 changes. Uses its own control plane.
+//! a restart, at the peak while it loads all objects, and after 1,000 changes. This section starts
+//! a separate control plane.
 
 use std::time::Duration;
 
@@ -13,19 +14,19 @@ use crate::process::Memory;
 use crate::program::Program;
 use crate::report::{Table, grouped, mebibytes};
 
-/// Default numbers of clients.
+/// Numbers of clients that are measured by default.
 pub const SIZES: [usize; 4] = [0, 10_000, 100_000, 500_000];
 /// Number of reports, each by a single client.
 const CHANGES: usize = 1_000;
-/// Time for the allocator and the API server's watches to settle.
+/// Time to wait until the allocator and the API server's watches have settled.
 const LEISURE: Duration = Duration::from_secs(3);
 
-/// Memory at one number of clients.
+/// Memory of the controller with one number of clients.
 struct Taken {
     clients: usize,
-    /// Memory of the process that has written every status.
+    /// Memory of the process that has written all statuses.
     writing: Memory,
-    /// Memory of a process that was started after all statuses were written.
+    /// Memory of a process that was started after all statuses had been written.
     loaded: Memory,
     changed: Memory,
 }
@@ -49,7 +50,7 @@ pub async fn measure(sizes: &[usize]) -> Result<String, Failure> {
 async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Taken, Failure> {
     let clients = estate.clients();
     let program = Program::start(plane, estate.namespace)?;
-    // Set both modes one after the other, so that every row has had an offer.
+    // Set both modes in sequence, so that every client has had an offer.
     for mode in [Mode::NoUpgrade, Mode::AutoUpgrade] {
         let generation = estate.set("all", everybody(mode)).await?;
         estate.in_force("all", generation).await?;
@@ -73,8 +74,8 @@ async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Tak
     Ok(Taken { clients, writing, loaded, changed })
 }
 
-/// Reports versions of single clients throughout the estate, at most four at a time. Each round
-/// reports other clients.
+/// Reports new versions of single clients throughout the estate, with at most four concurrent
+/// requests. Each round reports different clients.
 async fn change(estate: &Estate, round: usize) -> Result<(), Failure> {
     futures::stream::iter(0..CHANGES)
         .map(|change| {

@@ -1,5 +1,5 @@
-//! Records all writes to the fleets of a namespace, at the time of the watch event. Watches only
-//! the metadata, which costs little compared with the measured work.
+//! Records all writes to the fleets of a namespace, with the time of each watch event. It watches
+//! only the metadata, which costs little compared with the measured work.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::Failure;
 
-/// A write to a fleet.
+/// A write to a fleet, seen as a watch event.
 #[derive(Clone, Debug)]
 pub struct Sighting {
     pub at: Instant,
@@ -36,7 +36,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts the watch, which records all later writes.
+    /// Starts the watch. All writes after this call are recorded.
     pub async fn start(fleets: &Api<ClientFleet>) -> Result<Self, Failure> {
         let now = fleets.list_metadata(&ListParams::default()).await?;
         let version = now.metadata.resource_version.ok_or("a list without a version")?;
@@ -58,7 +58,7 @@ impl Observer {
         self.sightings.recv().await.ok_or_else(|| "the watch ended".into())
     }
 
-    /// Returns the recorded writes that were not received yet.
+    /// Returns the recorded writes that the caller has not received yet, without waiting.
     pub fn seen(&mut self) -> Vec<Sighting> {
         std::iter::from_fn(|| self.sightings.try_recv().ok()).collect()
     }

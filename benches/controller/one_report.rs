@@ -1,5 +1,5 @@
-//! Measures one client's report in an estate of 100,000: its cost, and the time until its status is
-//! written. Compares both with a loop that makes no decisions.
+//! Measures one client's report in an estate of 100,000 clients: its cost, and the time until the
+//! fleet's status is written. Both are compared with a loop that makes no decisions.
 
 use std::time::{Duration, Instant};
 
@@ -14,25 +14,26 @@ use crate::report::{Table, grouped, milliseconds, quantile, ratio};
 use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
-/// Number of reports to the controller and to the floor, which take turns.
+/// Number of reports that the controller receives, and that the floor receives. They receive their
+/// reports alternately.
 const REPORTS: usize = 200;
-/// Time between two reports. In an estate of this size, some clients report every second.
+/// Time to wait after each report. In an estate of this size, some clients report every second.
 const PAUSE: Duration = Duration::from_millis(150);
 /// Index of the reporting client in each fleet.
 const CLIENT: usize = 7;
 
-/// Times from a report to its status.
+/// Times from a client's report to the watch event of the fleet's status.
 #[derive(Default)]
 struct Answers {
-    /// Times since the report was sent.
+    /// Times measured from sending the report.
     sent: Vec<Duration>,
-    /// Times since the client received the API server's response.
+    /// Times measured from the API server's response to the report.
     taken: Vec<Duration>,
 }
 
 impl Answers {
-    /// Reports another version of one client, and adds the time until the watch event of its
-    /// status.
+    /// Reports another version of one client, and records the time until the watch event of the
+    /// fleet's status.
     async fn add(
         &mut self,
         estate: &Estate,
@@ -68,7 +69,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         if report % 50 == 0 {
             eprintln!("report {report} of {REPORTS}");
         }
-        // Spread the reports over the estate. Each client reports one version and then the other.
+        // Spread the reports over the estate. Each client first reports the new version and then
+        // the old one.
         let number = report / 2 * 37 % stage.estate.count;
         let version = if report % 2 == 0 { NEW } else { OLD };
         ours.add(&stage.estate, &mut ours_seen, number, version).await?;
@@ -85,7 +87,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(report_table(stage, &ours, &theirs, &writes, cpu, took))
 }
 
-/// Returns the status that the floor writes: the previous status with one changed row.
+/// Returns the status that the floor writes next: the previous status with the new version of one
+/// client.
 fn next_status(status: &mut Value, version: &str) -> String {
     status["clients"][CLIENT]["version"] = json!(version);
     status["observedGeneration"] =

@@ -1,6 +1,6 @@
-//! Measures a policy change that changes the state of each of 100,000 clients. Compares the times
-//! of the first and the last status write with the same bodies, written by a loop that makes no
-//! decisions. Also measures the time to answer one client's report during the change.
+//! Measures a policy change that changes the state of each of 100,000 clients. The times of the
+//! first and the last status write are compared with a loop that writes the same statuses without
+//! making decisions. Also measures the time to respond to one client's report during the change.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -18,39 +18,41 @@ use crate::report::{Table, grouped, median, ratio, seconds};
 use crate::requests::server_cpu;
 use crate::stage::{DIRECTIONS, POLICY, Stage};
 
-/// Number of rounds, of which the median counts.
+/// Number of rounds; the results show the median.
 const ROUNDS: usize = 5;
-/// Number of rounds with a report during the change, which is one additional write.
+/// Number of rounds with a client's report during the policy change. The report causes one
+/// additional status write.
 const DISTURBED: usize = 6;
 
-/// Times since a policy change was sent.
+/// Times of one policy change, measured from sending it.
 #[derive(Clone, Copy)]
 struct Turn {
     first: Duration,
     /// Time until the last fleet's status was written.
     last: Duration,
-    /// Time until the policy's status shows that the change is in force.
+    /// Time until the policy's status shows that the controller has applied the change.
     in_force: Duration,
-    /// CPU time of the API server for the whole change.
+    /// CPU time that the API server used for the whole change.
     server: Duration,
 }
 
-/// Times of the floor.
+/// Times of the loop that makes no decisions.
 #[derive(Clone, Copy)]
 struct Writes {
     /// Time from the first request to the last response.
     answered: Duration,
     /// Time from the first request to the last watch event.
     seen: Duration,
-    /// Time from a policy change to one status write; the mean of two measurements.
+    /// Time from a policy change to one status write, as the mean of two measurements.
     first: Duration,
-    /// CPU time of the API server for all writes.
+    /// CPU time that the API server used for all writes.
     server: Duration,
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let floor = stage.floor().await?;
-    // Another section may have written these fleets in the meantime.
+    // Another section may have written these fleets since, which makes the known resourceVersions
+    // outdated.
     floor.forget_versions().await;
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
     program.is_ready().await?;
@@ -74,7 +76,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Changes the mode of the policy, and observes the status writes.
+/// Changes the mode of the policy, and records the times of the status writes.
 async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     let mut observer = Observer::start(&stage.estate.fleets).await?;
     // Start the watch before the change, so that its startup is not measured.
@@ -105,7 +107,8 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     Ok(Turn { first, last, in_force, server })
 }
 
-/// Writes the floor's statuses, and observes them like those of the controller.
+/// Writes the statuses with the loop that makes no decisions, and measures them like those of the
+/// controller.
 async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Failure> {
     let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;
@@ -114,15 +117,15 @@ async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Fa
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
     let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
-    // Write the other status and then this one again, so that the next round finds the statuses of
-    // this round.
+    // Write the fleet's other status, and then its current status again. The next round thus starts
+    // with the statuses that this round has written.
     let turn = i32::try_from(2 * round)?;
     let there = floor.answer_policy(turn, 1 - direction).await?;
     let back = floor.answer_policy(turn + 1, direction).await?;
     Ok(Writes { answered: written.took, seen, first: (there + back) / 2, server })
 }
 
-/// Waits until this number of fleets has been written. Returns the time of every write.
+/// Waits until `fleets` fleets have been written. Returns the time of every write.
 async fn seen(observer: &mut Observer, fleets: usize) -> Result<Vec<Instant>, Failure> {
     let (mut times, mut missing) = (Vec::new(), names(fleets));
     while !missing.is_empty() {
@@ -137,8 +140,8 @@ fn names(fleets: usize) -> HashSet<String> {
     (0..fleets).map(name).collect()
 }
 
-/// Changes the mode of the policy, and reports one client's version when half of the statuses are
-/// written.
+/// Changes the mode of the policy, and reports one client's version when half of the statuses have
+/// been written.
 async fn disturbed(stage: &Stage) -> Result<String, Failure> {
     let (mut written, mut waiting) = (Vec::new(), Vec::new());
     for round in 1..=DISTURBED {
@@ -152,7 +155,8 @@ async fn disturbed(stage: &Stage) -> Result<String, Failure> {
         let all = 0..stage.estate.count;
         let number = all.rev().find(|number| missing.contains(&name(*number)) == is_waiting);
         let number = number.ok_or("no such fleet")?;
-        // Each round uses another client, because a repeated version would not be a change.
+        // Use a different client in each round: reporting the same version again would not be a
+        // change.
         let own = stage.estate.report(number, round..round + 1, NEW).await?;
         let taken = Instant::now();
         let answer = observer.answer(&name(number), own).await?;

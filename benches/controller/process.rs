@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// Unit of CPU times in `/proc`, the same on all current Linux systems.
+/// Number of ticks per second, the unit of CPU times in `/proc`. It is the same on all current
+/// Linux systems.
 const TICKS_A_SECOND: u64 = 100;
 
 /// The ID of a process.
@@ -15,19 +16,21 @@ pub struct Pid(pub u32);
 /// Memory of a process, in KiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
-    /// Resident memory, including the pages of the executable.
+    /// Resident memory, including the pages of the executable file.
     pub resident: u64,
-    /// Resident memory that no other process shares.
+    /// Resident memory that is not shared with other processes.
     pub private: u64,
-    /// Maximum of the resident memory since the start, or since [`Pid::forget_peak`].
+    /// Maximum of the resident memory since the process started, or since the last call of
+    /// [`Pid::forget_peak`].
     pub peak: u64,
 }
 
 impl Pid {
-    /// Returns the user and system time of all threads.
+    /// Returns the CPU time of all threads, in user mode and in the kernel.
     pub fn cpu(self) -> Result<Duration, Failure> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The process name in parentheses may contain spaces. The third field follows it.
+        // The process name, in parentheses, may contain spaces. Split the line after it, where the
+        // third field starts.
         let fields = stat.rsplit_once(") ").ok_or("/proc/PID/stat has another form")?.1;
         let mut times = fields.split(' ').skip(11).map(str::parse::<u64>);
         let (user, system) = times.next().zip(times.next()).ok_or("/proc/PID/stat is short")?;

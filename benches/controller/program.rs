@@ -1,5 +1,5 @@
-//! Runs the controller under test as a separate process, started as a user would start it. Reads
-//! its state from its log and its metrics.
+//! Runs the controller under test as a separate process, as a user would start it. The state of the
+//! controller is read from its log and its metrics.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,9 +13,9 @@ use crate::Failure;
 use crate::control_plane::ControlPlane;
 use crate::process::Pid;
 
-/// Maximum time to wait for a state of the controller.
+/// Maximum time to wait until the controller reaches an expected state.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(600);
-/// Interval for polling the metrics and the end of the process.
+/// Interval for polling the metrics and for checking whether the process has exited.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A process of `clientfleet controller --namespace … --listen …`, with defaults for all other
@@ -29,7 +29,8 @@ pub struct Program {
 
 impl Program {
     pub fn start(plane: &ControlPlane, namespace: &str) -> Result<Self, Failure> {
-        // The listener closes at once, so that the controller can use its port.
+        // Bind a free port and close the listener immediately, so that the controller can use the
+        // port.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let started = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
@@ -56,7 +57,8 @@ impl Program {
         Pid(self.child.id())
     }
 
-    /// Waits until the log contains `words`. Returns the time since the start.
+    /// Waits until the log contains `words`. Returns the time from the start of the process to that
+    /// log line.
     pub async fn says(&mut self, words: &str) -> Result<Duration, Failure> {
         let wait = async {
             while let Some((at, line)) = self.log.recv().await {
@@ -72,15 +74,15 @@ impl Program {
     }
 
     /// Waits until the controller has read all objects and is ready. Returns the time since the
-    /// start.
+    /// start of the process.
     pub async fn is_ready(&mut self) -> Result<Duration, Failure> {
         let ready = self.says("stores are filled").await?;
         let probe = self.get("/readyz")?;
         if probe.starts_with("HTTP/1.1 200") { Ok(ready) } else { Err(probe.into()) }
     }
 
-    /// Waits until the controller has decided this number of clients. Returns the time since the
-    /// start.
+    /// Waits until the controller has made decisions for `clients` clients. Returns the time since
+    /// the start of the process.
     pub async fn has_decided(&self, clients: usize) -> Result<Duration, Failure> {
         while self.started.elapsed() < WAIT_TIMEOUT {
             if self.metric("clientfleet_decisions_total")? >= clients as f64 {
@@ -91,7 +93,7 @@ impl Program {
         Err(format!("it has not decided for {clients} clients").into())
     }
 
-    /// Waits until no writes are left.
+    /// Waits until the controller's queue contains no more writes.
     pub async fn is_at_rest(&self) -> Result<(), Failure> {
         let since = Instant::now();
         while since.elapsed() < WAIT_TIMEOUT {
@@ -103,7 +105,7 @@ impl Program {
         Err("it does not come to rest".into())
     }
 
-    /// Returns the sum of a metric over all its labels.
+    /// Returns the sum of a metric over all its label values.
     pub fn metric(&self, name: &str) -> Result<f64, Failure> {
         let answer = self.get("/metrics")?;
         let values = answer.lines().filter_map(|line| {
@@ -121,7 +123,7 @@ impl Program {
         Ok(answer)
     }
 
-    /// Stops the process with SIGTERM, like Kubernetes, and waits until it has exited.
+    /// Stops the process with SIGTERM, as Kubernetes does, and waits until it has exited.
     pub async fn stop(mut self) -> Result<(), Failure> {
         let kill = format!("kill -TERM {}", self.child.id());
         Command::new("sh").args(["-c", &kill]).status()?;

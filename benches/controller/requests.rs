@@ -1,4 +1,4 @@
-//! Reads the API server's own metrics: the number of status writes, and the CPU time.
+//! Reads the number of status writes and the CPU time from the API server's own metrics.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use kube::Client;
 
 use crate::Failure;
 
-/// Number of status writes since the start of the API server, by kind.
+/// Number of status writes since the start of the API server, for each kind of object.
 #[derive(Debug, Default)]
 pub struct StatusWrites {
     pub fleets: u64,

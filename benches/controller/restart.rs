@@ -17,7 +17,7 @@ use crate::stage::Stage;
 const ROUNDS: usize = 7;
 /// Page size of `kubectl` and of client-go's pagers.
 const PAGE: u32 = 500;
-/// Time to wait, so that unnecessary writes are counted too.
+/// Time to wait after the restart, so that unnecessary writes are counted too.
 const LEISURE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
@@ -72,7 +72,8 @@ fn report_table(stage: &Stage, times: &Times, writes: u64) -> String {
     text
 }
 
-/// Lists all pages, and parses only their continue tokens.
+/// Lists all pages, and parses only the continue token of each page. Returns the time that this
+/// takes.
 async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     let start = Instant::now();
     let client: Client = stage.plane.client()?;
@@ -84,7 +85,8 @@ async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     loop {
         let uri = format!("{path}?limit={PAGE}{next}");
         let page = client.request_text(http::Request::get(uri).body(Vec::new())?).await?;
-        // The metadata of a list comes last. On the last page, the token is missing or empty.
+        // The metadata of a list is at its end. On the last page, the continue token is missing or
+        // empty.
         let token =
             page.rsplit_once(r#""continue":""#).and_then(|(_, rest)| rest.split('"').next());
         match token.filter(|token| !token.is_empty()) {

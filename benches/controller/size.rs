@@ -1,4 +1,4 @@
-//! Measures the program itself: its size, and the time from its start to the start of its watches.
+//! Measures the size of the program, and the time from its start until it starts its watches.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ use crate::stage::Stage;
 
 const ROUNDS: usize = 11;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_clientfleet");
-/// Path of the program that `make image` packs, if the image was built.
+/// Path of the program that `make image` packs. It exists only if the image was built.
 const IMAGE: &str = "target/image/root/clientfleet";
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
@@ -32,7 +32,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let (mut floors, mut watching, mut ready) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         floors.push(floor(stage).await?);
-        // The namespace `default` contains no fleets and policies.
+        // The namespace `default` contains no fleets and no policies.
         let mut program = Program::start(&stage.plane, "default")?;
         watching.push(program.says("watching").await?);
         ready.push(program.is_ready().await?);
@@ -50,8 +50,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(format!("{}\n{}\n{ROUNDS} rounds in turn.\n", sizes.text(), times.text()))
 }
 
-/// Measures the minimum time to start a process and to read both definitions, which the controller
-/// needs for its watches.
+/// Measures the minimum time to start a process and to read both CustomResourceDefinitions, which
+/// the controller needs for its watches.
 async fn floor(stage: &Stage) -> Result<Duration, Failure> {
     let start = Instant::now();
     Command::new(PROGRAM).arg("--version").stdout(Stdio::null()).status()?;
@@ -62,8 +62,8 @@ async fn floor(stage: &Stage) -> Result<Duration, Failure> {
     Ok(start.elapsed())
 }
 
-/// Returns the size of the program after `strip`; `None` if that fails. Benchmarks are built with
-/// line tables, which a release does not contain.
+/// Returns the size of the program after `strip`, or `None` if `strip` fails. Benchmarks are built
+/// with line tables, which a release does not contain.
 fn stripped(how: &str) -> Result<Option<u64>, Failure> {
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("clientfleet");

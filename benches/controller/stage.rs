@@ -1,5 +1,5 @@
-//! Common setup of several sections: a control plane with 100,000 clients whose statuses the
-//! program has written, and a copy of their fleets for the floors.
+//! Defines the common setup of several sections: a control plane with 100,000 clients whose
+//! statuses the controller has written, and a copy of their fleets for the floors.
 
 use clientfleet::api::policy::Mode;
 use clientfleet::controller::Options;
@@ -26,8 +26,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Creates the stage, with the first mode in force and without a running controller. Each
-    /// section must leave it in this state.
+    /// Creates the stage. The first mode is in force, and no controller is running. Each section
+    /// must restore this state.
     pub async fn set() -> Result<Self, Failure> {
         let plane = ControlPlane::start()?;
         let client = plane.client()?;
@@ -43,14 +43,14 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Changes the mode of the policy, and waits until it is in force.
+    /// Changes the mode of the policy, and waits until all statuses have been written.
     pub async fn turn(&self, direction: usize) -> Result<(), Failure> {
         let generation = self.estate.set(POLICY, everybody(DIRECTIONS[direction])).await?;
         self.estate.in_force(POLICY, generation).await
     }
 
-    /// Returns the copy of the fleets in another namespace, with the statuses that the program has
-    /// written. Creates it on the first call.
+    /// Returns the copy of the fleets in another namespace, with the statuses that the controller
+    /// has written. The first call creates the copy.
     pub async fn floor(&self) -> Result<&Floor, Failure> {
         self.floor.get_or_try_init(|| self.make_floor()).await
     }

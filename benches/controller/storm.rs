@@ -1,6 +1,6 @@
-//! Measures a storm of reports: each of 100,000 clients reports a new version within a minute, as
-//! in a rollout. Counts the coalesced status writes, and measures the time from the last report to
-//! the last status, and the memory.
+//! Measures a storm of reports: within a minute, each of 100,000 clients reports a new version, as
+//! in a rollout. Counts the status writes, each of which can cover several reports. Also measures
+//! the memory, and the time from the last report to the last status.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,9 +18,9 @@ use crate::report::{Table, grouped, mebibytes, seconds};
 use crate::requests::{StatusWrites, server_cpu};
 use crate::stage::{FLEETS, Stage};
 
-/// Number of report writes. One write reports all clients of a fleet, like a check-in service that
-/// collects reports. With four writes per fleet, an API server on two cores took four minutes for
-/// the reports, in addition to the statuses.
+/// Number of writes that report versions. Each write reports all clients of a fleet, like a
+/// check-in service that collects reports. With four writes per fleet, an API server on two cores
+/// needed four minutes for the reports, in addition to the time for the statuses.
 const REPORTS: usize = FLEETS;
 /// Duration of the storm, over which the reports are evenly spread.
 const LASTS: Duration = Duration::from_secs(60);
@@ -30,12 +30,12 @@ const LEISURE: Duration = Duration::from_secs(10);
 struct Storm {
     /// Time from the first report to the last.
     lasted: Duration,
-    /// Time from the last report to the last fleet's status.
+    /// Time from the last report to the last status of a fleet.
     answered: Duration,
     /// Time from the last report to the last status of the policy; `None` for the floor.
     settled: Option<Duration>,
     writes: StatusWrites,
-    /// CPU time of the API server until the last fleet's status.
+    /// CPU time that the API server used until the last status of a fleet.
     server: Duration,
 }
 
@@ -49,14 +49,14 @@ impl Storm {
 struct Spent {
     cpu: Duration,
     before: Memory,
-    /// Memory after the last answer, with the peak since the start of the storm.
+    /// Memory after the last status, with the peak since the start of the storm.
     after: Memory,
     rested: Memory,
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
-    // Create the floor before the storm, because it copies the statuses that each section starts
-    // with.
+    // Create the floor before the storm: it copies the statuses as they are at the start of each
+    // section.
     let floor = stage.floor().await?;
     let (storm, spent) = controllers(stage).await?;
     let floor = floors(stage, floor).await?;
@@ -93,8 +93,8 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     Ok((storm, spent))
 }
 
-/// Sends the same reports to the floor, which answers each of them with the status that the
-/// controller has written.
+/// Sends the same reports to the floor. It responds to each report with the status that the
+/// controller has written for the same fleet.
 async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
     for (number, status) in stage.estate.statuses().await?.into_iter().enumerate() {
@@ -112,8 +112,8 @@ async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     Ok(Storm { lasted: last_report - began, answered, settled: None, writes, server })
 }
 
-/// Sends each report at its time, or later if 8 earlier reports are still in progress. Returns the
-/// time of the last response.
+/// Sends each report at its scheduled time, or later if 8 earlier reports are still in progress.
+/// Returns the time of the last response.
 async fn blow(estate: &Estate, versions: &[String], began: Instant) -> Result<Instant, Failure> {
     use futures::{StreamExt, TryStreamExt};
     futures::stream::iter(versions.iter().enumerate())
@@ -128,10 +128,11 @@ async fn blow(estate: &Estate, versions: &[String], began: Instant) -> Result<In
     Ok(Instant::now())
 }
 
-/// Returns the time when the last report of every fleet has been answered with a status.
+/// Waits until every fleet has a status for its last report. Returns the time of the last such
+/// status.
 async fn all_answered(mut observer: Observer) -> Result<Instant, Failure> {
     let mut reports = 0;
-    // Fleets whose last report has no status yet.
+    // The fleets whose last report has no status yet.
     let mut waiting: HashMap<String, Instant> = HashMap::new();
     loop {
         let seen = observer.next().await?;

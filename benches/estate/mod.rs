@@ -1,7 +1,7 @@
 //! Creates an estate with any number of fleets, and writes its policies and its clients' reports.
-//! Knows nothing about the measurements.
+//! This module does not know what is measured.
 
-// Each benchmark uses a part of this module.
+// Each benchmark uses only a part of this module.
 #![allow(dead_code)]
 
 use std::ops::Range;
@@ -22,16 +22,16 @@ use crate::Failure;
 
 /// Number of clients in each fleet.
 pub const CLIENTS: usize = 250;
-/// Version that all clients run at first.
+/// Version that all clients run initially.
 pub const OLD: &str = "3.59.127.0";
 /// Package version of all fleets.
 pub const NEW: &str = "3.59.228.0";
-/// Every fourth fleet belongs to the ring `canary`.
+/// One of this many fleets belongs to the ring `canary`: every fourth fleet.
 pub const CANARY: usize = 4;
 pub const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
 /// Prefix of the fleet names, before the number.
 const PREFIX: &str = "fleet-";
-/// Number of concurrent requests when nothing is measured.
+/// Number of concurrent requests during setup, when nothing is measured.
 const AT_ONCE: usize = 8;
 
 pub struct Estate {
@@ -53,7 +53,7 @@ pub async fn install(client: &Client) -> Result<(), Failure> {
 }
 
 impl Estate {
-    /// Creates a namespace with this number of fleets.
+    /// Creates a namespace with `count` fleets.
     pub async fn make(
         client: &Client,
         namespace: &'static str,
@@ -100,8 +100,8 @@ impl Estate {
         policy.metadata.generation.ok_or_else(|| "a policy without a generation".into())
     }
 
-    /// Waits until a policy's status shows this generation. Every fleet's status is written by
-    /// then.
+    /// Waits until a policy's status shows this generation. The controller writes that status only
+    /// after the statuses of all fleets.
     pub async fn in_force(&self, name: &str, generation: i64) -> Result<(), Failure> {
         let in_force = move |policy: Option<&UpgradePolicy>| {
             let status = policy.and_then(|policy| policy.status.as_ref());
@@ -111,7 +111,7 @@ impl Estate {
         Ok(())
     }
 
-    /// Returns the status of every fleet, by number of the fleet.
+    /// Returns the status of every fleet, indexed by the number of the fleet.
     pub async fn statuses(&self) -> Result<Vec<Value>, Failure> {
         let mut statuses = vec![Value::Null; self.count];
         // Small pages limit the load on the API server.
@@ -129,7 +129,8 @@ impl Estate {
         }
     }
 
-    /// Returns the resourceVersion of every fleet, by number of the fleet. Guarded writes need it.
+    /// Returns the resourceVersion of every fleet, indexed by the number of the fleet. Guarded
+    /// writes need it.
     pub async fn resource_versions(&self) -> Result<Vec<String>, Failure> {
         let mut versions = vec![String::new(); self.count];
         for fleet in self.fleets.list_metadata(&ListParams::default()).await?.items {
@@ -139,7 +140,7 @@ impl Estate {
         Ok(versions)
     }
 
-    /// Reports a version of all clients of a fleet, in one guarded PUT. A PUT costs the API server
+    /// Reports a version for all clients of a fleet, in one guarded PUT. A PUT costs the API server
     /// a third less than a patch.
     pub async fn report_all(
         &self,
@@ -158,7 +159,7 @@ impl Estate {
         Ok(())
     }
 
-    /// Reports a version of some clients of a fleet, in one write. Returns the fleet's new
+    /// Reports a version for some clients of a fleet, in one write. Returns the fleet's new
     /// generation.
     pub async fn report(
         &self,
@@ -178,7 +179,7 @@ impl Estate {
     }
 }
 
-/// Returns the spec of a policy for every client.
+/// Returns the spec of a policy that governs every client.
 pub fn everybody(mode: Mode) -> UpgradePolicySpec {
     let upgrade = Upgrade { mode, ..Upgrade::default() };
     UpgradePolicySpec { upgrade, ..UpgradePolicySpec::default() }

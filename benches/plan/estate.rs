@@ -1,5 +1,5 @@
-//! An estate to plan: fleets of 250 clients that differ in version, zone and label, and policies
-//! with all kinds of scopes, as in a real estate of that size.
+//! Creates an estate to plan. Its fleets have 250 clients that differ in version, zone and label,
+//! and its policies have all kinds of scopes, as in a real estate of that size.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ const ZONES: [&str; 4] = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Eu
 const VERSIONS: [&str; 4] = ["3.59.127.0", "3.58.110.0", "3.59.228.0", "3.57.98.2"];
 const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
 
-/// Returns the instant of all plans: noon on a Tuesday in Berlin.
+/// Returns the instant at which all plans are made: noon on a Tuesday in Berlin.
 pub fn now() -> Timestamp {
     "2026-11-24T11:00:00Z".parse().expect("an instant")
 }
 
-/// Returns fleets with this total number of clients.
+/// Returns fleets that together have `clients` clients.
 pub fn fleets(clients: usize) -> Vec<Arc<CachedFleet>> {
     let count = clients.div_ceil(CLIENTS_A_FLEET);
     let fleet = |number| {
@@ -49,8 +49,8 @@ impl Estate {
         planner
     }
 
-    /// Plans until nothing changes. After each of two passes, the planner observes the planned
-    /// statuses, as in the controller.
+    /// Plans until the plan no longer changes, which takes two passes. After each pass, the planner
+    /// observes the planned statuses, as in the controller.
     pub fn settle(&self, planner: &mut Planner) {
         for _ in 0..2 {
             let pass = planner.plan(now());
@@ -66,7 +66,8 @@ impl Estate {
         planner.plan(now());
     }
 
-    /// Returns the middle fleet with two different reports of one client.
+    /// Returns two versions of the fleet in the middle of the list. They differ in the report of
+    /// one client.
     pub fn one_report(&self) -> [Arc<CachedFleet>; 2] {
         let number = self.fleets.len() / 2;
         let clients = if self.fleets.len() == 1 { 250 } else { CLIENTS_A_FLEET };
@@ -108,8 +109,8 @@ fn fleet(number: usize, clients: usize, version_of_7: &str) -> Value {
     })
 }
 
-/// Returns a policy. Number 0 governs all clients that no other policy governs. The others select
-/// departments, networks, names and users in turn.
+/// Returns a policy. Policy 0 governs all clients that no other policy governs. The other policies
+/// select departments, networks, names and users in turn.
 fn policy(number: usize) -> Value {
     let scope = match number % 4 {
         _ if number == 0 => Value::Null,

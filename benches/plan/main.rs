@@ -1,6 +1,6 @@
-//! Measures the plan alone, on one core and without a cluster: clients decided per second, by size
-//! of the estate and number of policies, and the replan after one client's change. Also counts
-//! allocations, once for each case.
+//! Measures planning alone, on one core and without a cluster. The results are the clients decided
+//! per second, by size of the estate and number of policies, and the time to plan again after one
+//! client's change. Allocations are counted once for each case.
 
 mod allocations;
 mod estate;
@@ -20,13 +20,13 @@ use report::{Table, grouped, median};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sizes of an estate, in clients.
+/// Sizes of the measured estates, in clients.
 const CLIENTS: [usize; 3] = [1_000, 100_000, 1_000_000];
 const POLICIES: [usize; 3] = [1, 10, 100];
-/// Number of policies for the replan after one change.
+/// Number of policies when planning again after one change.
 const SOME_POLICIES: usize = 10;
 
-/// One row of a table.
+/// One row of a results table.
 struct Case {
     clients: usize,
     policies: usize,
@@ -54,7 +54,7 @@ fn whole(criterion: &mut Criterion) -> Vec<Case> {
     group.sample_size(10);
     let mut cases = Vec::new();
     for clients in CLIENTS {
-        // The command line may exclude this case, so the fleets are created only on first use.
+        // Create the fleets only on first use, because the command line may exclude this case.
         let fleets = LazyCell::new(|| estate::fleets(clients));
         for policies in POLICIES {
             let estate = LazyCell::new(|| Estate::of(fleets.clone(), policies));
@@ -74,7 +74,7 @@ fn whole(criterion: &mut Criterion) -> Vec<Case> {
     cases
 }
 
-/// Measures the replan after one client's report.
+/// Measures planning again after one client's report.
 fn again(criterion: &mut Criterion) -> Vec<Case> {
     let mut group = criterion.benchmark_group("plan again after one report");
     group.sample_size(10);
@@ -105,7 +105,7 @@ fn again(criterion: &mut Criterion) -> Vec<Case> {
     cases
 }
 
-/// Measurements of one case; empty if the command line excludes the case.
+/// Measurements of one case. They are empty if the command line excludes the case.
 #[derive(Default)]
 struct Measured {
     times: RefCell<Vec<Duration>>,
@@ -113,8 +113,8 @@ struct Measured {
 }
 
 impl Measured {
-    /// Returns the time of `count` runs, without the time to prepare their input and to drop their
-    /// results.
+    /// Returns the time of `count` runs. It excludes the time to prepare their input and to drop
+    /// their results.
     fn run<S, T>(
         &self,
         count: u64,
@@ -141,7 +141,7 @@ impl Measured {
     }
 }
 
-/// Returns the CPU time of this thread, which other load on the machine does not increase.
+/// Returns the CPU time of this thread. Other load on the machine does not increase it.
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Describes the conditions of a measurement: the machine, the time, and other load. Without them,
-//! the figures mean little.
+//! Describes the conditions of a measurement: the machine, the time, and other load on the machine.
+//! Without this information, the figures mean little.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::Failure;
 /// The start of a measurement, with the state of the machine.
 pub struct Conditions {
     began: DateTime<Utc>,
-    /// State of the machine; `None` unless it runs Linux.
+    /// State of the machine; `None` on systems other than Linux.
     machine: Option<Machine>,
 }
 
@@ -40,13 +40,13 @@ impl Conditions {
     }
 }
 
-/// The machine, with its load and CPU times at an instant.
+/// The machine, with its load average and CPU times at one instant.
 struct Machine {
     cores: String,
     load: String,
-    /// CPU time that the host took away, of all cores together, in ticks.
+    /// CPU time that the host took from this machine (steal), summed over all cores, in ticks.
     stolen: u64,
-    /// Total CPU time of all cores, in ticks.
+    /// Total CPU time, summed over all cores, in ticks.
     all: u64,
 }
 
@@ -58,13 +58,13 @@ impl Machine {
         let stat = fs::read_to_string("/proc/stat").ok()?;
         let times: Vec<u64> =
             stat.lines().next()?.split_whitespace().filter_map(|time| time.parse().ok()).collect();
-        // The fields are user, nice, system, idle, iowait, irq, softirq and steal. The first two
-        // include the time of guests.
+        // The fields are user, nice, system, idle, iowait, irq, softirq and steal. Later fields are
+        // ignored: user and nice already include the time of guests.
         Some(Self { cores, load, stolen: *times.get(7)?, all: times.iter().take(8).sum() })
     }
 
     fn describe_since(&self, then: &Self) -> String {
-        // Counters of Linux can decrease, which is known for iowait.
+        // Counters in `/proc/stat` can decrease; this is known for iowait.
         let all = self.all.saturating_sub(then.all).max(1);
         let stolen = 100.0 * self.stolen.saturating_sub(then.stolen) as f64 / all as f64;
         format!(

@@ -1,7 +1,7 @@
 //! Prints tables of results as Markdown on standard output. With `UPDATE_DOCS=1`, also writes them
-//! to `docs/performance.md`. Knows nothing about the measurements.
+//! to `docs/performance.md`. This module does not know what is measured.
 
-// Each benchmark uses a part of this module.
+// Each benchmark uses only a part of this module.
 #![allow(dead_code)]
 
 pub mod conditions;
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// The page with the results. Each table is enclosed in two HTML comments with the name of its
-/// section.
+/// Path of the page with the results. On the page, each table is enclosed in two HTML comments with
+/// the name of its section.
 const PAGE: &str = "docs/performance.md";
 
 /// A Markdown table that is built row by row.
@@ -24,7 +24,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Creates a table. The first column contains text, the others contain figures.
+    /// Creates a table. The first column contains text, and the others contain figures.
     pub fn new(heads: &[&str]) -> Self {
         let mut text = format!("| {} |\n|---|", heads.join(" | "));
         text.push_str(&"--:|".repeat(heads.len() - 1));
@@ -68,7 +68,7 @@ pub fn median<T: Copy + PartialOrd>(values: &[T]) -> T {
     quantile(values, 0.5)
 }
 
-/// Returns the value below which this share of the values lies.
+/// Returns the quantile of the values: the value below which the given share of them lies.
 pub fn quantile<T: Copy + PartialOrd>(values: &[T], share: f64) -> T {
     let mut sorted = values.to_vec();
     sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));

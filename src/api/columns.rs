@@ -1,5 +1,5 @@
-//! Defines the columns of `kubectl get clf,upol`, and those that `-o wide` adds. Knows paths, but
-//! no types.
+//! Defines the columns of `kubectl get clf,upol`, including those that `-o wide` adds. The columns
+//! refer to fields by path, so this module does not use the API types.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 
@@ -8,7 +8,8 @@ use super::crd::Kind;
 /// Header, type and path of a column.
 type Column = (&'static str, &'static str, &'static str);
 
-/// Columns of fleets. Future instants have type `string`: a `date` column shows an age.
+/// The columns of fleets. Instants in the future have the type `string`, because kubectl shows a
+/// `date` column as an age.
 const FLEET: [Column; 10] = [
     ("Package", "string", ".status.packageVersion"),
     ("Clients", "integer", ".status.summary.total"),
@@ -59,7 +60,7 @@ const POLICY_WIDE: [Column; 8] = [
     ("Message", "string", ".status.conditions[?(@.type=='Ready')].message"),
 ];
 
-/// Returns the columns of a kind.
+/// Returns the columns for objects of a kind.
 pub fn of(kind: Kind) -> Vec<apiextensions::CustomResourceColumnDefinition> {
     let (always, wide): (&[Column], &[Column]) = match kind {
         Kind::ClientFleet => (&FLEET, &FLEET_WIDE),

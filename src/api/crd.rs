@@ -1,5 +1,5 @@
 //! Builds the two CustomResourceDefinitions from the Rust types, and checks whether a definition
-//! from a cluster is outdated. Does not access a cluster.
+//! from a cluster is outdated. This module does not access a cluster.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Both kinds, in the order in which output lists them.
+    /// Both kinds, in the order in which commands print them.
     pub const ALL: [Self; 2] = [Self::ClientFleet, Self::UpgradePolicy];
 
     /// Returns the kind's name, as in an object's `kind` field.
@@ -70,16 +70,17 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// Returns the definition of a kind as YAML, as in the `crds/` directory.
 ///
 /// # Errors
-/// No error is known to occur: the definition contains only text, numbers and lists, which YAML can
-/// represent.
+///
+/// Returns an error if the definition cannot be serialized. No such case is known: the definition
+/// contains only text, numbers and lists, which YAML can represent.
 pub fn crd_yaml(kind: Kind) -> Result<String, serde_saphyr::ser::Error> {
     let mut definition = json!(kind.crd());
     write_whole_numbers(&mut definition);
     serde_saphyr::to_string(&definition)
 }
 
-/// Writes `365.0` as `365`, as the API server does. Otherwise GitOps tools would always report a
-/// difference.
+/// Replaces whole numbers such as `365.0` with `365`, as the API server does. Otherwise GitOps
+/// tools would always report a difference.
 fn write_whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
@@ -98,14 +99,15 @@ fn write_whole_numbers(value: &mut Value) {
 /// Returns both definitions as a stream of YAML documents.
 ///
 /// # Errors
+///
 /// Returns the errors of [`crd_yaml`].
 pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
     let documents: Result<Vec<String>, _> = Kind::ALL.into_iter().map(crd_yaml).collect();
     Ok(documents?.join("---\n"))
 }
 
-/// Returns a sentence on how the cluster's definition is older than this program's, for the
-/// administrator who installed it. Returns `None` if it is equally new or newer.
+/// Returns an error message for the administrator if the definition in the cluster is older than
+/// this program's. Returns `None` if it has the same revision or a newer one.
 #[must_use]
 pub fn older_than_own(in_cluster: &CustomResourceDefinition) -> Option<String> {
     let written = in_cluster.annotations().get(REVISION_ANNOTATION);
@@ -123,7 +125,7 @@ pub fn older_than_own(in_cluster: &CustomResourceDefinition) -> Option<String> {
     })
 }
 
-/// Adds the parts of a definition that kube's derive macro cannot express.
+/// Adds the parts of a definition that kube's derive macro cannot generate.
 fn finished(mut crd: CustomResourceDefinition, kind: Kind) -> CustomResourceDefinition {
     let revision = (REVISION_ANNOTATION.to_owned(), SCHEMA_REVISION.to_string());
     crd.metadata.annotations = Some(BTreeMap::from([revision]));
@@ -138,14 +140,14 @@ fn finished(mut crd: CustomResourceDefinition, kind: Kind) -> CustomResourceDefi
 }
 
 fn finish_root(root: &mut JSONSchemaProps, longest_name: usize) {
-    // Without `nullable`, `null` counts as absent, even for fields that have a default.
+    // Remove `nullable`, so that `null` counts as absent even for fields that have a default.
     drop_nullable(root);
     root.title = None;
     if let Some(status) = root.properties.as_mut().and_then(|all| all.get_mut("status")) {
         // kstatus treats an object without `observedGeneration` as reconciled, so default to -1.
         status.default = Some(JSON(json!({"observedGeneration": -1})));
     }
-    // In `metadata`, a CRD may restrict the name but must not describe any other field.
+    // For `metadata`, a CRD may restrict the name but must not describe any other field.
     let name = json!({"type": "string", "maxLength": longest_name});
     let metadata = json!({"type": "object", "properties": {"name": name}});
     if let (Some(all), Ok(metadata)) = (&mut root.properties, serde_json::from_value(metadata)) {

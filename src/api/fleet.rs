@@ -63,7 +63,7 @@ pub struct ClientFleetSpec {
     pub clients: Option<Vec<Client>>,
 }
 
-/// Deserializes clients. Equal label sets share their memory.
+/// Deserializes clients, and lets equal label sets share memory.
 fn with_shared_labels<'de, D>(deserializer: D) -> Result<Option<Vec<Client>>, D::Error>
 where
     D: Deserializer<'de>,

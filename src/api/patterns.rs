@@ -1,13 +1,15 @@
-//! Defines the accepted characters and formats as regular expressions. Each has a message that
-//! begins with "must" and says what to write instead. Does not know where they are used.
+//! Defines the accepted characters and formats as regular expressions. Each pattern has a message
+//! that begins with "must" and says what to write instead. This module does not know which fields
+//! use the patterns.
 //!
-//! Go's RE2 evaluates the expressions on the API server, and the `regex` crate evaluates them here.
-//! They avoid `\d`, `\s` and `\w`, which mean ASCII to RE2 and Unicode to the crate.
+//! Go's RE2 evaluates the expressions on the API server, and the `regex` crate evaluates them in
+//! this program. The expressions avoid `\d`, `\s` and `\w`, which match only ASCII in RE2 but
+//! Unicode in the crate.
 
 /// A regular expression and the message for values that do not match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// Regular expression that matches the whole of an accepted value.
+    /// Regular expression that matches an accepted value from start to end.
     pub regex: String,
     /// Message that begins with "must" and describes an accepted value.
     pub must: String,
@@ -25,18 +27,18 @@ impl Pattern {
 const ANY: &str = r"[^\p{Cc}\p{Zl}\p{Zp}<>&]";
 /// The ASCII characters of [`ANY`]. Each takes one byte in etcd, but `"` and `\` take two.
 const ASCII: &str = r"[ -%\x27-;=?-~]";
-/// The ASCII characters of [`ANY`] without `"` and `\`. In `managedFields`, which is JSON inside
-/// JSON, those two take four bytes in a field name.
+/// The ASCII characters of [`ANY`] without `"` and `\`. Each of those two takes four bytes in a
+/// field name in `managedFields`, which is JSON inside JSON.
 const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
 
-/// Clause about excluded characters for the messages of patterns with [`ANY`].
+/// The end of the message for patterns that contain [`ANY`]. It lists the excluded characters.
 const NEVER: &str = "without control characters and without <, > and &";
 
-/// Returns the pattern of a report: up to `max` ASCII characters, or up to `wide` characters of any
-/// kind.
+/// Returns the pattern of a reported value: up to `max` ASCII characters, or up to `wide`
+/// characters of any kind.
 ///
-/// A character takes up to four bytes, so this also limits the bytes. No report can use up the
-/// space of the other reports in its fleet.
+/// A character takes up to four bytes, so both limits together also limit the bytes. No reported
+/// value can use the space of other values in the same fleet.
 pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({ASCII}{{{min},{max}}}|{ANY}{{{min},{wide}}})$"),
@@ -54,8 +56,8 @@ pub fn free(max: usize) -> Pattern {
     )
 }
 
-/// Returns the pattern of a client's name. The name is part of field names in `managedFields`, once
-/// for each owner.
+/// Returns the pattern of a client's name. In `managedFields`, the name is part of field names,
+/// once for each field manager.
 pub fn client_name(max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{wide}}})$"),
@@ -77,7 +79,7 @@ pub(crate) fn exclusion_name(max: usize) -> Pattern {
     Pattern::new(format!("^{ANY}{{1,{max}}}$"), format!("must have 1 to {max} characters, {NEVER}"))
 }
 
-/// Returns the pattern of a search, which needs at least one character that is not white space.
+/// Returns the pattern of a search. A search needs at least one character that is not white space.
 pub fn search() -> Pattern {
     Pattern::new(
         format!(r"^{ANY}*[^\p{{Cc}}\p{{Z}}<>&]{ANY}*$"),
@@ -85,7 +87,7 @@ pub fn search() -> Pattern {
     )
 }
 
-/// Returns the pattern of a version that `values` can parse.
+/// Returns the pattern of a version. It accepts the versions that the module `values` can parse.
 pub fn version() -> Pattern {
     Pattern::new(
         crate::values::version::PATTERN,
@@ -94,14 +96,16 @@ pub fn version() -> Pattern {
     )
 }
 
-/// A calendar date of the years 2000 to 2199. The year 2000 is a leap year, but 2100 is not.
+/// Regular expression for a calendar date in the years 2000 to 2199. The year 2000 is a leap year,
+/// but 2100 is not.
 const DATE: &str = concat!(
     "(2[01][0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)",
     "|02-(0[1-9]|1[0-9]|2[0-8]))",
     "|(20([02468][048]|[13579][26])|21(0[48]|[2468][048]|[13579][26]))-02-29)",
 );
 
-/// Returns the pattern of a date. It is used because `format: date` would change the type in CEL.
+/// Returns the pattern of a date. The schema does not use `format: date`, because that format would
+/// change the type of the value in CEL.
 pub fn date() -> Pattern {
     Pattern::new(
         format!("^{DATE}$"),
@@ -109,8 +113,8 @@ pub fn date() -> Pattern {
     )
 }
 
-/// Returns the pattern of an RFC 3339 instant in whole seconds. It is used because the format
-/// `date-time` accepts instants that chrono refuses.
+/// Returns the pattern of an RFC 3339 instant in whole seconds. The schema does not use `format:
+/// date-time`, because that format accepts instants that chrono refuses.
 pub fn instant() -> Pattern {
     Pattern::new(
         format!(
@@ -121,7 +125,7 @@ pub fn instant() -> Pattern {
     )
 }
 
-/// Returns the pattern of a time of day at which a window opens.
+/// Returns the pattern of the time of day at which a window opens.
 pub fn start() -> Pattern {
     Pattern::new(
         crate::values::START_PATTERN,
@@ -129,7 +133,7 @@ pub fn start() -> Pattern {
     )
 }
 
-/// Returns the pattern of a time of day at which a window closes.
+/// Returns the pattern of the time of day at which a window closes.
 pub fn end() -> Pattern {
     Pattern::new(
         crate::values::END_PATTERN,
@@ -137,8 +141,8 @@ pub fn end() -> Pattern {
     )
 }
 
-/// Returns the pattern of an IANA time zone's name. It does not check that the zone exists, which
-/// needs the time-zone database.
+/// Returns the pattern of the name of an IANA time zone. The pattern cannot check that the zone
+/// exists, which requires the time-zone database.
 pub fn time_zone() -> Pattern {
     Pattern::new(
         "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
@@ -241,7 +245,8 @@ mod tests {
                 }
             }
         }
-        // 3 dates and 2 times; as offset 24 hours x 3 minutes x 2 signs, and `Z`.
+        // Expected number: 3 dates x 2 times x the offsets. The offsets are 24 hours x 3 minutes x
+        // 2 signs, and `Z`.
         assert_eq!(read, 3 * 2 * (24 * 3 * 2 + 1));
     }
 
@@ -274,7 +279,7 @@ mod tests {
             prop_assert_eq!(accepts(&search())(&text), wanted);
         }
 
-        /// Checks that the two alternatives of a report limit its size in etcd.
+        /// Checks that both alternatives of the pattern limit the size of a reported value in etcd.
         #[test]
         fn a_report_is_bounded_in_bytes(text in r#"["\\aé漢🦀]{0,70}"#) {
             if accepts(&report(0, 64, 32))(&text) {

@@ -14,10 +14,11 @@ use super::text::{Labels, Text};
 use super::{rules, schema};
 use crate::values::Timestamp;
 
-/// Name of the policy that halts a namespace.
+/// Name of the policy that stops all upgrades in a namespace.
 pub const HALT_POLICY_NAME: &str = "clientfleet-halt";
 
-/// Label that distinguishes the program's own halt policy from a user's policy of the same name.
+/// Label, as key and value, that distinguishes the program's own halt policy from a user's policy
+/// with the same name.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "clientfleet");
 
 /// Which clients move to which version, when, and which stay. It governs fleets of its own

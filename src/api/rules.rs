@@ -1,8 +1,8 @@
-//! Defines CEL rules that span several fields of an object, for `#[schemars(transform = …)]` on the
+//! Defines CEL rules about several fields of an object, for `#[schemars(transform = …)]` on the
 //! types. Each rule's message says what to write instead. Rules for single values are in `schema`.
 //!
-//! A rule that compares two values must hold if one of them is malformed. That value already has an
-//! error of its own, and `timestamp()` would only add an unhelpful one.
+//! A rule that compares two values must succeed if one of them is malformed. Another rule already
+//! reports the malformed value, and calling `timestamp()` on it would only add an unhelpful error.
 
 use schemars::Schema;
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ fn add(schema: &mut Schema, rules: &[Value]) {
     schema.insert("x-kubernetes-validations".into(), json!(rules));
 }
 
-/// Returns a rule that requires `later` to be after `earlier`. It holds if either field is absent
-/// or not an instant.
+/// Returns a rule that requires `later` to be after `earlier`. The rule succeeds if either field is
+/// absent or is not an instant.
 fn after(earlier: &str, later: &str) -> Value {
     let instant = patterns::instant();
     let condition = format!(
@@ -53,7 +53,8 @@ pub fn fleet(schema: &mut Schema) {
 }
 
 pub fn last_error(schema: &mut Schema) {
-    // Replace the error as a whole: fields from two owners would describe neither of two failures.
+    // Server-side apply must replace the error as a whole: a mix of the fields of two field
+    // managers would describe neither failure.
     schema.insert("x-kubernetes-map-type".into(), json!("atomic"));
 }
 
@@ -94,7 +95,7 @@ pub fn window(schema: &mut Schema) {
 
 pub fn exclusion(schema: &mut Schema) {
     let order = "must not be before `startDate`: write the last date, which is still excluded";
-    // Dates in this format sort correctly as text.
+    // Dates in this format can be compared as text.
     add(schema, &[field_rule("self.endDate >= self.startDate", order, "endDate", INVALID)]);
 }
 
@@ -117,8 +118,8 @@ pub fn label_selector(schema: &mut Schema) {
     let some =
         "must have `matchLabels` or `matchExpressions`: write one, or leave the selector out";
     add(schema, &[rule("has(self.matchLabels) || has(self.matchExpressions)", some)]);
-    // Atomic as in Kubernetes: parts from two owners would select clients that neither of them
-    // meant.
+    // Server-side apply must replace the selector as a whole, as in Kubernetes: a mix of the parts
+    // of two field managers would select clients that neither of them intended.
     schema.insert("x-kubernetes-map-type".into(), json!("atomic"));
 }
 

@@ -1,9 +1,10 @@
 //! Defines the schemas of single values and lists, for `#[schemars(schema_with = …)]` on the
-//! fields. Knows the API server's dialect of OpenAPI, but no type of this API.
+//! fields. This module knows the API server's dialect of OpenAPI, but not the types of this API.
 //!
-//! CEL rules validate values that an administrator writes, because the error of a failed `pattern`
-//! contains only the expression. A `pattern` validates values that clients report, to save work on
-//! the API server: CEL would run thousands of rules at each write of a fleet or its status.
+//! CEL rules validate values that an administrator writes, because the error message for a failed
+//! `pattern` shows only the regular expression. A `pattern` validates values that clients report,
+//! to reduce the load on the API server: it would otherwise evaluate thousands of CEL rules at each
+//! write of a fleet or its status.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
@@ -13,13 +14,13 @@ use super::patterns::{self, Pattern};
 
 const RULES: &str = "x-kubernetes-validations";
 
-/// Returns a CEL rule for the API server, with the message for values that break it.
+/// Returns a CEL rule for the API server. `must` is the message for values that violate it.
 pub fn rule(condition: &str, must: &str) -> Value {
     json!({"rule": condition, "message": must})
 }
 
-/// Returns a CEL rule about one field of the object that it is attached to. `reason` is one of the
-/// API server's `FieldValue…` values.
+/// Returns a CEL rule about one field of the object to which the rule is attached. `reason` is one
+/// of the API server's `FieldValue…` values.
 pub(crate) fn field_rule(condition: &str, must: &str, field: &str, reason: &str) -> Value {
     json!({"rule": condition, "message": must, "fieldPath": format!(".{field}"), "reason": reason})
 }
@@ -46,8 +47,8 @@ fn plain(max: usize) -> Schema {
     json_schema!({"type": "string", "maxLength": max})
 }
 
-/// Returns every [`Pattern`] that a schema contains as `pattern`. Only `admission` reports their
-/// messages.
+/// Returns every [`Pattern`] that a schema contains as a plain `pattern`, without a message. Only
+/// `admission` reports the messages of these patterns.
 pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
     vec![
         patterns::client_name(bounds::NAME, bounds::WIDE_NAME),
@@ -117,8 +118,9 @@ fn label_value() -> Schema {
 fn cidr() -> Schema {
     let network =
         rule("isCIDR(self)", "must be a network of IPv4 or IPv6, as 10.20.0.0/16 or fd00:20::/32");
-    // A `messageExpression` could include the network's first address. But the API server estimates
-    // that text made by `string()` has any length, and refuses the cost.
+    // The message does not include the network's first address. A `messageExpression` for it would
+    // need `string()`, whose result has no length limit in the API server's cost estimate, so the
+    // API server would refuse the rule as too expensive.
     let masked = rule(
         "!isCIDR(self) || cidr(self) == cidr(self).masked()",
         "must have no bits set behind its prefix: write the network's first address, as \
@@ -157,8 +159,9 @@ pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// Returns the schema of a fleet's or a client's time zone. Like a report, it is only bounded here;
-/// rule 16 of the decision handles an unknown zone.
+/// Returns the schema of a fleet's or a client's time zone. As for a reported value, only the
+/// length and the characters are restricted here. Rule 16 of the decision handles an unknown time
+/// zone.
 pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))
 }
@@ -167,7 +170,8 @@ pub(crate) fn error_message(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::ERROR_MESSAGE, &patterns::free(bounds::ERROR_MESSAGE))
 }
 
-/// Returns the schema of a client's labels. OpenAPI has no schema for keys, so rules validate them.
+/// Returns the schema of a client's labels. The API server's OpenAPI has no schema for keys, so CEL
+/// rules validate them.
 pub(crate) fn client_labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
@@ -183,8 +187,8 @@ fn good_keys() -> Value {
     rule(&format!("self.all(key, {})", matches("key", &pattern)), &key)
 }
 
-/// Returns a rule for the length of label keys. It uses a regular expression because `size()`
-/// counts characters on the API server, but bytes in Rust.
+/// Returns a rule that limits the length of label keys. It uses a regular expression because
+/// `size()` counts characters on the API server, but bytes in the Rust evaluator.
 fn short_keys() -> Value {
     let short = Pattern { regex: format!("^.{{0,{}}}$", bounds::LABEL), must: String::new() };
     rule(
@@ -201,8 +205,8 @@ fn list(items: Schema, max: usize, kind: &str) -> Schema {
     })
 }
 
-/// Returns the schema of a list that must not be empty. It uses a rule because the error of
-/// `minItems` would not say what to write instead.
+/// Returns the schema of a list that must not be empty. It uses a CEL rule because the error
+/// message for `minItems` would not say what to write instead.
 fn filled(items: Schema, max: usize, kind: &str, otherwise: &str) -> Schema {
     let mut schema = list(items, max, kind);
     let must = format!("must have at least one entry: write one, or {otherwise}");
@@ -247,7 +251,8 @@ pub(crate) fn excluded_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -
     filled(items, bounds::SELECTORS, "atomic", "leave `exclude` out to exclude nobody")
 }
 
-/// Advice for an empty criterion, which would match no client but looks as if it matched all.
+/// Advice in the error message for an empty criterion. An empty criterion would match no client,
+/// but a reader might think that it matches all.
 const WITHOUT_CRITERION: &str = "leave the criterion out";
 
 pub(crate) fn selected_names(_: &mut SchemaGenerator) -> Schema {
@@ -286,7 +291,7 @@ pub(crate) fn match_values(_: &mut SchemaGenerator) -> Schema {
 
 // ---- numbers ----
 
-/// Returns the schema of an integer. It has no `format`, which would add a second error about the
+/// Returns the schema of an integer. It has no `format`, which would cause a second error for the
 /// same number.
 fn whole(least: i64, most: i64) -> Schema {
     json_schema!({"type": "integer", "minimum": least, "maximum": most})
@@ -311,7 +316,7 @@ pub fn count(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Returns the schema of a status value such as a state. It has no `enum`, because an older CRD
-/// would refuse a status that contains a newer value.
+/// would then refuse a status that contains a newer value.
 pub fn word(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::WORD)
 }
@@ -332,7 +337,8 @@ pub(crate) fn condition_message(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::CONDITION_MESSAGE)
 }
 
-/// Returns the schema of conditions: a map by type, following the API conventions.
+/// Returns the schema of conditions. They are a map with the condition type as the key, following
+/// the Kubernetes API conventions.
 pub fn conditions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = list(generator.subschema_for::<T>(), bounds::CONDITIONS, "map");
     schema.insert("x-kubernetes-list-map-keys".into(), json!(["type"]));

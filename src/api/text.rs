@@ -1,9 +1,8 @@
-//! Defines compact strings and label sets, of which objects contain hundreds of thousands. Does not
-//! know what they mean.
+//! Defines compact strings and label sets, which objects contain by the hundred thousand. This
+//! module does not know what they mean.
 //!
-//! Most strings of a client are shorter than 24 bytes, so [`Text`] stores them without an
-//! allocation. A label set has only a few pairs, and the nodes of a map would take more memory than
-//! its content.
+//! Most strings of a client have at most 24 bytes, so [`Text`] stores them without an allocation. A
+//! label set has only a few pairs, and a map's nodes would take more memory than the pairs.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -15,13 +14,13 @@ use compact_str::CompactString;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A string that is stored inline up to 24 bytes.
+/// A string that is stored without an allocation if it has at most 24 bytes.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text(CompactString);
 
 impl Text {
-    /// Returns the string slice.
+    /// Returns the text as a string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -76,12 +75,12 @@ impl JsonSchema for Text {
 pub struct Labels(Arc<[(Text, Text)]>);
 
 impl Labels {
-    /// Maximum number of recent label sets that [`Self::share`] compares with. It is small, so that
-    /// a search without a match is cheap.
+    /// Maximum number of recent label sets with which [`Self::share`] compares each set. The number
+    /// is small, so that a search without a match is cheap.
     const MAX_RECENT_SETS: usize = 16;
 
-    /// Lets equal label sets that are close together share memory. The clients of a department
-    /// usually have the same labels.
+    /// Lets equal label sets that are near each other in the sequence share memory. The clients of
+    /// a department usually have the same labels.
     pub fn share<'a>(sets: impl Iterator<Item = &'a mut Self>) {
         let mut known: Vec<Self> = Vec::new();
         for set in sets.filter(|set| !set.is_empty()) {
@@ -115,7 +114,7 @@ impl Labels {
 }
 
 impl<K: Into<Text>, V: Into<Text>> FromIterator<(K, V)> for Labels {
-    /// Collects pairs; the last value of a duplicate key counts.
+    /// Collects pairs. If a key occurs more than once, its last value is used.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let sorted: BTreeMap<Text, Text> =
             pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
@@ -151,7 +150,7 @@ impl JsonSchema for Labels {
 mod tests {
     use super::*;
 
-    /// Returns sets of one label each.
+    /// Returns label sets that contain one label each.
     fn sets<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<Labels> {
         values.into_iter().map(|value| [("department", value)].into_iter().collect()).collect()
     }

@@ -1,5 +1,5 @@
 //! Defines the command line: every command and option, with its `--help` text. Each command is
-//! implemented in its own module.
+//! implemented in a separate module.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ pub enum LogFormat {
 /// Destination of the audit stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AuditTo {
-    /// No audit stream.
+    /// The audit stream is disabled.
     #[default]
     Off,
     /// Standard output.
@@ -136,7 +136,7 @@ pub enum AuditTo {
     File(PathBuf),
 }
 
-/// Parses an IP address and a port. Without an IP address, the result covers all addresses of the
+/// Parses an IP address and a port. Without an IP address, the result means all addresses of the
 /// machine.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
@@ -146,8 +146,8 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Parses the destination of the audit stream. Never fails, because any text that is not a keyword
-/// is a file name.
+/// Parses the destination of the audit stream. Parsing never fails, because any text that is not a
+/// keyword is a file name.
 #[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
 fn audit_to(text: &str) -> Result<AuditTo, String> {
     Ok(match text {
@@ -214,9 +214,9 @@ pub(crate) enum Output {
     Name,
 }
 
-/// Returns clap's definition of the command line, with completion added to each `--context` option.
-/// [`Connection`] cannot add it: the controller shares that type, and only the command line can
-/// look up contexts.
+/// Returns clap's definition of the command line, with shell completion added to each `--context`
+/// option. [`Connection`] cannot add the completion: the controller shares that type, and only the
+/// command line can look up contexts.
 pub(super) fn described() -> clap::Command {
     let with_contexts = |command: clap::Command| {
         let takes_one = command.get_arguments().any(|argument| argument.get_id() == "context");
@@ -232,11 +232,12 @@ pub(super) fn described() -> clap::Command {
         .fold(Arguments::command(), |command, name| command.mut_subcommand(name, with_contexts))
 }
 
-/// Parses the command line. Exits the process on a usage error, or after printing the help or the
+/// Parses the command line. Exits the process on a usage error, and after printing the help or the
 /// version.
 pub(super) fn parse() -> Arguments {
     let mut command = described();
-    // kubectl runs the program under this file name, so show `kubectl clientfleet` in the help.
+    // If kubectl runs the program as a plugin, the program has this file name. Show `kubectl
+    // clientfleet` in the help.
     let name = std::env::args_os().next().map(PathBuf::from);
     if name.and_then(|path| path.file_stem().map(|stem| stem == "kubectl-clientfleet"))
         == Some(true)
@@ -249,8 +250,8 @@ pub(super) fn parse() -> Arguments {
     }
 }
 
-/// Parses the instant of an option such as `--at`, in the format and range of years of the API. A
-/// plan can thus be made for every instant that a policy can name.
+/// Parses the instant of an option such as `--at`. The format and the range of years are those of
+/// the API, so a plan can be made for every instant that a policy can name.
 pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     use chrono::{DateTime, Datelike};
     let instant = DateTime::parse_from_rfc3339(text).map_err(|_| {

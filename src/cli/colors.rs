@@ -1,4 +1,4 @@
-//! Colors for the values of a status, the same in every table. Unknown values are not colored.
+//! Colors for the values of a status, the same in every table. Unknown values have no color.
 
 use super::terminal::table::Tone;
 

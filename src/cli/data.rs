@@ -1,4 +1,5 @@
-//! Formats results as JSON or YAML for other programs. Knows nothing about their content.
+//! Formats results as JSON or YAML for other programs. Does not depend on the content of the
+//! results.
 
 use std::io::{self, Write};
 
@@ -37,13 +38,13 @@ fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<String, 
     String::from_utf8(bytes).map_err(|error| failed(&error))
 }
 
-/// Writes a value as indented JSON, piece by piece instead of as one string in memory.
+/// Writes a value to the output as indented JSON, without building the whole text in memory.
 pub(crate) fn write_json(value: &impl Serialize, mut output: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut output, value)?;
     writeln!(output)
 }
 
-/// Writes a value as YAML, piece by piece instead of as one string in memory.
+/// Writes a value to the output as YAML, without building the whole text in memory.
 pub(crate) fn write_yaml(value: &impl Serialize, mut output: &mut dyn Write) -> io::Result<()> {
     serde_saphyr::to_io_writer(&mut output, value).map_err(|error| match error {
         serde_saphyr::ser::Error::IO { error } => error,

@@ -1,5 +1,5 @@
-//! The documents of a file, each as validated JSON text or as the reason why it cannot be read.
-//! Values are built one at a time, because they take ten times the memory of their text.
+//! The documents of a file, each as validated JSON text or as an error. Values are built from the
+//! text one at a time, because they take ten times the memory of their text.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,12 +11,12 @@ use serde_json::value::RawValue;
 
 use super::json;
 
-/// One document, or the reason why it cannot be read.
+/// One document of a file, or the error that prevents it from being read.
 #[derive(Debug)]
 pub struct Document {
     /// Position in the file, counted from 1.
     pub number: usize,
-    /// Value of the document; `null` if the document is empty.
+    /// Content of the document; `null` if the document is empty.
     pub content: Result<Json, Fault>,
 }
 
@@ -27,11 +27,11 @@ pub struct Fault {
     pub line: usize,
     /// Column of the error, in characters.
     pub column: usize,
-    /// Description of the error, and what to write instead.
+    /// Description of the error, and how to correct it.
     pub message: String,
 }
 
-/// A JSON value as a part of a larger text. Keeps the whole text in memory.
+/// A JSON value as a range of a larger text. Keeps the whole text in memory.
 #[derive(Clone, Debug)]
 pub struct Json {
     whole: Arc<String>,
@@ -55,14 +55,14 @@ pub enum Items {
     /// The field is missing or `null`.
     #[default]
     None,
-    /// The items, each as a JSON value of its own.
+    /// The items, each as a separate JSON value.
     Some(Vec<Json>),
     /// The field is not a list.
     Other,
 }
 
 impl Json {
-    /// Creates a value from a part of a text, which must contain exactly one valid JSON value.
+    /// Creates a value from a range of a text. The range must contain exactly one valid JSON value.
     pub(super) fn new(whole: Arc<String>, part: Range<usize>) -> Self {
         Self { whole, part }
     }
@@ -79,8 +79,8 @@ impl Json {
         json::value(self.as_str()).unwrap_or_default()
     }
 
-    /// Parses the value without one of its fields, which is skipped. Returns `null` if the value is
-    /// not a mapping.
+    /// Parses the value, but skips the field with this name. Returns `null` if the value is not a
+    /// mapping.
     #[must_use]
     pub(crate) fn value_without(&self, field: &str) -> Value {
         json::value_without(self.as_str(), field).unwrap_or_default()
@@ -92,8 +92,8 @@ impl Json {
         self.as_str() == "null"
     }
 
-    /// Returns the top-level fields, or empty ones if the value is not a mapping. Skips the values
-    /// of all other fields.
+    /// Returns the top-level fields `apiVersion`, `kind` and `items`. They are empty if the value
+    /// is not a mapping. Skips the values of all other fields.
     #[must_use]
     pub fn outside(&self) -> ListHeader {
         let mut reader = serde_json::Deserializer::from_str(self.as_str());

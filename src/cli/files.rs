@@ -1,4 +1,4 @@
-//! Finds and reads the files that `-f` names, and splits them into documents. Knows nothing about
+//! Finds and reads the files that `-f` names, and splits them into documents. Does not depend on
 //! Kubernetes objects.
 
 use std::fs;
@@ -11,7 +11,7 @@ use super::{json, yaml};
 
 /// Argument of `-f` that means standard input.
 const STANDARD_INPUT: &str = "-";
-/// Extensions of the files that are read from a folder; kubectl reads the same ones.
+/// Extensions of the files that are read from a folder. kubectl reads the same extensions.
 const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
 /// Maximum size of a file, in bytes: enough for about 400,000 clients with their status. Without a
 /// limit, reading a device file might never end.
@@ -108,26 +108,26 @@ fn limited(source: impl Read) -> io::Result<Vec<u8>> {
 }
 
 fn unreadable(error: &io::Error) -> String {
-    // Omit the operating system's error number, because most users understand only the text.
+    // Omit the operating system's error number, because most users understand only the error text.
     let message = error.to_string();
     let words = message.split(" (os error").next().unwrap_or(&message);
     format!("this cannot be read: {words}")
 }
 
-/// Formats a path for output. Escapes control characters, because a terminal would act on them.
+/// Formats a path for output. Escapes control characters, because a terminal would execute them.
 fn shown(path: &Path) -> String {
     super::terminal::table::printable(&path.display().to_string()).into_owned()
 }
 
-/// Splits a file into its documents. Never panics, whatever the bytes.
+/// Splits a file into its documents. Does not panic for any input.
 ///
 /// # Errors
 ///
 /// Returns an error message if the bytes are not UTF-8 text.
 pub fn documents(bytes: Vec<u8>) -> Result<Vec<Document>, String> {
     let text = Arc::new(text(bytes)?);
-    // Like kubectl, try text that starts like JSON as JSON first. If that fails, it may be YAML,
-    // which also allows braces.
+    // Like kubectl, parse text that starts with a brace or bracket as JSON first. If that fails,
+    // parse it as YAML, which also allows braces.
     if !text.trim_start().starts_with(['{', '[']) {
         return Ok(yaml::read(&text));
     }
@@ -163,7 +163,7 @@ fn text(mut bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
-/// Returns the line and the column, both counted from 1, of the position after these bytes.
+/// Returns the line and the column at the end of these bytes, both counted from 1.
 fn place_after(bytes: &[u8]) -> (usize, usize) {
     let line_start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
     let line = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();

@@ -1,5 +1,5 @@
 //! Reads JSON text of one or several values, and rejects duplicate fields, which `serde_json`
-//! accepts. Knows nothing about Kubernetes objects.
+//! accepts. Does not depend on Kubernetes objects.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::documents::{Document, Fault, Json};
 use super::yaml::from_f64;
 
-/// Reads the values of a text, up to the first one that cannot be read. Validates the values
-/// without building them.
+/// Reads the values of a text, up to the first one that is invalid. Validates the values without
+/// building them.
 #[must_use]
 pub fn read(text: &Arc<String>) -> Vec<Document> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Validated>();
@@ -38,12 +38,13 @@ pub fn read(text: &Arc<String>) -> Vec<Document> {
 ///
 /// # Errors
 ///
-/// Returns an error if the text is not valid, but never for a text that [`read`] has accepted.
+/// Returns an error if the text is not valid. Texts of values that [`read`] has accepted are always
+/// valid.
 pub fn value(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).map(|Unique(value)| value)
 }
 
-/// Parses a text that contains one mapping, without one of its fields.
+/// Parses a text that contains one mapping, but skips the field with this name.
 ///
 /// # Errors
 ///
@@ -131,7 +132,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
-/// Visitor that reads a mapping and leaves out the field with this name.
+/// Visitor that reads a mapping but skips the field with this name.
 struct Without<'a>(&'a str);
 
 impl<'de> Visitor<'de> for Without<'_> {
@@ -155,8 +156,8 @@ impl<'de> Visitor<'de> for Without<'_> {
     }
 }
 
-/// Marker for a valid value. Finds the same errors as [`Unique`] at the same positions, but builds
-/// no value.
+/// Marker for a valid value. Its deserialization finds the same errors as that of [`Unique`], at
+/// the same positions, but builds no value.
 struct Validated;
 
 impl<'de> Deserialize<'de> for Validated {
@@ -214,7 +215,7 @@ impl<'de> Visitor<'de> for SoundVisitor {
     }
 }
 
-/// Name of a field, copied only if it contains an escape sequence.
+/// Name of a field. It is copied only if it contains an escape sequence.
 struct JsonKey<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for JsonKey<'de> {
@@ -241,8 +242,8 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// Names of the fields of one object. Nearly all objects have few fields, and for those a list is
-/// faster to search than a set.
+/// Names of the fields of one object. The first ones are in a list, because nearly all objects have
+/// few fields, and a short list is faster to search than a set.
 #[derive(Default)]
 struct Keys<'de> {
     few: Vec<Cow<'de, str>>,
@@ -252,7 +253,7 @@ struct Keys<'de> {
 impl<'de> Keys<'de> {
     const MAX_LINEAR_KEYS: usize = 16;
 
-    /// Adds a name. Returns it as the error if it is already present.
+    /// Adds a name. Returns the name as an error if it is already present.
     fn insert(&mut self, key: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
         if self.few.contains(&key) || self.more.contains(&key) {
             Err(key)
@@ -274,8 +275,8 @@ mod tests {
 
     type Read = Vec<Result<Value, Fault>>;
 
-    /// Reads a text in both ways: by validating it before building values, and by building values
-    /// directly.
+    /// Reads a text in two ways: by validating it and then building the values, and by building the
+    /// values directly.
     fn both(text: &str) -> (Read, Read) {
         let looked = read(&Arc::new(text.to_owned()));
         let looked = looked.into_iter().map(|found| found.content.map(|json| json.value()));
@@ -304,7 +305,7 @@ mod tests {
     }
 
     proptest! {
-        /// Validating a text finds the same errors as building its values.
+        /// Checks that validating a text finds the same errors as building its values.
         #[test]
         fn faults_are_found_by_looking(
             text in r#"([\[\]{},:]|"a"|"b"|"\\u0061"|1e9|1e999|-?[0-9]{1,20}|null|true|[ \n"]){0,40}"#,

@@ -1,5 +1,5 @@
-//! The commands that run once and print, and the code that they share: context, output and exit
-//! codes. Knows nothing about the controller.
+//! The commands that run once and print a result, and the code that they share: context, output and
+//! exit codes. Does not depend on the controller.
 //!
 //! [`arguments`] defines the command line; each command has its own module. [`cluster`] reads from
 //! a cluster, [`files`], [`documents`] and [`objects`] read from files, and [`terminal`] formats
@@ -39,7 +39,7 @@ use self::terminal::times::TimeFormatter;
 
 /// Exit code for invalid input: files, options or both.
 const WRONG_INPUT: u8 = 2;
-/// Exit code for all other failures.
+/// Exit code for every failure other than invalid input.
 const FAILURE: u8 = 1;
 
 /// Output of a command: results for standard output, remarks to the user for standard error, and
@@ -51,7 +51,7 @@ pub(crate) struct CommandOutput {
     pub code: u8,
 }
 
-/// Failure of a command: messages that help the user to fix the cause, and the exit code.
+/// Failure of a command: error messages that state how to fix the cause, and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub messages: Vec<String>,
@@ -59,17 +59,17 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// Creates a failure that is not caused by invalid input.
+    /// Creates a failure with exit code 1, for a cause other than invalid input.
     pub fn new(message: impl Into<String>) -> Self {
         Self { messages: vec![message.into()], code: FAILURE }
     }
 
-    /// Creates the failure for a result that cannot be printed.
+    /// Creates the failure for an error while writing to standard output.
     pub(crate) fn unwritten(error: &std::io::Error) -> Self {
         Self::new(format!("standard output cannot be written: {error}"))
     }
 
-    /// Creates a failure that is caused by invalid files or options.
+    /// Creates a failure with exit code 2, for invalid files or options.
     pub fn input(message: impl Into<String>) -> Self {
         Self { messages: vec![message.into()], code: WRONG_INPUT }
     }
@@ -82,12 +82,13 @@ impl From<Failure> for CommandOutput {
     }
 }
 
-/// Context in which a command runs, determined once at the start.
+/// Context in which a command runs: time, time zone and color. Determined once when the program
+/// starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// Current time, in whole seconds.
     pub now: Timestamp,
-    /// Time zone of the user, if it has an IANA name.
+    /// Time zone of the user; `None` if it has no IANA name.
     pub zone: Option<Zone>,
     /// True if results should be colored.
     pub in_color: bool,
@@ -109,14 +110,14 @@ impl Context {
         Self { now, zone, in_color: terminal::is_color_wanted() }
     }
 
-    /// Returns the time and the zone with which instants are formatted.
+    /// Returns a formatter for times, with the current time and the user's time zone.
     pub fn reader(&self) -> TimeFormatter {
         TimeFormatter { now: self.now, zone: self.zone.clone() }
     }
 }
 
-/// Parses the command line: the command, and the time to use as the current one if the user gives
-/// it. If a shell requests completions instead, answers the request and exits the process.
+/// Parses the command line. Returns the command, and the time to use as the current time if the
+/// user specified one. If a shell requests completions, prints them and exits the process.
 #[must_use]
 pub fn parse() -> (Command, Option<Timestamp>) {
     completion::answer();

@@ -1,5 +1,5 @@
-//! Finds the fleets and policies in files, and every problem that admission would find in them.
-//! Only reads the objects; other modules plan with them.
+//! Finds the fleets and policies in files, and all problems for which admission would reject them.
+//! Only reads the objects; other modules compute plans from them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,13 +15,13 @@ use super::terminal::table::printable;
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::plan::{Estate, Parsed, parsed};
 
-/// API group of the fleets and policies.
+/// API group of `ClientFleet` and `UpgradePolicy`.
 const GROUP: &str = "clientfleet.dev";
 const API_VERSION: &str = "clientfleet.dev/v1alpha1";
-/// Namespace of objects that do not name one; the same as in kubectl.
+/// Namespace of objects that do not specify one, as in kubectl.
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// Position of an object in the input files.
+/// Position of an object in the input files: file, document and list item.
 #[derive(Clone, Debug)]
 pub struct ObjectPlace {
     file: Arc<str>,
@@ -36,7 +36,7 @@ impl fmt::Display for ObjectPlace {
     }
 }
 
-/// Kind, namespace and name, which together identify an object.
+/// Kind, namespace and name, which identify an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Kind of the object.
@@ -58,13 +58,13 @@ impl fmt::Display for Identity {
 pub struct Object {
     /// Kind, namespace and name of the object.
     pub identity: Identity,
-    /// Object as it is written in the file.
+    /// Object as written in the file.
     pub source: SourceObject,
-    /// Object as an API server would store it.
+    /// Object as the API server would store it.
     pub stored: Stored,
 }
 
-/// An object as it is written in the file: kept as text, and parsed on request.
+/// An object as written in the file. It is stored as text and parsed when needed.
 #[derive(Clone, Debug)]
 pub struct SourceObject {
     kind: Kind,
@@ -100,7 +100,7 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// Adds the object to an estate, without the parts of its status that a plan does not need.
+    /// Adds the object to an estate. Drops the parts of its status that a plan does not need.
     pub fn join(self, estate: &mut Estate) {
         match self {
             Self::Fleet(fleet) => estate.fleets.push(Arc::new((*fleet).into())),
@@ -109,24 +109,24 @@ impl Stored {
     }
 }
 
-/// Results of a search, except for the objects.
+/// Results of reading files, without the objects themselves.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Objects of other kinds, each with its position. They are skipped.
+    /// Skipped objects of other kinds, each with its position.
     pub passed_over: Vec<String>,
-    /// All problems, each with its position and what to write instead.
+    /// Problems, each with its position and how to fix it.
     pub problems: Vec<String>,
     places: HashMap<Identity, ObjectPlace>,
 }
 
-/// Reads every document of every file, even after a problem, and passes each object to `take`
-/// before it reads the next. Callers must discard the objects if there are problems.
+/// Reads every document of every file and calls `take` for each object as soon as it is read.
+/// Continues after a problem; callers must discard the objects if there are problems.
 pub fn find(files: impl IntoIterator<Item = File>, take: &mut dyn FnMut(Object)) -> Findings {
     find_in(DEFAULT_NAMESPACE, files, take)
 }
 
-/// Reads documents in the same way as [`find`], with `namespace` in place of `default` for objects
-/// that name no namespace.
+/// Reads documents like [`find`], but uses `namespace` instead of `default` for objects that do not
+/// specify a namespace.
 pub(crate) fn find_in(
     namespace: &str,
     files: impl IntoIterator<Item = File>,
@@ -155,10 +155,10 @@ impl Findings {
     }
 }
 
-/// Findings of a search in progress, and the function that receives the objects.
+/// Reader of objects: the findings collected so far, and the function that receives the objects.
 struct ObjectReader<'a> {
     findings: Findings,
-    /// Namespace of objects that name none.
+    /// Namespace of objects that do not specify one.
     namespace: &'a str,
     take: &'a mut dyn FnMut(Object),
 }
@@ -212,7 +212,7 @@ impl ObjectReader<'_> {
         }
     }
 
-    /// Reads one object. `item_kind` is its kind, if the list that contains it determines that.
+    /// Reads one object. If the object is an item of a list of one kind, `item_kind` is that kind.
     fn object(&mut self, place: ObjectPlace, text: Json, item_kind: Option<Kind>) {
         let mut value = text.value();
         complete(&mut value, item_kind);
@@ -283,8 +283,9 @@ impl ObjectReader<'_> {
         })
     }
 
-    /// Records every problem that admission finds, and metadata or a status that cannot be read.
-    /// Returns the object as it would be stored, or `None` if a part cannot be read.
+    /// Records every problem that admission finds, and an error if the metadata or the status
+    /// cannot be parsed. Returns the object as the API server would store it, or `None` if a part
+    /// cannot be parsed.
     fn check(
         &mut self,
         place: &ObjectPlace,
@@ -334,20 +335,20 @@ impl ObjectReader<'_> {
         let subject = subject.map(|subject| format!(" ({subject})")).unwrap_or_default();
         let field = if field.is_empty() { String::new() } else { format!(", {field}") };
         let text = format!("{place}{subject}{field}: {message}");
-        // The text repeats user input, which may contain characters that a terminal acts on.
+        // The message quotes user input, which may contain control characters for the terminal.
         self.findings.problems.push(printable(&text).into_owned());
     }
 }
 
-/// Errors of an object that cannot be read.
+/// Parse errors of an object, by part.
 #[derive(Default)]
 struct Unread {
     metadata: Option<serde_json::Error>,
     status: Option<serde_json::Error>,
 }
 
-/// Reads an object from its stored form. Its status is read as written, because the schema and the
-/// Rust types have the same defaults for it.
+/// Parses an object from its stored form. The status is parsed as written in the file, because the
+/// schema and the Rust types have the same defaults for it.
 fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Parsed<K>, Unread> {
     let given = status.map(serde_json::from_value::<K::Status>).transpose();
     let metadata = ObjectMeta::deserialize(&stored["metadata"]);
@@ -361,8 +362,8 @@ fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Pa
     let status = status.or_else(|| serde_json::from_value(stored["status"].take()).ok());
     let spec = match K::Spec::deserialize(&stored["spec"]) {
         Ok(spec) => Ok(spec),
-        // No admitted object is known to fail here. Report the error in the same form as for an
-        // object from the cluster.
+        // No admitted object is known to fail here. If one does, report the error in the same form
+        // as for an object from the cluster.
         Err(_) => serde_json::from_value::<Parsed<K>>(stored)
             .map_err(|error| error.to_string())
             .and_then(|object| object.spec),
@@ -374,8 +375,8 @@ fn kind_of(name: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.name() == name)
 }
 
-/// Returns the kind of a list's items, or `Some(None)` if they can be of any kind. Returns `None`
-/// if the document is not a list.
+/// Returns the kind of a list's items; `Some(None)` if the items can have any kind; `None` if the
+/// document is not a list.
 fn list_of(outside: &ListHeader) -> Option<Option<Kind>> {
     match (outside.api_version.as_deref()?, outside.kind.as_deref()?) {
         ("v1", "List") => Some(None),
@@ -384,7 +385,8 @@ fn list_of(outside: &ListHeader) -> Option<Option<Kind>> {
     }
 }
 
-/// Adds the API version and kind, which the API server omits from the items of a list of one kind.
+/// Adds `apiVersion` and `kind` to a list item if they are missing, because the API server omits
+/// them from items of a list of one kind.
 fn complete(item: &mut Value, kind: Option<Kind>) {
     let (Some(kind), Some(fields)) = (kind, item.as_object_mut()) else { return };
     fields.entry("apiVersion").or_insert_with(|| Value::from(API_VERSION));
@@ -395,7 +397,7 @@ fn string<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// Formats an object of another API group in the way that kubectl does: `Deployment.apps/web`.
+/// Formats an object of another API group like kubectl, for example `Deployment.apps/web`.
 fn other(value: &Value) -> String {
     let kind = string(value, "/kind").unwrap_or_default();
     let group = string(value, "/apiVersion").and_then(|version| version.split_once('/'));

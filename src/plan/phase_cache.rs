@@ -1,5 +1,6 @@
-//! Phase cache: results of the policies' time ranges in each time zone. Each result is computed on
-//! first use and shared by all fleets of a namespace. Knows nothing of clients.
+//! Caches the phases of the policies' time ranges, and the next changes of these phases, in each
+//! time zone. Each result is computed on first use and shared by all fleets of a namespace. This
+//! module knows nothing of clients.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +8,8 @@ use std::rc::Rc;
 use super::facts::ZoneFact;
 use crate::values::{Openings, Phase, Timestamp};
 
-/// Phase cache of some policies, which are identified by their index.
+/// Cache of phases and phase changes for a list of policies. Each policy is identified by its index
+/// in the list.
 #[derive(Debug)]
 pub struct PhaseCache {
     /// Instant of the plan.
@@ -18,7 +20,7 @@ pub struct PhaseCache {
 type ByZone = Vec<(ZoneFact, Rc<PhaseResults>)>;
 
 impl PhaseCache {
-    /// Returns an empty cache for `policies` policies.
+    /// Returns an empty cache for a number of policies, `policies`.
     #[must_use]
     pub fn new(now: Timestamp, policies: usize) -> Self {
         Self { now, answers: (0..policies).map(|_| RefCell::default()).collect() }
@@ -39,15 +41,15 @@ impl PhaseCache {
     }
 }
 
-/// Cached results of one policy's time range in one zone. Most clients need the same instants: the
-/// plan's own and the next changes.
+/// Cached results of one policy's time range in one zone. Most clients need results for the same
+/// instants: the instant of the plan and the next phase changes.
 #[derive(Debug, Default)]
 pub(super) struct PhaseResults {
     phases: ResultCache<Phase>,
     instants: [ResultCache<Option<Timestamp>>; 3],
 }
 
-/// A query about a time range at an instant.
+/// A query about a time range that returns an instant.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RangeQuery {
     NextOpening,
@@ -74,11 +76,12 @@ impl PhaseResults {
     }
 }
 
-/// Results for the first instants that were queried.
+/// Cached results by instant. Only the first [`MAX_REMEMBERED`] queried instants are stored.
 #[derive(Debug)]
 struct ResultCache<T>(RefCell<Vec<(Timestamp, T)>>);
 
-/// Maximum number of cached instants: a lookup must not take longer than computing the result.
+/// Maximum number of cached instants. With more instants, a lookup could take longer than computing
+/// the result.
 const MAX_REMEMBERED: usize = 16;
 
 impl<T> Default for ResultCache<T> {

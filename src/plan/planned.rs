@@ -1,5 +1,6 @@
-//! A planned status: its digest, and how to build it. A fleet's status is built only when it is
-//! written, because hundreds of thousands of rows would otherwise wait in memory.
+//! Defines planned statuses: the digest of a status, and how to build the status. A fleet's status
+//! is built only when it is written, because otherwise hundreds of thousands of rows would wait in
+//! memory.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use crate::api::policy::UpgradePolicyStatus;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::values::Timestamp;
 
-/// A kind whose statuses are planned.
+/// An object kind whose statuses are planned.
 pub trait PlannedKind: Kind {
-    /// Inputs of the status in addition to the object.
+    /// Values that, together with the object, determine the status.
     type StatusInputs: Clone + Debug + Send + Sync;
 
     /// Builds the planned status.
@@ -31,7 +32,7 @@ pub trait PlannedKind: Kind {
 pub struct Planned<K: PlannedKind> {
     /// Object that the plan was made from.
     pub cached: Arc<Cached<K>>,
-    /// Inputs of the status in addition to the object.
+    /// Values that, together with the object, determine the status.
     pub inputs: K::StatusInputs,
     /// Digest of the planned status.
     pub digest: Digest,
@@ -46,14 +47,15 @@ impl<K: PlannedKind> Planned<K> {
         K::status(self)
     }
 
-    /// Returns whether the stored status equals the planned one, so that no write is needed.
+    /// Returns whether the stored status equals the planned one. If so, no write is needed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.cached.status_equals(self.digest)
     }
 }
 
-/// Inputs of a fleet's status in addition to the fleet, as they were when it was planned.
+/// Values that, together with the fleet, determine its status. They are kept as they were when the
+/// status was planned.
 #[derive(Clone, Debug)]
 pub struct FleetStatusInputs {
     /// Fleet named in `packageFrom`, if it exists.
@@ -65,7 +67,8 @@ pub struct FleetStatusInputs {
 impl PlannedKind for ClientFleet {
     type StatusInputs = FleetStatusInputs;
 
-    /// Builds the status by deciding again, from the same facts and for the same instant.
+    /// Builds the status by repeating the decisions from the same facts and for the same instant as
+    /// in the plan.
     fn status(planned: &Planned<Self>) -> Arc<ClientFleetStatus> {
         let FleetStatusInputs { source, rulebook } = &planned.inputs;
         let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());

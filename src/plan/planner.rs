@@ -1,5 +1,5 @@
-//! The plan of one namespace, kept up to date: decides again only for fleets that a change may
-//! affect.
+//! Keeps the plan of one namespace up to date. The planner repeats decisions only for fleets that a
+//! change may affect.
 //!
 //! The planner holds the observed objects and each fleet's contribution to the policies. It plans a
 //! fleet again when:
@@ -7,7 +7,7 @@
 //! - the fleet's spec or labels change, or the fleet is being deleted;
 //! - the package that it takes from another fleet changes;
 //! - a policy that applies or applied to it changes;
-//! - its stored status stops matching the planned one;
+//! - its stored status no longer equals the planned one;
 //! - its plan expires, or the clock is set back.
 //!
 //! [`namespace_aggregates`](super::namespace_aggregates) aggregates the contributions. A plan from scratch gives the same result as
@@ -45,9 +45,10 @@ pub struct Planner {
     rulebook: Rulebook,
     rulebook_is_stale: bool,
     aggregates: NamespaceAggregates,
-    /// Instant of the last plan, and the instant until which it holds.
+    /// Instant of the last plan, and the instant until which this plan holds; the second is `None`
+    /// if the plan never expires.
     planned: Option<(Timestamp, Option<Timestamp>)>,
-    /// Whether anything was observed since the last plan.
+    /// Whether an object was observed or forgotten since the last plan.
     touched: bool,
     decisions: u64,
 }
@@ -65,9 +66,10 @@ struct Fleet {
     /// Record of the fleet's plan; `None` until the fleet is planned, and again after a change that
     /// affects it.
     plan: Option<PlanRecord>,
-    /// Causes of the next plan.
+    /// Reasons why the fleet must be planned next time.
     causes: BTreeSet<Cause>,
-    /// Revisions of the policies that the stored status was last seen to apply, by policy name.
+    /// Revisions of the policies that the stored status applied when it last equaled the planned
+    /// status, by policy name.
     applied_revisions: PolicyRevisions,
 }
 
@@ -82,13 +84,13 @@ pub struct PassResult {
     pub fleets: Vec<Planned<ClientFleet>>,
     /// All policies, sorted by name.
     pub policies: Vec<Planned<UpgradePolicy>>,
-    /// Instant until which the plan holds if nothing is observed; `None` if it never expires.
+    /// Instant until which the plan holds if no object changes; `None` if the plan never expires.
     pub until: Option<Timestamp>,
 }
 
-/// A planning pass in progress. In a large namespace the first statuses can be written while the
-/// last ones are planned. All plans are for the same instant, and policies are planned at the end,
-/// when their aggregates are complete.
+/// A planning pass in progress. It returns fleets in parts, so that the first statuses of a large
+/// namespace can be written while the last ones are planned. All plans are for the same instant.
+/// Policies are planned at the end, when their aggregates are complete.
 #[derive(Debug)]
 pub struct PlanningPass<'a> {
     planner: &'a mut Planner,
@@ -105,8 +107,8 @@ impl Planner {
         };
         let before = std::mem::replace(&mut fleet.observed, observed);
         let now = Arc::clone(&fleet.observed);
-        // The watch event of the controller's own write needs no new plan: its status equals the
-        // planned one.
+        // The watch event of the controller's own write needs no new plan, because the written
+        // status equals the planned one.
         let says_so = fleet.plan.as_ref().is_none_or(|plan| now.status_equals(plan.status));
         let same = before.has_same_inputs_as(&now);
         if !same || !says_so {
@@ -134,7 +136,7 @@ impl Planner {
         self.due.insert(name);
     }
 
-    /// Records that a fleet is gone.
+    /// Removes a fleet that no longer exists.
     pub fn forget_fleet(&mut self, name: &str) {
         self.touched = true;
         if let Some((name, fleet)) = self.fleets.remove_entry(name) {
@@ -165,7 +167,7 @@ impl Planner {
         }
     }
 
-    /// Records that a policy is gone.
+    /// Removes a policy that no longer exists.
     pub fn forget_policy(&mut self, name: &str) {
         self.touched = true;
         if let Some(before) = self.policies.remove(name) {
@@ -174,8 +176,8 @@ impl Planner {
         }
     }
 
-    /// Returns whether the last plan no longer holds at `at`: something was observed since, the
-    /// plan has expired, or the clock was set back to before it.
+    /// Returns whether a new plan is needed at `at`: an object has changed since the last plan, the
+    /// plan has expired, or the clock was set back to before the plan.
     #[must_use]
     pub fn is_due(&self, at: Timestamp) -> bool {
         let runs_out =
@@ -183,7 +185,8 @@ impl Planner {
         self.touched || runs_out
     }
 
-    /// Returns the instant until which the last plan holds if nothing is observed.
+    /// Returns the instant until which the last plan holds if no object changes; `None` if the plan
+    /// never expires.
     #[must_use]
     pub fn holds_until(&self) -> Option<Timestamp> {
         self.planned.and_then(|(_, until)| until)
@@ -239,7 +242,7 @@ impl Planner {
         let kept = PlanRecord {
             status: plan.status,
             contributions: plan.contributions,
-            // The revisions are mostly unchanged, so share the existing map if it is equal.
+            // Share the existing map if it is equal, because the revisions rarely change.
             policy_revisions: Some(&fleet.applied_revisions)
                 .filter(|known| **known == policy_revisions)
                 .cloned()
@@ -281,13 +284,13 @@ impl Planner {
         in_scope.filter_map(|plan| plan.package.as_ref())
     }
 
-    /// Returns the number of client decisions since the start.
+    /// Returns the number of client decisions since the planner was created.
     #[must_use]
     pub fn decisions(&self) -> u64 {
         self.decisions
     }
 
-    /// Returns the namespace counts of the last plan, which no policy's status contains.
+    /// Returns the counts of the last plan that no policy's status contains.
     #[must_use]
     pub fn counts(&self) -> NamespaceCounts {
         self.aggregates.counts()
@@ -316,15 +319,17 @@ impl Planner {
             self.aggregates.remove(name, &plan, &fleet.applied_revisions);
             self.due.insert(name.clone());
         }
-        // The cause `Seen` covers all other causes.
+        // `Seen` means that the fleet is new, so further causes add no information.
         if !fleet.causes.contains(&Cause::Seen) {
             fleet.causes.insert(cause);
         }
     }
 
-    /// Records the policy revisions that a fleet's stored status applies, if it equals the planned
-    /// one. The record stays when reports or time change the plan. Otherwise no policy would ever
-    /// be in force: among many fleets, some status is always being written.
+    /// Records the policy revisions that a fleet's stored status applies, if this status equals the
+    /// planned one.
+    ///
+    /// The record is kept when client reports or the time change the plan. Otherwise, a policy with
+    /// many fleets would never be in force, because one of their statuses is always being written.
     fn record_applied_revisions(&mut self, name: &Text) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         let Some(plan) =
@@ -339,7 +344,7 @@ impl Planner {
         }
     }
 
-    /// Records that the source of a fleet's package has changed from `before` to `now`.
+    /// Records that a fleet takes its package from the fleet `now` instead of the fleet `before`.
     fn set_package_source(&mut self, name: &Text, before: Option<&str>, now: Option<&str>) {
         if let Some(source) = before
             && let Some(users) = self.package_dependents.get_mut(source)
@@ -373,8 +378,8 @@ impl Planner {
 }
 
 impl PlanningPass<'_> {
-    /// Plans the next due fleets until they contain at least `clients` clients. Returns an empty
-    /// list if no fleet is due.
+    /// Plans the next fleets that need a plan until they have at least `clients` clients in total.
+    /// Returns an empty list if no fleet needs a plan.
     pub fn fleets(&mut self, clients: u64) -> Vec<Planned<ClientFleet>> {
         let Self { planner, at } = self;
         let phase_cache = PhaseCache::new(*at, planner.rulebook.len());
@@ -406,15 +411,15 @@ impl PlanningPass<'_> {
     }
 }
 
-/// Returns whether one version is listed in two spellings. Only then does the order of the fleets
-/// matter.
+/// Returns whether `packages` contains one version in two spellings. Only then does the order of
+/// the fleets affect a policy's status.
 fn has_duplicate_versions(packages: &[VersionText]) -> bool {
     let mut packages: Vec<&VersionText> = packages.iter().collect();
     packages.sort_by(|a, b| a.parsed.cmp(&b.parsed));
     packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))
 }
 
-/// Returns the name of the fleet that this one takes its package from.
+/// Returns the name of the fleet in `packageFrom`, from which this fleet takes its package.
 pub(super) fn package_from(fleet: &CachedFleet) -> Option<&str> {
     Some(fleet.spec.as_deref().ok()?.package_from.as_ref()?.name.as_str())
 }

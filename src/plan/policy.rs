@@ -1,8 +1,9 @@
-//! A policy, parsed once into the values that the rules need, or into the problems that make it
-//! invalid. Knows the API types and the values; decides nothing.
+//! Parses a policy once, into the values that the rules need or into the problems that make the
+//! policy invalid. This module knows the API types and the values, and makes no decisions.
 //!
-//! An invalid policy still governs: it fails safe and lets no policy of lower precedence apply. Its
-//! scope and its effective period are therefore parsed as far as possible.
+//! An invalid policy still governs clients: it offers them nothing, and no policy of lower
+//! precedence applies to them. Its scope and its effective period are therefore parsed as far as
+//! possible.
 
 use std::cmp::Reverse;
 
@@ -37,21 +38,22 @@ pub struct Policy {
     /// Priority. Among the policies that select a client, the one with the highest priority
     /// governs.
     pub priority: i32,
-    /// Whether the policy is suspended and offers nothing for the time being.
+    /// Whether the policy is suspended. A suspended policy offers no upgrades.
     pub suspended: bool,
     /// Instant from which the policy governs.
     pub effective_from: Option<Timestamp>,
     /// Instant from which the policy no longer governs.
     pub effective_until: Option<Timestamp>,
-    /// Upgrade mode.
+    /// Upgrade mode of the policy.
     pub mode: Mode,
-    /// Locked version, with [`Mode::OnlyUpgradeTo`].
+    /// Version that the policy locks clients to, with [`Mode::OnlyUpgradeTo`].
     pub lock: Option<VersionText>,
     /// Whether clients may be downgraded to the target.
     pub allow_downgrade: bool,
     /// Seconds from a client's installation error until the version is offered again.
     pub retry_after: i64,
-    /// Seconds from the time a client was last seen until it counts as offline.
+    /// Seconds without contact after which a client counts as offline; `None` if clients of the
+    /// policy never count as offline.
     pub offline_after: Option<i64>,
     /// Time zone for all clients, if the policy names one.
     pub zone: Option<ZoneFact>,
@@ -62,7 +64,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Parses a policy. Never fails: errors are listed in [`Policy::problems`].
+    /// Parses a policy. Never fails: all errors are added to [`Policy::problems`].
     #[must_use]
     pub fn read(observed: &CachedPolicy) -> Self {
         let unreadable = UpgradePolicySpec::default();
@@ -141,7 +143,7 @@ fn read_zone(name: Option<&Text>, problems: &mut Vec<String>) -> Option<ZoneFact
     Some(zone)
 }
 
-/// Returns the message for an unknown time zone, with a name to write instead.
+/// Returns the error message for an unknown time zone, which suggests a valid name.
 #[must_use]
 pub(crate) fn unknown_zone(name: &str) -> String {
     let mend = Zone::suggest(name).map_or_else(
@@ -151,8 +153,8 @@ pub(crate) fn unknown_zone(name: &str) -> String {
     format!("\"{name}\" is no known time zone; {mend}")
 }
 
-/// Parses the time range and leaves out windows that cannot be parsed. Admission refuses such
-/// windows, so the policy is invalid and the rules never use its time range.
+/// Parses the time range and skips windows that cannot be parsed. Admission refuses such windows,
+/// so the policy is invalid and the rules never use its time range.
 fn read_range(distribution: &Distribution, problems: &mut Vec<String>) -> TimeRange {
     let mut windows = Vec::new();
     for (index, window) in distribution.windows.iter().flatten().enumerate() {

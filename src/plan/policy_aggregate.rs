@@ -1,5 +1,5 @@
-//! The aggregate of all fleets in a policy's scope. Fleets are added and removed one by one, so a
-//! change of one fleet costs the same for any number of fleets.
+//! Aggregates all fleets in a policy's scope. Fleets are added and removed one by one, so the cost
+//! of one change does not depend on the number of fleets.
 
 use std::collections::BTreeMap;
 
@@ -45,16 +45,16 @@ pub struct FleetShare<'a> {
     pub contribution: &'a PolicyContribution,
     /// Version of the fleet's package.
     pub package: Option<&'a VersionText>,
-    /// Whether the fleet's stored status was seen to apply the current revision of the policy.
+    /// Whether the fleet's stored status is known to apply the current revision of the policy.
     pub settled: bool,
 }
 
-/// The sum of all shares that were added and not removed.
+/// The sum of the shares of all fleets in a policy's scope.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyAggregate {
     /// Number of fleets in scope.
     pub fleets: u32,
-    /// Number of fleets whose stored status was not yet seen to apply the current revision of the
+    /// Number of fleets whose stored status is not yet known to apply the current revision of the
     /// policy.
     pub unsettled: u32,
     /// Number of clients in scope.
@@ -63,8 +63,9 @@ pub struct PolicyAggregate {
     pub governed: Summary,
     transitions: MultiSet<Timestamp>,
     zones: MultiSet<ZoneFact>,
-    /// For each selector, the number of fleets with a client that it matches, and the same number
-    /// for each of its values.
+    /// Numbers of fleets for each selector: first, the fleets with a client that the selector
+    /// matches; then, for each value of the selector, the fleets with a client that the value
+    /// matches.
     hits: Vec<(u32, Vec<u32>)>,
     /// Package versions of the fleets, by spelling.
     packages: MultiSet<Text>,

@@ -1,4 +1,4 @@
-//! The contribution of one fleet to the status of one policy.
+//! Computes the contribution of one fleet to the status of one policy.
 
 use super::facts::ZoneFact;
 use super::next_change::earlier;
@@ -19,7 +19,7 @@ pub struct PolicyContribution {
     pub next_transition: Option<Timestamp>,
     /// Time zones of the governed clients, each once.
     pub zones: Vec<ZoneFact>,
-    /// Parts of the scope that have matched a client.
+    /// Selectors of the scope, and their values, that have matched a client.
     pub hits: Hits,
 }
 
@@ -30,7 +30,8 @@ impl PolicyContribution {
         Self { hits: Hits::none(&policy.scope), ..Self::default() }
     }
 
-    /// Adds `clients` governed clients in one state, whose offers change at the same time.
+    /// Adds a number of governed clients, `clients`, which are in one state and whose offers change
+    /// at the same time.
     pub(crate) fn govern(
         &mut self,
         clients: u32,
@@ -46,11 +47,13 @@ impl PolicyContribution {
     }
 }
 
-/// Match results of a scope's selectors: first those of `clients`, then those of `exclude`.
+/// For each selector of a scope, whether it has matched a client. The selectors of `clients` come
+/// first, then those of `exclude`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits(pub(super) Box<[SelectorHits]>);
 
-/// Whether a selector has matched a client, and which of its listed values have.
+/// Match results of one selector: whether it has matched a client, and which of its listed values
+/// have matched one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SelectorHits {
     pub selector: bool,
@@ -62,7 +65,8 @@ impl SelectorHits {
         Self { selector: false, entries: vec![false; selector.entries().len()].into() }
     }
 
-    /// Records the matches of a client, and returns whether the whole selector matches.
+    /// Records whether the selector and each of its values match a client. Returns whether the
+    /// selector matches.
     fn note(
         &mut self,
         selector: &Selector,
@@ -71,7 +75,7 @@ impl SelectorHits {
     ) -> bool {
         let matches = selector.matches(client, if_unreadable);
         self.selector |= matches;
-        // If the selector is a single list and does not match, none of its values match.
+        // If the selector consists of a single list and does not match, none of its values match.
         if matches || !selector.is_one_list() {
             for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
                 *hit = *hit || entry.matches(client);

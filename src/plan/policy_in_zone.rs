@@ -1,5 +1,5 @@
-//! A policy in one time zone of a fleet: the target of the clients in that zone, and when
-//! distribution to them is open. Computed once for all of these clients.
+//! Resolves a policy for one time zone of a fleet: the target of the clients in that zone, and when
+//! distribution to them is open. The result is computed once for all of these clients.
 
 use std::rc::Rc;
 
@@ -10,14 +10,16 @@ use super::version_text::VersionText;
 use crate::api::policy::Mode;
 use crate::values::{Exclusion, Openings, Phase, Timestamp};
 
-/// A policy in one fleet and one time zone.
+/// A policy that is resolved for one fleet and one time zone.
 #[derive(Debug)]
 pub struct ZonedPolicy<'a> {
     /// Parsed policy.
     pub policy: &'a Policy,
-    /// Version that the clients should run; `None` with `NoUpgrade`, or if the package is unknown.
+    /// Version that the clients should run; `None` if the mode is `NoUpgrade` or the package is
+    /// unknown.
     pub target: Option<Target<'a>>,
-    /// Time zone of the clients: the policy's, else the client's, else the fleet's.
+    /// Time zone of the clients: that of the policy if it names one, otherwise that of the client,
+    /// otherwise that of the fleet.
     pub zone: &'a ZoneFact,
     openings: Openings<'a>,
     /// Cached results of `openings`.
@@ -27,7 +29,7 @@ pub struct ZonedPolicy<'a> {
 /// The version that a client should run, and whether the server can offer it.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// Version as the policy or the fleet writes it.
+    /// Version as written in the policy or the fleet.
     pub version: &'a VersionText,
     /// Whether the version must never be offered again.
     pub withdrawn: bool,
@@ -36,14 +38,15 @@ pub struct Target<'a> {
 }
 
 impl<'a> ZonedPolicy<'a> {
-    /// Resolves `policy` for a fleet with this package. `zone` is the client's own time zone, or
-    /// else the fleet's.
+    /// Resolves `policy` for a fleet with this package. `zone` is the client's time zone, or the
+    /// fleet's if the client has none.
     #[must_use]
     pub fn new(policy: &'a Policy, package: &'a Package, zone: &'a ZoneFact) -> Self {
         Self::with(policy, package, zone, |_| Rc::default())
     }
 
-    /// Resolves a policy like [`ZonedPolicy::new`], with results from a phase cache that fleets share.
+    /// Resolves a policy like [`ZonedPolicy::new`], and takes results from a phase cache that all
+    /// fleets share.
     pub(super) fn with(
         policy: &'a Policy,
         package: &'a Package,
@@ -90,7 +93,7 @@ impl<'a> ZonedPolicy<'a> {
         self.answers.instant(RangeQuery::PhaseEnds, self.openings, t)
     }
 
-    /// Returns the openings from `t`, in the same form as [`Openings::openings_from`].
+    /// Returns the openings that end after `t`, in the same form as [`Openings::openings_from`].
     pub fn openings_from(
         &self,
         t: Timestamp,

@@ -1,4 +1,4 @@
-//! The plan for one policy: builds the policy's status from the contributions of its fleets.
+//! Plans one policy: builds the policy's status from the contributions of its fleets.
 
 use std::borrow::Cow;
 
@@ -23,8 +23,8 @@ const MAX_UNMATCHED: usize = 20;
 pub struct PolicyPlan {
     /// Planned status.
     pub status: UpgradePolicyStatus,
-    /// Instant until which the plan holds, as far as it depends on the policy's time range and
-    /// effective period.
+    /// Next instant at which the policy's time range or effective period may change the plan;
+    /// `None` if there is none.
     pub holds_until: Option<Timestamp>,
 }
 
@@ -57,8 +57,8 @@ pub(crate) fn plan_policy<'a>(
     PolicyPlan { status, holds_until: earlier(distribution.holds_until, own_change) }
 }
 
-/// Distribution state of a policy at an instant, and the instant at which its time range may change
-/// it.
+/// Distribution state of a policy at an instant, and the next instant at which the policy's time
+/// range may change this state.
 struct Distribution {
     state: &'static str,
     holds_until: Option<Timestamp>,
@@ -94,7 +94,7 @@ impl Distribution {
     }
 }
 
-/// Returns the generation that is in force, and the conditions that report it.
+/// Returns the generation of the policy that is in force, and the status conditions that report it.
 fn conditions(
     observed: &CachedPolicy,
     policy: &Policy,
@@ -110,12 +110,13 @@ fn conditions(
         let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
         (policy.generation, make.stalled(reason, &policy.problems.join("; ")))
     } else if was_observed == policy.generation || is_in_force {
-        // Once in force, a generation stays in force: the fleets' own statuses show later changes.
+        // A generation that is in force stays in force. Later changes of the fleets appear in the
+        // status of each fleet.
         let fleets = total.fleets;
         (policy.generation, make.ready(format!("In force in {fleets} fleets.")))
     } else {
-        // The message has no count, because every fleet that applies the generation would then
-        // cause a write of the policy.
+        // The message contains no count. Otherwise, each fleet that applies the generation would
+        // cause another write of the policy.
         (was_observed, make.reconciling("Some of its fleets do not say so yet."))
     };
     conditions.push(complete(&make, policy, total.governed));

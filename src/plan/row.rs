@@ -1,5 +1,5 @@
-//! One client's status row, borrowed from its sources. Its digest equals that of the built row, so
-//! planning can detect a changed status without building it.
+//! Defines the status row of one client, borrowed from its sources. The digest of a borrowed row
+//! equals that of the built row, so the planner detects a changed status without building it.
 
 use std::hash::{Hash, Hasher};
 
@@ -9,8 +9,8 @@ use crate::api::Text;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};
 use crate::values::Timestamp;
 
-/// One client's status row, borrowed from its sources. Together with [`Shared`] it has the fields
-/// of [`ClientStatus`].
+/// The status row of one client, borrowed from its sources. [`Row`] and [`Shared`] together have
+/// the fields of [`ClientStatus`].
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Row<'a> {
@@ -24,7 +24,7 @@ pub struct Row<'a> {
     pub shared_digest: Digest,
 }
 
-/// The part of a status row that clients with the same decision share.
+/// The fields of a status row that are equal for all clients with the same decision.
 #[derive(Clone, Debug, Hash)]
 #[allow(missing_docs)]
 pub struct Shared<'a> {
@@ -45,7 +45,7 @@ impl Hash for Row<'_> {
             ip,
             last_transition_time,
             last_offer,
-            // Its digest stands for it.
+            // `shared_digest` is hashed instead.
             shared: _,
             shared_digest,
         } = self;
@@ -53,7 +53,7 @@ impl Hash for Row<'_> {
     }
 }
 
-/// An offer, with the fields of [`LastOffer`].
+/// An offer to a client, borrowed from its sources. It has the fields of [`LastOffer`].
 #[derive(Clone, Debug, Hash)]
 #[allow(missing_docs)]
 pub struct Offer<'a> {
@@ -137,7 +137,8 @@ impl From<Offer<'_>> for LastOffer {
 }
 
 impl Hash for ClientFleetStatus {
-    /// Hashes the rows first, because the fields above the rows are known only after all rows.
+    /// Hashes the rows before the other fields of the status, because the planner knows the other
+    /// fields only after the last row.
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         if let Some(rows) = &self.clients {
             rows.iter().for_each(|row| Row::from(row).hash(hasher));
@@ -163,18 +164,18 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
     next_transition_time.hash(hasher);
 }
 
-/// Sink for a fleet's status, to which rows are added in order.
+/// Receives a fleet's status, row by row and in order.
 pub(super) trait StatusSink {
-    /// Type of the finished result.
+    /// Type of the result that [`StatusSink::finish`] returns.
     type Finished;
-    /// Adds a row.
+    /// Adds the row of the next client.
     fn add(&mut self, row: Row<'_>);
-    /// Finishes the status with `head`, the fields above the rows. If `has_rows` is false, the
-    /// status has no rows.
+    /// Finishes the status with `head`, which contains all fields except the rows. If `has_rows` is
+    /// false, the status has no rows.
     fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> Self::Finished;
 }
 
-/// Sink that computes the digest of a status without building it.
+/// A sink that computes the digest of a status without building the status.
 pub(super) struct DigestSink {
     hasher: ahash::AHasher,
     rows: usize,
@@ -201,7 +202,7 @@ impl StatusSink for DigestSink {
     }
 }
 
-/// Sink that builds the full status.
+/// A sink that builds the full status.
 pub(super) struct RowsSink(pub Vec<ClientStatus>);
 
 impl StatusSink for RowsSink {

@@ -1,5 +1,6 @@
-//! The inputs of a rule in a case, by name and value. An explanation shows the same values that the
-//! decision was made from. Decides nothing and contains no text for users.
+//! Returns the inputs of a rule in a case, by name and value. An explanation therefore shows the
+//! values that the decision was made from. This module makes no decisions and contains no text for
+//! users.
 
 use chrono::NaiveDateTime;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::rules::Case;
 use super::version_text::VersionText;
 use crate::values::{Phase, Timestamp};
 
-/// An input of a rule; [`Input::name`] returns its name.
+/// An input of a rule. [`Input::name`] returns its name in structured output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Input {
@@ -42,7 +43,7 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum InputValue {
-    /// No value.
+    /// The input has no value in this case.
     Absent,
     /// A boolean value.
     Flag(bool),
@@ -50,7 +51,7 @@ pub enum InputValue {
     Count(usize),
     /// An instant.
     Instant(Timestamp),
-    /// Wall-clock time in the client's time zone.
+    /// A local date and time in the client's time zone.
     Local(NaiveDateTime),
     /// A name, a version or an enum value.
     Text(String),
@@ -169,7 +170,7 @@ impl Input {
     }
 }
 
-/// Returns the name of a phase in structured output.
+/// Returns the name of a distribution phase in structured output.
 #[must_use]
 pub(crate) const fn phase_name(phase: Phase) -> &'static str {
     match phase {

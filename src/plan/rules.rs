@@ -1,7 +1,7 @@
-//! The decision for one client: a list of 22 rules, of which the first that holds decides.
-//! Explanations use the same list, so that they show the rules that made the decision.
+//! Decides the state of one client with a list of 22 rules. The first rule that holds decides.
+//! Explanations use the same list, so they show the rules that made the decision.
 //!
-//! Reads no clock: the instant is part of the [`Case`].
+//! This module reads no clock: the instant is part of the [`Case`].
 
 use super::facts::Facts;
 use super::policy::Policy;
@@ -24,8 +24,8 @@ pub struct Case<'a> {
     pub governing: Option<&'a ZonedPolicy<'a>>,
     /// Instant of the decision.
     pub at: Timestamp,
-    /// Whether a client that was not seen for long counts as offline. False in the search for the
-    /// next opening, because the client may return.
+    /// Whether a client that was not seen for `offline_after` seconds counts as offline. False in
+    /// the search for the next opening, because the client may return before the opening.
     pub absence_counts: bool,
 }
 
@@ -34,31 +34,31 @@ pub struct Case<'a> {
 pub struct Rule {
     /// Number of the rule in the documentation.
     pub number: u8,
-    /// State of a client that this rule decides.
+    /// State of a client if this rule decides.
     pub state: State,
     /// Reason for the state.
     pub reason: Reason,
-    /// How long the decision lasts while the same policy governs and nothing is written or
-    /// reported.
+    /// Event that ends the decision while the governing policy and all objects and client reports
+    /// are unchanged.
     pub lasts: Lasts,
     /// Predicate that returns whether the rule holds.
     pub holds: fn(&Case<'_>) -> bool,
-    /// Inputs of the rule. If no earlier rule holds, only these inputs and the instant affect the
-    /// result.
+    /// Inputs that the rule reads. If no earlier rule holds, only these inputs and the instant
+    /// affect whether this rule holds.
     pub looks_at: &'static [Input],
 }
 
-/// Event that ends a decision as time passes, while the same policy governs.
+/// Event that ends a decision as time passes. The governing policy does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
     /// Time alone does not end the decision.
     Always,
-    /// Only a long absence of the client ends the decision.
+    /// The decision ends only when the client counts as offline.
     UntilAbsent,
-    /// The end of the wait after a failed installation, or a long absence of the client, ends the
-    /// decision.
+    /// The decision ends at the retry after a failed installation, or when the client counts as
+    /// offline.
     UntilRetry,
-    /// A change of the distribution phase, or a long absence of the client, ends the decision.
+    /// The decision ends when the distribution phase changes, or when the client counts as offline.
     WhilePhase,
 }
 
@@ -74,7 +74,7 @@ const fn rule(
     Rule { number, state, reason, lasts, holds, looks_at }
 }
 
-/// All rules. The first that holds decides, and the last always holds.
+/// All rules. The first rule that holds decides, and the last rule always holds.
 #[rustfmt::skip]
 pub static RULES: [Rule; 22] = {
     use Lasts::{Always, UntilAbsent, UntilRetry, WhilePhase};
@@ -128,7 +128,8 @@ pub static RULES: [Rule; 22] = {
     ]
 };
 
-/// Number of the first rule for which the target is known and shown.
+/// Number of the first rule that requires a known target. Statuses and explanations show the target
+/// from this rule on.
 pub(crate) const TARGET_KNOWN_FROM: u8 = 7;
 
 /// Returns the rule that decides a case.
@@ -137,7 +138,7 @@ pub fn decide(case: &Case<'_>) -> &'static Rule {
     RULES.iter().find(|rule| (rule.holds)(case)).unwrap_or(&RULES[RULES.len() - 1])
 }
 
-/// Comparison of the version that a client runs with its target.
+/// Result of comparing the version that a client runs with its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TargetOrder {
     VersionUnreadable,
@@ -177,7 +178,8 @@ impl Case<'_> {
         }
     }
 
-    /// Returns whether the client runs its target, or a newer version and must not be downgraded.
+    /// Returns whether the client runs its target, or runs a newer version that the policy does not
+    /// allow to downgrade.
     fn has_arrived(&self) -> bool {
         match self.compare_to_target() {
             TargetOrder::Same => true,
@@ -201,14 +203,15 @@ impl Case<'_> {
         self.is_target(self.client.failed_version.as_deref())
     }
 
-    /// Returns the instant from which the client is offline unless it is seen before then.
+    /// Returns the instant from which the client counts as offline unless it is seen earlier;
+    /// `None` if it never counts as offline.
     #[must_use]
     pub fn offline_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.last_seen?, self.governing?.policy.offline_after?)
     }
 
-    /// Returns the instant from which a failed client is offered its target again; `None` if there
-    /// is no automatic retry.
+    /// Returns the instant from which the target is offered again after a failed installation;
+    /// `None` if there is no automatic retry.
     #[must_use]
     pub(crate) fn retry_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)

@@ -1,9 +1,9 @@
-//! The scope of a policy, parsed once: which clients the policy applies to. Knows the fields of a
-//! client, but not the decision for it.
+//! Parses the scope of a policy once, and matches clients against it. This module knows the fields
+//! of a client, but not the decision for it.
 //!
 //! A criterion that cannot be parsed counts as matching in `clients` and `fleetSelector`, and as
-//! not matching in `exclude`. Its policy is invalid and blocks the clients it governs, so in doubt
-//! more clients stay where they are.
+//! not matching in `exclude`. Such a policy is invalid and blocks the clients that it governs, so
+//! an unclear scope blocks more clients instead of fewer.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -25,18 +25,20 @@ pub struct Scope {
     pub exclude: Vec<Selector>,
 }
 
-/// Result of matching a client against a scope, with the selector that decided it.
+/// Result of matching a client against a scope, with the index of the selector that decided the
+/// result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeMatch {
-    /// In scope, by the selector at this index in `clients`; `None` if every client is included.
+    /// The client is in scope. The index is that of the matching selector in `clients`; `None` if
+    /// the scope has no `clients`.
     In(Option<usize>),
-    /// Out of scope: no selector of `clients` matches.
+    /// The client is out of scope, because no selector of `clients` matches it.
     NoneMatches,
-    /// Out of scope, by the selector at this index in `exclude`.
+    /// The client is out of scope. The index is that of the matching selector in `exclude`.
     Excluded(usize),
 }
 
-/// The fields of a client that scopes match.
+/// The fields of a client that selectors can match.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientFields<'a> {
     /// Name of the client.
@@ -74,7 +76,7 @@ impl ClientFields<'_> {
 }
 
 impl Scope {
-    /// Parses a scope; without one, everything is in scope.
+    /// Parses a scope. If `spec` is `None`, every client is in scope.
     #[must_use]
     pub fn read(spec: Option<&ScopeSpec>) -> Self {
         let Some(spec) = spec else { return Self::default() };
@@ -92,13 +94,14 @@ impl Scope {
         selector.matches(true, |requirements| requirements.iter().all(|r| r.holds(&label)))
     }
 
-    /// Returns whether a client is in scope; its fleet must be in scope.
+    /// Returns whether a client is in scope. The client's fleet must be in scope.
     #[must_use]
     pub fn includes_client(&self, subject: &ClientFields<'_>) -> bool {
         matches!(self.match_client(subject), ScopeMatch::In(_))
     }
 
-    /// Returns whether a client is in scope, and by which selector; its fleet must be in scope.
+    /// Returns whether a client is in scope, and which selector decided this. The client's fleet
+    /// must be in scope.
     #[must_use]
     pub(crate) fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
         let included = match &self.clients {
@@ -119,21 +122,22 @@ impl Scope {
         self.clients.iter().flatten().chain(&self.exclude)
     }
 
-    /// Returns whether a selector of the scope, or a single value in one, may match one of these
-    /// clients. Always true without `clients`, because every client is then included.
+    /// Returns whether a selector of the scope, or one of its listed values, may match at least one
+    /// of these clients. Always true without `clients`, because the scope then includes every
+    /// client.
     #[must_use]
     pub(crate) fn may_match(&self, clients: &ClientIndex) -> bool {
         self.clients.is_none() || self.selectors().any(|selector| selector.may_touch(clients))
     }
 
-    /// Returns whether the scope selects individual clients, and not only fleets.
+    /// Returns whether the scope selects individual clients, not only whole fleets.
     #[must_use]
     pub(crate) fn looks_at_clients(&self) -> bool {
         self.clients.is_some() || !self.exclude.is_empty()
     }
 }
 
-/// A criterion of a selector, which may be unreadable.
+/// A criterion of a selector, which may have failed to parse.
 #[derive(Clone, Debug)]
 pub enum Criterion<T> {
     /// The criterion was parsed.
@@ -155,7 +159,7 @@ impl<T> Criterion<T> {
     }
 }
 
-/// A parsed client selector: all of its criteria must match.
+/// A parsed client selector. It matches a client if all of its criteria match.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
     names: Option<Criterion<Listed>>,
@@ -170,10 +174,10 @@ pub struct Selector {
 
 type Listed = BTreeSet<String>;
 
-/// Maximum number of values to search in the client index: each value takes a search of its own.
+/// Maximum number of values to look up in the client index. Each value needs a separate lookup.
 const MAX_SEARCHED_VALUES: usize = 4;
 
-/// One value of a list in a selector, which should match some client on its own.
+/// One listed value of a selector. The status reports a value that matches no client.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Name of the list that contains the value.
@@ -192,7 +196,7 @@ enum EntryTest {
 }
 
 impl Entry {
-    /// Returns whether the value on its own matches a client.
+    /// Returns whether the value matches a client, regardless of the selector's other criteria.
     #[must_use]
     pub fn matches(&self, subject: &ClientFields<'_>) -> bool {
         match &self.test {
@@ -203,7 +207,7 @@ impl Entry {
         }
     }
 
-    /// Returns whether the value may match one of these clients.
+    /// Returns whether the value may match at least one of these clients.
     fn may_match(&self, clients: &ClientIndex) -> bool {
         match &self.test {
             EntryTest::Name(name) => clients.may_contain(&fold_case(name)),
@@ -232,7 +236,8 @@ impl Selector {
         let Self { names, computers, users, cidrs, .. } = &selector;
         let lists = [names, computers, users].map(|list| list.as_ref().map(Criterion::is_readable));
         let lists = lists.into_iter().chain([cidrs.as_ref().map(Criterion::is_readable)]).flatten();
-        // The count includes criteria that are not lists, such as `search`; `lists` does not.
+        // `criteria` includes criteria that are not lists, such as `search`; `lists` does not
+        // include them.
         let is_one_list = selector.criteria().count() == 1 && lists.eq([true]);
         Self { is_one_list, ..selector }
     }
@@ -243,7 +248,8 @@ impl Selector {
         &self.entries
     }
 
-    /// Returns whether the selector has a single criterion, which is a readable list of values.
+    /// Returns whether the selector has only one criterion, and this criterion is a list that was
+    /// parsed.
     #[must_use]
     pub(crate) fn is_one_list(&self) -> bool {
         self.is_one_list
@@ -275,8 +281,9 @@ impl Selector {
             })
     }
 
-    /// Returns whether the selector, or one of its values, may match one of these clients. Returns
-    /// true if a search in the client index would not be faster than matching each client.
+    /// Returns whether the selector, or one of its listed values, may match at least one of these
+    /// clients. Also returns true if a search in the client index would not be faster than matching
+    /// each client.
     fn may_touch(&self, clients: &ClientIndex) -> bool {
         if self.is_one_list {
             return self.entries.len() > MAX_SEARCHED_VALUES
@@ -290,7 +297,7 @@ impl Selector {
         }
     }
 
-    /// Returns the field names of the selector's criteria.
+    /// Returns the names of the fields that the selector sets.
     pub fn criteria(&self) -> impl Iterator<Item = &'static str> + use<> {
         let criteria = [
             ("names", self.names.is_some()),
@@ -303,7 +310,7 @@ impl Selector {
         criteria.into_iter().filter(|(_, given)| *given).map(|(name, _)| name)
     }
 
-    /// Returns whether the selector has no criteria, and so counts as unreadable.
+    /// Returns whether the selector has no criteria. Such a selector counts as unreadable.
     fn is_empty(&self) -> bool {
         self.names.is_none()
             && self.computers.is_none()

@@ -1,9 +1,9 @@
-//! The states of a client and the reasons for them, with their names in `status`.
+//! Defines the states of a client and the reasons for them, with their names in `status`.
 
 use crate::api::Summary;
 use crate::api::policy::Mode;
 
-/// Defines an enum whose variants are written to `status` under their own names.
+/// Defines an enum whose variant names are also the names in `status`.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)+ }) => {
         $(#[$doc])*
@@ -20,7 +20,7 @@ macro_rules! words {
                 match self { $(Self::$variant => stringify!($variant),)+ }
             }
 
-            /// Returns the variant that is written as `word`.
+            /// Returns the variant whose name in `status` is `word`.
             #[must_use]
             pub(crate) fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word)
@@ -36,13 +36,13 @@ macro_rules! words {
 }
 
 words! {
-    /// A client's upgrade status.
+    /// Upgrade state of a client.
     State {
         /// No policy governs the client.
         Unmanaged,
-        /// Something is wrong or unclear, and a user must fix it.
+        /// An error or an unclear configuration prevents upgrades, and a user must fix it.
         Blocked,
-        /// The policy distributes nothing to the client, or no longer does.
+        /// The policy distributes nothing to the client, or has stopped distributing to it.
         Held,
         /// The client runs its target version.
         UpToDate,
@@ -102,13 +102,13 @@ impl Mode {
 }
 
 impl Summary {
-    /// Adds `clients` clients to the count of `state` and to the total.
+    /// Adds a number of clients, `clients`, to the count of `state` and to the total.
     pub fn count(&mut self, state: State, clients: u32) {
         self.total += clients;
         *self.of(state) += clients;
     }
 
-    /// Adds another summary's counts.
+    /// Adds the counts of another summary.
     pub fn add(&mut self, mut other: Self) {
         self.total += other.total;
         for &state in State::ALL {
@@ -116,7 +116,7 @@ impl Summary {
         }
     }
 
-    /// Subtracts another summary's counts, which were added before.
+    /// Subtracts the counts of another summary, which must have been added earlier.
     pub(crate) fn subtract(&mut self, mut other: Self) {
         self.total -= other.total;
         for &state in State::ALL {

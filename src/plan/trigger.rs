@@ -1,5 +1,5 @@
-//! The trigger of a plan: when and why a status was planned. Used to log and report the changes of
-//! a status write; affects no decision.
+//! Records when and why a status was planned. The controller uses this record to log and report
+//! status changes; it affects no decision.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::values::Timestamp;
 /// Revision of a policy: its uid and generation, which identify one spec.
 pub type PolicyRevision = (Option<String>, i64);
 
-/// Revisions of the policies that a fleet was planned under, by policy name.
+/// Revisions of the policies whose scope included a fleet when it was planned, by policy name.
 pub type PolicyRevisions = Arc<BTreeMap<Text, PolicyRevision>>;
 
 /// The trigger of a planned status: when and why it was planned.
@@ -20,14 +20,15 @@ pub type PolicyRevisions = Arc<BTreeMap<Text, PolicyRevision>>;
 pub struct PlanTrigger {
     /// Instant that the status was planned for.
     pub at: Timestamp,
-    /// Causes of planning since the last plan that was written.
+    /// All causes since the last plan whose status was written.
     pub causes: BTreeSet<Cause>,
     /// Revisions of the policies whose scope includes the fleet; empty for a policy's own status.
     pub policies: PolicyRevisions,
 }
 
 impl PlanTrigger {
-    /// Returns whether every cause also triggers the plans of many other objects.
+    /// Returns whether all causes also affect many other objects, as a policy change does. Returns
+    /// false if there are no causes.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         let is_own = |cause: &Cause| matches!(cause, Cause::Spec | Cause::Metadata | Cause::Status);
@@ -44,7 +45,8 @@ impl PlanTrigger {
 /// Cause of planning a fleet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
-    /// The fleet was seen for the first time: the fleet or the controller is new.
+    /// The fleet was observed for the first time, because the fleet is new or the controller has
+    /// started.
     Seen,
     /// The fleet's spec has changed.
     Spec,

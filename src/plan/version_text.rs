@@ -1,10 +1,11 @@
-//! A version as written by a user or reported by a client, with its parsed form if there is one.
+//! Defines a version as a user has written it or a client has reported it, together with its parsed
+//! form if it can be parsed.
 
 use super::facts::non_empty;
 use crate::api::Text;
 use crate::values::Version;
 
-/// A version with its original spelling, which is the one displayed.
+/// A version in its original spelling, which is displayed, together with its parsed form.
 #[derive(Clone, Debug)]
 pub struct VersionText {
     /// Version as written.
@@ -21,14 +22,14 @@ impl VersionText {
         Self { raw: text, parsed: version }
     }
 
-    /// Parses a reported version; an empty string counts as absent.
+    /// Parses a version that a client has reported. Returns `None` for an empty string.
     #[must_use]
     pub fn reported(text: Option<&Text>) -> Option<Self> {
         non_empty(text).cloned().map(Self::new)
     }
 
-    /// Returns whether both are the same version, in any spelling. Two versions that cannot be
-    /// parsed are the same only if their texts are equal.
+    /// Returns whether both texts mean the same version, in any spelling. Two texts that cannot be
+    /// parsed mean the same version only if they are equal.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         match (&self.parsed, &other.parsed) {
@@ -38,7 +39,7 @@ impl VersionText {
         }
     }
 
-    /// Returns whether `text` is the same version, in any spelling.
+    /// Returns whether `text` means the same version, in any spelling.
     #[must_use]
     pub(crate) fn is_same_as_text(&self, text: &Text) -> bool {
         self.raw == *text || self.is_same_as(&Self::new(text.clone()))

@@ -1,7 +1,7 @@
 //! Defines the value types: versions, time zones, time ranges and the matchers that select clients.
 //!
 //! This is the bottom layer, and it is pure: it must not know Kubernetes, do I/O, read the clock or
-//! use the system's time zones. Nothing here panics, whatever the input.
+//! use the system's time zones. No input causes a panic in this layer.
 
 pub mod selector;
 pub mod time_range;

@@ -1,6 +1,6 @@
-//! Defines the matchers that select clients: keywords, networks and label requirements. Knows
-//! neither clients nor policies. Parsers return `None` for an unreadable value, and the caller
-//! decides what that means.
+//! Defines the matchers that select clients: keywords, networks and label requirements. This module
+//! knows neither clients nor policies. Parsers return `None` for an unreadable value, and the
+//! caller decides how to treat it.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ pub fn fold_case(text: &str) -> String {
     folded
 }
 
-/// Appends text to `folded`, converted as by [`fold_case`].
+/// Appends `text` to `folded`, converted as in [`fold_case`].
 pub fn fold_case_into(text: &str, folded: &mut String) {
     if text.is_ascii() {
         let start = folded.len();
@@ -35,21 +35,22 @@ pub fn fold_case_into(text: &str, folded: &mut String) {
 pub struct Keywords(Vec<String>);
 
 impl Keywords {
-    /// Splits a search at white space. Returns `None` without a keyword, which would match
-    /// everything.
+    /// Splits a search text at white space. Returns `None` for a text without keywords, because it
+    /// would match everything.
     #[must_use]
     pub fn parse(search: &str) -> Option<Self> {
         let keywords: Vec<String> = search.split_whitespace().map(fold_case).collect();
         (!keywords.is_empty()).then_some(Self(keywords))
     }
 
-    /// Returns whether `holds` is true for every keyword. Keywords are passed in [`fold_case`].
+    /// Returns whether `holds` returns true for every keyword. The keywords are already converted
+    /// by [`fold_case`].
     pub fn all(&self, holds: impl Fn(&str) -> bool) -> bool {
         self.0.iter().all(|keyword| holds(keyword))
     }
 
-    /// Returns whether each keyword occurs in at least one of `fields`, which must already be in
-    /// [`fold_case`]. `*` and `?` are plain characters.
+    /// Returns whether each keyword occurs in at least one of `fields`, which must already be
+    /// converted by [`fold_case`]. `*` and `?` are ordinary characters, not wildcards.
     #[must_use]
     pub fn occur_in(&self, fields: &[&str]) -> bool {
         self.all(|keyword| fields.iter().any(|field| field.contains(keyword)))
@@ -57,14 +58,15 @@ impl Keywords {
 }
 
 /// Parses a network such as `10.20.0.0/16` or `fd00:20::/32`. Returns `None` if it is malformed or
-/// has bits set after its prefix, which admission refuses too.
+/// has bits set after its prefix. Admission also refuses such networks.
 #[must_use]
 pub fn parse_cidr(text: &str) -> Option<IpNet> {
     let network: IpNet = text.parse().ok()?;
     (network.addr() == network.network()).then_some(network)
 }
 
-/// Parses an address. Returns `None` for one with a zone ID, which is valid only on its own link.
+/// Parses an IP address. Returns `None` for an address with a zone ID, because such an address is
+/// valid only on one network link.
 #[must_use]
 pub fn parse_ip(text: &str) -> Option<IpAddr> {
     text.parse().ok()
@@ -84,8 +86,8 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Parses a requirement. Returns `None` if the operator is unknown, takes no values but has
-    /// some, or needs values but has none.
+    /// Parses a requirement. Returns `None` if the operator is unknown, or if values are given for
+    /// an operator that takes none or are missing for one that needs them.
     #[must_use]
     pub fn parse(key: &str, operator: &str, values: &[&str]) -> Option<Self> {
         let owned = || values.iter().map(ToString::to_string).collect();

@@ -1,17 +1,18 @@
 //! Parses and compares client versions.
 //!
-//! It must not know where a version comes from or how it is displayed. A [`Version`] keeps only the
-//! parts that are compared and cannot be converted back to text; callers display the original text.
+//! This module must not know where a version comes from or how it is displayed. A [`Version`] keeps
+//! only the parts that are compared and cannot be converted back to text; callers display the
+//! original text.
 
 use semver::{BuildMetadata, Prerelease};
 
 /// Maximum number of numeric parts; `3.59.127.0.12.1` has 6.
 const MAX_PARTS: usize = 6;
-/// Maximum number of digits of a numeric part: all numbers of this length fit into 64 bits.
+/// Maximum number of digits of a numeric part. All numbers with up to 18 digits fit into 64 bits.
 const MAX_DIGITS: usize = 18;
 
 /// Regular expression that accepts exactly the input of [`Version::parse`], for `matches()` on the
-/// API server: RE2 syntax, anchored. The total length is limited elsewhere.
+/// API server. It uses RE2 syntax, is anchored at both ends, and does not limit the total length.
 pub const PATTERN: &str = concat!(
     r"^v?[0-9]{1,18}(\.[0-9]{1,18}){0,5}",
     r"(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?",
@@ -26,7 +27,7 @@ pub const PATTERN: &str = concat!(
 /// metadata is ignored. So `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    // The order of the fields is the order of comparison.
+    // The derived comparison compares the fields in this order, so do not reorder them.
     numbers: [u64; MAX_PARTS],
     prerelease: Prerelease,
 }
@@ -40,19 +41,19 @@ pub enum VersionError {
          as 3.59.127.0"
     )]
     NotANumber(String),
-    /// More than six numeric parts.
+    /// The version has more than six numeric parts.
     #[error("version {0:?} has more than 6 numeric parts: write at most 6, as 3.59.127.0")]
     TooManyParts(String),
-    /// A numeric part of more than 18 digits.
+    /// A numeric part has more than 18 digits.
     #[error("version {0:?} has a numeric part of more than 18 digits: write at most 18")]
     TooManyDigits(String),
-    /// A pre-release that Semantic Versioning refuses.
+    /// The pre-release is invalid according to Semantic Versioning.
     #[error(
         "version {0:?} has a bad pre-release: write, after the hyphen, letters, digits and \
          hyphens separated by dots, numbers without leading zeros, as 3.59.0-rc.1"
     )]
     BadPrerelease(String),
-    /// Build metadata that Semantic Versioning refuses.
+    /// The build metadata is invalid according to Semantic Versioning.
     #[error(
         "version {0:?} has bad build metadata: write, after the plus sign, letters, digits and \
          hyphens separated by dots, as 3.59.0+b7"
@@ -192,7 +193,7 @@ mod tests {
             "0",
             "3.9",
             "3.10",
-            // These come from Semantic Versioning 2.0.0, section 11.4.4.
+            // These versions come from Semantic Versioning 2.0.0, section 11.4.4.
             "3.59-alpha",
             "3.59-alpha.1",
             "3.59-alpha.beta",

@@ -1,7 +1,7 @@
 //! Looks up time zones by IANA name and computes their offsets from UTC.
 //!
-//! It reads only the time-zone database that is built into the program, so that every replica and
-//! computer gets the same results. It must not use the system's database or the local zone, and
+//! This module reads only the time-zone database that is built into the program, so every replica
+//! and computer gets the same results. It must not use the system's database or the local zone, and
 //! must not know time ranges.
 
 use std::{cmp::Ordering, fmt, hash};
@@ -11,20 +11,22 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::Timestamp;
 
-/// Upper limit on the distance of a zone from UTC, in seconds. All offsets are a
-/// `jiff::tz::Offset`, whose range ends one second before 26 hours. (Zones in use end at 15 h 13
-/// min.)
+/// Upper limit for the offset of a zone from UTC, in seconds. All offsets are of the type
+/// `jiff::tz::Offset`, which allows at most one second less than 26 hours. (The largest offset in
+/// use is 15 h 13 min.)
 pub(super) const MAX_OFFSET_SECONDS: i64 = 26 * 3600;
 
-/// An IANA time zone. Two zones are equal if their names are equal: `Etc/UTC` is not `UTC`.
+/// An IANA time zone. Two zones are equal if their names are equal: `Etc/UTC` does not equal `UTC`.
 ///
-/// The rules cover the years -9999 to 9999. Outside of them, the offset of the nearest end applies.
+/// The rules of a zone cover the years -9999 to 9999. Earlier and later instants have the offset of
+/// the first or last instant in this range.
 #[derive(Clone)]
 pub struct Zone(TimeZone);
 
 impl Zone {
     /// Returns the zone with exactly this name, including links such as `US/Pacific`; `None` if
-    /// there is none. Case matters, because other readers of the same object may not ignore it.
+    /// there is none. The comparison is case-sensitive, because other programs that read the same
+    /// object may compare names this way.
     #[must_use]
     pub fn named(name: &str) -> Option<Zone> {
         // The database contains `Factory`, which means that no local zone is set. jiff's own
@@ -32,8 +34,9 @@ impl Zone {
         Zone::ignoring_case(name).filter(|zone| zone.name() == name && name != "Factory")
     }
 
-    /// Suggests a name for one that [`Zone::named`] does not find. Corrects the case and replaces
-    /// spaces by underscores: `Europe/Berlin` for `europe/berlin`.
+    /// Suggests a valid name for a name that [`Zone::named`] does not find; `None` if there is no
+    /// suggestion. Corrects the case and replaces spaces with underscores: `Europe/Berlin` for
+    /// `europe/berlin`.
     #[must_use]
     pub fn suggest(name: &str) -> Option<String> {
         let spelled = Zone::ignoring_case(&name.trim().replace(' ', "_"))?;
@@ -66,13 +69,14 @@ impl Zone {
         Timestamp::from_timestamp_secs(self.next_change(t.timestamp())?)
     }
 
-    /// Like [`Zone::offset_seconds`], but for seconds since 1970-01-01T00:00:00Z.
+    /// Returns the same value as [`Zone::offset_seconds`], for an instant in seconds since
+    /// 1970-01-01T00:00:00Z.
     pub(super) fn offset_at(&self, t: i64) -> i64 {
         self.0.to_offset(jiff_instant(t)).seconds().into()
     }
 
     /// Returns the first instant after `t` at which the offset may change; `None` if there is none.
-    /// Both are in seconds since 1970-01-01T00:00:00Z.
+    /// Both instants are in seconds since 1970-01-01T00:00:00Z.
     pub(super) fn next_change(&self, t: i64) -> Option<i64> {
         let transition = self.0.following(jiff_instant(t)).next()?;
         Some(transition.timestamp().as_second())
@@ -83,7 +87,8 @@ impl Zone {
     }
 }
 
-/// Returns the nearest instant that jiff can represent, in whole seconds.
+/// Returns the instant `seconds` after 1970-01-01T00:00:00Z, or the nearest instant that jiff can
+/// represent.
 fn jiff_instant(seconds: i64) -> jiff::Timestamp {
     let limit = if seconds < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     jiff::Timestamp::from_second(seconds).unwrap_or(limit)
@@ -193,8 +198,8 @@ mod tests {
         );
     }
 
-    /// The database must contain the rules of 2026, with permanent daylight saving time in British
-    /// Columbia.
+    /// The database must contain the rules of 2026, in which British Columbia has permanent
+    /// daylight saving time.
     #[test]
     fn vancouver_keeps_daylight_saving_time() {
         let vancouver = Zone::named("America/Vancouver").expect("in the database");

@@ -1,4 +1,4 @@
-//! Reads the table of refusals from `*_cases.yaml`. Contains no cases itself.
+//! Reads the test cases for refused objects from `*_cases.yaml`. This module contains no cases.
 
 use clientfleet::api::Kind;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ pub struct Case {
     pub kind: Kind,
     pub bad: Value,
     pub good: Value,
-    /// Field that is refused.
+    /// Path of the field that is refused.
     pub field: String,
     pub by: By,
     /// Text that the error message of `api::admission` must contain.
@@ -22,9 +22,9 @@ pub struct Case {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// A CEL rule. `api::admission` and the API server share its message.
+    /// A CEL rule. `api::admission` and the API server use the same message for it.
     Rule,
-    /// The schema. The API server has its own message for it.
+    /// The schema. The API server's message for it differs from that of `api::admission`.
     Schema,
 }
 
@@ -34,7 +34,7 @@ struct Row {
     case: String,
     /// Path of the field to change.
     at: String,
-    /// Path of the refused field, if it is not the changed one.
+    /// Path of the refused field, if it differs from the changed field.
     field: Option<String>,
     /// Value that must be refused; `null` removes the field.
     bad: Value,
@@ -75,9 +75,9 @@ fn read(kind: Kind, table: &str) -> Vec<Case> {
     rows.into_iter().map(case).collect()
 }
 
-/// Expands the short notations for long values. `{times: 64, of: a}` is a text, and `after` is its
-/// optional prefix. `{list: 17, of: …}` is a list; `#` in its texts stands for the index of the
-/// entry. `{labels: 9}` is a map of labels.
+/// Expands the short notations for long values. `{times: 64, of: a}` is a repeated text, and
+/// `after` is its optional prefix. `{list: 17, of: …}` is a list, in whose texts `#` is replaced by
+/// the index of the entry. `{labels: 9}` is a map of labels.
 fn expand(value: Value) -> Value {
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
     if let Some(times) = number("times") {

@@ -1,5 +1,5 @@
-//! Compares the API server and `api::admission` on random policies, composed of values at the edges
-//! of what is accepted. Both must refuse the same fields of each policy.
+//! Compares the API server and `api::admission` on random policies. The policies consist of values
+//! at the limits of what is accepted. Both must refuse the same fields of each policy.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::served;
 
 const POLICIES: u64 = 300;
 
-/// Random numbers from Knuth's linear congruential generator (MMIX), which yields the same policies
-/// in each run.
+/// A generator of random numbers: Knuth's linear congruential generator (MMIX). Each run generates
+/// the same policies.
 struct Dice(u64);
 
 impl Dice {
@@ -26,8 +26,8 @@ impl Dice {
         values[self.roll(values.len())].clone()
     }
 
-    /// Returns an object that contains each field with a probability of 1/2. A field has its first
-    /// value with a probability of 3/4, and otherwise a random one.
+    /// Returns an object that contains each of `fields` with a probability of 1/2. A field has its
+    /// first value with a probability of 3/4, and otherwise a randomly chosen one.
     fn fields(&mut self, fields: &[(&str, Vec<Value>)]) -> Value {
         let mut object = Map::new();
         for (name, values) in fields {
@@ -175,8 +175,8 @@ fn policy(dice: &mut Dice) -> Value {
     })
 }
 
-/// Part of the API server's message when it has not evaluated the CEL rules, because the object has
-/// a structural error.
+/// Part of the API server's message if it skipped the CEL rules because of a structural error in
+/// the object.
 const RULES_SKIPPED: &str = "some validation rules were not checked";
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! Tests every refusal twice: with a real API server and with `api::admission`, which stands in for
-//! it when there is no server. Both must refuse the same field for the same reason, and accept the
-//! corrected object.
+//! Tests every refusal twice: with a real API server and with `api::admission`, which the program
+//! uses when there is no server. Both must refuse the same field for the same reason, and accept
+//! the corrected object.
 //!
 //! `snapshots/admission__refusals.snap` contains all messages, for review.
 
@@ -35,8 +35,8 @@ fn each_case_has_a_name_of_its_own() {
     assert_eq!(names.len(), cases.len());
 }
 
-/// Returns the causes of a refusal as pairs of a field and a message. Without causes it returns the
-/// message of the status for an empty field.
+/// Returns the causes of a refusal as pairs of a field and a message. If the status lists no
+/// causes, returns its message with an empty field.
 fn server_problems(status: &Status) -> Vec<(String, String)> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let told: Vec<_> = causes.map(|cause| (cause.field.clone(), cause.message.clone())).collect();
@@ -52,7 +52,8 @@ fn check_refusal(case: &Case, answer: &served::Answer, problems: &[Problem]) -> 
     assert!(own.message.contains(&case.says), "{name}: {} lacks {:?}", own.message, case.says);
     match case.by {
         By::Rule => {
-            // Skip the quoted value, because the two implementations quote it differently.
+            // Compare only the text after the quoted value, because `api::admission` and the API
+            // server quote the value differently.
             let at = own.message.find("must ").unwrap_or(0);
             let sentence = &own.message[at..];
             let same = |(field, message): &(String, String)| {
@@ -61,8 +62,8 @@ fn check_refusal(case: &Case, answer: &served::Answer, problems: &[Problem]) -> 
             assert!(told.iter().any(same), "{name}: no {sentence:?} at {} in {told:?}", case.field);
         }
         By::Schema => {
-            // The API server names an unknown field only in its message, and writes the field
-            // `x[y]` of a map as `x.y` or `x`.
+            // For an unknown field, only the API server's message contains the field name. For the
+            // field `x[y]` of a map, the API server writes `x.y` or `x`.
             let plain = case.field.replace('[', ".").replace(']', "");
             let last = case.field.rsplit('.').next().unwrap_or_default();
             let last = last.split('[').next().unwrap_or_default();
@@ -112,7 +113,8 @@ async fn what_is_accepted_is_stored_as_it_is_completed() {
     }
 }
 
-/// Checks objects that no API client would send.
+/// Tests that `api::admission` does not panic on objects that no API client would send, such as
+/// deeply nested ones.
 #[test]
 fn nothing_makes_the_judge_fall() {
     let deep = (0..100).fold(Value::Null, |inner, _| serde_json::json!({"spec": [inner]}));

@@ -1,5 +1,5 @@
-//! Accepted objects that the API server does not store as written: objects with `null`, and objects
-//! without fields that have a default.
+//! Tests accepted objects that the API server does not store as written: objects with `null`, and
+//! objects without fields that have a default.
 
 use clientfleet::api::Kind;
 use serde_json::{Value, json};

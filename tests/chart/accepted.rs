@@ -21,7 +21,8 @@ fn every_object_is_accepted_without_a_warning() {
     for values in ["", LIMITED, EVERYTHING] {
         let rendered = objects(&template(values));
         for object in &rendered {
-            // The Prometheus Operator defines these kinds, and is not installed here.
+            // Skip these kinds: the Prometheus Operator defines them, and the test cluster does not
+            // have it.
             if ["ServiceMonitor", "PrometheusRule"].contains(&kind(object)) {
                 continue;
             }
@@ -32,8 +33,8 @@ fn every_object_is_accepted_without_a_warning() {
     }
 }
 
-/// Returns the pod of a Deployment. The test cluster has no controller that would create this pod
-/// for admission.
+/// Returns the pod that a Deployment would create. The test cluster runs no controller that creates
+/// it, so the test sends the pod to admission.
 fn pod_of(deployment: &Value) -> Value {
     let template = &deployment["spec"]["template"];
     let mut metadata = template["metadata"].clone();
@@ -63,13 +64,13 @@ fn kustomize_installs_the_same() {
         let found = plane.kubectl_ok(&["get", "-n", RELEASE, kind(object), name], "");
         found.unwrap_or_else(|error| panic!("{error}"));
     }
-    // Apply a second time, as in an upgrade.
+    // Apply the objects a second time, as in an upgrade.
     plane.kubectl_ok(&["apply", "--server-side", "-k", config], "").unwrap();
 }
 
 #[test]
 fn an_overlay_names_the_image() {
-    // kustomize accepts folders only by relative path.
+    // kustomize accepts a folder only as a relative path.
     let target = project("target");
     std::fs::create_dir_all(&target).unwrap();
     let folder = tempfile::tempdir_in(target).unwrap();

@@ -1,4 +1,4 @@
-//! Runs the real Helm on the chart, without the user's own settings.
+//! Runs the real Helm on the chart, without the Helm settings of the user who runs the tests.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::control_plane::tools::tool;
 
-/// Name of the rendered release, and of its namespace.
+/// Name of the rendered release and of its namespace.
 pub const RELEASE: &str = "clientfleet";
 
 pub fn project(path: &str) -> PathBuf {
@@ -19,7 +19,7 @@ pub fn chart() -> PathBuf {
     project("charts/clientfleet")
 }
 
-/// Values that enable everything in the chart.
+/// Chart values that enable every feature of the chart.
 pub const EVERYTHING: &str = "
 image: {repository: registry.example.com/clientfleet, tag: 0.1.0, pullSecrets: [{name: registry}]}
 namespaces: [berlin, tokyo]
@@ -43,7 +43,7 @@ tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {}}
 ";
 
-/// Default values, with permissions in only two namespaces.
+/// Chart values that limit the permissions to two namespaces; all others are the defaults.
 pub const LIMITED: &str = "namespaces: [berlin, tokyo]";
 
 pub fn helm(arguments: &[&str], values: &str) -> Output {
@@ -62,7 +62,7 @@ pub fn helm(arguments: &[&str], values: &str) -> Output {
     helm.wait_with_output().unwrap()
 }
 
-/// Runs `helm template` with these values. Returns Helm's messages if it fails.
+/// Runs `helm template` with these chart values. Returns Helm's messages as the error if it fails.
 pub fn try_template(values: &str) -> Result<String, String> {
     let chart = chart();
     let output =
@@ -73,7 +73,8 @@ pub fn try_template(values: &str) -> Result<String, String> {
     }
 }
 
-/// Renders the chart, without the blank line that some releases of Helm add after each document.
+/// Renders the chart with these values. Removes the blank line that some releases of Helm add after
+/// each document.
 pub fn template(values: &str) -> String {
     try_template(values).unwrap().replace("\n\n---\n", "\n---\n")
 }
@@ -88,7 +89,7 @@ pub fn kind(object: &Value) -> &str {
     object["kind"].as_str().unwrap()
 }
 
-/// Returns the only object of a kind.
+/// Returns the only object of the kind `wanted`.
 pub fn only<'a>(objects: &'a [Value], wanted: &str) -> &'a Value {
     let mut found = objects.iter().filter(|object| kind(object) == wanted);
     let only = found.next().unwrap_or_else(|| panic!("there is no {wanted}"));

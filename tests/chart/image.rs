@@ -1,5 +1,5 @@
-//! Tests the container image of `make image`: one static program without a base image, which runs
-//! as an unprivileged user.
+//! Tests the container image that `make image` builds: one static program without a base image,
+//! which runs as an unprivileged user.
 
 use std::env;
 use std::fs;
@@ -16,10 +16,11 @@ fn read(file: &str) -> Value {
 
 #[test]
 fn it_holds_one_static_program_for_nobody_in_particular() {
-    // The profile `dev` saves minutes, and differs only in the size of the program.
+    // Building with the profile `dev` takes several minutes less, and changes only the size of the
+    // program.
     let mut make = Command::new(project("scripts/image.sh"));
-    // With these variables, which Cargo sets for tests, the build in the script would start from
-    // scratch.
+    // Cargo sets these variables for tests. Remove them, because the build in the script would
+    // otherwise compile everything again.
     let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"];
     for (name, _) in env::vars_os() {
         if told.iter().any(|told| name.to_string_lossy().starts_with(told)) {
@@ -43,7 +44,8 @@ fn it_holds_one_static_program_for_nobody_in_particular() {
     );
     assert_eq!(read("manifest.json")["layers"].as_array().unwrap().len(), 1);
 
-    // Unpack the archive that is pushed, with crane, to see its files.
+    // Unpack the image archive with crane, to check its files. This is the archive that a release
+    // pushes.
     let folder = tempfile::tempdir().unwrap();
     let image = fs::File::open(project("target/image/clientfleet.tar")).unwrap();
     let files = folder.path().join("files.tar");

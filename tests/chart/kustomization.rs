@@ -1,4 +1,5 @@
-//! Tests that `config/` is the chart, rendered with its default values. `make config` updates it.
+//! Tests that `config/` equals the chart rendered with its default values. `make config` updates
+//! `config/`.
 
 use std::fs;
 
@@ -8,7 +9,7 @@ const UPDATE: &str = "UPDATE_CONFIG";
 
 const FIRST_LINE: &str = "# Made from charts/clientfleet by `make config`.\n";
 
-/// Removes Helm's own labels and comments, because Helm does not manage these objects.
+/// Removes Helm's labels and comments, because Helm does not manage these objects.
 fn without_helm(rendered: &str) -> String {
     let helms = ["app.kubernetes.io/managed-by: Helm", "helm.sh/chart: ", "# Source: "];
     let lines =

@@ -1,4 +1,5 @@
-//! Tests the roles for users: the permissions of each role, as listed by kubectl.
+//! Tests the roles for users. Compares the permissions of each role, as kubectl lists them, with a
+//! snapshot.
 
 use crate::helm::{RELEASE, objects, template};
 use crate::plane;
@@ -20,7 +21,7 @@ fn each_role_may_do_this() {
         let list = plane
             .kubectl_ok(&["auth", "can-i", "--list", "-n", "berlin", "--as", role], "")
             .unwrap();
-        // Every user has the permissions in the other lines.
+        // Skip the other lines, because every user has the permissions in them.
         let mut own: Vec<_> =
             list.lines().filter(|line| line.contains("clientfleet.dev")).collect();
         own.sort_unstable();
@@ -34,8 +35,9 @@ fn each_role_may_do_this() {
     insta::assert_snapshot!(told);
 }
 
-/// The test cluster does not run the controller that aggregates cluster roles. So the test
-/// evaluates the same label selectors with kubectl.
+/// Tests the aggregation into the cluster's default roles. The test cluster does not run the
+/// controller that aggregates cluster roles, so the test evaluates the same label selectors with
+/// kubectl.
 #[test]
 fn the_cluster_s_own_roles_take_them_up() {
     let plane = plane::with_namespaces(&[RELEASE]);

@@ -1,12 +1,12 @@
-//! Starts a control plane for one test, with the definitions and namespaces that it needs.
+//! Starts a control plane for one test, with the CRDs and namespaces that the test needs.
 
 use serde_json::json;
 
 use crate::control_plane::{Builder, ControlPlane};
 use crate::helm::{RELEASE, chart};
 
-/// Starts a control plane with these namespaces. The namespace of the release enforces `restricted`
-/// for every pod.
+/// Starts a control plane with these namespaces. The namespace of the release enforces Pod
+/// Security's `restricted` for every pod.
 pub fn with_namespaces(names: &[&str]) -> ControlPlane {
     build(ControlPlane::builder(), names)
 }

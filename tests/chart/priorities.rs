@@ -1,5 +1,5 @@
-//! Tests reserved priorities on the real API server: only members of the groups can override,
-//! change or delete a freeze.
+//! Tests reserved priorities on the real API server: only members of the configured groups can
+//! override, change or delete a freeze.
 
 use serde_json::json;
 
@@ -35,7 +35,8 @@ impl Reserved {
         self.kubectl(groups, &["apply", "-f", "-"], object)
     }
 
-    /// Waits until the admission policy is in force, which takes a moment after its creation.
+    /// Waits up to 180 s until the API server enforces the admission policy, which it does not do
+    /// immediately after creation.
     fn wait_until_in_force(&self) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
         let probe = policy("probe", 1000, "NoUpgrade");
@@ -66,7 +67,7 @@ fn only_the_group_has_them() {
         let (_, sentence) = error.split_once("denied request: ").expect(&error);
         refused += &format!("{what}: {}\n", sentence.trim());
     };
-    // Below the reserved priorities, every user with the role can write policies.
+    // Every user with the role can write policies whose priority is below the reserved priorities.
     reserved.apply(&[], &policy("usual", 999, "AutoUpgrade")).unwrap();
     refuse("create at 1000", reserved.apply(&[], &policy("mine", 1000, "AutoUpgrade")));
     refuse("raise to 2147483647", reserved.apply(&[], &policy("usual", i32::MAX, "AutoUpgrade")));
@@ -77,11 +78,12 @@ fn only_the_group_has_them() {
     refuse("delete a freeze", reserved.kubectl(&[], &["delete", "upol", "freeze"], ""));
     insta::assert_snapshot!(refused);
 
-    // Every user with the role can make changes that do not affect the freeze.
+    // Every user with the role can still change the labels and annotations of a freeze, and delete
+    // other policies.
     reserved.kubectl(&[], &["label", "upol", "freeze", "ticket=42"], "").unwrap();
     reserved.kubectl(&[], &["annotate", "upol", "freeze", "note=seen"], "").unwrap();
     reserved.kubectl(&[], &["delete", "upol", "usual"], "").unwrap();
-    // Members of either group can change the freeze.
+    // Members of any of the configured groups can change the freeze.
     reserved.apply(&["emergency"], &policy("freeze", 1001, "NoUpgrade")).unwrap();
     reserved.kubectl(&["emergency"], &["delete", "upol", "freeze"], "").unwrap();
 }

@@ -1,4 +1,5 @@
-//! Tests the rendered chart, with snapshots for review, and the values that the chart refuses.
+//! Tests the rendered chart with snapshots for review, and tests that the chart refuses invalid
+//! values.
 
 use crate::helm::{EVERYTHING, LIMITED, chart, helm, template, try_template};
 
@@ -25,7 +26,8 @@ fn limited_to_namespaces() {
 #[test]
 fn with_everything_on() {
     let rendered = template(EVERYTHING);
-    // These two documents only include files of the repository, which are reviewed there.
+    // Skip these two documents: they only include files of the repository, which are reviewed as
+    // files.
     let files = ["prometheusrule.yaml", "dashboard.yaml"];
     let documents = rendered
         .split_inclusive("---\n")
@@ -33,7 +35,7 @@ fn with_everything_on() {
     insta::assert_snapshot!(documents.collect::<String>());
 }
 
-/// Invalid values, and the name that the error must contain.
+/// Invalid chart values, each with the name that the error message must contain.
 const REFUSED: &[(&str, &str)] = &[
     ("replica: 3", "replica"),
     ("replicas: two", "replicas"),

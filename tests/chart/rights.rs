@@ -1,5 +1,5 @@
-//! Proves least privilege: the real program does all its work with the permissions of the chart.
-//! None of its requests is refused, and it uses every permission.
+//! Tests least privilege: the real program needs exactly the permissions of the chart. None of its
+//! requests is refused, and it uses every permission.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,11 +14,11 @@ use crate::plane;
 
 const ACCOUNT: &str = "system:serviceaccount:clientfleet:clientfleet";
 
-/// Audit policy of the API server, which logs the metadata of every request.
+/// Audit policy of the API server, so that it logs the metadata of every request.
 const AUDIT: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}]}"#;
 
-/// Permissions, such as `list clientfleets.clientfleet.dev`.
+/// A set of permissions, such as `list clientfleets.clientfleet.dev`.
 type Rights = BTreeSet<String>;
 
 struct Installed {
@@ -28,7 +28,7 @@ struct Installed {
 }
 
 impl Installed {
-    /// Installs the chart on its own control plane, which logs every request.
+    /// Installs the chart with these values on a new control plane, which logs every request.
     fn with(values: &str, more_arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (policy, log) = (folder.path().join("policy.json"), folder.path().join("audit.log"));
@@ -64,14 +64,15 @@ impl Installed {
         let container =
             &only(&self.rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
         let arguments = container["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap());
-        // A pod has its own address. Here, port 8080 may be in use, so use any free port.
+        // A pod has a separate IP address, but on this machine another program may use port 8080.
+        // Use any free port instead.
         let arguments = arguments.map(|argument| argument.replace(":8080", ":0"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
         command.args(arguments).arg("--kubeconfig").arg(path).env_remove("RUST_LOG");
         self.plane.start_beside("clientfleet", &mut command).unwrap()
     }
 
-    /// Applies the examples to a namespace.
+    /// Applies the example objects to a namespace.
     fn apply_examples(&self, namespace: &str) {
         let mut files: Vec<_> = fs::read_dir(project("examples"))
             .unwrap()
@@ -98,7 +99,8 @@ impl Installed {
         waited.unwrap_or_else(|error| panic!("{error}\n{}", process.report()));
     }
 
-    /// Suspends and resumes a policy twice. The second event of a kind must update the first one.
+    /// Suspends and resumes a policy twice. The second event with the same reason must update the
+    /// first one.
     fn halt_and_resume(&self, process: &mut Process, namespace: &str) {
         for suspended in [true, false, true, false] {
             let patch = json!({"spec": {"suspend": suspended}}).to_string();
@@ -204,8 +206,8 @@ fn rights(rule: &Value) -> Vec<String> {
 }
 
 fn right_of(entry: &Value) -> Option<String> {
-    // Every authenticated user can read paths that are not resources, such as the API server's
-    // version.
+    // Skip requests without a resource, such as for the API server's version: every authenticated
+    // user can send them.
     let object = entry.get("objectRef")?;
     let subresource = object["subresource"].as_str().map(|name| format!("/{name}"));
     Some(format!(
@@ -232,8 +234,8 @@ fn all_its_work(installed: &Installed, namespaces: &[&str]) {
 fn cluster_wide_and_limited_it_uses_what_it_has_and_no_more() {
     let wide = Installed::with("", &[]);
     all_its_work(&wide, &["berlin", "tokyo"]);
-    // Without this feature, the API server cannot stream lists, so the program sends other
-    // requests.
+    // Without this feature, the API server cannot stream lists, so the program lists objects with
+    // other requests.
     let limited = Installed::with(LIMITED, &["--feature-gates=WatchList=false"]);
     all_its_work(&limited, &["berlin", "tokyo"]);
 

@@ -1,4 +1,5 @@
-//! Tests that the programs in these tests have the versions that their Go modules pin.
+//! Tests that Helm and crane, which the tests run, have the versions that the Go modules in
+//! `tests/tools` specify.
 
 use std::process::Command;
 

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use crate::estate::{DAY, command, plane, run_with, settled_examples};
 
-/// Returns a folder with the program under the names by which kubectl finds it.
+/// Returns a folder that contains the program under the names that kubectl looks for.
 fn installed() -> &'static Path {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
@@ -53,7 +53,7 @@ fn kubectl_finds_the_plugin_and_it_says_the_same() {
     assert_eq!(text(&by_plugin.stdout), text(&by_itself.stdout));
     assert!(text(&by_plugin.stdout).lines().count() > 5);
     assert_eq!(by_plugin.status.code(), Some(0));
-    // kubectl passes on exit codes and errors.
+    // kubectl passes on the plugin's exit code and error messages.
     let refused = kubectl(&["clientfleet", "clients", "--state", "Nonsense"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).starts_with("error: --state: there is no `Nonsense`"));
@@ -65,8 +65,8 @@ fn as_a_plugin_it_names_itself_so() {
     assert!(text(&help.stdout).contains("Usage: kubectl clientfleet clients"));
 }
 
-/// Returns the candidates of kubectl's own completion for the last word of a line that begins with
-/// `kubectl clientfleet`.
+/// Returns the completions that kubectl offers for the last word of the line `kubectl clientfleet`
+/// followed by `line`.
 fn completed_by_kubectl(line: &[&str]) -> Vec<String> {
     let output = kubectl(&[&["__complete", "clientfleet"], line].concat());
     let output = text(&output.stdout);
@@ -96,7 +96,7 @@ fn without_an_answer_nothing_is_completed() {
     assert_eq!(completed_by_kubectl(&nowhere), [""; 0]);
 }
 
-/// Returns the words that bash offers for the last word of a line.
+/// Returns the completions that bash offers for the last of these words.
 fn completed_by_bash(words: &[&str]) -> Vec<String> {
     let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let script = format!(

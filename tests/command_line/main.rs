@@ -1,6 +1,6 @@
 //! Tests the command line with the real program, against the real API server and statuses that the
-//! real controller has written. Covers lists and watches, daily commands, the kubectl plugin, and
-//! the commands in the documentation.
+//! real controller has written. Covers listing and watching clients, the daily commands, the
+//! kubectl plugin, and the commands in the documentation.
 
 mod as_documented;
 mod clients;

@@ -1,4 +1,4 @@
-//! Access to a control plane: its kubeconfig, its clients, and the check whether it is ready.
+//! Provides access to a control plane: its kubeconfig, its clients, and its readiness check.
 
 use std::fs;
 use std::panic;
@@ -15,8 +15,8 @@ use serde_json::json;
 use super::certificates::Certificates;
 use super::error::Error;
 
-/// Timeout of one readiness check. A server that is starting up can accept a connection and then
-/// not answer.
+/// Timeout of one readiness check. A server that is still starting may accept a connection but not
+/// respond.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns a kubeconfig for the administrator of the server on `port`, with the certificates and
@@ -40,8 +40,8 @@ pub fn kubeconfig(port: u16, certificates: &Certificates) -> Result<Kubeconfig, 
     .map_err(Error::doing("make a kubeconfig"))
 }
 
-/// Returns a copy of `kubeconfig` for another user. The administrator impersonates that user: the
-/// server then authorizes each request as the user's, and a user can be in any number of groups.
+/// Returns a copy of `kubeconfig` in which the administrator impersonates `user` with `groups`. The
+/// server authorizes each request as if that user had sent it.
 pub fn acting_as(kubeconfig: &Kubeconfig, user: &str, groups: &[&str]) -> Kubeconfig {
     let mut kubeconfig = kubeconfig.clone();
     for named in &mut kubeconfig.auth_infos {
@@ -60,7 +60,7 @@ pub fn write(kubeconfig: &Kubeconfig, path: &Path) -> Result<(), Error> {
 }
 
 /// Returns the client configuration for the server on `port` with the user of `kubeconfig`. Does
-/// not use kube's own conversion, because that is an async function.
+/// not use kube's conversion from a kubeconfig, because that is an async function.
 pub fn config(
     port: u16,
     certificates: &Certificates,
@@ -79,8 +79,8 @@ fn auth_info(kubeconfig: &Kubeconfig) -> AuthInfo {
     kubeconfig.auth_infos.first().and_then(|named| named.auth_info.clone()).unwrap_or_default()
 }
 
-/// Runs a future to completion. Works on any thread, even within a tokio runtime such as that of a
-/// `#[tokio::test]`, where `block_on` is not allowed.
+/// Runs a future to completion. Works on any thread, including threads of a tokio runtime such as
+/// that of a `#[tokio::test]`, where `block_on` panics.
 pub fn wait_for<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, Error> {
     let on_own_thread = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -92,8 +92,8 @@ pub fn wait_for<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, Er
         .unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
 
-/// Returns whether the server reports that it is ready and has the namespace `default`, which it
-/// creates a moment later.
+/// Returns whether the server reports that it is ready and the namespace `default` exists. The
+/// server creates that namespace shortly after it becomes ready.
 pub async fn is_ready(client: &Client) -> bool {
     let question = async {
         let readyz =

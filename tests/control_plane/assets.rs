@@ -12,7 +12,7 @@ use super::go_build::{Build, Programs, cache_folder};
 const ETCD_VERSION: &str = "3.6.16";
 const KUBERNETES_VERSION: &str = "1.36.3";
 
-/// Alternative to a build, appended to error messages.
+/// Suggestion that is appended to an error message if the programs cannot be built.
 const INSTEAD: &str =
     ", or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver and kubectl";
 
@@ -24,8 +24,8 @@ pub struct Assets {
     pub kubectl: PathBuf,
 }
 
-/// Returns the programs, and builds them first if necessary. Calls `progress` with a line of text
-/// now and then, because a build takes minutes.
+/// Returns the programs, and builds them first if necessary. During a build, which takes minutes,
+/// calls `progress` with a line of text every 15 s.
 pub fn ensure(mut progress: impl FnMut(&str)) -> Result<Assets, Error> {
     match env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
         Some(folder) => given(Path::new(&folder)),
@@ -110,7 +110,7 @@ fn kubernetes() -> Build {
 }
 
 /// Returns the linker flags that set the version of Kubernetes. Without them Kubernetes reports
-/// v0.0.0, and clients and CRD features that check the version malfunction.
+/// v0.0.0, which breaks clients and CRD features that check the version.
 fn kubernetes_linker_flags() -> String {
     let mut parts = KUBERNETES_VERSION.split('.');
     let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

@@ -1,5 +1,5 @@
-//! Creates the certificates and keys of one control plane. Each control plane has its own, and they
-//! are valid nowhere else.
+//! Creates the certificates and keys of one control plane. Each control plane has different ones,
+//! which no other control plane accepts.
 
 use std::fs;
 use std::path::Path;
@@ -23,14 +23,15 @@ pub struct Identity {
     pub key: String,
 }
 
-/// The certificates that clients need. Those of the servers are only in files.
+/// The certificates that clients need. The servers' certificates exist only as files.
 pub struct Certificates {
     pub authority: String,
     pub authority_der: Vec<u8>,
     pub administrator: Identity,
 }
 
-/// Creates all certificates and keys, and writes those that the servers read into `folder`.
+/// Creates all certificates and keys. Writes those that the servers need into `folder`, and returns
+/// those that clients need.
 pub fn write(folder: &Path) -> Result<Certificates, Error> {
     let authority = authority().map_err(Error::doing("make a certificate authority"))?;
     let server = server(&authority).map_err(Error::doing("make the server's certificate"))?;
@@ -72,8 +73,8 @@ fn server(authority: &Authority) -> Result<Identity, rcgen::Error> {
     signed(params, authority)
 }
 
-/// Creates the administrator's identity. Kubernetes reads the user from the common name and the
-/// group from the organization; this group may do everything.
+/// Creates the administrator's identity. Kubernetes reads the user from the certificate's common
+/// name and the group from its organization. This group has all permissions.
 fn administrator(authority: &Authority) -> Result<Identity, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "administrator");

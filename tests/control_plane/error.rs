@@ -1,4 +1,5 @@
-//! The error type of the control plane: a sentence for the user who can fix the cause.
+//! The error type of the control plane: one sentence from which the user can find and fix the
+//! cause.
 
 use std::fmt;
 use std::path::Path;
@@ -16,7 +17,8 @@ impl Error {
         move |cause| Self(format!("cannot {doing} {}: {cause}", path.display()))
     }
 
-    /// Returns a closure for `map_err` that describes a failed operation without a file.
+    /// Returns a closure for `map_err` that describes a failed operation that involves no file.
+    /// `doing` is the operation, such as `run sh`.
     pub fn doing<E: fmt::Display>(doing: &str) -> impl FnOnce(E) -> Self {
         move |cause| Self(format!("cannot {doing}: {cause}"))
     }
@@ -28,8 +30,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Formats the error in the same way as `Display`. So a test that unwraps it shows the tail of a
-/// server's log as lines, not as one line full of `\n`.
+/// Formats the error like `Display`. A test that unwraps the error then prints the end of a
+/// server's log on separate lines, instead of one line with escaped `\n`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,5 +1,6 @@
 //! Builds programs from Go modules in this repository, once, into a folder of the user's cache. The
-//! folder's name contains a hash of the inputs. Contains nothing specific to one program.
+//! folder's name contains a hash of the build's inputs. This module is independent of the programs
+//! that it builds.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -16,7 +17,7 @@ use super::process::tail;
 /// Interval of the progress messages during a build.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
-/// One `go build` in one module.
+/// One run of `go build` in one module.
 #[derive(Hash)]
 pub struct Build {
     /// Name for progress messages, such as `etcd 3.6.16`.
@@ -25,7 +26,8 @@ pub struct Build {
     pub usual_duration: &'static str,
     /// Name of the module's folder, relative to [`Programs::modules`].
     pub module: String,
-    /// Contents of the module's files. They are hashed, so that a change causes a new build.
+    /// Contents of the module's files. They are part of the hash, so a change to them causes a new
+    /// build.
     pub module_files: Vec<String>,
     pub flags: Vec<String>,
     pub packages: Vec<String>,
@@ -33,18 +35,19 @@ pub struct Build {
     pub output: &'static str,
 }
 
-/// Programs that are built together into one folder.
+/// Programs that are built into one common folder.
 pub struct Programs {
     /// First part of the folder's name, before the hash.
     pub name: String,
     /// Folder that contains the modules.
     pub modules: PathBuf,
     pub builds: Vec<Build>,
-    /// Alternative if the programs cannot be built, such as `, or set …`; empty if there is none.
+    /// Suggestion for the error message if the programs cannot be built, such as `, or set …`;
+    /// empty if there is none.
     pub instead: &'static str,
 }
 
-/// Returns the folder of the user's cache for all builds; `None` if neither `XDG_CACHE_HOME` nor
+/// Returns the folder for all builds in the user's cache; `None` if neither `XDG_CACHE_HOME` nor
 /// `HOME` is an absolute path.
 pub fn cache_folder() -> Option<PathBuf> {
     let absolute =
@@ -55,8 +58,8 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 impl Programs {
-    /// Returns the folder with the programs, and builds them first if necessary. Calls `progress`
-    /// with a line of text now and then, because a build takes minutes.
+    /// Returns the folder with the programs, and builds them first if necessary. During a build,
+    /// which takes minutes, calls `progress` with a line of text every 15 s.
     pub fn ensure(&self, cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
         let name = self.folder_name();
         let folder = cache.join(&name);
@@ -65,23 +68,23 @@ impl Programs {
         }
         fs::create_dir_all(cache).map_err(Error::at("create", cache))?;
         let _lock = self.lock(&cache.join(format!("{name}.lock")), progress)?;
-        // The previous holder of the lock may have built the same programs.
+        // Another process may have built the programs while this one waited for the lock.
         if !folder.is_dir() {
             self.build_all(&cache.join(format!("{name}.partial")), &folder, progress)?;
         }
         Ok(folder)
     }
 
-    /// Returns the folder's name, with a hash of everything that determines the programs. Another
-    /// Rust release may hash differently, which only causes a new build.
+    /// Returns the folder's name, which contains a hash of all inputs of the builds. Another Rust
+    /// release may compute a different hash, which only causes a new build.
     fn folder_name(&self) -> String {
         let mut hasher = DefaultHasher::new();
         self.builds.hash(&mut hasher);
         format!("{}-{:016x}", self.name, hasher.finish())
     }
 
-    /// Takes the build lock, so that concurrent test processes build only once. The operating
-    /// system releases the lock when the process ends for any reason.
+    /// Waits for the build lock and takes it, so that only one of several concurrent test processes
+    /// builds. The operating system releases the lock when the process ends for any reason.
     fn lock(&self, path: &Path, progress: &mut dyn FnMut(&str)) -> Result<File, Error> {
         let file = File::create(path).map_err(Error::at("create", path))?;
         match file.try_lock() {
@@ -95,8 +98,8 @@ impl Programs {
         Ok(file)
     }
 
-    /// Builds all programs into `partial` and then renames it to `folder`. So the folder exists
-    /// only if it is complete, and callers need to check only that it exists.
+    /// Builds all programs into `partial`, and then renames it to `folder`. If `folder` exists, it
+    /// is therefore complete.
     fn build_all(
         &self,
         partial: &Path,
@@ -161,8 +164,8 @@ impl Build {
         let mut command = Command::new("go");
         command
             .arg("build")
-            // `-buildvcs=false` keeps the state of the surrounding git repository out of the
-            // programs.
+            // `-buildvcs=false` keeps the commit and state of the surrounding git repository out of
+            // the programs.
             .args(["-trimpath", "-mod=readonly", "-buildvcs=false"])
             .args(&self.flags)
             .arg("-o")

@@ -1,6 +1,6 @@
-//! Runs the control plane of the tests manually. `cargo run --example control-plane -- build`
-//! builds its programs, and `… -- run` keeps one running for experiments. `… -- tools` builds the
-//! programs of the integration tests, and `… -- tool NAME` prints the path of one of them.
+//! Runs the test control plane manually. `cargo run --example control-plane -- build` builds its
+//! programs, and `… -- run` runs a control plane until Ctrl-C. `… -- tools` builds the programs of
+//! the integration tests, and `… -- tool NAME` prints the path of one of them.
 
 #[path = "mod.rs"]
 mod control_plane;
@@ -49,7 +49,7 @@ fn print_tool(name: &str) -> Result<(), Error> {
 
 async fn run() -> Result<(), Error> {
     let plane = ControlPlane::start()?;
-    // Handle signals only after the start. Until then a signal should end the program at once, and
+    // Handle signals only after the start. Before that, a signal ends the program immediately, and
     // the watchdog cleans up.
     let mut interrupted =
         signal(SignalKind::interrupt()).map_err(Error::doing("listen for Ctrl-C"))?;

@@ -2,14 +2,14 @@
 //! the benchmarks.
 //!
 //! The tests of a process use the same `shared()` control plane, each in its own `namespace()`. A
-//! test that restarts the server or passes arguments to it starts its own control plane. There is
-//! no controller manager: deleted namespaces stay `Terminating`, the deletion of an owner deletes
+//! test that restarts the server or passes arguments to it starts its own control plane. No
+//! controller manager runs: deleted namespaces stay `Terminating`, the deletion of an owner deletes
 //! no dependents, and no pod ever runs.
 //!
-//! Nothing is left behind: dropping a control plane ends its processes and removes its folder. If
-//! it is never dropped (the shared one, or a killed process), the watchdog cleans up.
+//! Dropping a control plane ends its processes and removes its folder. If it is never dropped,
+//! because it is the shared one or the process was killed, the watchdog cleans up.
 
-// Every test target includes this module and uses only a part of it.
+// Each test target that includes this module uses only a part of it.
 #![allow(dead_code)]
 
 mod access;
@@ -46,15 +46,16 @@ use watchdog::Watchdog;
 
 const AUDIT_LOG: &str = "audit.log";
 
-/// Maximum number of ports to try, in case another program takes the chosen port first.
+/// Maximum number of ports to try. Another program may bind a port between its selection and the
+/// start of the server.
 const PORT_ATTEMPTS: usize = 5;
 
-/// Time that a server has to shut down before it is killed. With open watches a shutdown takes
+/// Time that a server has to shut down before it is killed. A shutdown with open watches takes
 /// about 1 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-// The servers precede the watchdog: fields are dropped in declaration order, and dropping the
-// watchdog removes the servers' folder.
+// The servers must be declared before the watchdog: Rust drops fields in declaration order, and
+// dropping the watchdog removes the servers' folder.
 pub struct ControlPlane {
     apiserver: Option<Process>,
     etcd: Process,
@@ -74,7 +75,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Sets the audit policy. The API server records the selected requests in
+    /// Sets the audit policy, which selects the requests that the API server records in
     /// [`ControlPlane::audit_log`].
     pub fn audit_policy(mut self, policy: impl Into<String>) -> Self {
         self.audit_policy = Some(policy.into());
@@ -144,8 +145,8 @@ pub fn namespace(prefix: &str) -> String {
     }
 }
 
-/// Prints a line to standard error. Bypasses the test harness, which would hold the line back until
-/// the end of the test, while a build takes minutes.
+/// Prints a line to standard error. Bypasses the test harness, which would show the line only at
+/// the end of the test; a build takes minutes.
 fn say(line: &str) {
     // Standard error may be closed; ignore that.
     let _ = writeln!(io::stderr(), "{line}");
@@ -164,8 +165,8 @@ impl ControlPlane {
         &self.assets
     }
 
-    /// Returns the folder with etcd's data, the logs and the kubeconfig. It is removed together
-    /// with the control plane.
+    /// Returns the folder that contains etcd's data, the logs and the kubeconfig. Dropping the
+    /// control plane removes the folder.
     pub fn folder(&self) -> &Path {
         self.watchdog.folder()
     }
@@ -174,7 +175,8 @@ impl ControlPlane {
         self.folder().join("kubeconfig")
     }
 
-    /// Returns the file in which the API server records requests if an audit policy is set.
+    /// Returns the path of the API server's audit log. The file exists only if an audit policy is
+    /// set.
     pub fn audit_log(&self) -> PathBuf {
         self.folder().join(AUDIT_LOG)
     }
@@ -184,14 +186,14 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
-    /// Returns a kubeconfig for a user who has only the permissions that RBAC grants to the user or
-    /// to one of the groups.
+    /// Returns a kubeconfig for a user who has only the permissions that RBAC grants to `user` and
+    /// `groups`.
     pub fn kubeconfig_as(&self, user: &str, groups: &[&str]) -> Kubeconfig {
         access::acting_as(&self.kubeconfig, user, groups)
     }
 
-    /// Writes the kubeconfig of [`Self::kubeconfig_as`] to a file for a program under test, and
-    /// returns the path.
+    /// Writes the kubeconfig of [`Self::kubeconfig_as`] to a file, and returns the file's path for
+    /// use by a program under test.
     pub fn kubeconfig_path_as(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
         let name: String =
             user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -200,14 +202,14 @@ impl ControlPlane {
         Ok(path)
     }
 
-    /// Creates a client for the administrator. It belongs to the tokio runtime in which it is
-    /// created, and stops working when that runtime ends.
+    /// Creates a client for the administrator. The client stops working when the tokio runtime in
+    /// which it was created ends.
     pub fn client(&self) -> Result<Client, Error> {
         make_client(self.config(&self.kubeconfig)?)
     }
 
-    /// Creates a client for a user who has only the permissions that RBAC grants to the user or to
-    /// one of the groups.
+    /// Creates a client for a user who has only the permissions that RBAC grants to `user` and
+    /// `groups`.
     pub fn client_as(&self, user: &str, groups: &[&str]) -> Result<Client, Error> {
         make_client(self.config(&self.kubeconfig_as(user, groups))?)
     }
@@ -225,13 +227,14 @@ impl ControlPlane {
             .env_clear()
             .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .env("KUBECONFIG", self.kubeconfig_path())
-            // kubectl keeps its cache and looks for a kuberc in `HOME`.
+            // kubectl stores its cache in `HOME`, and looks there for its configuration file
+            // `kuberc`.
             .env("HOME", self.folder());
         command
     }
 
-    /// Runs kubectl with `stdin` as its standard input and returns its standard output. An error
-    /// contains the output of the failed command.
+    /// Runs kubectl with `stdin` as its standard input, and returns its standard output. If kubectl
+    /// fails, the error contains its output.
     pub fn kubectl_ok<S: AsRef<std::ffi::OsStr>>(
         &self,
         arguments: &[S],
@@ -245,10 +248,11 @@ impl ControlPlane {
             .spawn()
             .map_err(Error::at("run", &self.assets.kubectl))?;
         let input = kubectl.stdin.take();
-        // Write while reading: otherwise both sides could wait for each other with their pipes
-        // full.
+        // Write the input and read the output at the same time. Otherwise both processes could
+        // block on full pipes.
         let output = thread::scope(|scope| {
-            // Ignore write errors: kubectl either did not need its input, or prints why it failed.
+            // Ignore write errors: kubectl either did not read all of its input, or prints why it
+            // failed.
             scope.spawn(|| input.map(|mut input| input.write_all(stdin.as_bytes())));
             kubectl.wait_with_output()
         })
@@ -267,14 +271,14 @@ impl ControlPlane {
         String::from_utf8(output.stdout).map_err(Error::doing("read what kubectl printed"))
     }
 
-    /// Returns the process group of the servers. A program in this group ends together with the
-    /// servers at the latest.
+    /// Returns the process group of the servers. All programs in this group are killed when the
+    /// control plane is cleaned up.
     pub fn group(&self) -> i32 {
         self.watchdog.group()
     }
 
-    /// Starts another program in the process group of the servers, so that it ends together with
-    /// the servers at the latest.
+    /// Starts another program in the process group of the servers, so that it is killed when the
+    /// control plane is cleaned up.
     pub fn start_beside(
         &self,
         name: &'static str,
@@ -301,13 +305,13 @@ impl ControlPlane {
             .ok_or_else(|| Error::new("the server has created a namespace without a name"))
     }
 
-    /// Stops the API server and waits for its end. etcd keeps the objects; clients lose their
-    /// connections.
+    /// Stops the API server and waits until it has ended. etcd keeps the objects; clients lose
+    /// their connections.
     pub fn stop_apiserver(&mut self) -> Result<(), Error> {
         self.apiserver.take().map_or(Ok(()), |apiserver| apiserver.stop(STOP_TIMEOUT))
     }
 
-    /// Starts a stopped API server on the same port, and waits until it is ready.
+    /// Starts the stopped API server again on the same port, and waits until it is ready.
     pub fn start_apiserver(&mut self) -> Result<(), Error> {
         self.try_port().map_err(|failure| match failure {
             Failure::PortTaken(error) | Failure::Other(error) => error,

@@ -1,5 +1,5 @@
-//! One server process: starts it with its own log file, monitors it, stops it, and leaves no zombie
-//! behind.
+//! Manages one server process: starts it with a log file, monitors it, and stops it without leaving
+//! a zombie process.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 
-/// Number of lines at the end of a log that an error message includes.
+/// Number of lines from the end of a log that an error message includes.
 const TAIL_LINES: usize = 25;
 
 pub struct Process {
@@ -20,9 +20,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the process in the process group `group`. So one signal can end all servers of a
-    /// control plane. Also, Ctrl-C in the terminal reaches only the program that uses the servers,
-    /// not the servers themselves.
+    /// Starts the process in the process group `group`, so that one signal can end all servers of a
+    /// control plane. Ctrl-C in the terminal then reaches only the program that uses the servers,
+    /// and not the servers.
     pub fn start(
         name: &'static str,
         command: &mut Command,
@@ -46,8 +46,8 @@ impl Process {
         &self.log
     }
 
-    /// Returns the state of the process, with the exit status if it has ended, and the end of its
-    /// log.
+    /// Returns a description of the process for error messages: its state, its exit status if it
+    /// has ended, and the end of its log.
     pub fn report(&mut self) -> String {
         let state = match self.child.try_wait() {
             Ok(Some(status)) => format!("ended ({status})"),
@@ -61,11 +61,11 @@ impl Process {
         self.child.try_wait().map_err(Error::doing("look after a server process"))
     }
 
-    /// Sends SIGTERM and waits for the end of the process. A process that is still running after
-    /// `patience` is killed.
+    /// Sends SIGTERM and waits until the process ends. Kills the process if it is still running
+    /// after `patience`.
     pub fn stop(mut self, patience: Duration) -> Result<(), Error> {
-        // The standard library can only kill. `kill` is a builtin of every shell, but not a program
-        // on every system.
+        // The standard library can send only SIGKILL. Use the shell's builtin `kill`, because some
+        // systems have no program of that name.
         Command::new("sh")
             .args(["-c", "kill -TERM \"$1\"", "sh", &self.child.id().to_string()])
             .status()
@@ -80,7 +80,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both calls fail only if the process has already ended and been waited for.
+        // Ignore errors: both calls fail only if the process has ended and its exit status has been
+        // read.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -15,14 +15,14 @@ use super::certificates;
 use super::error::Error;
 use super::process::Process;
 
-/// Timeout for the start of the servers. A start usually takes 3 s, but many times as long on a
-/// machine that builds and tests at the same time.
+/// Timeout for the start of the servers. A start usually takes 3 s, but can take far longer on a
+/// machine that runs builds and tests at the same time.
 const START_TIMEOUT: Duration = Duration::from_secs(180);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Range of the API server's port. It is below the ranges from which Linux and macOS take the local
-/// ports of outgoing connections. So the port stays free while the server restarts.
+/// Range of the API server's port. Linux and macOS take the local ports of outgoing connections
+/// from higher ranges, so the port stays free while the server restarts.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// The reason why a server did not become ready.
@@ -38,7 +38,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Starts etcd with a Unix socket for its clients, so that no port must be chosen.
+/// Starts etcd. Its clients connect through a Unix socket, so no port must be chosen.
 pub fn start_etcd(
     assets: &Assets,
     group: i32,
@@ -49,13 +49,14 @@ pub fn start_etcd(
     command
         .arg(format!("--data-dir={}", folder.join("etcd").display()))
         .arg(format!("--listen-client-urls={}", etcd_address(folder)))
-        // etcd requires a host and a port here, but nothing uses this address. Kubernetes' own
-        // tests use the same workaround.
+        // etcd requires a host and a port here, but nothing connects to this address. Kubernetes'
+        // own tests use the same placeholder.
         .arg("--advertise-client-urls=http://127.0.0.111:0")
         .arg("--listen-peer-urls=http://127.0.0.1:0")
-        // The data never outlives its test, so it need not survive a power failure.
+        // The data is deleted at the end of the test, so it does not have to survive a power
+        // failure.
         .arg("--unsafe-no-fsync")
-        // A benchmark that repeatedly writes 100,000 clients would soon exceed the default of 2
+        // A benchmark that repeatedly writes 100,000 clients would exceed the default quota of 2
         // GiB.
         .arg("--quota-backend-bytes=8589934592")
         .arg("--log-level=warn")
@@ -90,23 +91,22 @@ pub fn start_apiserver(
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg("--bind-address=127.0.0.1")
         .arg(format!("--secure-port={port}"))
-        // Without nodes nothing needs the server's address, which cannot be detected on a machine
-        // without a network.
+        // The server cannot detect its own address on a machine without a network. Nothing uses the
+        // address, because the cluster has no nodes.
         .args(["--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none"])
         .arg("--service-cluster-ip-range=10.0.0.0/24")
         .arg("--authorization-mode=RBAC")
-        // This plugin rejects pods without default service accounts, and there is no controller
-        // that creates them.
+        // The ServiceAccount plugin rejects pods in namespaces without a default service account.
+        // Only the controller manager creates those accounts, and it does not run here.
         .arg("--disable-admission-plugins=ServiceAccount")
         .arg("--allow-privileged=true")
-        // A server that shuts down gives its watches 1 s to end, instead of waiting for them for a
-        // minute.
+        // During a shutdown the server waits 1 s for open watches to end, instead of 60 s.
         .arg("--shutdown-watch-termination-grace-period=1s")
         .args(more_arguments);
     Process::start("kube-apiserver", &mut command, group, folder)
 }
 
-/// Returns a port that is free now. It is random, so that test processes that start at the same
+/// Returns a free port. The port is chosen at random, so that test processes that start at the same
 /// time try different ports.
 pub fn free_port() -> Result<u16, Error> {
     let random = RandomState::new();
@@ -126,7 +126,7 @@ pub fn wait_until_ready(
     etcd: &mut Process,
     apiserver: &mut Process,
 ) -> Result<(), Failure> {
-    // Return errors at once, without kube's own retries, because this function retries.
+    // Disable kube's retries, because this function retries and must see each error immediately.
     config.default_retry = false;
     access::wait_for(async {
         let client = Client::try_from(config).map_err(Error::doing("make a client"))?;

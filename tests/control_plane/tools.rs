@@ -1,10 +1,10 @@
 //! Finds the third-party programs that integration tests run, such as Helm. Missing programs are
 //! built once, into the same cache as the programs of the control plane.
 //!
-//! Each folder of `tests/tools` is a Go module with the programs' exact versions. The packages that
-//! its `go.mod` lists as `tool` are built. Its own `main.go`, if it has one, is built as a program
-//! with the folder's name. An optional file `flags` contains more arguments of `go build`, one per
-//! line. The cache key is a hash of the folder's files.
+//! Each folder of `tests/tools` is a Go module that pins the exact versions of its programs. All
+//! packages that its `go.mod` lists as `tool` are built. If the folder contains a `main.go`, that
+//! is built as a program with the folder's name. An optional file `flags` contains additional
+//! arguments of `go build`, one per line. The cache key is a hash of the folder's files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use super::error::Error;
 use super::go_build::{Build, Programs, cache_folder};
 use super::say;
 
-/// Returns the program of the module with the same name, such as `tool("helm")`.
+/// Returns the path of the program that has the same name as its module, such as `tool("helm")`.
 pub fn tool(name: &str) -> Result<PathBuf, Error> {
     tool_of(name, name)
 }
 
-/// Returns one program of a module that builds several, such as
-/// `tool_of("prometheus", "promtool")`.
+/// Returns the path of one program of a module that builds several, such as `tool_of("prometheus",
+/// "promtool")`.
 pub fn tool_of(module: &str, program: &str) -> Result<PathBuf, Error> {
     let path = ensure(module)?.join(program);
     match path.is_file() {
@@ -64,8 +64,8 @@ fn build(module: &str) -> Result<Build, Error> {
     let folder = modules().join(module);
     let mut files = Vec::new();
     collect(&folder, &folder, &mut files)?;
-    // Sorted, because the order of directory entries is arbitrary. The paths are hashed too, so
-    // that a renamed file causes a new build.
+    // Sort the files, because the order of directory entries is arbitrary. The hash includes the
+    // paths, so that a renamed file causes a new build.
     files.sort();
     let of_name = |name: &str| files.iter().find(|(path, _)| path == name).map(|(_, text)| text);
     let go_mod = of_name("go.mod").ok_or_else(|| {
@@ -86,7 +86,7 @@ fn build(module: &str) -> Result<Build, Error> {
     })
 }
 
-/// Collects the files below a folder: their paths relative to `top`, and their contents.
+/// Collects all files below `folder`: their paths relative to `top`, and their contents.
 fn collect(top: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::at("read", folder))? {
         let path = entry.map_err(Error::at("read", folder))?.path();

@@ -1,16 +1,16 @@
 //! Cleans up after the test process, no matter how it ends: normally, by a panic, by Ctrl-C or by
 //! SIGKILL.
 //!
-//! Two small processes read a pipe that is never written to. Only the test process holds its write
-//! end, which the standard library opens with close-on-exec. So both processes see the end of the
-//! pipe when the test process is gone:
-//! - the anchor, whose process group the servers join. It only prevents the reuse of the group's
-//!   number;
-//! - the watchdog, in its own process group. It creates the data folder. At the end it kills the
-//!   servers' group and removes the folder.
+//! Two small processes read from a pipe to which nothing is ever written. Only the test process
+//! holds the write end, which the standard library opens with close-on-exec. So both processes
+//! reach the end of the pipe when the test process ends:
+//! - the anchor, whose process group the servers join. Its only purpose is to prevent the reuse of
+//!   the group's number;
+//! - the watchdog, which runs in another process group. It creates the data folder. At the end of
+//!   the pipe it kills the servers' group and removes the folder.
 //!
-//! `PR_SET_PDEATHSIG` would be shorter but wrong: it fires when the thread that started the servers
-//! ends, and each test is a thread.
+//! `PR_SET_PDEATHSIG` would be shorter but wrong: it sends its signal when the thread that started
+//! the servers ends, and each test runs in its own thread.
 
 use std::io::{self, BufRead, BufReader, PipeWriter};
 use std::os::unix::process::CommandExt;
@@ -19,8 +19,8 @@ use std::process::{Child, Command, Stdio};
 
 use super::error::Error;
 
-/// Script of the watchdog. It tries several times to remove the folder, because a killed server may
-/// be in the middle of creating a file.
+/// Script of the watchdog. It tries up to 10 times to remove the folder, because a killed server
+/// may still be creating a file.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 folder=$(mktemp -d "${TMPDIR:-/tmp}/clientfleet-control-plane.XXXXXX") || exit 1
@@ -36,7 +36,7 @@ exit 1
 "#;
 
 pub struct Watchdog {
-    /// Write end of the pipe. The watchdog cleans up when it is dropped.
+    /// Write end of the pipe. Dropping it makes the watchdog clean up.
     leash: Option<PipeWriter>,
     anchor: Child,
     watchdog: Child,
@@ -87,10 +87,11 @@ impl Watchdog {
 }
 
 impl Drop for Watchdog {
-    /// Ends both processes, and returns when the folder is gone.
+    /// Ends the anchor and the watchdog, and returns after the folder has been removed.
     fn drop(&mut self) {
         self.leash.take();
-        // Both processes end now. Ignore errors, because nothing can be done about them.
+        // Both processes end because the pipe is closed. Ignore errors, because `drop` cannot
+        // return them.
         let _ = self.anchor.wait();
         let _ = self.watchdog.wait();
     }

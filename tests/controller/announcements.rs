@@ -1,4 +1,5 @@
-//! Tests the events on policies: one for each change, and none for a restart.
+//! Tests the Kubernetes events about policies: the controller publishes one event for each change,
+//! and none after a restart.
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
@@ -8,8 +9,8 @@ use crate::objects::{client, fleet, nightly};
 use crate::world::{World, eventually, instant};
 
 impl World {
-    /// Returns the number of times that each event was published about a policy, in the form
-    /// `DistributionOpened 1`, sorted.
+    /// Returns how often each event about a policy was published, in the form `DistributionOpened
+    /// 1`, sorted.
     async fn events(&self, policy: &str) -> Vec<String> {
         let listed = self.api::<Event>().list(&ListParams::default()).await.unwrap();
         let about = |event: &Event| {
@@ -25,7 +26,8 @@ impl World {
         counted.into_iter().map(|(reason, times)| format!("{reason} {times}")).collect()
     }
 
-    /// Waits for these events, and checks that no others follow.
+    /// Waits until exactly these events about the policy `night` are published, and checks that no
+    /// others follow.
     async fn announces(&self, what: &str, expected: &[&str]) {
         eventually(what, async || {
             let events = self.events("night").await;

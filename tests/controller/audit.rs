@@ -1,5 +1,5 @@
-//! Tests the audit stream: it contains each change of a client exactly once, after the API server
-//! has accepted the status with the change.
+//! Tests the audit stream: it contains each change of a client's status exactly once, and only
+//! after the API server has accepted the write.
 
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ impl World {
         lines.filter(|line: &Value| line["namespace"] == json!(self.namespace)).collect()
     }
 
-    /// Returns the audit lines in short form. They are sorted, because the fleets are written in
-    /// any order.
+    /// Returns the audit lines in the form of [`short`], sorted, because the controller writes the
+    /// fleets in any order.
     fn audit_lines(&self) -> Vec<String> {
         let mut told: Vec<String> = self.audited().iter().map(short).collect();
         told.sort();
@@ -24,8 +24,8 @@ impl World {
     }
 }
 
-/// Formats an audit line, for example as
-/// `berlin/a: Waiting -> Distributing (night 1), Begins, by Time`.
+/// Formats an audit line as a short text, such as `berlin/a: Waiting -> Distributing (night 1),
+/// Begins, by Time`.
 fn short(line: &Value) -> String {
     let word = |value: &Value| value.as_str().unwrap_or("none").to_owned();
     let policy = &line["to"]["policy"];
@@ -140,7 +140,7 @@ async fn a_policy_is_the_cause_for_the_clients_it_changes() {
     assert_eq!(world.audit_lines(), expected);
 }
 
-/// Checks that `docs/audit.md` lists the keys of an audit line.
+/// `docs/audit.md` must list every key of an audit line.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_key_is_documented() {
     let world = World::start("schema").await;

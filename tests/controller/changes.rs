@@ -1,4 +1,5 @@
-//! Tests that the statuses immediately follow every change of objects or time, and match the plan.
+//! Tests that the controller updates the statuses immediately after every change of an object or of
+//! the clock, and that the statuses match the plan.
 
 use serde_json::{Value, json};
 
@@ -9,8 +10,8 @@ const FLEET: &str = "ClientFleet";
 const POLICY: &str = "UpgradePolicy";
 
 impl World {
-    /// Makes a change, waits until the statuses match the plan, and compares the state and reason
-    /// of clients. A client is named in the form `berlin/a`.
+    /// Makes a change, waits until the statuses match the plan, and checks the state and reason of
+    /// the clients in `expected`. A client is named in the form `berlin/a`.
     async fn check(&self, what: &str, change: impl Future<Output = ()>, expected: &[(&str, &str)]) {
         self.settles_after(what, change).await;
         for (client, expected) in expected {
@@ -181,7 +182,7 @@ async fn time_alone_opens_and_closes() {
     world.clock_moves("2026-11-24T20:59:59Z", &closed).await;
     world.clock_moves("2026-11-24T21:00:01Z", &[("berlin/a", OFFERED)]).await;
     world.clock_moves("2026-11-25T03:00:00Z", &[("berlin/a", outside)]).await;
-    // Set the clock a month ahead in one step, and later back to its start.
+    // Set the clock one month ahead in one step, and then back in steps to its initial time.
     world
         .clock_moves("2026-12-24T21:00:00Z", &[("berlin/a", OFFERED), ("berlin/failed", OFFERED)])
         .await;
@@ -222,7 +223,8 @@ async fn policies_begin_and_end_by_themselves() {
         .await;
     let late = [("berlin/a", OFFERED), ("berlin/b", "Held DistributionEnded")];
     world.clock_moves("2026-11-24T20:00:00Z", &late).await;
-    // No change is scheduled now, but the controller must still notice that the clock is set back.
+    // No further change is scheduled at this time, but the controller must still notice that the
+    // clock is set back.
     world.clock_moves("2026-11-24T13:00:00Z", &frozen).await;
     world.clock_moves("2026-11-24T11:00:00Z", &early).await;
     let moved = json!({"effectiveFrom": "2026-11-24T10:00:00Z"});

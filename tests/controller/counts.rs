@@ -1,4 +1,5 @@
-//! Tests the number of status writes: none without a change, and not more than the changes need.
+//! Tests the number of status writes: without a change there are none, and a change causes only the
+//! necessary ones.
 
 use clientfleet::api::{ClientFleet, UpgradePolicy};
 use kube::api::ListParams;
@@ -9,7 +10,7 @@ use crate::recording_client::{Call, RequestRecorder};
 use crate::world::{World, eventually, instant};
 
 /// Name of a fleet and a policy that a test edits to find out whether the controller has processed
-/// all earlier changes. They affect no decision, and their own writes are not counted.
+/// all earlier changes. Both affect no client, and the tests do not count their status writes.
 const SENTINEL: &str = "zz";
 
 impl World {
@@ -20,9 +21,9 @@ impl World {
         self.comes_to_rest().await;
     }
 
-    /// Returns when the controller has processed all earlier changes and has nothing left to write.
-    /// Watch events arrive in the order of the changes, so a controller that reacts to the last
-    /// change has seen all earlier ones.
+    /// Waits until the controller has processed all earlier changes and has nothing left to write.
+    /// Watch events arrive in the order of the changes, so a controller that has processed the last
+    /// change has received all earlier ones.
     pub async fn comes_to_rest(&self) {
         self.settles().await;
         let generation = self.raw("ClientFleet", SENTINEL).await.metadata.generation;
@@ -50,8 +51,8 @@ impl World {
         self.settles().await;
     }
 
-    /// Runs `doing`, waits until the controller is at rest, and returns the objects whose status
-    /// was written in between. They are sorted, and named in the form `clientfleets/berlin`.
+    /// Runs `doing`, waits until the controller has no more writes, and returns the objects whose
+    /// status was written in between. They are sorted, and named in the form `clientfleets/berlin`.
     async fn writes_of(&self, doing: impl Future<Output = ()>) -> Vec<String> {
         let mark = self.wire.mark();
         doing.await;
@@ -60,7 +61,8 @@ impl World {
     }
 }
 
-/// Returns the objects whose status was written since `mark`, sorted, without the sentinels.
+/// Returns the objects whose status was written after the position `mark` in the record, sorted and
+/// without the sentinels.
 pub fn writes(wire: &RequestRecorder, mark: usize) -> Vec<String> {
     let calls = wire.since(mark).into_iter().filter(Call::is_status_write);
     let mut written: Vec<String> = calls
@@ -76,7 +78,8 @@ pub fn writes(wire: &RequestRecorder, mark: usize) -> Vec<String> {
 
 const NOTHING: [&str; 0] = [];
 
-/// Creates three fleets of ten clients under a nightly policy, and a policy that governs no client.
+/// Creates three fleets of ten clients each, a nightly policy that governs them, and a policy that
+/// governs no client.
 async fn three_fleets(prefix: &str) -> World {
     let world = World::start(prefix).await;
     world.apply(nightly("night")).await;
@@ -123,7 +126,7 @@ async fn nothing_is_written_while_nothing_changes() {
     let mut asked: Vec<String> =
         world.wire.since(mark).into_iter().filter(|c| !sentinels(c)).map(|c| c.path).collect();
     asked.sort();
-    // Starting a watch may take more than one request, so remove duplicates.
+    // The controller may send several requests to start a watch, so remove duplicates.
     asked.dedup();
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let expected = [
@@ -185,7 +188,8 @@ async fn a_policy_costs_a_write_of_each_fleet_and_two_of_its_own() {
     assert_eq!(gone, ALL, "deleted");
 }
 
-/// Checks that each of the three fleets was written once, and the policy once or twice.
+/// Checks that the status of each of the three fleets was written once, and that of the policy once
+/// or twice.
 fn assert_at_most_two(written: &[String], policy: &str) {
     let policy = format!("upgradepolicies/{policy}");
     let (policies, fleets): (Vec<&String>, Vec<&String>) =

@@ -1,5 +1,5 @@
-//! Tests disturbances: other writers, deleted objects and stopped servers. Afterwards the statuses
-//! must match the plan.
+//! Tests the controller with concurrent writers, deleted objects and stopped servers. After each
+//! disturbance the statuses must match the plan again.
 
 use clientfleet::api::{ClientFleet, UpgradePolicy};
 use kube::api::{DeleteParams, ListParams};
@@ -66,7 +66,7 @@ async fn everything_goes_at_once_and_comes_again() {
         }
     };
     everything().await;
-    // Some objects are deleted before their status is written.
+    // Delete all objects. The controller has not yet written the status of some of them.
     let (delete, list) = (DeleteParams::default(), ListParams::default());
     world.api::<ClientFleet>().delete_collection(&delete, &list).await.unwrap();
     world.api::<UpgradePolicy>().delete_collection(&delete, &list).await.unwrap();
@@ -117,7 +117,7 @@ async fn a_restarted_api_server_is_found_again() {
     assert_eq!(counted(&plane), status_writes(&world), "the API server counts the same writes");
 
     plane.stop_apiserver().unwrap();
-    // This change of time causes writes, which fail because the API server is stopped.
+    // This clock change causes status writes, which fail because the API server is stopped.
     world.clock.set(instant("2026-11-24T21:00:00Z"));
     plane.start_apiserver().unwrap();
     world.apply(fleet("paris", &["a"])).await;
@@ -125,7 +125,8 @@ async fn a_restarted_api_server_is_found_again() {
     assert_eq!(world.row("berlin", "a").await.state, "Distributing");
     assert_eq!(world.row("paris", "a").await.state, "Distributing");
 
-    // A watch that expires lists the objects again, and receives no events about deleted objects.
+    // After a watch expires, the controller must list the objects again. It then receives no events
+    // about objects that were deleted in the meantime.
     world.wire.hold(&["clientfleets"]);
     plane.restart_apiserver().unwrap();
     eventually("the watch is taken up again", async || {
@@ -159,10 +160,10 @@ async fn nothing_is_written_before_all_is_known() {
         if is_so { Ok(()) } else { Err(format!("{calls:?}")) }
     })
     .await;
-    // A change of the clock must not cause a plan while the fleets are unknown.
+    // A clock change must not start a plan before the controller has listed the fleets.
     world.clock.set(instant("2026-11-24T12:00:00Z"));
     world.statuses().await;
-    // The controller ends on request although its stores are incomplete.
+    // The controller must stop on request even if its stores are incomplete.
     world.stop_controller().await;
     world.wire.release();
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
@@ -177,7 +178,7 @@ async fn nothing_is_written_before_all_is_known() {
         if world.wire.since(mark).iter().any(hangs) { Ok(()) } else { Err("not yet".to_owned()) }
     })
     .await;
-    // The controller must end although a write is still unanswered.
+    // The controller must stop on request even if the API server has not responded to a write.
     world.stop_controller().await;
 }
 
@@ -185,7 +186,8 @@ fn status_writes(world: &World) -> usize {
     world.wire.calls().iter().filter(|call| call.is_status_write()).count()
 }
 
-/// Returns the number of status writes of our resources that the API server has counted.
+/// Returns how many status writes of ClientFleets and UpgradePolicies the API server's metrics have
+/// counted.
 fn counted(plane: &ControlPlane) -> usize {
     let metrics = plane.kubectl_ok(&["get", "--raw", "/metrics"], "").unwrap();
     let ours = |line: &&str| {

@@ -1,5 +1,5 @@
-//! Tests that `clientfleet plan --local`, given the objects that kubectl prints, plans the statuses
-//! that the controller has written.
+//! Tests that `clientfleet plan --local` computes the same statuses as the controller when it reads
+//! the objects from the output of `kubectl get`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -11,8 +11,8 @@ use crate::control_plane::shared;
 use crate::rules::apply_cases;
 use crate::world::{Statuses, World};
 
-/// Runs `plan --local` on a list of objects, and returns a JSON `List` of the objects with their
-/// planned statuses.
+/// Runs `plan --local` on a list of objects at the instant `at`, and returns a JSON `List` of the
+/// objects with their planned statuses.
 fn plan(list: &str, at: &str) -> Value {
     let mut program = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
         .args(["plan", "--local", "-f", "-", "-o", "json", "--at", at])
@@ -20,7 +20,8 @@ fn plan(list: &str, at: &str) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // Write all input first: the program reads all of it before it prints anything.
+    // Write the whole input before reading any output, because the program prints nothing until it
+    // has read all of its input.
     program.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
     let output = program.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -32,7 +33,7 @@ fn statuses(list: &Value) -> Vec<(Value, Value, Value)> {
     items.map(|o| (o["kind"].clone(), o["metadata"]["name"].clone(), o["status"].clone())).collect()
 }
 
-/// Returns the objects without their statuses, as Git stores them.
+/// Returns the list with all statuses removed, as the objects are stored in Git.
 fn without_status(list: &Value) -> Value {
     let mut list = list.clone();
     for object in list["items"].as_array_mut().unwrap() {

@@ -1,5 +1,5 @@
-//! Tests that a policy is reported as in force once every fleet in its scope has applied it, and
-//! not earlier.
+//! Tests that a policy's status reports a generation as in force only after every fleet in the
+//! policy's scope has applied that generation.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::control_plane::shared;
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually};
 
-/// Returns the conditions in the form `Ready=True/Reconciled`.
+/// Returns the conditions of a policy, each in the form `Ready=True/Reconciled`.
 fn conditions(status: &UpgradePolicyStatus) -> Vec<String> {
     let one = |c: &clientfleet::api::Condition| format!("{}={}/{}", c.r#type, c.status, c.reason);
     status.conditions.iter().map(one).collect()
@@ -58,7 +58,7 @@ async fn a_policy_waits_for_its_fleets() {
 }
 
 /// All versions of the policies and fleets of a namespace, in the order in which they were written.
-/// The resourceVersions of one etcd are comparable across kinds.
+/// One etcd stores both kinds, so their resourceVersions can be compared.
 #[derive(Clone, Default)]
 struct History(Arc<Mutex<BTreeMap<u64, Version>>>);
 
@@ -97,7 +97,8 @@ impl History {
         });
     }
 
-    /// Waits until a recorded version of the policy reports this generation as in force.
+    /// Waits until the history contains a version of the policy whose status reports `generation`
+    /// as in force.
     async fn has(&self, policy: &str, generation: i64) {
         eventually("the history has come so far", async || {
             let versions = self.0.lock().unwrap();
@@ -122,8 +123,8 @@ async fn no_generation_is_called_in_force_before_the_fleets_say_so() {
         world.apply(fleet(name, &["a"])).await;
     }
     let history = History::of(&world);
-    // Each generation locks a different version, so that a fleet's target identifies the
-    // generation.
+    // Each generation of the policy requires a different version, so a fleet's target version
+    // identifies the generation that the fleet has applied.
     let lock = |generation: i64| {
         let version = format!("4.{generation}");
         policy("all", json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": version}}))

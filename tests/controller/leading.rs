@@ -49,16 +49,18 @@ async fn nothing_is_sent_after_the_end_of_the_term() {
             world.statuses().await;
         }
     };
-    // A standby plans nothing.
+    // A standby makes no plan and writes no status.
     time_passes().await;
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
 
-    // The leadership ends before the plan is made, as it might if the process was frozen.
+    // The leadership ends before the controller makes a plan, as can happen if the process was
+    // frozen.
     leadership.lasts_until(Some(Moment::now()));
     time_passes().await;
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
 
-    // The writes that were held back are not lost.
+    // The controller leads again, and now writes the statuses that it was not allowed to write
+    // before.
     leadership.lasts_until(Some(Moment::now().after(Duration::from_secs(600))));
     world.settles().await;
     assert_eq!(world.fleet("berlin").await.observed_generation, Some(1));

@@ -1,5 +1,5 @@
-//! Tests the controller against a real API server. After every change and disturbance the statuses
-//! must soon match the plan, without unnecessary writes.
+//! Tests the controller against a real API server. After every change and every fault the statuses
+//! must match the plan within the tests' timeout, without unnecessary writes.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

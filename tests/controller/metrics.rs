@@ -1,5 +1,5 @@
-//! Tests the metrics after events with known numbers, and that the documentation lists every
-//! metric.
+//! Tests that the metrics have the expected values after known events, and that the documentation
+//! lists every metric.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::objects::{auto, client, fleet, nightly, policy};
 use crate::world::{World, eventually};
 
 impl World {
-    /// Returns the samples of one metric in the form `{labels} value`. The namespace is replaced by
-    /// `NS`.
+    /// Returns the samples of one metric in the form `{labels} value`, with the name of the test's
+    /// namespace replaced by `NS`.
     fn samples(&self, metric: &str) -> Vec<String> {
         let text = self.metrics.classic().replace(&self.namespace, "NS");
         let samples = text.lines().filter_map(|line| line.strip_prefix(metric));
@@ -18,7 +18,7 @@ impl World {
         samples.map(|rest| rest.trim().to_owned()).collect()
     }
 
-    /// Returns the samples of one metric that are not zero.
+    /// Returns the samples of one metric whose value is not zero.
     fn counts(&self, metric: &str) -> Vec<String> {
         let mut samples = self.samples(metric);
         samples.retain(|sample| !sample.ends_with(" 0"));
@@ -47,8 +47,8 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",state="Distributing"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_clients"), expected);
-    // States without clients have the value zero. The two policies have nine states each, all but
-    // Unmanaged.
+    // States without clients are exported with the value zero. Each of the two policies has nine
+    // states, which are all states except Unmanaged.
     assert_eq!(world.samples("clientfleet_clients").len(), 1 + 2 * 9);
     assert_eq!(world.samples("clientfleet_fleets"), [r#"{namespace="NS"} 2"#]);
     assert_eq!(world.samples("clientfleet_stalled_fleets"), [r#"{namespace="NS"} 0"#]);
@@ -63,7 +63,7 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",type="Ready"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_policy_condition"), conditions);
-    // The timestamp is 22:00 in Berlin.
+    // The timestamp is 22:00 in Berlin, when the window of the policy `night` opens.
     let next = [r#"{namespace="NS",policy="night"} 1795554000"#];
     assert_eq!(world.samples("clientfleet_policy_next_transition_timestamp_seconds"), next);
 
@@ -145,7 +145,7 @@ async fn writes_are_counted_as_the_api_server_answers_them() {
     assert_eq!(timed, tries);
 }
 
-/// Compares the name, type and labels of every exported metric with the table in `docs/metrics.md`.
+/// The table in `docs/metrics.md` must list the name, type and labels of every exported metric.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_knows_every_metric() {
     let world = World::start("documented").await;
@@ -171,7 +171,7 @@ async fn the_documentation_knows_every_metric() {
     assert_eq!(told, documented);
 }
 
-/// Returns the label names of a metric except for `le`, in the form `kind, result`.
+/// Returns the label names of a metric without `le`, in the form `kind, result`.
 fn labels_of(text: &str, name: &str) -> String {
     let sample = text
         .lines()

@@ -1,8 +1,9 @@
-//! Fleets and policies for tests.
+//! Creates fleets and policies for the tests.
 
 use serde_json::{Value, json};
 
-/// Returns a fleet in Berlin with package 3.60 and clients that run 3.59.
+/// Returns a fleet in the time zone of Berlin with package version 3.60, whose clients run version
+/// 3.59.
 pub fn fleet(name: &str, clients: &[&str]) -> Value {
     let clients: Vec<Value> = clients.iter().map(|name| client(name, "3.59")).collect();
     json!({
@@ -16,7 +17,7 @@ pub fn client(name: &str, version: &str) -> Value {
     json!({"name": name, "reported": {"version": version}})
 }
 
-/// Returns `count` names of clients, numbered from 0.
+/// Returns `count` client names, numbered from `pc-000`.
 pub fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("pc-{number:03}")).collect()
 }
@@ -25,12 +26,12 @@ pub fn policy(name: &str, spec: Value) -> Value {
     json!({"kind": "UpgradePolicy", "metadata": {"name": name}, "spec": spec})
 }
 
-/// Returns a policy that upgrades every client of its namespace to the package, at any time.
+/// Returns a policy that upgrades all clients to the package version of their fleet, at any time.
 pub fn auto(name: &str) -> Value {
     policy(name, json!({"upgrade": {"mode": "AutoUpgrade"}}))
 }
 
-/// Returns a policy that upgrades every client between 22:00 and 04:00.
+/// Returns a policy that upgrades all clients between 22:00 and 04:00.
 pub fn nightly(name: &str) -> Value {
     policy(
         name,

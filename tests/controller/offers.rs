@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, instant};
 
-/// Returns the state in the form `state since time`, and the last offer in the form
+/// Returns two texts: the state in the form `state since time`, and the last offer in the form
 /// `version by policy/generation at time`.
 fn state_and_reason(row: &ClientStatus) -> (String, String) {
     let time = |t: clientfleet::values::Timestamp| t.format("%dT%H:%M").to_string();

@@ -1,5 +1,5 @@
-//! Tests which status writes are pending between the answer to a write and its watch event. A test
-//! with an API server cannot control these moments.
+//! Tests which status writes are pending between the API server's response to a write and the watch
+//! event of that write. A test with a real API server cannot control this timing.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use clientfleet::values::Timestamp;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-/// Returns a fleet at the resourceVersion `version`. Its stored status has the package `stored`,
-/// its planned status the package `wanted`. The fleet's only client is named after the package.
+/// Returns a planned fleet at the resourceVersion `version`. Its stored status contains the package
+/// version `stored`, and its planned status contains `wanted`. The fleet's only client is named
+/// after the package version.
 fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
     let before = plan(version, stored, &json!(null)).status();
     plan(version, wanted, &json!(*before))
@@ -41,7 +42,7 @@ fn outbox() -> Arc<Outbox<ClientFleet>> {
     Outbox::new(Duration::ZERO, 8)
 }
 
-/// Returns an attempt to write the pending status.
+/// Returns an attempt to write the pending status of the fleet `berlin`.
 fn attempt(outbox: &Outbox<ClientFleet>) -> WriteAttempt<ClientFleet> {
     attempt_of(outbox, &key())
 }
@@ -59,7 +60,8 @@ fn key_of(name: &str) -> (String, String) {
     ("ns".to_owned(), name.to_owned())
 }
 
-/// Returns the pending package version, and the resourceVersion that the write must replace.
+/// Returns the package version in the pending status, and the resourceVersion that the write must
+/// replace; `None` if no write is pending.
 fn next(outbox: &Outbox<ClientFleet>) -> Option<(String, String)> {
     let letter = outbox.next(&key())?;
     let status = letter.planned.status().package_version.as_ref().unwrap().to_string();
@@ -110,7 +112,7 @@ fn nothing_leaves_a_closed_outbox() {
     assert_eq!(next(&outbox), None);
 }
 
-/// Returns the names of the clients in the status that the next write replaces.
+/// Returns the names of the clients in the status that the next write will replace.
 fn replaced(outbox: &Outbox<ClientFleet>) -> Vec<String> {
     let letter = outbox.next(&key()).unwrap();
     let rows = letter.replaces().into_iter().flat_map(|fleet| fleet.rows());
@@ -199,8 +201,9 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 
-/// The limit on concurrent writes starts at one. The watch event of a write raises it by one, and
-/// an unanswered write lowers it. A write without a watch event does not change it.
+/// The limit on concurrent writes starts at one. The watch event of a write raises the limit by
+/// one, and a write without a response lowers it by one. A write whose watch event has not arrived
+/// does not change it.
 #[tokio::test]
 async fn as_many_are_under_way_as_the_watch_has_told_of() {
     let outbox = outbox();

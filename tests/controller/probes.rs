@@ -1,4 +1,4 @@
-//! Tests the outputs of the program for monitoring: probes and metrics over HTTP, the log, and the
+//! Tests the monitoring outputs of the program: probes and metrics over HTTP, the log, and the
 //! audit stream in a file.
 
 use std::fs;
@@ -13,7 +13,7 @@ use crate::objects::{auto, fleet};
 use crate::process::{Program, Silent};
 use crate::world::{World, eventually};
 
-/// Sends a request and returns the whole answer.
+/// Sends an HTTP request to an address, and returns the complete response as text.
 fn ask(address: &str, request: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
     connection.write_all(request.as_bytes()).unwrap();
@@ -26,7 +26,7 @@ fn get(address: &str, path: &str, accept: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n"))
 }
 
-/// Returns the address on which the program serves, read from its JSON log.
+/// Returns the address of the program's HTTP server, read from the program's JSON log.
 async fn address_of(program: &Program) -> String {
     program.has_logged("serving /livez").await;
     let log = program.log();

@@ -1,4 +1,4 @@
-//! Tests the controller as a program: its startup checks and its shutdown on request.
+//! Tests the controller as a program: its checks at startup, and its shutdown on request.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -14,16 +14,17 @@ use crate::control_plane::{ControlPlane, shared};
 use crate::objects::{auto, fleet, names};
 use crate::world::{World, eventually, install_crds};
 
-/// Time that a program has to end after SIGTERM. Kubernetes kills it after 30 s.
+/// Maximum time for the program to end after SIGTERM. Kubernetes kills a container after 30 s.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// A running `clientfleet controller`. Dropping this value kills it.
+/// A running `clientfleet controller` process. Dropping this value kills it.
 pub struct Program {
     pub child: Child,
     pub folder: TempDir,
 }
 
-/// A cluster that never answers: the kernel accepts connections, but no process reads from them.
+/// A simulated cluster that never responds: the kernel accepts connections, but no process reads
+/// from them.
 pub struct Silent {
     listener: TcpListener,
     folder: TempDir,
@@ -56,8 +57,8 @@ impl Program {
         Self::start_with(kubeconfig, &["-n", namespace])
     }
 
-    /// Starts a controller. The files `output` and `log` in its folder contain its standard output
-    /// and standard error.
+    /// Starts a controller. Its standard output goes to the file `output` and its standard error to
+    /// the file `log`, both in the program's folder.
     pub fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
@@ -94,7 +95,7 @@ impl Program {
         .await
     }
 
-    /// Sends SIGTERM. The program must end within [`GRACE`], with exit code 0.
+    /// Sends SIGTERM, and checks that the program ends within [`GRACE`] with exit code 0.
     async fn ends_when_told(mut self, when: &str) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -175,7 +176,7 @@ async fn it_ends_when_it_is_told_to() {
         if in_force && decided == 40 { Ok(()) } else { Err(format!("{decided}, {in_force}")) }
     })
     .await;
-    // The program uses the system clock, so `notBefore` must be relative to it.
+    // The program uses the system clock, so compute `notBefore` from the current time.
     let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
     let soon = soon.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let spec = json!({"spec": {"distribution": {"notBefore": soon}}});
@@ -212,7 +213,8 @@ async fn it_looks_after_the_namespaces_that_it_is_told_of() {
         world.apply(auto("all")).await;
         world.apply(fleet("berlin", &["a"])).await;
     }
-    // The first namespace already has a controller, and a repeated namespace must have no effect.
+    // Pass one namespace twice, which must have no effect. The other namespace already has a
+    // controller.
     let (one, two) = (world.namespace.as_str(), second.namespace.as_str());
     let arguments = ["-n", two, "--namespace", one, "-n", two];
     let program = Program::start_with(&plane.kubeconfig_path(), &arguments);

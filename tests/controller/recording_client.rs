@@ -1,5 +1,5 @@
-//! The connection between a controller and the API server. It records every request and can hold
-//! some of them back, so that a test controls the order of events.
+//! A Kubernetes client for the controller under test. It records every request and can hold
+//! requests back, so that a test controls the order of events.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,14 +8,15 @@ use kube::Client;
 use kube::client::Body;
 use tokio::sync::watch;
 
-/// One request.
+/// One recorded request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub method: Method,
-    /// Path after the namespace, without the query, such as `clientfleets/berlin/status`.
+    /// Path of the request after the namespace, without the query, such as
+    /// `clientfleets/berlin/status`.
     pub path: String,
-    /// Status code of the API server's answer. `None` until the answer arrives, and permanently if
-    /// the test drops or replaces it.
+    /// Status code of the API server's response. `None` until the response arrives; stays `None` if
+    /// the test drops or replaces the response.
     pub code: Option<u16>,
 }
 
@@ -25,19 +26,19 @@ impl Call {
     }
 }
 
-/// The recorded requests of one controller, and the faults to inject.
+/// The recorded requests of one controller, and the faults that the test injects.
 #[derive(Clone)]
 pub struct RequestRecorder {
     calls: Arc<Mutex<Vec<Call>>>,
-    /// Path prefixes of the requests that must wait.
+    /// Path prefixes of the requests that are held back.
     held: watch::Sender<Vec<String>>,
-    /// Path whose next watch receives the error [`EXPIRED`].
+    /// Path of the resource whose next watch receives the error [`EXPIRED`].
     expired: Arc<Mutex<Option<String>>>,
-    /// Path of the request whose next answer is dropped.
+    /// Path of the request whose next response is dropped.
     lost: Arc<Mutex<Option<String>>>,
 }
 
-/// Watch event that an API server sends if the resourceVersion of a watch is too old.
+/// Watch event that an API server sends if the requested resourceVersion is too old.
 const EXPIRED: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version","reason":"Expired","code":410}}"#;
 
 impl RequestRecorder {
@@ -90,9 +91,9 @@ impl RequestRecorder {
         Ok(answer)
     }
 
-    /// Holds back the requests whose path begins with one of these paths, such as
-    /// `clientfleets/berlin`. A path without a name, such as `clientfleets`, also holds back new
-    /// watches.
+    /// Holds back all requests whose path begins with one of `paths`, such as
+    /// `clientfleets/berlin`. A path without an object name, such as `clientfleets`, also holds
+    /// back new watches.
     pub fn hold(&self, paths: &[&str]) {
         self.held.send_replace(paths.iter().map(|&path| path.to_owned()).collect());
     }
@@ -106,7 +107,7 @@ impl RequestRecorder {
         *self.expired.lock().unwrap() = Some(plural.to_owned());
     }
 
-    /// Drops the next answer to a request, such as `clientfleets/berlin/status`.
+    /// Drops the response to the next request with a path such as `clientfleets/berlin/status`.
     pub fn lose_the_answer_to(&self, path: &str) {
         *self.lost.lock().unwrap() = Some(path.to_owned());
     }
@@ -115,7 +116,7 @@ impl RequestRecorder {
         self.calls.lock().unwrap().clone()
     }
 
-    /// Returns the number of requests until now, for [`Wire::since`].
+    /// Returns the number of requests recorded so far, as an argument for [`Self::since`].
     pub fn mark(&self) -> usize {
         self.calls.lock().unwrap().len()
     }

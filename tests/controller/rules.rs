@@ -1,4 +1,4 @@
-//! Tests that the controller applies each of the 22 rules.
+//! Tests that the controller applies each of the 22 decision rules.
 
 use clientfleet::plan::rules::RULES;
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::objects::policy;
 use crate::world::{Statuses, World};
 
-/// Returns, for each rule, the spec of a policy and the report of a client. The spec is `null` for
-/// a client without a policy.
+/// Returns the spec of a policy and the report of a client for each rule, in the order of the
+/// rules. The spec is `null` if the client has no policy.
 fn cases() -> Vec<(Value, Value)> {
     let auto = |mut more: Value| {
         more["upgrade"]["mode"] = json!("AutoUpgrade");
@@ -56,7 +56,7 @@ fn cases() -> Vec<(Value, Value)> {
     ]
 }
 
-/// Returns the name of the fleet that contains the client for a rule.
+/// Returns the name of the fleet that contains the test client for a rule.
 fn fleet_of(rule: usize) -> &'static str {
     match rule {
         6 => "without-package",
@@ -65,7 +65,8 @@ fn fleet_of(rule: usize) -> &'static str {
     }
 }
 
-/// Applies a policy about one client for each rule, and then the fleets.
+/// Applies one client for each rule, with a policy that selects only this client. The policies are
+/// applied first, and then the fleets.
 pub async fn apply_cases(world: &World) {
     let mut clients: [Vec<Value>; 3] = Default::default();
     let fleets = ["fleet", "without-package", "without-zone"];

@@ -1,5 +1,6 @@
-//! Tests objects that cannot be deserialized, or that admission would have refused. They are stored
-//! under a relaxed schema, and must not prevent the controller from reconciling other objects.
+//! Tests objects that cannot be deserialized, or that admission would normally reject. The tests
+//! store them under a relaxed schema. They must not prevent the controller from reconciling other
+//! objects.
 
 use clientfleet::api::crds;
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ async fn unreadable_objects_stop_nothing_else() {
         if stalled && status.clients.is_none() { Ok(()) } else { Err(format!("{status:?}")) }
     })
     .await;
-    // The watches continue: the controller sees objects that are created later.
+    // The watches must continue: the controller receives objects that are created later.
     world.apply(fleet("paris", &["c"])).await;
     says(&world, "paris", INVALID).await;
     says(&other, "berlin", OFFERED).await;
@@ -75,7 +76,8 @@ async fn unreadable_objects_stop_nothing_else() {
     world.apply(fleet("none", &["d"])).await;
     says(&world, "none", OFFERED).await;
 
-    // The client of this fleet has an offer, which must be removed from the status.
+    // The client of the fleet `none` has an offer. When the fleet becomes unreadable, the
+    // controller must remove its clients from the status.
     let clients = json!({"spec": {"clients": "none"}});
     world.edit("ClientFleet", "none", clients).await;
     eventually("the rows are gone", async || {

@@ -1,5 +1,4 @@
-//! A namespace for one test, with a controller that runs in this process, on a clock that the test
-//! sets.
+//! A test namespace with a controller that runs in the test process, on a clock that the test sets.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -35,23 +34,23 @@ use crate::recording_client::RequestRecorder;
 /// Tuesday noon in Berlin.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
-/// Timeout for everything that a test waits for. It is far longer than usually needed, even on a
-/// busy machine.
+/// Timeout for everything that a test waits for. It is long enough for a busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Minimum pause between two checks; [`LATER`] is the maximum.
+/// Minimum pause between two checks; [`MAX_POLL_INTERVAL`] is the maximum.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Repeats a check until it returns a value. Panics on a timeout, with the last error of the check.
+/// Repeats a check until it returns a value, and returns that value. Panics after `WAIT_TIMEOUT`
+/// (180 s) with the last error of the check.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let begun = Instant::now();
     loop {
         match look().await {
             Ok(found) => return found,
             Err(instead) if begun.elapsed() > WAIT_TIMEOUT => panic!("{what}: {instead}"),
-            // Check less often as time passes, because a check costs the API server more than the
-            // pause costs the test.
+            // Lengthen the pause between checks over time, because each check puts load on the API
+            // server.
             Err(_) => {
                 tokio::time::sleep(
                     (begun.elapsed() / 8).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL),
@@ -71,7 +70,7 @@ pub fn install_crds(plane: &ControlPlane) {
     install(plane, &crds_yaml().unwrap());
 }
 
-/// Installs other definitions of the CRDs and waits until they are established.
+/// Installs the CRDs from `definitions`, and waits until they are established.
 pub fn install(plane: &ControlPlane, definitions: &str) {
     plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], definitions).unwrap();
     let names = ["crd/clientfleets.clientfleet.dev", "crd/upgradepolicies.clientfleet.dev"];
@@ -107,14 +106,16 @@ pub struct Statuses {
 }
 
 impl World {
-    /// Creates a namespace on the shared control plane, at noon, and starts a controller for it.
+    /// Creates a namespace on the shared control plane, and starts a controller for it with the
+    /// clock at [`NOON`].
     pub async fn start(prefix: &str) -> Self {
         static CRDS: OnceLock<()> = OnceLock::new();
         CRDS.get_or_init(|| install_crds(shared()));
         Self::on(shared(), prefix).await
     }
 
-    /// Creates a namespace on a control plane with installed CRDs, and starts a controller for it.
+    /// Creates a namespace on a control plane that has the CRDs installed, and starts a controller
+    /// for it.
     pub async fn on(plane: &ControlPlane, prefix: &str) -> Self {
         let mut world = Self::without_controller(plane, prefix);
         world.start_controller();
@@ -133,7 +134,7 @@ impl World {
         }
     }
 
-    /// Starts a controller. Its metrics start at zero, as in a new process.
+    /// Starts a controller. Its metrics start at zero, as they do in a new process.
     pub fn start_controller(&mut self) {
         self.metrics = Arc::default();
         self.controller = Some(self.another_controller(&self.wire));
@@ -156,16 +157,16 @@ impl World {
         Running { stop, ended }
     }
 
-    /// Starts a second controller, which runs until the test ends. Returns the record of its
+    /// Starts a second controller, which runs until the test ends. Returns the recorder of its
     /// requests.
     pub fn start_second_controller(&self) -> RequestRecorder {
         let wire = RequestRecorder::new();
-        // Dropping the sender would stop the controller.
+        // Keep the sender forever, because dropping it would stop the controller.
         std::mem::forget(self.another_controller(&wire).stop);
         wire
     }
 
-    /// Stops the controller and waits for its end.
+    /// Stops the controller, and waits until it has ended.
     pub async fn stop_controller(&mut self) {
         let Running { stop, ended } = self.controller.take().unwrap();
         stop.send(()).unwrap();
@@ -198,13 +199,13 @@ impl World {
         self.dynamic(&kind).patch(&name, &parameters, &Patch::Apply(object)).await.unwrap();
     }
 
-    /// Applies a merge patch to a whole object (RFC 7396: `null` removes a field).
+    /// Applies a merge patch to an object (RFC 7396: `null` removes a field).
     pub async fn edit(&self, kind: &str, name: &str, changes: Value) {
         let parameters = PatchParams::default();
         self.dynamic(kind).patch(name, &parameters, &Patch::Merge(changes)).await.unwrap();
     }
 
-    /// Applies a merge patch to a status alone, such as another program might send.
+    /// Applies a merge patch to the status of an object, as another program might do.
     pub async fn edit_status(&self, kind: &str, name: &str, changes: Value) {
         let patch = Patch::Merge(json!({"status": changes}));
         self.dynamic(kind).patch_status(name, &PatchParams::default(), &patch).await.unwrap();
@@ -233,7 +234,7 @@ impl World {
         row.unwrap_or_else(|| panic!("{fleet} says nothing of {client}"))
     }
 
-    /// Returns the objects as the controller sees them.
+    /// Returns the fleets and policies of the namespace in the form that the controller caches.
     pub async fn estate(&self) -> Estate {
         Estate { fleets: self.observed().await, policies: self.observed().await }
     }
@@ -246,7 +247,7 @@ impl World {
         listed.items.into_iter().map(Arc::new).collect()
     }
 
-    /// Returns the statuses that are stored now.
+    /// Returns the current statuses from the API server.
     pub async fn statuses(&self) -> Statuses {
         Statuses {
             fleets: self.statuses_of("ClientFleet").await,
@@ -259,15 +260,15 @@ impl World {
         listed.into_iter().map(|object| (object.name_any(), status_of(&object))).collect()
     }
 
-    /// Makes one change. Waits until every status equals the plan for the changed objects with
-    /// their previous statuses, and returns the stored statuses.
+    /// Makes one change, and waits until every status equals the plan for the changed objects. The
+    /// plan starts from the statuses before the change. Returns the stored statuses.
     pub async fn settles_after(&self, what: &str, change: impl Future<Output = ()>) -> Statuses {
         let before = self.statuses().await;
         change.await;
         self.settles_from(what, &before).await
     }
 
-    /// Waits until every status equals the plan for objects with the statuses `before`. Returns the
+    /// Waits until every status equals the plan that starts from the statuses `before`. Returns the
     /// stored statuses.
     pub async fn settles_from(&self, what: &str, before: &Statuses) -> Statuses {
         eventually(&format!("{what}: settled"), async || {
@@ -279,7 +280,8 @@ impl World {
         self.statuses().await
     }
 
-    /// Waits until every status equals the plan. Returns the stored statuses.
+    /// Waits until every status equals the plan that starts from the stored statuses. Returns the
+    /// stored statuses.
     pub async fn settles(&self) -> Statuses {
         eventually("settled", async || {
             let stored = self.statuses().await;
@@ -319,8 +321,9 @@ impl World {
 }
 
 impl Statuses {
-    /// Resets the transition times of `Ready`. Between two generations a policy may or may not be
-    /// written as `Reconciling`, and the transition time of `Ready` depends on that.
+    /// Resets the transition time of the condition `Ready` of all policies. That time depends on
+    /// whether the controller wrote `Reconciling` between two generations, which varies from run to
+    /// run.
     fn without_times_of_ready(mut self) -> Self {
         for condition in self.policies.values_mut().flat_map(|status| &mut status.conditions) {
             if condition.r#type == "Ready" {
@@ -360,18 +363,19 @@ impl Write for AuditBuffer {
     }
 }
 
-/// Returns the audit lines of all controllers in this process.
+/// Returns the audit lines that all controllers in this process have written so far.
 pub fn audited_by_all() -> Vec<u8> {
     AUDIT_LINES.lock().unwrap().clone()
 }
 
-/// Returns the audit stream of all controllers in this process.
+/// Returns the audit stream that all controllers in this process share.
 fn audit_stream() -> Arc<Stream> {
     static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
     Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(AuditBuffer))))
 }
 
-/// Enables the audit streams. `RUST_LOG=clientfleet=debug` also prints the logs.
+/// Collects the audit lines of the controllers. If `RUST_LOG` is set, such as
+/// `RUST_LOG=clientfleet=debug`, also prints the logs.
 fn listen() {
     let log = EnvFilter::try_from_default_env().ok();
     let log = log.map(|filter| fmt::layer().with_test_writer().with_filter(filter));

@@ -12,11 +12,11 @@ use clientfleet::plan::{Cached, Estate, plan};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
 
-/// Tuesday noon in Berlin (11:00 UTC), on a date without exclusions and outside of the night
-/// window.
+/// 12:00 in Berlin (11:00 UTC) on a Tuesday, outside the night window. No exclusion applies on this
+/// date.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
-/// A row: the objects to plan, and the number of the rule that must decide.
+/// A row of the table: the objects to plan, and the number of the rule that must decide.
 pub struct Row {
     pub what: &'static str,
     pub policy: Option<Value>,
@@ -24,12 +24,12 @@ pub struct Row {
     pub client: Value,
     pub at: &'static str,
     pub rule: u8,
-    /// Number of the next rule, if its conditions hold for this row too.
+    /// Number of the next rule, if the conditions of that rule also hold for this row.
     pub also: Option<u8>,
 }
 
-/// Returns a row in which nothing prevents an upgrade. Callers change the fields that their row is
-/// about.
+/// Returns a row with a policy and a client that nothing prevents from being upgraded. Callers
+/// change the fields that they test.
 pub fn row(what: &'static str, rule: u8) -> Row {
     Row {
         what,
@@ -70,7 +70,7 @@ impl Row {
         self
     }
 
-    /// Declares that the conditions of the next rule hold too.
+    /// Declares that the conditions of `rule`, which is the next rule, also hold for this row.
     pub fn also(mut self, rule: u8) -> Self {
         self.also = Some(rule);
         self
@@ -91,7 +91,7 @@ impl Row {
         Some(observed(&json!({"metadata": {"name": "policy"}, "spec": spec})))
     }
 
-    /// Returns the number of the first rule in the given order that holds.
+    /// Returns the number of the first rule in `rules` whose conditions hold for this row.
     pub fn decide(&self, rules: &[&Rule]) -> u8 {
         let fleet = self.observed_fleet().spec.unwrap();
         let policy = self.observed_policy().map(|policy| Policy::read(&policy));
@@ -106,7 +106,7 @@ impl Row {
         rules.iter().find(|rule| (rule.holds)(&case)).unwrap().number
     }
 
-    /// Returns the client's status from a complete plan.
+    /// Makes a complete plan, and returns the client's status from it.
     pub fn planned(&self) -> ClientStatus {
         let estate = Estate {
             fleets: vec![Arc::new(self.observed_fleet())],
@@ -121,7 +121,7 @@ fn observed<T: serde::de::DeserializeOwned>(object: &Value) -> T {
     serde_json::from_str(&object.to_string()).unwrap()
 }
 
-/// Applies a merge patch (RFC 7396): `null` removes a field.
+/// Applies a merge patch to `into` (RFC 7396: `null` removes a field).
 fn merge(into: &mut Value, changes: Value) {
     let (Value::Object(into), Value::Object(changes)) = (into, changes) else {
         panic!("only objects are merged");

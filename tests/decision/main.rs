@@ -1,5 +1,5 @@
-//! Tests the decision table. Every rule and every two adjacent rules have rows that distinguish
-//! them. Each row is decided by the rules alone and by a complete plan.
+//! Tests the decision table. Rows cover every rule, and the order of every two adjacent rules. Each
+//! row is checked twice: with the rules only, and with a complete plan.
 
 mod case;
 mod rows;
@@ -38,10 +38,10 @@ fn the_rules_stand_in_the_order_of_their_numbers_and_each_has_a_row() {
     }
 }
 
-/// Adjacent rules that never both hold, so that no row can show their order. A client without a
-/// policy has no invalid policy, and an unknown target is not withdrawn. Rules 17 to 20 each test
-/// for one phase of the distribution; other rows and the `openings` tests check the order of the
-/// phases.
+/// Pairs of adjacent rules whose conditions never hold together, so that no row can test their
+/// order. A client without a policy has no invalid policy, and an unknown target version cannot be
+/// withdrawn. Rules 17 to 20 each test for a different phase of the distribution; other rows and
+/// the `openings` tests check the order of the phases.
 const APART: [(u8, u8); 5] = [(1, 2), (6, 7), (17, 18), (18, 19), (19, 20)];
 
 #[test]

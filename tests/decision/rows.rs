@@ -1,4 +1,4 @@
-//! The rows of the decision table.
+//! Defines the rows of the decision table.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// Returns a distribution that is open only at night, from 22:00 to 04:00.
+/// Returns a distribution whose only window is from 22:00 to 04:00.
 fn night() -> serde_json::Value {
     json!({"windows": [{"start": "22:00", "end": "04:00"}]})
 }
@@ -22,7 +22,7 @@ fn excluding(start: &str, end: &str) -> serde_json::Value {
     json!({"exclusions": [{"name": "freeze", "startDate": start, "endDate": end}]})
 }
 
-/// Returns the rows about rules 1 to 7.
+/// Returns the rows for rules 1 to 7.
 fn before_the_target() -> Vec<Row> {
     let invalid = json!({"scope": {"clients": [{"cidrs": ["10.0.0.1/8"]}]}});
     vec![
@@ -78,7 +78,7 @@ fn before_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows about rules 8 to 12.
+/// Returns the rows for rules 8 to 12.
 fn at_the_target() -> Vec<Row> {
     vec![
         row("at the target, but a restart would leave it", 8)
@@ -92,7 +92,8 @@ fn at_the_target() -> Vec<Row> {
         row("at the target, where even a downgrade is allowed", 9)
             .policy(json!({"upgrade": {"allowDowngrade": true}}))
             .client(json!({"version": "3.60"})),
-        // Rule 10 also holds for a client at its target, so only the order of the rules decides.
+        // The conditions of rule 10 also hold for a client at its target version, so rule 9 decides
+        // only because it comes first.
         row("at the target, where no downgrade is allowed", 9)
             .client(json!({"version": "3.60"}))
             .also(10),
@@ -134,7 +135,7 @@ fn at_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows about rules 13 to 16.
+/// Returns the rows for rules 13 to 16.
 fn before_the_time_range() -> Vec<Row> {
     let lock = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}});
     let failed = json!({"lastError": {"version": "3.60", "time": "2026-11-24T00:00:00Z"}});
@@ -188,7 +189,7 @@ fn before_the_time_range() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows about rules 17 to 22.
+/// Returns the rows for rules 17 to 22.
 fn in_the_time_range() -> Vec<Row> {
     vec![
         row("the end has come", 17).policy(json!({"distribution": {"notAfter": "2026-11-24T11:00:00Z"}})),

@@ -1,7 +1,7 @@
-//! `make demo`: shows how the real controller carries out client upgrade policies on a real
-//! Kubernetes API server, from an empty cluster to an upgraded client.
+//! `make demo`: shows how the real controller applies upgrade policies on a real Kubernetes API
+//! server, from an empty cluster to an upgraded client.
 //!
-//! On a terminal the demo keeps running until Ctrl-C, so that the user can continue manually.
+//! On a terminal the demo keeps running until Ctrl-C, so that the user can try out more commands.
 //! Otherwise it ends after the last step.
 
 #[path = "../control_plane/mod.rs"]
@@ -17,7 +17,7 @@ use control_plane::{ControlPlane, Error, Process, assets};
 use story::Story;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Time that the controller has to stop before it is killed.
+/// Time that the controller has to shut down before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -65,7 +65,7 @@ async fn demo() -> Result<(), Error> {
     controller.stop(STOP_TIMEOUT)
 }
 
-/// Runs all steps of the demo. Returns the controller, which keeps running.
+/// Runs all steps of the demo, and returns the controller, which is still running.
 async fn show(plane: &ControlPlane) -> Result<Process, Error> {
     let project = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let story = Story::of(plane)?;
@@ -106,8 +106,8 @@ async fn show(plane: &ControlPlane) -> Result<Process, Error> {
     Ok(controller)
 }
 
-/// Returns the path of the program `clientfleet`. cargo puts it into the parent of this program's
-/// folder.
+/// Returns the path of the program `clientfleet`, which cargo puts into the parent of the folder
+/// that contains the demo.
 fn controller_program() -> Result<PathBuf, Error> {
     let own = std::env::current_exe().map_err(Error::doing("find this program's own place"))?;
     let folder = own.parent().and_then(|examples| examples.parent());

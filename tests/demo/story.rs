@@ -1,4 +1,4 @@
-//! The steps of the demo: prints the output of kubectl, and follows a client from `Distributing`
+//! The steps of the demo. They print the output of kubectl, and follow a client from `Distributing`
 //! through `RestartRequired` to `UpToDate`.
 
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::control_plane::{ControlPlane, Error, Process};
 /// The namespace of the examples.
 pub const NAMESPACE: &str = "clients";
 
-/// Timeout for each expected change of an object.
+/// Timeout of each wait for a change of an object.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Go template with which plain kubectl prints the status table of a fleet's clients.
+/// Go template that makes kubectl print a status table of a fleet's clients.
 const CLIENTS: &str = r#"{{printf "%-14s %-40s %-16s %-16s %-16s %s\n" "COMPUTER" "IP ADDRESS" "CURRENT VERSION" "UPGRADE STATUS" "TARGET" "WHY"}}{{range .status.clients}}{{printf "%-14s %-40s %-16s %-16s %-16s %s (%s)\n" (or .computer "-") (or .ip "-") (or .version "-") .state (or .targetVersion "-") .reason (or .policy "no policy")}}{{end}}"#;
 
 /// The demo's access to the cluster.
@@ -28,7 +28,7 @@ pub struct Story<'a> {
     policies: Api<DynamicObject>,
 }
 
-/// A client of the canary ring that is being upgraded.
+/// The client of the canary ring that the demo upgrades.
 struct Canary {
     fleet: String,
     index: usize,
@@ -37,7 +37,7 @@ struct Canary {
 }
 
 impl<'a> Story<'a> {
-    /// Creates a story on this control plane.
+    /// Creates the demo's access to this control plane.
     pub fn of(plane: &'a ControlPlane) -> Result<Self, Error> {
         let client = plane.client()?;
         let api = |kind: &str| {
@@ -58,7 +58,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Prints the status of a fleet's clients.
+    /// Prints a status table of a fleet's clients.
     pub fn show_clients(&self, fleet: &str) -> Result<(), Error> {
         self.kubectl(&[
             "get",
@@ -88,8 +88,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Reports a staged version and then a restart on behalf of a client. Prints the client's state
-    /// before and after each report.
+    /// Reports on behalf of a client that a version is staged, and then that the client has
+    /// restarted. Prints the client's state before and after each report.
     pub async fn upgrade_a_canary(&self, controller: &mut Process) -> Result<(), Error> {
         let canary = self.find_canary().await?;
         let Canary { fleet, name, target, .. } = &canary;
@@ -129,8 +129,8 @@ impl<'a> Story<'a> {
         Err(Error::new("no client of the canary ring is being offered an upgrade"))
     }
 
-    /// Changes the reported values of a client with a JSON Patch, in the same manner as a check-in
-    /// service. The patch first tests that the index belongs to this client.
+    /// Changes the reported values of a client with a JSON Patch, as a check-in service does. The
+    /// patch first tests that the client at the index has the expected name.
     async fn report(&self, canary: &Canary, changes: Value) -> Result<(), Error> {
         let client = format!("/spec/clients/{}", canary.index);
         let mut patch =
@@ -148,7 +148,7 @@ impl<'a> Story<'a> {
         patched.map(|_| ()).map_err(Error::doing("report as the client"))
     }
 
-    /// Waits until the client is in a state, and prints its status.
+    /// Waits until the client reaches a state, and prints the client's status.
     async fn show(
         &self,
         canary: &Canary,
@@ -179,8 +179,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Waits until `arrived` returns true for an object, and returns the object. On a timeout the
-    /// error contains the end of the controller's log.
+    /// Waits until `arrived` returns true for an object, and returns the object. After a timeout
+    /// the error contains the end of the controller's log.
     async fn watch(
         &self,
         api: &Api<DynamicObject>,

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-/// The faults and message delays of one run.
+/// The faults and message delays of one simulation run.
 #[derive(Clone, Debug)]
 pub struct Chaos {
     pub processes: usize,
     pub faults: Vec<Fault>,
-    /// Transit times of successive messages in milliseconds, repeated cyclically.
+    /// Transit times of successive messages in milliseconds. After the last one the list starts
+    /// again.
     pub delays: Vec<u64>,
 }
 
@@ -26,19 +27,19 @@ pub struct Fault {
 pub enum Kind {
     /// The process ends without releasing the lease, and is replaced when the fault ends.
     Killed,
-    /// The process is asked to end, and releases the lease.
+    /// The process receives a request to end, and releases the lease.
     Retired,
     /// The process does not run until the fault ends.
     Frozen,
-    /// Requests of the process do not arrive.
+    /// The process's requests do not reach the server.
     CutOff,
-    /// Requests of the process arrive, but their answers do not.
+    /// The process's requests reach the server, but the responses do not reach the process.
     Unanswered,
     /// Each message from or to the process takes 2 s longer.
     Slow,
-    /// The wall clock of the process is changed.
+    /// The wall clock of the process jumps forward or back.
     ClockMoved,
-    /// A user edits the lease's labels.
+    /// A user edits the labels of the lease.
     Touched,
     /// A user deletes the lease.
     Deleted,

@@ -1,5 +1,6 @@
-//! Tests leader election without a cluster: simulates candidates, a server, and random faults. At
-//! no instant do two candidates believe that they lead, and a lost leader is replaced.
+//! Tests leader election without a cluster, by a simulation of candidates, a server and random
+//! faults. At most one candidate may believe that it leads at any instant, and a lost leader must
+//! be replaced.
 
 mod chaos;
 mod simulation;
@@ -37,8 +38,8 @@ proptest! {
         run(times, chaos)?;
     }
 
-    /// A candidate that creates a lease waits as long as the holder of a deleted lease may believe
-    /// that it leads.
+    /// A candidate that finds no lease must wait before it leads, because the holder of a deleted
+    /// lease may still believe that it leads.
     #[test]
     fn a_lease_that_somebody_takes_away_makes_no_second_leader(
         times in times(),
@@ -56,7 +57,7 @@ fn run(times: Times, chaos: Chaos) -> Result<(), TestCaseError> {
         let leaders = simulation.leaders();
         prop_assert!(leaders.len() <= 1, "{:?}: {leaders:?} lead at once", simulation.now);
     }
-    // All faults are over: no message is lost, and an answer takes one or two ticks.
+    // No fault is active anymore: messages are not lost, and a response takes one or two ticks.
     let replaced = simulation.now + times.duration() + times.retry() + 10 * TICK;
     while simulation.now < replaced {
         simulation.tick();
@@ -98,7 +99,7 @@ fn a_leader_that_is_gone_is_replaced_within_the_lease_time_and_a_try() {
     for offset in [-3_600_000_000, 0, 3_600_000_000] {
         let times = Times::default();
         let mut simulation = Simulation::new(times, Chaos::none(2));
-        // The wall clock of one process is an hour behind, correct, or an hour ahead.
+        // The wall clock of process 0 is one hour behind, correct, or one hour ahead.
         simulation.shift_clock(0, offset);
         while simulation.now < Duration::from_secs(60) {
             simulation.tick();

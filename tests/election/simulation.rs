@@ -1,5 +1,5 @@
-//! Simulates candidates and a server on one timeline of 10 ms ticks, with messages in transit
-//! between them.
+//! Simulates candidates, a server, and the messages between them on one timeline with ticks of 10
+//! ms.
 
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ pub struct Simulation {
 
 struct Process {
     election: Election,
-    /// Number of the process among all processes that were ever started.
+    /// Serial number of the process among all processes that the simulation has started.
     number: usize,
     is_alive: bool,
     asked: Option<PendingRequest>,
     wakes: Duration,
-    /// Deviation of its wall clock in microseconds.
+    /// Deviation of the process's wall clock from the simulated time, in microseconds.
     clock: i64,
 }
 
@@ -71,7 +71,7 @@ impl Simulation {
         }
     }
 
-    /// Returns the processes that believe that they may write now, including frozen ones.
+    /// Returns the processes that believe that they lead and may write. Includes frozen processes.
     pub fn leaders(&self) -> Vec<usize> {
         let now = moment(self.now);
         let leads = |process: &&Process| {
@@ -118,7 +118,7 @@ impl Simulation {
         self.now = self.next_tick();
     }
 
-    /// Returns the time of the next tick. Skips ticks in which nothing can happen.
+    /// Returns the time of the next tick. Skips ticks in which nothing is scheduled.
     fn next_tick(&self) -> Duration {
         let next = self.now + TICK;
         if self.processes.iter().any(|process| process.asked.is_some()) || !self.messages.is_empty()
@@ -127,13 +127,14 @@ impl Simulation {
         }
         let wakes = self.processes.iter().filter(|process| process.is_alive).map(|p| p.wakes);
         let faults = self.chaos.faults.iter().flat_map(|fault| [fault.at, fault.at + fault.lasts]);
-        // Stop at the tick in which a fault begins or ends. Skip at most 20 ticks, because a
-        // leader's term may end at any time.
+        // Stop at the tick in which a fault begins or ends. Skip at most 20 ticks (200 ms), because
+        // a leader's term can also end at other times.
         let faults = faults.map(|at| at.saturating_sub(TICK)).filter(|at| *at > self.now);
         wakes.chain(faults).min().unwrap_or(next).max(next).min(self.now + 20 * TICK)
     }
 
-    /// Applies the faults that begin in this tick, and replaces killed processes whose fault ends.
+    /// Applies the faults that begin in this tick, and replaces the killed processes whose fault
+    /// ends in this tick.
     fn begin_faults(&mut self) {
         for fault in self.chaos.faults.clone() {
             let place = fault.process % self.processes.len();
@@ -145,7 +146,7 @@ impl Simulation {
                         self.processes[place].asked = None;
                     }
                     Kind::ClockMoved => {
-                        // Up to 20,000 s (5.6 hours) behind or ahead.
+                        // Set the clock up to 20,000 s (5.6 hours) behind or ahead.
                         let lasts = i64::try_from(fault.lasts.as_micros()).unwrap();
                         self.processes[place].clock = (lasts - 20_000_000) * 1_000;
                     }
@@ -173,7 +174,7 @@ impl Simulation {
         }
     }
 
-    /// Replaces a process with a new one.
+    /// Replaces the process at the index `place` with a new one.
     fn start(&mut self, place: usize) {
         let highest = self.processes.iter().map(|process| process.number).max().unwrap();
         let process = &mut self.processes[place];
@@ -199,7 +200,7 @@ impl Simulation {
                 process.wakes = self.now + until.since(now);
             }
             Step::Ask(request) => self.send(place, request),
-            // The process ends, and its supervisor starts a new one.
+            // The process ends, and a simulated supervisor starts a new one.
             Step::StepDown(_) | Step::Done => self.start(place),
         }
     }
@@ -230,7 +231,7 @@ impl Simulation {
         }
     }
 
-    /// Returns the transit time of one message from or to a process.
+    /// Returns the transit time of the next message from or to the process at the index `place`.
     fn way(&mut self, place: usize) -> Duration {
         self.ways += 1;
         let is_over = self.now > self.chaos.end().checked_sub(Duration::from_secs(30)).unwrap();
@@ -253,7 +254,8 @@ impl Simulation {
                 message.answer = Some((answer, self.now + way));
             }
         }
-        // Keep a request that no process waits for only until it arrives, because it still takes
+        // Drop a message that is answered if its sender has stopped waiting. Keep a request until
+        // it arrives even if its sender has stopped waiting, because the request still takes
         // effect.
         let awaited = |message: &Message| {
             let asked = self.processes[message.process].asked.as_ref();
@@ -280,8 +282,8 @@ impl Simulation {
     }
 }
 
-/// Returns the identity of a process. The first two processes share one fixed name, a mistake that
-/// a user might make; the others get a new name at each start.
+/// Returns the identity of a process. The first two processes share one fixed name, which simulates
+/// a configuration mistake; the others get a new name at each start.
 fn name(place: usize, number: usize) -> String {
     if place <= 1 { "twin".to_owned() } else { format!("replica-{number}") }
 }

@@ -1,7 +1,7 @@
-//! Shared setup of the command tests: namespaces on the real API server whose statuses the real
-//! controller has written, and functions that run the program against them.
+//! Shared setup of the command tests: creates namespaces on the real API server, lets the real
+//! controller write their statuses, and runs the program against them.
 
-// Every test target includes this module and uses only a part of it.
+// Each test target that includes this module uses only a part of it.
 #![allow(dead_code)]
 
 use std::io::Write;
@@ -24,11 +24,11 @@ use tokio::sync::oneshot;
 
 use crate::control_plane::{ControlPlane, shared};
 
-/// A Tuesday: 13:00 in Berlin, 07:00 in New York and 21:00 in Tokyo.
+/// A Tuesday. The time is 13:00 in Berlin, 07:00 in New York and 21:00 in Tokyo.
 pub const DAY: &str = "2026-11-24T12:00:00Z";
 
-/// Timeout for statuses to settle, which usually takes one or two seconds. Long enough for a busy
-/// machine.
+/// Timeout for statuses to match the plan, which usually takes 1 or 2 s. It is long enough for a
+/// busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Returns the shared control plane, with the CRDs installed.
@@ -47,18 +47,18 @@ pub fn install(plane: &ControlPlane) {
     plane.kubectl_ok(&wait, "").unwrap();
 }
 
-/// Creates a namespace with exactly this name, so that the output of commands is the same in every
-/// run.
+/// Creates a namespace with exactly this name. The name has no random suffix, so that the output of
+/// commands is the same in every run.
 pub fn namespace(name: &str) {
     plane().kubectl_ok(&["create", "namespace", name], "").unwrap();
 }
 
-/// Returns the examples as one YAML text, moved to another namespace.
+/// Returns all example objects as one YAML text, with their namespace replaced by `namespace`.
 pub fn examples(namespace: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    // All YAML files except for the one with the namespace itself.
+    // Keep all YAML files except the one that defines the namespace.
     files.retain(|file| file.extension().is_some_and(|ending| ending == "yaml"));
     files.retain(|file| !file.ends_with("00-namespace.yaml"));
     files.sort();
@@ -67,13 +67,13 @@ pub fn examples(namespace: &str) -> String {
     text.replace("namespace: clients", &format!("namespace: {namespace}"))
 }
 
-/// Applies objects with server-side apply.
+/// Applies the objects in a YAML text with server-side apply.
 pub fn apply(text: &str) {
     plane().kubectl_ok(&["apply", "--server-side", "-f", "-"], text).unwrap();
 }
 
-/// Runs the real controller in a namespace, on a clock that stands at `at`, until every status
-/// matches the plan. Then stops the controller.
+/// Runs the real controller in a namespace until every status matches the plan, and then stops it.
+/// The controller's clock is stopped at `at`.
 pub fn settle_at(namespace: &str, at: &str) {
     let at: Timestamp = at.parse().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -119,23 +119,24 @@ pub async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool
     fleets && policies
 }
 
-/// Creates a namespace with the examples, and lets their statuses settle at `at`.
+/// Creates a namespace with the examples, and runs the controller until their statuses match the
+/// plan for the instant `at`.
 pub fn of_examples(name: &str, at: &str) {
     namespace(name);
     apply(&examples(name));
     settle_at(name, at);
 }
 
-/// Sets up the examples in their own namespace at [`DAY`], once for all read-only tests. Returns
-/// the namespace.
+/// Creates the namespace of the examples with their statuses at [`DAY`], once for all read-only
+/// tests. Returns the name of the namespace.
 pub fn settled_examples() -> &'static str {
     static EXAMPLES: OnceLock<()> = OnceLock::new();
     EXAMPLES.get_or_init(|| of_examples("clients", DAY));
     "clients"
 }
 
-/// Returns a command that runs the program at the instant `at`, as the administrator, in the time
-/// zone of Berlin. `--kubeconfig` among the arguments selects another user.
+/// Returns a command that runs the program as the administrator, at the instant `at`, in the time
+/// zone of Berlin. Add `--kubeconfig` to `arguments` to select another user.
 pub fn command(at: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command
@@ -155,20 +156,21 @@ pub fn run_with(mut command: Command, input: &str) -> Output {
     let mut child = child.expect("the program starts");
     let mut stdin = child.stdin.take().expect("it has an input");
     let input = input.to_owned();
-    // Write while reading the output, because neither pipe can hold all the data.
+    // Write the input while reading the output, because the pipes are too small for all the data.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("the input is written");
     output
 }
 
-/// Returns the transcript of a run for a snapshot: the command line, standard output, standard
-/// error and the exit code.
+/// Runs the program, and returns a transcript for a snapshot: the command line, standard output,
+/// standard error and the exit code.
 pub fn transcript(at: &str, arguments: &[&str]) -> String {
     transcript_with(at, arguments, "")
 }
 
-/// Returns the transcript of a run with `input` as its standard input.
+/// Runs the program with `input` as its standard input, and returns a transcript like
+/// [`transcript`].
 pub fn transcript_with(at: &str, arguments: &[&str], input: &str) -> String {
     let output = run_with(command(at, arguments), input);
     let mut text = format!("$ clientfleet {}\n", arguments.join(" "));
@@ -180,7 +182,7 @@ pub fn transcript_with(at: &str, arguments: &[&str], input: &str) -> String {
     text.replace(&folder, "FOLDER")
 }
 
-/// Returns the standard output of a successful run, parsed as JSON.
+/// Runs the program, which must succeed, and returns its standard output parsed as JSON.
 pub fn json(at: &str, arguments: &[&str]) -> Value {
     let output = run_with(command(at, arguments), "");
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -188,7 +190,7 @@ pub fn json(at: &str, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
-/// Returns the objects in a YAML text.
+/// Returns the objects in a YAML text that may contain several documents.
 pub fn documents(text: &str) -> Vec<Value> {
     yaml::read(text)
         .into_iter()

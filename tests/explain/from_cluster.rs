@@ -1,4 +1,4 @@
-//! Tests `explain` against the real API server, with statuses of the real controller.
+//! Tests `explain` on the real API server, with statuses that the real controller has written.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
-/// Creates a namespace with the examples and an empty namespace, once for all tests.
+/// Creates one namespace with the examples and one without objects, once for all tests.
 fn estate() {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -41,7 +41,7 @@ fn a_status_that_is_behind_is_told() {
     let night = "2026-11-24T23:00:00Z";
     let text = transcript(night, &["explain", "BER-LT-001", "-n", "explained"]);
     assert!(text.contains("still says Waiting (OutsideWindow) since"), "{text}");
-    // The status is not compared with an explanation for a later instant.
+    // With `--at` in the future, `explain` does not compare the stored status with its result.
     let text = transcript(DAY, &["explain", "BER-LT-001", "-n", "explained", "--at", night]);
     assert!(!text.contains("still says") && text.contains("Distributing"), "{text}");
 }
@@ -93,8 +93,8 @@ fn who_is_not_found_is_told_where() {
     insta::assert_snapshot!("cluster_errors", text);
 }
 
-/// Permissions of two users: one can read fleets and policies of the namespace, the other only its
-/// fleets.
+/// Roles and bindings for two users: one can read the fleets and policies of the namespace, the
+/// other only the fleets.
 const RIGHTS: &str = "
 {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: explain-all},
  rules: [{apiGroups: [clientfleet.dev], resources: [clientfleets, upgradepolicies], verbs: [get, list]}]}

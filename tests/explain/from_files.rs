@@ -37,8 +37,8 @@ fn document(kind: &str, name: &str, spec: &Value) -> Value {
     })
 }
 
-/// Returns the objects of a row in the decision table as a file. A `null` in the row stands for a
-/// missing field.
+/// Returns the fleet and the policy of a decision table row as the text of a file. Fields that are
+/// `null` in the row are left out.
 fn files(row: &Row) -> String {
     let mut fleet = row.fleet.clone();
     let mut reported = row.client.clone();
@@ -52,8 +52,8 @@ fn files(row: &Row) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 
-/// Returns the headline, the rule that holds, and the remedies of an explanation. The examples
-/// cover the rest.
+/// Returns the headline, the matching rule and the remedies from the output of `explain`. The
+/// snapshots of the examples cover the other parts of the output.
 fn in_short(output: &str) -> String {
     let mut lines = output.lines();
     let headline = lines.next().unwrap_or_default();
@@ -121,7 +121,7 @@ fn another_moment_can_be_asked_for() {
     insta::assert_snapshot!("in_the_freeze", in_short(&output));
 }
 
-/// Two clients with the same name, and a third client whose computer has this name.
+/// Fleets with two clients named `pc`, and a third client whose reported computer name is `PC`.
 const NAMESAKES: &str = "
 {apiVersion: clientfleet.dev/v1alpha1, kind: ClientFleet, metadata: {name: one, namespace: a},
  spec: {packageVersion: '2', clients: [{name: pc, reported: {computer: X, version: '1'}}]}}
@@ -199,7 +199,8 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn a_terminal_is_given_no_orders() {
-    // Admission refuses control characters in facts, but nothing checks the arguments.
+    // Admission refuses control characters in objects, but nothing validates command-line
+    // arguments. An error message must not print them to a terminal.
     let (code, _, words) = explain(DAY, &["\x1b[2Jpc", "--local", "-f", "-"], NAMESAKES);
     assert_eq!(code, 1);
     assert!(!words.contains('\x1b'), "{words:?}");

@@ -1,5 +1,6 @@
-//! Tests the remedies for a client that does not move: when waiting is enough, the outcome of each
-//! remedy, the halt, and the number of other clients that a change affects.
+//! Tests the remedies that `explain` lists for a client that does not move: whether waiting is
+//! enough, the outcome of each remedy, the halt policy, and the number of other clients that a
+//! change affects.
 
 use serde_json::{Value, json};
 
@@ -13,7 +14,8 @@ fn object(kind: &str, (name, labels, spec): &(&str, Value, Value)) -> Value {
     })
 }
 
-/// Returns a fleet of two clients and these policies, each of which has a name, labels and a spec.
+/// Returns a file with a fleet of two clients and the given policies. Each policy is a name, labels
+/// and a spec.
 fn files(policies: &[(&str, Value, Value)]) -> String {
     let fleet = json!({"packageVersion": "2", "timeZone": "Europe/Berlin", "clients": [
         {"name": "pc", "reported": {"version": "1"}},
@@ -25,7 +27,8 @@ fn files(policies: &[(&str, Value, Value)]) -> String {
     json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 
-/// Returns the remedies for `pc` as text, and the name and resulting state of each remedy.
+/// Explains the client `pc`. Returns the remedies from the text output, and the name and resulting
+/// state of each remedy from the JSON output.
 fn advice(policies: &[(&str, Value, Value)]) -> String {
     let input = files(policies);
     let (code, text, words) = explain(DAY, &["pc", "--local", "-f", "-"], &input);
@@ -63,7 +66,8 @@ fn what_comes_by_itself_stands_first() {
     let hold = ("hold", json!({}), json!({"priority": 5}));
     let suspended = ("suspended", json!({}), auto(json!({"suspend": true})));
     let text = [advice(&[later(9), hold.clone()]), advice(&[later(9), suspended])].join("\n");
-    // A policy with a lower priority than the hold never governs, so waiting for it is no remedy.
+    // A future policy with a lower priority than the hold will never govern the client, so waiting
+    // for it is not a remedy.
     insta::assert_snapshot!(text + "\n" + &advice(&[later(1), hold]));
 }
 
@@ -87,12 +91,14 @@ fn the_brake_is_released_by_resume() {
     let moving = ("moving", json!({}), auto(json!({})));
     let pulled = brake(json!({"app.kubernetes.io/managed-by": "clientfleet"}));
     let text = advice(&[pulled, moving.clone()]);
-    // `resume` does not delete a policy of this name without the label.
+    // `resume` deletes the halt policy only if it has the label `app.kubernetes.io/managed-by:
+    // clientfleet`.
     insta::assert_snapshot!(text + "\n" + &advice(&[brake(json!({})), moving]));
 }
 
-/// A fleet has no package if its package source takes its own package from a fleet. Versions that
-/// such a source has withdrawn do not count, so restoring them would change nothing.
+/// Explains clients of fleets whose package source takes its package from another fleet, and which
+/// therefore have no package. The `withdrawnVersions` of such a source have no effect, so removing
+/// a version from that list is not a remedy.
 #[test]
 fn a_source_without_a_package_has_nothing_to_give_back() {
     let locked = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "2"}});

@@ -1,4 +1,4 @@
-//! Tests that each tool reports the expected health of each object.
+//! Tests that kstatus and Argo CD report the expected health for each object.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,7 +14,8 @@ fn objects(cases: &[Case]) -> impl Iterator<Item = &Value> {
     cases.iter().map(|case| &case.object)
 }
 
-/// Formats the verdicts of a tool for review. Panics if a verdict is not the expected one.
+/// Formats the verdicts of a tool for a snapshot. Panics if a verdict differs from the expected
+/// one.
 fn compared(cases: &[Case], verdicts: &[Verdict], expected: fn(&Case) -> &str) -> String {
     assert_eq!(cases.len(), verdicts.len());
     let mut lines = String::new();
@@ -42,7 +43,7 @@ fn argocd(path: &str) -> PathBuf {
 
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// Installs the default settings of Argo CD, with the label by which Argo CD finds them.
+/// Installs Argo CD's default ConfigMap, with the label by which Argo CD finds it.
 fn install_argocd_settings(plane: &ControlPlane) {
     let settings = "\
 apiVersion: v1
@@ -59,7 +60,7 @@ metadata:
     plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], settings).unwrap();
 }
 
-/// Installs our health checks, as `docs/gitops.md` describes.
+/// Installs our health checks for Argo CD, as `docs/gitops.md` describes.
 fn install_our_checks(plane: &ControlPlane) {
     let file = argocd("argocd-cm.yaml").display().to_string();
     let patch = ["patch", "configmap", "argocd-cm", "-n", "argocd", "--patch-file", &file];
@@ -83,8 +84,8 @@ async fn argo_cd_judges_each_condition_as_it_is() {
     argo_cd_s_own_tests_hold(plane);
 }
 
-/// Runs our tests in Argo CD's format. Argo CD's repository has such tests beside each check:
-/// objects, and the expected health of each.
+/// Runs our health checks on the test files in `docs/argocd`. The files have the format of the
+/// tests in Argo CD's repository: objects, and the expected health of each object.
 fn argo_cd_s_own_tests_hold(plane: &ControlPlane) {
     for kind in KINDS {
         let folder = argocd("clientfleet.dev").join(kind);
@@ -104,7 +105,8 @@ fn argo_cd_s_own_tests_hold(plane: &ControlPlane) {
     }
 }
 
-/// Set `UPDATE_ARGOCD=1` to update the file after a script has changed.
+/// Checks that `argocd-cm.yaml` contains the current health scripts. Run with `UPDATE_ARGOCD=1` to
+/// update the file after a script has changed.
 #[test]
 fn the_settings_for_argo_cd_hold_the_scripts_as_they_are() {
     let mut settings = "\

@@ -1,4 +1,5 @@
-//! Evaluates objects with the tools' own code. Must not know the expected results.
+//! Determines the health of objects with the code of kstatus and Argo CD. This module must not
+//! contain the expected results.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -9,18 +10,18 @@ use serde_json::Value;
 
 use crate::control_plane::{ControlPlane, tools};
 
-/// The verdict of a tool on one object.
+/// Health of one object according to a tool.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct Verdict {
     pub kind: String,
     pub name: String,
-    /// Health of the object; empty if the tool has no opinion.
+    /// Health of the object; empty if the tool reports none.
     pub status: String,
     pub message: String,
 }
 
-/// Returns the verdicts of a program in `tests/tools` on objects, in the same order. The program
-/// may read the cluster.
+/// Runs a program from `tests/tools` on the objects, and returns one verdict for each object in the
+/// same order. The program gets access to the cluster.
 pub fn judge<'a>(
     tool: &str,
     plane: &ControlPlane,

@@ -1,4 +1,5 @@
-//! Objects from the API server in each condition in which a tool can find them.
+//! Creates the test objects for the GitOps tools: objects on the API server in each condition that
+//! a tool can observe.
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -6,7 +7,7 @@ use tokio::sync::OnceCell;
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually};
 
-/// An object in one condition, with the expected status in each tool.
+/// An object in one condition, with the health that each tool is expected to report.
 pub struct Case {
     pub what: &'static str,
     pub kstatus: &'static str,
@@ -14,14 +15,14 @@ pub struct Case {
     pub object: Value,
 }
 
-/// Statuses of an object that is being reconciled, in kstatus and in Argo CD.
+/// Expected health in kstatus and in Argo CD of an object that is being reconciled.
 const MOVING: [&str; 2] = ["InProgress", "Progressing"];
-/// Statuses of an object that is fully reconciled.
+/// Expected health in kstatus and in Argo CD of an object that is fully reconciled.
 const SETTLED: [&str; 2] = ["Current", "Healthy"];
-/// Statuses of an object that a user must fix.
+/// Expected health in kstatus and in Argo CD of an object that a user must fix.
 const BROKEN: [&str; 2] = ["Failed", "Degraded"];
-/// Statuses of an object that is being deleted. Argo CD has no such status, and its message is
-/// `Pending deletion`.
+/// Expected health in kstatus and in Argo CD of an object that is being deleted. Argo CD has no
+/// separate health for it, and reports `Progressing` with the message `Pending deletion`.
 const LEAVING: [&str; 2] = ["Terminating", "Progressing"];
 
 const POLICY: &str = "UpgradePolicy";
@@ -32,7 +33,7 @@ struct Album {
     cases: Vec<Case>,
 }
 
-/// Returns all cases, which are created once for all tests.
+/// Returns all cases. The objects are created once for all tests.
 pub async fn cases() -> &'static [Case] {
     static CASES: OnceCell<Vec<Case>> = OnceCell::const_new();
     CASES

@@ -1,6 +1,6 @@
-//! Tests our two kinds in GitOps tools, with the tools' own code: health in kstatus and in Argo CD,
-//! a repository that Flux applies, and a fleet that Git and an importer share. Runs with
-//! `--features integrations`.
+//! Tests our two kinds with the code of GitOps tools: health in kstatus and in Argo CD, a
+//! repository that Flux applies, and a fleet that Git and an importer share. Requires `--features
+//! integrations`.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

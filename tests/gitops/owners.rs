@@ -1,5 +1,5 @@
 //! Tests a fleet that Git and an importer share by server-side apply, while the controller runs.
-//! Neither takes fields from the other, and nothing is written without a change.
+//! Neither of them takes over fields of the other, and applying unchanged objects writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::objects::auto;
 use crate::world::World;
 
-/// Number of times that each owner applies its part, as on a schedule.
+/// Number of times that each owner applies its part of the fleet.
 const ROUNDS: usize = 40;
 
 /// Returns Git's part of the fleet: its settings and its clients.
@@ -30,7 +30,7 @@ fn from_git(package: &str) -> Value {
     })
 }
 
-/// Returns the inventory's part of the fleet: facts about the same clients and about one more
+/// Returns the inventory's part of the fleet: reported facts about Git's clients and about one more
 /// client.
 fn from_inventory(version: &str) -> Value {
     let client = |name: &str| json!({"name": name, "reported": {"computer": name.to_uppercase(), "version": version}});
@@ -54,8 +54,8 @@ fn dynamic(world: &World) -> Api<DynamicObject> {
     Api::namespaced_with(world.client.clone(), &world.namespace, &resource)
 }
 
-/// Applies both parts repeatedly and concurrently. Returns the generation and the resourceVersion
-/// in each response.
+/// Applies both parts concurrently, `ROUNDS` times each. Returns the generation and the
+/// resourceVersion from each response.
 async fn both_repeat(
     api: &Api<DynamicObject>,
     git: &Value,
@@ -74,7 +74,7 @@ async fn both_repeat(
     shown
 }
 
-/// Returns the fields that each owner has in the spec of the fleet and in the named client.
+/// Returns for each owner the fields that it owns in the spec of the fleet and in the named client.
 fn owned(fleet: &DynamicObject, client: &str) -> BTreeMap<String, [Vec<String>; 2]> {
     let names = |fields: &Value| -> Vec<String> {
         let names = fields.as_object().into_iter().flat_map(|fields| fields.keys());
@@ -110,7 +110,7 @@ async fn git_and_an_importer_share_a_fleet_without_a_fight() {
     let written = world.wire.since(writes).into_iter().filter(|call| call.is_status_write());
     assert_eq!(written.count(), 0, "the controller had nothing to say");
 
-    // Now each owner changes its own part once, and both apply their parts again.
+    // Each owner changes its part once, and then both apply their parts repeatedly again.
     apply(&api, "inventory", from_inventory("3.60")).await.unwrap();
     both_repeat(&api, &from_git("3.60"), &from_inventory("3.60")).await;
     apply(&api, "git", from_git("3.61")).await.unwrap();

@@ -1,5 +1,5 @@
-//! Tests imports on the real API server: the objects that they write, the objects that they leave
-//! alone, and imports on several days in a row.
+//! Tests imports on the real API server: the objects that an import writes, the objects that it
+//! does not change, and imports on several days in a row.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::estate::{DAY, command, namespace, plane, run_with};
 
-/// Runs `import -` in a namespace. Returns the output and the exit code for a snapshot.
+/// Runs `import -` in a namespace. Returns the output and the exit code as text for a snapshot.
 pub fn import(namespace: &str, options: &[&str], export: &str) -> String {
     let fixed = ["import", "-", "--package-from", "server", "-n", namespace];
     let arguments = [&fixed, options].concat();
@@ -22,14 +22,14 @@ pub fn import(namespace: &str, options: &[&str], export: &str) -> String {
 
 pub const APPLY: [&str; 5] = ["--fleet", "emea", "--shard-size", "2", "--apply"];
 
-/// Runs an import that must succeed, with fleets of two clients.
+/// Runs an import with `--apply` and a maximum of two clients per fleet. The import must succeed.
 pub fn apply(namespace: &str, options: &[&str], export: &str) -> String {
     let said = import(namespace, &[&APPLY, options].concat(), export);
     assert!(said.ends_with("[exit code 0]\n"), "{said}");
     said
 }
 
-/// Returns an export of clients with their versions.
+/// Returns an inventory export with the names and versions of these clients.
 pub fn export(clients: &[(&str, &str)]) -> String {
     let rows = clients.iter().map(|(name, version)| format!("{name},{version}\n"));
     format!("name,version\n{}", rows.collect::<String>())
@@ -44,7 +44,7 @@ pub fn fleets(namespace: &str) -> BTreeMap<String, Value> {
     items.map(|fleet| (name(fleet), fleet.clone())).collect()
 }
 
-/// Returns the names of each fleet's clients.
+/// Returns the client names of each fleet in a namespace.
 pub fn clients(namespace: &str) -> Vec<(String, Vec<String>)> {
     let name = |client: &Value| client["name"].as_str().expect("a name").to_owned();
     let clients = |fleet: &Value| fleet["spec"]["clients"].as_array().cloned().unwrap_or_default();
@@ -58,7 +58,7 @@ fn versions(namespace: &str) -> BTreeMap<String, String> {
     fleets(namespace).iter().map(|(name, fleet)| (name.clone(), version(fleet))).collect()
 }
 
-/// Creates a namespace with the fleet that has the package.
+/// Creates a namespace with the fleet `server`, from which the imported fleets take their package.
 pub fn with_server(name: &str) {
     namespace(name);
     let server = json!({
@@ -142,7 +142,7 @@ fn a_run_that_was_killed_is_completed_by_the_next() {
     let ns = "import-killed";
     with_server(ns);
     apply(ns, &[], &export(&FIRST));
-    // Create the state of a run that wrote only the second fleet.
+    // Simulate an interrupted run that wrote only the second of the three fleets.
     plane().kubectl_ok(&["delete", "clientfleet", "emea-001", "emea-003", "-n", ns], "").unwrap();
     let said = apply(ns, &[], &export(&FIRST));
     assert!(

@@ -1,11 +1,12 @@
-//! Tests that exports of one inventory from different tools result in the same fleets.
+//! Tests that exports from different inventory tools result in the same fleets if they contain the
+//! same inventory.
 
 use clientfleet::cli::yaml;
 use serde_json::{Value, json};
 
 use crate::program::{printed, transcript};
 
-/// An export in the format of a tool for Linux.
+/// An export in the format of a Linux inventory tool.
 const PLAIN: &str = "\
 deviceId,computer,ip,lastUser,version,stagedVersion,lastSeen,timeZone,lastError.version,lastError.message,lastError.time,site
 LT-1,lt-1.corp,10.0.0.1,CORP\\müller,3.58.110.0,3.59.127.0,2026-11-22T07:15:00Z,Europe/Berlin,3.59.127.0,\"disk full, 3 MB left\",2026-11-21T22:00:00Z,berlin
@@ -47,7 +48,8 @@ fn yaml_and_json_say_the_same() {
     assert_eq!(json["items"], Value::Array(of_yaml));
 }
 
-/// The same rows with German dates, other titles, and another order of columns.
+/// The same rows as in [`PLAIN`], with German dates, other column titles, and another order of
+/// columns.
 const OTHERWISE: &str = "\
 Site;Time Zone;Last Contact;Client Version;Last logged-in user;IP Address;Computer Name;Asset Tag;Staged Version;\
 Last Error Version;Last Error Message;Last Error Time
@@ -138,7 +140,8 @@ fn cells_that_stand_for_nothing_can_be_told() {
     assert_eq!(fleet["spec"]["clients"], clients);
 }
 
-/// Values that YAML readers interpret as other types remain text.
+/// Checks that values such as `no` or `1e3`, which YAML readers can interpret as other types,
+/// remain text.
 #[test]
 fn values_survive_yaml() {
     let odd = [

@@ -1,5 +1,5 @@
-//! Tests all errors in an export and in the options. Each error has a message, and no fleets are
-//! printed.
+//! Tests all errors in an export and in the options. Each error has a message, and the import
+//! prints no fleets.
 
 use crate::program::transcript;
 

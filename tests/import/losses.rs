@@ -1,5 +1,5 @@
-//! Tests exports that no longer contain some facts: the errors that stop the import, and the
-//! options that allow it.
+//! Tests exports that lack some facts of an earlier export: the errors that stop the import, and
+//! the options that allow it.
 
 use serde_json::{Value, json};
 

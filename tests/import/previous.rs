@@ -1,5 +1,5 @@
-//! Tests consecutive imports without a cluster. The previous output determines the fleet of each
-//! client.
+//! Tests consecutive imports without a cluster. Each import reads the output of the previous one
+//! with `--previous`, and keeps each client in its fleet.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -32,7 +32,7 @@ fn export(names: impl IntoIterator<Item = usize>) -> String {
     format!("name,version\n{}", rows.collect::<String>())
 }
 
-/// Returns the names of each fleet's clients.
+/// Returns the name of each fleet in the output, with the names of its clients.
 fn fleets(text: &[u8]) -> Vec<(String, Vec<String>)> {
     let text = std::str::from_utf8(text).expect("results are text");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
@@ -56,8 +56,8 @@ fn nobody_moves_from_one_export_to_the_next() {
     assert_eq!(again.stdout, first.stdout);
     assert!(String::from_utf8_lossy(&again.stderr).contains("unchanged 3 fleets"));
 
-    // Two clients of the first fleet are gone. Three clients are new, and one of them sorts before
-    // all others.
+    // The next export lacks two clients of the first fleet. It has three new clients, one of which
+    // is the first in alphabetical order.
     let next = export([0, 3, 4, 5, 6, 7, 8, 9, 10]) + "AA-1,3.59\n";
     let output = import(folder, &next, &previous);
     let of = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();

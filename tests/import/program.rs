@@ -1,25 +1,25 @@
-//! Runs the program on an export, without a cluster.
+//! Runs `clientfleet import` on an export, without a cluster.
 
 use std::process::{Command, Output};
 
 use crate::estate::run_with;
 
-/// Options that every import needs.
+/// Options that all imports in these tests have in common.
 pub const FLEET: [&str; 4] = ["--fleet", "emea", "--package-from", "server"];
 
-/// Runs `import export.csv --local` with these options on this export.
+/// Runs `import export.csv --local` with the given options and export.
 pub fn local(options: &[&str], export: &[u8]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("export.csv");
     std::fs::write(&file, export).expect("the export is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command.args(["import", "export.csv", "--local"]).args(FLEET).args(options);
-    // The program finds neither the user's settings nor a cluster.
+    // The program must not find the user's configuration or a cluster.
     command.env_clear().current_dir(folder.path());
     run_with(command, "")
 }
 
-/// Returns the output and the exit code of a run for a snapshot.
+/// Runs an import. Returns its output and exit code as text for a snapshot.
 pub fn transcript(options: &[&str], export: &[u8]) -> String {
     let output = local(options, export);
     let mut text = format!("$ clientfleet import export.csv … {}\n", options.join(" "));
@@ -29,7 +29,7 @@ pub fn transcript(options: &[&str], export: &[u8]) -> String {
     text + &format!("[exit code {}]\n", output.status.code().expect("it is not killed"))
 }
 
-/// Returns the standard output of a run that must succeed.
+/// Runs an import, which must succeed. Returns its standard output.
 pub fn printed(options: &[&str], export: &[u8]) -> String {
     let output = local(options, export);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();

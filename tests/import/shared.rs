@@ -1,4 +1,4 @@
-//! Tests fleets with several owners: Git owns labels and zones, another field manager changes
+//! Tests fleets with several owners: Git owns labels and time zones, another field manager changes
 //! fields of the import, and users have fewer permissions than the administrator.
 
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn what_others_own_stays() {
     apply_as("git", ns, git, false);
     let of_git = fleets(ns)["emea-001"].clone();
 
-    // The import's own fields are unchanged, so it writes nothing.
+    // Git has changed only its own fields, so the import has nothing to write.
     apply(ns, &["--label", "region=emea"], &export(&TWO));
     let same = fleets(ns)["emea-001"].clone();
     assert_eq!(same["metadata"]["resourceVersion"], of_git["metadata"]["resourceVersion"]);
@@ -61,8 +61,8 @@ fn what_others_own_stays() {
         "GIT-1 takes a place, and C has gone to the next"
     );
 
-    // The export no longer contains A, but Git lists it. A stays, without the fields that the
-    // import has written.
+    // The export no longer contains A, but Git lists A as well. The import removes its own fields
+    // of A, and A stays with Git's fields.
     let said = apply(ns, &["--prune", "--max-removals", "100%"], &export(&[("D", "3.58")]));
     let fleet = fleets(ns)["emea-001"].clone();
     assert_eq!(fleet["spec"]["clients"][0], json!({"name": "A", "labels": {"ring": "pilot"}}));
@@ -96,7 +96,8 @@ fn a_conflict_names_who_owns_what() {
     insta::assert_snapshot!("conflict", told);
 }
 
-/// Reports a fact about one client like a check-in service, with an update of a single field.
+/// Sets the reported last user of the client at index `at`, with a JSON patch of this one field as
+/// the field manager `check-in`.
 fn report(namespace: &str, fleet: &str, at: usize, user: &str) {
     let path = format!("/spec/clients/{at}/reported/lastUser");
     let patch = json!([{"op": "add", "path": path, "value": user}]).to_string();
@@ -115,7 +116,7 @@ fn only_who_lists_a_client_keeps_it() {
     }
     let git = json!({"metadata": {"name": "emea-002"}, "spec": {"clients": [{"name": "D"}]}});
     apply_as("git", ns, git, false);
-    // Another field manager owns only the name of C, and not C itself.
+    // Make the field manager `namer` the owner of the name of C, but not of the list entry C.
     let named = json!({"f:spec": {"f:clients": {"k:{\"name\":\"C\"}": {"f:name": {}}}}});
     let manager = json!({"manager": "namer", "operation": "Update", "fieldsType": "FieldsV1",
         "apiVersion": "clientfleet.dev/v1alpha1", "time": "2026-11-24T12:00:00Z", "fieldsV1": named});
@@ -209,6 +210,7 @@ fn rights_that_are_missing_are_told() {
             &next,
         );
     }
-    // The two writes are concurrent, so either response can come first.
+    // The import writes the two fleets concurrently, so either error can be reported first. Use the
+    // same fleet name in both cases.
     insta::assert_snapshot!("rights", told.replace("\"emea-002\"", "\"emea-001\""));
 }

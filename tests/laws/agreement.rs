@@ -1,4 +1,4 @@
-//! Compares every client's decision, and the next change of its offer, with the oracle.
+//! Compares every client's decision, and its next transition time, with the oracle.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::generate;
 use crate::oracle::{Decision, Oracle, same_offer};
 use crate::world::{World, config, rows};
 
-/// Number of steps that the oracle walks ahead.
+/// Number of time steps that the oracle evaluates to find the next change of an offer.
 const WALK: i64 = 900;
 
 fn decision_of(
@@ -46,7 +46,8 @@ fn outlooks_agree(world: &World) -> Result<(), TestCaseError> {
         let told = row.next_transition_time.map(|t| t.timestamp());
         let who = format!("{fleet_name} {client_name} {}", row.state);
         prop_assert_eq!(told.filter(|&t| t <= end), expected, "{}", &who);
-        // The offer must change at exactly this instant, which can be beyond the oracle's walk.
+        // The offer must change at exactly the planned instant. This is also checked for instants
+        // that are later than the last step of the oracle.
         if let Some(t) = told {
             prop_assert!(t <= world.at + 731 * 86400, "{}", &who);
             let about = oracle.policies_about(fleet, client);

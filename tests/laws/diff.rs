@@ -1,5 +1,5 @@
-//! Tests the laws of the difference between two estates: each changed client is listed exactly
-//! once, equal estates have no difference, and exchanging the sides reverses it.
+//! Tests the laws of the comparison of two plans: each changed client is listed exactly once, equal
+//! plans have no difference, and exchanging the two sides reverses the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,8 @@ fn sides(world: &World, at: i64) -> PlannedEstates {
     [("default".to_owned(), side)].into()
 }
 
-/// Generates two worlds, the second with some objects of the first replaced and others added.
+/// Generates two worlds. The second is a copy of the first with some objects replaced and others
+/// added.
 fn two() -> impl Strategy<Value = (World, World)> {
     let worlds = (generate::world_of_stage(), generate::world_of_stage());
     let keep = proptest::collection::vec(any::<bool>(), 8);
@@ -87,7 +88,7 @@ proptest! {
                 None => prop_assert!(old[key].is_same_as(&new[key]), "{:?} is not told", key),
             }
         }
-        // The counts must agree with the list of clients.
+        // The counts of the summary must agree with the list of changed clients.
         let counted: usize = found.transitions.iter().map(|transition| transition.clients).sum();
         prop_assert_eq!(counted, found.clients.len());
         let by_fleet: usize = found.fleets.iter().map(|fleet| fleet.summary.changed).sum();
@@ -113,8 +114,9 @@ proptest! {
         prop_assert_eq!(there.objects.len(), back.objects.len());
     }
 
-    /// A client that moves now gets a new offer, and one that stops loses its offer. With every
-    /// other effect, no offer appears or disappears.
+    /// Checks the effect of each changed client. A client that now moves has a new offer, and a
+    /// client that no longer moves has lost its offer; with every other effect, no offer appears or
+    /// disappears.
     #[test]
     fn effects_are_about_offers((before, after) in two()) {
         let at = before.at;

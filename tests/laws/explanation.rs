@@ -1,5 +1,6 @@
-//! Tests the laws of explanations: an explanation contains the planned decision, and its rule
-//! inputs determine which rules hold. Applying a remedy to the documents has the predicted outcome.
+//! Tests the laws of explanations. An explanation contains the planned decision, the listed inputs
+//! of a rule determine whether the rule matches, and applying a remedy to the documents has the
+//! predicted outcome.
 
 use clientfleet::plan::explanation::{Choice, Explainer, Explanation, Obstacle, Remedy, Verdict};
 use clientfleet::plan::rule_input::InputValue;
@@ -57,15 +58,15 @@ fn says_what_is_planned(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Checks that the declared inputs of a rule, and for some rules the instant, determine whether it
-/// holds: the same inputs never give different results.
+/// Checks that the listed inputs of a rule determine whether the rule matches: the same inputs
+/// always give the same result. For rules 11 and 14, the current time counts as an input.
 fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     static SEEN: OnceLock<Mutex<HashMap<String, bool>>> = OnceLock::new();
     let mut seen = SEEN.get_or_init(Mutex::default).lock().expect("no test panics with it");
     for rule in &told.rules {
         let saw = json!(rule.saw);
-        // Only rules 11 (offline) and 14 (retry) compare an input with the current time. For all
-        // other rules, the effect of time is one of the inputs.
+        // Only rules 11 (offline) and 14 (retry) compare an input with the current time. The other
+        // rules list the result of such comparisons as an input.
         let at = Some(told.at.timestamp()).filter(|_| [11, 14].contains(&rule.number));
         let key = format!("{at:?} {} {saw}", rule.number);
         let before = *seen.entry(key.clone()).or_insert(rule.held);
@@ -74,7 +75,7 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-// ---- laws of remedies ----
+// ---- Laws of remedies ----
 
 /// Applies a remedy to the documents.
 fn take(world: &mut World, fleet: &str, client: &str, remedy: &Remedy) {
@@ -169,8 +170,8 @@ fn check_in(world: &mut World, fleet: &str, client: &str) {
     }
 }
 
-/// Checks that each remedy with a predicted outcome leads to it in the plan, and that waiting leads
-/// to an offer. Waiting must be the first remedy if the decision has a next transition time.
+/// Checks that each remedy with a predicted outcome has this outcome in the plan, and that waiting
+/// leads to an offer. If the decision has a next transition time, waiting must be the first remedy.
 fn each_way_leads_where_it_says(
     world: &World,
     told: &Explanation,
@@ -197,8 +198,8 @@ fn each_way_leads_where_it_says(
     Ok(())
 }
 
-/// Checks that the plan after each assumed remedy agrees with the next obstacle, or with the final
-/// outcome.
+/// Checks the chain of remedies that an explanation assumes: after each assumed remedy, the plan
+/// must show the next obstacle, or the final outcome.
 fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     let mut world = world.clone();
@@ -235,15 +236,16 @@ fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Checks that each remedy of the first obstacle changes the governing policy, or the deciding rule
-/// or its inputs.
+/// Checks that each remedy of the first obstacle changes the governing policy, the deciding rule,
+/// or the inputs of that rule.
 fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     for Choice { remedy, .. } in told.would_move.iter().take(1).flat_map(|obstacle| &obstacle.ways)
     {
         let is_open = match remedy {
             Remedy::ChangeField { to, .. } => to.is_some(),
-            // Several entries can withdraw the same version, and the remedy removes one of them.
+            // Several entries can withdraw the same version. The remedy removes only one of them,
+            // so it may change nothing.
             Remedy::RemoveField { field, .. } => field != "spec.withdrawnVersions",
             Remedy::Report { .. } | Remedy::MendPolicy { .. } | Remedy::AddPolicy { .. } => false,
             _ => true,
@@ -266,8 +268,8 @@ fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseErro
     Ok(())
 }
 
-/// Checks the first two openings of an explanation: the same policy is open at the start and one
-/// second before the end, and not at the end.
+/// Checks the first two openings of an explanation. Distribution must be open under the same policy
+/// at the start and one second before the end of an opening, and not at its end.
 fn openings_are_planned(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     let phase_at = |t: clientfleet::values::Timestamp| {

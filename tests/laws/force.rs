@@ -1,5 +1,5 @@
-//! Tests when a policy is in force: each of its fleets must have applied it at some time, but not
-//! all of them at the same time.
+//! Tests when a policy is in force: after each of its fleets has applied it once, even if not all
+//! of them apply it at the same time.
 
 use std::sync::Arc;
 
@@ -51,8 +51,8 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     let first = planner.plan(at);
     assert_eq!(in_force(&first), -1, "nothing is written yet");
 
-    // The status of fleet `one` is written, and the fleet gets a new report at once. The status of
-    // fleet `two` is written later.
+    // The status of fleet `one` is written, and then the fleet immediately gets a new report. The
+    // status of fleet `two` is written only after that.
     planner.observe_fleet(Arc::new(observed(&written(fleet("one", 1), &first))));
     let mut moved_on = written(fleet("one", 1), &first);
     moved_on["metadata"]["generation"] = json!(2);
@@ -70,8 +70,8 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     planner.observe_fleet(Arc::new(observed(&moved_on)));
     assert_eq!(in_force(&planner.plan(at)), 1, "what is in force stays so");
 
-    // A new generation is not in force until all fleets have applied it. The same holds for a new
-    // policy with the same name.
+    // A new generation is in force only after all fleets have applied it. The same is true for a
+    // new policy with the same name.
     planner.observe_policy(Arc::new(observed(&policy("a", 2))));
     assert_eq!(in_force(&planner.plan(at)), -1, "a new generation");
     planner.observe_policy(Arc::new(observed(&policy("b", 1))));

@@ -1,4 +1,4 @@
-//! Tests that planning again at any instant before a plan expires gives the same plan.
+//! Tests that planning again at any instant before a plan expires returns the same plan.
 
 use clientfleet::plan::Plan;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::generate;
 use crate::world::{World, config, instant};
 
-/// Maximum number of seconds to look ahead, for plans that expire later or never.
+/// Maximum number of seconds (200 days) to look ahead in a plan.
 const FAR: i64 = 200 * 86400;
 
 fn plan_at(world: &World, at: i64) -> Plan {
@@ -29,7 +29,7 @@ proptest! {
         let mut instants: Vec<i64> = between.into_iter().map(inside).collect();
         instants.extend([world.at + 1, inside(0.5), world.at + length - 1]);
         instants.extend(until.map(|until| until - 1));
-        // A plan that never expires must still hold in 400 years.
+        // A plan that never expires must be the same in 400 years.
         instants.extend(until.is_none().then_some(world.at + 400 * 365 * 86400));
         for t in instants.into_iter().filter(|&t| until.is_none_or(|until| t < until)) {
             let again = plan_at(&world, t);
@@ -42,9 +42,9 @@ proptest! {
 
 proptest! {
     #![proptest_config(config(30))]
-    /// Planning each time the plan expires, with the statuses written in between, gives the same
-    /// plans as planning from scratch. Times and last offers are excluded, because they depend on
-    /// the past.
+    /// Checks that planning each time the last plan expires, and writing the statuses, gives the
+    /// same plans as planning from scratch. The comparison leaves out times and last offers,
+    /// because they depend on earlier plans.
     #[test]
     fn following_the_moments_misses_nothing(start in generate::world(false)) {
         let (mut world, mut plan) = start.settled();
@@ -60,7 +60,7 @@ proptest! {
     }
 }
 
-/// Returns the plan as JSON without times and last offers, which depend on earlier plans.
+/// Returns the plan as JSON without the values that depend on earlier plans: times and last offers.
 fn forgetful(plan: &Plan) -> serde_json::Value {
     let mut plan = plan.clone();
     for (_, status) in &mut plan.fleets {

@@ -1,5 +1,5 @@
-//! Tests that reading and planning incrementally after each edit gives the same result as reading
-//! and planning from scratch.
+//! Tests that reading and planning only the changes after each edit gives the same result as
+//! reading and planning everything from scratch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::generate::{self, FLEETS, POLICIES, fleet, policy};
 use crate::world::{World, config, instant, json as to_json, name, observed};
 
-/// An event between two planning passes.
+/// An event that happens between two planning passes.
 #[derive(Clone, Debug)]
 enum Edit {
     FleetSpec(usize, Value),
@@ -28,13 +28,13 @@ enum Edit {
     Time(i64),
     /// Sets the clock to the instant at which the last plan expires.
     Moment,
-    /// Writes all planned statuses, and the watch returns them.
+    /// Writes all planned statuses, and the planner receives the written objects.
     Echo,
-    /// Writes the planned status of one fleet, and the watch returns it.
+    /// Writes the planned status of one fleet, and the planner receives the written object.
     EchoOf(usize),
-    /// Replaces a fleet's status by one that another program wrote.
+    /// Replaces the status of a fleet with a status that another program has written.
     Foreign(usize),
-    /// Replaces a policy's status by one that another program wrote.
+    /// Replaces the status of a policy with a status that another program has written.
     ForeignPolicy(usize),
 }
 
@@ -61,8 +61,8 @@ fn edit() -> impl Strategy<Value = Edit> {
 
 type Seen<T> = BTreeMap<String, Arc<T>>;
 
-/// Reads a document and reuses the parts that were already parsed. Checks that a fresh read gives
-/// the same result.
+/// Reads a document and reuses the parts that are unchanged since the last read. Checks that a read
+/// without reuse gives the same result.
 fn read<K: Kind>(document: &Value, seen: &mut Seen<Cached<K>>) -> Arc<Cached<K>> {
     let raw: Raw<K> = observed(document);
     let before = seen.get(name(document));
@@ -77,7 +77,7 @@ fn read<K: Kind>(document: &Value, seen: &mut Seen<Cached<K>>) -> Arc<Cached<K>>
 struct Watched {
     world: World,
     planner: Planner,
-    /// Fleets and policies as they were last read.
+    /// Fleets and policies as last read.
     seen: (Seen<CachedFleet>, Seen<CachedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
@@ -165,12 +165,13 @@ impl Watched {
         }
     }
 
-    /// Runs one planning pass, checks its results, and stores the planned statuses.
+    /// Runs one planning pass, checks its results, and keeps the planned statuses.
     fn pass(&mut self) {
         let at = instant(self.world.at);
         let due = self.planner.is_due(at);
         let mut begun = self.planner.begin(at);
-        // The fleets are planned in two parts: first at least three clients, then the rest.
+        // Plan the fleets in two parts: first as many as contain at least three clients, then the
+        // rest.
         let mut fleets = begun.fleets(3);
         let PassResult { fleets: rest, policies, until } = begun.end();
         fleets.extend(rest);
@@ -205,7 +206,8 @@ fn put(documents: &mut Vec<Value>, kind: &str, name_: &str) {
     }
 }
 
-/// Sets the spec, and increments the generation if the spec has changed, as the API server does.
+/// Sets the spec of a document. Like the API server, increments the generation only if the spec has
+/// changed.
 fn set_spec(document: &mut Value, mut spec: Value) {
     spec.as_object_mut().expect("a spec").remove("deletes");
     if document["spec"] != spec {
@@ -225,8 +227,8 @@ fn plain(plan: &Plan) -> Value {
     })
 }
 
-/// Returns the plan as JSON without the times of transitions and offers. A fresh plan cannot know
-/// them for an unwritten status, which keeps the time at which it was first planned.
+/// Returns the plan as JSON without the times of transitions and offers. The planner keeps these
+/// times in statuses that are not written yet, so a plan from scratch cannot know them.
 pub fn timeless(plan: &Plan) -> Value {
     without_times(plain(plan))
 }
@@ -245,9 +247,9 @@ fn without_times(mut value: Value) -> Value {
     value
 }
 
-/// Removes the one permitted difference between a planner and a fresh plan. After every fleet has
-/// applied a policy, the planner reports it as in force, whatever happens to the fleets later. A
-/// fresh plan cannot know this; the opposite case is an error.
+/// Removes the one difference that is allowed between the planner and a plan from scratch: only the
+/// planner remembers that all fleets once applied a policy. It therefore still reports the policy
+/// as in force after the fleets have changed; the opposite difference is an error.
 fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     let has = |status: &Value, kind: &str, value: &str| {
         let conditions = status["conditions"].as_array().into_iter().flatten();
@@ -303,7 +305,7 @@ proptest! {
             level_what_is_in_force(&mut kept, &mut fresh);
             prop_assert_eq!(kept, fresh, "after {:#?}", &story);
         }
-        // After all statuses are written, there is nothing left to plan or to write.
+        // After all statuses are written, the planner has nothing left to write.
         for _ in 0..3 {
             watched.happens(Edit::Echo);
             watched.pass();

@@ -1,5 +1,5 @@
 //! Tests the laws of the plan (section 6 of the design) with random estates. Also compares the
-//! decision for each client with an oracle that evaluates the same objects independently.
+//! decision for each client with an oracle, a second implementation that reads the same objects.
 
 mod agreement;
 mod diff;

@@ -1,4 +1,4 @@
-//! Tests each statement of the design about `nextTransitionTime` and `lastOffer` with a handwritten
+//! Tests each sentence of the design about `nextTransitionTime` and `lastOffer` with a handwritten
 //! case.
 
 use serde_json::{Value, json};
@@ -8,7 +8,8 @@ use crate::world::{World, clients, instant, rows, seconds};
 
 const AT: &str = "2026-06-17T09:00:00Z";
 
-/// Returns a world with one fleet in UTC whose package is 3.59, and one client that runs 3.58.
+/// Returns a world with one fleet in UTC whose package version is 3.59. The fleet has one client
+/// with version 3.58.
 fn world(policies: &[Value], reports: Value) -> World {
     let mut client = json!({"name": "c0", "reported": {"version": "3.58"}});
     for (field, value) in reports.as_object().expect("reports") {
@@ -34,7 +35,7 @@ fn auto(fields: Value) -> Value {
     spec
 }
 
-/// Returns a `distribution` with one window on every day.
+/// Returns a `distribution` with the same window every day.
 fn window(start: &str, end: &str) -> Value {
     json!({"windows": [{"start": start, "end": end}]})
 }
@@ -135,7 +136,7 @@ fn openings_by_the_wall_clock() {
     check("twice", &between, "OutsideWindow", Some("2026-10-25T01:15:00Z"));
     let whole = at("2026-10-25T00:00:00Z", berlin("02:00", "03:00"));
     check("without a break", &whole, "UpgradeOffered", Some("2026-10-25T02:00:00Z"));
-    // The window of Sunday lasts into Monday, although no window starts on Monday.
+    // The window of Sunday lasts until Monday, although no window starts on Monday.
     let sunday = json!({"windows": [{"days": ["Sunday"], "start": "22:00", "end": "05:00"}]});
     let night = at("2026-06-15T00:00:00Z", range(sunday));
     check("over midnight", &night, "UpgradeOffered", Some("2026-06-15T05:00:00Z"));
@@ -143,8 +144,8 @@ fn openings_by_the_wall_clock() {
     check("no opening before the end", &range(ends), "DistributionEnded", None);
 }
 
-/// `nextTransitionTime` of a client is absent if the next change is more than 731 days ahead. The
-/// plan expires when that change comes within 731 days.
+/// Checks that a client has no `nextTransitionTime` if its next change is more than 731 days ahead.
+/// The plan expires when that change is only 731 days ahead.
 #[test]
 fn the_outlook_reaches_731_days() {
     let (last, beyond) = ("2028-06-17T09:00:00Z", "2028-06-17T09:00:01Z");
@@ -155,7 +156,8 @@ fn the_outlook_reaches_731_days() {
     assert_eq!(from(beyond).plan().until, Some(instant(seconds(AT) + 1)));
     let (_, policy) = &from(beyond).plan().policies[0];
     assert_eq!(policy.next_transition_time, Some(instant(seconds(beyond))), "however far");
-    // The next opening is more than 731 days ahead: the first day after a long exclusion.
+    // The next opening is on the first day after a long exclusion, which is more than 731 days
+    // ahead.
     let exclusions = json!([{"name": "long", "startDate": "2026-01-01", "endDate": "2028-06-30"}]);
     let long = world(&[auto(json!({"distribution": {"exclusions": exclusions}}))], json!({}));
     check("excluded", &long, "Excluded", None);
@@ -165,7 +167,8 @@ fn the_outlook_reaches_731_days() {
     check("in sight", &in_sight, "Excluded", Some("2028-07-01T00:00:00Z"));
 }
 
-/// Returns the last offer of the only client: version as written, policy, generation and time.
+/// Returns the last offer of the only client: version as written in the status, policy, generation
+/// and time.
 fn last_offer(world: &World) -> Option<(String, String, i64, i64)> {
     let offer = rows(&world.plan()).into_values().next().expect("a client").last_offer?;
     Some((

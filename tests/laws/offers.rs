@@ -1,5 +1,5 @@
-//! Tests that every offer is allowed, and that the plan comes to rest once clients install their
-//! offers.
+//! Tests that every offer is allowed, and that no new offers follow after all clients have
+//! installed their offers.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -10,7 +10,8 @@ use crate::world::{World, clients, config, instant, name, reported, rows};
 
 proptest! {
     #![proptest_config(config(200))]
-    /// Checks each condition for an offer separately, now and at the next change of the plan.
+    /// Checks that each offer meets every condition for an offer, both now and when the plan
+    /// expires.
     #[test]
     fn nothing_is_offered_that_must_not_be(world in generate::world(true)) {
         let moment = world.plan().until.map_or(world.at, |until| until.timestamp());
@@ -42,7 +43,8 @@ proptest! {
         }
     }
 
-    /// After each client has installed its offer, it is up to date, and no new offer follows.
+    /// Checks that each client is up to date and gets no new offer after it has installed its
+    /// offer.
     #[test]
     fn taking_each_offer_comes_to_rest(world in generate::world(true)) {
         let (mut world, plan) = world.settled();

@@ -1,5 +1,5 @@
-//! Tests that the order of the input does not matter, and that the facts of one client do not
-//! affect the decisions for others.
+//! Tests that the order of the input does not matter, and that the reported facts of one client do
+//! not affect the decisions for other clients.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::generate::{self, fleet, policy};
 use crate::oracle::Oracle;
 use crate::world::{clients, config, json, name, rows};
 
-/// Returns the documents in an order that the keys determine.
+/// Returns the documents in an order that depends only on `keys`.
 fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
     let mut keys: Vec<&'a u8> = keys.iter().cycle().take(documents.len()).collect();
     for index in (1..documents.len()).rev() {
@@ -18,8 +18,8 @@ fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
     documents
 }
 
-/// Reverses a policy's lists of selectors, windows and exclusions. Its `unmatched` entries depend
-/// on the order of the selectors.
+/// Reverses the lists of selectors, windows and exclusions in a policy. This can change the
+/// policy's status, because the order of `unmatched` follows the selectors.
 fn turn_selectors(policy: &mut Value) {
     for list in ["clients", "exclude"] {
         if let Some(selectors) = policy.pointer_mut(&format!("/spec/scope/{list}")) {
@@ -46,7 +46,8 @@ proptest! {
         other.policies = shuffled(other.policies, &keys);
         prop_assert_eq!(&other.plan(), &plan);
 
-        // Other orders of a fleet's clients must give the same rows, in the order of the spec.
+        // Another order of a fleet's clients must give the same rows. The status lists the rows in
+        // the order of the spec.
         for fleet in &mut other.fleets {
             let turned = shuffled(std::mem::take(clients(fleet)), &keys);
             *clients(fleet) = turned;
@@ -62,7 +63,7 @@ proptest! {
             prop_assert_eq!(told, written);
         }
 
-        // Reversed lists in a policy must give the same rows, too.
+        // Reversed lists in a policy must also give the same rows.
         other.policies.iter_mut().for_each(turn_selectors);
         prop_assert_eq!(rows(&other.plan()), rows(&plan));
     }
@@ -86,7 +87,7 @@ proptest! {
         after.insert(key.clone(), before[&key].clone());
         prop_assert_eq!(&after, &before);
 
-        // Removing the client must not change the rows of the others, either.
+        // Removing the client must not change the rows of the other clients either.
         let document = changed.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
         clients(document).retain(|c| c["name"] != *client);
         let mut without = rows(&changed.plan());
@@ -94,7 +95,7 @@ proptest! {
         prop_assert_eq!(without, before);
     }
 
-    /// A new policy changes only the rows of clients in its scope.
+    /// Checks that a new policy changes only the rows of clients in its scope.
     #[test]
     fn a_client_out_of_scope_is_not_touched(
         world in generate::world_of_stage(),

@@ -11,8 +11,8 @@ fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
     status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
-/// Returns a policy's next transition: the earliest one of the clients that it governs, or the next
-/// instant at which the policy itself becomes effective or expires.
+/// Returns the earliest of a policy's next transitions: those of the clients that it governs, and
+/// the instants at which the policy itself becomes effective or expires.
 fn next_of_policy(policy: &Policy, world: &World, plan: &clientfleet::plan::Plan) -> Option<i64> {
     let governed =
         rows(plan).into_values().filter(|row| row.policy.as_deref() == Some(&policy.name));
@@ -33,7 +33,8 @@ proptest! {
             let mut told = PolicyExpectation::of(&status);
             let mut expected = oracle.expected_status(policy, world.at);
             if policy.invalid {
-                // `unmatched` omits entries that cannot be parsed, so it is not compared.
+                // An invalid policy can have entries that cannot be parsed. `unmatched` leaves them
+                // out, so it is not compared.
                 (told.unmatched, expected.unmatched) = Default::default();
             }
             prop_assert_eq!(told, expected, "{}", name);
@@ -73,8 +74,8 @@ proptest! {
     }
 }
 
-/// A policy's status lists at most 20 versions, keeping the lock and the highest ones, and at most
-/// 20 `unmatched` entries.
+/// Checks that a policy's status lists at most 20 versions and at most 20 `unmatched` entries. The
+/// listed versions are the locked version and the highest ones.
 #[test]
 fn long_lists_are_cut() {
     let names: Vec<String> = (0..25).map(|index| format!("ghost{index}")).collect();

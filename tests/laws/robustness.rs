@@ -1,4 +1,4 @@
-//! Tests that planning succeeds, in reasonable time, for any reported values and any date.
+//! Tests that planning does not fail or take too long, for any reported values and any date.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -58,7 +58,8 @@ const FACTS: [&str; 9] = [
     "/reported/lastSeen",
 ];
 
-/// Generates a policy spec with up to 32 windows and 64 exclusions, the maxima, from 2000 to 2199.
+/// Generates a policy spec with up to 32 windows and up to 64 exclusions, the maximum numbers that
+/// admission accepts. The dates are in the years 2000 to 2199.
 fn crowded() -> impl Strategy<Value = Value> {
     let minute = || (0..1440i64).prop_map(|m| format!("{:02}:{:02}", m / 60, m % 60));
     let day = || select(&policy::DAYS[..]);

@@ -1,5 +1,5 @@
-//! Estates as JSON documents, in the form in which the cluster stores them. Both the program and
-//! the oracle read these documents.
+//! Represents estates as JSON documents in the form in which the cluster stores them. Both the
+//! program and the oracle read these documents.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use clientfleet::values::Timestamp;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 use serde_json::{Map, Value};
 
-/// One namespace at an instant. Everything in it happens a multiple of `step` seconds before or
-/// after that instant.
+/// The objects of one namespace, and the current instant `at`. The distance of every other instant
+/// from `at` is a multiple of `step` seconds.
 #[derive(Clone)]
 pub struct World {
     pub fleets: Vec<Value>,
@@ -40,12 +40,12 @@ impl World {
         }
     }
 
-    /// Returns the program's plan.
+    /// Returns the plan that the program makes for this world.
     pub fn plan(&self) -> Plan {
         plan(&self.estate(), instant(self.at))
     }
 
-    /// Returns the same world with the statuses of a plan written.
+    /// Returns the same world after the statuses of a plan have been written.
     pub fn with_statuses(&self, plan: &Plan) -> World {
         let fleets: BTreeMap<&str, Value> =
             plan.fleets.iter().map(|(name, status)| (name.as_str(), json(status))).collect();
@@ -64,8 +64,8 @@ impl World {
         written
     }
 
-    /// Plans and writes until nothing changes, and returns the final world and its plan. Panics if
-    /// that takes more than four rounds.
+    /// Plans and writes statuses until nothing changes. Returns the final world and its plan.
+    /// Panics if this takes more than four rounds.
     pub fn settled(&self) -> (World, Plan) {
         let mut world = self.clone();
         for _ in 0..4 {
@@ -110,23 +110,23 @@ pub fn seconds(text: &str) -> i64 {
     text.parse::<Timestamp>().expect("an RFC 3339 instant").timestamp()
 }
 
-/// Returns the clients in a fleet's document, and adds an empty list if there is none.
+/// Returns the client list in a fleet's document. Adds an empty list if there is none.
 pub fn clients(fleet: &mut Value) -> &mut Vec<Value> {
     let spec = fleet["spec"].as_object_mut().expect("a spec");
     let clients = spec.entry("clients").or_insert_with(|| Value::Array(Vec::new()));
     clients.as_array_mut().expect("a list")
 }
 
-/// Returns the reports in a client's document, and adds an empty object if there is none.
+/// Returns the reported facts in a client's document. Adds an empty object if there are none.
 pub fn reported(client: &mut Value) -> &mut Map<String, Value> {
     let client = client.as_object_mut().expect("a client");
     let reported = client.entry("reported").or_insert_with(|| Value::Object(Map::new()));
     reported.as_object_mut().expect("reports")
 }
 
-/// Returns a configuration for `cases` cases. The random seed is fixed, so that a test does not
-/// fail by chance after an unrelated change. `LAWS_TIMES=N` runs N times as many cases with a
-/// random seed.
+/// Returns a proptest configuration for `cases` cases. The random seed is fixed, so that a test
+/// does not fail by chance after an unrelated change. `LAWS_TIMES=N` runs N times as many cases
+/// with a random seed.
 pub fn config(cases: u32) -> Config {
     let times: Option<u32> = std::env::var("LAWS_TIMES").ok().and_then(|times| times.parse().ok());
     let seeds = FileFailurePersistence::Direct("tests/laws/regressions.txt");

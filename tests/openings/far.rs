@@ -1,5 +1,6 @@
-//! Tests openings that are centuries away, and instants at the limits of their type. No time is
-//! measured: a search that walked through centuries minute by minute would not finish.
+//! Tests openings that are centuries in the future, and instants at the limits of their type. The
+//! tests need no time limit: a search that evaluated every minute of several centuries would not
+//! finish.
 
 use chrono::{NaiveDate, SubsecRound, Weekday};
 use clientfleet::values::{Phase, TimeRange, Timestamp, Zone};
@@ -29,7 +30,7 @@ fn exclusions_of_centuries_are_passed_at_once() {
     let openings = range.in_zone(berlin.as_ref());
     assert_eq!(openings.phase_at(instant("2026-01-01T00:00:00Z")), Phase::Ended);
     assert_eq!(openings.phase_ends(instant("2026-01-01T00:00:00Z")), None);
-    // In December 1999, before the exclusions, distribution still opens on Sundays.
+    // In December 1999, before the exclusions start, distribution is still open on Sundays.
     assert_eq!(openings.next_opening(instant("1999-12-01T00:00:00Z")), at("1999-12-05T01:00:00Z"));
 }
 
@@ -53,12 +54,13 @@ fn openings_of_centuries_are_passed_at_once() {
     assert_eq!(all, [first, (reopened, None)]);
 }
 
-/// Searches in every zone, from instants at and near the limits, in ranges that are hard to search.
+/// Searches in every time zone, from instants at and near the limits of the type, in time ranges
+/// that are hard to search.
 #[test]
 fn every_search_ends_without_a_panic() {
     let hard = [
-        // Open only within the hour that many zones skip. From 2026 to 2199, all days but one are
-        // excluded.
+        // Open only in the hour that many zones skip at a clock change. From 2026 to 2199, all days
+        // except one are excluded.
         Spec {
             windows: vec![(vec![Weekday::Sun], 121, 179)],
             exclusions: vec![

@@ -1,5 +1,5 @@
-//! Tests openings against a naive oracle that evaluates each minute separately, and at the limits
-//! of instants.
+//! Compares openings with a simple oracle that evaluates each minute separately. Also tests
+//! openings at the limits of the instant type.
 
 mod far;
 mod oracle;

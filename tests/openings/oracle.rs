@@ -1,18 +1,18 @@
-//! A naive oracle for openings, written from the text of the design, that evaluates each instant of
-//! a walk separately. Also compares the program's answers with the oracle's. The oracle must not
-//! use anything of the program except the types of questions and answers.
+//! A simple oracle for openings, written from the text of the design. It evaluates each instant in
+//! a series separately, and compares its results with the program's. It uses only the argument and
+//! result types of the program.
 
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Exclusion, Phase, TimeRange, Timestamp, WallTime, Window, Zone};
 
-/// A time range in the oracle's own form.
+/// A time range in the format of the oracle.
 #[derive(Clone, Debug, Default)]
 pub struct Spec {
     pub not_before: Option<Timestamp>,
     pub not_after: Option<Timestamp>,
-    /// Weekdays, and start and end in minutes of the day.
+    /// Windows: weekdays, start and end; both in minutes since midnight.
     pub windows: Vec<(Vec<Weekday>, u16, u16)>,
-    /// First and last date, both included.
+    /// Exclusions: first and last date, both included.
     pub exclusions: Vec<(NaiveDate, NaiveDate)>,
 }
 
@@ -32,8 +32,8 @@ pub fn every_day() -> Vec<Weekday> {
     [&WORKDAYS[..], &WEEKEND].concat()
 }
 
-/// Returns the wall-clock time at `t`. Uses jiff's own arithmetic instead of the program's lookup
-/// of offsets.
+/// Returns the wall-clock time at `t`. Uses jiff's arithmetic, so that it is independent of the
+/// program's lookup of UTC offsets.
 pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> LocalTime {
     let instant = jiff::Timestamp::from_second(t.timestamp()).expect("in range");
     let local = zone.to_datetime(instant);
@@ -53,7 +53,7 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     }
     let (d, minute) = (now.date.to_epoch_days(), now.minute);
     let in_a_window = spec.windows.iter().any(|(days, start, end)| {
-        // A window that started yesterday can last into today.
+        // A window that started yesterday can last until today.
         [(d, now.weekday), (d - 1, now.weekday.pred())].iter().any(|&(on, weekday)| {
             let ends_on = if end < start { on + 1 } else { on };
             days.contains(&weekday) && (on, *start) <= (d, minute) && (d, minute) < (ends_on, *end)
@@ -62,8 +62,9 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     if spec.windows.is_empty() || in_a_window { Phase::Open } else { Phase::OutsideWindow }
 }
 
-/// Applies rules 17 to 20 to consecutive instants `times` with their wall-clock times `walls`. The
-/// last instant must be later than `not_after`, because the oracle does not see later openings.
+/// Applies rules 17 to 20 to the consecutive instants `times` with their wall-clock times `walls`.
+/// The last instant must be later than `not_after`, because the oracle does not know openings after
+/// the last instant.
 pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phase> {
     let mut open_until_the_end = false;
     let mut phases = vec![Phase::Ended; times.len()];
@@ -85,7 +86,7 @@ pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phas
     phases
 }
 
-// Comparison of the program with the oracle.
+// Comparison of the program's results with the oracle's.
 
 pub fn time_range(spec: &Spec) -> TimeRange {
     let time = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
@@ -102,15 +103,16 @@ pub fn time_range(spec: &Spec) -> TimeRange {
     TimeRange::new(spec.not_before, spec.not_after, windows.collect(), exclusions.collect())
 }
 
-/// Sampling of a walk: compares the phase at every `phase`-th instant, and the searches at every
-/// `search`-th. The first and last instant of each phase are always compared.
+/// Sampling intervals for a comparison: the phase is compared at every `phase`-th instant, and the
+/// searches at every `search`-th. The first and last instants of each phase are always compared.
 #[derive(Clone, Copy)]
 pub struct Every {
     pub phase: usize,
     pub search: usize,
 }
 
-/// Compares the program's answers on a walk with the oracle's, and returns the number of answers.
+/// Compares the program's results with the oracle's at the given instants. Returns the number of
+/// compared results.
 pub fn compare(
     spec: &Spec,
     zone: &Zone,
@@ -141,7 +143,8 @@ pub fn compare(
             answers += 1;
         }
         if ends || starts || index % every.search == 0 {
-            // The oracle knows no instant beyond the walk, so such an answer is not compared.
+            // The oracle evaluates no instant after the last one in `times`, so treat a later
+            // result of the program as none.
             let seen = |answer: Option<Timestamp>| answer.filter(|&answer| answer <= beyond);
             assert_eq!(seen(openings.next_opening(t)), opening, "{}", told("next_opening"));
             let closing = closing.filter(|_| phase == Phase::Open);

@@ -1,4 +1,5 @@
-//! Compares random time ranges with the oracle, on walks of a few days across random clock changes.
+//! Compares the openings of random time ranges with the oracle, during [`WALK_DAYS`] days around
+//! random clock changes.
 
 use chrono::{Days, TimeDelta, Weekday};
 use clientfleet::values::{Timestamp, Zone};
@@ -6,8 +7,8 @@ use proptest::prelude::*;
 
 use crate::oracle::*;
 
-/// Zones with unusual clock changes: by half an hour, by two or three hours, at midnight, twice
-/// around Ramadan, by a whole day (Apia 2011), or to a different standard time.
+/// Time zones with unusual clock changes: by half an hour, by two or three hours, at midnight,
+/// twice around Ramadan, by a whole day (Apia 2011), or to a different standard time.
 const ODD_ZONES: [&str; 16] = [
     "Africa/Cairo",
     "Africa/Casablanca",
@@ -27,16 +28,16 @@ const ODD_ZONES: [&str; 16] = [
     "Pacific/Apia",
 ];
 
-/// Length of a random walk in days.
+/// Number of days that each comparison covers.
 const WALK_DAYS: u16 = 5;
 
-/// Generates an instant of a random walk, in minutes from its start.
+/// Generates an instant during the compared days, in minutes from their start.
 fn moment() -> impl Strategy<Value = i64> {
     0..i64::from(WALK_DAYS) * 1440
 }
 
 fn time_of_day() -> impl Strategy<Value = u16> {
-    // Most clock changes are before 6:00, so at least half of the times are, too.
+    // Most clock changes are before 6:00, so at least half of the generated times are before 6:00.
     prop_oneof![1 => 0..1440u16, 1 => (0..12u16).prop_map(|half_hours| half_hours * 30)]
 }
 
@@ -46,9 +47,9 @@ fn window() -> impl Strategy<Value = (Vec<Weekday>, u16, u16)> {
         .prop_filter("start is end", |(_, start, end)| start != end)
 }
 
-/// Windows, exclusions, `not_before` and `not_after`. An exclusion is its first day, counted from
-/// the start of the walk, and the number of further days; the limits are in minutes from that
-/// start.
+/// Windows, exclusions, `not_before` and `not_after`. An exclusion consists of its first day,
+/// counted from the start of the comparison, and the number of further days. `not_before` and
+/// `not_after` are in minutes from the same start.
 type Drawn = (Vec<(Vec<Weekday>, u16, u16)>, Vec<(u64, u64)>, Option<i64>, Option<i64>);
 
 fn drawn() -> impl Strategy<Value = Drawn> {

@@ -1,13 +1,14 @@
-//! Compares openings with the oracle for every minute of 2026, in zones with every kind of clock
-//! change and with time ranges across these changes.
+//! Compares openings with the oracle for every minute of 2026. Covers time zones with every kind of
+//! clock change, and time ranges around these changes.
 
 use chrono::{Datelike, Days, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Phase, Timestamp, Zone};
 
 use crate::oracle::*;
 
-/// Returns the wall-clock times one minute before and at each change of a zone's offset in 2026.
-/// For a zone without changes, returns those of an arbitrary instant.
+/// Returns two wall-clock times for each change of a zone's UTC offset in 2026: one minute before
+/// the change, and at the change. For a zone without changes, returns those around
+/// 2026-03-29T01:00:00Z.
 fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(LocalTime, LocalTime)> {
     let at = |t: jiff::Timestamp| Timestamp::from_timestamp_secs(t.as_second()).expect("in range");
     let mut changes: Vec<_> = zone
@@ -23,12 +24,12 @@ fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(LocalTime, LocalTime)> {
     changes
 }
 
-/// Returns time ranges across the clock changes of a zone.
+/// Returns time ranges that include the clock changes of a zone.
 fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     let changes = clock_changes(zone);
     let around = |minute: u16, by: i32| (i32::from(minute) + by).rem_euclid(1440) as u16;
-    // For each change, one window ends 15 minutes before it, one starts 15 minutes after it by the
-    // old clock, and one starts 10 minutes after it by the new clock.
+    // For each clock change, one window ends 15 minutes before the change. The other two start
+    // after it: 15 minutes by the old clock, and 10 minutes by the new clock.
     let at_changes = changes.iter().flat_map(|&(before, after)| {
         let day = vec![before.date.weekday()];
         let (last, first) = (before.minute, after.minute);
@@ -42,21 +43,22 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     let (first, last) = (changes[0].0.date, changes[changes.len() - 1].0.date);
     let noon_of = |date: NaiveDate| date.and_hms_opt(12, 0, 0).expect("noon").and_utc();
     vec![
-        // Windows at night on workdays, and all day at weekends.
+        // Windows from 22:00 to 6:00 on workdays, and all day at weekends.
         Spec {
             windows: vec![(WORKDAYS.into(), 22 * 60, 6 * 60), (WEEKEND.into(), 0, 1440)],
             ..Spec::default()
         },
-        // Windows around the changes, each on the weekday of its change, without exclusions.
+        // Windows around the clock changes, on the weekdays of the changes, without exclusions.
         Spec { windows: at_changes.collect(), ..Spec::default() },
-        // A window every night, with the days of the changes excluded, between two instants.
+        // A window every night between `not_before` and `not_after`. The days of the clock changes
+        // are excluded.
         Spec {
             not_before: Some(noon_of(first)),
             not_after: Some(noon_of(last) + TimeDelta::hours(30)),
             windows: vec![(every_day(), 23 * 60 + 30, 4 * 60)],
             exclusions: days_of_change.collect(),
         },
-        // No windows; exclusions around the changes, some overlapping and some adjacent.
+        // No windows. Exclusions around the clock changes, some of which overlap or are adjacent.
         Spec {
             not_before: Some(instant("2026-01-02T10:00:00Z")),
             exclusions: vec![
@@ -69,8 +71,8 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
             ],
             ..Spec::default()
         },
-        // Overlapping and adjacent windows, one from Sunday into Monday; `not_after` is in an
-        // exclusion.
+        // Overlapping and adjacent windows, one of which lasts from Sunday until Monday.
+        // `not_after` is within an exclusion.
         Spec {
             not_after: Some(instant("2026-11-10T06:00:00Z")),
             windows: vec![
@@ -86,16 +88,16 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     ]
 }
 
-/// Walks every minute of 2026 and the first 10 days of 2027, so that the oracle knows what follows
-/// the year. Returns the number of answers compared.
+/// Compares every minute of 2026 and of the first 10 days of 2027, so that the oracle knows which
+/// phase follows the year. Returns the number of compared results.
 fn walk_the_year(name: &str) -> usize {
     let (zone, jiff) = (Zone::named(name).expect("in the database"), jiff_zone(name));
     let times = minutes_from(instant("2026-01-01T00:00:00Z"), 60 * 24 * 375);
     let walls: Vec<LocalTime> = times.iter().map(|&t| wall(&jiff, t)).collect();
     let mut answers = 0;
     for (index, spec) in specs(&jiff).iter().enumerate() {
-        // The oracle evaluates every minute. To save time, the program does so only for the first
-        // two ranges, where errors are most likely.
+        // To save time, compare the phase at every minute only for the first two time ranges, where
+        // errors are most likely, and at every 7th minute for the others.
         let every = Every { phase: if index < 2 { 1 } else { 7 }, search: 97 };
         answers += compare(spec, &zone, &times, &walls, every);
     }
@@ -130,7 +132,7 @@ walks_of_the_year! {
     utc: "UTC",
 }
 
-/// The walks would prove little if a phase never occurred in them.
+/// Checks that every phase occurs in the year, because the comparison would otherwise prove little.
 #[test]
 fn the_walks_see_every_phase() {
     let jiff = jiff_zone("Europe/Berlin");

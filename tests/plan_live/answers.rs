@@ -1,5 +1,5 @@
-//! Tests what `plan` prints for changed examples and which input it refuses, and that it writes
-//! nothing to the cluster.
+//! Tests the output of `plan` for changed examples, and the input that it refuses. Also tests that
+//! `plan` writes nothing to the cluster.
 
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ use crate::estate::{
     DAY, apply, command, examples, namespace, of_examples, plane, run_with, transcript_with,
 };
 
-/// Returns the `resourceVersion` of every object in a namespace.
+/// Returns the `resourceVersion` of each object in a namespace.
 fn versions(namespace: &str) -> String {
     let columns = "custom-columns=KIND:.kind,NAME:.metadata.name,VERSION:.metadata.resourceVersion";
     plane().kubectl_ok(&["get", "clf,upol", "-n", namespace, "-o", columns], "").unwrap()
 }
 
-/// Returns the examples with a new package version for Berlin and New York, and one suspended
-/// policy.
+/// Returns the examples with a new package version in Berlin and New York, and with one policy
+/// suspended.
 fn changed(namespace: &str) -> String {
     let text = examples(namespace);
     let (from, to) = ("\"3.59.127.0\"\n  retained", "\"3.60.1.0\"\n  retained");
@@ -45,12 +45,12 @@ fn the_examples_change_and_nothing_is_written() {
     assert_eq!(data["summary"]["movingNow"], 5);
     assert_eq!(versions("plan"), before);
 
-    // The unchanged examples change nothing.
+    // Without a change in the files, the plan shows no changes.
     let (code, output, words) = plan(&["--exit-code"], &examples("plan"));
     assert_eq!((code, words.as_str()), (0, ""), "{output}");
     assert!(output.contains("Nothing changes"), "{output}");
 
-    // With `--at` in the Berlin night, more clients move.
+    // With `--at` set to a time in the night of Berlin, more clients move.
     let (_, output, _) = plan(&["--at", "2026-11-24T21:30:00Z", "-o", "json"], &input);
     let data: Value = serde_json::from_str(&output).expect("JSON");
     assert!(data["summary"]["movingNow"].as_u64() > Some(5), "{}", data["summary"]);
@@ -99,7 +99,8 @@ fn what_the_server_refuses_is_told_with_object_and_file() {
     namespace("plan-refused");
     let known = FLEET.replace("name: one", "name: one, namespace: plan-refused");
     apply(&known);
-    // The file has an outdated `resourceVersion`, as if another user had written the object since.
+    // The file has an outdated `resourceVersion`, as if another user had changed the object since
+    // the file was written.
     let stale =
         known.replace("namespace: plan-refused", "namespace: plan-refused, resourceVersion: '1'");
     let copied = POLICY.replace(
@@ -109,7 +110,8 @@ fn what_the_server_refuses_is_told_with_object_and_file() {
     let told = transcript_with(DAY, &["plan", "-f", "-"], &format!("{stale}---\n{copied}"));
     insta::assert_snapshot!("refused_by_the_server", told);
 
-    // `plan` reports what admission would refuse before it sends any object to the API server.
+    // If admission would refuse an object, `plan` reports this without sending any object to the
+    // API server.
     let wrong = known.replace("'2.0'", "latest");
     let (code, output, words) = plan(&[], &wrong);
     assert_eq!((code, output.as_str()), (2, ""));

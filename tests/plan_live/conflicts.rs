@@ -1,4 +1,5 @@
-//! Tests that `plan` reports beforehand what the API server will refuse when a file is applied.
+//! Tests that `plan` warns about conflicts and other errors with which the API server would refuse
+//! a file.
 
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ fn kubectl(arguments: &[&str], input: &str) -> Result<String, String> {
 }
 
 /// Applies a policy in a new namespace, and then changes its mode as the field manager
-/// `clientfleet-settings`, so that the policy's file conflicts with it.
+/// `clientfleet-settings`. Applying the policy's file again then causes a conflict.
 fn taken(name: &str, as_whom: &[&str]) {
     namespace(name);
     let apply = [&["apply", "--server-side", "-n", name, "-f", "-"], as_whom].concat();
@@ -27,7 +28,7 @@ fn taken(name: &str, as_whom: &[&str]) {
     kubectl(&patch, "").unwrap();
 }
 
-/// Returns the warnings that `plan` prints for the policy.
+/// Runs `plan` for the policy's file, and returns its warnings.
 fn warnings(name: &str, arguments: &[&str]) -> Vec<String> {
     let arguments = [&["plan", "-f", "-", "-n", name, "-o", "json"], arguments].concat();
     let output = run_with(command(DAY, &arguments), POLICY);
@@ -55,7 +56,8 @@ fn what_somebody_else_owns_is_told_before_kubectl_is_refused() {
     assert!(told.contains("--field-manager=me"), "{told}");
 }
 
-/// Flux and Argo CD always force conflicts, so `plan` does not warn about conflicts for them.
+/// Checks that `plan` does not warn about conflicts if the field manager is Flux or Argo CD,
+/// because these tools always force conflicts.
 #[test]
 fn who_overrules_others_is_not_warned() {
     let name = "plan-overruled";
@@ -65,8 +67,8 @@ fn who_overrules_others_is_not_warned() {
     assert_eq!(warnings(name, &["--server-side", "--field-manager", "kubectl"]).len(), 1);
 }
 
-/// The output of `kubectl get -o yaml` cannot be applied as it is: `plan` names the fields that
-/// must be removed from it.
+/// Checks files that were copied from `kubectl get -o yaml`. `plan` lists the fields that the user
+/// must remove before the file can be applied.
 #[test]
 fn what_is_copied_from_the_cluster_is_told_field_by_field() {
     let name = "plan-copied";
@@ -80,10 +82,10 @@ fn what_is_copied_from_the_cluster_is_told_field_by_field() {
         String::from_utf8(output.stderr).expect("text")
     };
     insta::assert_snapshot!("managed_fields_given", told(&copied));
-    // `kubectl apply` fails as well.
+    // `kubectl apply` refuses the file, too.
     assert!(kubectl(&["apply", "--server-side", "-n", name, "-f", "-"], &copied).is_err());
 
-    // Without `managedFields`, a copy can be applied until the object changes.
+    // A copy without `managedFields` can be applied as long as the stored object has not changed.
     let get = ["get", "upol", "locked", "-n", name, "-o", "yaml"];
     let copied = kubectl(&get, "").unwrap();
     let output = run_with(command(DAY, &["plan", "-f", "-", "-n", name]), &copied);

@@ -1,5 +1,5 @@
-//! Tests that predictions of `plan` come true, for each method by which objects are applied. Each
-//! test plans a file, applies it with the real kubectl, and plans the objects that are then stored.
+//! Tests that the predictions of `plan` are correct, for each method of applying objects. Each test
+//! plans a file, applies it with the real kubectl, and plans the stored objects.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,8 @@ type Decisions = BTreeMap<(String, String), Value>;
 const PREDICTED_FIELDS: [&str; 5] =
     ["state", "reason", "policy", "targetVersion", "nextTransitionTime"];
 
-/// Returns the decision for each client of the stored objects, by fleet and client name.
+/// Returns the decision for each client of the stored objects. The key is the name of the fleet and
+/// the name of the client.
 fn decided(namespace: &str) -> Decisions {
     let live = kubectl(&["get", "clf,upol", "-n", namespace, "-o", "yaml"], "");
     let list = run(&["plan", "--local", "-f", "-", "-o", "json"], &live);
@@ -41,7 +42,7 @@ fn decided(namespace: &str) -> Decisions {
     found
 }
 
-/// Returns kind, name, labels and spec of every object in a namespace.
+/// Returns the kind, name, labels and spec of each object in a namespace.
 fn asked(namespace: &str) -> Value {
     let live = kubectl(&["get", "clf,upol", "-n", namespace, "-o", "json"], "");
     let list: Value = serde_json::from_str(&live).expect("JSON");
@@ -50,8 +51,8 @@ fn asked(namespace: &str) -> Value {
     list["items"].as_array().expect("items").iter().map(told).collect()
 }
 
-/// Plans a file, applies it, and checks that the decisions are as predicted. Returns the
-/// prediction.
+/// Plans a file, applies it, and checks that the resulting decisions are the predicted ones.
+/// Returns the output of `plan`.
 fn comes_true(namespace: &str, file: &str, plan: &[&str], apply: &[&str]) -> Value {
     let before = asked(namespace);
     let mut expected = decided(namespace);
@@ -72,7 +73,7 @@ fn comes_true(namespace: &str, file: &str, plan: &[&str], apply: &[&str]) -> Val
         serde_json::to_string(&found.iter().collect::<Vec<_>>()).expect("JSON"),
         serde_json::to_string(&expected.iter().collect::<Vec<_>>()).expect("JSON"),
     );
-    // A second plan of the same file finds nothing to change.
+    // After the file is applied, a plan of the same file shows no changes.
     let again = run(&arguments, file);
     assert_eq!(again["objects"], json!([]), "after {file}");
     assert_eq!(again["clients"], json!([]));
@@ -109,7 +110,8 @@ spec:
   scope: {fleetSelector: {matchLabels: {site: berlin}}}
 ";
 
-/// Returns the objects of [`first`] with fields removed and changed, and one client replaced.
+/// Returns the objects of [`first`] with some fields removed, others changed, and one client
+/// replaced.
 fn later() -> String {
     let fleet = FLEET
         .replace("'2.0'\n", "'3.0'\n")
@@ -122,8 +124,8 @@ fn later() -> String {
     format!("{fleet}---\n{policy}")
 }
 
-/// Returns the objects of [`later`] with a locked version. Without one, applying would fail if
-/// another field manager owns the stored `version` and thereby keeps it.
+/// Returns the objects of [`later`] with the mode `OnlyUpgradeTo` and a version. With the mode
+/// `AutoUpgrade`, applying fails if another field manager still owns the stored `version`.
 fn later_in_mode() -> String {
     later().replace("mode: AutoUpgrade", "mode: OnlyUpgradeTo, version: '3.0'")
 }
@@ -155,7 +157,8 @@ fn what_was_applied_server_side() {
 fn what_was_applied_client_side() {
     namespace("foresight-client");
     kubectl(&["apply", "-n", "foresight-client", "-f", "-"], &first());
-    // A user sets one label that the file does not contain, and one that it does.
+    // A user sets two labels: one that the file does not contain, and one that it contains with
+    // another value.
     let label = [
         "label",
         "clf",
@@ -178,8 +181,8 @@ fn what_was_applied_client_side_and_is_taken_over() {
     comes_true("foresight-over", &later_in_mode(), &["--server-side"], &FORCE);
 }
 
-/// kubectl takes over the fields of its earlier field manager only after its first request. The API
-/// server refuses this request, and `plan` must predict that.
+/// Checks that `plan` predicts a refusal by the API server. kubectl takes over the fields of its
+/// earlier field manager only after its first request, and the API server refuses that request.
 #[test]
 fn what_kubectl_is_refused_is_foretold_as_refused() {
     for (namespace, verb) in [("foresight-refused", "apply"), ("foresight-refused-too", "create")] {
@@ -217,7 +220,8 @@ fn what_several_own() {
     let patch = r#"{"spec":{"suspend":false,"offlineAfterDays":30}}"#;
     kubectl(&["patch", "upol", "all", "-n", "foresight-shared", "--type=merge", "-p", patch], "");
 
-    // Flux recognizes its objects by labels that no file contains, so `plan` must not remove them.
+    // Flux adds labels to its objects that no file contains. `plan` must not report them as
+    // removed.
     let mark = "kustomize.toolkit.fluxcd.io/name";
     let marked = first().replace(
         "metadata: {name: one, labels: {",
@@ -228,11 +232,11 @@ fn what_several_own() {
     assert_eq!(same["objects"], json!([]), "{same:#}");
     kubectl(&[&apply[..], &[as_flux, "--force-conflicts"]].concat(), &first());
 
-    // Without --field-manager, `plan` assumes the only well-known tool among the field managers.
-    // Here that is Flux.
+    // Without `--field-manager`, `plan` uses the only well-known GitOps tool among the stored field
+    // managers. In this test, that is Flux.
     let flux = ["--server-side", "--force-conflicts", as_flux];
     comes_true("foresight-shared", &later(), &[], &flux);
-    // With another field manager, no field that Flux owns is removed.
+    // With `--field-manager=me`, the fields that Flux owns are not removed.
     let me = ["--server-side", "--force-conflicts", "--field-manager=me"];
     comes_true("foresight-shared", &first(), &["--field-manager", "me"], &me);
 }

@@ -1,4 +1,5 @@
-//! Tests `plan` for users who may only read, who may read and patch, and who have no rights.
+//! Tests `plan` for three kinds of users: with permission to read, with permission to read and
+//! patch, and without permissions.
 
 use serde_json::Value;
 
@@ -6,7 +7,7 @@ use crate::estate::{DAY, apply, command, namespace, plane, run_with, transcript_
 
 const NAMESPACE: &str = "plan-rights";
 
-/// Grants a user the verbs on both kinds, and returns the path of the user's kubeconfig.
+/// Grants a user these verbs on our two kinds, and returns the path of the user's kubeconfig.
 fn user(name: &str, verbs: &str) -> String {
     if !verbs.is_empty() {
         let resource = "--resource=clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";

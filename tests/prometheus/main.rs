@@ -1,5 +1,6 @@
-//! Tests metrics, alerts and the dashboard with Prometheus itself. promtool checks names and rules.
-//! A real Prometheus scrapes the real controller on a real API server, and runs every query.
+//! Tests metrics, alerts and the dashboard with Prometheus. promtool checks names and rules. A real
+//! Prometheus scrapes the real controller on a real API server, and runs every query of the alerts
+//! and the dashboard.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
@@ -18,7 +19,7 @@ fn chart_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/clientfleet/files").join(name)
 }
 
-/// Runs promtool, and returns whether it succeeded and what it printed.
+/// Runs promtool. Returns whether it succeeded, and its output.
 fn promtool(arguments: &[&str], input: Option<&Path>) -> (bool, String) {
     let mut promtool = Command::new(tool_of("prometheus", "promtool").unwrap());
     promtool.args(arguments);

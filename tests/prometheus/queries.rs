@@ -26,8 +26,8 @@ pub fn alerts() -> Vec<Alert> {
     rules.iter().map(alert).collect()
 }
 
-/// Returns the title and the queries of each dashboard panel, with the variables replaced by values
-/// as in Grafana.
+/// Returns the title and the queries of each dashboard panel. Replaces the dashboard variables with
+/// values, as Grafana does.
 pub fn panels() -> Vec<(String, Vec<String>)> {
     let text = fs::read_to_string(chart_file("dashboard.json")).unwrap();
     let file: Value = serde_json::from_str(&text).unwrap();
@@ -45,8 +45,8 @@ pub fn panels() -> Vec<(String, Vec<String>)> {
     file["panels"].as_array().unwrap().iter().map(panel).collect()
 }
 
-/// Returns the series selectors of a query, such as `clientfleet_clients{state="Failed"}`. Each is
-/// a complete query.
+/// Returns the series selectors in a query, such as `clientfleet_clients{state="Failed"}`.
+/// Prometheus can run each of them as a query.
 pub fn selectors(query: &str) -> BTreeSet<String> {
     let selector = regex::Regex::new(r"(?:clientfleet|process)_\w+(?:\{[^}]*\})?").unwrap();
     selector.find_iter(query).map(|found| found.as_str().to_owned()).collect()

@@ -1,5 +1,5 @@
-//! Tests that Prometheus accepts the alerts, that each fires when it should and not before, and
-//! that the documentation explains what to do.
+//! Tests that Prometheus accepts the alert rules, that each alert fires when it should and not
+//! earlier, and that the documentation explains how to respond to each alert.
 
 use std::fs;
 
@@ -15,7 +15,8 @@ fn prometheus_takes_the_alerts() {
     assert!(content, "{said}");
 }
 
-/// `alerts_test.yaml` contains series of metrics, and the alerts that must fire at given times.
+/// Runs the promtool tests in `alerts_test.yaml`: series of metrics, and the alerts that must fire
+/// at given times.
 #[test]
 fn each_alert_fires_when_it_should() {
     let folder = tempfile::tempdir().unwrap();

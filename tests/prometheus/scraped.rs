@@ -1,4 +1,5 @@
-//! Runs the queries on a Prometheus that scrapes a controller with the examples.
+//! Runs the queries of the alerts and the dashboard on a Prometheus server that scrapes a
+//! controller with the examples.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,10 +17,10 @@ use crate::control_plane::{ControlPlane, Process};
 use crate::promtool;
 use crate::queries::{alerts, panels, selectors};
 
-/// Timeout for an expected result, long enough for a busy machine.
+/// Maximum time to wait for an expected query result, even on a busy machine.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Titles of the panels whose queries select no series while nothing is wrong.
+/// Titles of the dashboard panels whose queries return no series while there are no problems.
 const EMPTY_WHEN_ALL_IS_WELL: [&str; 1] = ["Policies that need a person"];
 
 fn eventually(what: &str, mut look: impl FnMut() -> Result<(), String>) {
@@ -68,7 +69,7 @@ impl Scraped {
         Self { prometheus, controller, _processes: [controlling, scraping.unwrap()] }
     }
 
-    /// Returns the series that a query selects, one per line.
+    /// Runs a query and returns the resulting series, one per line.
     fn ask(&self, query: &str) -> Result<String, String> {
         match promtool(&["query", "instant", &self.prometheus, query], None) {
             (true, series) => Ok(series.trim().to_owned()),
@@ -116,7 +117,8 @@ fn every_query_has_an_answer() {
         ["wait", "-n", "clients", "--for=condition=Ready", "--timeout=180s", "upol", "--all"];
     plane.kubectl_ok(&wait, "").unwrap();
 
-    // While nothing is wrong an alert selects no series, but the series that it reads must exist.
+    // While there are no problems, the query of an alert returns no series. The series that the
+    // query selects must still exist.
     for alert in alerts() {
         scraped.ask(&alert.query).unwrap_or_else(|error| panic!("{}: {error}", alert.name));
         let series = selectors(&alert.query);
@@ -143,7 +145,7 @@ fn every_query_has_an_answer() {
     fs::write(&metrics, scraped.metrics()).unwrap();
     let (content, said) = promtool(&["check", "metrics"], Some(&metrics));
     assert!(content && said.is_empty(), "{said}");
-    // The client counts in the metrics equal those in the statuses.
+    // The number of clients in the metrics must equal the number in the statuses.
     let total = ["get", "clf", "-n", "clients", "-o", "jsonpath={.items[*].status.summary.total}"];
     let total = plane.kubectl_ok(&total, "").unwrap();
     let total: u32 = total.split_whitespace().map(|count| count.parse::<u32>().unwrap()).sum();

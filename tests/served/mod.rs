@@ -1,8 +1,8 @@
-//! Uses the two resources on a real API server as plain JSON: installs their CRDs and sends
-//! objects. Must not use the Rust types, which cannot represent most of the objects that the server
-//! refuses.
+//! Installs the CRDs of the two kinds on a real API server, and sends objects as plain JSON. This
+//! module must not use the Rust types, because they cannot represent most of the objects that the
+//! API server refuses.
 
-// Each test target includes this module and uses only a part of it.
+// Each test target includes this module but uses only some of its functions.
 #![allow(dead_code)]
 
 use std::time::Duration;
@@ -20,10 +20,10 @@ use tokio::sync::OnceCell;
 
 use crate::control_plane;
 
-/// Timeout for the API server to serve a new CRD.
+/// Maximum time until the API server serves a new CRD.
 const SERVED_WITHIN: Duration = Duration::from_secs(180);
 
-/// Returns a client for the shared control plane, after installing both CRDs on it.
+/// Returns a client for the shared control plane, on which both CRDs are installed.
 pub async fn client() -> Client {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let client = control_plane::shared().client().expect("the control plane is running");
@@ -52,7 +52,7 @@ pub fn path(kind: Kind, namespace: &str) -> String {
     format!("/apis/clientfleet.dev/v1alpha1/namespaces/{namespace}/{plural}")
 }
 
-/// The API server's response: the object, or the status that explains the error.
+/// Response of the API server: the object, or the status that describes the error.
 pub type Answer = Result<Value, Box<Status>>;
 
 /// Sends one request, without retries.
@@ -78,13 +78,13 @@ pub async fn create(client: &Client, kind: Kind, namespace: &str, object: &Value
     ask(client, Method::POST, &uri, "application/json", object.to_string().into_bytes()).await
 }
 
-/// Sends the same request as [`create`] as a dry run, which stores nothing.
+/// Sends the request of [`create`] as a dry run, so that the API server stores nothing.
 pub async fn try_create(client: &Client, kind: Kind, namespace: &str, object: &Value) -> Answer {
     let uri = format!("{}?fieldValidation=Strict&dryRun=All", path(kind, namespace));
     ask(client, Method::POST, &uri, "application/json", object.to_string().into_bytes()).await
 }
 
-/// Applies an object server-side as field manager `owner`, and forces conflicts.
+/// Applies an object with server-side apply as the field manager `owner`, and forces conflicts.
 pub async fn apply(
     client: &Client,
     kind: Kind,

@@ -1,9 +1,9 @@
-//! Compiles the CEL rules of a schema once and evaluates them for each value. Knows no particular
-//! rule.
+//! Compiles the CEL rules of a schema once and evaluates them for each value. This module does not
+//! know the content of the rules.
 //!
-//! kube provides an evaluator with the functions of Kubernetes, and a `Validator` on top of it.
-//! That `Validator` compiles every regular expression again for each value and copies each value
-//! once per level above it. Every plan validates policies, so this module avoids both.
+//! kube provides an evaluator with the functions of Kubernetes, and a `Validator` that uses it. For
+//! each value, that `Validator` compiles every regular expression again, and copies the value once
+//! for each level of nesting. Every plan validates policies, so this module avoids both costs.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,10 +24,10 @@ use super::walk::{join, quoted};
 pub struct Rule {
     condition: Program,
     must: String,
-    /// Expression for a message that includes the value, if the rule has one.
+    /// Expression that computes a message from the value; `None` if the rule has only a fixed
+    /// message.
     must_of_value: Option<Program>,
-    /// Path of the field that the rule is about, relative to the value that the rule is attached
-    /// to.
+    /// Path of the field that the rule checks, relative to the value that the rule is attached to.
     field: Option<String>,
     /// Fields that the rule reads; `None` if it may read the whole value.
     looks_at: Option<Vec<String>>,
@@ -60,7 +60,8 @@ impl Rule {
     }
 }
 
-/// Evaluates rules for `value`, which must be structurally valid and have its defaults filled in.
+/// Evaluates `rules` for `value` and adds the problems found. The value must be structurally valid
+/// and have its defaults filled in.
 pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems) {
     if rules.is_empty() {
         return;
@@ -71,7 +72,7 @@ pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems)
         let sentence = match rule.condition.execute(&context) {
             Ok(CelValue::Bool(true)) => continue,
             Ok(CelValue::Bool(false)) => rule.sentence(&context),
-            // Refuse a value if a rule cannot be evaluated for it, as the API server does.
+            // Refuse the value if the rule cannot be evaluated for it, as the API server does.
             Ok(_) => format!("{} (and the rule gives no answer)", rule.must),
             Err(error) => format!("{} (and the rule cannot be judged: {error})", rule.must),
         };
@@ -96,11 +97,11 @@ fn functions() -> &'static Context<'static> {
     })
 }
 
-/// Returns whether a text matches an expression, which is compiled once. The evaluator's own
-/// `matches` compiles it at each call.
+/// Returns whether a text matches a regular expression. Each expression is compiled once; the
+/// evaluator's own `matches` compiles it at each call.
 ///
-/// The cache is bounded because only the two schemas contain expressions. It shares each `Regex`
-/// because a clone would have to build its caches again.
+/// The cache is bounded because only the expressions in the two schemas are used. It shares each
+/// `Regex`, because a clone would have to build its internal caches again.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
     type Compiled = HashMap<Arc<String>, Option<Arc<Regex>>>;
@@ -118,8 +119,8 @@ fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
 /// Returns whether a text is a network that the API server's `isCIDR` accepts.
 ///
 /// The evaluator's own `isCIDR` accepts leading zeros. Go's `netip.ParsePrefix` refuses them
-/// because some programs read them as octal (CVE-2021-29923). Zones and networks mapped from IPv4
-/// are refused too.
+/// because some programs read them as octal (CVE-2021-29923). This function also refuses zones and
+/// networks mapped from IPv4.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn is_cidr(text: Arc<String>) -> bool {
     let Some((address, prefix)) = text.split_once('/') else { return false };
@@ -132,7 +133,8 @@ fn is_cidr(text: Arc<String>) -> bool {
     written_plainly && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= longest)
 }
 
-/// Returns the fields of `self` that an expression reads; `None` if it uses `self` in another way.
+/// Returns the fields of `self` that an expression reads, or `None` if the expression uses `self`
+/// in another form.
 fn fields_of_self(expression: &str) -> Option<Vec<String>> {
     static USES: OnceLock<Option<Regex>> = OnceLock::new();
     let uses = USES.get_or_init(|| Regex::new(r"\bself\b(?:\.(\w+)(\s*\()?)?").ok()).as_ref()?;
@@ -143,8 +145,8 @@ fn fields_of_self(expression: &str) -> Option<Vec<String>> {
     uses.captures_iter(expression).map(field).collect()
 }
 
-/// Converts a value to CEL with only the fields that the rules read. For a fleet this leaves out
-/// the list of its clients.
+/// Converts a value to CEL, with only the fields that the rules read. For a fleet, this omits the
+/// list of clients.
 fn looked_at(rules: &[Rule], value: &Value) -> CelValue {
     let names: Option<Vec<&[String]>> = rules.iter().map(|rule| rule.looks_at.as_deref()).collect();
     match (value, names) {

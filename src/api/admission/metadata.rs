@@ -1,5 +1,5 @@
-//! Validates an object's `metadata`, `apiVersion` and `kind`, which have no schema in a CRD, as the
-//! API server does. Knows nothing about the use of labels.
+//! Validates an object's `metadata`, `apiVersion` and `kind` as the API server does. A CRD contains
+//! no schema for them. This module does not know what labels are used for.
 
 use serde_json::{Map, Value};
 
@@ -32,13 +32,13 @@ const FIELDS: [&str; 15] = [
     "uid",
 ];
 
-/// Maximum size of all annotations of an object, keys and values
+/// Maximum total size of an object's annotations, including their keys, in bytes
 /// (`apimachinery/pkg/api/validation`).
 const ANNOTATION_BYTES: usize = 256 * 1024;
 /// Maximum length of the domain before the slash in a label key.
 const KEY_DOMAIN: usize = 253;
 
-/// Regular expressions, compiled once.
+/// The regular expressions for metadata, compiled once, with their patterns.
 struct Expressions {
     object_name: (Regex, Pattern),
     namespace: (Regex, Pattern),

@@ -1,8 +1,9 @@
-//! Validates objects as admission does, but without a server: objects in files, and policies that
-//! were stored under an older CRD.
+//! Validates objects in the same way as the API server, but without a server. It validates objects
+//! in files, and policies that were stored under an older CRD.
 //!
-//! It interprets the CRD itself, so that both give the same results. Only `metadata`, which has no
-//! schema in a CRD, is validated by separate code. Knows nothing about files or clients.
+//! The module interprets the CRD itself, so its results match those of the API server. Only
+//! `metadata`, which has no schema in a CRD, is validated by separate code. This module does not
+//! know files or clients.
 
 mod cel;
 mod metadata;
@@ -18,7 +19,8 @@ use self::schema::{Node, Shape};
 use super::crd::Kind;
 use super::policy::UpgradePolicySpec;
 
-/// Maximum number of problems reported per object. An object with more usually repeats one mistake.
+/// Maximum number of problems reported per object. More problems are usually repetitions of one
+/// mistake.
 const MAX_PROBLEMS: usize = 100;
 
 /// A problem found in an object.
@@ -27,11 +29,11 @@ pub struct Problem {
     /// Path of the field, such as `spec.distribution.windows[0].start`; empty for the object
     /// itself.
     pub field: String,
-    /// Description of the problem, and what to write instead.
+    /// Description of the problem, including what to write instead.
     pub message: String,
 }
 
-/// Problems found so far.
+/// The problems found so far.
 #[derive(Debug, Default)]
 struct Problems(Vec<Problem>);
 
@@ -47,14 +49,15 @@ impl Problems {
     }
 }
 
-/// Returns the problems for which the API server would refuse `object`, unknown fields included.
+/// Returns the problems for which the API server would refuse `object`, including unknown fields.
 /// The list is empty if the object is valid, and has at most 100 entries.
 #[must_use]
 pub fn check(kind: Kind, object: &Value) -> Vec<Problem> {
     admit(kind, object.clone()).1
 }
 
-/// Like [`check`], but also returns the object as it would be stored if it has no problems.
+/// Returns the object as the API server would store it, and the same problems as [`check`]. The API
+/// server would store the object only if the list of problems is empty.
 #[must_use]
 pub fn admit(kind: Kind, object: Value) -> (Value, Vec<Problem>) {
     let mut problems = Problems::default();
@@ -81,7 +84,7 @@ pub fn check_policy_spec(spec: &UpgradePolicySpec) -> Vec<Problem> {
 }
 
 /// Returns the object as the API server would store it: without `null` fields, with defaults, and
-/// with `3.0` as 3 where an integer is expected. The API types can read every valid object in this
+/// with integers such as `3.0` written as 3. The API types can read every valid object in this
 /// form.
 #[must_use]
 pub fn as_stored(kind: Kind, mut object: Value) -> Value {
@@ -91,8 +94,8 @@ pub fn as_stored(kind: Kind, mut object: Value) -> Value {
     object
 }
 
-/// Returns the compiled schema of a kind. If it does not compile, every object of the kind is
-/// refused; a test ensures that both schemas compile.
+/// Returns the compiled schema of a kind. If the schema does not compile, every object of the kind
+/// is refused; a test ensures that both schemas compile.
 fn root(kind: Kind, problems: &mut Problems) -> Option<&'static Node> {
     match compiled(kind) {
         Ok(root) => Some(root),
@@ -103,8 +106,8 @@ fn root(kind: Kind, problems: &mut Problems) -> Option<&'static Node> {
     }
 }
 
-/// Returns the schema of a kind. It is compiled once because its hundred rules and expressions take
-/// milliseconds.
+/// Returns the schema of a kind. It is compiled only once, because compiling its hundred rules and
+/// expressions takes milliseconds.
 fn compiled(kind: Kind) -> Result<&'static Node, &'static str> {
     static FLEET: OnceLock<Result<Node, String>> = OnceLock::new();
     static POLICY: OnceLock<Result<Node, String>> = OnceLock::new();

@@ -1,10 +1,13 @@
-//! Guesses which known name a misspelled one stands for. Does not know what the names refer to.
+//! Finds the known name that is most similar to a misspelled one. This module does not know what
+//! the names refer to.
 
-/// Maximum length of a name to guess for; the search time is the product of the two lengths.
+/// Maximum length of a name for which a similar one is searched. The search time is proportional to
+/// the product of the lengths of both names.
 const MAX_GUESSED_CHARS: usize = 64;
 
-/// Returns the known name that is nearest to `written`, if one is near enough. It may differ in
-/// case, and by added, removed or changed characters up to a third of its length, rounded up.
+/// Returns the known name that is nearest to `written`, or `None` if none is near enough.
+/// Differences in case are ignored. The number of added, removed or changed characters may be up to
+/// a third of the name's length, rounded up.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     if written.is_empty() || written.chars().nth(MAX_GUESSED_CHARS).is_some() {
@@ -16,7 +19,7 @@ pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     (distance <= name.chars().count().div_ceil(3)).then_some(name)
 }
 
-/// Returns the Levenshtein distance of two texts.
+/// Returns the Levenshtein distance between two texts.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

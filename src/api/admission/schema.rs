@@ -1,5 +1,5 @@
-//! Compiles a CRD's schema into the type, default and rules of each value. Knows nothing about the
-//! two kinds.
+//! Compiles a CRD's schema into the type, default and rules of each value. This module does not
+//! know the two kinds of objects.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub struct Node {
     pub shape: Shape,
     pub default: Option<Value>,
     pub rules: Vec<Rule>,
-    /// First sentence of the field's description.
+    /// First sentence of the field's description in the schema.
     pub about: String,
 }
 
@@ -41,7 +41,7 @@ pub struct StringRules {
     pub choices: Vec<String>,
 }
 
-/// Uniqueness required of the entries of a list.
+/// The kind of uniqueness that the entries of a list must have.
 #[derive(Debug)]
 pub enum Unique {
     No,
@@ -72,8 +72,9 @@ impl Node {
         }
     }
 
-    /// Converts `value` to what the API server stores. Before it validates, the server drops each
-    /// `null` in a field that is not nullable (none is nullable here) and fills in defaults.
+    /// Converts `value` to the form that the API server stores. Before validation, the API server
+    /// drops each `null` in a field that is not nullable (these schemas have no nullable fields)
+    /// and fills in defaults.
     pub fn complete(&self, value: &mut Value) {
         match (&self.shape, value) {
             (Shape::Fields { properties, .. }, Value::Object(fields)) => {
@@ -113,7 +114,7 @@ fn first_sentence(text: &str) -> String {
     first.trim_end_matches('.').to_owned()
 }
 
-/// 2^53: a float represents every integer below this one exactly.
+/// 2^53. A float represents every integer below this value exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Returns the integer value of a JSON number written with a decimal point or an exponent. Returns

@@ -1,5 +1,5 @@
-//! Validates a value against its compiled schema and describes each problem in a sentence. Follows
-//! a value only as deep as the schema goes.
+//! Validates a value against its compiled schema and describes each problem in a sentence. Parts of
+//! a value that the schema does not describe are not validated.
 
 use std::collections::HashSet;
 
@@ -9,14 +9,14 @@ use super::nearest::nearest;
 use super::schema::{Node, Shape, StringRules, Unique};
 use super::{Problems, cel};
 
-/// Maximum number of characters of a value that a message quotes.
+/// Maximum number of characters of a value that an error message quotes.
 const MAX_QUOTED_CHARS: usize = 80;
 
-/// Validates `value`. Returns false if its structure is broken: it has the wrong type, is too long,
-/// or lacks a required field.
+/// Validates `value`. Returns false if its structure is invalid: it has the wrong type, is too
+/// long, or lacks a required field.
 ///
-/// As on the API server, rules run only on values with a valid structure. A number out of range, an
-/// unknown choice or a wrong character does not prevent that.
+/// As on the API server, rules are evaluated only for values with a valid structure. A number out
+/// of range, an unknown choice or a wrong character does not make the structure invalid.
 pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> bool {
     if problems.is_full() {
         return false;
@@ -51,7 +51,8 @@ pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> 
 }
 
 fn walk_text(text: &StringRules, string: &str, path: &str, problems: &mut Problems) -> bool {
-    // Count characters, as OpenAPI does. Stop early because a value may be huge.
+    // Count characters, as OpenAPI does. Stop counting at the limit, because a value may be very
+    // large.
     if let Some(most) = text.most
         && string.chars().nth(most).is_some()
     {
@@ -181,8 +182,8 @@ fn walk_known(
     sound
 }
 
-/// Reports fields that the API does not have. The API server drops them unless validation is
-/// strict, so they do not affect other checks.
+/// Reports fields that the API does not define. Unless validation is strict, the API server drops
+/// these fields, so they do not affect other checks.
 pub(crate) fn walk_unknown(
     known: &[&str],
     fields: &Map<String, Value>,
@@ -210,7 +211,7 @@ fn wrong_type(shape: &Shape, value: &Value) -> String {
     };
     let wanted = match (shape, value) {
         (Shape::Text(_), Value::Bool(_) | Value::Number(_)) => {
-            // Do not suggest a value: YAML has already turned 3.10 into 3.1 and `no` into false.
+            // Do not suggest a value: YAML has already changed 3.10 to 3.1, and `no` to false.
             return format!("must be text, is {is}: write it in quotes");
         }
         (Shape::Text(_), _) => "text",
@@ -232,7 +233,7 @@ pub fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// Quotes a text with control characters escaped, and shortens a long one.
+/// Quotes a text. Control characters are escaped, and a long text is shortened.
 pub fn quoted(text: &str) -> String {
     format!("{:?}", shortened(text))
 }

@@ -1,5 +1,5 @@
-//! Selects clients by keywords, which match in the same way as `search` in a policy, and by
-//! options.
+//! Selects clients by keywords and by options. The keywords match in the same way as `search` in a
+//! policy.
 
 use chrono::TimeDelta;
 
@@ -13,7 +13,8 @@ use crate::plan::{Reason, State};
 use crate::values::Timestamp;
 use crate::values::selector::Keywords;
 
-/// Conditions that a client must all meet. Of the values of one option, at least one must match.
+/// The conditions for selecting a client, all of which must be met. If an option has several
+/// values, one matching value is enough.
 #[derive(Debug)]
 pub(super) struct Filter {
     keywords: Option<Keywords>,
@@ -75,8 +76,8 @@ impl Filter {
     }
 }
 
-/// Returns the values in the spelling that a status uses, ignoring case. Rejects unknown values: an
-/// empty list for them would look like good news.
+/// Returns the option's values in the spelling that a status uses; case is ignored. Unknown values
+/// are rejected: the empty list that they produce could be mistaken for a result.
 fn known(option: &str, args: &[String], words: &[&str]) -> Result<Vec<String>, Failure> {
     let find = |word: &String| {
         let found = words.iter().find(|known| known.eq_ignore_ascii_case(word));

@@ -1,5 +1,5 @@
-//! `clients -w`: prints the list, then each client that changes. A client that the filter no longer
-//! selects is printed one last time, with its new values.
+//! Implements `clients -w`: prints the list, then each client that changes. A client that the
+//! filter no longer selects is printed one last time, with its new values.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -23,14 +23,14 @@ use crate::values::Timestamp;
 /// Namespace and name of a fleet.
 type FleetKey = (String, String);
 
-/// Latest rows of all clients, whether the filter selects them or not. New rows are compared with
-/// them to detect changes.
+/// Latest rows of all clients, including those that the filter does not select. New rows are
+/// compared with these rows to detect changes.
 #[derive(Default)]
 struct WatchedClients {
     fleets: HashMap<FleetKey, HashMap<Text, (Row, bool)>>,
 }
 
-/// A change of one client, to be printed.
+/// A change of one client that is to be printed.
 struct WatchedChange {
     row: Row,
     is_gone: bool,
@@ -70,7 +70,7 @@ impl WatchedClients {
         changes
     }
 
-    /// Removes a fleet, and returns those of its clients that the filter selected.
+    /// Removes a fleet, and returns its clients that the filter had selected, as changes to print.
     fn forget(&mut self, key: &FleetKey) -> Vec<WatchedChange> {
         let before = self.fleets.remove(key).unwrap_or_default();
         let wanted = before.into_values().filter(|(_, wanted)| *wanted);
@@ -83,7 +83,7 @@ fn key(fleet: &Parsed<ClientFleet>) -> FleetKey {
     (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
 }
 
-/// Lists clients and prints their changes until the process is stopped.
+/// Lists clients and then prints their changes until the process is stopped.
 pub(super) async fn follow(
     cluster: &Cluster,
     reach: &NamespaceScope,
@@ -140,7 +140,7 @@ pub(super) async fn follow(
 }
 
 /// Stores the fleets of a complete list, and returns the changes to print. Watch events before the
-/// list may be lost, so fleets that are not in it count as deleted.
+/// list may have been missed, so a known fleet that the list does not contain counts as deleted.
 fn list_anew(
     seen: &mut WatchedClients,
     listing: Vec<Parsed<ClientFleet>>,

@@ -1,5 +1,5 @@
-//! `clients`: lists clients with version, upgrade status, target, reason and time of the next
-//! change.
+//! Implements `clients`, which lists clients with version, upgrade status, target, reason and time
+//! of the next change.
 //!
 //! Fleets are read page by page. Only the [`row`]s that the [`filter`] selects are kept; they are
 //! then sorted and [`mod@print`]ed. With `-w`, [`follow`] prints the list and all later changes.
@@ -28,10 +28,11 @@ use crate::connection::Connection;
 use crate::plan::Parsed;
 use crate::values::selector::fold_case;
 
-/// Maximum number of fleets that get a warning of their own.
+/// Maximum number of warnings about fleets that are printed in full. Further warnings are only
+/// counted.
 const MAX_DOUBTFUL_POLICIES: usize = 5;
 
-/// Text at the end of the help: examples and exit codes.
+/// Text at the end of the help, with examples and exit codes.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   clientfleet clients                            # all of the context's namespace
@@ -129,8 +130,8 @@ pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutpu
     }
 }
 
-/// Returns an error for each requested name that does not exist. Without the errors, an empty list
-/// would look like good news.
+/// Returns an error message for each requested name that does not exist. Without the message, the
+/// empty list could be mistaken for a result.
 fn no_such(
     kind: &str,
     args: &[String],
@@ -148,17 +149,17 @@ fn no_such(
     args.iter().filter(|name| !known.contains(*name)).map(doubt_of).collect()
 }
 
-/// The data of the policies that the command needs.
+/// The data of policies that the `clients` command needs.
 #[derive(Clone, Default)]
 struct Policies {
     zones: PolicyZones,
-    /// Names of the policies; `None` if they were not read.
+    /// Names of all policies; `None` if the policies were not read.
     names: Option<BTreeSet<String>>,
 }
 
 impl Policies {
     /// Reads the policies if the output shows time zones or the user selects clients by policy. If
-    /// reading fails, for example without permission, prints a warning; the clients are listed
+    /// reading fails, for example because it is forbidden, prints a warning; the clients are listed
     /// anyway.
     async fn read(cluster: &Cluster, reach: &NamespaceScope, args: &ClientsArgs) -> Self {
         let shows_zones = matches!(args.output, Output::Wide | Output::Json | Output::Yaml);
@@ -204,7 +205,7 @@ impl ClientList {
     }
 }
 
-/// Returns a warning if a fleet cannot be read or its status is out of date.
+/// Returns a warning if a fleet cannot be read, or if its status is out of date.
 fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
     let fleet = fleet_of(live);
     let name = format!("ClientFleet {}/{}", fleet.namespace, fleet.name);
@@ -218,8 +219,8 @@ fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
     }
 }
 
-/// Formats the first warnings in full, and counts the rest: without a running controller, every
-/// fleet can have one.
+/// Formats the first warnings in full, and states the number of the others. If no controller is
+/// running, every fleet can have a warning.
 fn format_warnings(doubts: &[String]) -> String {
     let mut text: String = doubts
         .iter()
@@ -232,7 +233,7 @@ fn format_warnings(doubts: &[String]) -> String {
     text
 }
 
-/// Sorts rows by namespace, and then by computer, ignoring case, because users search by computer.
+/// Sorts rows by namespace and then by computer, because users search by computer. Case is ignored.
 fn sort(rows: &mut [Row]) {
     rows.sort_by_cached_key(|row| {
         let fleet = std::sync::Arc::clone(&row.fleet);

@@ -1,4 +1,5 @@
-//! Prints clients as a table, as JSON or YAML, or as names for other commands. Decides nothing.
+//! Prints clients as a table, as JSON or YAML, or as names for other commands. This module makes no
+//! decisions.
 
 use std::io::{self, Write};
 
@@ -14,7 +15,7 @@ use crate::cli::{Context, Failure, Output, data};
 use crate::plan::State;
 use crate::values::Timestamp;
 
-/// Printer for clients in one output format.
+/// Prints clients in one output format.
 pub(super) struct Printer {
     output: Output,
     with_titles: bool,
@@ -24,13 +25,14 @@ pub(super) struct Printer {
     columns: ColumnWidths,
 }
 
-/// The complete list of clients as one JSON or YAML document.
+/// The complete list of clients, as one JSON or YAML document.
 #[derive(Serialize)]
 struct ClientsDocument<'a> {
     clients: &'a [Row],
 }
 
-/// A changed client. `gone` is true if the client, or its whole fleet, is no longer in the list.
+/// A changed client, as printed in JSON or YAML. `gone` is true if the list no longer contains the
+/// client, or no longer contains its fleet.
 #[derive(Serialize)]
 struct Gone<'a> {
     #[serde(flatten)]
@@ -89,8 +91,8 @@ impl Printer {
         })
     }
 
-    /// Prints the first list, before any changes. In JSON and YAML, each client is a document of
-    /// its own.
+    /// Prints the first list, before any changes. In JSON and YAML, each client is a separate
+    /// document.
     pub fn first(&mut self, rows: &[Row]) -> Result<(), Failure> {
         match self.output {
             Output::Table | Output::Wide | Output::Name => self.all(rows),
@@ -98,7 +100,7 @@ impl Printer {
         }
     }
 
-    /// Sets the current time, which advances while the command watches for changes.
+    /// Sets the current time. It advances while the command watches for changes.
     pub(crate) fn set_now(&mut self, now: Timestamp) {
         self.reader.now = now;
     }
@@ -164,11 +166,11 @@ impl Printer {
         cells
     }
 
-    /// Returns the time of the next change, or the event that causes it.
+    /// Returns a text for the next change: its time, or the event that will cause it.
     fn next(&self, row: &Row) -> Option<String> {
         let decided = row.decided.as_deref()?;
         if !row.fleet.is_current {
-            // The decision was made from an older spec, so its times do not count.
+            // The decision was made from an older spec, so its times are not valid.
             return Some("status is behind".to_owned());
         }
         if row.is_in(State::RestartRequired) {
@@ -188,7 +190,7 @@ impl Printer {
     }
 }
 
-/// Returns the result of printing. Exits the process with code 0 if the reader, such as `head`, has
+/// Handles the result of printing. Exits the process with code 0 if a reader such as `head` has
 /// closed the pipe.
 fn finish(written: io::Result<bool>) -> Result<(), Failure> {
     match written {

@@ -1,5 +1,5 @@
-//! The row of one client: the facts from its fleet's spec, and the decision from the fleet's
-//! status. Knows nothing about reading and printing.
+//! Defines the row of one client. It combines the facts from the fleet's spec and the decision from
+//! the fleet's status. This module neither reads fleets nor prints rows.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,17 +18,18 @@ use crate::values::Timestamp;
 pub(super) struct FleetContext {
     pub namespace: String,
     pub name: String,
-    /// True if the status was computed from the current spec. Otherwise it contains no valid offer.
+    /// True if the status was computed from the current spec. If false, no offer in the status is
+    /// valid.
     pub is_current: bool,
 }
 
-/// One client with its facts and its decision.
+/// One client, with its reported facts and its decision.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
     #[serde(flatten, serialize_with = "fleet")]
     pub fleet: Arc<FleetContext>,
-    /// True if the decision is still valid. Otherwise it contains no valid offer.
+    /// True if the decision is still valid. If false, no offer in the decision is valid.
     pub status_is_current: bool,
     pub name: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +40,8 @@ pub(super) struct Row {
     pub last_user: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
-    /// Time zone of the client's policy, else of the client itself, else of its fleet.
+    /// Time zone of the client's policy. If the policy has none, it is the client's own time zone,
+    /// and otherwise that of the client's fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +84,7 @@ fn fleet<S: Serializer>(fleet: &Arc<FleetContext>, serializer: S) -> Result<S::O
 
 impl Decided {
     fn from(row: ClientStatus) -> Self {
-        // Borrow known states and reasons, so that not every client stores a copy.
+        // Borrow known states and reasons, so that not every client stores its own copy.
         let word = |word: Cow<'static, str>| {
             let known = State::ALL.iter().map(|state| state.as_str());
             let reasons = crate::plan::Reason::ALL.iter().map(|reason| reason.as_str());
@@ -101,22 +103,22 @@ impl Decided {
 }
 
 impl Row {
-    /// Returns the name by which users know the client: the computer's name, or else the client's
-    /// own.
+    /// Returns the name by which users know the client: the computer's name, or the client's name
+    /// if no computer is reported.
     pub fn computer(&self) -> &str {
         self.computer.as_ref().unwrap_or(&self.name)
     }
 
     /// Returns whether both rows show the same values. Ignores whether the status is current:
-    /// otherwise one client's report would count as a change of every client in the fleet.
+    /// otherwise one client's report would count as a change to every client in the fleet.
     pub(crate) fn shows_same_as(&self, other: &Self) -> bool {
         self.visible_fields() == other.visible_fields()
     }
 
-    /// Returns the fields whose changes are shown to the user.
+    /// Returns the fields whose changes are printed.
     fn visible_fields(&self) -> impl PartialEq + '_ {
         let Self {
-            // Neither is a change of the client.
+            // A change of these two fields is not a change of the client.
             fleet: _,
             status_is_current: _,
             name,
@@ -138,7 +140,7 @@ impl Row {
     }
 }
 
-/// Time zones that policies name, by namespace and policy.
+/// The time zones of policies, by namespace and policy name.
 pub(super) type PolicyZones = HashMap<(String, Text), Text>;
 
 /// The time zones of policies and the current time, from which rows are computed.
@@ -148,8 +150,8 @@ pub(super) struct RowView<'a> {
     pub now: Timestamp,
 }
 
-/// Returns the clients of a fleet that `wanted` selects, in the order of the spec. Returns none if
-/// the fleet cannot be read.
+/// Returns rows for the clients of a fleet that `wanted` selects, in the order of the spec. Returns
+/// no rows if the fleet cannot be read.
 pub(super) fn rows(
     live: Parsed<ClientFleet>,
     view: RowView<'_>,
@@ -207,7 +209,7 @@ fn one(
     }
 }
 
-/// Entries of a fleet's status, which are taken one client at a time.
+/// The entries of a fleet's status. Each entry is taken when the row of its client is built.
 struct Decisions {
     entries: Vec<Option<ClientStatus>>,
     by_name: Option<HashMap<Text, usize>>,
@@ -219,8 +221,8 @@ impl Decisions {
         Self { entries, by_name: None }
     }
 
-    /// Takes the entry of a client. Tries `index` first, because entries are in the order of the
-    /// spec unless clients were added or removed since.
+    /// Takes the status entry of a client. Tries `index` first, because the entries are in the
+    /// order of the spec unless clients were added or removed since the status was written.
     fn take(&mut self, index: usize, name: &Text) -> Option<ClientStatus> {
         let is_it = |entry: &Option<ClientStatus>| entry.as_ref().is_some_and(|e| e.name == *name);
         if self.entries.get(index).is_some_and(is_it) {

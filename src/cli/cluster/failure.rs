@@ -1,4 +1,4 @@
-//! Describes errors of the cluster to the user: the failed operation, the reason, and the remedy.
+//! Describes errors of the cluster to the user: the failed operation, the reason, and what to do.
 
 use kube::Error;
 
@@ -6,13 +6,13 @@ use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
 use crate::connection::with_causes;
 
-/// Returns the failure of an operation. `doing` describes the operation, such as
-/// `list clientfleets in namespace clients`.
+/// Returns the failure of an operation that the cluster did not perform. `doing` describes the
+/// operation, such as `list clientfleets in namespace clients`.
 pub(crate) fn failure(doing: &str, error: &Error) -> Failure {
     Failure::new(sentence(doing, error))
 }
 
-/// Returns the message for the failure of the operation that `doing` describes.
+/// Returns the error message for a failed operation. `doing` describes the operation.
 pub(crate) fn sentence(doing: &str, error: &Error) -> String {
     let text = match error {
         Error::Api(status) if status.code == 401 => format!(
@@ -23,7 +23,7 @@ pub(crate) fn sentence(doing: &str, error: &Error) -> String {
             "you may not {doing}: ask whoever administers the cluster for this right ({})",
             status.message
         ),
-        // For a resource that the API server does not serve, the 404 response names no object.
+        // If the API server does not serve the resource, its 404 response names no object.
         Error::Api(status) if status.code == 404 && is_unserved(status) => format!(
             "the cluster does not serve clientfleet.dev, so it cannot {doing}: install the \
              definitions with `clientfleet crds | kubectl apply --server-side -f -`"

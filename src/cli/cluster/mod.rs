@@ -1,5 +1,5 @@
 //! Connects to the cluster with the user's permissions, and reads fleets and policies page by page.
-//! Knows nothing about the commands that use them.
+//! This module does not know the commands that use it.
 
 mod failure;
 mod one_policy;
@@ -20,7 +20,7 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::{Kind, Parsed};
 
-/// Number of objects per page. The largest fleets are 1.4 MB each.
+/// Number of objects per page. The largest fleets have 1.4 MB each.
 pub(crate) const PAGE_SIZE: u32 = 25;
 
 /// Where in the cluster to look.
@@ -63,8 +63,8 @@ pub(crate) struct Cluster {
     pub namespace: String,
 }
 
-/// A page of a list. Replaces kube's `ObjectList`, which buffers the whole page once more to read
-/// its type.
+/// A page of a list. It replaces kube's `ObjectList`, which stores the whole page in a second
+/// buffer to read its type.
 #[derive(Deserialize)]
 #[serde(bound = "")]
 struct Page<K: Kind> {
@@ -77,7 +77,7 @@ impl Cluster {
     /// Connects with the same configuration as kubectl.
     pub async fn connect(connection: &Connection) -> Result<Self, Failure> {
         let mut config = connection.config().await.map_err(Failure::new)?;
-        // The user is waiting, so report a failure at once and not after 15 attempts.
+        // Report a failure immediately and not after 15 attempts, because the user is waiting.
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
         let client = Client::try_from(config)
@@ -110,7 +110,8 @@ impl Cluster {
     }
 
     /// Passes each object that the label selector matches to `each`, page by page, and returns the
-    /// gathered value. Objects that `each` does not keep are dropped before the next page is read.
+    /// value in which `each` gathers its results. Objects that `each` does not keep are dropped
+    /// before the next page is read.
     pub(crate) async fn gather<K: Kind, T: Clone>(
         &self,
         reach: &NamespaceScope,
@@ -164,7 +165,7 @@ impl Cluster {
     }
 }
 
-/// Describes the list operation, for the message about its failure.
+/// Describes the list operation, for the error message if it fails.
 fn reading<K: Resource<DynamicType = ()>>(reach: &NamespaceScope) -> String {
     let place = match reach {
         NamespaceScope::Namespace(name) => format!("in namespace {name}"),

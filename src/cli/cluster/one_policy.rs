@@ -1,4 +1,5 @@
-//! Reads one complete policy by name, including the metadata that shows its owners.
+//! Reads one complete policy by name, including the metadata from which the owners of its fields
+//! can be determined.
 
 use http::Request;
 use kube::Resource;
@@ -10,17 +11,17 @@ use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
 use crate::plan::Parsed;
 
-/// One policy, both as the complete object and in the form that the rules use.
+/// One policy, both as the complete object and in the parsed form that the planning rules use.
 #[derive(Debug)]
 pub(crate) struct OnePolicy {
     /// Complete object, with annotations and `managedFields`.
     pub whole: DynamicObject,
-    /// Same object in the form that the rules use.
+    /// The same object in the parsed form that the planning rules use.
     pub live: Parsed<UpgradePolicy>,
 }
 
 impl OnePolicy {
-    /// Parses the response of an API server.
+    /// Parses the JSON text of a policy, as an API server returns it.
     pub fn read(text: &str) -> Result<Self, serde_json::Error> {
         Ok(Self { whole: serde_json::from_str(text)?, live: serde_json::from_str(text)? })
     }
@@ -58,13 +59,15 @@ impl Cluster {
     }
 }
 
-/// Returns whether the text can be the name of an object: roughly, a DNS subdomain.
+/// Returns whether the text can be the name of an object. This is a rough check for a DNS
+/// subdomain.
 fn is_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     !text.is_empty() && text.bytes().all(is_plain) && text.trim_matches('.') == text
 }
 
-/// Returns whether a 404 response means that the object is missing, and not its kind.
+/// Returns whether a 404 response refers to an object by name. Without a name, the resource type
+/// itself is missing.
 fn is_named(status: &kube::core::Status) -> bool {
     status.details.as_ref().is_some_and(|details| !details.name.is_empty())
 }

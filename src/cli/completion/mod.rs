@@ -1,6 +1,6 @@
-//! Shell completion: commands and options from clap's definition, names from the cluster.
-//! `completion` prints the script for a shell; [`answer`] answers the requests of that script and
-//! of kubectl.
+//! Shell completion: commands and options come from clap's definition, names from the cluster.
+//! `completion` prints the script for a shell; [`answer`] answers the completion requests of that
+//! script and of kubectl.
 
 mod names;
 
@@ -31,11 +31,11 @@ set up, a link is all that is missing:
 const COMPLETION_ENV_VAR: &str = "CLIENTFLEET_COMPLETE";
 /// Name of the program that kubectl runs to complete a plugin's arguments (kubectl 1.26 and newer).
 const KUBECTL_COMPLETION_PROGRAM: &str = "kubectl_complete-clientfleet";
-/// Directive of kubectl's completion protocol, which is cobra's: the candidates are complete, so
-/// the shell must not suggest files.
+/// Directive of kubectl's completion protocol, which kubectl takes from the cobra library: the
+/// candidates are complete, so the shell must not suggest files.
 const NO_FILES: u8 = 4;
-/// Directive of the same protocol: the word continues, such as after a folder's name, so the shell
-/// must not add a space.
+/// Directive of kubectl's completion protocol: the word continues, for example after a folder name,
+/// so the shell must not add a space.
 const NO_SPACE: u8 = 2;
 
 /// Options of `completion`.
@@ -78,8 +78,8 @@ pub(super) fn run(args: &CompletionArgs) -> Result<CommandOutput, Failure> {
     Ok(CommandOutput { output, ..CommandOutput::default() })
 }
 
-/// Answers a completion request of a shell or of kubectl, and then exits the process. Without a
-/// request, returns at once.
+/// Answers a completion request of a shell or of kubectl, and then exits the process. Returns
+/// immediately if there is no such request.
 pub(super) fn answer() {
     CompleteEnv::with_factory(described).var(COMPLETION_ENV_VAR).complete();
     let mut arguments = std::env::args_os();
@@ -87,14 +87,14 @@ pub(super) fn answer() {
     let name = name.as_deref().map(Path::new).and_then(Path::file_name);
     if name.is_some_and(|name| name == KUBECTL_COMPLETION_PROGRAM) {
         let output = candidates(arguments.collect());
-        // The reader may be gone; ignore that.
+        // The program that reads the output may have exited; ignore that.
         let _ = io::stdout().lock().write_all(output.as_bytes());
         std::process::exit(0);
     }
 }
 
-/// Returns one candidate per line, with its description after a tab. The last line is the
-/// directive.
+/// Returns one completion candidate per line, with its description after a tab. The last line is
+/// the directive of kubectl's completion protocol.
 fn candidates(args: Vec<OsString>) -> String {
     let mut command = described();
     let mut arguments = vec![OsString::from("clientfleet")];

@@ -1,5 +1,6 @@
-//! Completes names of policies, fleets, clients, namespaces and contexts. Omits names that cannot
-//! be read in time. Prints no message about that, because it would disturb the user's typing.
+//! Completes names of policies, fleets, clients, namespaces and contexts. Suggests no names if they
+//! cannot be read within `LIST_TIMEOUT`, and prints no error, because a message would disturb the
+//! user's typing.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use crate::connection::Connection;
 use crate::plan::{Parsed, Reason, State};
 
-/// Time limit for a completion. Users do not wait longer.
+/// Time limit for a completion. Users do not wait longer than this for suggestions.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of clients to suggest. A longer list does not help the user.
 const MAX_NAMES: usize = 200;
@@ -31,7 +32,7 @@ pub(in crate::cli) fn reasons(current: &OsStr) -> Vec<CompletionCandidate> {
     listed(current, Reason::ALL.iter().map(|reason| reason.as_str()))
 }
 
-/// Completes the text after the last comma of a list.
+/// Completes the last item of a comma-separated list.
 fn listed<'a>(current: &OsStr, words: impl Iterator<Item = &'a str>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let (before, last) = current.rsplit_once(',').map_or(("", &*current), |(b, l)| (b, l));
@@ -103,8 +104,8 @@ where
     Some(listed.items.into_iter().filter_map(|object| object.metadata.name).collect())
 }
 
-/// Queries the cluster that the unfinished command line selects. Returns no names if that fails or
-/// takes too long.
+/// Queries the cluster that the unfinished command line selects. Returns no names if the query
+/// fails or takes longer than `LIST_TIMEOUT`.
 fn args(ask: impl AsyncFnOnce(Cluster, NamespaceScope) -> Option<Vec<String>>) -> Vec<String> {
     let (connection, place) = read_arguments(std::env::args());
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
@@ -119,8 +120,8 @@ fn args(ask: impl AsyncFnOnce(Cluster, NamespaceScope) -> Option<Vec<String>>) -
     answer.ok().flatten().unwrap_or_default()
 }
 
-/// Returns the cluster and the namespace that the unfinished command line selects. It is parsed
-/// here because clap cannot parse an incomplete line.
+/// Returns the cluster and the namespace that the unfinished command line selects. This function
+/// parses the line itself because clap cannot parse an incomplete line.
 fn read_arguments(line: impl Iterator<Item = String>) -> (Connection, NamespaceArgs) {
     let (mut connection, mut place) = (Connection::default(), NamespaceArgs::default());
     let mut words = line.peekable();

@@ -1,4 +1,5 @@
-//! Describes the remedies that would make a client move. Only formats them; other code finds them.
+//! Describes the remedies that would make a client move. Only formats them; the `plan` module finds
+//! them.
 
 use super::headline::seen;
 use crate::cli::terminal::table::printable;
@@ -6,8 +7,8 @@ use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Remedy};
 use crate::plan::rule_input::InputValue;
 
-/// Formats the obstacles, one below the other, each with its remedies. Returns an empty text if
-/// there are no obstacles.
+/// Formats the obstacles, one per line, each with its remedies. Returns an empty text if there are
+/// no obstacles.
 pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> String {
     if explanation.would_move.is_empty() {
         return String::new();
@@ -22,8 +23,8 @@ pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> Strin
     text
 }
 
-/// Returns the words that lead from the previous obstacle to the next one. They name the remedy
-/// that is assumed, if the previous obstacle has several.
+/// Returns the text that connects an obstacle to the previous one. If the previous obstacle has
+/// several remedies, the text names the one that is assumed to be applied.
 fn lead(before: Option<&Obstacle>) -> String {
     const PLACES: [&str; 4] = ["first", "second", "third", "fourth"];
     let Some(before) = before else { return "  ".to_owned() };
@@ -44,7 +45,7 @@ fn one(obstacle: &Obstacle, lead: &str, reader: &TimeFormatter) -> String {
     format!("{label}{}\n", ways.join(&format!("\n{indent}or ")))
 }
 
-/// Describes the state that a remedy leads to.
+/// Describes the state that a client reaches after a remedy is applied.
 fn is(end: &Destination, obstacle: &Obstacle, reader: &TimeFormatter) -> String {
     let target = printable(end.target_version.as_deref().unwrap_or_default());
     let policy = end.policy.as_deref().filter(|_| end.policy != obstacle.policy);
@@ -145,7 +146,7 @@ fn field_of(field: &str) -> String {
     printable(field).into_owned()
 }
 
-/// Formats a value in the way it is written in a field.
+/// Formats a value as it is written in a field of an object.
 fn value(to: &InputValue) -> String {
     match to {
         InputValue::Flag(flag) => flag.to_string(),

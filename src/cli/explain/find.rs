@@ -1,5 +1,5 @@
-//! Finds the clients that a name refers to, in fleets that arrive one after the other. Keeps only
-//! the data that an explanation needs, and does not know the source of the fleets.
+//! Finds the clients that a name refers to, in fleets that are read one at a time. Keeps only the
+//! data that an explanation needs, and does not depend on the source of the fleets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,16 +16,17 @@ use crate::values::selector::fold_case;
 /// Maximum number of similar names to suggest if no client is found.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// The client that the user asks for.
+/// The client that the user wants explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientQuery {
     pub namespace: Option<String>,
     pub fleet: Option<String>,
     pub client: String,
     folded: String,
-    /// Complete argument, if it was split at slashes. It may itself be the name of a client.
+    /// Complete argument, if it was split at slashes. A client's name may contain slashes, so the
+    /// complete argument may also be a name.
     whole: Option<String>,
-    /// Namespace option, which restricts the search for a client whose name is `whole`.
+    /// Value of `--namespace`. Restricts the search for a client whose name is `whole`.
     beside: Option<String>,
 }
 
@@ -69,8 +70,8 @@ impl ClientQuery {
         client.name.as_str() == self.client
     }
 
-    /// Returns whether the complete argument is the name of this client, in a namespace that the
-    /// options allow.
+    /// Returns whether the complete argument is the name of this client, and the namespace is
+    /// allowed by `--namespace`.
     fn is_whole(&self, client: &Client, namespace: &str) -> bool {
         self.whole.as_deref() == Some(client.name.as_str())
             && self.beside.as_deref().is_none_or(|beside| beside == namespace)
@@ -88,11 +89,11 @@ impl ClientQuery {
 pub(super) struct Hit {
     pub fleet: String,
     pub name: Text,
-    /// Entry of the client in the fleet's status, if there is one.
+    /// Entry of the client in the fleet's status, if the status contains one.
     pub stored: Option<ClientStatus>,
 }
 
-/// The clients that were found in one namespace, with its fleets and policies.
+/// The clients that were found in one namespace, with the fleets and policies of that namespace.
 #[derive(Debug, Default)]
 pub(super) struct FoundClients {
     pub fleets: Vec<CachedFleet>,
@@ -107,18 +108,18 @@ pub(super) struct ClientSearch {
     fleets: Vec<Parsed<ClientFleet>>,
     by_name: Vec<(String, Hit)>,
     by_computer: Vec<(String, Hit)>,
-    /// Clients whose name is the complete argument, slashes included.
+    /// Clients whose name equals the complete argument, including its slashes.
     by_whole: Vec<(String, Hit)>,
     /// Names and computers of all other clients, for suggestions.
     others: Vec<Text>,
-    /// Paths of clients with the right name in a fleet or namespace that the user did not select.
+    /// Paths of clients whose name matches, but whose fleet or namespace the user did not select.
     elsewhere: Vec<String>,
     /// Warnings about fleets that cannot be read.
     pub remarks: String,
 }
 
 impl ClientSearch {
-    /// Searches one fleet.
+    /// Searches one fleet for the client, and adds the results.
     pub fn add(&mut self, mut live: Parsed<ClientFleet>, wanted: &ClientQuery) {
         let namespace = namespace(&live);
         let fleet = live.metadata.name.clone().unwrap_or_default();
@@ -175,9 +176,9 @@ impl ClientSearch {
         self.others.extend([Some(client.name.clone()), computer].into_iter().flatten());
     }
 
-    /// Returns the clients that were found, by namespace. Clients with this name come first, then
-    /// clients on a computer with this name, then clients whose name contains the slashes; only the
-    /// first group that is not empty counts.
+    /// Returns the clients that were found, by namespace. Uses the first group that is not empty:
+    /// clients with this name, clients on a computer with this name, clients whose name is the
+    /// complete argument with slashes.
     pub fn hits(
         self,
         wanted: &ClientQuery,

@@ -1,5 +1,5 @@
 //! `explain`: shows why a client is in its state, and what would make it move. Reads the cluster or
-//! files; the `plan` module computes the explanation, and [`text`] formats it.
+//! files; the `plan` module computes the explanation, and [`text`] formats it as text.
 
 mod advice;
 mod find;
@@ -96,7 +96,7 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
             let explanation = text::ExplanationText {
                 reader: &reader,
                 in_color: cx.in_color,
-                // A stored status can only be compared with a decision for the cluster at the
+                // Compare with the stored status only when the decision is for the cluster at the
                 // current time.
                 with_status: !args.local && args.at.is_none(),
             };
@@ -115,7 +115,7 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-/// Explains each client that was found, in the order of namespace, fleet and name.
+/// Explains each client that was found, ordered by namespace, fleet and name.
 fn explain(found: Vec<FoundClients>, at: Timestamp) -> Vec<Explanation> {
     let mut explanations = Vec::new();
     for FoundClients { fleets, policies, clients } in found {

@@ -22,15 +22,15 @@ pub(super) struct ExplainSource {
     search: ClientSearch,
     /// Policies by namespace.
     policies: BTreeMap<String, Vec<CachedPolicy>>,
-    /// Place that was searched, worded for messages: `in namespace clients`.
+    /// Place that was searched, as a phrase for messages: `in namespace clients`.
     place: String,
     /// Warnings for the user about the input.
     pub remarks: String,
 }
 
 impl ExplainSource {
-    /// Reads the cluster: the fleets, and then the policies of the namespaces in which a client was
-    /// found.
+    /// Reads the cluster: first the fleets, then the policies of each namespace in which a client
+    /// was found.
     pub async fn cluster(
         connection: &Connection,
         place: &NamespaceArgs,
@@ -64,8 +64,8 @@ impl ExplainSource {
         Ok(Self { search, policies, place, remarks })
     }
 
-    /// Reads files. The statuses of the policies, which count the governed clients, are planned,
-    /// because files need not contain them.
+    /// Reads files. Computes the statuses of the policies, which count the governed clients,
+    /// because files need not contain a status.
     pub fn files(paths: &[PathBuf], wanted: &ClientQuery, at: Timestamp) -> Result<Self, Failure> {
         let mut search = ClientSearch::default();
         let mut estates: BTreeMap<String, Estate> = BTreeMap::new();

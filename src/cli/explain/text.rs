@@ -1,5 +1,5 @@
 //! Formats an explanation as text, which usually fits on one screen: first the answer, then the
-//! facts behind it. Decides nothing.
+//! facts that lead to it. Makes no decisions.
 
 use super::advice::advice;
 use super::headline::{headline, seen};
@@ -10,7 +10,7 @@ use crate::plan::explanation::{
     ExplainedPolicy, ExplainedSelector, Explanation, Opening, Rank, Verdict, ZoneSource,
 };
 
-/// Maximum number of openings in the text. JSON and YAML contain more.
+/// Maximum number of window openings to show in the text. JSON and YAML output contains more.
 const MAX_OPENINGS: usize = 3;
 
 /// Settings for the text of an explanation.
@@ -18,12 +18,12 @@ const MAX_OPENINGS: usize = 3;
 pub(super) struct ExplanationText<'a> {
     pub reader: &'a TimeFormatter,
     pub in_color: bool,
-    /// True if the stored status can be compared with the decision.
+    /// True if the stored status can be compared with the computed decision.
     pub with_status: bool,
 }
 
 impl ExplanationText<'_> {
-    /// Formats the whole explanation.
+    /// Formats the whole explanation as text.
     pub fn whole(&self, explanation: &Explanation) -> String {
         let headline = format!("{}\n", headline(explanation, self.reader));
         let sections = [
@@ -116,7 +116,7 @@ impl ExplanationText<'_> {
     }
 
     /// Returns a warning if the fleet is too large, or if the stored status is missing, out of date
-    /// or different from the decision.
+    /// or different from the computed decision.
     fn doubts(&self, explanation: &Explanation) -> Option<String> {
         if explanation.decision.fleet_too_large {
             let fleet = printable(&explanation.fleet);
@@ -309,8 +309,8 @@ fn asks_for(policy: &ExplainedPolicy) -> String {
     format!("{}{version}{suspended}{invalid}", policy.mode)
 }
 
-/// Formats the selector that matched, such as
-/// ` (scope.clients[0].cidrs 10.20.0.0/16; rests on its IP address, which may change)`.
+/// Formats the scope selector that matched the client, such as ` (scope.clients[0].cidrs
+/// 10.20.0.0/16; rests on its IP address, which may change)`.
 fn selected(selector: &ExplainedSelector) -> String {
     let ExplainedSelector { field, criteria, entries, rests_on } = selector;
     let by = match &criteria[..] {

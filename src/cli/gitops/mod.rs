@@ -1,5 +1,5 @@
 //! Shared parts of the commands that change objects: dry runs, and the detection of an object's
-//! GitOps owner. Writes nothing itself.
+//! GitOps owner. This module writes nothing to the cluster.
 
 mod owner;
 
@@ -33,7 +33,7 @@ impl DryRun {
         self == Self::None
     }
 
-    /// Returns the note that kubectl prints after the result of a dry run.
+    /// Returns the note to print after the result of a dry run, the same as kubectl's.
     pub const fn note(self) -> &'static str {
         match self {
             Self::None => "",

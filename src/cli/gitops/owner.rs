@@ -1,13 +1,12 @@
 //! Detects the GitOps owner of an object or a field: a tool that applies it from Git and would
-//! revert changes made elsewhere. Reads the labels and annotations of Flux and Argo CD, and
-//! `managedFields`.
+//! revert other changes. Reads the labels and annotations of Flux and Argo CD, and `managedFields`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde_json::Value;
 
 use crate::cli::terminal::table::printable;
 
-/// A tool that applies objects from Git, and the detail that shows its ownership of one object.
+/// A tool that applies an object from Git, and what is known about the source of that object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// Name of the tool.
@@ -26,8 +25,8 @@ impl Owner {
     }
 }
 
-/// A label or annotation that a tool sets on the objects it applies, and the kind of thing that its
-/// value names.
+/// A label or annotation that a tool sets on the objects that it applies, and the type of source
+/// that its value names.
 struct OwnerMark {
     tool: &'static str,
     key: &'static str,
@@ -63,7 +62,7 @@ const ANNOTATIONS: [OwnerMark; 1] = [OwnerMark {
     what: "tracked as ",
 }];
 
-/// Field managers of GitOps tools: the start of the manager's name, and the tool.
+/// Field managers of GitOps tools, as pairs of a prefix of the manager's name and the tool.
 const MANAGERS: [(&str, &str); 6] = [
     ("kustomize-controller", "Flux"),
     ("helm-controller", "Flux"),
@@ -87,7 +86,7 @@ pub(crate) fn owner_of_object(metadata: &ObjectMeta) -> Option<Owner> {
     })
 }
 
-/// Returns the GitOps owner of a field of the spec, or of a field inside it, according to
+/// Returns the GitOps owner of a field of the spec, or of a field nested in it, according to
 /// `managedFields`.
 pub(crate) fn owner_of_field(metadata: &ObjectMeta, field: &str) -> Option<Owner> {
     let entries = metadata.managed_fields.iter().flatten();

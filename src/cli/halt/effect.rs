@@ -1,5 +1,5 @@
-//! Counts what a halt stops and what it cannot stop. Takes one fleet at a time, so that memory does
-//! not grow with the number of fleets. Does no I/O.
+//! Counts the offers that a halt stops and the upgrades that it cannot stop. Takes one fleet at a
+//! time, so that memory does not grow with the number of fleets. Does no I/O.
 
 use crate::api::ClientFleet;
 use crate::plan::facts::Facts;
@@ -10,22 +10,22 @@ use crate::values::Timestamp;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct HaltEffect {
     pub clients: u32,
-    /// Clients that now have a valid offer which the halt stops.
+    /// Number of clients with a currently valid offer that the halt stops.
     pub offers: u32,
-    /// Clients whose offer comes from a policy with precedence over the halt. Not included in
-    /// `offers`.
+    /// Number of clients whose offer comes from a policy with precedence over the halt. Not
+    /// included in `offers`.
     pub offers_beyond: u32,
-    /// Clients whose next restart installs a version other than the running one.
+    /// Number of clients whose next restart installs a version other than the running one.
     pub staged: u32,
-    /// Time when the last of the counted offers expires.
+    /// Time when the last of the offers counted in `offers` expires.
     pub offers_end: Option<Timestamp>,
-    /// True if at least one of the counted offers never expires.
+    /// True if at least one of the offers counted in `offers` never expires.
     pub some_never_end: bool,
 }
 
 impl HaltEffect {
-    /// Adds a fleet to the counts. `comes_before` returns whether a policy has precedence over the
-    /// halt.
+    /// Adds the clients of a fleet to the counts. `comes_before` returns whether the policy with a
+    /// given name has precedence over the halt.
     pub fn add(
         &mut self,
         fleet: &Parsed<ClientFleet>,

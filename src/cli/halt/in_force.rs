@@ -11,8 +11,11 @@ use crate::api::UpgradePolicy;
 use crate::cli::cluster::{Cluster, sentence};
 use crate::plan::Parsed;
 
-/// Waits until the halt of a namespace is in force. Returns `false` after a timeout, or an error if
-/// the policy cannot be watched.
+/// Waits until the halt of a namespace is in force. Returns `false` after a timeout.
+///
+/// # Errors
+///
+/// Returns an error if the policy cannot be watched.
 pub(super) async fn wait_until_in_force(
     cluster: &Cluster,
     namespace: &str,

@@ -1,4 +1,4 @@
-//! Formats the reports of `halt` and `resume` as text. Decides nothing.
+//! Formats the reports of `halt` and `resume` as text. Makes no decisions.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::report::{
 use crate::cli::terminal::table::{Cell, Table, printable};
 use crate::cli::terminal::times::TimeFormatter;
 
-/// Formats the report of `halt`: one line per namespace, and the consequences.
+/// Formats the report of `halt`: one line per namespace, and the effects of the halt.
 pub(super) fn pulled(report: &HaltReport, reader: &TimeFormatter) -> String {
     let done: Vec<&HaltedNamespace> =
         report.namespaces.iter().filter(|n| n.result != HaltResult::Failed).collect();

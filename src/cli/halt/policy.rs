@@ -1,5 +1,5 @@
 //! The halt policy: its content, the check of an existing policy with its name, and the policies
-//! with precedence over it. Does no I/O and knows nothing about the cluster.
+//! with precedence over it. Does no I/O.
 
 use kube::core::ObjectMeta;
 use serde::Serialize;
@@ -13,10 +13,10 @@ use crate::values::Timestamp;
 /// Name of the halt policy.
 pub(in crate::cli) const NAME: &str = HALT_POLICY_NAME;
 /// Field manager that writes the halt policy. It equals the policy's name, so that a search for
-/// either one finds both.
+/// this text finds both.
 pub(super) const MANAGER: &str = "clientfleet-halt";
-/// Priority of the halt policy. No policy can have a higher one, because a priority is a 32-bit
-/// number.
+/// Priority of the halt policy. It is the maximum of a 32-bit number, so no policy can have a
+/// higher priority.
 pub(super) const PRIORITY: i32 = i32::MAX;
 const REASON: &str = "clientfleet.dev/reason";
 
@@ -41,8 +41,8 @@ pub(super) fn object(namespace: &str, reason: Option<&str>, uid: Option<&str>) -
     object
 }
 
-/// Returns the merge patch that changes `have` into `want`. Fields that are not in `want` are
-/// removed.
+/// Returns the merge patch that changes `have` into `want`. The patch removes fields that are not
+/// in `want`.
 pub(super) fn merge_patch(have: Option<&Value>, want: &Value) -> Value {
     let Value::Object(want) = want else { return want.clone() };
     let have = have.and_then(Value::as_object);
@@ -62,7 +62,7 @@ pub(in crate::cli) fn reason(metadata: &ObjectMeta) -> Option<&str> {
     said(reason)
 }
 
-/// Returns the reason, or `None` if it is blank.
+/// Returns the reason for a halt, or `None` if the text is blank.
 pub(super) fn said(reason: &str) -> Option<&str> {
     (!reason.trim().is_empty()).then_some(reason)
 }
@@ -73,18 +73,18 @@ pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
     Timestamp::from_timestamp_secs(created.0.as_second())
 }
 
-/// State of an existing policy that has the name of the halt policy.
+/// State of the policy that has the name of the halt policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum FoundHalt {
-    /// No policy has this name.
+    /// No policy with this name exists.
     Nothing,
-    /// The halt policy, in the form that stops every client.
+    /// The halt policy exists and stops every client.
     Pulled,
-    /// The halt policy, but its spec was changed and may no longer stop every client.
+    /// The halt policy exists, but its spec was changed and may no longer stop every client.
     Changed,
-    /// The halt policy, but it is being deleted.
+    /// The halt policy exists, but it is being deleted.
     Leaving,
-    /// A policy that the `halt` command did not create.
+    /// A policy with this name exists, but the `halt` command did not create it.
     Foreign,
 }
 
@@ -115,7 +115,7 @@ pub(super) fn holds_everybody(spec: &UpgradePolicySpec) -> bool {
         && spec.effective_until.is_none()
 }
 
-/// A reason why a halt policy does not stop every client, or does not do so permanently.
+/// A reason why a halt policy does not stop every client, or does not stop them permanently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(in crate::cli) enum Gap {
     /// The policy cannot be read. The controller blocks every client until the policy is fixed.
@@ -126,16 +126,17 @@ pub(in crate::cli) enum Gap {
     NotYet,
     /// The `effectiveUntil` of the policy has passed.
     Over,
-    /// The `effectiveUntil` of the policy is in the future, so the halt will expire.
+    /// The `effectiveUntil` of the policy is in the future, so the halt will end at that time.
     Ends,
     /// The policy has a scope, so it stops only the clients in that scope.
     Scope,
-    /// The policy does not have the highest priority, so others can have precedence over it.
+    /// The policy does not have the maximum priority, so other policies can have precedence over
+    /// it.
     Priority,
 }
 
 impl Gap {
-    /// Returns everything that is wrong with a halt policy at an instant.
+    /// Returns all gaps of a halt policy at a point in time.
     pub fn all(policy: &Parsed<UpgradePolicy>, now: Timestamp) -> Vec<Self> {
         let Ok(spec) = &policy.spec else { return vec![Self::Unreadable] };
         let ends = spec.effective_until;
@@ -150,7 +151,7 @@ impl Gap {
         gaps.into_iter().filter_map(|(there, gap)| there.then_some(gap)).collect()
     }
 
-    /// Returns the words that describe the gap, to follow "it" in a sentence.
+    /// Returns a description of the gap, worded to follow "it" in a sentence.
     pub fn description(self) -> &'static str {
         match self {
             Self::Unreadable => "cannot be read",
@@ -164,7 +165,7 @@ impl Gap {
     }
 }
 
-/// A policy that has precedence over the halt policy.
+/// A policy that has precedence over the halt policy, or that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Rival {
     pub namespace: String,

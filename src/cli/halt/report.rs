@@ -1,4 +1,4 @@
-//! The reports of `halt` and `resume` as data.
+//! The reports of `halt` and `resume` as serializable data.
 
 use serde::{Serialize, Serializer};
 
@@ -26,7 +26,7 @@ pub(super) struct HaltReport {
     #[serde(serialize_with = "word")]
     pub dry_run: DryRun,
     pub namespaces: Vec<HaltedNamespace>,
-    /// Facts that could not be determined, each with the reason.
+    /// Information that could not be determined, each item with the reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
 }
@@ -48,19 +48,19 @@ pub(super) struct HaltedNamespace {
     pub counts: Option<HaltCounts>,
     /// Policies that have precedence over the halt and may distribute.
     pub comes_after: Vec<String>,
-    /// Policies that will have precedence over the halt once they are effective, and may then
-    /// distribute.
+    /// Policies that have precedence over the halt and may distribute, but are not effective yet.
     pub comes_after_later: Vec<LaterRival>,
-    /// Gaps of an existing halt policy whose spec was changed; `halt` closed them.
+    /// Gaps that `halt` closed in an existing halt policy whose spec had been changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mended: Vec<Gap>,
-    /// Policies that have precedence over the halt because they cannot be read. They block every
-    /// client.
+    /// Policies that cannot be read, and therefore have precedence over the halt. They block every
+    /// client of the namespace.
     pub comes_after_unreadable: Vec<String>,
-    /// True if the controller applies the halt; absent if the command did not wait.
+    /// True if the controller applies the halt, false if it did not do so before the timeout.
+    /// Absent if the command did not wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_force: Option<bool>,
-    /// Reason why it is not known whether the halt is in force.
+    /// Reason why the command could not determine whether the halt is in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_waited: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown")]
@@ -74,19 +74,19 @@ pub(in crate::cli) struct LaterRival {
     pub at: Timestamp,
 }
 
-/// Counts of one namespace.
+/// Effect of a halt on one namespace, as counts.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HaltCounts {
     pub clients: u32,
     /// Number of offers that were valid at the time of the halt and that the halt stops.
     pub offers_stopped: u32,
-    /// Offers of policies that have precedence over the halt.
+    /// Number of offers from policies that have precedence over the halt.
     pub offers_not_stopped: u32,
-    /// Clients whose next restart installs another version in spite of the halt.
+    /// Number of clients whose next restart installs another version in spite of the halt.
     pub staged: u32,
-    /// Time when the last of the offers would expire without the halt. Absent if there is no offer,
-    /// or if one of them never expires.
+    /// Time when the last of the stopped offers would expire without the halt. Absent if the halt
+    /// stops no offer, or if one of the stopped offers never expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offers_end: Option<Timestamp>,
 }
@@ -134,7 +134,7 @@ pub(super) struct ResumeReport {
     pub dry_run: DryRun,
     /// Namespaces that were halted, or that the user selected by name.
     pub namespaces: Vec<ResumedNamespace>,
-    /// Reasons why the counts are missing.
+    /// Reasons why the numbers of clients could not be determined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
 }
@@ -152,9 +152,9 @@ pub(super) struct ResumedNamespace {
     pub since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Policies that govern clients after the halt.
+    /// Policies that govern clients after the halt ends.
     pub policies: Vec<GoesBack>,
-    /// Number of clients that no policy governs after the halt.
+    /// Number of clients that no policy governs after the halt ends.
     pub unmanaged: u32,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown")]
     pub kept_in_git_by: Option<Owner>,
@@ -168,13 +168,13 @@ pub(super) enum ResumeResult {
     Failed,
 }
 
-/// The clients that one policy governs after the halt.
+/// The clients that one policy governs after the halt ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GoesBack {
     pub policy: String,
     pub clients: u32,
-    /// Number of clients that are offered a version immediately.
+    /// Number of clients that the policy offers a version immediately.
     pub offered: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,

@@ -21,11 +21,12 @@ use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// Rivals of the halt policy, by namespace. Contains every namespace that has policies.
+/// Policies with precedence over the halt policy, by namespace. Contains every namespace that has
+/// policies.
 type Rivals = BTreeMap<String, Vec<Rival>>;
 type Effects = BTreeMap<String, HaltEffect>;
 
-/// Halts the selected namespaces.
+/// Halts the selected namespaces, and returns the report.
 pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
@@ -42,8 +43,8 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     };
     let counting = |begun| effects(&cluster, &reach, &rivals, cx, begun);
     let (effects, acted) = match &reach {
-        // The halt is not delayed until all fleets are counted. It starts when the first page has
-        // arrived, because that page fixes the `resourceVersion` of the list.
+        // Do not delay the halt until all fleets are counted. Start it after the first fleet
+        // arrives, because from then on the listing has a fixed `resourceVersion`.
         NamespaceScope::Namespace(namespace) => {
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
@@ -87,8 +88,8 @@ async fn rivals(
     cluster.gather(reach, None, Rivals::new(), note).await
 }
 
-/// Counts the effect of the halt. Sends on `begun` when the first fleet arrives, or drops `begun`
-/// if no fleet exists.
+/// Counts the effect of the halt by namespace. Sends on `begun` when the first fleet arrives, or
+/// drops `begun` if no fleet exists.
 async fn effects(
     cluster: &Cluster,
     reach: &NamespaceScope,
@@ -98,7 +99,7 @@ async fn effects(
 ) -> Result<Effects, Failure> {
     let note = |effects: &mut Effects, fleet: Parsed<ClientFleet>| {
         if let Some(begun) = begun.take() {
-            // The receiver may be gone; ignore that.
+            // The receiver may have been dropped; ignore that.
             let _ = begun.send(());
         }
         let namespace = fleet.metadata.namespace.clone().unwrap_or_default();
@@ -113,7 +114,7 @@ async fn effects(
 struct WrittenHalt {
     result: HaltResult,
     metadata: ObjectMeta,
-    /// Gaps of an existing halt policy whose spec was changed.
+    /// Gaps found in an existing halt policy whose spec was changed.
     mended: Vec<Gap>,
 }
 
@@ -124,8 +125,8 @@ struct HaltAttempt {
     in_force: Option<Result<bool, String>>,
 }
 
-/// Writes the halt policy in one namespace, and waits until it is in force if the options ask for
-/// that.
+/// Writes the halt policy in one namespace, and waits until it is in force if the options require
+/// it.
 async fn act(
     cluster: &Cluster,
     arguments: &HaltArgs,
@@ -202,7 +203,7 @@ fn report(
 /// write, for example because the controller updates its status.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
-/// Writes the halt policy, unless it already exists in the wanted form.
+/// Writes the halt policy, unless it already exists with the required content.
 async fn write(
     cluster: &Cluster,
     arguments: &HaltArgs,
@@ -251,8 +252,8 @@ async fn write(
     ))
 }
 
-/// Writes the halt policy over the one that was found. Returns `None` if that one has changed
-/// since, or if the stored policy does not stop every client.
+/// Writes the halt policy over the policy that was found. Returns `None` if that policy has changed
+/// since it was read, or if the stored result does not stop every client.
 async fn store(
     cluster: &Cluster,
     dry_run: DryRun,
@@ -281,8 +282,8 @@ async fn store(
             api.patch(NAME, &parameters, &Patch::Merge(&object)).await
         }
         _ => {
-            // If no policy was found, do not force conflicts: another user may have created one
-            // since.
+            // If no policy was found, do not force conflicts: another user may have created one in
+            // the meantime.
             let force = found.is_some();
             let parameters = PatchParams { force, dry_run, ..PatchParams::apply(MANAGER) };
             api.patch(NAME, &parameters, &Patch::Apply(&object)).await
@@ -301,7 +302,8 @@ async fn store(
     Ok(holds.then_some(stored.metadata))
 }
 
-/// Returns the annotations that hold the reason. Also works for a dry run that sends nothing.
+/// Returns the annotations that contain the reason for the halt. Builds them locally, so that a
+/// client-side dry run returns them too.
 fn noted(reason: Option<&str>) -> Option<BTreeMap<String, String>> {
     let object = policy::object("", reason, None);
     serde_json::from_value(object["metadata"]["annotations"].clone()).ok()

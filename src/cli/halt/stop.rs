@@ -1,5 +1,5 @@
 //! Carries out `resume`: finds the halt policy, counts how many clients each policy will govern
-//! without it, and deletes it.
+//! after the halt, and deletes the halt policy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use crate::cli::{Context, Failure};
 use crate::plan::{self, Cached, Estate, Parsed};
 use crate::values::Timestamp;
 
-/// Fleets and policies of each halted namespace, without the halt policy.
+/// Fleets and policies of each halted namespace. The halt policy itself is not included.
 type Estates = BTreeMap<String, Estate>;
 
-/// Resumes the selected namespaces.
+/// Resumes the selected namespaces, and returns the report.
 pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<ResumeReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
@@ -62,8 +62,8 @@ pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<Resu
     Ok(ResumeReport { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
-/// Returns the namespaces that have a policy with the name of the halt policy, and the other
-/// policies in those namespaces.
+/// Returns the namespaces that have a policy with the name of the halt policy, together with the
+/// other policies of those namespaces.
 async fn halted(
     cluster: &Cluster,
     reach: &NamespaceScope,
@@ -85,8 +85,8 @@ async fn halted(
     Ok((halted, estates))
 }
 
-/// Returns how many clients each policy will govern after the halt, and how many clients no policy
-/// will govern.
+/// Returns how many clients each policy will govern after the halt ends, and how many clients no
+/// policy will govern.
 fn policies_after_resume(estate: &Estate, now: Timestamp) -> (Vec<GoesBack>, u32) {
     let plan = plan::plan(estate, now);
     let policies = plan.policies.iter().filter_map(|(name, status)| {
@@ -142,8 +142,8 @@ async fn release_in(
 /// deletion, for example because the controller updates its status.
 const MAX_DELETE_ATTEMPTS: usize = 5;
 
-/// Reads and deletes the halt policy, and tries again if it changes in between. Returns its
-/// metadata, or `None` if there is no halt policy.
+/// Reads and deletes the halt policy, and retries if the policy changes between the two requests.
+/// Returns the policy's metadata, or `None` if there is no halt policy.
 async fn take_away(
     cluster: &Cluster,
     arguments: &ResumeArgs,

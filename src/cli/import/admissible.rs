@@ -1,5 +1,5 @@
 //! Finds the clients that admission would refuse, and the reasons. Runs the admission checks on
-//! fleets of many clients at once. Knows nothing about rows.
+//! fleets of many clients at once. Does not depend on the rows of the export.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Kind, Text, admission, bounds};
 
-/// Number of clients to check in one fleet. Admission reports at most 100 problems per object, so
-/// larger fleets would often need a second check in two halves.
+/// Number of clients to check in one fleet. Admission reports at most 100 problems per object; a
+/// check that reaches this limit is repeated with each half of the clients, which happens more
+/// often with larger fleets.
 const CLIENTS_PER_CHECK: usize = 100;
 /// Maximum number of problems that admission reports for one object.
 const MAX_PROBLEMS: usize = 100;
@@ -19,12 +20,12 @@ const MAX_PROBLEMS: usize = 100;
 pub(super) struct Refused {
     /// Path of the value in the client, such as `reported.ip` or `labels[site]`.
     pub field: String,
-    /// The problem, worded to follow the value in a message.
+    /// Description of the problem, worded to follow the value in a message.
     pub reason: String,
 }
 
-/// Returns the problems that admission finds in these clients, by client index. Names must be
-/// unique.
+/// Returns the problems that admission finds in these clients, by index in `clients`. The names of
+/// the clients must be unique.
 pub(super) fn refused(clients: &[Client]) -> BTreeMap<usize, Vec<Refused>> {
     let doubtful: Vec<(usize, &Client)> =
         clients.iter().enumerate().filter(|(_, client)| !is_plain(client)).collect();
@@ -35,8 +36,9 @@ pub(super) fn refused(clients: &[Client]) -> BTreeMap<usize, Vec<Refused>> {
     refused
 }
 
-/// Returns whether a client is certainly valid: only letters, digits and a few signs, and no long
-/// texts. Most clients are, and a full check of 100,000 clients takes seconds.
+/// Returns whether a client is certainly valid: its texts are short and contain only letters,
+/// digits and a few punctuation characters. Most clients are, and a full check of 100,000 clients
+/// takes seconds.
 fn is_plain(client: &Client) -> bool {
     let Client { name, labels, time_zone, reported } = client;
     let Reported { computer, ip, last_user, version, staged_version, last_error, last_seen } =
@@ -56,7 +58,7 @@ fn is_plain(client: &Client) -> bool {
         && [time_zone, last_seen, time].into_iter().all(|text| is_short(text, bounds::TIME_ZONE))
 }
 
-/// The report of a client that reports nothing.
+/// An empty report, used for a client that has no report.
 const NOTHING: Reported = Reported {
     computer: None,
     ip: None,
@@ -115,14 +117,15 @@ fn fleet(spec: Value) -> Value {
     })
 }
 
-/// Splits the path of a client's field into index and field: 7 and `reported.ip` for
-/// `spec.clients[7].reported.ip`.
+/// Splits the path of a client's field into the client's index and the field:
+/// `spec.clients[7].reported.ip` becomes 7 and `reported.ip`.
 fn place(field: &str) -> Option<(usize, &str)> {
     let (index, rest) = field.strip_prefix("spec.clients[")?.split_once(']')?;
     Some((index.parse().ok()?, rest.strip_prefix('.').unwrap_or(rest)))
 }
 
-/// Returns a message without the quoted value at its start, if it has one.
+/// Returns the message without the quoted value at its start. A message without such a value is
+/// returned unchanged.
 fn after_value(message: &str) -> &str {
     let end = message.starts_with('"').then(|| message.rfind("\" must")).flatten();
     end.map_or(message, |end| &message[end + 2..])

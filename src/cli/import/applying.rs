@@ -1,5 +1,5 @@
-//! Writes the decided fleets to the cluster by server-side apply, a few at once. Never removes
-//! clients that other field managers list.
+//! Writes the fleets of an import to the cluster by server-side apply, up to
+//! `MAX_CONCURRENT_WRITES` at once. Never removes clients that other field managers list.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ use crate::cli::terminal::table::printable;
 
 /// Maximum number of concurrent writes.
 const MAX_CONCURRENT_WRITES: usize = 4;
-/// Maximum number of attempts: for a write while the API server is busy, and for a deletion while
-/// other managers keep changing the fleet.
+/// Maximum number of attempts to write while the API server is busy, or to delete while other
+/// managers keep changing the fleet.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 /// Delay before the second attempt. It doubles before each further attempt.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// Maximum number of conflicts to print for one fleet.
 const MAX_PRINTED_CONFLICTS: usize = 10;
 
-/// Options for writing.
+/// Options for writing fleets to the cluster.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
     pub force: bool,
@@ -55,7 +55,7 @@ struct WriteError {
     is_general: bool,
 }
 
-/// Writes the fleets, and deletes those that are pruned.
+/// Writes the fleets to the cluster, and deletes those that are pruned.
 pub(super) async fn apply(
     cluster: &Cluster,
     namespace: &str,
@@ -141,8 +141,8 @@ impl Writer<'_> {
     }
 
     /// Writes a fleet in which the import no longer lists any clients. If other managers own fields
-    /// of the leaving clients, server-side apply would leave `null` in place of the list, and the
-    /// API server would refuse it. In that case a merge patch removes the list first.
+    /// of these clients, server-side apply would leave `null` in place of the list, and the API
+    /// server would refuse it. In that case, first removes the list with a merge patch.
     async fn empty(&self, manifest: &Manifest) -> Result<(), WriteError> {
         let name = &manifest.metadata.name;
         let mut last = None;
@@ -164,14 +164,16 @@ impl Writer<'_> {
                 field_manager: Some(MANAGER.to_owned()),
                 ..PatchParams::default()
             };
-            // The API server refuses the patch if the fleet has changed in the meantime.
+            // Send the `resourceVersion`, so that the API server refuses the patch if the fleet has
+            // changed since it was read.
             let version = fleet.pointer("/metadata/resourceVersion");
             let patch =
                 json!({ "metadata": { "resourceVersion": version }, "spec": { "clients": null } });
             let written: Result<PartialObjectMeta<ClientFleet>, Error> =
                 self.api.patch_metadata(name, &parameters, &Patch::Merge(&patch)).await;
             match written {
-                // A dry run has not removed the list, so the API server would refuse the apply.
+                // In a dry run the patch has not removed the list, so the API server would refuse
+                // the apply.
                 Ok(_) if parameters.dry_run => return Ok(()),
                 Ok(_) => return self.patch(manifest).await,
                 Err(error @ Error::Api(_)) if is_moved_on(&error) => last = Some(error),
@@ -184,7 +186,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Deletes a fleet, unless it now holds clients that other managers list.
+    /// Deletes a fleet, unless other managers list clients in it.
     async fn delete(&self, name: &str) -> Result<(), WriteError> {
         let mut last = None;
         for _ in 0..MAX_WRITE_ATTEMPTS {
@@ -231,8 +233,8 @@ impl Writer<'_> {
     }
 
     fn trouble(&self, verb: &str, name: &str, error: &Error) -> WriteError {
-        // A refusal may concern this fleet only; without a response, the next write would fail as
-        // well.
+        // An error response from the API server may concern only this fleet. Without a response,
+        // the next write would fail as well.
         let is_general = match error {
             // 404 Not Found: the namespace or the CRD is missing.
             Error::Api(status) => matches!(status.code, 401 | 403 | 404),
@@ -245,7 +247,7 @@ impl Writer<'_> {
     }
 }
 
-/// Returns whether the API server asks the client to retry later.
+/// Returns whether the API server is busy, so that the write can be retried.
 fn is_busy(status: &Status) -> bool {
     matches!(status.code, 429 | 503)
 }
@@ -266,7 +268,8 @@ fn causes(status: &Status) -> impl Iterator<Item = (&str, &str)> {
         .map(|cause| (cause.field.as_str(), cause.message.as_str()))
 }
 
-/// Describes each field that another manager owns with another value, and what the user can do.
+/// Returns a message for each field that another manager owns with a different value, including
+/// what the user can do.
 fn conflicts(name: &str, status: &Status) -> Vec<String> {
     let mut sentences: Vec<String> = causes(status)
         .take(MAX_PRINTED_CONFLICTS)
@@ -288,7 +291,8 @@ fn conflicts(name: &str, status: &Status) -> Vec<String> {
     sentences
 }
 
-/// Suggests the option with which the import omits a field; empty if there is none.
+/// Returns a suggestion to omit the field with an import option, or an empty text if there is no
+/// such option.
 fn way_out(field: &str) -> String {
     let of_client = field.strip_prefix(".spec.clients[").and_then(|field| field.rsplit_once("]."));
     match of_client.map(|(_, field)| field) {

@@ -1,4 +1,4 @@
-//! The options of `import` with their `--help` texts, and the option checks that clap cannot do.
+//! The options of `import` with their help texts, and the option checks that clap cannot do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -41,8 +41,8 @@ Examples:
 Exit codes: 0; 1 if it could not be done, too many clients are gone, or the export gives less of them than before; 2 if something is wrong with the export or the \
 options.";
 
-/// Maximum length of a fleet prefix, in bytes. A hyphen and a number of up to five digits still fit
-/// into a DNS label.
+/// Maximum length of a fleet prefix, in bytes. It leaves room in a DNS label for a hyphen and a
+/// number of up to five digits.
 const MAX_PREFIX_BYTES: usize = bounds::LABEL - 6;
 
 /// Options of `import`.
@@ -146,7 +146,7 @@ pub(crate) enum ImportFormat {
 }
 
 impl ImportArgs {
-    /// Returns the options for reading cells.
+    /// Returns the options for reading the cells of the export.
     pub(super) fn reading(&self) -> Reading {
         Reading {
             times: Times { format: self.time_format.clone(), zone: self.time_zone.clone() },
@@ -155,7 +155,7 @@ impl ImportArgs {
         }
     }
 
-    /// Checks the options about fleets, and returns them.
+    /// Checks the options for the resulting fleets, and returns them.
     pub(super) fn options(&self) -> Result<ImportOptions, Failure> {
         let mut problems = Vec::new();
         let mut labels = BTreeMap::new();
@@ -211,7 +211,8 @@ impl ImportArgs {
         if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
     }
 
-    /// Rejects invalid label keys once, instead of once for every row.
+    /// Rejects invalid label keys before reading the rows, so that each error is reported once and
+    /// not for every row.
     pub(super) fn check_labels(&self, labels: &[(String, usize)]) -> Result<(), Failure> {
         let labels: Map<String, Value> =
             labels.iter().map(|(key, _)| (key.clone(), json!("a"))).collect();
@@ -227,7 +228,8 @@ impl ImportArgs {
     }
 }
 
-/// Formats the problems that admission found, each with the option that caused it.
+/// Returns the messages for problems that admission found, each with the option that caused the
+/// problem.
 fn admission_messages(refused: Vec<(String, String)>) -> Vec<String> {
     let sentence = |(field, message): (String, String)| {
         let option = match field.as_str() {

@@ -1,5 +1,5 @@
-//! Finds the column of each field in an export, from the user's options or else by title. Knows
-//! only titles, no rows.
+//! Finds the column of each field in an export. A column that the user's options do not name is
+//! found by its title. Reads only titles, no rows.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ pub(super) enum Field {
     ErrorTime,
 }
 
-/// Each field with its name in the API, relative to the client or its report, and the titles that
-/// inventory tools use for it. The titles are in lower case, with letters and digits only.
+/// Each field with its API name, relative to the client or its report, and the column titles that
+/// inventory tools use for it. The titles are in lower case and contain only letters and digits.
 const FIELDS: [(Field, &str, &[&str]); 11] = [
     (
         Field::Name,
@@ -174,7 +174,8 @@ impl Field {
     }
 }
 
-/// A field and the column title that the user names for it. An empty title leaves the field out.
+/// A field and the column title that the user specifies for it. An empty title means that the field
+/// is not imported.
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     field: Field,
@@ -185,7 +186,7 @@ pub(super) struct Mapping {
 ///
 /// # Errors
 ///
-/// Returns a message if the text has another form, or if the field is unknown.
+/// Returns a message if the text contains no `=`, or if the field is unknown.
 pub(super) fn mapping(text: &str) -> Result<Mapping, String> {
     let (name, title) = text.split_once('=').ok_or("write FIELD=COLUMN, as name='Asset ID'")?;
     let field = Field::named(name).ok_or_else(|| {
@@ -195,18 +196,18 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, String> {
     Ok(Mapping { field, title: title.trim().to_owned() })
 }
 
-/// The use of each column of an export.
+/// The columns of an export, and the field or label that each one provides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ColumnMap {
     /// Fields that have a column, each with the index of its column.
     pub fields: Vec<(Field, usize)>,
-    /// Keys of labels, each with the index of the column that holds the values.
+    /// Keys of labels, each with the index of the column that contains the label's values.
     pub labels: Vec<(String, usize)>,
     /// Titles of the columns that are not used.
     pub unused: Vec<String>,
 }
 
-/// Finds the columns. Each entry of `groups` is `COLUMN` or `COLUMN=key`.
+/// Finds the column of each field and label. Each entry of `groups` is `COLUMN` or `COLUMN=key`.
 ///
 /// # Errors
 ///
@@ -258,8 +259,8 @@ impl ColumnSearch<'_> {
         self.needs_titles = true;
     }
 
-    /// Returns the fields that the user names, each with its column. The column is `None` if the
-    /// field is left out or its column is not found.
+    /// Returns the fields that the user specifies, each with its column. The column is `None` if
+    /// the field is not imported or its column is not found.
     fn mapped(&mut self, mappings: &[Mapping]) -> Vec<(Field, Option<usize>)> {
         let mut mapped: Vec<(Field, Option<usize>)> = Vec::new();
         for Mapping { field, title } in mappings {
@@ -278,8 +279,8 @@ impl ColumnSearch<'_> {
         mapped
     }
 
-    /// Returns the column with this title. If no title matches exactly, ignores case, blanks and
-    /// punctuation.
+    /// Returns the index of the column with this title. If no title matches exactly, ignores case,
+    /// blanks and punctuation.
     fn column(&mut self, title: &str, flag: &str) -> Option<usize> {
         let index = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
             (0..self.header.len()).filter(|index| matches(&self.header[*index])).collect()
@@ -299,7 +300,8 @@ impl ColumnSearch<'_> {
         None
     }
 
-    /// Returns all fields with a column, named by the user or else recognized by title.
+    /// Returns all fields that have a column. Columns that the user does not specify are recognized
+    /// by title.
     fn recognised(&mut self, mapped: &[(Field, Option<usize>)]) -> Vec<(Field, usize)> {
         let taken: BTreeSet<usize> = mapped.iter().filter_map(|(_, column)| *column).collect();
         let mut fields: Vec<(Field, usize)> =

@@ -1,5 +1,5 @@
-//! Parses delimited text into a header and records, each with the number of its first line. Knows
-//! nothing about the meaning of columns.
+//! Parses delimited text into a header and records, each with its first line number. Does not
+//! depend on the meaning of the columns.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -10,13 +10,13 @@ use super::text::line_ends;
 
 /// Separators that are recognized in a header.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
-/// Start of the line in which spreadsheet programs name the separator, above the header.
+/// Start of the line above the header in which spreadsheet programs specify the separator.
 const SEPARATOR_LINE_PREFIX: &str = "sep=";
-/// Text appended to the last line; no decoded export contains it. An unclosed quotation mark
-/// swallows it together with all lines before it.
+/// Text appended to the end of the export; no decoded export contains it. If a quotation mark is
+/// not closed, the last cell contains this text, which reveals the error.
 const END_MARKER: &str = "\n\0";
 
-/// A header and the records below it.
+/// The header of an export and its records.
 #[derive(Debug)]
 pub(super) struct CsvTable {
     /// Titles of the columns, without blanks around them.
@@ -24,7 +24,7 @@ pub(super) struct CsvTable {
     pub records: Vec<Record>,
 }
 
-/// One row.
+/// One row of an export.
 #[derive(Debug)]
 pub(super) struct Record {
     /// Line on which the row begins, counted from 1.
@@ -33,12 +33,14 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Returns a cell without blanks around it, or empty text if the row is too short.
+    /// Returns the text of a cell without surrounding blanks, or an empty text if the row is too
+    /// short.
     pub fn cell(&self, column: usize) -> &str {
         self.cells.get(column).unwrap_or_default().trim()
     }
 
-    /// Returns the number of cells, without empty cells at the end beyond `expected`.
+    /// Returns the number of cells. Does not count empty cells at the end of the row beyond
+    /// `expected`.
     pub fn len(&self, expected: usize) -> usize {
         let mut len = self.cells.len();
         while len > expected && self.cell(len - 1).is_empty() {
@@ -52,8 +54,8 @@ impl Record {
     }
 }
 
-/// Parses a text into a header and records. Skips rows without content, which spreadsheet programs
-/// leave behind.
+/// Parses a text into a header and records. Skips empty rows, which spreadsheet programs leave
+/// behind.
 ///
 /// # Errors
 ///
@@ -112,7 +114,8 @@ fn byte(position: u64, body: &str) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX).min(body.len())
 }
 
-/// Returns the separator that the first line names, if any, and the text below that line.
+/// Returns the separator that the first line specifies, and the text after that line. Without such
+/// a line, returns `None` and the whole text.
 fn named_separator(text: &str) -> (Option<u8>, &str) {
     let line = text.lines().next().unwrap_or_default();
     let is_named = line
@@ -147,7 +150,8 @@ fn detect(body: &str) -> Result<u8, String> {
     let distinct: BTreeSet<usize> =
         (0..SEPARATORS.len()).filter(|index| counts[*index] == most).collect();
     match distinct.first() {
-        // A header with a single column contains no separator, so any of them works.
+        // A header with a single column contains no separator, so any separator gives the same
+        // result.
         Some(&index) if distinct.len() == 1 || most == 0 => Ok(SEPARATORS[index]),
         _ => Err("the first line has as many of one separator as of another: name the one that \
                   counts, as `--separator ';'`"

@@ -1,5 +1,5 @@
-//! Reads the existing fleets of an import, from the cluster or from the files that were printed
-//! last time. `standing` interprets their content.
+//! Reads the existing fleets of an import, from the cluster or from the files that an earlier
+//! import printed. `existing_fleet` interprets their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,7 +22,8 @@ use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure, WRONG_INPUT, files};
 
-/// Number of objects per page; the largest fleets are 1.4 MB each.
+/// Number of fleets per page. It limits the size of a page, because the largest fleets are 1.4 MB
+/// each.
 const PAGE_SIZE: u32 = 25;
 /// Maximum number of concurrent requests.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
@@ -35,7 +36,7 @@ struct FleetPage {
     items: Vec<Value>,
 }
 
-/// Returns the fleets of the import in the cluster.
+/// Returns the fleets in the cluster that carry the import's label.
 pub(super) async fn of_cluster(
     cluster: &Cluster,
     namespace: &str,
@@ -82,7 +83,8 @@ fn refused(messages: Vec<String>) -> Failure {
     Failure { messages, code: FAILURE }
 }
 
-/// Fails if a fleet that the import would create already exists without the import's label.
+/// Returns an error if a fleet that the import would create already exists without the import's
+/// label.
 pub(super) async fn no_strangers_in_cluster(
     cluster: &Cluster,
     namespace: &str,
@@ -127,8 +129,8 @@ fn no_strangers(prefix: &str, strangers: &[String]) -> Result<(), Failure> {
     Err(refused(strangers.iter().map(sentence).collect()))
 }
 
-/// Returns a warning if the fleet of `--package-from` does not exist, or takes its package from
-/// another fleet itself.
+/// Returns a warning if the fleet that `--package-from` names does not exist, or takes its own
+/// package from another fleet.
 pub(super) async fn package_doubt(
     cluster: &Cluster,
     namespace: &str,
@@ -165,7 +167,7 @@ pub(super) struct Printed {
 }
 
 impl Printed {
-    /// Reads the fleets that were printed last time.
+    /// Reads the fleets that an earlier import printed.
     pub fn read(paths: &[PathBuf], namespace: Option<&str>, prefix: &str) -> Result<Self, Failure> {
         let namespace = namespace.unwrap_or("default");
         let mut standings = ExistingFleets::default();
@@ -197,8 +199,8 @@ impl Printed {
         Ok(printed)
     }
 
-    /// Fails if a fleet that the import would create is in the files without the import's label.
-    /// For the cluster, see [`no_strangers_in_cluster`].
+    /// Returns an error if a fleet that the import would create is in the files without the
+    /// import's label. For the cluster, see [`no_strangers_in_cluster`].
     pub(crate) fn no_strangers(&self, prefix: &str, names: &[&str]) -> Result<(), Failure> {
         let known = names.iter().filter(|name| self.others.contains(**name));
         let strangers: Vec<String> = known.map(|name| (*name).to_owned()).collect();

@@ -1,6 +1,6 @@
 //! Reads the existing fleets of an import: the clients in each fleet, the field managers that list
 //! them, and the fields that the import itself wrote. Reads plain objects from a cluster or from
-//! files; decides nothing.
+//! files; makes no decisions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,20 +12,20 @@ use crate::api::fleet::Client;
 use crate::api::{ClientFleetSpec, Text};
 use crate::cli::terminal::table::printable;
 
-/// Name of the field manager with which an import applies.
+/// Name of the field manager that `import --apply` uses.
 pub(super) const MANAGER: &str = "clientfleet-import";
 
 /// Path of the clients in a field set of `managedFields`.
 const CLIENTS: &str = "/f:spec/f:clients";
 
-/// Which fields count as written by the import. All fields do if the object has no `managedFields`,
-/// for example in a file.
+/// Selects the fields that count as written by the import. If the object has no `managedFields`,
+/// for example in a file, all fields count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WrittenBy {
     /// Fields of [`MANAGER`], with which `import --apply` writes to the cluster.
     Manager,
-    /// Fields of every manager that wrote the import's label, such as `kubectl` or a GitOps tool
-    /// that applies printed fleets.
+    /// Fields of every manager that wrote the import's label, for example `kubectl` or a GitOps
+    /// tool that applies printed fleets.
     LabelWriter,
 }
 
@@ -39,16 +39,19 @@ pub(super) struct ExistingFleet {
     pub labels: BTreeMap<String, String>,
     /// Spec fields that the import wrote, with the clients sorted by name.
     pub spec: ClientFleetSpec,
-    /// Client fields that other field managers own, and that therefore stay.
+    /// Client fields that other field managers own, by client name. The import does not remove
+    /// them.
     pub owned_by_others: BTreeMap<Text, Client>,
 }
 
-/// The managers that list a client in a fleet.
+/// Which managers list a client in a fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ListedBy {
-    /// True if the import lists the client: it leaves when it is missing from the export.
+    /// True if the import lists the client. The import then removes it when the export no longer
+    /// contains it.
     pub ours: bool,
-    /// True if other field managers list the client: it stays when the import drops it.
+    /// True if other field managers list the client. It then stays in the fleet when the import
+    /// removes it.
     pub others: bool,
 }
 
@@ -85,11 +88,11 @@ impl ExistingFleets {
         }
     }
 
-    /// Returns the fleets, if none has a problem and no client is in two fleets.
+    /// Returns the fleets by number.
     ///
     /// # Errors
     ///
-    /// Returns all problems that the user must fix first.
+    /// Returns all problems that the user must fix first, including clients that are in two fleets.
     pub fn finish(mut self) -> Result<BTreeMap<u32, ExistingFleet>, Vec<String>> {
         let mut homes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for fleet in self.fleets.values() {
@@ -122,7 +125,8 @@ pub(super) fn standing(
         holds.insert(Text::from(client), hold);
     }
     let made = match &owners.fields {
-        // An empty field set usually stands for all fields, but here the import wrote none.
+        // An empty field set usually means all fields, but here it means that the import wrote no
+        // fields.
         Some(fields) if is_whole(fields) => Value::Object(Map::new()),
         Some(fields) => owned(fleet, fields),
         None => fleet.clone(),
@@ -146,10 +150,10 @@ pub(super) fn standing(
 struct Owners {
     /// Fields that count as written by the import; `None` means all fields.
     fields: Option<Value>,
-    /// Clients listed by [`MANAGER`] or by a manager that wrote the import's label; `None` means
-    /// all clients.
+    /// Names of the clients that [`MANAGER`] or a manager that wrote the import's label lists;
+    /// `None` means all clients.
     labelling: Option<BTreeSet<String>>,
-    /// Clients that managers other than the import list.
+    /// Names of the clients that managers other than the import list.
     others: BTreeSet<String>,
     /// Client fields that other managers own.
     of_others: Value,
@@ -202,9 +206,10 @@ impl Owners {
         self.others.contains(client)
     }
 
-    /// Returns the client fields that other managers own.
+    /// Returns the client fields that other managers own, by client name.
     fn of_others(&self, fleet: &Value) -> Result<BTreeMap<Text, Client>, String> {
-        // An empty field set usually stands for all fields, but here other managers own none.
+        // An empty field set usually means all fields, but here it means that other managers own no
+        // fields.
         let clients = fleet.pointer("/spec/clients").filter(|_| !is_whole(&self.of_others));
         let Some(clients) = clients else { return Ok(BTreeMap::new()) };
         let clients: Vec<Client> = serde_json::from_value(owned(clients, &self.of_others))
@@ -213,22 +218,22 @@ impl Owners {
     }
 }
 
-/// Returns the names of the clients that a field set lists. A manager that owns only some fields of
-/// a client, such as a reporting service, does not list it. Such a client leaves when no manager
-/// lists it.
+/// Returns the names of the clients that a manager lists, according to its field set. A manager
+/// that owns only some fields of a client, such as a reporting service, does not list the client. A
+/// client leaves the fleet when no manager lists it.
 fn clients(set: &Value) -> impl Iterator<Item = String> {
     let entries = set.pointer(CLIENTS).and_then(Value::as_object).into_iter().flatten();
     let lists = |below: &Value| is_whole(below) || below.get(".").is_some();
     entries.filter(move |(_, below)| lists(below)).filter_map(|(key, _)| name_of(key))
 }
 
-/// Returns the client name in a list key: `LT-1` for `k:{"name":"LT-1"}`.
+/// Returns the client's name from a list key: `LT-1` for `k:{"name":"LT-1"}`.
 fn name_of(key: &str) -> Option<String> {
     let keys: Value = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
     keys.get("name")?.as_str().map(ToOwned::to_owned)
 }
 
-/// Merges a field set into another. An empty set stands for all fields below it.
+/// Merges the field set `set` into `into`. An empty set means all fields below it.
 fn merge(into: &mut Value, set: &Value) {
     let (Value::Object(known), Value::Object(more)) = (into, set) else { return };
     for (key, below) in more {
@@ -262,7 +267,8 @@ fn owned(value: &Value, set: &Value) -> Value {
             let below = set.iter().filter_map(|(key, below)| {
                 let item = items.get(&name_of(key)?)?;
                 let mut part = owned(item, below);
-                // The name is the key of the item, so keep it even if the field set lacks it.
+                // The name is the key of the list item, so keep it even if the field set does not
+                // contain it.
                 part.as_object_mut()?.insert("name".to_owned(), item.get("name")?.clone());
                 Some(part)
             });
@@ -278,7 +284,7 @@ mod tests {
 
     use super::*;
 
-    /// A fleet with four managers: the import, Git (a label, the time zone, two clients), a
+    /// Returns a fleet with four managers: the import, Git (a label, the time zone, two clients), a
     /// check-in service (the last user of a client), and the controller (the status).
     fn shared() -> Value {
         json!({

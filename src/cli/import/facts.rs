@@ -1,6 +1,6 @@
 //! The facts (fields and labels) that an import provides for clients, and the facts that the next
-//! import would remove. Renaming a column must not erase its earlier values. Pure; knows neither
-//! rows nor fleets.
+//! import would remove. Detects these losses, because renaming a column must not erase its earlier
+//! values. Does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,14 +10,14 @@ use crate::api::Text;
 use crate::api::fleet::Client;
 use crate::cli::terminal::table::printable;
 
-/// Prefix of a label key that could be mistaken for a field.
+/// Prefix that marks a text as a label key, for keys that could be mistaken for a field.
 const LABEL_PREFIX: &str = "labels.";
 
 /// A field or a label of a client that an import can provide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fact {
     Field(Field),
-    /// A label, by its key.
+    /// A label, identified by its key.
     Label(String),
 }
 
@@ -37,11 +37,11 @@ fn field(name: &str) -> Option<Field> {
     Field::all().find(|field| field.name() == name)
 }
 
-/// Parses `--drop`: the name of a field, or the key of a label.
+/// Parses the value of `--drop`: the name of a field, or the key of a label.
 ///
 /// # Errors
 ///
-/// Returns a message if the text is empty, or names the field `name`, which every client has.
+/// Returns a message if the text is empty, or if it is `name`, because every client needs a name.
 pub(super) fn fact(text: &str) -> Result<Fact, String> {
     if let Some(key) = text.strip_prefix(LABEL_PREFIX) {
         return Ok(Fact::Label(key.to_owned()));
@@ -60,7 +60,7 @@ pub(super) fn provided(columns: &ColumnMap) -> BTreeSet<Fact> {
     fields.chain(columns.labels.iter().map(|(key, _)| Fact::Label(key.clone()))).collect()
 }
 
-/// Returns the facts that a client would lose: facts in `before` that are not in `after`, and that
+/// Returns the facts that a client would lose: those in `before` that are not in `after` and that
 /// no other field manager owns.
 pub(super) fn lost(before: &Client, after: &Client, others: Option<&Client>) -> Vec<Fact> {
     let has = |client: &Client, field| value(client, field).is_some();
@@ -99,7 +99,7 @@ fn value(client: &Client, field: Field) -> Option<&Text> {
     }
 }
 
-/// The facts that all clients together would lose.
+/// The facts that clients would lose, summed over all clients.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     /// Number of clients that lose each fact for which the export no longer has a column.
@@ -111,7 +111,7 @@ pub(super) struct Losses {
 }
 
 impl Losses {
-    /// Adds the losses of a client that stays.
+    /// Adds the facts that one remaining client would lose.
     pub fn add(
         &mut self,
         before: &Client,

@@ -1,5 +1,5 @@
-//! The manifest of a fleet, as an import writes and prints it. Knows nothing about the source of
-//! its data.
+//! The manifest of a fleet, as an import writes and prints it. Does not depend on the source of the
+//! data.
 
 use std::collections::BTreeMap;
 

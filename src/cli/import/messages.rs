@@ -1,4 +1,4 @@
-//! Formats the messages of an import: bad rows, remarks and the summary. Decides nothing.
+//! Formats the messages of an import: bad rows, remarks and the summary. Makes no decisions.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,12 +16,12 @@ use crate::cli::{FAILURE, Failure};
 const MAX_PRINTED_PROBLEMS: usize = 50;
 /// Name of standard input (`-`) in messages.
 pub(super) const STANDARD_INPUT: &str = "standard input";
-/// Maximum number of names in one sentence.
+/// Maximum number of names to list in one sentence.
 const MAX_NAMES: usize = 10;
-/// Maximum number of characters of a cell to print.
+/// Maximum number of characters to print from a cell.
 const MAX_CELL_CHARS: usize = 60;
 
-/// Remark for an import without `--previous`.
+/// Remark to print for an import without `--previous`.
 pub(super) const NO_PREVIOUS: &str = "no earlier fleets are known, so every client is placed anew: next time name these with \
      --previous, and each stays where it is\n";
 
@@ -42,7 +42,7 @@ pub(super) fn unused(remarks: &mut String, titles: &[String]) {
     }
 }
 
-/// Adds a message for each bad row, and a summary of them.
+/// Adds a message for each bad row, up to `MAX_PRINTED_PROBLEMS`, and a summary of all bad rows.
 pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, skip: bool) {
     let word = if skip { "warning" } else { "error" };
     for bad in inventory.bad.iter().take(MAX_PRINTED_PROBLEMS) {
@@ -83,7 +83,7 @@ fn bad_row(bad: &Bad) -> String {
     printable(&text).into_owned()
 }
 
-/// Formats the reasons why nothing is written.
+/// Formats the reasons why the import writes nothing.
 pub(super) fn refused(refusals: &[ImportRefusal], limit: Limit) -> Failure {
     let sentence = |refusal: &ImportRefusal| match refusal {
         ImportRefusal::Gone { gone, of } => {
@@ -109,7 +109,7 @@ pub(super) fn refused(refusals: &[ImportRefusal], limit: Limit) -> Failure {
     Failure { messages: refusals.iter().map(sentence).collect(), code: FAILURE }
 }
 
-/// Formats the refusal for a fact that the export no longer provides.
+/// Formats the message for a fact that the export no longer provides.
 fn ungiven(fact: &Fact, number: usize) -> String {
     let lose = of(
         number,
@@ -136,7 +136,7 @@ fn names(names: &[Text]) -> String {
     shown.join(", ") + &more
 }
 
-/// Adds the remarks about an outcome.
+/// Adds the remarks about the outcome of an import.
 pub(super) fn remarks(
     text: &mut String,
     outcome: &ImportOutcome,
@@ -227,7 +227,8 @@ pub(super) fn empty_fleets(
     }
 }
 
-/// Returns the names of the empty fleets, either the pruned ones or the ones that stay.
+/// Returns the names of the empty fleets: those that are pruned if `pruned` is true, otherwise
+/// those that stay.
 fn empty(outcome: &ImportOutcome, pruned: bool) -> Vec<Text> {
     let empty = outcome.fleets.iter().filter(|fleet| fleet.is_empty);
     let empty = empty.filter(|fleet| (fleet.change == FleetChange::Pruned) == pruned);
@@ -251,7 +252,7 @@ fn of_clients(outcome: &ImportOutcome) -> String {
     format!("{} new, {} gone", clients(outcome.new), outcome.gone.len())
 }
 
-/// Formats the summary of a printed outcome.
+/// Formats the summary of an import that prints its fleets.
 pub(super) fn printed(outcome: &ImportOutcome) -> String {
     let count = |change| count(outcome, change);
     let pruned = match count(FleetChange::Pruned) {
@@ -267,8 +268,8 @@ pub(super) fn printed(outcome: &ImportOutcome) -> String {
     )
 }
 
-/// Formats the written fleets for standard output, and the failures and the summary for standard
-/// error.
+/// Formats the result of an import that writes its fleets. Returns the written fleets for standard
+/// output, and the failures and the summary for standard error.
 pub(super) fn applied(
     applied: &ApplyOutcome,
     outcome: &ImportOutcome,
@@ -318,7 +319,8 @@ pub(super) fn applied(
         of(FleetChange::Created),
         of(FleetChange::Changed),
         count(outcome, FleetChange::Unchanged),
-        // Omit the counts after a failure: they include clients of fleets that were not written.
+        // Omit the client counts after a failure, because they include clients of fleets that were
+        // not written.
         if applied.failed == 0 { format!("; {}", of_clients(outcome)) } else { String::new() },
         if dry_run.is_real() { "" } else { " (dry run: nothing was written)" }
     );

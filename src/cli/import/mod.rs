@@ -43,7 +43,7 @@ pub(super) async fn run(
     _around: &Context,
 ) -> Result<CommandOutput, Failure> {
     let mut remarks = String::new();
-    // If the import fails, print the remarks collected so far as well as the errors.
+    // If the import fails, print both the remarks collected so far and the errors.
     match import(arguments, &mut remarks).await {
         Ok((output, code)) => Ok(CommandOutput { output, remarks, code }),
         Err(failure) => {
@@ -78,7 +78,7 @@ async fn import(arguments: &ImportArgs, remarks: &mut String) -> Result<(String,
     }
 }
 
-/// Returns the clients of the export, or `None` if bad rows stop the import.
+/// Reads the export and returns its clients, or `None` if bad rows stop the import.
 fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
     let name = messages::file(&arguments.file);
     let wrong = |message: String| Failure::input(format!("{name}: {message}"));

@@ -1,5 +1,5 @@
 //! Decides the outcome of an import: the resulting fleets, and how they differ from the existing
-//! ones. Pure; knows neither files nor the cluster.
+//! ones. Does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,24 +10,24 @@ use super::sharding;
 use crate::api::fleet::{Client, PackageFrom};
 use crate::api::{ClientFleetSpec, Text};
 
-/// The user's options for the fleets.
+/// The user's options for the resulting fleets.
 #[derive(Clone, Debug)]
 pub(super) struct ImportOptions {
     pub prefix: String,
     pub namespace: Option<String>,
     pub package_from: String,
     pub time_zone: Option<String>,
-    /// Labels of the fleets, without the import's own label.
+    /// Labels that the user adds to the fleets. The import's own label is not included.
     pub labels: BTreeMap<String, String>,
     pub shard_size: usize,
     pub max_removals: Limit,
     pub prune: bool,
-    /// Facts that clients may lose if the export no longer provides them.
+    /// Facts from `--drop`: clients may lose them if the export no longer provides them.
     pub drops: BTreeSet<Fact>,
 }
 
-/// Maximum number or share of clients that may leave, or may lose their version to an empty cell,
-/// before the import stops.
+/// Maximum number or percentage of clients that may leave, or that may lose their version because
+/// its cell is empty. Above this limit, the import writes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     Percent(usize),
@@ -52,7 +52,7 @@ impl std::fmt::Display for Limit {
     }
 }
 
-/// Parses `--max-removals`.
+/// Parses the value of `--max-removals`.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub(super) enum FleetChange {
     Created,
     Changed,
     Unchanged,
-    /// The fleet is removed because it has no clients left.
+    /// The fleet is deleted because it has no clients left.
     Pruned,
 }
 
@@ -83,11 +83,11 @@ pub(super) enum FleetChange {
 pub(super) struct ImportedFleet {
     pub manifest: Manifest,
     pub change: FleetChange,
-    /// True if no client is left, including the clients that other field managers list.
+    /// True if the fleet has no clients left, not even clients that only other field managers list.
     pub is_empty: bool,
 }
 
-/// The outcome of an import.
+/// The resulting fleets of an import, and the changes to their clients.
 #[derive(Debug)]
 pub(super) struct ImportOutcome {
     /// All fleets, ordered by number.
@@ -108,14 +108,14 @@ pub(super) struct ImportOutcome {
     pub dropped: BTreeMap<Fact, usize>,
 }
 
-/// A reason why nothing is written.
+/// A reason why the import writes nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ImportRefusal {
     /// More clients would leave than the limit allows.
     Gone { gone: Vec<Text>, of: usize },
-    /// The export has no column for a fact that an earlier import set on this number of clients.
+    /// The export has no column for a fact that `clients` clients have from an earlier import.
     FactNotProvided { fact: Fact, clients: usize },
-    /// More clients would lose their version to an empty cell than the limit allows.
+    /// More clients would lose their version because its cell is empty than the limit allows.
     Unversioned { clients: Vec<Text>, of: usize },
 }
 
@@ -126,7 +126,8 @@ pub(super) struct Export<'a> {
     pub provided: &'a BTreeSet<Fact>,
     /// Client names in bad rows. These clients stay unchanged.
     pub bad_names: &'a BTreeSet<Text>,
-    /// True if some bad rows do not identify their client. In that case no client leaves.
+    /// True if some bad rows do not identify their client. In that case the import removes no
+    /// clients.
     pub is_in_doubt: bool,
 }
 
@@ -173,14 +174,14 @@ pub(super) fn decide(
 struct Shards<'a> {
     /// Clients that the import lists, by fleet number.
     clients: BTreeMap<u32, Vec<Client>>,
-    /// Number of clients in each fleet, including those that other field managers list.
+    /// Number of clients in each fleet, including clients that only other field managers list.
     occupied: BTreeMap<u32, usize>,
-    /// Names of all clients that are in a fleet.
+    /// Names of all clients that are already in a fleet.
     housed: BTreeSet<&'a str>,
     /// Number of clients that the import listed before.
     ours: usize,
-    /// Number of clients that only other field managers listed before, and the import now lists
-    /// too.
+    /// Number of clients that only other field managers listed before, and that the import now
+    /// lists too.
     adopted: usize,
     gone: Vec<Text>,
     held_by_others: Vec<Text>,

@@ -1,5 +1,6 @@
 //! Property tests of import outcomes over random sequences of exports, and tests with clients that
-//! other field managers list. They are in this folder because the tested code is private to it.
+//! other field managers list. They are in this folder because the tested code is private to the
+//! `import` module.
 
 #[cfg(test)]
 mod laws {
@@ -17,7 +18,7 @@ mod laws {
     use crate::api::Text;
     use crate::api::fleet::{Client, Reported};
 
-    /// The export and the options of one day.
+    /// The export and the options of one day's import.
     #[derive(Clone, Debug)]
     struct Day {
         clients: BTreeMap<u8, u8>,
@@ -85,8 +86,8 @@ mod laws {
         decide(&export, standings, wish)
     }
 
-    /// Returns the fleets in the cluster after an outcome was written. Clients that other field
-    /// managers list are included.
+    /// Returns the fleets in the cluster after the outcome is written, including clients that other
+    /// field managers list.
     fn written(
         outcome: &ImportOutcome,
         before: &BTreeMap<u32, ExistingFleet>,

@@ -1,5 +1,5 @@
-//! Turns the rows of an export into clients, and reports bad rows with the reasons. Knows nothing
-//! about fleets.
+//! Turns the rows of an export into clients, and reports bad rows with the reasons. Does not depend
+//! on fleets.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,27 +16,27 @@ use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Labels, Text, bounds};
 use crate::values::Version;
 
-/// Maximum number of named bad rows that admission checks for further problems.
+/// Maximum number of bad rows with a client name that admission checks for further problems.
 const MAX_FURTHER_CHECKS: usize = 200;
 
-/// Options for reading cells.
+/// Options for reading the cells of an export.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     pub times: Times,
-    /// Texts of cells that count as empty.
+    /// Cell texts that count as an empty cell.
     pub empty: Vec<String>,
-    /// True if error messages are shortened to the form that the API accepts.
+    /// True if `lastError` messages are shortened to the form that the API accepts.
     pub shorten_messages: bool,
 }
 
-/// A problem in a row.
+/// A problem in a row of the export.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Bad {
     /// Line on which the row begins, counted from 1.
     pub line: usize,
     /// Column title and content of the cell; `None` if the problem concerns the whole row.
     pub cell: Option<(String, String)>,
-    /// The problem, worded to follow the content of the cell in a message.
+    /// Description of the problem, worded to follow the content of the cell in a message.
     pub reason: String,
 }
 
@@ -49,19 +49,20 @@ pub(super) struct Inventory {
     pub given: BTreeSet<Fact>,
     /// Number of rows, including bad rows.
     pub rows: usize,
-    /// Problems, ordered by line.
+    /// Problems in bad rows, ordered by line.
     pub bad: Vec<Bad>,
-    /// Client names in bad rows.
+    /// Client names that bad rows contain.
     pub bad_names: BTreeSet<Text>,
     /// Number of bad rows that do not identify their client.
     pub unidentified: usize,
     /// Number of clients with a version or a staged version that cannot be parsed.
     pub unreadable_versions: usize,
-    /// Number of clients with an address that cannot be parsed, and therefore is in no network.
+    /// Number of clients with an IP address that cannot be parsed. Such an address matches no
+    /// network.
     pub unreadable_ips: usize,
 }
 
-/// Reads all rows.
+/// Reads all rows of an export.
 pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> Inventory {
     let rows = Rows { sheet, columns, reading, zones: RefCell::default() };
     let mut inventory = Inventory {
@@ -95,13 +96,13 @@ struct Rows<'a> {
     sheet: &'a CsvTable,
     columns: &'a ColumnMap,
     reading: &'a Reading,
-    /// Cache of zones by name: an export has few zone names in very many rows.
+    /// Cache of time zones by name, because an export has few zone names but many rows.
     zones: RefCell<HashMap<String, Result<Text, String>>>,
 }
 
 impl Rows<'_> {
-    /// Returns the client of a row, without its unreadable cells, and the problems found. The
-    /// client is `None` if the number of cells is wrong.
+    /// Returns the client of a row, without the cells that cannot be read, and the problems found.
+    /// The client is `None` if the row has the wrong number of cells.
     fn client(&self, record: &Record) -> (Option<Client>, Vec<Bad>) {
         let expected = self.sheet.header.len();
         let cells = record.len(expected);
@@ -194,7 +195,8 @@ impl Rows<'_> {
         self.columns.fields.iter().find(|(known, _)| *known == field).map(|(_, column)| *column)
     }
 
-    /// Records the problems of a row, and the name of its client if it is known.
+    /// Records the problems of a bad row, and the name of its client if the row identifies the
+    /// client.
     fn set_aside(
         &self,
         inventory: &mut Inventory,
@@ -215,8 +217,8 @@ impl Rows<'_> {
         inventory.bad.extend(bad);
     }
 
-    /// Keeps the clients that admission accepts and whose name occurs once. Records the problems of
-    /// all other clients.
+    /// Adds the clients that admission accepts and whose name occurs only once. Records the
+    /// problems of all other clients.
     fn judge(&self, inventory: &mut Inventory, read: Vec<(usize, Client)>) {
         let records: HashMap<usize, &Record> =
             self.sheet.records.iter().map(|record| (record.line, record)).collect();
@@ -224,8 +226,8 @@ impl Rows<'_> {
         for (line, client) in &read {
             lines.entry(client.name.clone()).or_default().push(*line);
         }
-        // Include rows that are bad for another reason: one of them may be the correct row of the
-        // client.
+        // Also count names in rows that are bad for another reason, because one of those rows may
+        // be the correct one for the client.
         for record in &self.sheet.records {
             let name = self.cell(record, self.name_column());
             if let Some(known) = lines.get_mut(name)
@@ -292,13 +294,14 @@ impl Rows<'_> {
     }
 }
 
-/// Returns whether the name is free of problems, so that it identifies the client.
+/// Returns whether admission found no problem with the name, so that the name identifies the
+/// client.
 fn is_named(refused: &[admissible::Refused]) -> bool {
     refused.iter().all(|problem| problem.field != "name")
 }
 
-/// Shortens an error message to the form that the API accepts: one line, without refused
-/// characters, cut at the end.
+/// Shortens a client's error message to the form that the API accepts: one line, without forbidden
+/// characters, and cut at the maximum length.
 fn shortened(message: &str) -> Cow<'_, str> {
     let clean = |c: char| {
         let is_refused = c.is_control() || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');

@@ -1,10 +1,10 @@
 //! Assigns clients to fleets: existing clients keep their fleet, and new clients fill the fleets
-//! with the lowest numbers that have room. Pure; knows only names and numbers.
+//! with the lowest numbers that have room. Does no I/O; uses only names and numbers.
 
 use std::collections::BTreeMap;
 
-/// Assigns each new client to the number of a fleet. `occupied` holds the number of clients that
-/// stay in each existing fleet; a number missing from it is free for a new fleet.
+/// Assigns each new client to a fleet number. `occupied` contains the number of clients that stay
+/// in each existing fleet; a number that it does not contain is available for a new fleet.
 pub(super) fn assign<'a>(
     occupied: &BTreeMap<u32, usize>,
     newcomers: impl IntoIterator<Item = &'a str>,
@@ -34,7 +34,7 @@ pub(super) fn name(prefix: &str, number: u32) -> String {
     format!("{prefix}-{number:03}")
 }
 
-/// Returns the number of a fleet, or `None` if its name is not one of this import.
+/// Returns the number of a fleet, or `None` if the name does not belong to this import.
 pub(super) fn number(prefix: &str, fleet: &str) -> Option<u32> {
     let number = fleet.strip_prefix(prefix)?.strip_prefix('-')?.parse().ok()?;
     (number > 0 && name(prefix, number) == fleet).then_some(number)

@@ -1,11 +1,12 @@
 //! Decodes the bytes of an export into text, in any encoding that a spreadsheet program writes.
-//! Knows nothing about rows and cells.
+//! Does not depend on rows and cells.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// First bytes of a ZIP archive. Spreadsheet files are ZIP archives, too.
+/// First bytes of a ZIP archive. They identify spreadsheet files, which are ZIP archives.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
-/// Number of bytes to examine for UTF-16 without a byte order mark: roughly the header of the file.
+/// Number of bytes to examine for UTF-16 without a byte order mark. This covers roughly the header
+/// of the file.
 const SAMPLE_BYTES: usize = 256;
 
 /// Returns the encoding with this name.
@@ -18,8 +19,8 @@ pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
         .ok_or_else(|| "there is no such encoding: write one as utf-8 or windows-1252".to_owned())
 }
 
-/// Decodes a file. Uses the encoding of its byte order mark, else the encoding that the user names,
-/// else UTF-16 if the bytes look like it, else UTF-8.
+/// Decodes a file. Uses the first encoding that applies: that of the byte order mark, the encoding
+/// that the user specifies, UTF-16 if the bytes look like it, UTF-8.
 ///
 /// # Errors
 ///
@@ -56,8 +57,8 @@ fn no_text(bytes: &[u8], encoding: &'static Encoding) -> String {
     format!("line {}: this is not {} text: {mend}", line_at(before), encoding.name())
 }
 
-/// Recognizes UTF-16 without a byte order mark. Headers are mostly ASCII, so every other byte is
-/// zero; text in other encodings contains no zero bytes.
+/// Recognizes UTF-16 without a byte order mark. Headers are mostly ASCII, so in UTF-16 about every
+/// other byte is zero; other encodings contain no zero bytes.
 fn recognise(sample: &[u8]) -> Option<&'static Encoding> {
     let zeros = |first: usize| sample.iter().skip(first).step_by(2).filter(|byte| **byte == 0);
     let (even, odd) = (zeros(0).count(), zeros(1).count());
@@ -73,8 +74,8 @@ fn line_at(before: &str) -> usize {
     1 + line_ends(before)
 }
 
-/// Returns the number of line ends in a text. A line ends with a line feed, a carriage return, or
-/// both.
+/// Returns the number of line ends in a text. A line ends with a line feed, a carriage return, or a
+/// carriage return followed by a line feed.
 pub(super) fn line_ends(text: &str) -> usize {
     let bytes = text.as_bytes();
     let ends = |(index, byte): (usize, &u8)| match byte {

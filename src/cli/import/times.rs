@@ -1,5 +1,5 @@
 //! Reads the times of an export as instants. Does not guess: a time that is not RFC 3339 is read
-//! only in the format and the time zone that the user names. Knows nothing about rows.
+//! only in the format and the time zone that the user specifies.
 
 use chrono::format::{Item, Numeric, StrftimeItems};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
@@ -40,7 +40,7 @@ impl Times {
     ///
     /// # Errors
     ///
-    /// Returns the reason, worded to follow the cell's text in a message.
+    /// Returns the reason, worded to follow the text of the cell in a message.
     pub fn read(&self, cell: &str) -> Result<String, String> {
         if DateTime::parse_from_rfc3339(cell).is_ok() {
             return Ok(cell.to_owned());
@@ -78,11 +78,12 @@ fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
     })
 }
 
-/// Returns the instant at which the clocks of a zone show `local`. Returns the earlier instant if
-/// they show it twice, and `None` if they skip it.
+/// Returns the instant when local time in the zone is `local`. If this local time occurs twice,
+/// returns the earlier instant; if it is skipped, returns `None`.
 fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
     let assumed = local.and_utc();
-    // Try all offsets in use around that time: zones are less than 26 hours from UTC.
+    // Try the offsets in use 26 hours before, at and 26 hours after this time, because every zone
+    // is less than 26 hours from UTC.
     let near = [-26, 0, 26].into_iter().filter_map(|hours| {
         let near = assumed.checked_add_signed(TimeDelta::hours(hours))?;
         let offset = TimeDelta::seconds(zone.offset_seconds(near).into());
@@ -116,7 +117,8 @@ mod tests {
             ("%d.%m.%Y", "Europe/Berlin", "22.11.2026", "2026-11-21T23:00:00Z"),
             ("%Y-%m-%d %H:%M %z", "", "2026-11-22 08:15 +0100", "2026-11-22T07:15:00Z"),
             ("%s", "UTC", "1795335300", "2026-11-22T08:15:00Z"),
-            // The clocks show this time twice that night; the earlier instant counts.
+            // This local time occurs twice because daylight saving time ends; the earlier instant
+            // counts.
             ("%d.%m.%Y %H:%M", "Europe/Berlin", "25.10.2026 02:30", "2026-10-25T00:30:00Z"),
             ("%d.%m.%Y %H:%M", "Pacific/Apia", "31.12.2011 00:30", "2011-12-30T10:30:00Z"),
         ] {

@@ -1,13 +1,13 @@
-//! Maps Windows time zones to IANA zones, by the `windowsZones` table of CLDR, territory 001.
-//! Contains only the table and its lookup.
+//! Maps Windows time zones to IANA zones, according to the `windowsZones` table of CLDR, territory
+//! 001.
 
 use crate::values::Zone;
 
-/// Returns the zone with this Windows or IANA name, which must be spelled exactly.
+/// Returns the time zone with this Windows or IANA name, which must be spelled exactly.
 ///
 /// # Errors
 ///
-/// Returns the reason, worded to follow the name in a message. It suggests the nearest spelling if
+/// Returns the reason, worded to follow the name in a message, and suggests the nearest spelling if
 /// there is one.
 pub(super) fn zone(name: &str) -> Result<Zone, String> {
     if let Some(zone) = Zone::named(name).or_else(|| Zone::named(of_windows(name)?)) {
@@ -24,7 +24,7 @@ pub(super) fn zone(name: &str) -> Result<Zone, String> {
     Err(format!("is no time zone of IANA and none of Windows: {hint}"))
 }
 
-/// Returns the IANA name of a Windows time zone.
+/// Returns the IANA name of a Windows time zone, or `None` if the name is unknown.
 fn of_windows(name: &str) -> Option<&'static str> {
     let index = TABLE.binary_search_by(|(windows, _)| (*windows).cmp(name)).ok()?;
     Some(TABLE[index].1)

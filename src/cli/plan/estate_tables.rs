@@ -1,4 +1,4 @@
-//! Prints a plan as tables for a user: policies, fleets, and the status of every client. Makes no
+//! Formats a plan as tables for a user: policies, fleets, and the status of every client. Makes no
 //! decisions.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::cli::terminal::times::exact;
 use crate::plan::Plan;
 use crate::values::Timestamp;
 
-/// Prints one section for each namespace.
+/// Formats the plan, with one section for each namespace.
 pub(super) fn print(
     namespaces: &BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
@@ -64,7 +64,8 @@ fn policies(PlannedNamespace { policies, plan }: &PlannedNamespace) -> Table {
         "NEXT",
     ]);
     for (name, status) in &plan.policies {
-        // The priority, the mode and the version are only in the spec.
+        // The plan does not contain the priority, the mode and the version; read them from the
+        // spec.
         let policy = policies.iter().find(|policy| policy.name() == name.as_str());
         let spec = policy.and_then(|policy| policy.spec.as_ref().ok());
         let upgrade = spec.map(|spec| spec.upgrade.clone()).unwrap_or_default();
@@ -89,16 +90,17 @@ fn policies(PlannedNamespace { policies, plan }: &PlannedNamespace) -> Table {
     table
 }
 
-/// Formats the number of clients that need no further change, as `DONE/TOTAL`. The condition
-/// `Complete` counts the same states.
+/// Formats the number of clients that need no further change, as `DONE/TOTAL`. Counts the same
+/// client states as the condition `Complete`.
 fn done(summary: &Summary) -> String {
     format!("{}/{}", summary.up_to_date + summary.ahead + summary.offline, summary.total)
 }
 
-/// Column title, color, and the count of a summary that the column shows.
+/// A column of client counts: title, color, and the function that reads the count from a summary.
 type StateColumn = (&'static str, Tone, fn(&Summary) -> u32);
 
-/// A column for every state, from states that need nothing to states that need a user's action.
+/// A column for every client state, ordered from states that need no action to states that need a
+/// user's action.
 const COUNTS: [StateColumn; 10] = [
     ("UP TO DATE", Tone::Plain, |summary| summary.up_to_date),
     ("AHEAD", Tone::Plain, |summary| summary.ahead),
@@ -112,7 +114,7 @@ const COUNTS: [StateColumn; 10] = [
     ("BLOCKED", Tone::Alarm, |summary| summary.blocked),
 ];
 
-/// Returns the table of fleets, with a column for each state that occurs.
+/// Returns the table of fleets, with a column for each client state that occurs.
 fn fleets(plan: &Plan) -> Table {
     let occurs = |count: &&StateColumn| {
         plan.fleets
@@ -173,7 +175,7 @@ fn why(client: &ClientStatus) -> String {
     }
 }
 
-/// Returns the problems that a user should look at and that the tables do not show.
+/// Returns the problems that need a user's attention and that the tables do not show.
 fn notes(plan: &Plan) -> String {
     let mut notes = String::new();
     for (name, status) in &plan.fleets {

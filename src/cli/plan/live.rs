@@ -1,5 +1,5 @@
-//! `plan` against the cluster: reads the current objects, predicts the result of applying the
-//! files, and compares both plans for every client. Writes nothing.
+//! `plan` with a cluster: reads the current objects, predicts the result of applying the files, and
+//! compares the plans before and after for every client. Writes nothing to the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,10 +21,11 @@ use crate::plan::diff::{GivenObjects, PlannedEstate, PlannedEstates, Warning, co
 use crate::plan::{Cached, Estate, Parsed, Plan, parsed};
 use crate::values::Timestamp;
 
-/// Maximum number of objects that are predicted concurrently.
+/// Maximum number of dry runs that are in progress at the same time.
 const MAX_CONCURRENT_DRY_RUNS: usize = 4;
 
-/// Compares the plans of the cluster at the instant `at`, without and with `files` applied.
+/// Compares the plan for the cluster's current objects with the plan after `files` are applied,
+/// both at the instant `at`.
 pub(super) async fn compare(
     arguments: &PlanArgs,
     files: impl IntoIterator<Item = File>,
@@ -59,8 +60,8 @@ pub(super) async fn compare(
     Ok(Compared { difference, remarks })
 }
 
-/// Returns an error if an object is outside the namespace of `-n`. As in kubectl, `-n` does not
-/// move an object that names its own namespace.
+/// Returns an error if an object is outside the namespace given with `-n`. As in kubectl, `-n` does
+/// not move an object that specifies its own namespace.
 fn stay_inside(
     namespace: Option<&str>,
     findings: &Findings,
@@ -92,7 +93,7 @@ fn named(findings: &Findings, object: &AppliedObject) -> String {
 /// The objects of a namespace, before and after the files are applied.
 #[derive(Default)]
 struct LiveNamespace {
-    /// Fleet statuses as stored in the cluster, by name of the fleet.
+    /// Status of each fleet as stored in the cluster, with the name of the fleet.
     stored: Vec<(Text, ClientFleetStatus)>,
     fleets: PredictedObjects<ClientFleet>,
     policies: PredictedObjects<UpgradePolicy>,
@@ -133,7 +134,8 @@ fn stored(fleet: &Parsed<ClientFleet>) -> (Text, ClientFleetStatus) {
     (name.into(), fleet.status.clone().unwrap_or_default())
 }
 
-/// Wraps the current objects of one kind. Without predictions, `after` equals `before`.
+/// Stores the current objects of one kind as both `before` and `after`, until predictions replace
+/// them.
 fn predicted<K: parsed::Kind>(objects: Vec<Parsed<K>>) -> PredictedObjects<K> {
     let observed = objects.into_iter().map(Cached::from);
     let before: BTreeMap<_, _> =
@@ -171,8 +173,8 @@ fn estate(
 }
 
 impl<K: parsed::Kind> PredictedObjects<K> {
-    /// Replaces an object in `before` and `after`, because the prediction may be newer than the
-    /// list.
+    /// Replaces an object in `before` and `after` with its prediction. `before` is replaced too,
+    /// because the prediction may have read a newer version than the list.
     fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
         self.before.remove(name);
         if let Some(before) = &prediction.before {
@@ -203,8 +205,8 @@ impl Answers {
     }
 }
 
-/// Predicts every object and adds the results to `namespaces`. If the API server refuses files, the
-/// error lists all of them.
+/// Predicts every object and adds the results to `namespaces`. If the API server rejects files, the
+/// error lists all rejected files.
 async fn foresee_all(
     cluster: &Cluster,
     findings: &Findings,
@@ -240,7 +242,8 @@ async fn foresee_all(
     }
 }
 
-/// Returns warnings about the objects that were predicted without the API server, with the reason.
+/// Returns warnings about objects that this program predicted without a dry run on the API server,
+/// with the reason.
 fn how(objects: &[AppliedObject], answered: &[PredictedBy]) -> String {
     let by = |by: PredictedBy| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
     let mut remarks = String::new();
@@ -264,7 +267,8 @@ fn how(objects: &[AppliedObject], answered: &[PredictedBy]) -> String {
     remarks
 }
 
-/// Returns a warning if the statuses in the cluster differ from the plan that is due now.
+/// Returns a warning if the statuses in the cluster differ from the plan for the current instant,
+/// because the controller is behind or not running.
 fn behind(
     namespaces: BTreeMap<String, LiveNamespace>,
     due: &PlannedEstates,

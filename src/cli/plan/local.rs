@@ -1,5 +1,6 @@
-//! `plan --local`: computes from files the statuses that the controller would settle on, and
-//! compares them with those of other files. Contacts no cluster and reads no clock.
+//! `plan --local`: computes the statuses that the controller would eventually write for the objects
+//! in files, and can compare them with the statuses for older files. Contacts no cluster and reads
+//! no clock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -18,23 +19,24 @@ use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
 use crate::plan::{CachedPolicy, Estate, Plan, settle};
 use crate::values::Timestamp;
 
-/// The plan for the objects in files at an instant.
+/// The plan at an instant for the objects in files.
 pub(super) struct LocalPlan {
-    /// The objects as written in the files, in the same order; empty unless the output is JSON or
-    /// YAML.
+    /// The objects as written in the files, in the same order. Empty unless the output format is
+    /// JSON or YAML.
     given: Vec<(Identity, SourceObject)>,
     namespaces: BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
     format: PlanFormat,
 }
 
-/// Policies and plan of one namespace.
+/// The policies and the plan of one namespace.
 pub(super) struct PlannedNamespace {
     pub(super) policies: Vec<Arc<CachedPolicy>>,
     pub(super) plan: Plan,
 }
 
-/// Plans for the objects in `files` at the instant `at`. Also returns remarks about the files.
+/// Computes the plan for the objects in `files` at the instant `at`. Also returns remarks about the
+/// files.
 pub(super) fn plan(
     files: impl IntoIterator<Item = File>,
     at: Timestamp,
@@ -58,7 +60,8 @@ pub(super) fn plan(
     (planned, passed_over(&findings))
 }
 
-/// Compares the plans for the files `new` and `old` at the instant `at`.
+/// Compares the plan for the files `new` with the plan for the files `old`, both at the instant
+/// `at`.
 pub(super) fn compare(
     new: impl IntoIterator<Item = File>,
     old: impl IntoIterator<Item = File>,
@@ -78,8 +81,8 @@ pub(super) fn compare(
     Ok(Compared { difference: compare_plans(&before, &after, &given(&new), at), remarks })
 }
 
-/// Reads the objects of each namespace, as an API server would store them. Calls `look` with each
-/// object first.
+/// Reads the objects as the API server would store them, grouped by namespace. Calls `look` for
+/// each object before adding it.
 fn read(
     files: impl IntoIterator<Item = File>,
     mut look: impl FnMut(&Object),
@@ -93,14 +96,15 @@ fn read(
     (findings, estates)
 }
 
-/// Returns an error with all problems in the findings, if there are any.
+/// Returns an error that lists all problems in the findings. Returns `Ok` if there are no problems.
 pub(super) fn refuse<'a>(findings: impl IntoIterator<Item = &'a Findings>) -> Result<(), Failure> {
     let messages: Vec<String> =
         findings.into_iter().flat_map(|found| found.problems.iter().cloned()).collect();
     if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
 }
 
-/// Returns the identities of the objects in files. Warnings are limited to these objects.
+/// Returns the identities of the objects in the files. Warnings of the comparison are limited to
+/// these objects.
 pub(super) fn given(findings: &Findings) -> diff::GivenObjects {
     let mut given = diff::GivenObjects::default();
     for identity in findings.identities() {
@@ -109,8 +113,8 @@ pub(super) fn given(findings: &Findings) -> diff::GivenObjects {
     given
 }
 
-/// Returns remarks about the files: skipped objects of other kinds, and a note if the files contain
-/// neither a fleet nor a policy.
+/// Returns remarks about the files: the skipped objects of other kinds, and a note if the files
+/// contain no fleet and no policy.
 pub(super) fn passed_over(findings: &Findings) -> String {
     let mut remarks = lines("passed over", &findings.passed_over);
     if findings.identities().next().is_none() && findings.problems.is_empty() {
@@ -124,12 +128,12 @@ fn lines(word: &str, texts: &[String]) -> String {
 }
 
 impl LocalPlan {
-    /// Prints the plan in the selected format.
+    /// Writes the plan to `output` in the selected format.
     pub(super) fn write(&self, in_color: bool, output: &mut dyn Write) -> io::Result<()> {
         match self.format {
             PlanFormat::Json => data::write_json(&self.list(), output),
             PlanFormat::Yaml => data::write_yaml(&self.list(), output),
-            // Without a comparison, the table is the only other format that the options allow.
+            // Without a comparison, the options allow only JSON, YAML and the table.
             _ => {
                 let text = estate_tables::print(&self.namespaces, self.at, in_color);
                 output.write_all(text.as_bytes())
@@ -137,7 +141,7 @@ impl LocalPlan {
         }
     }
 
-    /// Returns the objects, each with its status, as a list like the output of `kubectl get`.
+    /// Returns the objects with their statuses, as a list like the output of `kubectl get`.
     fn list(&self) -> ListDocument<'_> {
         let mut statuses = HashMap::new();
         for (namespace, PlannedNamespace { plan, .. }) in &self.namespaces {
@@ -165,7 +169,8 @@ struct ListDocument<'a> {
     metadata: BTreeMap<String, String>,
 }
 
-/// The objects with their statuses. Each item is built only when it is serialized.
+/// The list items: objects with their statuses. Each item is built only when it is serialized, to
+/// limit memory.
 struct ListItems<'a> {
     given: &'a [(Identity, SourceObject)],
     statuses: HashMap<ObjectKey<'a>, Status<'a>>,

@@ -4,10 +4,11 @@
 use super::report::{Entry, Report, ReportTable};
 use crate::cli::terminal::table::printable;
 
-/// Characters with a meaning in Markdown, which are escaped with a backslash.
+/// Characters with a meaning in Markdown. They are escaped with a backslash.
 const MARKUP: &str = "\\`*_[]|~#!";
 
-/// Renders the summary and its counts openly, and the other tables as collapsed sections.
+/// Renders the report. The summary and its counts are always visible; the other tables are
+/// collapsed sections.
 pub(super) fn render(report: &Report) -> String {
     let (heading, summary) = (shown(&report.heading), shown(&report.summary));
     let mut text = format!("### clientfleet plan\n\n**{heading}**\n\n{summary}\n");
@@ -62,7 +63,7 @@ fn shown(text: &str) -> String {
             plain => shown.push(plain),
         }
     }
-    // GitHub turns these strings into links even without markup.
+    // GitHub turns `://` and `www.` into links even without markup.
     shown.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 

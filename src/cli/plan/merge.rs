@@ -1,6 +1,6 @@
-//! Computes the effect of applying a file to an object, on JSON. Contains the patch of a
-//! client-side `kubectl apply`, and a replacement for the API server's response if no dry run is
-//! possible. Contacts no cluster.
+//! Computes, on JSON, the effect of applying a file to an object: the patch of a client-side
+//! `kubectl apply`, and an approximation of the API server's response if no dry run is possible.
+//! Contacts no cluster.
 
 use std::collections::BTreeSet;
 
@@ -75,7 +75,7 @@ fn merge_fields(patch: &mut Map<String, Value>, more: Map<String, Value>) {
     }
 }
 
-/// Combines two patches. If both contain a field, the second patch wins.
+/// Combines two patches. If both contain a field, the value in `more` wins.
 pub(super) fn joined(patch: Value, more: Value) -> Value {
     match (patch, more) {
         (Value::Object(mut patch), Value::Object(more)) => {
@@ -86,7 +86,7 @@ pub(super) fn joined(patch: Value, more: Value) -> Value {
     }
 }
 
-/// Applies a JSON merge patch (RFC 7386).
+/// Returns the value after applying a JSON merge patch (RFC 7386).
 pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
     let Value::Object(fields) = patch else { return patch.clone() };
     if !value.is_object() {
@@ -103,9 +103,9 @@ pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
     value
 }
 
-/// Approximates the result of server-side apply. A policy has one owner, so the file's `spec`
-/// replaces the old one. A fleet can have several owners, so its mappings and its clients are
-/// merged.
+/// Returns an approximation of the result of server-side apply. A policy has one owner, so the
+/// `spec` in the file replaces the stored one. A fleet can have several owners, so its mappings and
+/// its clients are merged.
 pub(super) fn merged(kind: Kind, mut live: Value, file: &Value) -> Value {
     for part in ["metadata", "spec"] {
         let Some(given) = file.get(part) else { continue };
@@ -158,9 +158,9 @@ fn by_name(mut items: Vec<Value>, given: &[Value]) -> Value {
     Value::Array(items)
 }
 
-/// Removes the fields of an object that the last client-side applied configuration contains, but
-/// the file no longer does. `kubectl apply --server-side` removes them too, because it takes over
-/// the fields that `kubectl apply` owned.
+/// Returns the object without the fields that are in the last client-side applied configuration,
+/// but no longer in the file. `kubectl apply --server-side` removes these fields too, because it
+/// takes over the fields that `kubectl apply` owned.
 pub(super) fn without_dropped(mut object: Value, last_applied: &Value, file: &Value) -> Value {
     for part in ["/metadata/labels", "/spec"] {
         let (Some(last), Some(target)) = (last_applied.pointer(part), object.pointer_mut(part))

@@ -1,5 +1,5 @@
-//! `plan`: previews the changes of applying files, and their effect on every client. Writes
-//! nothing.
+//! `plan`: previews how applying files changes objects, and how the changes affect every client.
+//! Writes nothing to the cluster.
 
 mod estate_tables;
 mod live;
@@ -41,13 +41,14 @@ const EXIT_TOO_MANY_MOVING: u8 = 3;
 /// Exit code if something would change and `--exit-code` is set.
 const EXIT_CHANGES: u8 = 1;
 
-/// The diff of a change, with remarks on how it was computed.
+/// The difference between two plans, with remarks on how it was computed.
 struct Compared {
     difference: Difference,
     remarks: String,
 }
 
-/// Runs the command. Every failure has the same exit code, so that code 1 always means changes.
+/// Runs `plan`. Every failure exits with code 2, so that code 1 always means that something would
+/// change.
 pub(super) async fn run(arguments: &PlanArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let said = plan(arguments, cx).await;
     said.map_err(|failure| Failure { code: WRONG_INPUT, ..failure })
@@ -82,8 +83,8 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
     terminal::stream(write).map(drop).map_err(|error| Failure::unwritten(&error))
 }
 
-/// Renders the diff as text, and determines the exit code. For JSON and YAML, the output is empty,
-/// because the caller streams the data.
+/// Renders the difference as text and determines the exit code. For JSON and YAML, the text is
+/// empty, because the caller streams the data.
 fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOutput {
     let Compared { difference, remarks } = compared;
     let mut remarks = remarks.clone();

@@ -1,4 +1,4 @@
-//! The options of `plan`, and the checks for combinations that make no sense.
+//! The options of `plan`, and the checks that reject contradictory options.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::cli::completion::namespaces;
 use crate::connection::Connection;
 use crate::values::Timestamp;
 
-/// Default for the maximum number of rows in a table.
+/// Default maximum number of rows in a table.
 const DEFAULT_LIMIT: usize = 50;
 
 /// Options of `plan`.
@@ -82,10 +82,10 @@ pub(super) enum PlanFormat {
     Name,
 }
 
-/// The kind of plan that the options select.
+/// The task that the options select.
 #[derive(Debug)]
 pub(super) enum Task<'a> {
-    /// Plan for the files, without a comparison.
+    /// Plan for the files without comparing.
     Alone,
     /// Compare the files with older files.
     Against(&'a [PathBuf]),
@@ -94,7 +94,7 @@ pub(super) enum Task<'a> {
 }
 
 impl PlanArgs {
-    /// Returns the kind of plan, or an error if the options contradict each other.
+    /// Returns the task that the options select, or an error if they contradict each other.
     pub(super) fn task(&self) -> Result<Task<'_>, Failure> {
         self.check().map_err(Failure::input)?;
         Ok(match self.against.as_slice() {

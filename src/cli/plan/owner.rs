@@ -1,11 +1,11 @@
-//! Finds the field manager that will apply a file to an object, from the object's record of earlier
-//! applies. Contacts no cluster.
+//! Finds the field manager that will apply a file to an object, from the `managedFields` of the
+//! object. Contacts no cluster.
 
 use serde_json::Value;
 
 use super::merge::LAST_APPLIED;
 
-/// Well-known tools that use server-side apply, by their field manager names.
+/// Field managers of well-known tools that use server-side apply.
 const KNOWN_MANAGERS: [&str; 7] = [
     "kubectl",
     "kustomize-controller",
@@ -18,16 +18,17 @@ const KNOWN_MANAGERS: [&str; 7] = [
 /// Default field manager of `kubectl apply --server-side`.
 const KUBECTL: &str = "kubectl";
 
-/// Tools that always force server-side apply over conflicts.
+/// Field managers of tools that always force server-side apply when fields conflict.
 const FORCING_MANAGERS: [&str; 5] =
     ["kustomize-controller", "helm-controller", "argocd-controller", "fluxcd", "flux"];
 
-/// Returns whether this tool takes fields from other field managers without an explicit option.
+/// Returns whether the tool with this field manager always takes over conflicting fields from other
+/// field managers.
 pub(super) fn forces(owner: &str) -> bool {
     FORCING_MANAGERS.contains(&owner)
 }
 
-/// Returns whether this is kubectl's default field manager.
+/// Returns whether a field manager is the default of `kubectl apply --server-side`.
 pub(super) fn is_kubectl(owner: &str) -> bool {
     owner == KUBECTL
 }
@@ -39,7 +40,7 @@ pub(super) enum ApplyMethod {
     ServerSide {
         /// Name of the field manager.
         owner: String,
-        /// Last client-side applied configuration, whose fields the field manager takes over.
+        /// Last client-side applied configuration, if the field manager takes over its fields.
         takes_over: Option<Value>,
     },
     /// Client-side `kubectl apply`, which stores the last applied configuration in an annotation.
@@ -49,7 +50,7 @@ pub(super) enum ApplyMethod {
     },
 }
 
-/// The options that select the method of applying.
+/// The options that determine the method of applying a file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ApplyOptions {
     /// Field manager from `--field-manager`.
@@ -83,8 +84,8 @@ impl ApplyOptions {
     }
 }
 
-/// Returns the well-known tool that applies this object by server-side apply, if there is exactly
-/// one.
+/// Returns the well-known tool that has applied this object by server-side apply; `None` unless
+/// there is exactly one.
 fn known_owner(live: &Value) -> Option<&str> {
     let entries = live.pointer("/metadata/managedFields")?.as_array()?;
     let applies =
@@ -103,8 +104,8 @@ fn known_owner(live: &Value) -> Option<&str> {
     }
 }
 
-/// Labels by which each tool recognizes its objects. The files do not contain them. An entry that
-/// ends with a slash is a prefix.
+/// Labels that each tool adds to its objects to recognize them. They are not in the files. An entry
+/// that ends with a slash is a prefix.
 const TOOL_LABELS: [(&str, &[&str]); 4] = [
     ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
     ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),
@@ -113,7 +114,7 @@ const TOOL_LABELS: [(&str, &[&str]); 4] = [
 ];
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// Returns the labels that this tool itself has added to an object.
+/// Returns the labels of an object that the tool with the field manager `owner` has added.
 pub(super) fn marks(owner: &str, live: &Value) -> Vec<(String, Value)> {
     let known =
         TOOL_LABELS.iter().find(|(tool, _)| *tool == owner).map_or(&[][..], |(_, marks)| marks);

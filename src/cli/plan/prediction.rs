@@ -1,6 +1,6 @@
 //! Predicts the content of an object after a file is applied, with a dry run on the API server. The
-//! server accounts for fields of other field managers, and for admission, which may refuse or
-//! complete the object. Writes nothing.
+//! server handles fields of other field managers, and runs admission, which may reject or complete
+//! the object. Writes nothing.
 
 use http::Request;
 use kube::Client;
@@ -19,7 +19,7 @@ use crate::cli::objects::{Identity, SourceObject};
 /// Field manager of client-side `kubectl apply`.
 const CLIENT_SIDE_MANAGER: &str = "kubectl-client-side-apply";
 
-/// An object from a file, to be applied.
+/// An object from a file that the user intends to apply.
 #[derive(Debug)]
 pub(super) struct AppliedObject {
     pub(super) identity: Identity,
@@ -33,24 +33,24 @@ struct PredictedObject<'a> {
     source: Value,
 }
 
-/// An object before and after applying, as JSON. The caller parses it at once into the types of the
-/// plan, which are far smaller.
+/// An object before and after the file is applied, as JSON. The caller parses the JSON immediately
+/// into the types of the plan, which need far less memory.
 #[derive(Debug)]
 pub(super) struct Prediction {
     /// The object in the cluster; `None` if it does not exist.
     pub(super) before: Option<String>,
     /// The object after the file is applied.
     pub(super) after: String,
-    /// Source of the prediction.
+    /// Component that computed the prediction.
     pub(super) by: PredictedBy,
-    /// Warning for the user before the file is applied.
+    /// Warning for the user about applying the file.
     pub(super) warning: Option<String>,
 }
 
-/// The source of a prediction.
+/// The component that computed a prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PredictedBy {
-    /// The API server.
+    /// The API server, in a dry run.
     Server,
     /// This program, because the user lacks the permission for a dry run.
     Rights,
@@ -61,9 +61,9 @@ pub(super) enum PredictedBy {
 /// The reason why an object cannot be predicted.
 #[derive(Debug)]
 pub(super) enum PredictionRefusal {
-    /// The API server refuses the file.
+    /// The API server rejects the file; the text is the reason.
     OfFile(String),
-    /// The cluster cannot be queried.
+    /// The request to the cluster failed; the text is the reason.
     OfCluster(String),
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn predict(
         (ApplyMethod::ClientSide { last_applied }, Some(live)) => {
             let patch = client_side_patch(last_applied, object, live);
             if patch.as_object().is_some_and(Map::is_empty) {
-                // kubectl also sends no request for an empty patch.
+                // For an empty patch, kubectl sends no request and the object stays the same.
                 let after = before.clone().unwrap_or_default();
                 return Ok(Prediction { before, after, by: PredictedBy::Server, warning });
             }
@@ -129,7 +129,8 @@ fn parsed(object: &str) -> Result<Value, PredictionRefusal> {
     })
 }
 
-/// Returns the file as its tool sends it, with the labels by which the tool recognizes its objects.
+/// Returns the file as its tool sends it: with the labels that the tool adds to recognize its
+/// objects.
 fn with_marks(file: &Value, way: &ApplyMethod, live: Option<&Value>) -> Value {
     let mut file = file.clone();
     if let (ApplyMethod::ServerSide { owner, .. }, Some(live)) = (way, live) {
@@ -155,8 +156,8 @@ async fn ask(client: &Client, request: kube::Result<Request<Vec<u8>>>) -> kube::
     client.request_text(request?).await
 }
 
-/// Applies a file in a dry run. On conflicts, forces the dry run and also returns the conflicts,
-/// because not every tool forces its applies.
+/// Applies a file in a dry run. On conflicts, repeats the dry run with force and also returns the
+/// conflicts, because not every tool forces server-side apply.
 async fn apply(
     client: &Client,
     identity: &Identity,
@@ -175,7 +176,7 @@ async fn apply(
     }
 }
 
-/// Sends a patch as a dry run: the server does everything except storing the result.
+/// Sends a patch as a dry run: the API server processes it but does not store the result.
 async fn send(
     client: &Client,
     identity: &Identity,
@@ -201,8 +202,8 @@ fn client_side_patch(last_applied: &Value, object: &PredictedObject<'_>, live: &
         without(object, "", "status");
         without(object, "/metadata/annotations", LAST_APPLIED);
     }
-    // kubectl also fills in the namespace and the annotations before it compares and stores the
-    // file.
+    // kubectl also sets the namespace and the annotations in the file before it compares and stores
+    // the file.
     file["metadata"]["namespace"] = object.identity.namespace.as_str().into();
     if !file["metadata"]["annotations"].is_object() {
         file["metadata"]["annotations"] = json!({});
@@ -245,8 +246,8 @@ fn excuse(
     }
 }
 
-/// Returns whether the user lacks the permission to write, as opposed to an admission rule that
-/// forbids the content.
+/// Returns whether the API server rejected the request because the user lacks the permission to
+/// write. Returns `false` if an admission rule forbids the content.
 fn lacks_right(status: &Status) -> bool {
     let verbs = ["patch", "create", "update"];
     let lacks = |verb: &str| status.message.contains(&format!(" cannot {verb} resource "));
@@ -257,7 +258,7 @@ fn lacks_namespace(status: &Status) -> bool {
     status.code == 404 && status.message.starts_with("namespaces ")
 }
 
-/// Computes an approximation of the API server's response.
+/// Returns an approximation of the API server's response to applying a file.
 fn approximate(
     object: &PredictedObject<'_>,
     file: Value,

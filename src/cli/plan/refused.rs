@@ -1,5 +1,5 @@
-//! Explains the API server's refusals to the author of a file: fields with other owners, and fields
-//! that only the server may write. Contacts no cluster.
+//! Explains to the author of a file why the API server rejected it: fields with other owners, and
+//! fields that only the API server may write. Contacts no cluster.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::owner::{forces, is_kubectl};
 
-/// Maximum number of fields that are listed per owner.
+/// Maximum number of conflicting fields that are listed per owner.
 const MAX_NAMED_FIELDS: usize = 3;
 
 /// The fields of an object that other field managers own, by owner.
@@ -16,7 +16,7 @@ const MAX_NAMED_FIELDS: usize = 3;
 pub(super) struct Conflicts(BTreeMap<String, Vec<String>>);
 
 impl Conflicts {
-    /// Returns the conflicts of an error response; `None` if it has another cause.
+    /// Returns the conflicts in an error response; `None` if the error is not a conflict.
     pub(super) fn of(status: &Status) -> Option<Self> {
         let causes = status.details.iter().flat_map(|details| &details.causes);
         let mut owned: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -27,8 +27,8 @@ impl Conflicts {
         (status.code == 409 && !owned.is_empty()).then_some(Self(owned))
     }
 
-    /// Returns a warning for a user who will apply the file as `applier`. Returns `None` without
-    /// conflicts, or if that tool always forces its applies.
+    /// Returns a warning for a user who will apply the file with the field manager `applier`.
+    /// Returns `None` if there are no conflicts, or if `applier` always forces server-side apply.
     pub(super) fn warning(&self, applier: &str) -> Option<String> {
         if self.0.is_empty() || forces(applier) {
             return None;
@@ -65,8 +65,8 @@ fn sentence(owner: &str, fields: &[String]) -> String {
     format!("{named} {verb} owned by {owner}")
 }
 
-/// Returns the reason for a refusal. If the file contains a field that only the API server may
-/// write, names that field; otherwise quotes the API server.
+/// Returns the reason why the API server rejected a file. If the file contains a field that only
+/// the API server may write, the reason names that field; otherwise it quotes the API server.
 pub(super) fn reason(status: &Status, file: &Value) -> String {
     let given = |field: &str| file.pointer(&format!("/metadata/{field}")).filter(|v| !v.is_null());
     let said = &status.message;

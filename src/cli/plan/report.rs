@@ -1,5 +1,5 @@
-//! Turns a diff into sentences and tables for a user. Makes no decisions, and is independent of the
-//! output format.
+//! Converts a difference between plans to sentences and tables for a user. Makes no decisions, and
+//! does not depend on the output format.
 
 use crate::api::Kind;
 use crate::cli::colors::state_tone;
@@ -11,7 +11,7 @@ use crate::plan::diff::{
 };
 use crate::values::{Timestamp, Zone};
 
-/// Maximum number of reasons that are shown for a fleet, unless the output is wide.
+/// Maximum number of reasons that are shown for a fleet if the output is not wide.
 const MAX_REASONS: usize = 2;
 
 /// The sentences and tables to print.
@@ -22,7 +22,7 @@ pub(super) struct Report {
     pub(super) summary: String,
     /// Changed clients, counted by transition.
     pub(super) transitions: ReportTable,
-    /// Warnings that a user should read first.
+    /// Warnings, which are shown first.
     pub(super) warnings: Vec<String>,
     /// Tables of clients, reasons, fleets and objects.
     pub(super) sheets: Vec<ReportTable>,
@@ -68,18 +68,18 @@ pub(super) fn clients(count: usize) -> String {
     format!("{count} {}", if count == 1 { "client" } else { "clients" })
 }
 
-/// The audience and the size of a report.
+/// The reader of a report, and the limits on its size.
 pub(super) struct ReportOptions<'a> {
-    /// The user who reads the report at the instant of the plan; `None` if the user and the time of
-    /// reading are unknown.
+    /// Formatter for the user who reads the report now; `None` if the report is for several
+    /// readers, such as a comment on a pull request.
     pub(super) reader: Option<&'a TimeFormatter>,
-    /// True if there is room for more columns.
+    /// True if the tables have additional columns.
     pub(super) is_wide: bool,
     /// Maximum number of rows in a table.
     pub(super) limit: usize,
 }
 
-/// Builds the report on a diff.
+/// Returns the report for a difference between plans.
 pub(super) fn report(difference: &Difference, asked: &ReportOptions) -> Report {
     let nobody = TimeFormatter { now: difference.at, zone: None };
     let view = ReportView {
@@ -132,7 +132,7 @@ fn summary(difference: &Difference) -> String {
     if counts.changed == 0 {
         return "The objects change, and nothing else is decided for any client.".to_owned();
     }
-    // The first three counts appear even if they are 0.
+    // The first three counts are shown even if they are 0.
     let parts = [
         (counts.moving_now, "moves now", "move now"),
         (counts.moving_later, "moves later", "move later"),
@@ -156,13 +156,13 @@ fn summary(difference: &Difference) -> String {
             counts.staged
         );
     }
-    // A sentence starts with a capital letter.
+    // Capitalize the first letter of the sentence.
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text) + "."
 }
 
-/// A column of the fleets table: its title, its count, and a flag to hide it if all its counts are
-/// 0.
+/// A column of the fleets table: its title, its count, and whether to hide the column if all counts
+/// are 0.
 type EffectColumn = (&'static str, fn(&Counts) -> usize, bool);
 
 /// Columns for the effects of a change on clients.
@@ -196,7 +196,7 @@ impl ReportView<'_> {
         ReportTable { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
     }
 
-    /// Returns these options without the row limit, for short tables.
+    /// Returns the same display options without the row limit, for short tables.
     fn whole(&self) -> ReportView<'_> {
         ReportView { limit: usize::MAX, ..*self }
     }
@@ -255,14 +255,14 @@ impl ReportView<'_> {
             maybe(after.and_then(|after| after.target_version.as_ref())),
             maybe(after.map(why)),
             text(match client.effect {
-                // Another column shows the earlier time.
+                // The column with the earlier decision shows the earlier time.
                 Effect::NoLongerMoves => "no longer".to_owned(),
                 effect => moves(effect, &client.when, None, "", |time, zone| self.next(time, zone)),
             }),
         ]
     }
 
-    /// Returns the changed parts of the earlier decision, except its state.
+    /// Returns the parts of the earlier decision that changed, except the client's state.
     fn was(&self, client: &ChangedClient) -> String {
         let Some(before) = &client.before else { return String::new() };
         let after = client.after.as_ref();
@@ -283,7 +283,8 @@ impl ReportView<'_> {
         parts.join(" ")
     }
 
-    /// Returns the time of a later offer; `None` if there is none.
+    /// Returns the formatted time of an offer in the future; `None` if the client has no offer at a
+    /// future time.
     fn from(&self, when: &When) -> Option<String> {
         match when {
             When::From { time, time_zone } => Some(self.next(*time, time_zone.as_deref())),
@@ -306,7 +307,8 @@ impl ReportView<'_> {
         })
     }
 
-    /// Returns the table of fleets. Rare effects have a column only if they occur.
+    /// Returns the table of fleets. Columns for rare effects are shown only if a client has that
+    /// effect.
     fn fleets(&self, fleets: &[FleetDifference]) -> ReportTable {
         let occurs =
             |effect: &&EffectColumn| fleets.iter().any(|fleet| effect.1(&fleet.summary) > 0);
@@ -331,7 +333,8 @@ impl ReportView<'_> {
         })
     }
 
-    /// Returns the most frequent reasons; all reasons if the output is wide.
+    /// Returns the most frequent reasons why clients do not move, or all reasons if the output is
+    /// wide.
     fn reasons(&self, out: &[StayingOut]) -> String {
         let shown = if self.is_wide { out.len() } else { out.len().min(MAX_REASONS) };
         let mut reasons: Vec<String> = out.iter().take(shown).map(reason).collect();
@@ -363,13 +366,14 @@ impl ReportView<'_> {
         if self.has_several { format!("{namespace}/{name}") } else { name.to_owned() }
     }
 
-    /// Formats a future instant in the user's time zone, or in the clients' time zone if the user
-    /// is unknown.
+    /// Formats a future instant in the user's time zone. If the report is for several readers, uses
+    /// the clients' time zone.
     fn next(&self, time: Timestamp, zone: Option<&str>) -> String {
         if self.is_for_all { self.there(time, zone) } else { self.reader.next(time) }
     }
 
-    /// Formats an instant in the clients' time zone. Includes the date if the user is unknown.
+    /// Formats an instant in the clients' time zone. If the report is for several readers, includes
+    /// the date.
     fn there(&self, time: Timestamp, zone: Option<&str>) -> String {
         let there = TimeFormatter { now: self.reader.now, zone: zone.and_then(Zone::named) };
         let shown = if self.is_for_all { dated(time, &there) } else { there.shortly(time) };
@@ -383,8 +387,8 @@ fn dated(time: Timestamp, there: &TimeFormatter) -> String {
     local.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Describes when clients move, with the earlier time if it changes. `first` is a prefix for the
-/// time of the first of several clients.
+/// Describes when clients move, with the earlier time if the time changed. `first` is a prefix for
+/// the time if it is that of the first of several clients.
 fn moves(
     effect: Effect,
     when: &When,

@@ -11,12 +11,12 @@ use crate::cli::Failure;
 use crate::cli::cluster::{Cluster, OnePolicy, failure};
 use crate::cli::terminal::table::printable;
 
-/// Field manager of the write.
+/// Field manager of the write to the policy.
 const FIELD_MANAGER: &str = "clientfleet-settings";
-/// Maximum number of attempts while only the status of the policy changes.
+/// Maximum number of write attempts while conflicts are caused only by changes of the status.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
-/// Sets `choice` in `policy`. Returns an error if the policy has changed since it was read.
+/// Writes `choice` into `policy`. Returns an error if the policy has changed since it was read.
 pub(super) async fn make(
     cluster: &Cluster,
     namespace: &str,
@@ -44,7 +44,8 @@ pub(super) async fn make(
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => return Err(failure(&doing, &error)),
         }
-        // A status write by the controller also causes a conflict, but does not change the policy.
+        // When the controller writes the status, the resource version changes and causes a
+        // conflict, although the policy's spec is the same.
         let again = cluster.policy(namespace, &name).await?;
         let identity = |policy: &OnePolicy| {
             let metadata = &policy.whole.metadata;
@@ -66,7 +67,7 @@ fn changed_meanwhile(namespace: &str, name: &str) -> Failure {
     ))
 }
 
-/// Returns a merge patch, in which `null` removes a field.
+/// Returns the JSON merge patch that sets a choice; `null` removes a field.
 fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     json!({
         "metadata": {"resourceVersion": resource_version},
@@ -74,7 +75,7 @@ fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     })
 }
 
-/// Returns the same change as a manifest, for a policy that is kept in Git.
+/// Returns a manifest that makes the same change, for a policy that is kept in Git.
 pub(super) fn for_git(namespace: &str, name: &str, choice: &Choice) -> Value {
     let mut upgrade = json!({"mode": choice.mode});
     if let Some(version) = &choice.version {

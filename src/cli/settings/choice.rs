@@ -1,4 +1,5 @@
-//! The choices of an administrator for a policy, and the selection of one. Contacts no cluster.
+//! The choices of an administrator for a policy, and the selection of a choice. Contacts no
+//! cluster.
 
 use serde::Serialize;
 
@@ -15,18 +16,19 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    /// Returns the current setting of a policy.
+    /// Returns the setting in the spec of a policy.
     pub fn of(upgrade: &Upgrade) -> Self {
         let version = upgrade.version.clone().filter(|_| upgrade.mode == Mode::OnlyUpgradeTo);
         Self { mode: upgrade.mode.as_str().to_owned(), version }
     }
 
-    /// Converts a choice from the status of a policy.
+    /// Converts an available setting from the status of a policy to a choice.
     pub fn from_setting(setting: &Setting) -> Self {
         Self { mode: setting.mode.to_string(), version: setting.version.clone() }
     }
 
-    /// Returns whether both choices are equal, regardless of how the version is spelled.
+    /// Returns whether both choices are equal. Different spellings of the same version count as
+    /// equal.
     pub fn is_same_as(&self, other: &Self) -> bool {
         let spelled = |choice: &Self| choice.version.clone().map(VersionText::new);
         self.mode == other.mode
@@ -37,7 +39,7 @@ impl Choice {
             }
     }
 
-    /// Returns the mode; `None` if this program does not know it.
+    /// Returns the mode; `None` if this program does not support the mode.
     pub(crate) fn known_mode(&self) -> Option<Mode> {
         MODES.into_iter().find(|mode| mode.as_str() == self.mode)
     }
@@ -64,7 +66,8 @@ pub(super) enum Selection {
 }
 
 impl Selection {
-    /// Parses `2`, `NoUpgrade`, `AutoUpgrade` or `OnlyUpgradeTo=3.59.127.0`.
+    /// Parses the value of `--select`: `2`, `NoUpgrade`, `AutoUpgrade` or
+    /// `OnlyUpgradeTo=3.59.127.0`.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Ok(number) = text.parse() {
             return Ok(Self::Number(number));
@@ -92,7 +95,8 @@ impl Selection {
         }
     }
 
-    /// Returns the selected choice if it is available, with the version spelled as in the list.
+    /// Returns the selected choice, with the version spelled as in the list; `None` if it is not in
+    /// the list.
     pub fn among(&self, choices: &[Choice]) -> Option<Choice> {
         match self {
             Self::Number(number) => choices.get(number.checked_sub(1)?).cloned(),

@@ -1,5 +1,5 @@
-//! Computes the effect of a new setting: the policy's clients before and after, counted from the
-//! plan that the controller would settle on. Does no I/O.
+//! Computes the effect of a new setting: counts the policy's clients before and after the change,
+//! in the plan that the controller would eventually write. Does no I/O.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::plan::version_text::VersionText;
 use crate::plan::{self, Estate, Plan};
 use crate::values::Timestamp;
 
-/// Numbers of clients that a policy governs, by effect of the policy.
+/// Numbers of clients that a policy governs, by the effect of the policy on them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Moves {
@@ -31,9 +31,9 @@ pub(super) struct Moves {
     pub at_target: u32,
     /// Clients that run a newer version than the target, and keep it.
     pub ahead: u32,
-    /// Clients whose installation failed. It is retried later.
+    /// Clients whose installation failed and will be retried.
     pub failed: u32,
-    /// Clients to which nothing is distributed.
+    /// Clients that the policy holds: it offers them nothing.
     pub held: u32,
     /// Clients that cannot move because of a problem.
     pub blocked: u32,
@@ -58,7 +58,7 @@ impl Moves {
         } += 1;
     }
 
-    /// Returns the counts with their labels.
+    /// Returns each count with its label.
     pub(crate) fn labeled(&self) -> [(&'static str, u32); 11] {
         [
             ("offered a newer version now", self.up_now),
@@ -76,7 +76,7 @@ impl Moves {
     }
 }
 
-/// Returns whether the target is older than the client's version.
+/// Returns whether the target of a client is older than its version.
 fn is_down(row: &ClientStatus) -> bool {
     let read = |text: &Option<crate::api::Text>| VersionText::new(text.clone()?).parsed;
     match (read(&row.version), read(&row.target_version)) {
@@ -85,7 +85,7 @@ fn is_down(row: &ClientStatus) -> bool {
     }
 }
 
-/// The counts before and after a change.
+/// The counts of clients before and after a change of the setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct SettingEffect {
     pub before: Moves,
@@ -93,15 +93,15 @@ pub(super) struct SettingEffect {
 }
 
 impl Moves {
-    /// Returns the number of all counted clients.
+    /// Returns the total number of counted clients.
     pub fn total(&self) -> u32 {
         self.labeled().iter().map(|(_, count)| count).sum()
     }
 }
 
-/// Counts the clients that `policy` governs, before and after `choice`. If the policy is not
+/// Counts the clients that `policy` governs, before and after `choice` is set. If the policy is not
 /// effective yet, counts them at the time when it takes effect. Also returns the conditions that
-/// keep the policy from distributing.
+/// prevent the policy from distributing.
 pub(super) fn effect(
     estate: &Estate,
     policy: &str,
@@ -117,8 +117,8 @@ pub(super) fn effect(
     (SettingEffect { before: moves(estate), after: moves(&after) }, standing)
 }
 
-/// Returns the estate at a later instant, with every client's `lastSeen` moved by the same time.
-/// Otherwise all clients would count as offline.
+/// Returns the estate with every client's `lastSeen` moved by the time from `now` to `at`. Without
+/// this, all clients would count as offline at the later instant.
 fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
     let mut estate = estate.clone();
     if at == now {
@@ -161,17 +161,18 @@ fn moves(plan: &Plan, policy: &str) -> Moves {
     moves
 }
 
-/// Clients of one policy, counted by their current version.
+/// Numbers of clients that one policy governs, by current version.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Versions {
     pub governed: u32,
-    /// Number of clients that run the package of their own fleet.
+    /// Number of clients that run the package version of their fleet.
     pub at_package: u32,
     running: Vec<(VersionText, u32)>,
 }
 
 impl Versions {
-    /// Counts the clients of a fleet whose package is `package`.
+    /// Adds the clients of a fleet that `policy` governs. `package` is the package version of the
+    /// fleet.
     pub fn add(&mut self, rows: &[ClientStatus], policy: &str, package: Option<&VersionText>) {
         for row in rows.iter().filter(|row| row.policy.as_deref() == Some(policy)) {
             self.governed += 1;
@@ -184,8 +185,8 @@ impl Versions {
         }
     }
 
-    /// Returns the number of clients that run the target of a choice; `None` if the choice has no
-    /// target.
+    /// Returns the number of clients that already run the target version of a choice; `None` if the
+    /// choice has no target.
     pub fn at(&self, choice: &Choice) -> Option<u32> {
         if let Some(version) = choice.version.clone().map(VersionText::new) {
             let found = self.running.iter().find(|(known, _)| known.is_same_as(&version));

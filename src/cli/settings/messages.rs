@@ -1,4 +1,4 @@
-//! Messages about the choices for a policy and about a selection. Makes no decisions.
+//! Messages about the choices for a policy and about the result of a selection. Makes no decisions.
 
 use std::fmt::Write as _;
 
@@ -51,7 +51,7 @@ fn shown(choice: &Choice) -> String {
     printable(&choice.to_string()).into_owned()
 }
 
-/// Returns warnings about the list of choices.
+/// Returns warnings for the user who lists the choices.
 pub(super) fn remarks_on_list(settings: &Settings) -> String {
     let mut text = String::new();
     if settings.settings.is_empty() {
@@ -71,7 +71,7 @@ pub(super) fn remarks_on_list(settings: &Settings) -> String {
     text
 }
 
-/// Returns the error for a selection that is not among the choices.
+/// Returns the error for a selection that is not in the list of choices.
 pub(super) fn not_there(
     args: &SettingsArgs,
     what: &str,
@@ -118,7 +118,7 @@ pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<St
     Ok(text)
 }
 
-/// Renders the numbers of clients before and after the change.
+/// Renders the numbers of clients, by effect, before and after the change.
 fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     let Some(effect) = &selected.clients else { return String::new() };
     let standing = selected.standing.as_ref();

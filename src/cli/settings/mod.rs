@@ -1,5 +1,5 @@
-//! `settings`: lists the choices for a policy, and sets one. Reads the cluster, writes the change,
-//! and prints the result.
+//! `settings`: lists the choices for a policy, or sets one of them. Reads the cluster, writes the
+//! change, and prints the result.
 
 mod change;
 mod choice;
@@ -68,7 +68,7 @@ pub(crate) struct SettingsArgs {
     connection: Connection,
 }
 
-/// The choices for a policy.
+/// The output of `settings` without `--select`: the choices for a policy.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Settings {
@@ -76,9 +76,10 @@ struct Settings {
     policy: String,
     today: Choice,
     allow_downgrade: bool,
-    /// Conditions that keep the policy from distributing, regardless of its setting.
+    /// Conditions that prevent the policy from distributing, regardless of its setting.
     standing: PolicyBlockers,
-    /// True if the choices in the status do not belong to the current generation of the policy.
+    /// True if the choices in the status belong to an older generation of the policy or are
+    /// missing.
     status_is_behind: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     governed_clients: Option<u32>,
@@ -98,7 +99,7 @@ struct Numbered {
     clients: Option<u32>,
 }
 
-/// The result of a selection.
+/// The output of `settings --select`: the result of a selection.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Selected {
@@ -108,12 +109,12 @@ struct Selected {
     after: Choice,
     result: SettingsOutcome,
     allow_downgrade: bool,
-    /// Numbers of clients by effect, before and after; absent if the setting stays the same or the
-    /// clients cannot be counted.
+    /// Numbers of clients by effect, before and after the change. Absent if the setting stays the
+    /// same or the clients cannot be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     clients: Option<SettingEffect>,
-    /// Conditions that keep the policy from distributing, regardless of its setting. If the policy
-    /// is not effective yet, `clients` describes the time when it takes effect.
+    /// Conditions that prevent the policy from distributing, regardless of its setting. If the
+    /// policy is not effective yet, `clients` holds the counts at the time when it takes effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     standing: Option<PolicyBlockers>,
     #[serde(skip)]
@@ -128,11 +129,11 @@ enum SettingsOutcome {
     Changed,
     WouldChange,
     SameAsBefore,
-    /// The policy is kept in Git, and must be changed there.
+    /// The policy is kept in Git and must be changed there, so nothing was written.
     KeptInGit,
 }
 
-/// Runs the command.
+/// Runs `settings`.
 pub(super) async fn run(args: &SettingsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     if args.select.is_none() && !args.dry_run.is_real() {
         return Err(Failure::input("there is nothing to try: --dry-run goes with --select"));
@@ -173,7 +174,7 @@ pub(super) async fn run(args: &SettingsArgs, cx: &Context) -> Result<CommandOutp
     }
 }
 
-/// Returns the conditions that keep a policy from distributing.
+/// Returns the conditions that prevent a policy from distributing.
 fn standing(policy: &OnePolicy, cx: &Context) -> PolicyBlockers {
     PolicyBlockers::of(&Policy::read(&Cached::from(policy.live.clone())), cx.now)
 }
@@ -185,7 +186,8 @@ fn choices(policy: &OnePolicy) -> Vec<Choice> {
     settings.iter().map(Choice::from_setting).collect()
 }
 
-/// Returns whether the choices are missing or belong to another generation.
+/// Returns whether the choices in the status are missing or belong to another generation of the
+/// policy.
 fn is_behind(policy: &OnePolicy) -> bool {
     let status = policy.live.status.as_ref();
     status.and_then(|status| status.observed_generation) != policy.live.metadata.generation
@@ -233,7 +235,7 @@ async fn list(
     (settings, remarks)
 }
 
-/// Returns the selected choice, or an error if it is not available.
+/// Returns the selected choice, or an error if the choice is not in the list.
 fn meant(
     args: &SettingsArgs,
     selection: &Selection,
@@ -250,7 +252,7 @@ fn meant(
     Err(messages::not_there(args, &what, selection, choices))
 }
 
-/// A selection to carry out.
+/// The inputs for carrying out a selection.
 struct SelectionRun<'a> {
     cluster: &'a Cluster,
     args: &'a SettingsArgs,

@@ -1,4 +1,4 @@
-//! The conditions in which a policy distributes nothing, regardless of its setting: suspended,
+//! The conditions that prevent a policy from distributing, regardless of its setting: suspended,
 //! invalid, being deleted, or not effective. Does no I/O.
 
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::policy::Policy;
 use crate::values::Timestamp;
 
-/// The conditions that keep a policy from distributing, regardless of its setting.
+/// The conditions that prevent a policy from distributing, regardless of its setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicyBlockers {
@@ -19,10 +19,12 @@ pub(super) struct PolicyBlockers {
     /// Validation errors of the policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
-    /// Time before which the policy governs no clients.
+    /// Start of the effective period, if it is in the future. The policy governs no clients until
+    /// then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_effective_until: Option<Timestamp>,
-    /// Time from which the policy governs no clients.
+    /// End of the effective period, if it is in the past. The policy has governed no clients since
+    /// then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_effective_since: Option<Timestamp>,
 }
@@ -34,7 +36,8 @@ impl PolicyBlockers {
             suspended: policy.suspended,
             being_deleted: policy.deleting,
             problems: policy.problems.clone(),
-            // A policy that ends before it begins never takes effect.
+            // Ignore the start of a policy that ends before it starts, because it never takes
+            // effect.
             not_effective_until: policy
                 .effective_from
                 .filter(|&from| now < from && policy.effective_until.is_none_or(|u| from < u)),
@@ -42,13 +45,13 @@ impl PolicyBlockers {
         }
     }
 
-    /// Returns the instant at which to count the clients of a setting: now, or the time when the
-    /// policy takes effect.
+    /// Returns the instant at which to count the clients: the time when the policy takes effect, or
+    /// `now` if it is already effective.
     pub(crate) fn counted_at(&self, now: Timestamp) -> Timestamp {
         self.not_effective_until.unwrap_or(now)
     }
 
-    /// Describes the conditions for a user, each on a line of its own.
+    /// Returns a description of the conditions for a user, one condition per line.
     pub fn describe(&self, reader: &TimeFormatter) -> String {
         let mut text = String::new();
         if self.being_deleted {

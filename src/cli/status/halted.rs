@@ -1,5 +1,5 @@
 //! Evaluates the halt of a namespace: whether it holds every client, which policies still
-//! distribute, and when it ends. Does no I/O.
+//! distribute, and when the halt ends. Does no I/O.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::cli::halt::{self, FoundHalt, Gap, LaterRival, Rival};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// The halt of a namespace. It may be incomplete, so that it does not stop all distribution.
+/// The halt of a namespace. A halt with gaps does not stop all distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Halted {
@@ -25,22 +25,22 @@ pub(super) struct Halted {
     /// True if `clientfleet halt` created the policy, so that `clientfleet resume` deletes it.
     pub is_ours: bool,
     pub is_being_deleted: bool,
-    /// Reasons why the halt does not hold every client permanently.
+    /// Reasons why the halt does not hold every client, or does not hold them permanently.
     pub gaps: Vec<Gap>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begins: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// Policies that take precedence over the halt and may distribute.
+    /// Policies that take precedence over the halt now and may distribute.
     pub comes_after: Vec<String>,
     /// Policies that will take precedence over the halt once they are effective.
     pub comes_after_later: Vec<LaterRival>,
 }
 
 impl Halted {
-    /// Returns the halt that a policy represents; `None` if the policy has another name. Without
-    /// the label of `clientfleet halt`, a policy that distributes or cannot be read is no halt
-    /// either.
+    /// Returns the halt that a policy represents; `None` if the policy has another name. Also
+    /// returns `None` if the policy has no label of `clientfleet halt` and either distributes or
+    /// cannot be read.
     pub fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Option<Self> {
         if policy.metadata.name.as_deref() != Some(halt::NAME) {
             return None;
@@ -68,7 +68,7 @@ impl Halted {
         })
     }
 
-    /// Records the policies that take precedence over this halt in its namespace.
+    /// Adds the policies in `rivals` that take precedence over this halt in its namespace.
     pub(crate) fn beaten_by(&mut self, rivals: &[Rival]) {
         let here = rivals.iter().filter(|rival| rival.namespace == self.namespace);
         for rival in here.filter(|rival| !rival.is_unreadable) {
@@ -83,8 +83,8 @@ impl Halted {
         }
     }
 
-    /// Returns whether the halt holds any client now. A halt that cannot be read does, because it
-    /// blocks every client.
+    /// Returns whether the halt holds any client now. Returns `true` for a halt that cannot be
+    /// read, because such a policy blocks every client.
     pub(crate) fn holds_somebody(&self) -> bool {
         let nobody = [Gap::Distributes, Gap::NotYet, Gap::Over];
         !self.gaps.iter().any(|gap| nobody.contains(gap))

@@ -1,4 +1,4 @@
-//! Messages about a halt on the screen of `status`: its effect, its exceptions, and the next steps.
+//! Messages about a halt in the output of `status`: its effect, its exceptions, and the next steps.
 //! Makes no decisions.
 
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use crate::cli::halt::{Gap, NAME};
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
 
-/// Returns the lines about a halt.
+/// Returns the lines that describe a halt.
 pub(super) fn lines(halted: &Halted, reader: &TimeFormatter) -> String {
     let namespace = printable(&halted.namespace);
     let since = halted.since.map(|since| format!(" since {}", reader.moment(since)));
@@ -46,7 +46,8 @@ pub(super) fn lines(halted: &Halted, reader: &TimeFormatter) -> String {
     text + &but(halted, reader)
 }
 
-/// Returns the lines about everything that limits a halt.
+/// Returns the lines that describe what limits a halt, such as gaps and policies that take
+/// precedence over it.
 fn but(halted: &Halted, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     let namespace = printable(&halted.namespace);

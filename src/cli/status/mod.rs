@@ -1,5 +1,5 @@
 //! `status`: shows the progress of the policies and the problems that need a user's action, on one
-//! screen. Reads the cluster page by page, and prints.
+//! screen. Reads the cluster in pages.
 
 mod halted;
 mod halted_messages;
@@ -46,7 +46,7 @@ pub(crate) struct StatusArgs {
     connection: Connection,
 }
 
-/// Runs the command.
+/// Runs `status`.
 pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let cluster = Cluster::connect(&args.connection).await?;
     let reach = cluster.reach(&args.place);
@@ -74,8 +74,8 @@ pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-/// Reads the reasons for the halts, because policies are listed without annotations. Returns
-/// warnings about reasons that cannot be read.
+/// Adds the reasons for the halts. They are in annotations, which the list of policies does not
+/// include. Returns warnings about reasons that cannot be read.
 async fn add_reasons(cluster: &Cluster, halted: &mut [Halted]) -> String {
     let find = halted.iter().map(|halted| cluster.find_policy(&halted.namespace, halt::NAME));
     let found = join_all(find).await;

@@ -1,5 +1,5 @@
-//! Collects the problems that need a user's action, object by object: counts, and a few names for
-//! each. Does no I/O.
+//! Collects the problems that need a user's action, one object at a time: for each problem, a count
+//! and a limited number of names. Does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::values::Timestamp;
 const MAX_NAMED_CLIENTS: usize = 3;
 /// Maximum number of stalled objects that are listed.
 const MAX_LISTED: usize = 20;
-/// Time after which a pending restart is overdue, because the client will probably not restart
-/// without help.
+/// Time after which a pending restart is overdue. After that time, the client will probably not
+/// restart without help.
 const RESTART_PENDING_TOO_LONG: TimeDelta = TimeDelta::days(7);
 /// Maximum delay of status updates while the controller is running.
 const MAX_STATUS_DELAY: TimeDelta = TimeDelta::seconds(60);
@@ -32,18 +32,19 @@ pub(super) struct Needs {
     pub blocked: BTreeMap<String, Sample>,
     /// Clients that have been waiting for a restart for more than 7 days.
     pub restart_overdue: Sample,
-    /// Policies and fleets that a user must fix, with the reason.
+    /// Policies and fleets that cannot progress until a user fixes them, with the reason.
     pub stalled: Vec<Stalled>,
     /// Number of stalled objects that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
     pub more_stalled: u32,
-    /// Scope entries that match no client.
+    /// Policies with scope entries that match no client.
     pub unmatched: Vec<Unmatched>,
     /// Policies that govern no client.
     pub governs_nobody: Vec<GovernsNobody>,
-    /// Policies and fleets whose status does not belong to the current generation.
+    /// Policies and fleets whose status is missing or belongs to another generation.
     pub status_behind: Sample,
-    /// Policies and fleets whose status should have changed before now, but did not.
+    /// Policies and fleets whose status is outdated, because a change that was due has not been
+    /// recorded.
     pub status_overdue: Sample,
 }
 
@@ -51,7 +52,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// A count, with a few names.
+/// The number of clients or objects with a problem, and up to three of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Sample {
     pub count: u32,
@@ -67,7 +68,7 @@ impl Sample {
     }
 }
 
-/// An object that a user must fix.
+/// A policy or fleet that cannot progress until a user fixes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Stalled {
     pub object: String,
@@ -75,7 +76,7 @@ pub(super) struct Stalled {
     pub message: String,
 }
 
-/// Entries of a policy's scope that match no client.
+/// A policy with scope entries that match no client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Unmatched {
     pub policy: String,
@@ -89,7 +90,7 @@ pub(super) struct GovernsNobody {
     #[serde(skip)]
     pub namespace: String,
     pub policy: String,
-    /// Number of clients in its scope, which other policies govern.
+    /// Number of clients in the scope of the policy, all of which other policies govern.
     pub in_scope: u32,
 }
 
@@ -121,7 +122,7 @@ impl Needs {
         }
     }
 
-    /// Adds the problems of a fleet and its clients.
+    /// Adds the problems of a fleet and of its clients.
     pub fn fleet(&mut self, fleet: &Parsed<ClientFleet>, at: Timestamp, is_everywhere: bool) {
         let own = fleet.metadata.name.clone().unwrap_or_default();
         let name = || shown(fleet, &own, is_everywhere);

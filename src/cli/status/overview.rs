@@ -1,5 +1,5 @@
-//! Summarizes a cluster or a namespace as data. Counts fleet by fleet, so that memory grows with
-//! the number of policies and versions, not of clients. Does no I/O.
+//! Summarizes a cluster or a namespace as data. Counts one fleet after the other, so that memory
+//! grows with the number of policies and versions, not with the number of clients. Does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,26 +14,26 @@ use crate::plan::version_text::VersionText;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
-/// The data of the screen.
+/// The data that `status` shows.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Overview {
     pub at: Timestamp,
     /// Namespaces with fleets or policies.
     pub namespaces: BTreeSet<String>,
-    /// Halts, including incomplete halts that do not stop all distribution.
+    /// Halts, including halts with gaps, which do not stop all distribution.
     pub halted: Vec<Halted>,
     pub fleets: u32,
-    /// Clients by state. Clients of a fleet without a status count only in `total`.
+    /// Numbers of clients by state. Clients of a fleet without a status count only in `total`.
     pub clients: Summary,
-    /// Packages of the fleets, newest first.
+    /// Package versions of the fleets, newest first.
     pub packages: Vec<Package>,
     /// Policies by namespace, highest precedence first.
     pub policies: Vec<PolicyLine>,
     pub needs: Needs,
 }
 
-/// A package, with the number of fleets that have it and of their clients.
+/// A package version, with the number of fleets that have it and the number of their clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Package {
     pub version: Text,
@@ -51,17 +51,17 @@ pub(super) struct PolicyLine {
     /// `NoUpgrade`, `AutoUpgrade` or `OnlyUpgradeTo`; absent if the policy cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// Locked version.
+    /// Version from the spec of the policy, for `OnlyUpgradeTo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
     /// `Off`, `Open`, `Closed` or `Mixed`, from the status of the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distribution_state: Option<String>,
-    /// Reason why the policy is off, other than its mode.
+    /// Reason why the policy is off, unless the reason is its mode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub off_because: Option<OffBecause>,
     pub in_scope: u32,
-    /// Governed clients by state.
+    /// Numbers of governed clients by state.
     pub governed: Summary,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
@@ -93,18 +93,19 @@ pub(super) enum What {
     Ends,
     /// The first client of the policy gets an offer.
     Opens,
-    /// The offer to a client of the policy changes, usually because distribution closes.
+    /// The offer to a client of the policy changes, usually because distribution closes for the
+    /// client.
     Changes,
 }
 
-/// Collects the overview from policies and fleets.
+/// Builds the overview from policies and fleets.
 #[derive(Clone, Debug)]
 pub(super) struct OverviewBuilder {
     overview: Overview,
     packages: BTreeMap<Text, Package>,
-    /// Policies that would take precedence over a halt.
+    /// Policies that would take precedence over a halt in their namespace.
     rivals: Vec<Rival>,
-    /// True if names are printed with their namespace.
+    /// True if the overview covers all namespaces, so that names include the namespace.
     is_everywhere: bool,
 }
 
@@ -156,7 +157,7 @@ impl OverviewBuilder {
         overview.needs.fleet(fleet, overview.at, self.is_everywhere);
     }
 
-    /// Returns the overview of everything that was added.
+    /// Returns the overview of all added policies and fleets.
     pub fn finish(self) -> Overview {
         let mut overview = self.overview;
         overview.packages = self.packages.into_values().collect();
@@ -170,7 +171,7 @@ impl OverviewBuilder {
         for halted in &mut overview.halted {
             halted.beaten_by(&self.rivals);
         }
-        // In a halted namespace, the halt is the reason why other policies govern no client.
+        // Omit policies that govern no client because their namespace is halted.
         let Overview { halted, needs, .. } = &mut overview;
         needs.governs_nobody.retain(|policy| {
             let is_halted =
@@ -181,7 +182,7 @@ impl OverviewBuilder {
     }
 }
 
-/// Returns the namespace of an object.
+/// Returns the namespace of an object, or an empty string if it has none.
 pub(super) fn namespace_of<K: parsed::Kind>(object: &Parsed<K>) -> String {
     object.metadata.namespace.clone().unwrap_or_default()
 }
@@ -215,7 +216,8 @@ impl PolicyLine {
         }
     }
 
-    /// Returns the sort key: namespace, then precedence. Policies that cannot be read come first.
+    /// Returns the sort key: namespace, then precedence. In each namespace, policies that cannot be
+    /// read come first.
     fn order(&self) -> impl Ord + '_ {
         let rank = (self.mode.is_some(), std::cmp::Reverse(self.priority));
         (self.namespace.as_str(), rank, self.name.as_str())

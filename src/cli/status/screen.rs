@@ -1,4 +1,4 @@
-//! Renders the screen of `status` as text. Makes no decisions.
+//! Renders the output of `status` as text. Makes no decisions.
 
 use std::fmt::Write as _;
 
@@ -11,32 +11,32 @@ use crate::cli::colors::distribution_tone;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
 
-/// Width of a progress bar if the width of the terminal is unknown.
+/// Width of a progress bar, in characters, if the width of the terminal is unknown.
 const BAR_WIDTH: usize = 20;
-/// Minimum width of a progress bar.
+/// Minimum width of a progress bar, in characters.
 const MIN_COLUMN_WIDTH: usize = 8;
-/// Maximum width of a progress bar.
+/// Maximum width of a progress bar, in characters.
 const MAX_COLUMN_WIDTH: usize = 40;
-/// Approximate width of the columns beside a progress bar.
+/// Approximate width of the other columns in a table with progress bars, in characters.
 const MIN_WIDTH_FOR_TWO_COLUMNS: usize = 92;
 /// Maximum number of packages that are listed.
 const MAX_PACKAGES: usize = 3;
-/// Maximum number of entries that are listed for a scope.
+/// Maximum number of unmatched entries that are listed for a scope.
 const MAX_ENTRIES: usize = 3;
 
-/// The display options of the screen.
+/// The display options of `status`.
 pub(super) struct DisplayOptions {
     pub reader: TimeFormatter,
     pub in_color: bool,
-    /// Width of the terminal, if there is one.
+    /// Width of the terminal, in characters; `None` if the output is not a terminal.
     pub width: Option<usize>,
-    /// True if the screen covers all namespaces.
+    /// True if the output covers all namespaces.
     pub is_everywhere: bool,
     /// True if the table has column titles.
     pub has_titles: bool,
 }
 
-/// Renders the whole screen.
+/// Renders the whole output.
 pub(super) fn screen(overview: &Overview, look: &DisplayOptions) -> String {
     let mut text = head(overview, look);
     if !overview.policies.is_empty() {
@@ -94,7 +94,7 @@ fn head(overview: &Overview, look: &DisplayOptions) -> String {
     text
 }
 
-/// Formats the count of each state that occurs.
+/// Formats the number of clients in each state that occurs.
 fn states(clients: &Summary) -> Vec<String> {
     let counts = [
         (clients.up_to_date, "up to date"),
@@ -168,14 +168,14 @@ fn distribution(policy: &PolicyLine) -> (String, Tone) {
     (format!("{state}, {because}"), tone)
 }
 
-/// Returns the number of clients that need no further change. The condition `Complete` counts the
-/// same states.
+/// Returns the number of clients that need no further change. Counts the same client states as the
+/// condition `Complete`.
 fn done(summary: &Summary) -> u32 {
     summary.up_to_date + summary.ahead + summary.offline
 }
 
-/// Renders a bar with a sign for each group of states. Every group that occurs is visible, even a
-/// small one.
+/// Renders a progress bar with a different character for each group of states. Every group with
+/// clients gets at least one character.
 pub(super) fn bar(summary: &Summary, width: usize) -> Option<String> {
     if summary.total == 0 {
         return None;
@@ -197,8 +197,8 @@ pub(super) fn bar(summary: &Summary, width: usize) -> Option<String> {
     Some(bar)
 }
 
-/// Divides `width` cells among the parts: at least one for each part that is not 0, the rest in
-/// proportion.
+/// Divides `width` characters among the parts: at least one for each part that is not 0, the rest
+/// in proportion.
 fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
     let total: u64 = parts.iter().map(|&part| u64::from(part)).sum();
     let exact = |part: u32| u64::from(part) * width as u64;
@@ -230,7 +230,7 @@ fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
 
 fn next(next: Next, reader: &TimeFormatter) -> String {
     if next.at < reader.now {
-        // The change is overdue, so its kind does not matter.
+        // For an overdue change, print only the time, not the kind of change.
         return reader.next(next.at);
     }
     let what = match next.what {
@@ -307,8 +307,7 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
     text
 }
 
-/// Formats a line about statuses with a problem: their number, the problem, and the names of the
-/// objects.
+/// Formats a line about outdated statuses: their number, the problem, and the names of the objects.
 fn sample_message(sample: &Sample, one: &str, several: &str, what: &str) -> String {
     match sample.count {
         1 => format!("1 {what} is {one}: {}", named(sample)),

@@ -1,5 +1,5 @@
-//! Output for the terminal of a user: tables, times in the user's time zone, and progress. Knows
-//! neither the cluster nor the meaning of the output.
+//! Output for a user's terminal: tables, times in the user's time zone, and progress. Does not
+//! depend on the cluster or on the meaning of the output.
 
 pub mod progress;
 pub mod table;
@@ -10,8 +10,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 /// Size of the output buffer, in bytes.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// Returns whether to color the output: standard output is a terminal, `TERM` is not `dumb`, and
-/// `NO_COLOR` is not set (<https://no-color.org>).
+/// Returns whether to color the output. Colors are used if standard output is a terminal, `TERM` is
+/// not `dumb`, and `NO_COLOR` is not set (<https://no-color.org>).
 #[must_use]
 pub fn is_color_wanted() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -26,21 +26,22 @@ pub(crate) fn width() -> Option<usize> {
     Some(width.0.into())
 }
 
-/// Writes a result to standard output. Returns `false` if the reader, such as `head`, closed the
-/// pipe.
+/// Writes a result to standard output. Returns `false` if the reading process, such as `head`,
+/// closed the pipe.
 ///
 /// # Errors
 ///
-/// Returns an error if standard output cannot be written for another reason.
+/// Returns an error if writing to standard output fails for another reason.
 pub fn out(text: &str) -> io::Result<bool> {
     stream(|output| output.write_all(text.as_bytes()))
 }
 
-/// Writes a result to standard output while it is generated. The return value is that of [`out`].
+/// Calls `write` to generate a result directly to standard output. Returns the same value as
+/// [`out`].
 ///
 /// # Errors
 ///
-/// Returns an error if standard output cannot be written for another reason.
+/// Returns an error if writing to standard output fails for another reason than a closed pipe.
 pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
     let mut output = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
     match write(&mut output).and_then(|()| output.flush()) {
@@ -50,7 +51,7 @@ pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Resul
     }
 }
 
-/// Prints a message on standard error. Ignores failures, because the exit code still shows the
+/// Prints messages to standard error. Ignores write errors, because the exit code still reports the
 /// result.
 pub(crate) fn print_remarks(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());

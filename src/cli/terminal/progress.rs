@@ -1,17 +1,17 @@
-//! A progress line for slow operations: drawn on standard error, only on a terminal, and only after
-//! 1 s.
+//! A progress line on standard error for slow operations. It is shown only on a terminal and only
+//! after 1 s.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// Time before the line is first drawn. Faster operations show no progress.
+/// Time before the progress line is first shown. Faster operations show no progress.
 const SHOW_DELAY: Duration = Duration::from_secs(1);
-/// Minimum time between two updates of the line.
+/// Minimum time between two updates of the progress line.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
-/// Escape sequence that returns to the start of the line and clears it.
+/// Escape sequence that moves the cursor to the start of the line and clears the line.
 const CLEAR: &str = "\r\x1b[2K";
 
-/// A progress line, which is cleared when this value is dropped.
+/// A progress line, which is cleared on drop.
 #[derive(Debug)]
 pub struct Progress {
     what: String,
@@ -21,14 +21,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts a progress line for `what`, such as `Reading fleets`.
+    /// Starts a progress line with the label `what`, such as `Reading fleets`.
     #[must_use]
     pub fn start(what: &str) -> Self {
         let is_terminal = io::stderr().is_terminal();
         Self { what: what.to_owned(), started: Instant::now(), drawn: None, is_terminal }
     }
 
-    /// Updates the line: `done` items are finished, of `total` if that is known.
+    /// Updates the line: `done` items are finished, out of `total` if the total is known.
     pub fn update(&mut self, done: usize, total: Option<usize>) {
         let (last, wait) = match self.drawn {
             Some(drawn) => (drawn, REDRAW_INTERVAL),
@@ -39,7 +39,7 @@ impl Progress {
         }
         self.drawn = Some(Instant::now());
         let total = total.map(|total| format!(" of {total}")).unwrap_or_default();
-        // Ignore failures: the work continues without the progress line.
+        // Ignore write errors: the operation continues without the progress line.
         let _ = write!(io::stderr().lock(), "{CLEAR}{}: {done}{total}", self.what);
     }
 }

@@ -1,5 +1,5 @@
-//! Text for a terminal: aligned tables, colors if wanted, and no control characters. Knows nothing
-//! about the meaning of cells.
+//! Text for a terminal: aligned tables, optional colors, and no control characters. Does not depend
+//! on the meaning of cells.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,17 +11,18 @@ const COLUMN_GAP: usize = 3;
 /// Text of a cell without a value.
 const EMPTY_CELL: &str = "-";
 
-/// Color of a cell, used only if colors are wanted. The text alone carries the same information.
+/// Color of a cell, used only if the output is colored. The text conveys the same information
+/// without color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
     /// Default color.
     #[default]
     Plain,
-    /// Something is in progress or open.
+    /// For text about something in progress or open.
     Moving,
-    /// Something is waiting and continues without user action.
+    /// For text about something that waits and continues without user action.
     Waiting,
-    /// Something needs the attention of a user.
+    /// For text about something that needs the attention of a user.
     Alarm,
 }
 
@@ -35,7 +36,7 @@ impl Tone {
         }
     }
 
-    /// Returns a text in this color if colors are wanted.
+    /// Returns a text in this color if `in_color` is true; otherwise returns the text unchanged.
     #[must_use]
     pub(crate) fn paint(self, text: &str, in_color: bool) -> String {
         match self.code() {
@@ -54,20 +55,20 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Creates a cell with a text, or with `-` if there is no text.
+    /// Creates a cell with a text, or with `-` if `text` is `None`.
     #[must_use]
     pub fn text(text: Option<&str>) -> Self {
         let text = text.filter(|text| !text.is_empty()).unwrap_or(EMPTY_CELL);
         Self { text: printable(text).into_owned(), ..Self::default() }
     }
 
-    /// Creates a cell with a number, aligned to the right.
+    /// Creates a right-aligned cell with a number.
     #[must_use]
     pub fn number(number: impl ToString) -> Self {
         Self { text: number.to_string(), is_number: true, ..Self::default() }
     }
 
-    /// Returns the cell in another color.
+    /// Returns the cell with another color.
     #[must_use]
     pub(crate) fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
@@ -104,7 +105,7 @@ impl Table {
     }
 }
 
-/// Titles and widths of the columns of a table whose rows need not all be in memory.
+/// Titles and widths of table columns, for tables whose rows are not all in memory.
 #[derive(Clone, Debug)]
 pub struct ColumnWidths {
     titles: Vec<Cell>,
@@ -112,7 +113,7 @@ pub struct ColumnWidths {
 }
 
 impl ColumnWidths {
-    /// Creates columns as wide as their titles.
+    /// Creates columns that are as wide as their titles.
     #[must_use]
     pub fn new<S: Into<String>>(titles: impl IntoIterator<Item = S>) -> Self {
         let titles: Vec<Cell> =
@@ -121,7 +122,7 @@ impl ColumnWidths {
         Self { titles, widths }
     }
 
-    /// Widens the columns to fit a row. Titles of columns with numbers are aligned to the right.
+    /// Widens the columns to fit a row. Right-aligns the titles of columns with numbers.
     pub fn fit(&mut self, row: &[Cell]) {
         for ((cell, width), title) in row.iter().zip(&mut self.widths).zip(&mut self.titles) {
             *width = (*width).max(cell.text.width());
@@ -129,13 +130,13 @@ impl ColumnWidths {
         }
     }
 
-    /// Returns the line of titles.
+    /// Returns the line with the column titles.
     #[must_use]
     pub fn titles(&self) -> String {
         self.line(&self.titles, false)
     }
 
-    /// Returns the line of a row, aligned by display width, without trailing blanks.
+    /// Returns a row as a line of text, aligned by display width, without trailing blanks.
     #[must_use]
     pub fn line(&self, row: &[Cell], in_color: bool) -> String {
         let mut text = String::new();
@@ -166,8 +167,8 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_color: bool) {
     text.push('\n');
 }
 
-/// Escapes control characters, and characters that change the writing direction, because a terminal
-/// would act on them.
+/// Returns the text with escaped control characters and escaped characters that change the writing
+/// direction, because a terminal would act on them.
 #[must_use]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {

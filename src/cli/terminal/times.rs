@@ -1,5 +1,5 @@
 //! Formats instants for a user: in the user's time zone, and relative to the current time. Reads no
-//! clock; callers look up the user's zone once, at the start.
+//! clock; callers determine the time and the zone once at startup.
 
 use chrono::{Datelike, NaiveDateTime, SecondsFormat};
 
@@ -9,19 +9,19 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// Current time and time zone of the user.
+/// Formatter of times, with the current time and the time zone of the user.
 #[derive(Clone, Debug)]
 pub struct TimeFormatter {
     /// Current time, in whole seconds.
     pub now: Timestamp,
-    /// Time zone of the user; `None` if it has no IANA name. Times are then in UTC and labeled as
-    /// UTC.
+    /// Time zone of the user; `None` if it has no IANA name. In that case, times are in UTC and
+    /// labeled as UTC.
     pub zone: Option<Zone>,
 }
 
 impl TimeFormatter {
-    /// Returns the time zone of the user from the environment: `TZ`, or else the system setting.
-    /// Returns `None` if it has no IANA name.
+    /// Returns the time zone of the user: from the environment variable `TZ`, or from the system
+    /// setting if `TZ` is not set. Returns `None` if the zone has no IANA name.
     #[must_use]
     pub(crate) fn system_zone() -> Option<Zone> {
         let zone = jiff::tz::TimeZone::try_system().ok()?;
@@ -38,9 +38,9 @@ impl TimeFormatter {
         self.zone.as_ref().map_or_else(|| t.naive_utc(), |zone| zone.local(t))
     }
 
-    /// Formats the time of the next change: `in 3h (22:00)`, `in 2d (Tue 22:00)`,
-    /// `in 40d (3 Jan 22:00)`. An instant in the past gives `overdue 5m (09:55)`, because the
-    /// change due then has not been reported.
+    /// Formats the time of the next change: `in 3h (22:00)`, `in 2d (Tue 22:00)`, `in 40d (3 Jan
+    /// 22:00)`. For an instant in the past, returns `overdue 5m (09:55)`, because the change was
+    /// due then and is not recorded yet.
     #[must_use]
     pub fn next(&self, t: Timestamp) -> String {
         let seconds = t.signed_duration_since(self.now).num_seconds();
@@ -52,8 +52,8 @@ impl TimeFormatter {
         }
     }
 
-    /// Formats an instant in the past: `5m ago`. An instant in the future, reported by a clock that
-    /// is ahead, gives `in 5m`.
+    /// Formats an instant in the past: `5m ago`. For an instant in the future, which a client with
+    /// a fast clock may report, returns `in 5m`.
     #[must_use]
     pub fn ago(&self, t: Timestamp) -> String {
         let seconds = self.now.signed_duration_since(t).num_seconds();
@@ -75,8 +75,8 @@ impl TimeFormatter {
         }
     }
 
-    /// Formats an instant in the shortest form that is clear today: `22:00`, `Tue 22:00`,
-    /// `3 Jan 22:00`.
+    /// Formats an instant in the shortest form that is unambiguous today: `22:00`, `Tue 22:00`, `3
+    /// Jan 22:00`, `3 Jan 2027 22:00`.
     #[must_use]
     pub(crate) fn shortly(&self, t: Timestamp) -> String {
         let (local, now) = (self.local(t), self.local(self.now));
@@ -91,8 +91,8 @@ impl TimeFormatter {
     }
 }
 
-/// Formats a duration in its largest unit, and in two units below 10 hours: `45s`, `5m`, `3h20m`,
-/// `14h`, `2d`.
+/// Formats a duration in its largest unit: `45s`, `5m`, `14h`, `2d`. Durations from 1 h to less
+/// than 10 h include the minutes: `3h20m`.
 #[must_use]
 pub fn span(seconds: i64) -> String {
     match seconds {

@@ -1,5 +1,5 @@
-//! The next openings of a policy as data: a list, and a week of days. A pure function of the
-//! policy, the zones and an instant. Knows nothing about files, the cluster or wording.
+//! The next openings of a policy as data: a list, and the days of a week. Computed only from the
+//! policy, the zones and an instant; does no I/O and formats no text.
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};
@@ -11,13 +11,13 @@ use crate::api::policy::Mode;
 use crate::plan::policy::Policy;
 use crate::values::{Openings, Phase, TimeRange, Timestamp, Zone};
 
-/// Maximum length of an opening for which clock changes are listed. For a longer opening, its start
-/// and end are enough.
+/// Maximum length of an opening for which clock changes are listed. Longer openings are described
+/// by start and end only.
 const MAX_LENGTH_WITH_CLOCK_CHANGES: TimeDelta = TimeDelta::days(7);
-/// Number of days in the drawn week.
+/// Number of days in the week that is drawn.
 const DAYS_PER_WEEK: usize = 7;
 
-/// The openings of a policy, with everything else that `windows` prints about it.
+/// The openings of a policy, and all other data that `windows` prints about the policy.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Calendar {
@@ -29,31 +29,34 @@ pub(super) struct Calendar {
     pub at: Timestamp,
     /// Length of the listed period, in local days.
     pub days: u16,
-    /// Reasons why the policy distributes nothing, regardless of its windows; empty if it may.
+    /// Reasons why the policy distributes nothing, regardless of its windows. Empty if there are
+    /// none.
     pub off: Vec<Off>,
-    /// Time before which the policy governs no clients.
+    /// Start of the effective period. The policy governs no clients before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_from: Option<Timestamp>,
-    /// Time from which the policy governs no clients.
+    /// End of the effective period. The policy governs no clients from this time on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_until: Option<Timestamp>,
     /// Time before which the policy distributes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// Time from which the policy distributes nothing.
+    /// Time from which on the policy distributes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
-    /// True if the policy has no windows, so that all hours outside of excluded days are open.
+    /// True if the policy has no windows, so that distribution is open at all hours except on
+    /// excluded dates.
     pub any_hour: bool,
-    /// Local dates without distribution, except those in the past.
+    /// Ranges of local dates without distribution, except those in the past.
     pub exclusions: Vec<Excluded>,
-    /// Policies that take precedence for a part of the listed period, and may take over the clients
-    /// of this policy.
+    /// Policies that take precedence during a part of the listed period and may govern clients of
+    /// this policy.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub comes_before: Vec<PrecedingPolicy>,
-    /// Openings by zone. If the zone does not matter, there is one entry without a zone.
+    /// Openings by zone. If the openings are the same in every zone, there is one entry without a
+    /// zone.
     pub zones: Vec<InZone>,
-    /// Zones of governed clients that are not shown.
+    /// Zones of governed clients that are not listed, with the number of clients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub more_zones: Vec<ZoneCount>,
     /// Number of governed clients without a known zone.
@@ -91,7 +94,7 @@ pub(super) struct Excluded {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct InZone {
-    /// The zone; `None` if the zone does not matter.
+    /// The zone; `None` if the openings are the same in every zone.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "zone_name")]
     pub zone: Option<Zone>,
     /// Reason why the zone is shown.
@@ -101,12 +104,13 @@ pub(super) struct InZone {
     pub clients: Option<u32>,
     /// True if an opening is in progress at the start of the listed period.
     pub is_open: bool,
-    /// Openings that begin in the listed period. An opening in progress starts with the period.
+    /// Openings that begin in the listed period. An opening in progress counts as beginning at the
+    /// start of the period.
     pub openings: Vec<Opening>,
-    /// First opening after the listed period, if none begins in it.
+    /// First opening after the listed period, if no opening begins in the period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub later: Option<Opening>,
-    /// A week of days, starting with the first day of the listed period.
+    /// The seven days from the first day of the listed period.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub week: Vec<Day>,
 }
@@ -114,16 +118,16 @@ pub(super) struct InZone {
 /// The reason why a zone is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Role {
-    /// The zone does not matter.
+    /// No zone is needed: the openings are the same in every zone.
     Everywhere,
-    /// The policy names the zone, which applies to every client.
+    /// The policy specifies this zone for all its clients.
     Policy,
     /// The policy governs clients in the zone.
     Clients,
     /// The user requested the zone.
     AskedFor,
-    /// The zone is the user's own, because the policy names no zone and governs no client with a
-    /// known one.
+    /// It is the user's zone, or UTC if that is unknown. Used if the policy has no zone and governs
+    /// no client with a known zone.
     StandIn,
 }
 
@@ -132,11 +136,11 @@ pub(super) enum Role {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Opening {
     pub opens: LocalTime,
-    /// Closing time; `None` if the opening never ends.
+    /// Time when distribution closes; `None` if the opening never ends.
     pub closes: Option<LocalTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<i64>,
-    /// Clock changes during the opening.
+    /// Clock changes during the opening; empty if the opening is longer than 7 days or never ends.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clock_changes: Vec<ClockChange>,
 }
@@ -154,7 +158,7 @@ pub(super) struct Day {
     pub spans: Vec<Span>,
 }
 
-/// A part of a day with one state and without a clock change.
+/// A part of a day that has one state and contains no clock change.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Span {
@@ -175,7 +179,7 @@ fn zone_name<S: Serializer>(zone: &Option<Zone>, serializer: S) -> Result<S::Ok,
     zone.as_ref().map(Zone::name).serialize(serializer)
 }
 
-/// The zones to show, and the counts of clients in other zones or without one.
+/// The zones to show, and the numbers of clients in other zones and without a known zone.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     pub shown: Vec<(Zone, Role, Option<u32>)>,
@@ -184,7 +188,7 @@ pub(super) struct Zones {
     pub without_zone_names: Vec<String>,
 }
 
-/// The period to list, and the time zone of the user.
+/// The period to list, and the time zone of the user who reads the list.
 #[derive(Clone, Debug)]
 pub(super) struct CalendarRequest {
     pub at: Timestamp,
@@ -192,7 +196,7 @@ pub(super) struct CalendarRequest {
     pub reader: Option<Zone>,
 }
 
-/// Computes the openings of a policy.
+/// Returns the calendar of a policy: its openings, and the reasons why it is off.
 pub(super) fn calendar(
     namespace: &str,
     policy: &Policy,
@@ -208,7 +212,7 @@ pub(super) fn calendar(
         let in_zone = |(zone, role, clients)| in_zone(&range, zone, role, clients, question);
         zones.shown.into_iter().map(in_zone).collect()
     } else if policy.mode == Mode::NoUpgrade {
-        // A NoUpgrade policy without windows and exclusions has no times to show.
+        // A NoUpgrade policy without windows and exclusions has no openings to show.
         Vec::new()
     } else {
         vec![everywhere(&range, question)]
@@ -270,7 +274,7 @@ fn reasons_to_be_off(policy: &Policy, at: Timestamp) -> Vec<Off> {
     off
 }
 
-/// Returns the exclusions that are not yet over in every zone.
+/// Returns the exclusions that have not ended in every zone.
 fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     let yesterday = at.date_naive() - TimeDelta::days(1);
     let mut coming: Vec<Excluded> = range
@@ -287,8 +291,8 @@ fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     coming
 }
 
-/// Returns the openings of a range that is the same in every zone, in the user's time zone. There
-/// is at most one.
+/// Returns the opening of a range that does not depend on the zone, with times in the user's time
+/// zone. There is at most one such opening.
 fn everywhere(range: &TimeRange, question: &CalendarRequest) -> InZone {
     let openings = range.in_zone(None);
     let local = |t: Timestamp| match &question.reader {

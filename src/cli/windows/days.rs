@@ -1,15 +1,15 @@
-//! Local days: the instants of a date in a zone, and the clock changes on it. Knows nothing about
-//! policies and openings.
+//! Local days: the instants of a date in a zone, and the clock changes on that date. Does not
+//! depend on policies and openings.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::{Serialize, Serializer};
 
 use crate::values::{Timestamp, Zone};
 
-/// An instant with the local time of a place.
+/// An instant with its local time and UTC offset.
 pub(super) type LocalTime = DateTime<FixedOffset>;
 
-/// Maximum distance of a zone from UTC.
+/// Upper bound on the UTC offset of a zone.
 const MAX_UTC_OFFSET: TimeDelta = TimeDelta::hours(26);
 
 /// Returns the local time of an instant in a zone.
@@ -20,17 +20,17 @@ pub(super) fn local(zone: &Zone, at: Timestamp) -> LocalTime {
 fn with_offset(at: Timestamp, seconds: i32) -> LocalTime {
     match FixedOffset::east_opt(seconds) {
         Some(offset) => at.with_timezone(&offset),
-        // Unreachable: no zone is a day or more from UTC.
+        // Unreachable: the UTC offset of every zone is less than 24 hours.
         None => at.fixed_offset(),
     }
 }
 
-/// Returns the local date of an instant.
+/// Returns the local date of an instant in a zone.
 pub(super) fn date(zone: &Zone, at: Timestamp) -> NaiveDate {
     zone.local(at).date()
 }
 
-/// Returns whether a local time occurs twice on its date.
+/// Returns whether a local time occurs twice on its date, because the clock is set back.
 pub(super) fn comes_twice(zone: &Zone, at: LocalTime) -> bool {
     let time = at.time();
     LocalDay::of(at.date_naive(), zone).changes.iter().any(|change| {
@@ -40,7 +40,7 @@ pub(super) fn comes_twice(zone: &Zone, at: LocalTime) -> bool {
     })
 }
 
-/// Returns the clock changes between two instants, both included.
+/// Returns the clock changes in a zone between two instants, both included.
 pub(super) fn clock_changes(zone: &Zone, from: Timestamp, until: Timestamp) -> Vec<ClockChange> {
     let mut changes = Vec::new();
     let mut before = from - TimeDelta::seconds(1);
@@ -56,8 +56,8 @@ pub(super) fn clock_changes(zone: &Zone, from: Timestamp, until: Timestamp) -> V
 /// A date in a zone.
 #[derive(Debug)]
 pub(super) struct LocalDay {
-    /// Instants of the day, as stretches of one UTC offset each, from the first instant (included)
-    /// to the last (excluded). Empty if the clock skips the whole day.
+    /// Instants of the day, as stretches with one UTC offset each. The start of a stretch is
+    /// included and its end is excluded. Empty if the clock skips the whole day.
     pub stretches: Vec<(LocalTime, LocalTime)>,
     /// Clock changes on the day.
     pub changes: Vec<ClockChange>,
@@ -74,7 +74,8 @@ pub(super) struct ClockChange {
     /// First local time that is skipped or occurs twice.
     #[serde(serialize_with = "as_minutes")]
     pub from: NaiveTime,
-    /// First local time that is not affected any longer; 24:00 is stored as 00:00.
+    /// End of the local times that are skipped or occur twice, not included; 24:00 is stored as
+    /// 00:00.
     #[serde(serialize_with = "as_minutes")]
     pub until: NaiveTime,
 }
@@ -82,9 +83,9 @@ pub(super) struct ClockChange {
 /// The direction of a clock change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum ClockShift {
-    /// Forward: the local times do not occur.
+    /// The clock is set forward: local times are skipped.
     Skipped,
-    /// Back: the local times occur twice.
+    /// The clock is set back: local times occur twice.
     Twice,
 }
 
@@ -93,7 +94,8 @@ fn as_minutes<S: Serializer>(time: &NaiveTime, serializer: S) -> Result<S::Ok, S
 }
 
 impl ClockChange {
-    /// Returns the change of a clock from `before` to `after`, or `None` if both are the same.
+    /// Returns the clock change from the local time `before` to the local time `after`; `None` if
+    /// both are the same.
     fn between(before: NaiveDateTime, after: NaiveDateTime) -> Option<Self> {
         let change = if before < after { ClockShift::Skipped } else { ClockShift::Twice };
         let (from, until) = (before.min(after), before.max(after));
@@ -103,7 +105,7 @@ impl ClockChange {
 }
 
 impl LocalDay {
-    /// Returns the day of `date` in `zone`.
+    /// Returns the local day of `date` in `zone`.
     pub(super) fn of(date: NaiveDate, zone: &Zone) -> Self {
         let midnight = date.and_time(NaiveTime::MIN);
         let next = midnight + TimeDelta::days(1);
@@ -136,7 +138,8 @@ impl LocalDay {
             return;
         }
         match self.stretches.last_mut() {
-            // Some changes of a zone keep its offset; extend the previous stretch.
+            // Some transitions of a zone do not change its UTC offset. In that case, extend the
+            // previous stretch.
             Some((_, end)) if *end == from && end.offset().local_minus_utc() == offset => {
                 *end = with_offset(until, offset);
             }
@@ -144,7 +147,7 @@ impl LocalDay {
         }
     }
 
-    /// Returns the length of the day.
+    /// Returns the length of the day, which differs from 24 hours if the clock changes.
     pub(super) fn length(&self) -> TimeDelta {
         self.stretches.iter().map(|(from, until)| *until - *from).sum()
     }

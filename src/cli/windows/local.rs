@@ -19,12 +19,13 @@ pub(super) struct FoundPolicy {
     pub namespace: String,
     pub policy: Policy,
     pub count: ZoneCounts,
-    /// Policies that take precedence over this policy for some time.
+    /// Policies that take precedence over this policy during a part of the listed period.
     pub others: PrecedingPolicies,
     pub remarks: String,
 }
 
-/// Finds a policy in files, and counts the clients that it would govern at `at` by zone.
+/// Finds a policy in files, and counts, by zone, the clients that it would govern at the instant
+/// `at`.
 pub(super) fn find(
     files: impl IntoIterator<Item = File>,
     name: &str,
@@ -60,7 +61,7 @@ pub(super) fn find(
     Ok(FoundPolicy { namespace, policy, count, others, remarks: remarks.collect() })
 }
 
-/// Returns the namespace of the requested policy.
+/// Returns the namespace of the policy that the user requested.
 fn namespace_of(
     findings: &Findings,
     name: &str,

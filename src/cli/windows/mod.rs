@@ -1,5 +1,6 @@
-//! `windows`: shows when the distribution of a policy opens and closes, in the relevant time zones
-//! and in the user's. This module reads the cluster or files, and prints.
+//! `windows`: shows when the distribution of a policy opens and closes, in the time zones that
+//! apply to its clients and in the user's time zone. This module reads the cluster or files, and
+//! prints the result.
 
 mod calendar;
 mod days;
@@ -128,8 +129,8 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<FoundPolic
             PrecedingPolicies::default()
         }
     };
-    // An invalid policy needs no fleets. A valid one needs them only if its openings depend on the
-    // zone, or if another policy may take over clients.
+    // Read the fleets only if they are needed: the policy is valid, and its openings depend on the
+    // zone or another policy may take over clients.
     let is_invalid = policy.is_invalid();
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
         return Ok(FoundPolicy {

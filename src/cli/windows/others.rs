@@ -1,5 +1,5 @@
-//! Finds other policies that take precedence over the shown policy for a part of the shown days,
-//! and may take over its clients. Pure; knows only the labels of fleets.
+//! Finds policies that take precedence over the displayed policy during a part of the listed
+//! period, and may take over its clients. Does no I/O; reads only the labels of fleets.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -9,34 +9,34 @@ use crate::plan::policy::Policy;
 use crate::plan::scope::Scope;
 use crate::values::Timestamp;
 
-/// A policy that takes precedence over the shown policy for some time.
+/// A policy that takes precedence over the displayed policy for a limited time.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PrecedingPolicy {
     pub policy: String,
     pub mode: Mode,
-    /// Start of its effective period, if that is in the future.
+    /// Start of the effective period of this policy, if it is in the future.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// End of its effective period, if it has one.
+    /// End of the effective period of this policy, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
-/// Collects the policies that take precedence over the shown policy.
+/// The policies that take precedence over the displayed policy, while fleets are read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PrecedingPolicies {
-    /// Policies found, each with its scope and a flag: true if a fleet is in its scope and in
-    /// `own`.
+    /// Selected policies, each with its scope and a flag. The flag is true if a fleet is in this
+    /// scope and in the scope of the displayed policy.
     found: Vec<(PrecedingPolicy, Scope, bool)>,
     own: Scope,
     saw_fleets: bool,
 }
 
 impl PrecedingPolicies {
-    /// Selects the policies that start within the days, or end after `at`. Policies that are
-    /// already effective and have no end are omitted, because the shown policy does not govern
-    /// their clients anyway.
+    /// Selects the policies of higher precedence that start or end after `at` and are effective in
+    /// the next `days` days. A policy that is already effective and has no end is omitted, because
+    /// the displayed policy does not govern its clients.
     pub(super) fn among(
         policy: &Policy,
         all: impl Iterator<Item = Policy>,
@@ -75,7 +75,8 @@ impl PrecedingPolicies {
         self.found.is_empty()
     }
 
-    /// Records a fleet. `label` returns the value of a label key.
+    /// Records for which policies a fleet is in scope. `label` returns the value for a label key of
+    /// the fleet.
     pub(super) fn fleet<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
         self.saw_fleets = true;
         if self.own.includes_fleet(&label) {
@@ -85,7 +86,7 @@ impl PrecedingPolicies {
         }
     }
 
-    /// Returns the policies whose scope may contain clients of the shown policy.
+    /// Returns the policies whose scope may contain clients of the displayed policy.
     pub(super) fn finish(self) -> Vec<PrecedingPolicy> {
         let saw_fleets = self.saw_fleets;
         let found = self.found.into_iter().filter(|(.., shares)| *shares || !saw_fleets);

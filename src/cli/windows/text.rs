@@ -1,5 +1,5 @@
-//! Formats the openings of a policy as text: a drawn week, and a list. Fits into 80 columns, and
-//! never conveys information by color alone. Decides nothing.
+//! Formats the openings of a policy as text: a drawing of a week, and a list. Lines have at most 80
+//! columns, and no information is conveyed by color alone. Makes no decisions.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,18 +11,18 @@ use super::days::{self, ClockChange, ClockShift, LocalTime};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::values::{Timestamp, Zone};
 
-/// Minutes that one mark stands for.
+/// Number of minutes that one mark represents.
 const MINUTES_PER_MARK: i64 = 30;
-/// Number of marks per day.
+/// Number of marks in the drawing of a day.
 const MARKS_PER_DAY: i64 = 24 * 60 / MINUTES_PER_MARK;
-/// Number of hours from which a duration is printed in days.
+/// Durations of at least this number of hours are printed in days and hours.
 const MAX_HOURS: i64 = 100;
 /// Dates less than this number of days from today are printed without the year.
 const MAX_DAYS_WITHOUT_YEAR: i64 = 300;
-/// Maximum number of omitted zones to name.
+/// Maximum number of zones to name in the footer, among those that are not shown.
 const MAX_NAMED_ZONES: usize = 12;
 
-/// Formats the whole page.
+/// Formats the whole output of `windows`.
 pub(super) fn page(calendar: &Calendar, in_color: bool) -> String {
     let mut text = head(calendar);
     for zone in &calendar.zones {
@@ -133,7 +133,7 @@ fn title(shown: &InZone) -> String {
     format!("{zone}{clients}{because}")
 }
 
-/// Describes the current state and the next change.
+/// Describes whether distribution is open now, and the next change.
 fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     let next = shown.openings.first().or(shown.later.as_ref());
     let zone = shown.zone.as_ref().or(calendar.reader.as_ref());
@@ -159,9 +159,9 @@ fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     }
 }
 
-// ---- the week ----
+// ---- drawing of the week ----
 
-/// A mark used to draw a part of a day.
+/// A mark, which represents half an hour of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum HalfHour {
     Open,
@@ -203,12 +203,12 @@ impl HalfHour {
     }
 }
 
-/// Returns the marks of a day.
+/// Returns the marks for all half hours of a day.
 fn marks(day: &Day) -> Vec<HalfHour> {
     (0..MARKS_PER_DAY).map(|place| mark(day, place * MINUTES_PER_MARK * 60)).collect()
 }
 
-/// Returns the mark for the local time that begins `start` seconds after midnight.
+/// Returns the mark for the half hour that begins `start` seconds after midnight, in local time.
 fn mark(day: &Day, start: i64) -> HalfHour {
     let midnight = day.date.and_time(NaiveTime::MIN);
     let end = start + MINUTES_PER_MARK * 60;
@@ -239,7 +239,7 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     }
     let mut text = format!("  {:10}  ", "");
     for hour in (0..=24).step_by(3) {
-        // A mark is half an hour, so three hours are six marks wide.
+        // A mark is half an hour, so three hours are six characters wide.
         let _ = write!(text, "{hour:02}    ");
     }
     text.truncate(text.trim_end().len());
@@ -263,7 +263,7 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     text
 }
 
-/// Draws the marks. Each run of equal marks is colored as one piece.
+/// Draws the marks. Consecutive equal marks share one color sequence.
 fn draw(marks: &[HalfHour], in_color: bool) -> String {
     let runs = marks.chunk_by(|a, b| a == b);
     runs.map(|run| {
@@ -273,7 +273,7 @@ fn draw(marks: &[HalfHour], in_color: bool) -> String {
     .collect()
 }
 
-/// Returns the note beside a day: `today`, and the length of a day with a clock change.
+/// Returns the note next to a day: `today`, and the length of the day if the clock changes.
 fn note(day: &Day, today: NaiveDate) -> String {
     let hours = TimeDelta::seconds(day.seconds);
     let length = (!day.clock_changes.is_empty()).then(|| duration(hours.num_seconds()));
@@ -298,7 +298,7 @@ fn clock_change(change: &ClockChange) -> String {
     }
 }
 
-// ---- the list ----
+// ---- list of openings ----
 
 fn list(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     let reader = calendar.reader.as_ref().filter(|zone| shown.zone.as_ref() != Some(zone));
@@ -357,7 +357,7 @@ fn yours(opening: &Opening, has_begun: bool, zone: &Zone, now: Timestamp) -> Str
     format!("{start} – {end}")
 }
 
-// ---- the footer ----
+// ---- footer ----
 
 fn foot(calendar: &Calendar) -> String {
     let mut text = String::new();
@@ -396,7 +396,7 @@ fn foot(calendar: &Calendar) -> String {
     text
 }
 
-// ---- times ----
+// ---- formatting of times ----
 
 /// Formats a local time: `Tue 24 Nov 22:00`, with the year if the date is `MAX_DAYS_WITHOUT_YEAR`
 /// days or more from today.
@@ -416,7 +416,7 @@ fn time(at: LocalTime) -> String {
     at.format(form).to_string()
 }
 
-/// Formats the time of day, with its UTC offset if the time occurs twice on that date.
+/// Formats the time of day. Includes the UTC offset if the time occurs twice on that date.
 fn time_in(zone: Option<&Zone>, at: LocalTime) -> String {
     if zone.is_some_and(|zone| days::comes_twice(zone, at)) {
         format!("{}{}", time(at), at.format("%:z"))
@@ -425,7 +425,7 @@ fn time_in(zone: Option<&Zone>, at: LocalTime) -> String {
     }
 }
 
-/// Formats an instant in the time zone of the user, or in UTC if that is unknown.
+/// Formats an instant in the time zone of the user, or in UTC if the zone is unknown.
 fn moment(calendar: &Calendar, at: Timestamp) -> String {
     let zone = calendar.reader.as_ref().map_or("UTC", Zone::name);
     let local = moment_in(calendar.reader.as_ref(), at);

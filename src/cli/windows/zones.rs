@@ -1,5 +1,5 @@
-//! Counts the clients that a policy governs by time zone, from fleets and their statuses. Keeps
-//! only counts, so it can process any number of fleets.
+//! Counts the clients that a policy governs, by time zone, from fleets and their statuses. Stores
+//! only counts and up to five names, so memory does not grow with the number of clients.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,12 +11,12 @@ use crate::plan::facts::{ZoneFact, non_empty};
 use crate::plan::policy::Policy;
 use crate::values::Zone;
 
-/// Maximum number of client zones to show if the user requests none.
+/// Maximum number of client zones to show if the user requests no zones.
 const MAX_SHOWN_ZONES: usize = 3;
-/// Maximum number of clients without a known zone to name.
+/// Maximum number of names to list for clients without a known zone.
 const MAX_NAMED_CLIENTS: usize = 5;
 
-/// The number of governed clients in a zone.
+/// A zone and the number of governed clients in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ZoneCount {
     pub zone: String,
@@ -27,13 +27,13 @@ pub(super) struct ZoneCount {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ZoneCounts {
     known: BTreeMap<Zone, u32>,
-    /// Number of clients whose zone is missing or not an IANA name.
+    /// Number of clients whose zone is missing or is not an IANA name.
     unknown: u32,
     unknown_names: Vec<String>,
 }
 
 impl ZoneCounts {
-    /// Adds the clients of a fleet that `policy` governs.
+    /// Adds those clients of a fleet that `policy` governs.
     pub(super) fn add(&mut self, policy: &str, spec: &ClientFleetSpec, status: &ClientFleetStatus) {
         let own: HashMap<&str, &str> = spec
             .clients
@@ -63,8 +63,8 @@ impl ZoneCounts {
         }
     }
 
-    /// Chooses the zones to show: the policy's own zone, else the requested zones, else the zones
-    /// with the most clients, else the user's zone.
+    /// Chooses the zones to show. The first of these that exists is used: the policy's own zone,
+    /// the requested zones, the zones with the most clients, the user's zone, UTC.
     pub(super) fn choose(
         mut self,
         policy: &Policy,
@@ -84,7 +84,7 @@ impl ZoneCounts {
             }
         }
         let mut counted: Vec<(Zone, u32)> = self.known.into_iter().collect();
-        // The sort is stable, so zones with equal counts stay ordered by name.
+        // The sort is stable, so zones with equal counts remain sorted by name.
         counted.sort_by_key(|(_, clients)| std::cmp::Reverse(*clients));
         if shown.is_empty() {
             let rest = counted.split_off(counted.len().min(MAX_SHOWN_ZONES));

@@ -1,11 +1,11 @@
-//! Converts YAML text to the JSON values that kubectl would send for it. Knows nothing about
+//! Converts YAML text to the JSON values that kubectl would send for it. Does not depend on
 //! Kubernetes objects.
 //!
 //! kubectl reads YAML by the rules of go-yaml v2, in which an unquoted `no`, `on` or `y` is a
-//! boolean and `3.50` is the number 3.5. A parser with other rules would plan with values that the
-//! cluster never receives. This parser therefore reads unquoted scalars by the same rules
-//! (`resolve` in go-yaml's `resolve.go`). If YAML tools disagree about a text, it is refused, with
-//! a hint on what to write instead.
+//! boolean and `3.50` is the number 3.5. A parser with other rules would compute a plan from values
+//! that the cluster never receives. This parser therefore reads unquoted scalars by the same rules
+//! (`resolve` in go-yaml's `resolve.go`). If YAML parsers disagree about a text, this parser
+//! rejects it, and the error states what to write instead.
 
 mod scalars;
 
@@ -20,14 +20,15 @@ use self::scalars::scalar;
 use super::documents::{Document, Fault, Json};
 pub use scalars::from_f64;
 
-/// Maximum nesting depth of lists and mappings, including aliases. Our objects need 9 levels.
+/// Maximum nesting depth of lists and mappings, including the content of aliases. Fleets and
+/// policies need 9 levels.
 const MAX_DEPTH: usize = 64;
-/// Maximum size that aliases may add to a file, in bytes. A few lines of nested aliases can expand
-/// to gigabytes.
+/// Maximum size, in bytes, by which aliases may expand a file. A few lines of nested aliases can
+/// expand to gigabytes.
 const MAX_COPIED_BYTES: usize = 16 << 20;
-/// Estimated memory of a value besides its text, in bytes.
+/// Estimated memory of a value in addition to its text, in bytes.
 const VALUE_BYTES: usize = 64;
-/// Name of the field that holds the objects of a list.
+/// Name of the field that holds the items of a list.
 const ITEMS: &str = "items";
 
 impl Fault {
@@ -43,7 +44,7 @@ impl From<ScanError> for Fault {
     }
 }
 
-/// Parses all documents of a text. After a broken document, parsing continues at the next `---`.
+/// Parses all documents of a text. After an invalid document, parsing continues at the next `---`.
 #[must_use]
 pub fn read(text: &str) -> Vec<Document> {
     let mut reader = YamlReader::new(text);
@@ -62,7 +63,7 @@ pub fn read(text: &str) -> Vec<Document> {
         };
         let broken_at = content.as_ref().err().map(|fault| (fault.line, fault.column));
         if let Some(place) = broken_at {
-            // The same fault again means that the parser cannot continue after it.
+            // An error at the same position again means that the parser cannot continue.
             if last_fault.replace(place) == Some(place) {
                 return documents;
             }
@@ -97,16 +98,16 @@ impl<'a> YamlReader<'a> {
             emit_comments: false,
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
-            // Read a block scalar at the end of the file like go-yaml, and like libyaml, on which
-            // it is based.
+            // Accept a block scalar at the end of the file without a line feed, like go-yaml and
+            // libyaml, on which go-yaml is based.
             block_scalar_eof_without_line_feed: true,
         };
         let parser = Parser::new_from_str_with_options(text, options);
         Self { parser, anchors: HashMap::new(), copied_bytes: 0 }
     }
 
-    /// Reads a document as JSON text. The items of a list are converted one by one and kept only as
-    /// text, because a list can have very many items.
+    /// Reads a document and returns it as JSON text. The items of a list are converted one by one
+    /// and stored only as text, because a list can have very many items.
     fn document(&mut self) -> Result<String, Fault> {
         let (event, span) = self.next()?;
         match event {
@@ -170,7 +171,7 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// Reads the elements of a sequence as JSON text.
+    /// Reads the items of a sequence and returns them as JSON text.
     fn items(&mut self, depth: usize) -> Result<String, Fault> {
         let mut text = "[".to_owned();
         loop {
@@ -188,11 +189,11 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// Reads a mapping. If a buffer is passed, the list in the field `items` is written to it as
-    /// text, and the mapping holds an empty list in its place.
+    /// Reads a mapping. If `apart` is a buffer, the sequence in the field `items` is written to it
+    /// as JSON text, and the mapping holds an empty list in that field.
     fn mapping(&mut self, depth: usize, mut apart: Option<&mut String>) -> Result<Value, Fault> {
         let mut fields = Map::new();
-        // Keys that `<<` added; an explicit key replaces them.
+        // Keys that a `<<` merge key added. An explicit key replaces them.
         let mut brought = BTreeSet::new();
         let mut has_merged = false;
         loop {
@@ -232,13 +233,13 @@ impl<'a> YamlReader<'a> {
         if depth + anchored.height > MAX_DEPTH {
             return Err(too_deep(span));
         }
-        // Check the limit before copying the value.
+        // Check the size limit before the value is copied.
         self.copied_bytes = counted(self.copied_bytes, anchored.bytes, span)?;
         Ok(anchored.value.clone())
     }
 }
 
-/// Formats the fields of a document as JSON text, with the separately stored items, if any.
+/// Returns a document as JSON text, from its fields and the separately stored items.
 fn joined(fields: &Map<String, Value>, items: &str) -> String {
     let mut text = "{".to_owned();
     for (name, value) in fields {
@@ -255,7 +256,7 @@ fn joined(fields: &Map<String, Value>, items: &str) -> String {
     text + "}"
 }
 
-/// Returns the total of bytes that aliases copied, or an error if it exceeds the limit.
+/// Returns the total size in bytes that aliases have copied, or an error if it exceeds the limit.
 fn counted(copied_bytes: usize, bytes: usize, span: Span) -> Result<usize, Fault> {
     let total = copied_bytes.saturating_add(bytes);
     if total <= MAX_COPIED_BYTES {
@@ -266,8 +267,8 @@ fn counted(copied_bytes: usize, bytes: usize, span: Span) -> Result<usize, Fault
     Err(Fault::at(span, message))
 }
 
-/// Adds the fields of a `<<` merge key. go-yaml lets them replace fields above the key and other
-/// parsers do not, so this case is refused.
+/// Adds the fields of a `<<` merge key. If such a field is already defined above the key, returns
+/// an error, because go-yaml replaces the field and other parsers do not.
 fn merge(
     value: Value,
     fields: &mut Map<String, Value>,
@@ -369,7 +370,8 @@ mod tests {
         assert!(one("{<<: 1}").is_err() && one("{<<: {}, <<: {}}").is_err());
     }
 
-    /// The parser stores the items of a list separately; they must end up in their original place.
+    /// The parser stores the items of a list separately. The output must contain them in their
+    /// original place.
     #[test]
     fn a_list_is_read_as_it_stands() {
         let text = "a: 1\nitems:\n- &x {b: [1, {c: ~}]}\n- *x\n- - no\nz: {items: [2]}\n";

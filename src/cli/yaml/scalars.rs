@@ -1,10 +1,10 @@
-//! Resolves YAML scalars by the rules of go-yaml v2, which kubectl uses. Knows nothing about lists
-//! and mappings.
+//! Resolves YAML scalars by the rules of go-yaml v2, which kubectl uses. Does not handle lists and
+//! mappings.
 
 use granit_parser::{ScalarStyle, Tag};
 use serde_json::{Number, Value};
 
-/// Returns the value of a scalar, or a message if the scalar is invalid.
+/// Returns the value of a scalar, or an error message if the scalar is invalid.
 pub(super) fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
     let Some(tag) = tag else {
         return match style {
@@ -27,8 +27,8 @@ pub(super) fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resul
     if fits { Ok(value) } else { Err(format!("`{text}` does not fit its tag {}", tag.original())) }
 }
 
-/// Returns the value of an unquoted scalar, or a message if JSON has no such value or other parsers
-/// disagree.
+/// Returns the value of an unquoted scalar. Returns an error message if JSON cannot represent the
+/// value or if YAML parsers disagree about it.
 fn plain(text: &str) -> Result<Value, String> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
@@ -46,7 +46,8 @@ fn plain(text: &str) -> Result<Value, String> {
     }
     let bare = text.replace('_', "");
     let number = match text.as_bytes().first() {
-        // go-yaml reads `.1_5` as a number, but not `.15_`.
+        // go-yaml reads `.1_5` as a number, but not `.15_`. Reject both, because other parsers
+        // differ.
         Some(b'.') if bare != text && float(&bare).is_some() => {
             return Err(format!("`{text}` is a number for some readers only: write it in quotes"));
         }
@@ -57,7 +58,8 @@ fn plain(text: &str) -> Result<Value, String> {
     Ok(number.unwrap_or_else(|| Value::String(text.to_owned())))
 }
 
-/// Parses a number like go-yaml, which uses Go's `strconv` with base 0: a leading `0` means octal.
+/// Parses a number like go-yaml, which calls Go's `strconv` with base 0. In this base, a leading
+/// `0` means octal.
 fn number(text: &str) -> Option<Value> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -79,7 +81,7 @@ fn number(text: &str) -> Option<Value> {
                 return Some(Value::from(value));
             }
         }
-        // Go accepts a plus sign only before a number that fits into an i64.
+        // With a plus sign, Go accepts only a number that fits into an `i64`.
         Some(magnitude) if !text.starts_with('+') || i64::try_from(magnitude).is_ok() => {
             return Some(Value::from(magnitude));
         }
@@ -89,14 +91,15 @@ fn number(text: &str) -> Option<Value> {
 }
 
 fn float(text: &str) -> Option<Value> {
-    // Rust also parses words such as `inf`, but no other text that Go rejects.
+    // Reject words such as `inf`, which Rust also parses. Rust parses no other text that Go
+    // rejects.
     if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
         return None;
     }
     text.parse().ok().and_then(from_f64)
 }
 
-/// Parses a binary number with a sign after `0b`, a peculiarity of go-yaml.
+/// Parses a binary number that may have a sign after `0b`, which only go-yaml accepts.
 fn signed_binary(text: &str) -> Option<Value> {
     let digits = match text.strip_prefix("-0b") {
         Some(digits) => format!("-{digits}"),
@@ -105,8 +108,8 @@ fn signed_binary(text: &str) -> Option<Value> {
     i64::from_str_radix(&digits, 2).ok().map(Value::from)
 }
 
-/// Converts a number the way kubectl sends it: `5.0` is written as `5`, so the API server reads an
-/// integer.
+/// Converts a number to the JSON value that kubectl sends. `5.0` becomes `5`, which the API server
+/// reads as an integer.
 #[must_use]
 pub fn from_f64(number: f64) -> Option<Value> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -127,7 +130,7 @@ mod tests {
         content.map(|json| json.value()).map_err(|fault| fault.message)
     }
 
-    /// The expected values are those of `sigs.k8s.io/yaml` v1.6.0, which kubectl uses.
+    /// The expected values are the results of `sigs.k8s.io/yaml` v1.6.0, which kubectl uses.
     #[test]
     fn unquoted_words_are_what_they_are_for_kubectl() {
         let cases = [

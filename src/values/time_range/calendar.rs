@@ -1,7 +1,7 @@
 //! Computes the local calendar of a time range: when distribution is open by the wall clock.
 //!
-//! It must not know instants, zones or daylight saving time. Its times are local, counted in
-//! seconds since 1970-01-01T00:00:00 by a wall clock that is never set back or forward.
+//! This module must not know instants, zones or daylight saving time. Its times are local seconds
+//! since 1970-01-01T00:00:00, on a wall clock that is never set forward or back.
 
 use chrono::NaiveDate;
 
@@ -10,14 +10,15 @@ use super::{
     window::{DAY, WEEK, WeekPattern, Window},
 };
 
-/// Time from a Monday 00:00 to 1970-01-01, which was a Thursday.
+/// Seconds from the last Monday 00:00 before 1970-01-01, a Thursday, to 1970-01-01 00:00.
 const EPOCH_AFTER_MONDAY: i64 = 3 * DAY;
 
-/// Weekly windows without the excluded dates.
+/// Weekly windows, without the excluded dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Calendar {
     week: WeekPattern,
-    /// Excluded intervals, start included and end excluded; sorted and not touching each other.
+    /// Excluded intervals: the start is included and the end is excluded. The intervals are sorted
+    /// and do not touch each other.
     excluded: Vec<(i64, i64)>,
 }
 
@@ -39,8 +40,9 @@ impl Calendar {
         Calendar { week: WeekPattern::new(windows), excluded }
     }
 
-    /// Returns the phase at the local time `at` and when it ends, or `None` if it never ends. The
-    /// phase is [`Phase::Excluded`], [`Phase::OutsideWindow`] or [`Phase::Open`].
+    /// Returns the phase at the local time `at`, and the local time at which this phase ends
+    /// (`None` if it never ends). The phase is [`Phase::Excluded`], [`Phase::OutsideWindow`] or
+    /// [`Phase::Open`].
     pub(super) fn phase(&self, at: i64) -> (Phase, Option<i64>) {
         let passed = self.excluded.partition_point(|excluded| excluded.1 <= at);
         let exclusion = self.excluded.get(passed);
@@ -55,8 +57,8 @@ impl Calendar {
         (phase, ends.into_iter().chain(exclusion.map(|excluded| excluded.0)).min())
     }
 
-    /// Returns the first local time, not before `at`, whose phase is `wanted`; `None` if there is
-    /// none. It takes a few steps for each exclusion, whatever the exclusion's length.
+    /// Returns the first local time, at or after `at`, whose phase is `wanted`; `None` if there is
+    /// none. The number of steps depends on the number of exclusions, not on their length.
     pub(super) fn first(&self, mut at: i64, wanted: impl Fn(Phase) -> bool) -> Option<i64> {
         loop {
             let (phase, ends) = self.phase(at);

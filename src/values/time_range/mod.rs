@@ -1,7 +1,7 @@
-//! Defines time ranges: when distribution is open. This module builds a range from its parts, and
-//! [`Openings`] answers questions about instants in one zone.
+//! Defines time ranges, which determine when distribution is open. This module builds a range from
+//! its parts. [`Openings`] evaluates a range at instants in one zone.
 //!
-//! It must not know policies, clients or which zone applies to a client.
+//! This module must not know policies, clients or which zone applies to a client.
 
 mod calendar;
 mod openings;
@@ -26,8 +26,9 @@ pub struct Exclusion {
     pub end: NaiveDate,
 }
 
-/// The times at which distribution is open. An open instant is from `not_before` (included) to
-/// `not_after` (excluded), on a date in no exclusion, and inside a window if there are any.
+/// The times at which distribution is open. An instant is open if it is at or after `not_before`,
+/// before `not_after`, not on the date of an exclusion, and inside a window if the range has
+/// windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeRange {
     not_before: Option<Timestamp>,
@@ -66,13 +67,15 @@ impl TimeRange {
         Openings::new(self, zone)
     }
 
-    /// Returns the first instant that can be open.
+    /// Returns the instant before which distribution is never open; `None` if the range has no such
+    /// limit.
     #[must_use]
     pub fn not_before(&self) -> Option<Timestamp> {
         self.not_before
     }
 
-    /// Returns the instant from which distribution can no longer be open.
+    /// Returns the instant from which distribution is never open; `None` if the range has no such
+    /// limit.
     #[must_use]
     pub fn not_after(&self) -> Option<Timestamp> {
         self.not_after

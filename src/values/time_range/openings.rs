@@ -1,14 +1,15 @@
 //! Evaluates a time range in one zone: its phase at an instant and the next change.
 //!
-//! It must not know how windows and exclusions are written. It maps the local calendar to instants,
-//! one period of constant offset at a time. An hour that the clock skips therefore opens nothing,
-//! and an hour that occurs twice is open twice.
+//! This module must not know how windows and exclusions are written. It maps the local calendar to
+//! instants, one period of constant offset at a time. An hour that the clock skips is therefore
+//! never open, and an hour that occurs twice can be open twice.
 
 use super::{Exclusion, TimeRange, calendar::Calendar};
 use crate::values::{Timestamp, Zone, zone::MAX_OFFSET_SECONDS};
 
-/// Phase of a time range at an instant. If several apply, the first in this order counts: `Ended`,
-/// `NotStarted`, `Excluded`, `OutsideWindow`. If none applies, the phase is `Open`.
+/// Phase of a time range at an instant. If several phases apply, the first one in this order
+/// counts: `Ended`, `NotStarted`, `Excluded`, `OutsideWindow`. If none of them applies, the phase
+/// is `Open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Distribution is open.
@@ -19,19 +20,21 @@ pub enum Phase {
     Excluded,
     /// The local time is in no window.
     OutsideWindow,
-    /// The instant is not before `not_after`, or distribution does not open again until then.
+    /// The instant is at or after `not_after`, or no further opening starts before `not_after`.
     Ended,
 }
 
 /// A [`TimeRange`] in one zone.
 ///
-/// All answers are exact for every instant, without a horizon. A search skips exclusions and years
-/// without a change in one step, so the number of steps grows only with the number of exclusions.
-/// An instant that chrono cannot represent (years beyond 262,000) is returned as `None`.
+/// All results are exact, however far in the future they are. A search skips each exclusion, and
+/// years without a change, in one step, so the number of steps grows only with the number of
+/// exclusions. If the result is an instant that chrono cannot represent (years beyond 262,000),
+/// methods return `None`.
 #[derive(Clone, Copy, Debug)]
 pub struct Openings<'a> {
     range: &'a TimeRange,
-    /// Local calendar; `None` if a zone is needed but missing, so that nothing is open.
+    /// Local calendar; `None` if the range needs a zone but has none, so that distribution is never
+    /// open.
     calendar: Option<&'a Calendar>,
     /// Zone of the local calendar; `None` means UTC.
     zone: Option<&'a Zone>,
@@ -41,7 +44,8 @@ impl<'a> Openings<'a> {
     pub(super) fn new(range: &'a TimeRange, zone: Option<&'a Zone>) -> Openings<'a> {
         let needs_zone = range.needs_zone();
         let calendar = (zone.is_some() || !needs_zone).then_some(&range.calendar);
-        // Without windows and exclusions the offset does not matter, so do not look it up.
+        // Without windows and exclusions, the result does not depend on the zone's offset, so skip
+        // the lookup.
         Openings { range, calendar, zone: zone.filter(|_| needs_zone) }
     }
 
@@ -51,7 +55,7 @@ impl<'a> Openings<'a> {
         self.phase(t.timestamp())
     }
 
-    /// Returns the first open instant that is not before `t`; `None` if there is none.
+    /// Returns the first open instant at or after `t`; `None` if there is none.
     #[must_use]
     pub fn next_opening(self, t: Timestamp) -> Option<Timestamp> {
         self.opening(t.timestamp()).and_then(instant)
@@ -68,7 +72,8 @@ impl<'a> Openings<'a> {
         self.closing(t).and_then(instant)
     }
 
-    /// Returns the first instant after `t` with another phase; `None` if there is none.
+    /// Returns the first instant after `t` at which the phase differs from that at `t`; `None` if
+    /// there is none.
     #[must_use]
     pub fn phase_ends(self, t: Timestamp) -> Option<Timestamp> {
         let t = t.timestamp();
@@ -76,8 +81,8 @@ impl<'a> Openings<'a> {
             Phase::Ended => None,
             Phase::NotStarted => self.not_before(),
             Phase::Open => self.closing(t),
-            // In these phases an opening is still to come before `not_after`, if that is set. The
-            // phase therefore ends before `not_after`.
+            // In these phases, a later opening starts before `not_after`, if `not_after` is set.
+            // The phase therefore ends before `not_after`.
             phase @ (Phase::Excluded | Phase::OutsideWindow) => {
                 self.first(t, |other| other != phase)
             }
@@ -85,8 +90,8 @@ impl<'a> Openings<'a> {
         ends.and_then(instant)
     }
 
-    /// Returns the openings that end after `t`, each with its first open instant and the first
-    /// instant that is no longer open. The end is `None` if the opening never closes.
+    /// Returns the openings that end after `t`. Each opening is a pair of its first open instant
+    /// and the first instant that is no longer open, which is `None` if the opening never ends.
     ///
     /// An opening in progress at `t` starts at `t`. Without `not_after` the iterator may be
     /// infinite.
@@ -102,7 +107,7 @@ impl<'a> Openings<'a> {
         })
     }
 
-    /// Returns the first exclusion of the range, in its order, that contains the local date of `t`.
+    /// Returns the first exclusion that contains the local date of `t`, in the order of the range.
     #[must_use]
     pub fn exclusion_at(self, t: Timestamp) -> Option<&'a Exclusion> {
         let today = self.zone?.local(t).date();
@@ -125,14 +130,14 @@ impl<'a> Openings<'a> {
         phase
     }
 
-    /// Returns the first open instant that is not before `t`.
+    /// Returns the first open instant at or after `t`.
     fn opening(self, t: i64) -> Option<i64> {
         let from = self.not_before().map_or(t, |start| start.max(t));
         let opening = self.first(from, |phase| phase == Phase::Open)?;
         self.not_after().is_none_or(|end| opening < end).then_some(opening)
     }
 
-    /// Returns the first instant after the open instant `t` that is not open.
+    /// Returns the first instant after `t` that is not open. `t` must be open.
     fn closing(self, t: i64) -> Option<i64> {
         let closing = self.first(t, |phase| phase != Phase::Open);
         closing.into_iter().chain(self.not_after()).min()
@@ -145,8 +150,8 @@ impl<'a> Openings<'a> {
         }
     }
 
-    /// Returns the first instant, not before `t`, whose local phase is `wanted`; `None` if there is
-    /// none.
+    /// Returns the first instant, at or after `t`, whose local phase is `wanted`; `None` if there
+    /// is none.
     fn first(self, mut t: i64, wanted: impl Fn(Phase) -> bool) -> Option<i64> {
         let calendar = self.calendar?;
         loop {
@@ -155,13 +160,14 @@ impl<'a> Openings<'a> {
             if found == Some(t) {
                 return found;
             }
-            // The result is valid only until the offset changes.
+            // The result is valid only until the zone's offset changes.
             let change = self.zone.and_then(|zone| zone.next_change(t));
             if found.is_some_and(|found| change.is_none_or(|change| found < change)) {
                 return found;
             }
-            // Local time and UTC differ by at most MAX_OFFSET_SECONDS, so no wanted instant is
-            // before `earliest`. Starting there skips the offset changes of years.
+            // Local time and UTC differ by at most `MAX_OFFSET_SECONDS`, so no instant before
+            // `earliest` has a wanted phase. Starting the search there avoids a step for each
+            // earlier offset change.
             let earliest = calendar.first(t - MAX_OFFSET_SECONDS, &wanted)? - MAX_OFFSET_SECONDS;
             t = change?.max(earliest);
         }
@@ -203,7 +209,7 @@ mod tests {
         Exclusion { name: name.to_owned(), start: date(start), end: date(end) }
     }
 
-    /// Returns the first openings after an instant, as text.
+    /// Returns the first `count` openings after an instant, as text.
     fn listed(range: &TimeRange, zone: &str, from: &str, count: usize) -> Vec<String> {
         let zone = Zone::named(zone);
         let openings = range.in_zone(zone.as_ref()).openings_from(instant(from));
@@ -220,8 +226,8 @@ mod tests {
         let from = "2026-03-28T00:00:00Z";
         let expected = ["03-28T01:00/03-28T02:00", "03-30T00:00/03-30T01:00"];
         assert_eq!(listed(&range, "Europe/Berlin", from, 2), expected);
-        // A window that is skipped in part opens for the rest. If its start is skipped, it opens
-        // when the clock resumes.
+        // If the clock skips part of a window, the window is open for the remaining part. If the
+        // clock skips the window's start, the window opens right after the skipped time.
         let range = TimeRange::new(None, None, vec![nightly("01:30", "03:15")], vec![]);
         let expected = ["03-28T00:30/03-28T02:15", "03-29T00:30/03-29T01:15"];
         assert_eq!(listed(&range, "Europe/Berlin", from, 2), expected);
@@ -242,14 +248,15 @@ mod tests {
         assert_eq!(listed(&range, "Europe/Berlin", "2026-10-25T00:00:00Z", 2), expected);
     }
 
-    /// Samoa went from UTC-10 to UTC+14 after 29 December 2011, so no instant falls on 30 December.
+    /// Samoa changed from UTC-10 to UTC+14 after 29 December 2011, so no instant has the local date
+    /// 30 December.
     #[test]
     fn a_day_that_is_skipped_excludes_nothing() {
         let exclusion = excluded("skipped", "2011-12-30", "2011-12-30");
         let range = TimeRange::new(None, None, vec![], vec![exclusion]);
         assert_eq!(listed(&range, "Pacific/Apia", "2011-12-01T00:00:00Z", 2), ["12-01T00:00/"]);
-        // The evening of the 29th is followed by the morning of the 31st, so nothing closes in
-        // between.
+        // The evening of the 29th is directly followed by the morning of the 31st, so the window
+        // does not close in between.
         let range = TimeRange::new(None, None, vec![nightly("22:00", "06:00")], vec![]);
         let expected = ["12-30T08:00/12-30T16:00", "12-31T08:00/12-31T16:00"];
         assert_eq!(listed(&range, "Pacific/Apia", "2011-12-29T18:00:00Z", 2), expected);
@@ -302,7 +309,8 @@ mod tests {
             (Phase::Open, "2026-05-03T00:00:00+00:00"),
             (Phase::OutsideWindow, "2026-05-03T02:00:00+00:00"),
             (Phase::Open, "2026-05-03T22:00:00+00:00"),
-            // One hour and one second before `not_after`, no further opening remains.
+            // `not_after` is one hour and one second later, and no further opening starts before
+            // it.
             (Phase::Ended, "2026-05-04T02:00:00+00:00"),
         ];
         assert_eq!(seen, expected.map(|(phase, t)| (phase, t.to_owned())));

@@ -1,6 +1,6 @@
 //! Defines windows, the times of the week at which distribution is open, and parses their times.
 //!
-//! It knows weekdays and the wall clock. It must not know dates, instants or zones.
+//! This module knows weekdays and the wall clock. It must not know dates, instants or zones.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use chrono::{Weekday, WeekdaySet};
 /// A set of weekdays.
 pub type Days = WeekdaySet;
 
-/// Regular expression that accepts exactly the input of [`WallTime::parse_start`]: RE2 syntax,
-/// anchored.
+/// Regular expression that accepts exactly the input of [`WallTime::parse_start`], in RE2 syntax
+/// and anchored at both ends.
 pub const START_PATTERN: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
-/// Regular expression that accepts exactly the input of [`WallTime::parse_end`]: RE2 syntax,
-/// anchored.
+/// Regular expression that accepts exactly the input of [`WallTime::parse_end`], in RE2 syntax and
+/// anchored at both ends.
 pub const END_PATTERN: &str = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 
 const MINUTES_OF_DAY: u16 = 24 * 60;
@@ -22,7 +22,8 @@ pub(super) const DAY: i64 = 86_400;
 /// Length of a week in seconds of the wall clock.
 pub(super) const WEEK: i64 = 7 * DAY;
 
-/// A time of day by the wall clock, in whole minutes from 00:00 to 24:00, the end of the day.
+/// A time of day by the wall clock, in whole minutes from 00:00 to 24:00. 24:00 is the end of the
+/// day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallTime {
     minutes: u16,
@@ -31,10 +32,10 @@ pub struct WallTime {
 /// An error in a window; its message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// The start is not a time of the day.
+    /// The start is not a valid time from 00:00 to 23:59.
     #[error("start {0:?} is not a time of the day: write HH:MM from 00:00 to 23:59, as 22:00")]
     BadStart(String),
-    /// The end is not a time of the day.
+    /// The end is not a valid time from 00:00 to 24:00.
     #[error("end {0:?} is not a time of the day: write HH:MM from 00:00 to 23:59, or 24:00")]
     BadEnd(String),
     /// Start and end are the same time.
@@ -106,9 +107,10 @@ pub struct Window {
 }
 
 impl Window {
-    /// Creates a window. Without days it is never open.
+    /// Creates a window. A window without days is never open.
     ///
     /// # Errors
+    ///
     /// Returns [`WindowError::Empty`] if start and end are equal, and [`WindowError::BadStart`] if
     /// the start is 24:00.
     pub fn new(days: Days, start: WallTime, end: WallTime) -> Result<Window, WindowError> {
@@ -133,8 +135,8 @@ impl Window {
         self.start
     }
 
-    /// Returns the time at which the window ends: on the same day, or on the next if before the
-    /// start.
+    /// Returns the time at which the window ends: on the same day, or on the next day if this time
+    /// is before the start.
     #[must_use]
     pub fn end(&self) -> WallTime {
         self.end
@@ -146,13 +148,14 @@ impl Window {
 pub(super) enum WeekPattern {
     /// Every second of the week is open.
     Always,
-    /// Intervals, start included and end excluded; sorted and not touching each other. The last one
-    /// may extend into the next week, but none starts there.
+    /// Open intervals: the start is included and the end is excluded. The intervals are sorted and
+    /// do not touch each other. The last interval may extend into the next week, but no interval
+    /// starts in the next week.
     Intervals(Vec<(i64, i64)>),
 }
 
 impl WeekPattern {
-    /// Computes the pattern of windows. Without windows, every second is open.
+    /// Computes the open times of a week from windows. Without windows, every second is open.
     pub(super) fn new(windows: &[Window]) -> WeekPattern {
         if windows.is_empty() {
             return WeekPattern::Always;
@@ -169,7 +172,7 @@ impl WeekPattern {
         if merged == [(0, WEEK)] {
             return WeekPattern::Always;
         }
-        // Join Sunday night with Monday morning.
+        // Join the interval at the end of Sunday with the one at the start of Monday.
         if merged.first().is_some_and(|first| first.0 == 0)
             && merged.last().is_some_and(|last| last.1 == WEEK)
         {
@@ -192,8 +195,8 @@ impl WeekPattern {
             return (false, None);
         };
         let started = intervals.partition_point(|interval| interval.0 <= at);
-        // Before the first start of this week, only the last interval of the previous week can be
-        // open.
+        // Before the first interval of this week starts, only the last interval of the previous
+        // week can be open.
         let latest_end = match started.checked_sub(1) {
             Some(latest) => intervals[latest].1,
             None => last.1 - WEEK,
@@ -206,7 +209,8 @@ impl WeekPattern {
     }
 }
 
-/// Returns the intervals of a window, split at the end of the week.
+/// Returns the open intervals of a window. An interval that crosses the end of the week is split
+/// there.
 fn pieces(window: &Window) -> impl Iterator<Item = (i64, i64)> + use<> {
     let (start, end) = (window.start.seconds(), window.end.seconds());
     let end = if end < start { end + DAY } else { end };
@@ -291,7 +295,7 @@ mod tests {
         let cases = [
             (vec![], WeekPattern::Always),
             (vec![window(&all, "00:00", "24:00")], WeekPattern::Always),
-            // Two windows, one of them across midnight, together cover every day.
+            // Two windows, one of which crosses midnight, together cover every day.
             (
                 vec![window(&all, "20:00", "08:00"), window(&all, "07:00", "20:00")],
                 WeekPattern::Always,
@@ -301,7 +305,7 @@ mod tests {
                 vec![window(&[Tue, Mon], "22:00", "02:00")],
                 intervals(vec![(22 * HOUR, 26 * HOUR), (46 * HOUR, 50 * HOUR)]),
             ),
-            // Touching and overlapping windows merge; a window inside another one adds nothing.
+            // Touching and overlapping windows merge; a window inside another one changes nothing.
             (
                 vec![
                     window(&[Mon], "02:00", "03:00"),
@@ -311,7 +315,7 @@ mod tests {
                 ],
                 intervals(vec![(HOUR, 5 * HOUR)]),
             ),
-            // Sunday night and Monday morning merge.
+            // An interval at the end of Sunday and one at the start of Monday merge.
             (
                 vec![window(&[Sun], "23:00", "01:00"), window(&[Mon], "01:00", "02:00")],
                 intervals(vec![(WEEK - HOUR, WEEK + 2 * HOUR)]),

@@ -1,5 +1,4 @@
-//! Tests `make demo` without a terminal: it must print the output that the README shows to new
-//! users.
+//! Tests `make demo` without a terminal. Its output must equal the output in the README.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,7 +22,7 @@ fn the_demo_does_what_the_readme_shows() {
     let upgrade = readme.split_once("== A client of the canary ring upgrades\n").unwrap().1;
     let upgrade = upgrade.split_once("```").unwrap().0;
     assert!(upgrade.lines().count() > 3 && said.contains(upgrade), "{said}");
-    // States depend on the time and the date; the names of the clients do not.
+    // The states of the clients depend on the current time and date; their names do not.
     let fleet = readme.split_once("== The clients of one fleet\n").unwrap().1;
     let names = fleet.lines().take_while(|line| !line.is_empty()).map(|line| &line[..16]);
     for name in names {

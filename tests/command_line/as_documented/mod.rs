@@ -1,7 +1,7 @@
 //! Tests the pages in `docs/tasks`: writes their files and runs their commands against a real API
-//! server. The real controller reconciles the examples there, on a clock that stands at the page's
-//! time. The output must match the page. With `UPDATE_DOCS=1` the test writes it into the page
-//! instead, for review.
+//! server. The real controller reconciles the examples there, with a clock that is set to the time
+//! on the page. The output must match the page. With `UPDATE_DOCS=1`, the test writes the output
+//! into the page instead, for review.
 
 mod demo;
 mod page;
@@ -52,7 +52,7 @@ fn every_page_does_what_it_shows() {
     assert!(wrong.is_empty(), "pages that show something else:\n{}", wrong.join("\n"));
 }
 
-/// Checks that the index lists every page, because users find pages only there.
+/// Tests that the index lists every page, because users find pages only through the index.
 #[test]
 fn every_page_is_in_the_index() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));

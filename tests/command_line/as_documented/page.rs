@@ -1,18 +1,19 @@
-//! Parses a page of the documentation into steps: files to write, instants, and commands with their
-//! output. Runs no commands.
+//! Parses a page of the documentation into steps: files to write, times to set the clock to, and
+//! commands with their output. This module runs no commands.
 
 /// A step that a reader of the page performs.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Write a file: a fenced block of YAML or CSV with a file name after the language.
+    /// Write a file. On the page, this is a fenced block of YAML or CSV with a file name after the
+    /// language.
     File { name: String, text: String },
-    /// Set the clock: a comment `at …`.
+    /// Set the clock. On the page, this is a comment `at …`.
     At(String),
-    /// Run commands: a fenced block `console`.
+    /// Run commands. On the page, this is a fenced block `console`.
     Console(Vec<Call>),
 }
 
-/// A command and its output according to the page.
+/// A command with its output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub command: String,
@@ -48,7 +49,7 @@ fn calls(block: &[&str]) -> Vec<Call> {
             calls.push(Call { command: command.to_owned(), output: String::new() });
         } else {
             let call = calls.last_mut().expect("a console block begins with `$ `");
-            // A long command continues on the next line.
+            // A command that ends with a backslash continues on the next line.
             if call.output.is_empty() && call.command.ends_with('\\') {
                 call.command.push('\n');
                 call.command.push_str(line);
@@ -61,7 +62,7 @@ fn calls(block: &[&str]) -> Vec<Call> {
     calls
 }
 
-/// Returns the page with the actual output of its commands.
+/// Returns the page with the outputs of its commands replaced by the actual outputs, `printed`.
 pub fn rewritten(page: &str, printed: &[Vec<Call>]) -> String {
     let mut text = String::new();
     let mut printed = printed.iter();

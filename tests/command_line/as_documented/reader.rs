@@ -1,6 +1,6 @@
-//! Simulates a reader at a terminal, with a folder for files and the programs in `PATH`. In the
-//! reader's cluster the controller reconciles the examples, in the default namespace of the
-//! kubeconfig.
+//! Simulates a reader of the documentation at a terminal, with a folder for files and with the
+//! programs in `PATH`. In the reader's cluster, the controller reconciles the examples in the
+//! default namespace of the kubeconfig.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,14 +19,15 @@ use super::page::Call;
 use crate::control_plane::ControlPlane;
 use crate::estate::{self, DAY, is_settled};
 
-/// Namespace of the examples, and default namespace of the kubeconfig.
+/// Namespace of the examples. It is also the default namespace of the kubeconfig.
 const NAMESPACE: &str = "clients";
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(180);
 
 pub struct Reader {
-    /// The reader's own cluster, because the test changes its kubeconfig and empties its namespace.
+    /// Cluster that only the reader uses, because the test changes its kubeconfig and empties its
+    /// namespace.
     plane: ControlPlane,
-    /// Runtime of the controller, which runs as long as the reader exists.
+    /// Async runtime of the controller. The controller runs until the reader is dropped.
     runtime: Runtime,
     client: Client,
     clock: Arc<ManualClock>,
@@ -92,9 +93,10 @@ impl Reader {
         fs::write(self.desk.path().join(name), text).unwrap();
     }
 
-    /// Runs a command. The returned output includes standard error.
+    /// Runs a command and returns it with its output, including standard error.
     pub fn run(&self, call: Call) -> Call {
-        // A reader does not type `--now`, so these scripts add it with the page's time.
+        // A reader does not type `--now`, so these scripts add the option with the time on the
+        // page.
         let program = env!("CARGO_BIN_EXE_clientfleet");
         let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
         for name in ["clientfleet", "kubectl-clientfleet"] {
@@ -118,8 +120,8 @@ impl Reader {
         Call { output: self.by_the_pages_clock(&printed), ..call }
     }
 
-    /// Replaces the creation times of objects with the page's time, because the API server takes
-    /// them from its own clock.
+    /// Replaces the creation times of objects with the time on the page, because the API server
+    /// sets creation times from its own clock.
     fn by_the_pages_clock(&self, printed: &str) -> String {
         let now: chrono::DateTime<chrono::Utc> = self.now.parse().unwrap();
         let now = Zone::named("Europe/Berlin").unwrap().local(now);

@@ -1,4 +1,4 @@
-//! Tests `clients -w`: the list, followed by every change.
+//! Tests `clients -w`, which prints the list of clients and then every change.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
@@ -22,7 +22,7 @@ metadata: {name: all, namespace: NAMESPACE}
 spec: {upgrade: {mode: AutoUpgrade}}
 ";
 
-/// A running program and the lines that it prints.
+/// A running `clientfleet` command and the lines that it prints.
 struct Following {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -64,8 +64,8 @@ fn a_list_and_then_each_change() {
     settle_at("follow", DAY);
     let mut following = Following::start(&["clients", "-n", "follow", "-w"]);
     let mut lines: Vec<String> = (0..3).map(|_| following.line()).collect();
-    // One client reports. The fleet's status is then out of date, which is not a change of the
-    // other client.
+    // Client `a` reports a version, which makes the fleet's status out of date. The command prints
+    // no line about client `b`, because `b` has not changed.
     let version = r#"[{"op":"replace","path":"/spec/clients/0/reported/version","value":"2.0"}]"#;
     patch("follow", version);
     lines.push(following.line());
@@ -90,7 +90,8 @@ fn a_client_that_is_no_longer_wanted_is_told_once_more() {
     patch("follow-some", version);
     let changed = read(following.line());
     assert_eq!((&changed["name"], &changed["version"]), (&"a".into(), &"2.0".into()));
-    // Only changes of the other client are printed now.
+    // Client `a` no longer matches `--version 1.0`. From now on the command prints only changes of
+    // client `b`.
     let seen = r#"[{"op":"replace","path":"/spec/clients/0/reported/version","value":"3.0"},
                    {"op":"replace","path":"/spec/clients/1/reported/version","value":"1"}]"#;
     patch("follow-some", seen);

@@ -1,4 +1,5 @@
-//! Tests which clients are listed, how they are selected, and how they are printed.
+//! Tests which clients the command `clients` lists, how options select them, and the output
+//! formats.
 
 use serde_json::Value;
 
@@ -34,9 +35,9 @@ fn wide_and_as_data_and_by_name() {
 #[test]
 fn keywords_find_as_search_in_a_policy_does() {
     assert_eq!(found(&["BER", "10.10.8."]), ["ber-fi-001", "ber-fi-002", "ber-fi-003"]);
-    // Case and the order of keywords do not matter.
+    // Keywords match regardless of upper or lower case, and in any order.
     assert_eq!(found(&["10.10.8.31 ber-FI"]), found(&["ber-fi-001"]));
-    // Keywords have no wildcards.
+    // The `*` in a keyword is not a wildcard.
     assert!(found(&["ber-*"]).is_empty());
 }
 
@@ -51,7 +52,8 @@ fn options_narrow_it_down() {
     assert_eq!(both.len(), offline.len() + 2);
     assert_eq!(found(&["--reason", "RestartPending", "--fleet", "tokyo"]), ["tyo-ws-005"]);
     assert_eq!(found(&["--policy", "lab-downgrade"]), ["ber-lab-01", "ber-lab-02"]);
-    // A version matches in every notation, such as `v3.59.127` for `3.59.127`.
+    // `--version` finds a version in every notation: `3.59.127` also finds a client that reports
+    // `v3.59.127`.
     assert!(found(&["--version", "3.59.127"]).contains(&"ber-ws-005".to_owned()));
     assert!(found(&["--version", "unknown"]).contains(&"ber-ws-011".to_owned()));
     assert_eq!(found(&["-l", "site=tokyo"]), found(&["--fleet", "tokyo"]));
@@ -115,8 +117,8 @@ fn across_namespaces_in_the_order_of_their_names() {
     assert_eq!(clients, expected);
 }
 
-/// Without a controller there are no decisions. The clients are listed anyway, and a message on
-/// standard error gives the reason for the missing values.
+/// Without a controller the clients have no state. The command lists them anyway, and explains the
+/// missing values on standard error.
 #[test]
 fn a_status_that_is_behind_is_told() {
     namespace("behind");
@@ -127,7 +129,8 @@ fn a_status_that_is_behind_is_told() {
     assert_eq!(document["clients"][0].get("state"), None);
 }
 
-/// The list takes several pages, and must contain each client once.
+/// The API server returns this list in several pages. The command must print each client exactly
+/// once.
 #[test]
 fn an_estate_of_many_pages() {
     namespace("pages");

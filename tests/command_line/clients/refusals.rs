@@ -1,5 +1,5 @@
-//! Tests requests that the cluster forbids or does not answer. Each leads to one sentence on
-//! standard error.
+//! Tests requests that the API server forbids or does not answer. For each, the command prints one
+//! sentence on standard error.
 
 use std::fs;
 

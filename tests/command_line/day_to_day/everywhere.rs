@@ -4,7 +4,8 @@ use super::halt::{FOREIGN, transcript};
 use crate::control_plane::ControlPlane;
 use crate::estate;
 
-/// Starts its own control plane, because the shared one also has the namespaces of other tests.
+/// Starts its own control plane, because the shared one also contains the namespaces of other
+/// tests, which `-A` would include.
 #[test]
 fn in_all_namespaces() {
     let plane = ControlPlane::start().unwrap();

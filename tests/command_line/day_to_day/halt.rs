@@ -6,13 +6,14 @@ use super::racing_proxy::race;
 use super::running::{BOTH, Controller, user};
 use crate::estate::{self, DAY, apply, json, namespace, of_examples, plane, settle_at};
 
-/// Returns the transcript of a run. Replaces the start time of the halt, which comes from the real
-/// clock.
+/// Returns the transcript of a run. Replaces the start time of the halt, which comes from the
+/// system clock.
 pub fn transcript(arguments: &[&str]) -> String {
     let text = estate::transcript(DAY, arguments);
     let age = Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     let told = age.replace_all(&text, "since WHEN").into_owned();
-    // Unify the blanks too, because the width of a column depends on the replaced time.
+    // Replace long runs of spaces too, because the column width depends on the length of the
+    // replaced time.
     let blanks = Regex::new(" {3,}").unwrap();
     let lines = told.lines().map(|line| {
         let is_uneven = line.contains("since WHEN") || line.starts_with("NAMESPACE   HALT  ");
@@ -59,7 +60,8 @@ fn nobody_carries_it_out() {
     of_examples("brake-alone", DAY);
     let text = transcript(&["halt", "-n", "brake-alone", "--timeout", "1s"]);
     insta::assert_snapshot!("nobody_carries_it_out", text);
-    // With `--wait=false` the command does not warn that no controller has applied the halt.
+    // With `--wait=false` the command does not wait for a controller, so it does not warn that no
+    // controller has applied the halt.
     let text = transcript(&["halt", "-n", "brake-alone", "--wait=false"]);
     insta::assert_snapshot!("nobody_waits", text);
     settle_at("brake-alone", DAY);
@@ -162,10 +164,10 @@ fn a_brake_that_somebody_weakened_is_mended() {
     patch(
         r#"{"spec": {"effectiveUntil": "2026-11-25T00:00:00Z", "upgrade": {"mode": "AutoUpgrade", "allowDowngrade": true}}}"#,
     );
-    // An empty reason counts as no reason.
+    // `--reason ""` has the same effect as no `--reason`.
     let for_good = transcript(&["halt", "-n", "brake-weak", "--wait=false", "--reason", ""]);
     is_whole();
-    // A concurrent change of the policy does not prevent the halt.
+    // `halt` succeeds although another user changes the policy at the same time.
     patch(r#"{"spec": {"scope": {"clients": [{"search": "lab"}]}}}"#);
     let faster = race("brake-weaker", "PATCH", || {
         let more = r#"{"spec": {"effectiveUntil": "2026-11-26T00:00:00Z"}}"#;
@@ -226,13 +228,15 @@ fn somebody_else_is_faster() {
     };
     let resume =
         |kubeconfig: &str| transcript(&["resume", "-n", "brake-race", "--kubeconfig", kubeconfig]);
-    // The policy gets another owner just before the command deletes it, so the command must fail.
+    // Another user changes the policy's `managed-by` label just before the command deletes the
+    // policy, so the command must fail.
     let mine = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}"#;
     let other = race("brake-mine", "DELETE", patch(mine));
     let refused = resume(&other.kubeconfig);
     assert!(brake_of("brake-race").is_some());
     insta::assert_snapshot!("somebody_else", refused);
-    // A concurrent change that keeps the policy's owner does not prevent the deletion.
+    // `resume` deletes the policy although another user adds an annotation at the same time,
+    // because the `managed-by` label stays the same.
     let ours = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "clientfleet"}}}"#;
     patch(ours)();
     let seen = r#"{"metadata": {"annotations": {"seen": "yes"}}}"#;

@@ -1,6 +1,6 @@
-//! Tests an administrator's daily commands with the real program: `windows`, `halt` and `resume`,
-//! `settings` and `status`. They run against the real API server and statuses of the real
-//! controller.
+//! Tests an administrator's daily commands with the real program: `windows`, `halt`, `resume`,
+//! `settings` and `status`. The tests use the real API server, and statuses that the real
+//! controller has written.
 mod everywhere;
 mod halt;
 mod racing_proxy;

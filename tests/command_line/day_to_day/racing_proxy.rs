@@ -1,5 +1,5 @@
-//! A connection to the API server that simulates concurrent changes: it runs an action before it
-//! forwards the first request with a given method.
+//! A proxy to the API server that simulates concurrent changes: it runs a function before it
+//! forwards the first request with a given HTTP method.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -24,8 +24,8 @@ impl Drop for RacingProxy {
     }
 }
 
-/// Runs `meddling` before the first request with `method` reaches the API server. `name` makes the
-/// name of the kubeconfig file unique.
+/// Starts a proxy that runs `meddling` before it forwards the first request with the HTTP method
+/// `method`. `name` makes the name of the kubeconfig file unique.
 pub fn race(
     name: &str,
     method: &'static str,
@@ -50,8 +50,9 @@ pub fn race(
     RacingProxy { proxy, kubeconfig: write_kubeconfig(name, port).display().to_string() }
 }
 
-/// Forwards requests, and runs `meddling` before the first one with `method`. An HTTP/1.1 client
-/// waits for each answer, so each request begins at the start of a read.
+/// Forwards requests, and runs `meddling` before the first one with the HTTP method `method`. An
+/// HTTP/1.1 client sends its next request only after it has received the previous response, so each
+/// request begins at the start of a read.
 fn hand_on(mut from: TcpStream, mut to: TcpStream, method: &str, meddling: &RacingAction) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

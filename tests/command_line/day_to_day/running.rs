@@ -1,4 +1,4 @@
-//! Runs the real controller during a test, on a clock that stands still, and creates users with few
+//! Runs the real controller with a stopped clock during a test, and creates users with restricted
 //! permissions.
 
 use std::path::PathBuf;
@@ -13,14 +13,14 @@ use tokio::sync::oneshot;
 use crate::control_plane::ControlPlane;
 use crate::estate::plane;
 
-/// A controller that runs until this value is dropped.
+/// A running controller. Dropping this value stops it.
 pub struct Controller {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Controller {
-    /// Starts a controller for one namespace, on a clock that stands at `at`.
+    /// Starts a controller for one namespace. Its clock is stopped at `at`.
     pub fn start(namespace: &str, at: &str) -> Self {
         let at: Timestamp = at.parse().unwrap();
         let options = Options { namespaces: [namespace.to_owned()].into(), ..Options::default() };
@@ -48,8 +48,8 @@ impl Drop for Controller {
     }
 }
 
-/// Creates a user who may do only `verbs` to `resources` in a namespace, and returns the path of
-/// the user's kubeconfig.
+/// Creates a user who may use only the verbs `verbs` on `resources` in a namespace, and returns the
+/// path of the user's kubeconfig.
 pub fn user(name: &str, namespace: &str, verbs: &str, resources: &str) -> String {
     user_of(plane(), name, namespace, verbs, resources).display().to_string()
 }
@@ -72,5 +72,5 @@ fn user_of(
     plane.kubeconfig_path_as(name, &[]).unwrap()
 }
 
-/// Both custom resources, for the argument `resources` of [`user`].
+/// The names of both custom resources, for the argument `resources` of [`user`].
 pub const BOTH: &str = "clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";

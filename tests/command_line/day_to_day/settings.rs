@@ -132,7 +132,8 @@ spec: {upgrade: {mode: OnlyUpgradeTo, version: '3.10'}}
     let forced = ask("by-flux", &["--force"]);
     assert_eq!(upgrade_of("settings-git", "by-flux")["mode"], "AutoUpgrade");
     insta::assert_snapshot!("kept_in_git", [&pages[..], &[forced]].concat().join("\n"));
-    // Admission accepts the YAML that the command prints for Git, and its version is a string.
+    // Checks the YAML that the command prints for a policy kept in Git: admission accepts it, and
+    // the version in it is a string.
     let text =
         &pages[2].lines().skip(1).take_while(|line| !line.starts_with('[')).collect::<Vec<_>>();
     as_manager("kustomize-controller", &text.join("\n"));
@@ -151,7 +152,7 @@ fn somebody_else_is_faster() {
     };
     let refused = select("NoUpgrade", &other.kubeconfig);
     assert_eq!(upgrade_of("settings-race", policy)["mode"], "AutoUpgrade");
-    // A concurrent change outside of the spec, such as a status write, is not a conflict.
+    // A concurrent change outside the spec, here an annotation, is not a conflict.
     let status = race("status", "PATCH", move || {
         edit("settings-race", policy, r#"{"metadata": {"annotations": {"seen": "yes"}}}"#);
     });

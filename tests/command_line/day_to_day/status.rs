@@ -3,7 +3,7 @@
 use super::running::user;
 use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
-/// Eight days after [`DAY`]. No controller has updated the statuses in the meantime.
+/// Eight days after [`DAY`], at which the controller last updated the statuses.
 const LATER: &str = "2026-12-02T12:00:00Z";
 
 fn status(namespace: &str, at: &str, more: &[&str]) -> String {
@@ -17,7 +17,7 @@ fn the_examples() {
     insta::assert_snapshot!("as_data", status("status", DAY, &["-o", "yaml"]));
     let data = json(DAY, &["status", "-n", "status", "-o", "json"]);
     assert_eq!(data["clients"]["total"], 61);
-    // In the meantime no client has restarted, and no controller has updated the statuses.
+    // Eight days later, the clients and their statuses have not changed.
     insta::assert_snapshot!("the_examples_untended", status("status", LATER, &[]));
 }
 
@@ -79,7 +79,7 @@ fn policies_of_all_sorts() {
     apply(&(CALM.replace("NAMESPACE", "status-sorts") + &policies.concat()));
     settle_at("status-sorts", DAY);
     insta::assert_snapshot!("all_sorts", status("status-sorts", DAY, &[]));
-    // Without a controller this change makes the statuses out of date.
+    // No controller is running, so this change makes the statuses out of date.
     let patch = r#"{"spec": {"priority": 10}}"#;
     let arguments =
         ["patch", "upol", "suspended", "-n", "status-sorts", "--type=merge", "-p", patch];
@@ -101,7 +101,7 @@ fn rights_that_are_missing() {
     insta::assert_snapshot!("rights", pages.join("\n"));
 }
 
-/// Replaces the start time of a halt, which comes from the real clock.
+/// Replaces the start time of a halt, which comes from the system clock.
 fn undated(text: &str) -> String {
     let age = regex::Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     age.replace_all(text, "since WHEN").into_owned()
@@ -119,7 +119,7 @@ fn a_halt_is_told_first_and_whether_it_is_carried_out() {
     insta::assert_snapshot!("halted", undated(&[pulled, in_force].join("\n")));
 }
 
-/// Returns the part of the output of `status` about the halt, without the tables.
+/// Returns only the paragraph about the halt from the output of `status`.
 fn of_the_halt(namespace: &str) -> String {
     let page = undated(&status(namespace, DAY, &[]));
     let lines = page.lines().skip(3).take_while(|line| !line.is_empty());

@@ -1,5 +1,5 @@
-//! Tests the command `windows`, which draws weeks and prints lists. The tests of the calendar read
-//! policies from files; the tests of the time zones read fleets from the cluster.
+//! Tests the command `windows`, which draws a calendar of weeks and lists time windows. The
+//! calendar tests read policies from files; the time zone tests read fleets from the cluster.
 
 use std::process::Output;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::estate::{DAY, command, examples, of_examples, run_with, transcript, transcript_with};
 
-/// Returns the transcript of `windows` for a policy at the instant `at`, in the given time zones.
+/// Returns the output of `windows` for a policy at the instant `at`, in the given time zones.
 fn drawn(policy: &str, at: &str, zones: &[&str]) -> String {
     let mut arguments = vec!["windows", "it", "--local", "-f", "-"];
     arguments.extend(zones.iter().flat_map(|zone| ["--zone", zone]));
@@ -33,12 +33,13 @@ fn days_on_which_the_clock_is_set() {
     insta::assert_snapshot!("berlin_gains_an_hour", berlin);
     let vancouver = drawn(&night, "2026-03-06T12:00:00Z", &["America/Vancouver"]);
     insta::assert_snapshot!("vancouver_goes_to_summer_time_for_good", vancouver);
-    // This half hour occurs twice on 25 October, so its times include the UTC offset.
+    // The half hour from 02:30 to 03:00 occurs twice on 25 October, so the command prints its times
+    // with the UTC offset.
     let hour = windows(r#"{start: "02:30", end: "03:00"}"#);
     let berlin = drawn(&hour, "2026-10-24T12:00:00Z", &["Europe/Berlin"]);
     insta::assert_snapshot!("berlin_says_which_hour", berlin);
-    // Lord Howe Island sets its clock by half an hour, forward in October and back in April. The
-    // change falls within this window.
+    // Lord Howe Island moves its clock by 30 minutes: forward in October and back in April. Both
+    // changes happen within this window.
     let small = windows(r#"{start: "01:45", end: "02:45"}"#);
     let both = ["2026-04-03T12:00:00Z", "2026-10-02T12:00:00Z"];
     let lord_howe = both.map(|at| drawn(&small, at, &["Australia/Lord_Howe"]));
@@ -125,7 +126,8 @@ fn what_is_asked_wrongly() {
     insta::assert_snapshot!("asked_wrongly", pages.join("\n"));
 }
 
-/// The policy `it` for the fleets with one label, and policies that precede or follow it.
+/// The policy `it`, which selects fleets by one label, and other policies that take precedence over
+/// it or are outranked by it.
 const TAKEN_OVER: &str = "
 apiVersion: clientfleet.dev/v1alpha1
 kind: UpgradePolicy
@@ -184,7 +186,7 @@ fn policies_that_come_before_it_for_a_time() {
     let of_cluster = transcript(DAY, &["windows", "it", "-n", "windows-over"]);
     let body = |page: &str| page.lines().skip(2).map(ToOwned::to_owned).collect::<Vec<_>>();
     assert_eq!(body(&of_cluster), body(&of_files));
-    // The permission to get one policy does not include the permission to list all policies.
+    // This user may get one policy but may not list all policies.
     let (what, which) = ("get", "upgradepolicies.clientfleet.dev");
     let alone = super::running::user("windows-alone", "windows-over", what, which);
     let page =

@@ -1,4 +1,4 @@
-//! Reads the API server's audit log: which user made which request, when, and with which result.
+//! Reads the API server's audit log, which records the user, time and result of each request.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-/// Audit policy that selects the requests to record.
+/// Audit policy that selects the requests that the API server records.
 pub const POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -24,17 +24,18 @@ rules:
   - level: None
 "#;
 
-/// One answered request.
+/// One request to which the API server has responded.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub user: String,
     pub verb: String,
-    /// Path of the object, such as `clientfleets/berlin/status`.
+    /// Path of the requested object, such as `clientfleets/berlin/status`.
     pub path: String,
     pub code: u64,
     pub received: DateTime<Utc>,
     pub answered: DateTime<Utc>,
-    /// True if the response is complete; false for a watch that is still open.
+    /// True if the response is complete; false for a watch that was still open when its log entry
+    /// was written.
     pub is_complete: bool,
     pub body: Value,
 }
@@ -77,27 +78,29 @@ impl Entry {
         matches!(self.code, 200 | 201)
     }
 
-    /// Returns the holder of the lease after this request, if the request has written the lease. An
-    /// empty name means that the lease was released.
+    /// Returns the holder of the lease that this request wrote; `None` if the request did not write
+    /// the lease. An empty name means that the lease was released.
     pub fn holder(&self) -> Option<&str> {
         let is_lease = self.is_complete && self.was_made() && self.path.starts_with("leases/");
         is_lease.then(|| self.body["spec"]["holderIdentity"].as_str().unwrap_or_default())
     }
 }
 
-/// The time during which one replica holds the lease.
+/// A period during which one replica holds the lease.
 #[derive(Clone, Debug)]
 pub struct Term {
     pub holder: String,
-    /// Request that took the lease.
+    /// Request with which the replica took the lease.
     pub taken: Entry,
-    /// Last request that renewed the lease.
+    /// Last request with which the replica renewed the lease.
     pub renewed: Entry,
-    /// Request with which another replica took the lease, or the holder released it.
+    /// Request that ended the term: another replica took the lease, or the holder released it.
+    /// `None` if the term has not ended.
     pub ended: Option<Entry>,
 }
 
-/// Returns the terms in order. The name of a replica in the lease is also its user name.
+/// Returns the terms in chronological order. Each replica's name in the lease is the same as its
+/// user name.
 pub fn terms(entries: &[Entry]) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
     let mut held: Vec<&Entry> = entries.iter().filter(|entry| entry.holder().is_some()).collect();
@@ -113,7 +116,7 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
         }
         if !holder.is_empty() {
             if entry.user != holder {
-                // A test created this lease, with a holder that does not exist.
+                // A test created this lease for a holder that does not exist, so it starts no term.
                 continue;
             }
             let (taken, renewed) = (entry.clone(), entry.clone());
@@ -123,8 +126,8 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
     terms
 }
 
-/// Checks the invariants of every run: each status was written during its writer's term, each write
-/// changed something, and there are few conflicts.
+/// Checks what must be true in every test: a replica writes a status only during its own term, each
+/// write changes the status, and there are few conflicts.
 pub fn assert_one_writer(entries: &[Entry]) {
     let terms = terms(entries);
     let mut last: HashMap<&str, &Value> = HashMap::new();

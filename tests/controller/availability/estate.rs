@@ -1,4 +1,4 @@
-//! A namespace with fleets, the replicas that reconcile it, and the lease that they share.
+//! A test namespace with fleets, the replicas that reconcile it, and the lease that they share.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -12,10 +12,10 @@ use crate::control_plane::ControlPlane;
 use crate::objects::{auto, fleet};
 use crate::world::{World, eventually, install_crds};
 
-/// The default lease duration, renew deadline and retry period.
+/// The controller's default lease duration, renew deadline and retry period.
 pub const TIMES: Times = ["15s", "10s", "2s"];
 
-/// Returns the control plane of these tests, which has an audit log.
+/// Returns the control plane that the availability tests share. It records an audit log.
 pub fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     PLANE.get_or_init(|| {
@@ -44,22 +44,24 @@ impl Estate {
         self.start_through(name, None)
     }
 
-    /// Starts a replica. `way` is the address of a proxy to the API server, if there is one.
+    /// Starts a replica. `way` is the address of a proxy to the API server; `None` connects
+    /// directly.
     pub fn start_through(&self, name: &str, way: Option<SocketAddr>) -> Replica {
-        // The name is a user in the audit log, which all tests of this control plane share.
+        // Make the user name unique, because all tests of this control plane share one audit log.
         let name = format!("{name}-of-{}", self.world.namespace);
         let kubeconfig = kubeconfig(plane(), &name, way);
         Replica::start(&name, &kubeconfig, &self.world.namespace, TIMES)
     }
 
-    /// Starts a leader and waits until it has written all statuses, and then starts a standby.
+    /// Starts a leader, waits until it has written all statuses, and then starts a standby. `way`
+    /// is the address of a proxy for the leader.
     pub async fn start_two(&self, way: Option<SocketAddr>) -> (Replica, Replica) {
         let first = self.start_through("first", way);
         self.is_held_by(&first.name).await;
         self.settles().await;
         let second = self.start("second");
         second.has_logged("standing by").await;
-        // With filled stores the standby can take over at once.
+        // Wait until the standby's stores are filled, so that it can take over immediately.
         second.has_logged("stores are filled").await;
         (first, second)
     }
@@ -84,7 +86,8 @@ impl Estate {
         self.world.edit("UpgradePolicy", "all", spec).await;
     }
 
-    /// Waits until every status matches the plan, and the policy is in force.
+    /// Waits until every status matches the plan, and the policy's status reports the current
+    /// generation.
     pub async fn settles(&self) {
         let generation = self.world.raw("UpgradePolicy", "all").await.metadata.generation;
         eventually("the policy is in force", async || {
@@ -96,12 +99,13 @@ impl Estate {
         self.world.settles().await;
     }
 
-    /// Returns the requests that the API server has recorded until now.
+    /// Returns the requests in this namespace that the API server has recorded so far.
     pub fn audit(&self) -> Vec<Entry> {
         audit::read(&plane().audit_log(), &self.world.namespace)
     }
 
-    /// Waits until the statuses match the plan, and checks the audit log. For the end of a test.
+    /// Waits until the statuses match the plan, and checks the audit log. Each test calls this at
+    /// its end.
     pub async fn ends_well(&self) {
         self.settles().await;
         audit::assert_one_writer(&self.audit());

@@ -1,5 +1,5 @@
-//! Tests that the expiry of a lease does not depend on the times in it, which come from another
-//! machine's clock.
+//! Tests that a lease expires independently of the timestamps in it, because those come from
+//! another machine's clock.
 
 use std::time::{Duration, Instant};
 
@@ -13,8 +13,9 @@ use super::estate::{Estate, TIMES, plane};
 use super::replica::{Replica, kubeconfig};
 use crate::world::eventually;
 
-/// Creates a lease of a holder that is gone and whose clock was off by some hours. A replica must
-/// take the lease after its duration.
+/// Creates a lease whose holder no longer runs, with timestamps that are `hours` ahead of the
+/// correct time (negative: behind). Checks that a replica takes the lease after the lease's
+/// duration.
 async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let estate = Estate::make(prefix).await;
     let namespace = &estate.world.namespace;
@@ -35,7 +36,8 @@ async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let replica = Replica::start(&name, &kubeconfig(plane(), &name, None), namespace, TIMES);
     replica.has_logged("holder=\"gone\"").await;
     estate.is_held_by(&name).await;
-    // The duration in the lease counts, because it is longer than the replica's own.
+    // The replica must wait for the duration in the lease (20 s), because it is longer than the
+    // replica's configured duration (15 s).
     let took = started.elapsed();
     assert!(took >= Duration::from_secs(20), "{hours} hours: it was taken after {took:?}");
     let taken = api.list(&ListParams::default()).await.unwrap().items.remove(0);
@@ -54,9 +56,9 @@ async fn a_lease_of_a_clock_that_is_an_hour_ahead_is_not_kept_for_an_hour() {
     is_taken_after_its_duration("ahead", 1).await;
 }
 
-/// Tests the defaults of a replica: the name and times of the lease, the namespace of the context,
-/// and the host's name. A replica that creates the lease leads once no holder of an earlier lease
-/// can lead.
+/// Tests the defaults of a replica: the name and times of the lease, the namespace of the
+/// kubeconfig's context, and the host name as identity. Also tests that a replica that finds no
+/// lease creates one and becomes the leader.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_is_not_there_is_made_at_once() {
     let estate = Estate::make("usual").await;

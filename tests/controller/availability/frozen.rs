@@ -1,4 +1,4 @@
-//! Tests a leader that is frozen, and resumes after its leadership has ended.
+//! Tests that a frozen leader writes nothing when it resumes after its lease has expired.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::takeover::{assert_in_time, two_terms, writes_of};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Resumes a frozen replica. Returns the time of the resumption.
+/// Resumes a frozen replica, and returns the time at which it resumed.
 fn wake(replica: &Replica) -> DateTime<Utc> {
     let woken = Utc::now();
     replica.wake();
@@ -21,7 +21,7 @@ async fn gives_up(replica: &mut Replica) {
     replica.gives_up(&["the lease could not be renewed within the renew deadline"]).await;
 }
 
-/// Checks that the first replica has written nothing since it was resumed.
+/// Checks that the first replica has written nothing since it resumed at `woken`.
 fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
     let entries = estate.audit();
     let (frozen, taker) = two_terms(&entries);
@@ -31,8 +31,8 @@ fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
     assert_eq!(late, 0, "it has sent something: {writes:#?}");
 }
 
-/// Simulates a machine that slept for a minute. Another replica has taken over, and is in the
-/// middle of its work.
+/// Simulates a machine that slept for one minute. Another replica leads when the first one resumes,
+/// and is still writing statuses.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_leads() {
     let estate = Estate::make("minute").await;
@@ -42,7 +42,7 @@ async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_l
     estate.is_held_by(&second.name).await;
     estate.suspend(true).await;
     estate.settles().await;
-    // Wait for the rest of the minute during which the leader must be frozen.
+    // Wait until the first leader has been frozen for one minute.
     tokio::time::sleep_until((stopped + MINUTE).into()).await;
 
     estate.suspend(false).await;
@@ -54,8 +54,9 @@ async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_l
     assert_eq!(estate.holder().await, Some(second.name.clone()));
 }
 
-/// The leader resumes with unread watch events while the other replica is frozen. So the API server
-/// would accept any write that the leader sends.
+/// The first leader resumes with unread watch events while the second one is frozen. The API server
+/// would accept its writes, because no other replica has updated the statuses since the last
+/// change.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     let estate = Estate::make("frozen").await;
@@ -74,7 +75,7 @@ async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     assert_silent(&estate, woken);
 
     second.wake();
-    // The second replica may have lost its leadership, depending on how long it was frozen.
+    // The second replica may have lost its leadership while it was frozen, so start a third one.
     let _third = estate.start("third");
     estate.ends_well().await;
     println!("the second one still runs: {}", second.is_running());

@@ -1,10 +1,10 @@
-//! Tests two replicas as real processes on a real API server. Whatever happens to the leader, the
-//! other replica takes over in time. Only the leader writes statuses; none is lost, and none is
-//! written twice. The API server's audit log shows which replica wrote which status.
+//! Tests two replicas as real processes on a real API server. If the leader fails in any manner,
+//! the other replica must take over in time. Only the leader may write statuses, and it must write
+//! each of them exactly once. The API server's audit log shows which replica wrote which status.
 //!
-//! Most of these tests wait for real leases to expire, and one waits for a whole minute. That costs
-//! no extra time, because the controller's other tests run at the same time, and these are among
-//! the first by name.
+//! Most of these tests wait for real leases to expire, and one waits for a whole minute. This does
+//! not lengthen the test run: the test harness starts them early, because their names sort first,
+//! and runs the other controller tests at the same time.
 mod audit;
 mod estate;
 mod expiry;

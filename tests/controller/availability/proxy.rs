@@ -1,5 +1,5 @@
-//! A proxy to the API server whose connections can be blocked. Blocked data stays in transit, as
-//! behind a firewall that silently drops packets, and arrives when the proxy is open again.
+//! A proxy to the API server whose connections can be blocked. Blocked data is held back, as by a
+//! firewall that silently drops packets, and is forwarded when the proxy is open again.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,8 @@ struct Gate {
     changed: Condvar,
 }
 
-/// The directions in which the proxy is open: to the server, and back to the client.
+/// Specifies whether the proxy forwards data to the server (`there`), and from the server to the
+/// client (`back`).
 #[derive(Clone, Copy)]
 pub struct Directions {
     pub there: bool,
@@ -26,7 +27,8 @@ pub struct Directions {
 impl Directions {
     pub const OPEN: Self = Self { there: true, back: true };
     pub const CUT: Self = Self { there: false, back: false };
-    /// The client still receives data, but the data that it sends does not arrive.
+    /// The client receives data from the server, but the proxy holds back the data that the client
+    /// sends.
     pub const ONLY_BACK: Self = Self { there: false, back: true };
 }
 
@@ -38,7 +40,7 @@ impl Gate {
 }
 
 impl Proxy {
-    /// Starts a proxy for a server. Its threads end with the process at the latest.
+    /// Starts a proxy to the address `server`. Its threads run until the process ends.
     pub fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -51,8 +53,9 @@ impl Proxy {
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 thread::spawn(move || {
                     let to = pass(from, to, &there, |ways| ways.there);
-                    // Keep the connection to the server open after the client has ended, as if its
-                    // machine had failed. The server then processes the last request.
+                    // Keep the connection to the server open after the client has closed it, as if
+                    // the client's machine had failed. The server then still processes the last
+                    // request.
                     std::mem::forget(to);
                 });
                 thread::spawn(move || {
@@ -73,7 +76,8 @@ impl Proxy {
     }
 }
 
-/// Forwards data until the stream ends, and returns the stream that it was written to.
+/// Forwards data from one stream to the other until the source ends, and returns the destination
+/// stream.
 fn pass(
     mut from: TcpStream,
     mut to: TcpStream,
@@ -87,7 +91,7 @@ fn pass(
             return to;
         }
     }
-    // Hold back the end of the stream too.
+    // While the proxy is blocked, hold back the end of the stream too.
     gate.wait_for(is_open);
     to
 }

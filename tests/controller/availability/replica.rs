@@ -1,4 +1,4 @@
-//! One replica: `clientfleet controller --leader-elect` as a process, with its own user.
+//! One replica: the process `clientfleet controller --leader-elect` with its own user.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -16,13 +16,15 @@ use crate::world::eventually;
 pub type Times = [&'static str; 3];
 
 pub struct Replica {
-    /// Its user name, which [`Replica::start`] also uses as its name in the lease.
+    /// The replica's user name. [`Replica::start`] also uses it as the replica's identity in the
+    /// lease.
     pub name: String,
     child: Child,
     folder: TempDir,
 }
 
-/// Returns the kubeconfig of a replica's user. `way` is the address of a proxy, if there is one.
+/// Returns the kubeconfig of a replica's user. `way` is the address of a proxy to the API server;
+/// `None` connects directly.
 pub fn kubeconfig(plane: &ControlPlane, name: &str, way: Option<SocketAddr>) -> Kubeconfig {
     let mut kubeconfig = plane.kubeconfig_as(name, &["system:masters"]);
     for cluster in &mut kubeconfig.clusters {
@@ -34,7 +36,7 @@ pub fn kubeconfig(plane: &ControlPlane, name: &str, way: Option<SocketAddr>) -> 
 }
 
 impl Replica {
-    /// Starts a replica that reconciles one namespace, and has its lease in the same namespace.
+    /// Starts a replica that reconciles one namespace and uses a lease in that namespace.
     pub fn start(name: &str, kubeconfig: &Kubeconfig, namespace: &str, times: Times) -> Self {
         let [duration, deadline, retry] = times;
         let arguments = [
@@ -78,15 +80,17 @@ impl Replica {
         .await;
     }
 
-    /// Stops all threads of the process, and returns once they have stopped.
+    /// Stops all threads of the process with SIGSTOP, and returns when they have stopped.
     ///
-    /// `kill` returns earlier: the kernel delivers SIGSTOP to one thread, and the others continue
-    /// until that thread is scheduled. On a loaded machine they have time to plan and to write.
+    /// The command `kill` returns earlier: the kernel delivers SIGSTOP to one thread, and the other
+    /// threads continue until that thread is scheduled. On a busy machine they have enough time to
+    /// plan and to write.
     pub async fn freeze(&self) {
         self.signal("STOP");
         let pid = Pid::from_child(&self.child);
         eventually(&format!("{} has stopped", self.name), async || {
-            // NOWAIT keeps the state available for `Child::try_wait`.
+            // `NOWAIT` leaves the process state unread, so that `Child::try_wait` can still read
+            // it.
             let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
             match waitid(WaitId::Pid(pid), options) {
                 Ok(Some(_)) => Ok(()),
@@ -97,12 +101,12 @@ impl Replica {
         .await;
     }
 
-    /// Resumes a frozen process.
+    /// Resumes the process after [`Self::freeze`].
     pub fn wake(&self) {
         self.signal("CONT");
     }
 
-    /// Sends a signal, such as `TERM`.
+    /// Sends a signal, such as `TERM`, to the process.
     pub fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -120,8 +124,8 @@ impl Replica {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Checks that the process ends without a signal, with exit code 1 and one of the reasons `why`
-    /// as its error.
+    /// Checks that the process ends with exit code 1, and that its error message contains one of
+    /// the texts in `why`.
     pub async fn gives_up(&mut self, why: &[&str]) {
         let code = self.ended().await.code();
         let log = self.log();

@@ -1,4 +1,5 @@
-//! Tests a leader that is killed, asked to end or cut off, or whose lease is deleted.
+//! Tests what happens when a leader is killed, terminated or cut off from the API server, or when
+//! its lease is deleted.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -15,7 +16,8 @@ use super::proxy::{Directions, Proxy};
 /// with a simulated clock.
 const SLACK: TimeDelta = TimeDelta::seconds(10);
 
-/// Returns the terms of the first and the second replica. Panics if there are others.
+/// Returns the terms of the first and the second replica. Panics if the audit log contains any
+/// other terms.
 pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     let terms = terms(entries);
     let [first, second] = terms.as_slice() else { panic!("not two terms: {terms:#?}") };
@@ -23,8 +25,8 @@ pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     (first.clone(), second.clone())
 }
 
-/// Checks the time of a takeover: within the lease duration and one retry period, but not while the
-/// first replica may believe that it leads.
+/// Checks when the second replica took over: at most one lease duration plus one retry period after
+/// the first replica's last renewal, but not while the first replica may believe that it leads.
 pub fn assert_in_time(first: &Term, second: &Term) {
     let took = second.taken.received - first.renewed.answered;
     println!("the lease was taken {took} after it had been renewed last");
@@ -36,8 +38,8 @@ pub fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
     entries.iter().filter(|entry| entry.is_status_write() && entry.user == term.holder).collect()
 }
 
-/// Checks that the standby had filled stores: it sends no list or watch requests after it has taken
-/// over.
+/// Checks that the standby's stores were filled before the takeover: the replica sends no list or
+/// watch requests afterwards.
 fn assert_warm(entries: &[Entry], second: &Term) {
     let asks = |entry: &&Entry| {
         entry.user == second.holder
@@ -53,7 +55,7 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
     let (mut first, second) = estate.start_two(None).await;
     first.signal("KILL");
     first.ended().await;
-    // No replica processes this change yet.
+    // No replica has processed this change when the second one becomes the leader.
     estate.suspend(true).await;
     estate.is_held_by(&second.name).await;
     estate.ends_well().await;
@@ -61,8 +63,8 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
     let (first, second) = two_terms(&entries);
     assert_in_time(&first, &second);
     assert_warm(&entries, &second);
-    // The new leader writes each of the six fleets once. It writes the policy once or twice,
-    // because the policy may first be `Reconciling`.
+    // The new leader writes the status of each of the six fleets once. It writes the policy's
+    // status once or twice, because it may first write the condition `Reconciling`.
     let writes = writes_of(&entries, &second);
     assert!((7..=8).contains(&writes.len()), "{writes:#?}");
 }
@@ -71,7 +73,7 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
 async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     let estate = Estate::make("told").await;
     let (mut first, second) = estate.start_two(None).await;
-    // The leader receives SIGTERM in the middle of its work.
+    // Send SIGTERM while the leader is still writing statuses.
     estate.suspend(true).await;
     first.signal("TERM");
     assert_eq!(first.ended().await.code(), Some(0), "{}", first.log());
@@ -89,8 +91,8 @@ async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     assert_warm(&entries, &second);
 }
 
-/// A replica that starts just after the deletion finds no lease, and cannot know that another
-/// replica leads.
+/// A third replica starts just after the lease is deleted. It finds no lease, and cannot know that
+/// the first replica still leads.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_somebody_deletes_ends_its_leader_before_another_leads() {
     let estate = Estate::make("deleted").await;
@@ -112,7 +114,8 @@ async fn a_leader_that_is_cut_off_gives_up_before_another_takes_over() {
     cut_off("cut", Directions::CUT).await;
 }
 
-/// The leader sees a change, but its writes are held back until another replica has taken over.
+/// The leader receives a change, but the proxy holds back its writes until another replica has
+/// taken over.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_leader_sent_before_it_gave_up_arrives_too_late() {
     cut_off("held-up", Directions::ONLY_BACK).await;
@@ -129,7 +132,8 @@ async fn cut_off(prefix: &str, ways: Directions) {
     estate.is_held_by(&second.name).await;
     estate.settles().await;
     proxy.set(Directions::OPEN);
-    // This change gives the writes that were held back the time to arrive.
+    // Wait for another change to settle, so that the writes that were held back have time to
+    // arrive.
     estate.suspend(false).await;
     estate.ends_well().await;
     let entries = estate.audit();

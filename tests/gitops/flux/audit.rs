@@ -1,4 +1,4 @@
-//! Reads all requested writes to the two kinds from the audit log of the API server.
+//! Reads the write requests for our two kinds from the audit log of the API server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,11 +23,11 @@ pub struct Audit {
     folder: TempDir,
 }
 
-/// A write, such as `apply upgradepolicies/canary by kustomize-controller`.
+/// Description of a write, such as `apply upgradepolicies/canary by kustomize-controller`.
 pub type Written = String;
 
 impl Audit {
-    /// Adds an audit log to the control plane of this builder.
+    /// Configures the control plane to write an audit log. Returns the log and the changed builder.
     pub fn of(builder: Builder) -> (Self, Builder) {
         let audit = Self { folder: tempfile::tempdir().unwrap() };
         let policy = audit.folder.path().join("policy.yaml");
@@ -42,7 +42,8 @@ impl Audit {
         self.folder.path().join("log")
     }
 
-    /// Returns all writes so far that took effect, without dry runs and refused requests.
+    /// Returns all writes so far that the API server has carried out. Dry runs and refused requests
+    /// are left out.
     pub fn writes(&self) -> Vec<Written> {
         let log = fs::read_to_string(self.log()).unwrap();
         let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -62,7 +63,8 @@ fn described(entry: &Value) -> Written {
     let path: Vec<String> = path.into_iter().map(text).filter(|part| !part.is_empty()).collect();
     let agent = text(&entry["userAgent"]);
     let agent = agent.split('/').next().unwrap_or_default();
-    // Only server-side apply can be forced.
+    // The API server accepts `force=true` only for server-side apply, so the parameter identifies
+    // it.
     let is_apply = entry["requestURI"].as_str().unwrap().contains("force=true");
     let verb = if is_apply { "apply".to_owned() } else { text(&entry["verb"]) };
     format!("{verb} {} by {agent}", path.join("/"))

@@ -1,5 +1,5 @@
 //! A control plane on which Flux's kustomize-controller applies a repository, with the setup from
-//! `docs/gitops.md`. Our controller runs with a stopped clock.
+//! `docs/gitops.md`. The clock of our controller is stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::source::Repository;
 use crate::control_plane::{ControlPlane, Process, tools};
 use crate::world::{World, eventually, install_crds};
 
-/// Go modules with the definitions that Flux needs, in the version that `tests/tools/flux` builds.
+/// Go modules that contain the CRDs of Flux, in the version that `tests/tools/flux` builds.
 const DEFINITIONS: [&str; 2] =
     ["github.com/fluxcd/kustomize-controller", "github.com/fluxcd/source-controller"];
 
@@ -23,7 +23,8 @@ const FLUX: &str = "flux-system";
 /// Namespace of the examples.
 const NAMESPACE: &str = "clients";
 
-// Fields are dropped in this order, so the process comes first.
+// Rust drops fields in the order of their declaration. The kustomize-controller is the first field,
+// so it stops before the control plane.
 pub struct Cluster {
     _kustomize_controller: Process,
     pub repository: Repository,
@@ -36,7 +37,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the cluster. No revision is published yet.
+    /// Starts the cluster without a published revision.
     pub fn start() -> Self {
         let (audit, builder) = Audit::of(ControlPlane::builder());
         let plane = builder.start().unwrap();
@@ -81,8 +82,8 @@ impl Cluster {
         self.api("clientfleet.dev", kind, NAMESPACE)
     }
 
-    /// Commits the files of the repository, and publishes the commit like source-controller.
-    /// Returns the revision.
+    /// Commits all files of the repository and publishes the commit in the same form as Flux's
+    /// source-controller. Returns the revision.
     pub async fn publish(&self) -> String {
         let artifact = self.repository.commit();
         let revision = artifact["revision"].as_str().unwrap().to_owned();
@@ -117,7 +118,7 @@ impl Cluster {
         .await
     }
 
-    /// Requests a reconciliation, like `flux reconcile`, and waits until it is done.
+    /// Requests a reconciliation like `flux reconcile`, and waits until Flux has finished it.
     pub async fn reconcile(&mut self) {
         self.requests += 1;
         let request = self.requests.to_string();
@@ -143,7 +144,7 @@ fn ready_condition(status: &Value) -> Value {
     conditions.find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default()
 }
 
-/// Returns the code block with this file name in `docs/gitops.md`.
+/// Returns the YAML code block in `docs/gitops.md` that is labeled with this file name.
 fn page_block(name: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gitops.md");
     let page = fs::read_to_string(page).unwrap();

@@ -1,6 +1,6 @@
-//! Tests Flux with the examples in a Git repository. Flux detects when they are in force, reverts
-//! manual changes, and deletes removed objects. It leaves fields of other owners and our status
-//! alone, and comes to rest.
+//! Tests that Flux can apply the examples from a Git repository. Flux detects when they are in
+//! force, reverts manual changes and deletes removed objects. It does not change our status or the
+//! fields of other owners, and it writes nothing while nothing changes.
 
 mod audit;
 mod cluster;
@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 use crate::judges::judge;
 use cluster::Cluster;
 
-/// Number of reconciliations that are requested while nothing changes.
+/// Number of reconciliations to request while nothing changes.
 const QUIET_ROUNDS: usize = 6;
 
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// Returns all objects of our kinds, as stored.
+/// Returns all stored objects of our kinds.
 async fn objects(cluster: &Cluster) -> Vec<Value> {
     let mut objects = Vec::new();
     for kind in KINDS {
@@ -30,8 +30,8 @@ async fn objects(cluster: &Cluster) -> Vec<Value> {
     objects
 }
 
-/// Waits until our controller has written all statuses, because Flux may be ready earlier. Returns
-/// all objects.
+/// Waits until our controller has written all statuses, and returns all objects. Waiting for Flux
+/// is not enough, because Flux can be ready earlier.
 async fn at_rest(cluster: &Cluster) -> Vec<Value> {
     cluster.world.settles().await;
     objects(cluster).await
@@ -96,8 +96,8 @@ async fn it_brings_back_what_was_changed_by_hand(cluster: &mut Cluster) {
     let writes = cluster.audit.writes().split_off(writes);
     let flux: Vec<_> =
         writes.iter().filter(|write| write.contains("kustomize-controller")).collect();
-    // First, Flux takes over the fields from kubectl's field manager. This does not change their
-    // values.
+    // Before it applies the policy, Flux transfers the ownership of the fields from kubectl's field
+    // manager to its own. This patch changes no values.
     let taken = "patch upgradepolicies/canary by kustomize-controller";
     assert_eq!(flux, [taken, "apply upgradepolicies/canary by kustomize-controller"]);
 }
@@ -122,8 +122,8 @@ async fn it_leaves_to_an_importer_what_is_the_importer_s(cluster: &mut Cluster) 
     cluster.reconcile().await;
     assert_eq!(at_rest(cluster).await, before, "Flux leaves the importer's clients alone");
 
-    // Without a name, `kubectl apply --server-side` applies as `kubectl`. Flux treats this as a
-    // manual change.
+    // `kubectl apply --server-side` uses the field manager `kubectl` by default. Flux treats
+    // changes of this field manager as manual, and reverts them.
     let clients = |fleet: &DynamicObject| fleet.data["spec"]["clients"].as_array().unwrap().len();
     let with = clients(&report_as("kubectl", "tokyo").await);
     cluster.reconcile().await;

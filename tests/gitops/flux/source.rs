@@ -1,6 +1,6 @@
-//! A Git repository with the necessary part of Flux's source-controller: it serves a commit as an
-//! archive over HTTP. Source-controller itself cannot be built, because the Go module proxy lacks
-//! modules that it needs.
+//! A Git repository, and a replacement for Flux's source-controller that serves a commit as an
+//! archive over HTTP. The real source-controller cannot be built, because the Go module proxy lacks
+//! some of its modules.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 pub struct Repository {
     folder: TempDir,
-    /// URL of the archives.
+    /// Base URL of the archives.
     address: String,
 }
 
@@ -26,7 +26,7 @@ impl Repository {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let archives = folder.path().join("archives");
-        // The thread ends with the process.
+        // The thread runs until the test process ends.
         thread::spawn(move || {
             for connection in listener.incoming() {
                 // Ignore broken connections, because the client retries.
@@ -69,14 +69,16 @@ impl Repository {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Commits all files. Returns the commit as the `artifact` for a `GitRepository`'s status.
+    /// Commits all files. Returns the `artifact` of the commit, for the status of a
+    /// `GitRepository`.
     pub fn commit(&self) -> Value {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--message=Change"]);
         let commit = self.git(&["rev-parse", "HEAD"]);
         let name = format!("{commit}.tar.gz");
         let archive = self.folder.path().join("archives").join(&name);
-        // Archive only the tree, because git adds a header to the archive of a commit.
+        // Archive the tree instead of the commit, because `git archive` adds a header with the
+        // commit ID to the archive of a commit.
         let output = format!("--output={}", archive.display());
         self.git(&["archive", "--format=tar.gz", &output, "HEAD^{tree}"]);
         let content = fs::read(&archive).unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{FLEETS, Field, Gen, Stage, always, list, maybe, moment, object, one_of, zone};
 
-/// A few versions, some of them in several spellings.
+/// Pool of versions for the generators. It contains several spellings of some versions.
 pub const VERSIONS: [&str; 11] = [
     "3.57",
     "3.58.0",
@@ -23,9 +23,9 @@ pub const VERSIONS: [&str; 11] = [
 pub const COMPUTERS: [&str; 5] = ["LT-100", "lt-200", "PC-MÜLLER", "ΟΔΟΣ", "LT*"];
 pub const USERS: [&str; 4] = ["CORP\\müller", "anna@example.com", "Bob", "ΟΔΟσ"];
 
-/// Versions that most clients run.
+/// Versions that the generator prefers for clients.
 const OLD: [&str; 4] = ["3.57", "3.58.0", "v3.58", "3.58.0.0+b7"];
-/// Versions that most packages have.
+/// Versions that the generator prefers for packages.
 const NEW: [&str; 4] = ["3.59", "3.59.0.0", "3.60", "3.060.0"];
 
 fn reported_version(mostly: &'static [&'static str]) -> Gen {
@@ -83,7 +83,7 @@ fn client(stage: Stage) -> Gen {
     ])
 }
 
-/// Generates up to six clients, named `c0`, `c1` and so on by their index.
+/// Generates up to six clients, named `c0` to `c5`.
 pub fn clients(stage: Stage) -> Gen {
     let named = |clients: Vec<Value>| {
         let clients = clients.into_iter().enumerate().map(|(index, mut client)| {

@@ -1,10 +1,11 @@
-//! Generates mistakes that admission refuses, for policies that are in the cluster nevertheless.
+//! Generates mistakes that admission refuses. The planner must also handle policies with such
+//! mistakes.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-/// Wrong values: the path in the spec, and the value as JSON.
+/// Wrong values, each as its path in the spec and the value in JSON.
 const MISTAKES: [(&str, &str); 37] = [
     ("/upgrade", r#"{"mode": "OnlyUpgradeTo"}"#),
     ("/upgrade", r#"{"mode": "OnlyUpgradeTo", "version": "latest"}"#),
@@ -63,7 +64,7 @@ const MISTAKES: [(&str, &str); 37] = [
     ("/scope/exclude", "[]"),
 ];
 
-/// Selectors that cannot be parsed, or only in part.
+/// Selectors of which at least a part cannot be parsed.
 const SELECTORS: [&str; 9] = [
     "{}",
     r#"{"names": []}"#,
@@ -76,14 +77,14 @@ const SELECTORS: [&str; 9] = [
     r#"{"labelSelector": {"matchLabels": {"ring": "canary"}, "matchExpressions": [{"key": "ring", "operator": "In"}]}}"#,
 ];
 
-/// Lists that are too long: the path in the spec, the repeated item as JSON, and the number of
-/// items.
+/// Lists that are too long, each as its path in the spec, the repeated item in JSON, and the number
+/// of items.
 const TOO_MANY: [(&str, &str, usize); 2] = [
     ("/distribution/windows", r#"{"start": "01:00", "end": "02:00"}"#, 33),
     ("/scope/clients", r#"{"names": ["c0"]}"#, 17),
 ];
 
-/// Generates one of the mistakes: the path in the spec, and the wrong value.
+/// Generates one of the mistakes, as its path in the spec and the wrong value.
 pub fn any() -> impl Strategy<Value = (&'static str, Value)> {
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let mut all: Vec<(&str, Value)> = MISTAKES.map(|(path, text)| (path, read(text))).into();

@@ -1,5 +1,6 @@
 //! Generates random estates. Values come from small pools, so that the same value often occurs in
-//! several places. Everything happens a multiple of a step before or after an unusual instant.
+//! several places. The distance of each instant from a base instant, such as a clock change, is a
+//! multiple of a step.
 
 pub mod fleet;
 mod mistakes;
@@ -13,10 +14,10 @@ use serde_json::{Map, Value, json};
 use crate::world::{World, instant, seconds};
 
 pub type Gen = BoxedStrategy<Value>;
-/// Name and value of a field; the value is `None` if the field is left out.
+/// Name of a field and a generator for its value. The value is `None` if the field is left out.
 pub type Field = (&'static str, BoxedStrategy<Option<Value>>);
 
-/// Base instant, step and range of everything that happens in an estate.
+/// Base instant, step and range of all instants in an estate.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage {
     /// Base instant as Unix time.
@@ -25,12 +26,12 @@ pub struct Stage {
     pub step: i64,
     /// Largest distance of an instant from the base, in steps.
     pub reach: i64,
-    /// True if some policies are invalid or cannot be parsed.
+    /// True if the generator may create policies that are invalid or cannot be parsed.
     pub mistakes: bool,
 }
 
-/// Base instants: clock changes in the zones below, a date that Apia skipped, a leap day, the end
-/// of a year, and an ordinary day.
+/// Base instants: clock changes in the generated time zones, a date that Apia skipped, a leap day,
+/// the end of a year, and an ordinary day.
 const BASES: [&str; 11] = [
     "2026-03-29T01:00:00Z",
     "2026-10-25T01:00:00Z",
@@ -63,26 +64,26 @@ pub fn zone() -> Gen {
         .boxed()
 }
 
-/// Generates a world in steps of 15 minutes, within about 7 days of its base instant, or in steps
-/// of one minute, within about 7 hours.
+/// Generates a world whose instants are close to a base instant: in steps of 15 minutes within
+/// about 7 days, or in steps of one minute within about 7 hours.
 pub fn world(mistakes: bool) -> BoxedStrategy<World> {
     let stages = [(4, 900, 700), (1, 60, 400)].into_iter().flat_map(|(weight, step, reach)| {
         BASES.map(|base| (weight, Stage { base: seconds(base), step, reach, mistakes }))
     });
-    // Creating a strategy is expensive, so each stage's strategy is created only once.
+    // Creating a strategy is expensive, so create the strategy of each stage only once.
     proptest::strategy::Union::new_weighted(
         stages.map(|(w, stage)| (w, world_on(stage).boxed())).collect(),
     )
     .boxed()
 }
 
-/// Generates a world on the stage that [`stage`] returns, so that a test can add objects of that
-/// stage.
+/// Generates a world for the stage that [`stage`] returns. A test can then generate more objects
+/// for the same stage.
 pub fn world_of_stage() -> BoxedStrategy<World> {
     world_on(stage()).boxed()
 }
 
-/// Returns the stage of [`world_of_stage`].
+/// Returns the stage for which [`world_of_stage`] generates worlds.
 pub fn stage() -> Stage {
     Stage { base: seconds(BASES[0]), step: 900, reach: 700, mistakes: true }
 }
@@ -109,7 +110,8 @@ fn labels_of_fleets() -> impl Strategy<Value = Vec<Value>> {
     proptest::collection::vec(labels(), 4)
 }
 
-/// Returns a document for each spec, with the name and the labels at the same index.
+/// Returns one document for each spec. A document has the name and the labels at the same index as
+/// its spec.
 fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) -> Vec<Value> {
     let with_name = |(index, spec): (usize, Value)| {
         document(kind, names[index], spec, labels.get(index).cloned().unwrap_or(json!({})))
@@ -117,8 +119,8 @@ fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) ->
     specs.into_iter().enumerate().map(with_name).collect()
 }
 
-/// Returns the document of one object. The generator's field `deletes` in the spec is removed, and
-/// marks the object as being deleted.
+/// Returns the document of one object. If the generated spec has the helper field `deletes`, the
+/// field is removed and the object is marked as being deleted.
 pub fn document(kind: &str, name: &str, mut spec: Value, labels: Value) -> Value {
     let deletes = spec.as_object_mut().and_then(|spec| spec.remove("deletes"));
     let mut metadata = json!({
@@ -132,7 +134,7 @@ pub fn document(kind: &str, name: &str, mut spec: Value, labels: Value) -> Value
     })
 }
 
-// ---- strategies for JSON values ----
+// ---- Strategies for JSON values ----
 
 pub fn object(fields: Vec<Field>) -> Gen {
     let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
@@ -143,7 +145,7 @@ pub fn object(fields: Vec<Field>) -> Gen {
     values.prop_map(whole).boxed()
 }
 
-/// Generates the value of a field that is present in the given percentage of cases.
+/// Generates a field's value that is present in the given percentage of cases.
 pub fn maybe(
     percent: u32,
     value: impl Strategy<Value = Value> + 'static,
@@ -163,8 +165,8 @@ pub fn list(value: impl Strategy<Value = Value> + 'static, most: usize) -> Gen {
     proptest::collection::vec(value, 1..=most).prop_map(Value::from).boxed()
 }
 
-/// Generates an instant within the stage's reach, or rarely within the same reach of an instant 731
-/// days later, where the planner's look-ahead ends.
+/// Generates an instant within the stage's range around the base instant. One in 31 instants is 731
+/// days later, because the planner looks ahead 731 days.
 pub fn moment(stage: Stage) -> Gen {
     let near = -stage.reach..stage.reach;
     let ahead = 731 * 86400 / stage.step;

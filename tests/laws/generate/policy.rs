@@ -9,8 +9,8 @@ use super::fleet::{COMPUTERS, USERS, target};
 use super::{Gen, Stage, always, labels, list, maybe, moment, object, one_of};
 use crate::world::{instant, seconds};
 
-/// Generates a spec that admission accepts. On a stage with mistakes, one spec in nine has a
-/// mistake that admission refuses.
+/// Generates a valid spec. If the stage allows mistakes, one spec in nine has a mistake that
+/// admission refuses.
 pub fn spec(stage: Stage) -> Gen {
     let right = right(stage);
     if !stage.mistakes {
@@ -36,7 +36,8 @@ fn right(stage: Stage) -> Gen {
     object(fields).prop_map(|spec| in_order(spec, "effectiveFrom", "effectiveUntil")).boxed()
 }
 
-/// Swaps two instants that are in the wrong order, and removes the later field if they are equal.
+/// Swaps the values of two fields if the instants are in the wrong order, and removes the later
+/// field if they are equal.
 fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
     let both = (object[earlier].as_str().map(seconds), object[later].as_str().map(seconds));
     if let (Some(from), Some(until)) = both {
@@ -51,7 +52,8 @@ fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
     object
 }
 
-/// Removes null fields, because indexing a missing field mutably inserts a null.
+/// Removes fields with the value null. Mutable indexing inserts such a field if the field is
+/// missing.
 fn strip_nulls(object: &mut Value) {
     object.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
 }
@@ -96,7 +98,8 @@ fn distribution(stage: Stage) -> Gen {
 fn window(stage: Stage) -> Gen {
     let step = stage.step / 60;
     let minutes = 24 * 60 / step;
-    // Clocks change mostly between 0:00 and 4:00, so at least half of the windows start then.
+    // Most clock changes are between 0:00 and 4:00, so at least half of the windows start at these
+    // hours.
     let start = prop_oneof![1 => 0..minutes, 1 => 0..(4 * 60 / step)].prop_map(move |m| m * step);
     let length = (1..minutes).prop_map(move |m| m * step);
     let days = || {
@@ -187,7 +190,8 @@ pub fn scope() -> Gen {
     object(fields).prop_filter("content", some).boxed()
 }
 
-/// Returns the document with `value` at `path`. Creates missing objects on the path.
+/// Returns the document with `value` at `path`. Creates the objects on the path if they are
+/// missing.
 pub fn with(mut document: Value, path: &str, value: Value) -> Value {
     let mut at = &mut document;
     for key in path.trim_start_matches('/').split('/') {

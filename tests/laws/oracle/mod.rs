@@ -1,6 +1,6 @@
-//! A second, naive implementation of sections 3 and 4 of the design, written from its text alone.
-//! It decides for one instant at a time, and finds later changes by walking through the instants.
-//! It must not use anything of the program.
+//! The oracle: a second, simple implementation of sections 3 and 4 of the design, written only from
+//! their text. It decides for one instant at a time, and finds later changes by evaluating one step
+//! after another. It must not use code of the program.
 
 mod policy_status;
 
@@ -22,7 +22,7 @@ use zone::{Clocks, Local};
 
 use crate::world::World;
 
-/// The decision for one client.
+/// Decision for one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub state: &'static str,
@@ -35,12 +35,12 @@ pub struct Oracle {
     pub estate: Estate,
     clocks: Clocks,
     step: i64,
-    /// Instant at which a walk back from `notAfter` can end.
+    /// Instant at which a backward search from `notAfter` stops.
     start: i64,
     last_open: RefCell<HashMap<InZone, Option<i64>>>,
 }
 
-/// Names of a policy and of a time zone.
+/// Name of a policy and name of a time zone, if any.
 type InZone = (String, Option<String>);
 type Verdict = (&'static str, &'static str);
 
@@ -60,8 +60,8 @@ impl Oracle {
         self.estate.fleets.iter().flat_map(|f| f.clients.iter().map(move |c| (f, c)))
     }
 
-    /// Returns the policies whose scope contains a client, effective or not, highest precedence
-    /// first.
+    /// Returns the policies whose scope contains a client, highest precedence first. Policies that
+    /// are not effective are included.
     pub fn policies_about(&self, fleet: &Fleet, client: &Client) -> Vec<&Policy> {
         let about = |p: &&Policy| p.scope.holds_fleet(fleet) && p.scope.holds_client(client);
         let mut policies: Vec<&Policy> = self.estate.policies.iter().filter(about).collect();
@@ -69,8 +69,8 @@ impl Oracle {
         policies
     }
 
-    /// Returns the decision for a client at `t`. If `offline` is false, `offlineAfterDays` is
-    /// ignored.
+    /// Returns the decision for a client at the instant `t`. If `offline` is false,
+    /// `offlineAfterDays` is ignored.
     pub fn decide(
         &self,
         fleet: &Fleet,
@@ -97,7 +97,8 @@ impl Oracle {
         Decision { state, reason, policy: Some(policy.name.clone()), target }
     }
 
-    /// Returns the target version, or the verdict of rules 2 to 6 if one of them holds.
+    /// Returns the target version. If one of the rules 2 to 6 matches, returns its verdict as the
+    /// error.
     fn without_target(&self, p: &Policy, f: &Fleet, c: &Client) -> Result<String, Verdict> {
         if p.invalid {
             return Err(("Blocked", "PolicyInvalid"));
@@ -190,8 +191,9 @@ impl Oracle {
         }
     }
 
-    /// Returns the last second before `end` at which distribution is open. Walks back from `end` in
-    /// steps, because everything happens at steps, and returns `None` if it reaches the start.
+    /// Returns the last second before `end` at which distribution is open, or `None` if it is not
+    /// open after the start. Searches backward in steps, which is enough because distribution opens
+    /// and closes only at steps.
     fn last_open(&self, p: &Policy, zone: Option<&str>, end: i64) -> Option<i64> {
         let key = (p.name.clone(), zone.map(str::to_owned));
         *self.last_open.borrow_mut().entry(key).or_insert_with(|| {
@@ -206,7 +208,7 @@ impl Oracle {
         })
     }
 
-    /// Returns the time zone that applies to a client, or `None` if it is missing or unknown.
+    /// Returns the time zone of a client, or `None` if the zone is not set or unknown.
     fn zone<'a>(&self, p: &'a Policy, f: &'a Fleet, c: &'a Client) -> Option<&'a str> {
         let zone = p.zone.as_deref().or(c.zone.as_deref()).or(f.zone.as_deref());
         zone.filter(|zone| self.clocks.knows(zone))
@@ -217,7 +219,7 @@ impl Oracle {
         self.open_now(p, self.zone(p, f, c), t)
     }
 
-    /// Returns whether the target is newer than the client's version.
+    /// Returns whether the target is newer than the client's current version.
     pub fn is_upgrade(&self, c: &Client, target: &str) -> bool {
         let runs = c.version.as_deref().and_then(version::read);
         runs.zip(version::read(target))
@@ -228,7 +230,7 @@ impl Oracle {
         self.clocks.knows(zone)
     }
 
-    /// Returns the policy and the target of an offer, or `None` if the state is not `Distributing`.
+    /// Returns the offered policy and target version, or `None` if the state is not `Distributing`.
     pub fn offer(&self, decision: &Decision) -> Option<(String, String)> {
         let Decision { state: "Distributing", policy: Some(policy), target: Some(target), .. } =
             decision
@@ -238,7 +240,8 @@ impl Oracle {
         Some((policy.clone(), target.clone()))
     }
 
-    /// Returns the first step after `at`, up to `end`, at which the client's offer is different.
+    /// Returns the first step after `at`, up to `end`, at which the client's offer differs from the
+    /// offer at `at`.
     pub fn next_transition(&self, f: &Fleet, c: &Client, at: i64, end: i64) -> Option<i64> {
         let about = self.policies_about(f, c);
         let now = self.decide(f, c, &about, at, true);
@@ -258,7 +261,8 @@ impl Oracle {
     }
 }
 
-/// Returns whether two offers have the same policy and the same target, in any spelling.
+/// Returns whether two offers have the same policy and the same target version. Different spellings
+/// of a version are equal.
 pub fn same_offer(a: &Option<(String, String)>, b: &Option<(String, String)>) -> bool {
     match (a, b) {
         (Some((policy, target)), Some((other, version))) => {

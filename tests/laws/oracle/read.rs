@@ -1,5 +1,5 @@
-//! Reads the documents for the oracle, without the types of the program. Fields are looked up by
-//! the names that the design gives them.
+//! Reads the documents for the oracle without the types of the program. The field names are those
+//! in the design.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct Fleet {
     pub clients: Vec<Client>,
 }
 
-/// The versions of a fleet's server, or of the server that `packageFrom` refers to.
+/// Versions on a fleet's server, or on the server of the fleet that `packageFrom` names.
 #[derive(Default)]
 pub struct Package {
     pub current: Option<String>,
@@ -47,7 +47,7 @@ pub struct Client {
 pub struct Policy {
     pub name: String,
     pub deleting: bool,
-    /// True if the spec does not have the types that the API declares.
+    /// True if a value in the spec does not have the type that the API declares.
     pub unreadable: bool,
     pub invalid: bool,
     pub priority: i64,
@@ -61,9 +61,9 @@ pub struct Policy {
     pub zone: Option<String>,
     pub not_before: Option<i64>,
     pub not_after: Option<i64>,
-    /// Weekdays (Monday is 0), and start and end in minutes of the day.
+    /// Windows: weekdays (Monday is 0), start and end; both in minutes since midnight.
     pub windows: Vec<(Vec<i64>, i64, i64)>,
-    /// First and last date, in days since 1970-01-01.
+    /// Exclusions: first and last date, in days since 1970-01-01.
     pub exclusions: Vec<(i64, i64)>,
     pub scope: Scope,
 }
@@ -144,7 +144,7 @@ fn policy(document: &Value) -> Policy {
         suspend: flag(&spec["suspend"]),
         effective: (instant(&spec["effectiveFrom"]), instant(&spec["effectiveUntil"])),
         mode: text(&upgrade["mode"]).unwrap_or_else(|| "NoUpgrade".into()),
-        // A version with any other mode is a mistake, and locks nothing.
+        // A version with any other mode is a mistake and is ignored.
         lock: text(&upgrade["version"]).filter(|_| upgrade["mode"] == "OnlyUpgradeTo"),
         downgrade: flag(&upgrade["allowDowngrade"]),
         retry: upgrade["retryAfterHours"].as_i64().unwrap_or(24) * 3600,
@@ -179,7 +179,7 @@ fn exclusion(document: &Value) -> (i64, i64) {
     (days("startDate"), days("endDate"))
 }
 
-/// Returns the text of a value; an empty string counts as absent.
+/// Returns a value's text. An empty string counts as missing.
 pub fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
@@ -188,7 +188,8 @@ pub fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Parses an instant and drops fractions of a second. Text that is not RFC 3339 counts as missing.
+/// Parses an instant and drops fractions of a second. Text that is not in RFC 3339 format counts as
+/// missing.
 pub fn instant(value: &Value) -> Option<i64> {
     Some(chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok()?.timestamp())
 }
@@ -203,7 +204,7 @@ fn labels(value: &Value) -> BTreeMap<String, String> {
 }
 
 impl Package {
-    /// Returns the current package version, if it can be parsed.
+    /// Returns the current package version, or `None` if it is missing or cannot be parsed.
     pub fn readable(&self) -> Option<&str> {
         self.current.as_deref().filter(|package| version::read(package).is_some())
     }

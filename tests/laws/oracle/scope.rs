@@ -1,5 +1,5 @@
-//! Evaluates the scope of a policy, as specified in the sections "UpgradePolicy.spec" and "Which
-//! policy governs it" of the design.
+//! Evaluates the scope of a policy, as specified in the design's sections "UpgradePolicy.spec" and
+//! "Which policy governs it".
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -42,8 +42,8 @@ pub fn admissible(scope: &Value) -> bool {
         && selectors.into_iter().all(readable)
 }
 
-/// Returns whether a selector matches a client. A criterion that cannot be parsed, and a selector
-/// without criteria, count as `unreadable`: true for `clients`, false for `exclude`.
+/// Returns whether a selector matches a client. `unreadable` is the result for a selector without
+/// criteria and for a criterion that cannot be parsed: true in `clients`, false in `exclude`.
 pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
     let criteria = criteria(selector, client);
     match criteria.is_empty() {
@@ -52,7 +52,8 @@ pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
     }
 }
 
-/// Returns for each criterion of a selector whether it matches, or `None` if it cannot be parsed.
+/// Returns one result for each criterion of a selector: whether it matches, or `None` if it cannot
+/// be parsed.
 fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
     let mut criteria = Vec::new();
     for field in ["names", "computers", "users", "cidrs"] {
@@ -72,7 +73,8 @@ fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
     criteria
 }
 
-/// Returns whether a single value of a criterion's list matches, or `None` if it cannot be parsed.
+/// Returns whether one value in a criterion's list matches, or `None` if the value cannot be
+/// parsed.
 pub fn value_matches(field: &str, value: &Value, client: &Client) -> Option<bool> {
     let value = value.as_str()?;
     let is = |fact: &Option<String>| fact.as_ref().is_some_and(|fact| lower(fact) == lower(value));
@@ -97,8 +99,8 @@ fn search_matches(search: &str, client: &Client) -> Option<bool> {
     (!keywords.is_empty()).then(|| keywords.iter().all(found))
 }
 
-/// Returns whether a network contains an address, by comparing bits. `None` if `cidr` is not a
-/// valid network.
+/// Returns whether a network contains an address, by comparing bits. Returns `None` if `cidr` is
+/// not a valid network.
 fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
     let bits = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => (4, u128::from(ip.to_bits()) << 96),
@@ -115,7 +117,7 @@ fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
     Some(ip.and_then(|ip| ip.parse().ok()).is_some_and(inside))
 }
 
-/// Returns whether a Kubernetes label selector matches, or `None` if it cannot be parsed. An absent
+/// Returns whether a Kubernetes label selector matches, or `None` if it cannot be parsed. A missing
 /// selector matches.
 fn label_selector(selector: &Value, labels: &BTreeMap<String, String>) -> Option<bool> {
     if selector.is_null() {

@@ -1,6 +1,6 @@
-//! Decides which policies can be parsed and which ones admission would refuse, as specified in the
-//! section "What admission refuses" of the design. Covers only the mistakes that the generator
-//! makes.
+//! Decides which policies can be parsed, and which of them admission would refuse, as specified in
+//! the design's section "What admission refuses". Covers only the mistakes that the generator
+//! creates.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::scope;
 use super::version;
 use super::zone;
 
-/// Returns whether a spec has the types that the API declares.
+/// Returns whether all values of a spec have the types that the API declares.
 pub fn readable(spec: &Value) -> bool {
     let instants = [
         &spec["effectiveFrom"],
@@ -32,7 +32,8 @@ pub fn readable(spec: &Value) -> bool {
         && windows.iter().flat_map(|w| list(&w["days"])).all(|day| DAYS.iter().any(|d| day == d))
 }
 
-/// Returns whether admission accepts a spec and the spec's time zone is known.
+/// Returns whether admission accepts a spec. Also returns false if the time zone of the spec is
+/// unknown.
 pub fn admissible(spec: &Value) -> bool {
     let distribution = &spec["distribution"];
     ordered(spec, "effectiveFrom", "effectiveUntil")
@@ -47,7 +48,7 @@ pub fn admissible(spec: &Value) -> bool {
         && scope::admissible(&spec["scope"])
 }
 
-/// Returns whether a list is absent, or has between one and `most` entries.
+/// Returns whether a list is missing, or has from one to `most` entries.
 pub fn bounded(value: &Value, most: usize) -> bool {
     value.is_null() || (1..=most).contains(&list(value).len())
 }

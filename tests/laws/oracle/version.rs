@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// The numeric parts, padded with zeros to six, and the pre-release.
+/// The numeric parts, filled up to six with zeros, and the pre-release part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(Vec<u64>, semver::Prerelease);
 
@@ -36,8 +36,8 @@ pub fn compare(a: &Version, b: &Version) -> Ordering {
     a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1))
 }
 
-/// Returns whether two versions are the same. Two versions that cannot be parsed are the same only
-/// if their texts are equal.
+/// Returns whether two versions are equal. If they cannot be parsed, they are equal only if their
+/// texts are equal.
 pub fn same(a: &str, b: &str) -> bool {
     match (read(a), read(b)) {
         (Some(a), Some(b)) => a == b,

@@ -1,5 +1,5 @@
-//! Computes local wall-clock times with jiff's own arithmetic, and whether distribution is open
-//! then.
+//! Computes local wall-clock times with jiff's arithmetic, and evaluates whether distribution is
+//! open at these times.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,8 +8,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::read::Policy;
 
-/// Returns the time zone with exactly this name. `Factory` is not accepted, because in the database
-/// it stands for a zone that is not set.
+/// Returns the time zone with exactly this name. `Factory` is not accepted, because the time zone
+/// database uses it for a zone that is not set.
 pub fn find(name: &str) -> Option<TimeZone> {
     let zone = TimeZoneDatabase::bundled().get(name).ok()?;
     (zone.iana_name() == Some(name) && name != "Factory").then_some(zone)
@@ -17,7 +17,7 @@ pub fn find(name: &str) -> Option<TimeZone> {
 
 type Wall = (i64, i64);
 
-/// Local wall-clock times by zone, cached because walks need the same instants again and again.
+/// Cache of local wall-clock times by time zone. The oracle needs the same instants repeatedly.
 #[derive(Default)]
 pub struct Clocks(RefCell<HashMap<String, Clock>>);
 
@@ -47,7 +47,8 @@ impl Clocks {
         look(clocks.get_mut(name).expect("just made"))
     }
 
-    /// Returns the local date in days since 1970-01-01, and the minute of the day.
+    /// Returns the local date in days since 1970-01-01, and the local time in minutes since
+    /// midnight.
     fn wall(&self, zone: &str, t: i64) -> Wall {
         self.with(zone, |clock| {
             let Clock { zone, seen } = clock;
@@ -70,7 +71,7 @@ impl Clocks {
         if policy.exclusions.iter().any(|&(first, last)| first <= day && day <= last) {
             return Local::Excluded;
         }
-        // 1970-01-01 was a Thursday, and Monday is 0.
+        // 1970-01-01 (day 0) was a Thursday, which is weekday 3 because Monday is 0.
         let weekday = |day: i64| (day + 3).rem_euclid(7);
         let in_one = policy.windows.iter().any(|(days, start, end)| {
             let today = days.contains(&weekday(day));
