@@ -93,7 +93,7 @@ impl Program {
         Err(format!("it has not decided for {clients} clients").into())
     }
 
-    /// Waits until the controller's queue contains no more writes.
+    /// Waits until the controller's queue is empty.
     pub async fn is_at_rest(&self) -> Result<(), Failure> {
         let since = Instant::now();
         while since.elapsed() < WAIT_TIMEOUT {

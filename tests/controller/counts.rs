@@ -51,7 +51,7 @@ impl World {
         self.settles().await;
     }
 
-    /// Runs `doing`, waits until the controller has no more writes, and returns the objects whose
+    /// Runs `doing`, waits until the controller has nothing left to write, and returns the objects whose
     /// status was written in between. They are sorted, and named in the form `clientfleets/berlin`.
     async fn writes_of(&self, doing: impl Future<Output = ()>) -> Vec<String> {
         let mark = self.wire.mark();
