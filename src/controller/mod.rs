@@ -3,18 +3,18 @@
 //!
 //! Data flows in one direction, from a watch event to a status write:
 //!
-//! 1. [`watch`]: a watch for each kind fills a store, then records the touched objects in the
+//! 1. [`watch`]: a watch for each kind fills a store, then records the changed objects in the
 //!    change set ([`change_set`]).
-//! 2. [`planning`]: one loop makes all plans, after a burst of changes and at the moment that the
-//!    plan names. It reads the clock at least once a minute, and puts the status writes into the
-//!    outbox of their kind.
-//! 3. [`writing`]: kube's applier empties each outbox in the order of its write queue ([`write_queue`]).
-//!    It makes one write for each object at a time, with a back-off for each object, and as many
-//!    concurrent writes as the write limit ([`write_limit`]) allows. [`events`] follow the write of a
-//!    policy.
+//! 2. [`planning`]: one loop makes all plans. It plans after a burst of changes, and at the time of
+//!    the next transition in the plan. It reads the clock at least once a minute, and puts the
+//!    status writes into the outbox of their kind.
+//! 3. [`writing`]: kube's applier empties each outbox in the order of its write queue
+//!    ([`write_queue`]). It runs one write of an object at a time, with a back-off for each object.
+//!    The write limit ([`write_limit`]) limits the number of concurrent writes. [`events`] are
+//!    published after the write of a policy.
 //!
-//! One of several replicas leads ([`lease`]). The others also watch, and start with step 2 when
-//! they become the leader.
+//! One of several replicas leads ([`lease`]). The other replicas also watch, and start with step 2
+//! when they become the leader.
 
 pub mod audit;
 pub mod change_set;
@@ -58,13 +58,13 @@ use pipeline::{Context, Permits, Pipeline, STORES_PER_PIPELINE, Tasks};
 /// Options of the controller.
 #[derive(Clone)]
 pub struct Options {
-    /// The namespaces to watch; empty: all namespaces.
+    /// The namespaces to watch; empty to watch all namespaces.
     pub namespaces: BTreeSet<String>,
-    /// Maximum number of concurrent status writes of each kind. The [write limit](write_limit) may be
-    /// lower if the API server is slow.
+    /// Maximum number of concurrent status writes of each kind. The [write limit](write_limit) may
+    /// be lower if the API server is slow.
     pub concurrent_writes: u16,
-    /// The lease for leader election, and a client for it from [`lease::candidate::client`];
-    /// `None`: this is the only replica.
+    /// The lease for leader election, and a client for it from [`lease::candidate::client`]; `None`
+    /// if this process is the only replica.
     pub candidacy: Option<(Client, Candidacy)>,
     /// State of the controller, for probes and metrics.
     pub health: Health,
@@ -72,10 +72,10 @@ pub struct Options {
     pub metrics: Arc<Metrics>,
     /// Heartbeat of the planning loops.
     pub heartbeat: Arc<Heartbeat>,
-    /// Name of the controller in the audit stream; with leader election, also its name in the
-    /// lease.
+    /// Name of the controller in the audit stream. With leader election, this is also its name in
+    /// the lease.
     pub identity: String,
-    /// The audit stream; `None`: changes are only logged.
+    /// The audit stream; `None` to report changes in the log only.
     pub audit: Option<Arc<Stream>>,
 }
 
@@ -94,10 +94,10 @@ impl Default for Options {
     }
 }
 
-/// Reason why the controller ends before its shutdown is requested.
+/// Reason why the controller ends without a request to shut down.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The cluster does not suit this controller.
+    /// The custom resource definitions of the cluster did not pass the check.
     #[error(transparent)]
     Unfit(#[from] crds::CrdError),
     /// The controller has lost its leadership.
@@ -158,7 +158,8 @@ pub async fn run(
     pipelines.iter().for_each(Pipeline::close);
     let ended = async { while tasks.writing.join_next().await.is_some() {} };
     if tokio::time::timeout(WRITES_GRACE_PERIOD, ended).await.is_err() {
-        // Keep the lease: a write that is still in progress may reach the API server.
+        // Do not release the lease: a write that is still in progress may reach the API server
+        // later.
         tracing::warn!(
             "writes were still under way after {WRITES_GRACE_PERIOD:?} and were given up"
         );
@@ -184,7 +185,7 @@ fn start(namespaces: &BTreeSet<String>, cx: &Context, tasks: &mut Tasks) -> Vec<
     scopes.into_iter().map(start).collect()
 }
 
-/// Participation of this process in leader election, if there is any.
+/// Handle of the leader election in which this process takes part, if it is not the only replica.
 enum ElectionHandle {
     Alone,
     Candidate { retire: oneshot::Sender<()>, ended: JoinHandle<Result<(), LeadershipLost>> },
@@ -202,13 +203,13 @@ impl ElectionHandle {
         (leadership, Self::Candidate { retire, ended })
     }
 
-    /// Returns when this process has lost its leadership.
+    /// Waits until this process has lost its leadership, and returns the error.
     async fn lost(&mut self) -> LeadershipLost {
         match self {
             Self::Candidate { ended, .. } => match ended.await {
                 Ok(Err(unseated)) => unseated,
-                // The candidate ends without an error only after `give_back`, which consumes this
-                // value.
+                // The candidate ends without an error only after `give_back`, which consumes
+                // `self`. So this case cannot occur here.
                 Ok(Ok(())) => std::future::pending().await,
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },
@@ -219,7 +220,7 @@ impl ElectionHandle {
     /// Releases the lease, so that another replica can take it at once.
     async fn give_back(self) {
         let Self::Candidate { retire, ended } = self else { return };
-        // After the candidate has ended, there is no lease left to release.
+        // If `retire` cannot be sent, the candidate has ended and there is no lease to release.
         if retire.send(()).is_ok() && tokio::time::timeout(LEASE_GRACE_PERIOD, ended).await.is_err()
         {
             tracing::warn!("the lease was not given back: it expires by itself");
@@ -227,7 +228,7 @@ impl ElectionHandle {
     }
 }
 
-/// Propagates the panic of a task, since a controller without that task would seem to work and do
+/// Propagates the panic of a task. Without that task the controller would appear healthy but do
 /// nothing. No task ends normally before shutdown.
 fn stop_with(ended: Result<(), JoinError>) {
     if let Err(error) = ended {

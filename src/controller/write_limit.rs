@@ -1,38 +1,39 @@
 //! The write limit: the number of concurrent status writes that the API server can handle.
 //!
-//! An API server that is short of CPU does not write faster with more concurrent writes. Each write
+//! If the API server is short of CPU, more concurrent writes do not make it faster. Each write
 //! takes longer, and so does its watch event. Measured with two cores and eight concurrent writes
-//! of 77 KiB: all watches were 4 to 8 s late, and the report of a client was answered after 10 s.
-//! With two concurrent writes the whole bulk update took little longer, and a report took less than
-//! half a second.
+//! of 77 KiB: all watch events were 4 to 8 s late, and a client's report led to a new status only
+//! after 10 s. With two concurrent writes the bulk update took little longer, and a report led to a
+//! new status in less than 0.5 s.
 //!
-//! So the limit follows the time from a write to its watch event. TCP adapts its congestion window
-//! to round trips in a similar manner (RFC 5681, and Vegas). The limit starts at one, so that the
-//! first status appears soon, and doubles until writes take too long. After that it grows slowly,
-//! and shrinks whenever writes take too long.
+//! So the limit depends on the time from a write to its watch event (the round trip). TCP adapts
+//! its congestion window to round trips in a similar manner (RFC 5681, and Vegas). The limit starts
+//! at one, so that the first status appears soon, and doubles until writes take too long. After
+//! that it grows slowly, and shrinks whenever writes take too long.
 
 use std::time::{Duration, Instant};
 
 use super::write_queue::Limits;
 
-/// Accepted time from a write to its watch event, for any number of concurrent writes. The report
-/// of a client during a bulk update causes one more write, which takes this long after the watch
-/// event of the report. Measured with two cores: 0.1 to 0.3 s in total, and up to 0.8 s with a
-/// value of 300 ms here. The bulk update took the same time with both values.
+/// Maximum accepted time from a write to its watch event, for any number of concurrent writes. A
+/// client's report during a bulk update causes one more write, which takes this long after the
+/// watch event of the report. Measured with two cores: a report led to a new status in 0.1 to 0.3
+/// s, and in up to 0.8 s with a value of 300 ms here. The bulk update took the same time with both
+/// values.
 const TARGET_ROUND_TRIP: Duration = Duration::from_millis(200);
-/// A round trip is also accepted up to this multiple of the shortest one, because over a slow
-/// connection even a single write may take longer than [`TARGET_ROUND_TRIP`].
+/// Multiple of the shortest round trip that is also accepted, because over a slow connection even a
+/// single write may take longer than [`TARGET_ROUND_TRIP`].
 const SHORTEST_TRIP_FACTOR: f64 = 2.0;
 /// Fraction of the accepted round trip below which the limit grows.
 const GROW_BELOW_FRACTION: f64 = 0.7;
 /// Weight of the newest round trip in the moving average.
 const AVERAGE_WEIGHT: f64 = 0.25;
-/// Growth of the limit per round of writes when it no longer doubles.
+/// Growth of the limit with each round of writes after it has stopped doubling.
 const INCREASE_STEP: f64 = 0.25;
 /// Factor by which the limit shrinks.
 const DECREASE_FACTOR: f64 = 0.75;
-/// Minimum limit after it has shrunk: while one write is in transit, the API server can process
-/// another.
+/// Minimum limit after it has shrunk. With two writes, the API server can process one while the
+/// other is in transit.
 const MIN_WRITES: f64 = 2.0;
 
 /// The current limit on concurrent status writes.
@@ -40,19 +41,21 @@ const MIN_WRITES: f64 = 2.0;
 pub struct WriteLimit {
     size: f64,
     most: f64,
-    /// Size below which the limit doubles with each round.
+    /// Limit up to which the limit doubles with each round of writes.
     slow_start_until: f64,
-    /// Moving average of the round trips since the limit shrank, in seconds.
+    /// Moving average of the round trips since the limit last shrank or was reset, in seconds.
     average: Option<f64>,
-    /// Shortest round trip since the queue was last empty, in seconds. The first write after that
-    /// runs alone.
+    /// Shortest round trip since the queue was last empty, in seconds. The first write after an
+    /// empty queue runs alone and shows the time without load.
     shortest: f64,
-    /// Time when the limit last shrank. Writes sent before were sent under the higher limit.
+    /// Time when the limit last shrank. Writes that were sent before that time were sent under the
+    /// higher limit.
     shrunk_at: Option<Instant>,
 }
 
 impl WriteLimit {
-    /// Creates a limit of one that grows to at most `most`. A `most` of zero counts as one.
+    /// Creates a limit that starts at one and grows to at most `most`. If `most` is zero, the
+    /// maximum is one.
     #[must_use]
     pub fn new(most: u16) -> Self {
         let most = f64::from(most.max(1));
@@ -66,7 +69,7 @@ impl WriteLimit {
         }
     }
 
-    /// Returns the number of concurrent writes allowed now.
+    /// Returns the number of concurrent writes that are allowed now.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 65535")]
     pub fn size(&self) -> usize {
@@ -74,7 +77,7 @@ impl WriteLimit {
     }
 
     /// Returns the limits for the write queue. A single high-priority write may exceed the usual
-    /// limit by one, so that it need not wait for the end of a bulk write.
+    /// limit by one, so that it does not wait for a low-priority write to end.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 65535")]
     pub fn room(&self) -> Limits {
@@ -83,8 +86,7 @@ impl WriteLimit {
     }
 
     /// Records that the watch event of a write sent at `sent` arrived at `now`. The limit grows
-    /// only if objects wait to be written: otherwise there is no sign that the API server could
-    /// handle more.
+    /// only if other objects wait to be written. If none wait, a higher limit is not needed.
     pub(crate) fn acknowledged(&mut self, sent: Instant, now: Instant, somebody_waits: bool) {
         let trip = now.saturating_duration_since(sent).as_secs_f64();
         self.shortest = self.shortest.min(trip);
@@ -104,17 +106,16 @@ impl WriteLimit {
         }
     }
 
-    /// Records that a write sent at `sent` got no response. This counts like a late watch event,
-    /// similar to a lost segment in TCP, but does not shrink a limit that is already at its
-    /// minimum.
+    /// Records that a write sent at `sent` got no response. The limit shrinks as after a late watch
+    /// event, similar to TCP after a lost segment, but not if it is already at its minimum.
     pub(crate) fn unanswered(&mut self, sent: Instant, now: Instant) {
         if self.size > MIN_WRITES && !self.has_shrunk_since(sent) {
             self.shrink(now);
         }
     }
 
-    /// Returns whether the limit has shrunk since `sent`, so that a write sent then must not shrink
-    /// it again.
+    /// Returns whether the limit has shrunk since `sent`. If so, a write that was sent at `sent`
+    /// must not shrink it again.
     fn has_shrunk_since(&self, sent: Instant) -> bool {
         self.shrunk_at.is_some_and(|shrunk| sent <= shrunk)
     }
@@ -126,8 +127,8 @@ impl WriteLimit {
         self.shrunk_at = Some(now);
     }
 
-    /// Resets the limit when no write is waiting or in progress. The next writes double it up to
-    /// its former size.
+    /// Resets the limit to one when no write is waiting or in progress. With the next writes, the
+    /// limit doubles up to its former size.
     pub(crate) fn reset(&mut self) {
         self.slow_start_until = self.slow_start_until.max(self.size);
         self.size = 1.0;
@@ -140,15 +141,16 @@ impl WriteLimit {
 mod tests {
     use super::*;
 
-    /// A simulated API server: up to `at_once` concurrent writes take no longer than one alone.
+    /// A simulated API server. Up to `at_once` concurrent writes take no longer than a single
+    /// write.
     struct Server {
         at_once: usize,
         alone: Duration,
     }
 
     impl Server {
-        /// Simulates `writes` successive writes that each use the whole limit. Returns the limit
-        /// after each.
+        /// Simulates `writes` successive writes, each sent with as many concurrent writes as the
+        /// limit allows. Returns the limit after each write.
         fn take(&self, window: &mut WriteLimit, writes: usize) -> Vec<usize> {
             let mut now = Instant::now();
             let take = |_| {
@@ -168,8 +170,8 @@ mod tests {
 
     #[test]
     fn it_finds_what_the_server_bears() {
-        // A server without any limit; one, two and four cores with writes of 75 ms; a distant
-        // server; a slow server.
+        // In this order: a server without a limit; servers with one, two and four cores that take
+        // 75 ms for a write; a distant server; a slow server.
         let cases = [
             (server(100, 20), 8..=8),
             (server(1, 75), 2..=4),
@@ -230,7 +232,7 @@ mod tests {
         for _ in 0..6 {
             let sent = now + Duration::from_secs(31);
             now = sent + Duration::from_secs(30);
-            // Two writes that were in progress together.
+            // The two writes were in progress at the same time, so the limit shrinks only once.
             window.unanswered(sent, now);
             window.unanswered(sent, now + Duration::from_secs(1));
             sizes.push(window.size());

@@ -1,6 +1,6 @@
-//! The write queue, which decides the object to write next. The change of a single client has high
-//! priority, so it does not wait behind the bulk of writes that a policy or a point in time has
-//! caused. While objects of both priorities wait, every fourth write has low priority.
+//! The write queue, which selects the object to write next. The change of a single client has high
+//! priority, so that it does not wait for a bulk of writes that a change of a policy or the passing
+//! of time has caused. While objects of both priorities wait, every fourth write has low priority.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Instant;
@@ -10,9 +10,9 @@ use super::change_set::Key;
 /// Priority of a waiting object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// High priority: the change concerns this object alone.
+    /// High priority: the change affects this object alone.
     High,
-    /// Low priority: the change concerns many other objects as well.
+    /// Low priority: the same change also affects other objects.
     Low,
 }
 
@@ -25,20 +25,20 @@ const HIGH_PRIORITY_TURNS: u8 = 3;
 pub struct WriteQueue {
     express: VecDeque<Key>,
     bulk: VecDeque<Key>,
-    /// Objects that wait in either queue. An object that moves to high priority leaves a stale
-    /// entry in the low-priority queue, which is skipped.
+    /// Objects that wait for a write. When an object moves from low to high priority, its old entry
+    /// stays in the low-priority queue and is skipped later.
     waiting: HashSet<Key>,
-    /// Objects that must not be written before an instant.
+    /// Objects that must not be written before the given instant.
     resting: BTreeSet<(Instant, Key, Priority)>,
     express_turns: u8,
-    /// Objects that are being written, with the priority they were queued with.
+    /// Objects that are being written, with the priority under which they were queued.
     taken: HashMap<Key, Priority>,
 }
 
 /// Limits on the number of concurrent writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Usual limit.
+    /// Limit for all other writes.
     pub usual: usize,
     /// Limit for a high-priority write while all writes in progress have low priority.
     pub single_change: usize,
@@ -55,8 +55,9 @@ pub enum NextWrite {
 }
 
 impl WriteQueue {
-    /// Queues an object that is not being written; a waiting object moves up if `lane` is
-    /// [`Priority::High`]. With `rests_until`, the object enters the queue only at that instant.
+    /// Queues an object that is not being written. A waiting object moves up if `lane` is
+    /// [`Priority::High`]. If `rests_until` is given, the object enters the queue only at that
+    /// instant.
     pub fn push(&mut self, key: &Key, lane: Priority, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
             self.resting.insert((until, key.clone(), lane));
@@ -91,7 +92,7 @@ impl WriteQueue {
         self.taken.contains_key(key)
     }
 
-    /// Returns whether any object waits that could be written now.
+    /// Returns whether any object waits to be written. Resting objects do not count.
     #[must_use]
     pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -126,7 +127,7 @@ impl WriteQueue {
         }
     }
 
-    /// Returns the priority to take the next object from, or `None` if the limit is reached.
+    /// Returns the priority of the next object to take, or `None` if the limit is reached.
     fn next_lane(&self, room: Limits) -> Option<Priority> {
         let is_bulks = self.express.is_empty()
             || (self.express_turns >= HIGH_PRIORITY_TURNS && !self.bulk.is_empty());
@@ -157,7 +158,7 @@ mod tests {
         Limits { usual, single_change: usual + 1 }
     }
 
-    /// Takes all objects one by one, and returns their names in that order.
+    /// Takes all objects from the queue, and returns their names in the order of removal.
     fn order(queue: &mut WriteQueue) -> Vec<String> {
         let mut order = Vec::new();
         while let NextWrite::Of(key) = queue.take(room(1), Instant::now()) {

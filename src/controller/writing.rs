@@ -1,9 +1,10 @@
-//! Status writes: a PUT of the status subresource, guarded by the resourceVersion that was read.
+//! Status writes: each is a PUT of the status subresource, guarded by the resourceVersion that was
+//! read.
 //!
-//! The request body has no `spec`, which the API server ignores for this subresource; this halves
-//! the work of both sides compared with a full object. The response is requested as a table without
-//! the object, since only the resourceVersion is needed. Metadata alone would contain 50 KB of
-//! `managedFields` and account for a tenth of the time of a write.
+//! The request body has no `spec`, because the API server ignores it for this subresource. Without
+//! the `spec`, the controller and the API server do half the work. The response is requested as a
+//! table without the object, since only the resourceVersion is needed. A response with only the
+//! metadata would contain 50 KB of `managedFields` and account for a tenth of the time of a write.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,19 +30,20 @@ use super::outbox::{Outbox, StatusWrite, WriteAttempt};
 use super::pipeline::Context;
 use crate::plan::{Cached, Planned};
 
-/// Wait after the first failed attempt; it doubles up to [`MAX_BACKOFF`].
+/// Wait after the first failed attempt; it doubles with each further failure, up to
+/// [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// Maximum wait between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Timeout of a request. kube would wait forever, even on a connection that a firewall has silently
-/// dropped, and the object would never be written again.
+/// Timeout of a request. Without it, kube would wait forever on a connection that a firewall has
+/// silently dropped, and the object would never be written again.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A kind whose status the controller writes.
 pub trait Written: Announced + Audited {
     /// Returns a shorter status for an object that the API server rejects as too large; `None` if
-    /// nothing can be left out.
+    /// the status cannot be shortened.
     fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status>;
 }
 
@@ -64,8 +66,8 @@ pub enum WriteError {
     /// The API server rejected the write, or the request failed.
     #[error("{0}")]
     Refused(#[from] kube::Error),
-    /// There was no response in time. If the status was written nevertheless, the next attempt gets
-    /// a conflict.
+    /// The API server did not respond before the timeout. If it has written the status
+    /// nevertheless, the next attempt gets a conflict.
     #[error("no answer within {0:?}")]
     Unanswered(Duration),
     /// This process does not lead, or is no longer sure that it leads.
@@ -97,9 +99,9 @@ impl<K: Written> Writer<K> {
         Self { client, clock, leadership, outbox, permits, announcer, auditor, metrics }
     }
 
-    /// Writes the planned status of an object, if a write is still pending.
+    /// Writes the planned status of an object. Does nothing if no write is pending.
     async fn write(&self, object: &Cached<K>) -> Result<(), WriteError> {
-        // The semaphore is never closed.
+        // This cannot fail, because the semaphore is never closed.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
         let mut attempt = WriteAttempt { status: letter.planned.status(), write: letter };
@@ -116,7 +118,8 @@ impl<K: Written> Writer<K> {
         self.settle(object, &attempt, answer).await
     }
 
-    /// Records the outcome of a write attempt.
+    /// Records the outcome of a write attempt in the outbox, and reports a successful write to the
+    /// auditor and as events.
     async fn settle(
         &self,
         object: &Cached<K>,
@@ -134,8 +137,8 @@ impl<K: Written> Writer<K> {
                 self.outbox.record_announced(&key, announced);
                 Ok(())
             }
-            // Another writer was faster, or the object is gone. The watch event of that change
-            // leads to a new plan.
+            // Another writer has changed the object first, or the object was deleted. The watch
+            // event of that change leads to a new plan.
             Err(WriteError::Refused(kube::Error::Api(status)))
                 if matches!(status.code, 404 | 409) =>
             {
@@ -194,7 +197,8 @@ impl<K: Written> Writer<K> {
             .header(CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| unsendable(&error))?;
-        // Check as late as possible: a process may be suspended at any point and resume much later.
+        // Check immediately before the request is sent: a process may be suspended at any point and
+        // resume much later.
         if !self.leadership.may_write_at(Moment::now()) {
             return Err(WriteError::Unseated);
         }
@@ -219,7 +223,8 @@ impl From<&WriteError> for Outcome {
         match error {
             WriteError::Refused(kube::Error::Api(status)) => match status.code {
                 404 | 409 => Self::conflict,
-                // The response of a gateway, or of an API server that waits for etcd.
+                // A gateway returns 504, and so does an API server that waits too long for etcd.
+                // The outcome of the write is unknown.
                 504 => Self::unanswered,
                 _ => Self::refused,
             },
@@ -230,7 +235,8 @@ impl From<&WriteError> for Outcome {
     }
 }
 
-/// Media type of a `meta.k8s.io/v1` `Table`, the format that kubectl prints (KEP-1164).
+/// Media type of a `meta.k8s.io/v1` `Table`, the format that kubectl requests for its output
+/// (KEP-1164).
 const AS_TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 /// Query option that omits the object from the rows of a table (`TableOptions`).
 const NO_OBJECT: &str = "includeObject=None";
@@ -256,9 +262,9 @@ struct Body<'a, S> {
     status: &'a S,
 }
 
-/// Returns whether the API server or etcd rejected the object as too large. etcd reports its limit
-/// as an internal error with the text `request is too large`, and gRPC with `larger than max`
-/// (`google.golang.org/grpc`, `rpc_util.go`).
+/// Returns whether the API server or etcd rejected the object as too large. The API server returns
+/// status 413. etcd reports its limit as an internal error with the text `request is too large`,
+/// and gRPC with `larger than max` (`google.golang.org/grpc`, `rpc_util.go`).
 fn is_too_large(error: &WriteError) -> bool {
     let WriteError::Refused(kube::Error::Api(status)) = error else { return false };
     status.code == 413
@@ -281,15 +287,16 @@ pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, c
     );
     let mut results = std::pin::pin!(results);
     while let Some(result) = results.next().await {
-        // The object is no longer in the store: nothing was written, so end its write here.
+        // The object is no longer in the store, so the applier did not call `reconcile`. Record the
+        // end of the write here.
         if let Err(controller::Error::ObjectNotFound(object)) = result {
             outbox.end(&(object.namespace.unwrap_or_default(), object.name));
         }
     }
 }
 
-/// Writes an object in a task of its own, so that several cores prepare writes: the applier polls
-/// all its reconciles in one task.
+/// Writes an object in a separate task, so that several CPU cores can prepare writes. The applier
+/// itself polls all its reconciles in one task.
 fn reconcile<K: Written>(
     object: Arc<Cached<K>>,
     writer: Arc<Writer<K>>,
