@@ -2,15 +2,20 @@
 //! zone and policies, so they can share one decision and its next change. A client that has a
 //! failed installation, or whose absence may change the decision, gets a separate decision.
 
+use std::collections::BTreeSet;
+use std::hash::Hash;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use super::cached::Digest;
-
+use super::case::add_seconds;
 use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
 use super::next_change::{ApplicablePolicies, earlier};
 use super::policy_in_zone::ZonedPolicy;
-use super::rules::{Lasts, add_seconds};
+use super::row::SHOWN_INPUTS;
+use super::rule_input::{Input, ReadFlag, ReadVersion, Sharing};
+use super::rules::{Lasts, RULES};
 use super::state::State;
 use super::version_text::VersionText;
 use crate::values::Timestamp;
@@ -44,15 +49,15 @@ impl CountedDecision<'_> {
         let offline_after = governing.and_then(|zoned| zoned.policy.offline_after);
         let offline_from = self.last_seen.zip(offline_after);
         let offline_from = offline_from.and_then(|(seen, after)| add_seconds(seen, after));
-        earlier(next_change.holds_until, offline_from.filter(|_| rule.lasts != Lasts::Always))
+        earlier(next_change.holds_until, offline_from.filter(|_| rule.says.lasts != Lasts::Always))
     }
 }
 
 struct Class<'a> {
     zone: usize,
     in_scope: Vec<usize>,
-    version: Option<Rc<VersionText>>,
-    staged: Option<Rc<VersionText>>,
+    /// Versions of the clients, in the order of [`ClientKey::versions`].
+    versions: Vec<Option<Rc<VersionText>>>,
     /// Shortest time, in seconds, after which a policy in scope counts a client as offline.
     absent_after: Option<i64>,
     /// Decision for the class, made as if its clients never go offline, with the number of clients
@@ -77,14 +82,15 @@ impl<'a> DecisionCache<'a> {
         zoned: impl Fn(&usize) -> &'a ZonedPolicy<'a>,
         at: Timestamp,
     ) -> (Decided<'a>, Digest) {
-        let place = compared(facts).and_then(|versions| {
-            let key = key(versions, zone, in_scope);
+        let is_shared = !CLIENT_KEY.not_shared.iter().any(|holds| holds(facts));
+        let index = is_shared.then(|| {
+            let key = key(facts, zone, in_scope);
             let mut classes = self.keys.iter().zip(&self.shared);
             let found = classes
-                .position(|(known, class)| *known == key && class.holds(versions, zone, in_scope));
+                .position(|(known, class)| *known == key && class.holds(facts, zone, in_scope));
             found.or_else(|| self.open(key, facts, zone, in_scope, &zoned, at))
         });
-        if let Some(class) = place.and_then(|place| self.shared.get_mut(place))
+        if let Some(class) = index.flatten().and_then(|index| self.shared.get_mut(index))
             && class.take(facts, at)
         {
             return (class.counted.decided, class.shared);
@@ -96,7 +102,7 @@ impl<'a> DecisionCache<'a> {
     }
 
     /// Adds the class of a client and returns the index of the class. Returns `None` if the cache
-    /// is full or the client has a failed installation.
+    /// is full.
     fn open(
         &mut self,
         key: Digest,
@@ -116,8 +122,7 @@ impl<'a> DecisionCache<'a> {
         self.shared.push(Class {
             zone,
             in_scope: in_scope.to_vec(),
-            version: facts.version.clone(),
-            staged: facts.staged.clone(),
+            versions: CLIENT_KEY.versions.iter().map(|read| read(facts).cloned()).collect(),
             absent_after: zoned.iter().filter_map(|zoned| zoned.policy.offline_after).min(),
             counted: CountedDecision { decided, clients: 0, last_seen: None },
             shared: Digest::of(&decided.shared(facts)),
@@ -132,52 +137,52 @@ impl<'a> DecisionCache<'a> {
     }
 }
 
-/// The facts that all clients of one class have in common: the running version and the staged
-/// version.
-type Compared<'f> = [Option<&'f Rc<VersionText>>; 2];
+/// The part of a class's key that depends on the client: derived from the inputs that the rules
+/// declare, and from the facts that every status row of the class shows.
+struct ClientKey {
+    versions: Vec<ReadVersion>,
+    not_shared: Vec<ReadFlag>,
+}
 
-/// Returns the facts by which a client is assigned to a class, or `None` if its decision cannot be
-/// shared.
-///
-/// The function lists every field of `Facts`. A new field therefore fails to compile until a
-/// developer decides whether clients that differ in it may share a decision.
-fn compared<'f>(facts: &'f Facts<'_>) -> Option<Compared<'f>> {
-    let Facts {
-        version,
-        staged,
-        // A failed installation has its own retry time, so the decision is not shared.
-        failed_version,
-        failed_at: _,
-        // `Class::take` accepts a client only if its absence makes no difference.
-        last_seen: _,
-        // Scopes match these fields, and the indexes of the policies in scope are compared instead.
-        client: _,
-        searched: _,
-    } = facts;
-    failed_version.is_none().then_some([version.as_ref(), staged.as_ref()])
+static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
+    let read_by_rules: BTreeSet<Input> =
+        RULES.iter().flat_map(|rule| rule.looks_at).copied().chain(SHOWN_INPUTS).collect();
+    let mut key = ClientKey { versions: Vec::new(), not_shared: Vec::new() };
+    for input in read_by_rules {
+        match input.sharing() {
+            Sharing::SameVersion(read) => key.versions.push(read),
+            Sharing::Unless(holds) => key.not_shared.push(holds),
+            // The zone and the policies in scope are part of every key. `Class::take` accepts a
+            // client only if its absence makes no difference.
+            Sharing::SamePolicies | Sharing::WhilePresent => {}
+        }
+    }
+    key
+});
+
+/// Returns whether `versions` are the versions of the client, compared by pointer. Equal texts
+/// usually share one allocation; if they do not, the client gets a separate class.
+fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool {
+    CLIENT_KEY.versions.iter().zip(versions).all(|(read, known)| match (read(facts), known) {
+        (Some(a), Some(b)) => Rc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    })
 }
 
 /// Returns the digest of the values that [`Class::holds`] compares.
-fn key(versions: Compared<'_>, zone: usize, in_scope: &[usize]) -> Digest {
-    Digest::of(&(zone, in_scope, versions.map(|version| version.map(Rc::as_ptr))))
+fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
+    let mut hasher = Digest::hasher();
+    (zone, in_scope).hash(&mut hasher);
+    for read in &CLIENT_KEY.versions {
+        read(facts).map(Rc::as_ptr).hash(&mut hasher);
+    }
+    hasher.into()
 }
 
 impl Class<'_> {
-    fn holds(&self, [running, next]: Compared<'_>, zone: usize, in_scope: &[usize]) -> bool {
-        let Self {
-            zone: own_zone,
-            in_scope: own_scope,
-            version,
-            staged,
-            // These values follow from the fields above.
-            absent_after: _,
-            counted: _,
-            shared: _,
-        } = self;
-        *own_zone == zone
-            && is_same(version.as_ref(), running)
-            && is_same(staged.as_ref(), next)
-            && own_scope == in_scope
+    fn holds(&self, facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> bool {
+        self.zone == zone && self.in_scope == in_scope && has_versions(facts, &self.versions)
     }
 
     /// Counts a client in this class and returns `true`. Returns `false` without counting if the
@@ -187,7 +192,7 @@ impl Class<'_> {
         if let Some((seen, after)) = facts.last_seen.zip(self.absent_after) {
             let absent_from = seen.timestamp().saturating_add(after.max(0));
             let in_time = |next: Timestamp| next.timestamp() < absent_from;
-            let is_told = rule.state != State::Distributing
+            let is_told = rule.says.state != State::Distributing
                 || next_change.next_transition.is_some_and(in_time);
             if at.timestamp() >= absent_from || !is_told {
                 return false;
@@ -196,15 +201,5 @@ impl Class<'_> {
         self.counted.last_seen = earlier(self.counted.last_seen, facts.last_seen);
         self.counted.clients += 1;
         true
-    }
-}
-
-/// Returns whether `a` and `b` are the same parsed version, compared by pointer. Equal texts
-/// usually share one allocation; if they do not, the client gets a separate class.
-fn is_same(a: Option<&Rc<VersionText>>, b: Option<&Rc<VersionText>>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Rc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
     }
 }

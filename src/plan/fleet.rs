@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::cached::{CachedFleet, Digest};
 use super::cached_status::{CachedRow, CachedRows};
+use super::case::Case;
 use super::client_index::ClientIndex;
 use super::conditions::Conditions;
 use super::decision_cache::DecisionCache;
@@ -23,7 +24,7 @@ use super::policy::{Policy, unknown_zone};
 use super::policy_contribution::PolicyContribution;
 use super::policy_in_zone::ZonedPolicy;
 use super::row::{DigestSink, Offer, Row, RowsSink, Shared, StatusSink};
-use super::rules::{Case, Rule, TARGET_KNOWN_FROM, decide};
+use super::rules::{Rule, decide};
 use super::state::State;
 use super::version_text::VersionText;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus, LastOffer};
@@ -274,13 +275,13 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         let mut ahead = NextChange::default();
         for class in classes.counted() {
             let Decided { governing, rule, next_change } = class.decided;
-            summary.count(rule.state, class.clients);
+            summary.count(rule.says.state, class.clients);
             ahead.next_transition = earlier(ahead.next_transition, next_change.next_transition);
             ahead.holds_until = earlier(ahead.holds_until, class.holds_until());
             let place = governing.and_then(|zoned| self.policy_index(zoned.policy));
             if let (Some(zoned), Some(place)) = (governing, place) {
                 let next = next_change.next_transition;
-                contributions[place].govern(class.clients, rule.state, zoned.zone, next);
+                contributions[place].govern(class.clients, rule.says.state, zoned.zone, next);
             }
         }
         self.sum_up(fleet, spec, summary, ahead, contributions, sheet)
@@ -384,13 +385,13 @@ impl<'a> Decided<'a> {
     /// decision.
     pub(super) fn shared(&self, facts: &'a Facts<'a>) -> Shared<'a> {
         let target = self.governing.and_then(|zoned| zoned.target);
-        let target = target.filter(|_| self.rule.number >= TARGET_KNOWN_FROM);
+        let target = target.filter(|_| self.rule.says.shows_target);
         Shared {
             version: facts.version.as_ref().map(|version| &version.raw),
             staged_version: facts.staged.as_ref().map(|version| &version.raw),
             target_version: target.map(|target| &target.version.raw),
-            state: self.rule.state.as_str(),
-            reason: self.rule.reason.as_str(),
+            state: self.rule.says.state.as_str(),
+            reason: self.rule.says.reason.as_str(),
             policy: self.governing.map(|zoned| &zoned.policy.name),
             next_transition_time: self.next_change.next_transition,
         }
@@ -405,7 +406,7 @@ impl<'a> Decided<'a> {
         before: Option<CachedRow<'a>>,
         at: Timestamp,
     ) -> Row<'a> {
-        let state = self.rule.state;
+        let state = self.rule.says.state;
         let since =
             before.filter(|before| before.state() == Some(state)).and_then(CachedRow::since);
         Row {
@@ -423,7 +424,7 @@ impl<'a> Decided<'a> {
     /// keeps its start time.
     fn last_offer(&self, before: Option<CachedRow<'a>>, at: Timestamp) -> Option<Offer<'a>> {
         let last = before.and_then(CachedRow::offer);
-        let offered = self.governing.filter(|_| self.rule.state == State::Distributing);
+        let offered = self.governing.filter(|_| self.rule.says.state == State::Distributing);
         let Some((zoned, target)) = offered.and_then(|zoned| Some((zoned, zoned.target?))) else {
             return last.map(Offer::from);
         };

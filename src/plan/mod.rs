@@ -15,6 +15,7 @@
 pub mod cached;
 pub mod cached_status;
 
+pub mod case;
 pub mod changes;
 pub mod client_index;
 pub mod conditions;

@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 
 use super::policy_in_zone::ZonedPolicy;
 
-use super::rules::{Case, Lasts, Rule, decide};
+use super::case::Case;
+use super::rules::{Lasts, Rule, decide};
 use super::state::State;
 use crate::values::Timestamp;
 
@@ -58,7 +59,7 @@ pub(crate) fn look_ahead<'a>(
     rule: &'static Rule,
     applicable: ApplicablePolicies<'_, 'a>,
 ) -> NextChange {
-    let ahead = if rule.state == State::Offline {
+    let ahead = if rule.says.state == State::Offline {
         // An offline client may never return, so report no next opening for it.
         SearchResult::Nothing
     } else {
@@ -108,16 +109,16 @@ fn next_transition<'a>(
 /// Returns the name of the policy that offers the client its target. A policy has one target in a
 /// fleet, so time can change nothing else about the offer.
 fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
-    let zoned = case.governing.filter(|_| rule.state == State::Distributing)?;
+    let zoned = case.governing.filter(|_| rule.says.state == State::Distributing)?;
     Some(zoned.policy.name.as_str())
 }
 
 /// Returns the first instant after the case's at which the offer may change under the same policy.
 fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
-    match rule.lasts {
+    match rule.says.lasts {
         Lasts::Always | Lasts::UntilAbsent => None,
         Lasts::UntilRetry => case.retry_from(),
-        Lasts::WhilePhase if rule.state == State::Distributing => {
+        Lasts::WhilePhase if rule.says.state == State::Distributing => {
             let absent = case.offline_from().filter(|_| case.absence_counts);
             earlier(case.governing?.next_closing(case.at), absent)
         }
@@ -128,7 +129,7 @@ fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
 /// Returns the first instant after the case's at which another rule may decide under the same
 /// policy.
 fn lasts_until(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
-    let ends = match rule.lasts {
+    let ends = match rule.says.lasts {
         Lasts::Always => return None,
         Lasts::UntilAbsent => None,
         Lasts::UntilRetry => case.retry_from(),

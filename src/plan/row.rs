@@ -4,6 +4,7 @@
 use std::hash::{Hash, Hasher};
 
 use super::cached::Digest;
+use super::rule_input::Input;
 use super::state::{Reason, State};
 use crate::api::Text;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};
@@ -36,6 +37,9 @@ pub struct Shared<'a> {
     pub policy: Option<&'a Text>,
     pub next_transition_time: Option<Timestamp>,
 }
+
+/// Inputs of rules that [`Shared`] shows whether or not a rule reads them.
+pub(super) const SHOWN_INPUTS: [Input; 2] = [Input::Version, Input::StagedVersion];
 
 impl Hash for Row<'_> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {

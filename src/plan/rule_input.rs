@@ -2,16 +2,18 @@
 //! values that the decision was made from. This module makes no decisions and contains no text for
 //! users.
 
+use std::rc::Rc;
+
 use chrono::NaiveDateTime;
 use serde::Serialize;
 
-use super::facts::ZoneFact;
-use super::rules::Case;
+use super::case::Case;
+use super::facts::{Facts, ZoneFact};
 use super::version_text::VersionText;
 use crate::values::{Phase, Timestamp};
 
 /// An input of a rule. [`Input::name`] returns its name in structured output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Input {
     Policy,
@@ -87,6 +89,23 @@ impl From<bool> for InputValue {
     }
 }
 
+/// Clients of one fleet that may share a decision that reads an input.
+pub(super) enum Sharing {
+    /// All clients with the same applicable policies and time zone.
+    SamePolicies,
+    /// Those of them with the same version in this fact.
+    SameVersion(ReadVersion),
+    /// Those of them for which this predicate is false.
+    Unless(ReadFlag),
+    /// Those of them that are not offline, and do not go offline before the decision changes.
+    WhilePresent,
+}
+
+/// Returns a version among the facts about a client.
+pub(super) type ReadVersion = for<'f> fn(&'f Facts<'_>) -> Option<&'f Rc<VersionText>>;
+/// Returns a property of the facts about a client.
+pub(super) type ReadFlag = fn(&Facts<'_>) -> bool;
+
 impl Input {
     /// Returns the name of the input in structured output. If the input is an API field, this is
     /// the name of the field.
@@ -116,6 +135,34 @@ impl Input {
             Self::Exclusion => "exclusion",
             Self::LocalTime => "localTime",
             Self::NextOpening => "nextOpening",
+        }
+    }
+
+    /// Returns which clients of a fleet may share a decision that reads the input.
+    pub(super) const fn sharing(self) -> Sharing {
+        match self {
+            Self::Version => Sharing::SameVersion(|facts| facts.version.as_ref()),
+            Self::StagedVersion => Sharing::SameVersion(|facts| facts.staged.as_ref()),
+            Self::FailedVersion => Sharing::Unless(|facts| facts.failed_version.is_some()),
+            Self::RetryFrom => Sharing::Unless(|facts| facts.failed_at.is_some()),
+            Self::LastSeen | Self::OfflineFrom => Sharing::WhilePresent,
+            Self::Policy
+            | Self::Problems
+            | Self::Mode
+            | Self::Target
+            | Self::Withdrawn
+            | Self::Available
+            | Self::AllowDowngrade
+            | Self::Suspend
+            | Self::TimeZone
+            | Self::Windows
+            | Self::Exclusions
+            | Self::NotBefore
+            | Self::NotAfter
+            | Self::Phase
+            | Self::Exclusion
+            | Self::LocalTime
+            | Self::NextOpening => Sharing::SamePolicies,
         }
     }
 

@@ -1,51 +1,91 @@
-//! Decides the state of one client with a list of 22 rules. The first rule that holds decides.
-//! Explanations use the same list, so they show the rules that made the decision.
+//! The decision: 22 rules, of which the first that holds decides the state of a client. Explanations
+//! use the same rules, so they show the rules that made the decision.
 //!
-//! This module reads no clock: the instant is part of the [`Case`].
+//! Does no I/O and reads no clock: the instant is part of the [`Case`].
 
-use super::facts::Facts;
+use super::case::{Case, TargetOrder};
 use super::policy::Policy;
-use super::policy_in_zone::{Target, ZonedPolicy};
 use super::rule_input::Input;
 use super::state::{Reason, State};
-use super::version_text::VersionText;
-use crate::api::policy::Mode;
-use crate::values::{Phase, Timestamp};
-use std::cmp::Ordering;
-use std::time::Duration;
+use crate::values::Phase;
 
-/// Input of a decision: a client under its governing policy, at an instant.
-#[derive(Clone, Copy, Debug)]
-pub struct Case<'a> {
-    /// Facts about the client.
-    pub client: &'a Facts<'a>,
-    /// Governing policy in the client's fleet and time zone; `None` if no policy governs the
-    /// client.
-    pub governing: Option<&'a ZonedPolicy<'a>>,
-    /// Instant of the decision.
-    pub at: Timestamp,
-    /// Whether a client that was not seen for `offline_after` seconds counts as offline. False in
-    /// the search for the next opening, because the client may return before the opening.
-    pub absence_counts: bool,
+/// Name of a rule. The variants are in the order in which the rules are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum RuleName {
+    NoMatchingPolicy,
+    PolicyInvalid,
+    OtherVersionStagedWithoutUpgrade,
+    NoUpgrade,
+    ClientVersionUnreadable,
+    PackageUnknown,
+    PackageWithdrawn,
+    OtherVersionStagedAtTarget,
+    AtTarget,
+    DowngradeNotAllowed,
+    NotSeen,
+    RestartPending,
+    PackageUnavailable,
+    InstallFailed,
+    PolicySuspended,
+    TimeZoneUnknown,
+    DistributionEnded,
+    NotStarted,
+    Excluded,
+    OutsideWindow,
+    UpgradeOffered,
+    DowngradeOffered,
+}
+
+impl RuleName {
+    /// Returns the number of the rule in the documentation, which is its position in [`RULES`]
+    /// counted from 1.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8 + 1
+    }
 }
 
 /// One rule of the decision.
 #[derive(Debug)]
 pub struct Rule {
-    /// Number of the rule in the documentation.
-    pub number: u8,
-    /// State of a client if this rule decides.
+    /// Name of the rule.
+    pub name: RuleName,
+    /// Inputs that the rule reads. If no earlier rule holds, only these inputs and the instant
+    /// affect whether this rule holds. The decision cache relies on this.
+    pub looks_at: &'static [Input],
+    /// Predicate that returns whether the rule holds.
+    pub holds: fn(&Case<'_>) -> bool,
+    /// Decision for the client if the rule holds.
+    pub says: Outcome,
+}
+
+/// Decision of a rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// State of the client.
     pub state: State,
     /// Reason for the state.
     pub reason: Reason,
     /// Event that ends the decision while the governing policy and all objects and client reports
     /// are unchanged.
     pub lasts: Lasts,
-    /// Predicate that returns whether the rule holds.
-    pub holds: fn(&Case<'_>) -> bool,
-    /// Inputs that the rule reads. If no earlier rule holds, only these inputs and the instant
-    /// affect whether this rule holds.
-    pub looks_at: &'static [Input],
+    /// Whether statuses and explanations show the target, if it is known.
+    pub shows_target: bool,
+}
+
+impl Outcome {
+    const fn new(state: State, reason: Reason) -> Self {
+        Self { state, reason, lasts: Lasts::Always, shows_target: false }
+    }
+
+    const fn with_target(self) -> Self {
+        Self { shows_target: true, ..self }
+    }
+
+    const fn lasting(self, lasts: Lasts) -> Self {
+        Self { lasts, ..self }
+    }
 }
 
 /// Event that ends a decision as time passes. The governing policy does not change.
@@ -62,175 +102,166 @@ pub enum Lasts {
     WhilePhase,
 }
 
-/// Builds one entry of the rule table.
-const fn rule(
-    number: u8,
-    state: State,
-    reason: Reason,
-    lasts: Lasts,
-    holds: fn(&Case<'_>) -> bool,
-    looks_at: &'static [Input],
-) -> Rule {
-    Rule { number, state, reason, lasts, holds, looks_at }
-}
-
-/// All rules. The first rule that holds decides, and the last rule always holds.
-#[rustfmt::skip]
-pub static RULES: [Rule; 22] = {
-    use Lasts::{Always, UntilAbsent, UntilRetry, WhilePhase};
-    use State::*;
-    use Input as F;
-    [
-        rule( 1, Unmanaged,       Reason::NoMatchingPolicy,        Always,      |c| c.governing.is_none(),
-             &[F::Policy]),
-        rule( 2, Blocked,         Reason::PolicyInvalid,           Always,      |c| c.policy(Policy::is_invalid),
-             &[F::Problems]),
-        rule( 3, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.is_no_upgrade() && c.client.other_version_is_staged(),
-             &[F::Mode, F::Version, F::StagedVersion]),
-        rule( 4, Held,            Reason::NoUpgrade,               Always,      |c| c.is_no_upgrade(),
-             &[F::Mode]),
-        rule( 5, Blocked,         Reason::ClientVersionUnreadable, Always,      |c| c.compare_to_target() == TargetOrder::VersionUnreadable,
-             &[F::Version]),
-        rule( 6, Blocked,         Reason::PackageUnknown,          Always,      |c| c.target().is_none(),
-             &[F::Mode, F::Target]),
-        rule( 7, Blocked,         Reason::PackageWithdrawn,        Always,      |c| c.target().is_some_and(|t| t.withdrawn),
-             &[F::Target, F::Withdrawn]),
-        rule( 8, Blocked,         Reason::OtherVersionStaged,      Always,      |c| c.has_arrived() && c.client.other_version_is_staged(),
-             &[F::Version, F::Target, F::AllowDowngrade, F::StagedVersion]),
-        rule( 9, UpToDate,        Reason::AtTarget,                Always,      |c| c.compare_to_target() == TargetOrder::Same,
-             &[F::Version, F::Target]),
-        rule(10, Ahead,           Reason::DowngradeNotAllowed,     Always,      |c| c.has_arrived(),
-             &[F::Version, F::Target, F::AllowDowngrade]),
-        rule(11, Offline,         Reason::NotSeen,                 Always,      |c| c.absence_counts && c.offline_from().is_some_and(|t| c.at >= t),
-             &[F::LastSeen, F::OfflineFrom]),
-        rule(12, RestartRequired, Reason::RestartPending,          UntilAbsent, |c| c.is_target_staged(),
-             &[F::StagedVersion, F::Target]),
-        rule(13, Blocked,         Reason::PackageUnavailable,      UntilAbsent, |c| !c.target().is_some_and(|t| t.available),
-             &[F::Target, F::Available]),
-        rule(14, Failed,          Reason::InstallFailed,           UntilRetry,  |c| c.has_failed() && c.retry_from().is_none_or(|t| c.at < t),
-             &[F::FailedVersion, F::Target, F::RetryFrom]),
-        rule(15, Held,            Reason::PolicySuspended,         UntilAbsent, |c| c.policy(|p| p.suspended),
-             &[F::Suspend]),
-        rule(16, Blocked,         Reason::TimeZoneUnknown,         UntilAbsent, |c| c.lacks_zone(),
-             &[F::TimeZone, F::Windows, F::Exclusions]),
-        rule(17, Held,            Reason::DistributionEnded,       UntilAbsent, |c| c.phase() == Phase::Ended,
-             &[F::NotAfter, F::Phase]),
-        rule(18, Waiting,         Reason::NotStarted,              WhilePhase,  |c| c.phase() == Phase::NotStarted,
-             &[F::NotBefore, F::Phase]),
-        rule(19, Waiting,         Reason::Excluded,                WhilePhase,  |c| c.phase() == Phase::Excluded,
-             &[F::Exclusion, F::Phase]),
-        rule(20, Waiting,         Reason::OutsideWindow,           WhilePhase,  |c| c.phase() == Phase::OutsideWindow,
-             &[F::LocalTime, F::Windows, F::Phase]),
-        rule(21, Distributing,    Reason::UpgradeOffered,          WhilePhase,  |c| c.compare_to_target() == TargetOrder::Older,
-             &[F::Version, F::Target]),
-        rule(22, Distributing,    Reason::DowngradeOffered,        WhilePhase,  |_| true,
-             &[F::Version, F::Target]),
-    ]
-};
-
-/// Number of the first rule that requires a known target. Statuses and explanations show the target
-/// from this rule on.
-pub(crate) const TARGET_KNOWN_FROM: u8 = 7;
+/// All rules, in order. The first rule that holds decides, and the last rule always holds.
+pub static RULES: [Rule; 22] = [
+    Rule {
+        name: RuleName::NoMatchingPolicy,
+        looks_at: &[Input::Policy],
+        holds: |case| case.governing.is_none(),
+        says: Outcome::new(State::Unmanaged, Reason::NoMatchingPolicy),
+    },
+    Rule {
+        name: RuleName::PolicyInvalid,
+        looks_at: &[Input::Problems],
+        holds: |case| case.policy(Policy::is_invalid),
+        says: Outcome::new(State::Blocked, Reason::PolicyInvalid),
+    },
+    Rule {
+        name: RuleName::OtherVersionStagedWithoutUpgrade,
+        looks_at: &[Input::Mode, Input::Version, Input::StagedVersion],
+        holds: |case| case.is_no_upgrade() && case.client.other_version_is_staged(),
+        says: Outcome::new(State::Blocked, Reason::OtherVersionStaged),
+    },
+    Rule {
+        name: RuleName::NoUpgrade,
+        looks_at: &[Input::Mode],
+        holds: |case| case.is_no_upgrade(),
+        says: Outcome::new(State::Held, Reason::NoUpgrade),
+    },
+    Rule {
+        name: RuleName::ClientVersionUnreadable,
+        looks_at: &[Input::Version],
+        holds: |case| case.compare_to_target() == TargetOrder::VersionUnreadable,
+        says: Outcome::new(State::Blocked, Reason::ClientVersionUnreadable),
+    },
+    Rule {
+        name: RuleName::PackageUnknown,
+        looks_at: &[Input::Mode, Input::Target],
+        holds: |case| case.target().is_none(),
+        says: Outcome::new(State::Blocked, Reason::PackageUnknown),
+    },
+    Rule {
+        name: RuleName::PackageWithdrawn,
+        looks_at: &[Input::Target, Input::Withdrawn],
+        holds: |case| case.target().is_some_and(|t| t.withdrawn),
+        says: Outcome::new(State::Blocked, Reason::PackageWithdrawn).with_target(),
+    },
+    Rule {
+        name: RuleName::OtherVersionStagedAtTarget,
+        looks_at: &[Input::Version, Input::Target, Input::AllowDowngrade, Input::StagedVersion],
+        holds: |case| case.has_arrived() && case.client.other_version_is_staged(),
+        says: Outcome::new(State::Blocked, Reason::OtherVersionStaged).with_target(),
+    },
+    Rule {
+        name: RuleName::AtTarget,
+        looks_at: &[Input::Version, Input::Target],
+        holds: |case| case.compare_to_target() == TargetOrder::Same,
+        says: Outcome::new(State::UpToDate, Reason::AtTarget).with_target(),
+    },
+    Rule {
+        name: RuleName::DowngradeNotAllowed,
+        looks_at: &[Input::Version, Input::Target, Input::AllowDowngrade],
+        holds: |case| case.has_arrived(),
+        says: Outcome::new(State::Ahead, Reason::DowngradeNotAllowed).with_target(),
+    },
+    Rule {
+        name: RuleName::NotSeen,
+        looks_at: &[Input::LastSeen, Input::OfflineFrom],
+        holds: |case| case.absence_counts && case.offline_from().is_some_and(|t| case.at >= t),
+        says: Outcome::new(State::Offline, Reason::NotSeen).with_target(),
+    },
+    Rule {
+        name: RuleName::RestartPending,
+        looks_at: &[Input::StagedVersion, Input::Target],
+        holds: |case| case.is_target_staged(),
+        says: Outcome::new(State::RestartRequired, Reason::RestartPending)
+            .with_target()
+            .lasting(Lasts::UntilAbsent),
+    },
+    Rule {
+        name: RuleName::PackageUnavailable,
+        looks_at: &[Input::Target, Input::Available],
+        holds: |case| !case.target().is_some_and(|t| t.available),
+        says: Outcome::new(State::Blocked, Reason::PackageUnavailable)
+            .with_target()
+            .lasting(Lasts::UntilAbsent),
+    },
+    Rule {
+        name: RuleName::InstallFailed,
+        looks_at: &[Input::FailedVersion, Input::Target, Input::RetryFrom],
+        holds: |case| case.has_failed() && case.retry_from().is_none_or(|t| case.at < t),
+        says: Outcome::new(State::Failed, Reason::InstallFailed)
+            .with_target()
+            .lasting(Lasts::UntilRetry),
+    },
+    Rule {
+        name: RuleName::PolicySuspended,
+        looks_at: &[Input::Suspend],
+        holds: |case| case.policy(|p| p.suspended),
+        says: Outcome::new(State::Held, Reason::PolicySuspended)
+            .with_target()
+            .lasting(Lasts::UntilAbsent),
+    },
+    Rule {
+        name: RuleName::TimeZoneUnknown,
+        looks_at: &[Input::TimeZone, Input::Windows, Input::Exclusions],
+        holds: |case| case.lacks_zone(),
+        says: Outcome::new(State::Blocked, Reason::TimeZoneUnknown)
+            .with_target()
+            .lasting(Lasts::UntilAbsent),
+    },
+    Rule {
+        name: RuleName::DistributionEnded,
+        looks_at: &[Input::NotAfter, Input::Phase],
+        holds: |case| case.phase() == Phase::Ended,
+        says: Outcome::new(State::Held, Reason::DistributionEnded)
+            .with_target()
+            .lasting(Lasts::UntilAbsent),
+    },
+    Rule {
+        name: RuleName::NotStarted,
+        looks_at: &[Input::NotBefore, Input::Phase],
+        holds: |case| case.phase() == Phase::NotStarted,
+        says: Outcome::new(State::Waiting, Reason::NotStarted)
+            .with_target()
+            .lasting(Lasts::WhilePhase),
+    },
+    Rule {
+        name: RuleName::Excluded,
+        looks_at: &[Input::Exclusion, Input::Phase],
+        holds: |case| case.phase() == Phase::Excluded,
+        says: Outcome::new(State::Waiting, Reason::Excluded)
+            .with_target()
+            .lasting(Lasts::WhilePhase),
+    },
+    Rule {
+        name: RuleName::OutsideWindow,
+        looks_at: &[Input::LocalTime, Input::Windows, Input::Phase],
+        holds: |case| case.phase() == Phase::OutsideWindow,
+        says: Outcome::new(State::Waiting, Reason::OutsideWindow)
+            .with_target()
+            .lasting(Lasts::WhilePhase),
+    },
+    Rule {
+        name: RuleName::UpgradeOffered,
+        looks_at: &[Input::Version, Input::Target],
+        holds: |case| case.compare_to_target() == TargetOrder::Older,
+        says: Outcome::new(State::Distributing, Reason::UpgradeOffered)
+            .with_target()
+            .lasting(Lasts::WhilePhase),
+    },
+    Rule {
+        name: RuleName::DowngradeOffered,
+        looks_at: &[Input::Version, Input::Target],
+        holds: |_| true,
+        says: Outcome::new(State::Distributing, Reason::DowngradeOffered)
+            .with_target()
+            .lasting(Lasts::WhilePhase),
+    },
+];
 
 /// Returns the rule that decides a case.
 #[must_use]
 pub fn decide(case: &Case<'_>) -> &'static Rule {
     RULES.iter().find(|rule| (rule.holds)(case)).unwrap_or(&RULES[RULES.len() - 1])
-}
-
-/// Result of comparing the version that a client runs with its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TargetOrder {
-    VersionUnreadable,
-    TargetUnknown,
-    Older,
-    Same,
-    Newer,
-}
-
-impl Case<'_> {
-    fn policy(&self, question: impl Fn(&Policy) -> bool) -> bool {
-        self.governing.is_some_and(|zoned| question(zoned.policy))
-    }
-
-    fn is_no_upgrade(&self) -> bool {
-        self.policy(|policy| policy.mode == Mode::NoUpgrade)
-    }
-
-    /// Returns the version that the client should run, if it is known.
-    #[must_use]
-    pub fn target(&self) -> Option<Target<'_>> {
-        self.governing.and_then(|zoned| zoned.target)
-    }
-
-    fn compare_to_target(&self) -> TargetOrder {
-        let Some(version) = self.client.version.as_ref().and_then(|v| v.parsed.as_ref()) else {
-            return TargetOrder::VersionUnreadable;
-        };
-        let target = self.governing.and_then(|zoned| zoned.target.as_ref());
-        match target.and_then(|target| target.version.parsed.as_ref()) {
-            None => TargetOrder::TargetUnknown,
-            Some(target) => match version.cmp(target) {
-                Ordering::Less => TargetOrder::Older,
-                Ordering::Equal => TargetOrder::Same,
-                Ordering::Greater => TargetOrder::Newer,
-            },
-        }
-    }
-
-    /// Returns whether the client runs its target, or runs a newer version that the policy does not
-    /// allow to downgrade.
-    fn has_arrived(&self) -> bool {
-        match self.compare_to_target() {
-            TargetOrder::Same => true,
-            TargetOrder::Newer => !self.policy(|policy| policy.allow_downgrade),
-            TargetOrder::Older | TargetOrder::VersionUnreadable | TargetOrder::TargetUnknown => {
-                false
-            }
-        }
-    }
-
-    fn is_target(&self, version: Option<&VersionText>) -> bool {
-        let target = self.governing.and_then(|zoned| zoned.target.as_ref());
-        target.zip(version).is_some_and(|(target, version)| target.version.is_same_as(version))
-    }
-
-    fn is_target_staged(&self) -> bool {
-        self.is_target(self.client.staged.as_deref())
-    }
-
-    fn has_failed(&self) -> bool {
-        self.is_target(self.client.failed_version.as_deref())
-    }
-
-    /// Returns the instant from which the client counts as offline unless it is seen earlier;
-    /// `None` if it never counts as offline.
-    #[must_use]
-    pub fn offline_from(&self) -> Option<Timestamp> {
-        add_seconds(self.client.last_seen?, self.governing?.policy.offline_after?)
-    }
-
-    /// Returns the instant from which the target is offered again after a failed installation;
-    /// `None` if there is no automatic retry.
-    #[must_use]
-    pub(crate) fn retry_from(&self) -> Option<Timestamp> {
-        add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)
-    }
-
-    fn lacks_zone(&self) -> bool {
-        self.governing.is_some_and(|t| t.policy.range.needs_zone() && t.zone.zone().is_none())
-    }
-
-    /// Returns the distribution phase; `Ended` if no policy governs the client.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        self.governing.map_or(Phase::Ended, |zoned| zoned.phase_at(self.at))
-    }
-}
-
-/// Returns `start` plus `seconds`; a negative number counts as 0. Returns `None` if the result is
-/// out of range; callers read that as "never".
-pub(super) fn add_seconds(start: Timestamp, seconds: i64) -> Option<Timestamp> {
-    let seconds = u64::try_from(seconds).unwrap_or(0);
-    start.checked_add_signed(chrono::Duration::from_std(Duration::from_secs(seconds)).ok()?)
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use clientfleet::api::fleet::ClientStatus;
 use clientfleet::api::{ClientFleet, UpgradePolicy};
+use clientfleet::plan::case::Case;
 use clientfleet::plan::facts::{Facts, Package, ZoneFact};
 use clientfleet::plan::policy::Policy;
 use clientfleet::plan::policy_in_zone::ZonedPolicy;
-use clientfleet::plan::rules::{Case, Rule};
+use clientfleet::plan::rules::{Rule, RuleName};
 use clientfleet::plan::{Cached, Estate, plan};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
@@ -16,21 +17,21 @@ use serde_json::{Value, json};
 /// date.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
-/// A row of the table: the objects to plan, and the number of the rule that must decide.
+/// A row of the table: the objects to plan, and the rule that must decide.
 pub struct Row {
     pub what: &'static str,
     pub policy: Option<Value>,
     pub fleet: Value,
     pub client: Value,
     pub at: &'static str,
-    pub rule: u8,
-    /// Number of the next rule, if the conditions of that rule also hold for this row.
-    pub also: Option<u8>,
+    pub rule: RuleName,
+    /// The next rule, if its conditions also hold for this row.
+    pub also: Option<RuleName>,
 }
 
 /// Returns a row with a policy and a client that nothing prevents from being upgraded. Callers
 /// change the fields that they test.
-pub fn row(what: &'static str, rule: u8) -> Row {
+pub fn row(what: &'static str, rule: RuleName) -> Row {
     Row {
         what,
         policy: Some(json!({"upgrade": {"mode": "AutoUpgrade"}})),
@@ -71,7 +72,7 @@ impl Row {
     }
 
     /// Declares that the conditions of `rule`, which is the next rule, also hold for this row.
-    pub fn also(mut self, rule: u8) -> Self {
+    pub fn also(mut self, rule: RuleName) -> Self {
         self.also = Some(rule);
         self
     }
@@ -91,8 +92,8 @@ impl Row {
         Some(observed(&json!({"metadata": {"name": "policy"}, "spec": spec})))
     }
 
-    /// Returns the number of the first rule in `rules` whose conditions hold for this row.
-    pub fn decide(&self, rules: &[&Rule]) -> u8 {
+    /// Returns the first rule in `rules` whose conditions hold for this row.
+    pub fn decide(&self, rules: &[&Rule]) -> RuleName {
         let fleet = self.observed_fleet().spec.unwrap();
         let policy = self.observed_policy().map(|policy| Policy::read(&policy));
         let package = Package::read(&fleet, None);
@@ -103,7 +104,7 @@ impl Row {
         let policy = policy.as_ref().filter(governs);
         let terms = policy.map(|policy| ZonedPolicy::new(policy, &package, &zone));
         let case = Case { client: &facts, governing: terms.as_ref(), at, absence_counts: true };
-        rules.iter().find(|rule| (rule.holds)(&case)).unwrap().number
+        rules.iter().find(|rule| (rule.holds)(&case)).unwrap().name
     }
 
     /// Makes a complete plan, and returns the client's status from it.

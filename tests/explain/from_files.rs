@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use clientfleet::plan::rules::RULES;
 use serde_json::{Value, json};
 
 use crate::case::Row;
@@ -68,8 +69,9 @@ fn in_short(output: &str) -> String {
 #[test]
 fn each_rule_is_explained() {
     let mut text = String::new();
-    for rule in 1..=22_u8 {
-        let explained = rows().into_iter().filter(|row| row.rule == rule).find_map(|row| {
+    for name in RULES.iter().map(|rule| rule.name) {
+        let rule = name.number();
+        let explained = rows().into_iter().filter(|row| row.rule == name).find_map(|row| {
             let arguments = ["pc", "--local", "-f", "-"];
             let (code, output, _) = explain(row.at, &arguments, &files(&row));
             (code == 0).then_some((row, output))

@@ -4,7 +4,7 @@
 
 use clientfleet::plan::explanation::{Choice, Explainer, Explanation, Obstacle, Remedy, Verdict};
 use clientfleet::plan::rule_input::InputValue;
-use clientfleet::plan::rules::RULES;
+use clientfleet::plan::rules::{RULES, RuleName};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -58,16 +58,19 @@ fn says_what_is_planned(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The rules that compare an input with the current time. The other rules list the result of such
+/// comparisons as an input.
+const TIMED: [RuleName; 2] = [RuleName::NotSeen, RuleName::InstallFailed];
+
 /// Checks that the listed inputs of a rule determine whether the rule matches: the same inputs
-/// always give the same result. For rules 11 and 14, the current time counts as an input.
+/// always give the same result. For [`TIMED`] rules, the current time counts as an input.
 fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     static SEEN: OnceLock<Mutex<HashMap<String, bool>>> = OnceLock::new();
     let mut seen = SEEN.get_or_init(Mutex::default).lock().expect("no test panics with it");
     for rule in &told.rules {
         let saw = json!(rule.saw);
-        // Only rules 11 (offline) and 14 (retry) compare an input with the current time. The other
-        // rules list the result of such comparisons as an input.
-        let at = Some(told.at.timestamp()).filter(|_| [11, 14].contains(&rule.number));
+        let is_timed = TIMED.iter().any(|timed| timed.number() == rule.number);
+        let at = Some(told.at.timestamp()).filter(|_| is_timed);
         let key = format!("{at:?} {} {saw}", rule.number);
         let before = *seen.entry(key.clone()).or_insert(rule.held);
         prop_assert_eq!(before, rule.held, "{}", key);
@@ -259,8 +262,10 @@ fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseErro
         let explainer = Explainer::new(&estate, instant(world.at));
         let after = explainer.explain(fleet, client, None).expect("it is there");
         // A remedy must not make a valid policy invalid.
-        let broken = after.decision.rule == 2 && after.decision.policy == told.decision.policy;
-        prop_assert!(!broken || told.decision.rule == 2, "{:?}", remedy);
+        let invalid = RuleName::PolicyInvalid.number();
+        let broken =
+            after.decision.rule == invalid && after.decision.policy == told.decision.policy;
+        prop_assert!(!broken || told.decision.rule == invalid, "{:?}", remedy);
         let decided =
             |told: &Explanation| (told.decision.policy.clone(), told.rules.last().cloned());
         prop_assert_ne!(decided(told), decided(&after), "{} {} {:?}", fleet, client, remedy);
@@ -318,6 +323,6 @@ proptest! {
 #[test]
 fn each_rule_says_what_it_looks_at() {
     for rule in &RULES {
-        assert!(!rule.looks_at.is_empty(), "rule {}", rule.number);
+        assert!(!rule.looks_at.is_empty(), "{:?}", rule.name);
     }
 }

@@ -236,9 +236,9 @@ impl<'a> Explainer<'a> {
             fleet: fleet.name().into(),
             client: client::explain_client(scenario, view, decided.governing),
             decision: ExplainedDecision {
-                rule: decided.rule.number,
-                state: decided.rule.state.as_str(),
-                reason: decided.rule.reason.as_str(),
+                rule: decided.rule.name.number(),
+                state: decided.rule.says.state.as_str(),
+                reason: decided.rule.says.reason.as_str(),
                 policy: shared.policy.cloned(),
                 target_version: shared.target_version.cloned(),
                 next_transition_time: shared.next_transition_time,
@@ -284,11 +284,11 @@ fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &CachedFleet) -> Stor
 
 fn tried(view: &ScenarioView<'_>, held: &Rule) -> Vec<Tried> {
     let case = view.case();
-    let to_the_held = RULES.iter().take_while(|rule| rule.number <= held.number);
+    let to_the_held = RULES.iter().take_while(|rule| rule.name <= held.name);
     let tried = to_the_held.map(|rule| Tried {
-        number: rule.number,
-        state: rule.state.as_str(),
-        reason: rule.reason.as_str(),
+        number: rule.name.number(),
+        state: rule.says.state.as_str(),
+        reason: rule.says.reason.as_str(),
         held: (rule.holds)(&case),
         saw: rule
             .looks_at

@@ -56,13 +56,13 @@ pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> Ne
     if policy.is_invalid() || policy.mode == Mode::NoUpgrade {
         return NextChanges { offline_from, ..NextChanges::default() };
     }
-    let has_failed = decided.rule.reason == Reason::InstallFailed;
+    let has_failed = decided.rule.says.reason == Reason::InstallFailed;
     NextChanges {
         phase: Some(phase_name(case.phase())),
         exclusion: zoned.exclusion_at(case.at).map(|exclusion| exclusion.name.clone()),
         openings: openings(view.applicable, zoned, case.at),
         retry_from: case.retry_from().filter(|_| has_failed),
-        offline_from: offline_from.filter(|_| decided.rule.state != State::UpToDate),
+        offline_from: offline_from.filter(|_| decided.rule.says.state != State::UpToDate),
     }
 }
 

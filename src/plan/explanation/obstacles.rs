@@ -8,7 +8,7 @@ use super::remedy::{Choice, OpenRemedy};
 use super::scenario::Scenario;
 use crate::api::Text;
 use crate::plan::next_change::look_ahead;
-use crate::plan::rules::{Rule, TARGET_KNOWN_FROM, decide};
+use crate::plan::rules::{Rule, decide};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
@@ -65,11 +65,11 @@ pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination
     let mut obstacles = Vec::new();
     while obstacles.len() < MAX_OBSTACLES {
         let Evaluation { rule, destination, open } = look(&scenario);
-        let is_offered = rule.state == State::Distributing;
+        let is_offered = rule.says.state == State::Distributing;
         if is_offered && obstacles.is_empty() {
             return (obstacles, None);
         }
-        let has_arrived = is_offered || rule.state == State::UpToDate;
+        let has_arrived = is_offered || rule.says.state == State::UpToDate;
         if has_arrived && !obstacles.is_empty() {
             return (obstacles, Some(destination));
         }
@@ -77,7 +77,7 @@ pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination
             open.into_iter().map(|open| taken(open, &scenario)).unzip();
         let assumed = grounds.iter().position(Option::is_some).filter(|_| !has_arrived);
         let Destination { state, reason, policy, .. } = destination;
-        let rule = rule.number;
+        let rule = rule.name.number();
         obstacles.push(Obstacle { rule, state, reason, policy, ways, assumed });
         match assumed.and_then(|at| grounds.swap_remove(at)) {
             Some(next) => scenario = next,
@@ -113,17 +113,17 @@ fn look(scenario: &Scenario) -> Evaluation {
     scenario.probe(|view| {
         let case = view.case();
         let rule = decide(&case);
-        let target = case.target().filter(|_| rule.number >= TARGET_KNOWN_FROM);
+        let target = case.target().filter(|_| rule.says.shows_target);
         let next = look_ahead(&case, rule, view.applicable).next_transition;
         Evaluation {
             rule,
             destination: Destination {
                 at: scenario.at,
-                state: rule.state.as_str(),
-                reason: rule.reason.as_str(),
+                state: rule.says.state.as_str(),
+                reason: rule.says.reason.as_str(),
                 policy: case.governing.map(|zoned| zoned.policy.name.clone()),
                 target_version: target.map(|target| target.version.raw.clone()),
-                next_transition_time: next.filter(|_| rule.state != State::Distributing),
+                next_transition_time: next.filter(|_| rule.says.state != State::Distributing),
             },
             open: ways(scenario, view, rule),
         }

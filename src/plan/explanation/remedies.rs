@@ -7,12 +7,13 @@ use super::scenario::{Halt, Scenario, ScenarioView};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
+use crate::plan::case::Case;
 use crate::plan::facts::non_empty;
 use crate::plan::next_change::look_ahead;
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rule_input::InputValue;
-use crate::plan::rules::{Case, Rule, decide};
+use crate::plan::rules::{Rule, decide};
 use crate::plan::state::{Reason, State};
 use crate::plan::version_text::VersionText;
 use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
@@ -35,23 +36,23 @@ pub(super) fn ways(
 /// that bring no offer, such as the end of a policy.
 fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Timestamp> {
     let case = view.case();
-    if rule.state == State::Distributing {
+    if rule.says.state == State::Distributing {
         return None;
     }
     look_ahead(&case, rule, view.applicable).next_transition.or_else(|| {
         // The opening may be beyond the horizon of the next change.
-        let closed = case.governing.filter(|_| rule.state == State::Waiting)?;
+        let closed = case.governing.filter(|_| rule.says.state == State::Waiting)?;
         let at = closed.next_opening(case.at)?;
         let zoned = view.applicable.governing(at);
         let then = Case { at, governing: zoned, absence_counts: false, ..case };
-        (decide(&then).state == State::Distributing).then_some(at)
+        (decide(&then).says.state == State::Distributing).then_some(at)
     })
 }
 
 fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) -> Vec<OpenRemedy> {
     let case = view.case();
     let Some(zoned) = case.governing else { return without_policy() };
-    match rule.reason {
+    match rule.says.reason {
         Reason::NoMatchingPolicy => without_policy(),
         Reason::PolicyInvalid => {
             let Policy { name, problems, .. } = zoned.policy;
@@ -397,7 +398,7 @@ fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
 /// Returns the remedies for a policy whose distribution is closed.
 fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<OpenRemedy> {
     let Policy { name, range, .. } = zoned.policy;
-    let open = match rule.reason {
+    let open = match rule.says.reason {
         Reason::NotStarted => {
             let field = "spec.distribution.notBefore".to_owned();
             remove(zoned.policy, field, range.not_before(), |range| {

@@ -5,12 +5,12 @@ use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
 use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY};
 use crate::plan::cached::CachedPolicy;
+use crate::plan::case::Case;
 use crate::plan::facts::{Facts, Package, package_spec};
 use crate::plan::fleet::FleetZones;
 use crate::plan::next_change::ApplicablePolicies;
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
-use crate::plan::rules::Case;
 use crate::values::Timestamp;
 
 /// A scenario: one client, its fleet and the policies whose scope includes the client, at an

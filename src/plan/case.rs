@@ -1,0 +1,124 @@
+//! Defines the input of a decision: a client under its governing policy, at an instant. Answers the
+//! questions that the rules ask.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::policy::Policy;
+use super::policy_in_zone::{Target, ZonedPolicy};
+use super::version_text::VersionText;
+use crate::api::policy::Mode;
+use crate::values::{Phase, Timestamp};
+
+/// Input of a decision: a client under its governing policy, at an instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// Facts about the client.
+    pub client: &'a Facts<'a>,
+    /// Governing policy in the client's fleet and time zone; `None` if no policy governs the
+    /// client.
+    pub governing: Option<&'a ZonedPolicy<'a>>,
+    /// Instant of the decision.
+    pub at: Timestamp,
+    /// Whether a client that was not seen for `offline_after` seconds counts as offline. False in
+    /// the search for the next opening, because the client may return before the opening.
+    pub absence_counts: bool,
+}
+
+/// Result of comparing the version that a client runs with its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TargetOrder {
+    VersionUnreadable,
+    TargetUnknown,
+    Older,
+    Same,
+    Newer,
+}
+
+impl Case<'_> {
+    pub(super) fn policy(&self, question: impl Fn(&Policy) -> bool) -> bool {
+        self.governing.is_some_and(|zoned| question(zoned.policy))
+    }
+
+    pub(super) fn is_no_upgrade(&self) -> bool {
+        self.policy(|policy| policy.mode == Mode::NoUpgrade)
+    }
+
+    /// Returns the version that the client should run, if it is known.
+    #[must_use]
+    pub fn target(&self) -> Option<Target<'_>> {
+        self.governing.and_then(|zoned| zoned.target)
+    }
+
+    pub(super) fn compare_to_target(&self) -> TargetOrder {
+        let Some(version) = self.client.version.as_ref().and_then(|v| v.parsed.as_ref()) else {
+            return TargetOrder::VersionUnreadable;
+        };
+        let target = self.governing.and_then(|zoned| zoned.target.as_ref());
+        match target.and_then(|target| target.version.parsed.as_ref()) {
+            None => TargetOrder::TargetUnknown,
+            Some(target) => match version.cmp(target) {
+                Ordering::Less => TargetOrder::Older,
+                Ordering::Equal => TargetOrder::Same,
+                Ordering::Greater => TargetOrder::Newer,
+            },
+        }
+    }
+
+    /// Returns whether the client runs its target, or runs a newer version that the policy does not
+    /// allow to downgrade.
+    pub(super) fn has_arrived(&self) -> bool {
+        match self.compare_to_target() {
+            TargetOrder::Same => true,
+            TargetOrder::Newer => !self.policy(|policy| policy.allow_downgrade),
+            TargetOrder::Older | TargetOrder::VersionUnreadable | TargetOrder::TargetUnknown => {
+                false
+            }
+        }
+    }
+
+    fn is_target(&self, version: Option<&VersionText>) -> bool {
+        let target = self.governing.and_then(|zoned| zoned.target.as_ref());
+        target.zip(version).is_some_and(|(target, version)| target.version.is_same_as(version))
+    }
+
+    pub(super) fn is_target_staged(&self) -> bool {
+        self.is_target(self.client.staged.as_deref())
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.is_target(self.client.failed_version.as_deref())
+    }
+
+    /// Returns the instant from which the client counts as offline unless it is seen earlier;
+    /// `None` if it never counts as offline.
+    #[must_use]
+    pub fn offline_from(&self) -> Option<Timestamp> {
+        add_seconds(self.client.last_seen?, self.governing?.policy.offline_after?)
+    }
+
+    /// Returns the instant from which the target is offered again after a failed installation;
+    /// `None` if there is no automatic retry.
+    #[must_use]
+    pub(crate) fn retry_from(&self) -> Option<Timestamp> {
+        add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)
+    }
+
+    pub(super) fn lacks_zone(&self) -> bool {
+        self.governing.is_some_and(|t| t.policy.range.needs_zone() && t.zone.zone().is_none())
+    }
+
+    /// Returns the distribution phase; `Ended` if no policy governs the client.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.governing.map_or(Phase::Ended, |zoned| zoned.phase_at(self.at))
+    }
+}
+
+/// Returns `start` plus `seconds`; a negative number counts as 0. Returns `None` if the result is
+/// out of range; callers read that as "never".
+pub(super) fn add_seconds(start: Timestamp, seconds: i64) -> Option<Timestamp> {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    start.checked_add_signed(chrono::Duration::from_std(Duration::from_secs(seconds)).ok()?)
+}
