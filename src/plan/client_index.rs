@@ -7,17 +7,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use memchr::memmem;
 
-use super::facts::non_empty;
-use super::scope::ClientFields;
-use crate::api::Text;
-use crate::api::fleet::{Client, Reported};
+use super::client_fields::{ClientFields, Field};
+use crate::api::fleet::Client;
 use crate::values::selector::{fold_case_into, parse_ip};
 
 /// Index of the fields that scopes match, for a list of clients in its order.
 #[derive(Debug, Default)]
 pub struct ClientIndex {
-    /// Case-folded name, computer, IP address and last user of each client, concatenated without
-    /// separators.
+    /// Case-folded fields of each client, concatenated without separators.
     text: String,
     places: Vec<TextSpan>,
     /// Lowest and highest IP address of the clients; `None` if no client has a valid address.
@@ -27,8 +24,8 @@ pub struct ClientIndex {
 #[derive(Debug)]
 struct TextSpan {
     start: usize,
-    /// End positions of the name, computer, IP address and last user in the text.
-    ends: [usize; 4],
+    /// End positions of the searchable fields in the text, in the order of [`Field::ALL`].
+    ends: [usize; Field::ALL.len()],
     ip: Option<IpAddr>,
 }
 
@@ -43,22 +40,12 @@ impl ClientIndex {
     }
 
     fn add(&mut self, client: &Client) {
-        let reported = |field: fn(&Reported) -> Option<&Text>| {
-            non_empty(client.reported.as_ref().and_then(field))
-        };
-        let address = reported(|r| r.ip.as_ref());
-        let parts = [
-            Some(&client.name),
-            reported(|r| r.computer.as_ref()),
-            address,
-            reported(|r| r.last_user.as_ref()),
-        ];
         let start = self.text.len();
-        let ends = parts.map(|part| {
-            part.iter().for_each(|part| fold_case_into(part, &mut self.text));
+        let ends = Field::ALL.map(|field| {
+            field.written(client).iter().for_each(|text| fold_case_into(text, &mut self.text));
             self.text.len()
         });
-        let ip = address.and_then(|ip| parse_ip(ip));
+        let ip = Field::Ip.written(client).and_then(|ip| parse_ip(ip));
         if let Some(ip) = ip {
             let (first, last) = self.addresses.unwrap_or((ip, ip));
             self.addresses = Some((first.min(ip), last.max(ip)));
@@ -69,19 +56,9 @@ impl ClientIndex {
     /// Returns the fields that scopes match for `client`, which is at `index` in the list.
     #[must_use]
     pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> ClientFields<'a> {
-        let TextSpan { start, ends: [name, computer, address, user], ip } = self.places[index];
-        let part = |start: usize, end: usize| &self.text[start..end];
-        ClientFields {
-            name: &client.name,
-            labels: &client.labels,
-            ip,
-            folded: [
-                part(start, name),
-                part(name, computer),
-                part(computer, address),
-                part(address, user),
-            ],
-        }
+        let TextSpan { mut start, ends, ip } = self.places[index];
+        let folded = ends.map(|end| &self.text[std::mem::replace(&mut start, end)..end]);
+        ClientFields { name: &client.name, labels: &client.labels, ip, folded }
     }
 
     /// Returns whether the fields of some client may contain `folded`, which must be case-folded.
@@ -103,6 +80,7 @@ impl ClientIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::fleet::Reported;
     use crate::values::selector::parse_cidr;
 
     fn client(name: &str, ip: &str) -> Client {

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use chrono::{DateTime, NaiveDate};
 
+use super::client_fields::ClientFields;
 use super::client_index::ClientIndex;
-use super::scope::ClientFields;
 use super::version_text::VersionText;
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, Reported};

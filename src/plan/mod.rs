@@ -17,8 +17,10 @@ pub mod cached_status;
 
 pub mod case;
 pub mod changes;
+pub mod client_fields;
 pub mod client_index;
 pub mod conditions;
+mod criteria;
 mod decision_cache;
 pub mod diff;
 pub mod explanation;

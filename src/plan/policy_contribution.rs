@@ -1,9 +1,10 @@
 //! Computes the contribution of one fleet to the status of one policy.
 
+use super::client_fields::ClientFields;
 use super::facts::ZoneFact;
 use super::next_change::earlier;
 use super::policy::Policy;
-use super::scope::{ClientFields, Scope, Selector};
+use super::scope::{Scope, Selector};
 use super::state::State;
 use crate::api::Summary;
 use crate::values::Timestamp;

@@ -9,11 +9,21 @@ use crate::world::{Statuses, World};
 
 /// Returns the spec of a policy and the report of a client for each rule. The spec is `null` if the
 /// client has no policy.
-fn cases() -> Vec<(RuleName, Value, Value)> {
-    let auto = |mut more: Value| {
-        more["upgrade"]["mode"] = json!("AutoUpgrade");
-        more
-    };
+fn cases() -> Vec<Case> {
+    let (mut cases, later) = (cases_before_the_time_range(), cases_in_the_time_range());
+    cases.extend(later);
+    cases
+}
+
+type Case = (RuleName, Value, Value);
+
+/// Returns the spec of a policy with `AutoUpgrade`.
+fn auto(mut spec: Value) -> Value {
+    spec["upgrade"]["mode"] = json!("AutoUpgrade");
+    spec
+}
+
+fn cases_before_the_time_range() -> Vec<Case> {
     let lock = |version| json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": version}});
     let old = json!({"version": "3.59"});
     let failed = json!({"version": "3.60", "time": "2026-11-24T10:00:00Z"});
@@ -52,6 +62,12 @@ fn cases() -> Vec<(RuleName, Value, Value)> {
         ),
         (RuleName::PackageUnavailable, lock("3.59.5"), old.clone()),
         (RuleName::InstallFailed, auto(json!({})), json!({"version": "3.59", "lastError": failed})),
+    ]
+}
+
+fn cases_in_the_time_range() -> Vec<Case> {
+    let old = json!({"version": "3.59"});
+    vec![
         (RuleName::PolicySuspended, auto(json!({"suspend": true})), old.clone()),
         (
             RuleName::TimeZoneUnknown,

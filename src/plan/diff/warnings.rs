@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{GivenObjects, PlannedEstate};
 use crate::api::policy::{ClientSelector, Scope};
 use crate::api::{Condition, Kind, Text};
+use crate::plan::client_fields::{ClientFields, Field};
 use crate::plan::facts::Facts;
 use crate::plan::{Cached, Estate, parsed};
 use crate::values::selector::Keywords;
@@ -101,7 +102,9 @@ fn is_found_by_facts(search: &str, estate: &Estate) -> bool {
     let specs = estate.fleets.iter().filter_map(|fleet| fleet.spec.as_deref().ok());
     specs.flat_map(|spec| spec.clients.iter().flatten()).any(|client| {
         let facts = Facts::read(client);
-        let [name, computer, ip, user] = facts.subject().folded;
-        keywords.occur_in(&[name, computer, ip, user]) && !keywords.occur_in(&[name, computer])
+        let client = facts.subject();
+        let moving = Field::ALL.into_iter().filter(|field| field.is_moving());
+        let without = moving.fold(client, ClientFields::without);
+        keywords.occur_in(&client.folded) && !keywords.occur_in(&without.folded)
     })
 }

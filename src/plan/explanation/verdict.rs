@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use crate::api::Text;
 use crate::plan::cached::CachedFleet;
+use crate::plan::client_fields::{ClientFields, Field};
 use crate::plan::policy::Policy;
-use crate::plan::scope::{ClientFields, Scope, ScopeMatch, Selector};
+use crate::plan::scope::{Scope, ScopeMatch, Selector};
 use crate::values::Timestamp;
 
 /// A policy with the verdict on it.
@@ -149,9 +150,9 @@ fn rests_on(
     client: &ClientFields<'_>,
     if_unreadable: bool,
 ) -> Vec<&'static str> {
-    let without = [("ip", client.without_ip()), ("lastUser", client.without_user())];
-    let needed = without.iter().filter(|(_, less)| !selector.matches(less, if_unreadable));
-    needed.map(|(fact, _)| *fact).collect()
+    let is_needed = |field: &Field| !selector.matches(&client.without(*field), if_unreadable);
+    let moving = Field::ALL.into_iter().filter(|field| field.is_moving());
+    moving.filter(is_needed).map(Field::name).collect()
 }
 
 /// Returns the verdict on a policy. `judgement` is the result of matching its scope, and

@@ -1,0 +1,95 @@
+//! Defines the fields of a client that selectors search.
+
+use std::net::IpAddr;
+
+use crate::api::fleet::{Client, Reported};
+use crate::api::{Labels, Text};
+use crate::values::selector::fold_case;
+
+/// A searchable field of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Name of the client.
+    Name,
+    /// Name of its computer.
+    Computer,
+    /// IP address.
+    Ip,
+    /// User who logged in last.
+    LastUser,
+}
+
+impl Field {
+    /// All searchable fields.
+    pub const ALL: [Self; 4] = [Self::Name, Self::Computer, Self::Ip, Self::LastUser];
+
+    /// Returns the name of the field in a client's spec.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Computer => "computer",
+            Self::Ip => "ip",
+            Self::LastUser => "lastUser",
+        }
+    }
+
+    /// Returns whether the value changes while the client stays the same computer.
+    pub(crate) const fn is_moving(self) -> bool {
+        matches!(self, Self::Ip | Self::LastUser)
+    }
+
+    /// Returns the field's text in the spec; `None` if the client has not reported it.
+    pub(super) fn written(self, client: &Client) -> Option<&Text> {
+        let reported = |field: fn(&Reported) -> Option<&Text>| {
+            client.reported.as_ref().and_then(field).filter(|text| !text.is_empty())
+        };
+        match self {
+            Self::Name => Some(&client.name),
+            Self::Computer => reported(|r| r.computer.as_ref()),
+            Self::Ip => reported(|r| r.ip.as_ref()),
+            Self::LastUser => reported(|r| r.last_user.as_ref()),
+        }
+    }
+
+    /// Returns a listed value in the form in which [`ClientFields::compared`] returns the field.
+    /// Names are compared exactly, the other fields ignoring case.
+    pub(super) fn normalized(self, value: &str) -> String {
+        match self {
+            Self::Name => value.to_owned(),
+            Self::Computer | Self::Ip | Self::LastUser => fold_case(value),
+        }
+    }
+}
+
+/// The fields of a client that selectors match.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientFields<'a> {
+    /// Name of the client.
+    pub name: &'a str,
+    /// Labels of the client.
+    pub labels: &'a Labels,
+    /// IP address of the client, if it can be parsed.
+    pub ip: Option<IpAddr>,
+    /// The searchable fields, case-folded, in the order of [`Field::ALL`]; empty if absent.
+    pub folded: [&'a str; Field::ALL.len()],
+}
+
+impl ClientFields<'_> {
+    /// Returns the same client without a field.
+    #[must_use]
+    pub(crate) fn without(mut self, field: Field) -> Self {
+        self.folded[field as usize] = "";
+        if field == Field::Ip {
+            self.ip = None;
+        }
+        self
+    }
+
+    /// Returns the text with which the listed values of a selector are compared.
+    pub(super) fn compared(&self, field: Field) -> &str {
+        match field {
+            Field::Name => self.name,
+            Field::Computer | Field::Ip | Field::LastUser => self.folded[field as usize],
+        }
+    }
+}

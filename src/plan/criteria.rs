@@ -1,0 +1,162 @@
+//! The criteria of a client selector as one table: the field that sets each criterion, and how it
+//! is read. A criterion that is read becomes a [`Test`].
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::client_fields::{ClientFields, Field};
+use super::client_index::ClientIndex;
+use crate::api::policy::{ClientSelector, LabelSelector};
+use crate::api::{Labels, Text};
+use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
+
+/// A criterion of a client selector.
+pub(super) struct Criterion {
+    /// Name of the field that sets the criterion.
+    pub name: &'static str,
+    /// Reads the criterion; returns `None` if the selector does not set it.
+    pub read: fn(&ClientSelector) -> Option<Read>,
+}
+
+/// All criteria. A selector matches a client if all criteria that it sets match.
+pub(super) static CRITERIA: [Criterion; 6] = [
+    Criterion { name: "names", read: |s| s.names.as_ref().map(|list| one_of(Field::Name, list)) },
+    Criterion {
+        name: "computers",
+        read: |s| s.computers.as_ref().map(|list| one_of(Field::Computer, list)),
+    },
+    Criterion {
+        name: "users",
+        read: |s| s.users.as_ref().map(|list| one_of(Field::LastUser, list)),
+    },
+    Criterion { name: "cidrs", read: |s| s.cidrs.as_ref().map(|list| in_network(list)) },
+    Criterion {
+        name: "labelSelector",
+        read: |s| s.label_selector.as_ref().map(|labels| Read::alone(read_labels(labels))),
+    },
+    Criterion {
+        name: "search",
+        read: |s| {
+            s.search.as_ref().map(|text| Read::alone(Keywords::parse(text).map(Test::Contains)))
+        },
+    },
+];
+
+/// A criterion that was read.
+pub(super) struct Read {
+    /// Test of the criterion; [`Test::Unreadable`] if it cannot be parsed.
+    pub test: Test,
+    /// Listed values in the order written, without duplicates; `None` if the criterion is no list.
+    pub values: Option<Vec<(Text, ValueTest)>>,
+}
+
+impl Read {
+    fn alone(test: Option<Test>) -> Self {
+        Self { test: test.unwrap_or(Test::Unreadable), values: None }
+    }
+
+    fn listed(list: &[Text], test: Option<Test>, of: impl Fn(&Text) -> ValueTest) -> Self {
+        let mut seen = BTreeSet::new();
+        let distinct = list.iter().filter(|value| seen.insert(value.as_str()));
+        let values = distinct.map(|value| (value.clone(), of(value))).collect();
+        Self { test: test.unwrap_or(Test::Unreadable), values: Some(values) }
+    }
+}
+
+/// Test of a criterion.
+#[derive(Clone, Debug)]
+pub(super) enum Test {
+    /// The field has one of these values.
+    OneOf(Field, BTreeSet<String>),
+    /// One of these networks contains the address.
+    InNetwork(Vec<IpNet>),
+    /// The labels meet all of these requirements.
+    HasLabels(Vec<Requirement>),
+    /// Each keyword occurs in a searchable field.
+    Contains(Keywords),
+    /// The criterion cannot be parsed.
+    Unreadable,
+}
+
+impl Test {
+    /// Returns whether a client matches. A criterion that cannot be parsed counts as
+    /// `if_unreadable`.
+    pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
+        match self {
+            Self::OneOf(field, values) => values.contains(client.compared(*field)),
+            Self::InNetwork(networks) => contains(networks, client.ip),
+            Self::HasLabels(requirements) => {
+                requirements.iter().all(|r| r.holds(|key| client.labels.get(key)))
+            }
+            Self::Contains(keywords) => keywords.occur_in(&client.folded),
+            Self::Unreadable => if_unreadable,
+        }
+    }
+}
+
+/// Test of one listed value.
+#[derive(Clone, Debug)]
+pub(super) enum ValueTest {
+    /// The field has this value, which is normalized.
+    Is(Field, String),
+    /// The network contains the address; `None` if it cannot be parsed.
+    InNetwork(Option<IpNet>),
+}
+
+impl ValueTest {
+    /// Returns whether a client has the value.
+    pub fn matches(&self, client: &ClientFields<'_>) -> bool {
+        match self {
+            Self::Is(field, value) => !value.is_empty() && value == client.compared(*field),
+            Self::InNetwork(network) => contains(network.as_slice(), client.ip),
+        }
+    }
+
+    /// Returns whether at least one of these clients may have the value.
+    pub fn may_match(&self, clients: &ClientIndex) -> bool {
+        match self {
+            Self::Is(Field::Name, value) => clients.may_contain(&fold_case(value)),
+            Self::Is(_, value) => clients.may_contain(value),
+            Self::InNetwork(network) => {
+                network.is_some_and(|network| clients.may_contain_address(&network))
+            }
+        }
+    }
+}
+
+fn contains(networks: &[IpNet], ip: Option<IpAddr>) -> bool {
+    ip.is_some_and(|ip| networks.iter().any(|network| network.contains(&ip)))
+}
+
+fn one_of(field: Field, list: &[Text]) -> Read {
+    let is_readable = !list.is_empty() && list.iter().all(|value| !value.is_empty());
+    let values = || list.iter().map(|value| field.normalized(value)).collect();
+    let test = is_readable.then(|| Test::OneOf(field, values()));
+    Read::listed(list, test, |value| ValueTest::Is(field, field.normalized(value)))
+}
+
+fn in_network(list: &[Text]) -> Read {
+    let networks: Option<Vec<IpNet>> = list.iter().map(|cidr| parse_cidr(cidr)).collect();
+    let test = networks.filter(|networks| !networks.is_empty()).map(Test::InNetwork);
+    Read::listed(list, test, |value| ValueTest::InNetwork(parse_cidr(value)))
+}
+
+/// Reads a label selector. Returns `None` if it cannot be parsed or has no requirements.
+fn read_labels(selector: &LabelSelector) -> Option<Test> {
+    read_requirements(selector).map(Test::HasLabels)
+}
+
+/// Reads the requirements of a label selector. Returns `None` if one of them cannot be parsed or
+/// there are none.
+pub(super) fn read_requirements(selector: &LabelSelector) -> Option<Vec<Requirement>> {
+    let equal = selector.match_labels.iter().flat_map(Labels::iter);
+    let equal = equal.map(|(key, value)| Requirement::parse(key, "In", &[value]));
+    let expressions = selector.match_expressions.iter().flatten().map(|expression| {
+        let values: Vec<&str> = expression.values.iter().flatten().map(Text::as_str).collect();
+        Requirement::parse(&expression.key, &expression.operator, &values)
+    });
+    let requirements: Option<Vec<Requirement>> = equal.chain(expressions).collect();
+    requirements.filter(|all| !all.is_empty())
+}
