@@ -11,6 +11,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::aggregate::PolicyContribution;
 use super::cached::{CachedFleet, Digest};
 use super::cached_status::{CachedRow, CachedRows};
 use super::case::Case;
@@ -21,7 +22,6 @@ use super::facts::{Facts, Package, Versions, ZoneFact, non_empty};
 use super::next_change::{ApplicablePolicies, NextChange, earlier, look_ahead};
 use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
-use super::policy_contribution::PolicyContribution;
 use super::policy_in_zone::ZonedPolicy;
 use super::row::{DigestSink, Offer, Row, RowsSink, Shared, StatusSink};
 use super::rules::{Rule, decide};

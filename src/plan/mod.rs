@@ -8,13 +8,13 @@
 //! The steps for one client: [`facts`] parses its spec, [`scope`] finds the policies that apply to
 //! it, and [`rules`] decides under the governing policy. [`next_change`] finds the next change, once
 //! for all clients that share the decision. [`fleet`] builds the status row and adds the client to
-//! its fleet's contribution to each policy ([`policy_contribution`]). [`policy_aggregate`] aggregates the contributions of
-//! all fleets to a policy, and [`policy_status`] builds the policy's status from the aggregate.
+//! its fleet's contribution to each policy. [`aggregate`] sums up the contributions of all fleets to
+//! a policy, and [`policy_status`] builds the policy's status from the sum.
 //! [`planner`] keeps everything up to date.
 
+pub mod aggregate;
 pub mod cached;
 pub mod cached_status;
-
 pub mod case;
 pub mod changes;
 pub mod client_fields;
@@ -26,15 +26,12 @@ pub mod diff;
 pub mod explanation;
 pub mod facts;
 pub mod fleet;
-pub mod namespace_aggregates;
 pub mod next_change;
 pub mod parsed;
 pub mod phase_cache;
 pub mod planned;
 pub mod planner;
 pub mod policy;
-pub mod policy_aggregate;
-pub mod policy_contribution;
 pub mod policy_in_zone;
 pub mod policy_status;
 pub mod row;
@@ -49,8 +46,8 @@ pub mod version_text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use aggregate::NamespaceCounts;
 pub use cached::{Cached, CachedFleet, CachedPolicy};
-pub use namespace_aggregates::NamespaceCounts;
 pub use parsed::{Kind, Parsed, Raw};
 pub use planned::{Planned, PlannedKind};
 pub use planner::{PassResult, Planner, PlanningPass};

@@ -10,21 +10,19 @@
 //! - its stored status no longer equals the planned one;
 //! - its plan expires, or the clock is set back.
 //!
-//! [`namespace_aggregates`](super::namespace_aggregates) aggregates the contributions. A plan from scratch gives the same result as
-//! one in which every fleet is planned again.
+//! [`aggregate`](super::aggregate) sums up the contributions. A plan from scratch gives the same
+//! result as one in which every fleet is planned again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::aggregate::{Change, NamespaceAggregates, NamespaceCounts, PlanRecord, PolicyAggregate};
 use super::cached::{CachedFleet, CachedPolicy};
-
 use super::fleet::{Rulebook, plan_fleet};
-use super::namespace_aggregates::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 use super::next_change::earlier;
 use super::phase_cache::PhaseCache;
 use super::planned::{FleetStatusInputs, Planned};
 use super::policy::Policy;
-use super::policy_aggregate::PolicyAggregate;
 use super::policy_status::{PolicyPlan, plan_policy};
 use super::scope::Scope;
 use super::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
@@ -141,7 +139,7 @@ impl Planner {
         self.touched = true;
         if let Some((name, fleet)) = self.fleets.remove_entry(name) {
             if let Some(plan) = &fleet.plan {
-                self.aggregates.remove(&name, plan, &fleet.applied_revisions);
+                self.aggregates.change(Change::Remove, &name, plan, &fleet.applied_revisions);
             }
             self.due.remove(&name);
             self.set_package_source(&name, package_from(&fleet.observed), None);
@@ -261,7 +259,7 @@ impl Planner {
         if fleet.observed.status_equals(kept.status) {
             fleet.applied_revisions = Arc::clone(&kept.policy_revisions);
         }
-        self.aggregates.add(name, &kept, &fleet.applied_revisions);
+        self.aggregates.change(Change::Add, name, &kept, &fleet.applied_revisions);
         fleet.plan = Some(kept);
         Some(planned)
     }
@@ -316,7 +314,7 @@ impl Planner {
     fn touch(&mut self, name: &Text, cause: Cause) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         if let Some(plan) = fleet.plan.take() {
-            self.aggregates.remove(name, &plan, &fleet.applied_revisions);
+            self.aggregates.change(Change::Remove, name, &plan, &fleet.applied_revisions);
             self.due.insert(name.clone());
         }
         // `Seen` means that the fleet is new, so further causes add no information.
@@ -338,9 +336,9 @@ impl Planner {
             return;
         };
         if fleet.applied_revisions != plan.policy_revisions {
-            self.aggregates.remove(name, plan, &fleet.applied_revisions);
+            self.aggregates.change(Change::Remove, name, plan, &fleet.applied_revisions);
             fleet.applied_revisions = Arc::clone(&plan.policy_revisions);
-            self.aggregates.add(name, plan, &fleet.applied_revisions);
+            self.aggregates.change(Change::Add, name, plan, &fleet.applied_revisions);
         }
     }
 

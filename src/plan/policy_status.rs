@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::aggregate::PolicyAggregate;
 use super::cached::CachedPolicy;
-
 use super::conditions::Conditions;
 use super::facts::ZoneFact;
 use super::next_change::earlier;
 use super::policy::Policy;
-use super::policy_aggregate::PolicyAggregate;
 use super::settings::available_settings;
 use super::version_text::VersionText;
 use crate::api::policy::{Mode, UpgradePolicyStatus};

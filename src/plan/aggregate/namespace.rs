@@ -1,14 +1,13 @@
-//! The aggregates of one namespace over its fleets' plans: one aggregate per policy, the instants
-//! at which plans expire, and the namespace counts. A fleet's plan is added and removed as a whole.
+//! Aggregates the plans of the fleets of one namespace: one sum per policy, the instants at which
+//! plans expire, and the namespace counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cached::Digest;
-use super::policy_aggregate::{FleetShare, PolicyAggregate};
-use super::policy_contribution::PolicyContribution;
-use super::trigger::PolicyRevisions;
-use super::version_text::VersionText;
+use super::{Change, PolicyAggregate, PolicyContribution};
 use crate::api::Text;
+use crate::plan::cached::Digest;
+use crate::plan::trigger::PolicyRevisions;
+use crate::plan::version_text::VersionText;
 use crate::values::Timestamp;
 
 /// The record of a fleet's plan.
@@ -30,20 +29,6 @@ pub struct PlanRecord {
     pub stalled: bool,
     /// Whether the fleet's spec cannot be read.
     pub unreadable: bool,
-}
-
-impl PlanRecord {
-    /// Returns the fleet's share in the status of each of its policies. `carries_out` lists the
-    /// policy revisions that the fleet's stored status was seen to apply.
-    fn shares<'a>(
-        &'a self,
-        carries_out: &'a PolicyRevisions,
-    ) -> impl Iterator<Item = (&'a Text, FleetShare<'a>)> {
-        self.contributions.iter().map(|(policy, tally)| {
-            let settled = carries_out.get(policy) == self.policy_revisions.get(policy);
-            (policy, FleetShare { contribution: tally, package: self.package.as_ref(), settled })
-        })
-    }
 }
 
 /// Counts of a namespace that no policy's status contains.
@@ -69,43 +54,43 @@ pub struct NamespaceAggregates {
 }
 
 impl NamespaceAggregates {
-    /// Adds a fleet's plan. `carries_out` lists the policy revisions that the fleet's stored status
-    /// was seen to apply.
-    pub fn add(&mut self, fleet: &Text, plan: &PlanRecord, carries_out: &PolicyRevisions) {
-        for (policy, share) in plan.shares(carries_out) {
-            if let Some(total) = self.policies.get_mut(policy) {
-                total.add(share);
-            } else {
-                self.policies.entry(policy.clone()).or_default().add(share);
+    /// Adds or removes the plan of a fleet. `applied` lists the policy revisions that the fleet's
+    /// stored status is known to apply.
+    pub fn change(
+        &mut self,
+        change: Change,
+        fleet: &Text,
+        plan: &PlanRecord,
+        applied: &PolicyRevisions,
+    ) {
+        for (policy, contribution) in &plan.contributions {
+            let is_settled = applied.get(policy) == plan.policy_revisions.get(policy);
+            if change == Change::Add && !self.policies.contains_key(policy) {
+                self.policies.insert(policy.clone(), PolicyAggregate::default());
             }
-        }
-        self.ends.extend(plan.holds_until.map(|until| (until, fleet.clone())));
-        self.counts.fleets += 1;
-        self.counts.stalled_fleets += u32::from(plan.stalled);
-        self.counts.unreadable_fleets += u32::from(plan.unreadable);
-        self.counts.unmanaged_clients += plan.unmanaged;
-    }
-
-    /// Removes a fleet's plan; the arguments must be those with which it was added.
-    pub fn remove(&mut self, fleet: &Text, plan: &PlanRecord, carries_out: &PolicyRevisions) {
-        for (policy, share) in plan.shares(carries_out) {
-            let Some(total) = self.policies.get_mut(policy) else { continue };
-            total.remove(share);
+            let Some(aggregate) = self.policies.get_mut(policy) else { continue };
+            aggregate.change(change, contribution, plan.package.as_ref(), is_settled);
             // Drop the empty aggregate: the next policy of this name may have another scope.
-            if total.fleets == 0 {
+            if aggregate.fleets == 0 {
                 self.policies.remove(policy);
             }
         }
         if let Some(until) = plan.holds_until {
-            self.ends.remove(&(until, fleet.clone()));
+            let end = (until, fleet.clone());
+            match change {
+                Change::Add => self.ends.insert(end),
+                Change::Remove => self.ends.remove(&end),
+            };
         }
-        self.counts.fleets -= 1;
-        self.counts.stalled_fleets -= u32::from(plan.stalled);
-        self.counts.unreadable_fleets -= u32::from(plan.unreadable);
-        self.counts.unmanaged_clients -= plan.unmanaged;
+        let NamespaceCounts { fleets, stalled_fleets, unreadable_fleets, unmanaged_clients } =
+            &mut self.counts;
+        change.count(fleets, 1);
+        change.count(stalled_fleets, u32::from(plan.stalled));
+        change.count(unreadable_fleets, u32::from(plan.unreadable));
+        change.count(unmanaged_clients, plan.unmanaged);
     }
 
-    /// Returns the aggregate of the fleets in a policy's scope, if there are any.
+    /// Returns the sum over the fleets in a policy's scope, if there are any.
     #[must_use]
     pub fn policy(&self, policy: &str) -> Option<&PolicyAggregate> {
         self.policies.get(policy)

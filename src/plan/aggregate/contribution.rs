@@ -1,12 +1,12 @@
 //! Computes the contribution of one fleet to the status of one policy.
 
-use super::client_fields::ClientFields;
-use super::facts::ZoneFact;
-use super::next_change::earlier;
-use super::policy::Policy;
-use super::scope::{Scope, Selector};
-use super::state::State;
 use crate::api::Summary;
+use crate::plan::client_fields::ClientFields;
+use crate::plan::facts::ZoneFact;
+use crate::plan::next_change::earlier;
+use crate::plan::policy::Policy;
+use crate::plan::scope::{Scope, Selector};
+use crate::plan::state::State;
 use crate::values::Timestamp;
 
 /// Contribution of a fleet in the policy's scope, summed over its clients.

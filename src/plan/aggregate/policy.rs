@@ -1,55 +1,13 @@
-//! Aggregates all fleets in a policy's scope. Fleets are added and removed one by one, so the cost
-//! of one change does not depend on the number of fleets.
+//! Aggregates the contributions of all fleets in a policy's scope.
 
-use std::collections::BTreeMap;
-
-use super::facts::ZoneFact;
-use super::policy_contribution::{Hits, PolicyContribution};
-use super::scope::{Scope, Selector};
-use super::version_text::VersionText;
+use super::{Change, Hits, MultiSet, PolicyContribution};
 use crate::api::{Summary, Text};
+use crate::plan::facts::ZoneFact;
+use crate::plan::scope::{Scope, Selector};
+use crate::plan::version_text::VersionText;
 use crate::values::Timestamp;
 
-/// Number of occurrences of each value.
-#[derive(Clone, Debug)]
-struct MultiSet<T>(BTreeMap<T, u32>);
-
-impl<T> Default for MultiSet<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<T: Ord + Clone> MultiSet<T> {
-    fn add(&mut self, thing: &T) {
-        match self.0.get_mut(thing) {
-            Some(count) => *count += 1,
-            None => drop(self.0.insert(thing.clone(), 1)),
-        }
-    }
-
-    fn remove(&mut self, thing: &T) {
-        if let Some(count) = self.0.get_mut(thing) {
-            *count -= 1;
-            if *count == 0 {
-                self.0.remove(thing);
-            }
-        }
-    }
-}
-
-/// Share of one fleet in the status of a policy.
-#[derive(Clone, Copy, Debug)]
-pub struct FleetShare<'a> {
-    /// Contribution of the fleet's clients.
-    pub contribution: &'a PolicyContribution,
-    /// Version of the fleet's package.
-    pub package: Option<&'a VersionText>,
-    /// Whether the fleet's stored status is known to apply the current revision of the policy.
-    pub settled: bool,
-}
-
-/// The sum of the shares of all fleets in a policy's scope.
+/// The sum of the contributions of all fleets in a policy's scope.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyAggregate {
     /// Number of fleets in scope.
@@ -72,30 +30,29 @@ pub struct PolicyAggregate {
 }
 
 impl PolicyAggregate {
-    /// Adds a fleet's share.
-    pub fn add(&mut self, share: FleetShare<'_>) {
-        let FleetShare { contribution, package, settled } = share;
-        self.fleets += 1;
-        self.unsettled += u32::from(!settled);
-        self.matched_clients += contribution.matched_clients;
-        self.governed.add(contribution.governed);
-        contribution.next_transition.iter().for_each(|at| self.transitions.add(at));
-        contribution.zones.iter().for_each(|zone| self.zones.add(zone));
-        self.count_hits(&contribution.hits, |count, hit| *count += u32::from(hit));
-        package.iter().for_each(|package| self.packages.add(&package.raw));
-    }
-
-    /// Removes a fleet's share that was added before.
-    pub fn remove(&mut self, share: FleetShare<'_>) {
-        let FleetShare { contribution, package, settled } = share;
-        self.fleets -= 1;
-        self.unsettled -= u32::from(!settled);
-        self.matched_clients -= contribution.matched_clients;
-        self.governed.subtract(contribution.governed);
-        contribution.next_transition.iter().for_each(|at| self.transitions.remove(at));
-        contribution.zones.iter().for_each(|zone| self.zones.remove(zone));
-        self.count_hits(&contribution.hits, |count, hit| *count -= u32::from(hit));
-        package.iter().for_each(|package| self.packages.remove(&package.raw));
+    /// Adds or removes the contribution of one fleet. `package` is the version of the fleet's
+    /// package. `is_settled` states whether the fleet's stored status is known to apply the current
+    /// revision of the policy.
+    pub fn change(
+        &mut self,
+        change: Change,
+        contribution: &PolicyContribution,
+        package: Option<&VersionText>,
+        is_settled: bool,
+    ) {
+        let PolicyContribution { matched_clients, governed, next_transition, zones, hits } =
+            contribution;
+        change.count(&mut self.fleets, 1);
+        change.count(&mut self.unsettled, u32::from(!is_settled));
+        change.count(&mut self.matched_clients, *matched_clients);
+        match change {
+            Change::Add => self.governed.add(*governed),
+            Change::Remove => self.governed.subtract(*governed),
+        }
+        next_transition.iter().for_each(|at| self.transitions.change(change, at));
+        zones.iter().for_each(|zone| self.zones.change(change, zone));
+        self.count_hits(hits, |counter, hit| change.count(counter, u32::from(hit)));
+        package.iter().for_each(|package| self.packages.change(change, &package.raw));
     }
 
     fn count_hits(&mut self, hits: &Hits, count: impl Fn(&mut u32, bool)) {

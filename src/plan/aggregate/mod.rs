@@ -1,0 +1,59 @@
+//! Aggregates the plans of all fleets of a namespace, for the statuses of policies and the metrics.
+//! Fleets are added and removed one by one, so the cost of a change does not depend on their number.
+//!
+//! A fleet's plan contains a [`PolicyContribution`] to each policy in whose scope the fleet is. A
+//! [`PolicyAggregate`] is the sum of the contributions to one policy, and [`NamespaceAggregates`]
+//! holds all sums of a namespace. One function adds and removes each value, so a removal always
+//! undoes the addition.
+
+mod contribution;
+mod namespace;
+mod policy;
+
+use std::collections::BTreeMap;
+
+pub use contribution::{Hits, PolicyContribution};
+pub use namespace::{NamespaceAggregates, NamespaceCounts, PlanRecord};
+pub use policy::PolicyAggregate;
+
+/// Change of an aggregate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Add the values of a fleet.
+    Add,
+    /// Remove the values of a fleet, which must be those that were added.
+    Remove,
+}
+
+impl Change {
+    /// Changes a counter by `number`.
+    fn count(self, counter: &mut u32, number: u32) {
+        match self {
+            Self::Add => *counter += number,
+            Self::Remove => *counter -= number,
+        }
+    }
+}
+
+/// Number of occurrences of each value.
+#[derive(Clone, Debug)]
+struct MultiSet<T>(BTreeMap<T, u32>);
+
+impl<T> Default for MultiSet<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Ord + Clone> MultiSet<T> {
+    /// Adds or removes one occurrence of a value.
+    fn change(&mut self, change: Change, value: &T) {
+        match (self.0.get_mut(value), change) {
+            (Some(count), Change::Add) => *count += 1,
+            (Some(count), Change::Remove) if *count > 1 => *count -= 1,
+            (Some(_), Change::Remove) => drop(self.0.remove(value)),
+            (None, Change::Add) => drop(self.0.insert(value.clone(), 1)),
+            (None, Change::Remove) => {}
+        }
+    }
+}
