@@ -55,11 +55,11 @@ impl Estate {
         for _ in 0..2 {
             let pass = planner.plan(now());
             for planned in pass.fleets {
-                let status = (*planned.status()).clone();
+                let status = planned.status();
                 planner.observe_fleet(Arc::new(planned.cached.with_status(status)));
             }
             for planned in pass.policies {
-                let status = (*planned.status()).clone();
+                let status = planned.status();
                 planner.observe_policy(Arc::new(planned.cached.with_status(status)));
             }
         }

@@ -39,10 +39,8 @@ struct OutboxState<K: Announced> {
 #[derive(Debug)]
 struct Entry<K: Announced> {
     uid: Option<String>,
-    /// resourceVersion of the object in the store when it was last seen.
-    shown: Option<String>,
-    /// Digest of the status in the `shown` resourceVersion.
-    shown_digest: Option<Digest>,
+    /// The object that the store shows.
+    shown: Option<Arc<Cached<K>>>,
     /// Status to write; `None` if no write is pending.
     pending: Option<Planned<K>>,
     /// Time since when a write has been pending; `None` if no write is pending.
@@ -65,16 +63,28 @@ struct Entry<K: Announced> {
 /// A write by this process that the store may not show yet.
 #[derive(Clone, Debug)]
 struct LastWrite<K: PlannedKind> {
-    /// resourceVersion that the store shows until the watch event of the write arrives.
-    base: Option<String>,
+    /// resourceVersions that this write supersedes and that the store may still show: the one that
+    /// the plan was made from, and those of the own writes since then, oldest first.
+    superseded: Vec<Option<String>>,
     /// resourceVersion that the write created.
     written: Option<String>,
     digest: Digest,
-    /// Status that was written, kept until the store shows it.
+    /// Status that was written; `None` once the store shows it.
     written_status: Option<Arc<K::Previous>>,
     /// Time when the write was sent, kept until its watch event arrives.
     sent: Option<Instant>,
 }
+
+impl<K: PlannedKind> LastWrite<K> {
+    /// Returns whether the store may show `version` until the watch event of this write arrives.
+    fn supersedes(&self, version: &Option<String>) -> bool {
+        self.superseded.contains(version)
+    }
+}
+
+/// Maximum number of superseded resourceVersions to remember for an object. A plan made from an
+/// older one leads to a conflict, and is then made again.
+const MAX_SUPERSEDED: usize = 64;
 
 /// A status write: the planned status, and the resourceVersion that it must replace.
 #[derive(Clone, Debug)]
@@ -83,7 +93,7 @@ pub struct StatusWrite<K: PlannedKind> {
     pub planned: Planned<K>,
     /// resourceVersion to replace.
     pub resource_version: Option<String>,
-    /// Status in `resource_version`, if this process wrote it and the store does not show it yet.
+    /// Status in `resource_version`, if this process wrote it after the plan was made.
     own: Option<Arc<K::Previous>>,
     /// Time when the writer took this status write from the outbox.
     sent: Instant,
@@ -95,6 +105,12 @@ impl<K: PlannedKind> StatusWrite<K> {
     pub fn replaces(&self) -> Option<&K::Previous> {
         let shown = || Some(&*self.planned.cached.status.as_ref()?.kept);
         self.own.as_deref().or_else(shown)
+    }
+
+    /// Returns the planned status with the history of the status that this write replaces.
+    #[must_use]
+    pub fn status(&self) -> K::Status {
+        self.planned.status_after(self.replaces())
     }
 }
 
@@ -188,13 +204,16 @@ impl<K: Announced> Outbox<K> {
     pub fn post(&self, planned: &Planned<K>) -> bool {
         let key = planned.cached.key();
         let mut state = self.state();
+        let is_being_written = state.queue.has_turn(&key);
         let entry = state.entries.entry(key.clone()).or_insert_with(|| Entry::of(planned));
         if entry.uid != planned.cached.metadata.uid {
             // Start with a new entry: the object was deleted and created again before the planning
             // loop ran.
             *entry = Entry::of(planned);
         }
-        if entry.is_done(planned) {
+        // While the object is being written, it is not known whether this status is already there:
+        // `next` decides that after the write.
+        if !is_being_written && entry.is_done(planned) {
             entry.clear_pending();
             return false;
         }
@@ -218,17 +237,29 @@ impl<K: Announced> Outbox<K> {
         true
     }
 
-    /// Returns the pending status write of an object; `None` if there is none or the outbox is
-    /// closed.
+    /// Returns the pending status write of an object; `None` if there is none, if the previous
+    /// write has made it unnecessary, or if the outbox is closed.
     #[must_use]
     pub fn next(&self, key: &Key) -> Option<StatusWrite<K>> {
-        let state = self.state();
-        let entry = state.entries.get(key).filter(|_| !state.is_closed)?;
+        let mut state = self.state();
+        if state.is_closed {
+            return None;
+        }
+        let entry = state.entries.get_mut(key)?;
         let planned = entry.pending.clone()?;
-        let shown = &planned.cached.metadata.resource_version;
-        let own = entry.last_write.as_ref().filter(|last| last.base == *shown);
-        let resource_version = own.map_or(shown, |last| &last.written).clone();
-        let own = own.and_then(|last| last.written_status.clone());
+        if entry.is_done(&planned) {
+            entry.clear_pending();
+            return None;
+        }
+        let planned_from = &planned.cached.metadata.resource_version;
+        let own = entry.last_write.as_ref().filter(|last| last.supersedes(planned_from));
+        let resource_version = own.map_or(planned_from, |last| &last.written).clone();
+        let own = own.and_then(|last| {
+            let shown =
+                entry.shown.as_ref().filter(|_| entry.shown_version() == last.written.as_ref());
+            let shown = || shown.and_then(|shown| shown.status.as_ref());
+            last.written_status.clone().or_else(|| shown().map(|status| Arc::clone(&status.kept)))
+        });
         Some(StatusWrite { planned, resource_version, own, sent: Instant::now() })
     }
 
@@ -243,16 +274,26 @@ impl<K: Announced> Outbox<K> {
         entry.failures = 0;
         entry.written_at = Some(now);
         entry.unacknowledged.clear();
-        let base = planned.cached.metadata.resource_version.clone();
-        // If the store shows another version than `base`, the watch event arrived before the
-        // response, and this write needs no further tracking.
-        let is_to_be_shown = entry.shown.is_none() || entry.shown == base;
-        let is_acknowledged = made.is_some() && entry.shown == made;
+        let planned_from = planned.cached.metadata.resource_version.clone();
+        let mut superseded = match entry.last_write.take() {
+            // The plan was made before the store showed the previous own write.
+            Some(last)
+                if last.written != planned_from
+                    && last.written == attempt.write.resource_version =>
+            {
+                last.superseded.into_iter().chain([last.written]).collect()
+            }
+            _ => vec![planned_from],
+        };
+        superseded.drain(..superseded.len().saturating_sub(MAX_SUPERSEDED));
+        let shown = entry.shown_version();
+        let is_to_be_shown = shown.is_none_or(|shown| superseded.contains(&Some(shown.clone())));
+        let is_acknowledged = made.is_some() && shown == made.as_ref();
         entry.last_write = Some(LastWrite {
-            base,
+            superseded,
             written: made,
             digest: planned.digest,
-            written_status: Some(said).filter(|_| is_to_be_shown),
+            written_status: Some(said).filter(|_| !is_acknowledged),
             sent: Some(attempt.write.sent).filter(|_| is_to_be_shown),
         });
         if entry.pending.as_ref().is_some_and(|pending| pending.digest == planned.digest) {
@@ -269,12 +310,14 @@ impl<K: Announced> Outbox<K> {
         let mut state = self.state();
         state.limit.unanswered(attempt.write.sent, Instant::now());
         let entry = state.entries.get_mut(&attempt.write.planned.cached.key())?;
-        let digest = Digest::of(&*attempt.status);
-        if entry.shown_digest == Some(digest) && !attempt.supersedes(entry.shown.as_ref()) {
+        let digest = K::digest(&attempt.status);
+        let shows_it = entry.shown.as_ref().is_some_and(|shown| shown.status_equals(digest));
+        if shows_it && !attempt.supersedes(entry.shown_version()) {
+            let made = entry.shown_version().cloned();
             entry.clear_pending_if(attempt);
-            return entry.shown.clone();
+            return made;
         }
-        entry.unacknowledged.retain(|doubted| Digest::of(&*doubted.status) != digest);
+        entry.unacknowledged.retain(|doubted| K::digest(&doubted.status) != digest);
         if entry.unacknowledged.len() == MAX_UNACKNOWLEDGED {
             entry.unacknowledged.remove(0);
         }
@@ -284,21 +327,22 @@ impl<K: Announced> Outbox<K> {
 
     /// Records the version of an object that the store shows now. Returns the unacknowledged
     /// attempt that created this version, if there is one.
-    pub fn seen(&self, observed: &Cached<K>) -> Option<WriteAttempt<K>> {
+    pub fn seen(&self, observed: &Arc<Cached<K>>) -> Option<WriteAttempt<K>> {
         let mut state = self.state();
         let entry = state.entries.get_mut(&observed.key())?;
         let shown = &observed.metadata.resource_version;
-        entry.shown.clone_from(shown);
-        entry.shown_digest = observed.status.as_ref().map(|previous| previous.digest);
+        entry.shown = Some(Arc::clone(observed));
         let mut sent = None;
-        if let Some(last) = entry.last_write.as_mut().filter(|last| last.base != *shown) {
-            last.written_status = None;
+        if let Some(last) = entry.last_write.as_mut().filter(|last| !last.supersedes(shown)) {
+            if last.written == *shown {
+                last.written_status = None;
+            }
             sent = last.sent.take().filter(|_| last.written == *shown);
         }
         let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.supersedes(shown.as_ref());
         let judged: Vec<WriteAttempt<K>> = entry.unacknowledged.extract_if(.., is_judged).collect();
         let mut judged = judged.into_iter();
-        let written = judged.find(|attempt| observed.status_equals(Digest::of(&*attempt.status)));
+        let written = judged.find(|attempt| observed.status_equals(K::digest(&attempt.status)));
         if let Some(written) = &written {
             entry.clear_pending_if(written);
         }
@@ -394,7 +438,6 @@ impl<K: Announced> Entry<K> {
         Self {
             uid,
             shown: None,
-            shown_digest: None,
             pending: None,
             since: None,
             last_write: None,
@@ -404,6 +447,11 @@ impl<K: Announced> Entry<K> {
             failures: 0,
             announced: None,
         }
+    }
+
+    /// Returns the resourceVersion that the store shows.
+    fn shown_version(&self) -> Option<&String> {
+        self.shown.as_ref()?.metadata.resource_version.as_ref()
     }
 
     /// Clears the pending write if its planned status is the one that the attempt `written` has
@@ -425,7 +473,7 @@ impl<K: Announced> Entry<K> {
     /// that the store shows, or in a later version that this process wrote.
     fn is_done(&self, planned: &Planned<K>) -> bool {
         let shown = &planned.cached.metadata.resource_version;
-        match self.last_write.as_ref().filter(|last| last.base == *shown) {
+        match self.last_write.as_ref().filter(|last| last.supersedes(shown)) {
             Some(last) => last.digest == planned.digest,
             None => planned.is_settled(),
         }

@@ -28,7 +28,9 @@ use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
 use super::outbox::{Outbox, StatusWrite, WriteAttempt};
 use super::pipeline::Context;
-use crate::plan::{Cached, Planned};
+use crate::plan::Cached;
+use crate::plan::fleet::too_large;
+use crate::values::Timestamp;
 
 /// Wait after the first failed attempt; it doubles with each further failure, up to
 /// [`MAX_BACKOFF`].
@@ -44,18 +46,17 @@ pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 pub trait Written: Announced + Audited {
     /// Returns a shorter status for an object that the API server rejects as too large; `None` if
     /// the status cannot be shortened.
-    fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status>;
+    fn shortened(write: &StatusWrite<Self>, at: Timestamp) -> Option<Self::Status>;
 }
 
 impl Written for crate::api::ClientFleet {
-    fn shortened(planned: &Planned<Self>, at: crate::values::Timestamp) -> Option<Self::Status> {
-        let status = planned.status().as_ref().clone();
-        Some(crate::plan::fleet::too_large(&planned.cached, status, at))
+    fn shortened(write: &StatusWrite<Self>, at: Timestamp) -> Option<Self::Status> {
+        Some(too_large(&write.planned.cached, write.status(), at, write.replaces()))
     }
 }
 
 impl Written for crate::api::UpgradePolicy {
-    fn shortened(_: &Planned<Self>, _: crate::values::Timestamp) -> Option<Self::Status> {
+    fn shortened(_: &StatusWrite<Self>, _: Timestamp) -> Option<Self::Status> {
         None
     }
 }
@@ -104,11 +105,11 @@ impl<K: Written> Writer<K> {
         // This cannot fail, because the semaphore is never closed.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
-        let mut attempt = WriteAttempt { status: letter.planned.status(), write: letter };
+        let mut attempt = WriteAttempt { status: Arc::new(letter.status()), write: letter };
         let mut answer = self.put(&attempt).await;
         if let Err(error) = &answer
             && is_too_large(error)
-            && let Some(status) = K::shortened(&attempt.write.planned, self.clock.now())
+            && let Some(status) = K::shortened(&attempt.write, self.clock.now())
         {
             tracing::warn!(object = %object.display_name(), %error, "the object is too large");
             attempt.status = Arc::new(status);

@@ -1,5 +1,5 @@
-//! Objects as planning caches them: the full spec, and the part of the status that the next plan
-//! needs. This module uses the API types, but nothing from the plan.
+//! Objects as planning caches them: the full spec, and the part of the status that the next status
+//! needs.
 
 use std::fmt::Debug;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::cached_status::CachedFleetStatus;
 use super::parsed::{Kind, Parsed, Raw, resource_of_its_kind};
+use super::row::{fleet_digest, policy_digest};
 use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 
@@ -38,10 +39,10 @@ struct Texts {
     status: Option<Digest>,
 }
 
-/// Kept part of a status, with the digest of the full status.
+/// Kept part of a status, with the digest of what the status says.
 #[derive(Clone, Debug)]
 pub struct CachedStatus<P> {
-    /// Digest of the full status, to check whether a write is needed.
+    /// Digest of the status without its history, to check whether a write is needed.
     pub digest: Digest,
     /// Part of the status that the next plan needs.
     pub kept: Arc<P>,
@@ -57,7 +58,7 @@ impl<P> CachedStatus<P> {
     /// Creates the cached form of a status: its digest and the part that planning needs. `spec` is
     /// the object's spec, if it can be read.
     fn of<K: Kind<Previous = P>>(status: K::Status, spec: Option<&Arc<K::Spec>>) -> Self {
-        Self { digest: Digest::of(&status), kept: Arc::new(K::retain_status(status, spec)) }
+        Self { digest: K::digest(&status), kept: Arc::new(K::retain_status(status, spec)) }
     }
 }
 
@@ -137,7 +138,8 @@ impl<K: Kind> Cached<K> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
     }
 
-    /// Returns whether the stored status equals the planned one, so that no write is needed.
+    /// Returns whether the stored status says what the planned one says, so that no write is needed.
+    /// Histories are not compared: the stored one is the right one.
     #[must_use]
     pub fn status_equals(&self, planned: Digest) -> bool {
         self.status.as_ref().is_some_and(|previous| previous.digest == planned)
@@ -225,6 +227,10 @@ impl Kind for ClientFleet {
         spec.clients.iter_mut().for_each(Vec::shrink_to_fit);
     }
 
+    fn digest(status: &ClientFleetStatus) -> Digest {
+        fleet_digest(status)
+    }
+
     fn retain_status(
         status: ClientFleetStatus,
         spec: Option<&Arc<ClientFleetSpec>>,
@@ -244,6 +250,10 @@ impl Kind for UpgradePolicy {
     type Spec = UpgradePolicySpec;
     type Status = UpgradePolicyStatus;
     type Previous = UpgradePolicyStatus;
+
+    fn digest(status: &UpgradePolicyStatus) -> Digest {
+        policy_digest(status)
+    }
 
     fn retain_status(
         status: UpgradePolicyStatus,

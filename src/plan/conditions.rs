@@ -1,5 +1,5 @@
 //! Builder for status conditions: `Complete`, and the kstatus conditions `Ready`, `Reconciling` and
-//! `Stalled`. It keeps `lastTransitionTime` while the status of a condition is unchanged.
+//! `Stalled`.
 
 use std::borrow::Cow;
 
@@ -8,18 +8,15 @@ use crate::values::Timestamp;
 
 /// Builder for the conditions of one object at one instant.
 #[derive(Clone, Copy, Debug)]
-pub struct Conditions<'a> {
-    /// Conditions in the stored status.
-    pub previous: &'a [Condition],
+pub struct Conditions {
     /// Generation of the spec that the conditions describe.
     pub generation: i64,
     /// Instant for which the plan is made.
     pub at: Timestamp,
 }
 
-impl Conditions<'_> {
-    /// Returns a condition. If its status is unchanged, its `lastTransitionTime` is copied from the
-    /// stored condition.
+impl Conditions {
+    /// Returns a condition whose status begins at the instant of the plan.
     #[must_use]
     pub fn make(
         &self,
@@ -28,12 +25,11 @@ impl Conditions<'_> {
         reason: &'static str,
         message: impl Into<String>,
     ) -> Condition {
-        let before = self.previous.iter().find(|c| c.r#type == kind && c.status == status);
         Condition {
             r#type: Cow::Borrowed(kind),
             status: Cow::Borrowed(status),
             observed_generation: Some(self.generation),
-            last_transition_time: before.map_or(self.at, |c| c.last_transition_time),
+            last_transition_time: self.at,
             reason: Cow::Borrowed(reason),
             message: shortened(message.into()),
         }

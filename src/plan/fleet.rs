@@ -13,21 +13,22 @@ use std::sync::Arc;
 
 use super::aggregate::PolicyContribution;
 use super::cached::{CachedFleet, Digest};
-use super::cached_status::{CachedRow, CachedRows};
+use super::cached_status::CachedFleetStatus;
 use super::case::Case;
 use super::client_index::ClientIndex;
 use super::conditions::Conditions;
 use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, non_empty};
+use super::history::{RowHistory, carry_conditions};
 use super::next_change::{ApplicablePolicies, NextChange, earlier, look_ahead};
 use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
 use super::policy_in_zone::ZonedPolicy;
-use super::row::{DigestSink, Offer, Row, RowsSink, Shared, StatusSink};
+use super::row::{CurrentOffer, DigestSink, Row, RowsSink, Shared, StatusSink};
 use super::rules::{Rule, decide};
 use super::state::State;
 use super::version_text::VersionText;
-use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus, LastOffer};
+use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus};
 use crate::api::{Condition, Summary, Text};
 use crate::values::Timestamp;
 
@@ -66,17 +67,23 @@ pub(crate) fn plan_fleet(
     plan_on(fleet, source, rulebook, phase_cache, DigestSink::new())
 }
 
-/// Returns the full status of a fleet, whose digest [`plan_fleet`] computes.
+/// Returns the full status of a fleet, whose digest [`plan_fleet`] computes. It continues the
+/// history of the status `replaced`.
 #[must_use]
-pub fn fleet_status(
+pub(crate) fn fleet_status(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
     rulebook: &Rulebook,
     phase_cache: &PhaseCache,
+    replaced: Option<&CachedFleetStatus>,
 ) -> ClientFleetStatus {
     let clients = fleet.spec.as_deref().ok().and_then(|spec| spec.clients.as_ref());
-    let rows = Vec::with_capacity(clients.map_or(0, Vec::len));
-    plan_on(fleet, source, rulebook, phase_cache, RowsSink(rows)).status
+    let sink = RowsSink {
+        rows: Vec::with_capacity(clients.map_or(0, Vec::len)),
+        history: RowHistory::new(replaced, phase_cache.now),
+        conditions: replaced.map_or(&[], |replaced| &replaced.conditions),
+    };
+    plan_on(fleet, source, rulebook, phase_cache, sink).status
 }
 
 fn plan_on<S: StatusSink>(
@@ -157,9 +164,8 @@ fn unreadable<S: StatusSink>(
     }
 }
 
-fn conditions(fleet: &CachedFleet, at: Timestamp) -> Conditions<'_> {
-    let previous = fleet.status.as_ref().map_or(&[][..], |previous| &previous.kept.conditions);
-    Conditions { previous, generation: fleet.generation(), at }
+fn conditions(fleet: &CachedFleet, at: Timestamp) -> Conditions {
+    Conditions { generation: fleet.generation(), at }
 }
 
 fn by_name(
@@ -252,8 +258,6 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         mut sheet: S,
     ) -> FleetPlan<S::Finished> {
         let clients = spec.clients.as_deref().unwrap_or_default();
-        let previous = fleet.status.as_ref();
-        let mut previous = previous.map(|previous| previous.kept.lookup());
         let mut versions = Versions::default();
         let mut classes = DecisionCache::default();
         let mut in_scope = Vec::with_capacity(self.policies.len());
@@ -266,10 +270,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             let ends = in_scope.iter().position(|&policy| self.governs_permanently[policy]);
             let applicable = &in_scope[..ends.map_or(in_scope.len(), |end| end + 1)];
             let (decided, shared) = classes.decide(&facts, zone, applicable, zoned, self.at);
-            let before = previous
-                .as_mut()
-                .and_then(|rows: &mut CachedRows<'_>| rows.find(index, &client.name));
-            sheet.add(decided.row(&facts, shared, before, self.at));
+            sheet.add(decided.row(&facts, shared), decided.offer());
         }
         let mut summary = Summary::default();
         let mut ahead = NextChange::default();
@@ -397,50 +398,25 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// Returns the client's status row. `shared_digest` is the digest of the part that is the same
-    /// for all clients with this decision.
-    pub(super) fn row(
-        &self,
-        facts: &'a Facts<'a>,
-        shared_digest: Digest,
-        before: Option<CachedRow<'a>>,
-        at: Timestamp,
-    ) -> Row<'a> {
-        let state = self.rule.says.state;
-        let since =
-            before.filter(|before| before.state() == Some(state)).and_then(CachedRow::since);
+    /// Returns the client's status row without its history. `shared_digest` is the digest of the
+    /// part that is the same for all clients with this decision.
+    fn row(&self, facts: &'a Facts<'a>, shared_digest: Digest) -> Row<'a> {
         Row {
             name: &facts.client.name,
             computer: facts.reported(|r| r.computer.as_ref()),
             ip: facts.reported(|r| r.ip.as_ref()),
-            last_transition_time: Some(since.unwrap_or(at)),
-            last_offer: self.last_offer(before, at),
             shared: self.shared(facts),
             shared_digest,
+            has_history: true,
         }
     }
 
-    /// Returns the current offer; if there is none, the last one. An offer that has not changed
-    /// keeps its start time.
-    fn last_offer(&self, before: Option<CachedRow<'a>>, at: Timestamp) -> Option<Offer<'a>> {
-        let last = before.and_then(CachedRow::offer);
-        let offered = self.governing.filter(|_| self.rule.says.state == State::Distributing);
-        let Some((zoned, target)) = offered.and_then(|zoned| Some((zoned, zoned.target?))) else {
-            return last.map(Offer::from);
-        };
-        let was_offered = before.is_some_and(|before| before.state() == Some(State::Distributing));
-        let is_last = |last: &LastOffer| {
-            last.policy == zoned.policy.name && target.version.is_same_as_text(&last.version)
-        };
-        match last {
-            Some(last) if was_offered && is_last(last) => Some(last.into()),
-            _ => Some(Offer {
-                version: &target.version.raw,
-                policy: &zoned.policy.name,
-                generation: zoned.policy.generation,
-                time: at,
-            }),
-        }
+    /// Returns the offer that the client has now.
+    fn offer(&self) -> Option<CurrentOffer<'a>> {
+        let zoned = self.governing.filter(|_| self.rule.says.state == State::Distributing)?;
+        let policy = zoned.policy;
+        let version = zoned.target?.version;
+        Some(CurrentOffer { version, policy: &policy.name, generation: policy.generation })
     }
 }
 
@@ -461,17 +437,20 @@ pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
 }
 
 /// Returns the status of a fleet whose full status is too large for the API server. The returned
-/// status has no rows, so that no earlier offer remains.
+/// status has no rows, so that no earlier offer remains. `replaced` is the status that it replaces.
 #[must_use]
-pub fn too_large(
+pub(crate) fn too_large(
     fleet: &CachedFleet,
     planned: ClientFleetStatus,
     at: Timestamp,
+    replaced: Option<&CachedFleetStatus>,
 ) -> ClientFleetStatus {
-    without_rows(planned, conditions(fleet, at))
+    let mut status = without_rows(planned, conditions(fleet, at));
+    carry_conditions(&mut status.conditions, replaced.map_or(&[], |replaced| &replaced.conditions));
+    status
 }
 
-fn without_rows(status: ClientFleetStatus, conditions: Conditions<'_>) -> ClientFleetStatus {
+fn without_rows(status: ClientFleetStatus, conditions: Conditions) -> ClientFleetStatus {
     let message = "The object is too large for the API server with the status of its clients in it: \
                    move clients to another fleet. Until the spec changes nothing is distributed to \
                    them.";

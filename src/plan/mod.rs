@@ -26,6 +26,7 @@ pub mod diff;
 pub mod explanation;
 pub mod facts;
 pub mod fleet;
+mod history;
 pub mod next_change;
 pub mod parsed;
 pub mod phase_cache;
@@ -98,7 +99,7 @@ pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
 }
 
 fn named<K: PlannedKind>(planned: &Planned<K>) -> (Text, K::Status) {
-    (planned.cached.name().into(), Arc::unwrap_or_clone(planned.status()))
+    (planned.cached.name().into(), planned.status())
 }
 
 /// Computes the plan on which the controller settles at an instant. A policy is in force only once

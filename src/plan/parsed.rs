@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -15,19 +14,24 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
+use super::cached::Digest;
+
 /// One of the two API kinds, with its spec, its status and the part of the status that planning
 /// keeps.
 pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {
     /// Spec, written by the user.
     type Spec: DeserializeOwned + Clone + Debug + Send + Sync;
     /// Status, written by the controller.
-    type Status: DeserializeOwned + Serialize + Hash + Clone + Debug + Send + Sync;
+    type Status: DeserializeOwned + Serialize + PartialEq + Clone + Debug + Send + Sync;
     /// Part of the stored status that the next plan needs.
     type Previous: Clone + Debug + Send + Sync;
 
     /// Releases the spare capacity that deserialization has allocated, which can be half as much
     /// memory as the spec needs.
     fn shrink_spec(_: &mut Self::Spec) {}
+
+    /// Returns the digest of what a status says: everything except its history.
+    fn digest(status: &Self::Status) -> Digest;
 
     /// Returns the part of a status that planning keeps. `spec` is the object's spec, if it can be
     /// read.

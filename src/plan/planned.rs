@@ -6,10 +6,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::cached::{Cached, CachedFleet, CachedPolicy, Digest};
-
+use super::cached_status::CachedFleetStatus;
 use super::fleet::{Rulebook, fleet_status};
+use super::history::carry_conditions;
 use super::parsed::Kind;
 use super::phase_cache::PhaseCache;
+use super::row::policy_digest;
 use super::trigger::PlanTrigger;
 use crate::api::fleet::ClientFleetStatus;
 use crate::api::policy::UpgradePolicyStatus;
@@ -21,8 +23,8 @@ pub trait PlannedKind: Kind {
     /// Values that, together with the object, determine the status.
     type StatusInputs: Clone + Debug + Send + Sync;
 
-    /// Builds the planned status.
-    fn status(planned: &Planned<Self>) -> Arc<Self::Status>
+    /// Builds the planned status, with the history of the status `replaced`.
+    fn status(planned: &Planned<Self>, replaced: Option<&Self::Previous>) -> Self::Status
     where
         Self: Sized;
 }
@@ -34,20 +36,26 @@ pub struct Planned<K: PlannedKind> {
     pub cached: Arc<Cached<K>>,
     /// Values that, together with the object, determine the status.
     pub inputs: K::StatusInputs,
-    /// Digest of the planned status.
+    /// Digest of what the planned status says.
     pub digest: Digest,
     /// When and why the status was planned.
     pub trigger: PlanTrigger,
 }
 
 impl<K: PlannedKind> Planned<K> {
-    /// Returns the planned status.
+    /// Returns the planned status as the successor of the object's stored status.
     #[must_use]
-    pub fn status(&self) -> Arc<K::Status> {
-        K::status(self)
+    pub fn status(&self) -> K::Status {
+        self.status_after(self.cached.status.as_ref().map(|stored| &*stored.kept))
     }
 
-    /// Returns whether the stored status equals the planned one. If so, no write is needed.
+    /// Returns the planned status as the successor of the status `replaced`.
+    #[must_use]
+    pub fn status_after(&self, replaced: Option<&K::Previous>) -> K::Status {
+        K::status(self, replaced)
+    }
+
+    /// Returns whether the stored status says what the planned one says. If so, no write is needed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.cached.status_equals(self.digest)
@@ -69,18 +77,24 @@ impl PlannedKind for ClientFleet {
 
     /// Builds the status by repeating the decisions from the same facts and for the same instant as
     /// in the plan.
-    fn status(planned: &Planned<Self>) -> Arc<ClientFleetStatus> {
+    fn status(planned: &Planned<Self>, replaced: Option<&CachedFleetStatus>) -> ClientFleetStatus {
         let FleetStatusInputs { source, rulebook } = &planned.inputs;
         let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());
-        Arc::new(fleet_status(&planned.cached, source.as_deref(), rulebook, &phase_cache))
+        fleet_status(&planned.cached, source.as_deref(), rulebook, &phase_cache, replaced)
     }
 }
 
 impl PlannedKind for UpgradePolicy {
     type StatusInputs = Arc<UpgradePolicyStatus>;
 
-    fn status(planned: &Planned<Self>) -> Arc<UpgradePolicyStatus> {
-        Arc::clone(&planned.inputs)
+    fn status(
+        planned: &Planned<Self>,
+        replaced: Option<&UpgradePolicyStatus>,
+    ) -> UpgradePolicyStatus {
+        let mut status = UpgradePolicyStatus::clone(&planned.inputs);
+        let before = replaced.map_or(&[][..], |replaced| &replaced.conditions);
+        carry_conditions(&mut status.conditions, before);
+        status
     }
 }
 
@@ -101,7 +115,7 @@ impl Planned<UpgradePolicy> {
         status: UpgradePolicyStatus,
         at: Timestamp,
     ) -> Self {
-        let digest = Digest::of(&status);
+        let digest = policy_digest(&status);
         let trigger = PlanTrigger { at, ..PlanTrigger::default() };
         Self { cached, inputs: Arc::new(status), digest, trigger }
     }

@@ -56,6 +56,19 @@ pub struct Planner {
 struct KnownPolicy {
     observed: Arc<CachedPolicy>,
     policy: Arc<Policy>,
+    /// Generation that was in force in the last plan. The watch may not show the status of that
+    /// plan yet.
+    in_force: Option<i64>,
+}
+
+impl KnownPolicy {
+    /// Returns the generation that was in force before, by the stored status and by the last plan;
+    /// -1 if none was.
+    fn was_observed(&self) -> i64 {
+        let stored =
+            self.observed.status.as_ref().and_then(|status| status.kept.observed_generation);
+        stored.max(self.in_force).unwrap_or(-1)
+    }
 }
 
 #[derive(Debug)]
@@ -160,7 +173,11 @@ impl Planner {
         self.rulebook_is_stale = true;
         let policy = Arc::new(Policy::read(&observed));
         self.touch_scope_of(&policy.name, &policy.scope);
-        if let Some(before) = self.policies.insert(name, KnownPolicy { observed, policy }) {
+        let before = self.policies.remove(&name);
+        let same = before.as_ref().filter(|before| before.policy.uid == policy.uid);
+        let in_force = same.and_then(|before| before.in_force);
+        self.policies.insert(name, KnownPolicy { observed, policy, in_force });
+        if let Some(before) = before {
             self.touch_scope_of(&before.policy.name, &before.policy.scope);
         }
     }
@@ -265,14 +282,15 @@ impl Planner {
     }
 
     fn plan_policy(&self, known: &KnownPolicy, at: Timestamp) -> PolicyPlan {
-        let KnownPolicy { observed, policy } = known;
+        let policy = &known.policy;
+        let was_observed = known.was_observed();
         let nothing = PolicyAggregate::default();
         let total = self.aggregates.policy(&policy.name).unwrap_or(&nothing);
         let packages = total.packages();
         if has_duplicate_versions(&packages) {
-            return plan_policy(observed, policy, total, self.packages(&policy.name), at);
+            return plan_policy(was_observed, policy, total, self.packages(&policy.name), at);
         }
-        plan_policy(observed, policy, total, packages.iter(), at)
+        plan_policy(was_observed, policy, total, packages.iter(), at)
     }
 
     /// Returns the package versions of the fleets in a policy's scope, in order of fleet name.
@@ -402,6 +420,11 @@ impl PlanningPass<'_> {
             let PolicyPlan { status, holds_until } = planner.plan_policy(known, at);
             until = earlier(until, holds_until);
             policies.push(Planned::policy(Arc::clone(&known.observed), status, at));
+        }
+        for (known, planned) in planner.policies.values_mut().zip(&policies) {
+            let generation = known.policy.generation;
+            let is_in_force = planned.inputs.observed_generation == Some(generation);
+            known.in_force = if is_in_force { Some(generation) } else { known.in_force };
         }
         planner.planned = Some((at, until));
         planner.touched = false;

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::aggregate::PolicyAggregate;
-use super::cached::CachedPolicy;
 use super::conditions::Conditions;
 use super::facts::ZoneFact;
 use super::next_change::earlier;
@@ -28,10 +27,11 @@ pub struct PolicyPlan {
 }
 
 /// Plans a policy from the aggregate of its fleets and their package versions. If one version has
-/// several spellings, `packages` must be in order of fleet name.
+/// several spellings, `packages` must be in order of fleet name. `was_observed` is the generation
+/// that was in force before; -1 if none was.
 #[must_use]
 pub(crate) fn plan_policy<'a>(
-    observed: &CachedPolicy,
+    was_observed: i64,
     policy: &'a Policy,
     total: &PolicyAggregate,
     packages: impl Iterator<Item = &'a VersionText>,
@@ -40,7 +40,7 @@ pub(crate) fn plan_policy<'a>(
     let distribution = Distribution::of(policy, total, at);
     let own_change = policy.effective_change_after(at);
     let unmatched = total.unmatched(&policy.scope).take(MAX_UNMATCHED).collect();
-    let (observed_generation, conditions) = conditions(observed, policy, total, at);
+    let (observed_generation, conditions) = conditions(was_observed, policy, total, at);
     let status = UpgradePolicyStatus {
         observed_generation: Some(observed_generation),
         conditions,
@@ -95,15 +95,12 @@ impl Distribution {
 
 /// Returns the generation of the policy that is in force, and the status conditions that report it.
 fn conditions(
-    observed: &CachedPolicy,
+    was_observed: i64,
     policy: &Policy,
     total: &PolicyAggregate,
     at: Timestamp,
 ) -> (i64, Vec<Condition>) {
-    let before = observed.status.as_ref().map(|previous| &previous.kept);
-    let previous = before.map_or(&[][..], |status| &status.conditions);
-    let make = Conditions { previous, generation: policy.generation, at };
-    let was_observed = before.and_then(|status| status.observed_generation).unwrap_or(-1);
+    let make = Conditions { generation: policy.generation, at };
     let is_in_force = total.unsettled == 0;
     let (generation, mut conditions) = if policy.is_invalid() {
         let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
@@ -124,7 +121,7 @@ fn conditions(
 
 /// Returns the condition `Complete`, which reports whether every governed client is at its target,
 /// ahead of it, or offline.
-fn complete(make: &Conditions<'_>, policy: &Policy, governed: Summary) -> Condition {
+fn complete(make: &Conditions, policy: &Policy, governed: Summary) -> Condition {
     let Summary { total, up_to_date, ahead, offline, .. } = governed;
     let done = up_to_date + ahead + offline;
     let (status, reason, message) = if policy.is_invalid() {

@@ -1,28 +1,32 @@
-//! Defines the status row of one client, borrowed from its sources. The digest of a borrowed row
-//! equals that of the built row, so the planner detects a changed status without building it.
+//! Defines the status row of one client, borrowed from its sources, and the digest of what a status
+//! says. The planner thus detects a changed status without building it.
 
 use std::hash::{Hash, Hasher};
 
 use super::cached::Digest;
+use super::history::{RowHistory, carry_conditions};
 use super::rule_input::Input;
 use super::state::{Reason, State};
-use crate::api::Text;
+use super::version_text::VersionText;
 use crate::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};
+use crate::api::policy::UpgradePolicyStatus;
+use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// The status row of one client, borrowed from its sources. [`Row`] and [`Shared`] together have
-/// the fields of [`ClientStatus`].
+/// The status row of one client without its history, borrowed from its sources. [`Row`] and
+/// [`Shared`] together have the fields of [`ClientStatus`], except for those of its history.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Row<'a> {
     pub name: &'a Text,
     pub computer: Option<&'a Text>,
     pub ip: Option<&'a Text>,
-    pub last_transition_time: Option<Timestamp>,
-    pub last_offer: Option<Offer<'a>>,
     pub shared: Shared<'a>,
     /// Digest of `shared`.
     pub shared_digest: Digest,
+    /// Whether the row has all of the history that its state requires. Always true for a planned
+    /// row; false if another writer has removed the history from a stored row.
+    pub has_history: bool,
 }
 
 /// The fields of a status row that are equal for all clients with the same decision.
@@ -47,24 +51,39 @@ impl Hash for Row<'_> {
             name,
             computer,
             ip,
-            last_transition_time,
-            last_offer,
             // `shared_digest` is hashed instead.
             shared: _,
             shared_digest,
+            has_history,
         } = self;
-        (name, computer, ip, last_transition_time, last_offer, shared_digest).hash(hasher);
+        (name, computer, ip, shared_digest, has_history).hash(hasher);
     }
 }
 
-/// An offer to a client, borrowed from its sources. It has the fields of [`LastOffer`].
-#[derive(Clone, Debug, Hash)]
-#[allow(missing_docs)]
-pub struct Offer<'a> {
-    pub version: &'a Text,
+/// The offer that a client has now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CurrentOffer<'a> {
+    pub version: &'a VersionText,
     pub policy: &'a Text,
+    /// Generation of the policy.
     pub generation: i64,
-    pub time: Timestamp,
+}
+
+impl CurrentOffer<'_> {
+    /// Returns whether `last` is the same offer.
+    pub fn continues(&self, last: &LastOffer) -> bool {
+        last.policy == *self.policy && self.version.is_same_as_text(&last.version)
+    }
+
+    /// Returns the offer as one that starts at `time`.
+    pub fn starting(&self, time: Timestamp) -> LastOffer {
+        LastOffer {
+            version: self.version.raw.clone(),
+            policy: self.policy.clone(),
+            generation: self.generation,
+            time,
+        }
+    }
 }
 
 impl<'a> From<&'a ClientStatus> for Row<'a> {
@@ -81,7 +100,8 @@ impl<'a> From<&'a ClientStatus> for Row<'a> {
             policy,
             last_transition_time,
             next_transition_time,
-            last_offer,
+            // `is_offer_kept` checks it.
+            last_offer: _,
         } = status;
         let shared = Shared {
             version: version.as_ref(),
@@ -96,59 +116,67 @@ impl<'a> From<&'a ClientStatus> for Row<'a> {
             name,
             computer: computer.as_ref(),
             ip: ip.as_ref(),
-            last_transition_time: *last_transition_time,
-            last_offer: last_offer.as_deref().map(Offer::from),
+            has_history: last_transition_time.is_some() && is_offer_kept(status),
             shared_digest: Digest::of(&shared),
             shared,
         }
     }
 }
 
-impl<'a> From<&'a LastOffer> for Offer<'a> {
-    fn from(offer: &'a LastOffer) -> Self {
-        let LastOffer { version, policy, generation, time } = offer;
-        Self { version, policy, generation: *generation, time: *time }
+/// Returns whether the last offer of a stored row is the one that its state claims.
+fn is_offer_kept(row: &ClientStatus) -> bool {
+    if row.state != State::Distributing.as_str() {
+        return true;
     }
+    row.last_offer.as_deref().is_some_and(|last| {
+        let is_target = |target: &Text| {
+            *target == last.version
+                || VersionText::new(target.clone()).is_same_as_text(&last.version)
+        };
+        row.policy.as_ref() == Some(&last.policy)
+            && row.target_version.as_ref().is_some_and(is_target)
+    })
 }
 
-impl From<Row<'_>> for ClientStatus {
-    fn from(row: Row<'_>) -> Self {
-        let shared = row.shared;
+impl Row<'_> {
+    /// Builds the row with its history.
+    fn with_history(self, since: Timestamp, last_offer: Option<LastOffer>) -> ClientStatus {
+        let shared = self.shared;
         let state = State::from_word(shared.state);
         let reason = Reason::from_word(shared.reason);
-        Self {
-            name: row.name.clone(),
-            computer: row.computer.cloned(),
-            ip: row.ip.cloned(),
+        ClientStatus {
+            name: self.name.clone(),
+            computer: self.computer.cloned(),
+            ip: self.ip.cloned(),
             version: shared.version.cloned(),
             staged_version: shared.staged_version.cloned(),
             target_version: shared.target_version.cloned(),
             state: state.map_or_else(|| shared.state.to_owned().into(), |s| s.as_str().into()),
             reason: reason.map_or_else(|| shared.reason.to_owned().into(), |r| r.as_str().into()),
             policy: shared.policy.cloned(),
-            last_transition_time: row.last_transition_time,
+            last_transition_time: Some(since),
             next_transition_time: shared.next_transition_time,
-            last_offer: row.last_offer.map(|offer| Box::new(offer.into())),
+            last_offer: last_offer.map(Box::new),
         }
     }
 }
 
-impl From<Offer<'_>> for LastOffer {
-    fn from(offer: Offer<'_>) -> Self {
-        let Offer { version, policy, generation, time } = offer;
-        Self { version: version.clone(), policy: policy.clone(), generation, time }
-    }
+/// Returns the digest of what a fleet's status says: everything except its history.
+///
+/// The rows are hashed before the other fields, because the planner knows the other fields only
+/// after the last row.
+pub(super) fn fleet_digest(status: &ClientFleetStatus) -> Digest {
+    let mut sink = DigestSink::new();
+    let rows = status.clients.as_deref();
+    rows.unwrap_or_default().iter().for_each(|row| sink.add(Row::from(row), None));
+    sink.finish(status, rows.is_some())
 }
 
-impl Hash for ClientFleetStatus {
-    /// Hashes the rows before the other fields of the status, because the planner knows the other
-    /// fields only after the last row.
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        if let Some(rows) = &self.clients {
-            rows.iter().for_each(|row| Row::from(row).hash(hasher));
-        }
-        hash_head(self, self.clients.as_ref().map(Vec::len), hasher);
-    }
+/// Returns the digest of what a policy's status says: everything except its history.
+pub(super) fn policy_digest(status: &UpgradePolicyStatus) -> Digest {
+    let mut status = status.clone();
+    status.conditions.iter_mut().for_each(|c| c.last_transition_time = Timestamp::UNIX_EPOCH);
+    Digest::of(&status)
 }
 
 fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher: &mut H) {
@@ -162,7 +190,17 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
     } = status;
     rows.hash(hasher);
     observed_generation.hash(hasher);
-    conditions.hash(hasher);
+    for condition in conditions {
+        let Condition {
+            r#type,
+            status,
+            observed_generation,
+            last_transition_time: _,
+            reason,
+            message,
+        } = condition;
+        (r#type, status, observed_generation, reason, message).hash(hasher);
+    }
     package_version.hash(hasher);
     summary.hash(hasher);
     next_transition_time.hash(hasher);
@@ -172,8 +210,8 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
 pub(super) trait StatusSink {
     /// Type of the result that [`StatusSink::finish`] returns.
     type Finished;
-    /// Adds the row of the next client.
-    fn add(&mut self, row: Row<'_>);
+    /// Adds the row of the next client, and the offer that the client has now.
+    fn add(&mut self, row: Row<'_>, offer: Option<CurrentOffer<'_>>);
     /// Finishes the status with `head`, which contains all fields except the rows. If `has_rows` is
     /// false, the status has no rows.
     fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> Self::Finished;
@@ -194,7 +232,7 @@ impl DigestSink {
 impl StatusSink for DigestSink {
     type Finished = Digest;
 
-    fn add(&mut self, row: Row<'_>) {
+    fn add(&mut self, row: Row<'_>, _: Option<CurrentOffer<'_>>) {
         row.hash(&mut self.hasher);
         self.rows += 1;
     }
@@ -206,17 +244,27 @@ impl StatusSink for DigestSink {
     }
 }
 
-/// A sink that builds the full status.
-pub(super) struct RowsSink(pub Vec<ClientStatus>);
+/// A sink that builds the full status, with the history of the status that it replaces.
+pub(super) struct RowsSink<'a> {
+    pub rows: Vec<ClientStatus>,
+    pub history: RowHistory<'a>,
+    /// Conditions of the replaced status.
+    pub conditions: &'a [Condition],
+}
 
-impl StatusSink for RowsSink {
+impl StatusSink for RowsSink<'_> {
     type Finished = ClientFleetStatus;
 
-    fn add(&mut self, row: Row<'_>) {
-        self.0.push(row.into());
+    fn add(&mut self, row: Row<'_>, offer: Option<CurrentOffer<'_>>) {
+        let state = State::from_word(row.shared.state).unwrap_or(State::Unmanaged);
+        let (since, last_offer) = self.history.of(self.rows.len(), row.name, state, offer);
+        self.rows.push(row.with_history(since, last_offer));
     }
 
     fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> ClientFleetStatus {
-        ClientFleetStatus { clients: has_rows.then_some(self.0), ..head.clone() }
+        let mut status =
+            ClientFleetStatus { clients: has_rows.then_some(self.rows), ..head.clone() };
+        carry_conditions(&mut status.conditions, self.conditions);
+        status
     }
 }

@@ -11,6 +11,7 @@ mod changes;
 mod counts;
 mod disturbances;
 mod files;
+mod history;
 mod in_force;
 mod large;
 mod leading;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 /// after the package version.
 fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
     let before = plan(version, stored, &json!(null)).status();
-    plan(version, wanted, &json!(*before))
+    plan(version, wanted, &json!(before))
 }
 
 fn plan(version: &str, package: &str, status: &Value) -> Planned<ClientFleet> {
@@ -49,7 +49,7 @@ fn attempt(outbox: &Outbox<ClientFleet>) -> WriteAttempt<ClientFleet> {
 
 fn attempt_of(outbox: &Outbox<ClientFleet>, key: &(String, String)) -> WriteAttempt<ClientFleet> {
     let letter = outbox.next(key).unwrap();
-    WriteAttempt { status: letter.planned.status(), write: letter }
+    WriteAttempt { status: Arc::new(letter.status()), write: letter }
 }
 
 fn key() -> (String, String) {

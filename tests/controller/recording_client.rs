@@ -2,11 +2,16 @@
 //! requests back, so that a test controls the order of events.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use http::{Method, Request};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame};
 use kube::Client;
 use kube::client::Body;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// One recorded request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +41,14 @@ pub struct RequestRecorder {
     expired: Arc<Mutex<Option<String>>>,
     /// Path of the request whose next response is dropped.
     lost: Arc<Mutex<Option<String>>>,
+    /// Resources whose watch events are held back, such as `clientfleets`.
+    silent: watch::Sender<Vec<String>>,
+    /// Time by which the watch events of a resource are late.
+    late: Arc<Mutex<Option<(String, Duration)>>>,
 }
+
+/// Body of a response, whose frames may be held back.
+type AnswerBody = UnsyncBoxBody<Bytes, kube::Error>;
 
 /// Watch event that an API server sends if the requested resourceVersion is too old.
 const EXPIRED: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version","reason":"Expired","code":410}}"#;
@@ -48,6 +60,8 @@ impl RequestRecorder {
             held: watch::Sender::new(vec![]),
             expired: Arc::default(),
             lost: Arc::default(),
+            silent: watch::Sender::new(vec![]),
+            late: Arc::default(),
         }
     }
 
@@ -66,11 +80,12 @@ impl RequestRecorder {
         &self,
         client: Client,
         request: Request<Body>,
-    ) -> kube::Result<http::Response<Body>> {
+    ) -> kube::Result<http::Response<AnswerBody>> {
         let path = request.uri().path();
         let path = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split_once('/'));
         let path = path.map_or_else(|| request.uri().path(), |(_, path)| path).to_owned();
         let method = request.method().clone();
+        let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
         let place = {
             let mut calls = self.calls.lock().unwrap();
             calls.push(Call { method, path: path.clone(), code: None });
@@ -79,7 +94,8 @@ impl RequestRecorder {
         let is_free = |held: &Vec<String>| !held.iter().any(|held| path.starts_with(held));
         let _ = self.held.subscribe().wait_for(is_free).await;
         if self.expired.lock().unwrap().take_if(|expired| *expired == path).is_some() {
-            return Ok(http::Response::new(Body::from(format!("{EXPIRED}\n").into_bytes())));
+            let expired = Body::from(format!("{EXPIRED}\n").into_bytes());
+            return Ok(http::Response::new(expired.boxed_unsync()));
         }
         let answer = client.send(request).await?;
         if self.lost.lock().unwrap().take_if(|lost| *lost == path).is_some() {
@@ -88,7 +104,38 @@ impl RequestRecorder {
         if let Some(call) = self.calls.lock().unwrap().get_mut(place) {
             call.code = Some(answer.status().as_u16());
         }
-        Ok(answer)
+        Ok(answer.map(|body| match is_watch {
+            true => self.slowed(path, body),
+            false => body.boxed_unsync(),
+        }))
+    }
+
+    /// Returns the body of a watch whose events arrive late, or only once they are released.
+    fn slowed(&self, path: String, body: Body) -> AnswerBody {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut frames = body.into_data_stream();
+            while let Some(frame) = frames.next().await {
+                if sender.send((Instant::now(), frame)).is_err() {
+                    return;
+                }
+            }
+        });
+        let wire = self.clone();
+        let frames = futures::stream::unfold(receiver, move |mut receiver| {
+            let (wire, path) = (wire.clone(), path.clone());
+            async move {
+                let (arrived, frame) = receiver.recv().await?;
+                let late = wire.late.lock().unwrap().clone().filter(|(late, _)| *late == path);
+                if let Some((_, late)) = late {
+                    tokio::time::sleep_until((arrived + late).into()).await;
+                }
+                let is_heard = |silent: &Vec<String>| !silent.contains(&path);
+                let _ = wire.silent.subscribe().wait_for(is_heard).await;
+                Some((frame.map(Frame::data), receiver))
+            }
+        });
+        StreamBody::new(frames).boxed_unsync()
     }
 
     /// Holds back all requests whose path begins with one of `paths`, such as
@@ -100,6 +147,21 @@ impl RequestRecorder {
 
     pub fn release(&self) {
         self.hold(&[]);
+    }
+
+    /// Holds back the watch events of a resource, such as `clientfleets`, until
+    /// [`Self::resume_watches`].
+    pub fn silence_watch(&self, plural: &str) {
+        self.silent.send_replace(vec![plural.to_owned()]);
+    }
+
+    pub fn resume_watches(&self) {
+        self.silent.send_replace(vec![]);
+    }
+
+    /// Delays each watch event of a resource by `late`.
+    pub fn delay_watch(&self, plural: &str, late: Duration) {
+        *self.late.lock().unwrap() = Some((plural.to_owned(), late));
     }
 
     /// Ends the next watch of a resource, such as `clientfleets`, with the error [`EXPIRED`].

@@ -93,7 +93,7 @@ struct Running {
 }
 
 /// Returns the status of an object, even if its spec cannot be parsed.
-fn status_of<S: DeserializeOwned>(object: &DynamicObject) -> S {
+pub fn status_of<S: DeserializeOwned>(object: &DynamicObject) -> S {
     let status = object.data.get("status").cloned().unwrap_or_else(|| json!({}));
     serde_json::from_value(status).unwrap()
 }
@@ -181,7 +181,7 @@ impl World {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    fn dynamic(&self, kind: &str) -> Api<DynamicObject> {
+    pub fn dynamic(&self, kind: &str) -> Api<DynamicObject> {
         let resource = match kind {
             "ClientFleet" => ApiResource::erase::<ClientFleet>(&()),
             "UpgradePolicy" => ApiResource::erase::<UpgradePolicy>(&()),

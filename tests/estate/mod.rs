@@ -10,11 +10,10 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use clientfleet::api::crds_yaml;
+use clientfleet::api::{ClientFleet, UpgradePolicy, crds_yaml};
 use clientfleet::cli::yaml;
 use clientfleet::controller::clock::ManualClock;
 use clientfleet::controller::{Options, run};
-use clientfleet::plan::cached::Digest;
 use clientfleet::plan::parsed::Kind;
 use clientfleet::plan::{Cached, Estate, settle};
 use clientfleet::values::Timestamp;
@@ -110,11 +109,11 @@ pub async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool
     let plan = settle(&estate, at);
     let fleets = estate.fleets.iter().all(|fleet| {
         let planned = plan.fleets.iter().find(|(name, _)| name.as_str() == fleet.name());
-        planned.is_some_and(|(_, status)| fleet.status_equals(Digest::of(status)))
+        planned.is_some_and(|(_, status)| fleet.status_equals(ClientFleet::digest(status)))
     });
     let policies = estate.policies.iter().all(|policy| {
         let planned = plan.policies.iter().find(|(name, _)| name.as_str() == policy.name());
-        planned.is_some_and(|(_, status)| policy.status_equals(Digest::of(status)))
+        planned.is_some_and(|(_, status)| policy.status_equals(UpgradePolicy::digest(status)))
     });
     fleets && policies
 }

@@ -31,7 +31,7 @@ fn policy(uid: &str, generation: i64) -> Value {
 fn written(mut document: Value, pass: &PassResult) -> Value {
     let name = document["metadata"]["name"].clone();
     let planned = pass.fleets.iter().find(|planned| planned.cached.name() == name).unwrap();
-    document["status"] = to_json(&*planned.status());
+    document["status"] = to_json(&planned.status());
     document
 }
 
@@ -70,10 +70,10 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     planner.observe_fleet(Arc::new(observed(&moved_on)));
     assert_eq!(in_force(&planner.plan(at)), 1, "what is in force stays so");
 
-    // A new generation is in force only after all fleets have applied it. The same is true for a
-    // new policy with the same name.
+    // A new generation is in force only after all fleets have applied it; until then the generation
+    // before it is. A new policy with the same name starts without a generation in force.
     planner.observe_policy(Arc::new(observed(&policy("a", 2))));
-    assert_eq!(in_force(&planner.plan(at)), -1, "a new generation");
+    assert_eq!(in_force(&planner.plan(at)), 1, "a new generation");
     planner.observe_policy(Arc::new(observed(&policy("b", 1))));
     assert_eq!(in_force(&planner.plan(at)), -1, "a new policy");
 }

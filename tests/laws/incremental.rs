@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use clientfleet::plan::cached::Digest;
+use clientfleet::api::ClientFleet;
 use clientfleet::plan::{
     Cached, CachedFleet, CachedPolicy, Kind, PassResult, Plan, Planner, Raw, plan,
 };
@@ -81,6 +81,8 @@ struct Watched {
     seen: (Seen<CachedFleet>, Seen<CachedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
+    /// Generation of each policy that was in force in its last plan in which one was.
+    in_force: BTreeMap<String, i64>,
     until: Option<i64>,
 }
 
@@ -134,6 +136,7 @@ impl Watched {
             Edit::PolicyGoes(index) => {
                 self.world.policies.retain(|document| name(document) != POLICIES[index]);
                 self.policies.remove(POLICIES[index]);
+                self.in_force.remove(POLICIES[index]);
                 self.planner.forget_policy(POLICIES[index]);
             }
             Edit::PolicyIsDeleted(index) => self.policy_changed(index, |document| {
@@ -178,11 +181,15 @@ impl Watched {
         assert!(due || fleets.is_empty(), "planned without being due");
         for fleet in fleets {
             let status = fleet.status();
-            assert_eq!(fleet.digest, Digest::of(&*status), "what is made is not what was planned");
-            self.fleets.insert(fleet.cached.name().into(), to_json(&*status));
+            let digest = ClientFleet::digest(&status);
+            assert_eq!(fleet.digest, digest, "the built status is not the planned one");
+            self.fleets.insert(fleet.cached.name().into(), to_json(&status));
         }
         for policy in policies {
-            let status = to_json(&*policy.status());
+            let status = to_json(&policy.status());
+            if status["observedGeneration"] == json!(policy.cached.generation()) {
+                self.in_force.insert(policy.cached.name().into(), policy.cached.generation());
+            }
             let before = self.policies.insert(policy.cached.name().into(), status.clone());
             let before = before.map(without_times);
             assert!(
@@ -247,18 +254,31 @@ fn without_times(mut value: Value) -> Value {
     value
 }
 
+/// Sets the generations that a plan from scratch reports as in force to what the planner remembers
+/// of its own plans: a policy that is being reconciled still has the generation in force that had
+/// been in force before, whether or not its stored status shows that already.
+fn recall_what_was_in_force(in_force: &BTreeMap<String, i64>, fresh: &mut Value) {
+    for (name, status) in fresh["policies"].as_object_mut().expect("policies by name") {
+        let stored = status["observedGeneration"].as_i64();
+        if has_condition(status, "Reconciling", "True") {
+            status["observedGeneration"] = json!(stored.max(in_force.get(name).copied()));
+        }
+    }
+}
+
+fn has_condition(status: &Value, kind: &str, value: &str) -> bool {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().any(|c| c["type"] == kind && c["status"] == value)
+}
+
 /// Removes the one difference that is allowed between the planner and a plan from scratch: only the
 /// planner remembers that all fleets once applied a policy. It therefore still reports the policy
 /// as in force after the fleets have changed; the opposite difference is an error.
 fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
-    let has = |status: &Value, kind: &str, value: &str| {
-        let conditions = status["conditions"].as_array().into_iter().flatten();
-        conditions.into_iter().any(|c| c["type"] == kind && c["status"] == value)
-    };
     let policies = kept["policies"].as_object_mut().expect("policies by name");
     for (name, kept) in policies {
         let fresh = &mut fresh["policies"][name];
-        if has(kept, "Ready", "True") && has(fresh, "Reconciling", "True") {
+        if has_condition(kept, "Ready", "True") && has_condition(fresh, "Reconciling", "True") {
             for status in [kept, fresh] {
                 status["observedGeneration"] = Value::Null;
                 let conditions = status["conditions"].as_array_mut().expect("conditions");
@@ -281,6 +301,7 @@ proptest! {
             seen: Default::default(),
             fleets: BTreeMap::new(),
             policies: BTreeMap::new(),
+            in_force: BTreeMap::new(),
             until: None,
         };
         for document in &world.fleets {
@@ -297,7 +318,8 @@ proptest! {
             let all_written = matches!(edit, Edit::Echo);
             watched.happens(edit);
             watched.pass();
-            let fresh = plain(&plan(&watched.world.estate(), instant(watched.world.at)));
+            let mut fresh = plain(&plan(&watched.world.estate(), instant(watched.world.at)));
+            recall_what_was_in_force(&watched.in_force, &mut fresh);
             if all_written {
                 prop_assert_eq!(&watched.kept(), &fresh, "after {:#?}", &story);
             }

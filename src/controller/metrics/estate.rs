@@ -43,7 +43,7 @@ struct Policy {
 
 impl Policy {
     fn of(planned: &Planned<UpgradePolicy>) -> Self {
-        let status = &planned.status();
+        let status = &planned.inputs;
         let conditions = status.conditions.iter().filter(|condition| condition.status == "True");
         Self {
             name: planned.cached.name().to_owned(),
