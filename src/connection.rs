@@ -1,6 +1,5 @@
-//! Configures the connection to a cluster from a kubeconfig and context, or from the pod's service
-//! account. The controller and the CLI both use this module. It sends no requests to the API
-//! server.
+//! Configures the connection of the controller or the CLI to a cluster, from a kubeconfig and
+//! context or from the pod's service account. Sends no requests to the API server.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -24,7 +23,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Returns the cluster's address, the credentials and the default namespace.
+    /// Returns the configuration of the connection: the cluster's address, the credentials and the
+    /// default namespace.
     ///
     /// # Errors
     ///

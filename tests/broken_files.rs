@@ -1,6 +1,7 @@
-//! Tests the error messages of `clientfleet plan --local` for invalid files. Each message names the
-//! place of the error and what to write instead. One snapshot contains all messages for review.
-//! Also tests that no input causes a panic.
+//! Tests the error messages of `clientfleet plan --local` for invalid files. Each message must
+//! state where the error is and what to write instead.
+//!
+//! One snapshot contains all messages for review. Further tests check that no input causes a panic.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -183,7 +184,7 @@ fn no_objects() -> Vec<Case> {
     ]
 }
 
-/// Returns test cases with lists whose items are not valid objects.
+/// Returns test cases with Kubernetes lists whose items are not valid objects.
 fn no_items() -> Vec<Case> {
     vec![
         case(
@@ -263,7 +264,7 @@ fn refused() -> Vec<Case> {
     ]
 }
 
-/// Returns test cases with several files, and test cases with wrong command lines.
+/// Returns test cases with several files, and test cases with invalid command-line arguments.
 fn sets_and_calls() -> Vec<Case> {
     let one = fleet("packageVersion: '1'");
     vec![
@@ -325,8 +326,8 @@ fn sets_and_calls() -> Vec<Case> {
     ]
 }
 
-/// Runs a test case in a separate folder, so that file names in messages are the same on every
-/// machine. Returns the exit code, standard output and standard error.
+/// Runs a test case and returns the exit code, standard output and standard error. The case runs in
+/// its own folder, so that file names in messages are the same on every machine.
 fn run(case: &Case) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in &case.files {

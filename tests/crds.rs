@@ -115,8 +115,8 @@ fn an_older_definition_is_named() {
     );
 }
 
-/// Every field that users write must have a description and bounds, and must not accept `null`. The
-/// module `api::bounds` gives the reasons for the bounds.
+/// Checks that every field that users write has a description and bounds, and does not accept
+/// `null`. The module `api::bounds` gives the reasons for the bounds.
 #[test]
 fn every_value_is_described_and_bounded() {
     let mut found = Vec::new();
@@ -148,7 +148,8 @@ fn visit(schema: &Value, path: &str, described: bool, found: &mut Vec<String>) {
         found.push(format!("{path} is nullable"));
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        // The API server rejects a CRD that describes `metadata`.
+        // Do not require a description of `metadata`, because the API server rejects a CRD that
+        // contains one.
         let described = name != "metadata" && !path.ends_with(".metadata");
         visit(property, &format!("{path}.{name}"), described, found);
     }

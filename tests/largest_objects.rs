@@ -1,7 +1,9 @@
-//! Checks that the largest objects that admission accepts fit into an etcd request. All values have
-//! the largest stored size, three appliers own all fields, and the status has its maximum size. The
-//! objects must also keep their `managedFields`, which the API server drops without an error if the
-//! object is too large.
+//! Checks that the largest objects that admission accepts fit into an etcd request and keep their
+//! `managedFields`. The API server drops `managedFields` without an error if an object is too
+//! large.
+//!
+//! All values have the largest stored size, three appliers own all fields, and the status has its
+//! maximum size.
 //!
 //! Run with `--nocapture` to see the measured sizes.
 
@@ -21,9 +23,9 @@ const MARGIN: usize = 64 * 1024;
 
 const APPLIERS: [&str; 3] = ["git", "importer", "check-in"];
 
-/// A character of four bytes in UTF-8 and in etcd. For every reported value except names, the
-/// longest value of such characters takes at least as many bytes as the longest value of quotation
-/// marks, which take two bytes each in JSON.
+/// A character that takes four bytes in UTF-8 and in etcd. In every reported value except names,
+/// the maximum number of these characters takes at least as many bytes as the maximum number of
+/// quotation marks, which take two bytes each in JSON.
 const COSTLY: char = '\u{1F980}';
 
 fn costly(count: usize) -> String {

@@ -20,9 +20,10 @@ struct Change {
 }
 
 impl Change {
-    /// Copies the examples to `old` and `new`, and applies the edits in `new`. An edit consists of
-    /// a part of a file name, a text in that file, and its replacement. An empty text removes the
-    /// file.
+    /// Copies the examples to `old` and `new`, and applies the edits in `new`.
+    ///
+    /// An edit consists of a part of a file name, a text in that file, and its replacement. If the
+    /// text is empty, the file is removed.
     fn of(edits: &[(&str, &str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -114,7 +115,7 @@ fn a_freeze() {
 }
 
 /// Checks a hold that stops two offers now. The hold also cancels upgrades that would start in
-/// later nights, and the plan must list these.
+/// later nights, and the plan must list these upgrades.
 #[test]
 fn a_hold_takes_away_what_was_to_come() {
     let change = Change::of(&[("20-nothing", "priority: 0", "priority: 90")]);
@@ -128,8 +129,8 @@ fn a_hold_takes_away_what_was_to_come() {
     }
 }
 
-/// Checks a change of a window's start. No client moves that did not move before, but some move at
-/// another time, and the plan prints both times.
+/// Checks a change of a window's start. Every changed client moves at another time, and the plan
+/// prints both times.
 #[test]
 fn a_window_is_shifted() {
     let change = Change::of(&[("21-nights", "start: \"22:00\"", "start: \"21:00\"")]);
@@ -148,7 +149,7 @@ fn another_policy_decides_the_same() {
     assert_eq!(change.data(&["--at", DAY])["summary"]["movingLater"], 0);
 }
 
-/// Checks that a client that moves later is not counted as staying out.
+/// Checks that `stayingOut` does not count clients that move later.
 #[test]
 fn nobody_moves_and_stays_out() {
     let told = new_version().data(&["--at", "2026-12-24T12:00:00Z"]);

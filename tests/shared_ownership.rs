@@ -84,8 +84,8 @@ async fn the_last_error_is_one_owner_s_as_a_whole() {
     assert_eq!(after["clients"][0]["reported"]["lastError"], json!({"version": "3.60"}));
 }
 
-/// Checks that the list disappears with its last entry. Otherwise the list would be empty, and
-/// admission refuses an empty list.
+/// Checks that `withdrawnVersions` is removed together with its last entry. Otherwise the list
+/// would be empty, and admission refuses an empty list.
 #[tokio::test]
 async fn the_last_version_of_a_set_can_be_taken_back() {
     let namespace = namespace("sets");

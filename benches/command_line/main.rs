@@ -52,7 +52,7 @@ spec: {priority: 10, scope: {clients: [{search: user0471}]}}
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    // `cargo test --benches` only checks that the benchmark starts.
+    // Measure nothing under `cargo test --benches`, which only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }

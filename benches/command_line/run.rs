@@ -58,7 +58,8 @@ pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Fail
     Ok(Run { time, peak_kib, printed })
 }
 
-/// Returns the peak of the resident memory, in KiB, from the text of `/proc/PID/status`.
+/// Returns the peak of the resident memory of a process, in KiB. `status` is the path of its file
+/// `/proc/PID/status`.
 fn high_water_mark(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -25,8 +25,8 @@ struct Bare {
     metadata: ObjectMeta,
 }
 
-/// The prepared status of each fleet, by fleet name. The loop writes it after the fleet's next
-/// report.
+/// The prepared status of each fleet, by fleet name. The loop in `answer` writes it after the
+/// fleet's next report.
 type Answers = Arc<Mutex<HashMap<String, String>>>;
 
 pub struct Echo {
@@ -35,7 +35,7 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Starts a loop that sends at most `at_once` writes concurrently.
+    /// Starts the loop, which sends at most `at_once` status writes concurrently.
     pub async fn start(client: Client, estate: &Estate, at_once: usize) -> Result<Self, Failure> {
         let version = estate.version().await?;
         let answers = Answers::default();
@@ -86,7 +86,7 @@ async fn answer(
             version = metadata.resource_version.unwrap_or_default();
             let fleet = metadata.name.unwrap_or_default();
             let status = answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&fleet);
-            // If no status is prepared, this loop's own write caused the watch event.
+            // Ignore the watch event if no status is prepared: this loop's own write caused it.
             if let Some(status) = status {
                 let request = put(namespace, &fleet, &version, &status)?;
                 let permit = Arc::clone(&permits).acquire_owned().await?;

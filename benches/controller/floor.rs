@@ -1,6 +1,7 @@
 //! Measures the minimum time of a policy change, with a loop that makes no decisions. The loop
-//! writes the same statuses as the controller, as guarded PUTs. It can also write a single status
-//! in response to a watch event of a policy.
+//! writes the same statuses as the controller, as guarded PUTs.
+//!
+//! The loop can also write a single status in response to a watch event of a policy.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::observer::Observer;
 pub struct Floor {
     client: Client,
     pub estate: Estate,
-    /// Serialized status of every fleet, for each of the two directions of a policy change.
+    /// Serialized status of every fleet, for each of the two modes in `stage::DIRECTIONS`.
     bodies: [Vec<String>; 2],
     versions: Vec<Mutex<Option<String>>>,
     pub concurrency: usize,
@@ -37,7 +38,7 @@ impl Floor {
         statuses: [Vec<Value>; 2],
         concurrency: usize,
     ) -> Self {
-        // Store text: it takes hundreds of MiB less than `Value`s.
+        // Store the statuses as text, which takes hundreds of MiB less memory than `Value`s.
         let text = |statuses: Vec<Value>| statuses.iter().map(Value::to_string).collect();
         Self {
             client,
@@ -56,8 +57,8 @@ impl Floor {
         }
     }
 
-    /// Writes the status of every fleet for one direction. Only the writes are measured. Each
-    /// status is sent from a separate task, like in the controller.
+    /// Writes the status of every fleet for one direction, and measures only the writes. As in the
+    /// controller, a separate task sends each status.
     pub async fn write_all(&self, direction: usize) -> Result<Written, Failure> {
         let mut requests = Vec::new();
         for number in 0..self.versions.len() {
@@ -94,8 +95,8 @@ impl Floor {
         put(self.estate.namespace, &name(number), version.as_deref().unwrap_or_default(), status)
     }
 
-    /// Changes a policy in the floor's namespace, and writes one status in response to the watch
-    /// event. Returns the time from sending the change to the watch event of the status. Each call
+    /// Changes a policy in the floor's namespace, writes one status in response to the watch event,
+    /// and returns the time from sending the change to the watch event of the status. Each call
     /// needs a different `turn`; otherwise the policy does not change.
     pub async fn answer_policy(&self, turn: i32, direction: usize) -> Result<Duration, Failure> {
         let fleet = 0;
@@ -124,7 +125,7 @@ impl Floor {
     }
 }
 
-/// The part of the response to a write that is parsed.
+/// The parsed part of the response to a write.
 #[derive(serde::Deserialize)]
 pub struct Answer {
     metadata: Made,

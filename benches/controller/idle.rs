@@ -1,6 +1,6 @@
-//! Measures the cost of 100,000 idle clients under policies with windows. After that, a window
-//! opens for a quarter of the fleets, and the controller should write each of these fleets exactly
-//! once.
+//! Measures the cost of 100,000 idle clients under policies with windows, and the writes when a
+//! window opens for a quarter of the fleets. The controller should write each of these fleets
+//! exactly once.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ const AFTERMATH: Duration = Duration::from_secs(15);
 /// the department that it governs.
 const OPENING: &str = "opening";
 
-/// Duration of a measured period, with its CPU time and its writes.
+/// Duration, CPU time and status writes of a measured period.
 struct Spent {
     time: Duration,
     cpu: Duration,

@@ -1,7 +1,9 @@
 //! Measures the controller as a separate process on a real API server, and compares each figure
-//! with its floor: the cost of the same work without decisions. Run all sections with `cargo bench
-//! --bench controller`. The arguments `-- restart memory=0,10000` select two sections; the value
-//! after `=` is a list of client numbers for `memory`, and a number of seconds for `idle`.
+//! with its floor: the cost of the same work without decisions.
+//!
+//! Run all sections with `cargo bench --bench controller`. The arguments `-- restart
+//! memory=0,10000` select two sections; the value after `=` is a list of client numbers for
+//! `memory`, and a number of seconds for `idle`.
 //!
 //! Each section is a module, and `stage` is their common setup. Two modules provide the floors:
 //! `floor` writes the same statuses as the controller, and `echo` responds to a report with a
@@ -42,7 +44,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// runs after all other sections that share the stage.
 const SECTIONS: [&str; 7] = ["size", "restart", "report", "policy", "idle", "storm", "memory"];
 
-/// A section to run, with the value from the command line.
+/// A section to run, with its value from the command line, such as `0,10000` for `memory`.
 struct Asked {
     section: &'static str,
     value: Option<String>,
@@ -50,7 +52,7 @@ struct Asked {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    // `cargo test --benches` only checks that the benchmark starts.
+    // Measure nothing under `cargo test --benches`, which only checks that the benchmark starts.
     if std::env::args().any(|argument| argument == "--test") {
         return Ok(());
     }

@@ -1,6 +1,6 @@
-//! Measures the memory of the controller by number of clients: while it writes all statuses, after
-//! a restart, at the peak while it loads all objects, and after 1,000 changes. This section starts
-//! a separate control plane.
+//! Measures the memory of the controller for several numbers of clients, on a separate control
+//! plane. The results show the peak while the controller writes all statuses, the memory after a
+//! restart with the peak while it loads all objects, and the memory after 1,000 changes.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const CHANGES: usize = 1_000;
 /// Time to wait until the allocator and the API server's watches have settled.
 const LEISURE: Duration = Duration::from_secs(3);
 
-/// Memory of the controller with one number of clients.
+/// Memory of the controller for one number of clients.
 struct Taken {
     clients: usize,
     /// Memory of the process that has written all statuses.
@@ -50,7 +50,8 @@ pub async fn measure(sizes: &[usize]) -> Result<String, Failure> {
 async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Taken, Failure> {
     let clients = estate.clients();
     let program = Program::start(plane, estate.namespace)?;
-    // Set both modes in sequence, so that every client has had an offer.
+    // Set both modes one after the other, so that the controller has offered an upgrade to every
+    // client.
     for mode in [Mode::NoUpgrade, Mode::AutoUpgrade] {
         let generation = estate.set("all", everybody(mode)).await?;
         estate.in_force("all", generation).await?;

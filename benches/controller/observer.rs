@@ -63,8 +63,7 @@ impl Observer {
         std::iter::from_fn(|| self.sightings.try_recv().ok()).collect()
     }
 
-    /// Waits for the first status write to a fleet after the change of its spec that made this
-    /// generation.
+    /// Waits for the first status write to a fleet whose spec has at least the given generation.
     pub async fn answer(&mut self, fleet: &str, generation: i64) -> Result<Sighting, Failure> {
         loop {
             let seen = self.next().await?;

@@ -14,8 +14,8 @@ use crate::report::{Table, grouped, milliseconds, quantile, ratio};
 use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
-/// Number of reports that the controller receives, and that the floor receives. They receive their
-/// reports alternately.
+/// Number of reports to the controller. The floor receives the same number, in alternation with the
+/// controller.
 const REPORTS: usize = 200;
 /// Time to wait after each report. In an estate of this size, some clients report every second.
 const PAUSE: Duration = Duration::from_millis(150);

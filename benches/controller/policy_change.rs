@@ -1,6 +1,8 @@
-//! Measures a policy change that changes the state of each of 100,000 clients. The times of the
-//! first and the last status write are compared with a loop that writes the same statuses without
-//! making decisions. Also measures the time to respond to one client's report during the change.
+//! Measures a policy change that changes the state of each of 100,000 clients, and the time to
+//! respond to one client's report during the change.
+//!
+//! The times of the first and the last status write are compared with a loop that writes the same
+//! statuses without making decisions.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -36,7 +38,8 @@ struct Turn {
     server: Duration,
 }
 
-/// Times of the loop that makes no decisions.
+/// Times of the floor: a loop that writes the same statuses as the controller without making
+/// decisions.
 #[derive(Clone, Copy)]
 struct Writes {
     /// Time from the first request to the last response.
@@ -107,8 +110,8 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     Ok(Turn { first, last, in_force, server })
 }
 
-/// Writes the statuses with the loop that makes no decisions, and measures them like those of the
-/// controller.
+/// Writes the same statuses as the controller without making decisions, and measures the writes
+/// like those of the controller.
 async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Failure> {
     let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;
@@ -117,15 +120,16 @@ async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Fa
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
     let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
-    // Write the fleet's other status, and then its current status again. The next round thus starts
-    // with the statuses that this round has written.
+    // Write the status of one fleet for the other mode, and then its current status again. The next
+    // round thus starts with the statuses that this round has written.
     let turn = i32::try_from(2 * round)?;
     let there = floor.answer_policy(turn, 1 - direction).await?;
     let back = floor.answer_policy(turn + 1, direction).await?;
     Ok(Writes { answered: written.took, seen, first: (there + back) / 2, server })
 }
 
-/// Waits until `fleets` fleets have been written. Returns the time of every write.
+/// Waits until each of `fleets` fleets has been written at least once, and returns the time of
+/// every write.
 async fn seen(observer: &mut Observer, fleets: usize) -> Result<Vec<Instant>, Failure> {
     let (mut times, mut missing) = (Vec::new(), names(fleets));
     while !missing.is_empty() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// Number of ticks per second, the unit of CPU times in `/proc`. It is the same on all current
-/// Linux systems.
+/// Number of clock ticks per second, for converting the CPU times in `/proc`, which are in ticks.
+/// It is the same on all current Linux systems.
 const TICKS_A_SECOND: u64 = 100;
 
 /// The ID of a process.
@@ -26,7 +26,7 @@ pub struct Memory {
 }
 
 impl Pid {
-    /// Returns the CPU time of all threads, in user mode and in the kernel.
+    /// Returns the CPU time of all threads of the process, in user mode and in the kernel.
     pub fn cpu(self) -> Result<Duration, Failure> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
         // The process name, in parentheses, may contain spaces. Split the line after it, where the

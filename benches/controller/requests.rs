@@ -14,7 +14,7 @@ pub struct StatusWrites {
 }
 
 impl StatusWrites {
-    /// Reads the numbers from the API server's metrics.
+    /// Reads the numbers of status writes from the API server's metrics.
     pub async fn count(client: &Client) -> Result<Self, Failure> {
         let metrics = metrics(client).await?;
         let sum = |resource: &str| -> u64 {

@@ -1,6 +1,6 @@
-//! Measures a restart with 100,000 clients whose statuses are correct. Compares the time in which
-//! the controller reads all objects with the time of a plain list of them, and counts its status
-//! writes, which should be 0.
+//! Measures a restart of the controller with 100,000 clients whose statuses are already correct, so
+//! that it should write no status. The time in which the controller reads all objects is compared
+//! with the time of a plain list of the fleets.
 
 use std::time::{Duration, Instant};
 
@@ -72,8 +72,8 @@ fn report_table(stage: &Stage, times: &Times, writes: u64) -> String {
     text
 }
 
-/// Lists all pages, and parses only the continue token of each page. Returns the time that this
-/// takes.
+/// Lists all pages of fleets, parses only the continue token of each page, and returns the time of
+/// the whole list.
 async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     let start = Instant::now();
     let client: Client = stage.plane.client()?;
@@ -85,8 +85,8 @@ async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     loop {
         let uri = format!("{path}?limit={PAGE}{next}");
         let page = client.request_text(http::Request::get(uri).body(Vec::new())?).await?;
-        // The metadata of a list is at its end. On the last page, the continue token is missing or
-        // empty.
+        // The API server writes the metadata of a list after its items. On the last page, the
+        // continue token is missing or empty.
         let token =
             page.rsplit_once(r#""continue":""#).and_then(|(_, rest)| rest.split('"').next());
         match token.filter(|token| !token.is_empty()) {

@@ -1,4 +1,5 @@
-//! Measures the size of the program, and the time from its start until it starts its watches.
+//! Measures the size of the program, and the time from the start of its process until it watches
+//! its objects and is ready.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +17,8 @@ use crate::stage::Stage;
 
 const ROUNDS: usize = 11;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_clientfleet");
-/// Path of the program that `make image` packs. It exists only if the image was built.
+/// Path of the program that `make image` puts into the container image. The file exists only after
+/// `make image` has run.
 const IMAGE: &str = "target/image/root/clientfleet";
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {

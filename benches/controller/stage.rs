@@ -26,8 +26,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Creates the stage. The first mode is in force, and no controller is running. Each section
-    /// must restore this state.
+    /// Creates the stage: all statuses are written for the first mode in [`DIRECTIONS`], and no
+    /// controller is running. Each section must restore this state.
     pub async fn set() -> Result<Self, Failure> {
         let plane = ControlPlane::start()?;
         let client = plane.client()?;

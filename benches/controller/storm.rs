@@ -1,6 +1,8 @@
 //! Measures a storm of reports: within a minute, each of 100,000 clients reports a new version, as
-//! in a rollout. Counts the status writes, each of which can cover several reports. Also measures
-//! the memory, and the time from the last report to the last status.
+//! in a rollout.
+//!
+//! The results show the memory, the time from the last report to the last status, and the number of
+//! status writes. One status write can cover several reports.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -19,8 +21,10 @@ use crate::requests::{StatusWrites, server_cpu};
 use crate::stage::{FLEETS, Stage};
 
 /// Number of writes that report versions. Each write reports all clients of a fleet, like a
-/// check-in service that collects reports. With four writes per fleet, an API server on two cores
-/// needed four minutes for the reports, in addition to the time for the statuses.
+/// check-in service that collects reports.
+///
+/// With four writes per fleet, an API server on two cores needed four minutes for the reports, in
+/// addition to the time for the statuses.
 const REPORTS: usize = FLEETS;
 /// Duration of the storm, over which the reports are evenly spread.
 const LASTS: Duration = Duration::from_secs(60);
@@ -55,8 +59,8 @@ struct Spent {
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
-    // Create the floor before the storm: it copies the statuses as they are at the start of each
-    // section.
+    // Create the floor before the storm, so that it copies the statuses that every section starts
+    // with.
     let floor = stage.floor().await?;
     let (storm, spent) = controllers(stage).await?;
     let floor = floors(stage, floor).await?;
@@ -93,8 +97,8 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     Ok((storm, spent))
 }
 
-/// Sends the same reports to the floor. It responds to each report with the status that the
-/// controller has written for the same fleet.
+/// Sends the same reports to the floor, and measures the storm in the same way. The floor responds
+/// to each report with the status that the controller has written for the same fleet.
 async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
     for (number, status) in stage.estate.statuses().await?.into_iter().enumerate() {

@@ -1,5 +1,5 @@
 //! Creates an estate with any number of fleets, and writes its policies and its clients' reports.
-//! This module does not know what is measured.
+//! The benchmarks that use this module take the measurements.
 
 // Each benchmark uses only a part of this module.
 #![allow(dead_code)]
@@ -26,7 +26,7 @@ pub const CLIENTS: usize = 250;
 pub const OLD: &str = "3.59.127.0";
 /// Package version of all fleets.
 pub const NEW: &str = "3.59.228.0";
-/// One of this many fleets belongs to the ring `canary`: every fourth fleet.
+/// Interval between the fleets of the ring `canary`: every fourth fleet belongs to this ring.
 pub const CANARY: usize = 4;
 pub const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
 /// Prefix of the fleet names, before the number.

@@ -27,7 +27,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Runs `work`. Returns the number of its allocations, and its result.
+/// Runs `work`, and returns the number of its allocations and its result.
 pub fn counted<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let before = COUNT.load(Ordering::Relaxed);
     let result = work();

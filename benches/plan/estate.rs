@@ -1,5 +1,5 @@
-//! Creates an estate to plan. Its fleets have 250 clients that differ in version, zone and label,
-//! and its policies have all kinds of scopes, as in a real estate of that size.
+//! Creates an estate for the planner. The fleets have 250 clients that differ in version, zone and
+//! label, and the policies have all kinds of scopes, as in a real estate of that size.
 
 use std::sync::Arc;
 
@@ -66,8 +66,8 @@ impl Estate {
         planner.plan(now());
     }
 
-    /// Returns two versions of the fleet in the middle of the list. They differ in the report of
-    /// one client.
+    /// Returns two versions of the fleet in the middle of `fleets`, which differ in the version
+    /// that one client reports.
     pub fn one_report(&self) -> [Arc<CachedFleet>; 2] {
         let number = self.fleets.len() / 2;
         let clients = if self.fleets.len() == 1 { 250 } else { CLIENTS_A_FLEET };
@@ -109,8 +109,8 @@ fn fleet(number: usize, clients: usize, version_of_7: &str) -> Value {
     })
 }
 
-/// Returns a policy. Policy 0 governs all clients that no other policy governs. The other policies
-/// select departments, networks, names and users in turn.
+/// Returns the policy with this number. Policy 0 governs all clients that no other policy governs;
+/// the other policies select departments, networks, names and users in turn.
 fn policy(number: usize) -> Value {
     let scope = match number % 4 {
         _ if number == 0 => Value::Null,

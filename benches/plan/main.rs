@@ -1,6 +1,8 @@
-//! Measures planning alone, on one core and without a cluster. The results are the clients decided
+//! Measures planning alone, on one core and without a cluster. The results show the clients decided
 //! per second, by size of the estate and number of policies, and the time to plan again after one
-//! client's change. Allocations are counted once for each case.
+//! client's change.
+//!
+//! Allocations are counted once for each case.
 
 mod allocations;
 mod estate;
@@ -23,7 +25,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Sizes of the measured estates, in clients.
 const CLIENTS: [usize; 3] = [1_000, 100_000, 1_000_000];
 const POLICIES: [usize; 3] = [1, 10, 100];
-/// Number of policies when planning again after one change.
+/// Number of policies in the estates that are planned again after one client's report.
 const SOME_POLICIES: usize = 10;
 
 /// One row of a results table.
@@ -40,8 +42,8 @@ fn main() -> Result<(), Failure> {
     let whole = whole(&mut criterion);
     let again = again(&mut criterion);
     criterion.final_summary();
-    // `cargo test --benches` only checks that the benchmark starts, and `--list` only lists its
-    // cases.
+    // Print no results under `cargo test --benches`, which only checks that the benchmark starts,
+    // or with `--list`, which only lists its cases.
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }
@@ -74,7 +76,7 @@ fn whole(criterion: &mut Criterion) -> Vec<Case> {
     cases
 }
 
-/// Measures planning again after one client's report.
+/// Measures the time to plan each estate again after one client's report.
 fn again(criterion: &mut Criterion) -> Vec<Case> {
     let mut group = criterion.benchmark_group("plan again after one report");
     group.sample_size(10);

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::publish;
 use crate::Failure;
 
-/// The start of a measurement, with the state of the machine.
+/// The start time of a measurement, with the state of the machine at that time.
 pub struct Conditions {
     began: DateTime<Utc>,
     /// State of the machine; `None` on systems other than Linux.
@@ -33,8 +33,8 @@ impl Conditions {
         )
     }
 
-    /// Prints the results of a section with its conditions. Also updates the page if `UPDATE_DOCS`
-    /// is set.
+    /// Prints the results of a section with the conditions of the measurement. Also writes them to
+    /// `docs/performance.md` if `UPDATE_DOCS` is set.
     pub fn publish(&self, section: &str, text: &str) -> Result<(), Failure> {
         publish(section, &format!("{}\n\n{}", text.trim(), self.describe()))
     }

@@ -1,5 +1,7 @@
 //! Prints tables of results as Markdown on standard output. With `UPDATE_DOCS=1`, also writes them
-//! to `docs/performance.md`. This module does not know what is measured.
+//! to `docs/performance.md`.
+//!
+//! The benchmarks that use this module take the measurements.
 
 // Each benchmark uses only a part of this module.
 #![allow(dead_code)]
@@ -24,7 +26,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Creates a table. The first column contains text, and the others contain figures.
+    /// Creates a table. The first column contains text, and all other columns contain figures.
     pub fn new(heads: &[&str]) -> Self {
         let mut text = format!("| {} |\n|---|", heads.join(" | "));
         text.push_str(&"--:|".repeat(heads.len() - 1));
@@ -44,7 +46,8 @@ impl Table {
     }
 }
 
-/// Prints the results of a section. Also updates the page if `UPDATE_DOCS` is set.
+/// Prints the results of a section. Also writes them to `docs/performance.md` if `UPDATE_DOCS` is
+/// set.
 pub fn publish(section: &str, text: &str) -> Result<(), Failure> {
     println!("<!-- {section} -->\n\n{}\n", text.trim());
     if std::env::var_os("UPDATE_DOCS").is_none() {

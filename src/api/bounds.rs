@@ -41,7 +41,7 @@ pub const WIDE_NAME: usize = 31;
 /// Maximum length of a user name, written as `DOMAIN\name` or `name@domain`.
 pub const USER: usize = 64;
 /// Maximum length of a user name that contains non-ASCII characters. A NetBIOS domain takes 15
-/// characters, the backslash 1, and an account in Active Directory 20. The remaining 12 are
+/// characters, the backslash 1, and an account in Active Directory 20; the remaining 12 are
 /// reserved.
 pub const WIDE_USER: usize = 48;
 /// Maximum length of an IP address. An address without a zone ID has at most 45 characters, but
@@ -70,9 +70,10 @@ pub const OBJECT_NAME: usize = 253;
 /// Maximum length of a policy's name. The status of each client that the policy governs contains
 /// the name twice.
 pub const POLICY_NAME: usize = 63;
-/// Maximum length of an instant, date, time of day, network or operator in a policy. It is greater
-/// than the length of every valid value, so that most invalid values fail a rule, whose message
-/// says what to write, and not this limit.
+/// Maximum length of an instant, date, time of day, network or operator in a policy.
+///
+/// The limit is greater than the length of every valid value, so that most invalid values violate a
+/// rule instead of this limit. The rule's message says what to write.
 pub const WRITTEN_VALUE: usize = 64;
 
 /// Maximum number of windows per policy.
@@ -94,8 +95,8 @@ pub const MATCH_EXPRESSIONS: usize = 8;
 /// Maximum number of values per match expression.
 pub const MATCH_VALUES: usize = 16;
 
-/// Minimum and maximum number of hours after a failed upgrade until the client is offered the
-/// version again.
+/// Minimum and maximum number of hours between a failed upgrade and the next offer of the same
+/// version to the client.
 pub(crate) const RETRY_HOURS: (i64, i64) = (1, 720);
 /// Minimum and maximum number of days without a check-in until a client counts as offline.
 pub(crate) const OFFLINE_DAYS: (i64, i64) = (1, 365);

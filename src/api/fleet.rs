@@ -1,6 +1,6 @@
 //! Defines `ClientFleet`: a server's client upgrade package, up to 250 of its clients, and the
-//! status that the controller writes for each of them. Contains data only; the decisions are made
-//! in `plan`.
+//! status that the controller writes for each of them. This module contains only data; `plan` makes
+//! the decisions.
 
 use std::borrow::Cow;
 

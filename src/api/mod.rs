@@ -1,9 +1,10 @@
 //! Defines the two custom resources of group `clientfleet.dev`, version `v1alpha1`: their types,
 //! schemas and validation. This module makes no decisions.
 //!
-//! The types are in `fleet`, `policy` and the modules that both use. `bounds`, `patterns`, `schema`
-//! and `rules` define the valid values. `columns` defines the output of `kubectl get`, and `crd`
-//! builds the definitions from all of these. `admission` validates objects without a server.
+//! The types are in `fleet` and `policy`, and the types that both resources share are in
+//! `conditions`, `summary` and `text`. `bounds`, `patterns`, `schema` and `rules` define the valid
+//! values. `columns` defines the output of `kubectl get`, and `crd` builds the definitions from all
+//! of these. `admission` validates objects without a server.
 
 pub mod admission;
 pub mod bounds;

@@ -1,6 +1,6 @@
-//! Defines the accepted characters and formats as regular expressions. Each pattern has a message
-//! that begins with "must" and says what to write instead. This module does not know which fields
-//! use the patterns.
+//! Defines the accepted characters and formats as regular expressions, independently of the fields
+//! that use them. Each pattern has a message that begins with "must" and says what to write
+//! instead.
 //!
 //! Go's RE2 evaluates the expressions on the API server, and the `regex` crate evaluates them in
 //! this program. The expressions avoid `\d`, `\s` and `\w`, which match only ASCII in RE2 but
@@ -21,9 +21,10 @@ impl Pattern {
     }
 }
 
-/// Any character that a report may contain. Control characters, `<`, `>`, `&` and the Unicode line
-/// and paragraph separators are excluded: Go's JSON encoder escapes them, to six bytes each in
-/// etcd.
+/// Any character that a report may contain.
+///
+/// Control characters, `<`, `>`, `&` and the Unicode line and paragraph separators are excluded,
+/// because Go's JSON encoder escapes each of them to six bytes in etcd.
 const ANY: &str = r"[^\p{Cc}\p{Zl}\p{Zp}<>&]";
 /// The ASCII characters of [`ANY`]. Each takes one byte in etcd, but `"` and `\` take two.
 const ASCII: &str = r"[ -%\x27-;=?-~]";
@@ -37,8 +38,8 @@ const NEVER: &str = "without control characters and without <, > and &";
 /// Returns the pattern of a reported value: up to `max` ASCII characters, or up to `wide`
 /// characters of any kind.
 ///
-/// A character takes up to four bytes, so both limits together also limit the bytes. No reported
-/// value can use the space of other values in the same fleet.
+/// A character takes up to four bytes, so the two limits together also limit the bytes. A reported
+/// value thus cannot use the space of other values in the same fleet.
 pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({ASCII}{{{min},{max}}}|{ANY}{{{min},{wide}}})$"),
@@ -168,7 +169,7 @@ pub fn namespace() -> Pattern {
     )
 }
 
-/// Returns the pattern of a label key, following Kubernetes.
+/// Returns the pattern of a label key, with the same format as in Kubernetes.
 pub(crate) fn label_key() -> Pattern {
     Pattern::new(
         concat!(
@@ -181,7 +182,7 @@ pub(crate) fn label_key() -> Pattern {
     )
 }
 
-/// Returns the pattern of a label value, following Kubernetes.
+/// Returns the pattern of a label value, with the same format as in Kubernetes.
 pub(crate) fn label_value() -> Pattern {
     Pattern::new(
         "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
@@ -245,8 +246,8 @@ mod tests {
                 }
             }
         }
-        // Expected number: 3 dates x 2 times x the offsets. The offsets are 24 hours x 3 minutes x
-        // 2 signs, and `Z`.
+        // The expected number of instants is 3 dates x 2 times x the number of offsets. The offsets
+        // are `Z` and 24 hours x 3 minutes x 2 signs.
         assert_eq!(read, 3 * 2 * (24 * 3 * 2 + 1));
     }
 

@@ -1,5 +1,5 @@
 //! Defines `UpgradePolicy`: the version, time and scope of upgrades, and the status that the
-//! controller writes for it. Contains data only; the decisions are made in `plan`.
+//! controller writes for it. This module contains only data; `plan` makes the decisions.
 
 use std::borrow::Cow;
 
@@ -107,7 +107,8 @@ impl Default for Upgrade {
 }
 
 impl Upgrade {
-    /// Returns the default number of hours until a failed client is offered the version again.
+    /// Returns the default number of hours between a failed upgrade and the next offer of the same
+    /// version to the client.
     #[must_use]
     pub(crate) const fn default_retry_after_hours() -> i64 {
         24

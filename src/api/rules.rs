@@ -1,5 +1,7 @@
 //! Defines CEL rules about several fields of an object, for `#[schemars(transform = …)]` on the
-//! types. Each rule's message says what to write instead. Rules for single values are in `schema`.
+//! types. Each rule's message says what to write instead.
+//!
+//! Rules for single values are in `schema`.
 //!
 //! A rule that compares two values must succeed if one of them is malformed. Another rule already
 //! reports the malformed value, and calling `timestamp()` on it would only add an unhelpful error.
@@ -95,7 +97,7 @@ pub fn window(schema: &mut Schema) {
 
 pub fn exclusion(schema: &mut Schema) {
     let order = "must not be before `startDate`: write the last date, which is still excluded";
-    // Dates in this format can be compared as text.
+    // Dates in the format `YYYY-MM-DD` can be compared as text.
     add(schema, &[field_rule("self.endDate >= self.startDate", order, "endDate", INVALID)]);
 }
 

@@ -1,5 +1,6 @@
 //! Defines the schemas of single values and lists, for `#[schemars(schema_with = …)]` on the
-//! fields. This module knows the API server's dialect of OpenAPI, but not the types of this API.
+//! fields. This module uses the API server's dialect of OpenAPI, and does not depend on the types
+//! of this API.
 //!
 //! CEL rules validate values that an administrator writes, because the error message for a failed
 //! `pattern` shows only the regular expression. A `pattern` validates values that clients report,
@@ -159,8 +160,8 @@ pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// Returns the schema of a fleet's or a client's time zone. As for a reported value, only the
-/// length and the characters are restricted here. Rule 16 of the decision handles an unknown time
+/// Returns the schema of the time zone of a fleet or client. The schema restricts only the length
+/// and the characters, as for a reported value; rule 16 of the decision handles an unknown time
 /// zone.
 pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))

@@ -1,4 +1,4 @@
-//! Defines the summary of a status: the number of clients in each state.
+//! Defines the summary in the status of a fleet or policy: the number of clients in each state.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

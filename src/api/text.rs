@@ -1,5 +1,5 @@
-//! Defines compact strings and label sets, which objects contain by the hundred thousand. This
-//! module does not know what they mean.
+//! Defines compact types for strings and label sets, because the objects contain hundreds of
+//! thousands of them. Does not interpret their content.
 //!
 //! Most strings of a client have at most 24 bytes, so [`Text`] stores them without an allocation. A
 //! label set has only a few pairs, and a map's nodes would take more memory than the pairs.
@@ -75,12 +75,12 @@ impl JsonSchema for Text {
 pub struct Labels(Arc<[(Text, Text)]>);
 
 impl Labels {
-    /// Maximum number of recent label sets with which [`Self::share`] compares each set. The number
+    /// Maximum number of recent label sets that [`Self::share`] compares with each set. The number
     /// is small, so that a search without a match is cheap.
     const MAX_RECENT_SETS: usize = 16;
 
-    /// Lets equal label sets that are near each other in the sequence share memory. The clients of
-    /// a department usually have the same labels.
+    /// Makes equal label sets share memory if they are near each other in the sequence. This saves
+    /// memory because the clients of a department usually have the same labels.
     pub fn share<'a>(sets: impl Iterator<Item = &'a mut Self>) {
         let mut known: Vec<Self> = Vec::new();
         for set in sets.filter(|set| !set.is_empty()) {

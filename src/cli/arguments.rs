@@ -136,8 +136,8 @@ pub enum AuditTo {
     File(PathBuf),
 }
 
-/// Parses an IP address and a port. Without an IP address, the result means all addresses of the
-/// machine.
+/// Parses an IP address and a port. If the text contains only the port, the result stands for all
+/// addresses of the machine.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| {
@@ -215,8 +215,8 @@ pub(crate) enum Output {
 }
 
 /// Returns clap's definition of the command line, with shell completion added to each `--context`
-/// option. [`Connection`] cannot add the completion: the controller shares that type, and only the
-/// command line can look up contexts.
+/// option. The completion is not part of [`Connection`], because the controller also uses that type
+/// and only the command line can look up contexts.
 pub(super) fn described() -> clap::Command {
     let with_contexts = |command: clap::Command| {
         let takes_one = command.get_arguments().any(|argument| argument.get_id() == "context");
@@ -236,8 +236,8 @@ pub(super) fn described() -> clap::Command {
 /// version.
 pub(super) fn parse() -> Arguments {
     let mut command = described();
-    // If kubectl runs the program as a plugin, the program has this file name. Show `kubectl
-    // clientfleet` in the help.
+    // If kubectl runs the program as a plugin, its file name is `kubectl-clientfleet`. In that
+    // case, show `kubectl clientfleet` in the help.
     let name = std::env::args_os().next().map(PathBuf::from);
     if name.and_then(|path| path.file_stem().map(|stem| stem == "kubectl-clientfleet"))
         == Some(true)
@@ -250,8 +250,9 @@ pub(super) fn parse() -> Arguments {
     }
 }
 
-/// Parses the instant of an option such as `--at`. The format and the range of years are those of
-/// the API, so a plan can be made for every instant that a policy can name.
+/// Parses the value of an option that specifies an instant, such as `--at`. The format and the
+/// range of years are those of the API, so the user can plan for every instant that a policy can
+/// contain.
 pub(crate) fn instant(text: &str) -> Result<Timestamp, String> {
     use chrono::{DateTime, Datelike};
     let instant = DateTime::parse_from_rfc3339(text).map_err(|_| {

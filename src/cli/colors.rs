@@ -1,4 +1,5 @@
-//! Colors for the values of a status, the same in every table. Unknown values have no color.
+//! Defines the colors of status values, which are the same in every table. Unknown values have no
+//! color.
 
 use super::terminal::table::Tone;
 

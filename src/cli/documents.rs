@@ -1,5 +1,5 @@
-//! The documents of a file, each as validated JSON text or as an error. Values are built from the
-//! text one at a time, because they take ten times the memory of their text.
+//! Defines the documents of a file: each one is validated JSON text or an error. Values are parsed
+//! from the text one at a time, because a parsed value takes ten times the memory of its text.
 
 use std::fmt;
 use std::ops::Range;
@@ -31,7 +31,8 @@ pub struct Fault {
     pub message: String,
 }
 
-/// A JSON value as a range of a larger text. Keeps the whole text in memory.
+/// A JSON value, stored as a range of a larger text. The whole text stays in memory until the value
+/// is dropped.
 #[derive(Clone, Debug)]
 pub struct Json {
     whole: Arc<String>,
@@ -52,12 +53,12 @@ pub struct ListHeader {
 /// The items of a Kubernetes list.
 #[derive(Debug, Default)]
 pub enum Items {
-    /// The field is missing or `null`.
+    /// The field `items` is missing or `null`.
     #[default]
     None,
     /// The items, each as a separate JSON value.
     Some(Vec<Json>),
-    /// The field is not a list.
+    /// The field `items` is not a list.
     Other,
 }
 
@@ -92,8 +93,8 @@ impl Json {
         self.as_str() == "null"
     }
 
-    /// Returns the top-level fields `apiVersion`, `kind` and `items`. They are empty if the value
-    /// is not a mapping. Skips the values of all other fields.
+    /// Returns the top-level fields `apiVersion`, `kind` and `items`, and skips the values of all
+    /// other fields. The result is empty if the value is not a mapping.
     #[must_use]
     pub fn outside(&self) -> ListHeader {
         let mut reader = serde_json::Deserializer::from_str(self.as_str());

@@ -38,13 +38,13 @@ pub fn read(text: &Arc<String>) -> Vec<Document> {
 ///
 /// # Errors
 ///
-/// Returns an error if the text is not valid. Texts of values that [`read`] has accepted are always
+/// Returns an error if the text is not valid. The text of a value that [`read`] accepted is always
 /// valid.
 pub fn value(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).map(|Unique(value)| value)
 }
 
-/// Parses a text that contains one mapping, but skips the field with this name.
+/// Parses a text that contains one mapping, but skips the field with the name `field`.
 ///
 /// # Errors
 ///
@@ -156,8 +156,8 @@ impl<'de> Visitor<'de> for Without<'_> {
     }
 }
 
-/// Marker for a valid value. Its deserialization finds the same errors as that of [`Unique`], at
-/// the same positions, but builds no value.
+/// Marker for a valid JSON value. Deserializing it finds the same errors as deserializing
+/// [`Unique`], at the same positions, but builds no value.
 struct Validated;
 
 impl<'de> Deserialize<'de> for Validated {
@@ -242,8 +242,8 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// Names of the fields of one object. The first ones are in a list, because nearly all objects have
-/// few fields, and a short list is faster to search than a set.
+/// Names of the fields of one object. The first `MAX_LINEAR_KEYS` names are in a list, because
+/// nearly all objects have few fields, and a short list is faster to search than a set.
 #[derive(Default)]
 struct Keys<'de> {
     few: Vec<Cow<'de, str>>,

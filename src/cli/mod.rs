@@ -96,7 +96,7 @@ pub(crate) struct Context {
 
 impl Context {
     fn find(now: Option<Timestamp>) -> Self {
-        // This is the only place in the command line that reads the clock.
+        // No other code of the command line reads the clock.
         let now = now.unwrap_or_else(|| arguments::whole_seconds(chrono::Utc::now()));
         let zone = TimeFormatter::system_zone();
         if let Some(asked) = std::env::var_os("TZ").filter(|tz| zone.is_none() && !tz.is_empty()) {
@@ -116,8 +116,8 @@ impl Context {
     }
 }
 
-/// Parses the command line. Returns the command, and the time to use as the current time if the
-/// user specified one. If a shell requests completions, prints them and exits the process.
+/// Parses the command line, and returns the command and the time that the user specified as the
+/// current time, if any. If a shell requests completions, prints them and exits the process.
 #[must_use]
 pub fn parse() -> (Command, Option<Timestamp>) {
     completion::answer();

@@ -112,7 +112,7 @@ impl Stored {
 /// Results of reading files, without the objects themselves.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Skipped objects of other kinds, each with its position.
+    /// Skipped objects of other API groups, each with its position in the files.
     pub passed_over: Vec<String>,
     /// Problems, each with its position and how to fix it.
     pub problems: Vec<String>,
@@ -284,8 +284,8 @@ impl ObjectReader<'_> {
     }
 
     /// Records every problem that admission finds, and an error if the metadata or the status
-    /// cannot be parsed. Returns the object as the API server would store it, or `None` if a part
-    /// cannot be parsed.
+    /// cannot be parsed. Returns the object as the API server would store it, or `None` if its
+    /// metadata or status cannot be parsed.
     fn check(
         &mut self,
         place: &ObjectPlace,
@@ -340,7 +340,7 @@ impl ObjectReader<'_> {
     }
 }
 
-/// Parse errors of an object, by part.
+/// Parse errors in the metadata and in the status of an object.
 #[derive(Default)]
 struct Unread {
     metadata: Option<serde_json::Error>,
@@ -385,8 +385,8 @@ fn list_of(outside: &ListHeader) -> Option<Option<Kind>> {
     }
 }
 
-/// Adds `apiVersion` and `kind` to a list item if they are missing, because the API server omits
-/// them from items of a list of one kind.
+/// Adds `apiVersion` and `kind` to a list item if they are missing. The API server omits both
+/// fields from the items of a list of one kind.
 fn complete(item: &mut Value, kind: Option<Kind>) {
     let (Some(kind), Some(fields)) = (kind, item.as_object_mut()) else { return };
     fields.entry("apiVersion").or_insert_with(|| Value::from(API_VERSION));

@@ -1,4 +1,4 @@
-//! The change set: the objects that have changed since the planning loop last took the set. Several
+//! Collects the objects that have changed since the planning loop last took the change set. Several
 //! changes to one object are one entry, so the change set of a standby stays small even after
 //! months.
 
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// Namespace and name of an object.
 pub type Key = (String, String);
 
-/// The objects that were touched since the last [`ChangeSet::take`].
+/// The objects that were changed or deleted since the last [`ChangeSet::take`].
 #[derive(Debug, Default)]
 pub struct Touched {
     /// Fleets that were changed or deleted.
@@ -19,7 +19,7 @@ pub struct Touched {
     pub policies: KindChanges,
 }
 
-/// The touched objects of one kind.
+/// The objects of one kind that were changed or deleted.
 #[derive(Debug, Default)]
 pub struct KindChanges {
     /// Objects that were changed or deleted.
@@ -41,14 +41,15 @@ struct ChangeSetState {
     policies_listed: bool,
 }
 
-/// The change set. The watches fill it, and the planning loop reads it.
+/// The set of objects that were changed or deleted since the last [`ChangeSet::take`]. The watches
+/// fill the set, and the planning loop empties it.
 #[derive(Debug, Default)]
 pub struct ChangeSet {
     state: Mutex<ChangeSetState>,
     changed: Notify,
 }
 
-/// The store in which an object was touched.
+/// The kind of a store, by the objects in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
     /// The store of fleets.

@@ -13,13 +13,14 @@ use crate::values::Timestamp;
 /// suspended, and an administrator may set the clock.
 const MAX_TIMER: Duration = Duration::from_secs(60);
 
-/// A source of the current time that also wakes its callers when they should read it again.
+/// A source of the current time that also wakes its callers when they should read the time again.
 pub trait Clock: Send + Sync + 'static {
     /// Returns the current time in whole seconds.
     fn now(&self) -> Timestamp;
-    /// Waits until a caller that last read the time `seen` should read the clock again: at `until`,
-    /// or after the clock was set. With the system clock, the wait ends after `MAX_TIMER` at the
-    /// latest.
+    /// Waits until the caller should read the clock again: at `until`, or after the clock was set.
+    /// `seen` is the time that the caller last read.
+    ///
+    /// With the system clock, the wait ends after `MAX_TIMER` at the latest.
     fn wait_until_due(&self, seen: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()>;
 }
 

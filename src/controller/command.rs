@@ -56,8 +56,8 @@ pub fn run_until_stopped(orders: &ControllerOptions) -> Result<(), String> {
     let audit = orders.logging.start()?;
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
     let result = runtime.block_on(run_with_signals(orders, audit));
-    // The shutdown of the controller has already waited for its tasks: do not wait again for tasks
-    // that still run.
+    // Do not wait for tasks that still run, because the shutdown of the controller has already
+    // waited for them.
     runtime.shutdown_background();
     result
 }
@@ -97,8 +97,8 @@ async fn run_with_signals(
     run(connect(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
 }
 
-/// Starts the HTTP server for probes and metrics. It starts before the cluster is reachable, so
-/// that probes get a response while the controller waits for the cluster.
+/// Starts the HTTP server for probes and metrics. The server starts before the cluster is
+/// reachable, so that probes get a response while the controller waits for the cluster.
 async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     let listener = serving::bind(address).await?;
     let Options { metrics, health, heartbeat, .. } = options.clone();
@@ -147,7 +147,7 @@ fn mark() -> String {
 }
 
 /// Returns the host name with a suffix. In a pod the host name is the pod name, and the suffix
-/// distinguishes the process from earlier ones in the same pod.
+/// distinguishes the process from earlier processes in the same pod.
 fn default_identity(suffix: &str) -> String {
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
     let host = host.ok().filter(|name| !name.is_empty());

@@ -9,18 +9,19 @@ use kube::{Api, Client, ResourceExt};
 use crate::api;
 use crate::connection::with_causes;
 
-/// Reason why the controller cannot work with the cluster.
+/// An error in the check of the custom resource definitions. With this error, the controller cannot
+/// work with the cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
-    /// A definition is missing.
+    /// A custom resource definition is missing in the cluster.
     #[error(
         "the cluster has no CustomResourceDefinition {0}: apply those that `clientfleet crds` prints, then start again"
     )]
     Missing(String),
-    /// A definition in the cluster is older than the controller requires.
+    /// A custom resource definition in the cluster is older than the controller requires.
     #[error("{0}")]
     Older(String),
-    /// A definition cannot be read.
+    /// A custom resource definition cannot be read.
     #[error(
         "CustomResourceDefinition {name} cannot be read: {}{}",
         with_causes(error),
@@ -47,16 +48,16 @@ fn remedy(error: &kube::Error) -> &'static str {
 /// respond.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pause between two attempts.
+/// Pause between two attempts to read a custom resource definition.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Compares the definitions in the cluster with the definitions that the controller requires.
-/// Retries while the API server does not respond, because it may be starting at the same time as
-/// the controller.
+/// Compares the custom resource definitions in the cluster with the definitions that the controller
+/// requires. Retries while the API server does not respond, because it may be starting at the same
+/// time as the controller.
 ///
 /// # Errors
 ///
-/// Returns an error if a definition is missing, older, or cannot be read.
+/// Returns an error if a definition is missing, is older than required, or cannot be read.
 pub async fn check(client: &Client) -> Result<(), CrdError> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     for own in api::crds() {

@@ -16,7 +16,7 @@ use super::writing::WRITE_TIMEOUT;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Planned, PlannedKind};
 
-/// Publishes events.
+/// Publisher of Kubernetes events on policies.
 pub struct EventPublisher {
     recorder: Recorder,
     leadership: Leadership,
@@ -53,14 +53,14 @@ impl EventPublisher {
     }
 }
 
-/// A kind whose status changes are logged and published as events.
+/// A kind of object whose status changes are logged and published as events.
 pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
     type Announcement: Clone + Debug + Send;
 
-    /// Announces the changes between the last announced state `announced` and the status that was just
-    /// written. If `announced` is `None`, the comparison is with the replaced status. Returns the new
-    /// announced state.
+    /// Announces the changes between the last announced state `announced` and the status that was
+    /// just written, and returns the new announced state. If `announced` is `None`, the comparison
+    /// is with the status that the write replaced.
     fn announce(
         announcer: &EventPublisher,
         written: &Planned<Self>,
@@ -137,7 +137,7 @@ struct Change {
     note: String,
 }
 
-/// Returns the changes from the announced state `before` to `status`.
+/// Returns the changes between the last announced state `before` and `status`.
 fn changes(before: PolicyAnnouncement, status: &UpgradePolicyStatus) -> Vec<Change> {
     let now = PolicyAnnouncement::of(status);
     let mut changes = Vec::new();

@@ -14,12 +14,12 @@ pub struct Health(Arc<watch::Sender<HealthState>>);
 /// State of the controller at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HealthState {
-    /// True after the controller has found all custom resource definitions in the cluster and none
-    /// is older than it requires.
+    /// True after the check of the custom resource definitions has passed: all of them are in the
+    /// cluster, and none is older than the controller requires.
     pub is_started: bool,
     /// Number of stores that have not been filled yet; `None` before the controller has started.
     pub stores_awaited: Option<usize>,
-    /// Role among the replicas.
+    /// Role of this process among the replicas.
     pub role: Role,
     /// Wall-clock time of the last lease renewal; `None` if this process has never led.
     pub last_renewal: Option<Timestamp>,
@@ -65,8 +65,8 @@ impl Health {
         self.0.subscribe()
     }
 
-    /// Records that the custom resource definitions of the cluster have passed the check, and how
-    /// many stores are being filled.
+    /// Records that the custom resource definitions of the cluster have passed the check, and
+    /// records the number of stores that are being filled.
     pub(super) fn started(&self, stores: usize) {
         self.0.send_modify(|state| {
             state.is_started = true;
@@ -74,7 +74,7 @@ impl Health {
         });
     }
 
-    /// Records that another store has been filled. Returns whether it was the last one.
+    /// Records that another store has been filled. Returns whether all stores have now been filled.
     pub(super) fn store_filled(&self) -> bool {
         self.0.send_modify(|state| {
             state.stores_awaited = state.stores_awaited.map(|stores| stores.saturating_sub(1));
@@ -82,7 +82,7 @@ impl Health {
         self.now().is_ready()
     }
 
-    /// Sets the role.
+    /// Sets the role of this process.
     pub(super) fn is(&self, role: Role) {
         self.0.send_if_modified(|state| std::mem::replace(&mut state.role, role) != role);
     }

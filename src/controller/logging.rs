@@ -30,12 +30,12 @@ pub struct Logging {
 /// Destination of the audit stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AuditTo {
-    /// Do not write the audit stream.
+    /// The audit stream is off.
     #[default]
     Off,
-    /// Write the audit stream to standard output.
+    /// The audit stream is written to standard output.
     Output,
-    /// Append the audit stream to a file.
+    /// The audit stream is appended to a file.
     File(PathBuf),
 }
 
@@ -73,7 +73,7 @@ impl Logging {
     }
 }
 
-/// Returns whether to use colors. Colors are used on a terminal, unless `NO_COLOR` is set
+/// Returns whether to use colors: only on a terminal, and only if `NO_COLOR` is not set
 /// (<https://no-color.org>).
 fn is_color_wanted() -> bool {
     std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -185,7 +185,7 @@ fn start(namespaces: &BTreeSet<String>, cx: &Context, tasks: &mut Tasks) -> Vec<
     scopes.into_iter().map(start).collect()
 }
 
-/// Handle of the leader election in which this process takes part, if it is not the only replica.
+/// Handle of the leader election; [`Alone`](Self::Alone) if this process is the only replica.
 enum ElectionHandle {
     Alone,
     Candidate { retire: oneshot::Sender<()>, ended: JoinHandle<Result<(), LeadershipLost>> },
@@ -228,8 +228,8 @@ impl ElectionHandle {
     }
 }
 
-/// Propagates the panic of a task. Without that task the controller would appear healthy but do
-/// nothing. No task ends normally before shutdown.
+/// Propagates the panic of a task, because without that task the controller would appear healthy
+/// but do nothing. No task ends normally before shutdown.
 fn stop_with(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         std::panic::resume_unwind(error.into_panic());

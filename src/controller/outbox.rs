@@ -43,7 +43,8 @@ struct Entry<K: Announced> {
     shown: Option<Arc<Cached<K>>>,
     /// Status to write; `None` if no write is pending.
     pending: Option<Planned<K>>,
-    /// Time since when a write has been pending; `None` if no write is pending.
+    /// Time when the write became pending, kept if a newer status replaces the planned one; `None`
+    /// if no write is pending.
     since: Option<Instant>,
     last_write: Option<LastWrite<K>>,
     /// Time of the last write.
@@ -125,8 +126,8 @@ pub struct WriteAttempt<K: PlannedKind> {
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether `version` is older than the attempt. That is the case for the version to
-    /// replace, and for the version that the plan was made from.
+    /// Returns whether `version` is older than the attempt, that is, whether it is the version that
+    /// the attempt replaces or the version that its plan was made from.
     fn supersedes(&self, version: Option<&String>) -> bool {
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
         version == self.write.resource_version.as_ref() || version == planned_from
@@ -155,9 +156,10 @@ impl<K: Announced> Outbox<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a stream of the objects to write. The write limit sets the number of concurrent
-    /// writes. The reader must call [`end`](Self::end) after each write. The stream ends when the
-    /// outbox is closed, and must have only one reader.
+    /// Returns a stream of the objects to write, with as many concurrent writes as the write limit
+    /// allows. The stream ends when the outbox is closed.
+    ///
+    /// The stream must have only one reader, which must call [`end`](Self::end) after each write.
     pub fn queue(self: Arc<Self>) -> impl Stream<Item = ObjectRef<Cached<K>>> {
         futures::stream::unfold(self, move |outbox| async move {
             loop {
@@ -354,7 +356,7 @@ impl<K: Announced> Outbox<K> {
     }
 
     /// Drops a pending status write after a conflict with a newer version of the object. The watch
-    /// event of the newer version leads to a new plan.
+    /// event of the newer version triggers a new plan.
     pub fn conflicted(&self, planned: &Planned<K>) {
         let mut state = self.state();
         let Some(entry) = state.entries.get_mut(&planned.cached.key()) else { return };
@@ -413,7 +415,8 @@ impl<K: Announced> OutboxState<K> {
         turn
     }
 
-    /// Passes the time from a write to its watch event to the write limit.
+    /// Reports the round trip of a write, which is the time from the write to its watch event, to
+    /// the write limit.
     fn acknowledged(&mut self, sent: Instant, now: Instant) {
         self.limit.acknowledged(sent, now, self.queue.has_waiting());
     }

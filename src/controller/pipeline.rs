@@ -32,7 +32,7 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Leadership of this process: only a leader may write.
     pub leadership: Leadership,
-    /// State of the controller, which counts the filled stores.
+    /// State of the controller, including the number of stores that are still to be filled.
     pub health: Health,
     /// Maximum number of concurrent status writes of each kind.
     pub concurrent_writes: u16,
@@ -56,8 +56,8 @@ pub struct Tasks {
 /// Number of stores that each pipeline fills.
 pub(crate) const STORES_PER_PIPELINE: usize = 2;
 
-/// Minimum time between two writes of a policy. The counts in its status change with each of its
-/// fleets, so it would be written too often without this limit.
+/// Minimum time between two writes of a policy. Without this limit, a policy would be written too
+/// often, because the counts in its status change with each of its fleets.
 const POLICY_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running pipeline.
@@ -83,7 +83,7 @@ impl Permits {
 }
 
 impl Pipeline {
-    /// Starts a pipeline for one namespace, or for all namespaces if the namespace is `None`.
+    /// Starts a pipeline for one namespace, or for all namespaces if `namespace` is `None`.
     pub fn start(
         namespace: Option<&str>,
         cx: &Context,

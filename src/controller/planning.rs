@@ -1,5 +1,5 @@
-//! The planning loop, the only place where plans are made. It keeps a [`Planner`] for each
-//! namespace and puts status writes into the outboxes.
+//! Runs the planning loop, which makes all plans. The loop keeps a [`Planner`] for each namespace
+//! and puts status writes into the outboxes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use crate::values::Timestamp;
 /// plan.
 const BURST_DELAY: Duration = Duration::from_millis(1);
 
-/// Number of clients to decide before the planning loop yields. The pause lets the first writes
-/// start, and lets the server respond to metrics requests.
+/// Number of clients to decide before the planning loop yields to other tasks. Meanwhile the first
+/// writes can start, and the server can respond to metrics requests.
 const CLIENTS_PER_PART: u64 = 10_000;
 
 /// The planning loop with its inputs and outputs.
@@ -55,9 +55,10 @@ pub struct Loop {
 type Planners = BTreeMap<String, Planner>;
 
 impl Loop {
-    /// Waits until this process leads, then plans until the task is dropped. The first pass plans
-    /// all objects: the change set starts with the first listing, and returns no change before both
-    /// stores are filled.
+    /// Waits until this process leads, then plans until the task is dropped.
+    ///
+    /// The first pass plans all objects, because the change set starts with the first listing and
+    /// returns no change before both stores are filled.
     pub async fn run(self) {
         self.leadership.won().await;
         let mut planners = Planners::new();
@@ -121,7 +122,7 @@ fn post<K: Announced>(outbox: &Outbox<K>, planned: &[Planned<K>]) -> usize {
     planned.iter().filter(|planned| outbox.post(planned)).count()
 }
 
-/// Updates the planners with the objects of a store that have changed.
+/// Updates the planners with the changed objects of a store.
 fn observe<K: Plannable>(
     planners: &mut Planners,
     store: &Store<Cached<K>>,

@@ -24,7 +24,7 @@ use super::metrics::Metrics;
 
 /// Maximum number of concurrent connections, more than the probes and scrapes of a cluster need.
 const MAX_CONNECTIONS: usize = 32;
-/// Maximum lifetime of a connection. Also the timeout for reading the request head.
+/// Maximum lifetime of a connection, and timeout for reading the request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of a request head, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -83,7 +83,8 @@ pub async fn serve(listener: TcpListener, served: Served) {
                     drop(place);
                 });
             }
-            // The process has no free file descriptor, or the peer has already disconnected.
+            // Wait before the next attempt: the process has no free file descriptor, or the peer
+            // has already disconnected.
             Err(error) => {
                 tracing::debug!(%error, "a connection was not taken");
                 tokio::time::sleep(Duration::from_millis(100)).await;

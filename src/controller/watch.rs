@@ -15,7 +15,7 @@ use super::metrics::Metrics;
 use super::writing::WRITE_TIMEOUT;
 use crate::plan::{Cached, Kind, Raw};
 
-/// A kind with a store in the change set.
+/// A kind whose changed objects a watch records in the change set.
 pub trait Watched: Kind {
     /// The store that holds objects of this kind.
     const STORE_KIND: StoreKind;
@@ -31,16 +31,18 @@ impl Watched for crate::api::UpgradePolicy {
 
 /// The parts of the controller that a watch reports to.
 pub struct WatchContext {
-    /// The change set for the touched objects.
+    /// Change set in which the watch records the changed objects.
     pub change_set: Arc<ChangeSet>,
-    /// State of the controller, which counts the filled stores.
+    /// State of the controller, including the number of stores that are still to be filled.
     pub health: Health,
-    /// Metrics, which count the interruptions.
+    /// Metrics of the controller, including the number of interrupted watches.
     pub metrics: Arc<Metrics>,
 }
 
-/// Watches a kind until the task is dropped. After an interruption the watch resumes with a
-/// back-off. Until it has resumed, statuses are not updated, and their readers recognize expired
+/// Watches a kind until the task is dropped. After an interruption, the watch resumes with a
+/// back-off.
+///
+/// Statuses are not updated during an interruption. Tools that read a status recognize expired
 /// offers by `nextTransitionTime`.
 pub async fn watch<K: Watched>(
     api: Api<Raw<K>>,
@@ -99,11 +101,13 @@ fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Cached<K>>) -> Event<Cac
 }
 
 /// Returns whether to use streaming lists (`WatchList`, KEP-3157), which save memory in the
-/// controller and in the API server. An API server with the feature disabled rejects the request
-/// with status 422, and kube's watcher would repeat the request forever. After any other error the
-/// result is true, since the watcher retries its requests.
+/// controller and in the API server.
+///
+/// An API server with the feature disabled rejects the request with status 422, and kube's watcher
+/// would repeat the request forever. After any other error the function returns true, since the
+/// watcher retries its requests.
 async fn streams_lists<K: Watched>(api: &Api<Raw<K>>) -> bool {
-    // The field selector matches no object, so the API server sends none.
+    // The field selector matches no object, so the API server sends no objects.
     let probe = WatchParams::default().initial_events().timeout(1).fields("metadata.name=-");
     let answer = tokio::time::timeout(WRITE_TIMEOUT, api.watch_metadata(&probe, "")).await;
     !matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 422)

@@ -1,25 +1,24 @@
 //! The write limit: the number of concurrent status writes that the API server can handle.
 //!
-//! If the API server is short of CPU, more concurrent writes do not make it faster. Each write
-//! takes longer, and so does its watch event. Measured with two cores and eight concurrent writes
-//! of 77 KiB: all watch events were 4 to 8 s late, and a client's report led to a new status only
-//! after 10 s. With two concurrent writes the bulk update took little longer, and a report led to a
-//! new status in less than 0.5 s.
+//! If the API server is short of CPU, more concurrent writes only delay each write and its watch
+//! event. With two cores and eight concurrent writes of 77 KiB, all watch events were 4 to 8 s
+//! late, and a client's report led to a new status only after 10 s. With two concurrent writes, a
+//! report led to a new status in less than 0.5 s, and the bulk update took little longer.
 //!
-//! So the limit depends on the time from a write to its watch event (the round trip). TCP adapts
-//! its congestion window to round trips in a similar manner (RFC 5681, and Vegas). The limit starts
-//! at one, so that the first status appears soon, and doubles until writes take too long. After
-//! that it grows slowly, and shrinks whenever writes take too long.
+//! The limit therefore depends on the round trip, which is the time from a write to its watch
+//! event; TCP adapts its congestion window to round trips in the same way (RFC 5681, and Vegas).
+//! The limit starts at one, so that the first status appears soon, and doubles until writes take
+//! too long. After that it grows slowly, and shrinks whenever writes take too long.
 
 use std::time::{Duration, Instant};
 
 use super::write_queue::Limits;
 
-/// Maximum accepted time from a write to its watch event, for any number of concurrent writes. A
-/// client's report during a bulk update causes one more write, which takes this long after the
-/// watch event of the report. Measured with two cores: a report led to a new status in 0.1 to 0.3
-/// s, and in up to 0.8 s with a value of 300 ms here. The bulk update took the same time with both
-/// values.
+/// Maximum accepted round trip of a write, for any number of concurrent writes.
+///
+/// A client's report during a bulk update causes one more write, which takes this long after the
+/// watch event of the report. With two cores, a report led to a new status in 0.1 to 0.3 s, and in
+/// up to 0.8 s if this value was 300 ms. The bulk update took the same time with both values.
 const TARGET_ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Multiple of the shortest round trip that is also accepted, because over a slow connection even a
 /// single write may take longer than [`TARGET_ROUND_TRIP`].
@@ -48,8 +47,8 @@ pub struct WriteLimit {
     /// Shortest round trip since the queue was last empty, in seconds. The first write after an
     /// empty queue runs alone and shows the time without load.
     shortest: f64,
-    /// Time when the limit last shrank. Writes that were sent before that time were sent under the
-    /// higher limit.
+    /// Time when the limit last shrank. The round trips of writes that were sent before that time
+    /// do not change the limit, because those writes were sent under the higher limit.
     shrunk_at: Option<Instant>,
 }
 
@@ -86,7 +85,7 @@ impl WriteLimit {
     }
 
     /// Records that the watch event of a write sent at `sent` arrived at `now`. The limit grows
-    /// only if other objects wait to be written. If none wait, a higher limit is not needed.
+    /// only if other objects wait to be written, because otherwise a higher limit is not needed.
     pub(crate) fn acknowledged(&mut self, sent: Instant, now: Instant, somebody_waits: bool) {
         let trip = now.saturating_duration_since(sent).as_secs_f64();
         self.shortest = self.shortest.min(trip);
@@ -106,8 +105,8 @@ impl WriteLimit {
         }
     }
 
-    /// Records that a write sent at `sent` got no response. The limit shrinks as after a late watch
-    /// event, similar to TCP after a lost segment, but not if it is already at its minimum.
+    /// Records that a write sent at `sent` got no response, and shrinks the limit unless it is
+    /// already at its minimum. TCP reacts similarly to a lost segment.
     pub(crate) fn unanswered(&mut self, sent: Instant, now: Instant) {
         if self.size > MIN_WRITES && !self.has_shrunk_since(sent) {
             self.shrink(now);

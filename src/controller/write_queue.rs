@@ -1,6 +1,8 @@
 //! The write queue, which selects the object to write next. The change of a single client has high
-//! priority, so that it does not wait for a bulk of writes that a change of a policy or the passing
-//! of time has caused. While objects of both priorities wait, every fourth write has low priority.
+//! priority, so that it does not wait for the many writes that a policy change or the passing of
+//! time causes.
+//!
+//! While objects of both priorities wait, every fourth write has low priority.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Instant;
@@ -28,7 +30,7 @@ pub struct WriteQueue {
     /// Objects that wait for a write. When an object moves from low to high priority, its old entry
     /// stays in the low-priority queue and is skipped later.
     waiting: HashSet<Key>,
-    /// Objects that must not be written before the given instant.
+    /// Objects that must not be written yet, each with the instant from which it may be written.
     resting: BTreeSet<(Instant, Key, Priority)>,
     express_turns: u8,
     /// Objects that are being written, with the priority under which they were queued.
@@ -38,7 +40,8 @@ pub struct WriteQueue {
 /// Limits on the number of concurrent writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Limit for all other writes.
+    /// Limit for a low-priority write, and for a high-priority write while another high-priority
+    /// write is in progress.
     pub usual: usize,
     /// Limit for a high-priority write while all writes in progress have low priority.
     pub single_change: usize,
@@ -49,15 +52,14 @@ pub struct Limits {
 pub enum NextWrite {
     /// The object to write next.
     Of(Key),
-    /// No object can be written now. Check again at this instant, if there is one, or when an
-    /// object is queued or a write ends.
+    /// No object can be written now. Check again when an object is queued, when a write ends, or at
+    /// this instant if there is one.
     NotBefore(Option<Instant>),
 }
 
 impl WriteQueue {
-    /// Queues an object that is not being written. A waiting object moves up if `lane` is
-    /// [`Priority::High`]. If `rests_until` is given, the object enters the queue only at that
-    /// instant.
+    /// Queues an object that is not being written, at the instant `rests_until` or else
+    /// immediately. A waiting object moves up if `lane` is [`Priority::High`].
     pub fn push(&mut self, key: &Key, lane: Priority, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
             self.resting.insert((until, key.clone(), lane));
@@ -73,7 +75,8 @@ impl WriteQueue {
         }
     }
 
-    /// Takes the next object to write, if the limit allows another write.
+    /// Takes the next object to write if the limit allows another write. Otherwise returns the
+    /// instant at which to check again, if there is one.
     pub fn take(&mut self, room: Limits, now: Instant) -> NextWrite {
         while self.resting.first().is_some_and(|(until, ..)| *until <= now)
             && let Some((_, key, lane)) = self.resting.pop_first()
@@ -98,7 +101,7 @@ impl WriteQueue {
         !self.waiting.is_empty()
     }
 
-    /// Returns whether no object waits and none is being written. Resting objects do not count.
+    /// Returns whether no object waits or is being written. Resting objects do not count.
     #[must_use]
     pub(crate) fn are_empty(&self) -> bool {
         self.waiting.is_empty() && self.taken.is_empty()

@@ -1,10 +1,12 @@
-//! Status writes: each is a PUT of the status subresource, guarded by the resourceVersion that was
+//! Writes each status with a PUT of the status subresource, guarded by the resourceVersion that was
 //! read.
 //!
-//! The request body has no `spec`, because the API server ignores it for this subresource. Without
-//! the `spec`, the controller and the API server do half the work. The response is requested as a
-//! table without the object, since only the resourceVersion is needed. A response with only the
-//! metadata would contain 50 KB of `managedFields` and account for a tenth of the time of a write.
+//! The request body has no `spec`, which the API server ignores for this subresource; this halves
+//! the work of the controller and the API server. The response is requested as a table without the
+//! object, since only the resourceVersion is needed.
+//!
+//! A response with only the metadata would contain 50 KB of `managedFields` and account for a tenth
+//! of the time of a write.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -79,7 +81,7 @@ pub enum WriteError {
     Unsendable(String),
 }
 
-/// Writes the statuses of one kind.
+/// Writer for the statuses of one kind.
 pub struct Writer<K: Announced> {
     client: Client,
     clock: Arc<dyn Clock>,
@@ -119,8 +121,8 @@ impl<K: Written> Writer<K> {
         self.settle(object, &attempt, answer).await
     }
 
-    /// Records the outcome of a write attempt in the outbox, and reports a successful write to the
-    /// auditor and as events.
+    /// Records the outcome of a write attempt in the outbox. Reports a successful write to the
+    /// auditor and in events.
     async fn settle(
         &self,
         object: &Cached<K>,
@@ -139,7 +141,7 @@ impl<K: Written> Writer<K> {
                 Ok(())
             }
             // Another writer has changed the object first, or the object was deleted. The watch
-            // event of that change leads to a new plan.
+            // event of that change triggers a new plan.
             Err(WriteError::Refused(kube::Error::Api(status)))
                 if matches!(status.code, 404 | 409) =>
             {
@@ -263,9 +265,11 @@ struct Body<'a, S> {
     status: &'a S,
 }
 
-/// Returns whether the API server or etcd rejected the object as too large. The API server returns
-/// status 413. etcd reports its limit as an internal error with the text `request is too large`,
-/// and gRPC with `larger than max` (`google.golang.org/grpc`, `rpc_util.go`).
+/// Returns whether the API server or etcd rejected the object as too large.
+///
+/// The API server returns status 413. etcd reports its limit as an internal error with the text
+/// `request is too large`, and gRPC with `larger than max` (`google.golang.org/grpc`,
+/// `rpc_util.go`).
 fn is_too_large(error: &WriteError) -> bool {
     let WriteError::Refused(kube::Error::Api(status)) = error else { return false };
     status.code == 413

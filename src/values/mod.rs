@@ -1,7 +1,8 @@
 //! Defines the value types: versions, time zones, time ranges and the matchers that select clients.
 //!
-//! This is the bottom layer, and it is pure: it must not know Kubernetes, do I/O, read the clock or
-//! use the system's time zones. No input causes a panic in this layer.
+//! This is the bottom layer, and its functions depend only on their arguments. It must not know
+//! Kubernetes, do I/O, read the clock or use the system's time zones, and no input may cause a
+//! panic.
 
 pub mod selector;
 pub mod time_range;
@@ -15,6 +16,5 @@ pub use time_range::{
 pub use version::{Version, VersionError};
 pub use zone::Zone;
 
-/// An instant in UTC. Instants are whole seconds everywhere in this program; fractions of a second
-/// are dropped.
+/// An instant in UTC, in whole seconds. The program drops fractions of a second.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -1,6 +1,7 @@
 //! Defines the matchers that select clients: keywords, networks and label requirements. This module
-//! knows neither clients nor policies. Parsers return `None` for an unreadable value, and the
-//! caller decides how to treat it.
+//! knows neither clients nor policies.
+//!
+//! Parsers return `None` for an unreadable value, and the caller decides how to treat it.
 
 use std::net::IpAddr;
 
@@ -9,8 +10,8 @@ use ipnet::IpNet;
 /// Converts text to lower case for searching, character by character and without Unicode
 /// normalization.
 ///
-/// Unlike `str::to_lowercase`, it folds a final sigma like any other sigma, so that a keyword also
-/// matches inside a word.
+/// Unlike `str::to_lowercase`, this function converts the Greek final sigma to a regular sigma. A
+/// keyword that ends with a sigma therefore also matches in the middle of a text.
 #[must_use]
 pub fn fold_case(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
@@ -49,16 +50,16 @@ impl Keywords {
         self.0.iter().all(|keyword| holds(keyword))
     }
 
-    /// Returns whether each keyword occurs in at least one of `fields`, which must already be
-    /// converted by [`fold_case`]. `*` and `?` are ordinary characters, not wildcards.
+    /// Returns whether each keyword occurs in at least one of `fields`. The fields must already be
+    /// converted by [`fold_case`]; `*` and `?` are ordinary characters, not wildcards.
     #[must_use]
     pub fn occur_in(&self, fields: &[&str]) -> bool {
         self.all(|keyword| fields.iter().any(|field| field.contains(keyword)))
     }
 }
 
-/// Parses a network such as `10.20.0.0/16` or `fd00:20::/32`. Returns `None` if it is malformed or
-/// has bits set after its prefix. Admission also refuses such networks.
+/// Parses a network such as `10.20.0.0/16` or `fd00:20::/32`. Returns `None` if the text is
+/// malformed or has bits set after its prefix; admission refuses such networks too.
 #[must_use]
 pub fn parse_cidr(text: &str) -> Option<IpNet> {
     let network: IpNet = text.parse().ok()?;
@@ -86,8 +87,8 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Parses a requirement. Returns `None` if the operator is unknown, or if values are given for
-    /// an operator that takes none or are missing for one that needs them.
+    /// Parses a requirement. Returns `None` if the operator is unknown, if an operator without
+    /// values is given values, or if an operator that needs values is given none.
     #[must_use]
     pub fn parse(key: &str, operator: &str, values: &[&str]) -> Option<Self> {
         let owned = || values.iter().map(ToString::to_string).collect();

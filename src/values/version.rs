@@ -1,8 +1,8 @@
 //! Parses and compares client versions.
 //!
-//! This module must not know where a version comes from or how it is displayed. A [`Version`] keeps
-//! only the parts that are compared and cannot be converted back to text; callers display the
-//! original text.
+//! This module must not know where a version comes from or how it is displayed. A [`Version`]
+//! contains only the parts that are compared, so it cannot be converted back to text; callers
+//! display the original text.
 
 use semver::{BuildMetadata, Prerelease};
 
@@ -12,19 +12,21 @@ const MAX_PARTS: usize = 6;
 const MAX_DIGITS: usize = 18;
 
 /// Regular expression that accepts exactly the input of [`Version::parse`], for `matches()` on the
-/// API server. It uses RE2 syntax, is anchored at both ends, and does not limit the total length.
+/// API server.
+///
+/// It uses RE2 syntax, is anchored at both ends, and does not limit the total length.
 pub const PATTERN: &str = concat!(
     r"^v?[0-9]{1,18}(\.[0-9]{1,18}){0,5}",
     r"(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?",
     r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$",
 );
 
-/// A client version, `[v]N(.N)*[-prerelease][+build]`: one to six numeric parts of at most 18
-/// digits, leading zeros allowed.
+/// A client version of the form `[v]N(.N)*[-prerelease][+build]`. It has one to six numeric parts
+/// of at most 18 digits, and the parts may have leading zeros.
 ///
-/// Numeric parts are compared one by one, with missing parts counted as 0. Pre-releases are
-/// compared by Semantic Versioning 2.0.0 (section 11); a release is above its pre-releases. Build
-/// metadata is ignored. So `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
+/// Numeric parts are compared one by one, and missing parts count as 0. Pre-releases are compared
+/// by Semantic Versioning 2.0.0 (section 11); a release is above its pre-releases. Build metadata
+/// is ignored, so `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     // The derived comparison compares the fields in this order, so do not reorder them.

@@ -1,8 +1,8 @@
 //! Looks up time zones by IANA name and computes their offsets from UTC.
 //!
-//! This module reads only the time-zone database that is built into the program, so every replica
-//! and computer gets the same results. It must not use the system's database or the local zone, and
-//! must not know time ranges.
+//! This module reads only the time-zone database that is built into the program, so that all
+//! replicas and computers get the same results. It must not use the system's database or the
+//! system's local zone, and must not know time ranges.
 
 use std::{cmp::Ordering, fmt, hash};
 
@@ -11,9 +11,10 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::Timestamp;
 
-/// Upper limit for the offset of a zone from UTC, in seconds. All offsets are of the type
-/// `jiff::tz::Offset`, which allows at most one second less than 26 hours. (The largest offset in
-/// use is 15 h 13 min.)
+/// Upper limit for the offset of a zone from UTC, in seconds. `jiff::tz::Offset`, the type of all
+/// offsets, allows at most one second less than 26 hours.
+///
+/// The largest offset in use is 15 h 13 min.
 pub(super) const MAX_OFFSET_SECONDS: i64 = 26 * 3600;
 
 /// An IANA time zone. Two zones are equal if their names are equal: `Etc/UTC` does not equal `UTC`.
@@ -24,19 +25,23 @@ pub(super) const MAX_OFFSET_SECONDS: i64 = 26 * 3600;
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// Returns the zone with exactly this name, including links such as `US/Pacific`; `None` if
-    /// there is none. The comparison is case-sensitive, because other programs that read the same
-    /// object may compare names this way.
+    /// Returns the zone with exactly this IANA name, including links such as `US/Pacific`; `None`
+    /// if there is none.
+    ///
+    /// The comparison is case-sensitive, because other programs that read the same object may
+    /// compare names case-sensitively.
     #[must_use]
     pub fn named(name: &str) -> Option<Zone> {
-        // The database contains `Factory`, which means that no local zone is set. jiff's own
-        // `Etc/Unknown` has no IANA name, so the comparison of names rejects it.
+        // Reject `Factory`, which the database contains to mean that no local zone is set. jiff's
+        // own `Etc/Unknown` has no IANA name, so the comparison of names rejects that zone.
         Zone::ignoring_case(name).filter(|zone| zone.name() == name && name != "Factory")
     }
 
     /// Suggests a valid name for a name that [`Zone::named`] does not find; `None` if there is no
-    /// suggestion. Corrects the case and replaces spaces with underscores: `Europe/Berlin` for
-    /// `europe/berlin`.
+    /// suggestion.
+    ///
+    /// The suggestion corrects upper and lower case and replaces spaces with underscores:
+    /// `Europe/Berlin` for `europe/berlin`.
     #[must_use]
     pub fn suggest(name: &str) -> Option<String> {
         let spelled = Zone::ignoring_case(&name.trim().replace(' ', "_"))?;
@@ -57,7 +62,8 @@ impl Zone {
         utc.checked_add_signed(offset).unwrap_or(utc)
     }
 
-    /// Returns local time minus UTC at `t`, in seconds; positive east of Greenwich.
+    /// Returns the difference between local time and UTC at `t`, in seconds. The difference is
+    /// positive east of Greenwich.
     #[must_use]
     pub fn offset_seconds(&self, t: Timestamp) -> i32 {
         self.0.to_offset(jiff_instant(t.timestamp())).seconds()

@@ -1,4 +1,5 @@
-//! Reads the test cases for refused objects from `*_cases.yaml`. This module contains no cases.
+//! Reads the test cases for refused objects from the files `*_cases.yaml`. This module itself
+//! defines no test cases.
 
 use clientfleet::api::Kind;
 use serde::Deserialize;
@@ -75,9 +76,10 @@ fn read(kind: Kind, table: &str) -> Vec<Case> {
     rows.into_iter().map(case).collect()
 }
 
-/// Expands the short notations for long values. `{times: 64, of: a}` is a repeated text, and
-/// `after` is its optional prefix. `{list: 17, of: …}` is a list, in whose texts `#` is replaced by
-/// the index of the entry. `{labels: 9}` is a map of labels.
+/// Expands the short notations for long values in the files of test cases.
+///
+/// `{times: 64, of: a}` is a repeated text, with an optional prefix `after`. `{list: 17, of: …}` is
+/// a list, in which `#` is replaced by the index of the entry. `{labels: 9}` is a map of labels.
 fn expand(value: Value) -> Value {
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
     if let Some(times) = number("times") {

@@ -1,5 +1,5 @@
-//! Compares the API server and `api::admission` on random policies. The policies consist of values
-//! at the limits of what is accepted. Both must refuse the same fields of each policy.
+//! Tests that the API server and `api::admission` refuse the same fields of random policies. The
+//! random values are at the limits of what is accepted.
 
 use std::collections::BTreeSet;
 
@@ -26,8 +26,9 @@ impl Dice {
         values[self.roll(values.len())].clone()
     }
 
-    /// Returns an object that contains each of `fields` with a probability of 1/2. A field has its
-    /// first value with a probability of 3/4, and otherwise a randomly chosen one.
+    /// Returns an object that contains each of `fields` with a probability of 1/2. A contained
+    /// field has the first of its values with a probability of 3/4; otherwise its value is chosen
+    /// at random from all of them.
     fn fields(&mut self, fields: &[(&str, Vec<Value>)]) -> Value {
         let mut object = Map::new();
         for (name, values) in fields {

@@ -1,6 +1,6 @@
-//! Tests every refusal twice: with a real API server and with `api::admission`, which the program
-//! uses when there is no server. Both must refuse the same field for the same reason, and accept
-//! the corrected object.
+//! Tests every refusal with a real API server and with `api::admission`, which the program uses
+//! without a server. Both must refuse the same field for the same reason, and accept the corrected
+//! object.
 //!
 //! `snapshots/admission__refusals.snap` contains all messages, for review.
 

@@ -1,5 +1,5 @@
-//! Tests accepted objects that the API server does not store as written: objects with `null`, and
-//! objects without fields that have a default.
+//! Defines accepted objects that the API server does not store as written: objects with `null`, and
+//! objects in which fields with a default are missing.
 
 use clientfleet::api::Kind;
 use serde_json::{Value, json};

@@ -33,8 +33,8 @@ fn every_object_is_accepted_without_a_warning() {
     }
 }
 
-/// Returns the pod that a Deployment would create. The test cluster runs no controller that creates
-/// it, so the test sends the pod to admission.
+/// Returns the pod that a Deployment would create. The tests send this pod to admission, because no
+/// controller in the test cluster creates pods for Deployments.
 fn pod_of(deployment: &Value) -> Value {
     let template = &deployment["spec"]["template"];
     let mut metadata = template["metadata"].clone();
@@ -64,13 +64,14 @@ fn kustomize_installs_the_same() {
         let found = plane.kubectl_ok(&["get", "-n", RELEASE, kind(object), name], "");
         found.unwrap_or_else(|error| panic!("{error}"));
     }
-    // Apply the objects a second time, as in an upgrade.
+    // Apply the objects again, to test an upgrade.
     plane.kubectl_ok(&["apply", "--server-side", "-k", config], "").unwrap();
 }
 
 #[test]
 fn an_overlay_names_the_image() {
-    // kustomize accepts a folder only as a relative path.
+    // Create the overlay inside the repository, because kustomize accepts `config` only as a
+    // relative path.
     let target = project("target");
     std::fs::create_dir_all(&target).unwrap();
     let folder = tempfile::tempdir_in(target).unwrap();

@@ -1,4 +1,5 @@
-//! Runs the real Helm on the chart, without the Helm settings of the user who runs the tests.
+//! Runs the real Helm on the chart, without the settings in the home directory or environment of
+//! the user.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use crate::control_plane::tools::tool;
 
-/// Name of the rendered release and of its namespace.
+/// Name of the Helm release, and of the namespace that it is installed in.
 pub const RELEASE: &str = "clientfleet";
 
 pub fn project(path: &str) -> PathBuf {
@@ -62,7 +63,8 @@ pub fn helm(arguments: &[&str], values: &str) -> Output {
     helm.wait_with_output().unwrap()
 }
 
-/// Runs `helm template` with these chart values. Returns Helm's messages as the error if it fails.
+/// Runs `helm template` with `values`. If the command fails, returns the messages of Helm as the
+/// error.
 pub fn try_template(values: &str) -> Result<String, String> {
     let chart = chart();
     let output =

@@ -1,5 +1,5 @@
-//! Tests the container image that `make image` builds: one static program without a base image,
-//! which runs as an unprivileged user.
+//! Tests the container image that `make image` builds. The image must contain one static program,
+//! have no base image, and run as an unprivileged user.
 
 use std::env;
 use std::fs;
@@ -16,8 +16,8 @@ fn read(file: &str) -> Value {
 
 #[test]
 fn it_holds_one_static_program_for_nobody_in_particular() {
-    // Building with the profile `dev` takes several minutes less, and changes only the size of the
-    // program.
+    // Build with the profile `dev`, which takes several minutes less. Only the size of the program
+    // differs.
     let mut make = Command::new(project("scripts/image.sh"));
     // Cargo sets these variables for tests. Remove them, because the build in the script would
     // otherwise compile everything again.

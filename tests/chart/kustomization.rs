@@ -9,7 +9,8 @@ const UPDATE: &str = "UPDATE_CONFIG";
 
 const FIRST_LINE: &str = "# Made from charts/clientfleet by `make config`.\n";
 
-/// Removes Helm's labels and comments, because Helm does not manage these objects.
+/// Removes Helm's labels and comments from the rendered chart, because Helm does not manage the
+/// objects in `config/`.
 fn without_helm(rendered: &str) -> String {
     let helms = ["app.kubernetes.io/managed-by: Helm", "helm.sh/chart: ", "# Source: "];
     let lines =

@@ -1,4 +1,4 @@
-//! Tests the roles for users. Compares the permissions of each role, as kubectl lists them, with a
+//! Tests the roles for users: compares the permissions that kubectl lists for each role with a
 //! snapshot.
 
 use crate::helm::{RELEASE, objects, template};
@@ -21,7 +21,8 @@ fn each_role_may_do_this() {
         let list = plane
             .kubectl_ok(&["auth", "can-i", "--list", "-n", "berlin", "--as", role], "")
             .unwrap();
-        // Skip the other lines, because every user has the permissions in them.
+        // Keep only the permissions for this project's resources, because all users have the
+        // others.
         let mut own: Vec<_> =
             list.lines().filter(|line| line.contains("clientfleet.dev")).collect();
         own.sort_unstable();
@@ -35,8 +36,8 @@ fn each_role_may_do_this() {
     insta::assert_snapshot!(told);
 }
 
-/// Tests the aggregation into the cluster's default roles. The test cluster does not run the
-/// controller that aggregates cluster roles, so the test evaluates the same label selectors with
+/// Tests the aggregation of the roles into the cluster's default roles. The test cluster does not
+/// run the controller that aggregates roles, so the test evaluates the same label selectors with
 /// kubectl.
 #[test]
 fn the_cluster_s_own_roles_take_them_up() {

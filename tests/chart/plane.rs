@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::control_plane::{Builder, ControlPlane};
 use crate::helm::{RELEASE, chart};
 
-/// Starts a control plane with these namespaces. The namespace of the release enforces Pod
-/// Security's `restricted` for every pod.
+/// Starts a control plane and creates the namespaces `names`. The namespace [`RELEASE`] enforces
+/// Pod Security's `restricted` for every pod.
 pub fn with_namespaces(names: &[&str]) -> ControlPlane {
     build(ControlPlane::builder(), names)
 }

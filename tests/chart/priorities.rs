@@ -1,5 +1,5 @@
 //! Tests reserved priorities on the real API server: only members of the configured groups can
-//! override, change or delete a freeze.
+//! override, change or delete a freeze, which is a policy with a reserved priority.
 
 use serde_json::json;
 
@@ -67,7 +67,8 @@ fn only_the_group_has_them() {
         let (_, sentence) = error.split_once("denied request: ").expect(&error);
         refused += &format!("{what}: {}\n", sentence.trim());
     };
-    // Every user with the role can write policies whose priority is below the reserved priorities.
+    // Every user with the role `clientfleet-policies` can create and change policies whose priority
+    // is below the reserved priorities.
     reserved.apply(&[], &policy("usual", 999, "AutoUpgrade")).unwrap();
     refuse("create at 1000", reserved.apply(&[], &policy("mine", 1000, "AutoUpgrade")));
     refuse("raise to 2147483647", reserved.apply(&[], &policy("usual", i32::MAX, "AutoUpgrade")));
@@ -78,8 +79,8 @@ fn only_the_group_has_them() {
     refuse("delete a freeze", reserved.kubectl(&[], &["delete", "upol", "freeze"], ""));
     insta::assert_snapshot!(refused);
 
-    // Every user with the role can still change the labels and annotations of a freeze, and delete
-    // other policies.
+    // Every user with the role `clientfleet-policies` can change the labels and annotations of a
+    // freeze, and delete other policies.
     reserved.kubectl(&[], &["label", "upol", "freeze", "ticket=42"], "").unwrap();
     reserved.kubectl(&[], &["annotate", "upol", "freeze", "note=seen"], "").unwrap();
     reserved.kubectl(&[], &["delete", "upol", "usual"], "").unwrap();

@@ -26,8 +26,8 @@ fn limited_to_namespaces() {
 #[test]
 fn with_everything_on() {
     let rendered = template(EVERYTHING);
-    // Skip these two documents: they only include files of the repository, which are reviewed as
-    // files.
+    // Skip the documents from these two templates, because they only include files of the
+    // repository that are reviewed separately.
     let files = ["prometheusrule.yaml", "dashboard.yaml"];
     let documents = rendered
         .split_inclusive("---\n")

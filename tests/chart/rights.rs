@@ -1,5 +1,5 @@
-//! Tests least privilege: the real program needs exactly the permissions of the chart. None of its
-//! requests is refused, and it uses every permission.
+//! Tests that the chart grants the real program exactly the permissions that it needs. The API
+//! server must refuse no request of the program, and the program must use every permission.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,7 +37,7 @@ impl Installed {
             ControlPlane::builder()
                 .apiserver_arg(format!("--audit-policy-file={}", policy.display()))
                 .apiserver_arg(format!("--audit-log-path={}", log.display()))
-                // Each request is logged before its response is sent.
+                // In this mode, the API server logs each request before it sends the response.
                 .apiserver_arg("--audit-log-mode=blocking-strict"),
             |builder, argument| builder.apiserver_arg(*argument),
         );
@@ -64,8 +64,8 @@ impl Installed {
         let container =
             &only(&self.rendered, "Deployment")["spec"]["template"]["spec"]["containers"][0];
         let arguments = container["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap());
-        // A pod has a separate IP address, but on this machine another program may use port 8080.
-        // Use any free port instead.
+        // Replace port 8080 with any free port. In a pod the program has its own IP address, but on
+        // this machine another program may use port 8080.
         let arguments = arguments.map(|argument| argument.replace(":8080", ":0"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
         command.args(arguments).arg("--kubeconfig").arg(path).env_remove("RUST_LOG");
@@ -166,7 +166,8 @@ impl Installed {
         roles.flat_map(|role| role["rules"].as_array().unwrap()).flat_map(rights).collect()
     }
 
-    /// Returns the permissions that the program has used. Panics if a request was refused.
+    /// Returns the permissions that the program has used, from the log of the API server. Panics if
+    /// the API server refused a request.
     fn used(&self) -> Rights {
         let mut used = Rights::new();
         for line in fs::read_to_string(self.folder.path().join("audit.log")).unwrap().lines() {
@@ -234,8 +235,8 @@ fn all_its_work(installed: &Installed, namespaces: &[&str]) {
 fn cluster_wide_and_limited_it_uses_what_it_has_and_no_more() {
     let wide = Installed::with("", &[]);
     all_its_work(&wide, &["berlin", "tokyo"]);
-    // Without this feature, the API server cannot stream lists, so the program lists objects with
-    // other requests.
+    // Without the feature `WatchList`, the API server cannot stream lists, so the program must use
+    // other requests to list objects.
     let limited = Installed::with(LIMITED, &["--feature-gates=WatchList=false"]);
     all_its_work(&limited, &["berlin", "tokyo"]);
 

@@ -1,5 +1,5 @@
-//! Tests that Helm and crane, which the tests run, have the versions that the Go modules in
-//! `tests/tools` specify.
+//! Tests that Helm and crane have the versions that the Go modules in `tests/tools` specify. The
+//! other tests run these two programs.
 
 use std::process::Command;
 

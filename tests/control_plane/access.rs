@@ -1,4 +1,5 @@
-//! Provides access to a control plane: its kubeconfig, its clients, and its readiness check.
+//! Provides access to a control plane: creates its kubeconfigs and client configuration, and checks
+//! its readiness.
 
 use std::fs;
 use std::panic;
@@ -15,8 +16,8 @@ use serde_json::json;
 use super::certificates::Certificates;
 use super::error::Error;
 
-/// Timeout of one readiness check. A server that is still starting may accept a connection but not
-/// respond.
+/// Timeout of one readiness check. The timeout is needed because a starting server may accept a
+/// connection without responding.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns a kubeconfig for the administrator of the server on `port`, with the certificates and
@@ -79,8 +80,8 @@ fn auth_info(kubeconfig: &Kubeconfig) -> AuthInfo {
     kubeconfig.auth_infos.first().and_then(|named| named.auth_info.clone()).unwrap_or_default()
 }
 
-/// Runs a future to completion. Works on any thread, including threads of a tokio runtime such as
-/// that of a `#[tokio::test]`, where `block_on` panics.
+/// Runs a future to completion on a separate thread. This also works on a thread of a tokio
+/// runtime, such as that of a `#[tokio::test]`, where `block_on` would panic.
 pub fn wait_for<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, Error> {
     let on_own_thread = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -93,7 +94,7 @@ pub fn wait_for<T: Send>(future: impl Future<Output = T> + Send) -> Result<T, Er
 }
 
 /// Returns whether the server reports that it is ready and the namespace `default` exists. The
-/// server creates that namespace shortly after it becomes ready.
+/// server creates `default` shortly after it becomes ready.
 pub async fn is_ready(client: &Client) -> bool {
     let question = async {
         let readyz =

@@ -1,7 +1,7 @@
 //! Finds the three programs of a control plane (etcd, kube-apiserver and kubectl), and builds them
 //! once if they are missing.
 //!
-//! If `KUBEBUILDER_ASSETS` is set, it names the folder with the programs, and nothing is built.
+//! If `KUBEBUILDER_ASSETS` is set, the module uses the programs in that folder and builds nothing.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ pub struct Assets {
     pub kubectl: PathBuf,
 }
 
-/// Returns the programs, and builds them first if necessary. During a build, which takes minutes,
-/// calls `progress` with a line of text every 15 s.
+/// Returns the three programs, and builds them first if necessary. A build takes minutes; during
+/// the build, calls `progress` with a line of text every 15 s.
 pub fn ensure(mut progress: impl FnMut(&str)) -> Result<Assets, Error> {
     match env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
         Some(folder) => given(Path::new(&folder)),

@@ -1,5 +1,5 @@
-//! Creates the certificates and keys of one control plane. Each control plane has different ones,
-//! which no other control plane accepts.
+//! Creates the certificates and keys of one control plane. Every control plane has different
+//! certificates, and accepts no certificate of another control plane.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub struct Identity {
     pub key: String,
 }
 
-/// The certificates that clients need. The servers' certificates exist only as files.
+/// Certificates that clients need. The certificates of the servers are only written to files.
 pub struct Certificates {
     pub authority: String,
     pub authority_der: Vec<u8>,
@@ -73,8 +73,8 @@ fn server(authority: &Authority) -> Result<Identity, rcgen::Error> {
     signed(params, authority)
 }
 
-/// Creates the administrator's identity. Kubernetes reads the user from the certificate's common
-/// name and the group from its organization. This group has all permissions.
+/// Creates the administrator's certificate and key. Kubernetes reads the user from the common name,
+/// and the group `system:masters`, which has all permissions, from the organization.
 fn administrator(authority: &Authority) -> Result<Identity, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "administrator");

@@ -1,5 +1,5 @@
-//! The error type of the control plane: one sentence from which the user can find and fix the
-//! cause.
+//! Defines the error type of the control plane. An error is one sentence from which the user can
+//! find and fix the cause.
 
 use std::fmt;
 use std::path::Path;
@@ -30,8 +30,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Formats the error like `Display`. A test that unwraps the error then prints the end of a
-/// server's log on separate lines, instead of one line with escaped `\n`.
+/// Formats the error in the same way as `Display`. If a test unwraps the error, the end of a
+/// server's log is then printed on separate lines instead of one line with escaped `\n`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,6 +1,8 @@
-//! Builds programs from Go modules in this repository, once, into a folder of the user's cache. The
-//! folder's name contains a hash of the build's inputs. This module is independent of the programs
-//! that it builds.
+//! Builds programs from the Go modules in this repository, once, into a folder of the user's cache.
+//! This module is independent of the programs that it builds.
+//!
+//! The name of the folder contains a hash of the inputs of the build, so a change of the inputs
+//! causes a new build.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -26,8 +28,8 @@ pub struct Build {
     pub usual_duration: &'static str,
     /// Name of the module's folder, relative to [`Programs::modules`].
     pub module: String,
-    /// Contents of the module's files. They are part of the hash, so a change to them causes a new
-    /// build.
+    /// Contents of the module's files. The contents are part of the hash in the folder's name, so a
+    /// change of them causes a new build.
     pub module_files: Vec<String>,
     pub flags: Vec<String>,
     pub packages: Vec<String>,
@@ -37,13 +39,13 @@ pub struct Build {
 
 /// Programs that are built into one common folder.
 pub struct Programs {
-    /// First part of the folder's name, before the hash.
+    /// First part of the name of the folder for the programs, before the hash.
     pub name: String,
     /// Folder that contains the modules.
     pub modules: PathBuf,
     pub builds: Vec<Build>,
-    /// Suggestion for the error message if the programs cannot be built, such as `, or set …`;
-    /// empty if there is none.
+    /// Suggestion that is appended to an error message if Go is not installed, such as `, or set
+    /// …`; empty if there is none.
     pub instead: &'static str,
 }
 
@@ -58,8 +60,8 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 impl Programs {
-    /// Returns the folder with the programs, and builds them first if necessary. During a build,
-    /// which takes minutes, calls `progress` with a line of text every 15 s.
+    /// Returns the folder with the programs, and builds the programs first if necessary. A build
+    /// takes minutes; during the build, calls `progress` with a line of text every 15 s.
     pub fn ensure(&self, cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
         let name = self.folder_name();
         let folder = cache.join(&name);

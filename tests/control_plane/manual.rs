@@ -1,6 +1,10 @@
-//! Runs the test control plane manually. `cargo run --example control-plane -- build` builds its
-//! programs, and `… -- run` runs a control plane until Ctrl-C. `… -- tools` builds the programs of
-//! the integration tests, and `… -- tool NAME` prints the path of one of them.
+//! Runs the test control plane manually, with `cargo run --example control-plane -- COMMAND`.
+//!
+//! The commands are:
+//! - `build`: build the programs of the control plane;
+//! - `run`: run a control plane until Ctrl-C;
+//! - `tools`: build the programs of the integration tests;
+//! - `tool NAME`: print the path of one program of the integration tests.
 
 #[path = "mod.rs"]
 mod control_plane;
@@ -49,8 +53,8 @@ fn print_tool(name: &str) -> Result<(), Error> {
 
 async fn run() -> Result<(), Error> {
     let plane = ControlPlane::start()?;
-    // Handle signals only after the start. Before that, a signal ends the program immediately, and
-    // the watchdog cleans up.
+    // Handle signals only after the control plane has started. An earlier signal ends this program
+    // immediately, and the watchdog cleans up.
     let mut interrupted =
         signal(SignalKind::interrupt()).map_err(Error::doing("listen for Ctrl-C"))?;
     let mut terminated =

@@ -46,8 +46,8 @@ use watchdog::Watchdog;
 
 const AUDIT_LOG: &str = "audit.log";
 
-/// Maximum number of ports to try. Another program may bind a port between its selection and the
-/// start of the server.
+/// Maximum number of ports to try for the API server. Another program may bind a port after it was
+/// chosen and before the API server binds it.
 const PORT_ATTEMPTS: usize = 5;
 
 /// Time that a server has to shut down before it is killed. A shutdown with open watches takes
@@ -145,8 +145,8 @@ pub fn namespace(prefix: &str) -> String {
     }
 }
 
-/// Prints a line to standard error. Bypasses the test harness, which would show the line only at
-/// the end of the test; a build takes minutes.
+/// Prints a line to standard error, and bypasses the test harness, which would show the line only
+/// at the end of the test. A build takes minutes, so its progress must be visible immediately.
 fn say(line: &str) {
     // Standard error may be closed; ignore that.
     let _ = writeln!(io::stderr(), "{line}");
@@ -186,8 +186,8 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
-    /// Returns a kubeconfig for a user who has only the permissions that RBAC grants to `user` and
-    /// `groups`.
+    /// Returns a kubeconfig for the user `user` in the groups `groups`. The user has only the
+    /// permissions that RBAC grants.
     pub fn kubeconfig_as(&self, user: &str, groups: &[&str]) -> Kubeconfig {
         access::acting_as(&self.kubeconfig, user, groups)
     }
@@ -208,8 +208,8 @@ impl ControlPlane {
         make_client(self.config(&self.kubeconfig)?)
     }
 
-    /// Creates a client for a user who has only the permissions that RBAC grants to `user` and
-    /// `groups`.
+    /// Creates a client for the user `user` in the groups `groups`. The user has only the
+    /// permissions that RBAC grants.
     pub fn client_as(&self, user: &str, groups: &[&str]) -> Result<Client, Error> {
         make_client(self.config(&self.kubeconfig_as(user, groups))?)
     }

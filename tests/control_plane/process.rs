@@ -20,9 +20,9 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the process in the process group `group`, so that one signal can end all servers of a
-    /// control plane. Ctrl-C in the terminal then reaches only the program that uses the servers,
-    /// and not the servers.
+    /// Starts a server process in the process group `group`, so that one signal can end all servers
+    /// of a control plane. Ctrl-C in the terminal then does not reach the servers, but only the
+    /// program that uses them.
     pub fn start(
         name: &'static str,
         command: &mut Command,
@@ -65,7 +65,7 @@ impl Process {
     /// after `patience`.
     pub fn stop(mut self, patience: Duration) -> Result<(), Error> {
         // The standard library can send only SIGKILL. Use the shell's builtin `kill`, because some
-        // systems have no program of that name.
+        // systems have no separate program `kill`.
         Command::new("sh")
             .args(["-c", "kill -TERM \"$1\"", "sh", &self.child.id().to_string()])
             .status()

@@ -1,10 +1,12 @@
 //! Finds the third-party programs that integration tests run, such as Helm. Missing programs are
 //! built once, into the same cache as the programs of the control plane.
 //!
-//! Each folder of `tests/tools` is a Go module that pins the exact versions of its programs. All
-//! packages that its `go.mod` lists as `tool` are built. If the folder contains a `main.go`, that
-//! is built as a program with the folder's name. An optional file `flags` contains additional
-//! arguments of `go build`, one per line. The cache key is a hash of the folder's files.
+//! Each folder of `tests/tools` is a Go module that pins the exact versions of its programs:
+//! - `go.mod` lists packages as `tool`, and each of them is built;
+//! - `main.go` is optional, and is built as a program with the folder's name;
+//! - `flags` is optional, and contains additional arguments of `go build`, one per line.
+//!
+//! The cache key is a hash of the folder's files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

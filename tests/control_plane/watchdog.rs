@@ -1,13 +1,13 @@
 //! Cleans up after the test process, no matter how it ends: normally, by a panic, by Ctrl-C or by
 //! SIGKILL.
 //!
-//! Two small processes read from a pipe to which nothing is ever written. Only the test process
-//! holds the write end, which the standard library opens with close-on-exec. So both processes
-//! reach the end of the pipe when the test process ends:
-//! - the anchor, whose process group the servers join. Its only purpose is to prevent the reuse of
-//!   the group's number;
-//! - the watchdog, which runs in another process group. It creates the data folder. At the end of
-//!   the pipe it kills the servers' group and removes the folder.
+//! Two small processes, the anchor and the watchdog, read from a pipe to which nothing is ever
+//! written. Only the test process holds the write end, which the standard library opens with
+//! close-on-exec. So both processes reach the end of the pipe when the test process ends:
+//! - The anchor leads the process group that the servers join. It only prevents the reuse of the
+//!   group's number.
+//! - The watchdog runs in another process group, and creates the data folder. At the end of the
+//!   pipe it kills the servers' group and removes the folder.
 //!
 //! `PR_SET_PDEATHSIG` would be shorter but wrong: it sends its signal when the thread that started
 //! the servers ends, and each test runs in its own thread.

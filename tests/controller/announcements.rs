@@ -9,8 +9,8 @@ use crate::objects::{client, fleet, nightly};
 use crate::world::{World, eventually, instant};
 
 impl World {
-    /// Returns how often each event about a policy was published, in the form `DistributionOpened
-    /// 1`, sorted.
+    /// Returns the number of times that each event about a policy was published, as a sorted list
+    /// of texts such as `DistributionOpened 1`.
     async fn events(&self, policy: &str) -> Vec<String> {
         let listed = self.api::<Event>().list(&ListParams::default()).await.unwrap();
         let about = |event: &Event| {
@@ -26,8 +26,8 @@ impl World {
         counted.into_iter().map(|(reason, times)| format!("{reason} {times}")).collect()
     }
 
-    /// Waits until exactly these events about the policy `night` are published, and checks that no
-    /// others follow.
+    /// Waits until exactly the expected events about the policy `night` are published, and checks
+    /// that no other events follow.
     async fn announces(&self, what: &str, expected: &[&str]) {
         eventually(what, async || {
             let events = self.events("night").await;

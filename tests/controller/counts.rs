@@ -9,8 +9,9 @@ use crate::objects::{auto, client, fleet, nightly, policy};
 use crate::recording_client::{Call, RequestRecorder};
 use crate::world::{World, eventually, instant};
 
-/// Name of a fleet and a policy that a test edits to find out whether the controller has processed
-/// all earlier changes. Both affect no client, and the tests do not count their status writes.
+/// Name of the sentinels: a fleet and a policy that a test edits to find out whether the controller
+/// has processed all earlier changes. They affect no client, and the tests do not count their
+/// status writes.
 const SENTINEL: &str = "zz";
 
 impl World {
@@ -51,8 +52,9 @@ impl World {
         self.settles().await;
     }
 
-    /// Runs `doing`, waits until the controller has nothing left to write, and returns the objects whose
-    /// status was written in between. They are sorted, and named in the form `clientfleets/berlin`.
+    /// Runs `doing`, waits until the controller has nothing left to write, and returns the objects
+    /// whose status was written since the start of `doing`. The objects are sorted, and named in
+    /// the form `clientfleets/berlin`.
     async fn writes_of(&self, doing: impl Future<Output = ()>) -> Vec<String> {
         let mark = self.wire.mark();
         doing.await;
@@ -62,7 +64,7 @@ impl World {
 }
 
 /// Returns the objects whose status was written after the position `mark` in the record, sorted and
-/// without the sentinels.
+/// without the objects named [`SENTINEL`].
 pub fn writes(wire: &RequestRecorder, mark: usize) -> Vec<String> {
     let calls = wire.since(mark).into_iter().filter(Call::is_status_write);
     let mut written: Vec<String> = calls
@@ -188,8 +190,8 @@ async fn a_policy_costs_a_write_of_each_fleet_and_two_of_its_own() {
     assert_eq!(gone, ALL, "deleted");
 }
 
-/// Checks that the status of each of the three fleets was written once, and that of the policy once
-/// or twice.
+/// Checks that the status of each of the three fleets was written once, and the policy's status
+/// once or twice.
 fn assert_at_most_two(written: &[String], policy: &str) {
     let policy = format!("upgradepolicies/{policy}");
     let (policies, fleets): (Vec<&String>, Vec<&String>) =

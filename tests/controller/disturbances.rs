@@ -186,8 +186,8 @@ fn status_writes(world: &World) -> usize {
     world.wire.calls().iter().filter(|call| call.is_status_write()).count()
 }
 
-/// Returns how many status writes of ClientFleets and UpgradePolicies the API server's metrics have
-/// counted.
+/// Returns the number of status writes of ClientFleets and UpgradePolicies according to the API
+/// server's metrics.
 fn counted(plane: &ControlPlane) -> usize {
     let metrics = plane.kubectl_ok(&["get", "--raw", "/metrics"], "").unwrap();
     let ours = |line: &&str| {

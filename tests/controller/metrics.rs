@@ -145,7 +145,8 @@ async fn writes_are_counted_as_the_api_server_answers_them() {
     assert_eq!(timed, tries);
 }
 
-/// The table in `docs/metrics.md` must list the name, type and labels of every exported metric.
+/// Checks that the table in `docs/metrics.md` lists the name, type and labels of every exported
+/// metric.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_knows_every_metric() {
     let world = World::start("documented").await;
@@ -171,7 +172,7 @@ async fn the_documentation_knows_every_metric() {
     assert_eq!(told, documented);
 }
 
-/// Returns the label names of a metric without `le`, in the form `kind, result`.
+/// Returns the names of a metric's labels except `le`, in the form `kind, result`.
 fn labels_of(text: &str, name: &str) -> String {
     let sample = text
         .lines()

@@ -1,4 +1,4 @@
-//! Tests `lastOffer` and `lastTransitionTime` over the lifetime of a client.
+//! Tests the status fields `lastOffer` and `lastTransitionTime` over the lifetime of a client.
 
 use clientfleet::api::fleet::ClientStatus;
 use serde_json::json;

@@ -1,5 +1,6 @@
-//! Tests which status writes are pending between the API server's response to a write and the watch
-//! event of that write. A test with a real API server cannot control this timing.
+//! Tests the outbox, which holds the pending status writes, in the time between the API server's
+//! response to a write and the watch event of that write. A test with a real API server cannot
+//! control this timing.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,9 +15,10 @@ use clientfleet::values::Timestamp;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-/// Returns a planned fleet at the resourceVersion `version`. Its stored status contains the package
-/// version `stored`, and its planned status contains `wanted`. The fleet's only client is named
-/// after the package version.
+/// Returns a planned fleet at the resourceVersion `version`, with the package version `stored` in
+/// its stored status and `wanted` in its planned status.
+///
+/// The fleet's only client is named after the package version.
 fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
     let before = plan(version, stored, &json!(null)).status();
     plan(version, wanted, &json!(before))
@@ -201,9 +203,10 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 
-/// The limit on concurrent writes starts at one. The watch event of a write raises the limit by
-/// one, and a write without a response lowers it by one. A write whose watch event has not arrived
-/// does not change it.
+/// Checks the limit on concurrent writes, which starts at one. The watch event of a write raises
+/// the limit by one, and a write without a response lowers it by one.
+///
+/// A write whose watch event has not arrived does not change the limit.
 #[tokio::test]
 async fn as_many_are_under_way_as_the_watch_has_told_of() {
     let outbox = outbox();

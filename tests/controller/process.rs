@@ -213,7 +213,7 @@ async fn it_looks_after_the_namespaces_that_it_is_told_of() {
         world.apply(auto("all")).await;
         world.apply(fleet("berlin", &["a"])).await;
     }
-    // Pass one namespace twice, which must have no effect. The other namespace already has a
+    // Pass the namespace `two` twice, which must have no effect. The namespace `one` already has a
     // controller.
     let (one, two) = (world.namespace.as_str(), second.namespace.as_str());
     let arguments = ["-n", two, "--namespace", one, "-n", two];

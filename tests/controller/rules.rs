@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::objects::policy;
 use crate::world::{Statuses, World};
 
-/// Returns the spec of a policy and the report of a client for each rule. The spec is `null` if the
-/// client has no policy.
+/// Returns one case for each rule: the rule, the spec of a policy and the report of a client. The
+/// spec is `null` if the client has no policy.
 fn cases() -> Vec<Case> {
     let (mut cases, later) = (cases_before_the_time_range(), cases_in_the_time_range());
     cases.extend(later);
@@ -17,7 +17,7 @@ fn cases() -> Vec<Case> {
 
 type Case = (RuleName, Value, Value);
 
-/// Returns the spec of a policy with `AutoUpgrade`.
+/// Returns the given policy spec with the upgrade mode `AutoUpgrade`.
 fn auto(mut spec: Value) -> Value {
     spec["upgrade"]["mode"] = json!("AutoUpgrade");
     spec
@@ -114,7 +114,7 @@ fn fleet_of(rule: RuleName) -> &'static str {
     }
 }
 
-/// Returns the name of the policy and of the client for a rule.
+/// Returns the name that both the policy and the client of a rule have.
 fn object_name(rule: RuleName) -> String {
     format!("rule-{}", rule.number())
 }

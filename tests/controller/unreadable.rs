@@ -1,6 +1,7 @@
-//! Tests objects that cannot be deserialized, or that admission would normally reject. The tests
-//! store them under a relaxed schema. They must not prevent the controller from reconciling other
-//! objects.
+//! Tests that invalid objects do not prevent the controller from reconciling other objects.
+//!
+//! An invalid object cannot be deserialized, or would normally be rejected by admission. The tests
+//! store such objects under a relaxed schema.
 
 use clientfleet::api::crds;
 use serde_json::{Value, json};

@@ -31,13 +31,13 @@ use tracing_subscriber::{Layer, fmt};
 use crate::control_plane::{ControlPlane, shared};
 use crate::recording_client::RequestRecorder;
 
-/// Tuesday noon in Berlin.
+/// Time at which the clock of a test starts: 12:00 in Berlin, on a Tuesday.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
 /// Timeout for everything that a test waits for. It is long enough for a busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Minimum pause between two checks; [`MAX_POLL_INTERVAL`] is the maximum.
+/// Minimum pause between two checks of [`eventually`]. The maximum is [`MAX_POLL_INTERVAL`].
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -260,16 +260,16 @@ impl World {
         listed.into_iter().map(|object| (object.name_any(), status_of(&object))).collect()
     }
 
-    /// Makes one change, and waits until every status equals the plan for the changed objects. The
-    /// plan starts from the statuses before the change. Returns the stored statuses.
+    /// Makes one change, waits until every status equals the plan for the changed objects, and
+    /// returns the stored statuses. The plan starts from the statuses before the change.
     pub async fn settles_after(&self, what: &str, change: impl Future<Output = ()>) -> Statuses {
         let before = self.statuses().await;
         change.await;
         self.settles_from(what, &before).await
     }
 
-    /// Waits until every status equals the plan that starts from the statuses `before`. Returns the
-    /// stored statuses.
+    /// Waits until every status equals the plan that starts from the statuses `before`, and returns
+    /// the stored statuses.
     pub async fn settles_from(&self, what: &str, before: &Statuses) -> Statuses {
         eventually(&format!("{what}: settled"), async || {
             let planned = self.planned_from(before).await;
@@ -280,8 +280,8 @@ impl World {
         self.statuses().await
     }
 
-    /// Waits until every status equals the plan that starts from the stored statuses. Returns the
-    /// stored statuses.
+    /// Waits until every status equals the plan that starts from the stored statuses, and returns
+    /// the stored statuses.
     pub async fn settles(&self) -> Statuses {
         eventually("settled", async || {
             let stored = self.statuses().await;

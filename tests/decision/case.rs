@@ -1,4 +1,4 @@
-//! One row of the decision table: a fleet with one client, under at most one policy.
+//! Defines a row of the decision table: a fleet with one client, under at most one policy.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use clientfleet::plan::{Cached, Estate, plan};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
 
-/// 12:00 in Berlin (11:00 UTC) on a Tuesday, outside the night window. No exclusion applies on this
-/// date.
+/// Default time of a row: 12:00 in Berlin (11:00 UTC) on a Tuesday, outside the night window. No
+/// exclusion applies on this date.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
-/// A row of the table: the objects to plan, and the rule that must decide.
+/// A row of the decision table: the objects to plan, and the rule that must decide.
 pub struct Row {
     pub what: &'static str,
     pub policy: Option<Value>,
@@ -25,7 +25,7 @@ pub struct Row {
     pub client: Value,
     pub at: &'static str,
     pub rule: RuleName,
-    /// The next rule, if its conditions also hold for this row.
+    /// The rule that follows `rule`, if its conditions also hold for this row.
     pub also: Option<RuleName>,
 }
 
@@ -71,7 +71,8 @@ impl Row {
         self
     }
 
-    /// Declares that the conditions of `rule`, which is the next rule, also hold for this row.
+    /// Declares that the conditions of `rule` also hold for this row. `rule` must be the rule that
+    /// follows the row's own rule.
     pub fn also(mut self, rule: RuleName) -> Self {
         self.also = Some(rule);
         self

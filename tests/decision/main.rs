@@ -1,5 +1,5 @@
-//! Tests the decision table. Rows cover every rule, and the order of every two adjacent rules. Each
-//! row is checked twice: with the rules only, and with a complete plan.
+//! Tests the decision table: its rows cover every rule, and the order of every two adjacent rules.
+//! Each row is checked twice: with the rules only, and with a complete plan.
 
 mod case;
 mod rows;
@@ -37,7 +37,9 @@ fn the_rules_stand_in_the_order_of_their_numbers_and_each_has_a_row() {
 }
 
 /// Pairs of adjacent rules whose conditions never hold together, so that no row can test their
-/// order. A client without a policy has no invalid policy, and an unknown target version cannot be
+/// order.
+///
+/// A client without a policy has no invalid policy, and an unknown target version cannot be
 /// withdrawn. Rules 17 to 20 each test for a different phase of the distribution; other rows and
 /// the `openings` tests check the order of the phases.
 const APART: [[RuleName; 2]; 5] = [
@@ -62,7 +64,7 @@ fn swapping_two_neighbours_changes_a_row() {
 #[test]
 fn for_each_two_neighbours_that_can_meet_a_row_has_the_facts_of_both() {
     for pair in RULES.windows(2).map(|pair| [pair[0].name, pair[1].name]) {
-        // No row can have the facts of the first two pairs.
+        // No row can meet the conditions of both rules in the first two pairs of `APART`.
         let is_apart = APART[..2].contains(&pair);
         let both = rows().iter().any(|row| row.rule == pair[0] && row.also == Some(pair[1]));
         assert!(both || is_apart, "no row has the facts of {pair:?}");

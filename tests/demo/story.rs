@@ -1,5 +1,5 @@
-//! The steps of the demo. They print the output of kubectl, and follow a client from `Distributing`
-//! through `RestartRequired` to `UpToDate`.
+//! Runs the steps of the demo: prints the output of kubectl, and follows a client from
+//! `Distributing` through `RestartRequired` to `UpToDate`.
 
 use std::time::Duration;
 
@@ -15,13 +15,14 @@ use crate::control_plane::{ControlPlane, Error, Process};
 /// The namespace of the examples.
 pub const NAMESPACE: &str = "clients";
 
-/// Timeout of each wait for a change of an object.
+/// Timeout for an object to reach the state that the demo expects.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Go template that makes kubectl print a status table of a fleet's clients.
 const CLIENTS: &str = r#"{{printf "%-14s %-40s %-16s %-16s %-16s %s\n" "COMPUTER" "IP ADDRESS" "CURRENT VERSION" "UPGRADE STATUS" "TARGET" "WHY"}}{{range .status.clients}}{{printf "%-14s %-40s %-16s %-16s %-16s %s (%s)\n" (or .computer "-") (or .ip "-") (or .version "-") .state (or .targetVersion "-") .reason (or .policy "no policy")}}{{end}}"#;
 
-/// The demo's access to the cluster.
+/// Access of the demo to the control plane, through kubectl and the APIs of the fleets and
+/// policies.
 pub struct Story<'a> {
     plane: &'a ControlPlane,
     fleets: Api<DynamicObject>,
@@ -88,8 +89,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Reports on behalf of a client that a version is staged, and then that the client has
-    /// restarted. Prints the client's state before and after each report.
+    /// Upgrades a client of the canary ring: reports on its behalf that a version is staged, and
+    /// then that the client has restarted. Prints the client's state before and after each report.
     pub async fn upgrade_a_canary(&self, controller: &mut Process) -> Result<(), Error> {
         let canary = self.find_canary().await?;
         let Canary { fleet, name, target, .. } = &canary;
@@ -130,7 +131,7 @@ impl<'a> Story<'a> {
     }
 
     /// Changes the reported values of a client with a JSON Patch, as a check-in service does. The
-    /// patch first tests that the client at the index has the expected name.
+    /// patch first tests that the client at `canary.index` has the expected name.
     async fn report(&self, canary: &Canary, changes: Value) -> Result<(), Error> {
         let client = format!("/spec/clients/{}", canary.index);
         let mut patch =
@@ -179,8 +180,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Waits until `arrived` returns true for an object, and returns the object. After a timeout
-    /// the error contains the end of the controller's log.
+    /// Watches an object until `arrived` returns true for it, and returns the object. After a
+    /// timeout the error contains the end of the controller's log.
     async fn watch(
         &self,
         api: &Api<DynamicObject>,

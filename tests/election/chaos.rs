@@ -9,8 +9,8 @@ use proptest::prelude::*;
 pub struct Chaos {
     pub processes: usize,
     pub faults: Vec<Fault>,
-    /// Transit times of successive messages in milliseconds. After the last one the list starts
-    /// again.
+    /// Transit times of successive messages in milliseconds. After the last transit time the
+    /// simulation continues with the first one.
     pub delays: Vec<u64>,
 }
 

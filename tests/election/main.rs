@@ -1,5 +1,5 @@
-//! Tests leader election without a cluster, by a simulation of candidates, a server and random
-//! faults. At most one candidate may believe that it leads at any instant, and a lost leader must
+//! Tests leader election in a simulation with candidates, a server and random faults, without a
+//! cluster. At most one candidate may believe that it leads at any instant, and a lost leader must
 //! be replaced.
 
 mod chaos;
@@ -38,7 +38,7 @@ proptest! {
         run(times, chaos)?;
     }
 
-    /// A candidate that finds no lease must wait before it leads, because the holder of a deleted
+    /// Checks that a candidate that finds no lease waits before it leads. The holder of a deleted
     /// lease may still believe that it leads.
     #[test]
     fn a_lease_that_somebody_takes_away_makes_no_second_leader(

@@ -254,9 +254,9 @@ impl Simulation {
                 message.answer = Some((answer, self.now + way));
             }
         }
-        // Drop a message that is answered if its sender has stopped waiting. Keep a request until
-        // it arrives even if its sender has stopped waiting, because the request still takes
-        // effect.
+        // Drop an answered message whose sender has stopped waiting for the answer. Keep every
+        // unanswered request, because it takes effect when it arrives, even if its sender has
+        // stopped waiting.
         let awaited = |message: &Message| {
             let asked = self.processes[message.process].asked.as_ref();
             asked.is_some_and(|asked| asked.number == message.number)

@@ -1,5 +1,5 @@
-//! Shared setup of the command tests: creates namespaces on the real API server, lets the real
-//! controller write their statuses, and runs the program against them.
+//! Sets up the command tests: creates namespaces on the real API server, lets the real controller
+//! write their statuses, and runs the program against them.
 
 // Each test target that includes this module uses only a part of it.
 #![allow(dead_code)]
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::control_plane::{ControlPlane, shared};
 
-/// A Tuesday. The time is 13:00 in Berlin, 07:00 in New York and 21:00 in Tokyo.
+/// Time of most command tests, on a Tuesday: 13:00 in Berlin, 07:00 in New York and 21:00 in Tokyo.
 pub const DAY: &str = "2026-11-24T12:00:00Z";
 
 /// Timeout for statuses to match the plan, which usually takes 1 or 2 s. It is long enough for a
@@ -168,8 +168,8 @@ pub fn transcript(at: &str, arguments: &[&str]) -> String {
     transcript_with(at, arguments, "")
 }
 
-/// Runs the program with `input` as its standard input, and returns a transcript like
-/// [`transcript`].
+/// Runs the program with `input` as its standard input, and returns a transcript in the same format
+/// as [`transcript`].
 pub fn transcript_with(at: &str, arguments: &[&str], input: &str) -> String {
     let output = run_with(command(at, arguments), input);
     let mut text = format!("$ clientfleet {}\n", arguments.join(" "));

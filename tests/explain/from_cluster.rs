@@ -41,7 +41,7 @@ fn a_status_that_is_behind_is_told() {
     let night = "2026-11-24T23:00:00Z";
     let text = transcript(night, &["explain", "BER-LT-001", "-n", "explained"]);
     assert!(text.contains("still says Waiting (OutsideWindow) since"), "{text}");
-    // With `--at` in the future, `explain` does not compare the stored status with its result.
+    // If `--at` is in the future, `explain` does not compare its result with the stored status.
     let text = transcript(DAY, &["explain", "BER-LT-001", "-n", "explained", "--at", night]);
     assert!(!text.contains("still says") && text.contains("Distributing"), "{text}");
 }
@@ -93,8 +93,8 @@ fn who_is_not_found_is_told_where() {
     insta::assert_snapshot!("cluster_errors", text);
 }
 
-/// Roles and bindings for two users: one can read the fleets and policies of the namespace, the
-/// other only the fleets.
+/// Roles and bindings for two users in the namespace `explained`: one can read fleets and policies,
+/// and the other can read only fleets.
 const RIGHTS: &str = "
 {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: explain-all},
  rules: [{apiGroups: [clientfleet.dev], resources: [clientfleets, upgradepolicies], verbs: [get, list]}]}

@@ -64,8 +64,8 @@ fn in_short(output: &str) -> String {
     format!("{headline}\n{held}\n{}\n", advice.join("\n"))
 }
 
-/// Explains, for each rule, its first table row whose objects pass admission; the command rejects
-/// files with other objects.
+/// Runs `explain` for each rule, on the first row of the decision table for this rule whose objects
+/// pass admission. The command rejects files with other objects.
 #[test]
 fn each_rule_is_explained() {
     let mut text = String::new();
@@ -123,7 +123,8 @@ fn another_moment_can_be_asked_for() {
     insta::assert_snapshot!("in_the_freeze", in_short(&output));
 }
 
-/// Fleets with two clients named `pc`, and a third client whose reported computer name is `PC`.
+/// Three fleets for searches by name: two of them have a client named `pc`, and a third client
+/// reports the computer name `PC`.
 const NAMESAKES: &str = "
 {apiVersion: clientfleet.dev/v1alpha1, kind: ClientFleet, metadata: {name: one, namespace: a},
  spec: {packageVersion: '2', clients: [{name: pc, reported: {computer: X, version: '1'}}]}}

@@ -1,4 +1,4 @@
-//! Tests each possible verdict on a policy, as data.
+//! Tests each possible verdict on a policy, in the JSON form of an explanation.
 
 use std::sync::Arc;
 
@@ -35,7 +35,8 @@ fn explained(policies: &[(&str, Value)]) -> Explanation {
     explainer.explain("fleet", "pc", None).expect("it is there")
 }
 
-/// Returns each policy's verdict, with the selector that decided it.
+/// Returns one line of JSON for each policy, with its verdict and the selector that decided the
+/// verdict.
 fn verdicts(policies: &[(&str, Value)]) -> String {
     let told = explained(policies);
     let line = |policy: &clientfleet::plan::explanation::ExplainedPolicy| {

@@ -1,6 +1,7 @@
-//! Tests the remedies that `explain` lists for a client that does not move: whether waiting is
-//! enough, the outcome of each remedy, the halt policy, and the number of other clients that a
-//! change affects.
+//! Tests the remedies that `explain` lists for a client that is not upgraded.
+//!
+//! The tests check whether waiting is a remedy, the outcome of each remedy, the remedy for the halt
+//! policy, and the number of other clients that a change affects.
 
 use serde_json::{Value, json};
 
@@ -14,8 +15,8 @@ fn object(kind: &str, (name, labels, spec): &(&str, Value, Value)) -> Value {
     })
 }
 
-/// Returns a file with a fleet of two clients and the given policies. Each policy is a name, labels
-/// and a spec.
+/// Returns the text of a file that contains a fleet of two clients and the given policies. Each
+/// policy is given as its name, labels and spec.
 fn files(policies: &[(&str, Value, Value)]) -> String {
     let fleet = json!({"packageVersion": "2", "timeZone": "Europe/Berlin", "clients": [
         {"name": "pc", "reported": {"version": "1"}},
@@ -96,9 +97,9 @@ fn the_brake_is_released_by_resume() {
     insta::assert_snapshot!(text + "\n" + &advice(&[brake(json!({})), moving]));
 }
 
-/// Explains clients of fleets whose package source takes its package from another fleet, and which
-/// therefore have no package. The `withdrawnVersions` of such a source have no effect, so removing
-/// a version from that list is not a remedy.
+/// Checks clients whose fleet has no package, because its package source itself takes its package
+/// from another fleet. The `withdrawnVersions` of such a source have no effect, so removing a
+/// version from that list is not a remedy.
 #[test]
 fn a_source_without_a_package_has_nothing_to_give_back() {
     let locked = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "2"}});

@@ -1,4 +1,4 @@
-//! Tests that kstatus and Argo CD report the expected health for each object.
+//! Tests that kstatus and Argo CD report the expected health for each test object.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Determines the health of objects with the code of kstatus and Argo CD. This module must not
-//! contain the expected results.
+//! Determines the health of objects with the code of kstatus and Argo CD. The expected results are
+//! in `live.rs`, and this module must not contain them.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ pub struct Verdict {
 }
 
 /// Runs a program from `tests/tools` on the objects, and returns one verdict for each object in the
-/// same order. The program gets access to the cluster.
+/// same order. Sets `KUBECONFIG`, so that the program can access the cluster.
 pub fn judge<'a>(
     tool: &str,
     plane: &ControlPlane,

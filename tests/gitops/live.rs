@@ -1,5 +1,5 @@
-//! Creates the test objects for the GitOps tools: objects on the API server in each condition that
-//! a tool can observe.
+//! Creates the test cases for the GitOps tools: objects on the API server, in each situation in
+//! which a tool can observe them.
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually};
 
-/// An object in one condition, with the health that each tool is expected to report.
+/// A test case: an object in one situation, with the health that each tool is expected to report.
 pub struct Case {
     pub what: &'static str,
     pub kstatus: &'static str,
@@ -15,13 +15,13 @@ pub struct Case {
     pub object: Value,
 }
 
-/// Expected health in kstatus and in Argo CD of an object that is being reconciled.
+/// Health that kstatus and Argo CD must report for an object that is being reconciled.
 const MOVING: [&str; 2] = ["InProgress", "Progressing"];
-/// Expected health in kstatus and in Argo CD of an object that is fully reconciled.
+/// Health that kstatus and Argo CD must report for an object that is fully reconciled.
 const SETTLED: [&str; 2] = ["Current", "Healthy"];
-/// Expected health in kstatus and in Argo CD of an object that a user must fix.
+/// Health that kstatus and Argo CD must report for an object that a user must fix.
 const BROKEN: [&str; 2] = ["Failed", "Degraded"];
-/// Expected health in kstatus and in Argo CD of an object that is being deleted. Argo CD has no
+/// Health that kstatus and Argo CD must report for an object that is being deleted. Argo CD has no
 /// separate health for it, and reports `Progressing` with the message `Pending deletion`.
 const LEAVING: [&str; 2] = ["Terminating", "Progressing"];
 

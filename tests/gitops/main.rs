@@ -1,6 +1,8 @@
-//! Tests our two kinds with the code of GitOps tools: health in kstatus and in Argo CD, a
-//! repository that Flux applies, and a fleet that Git and an importer share. Requires `--features
-//! integrations`.
+//! Tests the kinds ClientFleet and UpgradePolicy with the code of GitOps tools. The tests require
+//! `--features integrations`.
+//!
+//! They cover health in kstatus and in Argo CD, a repository that Flux applies, and a fleet that
+//! Git and an importer share.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

@@ -1,5 +1,6 @@
-//! Tests a fleet that Git and an importer share by server-side apply, while the controller runs.
-//! Neither of them takes over fields of the other, and applying unchanged objects writes nothing.
+//! Tests a fleet that the field managers `git` and `inventory` share by server-side apply, while
+//! the controller runs. Neither field manager takes over the other's fields, and applying unchanged
+//! objects writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,10 @@ use serde_json::{Value, json};
 use crate::objects::auto;
 use crate::world::World;
 
-/// Number of times that each owner applies its part of the fleet.
+/// Number of times that each field manager applies its part of the fleet.
 const ROUNDS: usize = 40;
 
-/// Returns Git's part of the fleet: its settings and its clients.
+/// Returns the part of the fleet that `git` applies: the fleet's settings and two clients.
 fn from_git(package: &str) -> Value {
     json!({
         "metadata": {"labels": {"site": "berlin"}},
@@ -30,8 +31,8 @@ fn from_git(package: &str) -> Value {
     })
 }
 
-/// Returns the inventory's part of the fleet: reported facts about Git's clients and about one more
-/// client.
+/// Returns the part of the fleet that `inventory` applies: reported facts about the two clients of
+/// `git` and about a third client.
 fn from_inventory(version: &str) -> Value {
     let client = |name: &str| json!({"name": name, "reported": {"computer": name.to_uppercase(), "version": version}});
     json!({"spec": {"clients": [client("pc-1"), client("pc-2"), client("pc-3")]}})
@@ -74,7 +75,8 @@ async fn both_repeat(
     shown
 }
 
-/// Returns for each owner the fields that it owns in the spec of the fleet and in the named client.
+/// Returns the fields that each field manager owns in the fleet's spec and in the entry of
+/// `client`.
 fn owned(fleet: &DynamicObject, client: &str) -> BTreeMap<String, [Vec<String>; 2]> {
     let names = |fields: &Value| -> Vec<String> {
         let names = fields.as_object().into_iter().flat_map(|fields| fields.keys());
@@ -110,7 +112,8 @@ async fn git_and_an_importer_share_a_fleet_without_a_fight() {
     let written = world.wire.since(writes).into_iter().filter(|call| call.is_status_write());
     assert_eq!(written.count(), 0, "the controller had nothing to say");
 
-    // Each owner changes its part once, and then both apply their parts repeatedly again.
+    // Each field manager changes its part once. After each change, both apply their parts `ROUNDS`
+    // times again.
     apply(&api, "inventory", from_inventory("3.60")).await.unwrap();
     both_repeat(&api, &from_git("3.60"), &from_inventory("3.60")).await;
     apply(&api, "git", from_git("3.61")).await.unwrap();

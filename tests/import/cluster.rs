@@ -29,7 +29,7 @@ pub fn apply(namespace: &str, options: &[&str], export: &str) -> String {
     said
 }
 
-/// Returns an inventory export with the names and versions of these clients.
+/// Returns an inventory export that contains the names and versions in `clients`.
 pub fn export(clients: &[(&str, &str)]) -> String {
     let rows = clients.iter().map(|(name, version)| format!("{name},{version}\n"));
     format!("name,version\n{}", rows.collect::<String>())

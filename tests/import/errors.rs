@@ -1,5 +1,5 @@
-//! Tests all errors in an export and in the options. Each error has a message, and the import
-//! prints no fleets.
+//! Tests every error in an export or in the options. For each error, the import prints a message
+//! and no fleets.
 
 use crate::program::transcript;
 

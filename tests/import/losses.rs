@@ -1,5 +1,5 @@
-//! Tests exports that lack some facts of an earlier export: the errors that stop the import, and
-//! the options that allow it.
+//! Tests exports without some facts that an earlier export contained: the errors that stop the
+//! import, and the options that allow the import to remove these facts.
 
 use serde_json::{Value, json};
 

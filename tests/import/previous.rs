@@ -32,7 +32,8 @@ fn export(names: impl IntoIterator<Item = usize>) -> String {
     format!("name,version\n{}", rows.collect::<String>())
 }
 
-/// Returns the name of each fleet in the output, with the names of its clients.
+/// Returns the name of each fleet in the output of an import, with the names of the fleet's
+/// clients.
 fn fleets(text: &[u8]) -> Vec<(String, Vec<String>)> {
     let text = std::str::from_utf8(text).expect("results are text");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();

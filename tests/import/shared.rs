@@ -1,12 +1,13 @@
-//! Tests fleets with several owners: Git owns labels and time zones, another field manager changes
-//! fields of the import, and users have fewer permissions than the administrator.
+//! Tests imports of fleets that have other owners, and imports by users with fewer permissions than
+//! the administrator. Git owns labels and time zones, and another field manager changes fields that
+//! the import owns.
 
 use serde_json::{Value, json};
 
 use crate::cluster::{APPLY, apply, clients, export, fleets, import, with_server};
 use crate::estate::plane;
 
-/// Applies a fleet by server-side apply, as another field manager.
+/// Applies a fleet by server-side apply as the field manager `manager`.
 fn apply_as(manager: &str, namespace: &str, mut fleet: Value, force: bool) {
     fleet["apiVersion"] = "clientfleet.dev/v1alpha1".into();
     fleet["kind"] = "ClientFleet".into();
@@ -96,8 +97,8 @@ fn a_conflict_names_who_owns_what() {
     insta::assert_snapshot!("conflict", told);
 }
 
-/// Sets the reported last user of the client at index `at`, with a JSON patch of this one field as
-/// the field manager `check-in`.
+/// Sets the reported `lastUser` of the client at index `at` as the field manager `check-in`. The
+/// JSON patch contains only this field.
 fn report(namespace: &str, fleet: &str, at: usize, user: &str) {
     let path = format!("/spec/clients/{at}/reported/lastUser");
     let patch = json!([{"op": "add", "path": path, "value": user}]).to_string();

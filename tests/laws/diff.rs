@@ -1,5 +1,5 @@
 //! Tests the laws of the comparison of two plans: each changed client is listed exactly once, equal
-//! plans have no difference, and exchanging the two sides reverses the difference.
+//! plans have no difference, and exchanging the two plans reverses the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,9 +114,9 @@ proptest! {
         prop_assert_eq!(there.objects.len(), back.objects.len());
     }
 
-    /// Checks the effect of each changed client. A client that now moves has a new offer, and a
-    /// client that no longer moves has lost its offer; with every other effect, no offer appears or
-    /// disappears.
+    /// Checks that the effect of each changed client agrees with the client's offers. `MovesNow`
+    /// requires a new offer and `Stops` requires a lost offer; with every other effect, no offer
+    /// appears or disappears.
     #[test]
     fn effects_are_about_offers((before, after) in two()) {
         let at = before.at;

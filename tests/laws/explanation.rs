@@ -80,7 +80,7 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
 
 // ---- Laws of remedies ----
 
-/// Applies a remedy to the documents.
+/// Applies a remedy to the documents of a world.
 fn take(world: &mut World, fleet: &str, client: &str, remedy: &Remedy) {
     match remedy {
         Remedy::WaitUntil { instant } => {
@@ -174,7 +174,8 @@ fn check_in(world: &mut World, fleet: &str, client: &str) {
 }
 
 /// Checks that each remedy with a predicted outcome has this outcome in the plan, and that waiting
-/// leads to an offer. If the decision has a next transition time, waiting must be the first remedy.
+/// until the suggested time results in an offer. For the first obstacle, waiting must be the first
+/// remedy if the decision has a next transition time.
 fn each_way_leads_where_it_says(
     world: &World,
     told: &Explanation,

@@ -1,5 +1,5 @@
-//! Tests when a policy is in force: after each of its fleets has applied it once, even if not all
-//! of them apply it at the same time.
+//! Tests that a policy is in force, that is, applied by all of its fleets, as soon as each fleet
+//! has applied it once. The fleets need not have applied it at the same time.
 
 use std::sync::Arc;
 
@@ -35,8 +35,8 @@ fn written(mut document: Value, pass: &PassResult) -> Value {
     document
 }
 
-/// Returns the `observedGeneration` of the policy's planned status: the generation that is in
-/// force, or -1 if none is.
+/// Returns the `observedGeneration` of the policy's planned status: the generation that all fleets
+/// have applied, or -1 if there is none.
 fn in_force(pass: &PassResult) -> i64 {
     pass.policies[0].status().observed_generation.unwrap()
 }
@@ -51,8 +51,8 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     let first = planner.plan(at);
     assert_eq!(in_force(&first), -1, "nothing is written yet");
 
-    // The status of fleet `one` is written, and then the fleet immediately gets a new report. The
-    // status of fleet `two` is written only after that.
+    // The status of fleet `one` is written, and then a client of this fleet reports a new version.
+    // The status of fleet `two` is written only after this report.
     planner.observe_fleet(Arc::new(observed(&written(fleet("one", 1), &first))));
     let mut moved_on = written(fleet("one", 1), &first);
     moved_on["metadata"]["generation"] = json!(2);
@@ -62,8 +62,8 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     planner.observe_fleet(Arc::new(observed(&written(fleet("two", 1), &first))));
     assert_eq!(in_force(&planner.plan(at)), 1, "each was seen to carry it out");
 
-    // The policy stays in force when fleet `two` gets a new report, even though the policy's own
-    // status is not written yet.
+    // The policy stays in force when a client of fleet `two` reports a new version, even though the
+    // policy's own status is not written yet.
     let mut moved_on = written(fleet("two", 1), &first);
     moved_on["metadata"]["generation"] = json!(2);
     moved_on["spec"] = fleet("two", 2)["spec"].clone();

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use crate::generate;
 use crate::world::{World, config, instant};
 
-/// Maximum number of seconds (200 days) to look ahead in a plan.
+/// Length in seconds (200 days) of the longest period in which the test picks instants for planning
+/// again.
 const FAR: i64 = 200 * 86400;
 
 fn plan_at(world: &World, at: i64) -> Plan {
@@ -42,9 +43,9 @@ proptest! {
 
 proptest! {
     #![proptest_config(config(30))]
-    /// Checks that planning each time the last plan expires, and writing the statuses, gives the
-    /// same plans as planning from scratch. The comparison leaves out times and last offers,
-    /// because they depend on earlier plans.
+    /// Checks that planning each time the last plan expires, and writing the statuses, results in
+    /// the same plans as planning from scratch. The comparison leaves out times and last offers,
+    /// because these depend on earlier plans.
     #[test]
     fn following_the_moments_misses_nothing(start in generate::world(false)) {
         let (mut world, mut plan) = start.settled();

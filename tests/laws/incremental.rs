@@ -173,8 +173,8 @@ impl Watched {
         let at = instant(self.world.at);
         let due = self.planner.is_due(at);
         let mut begun = self.planner.begin(at);
-        // Plan the fleets in two parts: first as many as contain at least three clients, then the
-        // rest.
+        // Plan the fleets in two parts: first enough fleets to contain at least three clients, then
+        // all remaining fleets.
         let mut fleets = begun.fleets(3);
         let PassResult { fleets: rest, policies, until } = begun.end();
         fleets.extend(rest);

@@ -156,8 +156,7 @@ fn the_outlook_reaches_731_days() {
     assert_eq!(from(beyond).plan().until, Some(instant(seconds(AT) + 1)));
     let (_, policy) = &from(beyond).plan().policies[0];
     assert_eq!(policy.next_transition_time, Some(instant(seconds(beyond))), "however far");
-    // The next opening is on the first day after a long exclusion, which is more than 731 days
-    // ahead.
+    // The next opening is more than 731 days ahead, on the first day after a long exclusion.
     let exclusions = json!([{"name": "long", "startDate": "2026-01-01", "endDate": "2028-06-30"}]);
     let long = world(&[auto(json!({"distribution": {"exclusions": exclusions}}))], json!({}));
     check("excluded", &long, "Excluded", None);
@@ -167,8 +166,8 @@ fn the_outlook_reaches_731_days() {
     check("in sight", &in_sight, "Excluded", Some("2028-07-01T00:00:00Z"));
 }
 
-/// Returns the last offer of the only client: version as written in the status, policy, generation
-/// and time.
+/// Returns the last offer of the only client: the version as written in the status, the policy, the
+/// generation, and the Unix time.
 fn last_offer(world: &World) -> Option<(String, String, i64, i64)> {
     let offer = rows(&world.plan()).into_values().next().expect("a client").last_offer?;
     Some((

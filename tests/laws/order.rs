@@ -19,7 +19,7 @@ fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
 }
 
 /// Reverses the lists of selectors, windows and exclusions in a policy. This can change the
-/// policy's status, because the order of `unmatched` follows the selectors.
+/// policy's status, because the entries of `unmatched` are in the order of the selectors.
 fn turn_selectors(policy: &mut Value) {
     for list in ["clients", "exclude"] {
         if let Some(selectors) = policy.pointer_mut(&format!("/spec/scope/{list}")) {
@@ -87,7 +87,7 @@ proptest! {
         after.insert(key.clone(), before[&key].clone());
         prop_assert_eq!(&after, &before);
 
-        // Removing the client must not change the rows of the other clients either.
+        // Removing the changed client must not change the rows of the remaining clients, either.
         let document = changed.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
         clients(document).retain(|c| c["name"] != *client);
         let mut without = rows(&changed.plan());

@@ -11,8 +11,9 @@ fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
     status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
-/// Returns the earliest of a policy's next transitions: those of the clients that it governs, and
-/// the instants at which the policy itself becomes effective or expires.
+/// Returns the instant of a policy's next transition. This is the earliest of the next transitions
+/// of the governed clients and the future instants at which the policy becomes effective or
+/// expires.
 fn next_of_policy(policy: &Policy, world: &World, plan: &clientfleet::plan::Plan) -> Option<i64> {
     let governed =
         rows(plan).into_values().filter(|row| row.policy.as_deref() == Some(&policy.name));
@@ -33,8 +34,8 @@ proptest! {
             let mut told = PolicyExpectation::of(&status);
             let mut expected = oracle.expected_status(policy, world.at);
             if policy.invalid {
-                // An invalid policy can have entries that cannot be parsed. `unmatched` leaves them
-                // out, so it is not compared.
+                // An invalid policy can have entries that cannot be parsed. `unmatched` leaves out
+                // such entries, so this field is not compared.
                 (told.unmatched, expected.unmatched) = Default::default();
             }
             prop_assert_eq!(told, expected, "{}", name);

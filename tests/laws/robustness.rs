@@ -1,4 +1,5 @@
-//! Tests that planning does not fail or take too long, for any reported values and any date.
+//! Tests that planning handles any reported values and any date without a panic or an endless
+//! search.
 
 use proptest::prelude::*;
 use proptest::sample::select;

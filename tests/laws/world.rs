@@ -65,6 +65,9 @@ impl World {
     }
 
     /// Plans and writes statuses until nothing changes. Returns the final world and its plan.
+    ///
+    /// # Panics
+    ///
     /// Panics if this takes more than four rounds.
     pub fn settled(&self) -> (World, Plan) {
         let mut world = self.clone();
@@ -124,9 +127,9 @@ pub fn reported(client: &mut Value) -> &mut Map<String, Value> {
     reported.as_object_mut().expect("reports")
 }
 
-/// Returns a proptest configuration for `cases` cases. The random seed is fixed, so that a test
-/// does not fail by chance after an unrelated change. `LAWS_TIMES=N` runs N times as many cases
-/// with a random seed.
+/// Returns a proptest configuration for `cases` cases with a fixed random seed, so that a test does
+/// not fail by chance after an unrelated change. `LAWS_TIMES=N` runs N times as many cases with a
+/// random seed.
 pub fn config(cases: u32) -> Config {
     let times: Option<u32> = std::env::var("LAWS_TIMES").ok().and_then(|times| times.parse().ok());
     let seeds = FileFailurePersistence::Direct("tests/laws/regressions.txt");

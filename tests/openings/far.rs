@@ -1,4 +1,4 @@
-//! Tests openings that are centuries in the future, and instants at the limits of their type. The
+//! Tests openings that are centuries in the future, and instants at the limits of `Timestamp`. The
 //! tests need no time limit: a search that evaluated every minute of several centuries would not
 //! finish.
 
@@ -54,13 +54,13 @@ fn openings_of_centuries_are_passed_at_once() {
     assert_eq!(all, [first, (reopened, None)]);
 }
 
-/// Searches in every time zone, from instants at and near the limits of the type, in time ranges
-/// that are hard to search.
+/// Checks that searches in every time zone end without a panic. They start at instants at and near
+/// the limits of `Timestamp`, in time ranges that are hard to search.
 #[test]
 fn every_search_ends_without_a_panic() {
     let hard = [
-        // Open only in the hour that many zones skip at a clock change. From 2026 to 2199, all days
-        // except one are excluded.
+        // This time range is open only in the hour that many zones skip at a clock change. From
+        // 2026 to 2199, all days except one are excluded.
         Spec {
             windows: vec![(vec![Weekday::Sun], 121, 179)],
             exclusions: vec![

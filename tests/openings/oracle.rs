@@ -1,6 +1,8 @@
-//! A simple oracle for openings, written from the text of the design. It evaluates each instant in
-//! a series separately, and compares its results with the program's. It uses only the argument and
+//! A simple oracle for openings, written from the text of the design. It uses only the argument and
 //! result types of the program.
+//!
+//! The oracle evaluates each instant in a series separately, and compares its results with the
+//! program's.
 
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Exclusion, Phase, TimeRange, Timestamp, WallTime, Window, Zone};
@@ -10,7 +12,7 @@ use clientfleet::values::{Exclusion, Phase, TimeRange, Timestamp, WallTime, Wind
 pub struct Spec {
     pub not_before: Option<Timestamp>,
     pub not_after: Option<Timestamp>,
-    /// Windows: weekdays, start and end; both in minutes since midnight.
+    /// Windows: weekdays, and start and end in minutes since midnight.
     pub windows: Vec<(Vec<Weekday>, u16, u16)>,
     /// Exclusions: first and last date, both included.
     pub exclusions: Vec<(NaiveDate, NaiveDate)>,
@@ -46,7 +48,8 @@ pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> LocalTime {
     }
 }
 
-/// Evaluates points 2 and 3 of "When distribution is open" in `docs/decision.md`.
+/// Returns the phase at a local time according to points 2 and 3 of "When distribution is open" in
+/// `docs/decision.md`.
 fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     if spec.exclusions.iter().any(|&(start, end)| start <= now.date && now.date <= end) {
         return Phase::Excluded;
@@ -62,7 +65,9 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     if spec.windows.is_empty() || in_a_window { Phase::Open } else { Phase::OutsideWindow }
 }
 
-/// Applies rules 17 to 20 to the consecutive instants `times` with their wall-clock times `walls`.
+/// Returns the phase at each of the consecutive instants `times`, according to rules 17 to 20 in
+/// `docs/decision.md`. `walls` contains the wall-clock times of these instants.
+///
 /// The last instant must be later than `not_after`, because the oracle does not know openings after
 /// the last instant.
 pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phase> {
@@ -86,7 +91,7 @@ pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phas
     phases
 }
 
-// Comparison of the program's results with the oracle's.
+// The following functions compare the program's results with the oracle's.
 
 pub fn time_range(spec: &Spec) -> TimeRange {
     let time = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
@@ -104,7 +109,8 @@ pub fn time_range(spec: &Spec) -> TimeRange {
 }
 
 /// Sampling intervals for a comparison: the phase is compared at every `phase`-th instant, and the
-/// searches at every `search`-th. The first and last instants of each phase are always compared.
+/// results of searches at every `search`-th instant. The first and last instants of each phase are
+/// always compared.
 #[derive(Clone, Copy)]
 pub struct Every {
     pub phase: usize,

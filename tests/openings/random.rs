@@ -47,9 +47,11 @@ fn window() -> impl Strategy<Value = (Vec<Weekday>, u16, u16)> {
         .prop_filter("start is end", |(_, start, end)| start != end)
 }
 
-/// Windows, exclusions, `not_before` and `not_after`. An exclusion consists of its first day,
-/// counted from the start of the comparison, and the number of further days. `not_before` and
-/// `not_after` are in minutes from the same start.
+/// Parts of a random time range: windows, exclusions, `not_before` and `not_after`. All times are
+/// relative to the start of the comparison.
+///
+/// An exclusion consists of its first day and the number of further days. `not_before` and
+/// `not_after` are in minutes.
 type Drawn = (Vec<(Vec<Weekday>, u16, u16)>, Vec<(u64, u64)>, Option<i64>, Option<i64>);
 
 fn drawn() -> impl Strategy<Value = Drawn> {

@@ -28,8 +28,8 @@ fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(LocalTime, LocalTime)> {
 fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     let changes = clock_changes(zone);
     let around = |minute: u16, by: i32| (i32::from(minute) + by).rem_euclid(1440) as u16;
-    // For each clock change, one window ends 15 minutes before the change. The other two start
-    // after it: 15 minutes by the old clock, and 10 minutes by the new clock.
+    // Each clock change has three windows. One ends 15 minutes before the change, one starts 15
+    // minutes after it by the old clock, and one starts 10 minutes after it by the new clock.
     let at_changes = changes.iter().flat_map(|&(before, after)| {
         let day = vec![before.date.weekday()];
         let (last, first) = (before.minute, after.minute);
@@ -58,7 +58,8 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
             windows: vec![(every_day(), 23 * 60 + 30, 4 * 60)],
             exclusions: days_of_change.collect(),
         },
-        // No windows. Exclusions around the clock changes, some of which overlap or are adjacent.
+        // Exclusions around the clock changes, without windows. Some exclusions overlap or are
+        // adjacent.
         Spec {
             not_before: Some(instant("2026-01-02T10:00:00Z")),
             exclusions: vec![
@@ -88,8 +89,8 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     ]
 }
 
-/// Compares every minute of 2026 and of the first 10 days of 2027, so that the oracle knows which
-/// phase follows the year. Returns the number of compared results.
+/// Compares the program's results with the oracle's in 2026 and in the first 10 days of 2027, so
+/// that the oracle knows which phase follows the year. Returns the number of compared results.
 fn walk_the_year(name: &str) -> usize {
     let (zone, jiff) = (Zone::named(name).expect("in the database"), jiff_zone(name));
     let times = minutes_from(instant("2026-01-01T00:00:00Z"), 60 * 24 * 375);

@@ -50,7 +50,7 @@ fn the_examples_change_and_nothing_is_written() {
     assert_eq!((code, words.as_str()), (0, ""), "{output}");
     assert!(output.contains("Nothing changes"), "{output}");
 
-    // With `--at` set to a time in the night of Berlin, more clients move.
+    // With `--at` set to 22:30 in Berlin, more clients move.
     let (_, output, _) = plan(&["--at", "2026-11-24T21:30:00Z", "-o", "json"], &input);
     let data: Value = serde_json::from_str(&output).expect("JSON");
     assert!(data["summary"]["movingNow"].as_u64() > Some(5), "{}", data["summary"]);

@@ -23,8 +23,8 @@ type Decisions = BTreeMap<(String, String), Value>;
 const PREDICTED_FIELDS: [&str; 5] =
     ["state", "reason", "policy", "targetVersion", "nextTransitionTime"];
 
-/// Returns the decision for each client of the stored objects. The key is the name of the fleet and
-/// the name of the client.
+/// Returns the decision for each client of the stored objects. Each key consists of the names of
+/// the fleet and the client.
 fn decided(namespace: &str) -> Decisions {
     let live = kubectl(&["get", "clf,upol", "-n", namespace, "-o", "yaml"], "");
     let list = run(&["plan", "--local", "-f", "-", "-o", "json"], &live);
@@ -220,8 +220,8 @@ fn what_several_own() {
     let patch = r#"{"spec":{"suspend":false,"offlineAfterDays":30}}"#;
     kubectl(&["patch", "upol", "all", "-n", "foresight-shared", "--type=merge", "-p", patch], "");
 
-    // Flux adds labels to its objects that no file contains. `plan` must not report them as
-    // removed.
+    // Flux adds labels to its objects. `plan` must not report these labels as removed, although no
+    // file contains them.
     let mark = "kustomize.toolkit.fluxcd.io/name";
     let marked = first().replace(
         "metadata: {name: one, labels: {",
@@ -232,8 +232,8 @@ fn what_several_own() {
     assert_eq!(same["objects"], json!([]), "{same:#}");
     kubectl(&[&apply[..], &[as_flux, "--force-conflicts"]].concat(), &first());
 
-    // Without `--field-manager`, `plan` uses the only well-known GitOps tool among the stored field
-    // managers. In this test, that is Flux.
+    // Without `--field-manager`, `plan` assumes the field manager of a well-known GitOps tool if
+    // exactly one is found among the stored field managers. In this test, that is Flux.
     let flux = ["--server-side", "--force-conflicts", as_flux];
     comes_true("foresight-shared", &later(), &[], &flux);
     // With `--field-manager=me`, the fields that Flux owns are not removed.

@@ -7,7 +7,8 @@ use crate::estate::{DAY, apply, command, namespace, plane, run_with, transcript_
 
 const NAMESPACE: &str = "plan-rights";
 
-/// Grants a user these verbs on our two kinds, and returns the path of the user's kubeconfig.
+/// Grants a user the given verbs on ClientFleet and UpgradePolicy, and returns the path of the
+/// user's kubeconfig.
 fn user(name: &str, verbs: &str) -> String {
     if !verbs.is_empty() {
         let resource = "--resource=clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";

@@ -1,6 +1,7 @@
-//! Tests metrics, alerts and the dashboard with Prometheus. promtool checks names and rules. A real
-//! Prometheus scrapes the real controller on a real API server, and runs every query of the alerts
-//! and the dashboard.
+//! Tests metrics, alerts and the dashboard with Prometheus and promtool.
+//!
+//! promtool checks names and rules. A real Prometheus scrapes the real controller on a real API
+//! server, and runs every query of the alerts and the dashboard.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

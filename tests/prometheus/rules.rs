@@ -1,5 +1,5 @@
-//! Tests that Prometheus accepts the alert rules, that each alert fires when it should and not
-//! earlier, and that the documentation explains how to respond to each alert.
+//! Tests that Prometheus accepts the alert rules, that each alert fires at the expected time, and
+//! that the documentation explains how to respond to each alert.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! Runs the queries of the alerts and the dashboard on a Prometheus server that scrapes a
-//! controller with the examples.
+//! Runs the queries of the alerts and the dashboard on a Prometheus server. The server scrapes a
+//! controller that plans the objects in `examples/`.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Items of a source file, found by parsing it: functions, types, modules and paths. A visibility, a
-//! modifier or a line break in front of an item hides nothing, and a file without an end does not parse.
+//! Finds the functions, types, modules and paths of a source file by parsing it. The parser finds
+//! items with any visibility, modifiers and line breaks, and refuses an incomplete file.
 
 use proc_macro2::{LineColumn, Span, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -13,30 +13,31 @@ pub struct Function {
     pub last_line: usize,
 }
 
-/// A module that another file holds.
+/// A declaration of a module whose code is in another file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Module {
-    /// The modules around it in the same file, outermost first.
+    /// Names of the modules that enclose the declaration in the same file, outermost first.
     pub inside: Vec<String>,
     pub name: String,
-    /// The value of its `#[path]`.
+    /// Path in the `#[path]` attribute, if there is one.
     pub path: Option<String>,
 }
 
 /// A path such as `super::x::y`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NamedPath {
-    /// The modules around it in the same file, outermost first.
+    /// Names of the modules that enclose this path in the same file, outermost first.
     pub inside: Vec<String>,
     pub segments: Vec<String>,
     pub line: usize,
 }
 
-/// What a file contains. Unit tests (`#[cfg(test)]`) count for functions and modules only.
+/// Functions, types, modules and paths of a source file. In unit tests (`#[cfg(test)]`), only
+/// functions and modules are collected.
 #[derive(Debug, Default)]
 pub struct Items {
     pub functions: Vec<Function>,
-    /// Names and lines of the structs, enums, traits and type aliases of its modules.
+    /// Names and line numbers of the structs, enums, traits and type aliases outside of functions.
     pub types: Vec<(String, usize)>,
     pub modules: Vec<Module>,
     pub paths: Vec<NamedPath>,
@@ -46,10 +47,11 @@ pub struct Items {
 }
 
 impl Items {
-    /// Reads the items of a file.
+    /// Reads the items of a source file.
     ///
     /// # Panics
-    /// If it is not a Rust file, for example if a function has no end.
+    ///
+    /// Panics if `text` is not valid Rust, for example if a function has no end.
     pub fn of(path: &str, text: &str) -> Self {
         let file = syn::parse_file(text).unwrap_or_else(|error| {
             let LineColumn { line, .. } = error.span().start();
@@ -97,7 +99,7 @@ impl Items {
         }
     }
 
-    /// Finds the paths in a macro's tokens, which have no syntax of their own.
+    /// Collects the paths in the tokens of a macro, which the parser does not interpret.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let mut segments: Vec<String> = Vec::new();
         let mut colons = 0;

@@ -1,5 +1,6 @@
-//! The style that a test can check: what each file opens with, the words of its comments, how long files
-//! and functions are, which layer may know which, and what the program must not do.
+//! Checks the rules of style that a test can verify, such as the size of files and functions, the
+//! language of comments, and the dependencies between layers. Also checks that the program makes no
+//! forbidden calls, such as `unwrap`.
 
 mod items;
 mod modules;
@@ -79,7 +80,7 @@ fn a_layer_has_one_type_of_a_name() {
     assert_none("types of one name in one layer", &twice.collect::<Vec<_>>());
 }
 
-/// The layers, and what each must not know.
+/// Source folders of the layers, each with the path prefixes that its code must not use.
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/values",

@@ -1,5 +1,5 @@
-//! Where each file stands in the module tree: the files that a module declares, and the layer that a
-//! path leads to.
+//! Resolves the module tree: finds source files that no module declares, and makes relative module
+//! paths absolute.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::items::{Items, NamedPath};
 use crate::source::Source;
 
-/// Returns the paths of the files that no module and no target declares.
+/// Returns the paths of the files that neither a module nor a Cargo target declares.
 pub fn dead_files(sources: &[Source], manifest: &str) -> Vec<String> {
     let items: BTreeMap<PathBuf, Items> = sources
         .iter()
@@ -36,7 +36,7 @@ pub fn dead_files(sources: &[Source], manifest: &str) -> Vec<String> {
     items.keys().filter(|path| !alive.contains(*path)).map(|p| p.display().to_string()).collect()
 }
 
-/// Returns whether Cargo finds a target in this file by itself.
+/// Returns whether Cargo detects a file as the root of a target without an entry in `Cargo.toml`.
 fn is_root(path: &Path) -> bool {
     let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
     match parts.as_slice() {
@@ -57,8 +57,8 @@ fn normalized(path: &Path) -> PathBuf {
     })
 }
 
-/// Returns what a path in a file of `src` leads to, from the crate's root where it is the crate's own:
-/// `super::super::api` in `src/plan/rules.rs` is `crate::api`.
+/// Resolves a leading `super` or `self` in a path of a source file, and returns all other paths
+/// unchanged. For example, `super::super::api` in `src/plan/rules.rs` becomes `crate::api`.
 pub fn absolute(source: &Source, path: &NamedPath) -> String {
     let mut segments = path.segments.iter().map(String::as_str).peekable();
     let file = source.path.trim_start_matches("src/").trim_end_matches(".rs");

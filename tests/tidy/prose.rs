@@ -1,19 +1,19 @@
-//! The words of comments, by the rules for prose in CONTRIBUTING.
+//! Finds terms in comments that the rules for prose in CONTRIBUTING ban.
 
 use crate::source::Source;
 
-/// Words for which Kubernetes and Rust have better ones: print, log, return, record, again, for 15 s, the
-/// user.
+/// Terms that comments must not use. Kubernetes and Rust have better ones: print, log, return,
+/// record, again, for 15 s, the user.
 const BANNED: [&str; 11] = [
     "tell", "tells", "told", "anew", "no more", "so long", "so many", "somebody", "nobody",
     "a person", "whoever",
 ];
 
-/// Derives whose doc comments a program prints: `--help` texts and the descriptions of the custom
-/// resource definitions.
+/// Derive macros of items whose doc comments the program prints, in `--help` texts or in the
+/// descriptions of the custom resource definitions.
 const PRINTED: [&str; 5] = ["Args", "Parser", "Subcommand", "ValueEnum", "JsonSchema"];
 
-/// Returns where comments of a file use a banned word, as `path:line: word`.
+/// Returns the banned terms in the comments of a file, each as `path:line: term`.
 pub fn banned_words(source: &Source) -> Vec<String> {
     let printed = printed_lines(&source.text);
     let mut found = Vec::new();
@@ -28,7 +28,8 @@ pub fn banned_words(source: &Source) -> Vec<String> {
     found.into_iter().map(|(line, word)| format!("{}:{line}: {word}", source.path)).collect()
 }
 
-/// The lines of one comment: a phrase may be broken between two of them.
+/// Text of one comment, split into terms with their line numbers. A banned phrase can start on one
+/// line and end on the next.
 #[derive(Default)]
 struct Comment {
     words: Vec<(String, usize)>,
@@ -68,7 +69,8 @@ fn comment_of(line: &str) -> Option<&str> {
     (code.matches('"').count() % 2 == 0).then_some(text)
 }
 
-/// Returns the lines, counted from 0, of items with a derive of [`PRINTED`], with their doc comments.
+/// Returns the line numbers, counted from 0, of all items with a derive in [`PRINTED`]. Includes
+/// the doc comments of these items.
 fn printed_lines(text: &str) -> Vec<usize> {
     let lines: Vec<&str> = text.lines().collect();
     let mut printed = Vec::new();

@@ -1,11 +1,11 @@
-//! The project's source files: where they are, and their text.
+//! Finds the source files of the project, and reads their text.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A source file of the project.
 pub struct Source {
-    /// Relative to the project's folder.
+    /// Path relative to the project's folder.
     pub path: String,
     pub text: String,
 }
@@ -22,7 +22,7 @@ impl Source {
     }
 }
 
-/// Returns the `.rs` files below these folders of the project.
+/// Returns the `.rs` files below the given folders of the project.
 pub fn sources(folders: &[&str]) -> Vec<Source> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();

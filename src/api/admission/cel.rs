@@ -1,5 +1,5 @@
 //! Compiles the CEL rules of a schema once and evaluates them for each value. This module does not
-//! know the content of the rules.
+//! depend on the content of the rules.
 //!
 //! kube provides an evaluator with the functions of Kubernetes, and a `Validator` that uses it. For
 //! each value, that `Validator` compiles every regular expression again, and copies the value once
@@ -60,8 +60,8 @@ impl Rule {
     }
 }
 
-/// Evaluates `rules` for `value` and adds the problems found. The value must be structurally valid
-/// and have its defaults filled in.
+/// Evaluates `rules` for `value`, and adds each violated rule to `problems`. The value must be
+/// structurally valid and have its defaults filled in.
 pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems) {
     if rules.is_empty() {
         return;
@@ -100,8 +100,8 @@ fn functions() -> &'static Context<'static> {
 /// Returns whether a text matches a regular expression. Each expression is compiled once; the
 /// evaluator's own `matches` compiles it at each call.
 ///
-/// The cache is bounded because only the expressions in the two schemas are used. It shares each
-/// `Regex`, because a clone would have to build its internal caches again.
+/// The cache needs no size limit, because it contains only the expressions in the two schemas. All
+/// calls share each `Regex`: a clone would have to build its internal caches again.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
     type Compiled = HashMap<Arc<String>, Option<Arc<Regex>>>;
@@ -133,8 +133,8 @@ fn is_cidr(text: Arc<String>) -> bool {
     written_plainly && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= longest)
 }
 
-/// Returns the fields of `self` that an expression reads, or `None` if the expression uses `self`
-/// in another form.
+/// Returns the fields of `self` that an expression reads. Returns `None` if the expression uses
+/// `self` in any form other than `self.field`.
 fn fields_of_self(expression: &str) -> Option<Vec<String>> {
     static USES: OnceLock<Option<Regex>> = OnceLock::new();
     let uses = USES.get_or_init(|| Regex::new(r"\bself\b(?:\.(\w+)(\s*\()?)?").ok()).as_ref()?;

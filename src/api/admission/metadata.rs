@@ -1,5 +1,5 @@
-//! Validates an object's `metadata`, `apiVersion` and `kind` as the API server does. A CRD contains
-//! no schema for them. This module does not know what labels are used for.
+//! Validates an object's `metadata`, `apiVersion` and `kind` as the API server does, because a CRD
+//! contains no schema for them. This module does not interpret the labels.
 
 use serde_json::{Map, Value};
 

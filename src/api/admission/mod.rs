@@ -1,9 +1,9 @@
-//! Validates objects in the same way as the API server, but without a server. It validates objects
-//! in files, and policies that were stored under an older CRD.
+//! Validates objects as the API server does, but without a server. This applies to objects in
+//! files, and to policies that were stored under an older CRD.
 //!
 //! The module interprets the CRD itself, so its results match those of the API server. Only
-//! `metadata`, which has no schema in a CRD, is validated by separate code. This module does not
-//! know files or clients.
+//! `metadata`, which has no schema in a CRD, is validated by separate code. This module reads no
+//! files and contacts no API server.
 
 mod cel;
 mod metadata;
@@ -33,7 +33,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// The problems found so far.
+/// The problems found so far in one object.
 #[derive(Debug, Default)]
 struct Problems(Vec<Problem>);
 
@@ -94,8 +94,8 @@ pub fn as_stored(kind: Kind, mut object: Value) -> Value {
     object
 }
 
-/// Returns the compiled schema of a kind. If the schema does not compile, every object of the kind
-/// is refused; a test ensures that both schemas compile.
+/// Returns the compiled schema of a kind, or adds a problem if the schema does not compile. Every
+/// object of the kind is then refused; a test ensures that both schemas compile.
 fn root(kind: Kind, problems: &mut Problems) -> Option<&'static Node> {
     match compiled(kind) {
         Ok(root) => Some(root),
@@ -106,8 +106,8 @@ fn root(kind: Kind, problems: &mut Problems) -> Option<&'static Node> {
     }
 }
 
-/// Returns the schema of a kind. It is compiled only once, because compiling its hundred rules and
-/// expressions takes milliseconds.
+/// Returns the compiled schema of a kind. It is compiled only once, because compiling its hundred
+/// rules and expressions takes milliseconds.
 fn compiled(kind: Kind) -> Result<&'static Node, &'static str> {
     static FLEET: OnceLock<Result<Node, String>> = OnceLock::new();
     static POLICY: OnceLock<Result<Node, String>> = OnceLock::new();

@@ -1,13 +1,15 @@
-//! Finds the known name that is most similar to a misspelled one. This module does not know what
-//! the names refer to.
+//! Finds the known name that is most similar to a misspelled one. This module works with names of
+//! any kind.
 
-/// Maximum length of a name for which a similar one is searched. The search time is proportional to
-/// the product of the lengths of both names.
+/// Maximum number of characters in a name for which a similar name is searched. The search time is
+/// proportional to the product of the lengths of both names.
 const MAX_GUESSED_CHARS: usize = 64;
 
 /// Returns the known name that is nearest to `written`, or `None` if none is near enough.
-/// Differences in case are ignored. The number of added, removed or changed characters may be up to
-/// a third of the name's length, rounded up.
+/// Differences in case are ignored.
+///
+/// A known name is near enough if the number of added, removed or changed characters is at most a
+/// third of its length, rounded up.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     if written.is_empty() || written.chars().nth(MAX_GUESSED_CHARS).is_some() {

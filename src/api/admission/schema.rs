@@ -1,5 +1,5 @@
-//! Compiles a CRD's schema into the type, default and rules of each value. This module does not
-//! know the two kinds of objects.
+//! Compiles a CRD's schema into the type, default and rules of each value. This module treats both
+//! kinds of objects alike.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,8 @@ pub struct StringRules {
     pub choices: Vec<String>,
 }
 
-/// The kind of uniqueness that the entries of a list must have.
+/// Uniqueness that a list requires of its entries: none, of whole entries, or of the values of the
+/// key fields.
 #[derive(Debug)]
 pub enum Unique {
     No,
@@ -114,11 +115,11 @@ fn first_sentence(text: &str) -> String {
     first.trim_end_matches('.').to_owned()
 }
 
-/// 2^53. A float represents every integer below this value exactly.
+/// The number 2^53. A 64-bit float represents every integer below this value exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Returns the integer value of a JSON number written with a decimal point or an exponent. Returns
-/// `None` if it has a fraction or is not below 2^53.
+/// `None` if the number has a fraction, or if its absolute value is not below 2^53.
 fn whole(value: &Value) -> Option<i64> {
     let float = value.as_f64().filter(|_| value.is_f64())?;
     #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]

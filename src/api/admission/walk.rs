@@ -12,8 +12,8 @@ use super::{Problems, cel};
 /// Maximum number of characters of a value that an error message quotes.
 const MAX_QUOTED_CHARS: usize = 80;
 
-/// Validates `value`. Returns false if its structure is invalid: it has the wrong type, is too
-/// long, or lacks a required field.
+/// Validates `value`, and returns whether its structure is valid. A structure is invalid if the
+/// value has the wrong type, is too long, or lacks a required field.
 ///
 /// As on the API server, rules are evaluated only for values with a valid structure. A number out
 /// of range, an unknown choice or a wrong character does not make the structure invalid.
@@ -228,7 +228,7 @@ fn did_you_mean(written: &str, known: &[&str]) -> String {
     nearest(written, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
-/// Returns `path.name`, or `name` at the root.
+/// Returns the path `path.name`, or only `name` if `path` is empty.
 pub fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

@@ -13,8 +13,8 @@ use crate::plan::{Reason, State};
 use crate::values::Timestamp;
 use crate::values::selector::Keywords;
 
-/// The conditions for selecting a client, all of which must be met. If an option has several
-/// values, one matching value is enough.
+/// All conditions that a client must meet to be selected. If an option has several values, the
+/// client must match one of them.
 #[derive(Debug)]
 pub(super) struct Filter {
     keywords: Option<Keywords>,
@@ -76,8 +76,9 @@ impl Filter {
     }
 }
 
-/// Returns the option's values in the spelling that a status uses; case is ignored. Unknown values
-/// are rejected: the empty list that they produce could be mistaken for a result.
+/// Returns the values of an option in the spelling that a status uses, ignoring case. Rejects
+/// unknown values, because they select no clients and the user could mistake the empty list for a
+/// result.
 fn known(option: &str, args: &[String], words: &[&str]) -> Result<Vec<String>, Failure> {
     let find = |word: &String| {
         let found = words.iter().find(|known| known.eq_ignore_ascii_case(word));

@@ -139,8 +139,8 @@ pub(super) async fn follow(
     Ok(CommandOutput::default())
 }
 
-/// Stores the fleets of a complete list, and returns the changes to print. Watch events before the
-/// list may have been missed, so a known fleet that the list does not contain counts as deleted.
+/// Stores the fleets of a complete list, and returns the changes to print. The watch may have
+/// missed events before this list, so a known fleet that is not in the list counts as deleted.
 fn list_anew(
     seen: &mut WatchedClients,
     listing: Vec<Parsed<ClientFleet>>,

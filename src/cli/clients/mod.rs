@@ -130,8 +130,8 @@ pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutpu
     }
 }
 
-/// Returns an error message for each requested name that does not exist. Without the message, the
-/// empty list could be mistaken for a result.
+/// Returns an error message for each fleet or policy that the user selects by name but that does
+/// not exist. Without the message, the user could mistake the empty list for a result.
 fn no_such(
     kind: &str,
     args: &[String],
@@ -219,8 +219,8 @@ fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
     }
 }
 
-/// Formats the first warnings in full, and states the number of the others. If no controller is
-/// running, every fleet can have a warning.
+/// Formats the first `MAX_DOUBTFUL_POLICIES` warnings in full, and states the number of the
+/// remaining warnings. If no controller is running, every fleet can have a warning.
 fn format_warnings(doubts: &[String]) -> String {
     let mut text: String = doubts
         .iter()

@@ -31,8 +31,8 @@ struct ClientsDocument<'a> {
     clients: &'a [Row],
 }
 
-/// A changed client, as printed in JSON or YAML. `gone` is true if the list no longer contains the
-/// client, or no longer contains its fleet.
+/// A changed client, as printed in JSON or YAML. `gone` is true if the client was removed from its
+/// fleet, or if its fleet was deleted.
 #[derive(Serialize)]
 struct Gone<'a> {
     #[serde(flatten)]
@@ -91,7 +91,7 @@ impl Printer {
         })
     }
 
-    /// Prints the first list, before any changes. In JSON and YAML, each client is a separate
+    /// Prints the list with which `clients -w` starts. In JSON and YAML, each client is a separate
     /// document.
     pub fn first(&mut self, rows: &[Row]) -> Result<(), Failure> {
         match self.output {
@@ -100,7 +100,7 @@ impl Printer {
         }
     }
 
-    /// Sets the current time. It advances while the command watches for changes.
+    /// Sets the current time, which advances while the command watches for changes.
     pub(crate) fn set_now(&mut self, now: Timestamp) {
         self.reader.now = now;
     }
@@ -166,7 +166,7 @@ impl Printer {
         cells
     }
 
-    /// Returns a text for the next change: its time, or the event that will cause it.
+    /// Returns the text for the client's next change: its time, or the event that will cause it.
     fn next(&self, row: &Row) -> Option<String> {
         let decided = row.decided.as_deref()?;
         if !row.fleet.is_current {

@@ -1,5 +1,5 @@
-//! Defines the row of one client. It combines the facts from the fleet's spec and the decision from
-//! the fleet's status. This module neither reads fleets nor prints rows.
+//! Defines the row of one client: the facts from the fleet's spec, and the decision from the
+//! fleet's status. This module neither reads fleets nor prints rows.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -40,8 +40,8 @@ pub(super) struct Row {
     pub last_user: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
-    /// Time zone of the client's policy. If the policy has none, it is the client's own time zone,
-    /// and otherwise that of the client's fleet.
+    /// Time zone that applies to the client: the first one that is set in its policy, in the client
+    /// itself, or in its fleet, in this order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,8 @@ impl Row {
     /// Returns the fields whose changes are printed.
     fn visible_fields(&self) -> impl PartialEq + '_ {
         let Self {
-            // A change of these two fields is not a change of the client.
+            // Omit `fleet` and `status_is_current`, because a change of these fields is not a
+            // change of the client.
             fleet: _,
             status_is_current: _,
             name,

@@ -12,7 +12,8 @@ pub(crate) fn failure(doing: &str, error: &Error) -> Failure {
     Failure::new(sentence(doing, error))
 }
 
-/// Returns the error message for a failed operation. `doing` describes the operation.
+/// Returns the error message for a failed operation. `doing` describes the operation, such as `list
+/// clientfleets in namespace clients`.
 pub(crate) fn sentence(doing: &str, error: &Error) -> String {
     let text = match error {
         Error::Api(status) if status.code == 401 => format!(

@@ -36,7 +36,8 @@ impl Cluster {
     ) -> Result<Option<OnePolicy>, Failure> {
         let doing = format!("get upgradepolicy {name} in namespace {namespace}");
         let failed = |error: kube::Error| failure(&doing, &error);
-        // A name with other characters would change the path of the request.
+        // A name with characters that are not allowed in object names, such as a slash, would
+        // change the path of the request.
         if !is_name(name) || !is_name(namespace) {
             return Ok(None);
         }
@@ -66,8 +67,8 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_plain) && text.trim_matches('.') == text
 }
 
-/// Returns whether a 404 response refers to an object by name. Without a name, the resource type
-/// itself is missing.
+/// Returns whether a 404 response names an object. If it does not, the resource type itself is
+/// missing.
 fn is_named(status: &kube::core::Status) -> bool {
     status.details.as_ref().is_some_and(|details| !details.name.is_empty())
 }

@@ -1,6 +1,8 @@
-//! Shell completion: commands and options come from clap's definition, names from the cluster.
-//! `completion` prints the script for a shell; [`answer`] answers the completion requests of that
-//! script and of kubectl.
+//! Implements shell completion: commands and options come from clap's definition, names from the
+//! cluster.
+//!
+//! The `completion` command prints the script for a shell. [`answer`] answers the completion
+//! requests of that script and of kubectl.
 
 mod names;
 
@@ -31,11 +33,11 @@ set up, a link is all that is missing:
 const COMPLETION_ENV_VAR: &str = "CLIENTFLEET_COMPLETE";
 /// Name of the program that kubectl runs to complete a plugin's arguments (kubectl 1.26 and newer).
 const KUBECTL_COMPLETION_PROGRAM: &str = "kubectl_complete-clientfleet";
-/// Directive of kubectl's completion protocol, which kubectl takes from the cobra library: the
-/// candidates are complete, so the shell must not suggest files.
+/// Directive of the completion protocol that kubectl takes from the cobra library: there are no
+/// other candidates, so the shell must not suggest files.
 const NO_FILES: u8 = 4;
-/// Directive of kubectl's completion protocol: the word continues, for example after a folder name,
-/// so the shell must not add a space.
+/// Directive of kubectl's completion protocol: the argument is not complete, for example after a
+/// folder name, so the shell must not add a space.
 const NO_SPACE: u8 = 2;
 
 /// Options of `completion`.

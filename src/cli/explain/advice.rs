@@ -1,5 +1,5 @@
-//! Describes the remedies that would make a client move. Only formats them; the `plan` module finds
-//! them.
+//! Formats the remedies that would make a client move to another version. The `plan` module finds
+//! the remedies.
 
 use super::headline::seen;
 use crate::cli::terminal::table::printable;
@@ -7,8 +7,8 @@ use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::explanation::{Choice, Destination, Explanation, Obstacle, Remedy};
 use crate::plan::rule_input::InputValue;
 
-/// Formats the obstacles, one per line, each with its remedies. Returns an empty text if there are
-/// no obstacles.
+/// Formats the obstacles that keep a client from moving, one per line, each with its remedies.
+/// Returns an empty text if there are no obstacles.
 pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> String {
     if explanation.would_move.is_empty() {
         return String::new();
@@ -23,8 +23,8 @@ pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> Strin
     text
 }
 
-/// Returns the text that connects an obstacle to the previous one. If the previous obstacle has
-/// several remedies, the text names the one that is assumed to be applied.
+/// Returns the text before an obstacle, such as `then, by the first, `. If the previous obstacle
+/// has several remedies, the text names the remedy that is assumed to be applied.
 fn lead(before: Option<&Obstacle>) -> String {
     const PLACES: [&str; 4] = ["first", "second", "third", "fourth"];
     let Some(before) = before else { return "  ".to_owned() };
@@ -119,7 +119,8 @@ fn in_words(remedy: &Remedy, reader: &TimeFormatter) -> String {
     }
 }
 
-/// Describes the change of a field from one value to another, or to one that a user must choose.
+/// Describes the change of a field to a new value. If `to` is `None`, the user must choose the new
+/// value.
 fn change_in_words(
     object: &str,
     field: &str,

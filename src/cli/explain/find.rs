@@ -101,16 +101,16 @@ pub(super) struct FoundClients {
     pub clients: Vec<Hit>,
 }
 
-/// The results of a search so far.
+/// The fleets and clients that a search has found so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientSearch {
-    /// All fleets, each reduced to the clients that were found in it.
+    /// All fleets that were searched, each reduced to the clients that were found in it.
     fleets: Vec<Parsed<ClientFleet>>,
     by_name: Vec<(String, Hit)>,
     by_computer: Vec<(String, Hit)>,
     /// Clients whose name equals the complete argument, including its slashes.
     by_whole: Vec<(String, Hit)>,
-    /// Names and computers of all other clients, for suggestions.
+    /// Names and computers of the clients that do not match, for suggestions of similar names.
     others: Vec<Text>,
     /// Paths of clients whose name matches, but whose fleet or namespace the user did not select.
     elsewhere: Vec<String>,
@@ -176,9 +176,9 @@ impl ClientSearch {
         self.others.extend([Some(client.name.clone()), computer].into_iter().flatten());
     }
 
-    /// Returns the clients that were found, by namespace. Uses the first group that is not empty:
-    /// clients with this name, clients on a computer with this name, clients whose name is the
-    /// complete argument with slashes.
+    /// Returns the clients that were found, by namespace. Matches of the client name exclude
+    /// matches of the computer name, and both exclude matches of the complete argument with its
+    /// slashes.
     pub fn hits(
         self,
         wanted: &ClientQuery,
@@ -248,7 +248,7 @@ fn not_found(
     Failure::new(what + &or(&meant))
 }
 
-/// Returns the most similar names, the closest one first.
+/// Returns the known names that are most similar to `written`, the most similar one first.
 fn near<'a>(written: &str, mut known: Vec<&'a str>) -> Vec<&'a str> {
     known.sort_unstable();
     known.dedup();

@@ -1,5 +1,5 @@
-//! Summarizes an explanation in one line: the client's state, the reason, and the next change. Only
-//! formats; makes no decisions.
+//! Summarizes an explanation in one line: the client's state, the reason, and the next change.
+//! Makes no decisions.
 
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
@@ -102,7 +102,7 @@ fn next(explanation: &Explanation, reader: &TimeFormatter) -> Option<String> {
     })
 }
 
-/// Formats a rule's input value in a few words.
+/// Formats the input value of a rule as a short text, such as `none`, `yes` or a time.
 pub(super) fn seen(value: &InputValue, reader: &TimeFormatter) -> String {
     match value {
         InputValue::Absent => "none".to_owned(),

@@ -1,5 +1,6 @@
-//! `explain`: shows why a client is in its state, and what would make it move. Reads the cluster or
-//! files; the `plan` module computes the explanation, and [`text`] formats it as text.
+//! Implements `explain`, which shows why a client is in its state and what would make it move. This
+//! module reads the cluster or files; the `plan` module computes the explanation, and [`text`]
+//! formats it as text.
 
 mod advice;
 mod find;
@@ -96,8 +97,8 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
             let explanation = text::ExplanationText {
                 reader: &reader,
                 in_color: cx.in_color,
-                // Compare with the stored status only when the decision is for the cluster at the
-                // current time.
+                // Compare with the stored status only if the explanation is for the cluster and for
+                // the current time.
                 with_status: !args.local && args.at.is_none(),
             };
             let texts: Vec<String> = explanations.iter().map(|e| explanation.whole(e)).collect();

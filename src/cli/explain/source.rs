@@ -29,7 +29,7 @@ pub(super) struct ExplainSource {
 }
 
 impl ExplainSource {
-    /// Reads the cluster: first the fleets, then the policies of each namespace in which a client
+    /// Reads the fleets from the cluster, and then the policies of each namespace in which a client
     /// was found.
     pub async fn cluster(
         connection: &Connection,
@@ -64,8 +64,8 @@ impl ExplainSource {
         Ok(Self { search, policies, place, remarks })
     }
 
-    /// Reads files. Computes the statuses of the policies, which count the governed clients,
-    /// because files need not contain a status.
+    /// Reads the fleets and policies from files. Computes the statuses of the policies, which
+    /// contain the number of governed clients, because objects in files may have no status.
     pub fn files(paths: &[PathBuf], wanted: &ClientQuery, at: Timestamp) -> Result<Self, Failure> {
         let mut search = ClientSearch::default();
         let mut estates: BTreeMap<String, Estate> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Shared parts of the commands that change objects: dry runs, and the detection of an object's
-//! GitOps owner. This module writes nothing to the cluster.
+//! Contains code that the commands for changing objects share: dry runs, and the detection of an
+//! object's GitOps owner. This module writes nothing to the cluster.
 
 mod owner;
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::cli::terminal::table::printable;
 
-/// A tool that applies an object from Git, and what is known about the source of that object.
+/// A tool that applies an object from Git, with the application, release or field manager that it
+/// uses for the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// Name of the tool.
@@ -62,7 +63,7 @@ const ANNOTATIONS: [OwnerMark; 1] = [OwnerMark {
     what: "tracked as ",
 }];
 
-/// Field managers of GitOps tools, as pairs of a prefix of the manager's name and the tool.
+/// Name prefixes of the field managers of GitOps tools, each with the name of the tool.
 const MANAGERS: [(&str, &str); 6] = [
     ("kustomize-controller", "Flux"),
     ("helm-controller", "Flux"),

@@ -1,5 +1,7 @@
 //! Counts the offers that a halt stops and the upgrades that it cannot stop. Takes one fleet at a
-//! time, so that memory does not grow with the number of fleets. Does no I/O.
+//! time, so that memory does not grow with the number of fleets.
+//!
+//! This module does no I/O.
 
 use crate::api::ClientFleet;
 use crate::plan::facts::Facts;

@@ -1,5 +1,4 @@
-//! Waits until a halt is in force: until the status of the halt policy shows that the controller
-//! applies it.
+//! Waits until the status of the halt policy shows that the controller applies the halt.
 
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::api::UpgradePolicy;
 use crate::cli::cluster::{Cluster, sentence};
 use crate::plan::Parsed;
 
-/// Waits until the halt of a namespace is in force. Returns `false` after a timeout.
+/// Waits until the controller applies the halt of a namespace. Returns `false` after a timeout.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
-//! The `halt` and `resume` commands. `halt` writes a policy that has precedence over all others and
-//! distributes nothing; `resume` deletes it. This file defines their options and prints their
-//! reports; [`start`] and [`stop`] do the work.
+//! Implements the `halt` and `resume` commands. `halt` writes a policy that has the highest
+//! priority and distributes nothing; `resume` deletes that policy.
+//!
+//! This file defines the options and prints the reports; [`start`] and [`stop`] do the work.
 
 mod effect;
 mod in_force;

@@ -1,5 +1,5 @@
-//! The halt policy: its content, the check of an existing policy with its name, and the policies
-//! with precedence over it. Does no I/O.
+//! Defines the halt policy, checks an existing policy with its name, and finds the policies with
+//! precedence over it. Does no I/O.
 
 use kube::core::ObjectMeta;
 use serde::Serialize;
@@ -62,7 +62,7 @@ pub(in crate::cli) fn reason(metadata: &ObjectMeta) -> Option<&str> {
     said(reason)
 }
 
-/// Returns the reason for a halt, or `None` if the text is blank.
+/// Returns the text as the reason for a halt, or `None` if the text is blank.
 pub(super) fn said(reason: &str) -> Option<&str> {
     (!reason.trim().is_empty()).then_some(reason)
 }

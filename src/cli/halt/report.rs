@@ -1,4 +1,4 @@
-//! The reports of `halt` and `resume` as serializable data.
+//! Defines the reports of `halt` and `resume` as serializable data.
 
 use serde::{Serialize, Serializer};
 
@@ -60,7 +60,7 @@ pub(super) struct HaltedNamespace {
     /// Absent if the command did not wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_force: Option<bool>,
-    /// Reason why the command could not determine whether the halt is in force.
+    /// Reason why the command could not determine whether the controller applies the halt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_waited: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown")]

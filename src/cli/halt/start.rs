@@ -1,5 +1,5 @@
 //! Carries out `halt`: lists policies and fleets, counts the effect, writes the halt policy in each
-//! namespace, and waits until it is in force.
+//! namespace, and waits until the controller applies it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +21,8 @@ use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// Policies with precedence over the halt policy, by namespace. Contains every namespace that has
-/// policies.
+/// Policies with precedence over the halt policy, by namespace. A namespace that has only other
+/// policies has an empty list.
 type Rivals = BTreeMap<String, Vec<Rival>>;
 type Effects = BTreeMap<String, HaltEffect>;
 
@@ -121,12 +121,12 @@ struct WrittenHalt {
 /// Result of halting one namespace.
 struct HaltAttempt {
     written: Result<WrittenHalt, String>,
-    /// Result of waiting until the halt is in force; `None` if the command did not wait.
+    /// Result of waiting until the controller applies the halt; `None` if the command did not wait.
     in_force: Option<Result<bool, String>>,
 }
 
-/// Writes the halt policy in one namespace, and waits until it is in force if the options require
-/// it.
+/// Writes the halt policy in one namespace. If the options require it, waits until the controller
+/// applies the policy.
 async fn act(
     cluster: &Cluster,
     arguments: &HaltArgs,

@@ -1,4 +1,4 @@
-//! Carries out `resume`: finds the halt policy, counts how many clients each policy will govern
+//! Carries out `resume`: finds the halt policy, counts the clients that each policy will govern
 //! after the halt, and deletes the halt policy.
 
 use std::collections::BTreeMap;
@@ -85,8 +85,8 @@ async fn halted(
     Ok((halted, estates))
 }
 
-/// Returns how many clients each policy will govern after the halt ends, and how many clients no
-/// policy will govern.
+/// Returns the number of clients that each policy will govern after the halt ends, and the number
+/// of clients that no policy will govern.
 fn policies_after_resume(estate: &Estate, now: Timestamp) -> (Vec<GoesBack>, u32) {
     let plan = plan::plan(estate, now);
     let policies = plan.policies.iter().filter_map(|(name, status)| {

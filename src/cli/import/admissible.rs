@@ -1,5 +1,7 @@
 //! Finds the clients that admission would refuse, and the reasons. Runs the admission checks on
-//! fleets of many clients at once. Does not depend on the rows of the export.
+//! fleets of many clients at once.
+//!
+//! This module does not depend on the rows of the export.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +10,10 @@ use serde_json::{Value, json};
 use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Kind, Text, admission, bounds};
 
-/// Number of clients to check in one fleet. Admission reports at most 100 problems per object; a
-/// check that reaches this limit is repeated with each half of the clients, which happens more
-/// often with larger fleets.
+/// Number of clients to check in one fleet. Admission reports at most 100 problems per object, so a
+/// check that reaches this limit is repeated with each half of the clients.
+///
+/// Larger fleets would reach the limit more often.
 const CLIENTS_PER_CHECK: usize = 100;
 /// Maximum number of problems that admission reports for one object.
 const MAX_PROBLEMS: usize = 100;
@@ -37,8 +40,8 @@ pub(super) fn refused(clients: &[Client]) -> BTreeMap<usize, Vec<Refused>> {
 }
 
 /// Returns whether a client is certainly valid: its texts are short and contain only letters,
-/// digits and a few punctuation characters. Most clients are, and a full check of 100,000 clients
-/// takes seconds.
+/// digits and a few punctuation characters. Most clients pass this fast check, and a full check of
+/// 100,000 clients takes seconds.
 fn is_plain(client: &Client) -> bool {
     let Client { name, labels, time_zone, reported } = client;
     let Reported { computer, ip, last_user, version, staged_version, last_error, last_seen } =

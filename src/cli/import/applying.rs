@@ -20,8 +20,8 @@ use crate::cli::terminal::table::printable;
 
 /// Maximum number of concurrent writes.
 const MAX_CONCURRENT_WRITES: usize = 4;
-/// Maximum number of attempts to write while the API server is busy, or to delete while other
-/// managers keep changing the fleet.
+/// Maximum number of attempts to write or delete a fleet. An attempt can fail because the API
+/// server is busy, or because another manager has changed the fleet.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 /// Delay before the second attempt. It doubles before each further attempt.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
@@ -51,7 +51,7 @@ pub(super) struct ApplyOutcome {
 /// The reason why a fleet was not written.
 struct WriteError {
     sentences: Vec<String>,
-    /// True if the other fleets would fail as well.
+    /// True if writing any other fleet would fail as well.
     is_general: bool,
 }
 
@@ -141,8 +141,10 @@ impl Writer<'_> {
     }
 
     /// Writes a fleet in which the import no longer lists any clients. If other managers own fields
-    /// of these clients, server-side apply would leave `null` in place of the list, and the API
-    /// server would refuse it. In that case, first removes the list with a merge patch.
+    /// of these clients, first removes the list of clients with a merge patch.
+    ///
+    /// Without the patch, server-side apply would leave `null` in place of the list, and the API
+    /// server would refuse it.
     async fn empty(&self, manifest: &Manifest) -> Result<(), WriteError> {
         let name = &manifest.metadata.name;
         let mut last = None;
@@ -268,8 +270,8 @@ fn causes(status: &Status) -> impl Iterator<Item = (&str, &str)> {
         .map(|cause| (cause.field.as_str(), cause.message.as_str()))
 }
 
-/// Returns a message for each field that another manager owns with a different value, including
-/// what the user can do.
+/// Returns a message for each field that another manager owns with a different value. The message
+/// states how the user can resolve the conflict.
 fn conflicts(name: &str, status: &Status) -> Vec<String> {
     let mut sentences: Vec<String> = causes(status)
         .take(MAX_PRINTED_CONFLICTS)

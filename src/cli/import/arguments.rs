@@ -1,4 +1,5 @@
-//! The options of `import` with their help texts, and the option checks that clap cannot do.
+//! Defines the options of `import` with their help texts, and checks conditions on the options that
+//! clap cannot check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

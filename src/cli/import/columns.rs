@@ -1,5 +1,5 @@
-//! Finds the column of each field in an export. A column that the user's options do not name is
-//! found by its title. Reads only titles, no rows.
+//! Finds the column of each field in an export: from the user's options, or else by the title of
+//! the column. Reads only titles, no rows.
 
 use std::collections::BTreeSet;
 
@@ -249,7 +249,7 @@ pub(super) fn find(
 struct ColumnSearch<'a> {
     header: &'a [String],
     problems: Vec<String>,
-    /// True if the message should list the existing columns.
+    /// True if the error message must list the titles of the existing columns.
     needs_titles: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Parses delimited text into a header and records, each with its first line number. Does not
-//! depend on the meaning of the columns.
+//! Parses delimited text into a header and records, and counts the line on which each record
+//! begins. Does not depend on the meaning of the columns.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -10,10 +10,11 @@ use super::text::line_ends;
 
 /// Separators that are recognized in a header.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
-/// Start of the line above the header in which spreadsheet programs specify the separator.
+/// Prefix of the line that specifies the separator. Spreadsheet programs write this line above the
+/// header.
 const SEPARATOR_LINE_PREFIX: &str = "sep=";
-/// Text appended to the end of the export; no decoded export contains it. If a quotation mark is
-/// not closed, the last cell contains this text, which reveals the error.
+/// Marker that is appended to the export; no decoded export contains it. If a quotation mark is not
+/// closed, the last cell contains the marker, which reveals the error.
 const END_MARKER: &str = "\n\0";
 
 /// The header of an export and its records.
@@ -39,8 +40,8 @@ impl Record {
         self.cells.get(column).unwrap_or_default().trim()
     }
 
-    /// Returns the number of cells. Does not count empty cells at the end of the row beyond
-    /// `expected`.
+    /// Returns the number of cells in the row. Ignores empty cells at the end of the row that
+    /// exceed `expected`, the number of columns.
     pub fn len(&self, expected: usize) -> usize {
         let mut len = self.cells.len();
         while len > expected && self.cell(len - 1).is_empty() {

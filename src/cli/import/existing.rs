@@ -1,5 +1,5 @@
-//! Reads the existing fleets of an import, from the cluster or from the files that an earlier
-//! import printed. `existing_fleet` interprets their content.
+//! Reads the existing fleets of an import from the cluster, or from files that an earlier import
+//! printed. Leaves the interpretation of each fleet to `existing_fleet`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -22,13 +22,13 @@ use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure, WRONG_INPUT, files};
 
-/// Number of fleets per page. It limits the size of a page, because the largest fleets are 1.4 MB
-/// each.
+/// Number of fleets per page of a list request. The largest fleets are 1.4 MB each, so a page has
+/// at most 35 MB.
 const PAGE_SIZE: u32 = 25;
 /// Maximum number of concurrent requests.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
 
-/// A page of fleets as plain objects, including their `managedFields`.
+/// A page of a fleet list. Each fleet is untyped JSON, including its `managedFields`.
 #[derive(Deserialize)]
 struct FleetPage {
     #[serde(default)]
@@ -162,7 +162,7 @@ pub(super) async fn package_doubt(
 #[derive(Debug, Default)]
 pub(super) struct Printed {
     pub fleets: BTreeMap<u32, ExistingFleet>,
-    /// Names of the fleets in the same namespace that do not carry the import's label.
+    /// Names of the fleets in the namespace of the import that do not carry the import's label.
     others: BTreeSet<String>,
 }
 

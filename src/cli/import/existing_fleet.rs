@@ -1,6 +1,6 @@
-//! Reads the existing fleets of an import: the clients in each fleet, the field managers that list
-//! them, and the fields that the import itself wrote. Reads plain objects from a cluster or from
-//! files; makes no decisions.
+//! Interprets the existing fleets of an import: the clients, the field managers that list each
+//! client, and the fields that the import wrote. Accepts untyped JSON from a cluster or from files;
+//! makes no decisions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,14 +18,14 @@ pub(super) const MANAGER: &str = "clientfleet-import";
 /// Path of the clients in a field set of `managedFields`.
 const CLIENTS: &str = "/f:spec/f:clients";
 
-/// Selects the fields that count as written by the import. If the object has no `managedFields`,
-/// for example in a file, all fields count.
+/// The field managers whose fields count as written by the import. If an object has no
+/// `managedFields`, for example in a file, all its fields count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WrittenBy {
-    /// Fields of [`MANAGER`], with which `import --apply` writes to the cluster.
+    /// The field manager [`MANAGER`], with which `import --apply` writes to the cluster.
     Manager,
-    /// Fields of every manager that wrote the import's label, for example `kubectl` or a GitOps
-    /// tool that applies printed fleets.
+    /// Every field manager that wrote the import's label, for example `kubectl` or a GitOps tool
+    /// that applies printed fleets.
     LabelWriter,
 }
 
@@ -44,14 +44,14 @@ pub(super) struct ExistingFleet {
     pub owned_by_others: BTreeMap<Text, Client>,
 }
 
-/// Which managers list a client in a fleet.
+/// The field managers that list a client in a fleet: the import, other field managers, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ListedBy {
-    /// True if the import lists the client. The import then removes it when the export no longer
-    /// contains it.
+    /// True if the import lists the client. The import removes such a client when the export no
+    /// longer contains it.
     pub ours: bool,
-    /// True if other field managers list the client. It then stays in the fleet when the import
-    /// removes it.
+    /// True if other field managers list the client. Such a client stays in the fleet even if the
+    /// import no longer lists it.
     pub others: bool,
 }
 
@@ -92,7 +92,8 @@ impl ExistingFleets {
     ///
     /// # Errors
     ///
-    /// Returns all problems that the user must fix first, including clients that are in two fleets.
+    /// Returns all problems that the user must fix before the import can run, for example a client
+    /// that is in two fleets.
     pub fn finish(mut self) -> Result<BTreeMap<u32, ExistingFleet>, Vec<String>> {
         let mut homes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for fleet in self.fleets.values() {
@@ -111,7 +112,7 @@ impl ExistingFleets {
     }
 }
 
-/// Reads an existing fleet from a plain object.
+/// Returns the existing fleet that the untyped JSON `fleet` contains.
 pub(super) fn standing(
     name: &str,
     fleet: &Value,
@@ -150,8 +151,8 @@ pub(super) fn standing(
 struct Owners {
     /// Fields that count as written by the import; `None` means all fields.
     fields: Option<Value>,
-    /// Names of the clients that [`MANAGER`] or a manager that wrote the import's label lists;
-    /// `None` means all clients.
+    /// Names of the clients that are listed by [`MANAGER`] or by a manager that wrote the import's
+    /// label; `None` means all clients.
     labelling: Option<BTreeSet<String>>,
     /// Names of the clients that managers other than the import list.
     others: BTreeSet<String>,
@@ -219,8 +220,9 @@ impl Owners {
 }
 
 /// Returns the names of the clients that a manager lists, according to its field set. A manager
-/// that owns only some fields of a client, such as a reporting service, does not list the client. A
-/// client leaves the fleet when no manager lists it.
+/// that owns only some fields of a client, such as a reporting service, does not list the client.
+///
+/// A client leaves the fleet when no manager lists it.
 fn clients(set: &Value) -> impl Iterator<Item = String> {
     let entries = set.pointer(CLIENTS).and_then(Value::as_object).into_iter().flatten();
     let lists = |below: &Value| is_whole(below) || below.get(".").is_some();
@@ -233,7 +235,8 @@ fn name_of(key: &str) -> Option<String> {
     keys.get("name")?.as_str().map(ToOwned::to_owned)
 }
 
-/// Merges the field set `set` into `into`. An empty set means all fields below it.
+/// Adds the fields of the field set `set` to the field set `into`. An empty field set means all
+/// fields of its object.
 fn merge(into: &mut Value, set: &Value) {
     let (Value::Object(known), Value::Object(more)) = (into, set) else { return };
     for (key, below) in more {

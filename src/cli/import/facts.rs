@@ -1,6 +1,8 @@
-//! The facts (fields and labels) that an import provides for clients, and the facts that the next
-//! import would remove. Detects these losses, because renaming a column must not erase its earlier
-//! values. Does no I/O.
+//! Determines the facts (fields and labels) that an export provides for clients, and the facts that
+//! clients would lose in an import. Does no I/O.
+//!
+//! The import detects lost facts, because renaming a column must not erase the values of earlier
+//! imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -102,16 +104,17 @@ fn value(client: &Client, field: Field) -> Option<&Text> {
 /// The facts that clients would lose, summed over all clients.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    /// Number of clients that lose each fact for which the export no longer has a column.
+    /// Facts that clients lose because the export no longer has a column for them, each with the
+    /// number of affected clients.
     pub not_provided: BTreeMap<Fact, usize>,
-    /// Clients whose version cell is now empty.
+    /// Names of the clients that lose their version because its cell in the export is empty.
     pub unversioned: Vec<Text>,
     /// Number of clients that had a version before.
     pub versioned: usize,
 }
 
 impl Losses {
-    /// Adds the facts that one remaining client would lose.
+    /// Adds the facts that one client in the export would lose.
     pub fn add(
         &mut self,
         before: &Client,

@@ -1,5 +1,5 @@
-//! The manifest of a fleet, as an import writes and prints it. Does not depend on the source of the
-//! data.
+//! Defines the manifest of a fleet that an import writes or prints, and formats manifests as YAML
+//! and JSON. Does not depend on the source of the data.
 
 use std::collections::BTreeMap;
 

@@ -12,7 +12,7 @@ use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
 
-/// Maximum number of bad rows, or of failed writes, to print.
+/// Maximum number of messages to print about bad rows, or about failed writes.
 const MAX_PRINTED_PROBLEMS: usize = 50;
 /// Name of standard input (`-`) in messages.
 pub(super) const STANDARD_INPUT: &str = "standard input";
@@ -42,7 +42,8 @@ pub(super) fn unused(remarks: &mut String, titles: &[String]) {
     }
 }
 
-/// Adds a message for each bad row, up to `MAX_PRINTED_PROBLEMS`, and a summary of all bad rows.
+/// Adds a message for each problem in the bad rows, up to `MAX_PRINTED_PROBLEMS`, and a summary of
+/// all bad rows.
 pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, skip: bool) {
     let word = if skip { "warning" } else { "error" };
     for bad in inventory.bad.iter().take(MAX_PRINTED_PROBLEMS) {
@@ -227,8 +228,8 @@ pub(super) fn empty_fleets(
     }
 }
 
-/// Returns the names of the empty fleets: those that are pruned if `pruned` is true, otherwise
-/// those that stay.
+/// Returns the names of the fleets without clients: the pruned fleets if `pruned` is true,
+/// otherwise the fleets that stay.
 fn empty(outcome: &ImportOutcome, pruned: bool) -> Vec<Text> {
     let empty = outcome.fleets.iter().filter(|fleet| fleet.is_empty);
     let empty = empty.filter(|fleet| (fleet.change == FleetChange::Pruned) == pruned);

@@ -26,8 +26,9 @@ pub(super) struct ImportOptions {
     pub drops: BTreeSet<Fact>,
 }
 
-/// Maximum number or percentage of clients that may leave, or that may lose their version because
-/// its cell is empty. Above this limit, the import writes nothing.
+/// Limit for an import: the maximum number or percentage of clients that may leave their fleets, or
+/// that may lose their version because its cell is empty. Above this limit, the import writes
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     Percent(usize),
@@ -111,11 +112,11 @@ pub(super) struct ImportOutcome {
 /// A reason why the import writes nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ImportRefusal {
-    /// More clients would leave than the limit allows.
+    /// More clients than the limit allows would leave their fleets.
     Gone { gone: Vec<Text>, of: usize },
-    /// The export has no column for a fact that `clients` clients have from an earlier import.
+    /// The export has no column for `fact`, which an earlier import provided for `clients` clients.
     FactNotProvided { fact: Fact, clients: usize },
-    /// More clients would lose their version because its cell is empty than the limit allows.
+    /// More clients than the limit allows would lose their version because its cell is empty.
     Unversioned { clients: Vec<Text>, of: usize },
 }
 

@@ -101,8 +101,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Returns the client of a row, without the cells that cannot be read, and the problems found.
-    /// The client is `None` if the row has the wrong number of cells.
+    /// Parses a row into a client and the problems found in the row. Skips cells that cannot be
+    /// parsed; the client is `None` if the row has the wrong number of cells.
     fn client(&self, record: &Record) -> (Option<Client>, Vec<Bad>) {
         let expected = self.sheet.header.len();
         let cells = record.len(expected);
@@ -217,7 +217,7 @@ impl Rows<'_> {
         inventory.bad.extend(bad);
     }
 
-    /// Adds the clients that admission accepts and whose name occurs only once. Records the
+    /// Adds the clients that admission accepts and whose name is unique in the export. Records the
     /// problems of all other clients.
     fn judge(&self, inventory: &mut Inventory, read: Vec<(usize, Client)>) {
         let records: HashMap<usize, &Record> =
@@ -269,7 +269,8 @@ impl Rows<'_> {
         }
     }
 
-    /// Returns a problem found by admission, with the column that caused it.
+    /// Converts a problem that admission found to a problem of the row, with the column that caused
+    /// it.
     fn refused(&self, record: &Record, problem: &admissible::Refused) -> Bad {
         let fields = self.columns.fields.iter();
         let of_field =

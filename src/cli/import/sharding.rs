@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 /// Assigns each new client to a fleet number. `occupied` contains the number of clients that stay
-/// in each existing fleet; a number that it does not contain is available for a new fleet.
+/// in each existing fleet; all other fleet numbers are available for new fleets.
 pub(super) fn assign<'a>(
     occupied: &BTreeMap<u32, usize>,
     newcomers: impl IntoIterator<Item = &'a str>,

@@ -5,8 +5,8 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 /// First bytes of a ZIP archive. They identify spreadsheet files, which are ZIP archives.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
-/// Number of bytes to examine for UTF-16 without a byte order mark. This covers roughly the header
-/// of the file.
+/// Number of bytes to examine when detecting UTF-16 without a byte order mark. The header of a file
+/// has roughly this size.
 const SAMPLE_BYTES: usize = 256;
 
 /// Returns the encoding with this name.
@@ -19,13 +19,13 @@ pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
         .ok_or_else(|| "there is no such encoding: write one as utf-8 or windows-1252".to_owned())
 }
 
-/// Decodes a file. Uses the first encoding that applies: that of the byte order mark, the encoding
-/// that the user specifies, UTF-16 if the bytes look like it, UTF-8.
+/// Decodes a file with the first encoding that applies: the encoding of the byte order mark, the
+/// encoding that the user specifies, UTF-16 if the bytes look like it, or UTF-8.
 ///
 /// # Errors
 ///
-/// Returns a message if the bytes are not text. It contains the line number unless the file is an
-/// archive.
+/// Returns a message if the bytes are not text. The message contains the line number unless the
+/// file is an archive.
 pub(super) fn decode(bytes: &[u8], named: Option<&'static Encoding>) -> Result<String, String> {
     if bytes.starts_with(ARCHIVE) {
         return Err("this is a spreadsheet or an archive, no text: save it as CSV".to_owned());

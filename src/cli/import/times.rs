@@ -1,5 +1,5 @@
-//! Reads the times of an export as instants. Does not guess: a time that is not RFC 3339 is read
-//! only in the format and the time zone that the user specifies.
+//! Parses the times in an export as instants. A time that is not RFC 3339 is parsed only with the
+//! format and the time zone that the user specifies, never by guessing.
 
 use chrono::format::{Item, Numeric, StrftimeItems};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
@@ -16,11 +16,12 @@ pub(super) struct Times {
     pub zone: Option<Zone>,
 }
 
-/// Checks a `--time-format`.
+/// Validates the value of `--time-format`.
 ///
 /// # Errors
 ///
-/// Returns a message if the format contains an unknown specifier, or no part of a time.
+/// Returns a message if the format contains an unknown specifier, or no specifier for a part of a
+/// time.
 pub(super) fn format(text: &str) -> Result<String, String> {
     let items: Vec<Item> = StrftimeItems::new(text).collect();
     if items.contains(&Item::Error) {
@@ -78,7 +79,7 @@ fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
     })
 }
 
-/// Returns the instant when local time in the zone is `local`. If this local time occurs twice,
+/// Converts the local time `local` in a time zone to an instant. If this local time occurs twice,
 /// returns the earlier instant; if it is skipped, returns `None`.
 fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
     let assumed = local.and_utc();

@@ -134,8 +134,8 @@ fn stored(fleet: &Parsed<ClientFleet>) -> (Text, ClientFleetStatus) {
     (name.into(), fleet.status.clone().unwrap_or_default())
 }
 
-/// Stores the current objects of one kind as both `before` and `after`, until predictions replace
-/// them.
+/// Creates [`PredictedObjects`] in which the current objects of one kind are both `before` and
+/// `after`, until predictions replace them.
 fn predicted<K: parsed::Kind>(objects: Vec<Parsed<K>>) -> PredictedObjects<K> {
     let observed = objects.into_iter().map(Cached::from);
     let before: BTreeMap<_, _> =
@@ -173,8 +173,8 @@ fn estate(
 }
 
 impl<K: parsed::Kind> PredictedObjects<K> {
-    /// Replaces an object in `before` and `after` with its prediction. `before` is replaced too,
-    /// because the prediction may have read a newer version than the list.
+    /// Replaces an object in `before` and `after` with its prediction. The object in `before` may
+    /// be outdated, because the prediction reads the object later than the list.
     fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
         self.before.remove(name);
         if let Some(before) = &prediction.before {
@@ -185,10 +185,10 @@ impl<K: parsed::Kind> PredictedObjects<K> {
     }
 }
 
-/// The sources and warnings of all predictions.
+/// The components that computed the predictions, and the warnings of all predictions.
 #[derive(Default)]
 struct Answers {
-    /// Source of each object's prediction, in the order of the objects.
+    /// Component that computed each prediction, in the order of the objects.
     by: Vec<PredictedBy>,
     warnings: Vec<Warning>,
 }

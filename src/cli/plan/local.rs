@@ -19,7 +19,7 @@ use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
 use crate::plan::{CachedPolicy, Estate, Plan, settle};
 use crate::values::Timestamp;
 
-/// The plan at an instant for the objects in files.
+/// The plan for the objects in files, computed for one instant.
 pub(super) struct LocalPlan {
     /// The objects as written in the files, in the same order. Empty unless the output format is
     /// JSON or YAML.
@@ -113,8 +113,8 @@ pub(super) fn given(findings: &Findings) -> diff::GivenObjects {
     given
 }
 
-/// Returns remarks about the files: the skipped objects of other kinds, and a note if the files
-/// contain no fleet and no policy.
+/// Returns remarks about the files: the skipped objects of other API groups, and a note if the
+/// files contain neither a fleet nor a policy.
 pub(super) fn passed_over(findings: &Findings) -> String {
     let mut remarks = lines("passed over", &findings.passed_over);
     if findings.identities().next().is_none() && findings.problems.is_empty() {

@@ -4,7 +4,7 @@
 use super::report::{Entry, Report, ReportTable};
 use crate::cli::terminal::table::printable;
 
-/// Characters with a meaning in Markdown. They are escaped with a backslash.
+/// Characters that have a meaning in Markdown, and are therefore escaped with a backslash.
 const MARKUP: &str = "\\`*_[]|~#!";
 
 /// Renders the report. The summary and its counts are always visible; the other tables are

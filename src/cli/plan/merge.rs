@@ -12,8 +12,8 @@ use crate::api::Kind;
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Returns the JSON merge patch that `kubectl apply` sends; an empty patch means no change. The
-/// patch contains the fields that the file adds or changes, and `null` for fields that only the
-/// last applied configuration contains. Lists are replaced as a whole.
+/// patch contains the fields that the file adds or changes, with lists replaced as a whole, and
+/// `null` for fields that only the last applied configuration contains.
 pub(super) fn three_way(last_applied: &Value, file: &Value, live: &Value) -> Value {
     let mut patch = Map::new();
     if let (Some(last), Some(file)) = (last_applied.as_object(), file.as_object()) {
@@ -103,9 +103,9 @@ pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
     value
 }
 
-/// Returns an approximation of the result of server-side apply. A policy has one owner, so the
-/// `spec` in the file replaces the stored one. A fleet can have several owners, so its mappings and
-/// its clients are merged.
+/// Returns an approximation of the result of server-side apply. Replaces the `spec` of a policy,
+/// which has one owner, and merges the mappings and clients of a fleet, which can have several
+/// owners.
 pub(super) fn merged(kind: Kind, mut live: Value, file: &Value) -> Value {
     for part in ["metadata", "spec"] {
         let Some(given) = file.get(part) else { continue };
@@ -216,8 +216,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Each case has the last applied configuration, the file, the live object, and the expected
-    /// patch. The first rows are kubectl's own test cases.
+    /// Checks the patch against the one that kubectl sends. Each case has the last applied
+    /// configuration, the file, the live object, and the expected patch; the first cases are
+    /// kubectl's own test cases.
     #[test]
     fn a_patch_is_the_one_that_kubectl_sends() {
         let cases = [

@@ -85,11 +85,11 @@ pub(super) enum PlanFormat {
 /// The task that the options select.
 #[derive(Debug)]
 pub(super) enum Task<'a> {
-    /// Plan for the files without comparing.
+    /// A plan for the files, without a comparison.
     Alone,
-    /// Compare the files with older files.
+    /// A comparison of the files with older files.
     Against(&'a [PathBuf]),
-    /// Compare the files with the cluster.
+    /// A comparison of the files with the cluster.
     Live,
 }
 

@@ -40,7 +40,8 @@ pub(super) enum ApplyMethod {
     ServerSide {
         /// Name of the field manager.
         owner: String,
-        /// Last client-side applied configuration, if the field manager takes over its fields.
+        /// Last client-side applied configuration; `None` if the field manager does not take over
+        /// the fields in it.
         takes_over: Option<Value>,
     },
     /// Client-side `kubectl apply`, which stores the last applied configuration in an annotation.
@@ -84,8 +85,8 @@ impl ApplyOptions {
     }
 }
 
-/// Returns the well-known tool that has applied this object by server-side apply; `None` unless
-/// there is exactly one.
+/// Returns the field manager of the well-known tool that applied this object with server-side
+/// apply; `None` unless there is exactly one such tool.
 fn known_owner(live: &Value) -> Option<&str> {
     let entries = live.pointer("/metadata/managedFields")?.as_array()?;
     let applies =
@@ -104,8 +105,8 @@ fn known_owner(live: &Value) -> Option<&str> {
     }
 }
 
-/// Labels that each tool adds to its objects to recognize them. They are not in the files. An entry
-/// that ends with a slash is a prefix.
+/// Labels that each tool adds to its objects to recognize them; the files do not contain these
+/// labels. An entry that ends with a slash is a prefix.
 const TOOL_LABELS: [(&str, &[&str]); 4] = [
     ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
     ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),

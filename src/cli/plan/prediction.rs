@@ -1,6 +1,8 @@
-//! Predicts the content of an object after a file is applied, with a dry run on the API server. The
-//! server handles fields of other field managers, and runs admission, which may reject or complete
-//! the object. Writes nothing.
+//! Predicts the content of an object after a file is applied, with a dry run on the API server.
+//! Writes nothing.
+//!
+//! The API server handles the fields of other field managers, and runs admission, which may reject
+//! or complete the object.
 
 use http::Request;
 use kube::Client;
@@ -26,8 +28,8 @@ pub(super) struct AppliedObject {
     pub(super) source: SourceObject,
 }
 
-/// An [`AppliedObject`] object while it is predicted. Its parsed value takes ten times the memory of the
-/// text, so it is not kept.
+/// An [`AppliedObject`] with its source parsed, for the duration of its prediction. The parsed
+/// value is then dropped, because it takes ten times the memory of the text.
 struct PredictedObject<'a> {
     identity: &'a Identity,
     source: Value,
@@ -129,8 +131,7 @@ fn parsed(object: &str) -> Result<Value, PredictionRefusal> {
     })
 }
 
-/// Returns the file as its tool sends it: with the labels that the tool adds to recognize its
-/// objects.
+/// Returns the file with the labels that the applying tool adds to recognize its objects.
 fn with_marks(file: &Value, way: &ApplyMethod, live: Option<&Value>) -> Value {
     let mut file = file.clone();
     if let (ApplyMethod::ServerSide { owner, .. }, Some(live)) = (way, live) {
@@ -194,16 +195,16 @@ async fn send(
     ask(client, request.map_err(kube::Error::BuildRequest)).await
 }
 
-/// Returns the patch that kubectl would send. It includes the annotation with the last applied
-/// configuration, which may be too large for the API server.
+/// Returns the patch that `kubectl apply` would send. The patch includes the annotation with the
+/// last applied configuration, which may be too large for the API server.
 fn client_side_patch(last_applied: &Value, object: &PredictedObject<'_>, live: &Value) -> Value {
     let (mut file, mut live) = (object.source.clone(), live.clone());
     for object in [&mut file, &mut live] {
         without(object, "", "status");
         without(object, "/metadata/annotations", LAST_APPLIED);
     }
-    // kubectl also sets the namespace and the annotations in the file before it compares and stores
-    // the file.
+    // kubectl also sets the namespace and the annotations of the file before comparing and storing
+    // it.
     file["metadata"]["namespace"] = object.identity.namespace.as_str().into();
     if !file["metadata"]["annotations"].is_object() {
         file["metadata"]["annotations"] = json!({});
@@ -227,8 +228,8 @@ fn taken_over(object: &PredictedObject<'_>, answer: Value, last_applied: &Value)
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
-/// Returns why the prediction may be computed locally after this error of the API server, or the
-/// refusal if it may not.
+/// Returns the reason to compute the prediction locally after an error of the API server. Returns a
+/// refusal if the error does not allow a local prediction.
 fn excuse(
     error: &kube::Error,
     object: &PredictedObject<'_>,

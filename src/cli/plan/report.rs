@@ -14,7 +14,7 @@ use crate::values::{Timestamp, Zone};
 /// Maximum number of reasons that are shown for a fleet if the output is not wide.
 const MAX_REASONS: usize = 2;
 
-/// The sentences and tables to print.
+/// A report for a user: the sentences and tables to print.
 pub(super) struct Report {
     /// Line with the namespaces, the instant, and the number of changed clients.
     pub(super) heading: String,
@@ -68,10 +68,10 @@ pub(super) fn clients(count: usize) -> String {
     format!("{count} {}", if count == 1 { "client" } else { "clients" })
 }
 
-/// The reader of a report, and the limits on its size.
+/// The options of a report: its reader, and the limits on its size.
 pub(super) struct ReportOptions<'a> {
-    /// Formatter for the user who reads the report now; `None` if the report is for several
-    /// readers, such as a comment on a pull request.
+    /// Formatter of times for the user who reads the report; `None` if the report has several
+    /// readers, for example as a comment on a pull request.
     pub(super) reader: Option<&'a TimeFormatter>,
     /// True if the tables have additional columns.
     pub(super) is_wide: bool,
@@ -161,8 +161,8 @@ fn summary(difference: &Difference) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text) + "."
 }
 
-/// A column of the fleets table: its title, its count, and whether to hide the column if all counts
-/// are 0.
+/// A column of the fleets table: the title, the function that reads the count, and a flag that
+/// hides the column if all counts are 0.
 type EffectColumn = (&'static str, fn(&Counts) -> usize, bool);
 
 /// Columns for the effects of a change on clients.
@@ -255,14 +255,15 @@ impl ReportView<'_> {
             maybe(after.and_then(|after| after.target_version.as_ref())),
             maybe(after.map(why)),
             text(match client.effect {
-                // The column with the earlier decision shows the earlier time.
+                // The `WAS` column, or `NEXT BEFORE` in wide output, shows the earlier time.
                 Effect::NoLongerMoves => "no longer".to_owned(),
                 effect => moves(effect, &client.when, None, "", |time, zone| self.next(time, zone)),
             }),
         ]
     }
 
-    /// Returns the parts of the earlier decision that changed, except the client's state.
+    /// Formats the content of the `WAS` column: the parts of the earlier decision about a client
+    /// that changed, except the client's state.
     fn was(&self, client: &ChangedClient) -> String {
         let Some(before) = &client.before else { return String::new() };
         let after = client.after.as_ref();
@@ -283,8 +284,8 @@ impl ReportView<'_> {
         parts.join(" ")
     }
 
-    /// Returns the formatted time of an offer in the future; `None` if the client has no offer at a
-    /// future time.
+    /// Formats the future time at which an offer to a client starts; returns `None` if the client
+    /// has no offer at a future time.
     fn from(&self, when: &When) -> Option<String> {
         match when {
             When::From { time, time_zone } => Some(self.next(*time, time_zone.as_deref())),
@@ -381,14 +382,14 @@ impl ReportView<'_> {
     }
 }
 
-/// Formats a local date and time: `2026-11-24 22:00`.
+/// Formats an instant as a date and time in the time zone of the formatter: `2026-11-24 22:00`.
 fn dated(time: Timestamp, there: &TimeFormatter) -> String {
     let local = there.zone.as_ref().map_or_else(|| time.naive_utc(), |zone| zone.local(time));
     local.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Describes when clients move, with the earlier time if the time changed. `first` is a prefix for
-/// the time if it is that of the first of several clients.
+/// Describes when clients move, with the earlier time if the time changed. `first` is the prefix of
+/// the time if a row covers several clients and shows the time of the first one.
 fn moves(
     effect: Effect,
     when: &When,

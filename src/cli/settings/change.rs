@@ -13,7 +13,7 @@ use crate::cli::terminal::table::printable;
 
 /// Field manager of the write to the policy.
 const FIELD_MANAGER: &str = "clientfleet-settings";
-/// Maximum number of write attempts while conflicts are caused only by changes of the status.
+/// Maximum number of attempts to write a policy while only changes of its status cause conflicts.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
 /// Writes `choice` into `policy`. Returns an error if the policy has changed since it was read.
@@ -75,7 +75,7 @@ fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     })
 }
 
-/// Returns a manifest that makes the same change, for a policy that is kept in Git.
+/// Returns a manifest with the chosen setting, to be committed if the policy is kept in Git.
 pub(super) fn for_git(namespace: &str, name: &str, choice: &Choice) -> Value {
     let mut upgrade = json!({"mode": choice.mode});
     if let Some(version) = &choice.version {

@@ -1,5 +1,5 @@
-//! The choices of an administrator for a policy, and the selection of a choice. Contacts no
-//! cluster.
+//! Defines the settings that an administrator can choose for a policy, and parses the value of
+//! `--select`. Contacts no cluster.
 
 use serde::Serialize;
 
@@ -59,7 +59,7 @@ const MODES: [Mode; 3] = [Mode::NoUpgrade, Mode::AutoUpgrade, Mode::OnlyUpgradeT
 /// The value of `--select`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Selection {
-    /// Number of a choice in the list, starting at 1.
+    /// Number of a choice in the list that `settings` prints, starting at 1.
     Number(usize),
     /// A choice by mode and version.
     Spoken(Choice),
@@ -95,8 +95,8 @@ impl Selection {
         }
     }
 
-    /// Returns the selected choice, with the version spelled as in the list; `None` if it is not in
-    /// the list.
+    /// Returns the selected choice with the version spelled as in `choices`; `None` if `choices`
+    /// does not contain it.
     pub fn among(&self, choices: &[Choice]) -> Option<Choice> {
         match self {
             Self::Number(number) => choices.get(number.checked_sub(1)?).cloned(),

@@ -99,9 +99,9 @@ impl Moves {
     }
 }
 
-/// Counts the clients that `policy` governs, before and after `choice` is set. If the policy is not
-/// effective yet, counts them at the time when it takes effect. Also returns the conditions that
-/// prevent the policy from distributing.
+/// Counts the clients that `policy` governs before and after `choice` is set, and returns the
+/// conditions that prevent the policy from distributing. If the policy is not effective yet, counts
+/// the clients at the time when it takes effect.
 pub(super) fn effect(
     estate: &Estate,
     policy: &str,

@@ -1,4 +1,5 @@
-//! Messages about the choices for a policy and about the result of a selection. Makes no decisions.
+//! Formats the messages of `settings`: the choices for a policy, and the outcome of selecting a
+//! choice. Makes no decisions.
 
 use std::fmt::Write as _;
 
@@ -71,7 +72,7 @@ pub(super) fn remarks_on_list(settings: &Settings) -> String {
     text
 }
 
-/// Returns the error for a selection that is not in the list of choices.
+/// Returns the error for a selected choice that is not in the list of choices.
 pub(super) fn not_there(
     args: &SettingsArgs,
     what: &str,
@@ -93,7 +94,7 @@ pub(super) fn not_there(
     })
 }
 
-/// Renders the result of a selection.
+/// Renders the outcome of selecting a choice with `--select`.
 pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<String, Failure> {
     let (before, after) = (shown(&selected.before), shown(&selected.after));
     let name = format!("{}/{}", printable(&selected.namespace), printable(&selected.policy));
@@ -118,7 +119,8 @@ pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<St
     Ok(text)
 }
 
-/// Renders the numbers of clients, by effect, before and after the change.
+/// Renders a table of the numbers of clients before and after the change, by the effect of the
+/// policy on them.
 fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     let Some(effect) = &selected.clients else { return String::new() };
     let standing = selected.standing.as_ref();

@@ -86,7 +86,7 @@ struct Settings {
     settings: Vec<Numbered>,
 }
 
-/// A numbered choice in the list.
+/// A choice in the list that `settings` prints, with its number.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Numbered {
@@ -99,7 +99,8 @@ struct Numbered {
     clients: Option<u32>,
 }
 
-/// The output of `settings --select`: the result of a selection.
+/// The output of `settings --select`: the setting before and after, the outcome, and the effect on
+/// clients.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Selected {
@@ -123,7 +124,7 @@ struct Selected {
     dry_run: DryRun,
 }
 
-/// The outcome of a selection.
+/// The outcome of selecting a choice with `--select`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum SettingsOutcome {
     Changed,
@@ -235,7 +236,8 @@ async fn list(
     (settings, remarks)
 }
 
-/// Returns the selected choice, or an error if the choice is not in the list.
+/// Returns the selected choice. Returns an error if the choice is not in the list, unless it is
+/// given by mode and `--any` is set.
 fn meant(
     args: &SettingsArgs,
     selection: &Selection,
@@ -252,7 +254,7 @@ fn meant(
     Err(messages::not_there(args, &what, selection, choices))
 }
 
-/// The inputs for carrying out a selection.
+/// The inputs for setting a policy to the selected choice.
 struct SelectionRun<'a> {
     cluster: &'a Cluster,
     args: &'a SettingsArgs,

@@ -1,5 +1,5 @@
-//! The conditions that prevent a policy from distributing, regardless of its setting: suspended,
-//! invalid, being deleted, or not effective. Does no I/O.
+//! Finds the conditions that prevent a policy from distributing, regardless of its upgrade mode:
+//! the policy is suspended, invalid, being deleted, or not effective. Does no I/O.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::policy::Policy;
 use crate::values::Timestamp;
 
-/// The conditions that prevent a policy from distributing, regardless of its setting.
+/// The conditions that prevent a policy from distributing, regardless of its upgrade mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicyBlockers {
@@ -36,8 +36,8 @@ impl PolicyBlockers {
             suspended: policy.suspended,
             being_deleted: policy.deleting,
             problems: policy.problems.clone(),
-            // Ignore the start of a policy that ends before it starts, because it never takes
-            // effect.
+            // Ignore the start of a policy that ends before it starts, because such a policy never
+            // takes effect.
             not_effective_until: policy
                 .effective_from
                 .filter(|&from| now < from && policy.effective_until.is_none_or(|u| from < u)),

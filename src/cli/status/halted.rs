@@ -8,7 +8,8 @@ use crate::cli::halt::{self, FoundHalt, Gap, LaterRival, Rival};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// The halt of a namespace. A halt with gaps does not stop all distribution.
+/// The halt of a namespace. A halt with gaps, such as a limited scope, does not stop all
+/// distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Halted {
@@ -38,9 +39,11 @@ pub(super) struct Halted {
 }
 
 impl Halted {
-    /// Returns the halt that a policy represents; `None` if the policy has another name. Also
-    /// returns `None` if the policy has no label of `clientfleet halt` and either distributes or
-    /// cannot be read.
+    /// Returns the halt that a policy represents; `None` if the policy does not have the name of
+    /// the halt policy.
+    ///
+    /// A policy with that name but without the label of `clientfleet halt` is not a halt if it
+    /// distributes or cannot be read.
     pub fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Option<Self> {
         if policy.metadata.name.as_deref() != Some(halt::NAME) {
             return None;

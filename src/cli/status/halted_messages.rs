@@ -1,5 +1,5 @@
-//! Messages about a halt in the output of `status`: its effect, its exceptions, and the next steps.
-//! Makes no decisions.
+//! Formats the messages about a halt in the output of `status`: its effect, its exceptions, and the
+//! next steps. Makes no decisions.
 
 use std::fmt::Write as _;
 
@@ -46,8 +46,8 @@ pub(super) fn lines(halted: &Halted, reader: &TimeFormatter) -> String {
     text + &but(halted, reader)
 }
 
-/// Returns the lines that describe what limits a halt, such as gaps and policies that take
-/// precedence over it.
+/// Returns the lines that describe the limits of a halt, such as its gaps and the policies that
+/// take precedence over it.
 fn but(halted: &Halted, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     let namespace = printable(&halted.namespace);

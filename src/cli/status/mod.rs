@@ -74,8 +74,8 @@ pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-/// Adds the reasons for the halts. They are in annotations, which the list of policies does not
-/// include. Returns warnings about reasons that cannot be read.
+/// Adds the reasons for the halts, and returns warnings about reasons that cannot be read. The
+/// reasons are in annotations, which the list of policies does not include.
 async fn add_reasons(cluster: &Cluster, halted: &mut [Halted]) -> String {
     let find = halted.iter().map(|halted| cluster.find_policy(&halted.namespace, halt::NAME));
     let found = join_all(find).await;

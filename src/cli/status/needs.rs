@@ -12,7 +12,7 @@ use crate::api::{ClientFleet, Condition, UpgradePolicy};
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
-/// Maximum number of names in a sample.
+/// Maximum number of names that are listed for one problem.
 const MAX_NAMED_CLIENTS: usize = 3;
 /// Maximum number of stalled objects that are listed.
 const MAX_LISTED: usize = 20;
@@ -52,7 +52,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// The number of clients or objects with a problem, and up to three of their names.
+/// Number of clients or objects with a problem, and up to three of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Sample {
     pub count: u32,

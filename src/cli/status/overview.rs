@@ -1,5 +1,5 @@
-//! Summarizes a cluster or a namespace as data. Counts one fleet after the other, so that memory
-//! grows with the number of policies and versions, not with the number of clients. Does no I/O.
+//! Summarizes a cluster or a namespace as data; does no I/O. Counts one fleet after the other, so
+//! that memory grows with the number of policies and versions, not with the number of clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +77,7 @@ pub(super) enum OffBecause {
     BeingDeleted,
 }
 
-/// The next time at which the effect of a policy changes.
+/// The next change in the effect of a policy: its kind and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Next {
     pub what: What,
@@ -216,8 +216,8 @@ impl PolicyLine {
         }
     }
 
-    /// Returns the sort key: namespace, then precedence. In each namespace, policies that cannot be
-    /// read come first.
+    /// Returns the sort key of a policy: namespace, then precedence. In each namespace, policies
+    /// that cannot be read come first.
     fn order(&self) -> impl Ord + '_ {
         let rank = (self.mode.is_some(), std::cmp::Reverse(self.priority));
         (self.namespace.as_str(), rank, self.name.as_str())

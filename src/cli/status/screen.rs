@@ -17,11 +17,11 @@ const BAR_WIDTH: usize = 20;
 const MIN_COLUMN_WIDTH: usize = 8;
 /// Maximum width of a progress bar, in characters.
 const MAX_COLUMN_WIDTH: usize = 40;
-/// Approximate width of the other columns in a table with progress bars, in characters.
+/// Approximate width of the policy table without its progress bars, in characters.
 const MIN_WIDTH_FOR_TWO_COLUMNS: usize = 92;
 /// Maximum number of packages that are listed.
 const MAX_PACKAGES: usize = 3;
-/// Maximum number of unmatched entries that are listed for a scope.
+/// Maximum number of scope entries without a matching client that are listed for one policy.
 const MAX_ENTRIES: usize = 3;
 
 /// The display options of `status`.
@@ -36,7 +36,7 @@ pub(super) struct DisplayOptions {
     pub has_titles: bool,
 }
 
-/// Renders the whole output.
+/// Renders the whole output of `status`.
 pub(super) fn screen(overview: &Overview, look: &DisplayOptions) -> String {
     let mut text = head(overview, look);
     if !overview.policies.is_empty() {
@@ -94,7 +94,7 @@ fn head(overview: &Overview, look: &DisplayOptions) -> String {
     text
 }
 
-/// Formats the number of clients in each state that occurs.
+/// Formats the number of clients in each state, and omits states without clients.
 fn states(clients: &Summary) -> Vec<String> {
     let counts = [
         (clients.up_to_date, "up to date"),

@@ -1,5 +1,5 @@
-//! Output for a user's terminal: tables, times in the user's time zone, and progress. Does not
-//! depend on the cluster or on the meaning of the output.
+//! Formats and writes output for a user's terminal: tables, times in the user's time zone, and
+//! progress. Does not depend on the cluster or on the meaning of the output.
 
 pub mod progress;
 pub mod table;
@@ -36,12 +36,12 @@ pub fn out(text: &str) -> io::Result<bool> {
     stream(|output| output.write_all(text.as_bytes()))
 }
 
-/// Calls `write` to generate a result directly to standard output. Returns the same value as
-/// [`out`].
+/// Writes a result to standard output in parts, as `write` generates it. Returns `false` if the
+/// reading process, such as `head`, closed the pipe.
 ///
 /// # Errors
 ///
-/// Returns an error if writing to standard output fails for another reason than a closed pipe.
+/// Returns an error if writing to standard output fails for another reason.
 pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<bool> {
     let mut output = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
     match write(&mut output).and_then(|()| output.flush()) {

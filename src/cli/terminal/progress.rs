@@ -28,7 +28,8 @@ impl Progress {
         Self { what: what.to_owned(), started: Instant::now(), drawn: None, is_terminal }
     }
 
-    /// Updates the line: `done` items are finished, out of `total` if the total is known.
+    /// Updates the progress line with the number of finished items, and with the total number if it
+    /// is known.
     pub fn update(&mut self, done: usize, total: Option<usize>) {
         let (last, wait) = match self.drawn {
             Some(drawn) => (drawn, REDRAW_INTERVAL),

@@ -1,5 +1,5 @@
-//! Text for a terminal: aligned tables, optional colors, and no control characters. Does not depend
-//! on the meaning of cells.
+//! Formats text for a terminal: aligned tables, optional colors, and no control characters. Does
+//! not depend on the meaning of cells.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -15,14 +15,14 @@ const EMPTY_CELL: &str = "-";
 /// without color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tone {
-    /// Default color.
+    /// Default color of the terminal.
     #[default]
     Plain,
-    /// For text about something in progress or open.
+    /// Green, for a state that is in progress or open, such as `Distributing`.
     Moving,
-    /// For text about something that waits and continues without user action.
+    /// Yellow, for a state that ends without user action, such as `Waiting`.
     Waiting,
-    /// For text about something that needs the attention of a user.
+    /// Red, for a state that needs the attention of a user, such as `Failed`.
     Alarm,
 }
 
@@ -55,7 +55,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Creates a cell with a text, or with `-` if `text` is `None`.
+    /// Creates a cell with a text, or with `-` if `text` is `None` or empty.
     #[must_use]
     pub fn text(text: Option<&str>) -> Self {
         let text = text.filter(|text| !text.is_empty()).unwrap_or(EMPTY_CELL);
@@ -68,7 +68,7 @@ impl Cell {
         Self { text: number.to_string(), is_number: true, ..Self::default() }
     }
 
-    /// Returns the cell with another color.
+    /// Returns the cell with the color `tone`.
     #[must_use]
     pub(crate) fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
@@ -167,8 +167,8 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_color: bool) {
     text.push('\n');
 }
 
-/// Returns the text with escaped control characters and escaped characters that change the writing
-/// direction, because a terminal would act on them.
+/// Escapes control characters and characters that change the writing direction, because a terminal
+/// would act on them.
 #[must_use]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {

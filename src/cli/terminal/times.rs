@@ -75,8 +75,8 @@ impl TimeFormatter {
         }
     }
 
-    /// Formats an instant in the shortest form that is unambiguous today: `22:00`, `Tue 22:00`, `3
-    /// Jan 22:00`, `3 Jan 2027 22:00`.
+    /// Formats an instant in the shortest form that is unambiguous at the current time: `22:00`,
+    /// `Tue 22:00`, `3 Jan 22:00`, `3 Jan 2027 22:00`.
     #[must_use]
     pub(crate) fn shortly(&self, t: Timestamp) -> String {
         let (local, now) = (self.local(t), self.local(self.now));
@@ -106,7 +106,7 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
-/// Formats an instant in the form that the API uses.
+/// Formats an instant as in the API: RFC 3339 in UTC, with whole seconds.
 #[must_use]
 pub fn exact(t: Timestamp) -> String {
     t.to_rfc3339_opts(SecondsFormat::Secs, true)

@@ -1,5 +1,5 @@
-//! The next openings of a policy as data: a list, and the days of a week. Computed only from the
-//! policy, the zones and an instant; does no I/O and formats no text.
+//! Computes the next openings of a policy as data: a list, and a week divided into days. Uses only
+//! the policy, the zones and an instant; does no I/O and formats no text.
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};
@@ -14,7 +14,7 @@ use crate::values::{Openings, Phase, TimeRange, Timestamp, Zone};
 /// Maximum length of an opening for which clock changes are listed. Longer openings are described
 /// by start and end only.
 const MAX_LENGTH_WITH_CLOCK_CHANGES: TimeDelta = TimeDelta::days(7);
-/// Number of days in the week that is drawn.
+/// Number of days in the drawing of a week.
 const DAYS_PER_WEEK: usize = 7;
 
 /// The openings of a policy, and all other data that `windows` prints about the policy.
@@ -27,7 +27,7 @@ pub(super) struct Calendar {
     pub policy: String,
     /// Start of the listed period.
     pub at: Timestamp,
-    /// Length of the listed period, in local days.
+    /// Length of the listed period, in calendar days of each shown time zone.
     pub days: u16,
     /// Reasons why the policy distributes nothing, regardless of its windows. Empty if there are
     /// none.
@@ -47,16 +47,18 @@ pub(super) struct Calendar {
     /// True if the policy has no windows, so that distribution is open at all hours except on
     /// excluded dates.
     pub any_hour: bool,
-    /// Ranges of local dates without distribution, except those in the past.
+    /// Exclusions (ranges of local dates without distribution) that are still to end in at least
+    /// one time zone.
     pub exclusions: Vec<Excluded>,
-    /// Policies that take precedence during a part of the listed period and may govern clients of
-    /// this policy.
+    /// Policies that take precedence over this policy during a part of the listed period, and may
+    /// take over its clients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub comes_before: Vec<PrecedingPolicy>,
     /// Openings by zone. If the openings are the same in every zone, there is one entry without a
     /// zone.
     pub zones: Vec<InZone>,
-    /// Zones of governed clients that are not listed, with the number of clients.
+    /// Zones that are not shown although the policy governs clients in them, with the number of
+    /// these clients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub more_zones: Vec<ZoneCount>,
     /// Number of governed clients without a known zone.
@@ -64,7 +66,7 @@ pub(super) struct Calendar {
     /// Names of up to five governed clients without a known zone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub without_zone_names: Vec<String>,
-    /// Time zone of the user.
+    /// Time zone of the user, if it is known.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "zone_name")]
     pub reader: Option<Zone>,
 }
@@ -81,7 +83,8 @@ pub(super) enum Off {
     NotEffectiveAnyMore { until: Timestamp },
 }
 
-/// A range of local dates without distribution, both ends included.
+/// A range of dates without distribution, both ends included. The dates are local to the time zone
+/// that applies to a client.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Excluded {
@@ -110,7 +113,7 @@ pub(super) struct InZone {
     /// First opening after the listed period, if no opening begins in the period.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub later: Option<Opening>,
-    /// The seven days from the first day of the listed period.
+    /// Seven days, starting with the first day of the listed period.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub week: Vec<Day>,
 }
@@ -126,8 +129,8 @@ pub(super) enum Role {
     Clients,
     /// The user requested the zone.
     AskedFor,
-    /// It is the user's zone, or UTC if that is unknown. Used if the policy has no zone and governs
-    /// no client with a known zone.
+    /// The zone is the user's zone, or UTC if the user's zone is unknown. It is shown if the policy
+    /// has no zone and governs no client with a known zone.
     StandIn,
 }
 
@@ -145,7 +148,7 @@ pub(super) struct Opening {
     pub clock_changes: Vec<ClockChange>,
 }
 
-/// One local day.
+/// A calendar day in one time zone, divided into spans.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Day {
@@ -196,7 +199,7 @@ pub(super) struct CalendarRequest {
     pub reader: Option<Zone>,
 }
 
-/// Returns the calendar of a policy: its openings, and the reasons why it is off.
+/// Returns the calendar of a policy: its openings, and the reasons why the policy is off.
 pub(super) fn calendar(
     namespace: &str,
     policy: &Policy,
@@ -274,7 +277,7 @@ fn reasons_to_be_off(policy: &Policy, at: Timestamp) -> Vec<Off> {
     off
 }
 
-/// Returns the exclusions that have not ended in every zone.
+/// Returns the exclusions that are still to end in at least one time zone.
 fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     let yesterday = at.date_naive() - TimeDelta::days(1);
     let mut coming: Vec<Excluded> = range
@@ -291,8 +294,8 @@ fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     coming
 }
 
-/// Returns the opening of a range that does not depend on the zone, with times in the user's time
-/// zone. There is at most one such opening.
+/// Returns the opening of a time range that does not depend on the time zone. There is at most one
+/// such opening; its times are in the user's time zone.
 fn everywhere(range: &TimeRange, question: &CalendarRequest) -> InZone {
     let openings = range.in_zone(None);
     let local = |t: Timestamp| match &question.reader {
@@ -369,7 +372,7 @@ impl Day {
     }
 }
 
-/// Adds the spans between two instants; the UTC offset must be the same throughout.
+/// Adds the spans between two instants, between which the UTC offset must not change.
 fn add_spans(spans: &mut Vec<Span>, openings: Openings<'_>, from: LocalTime, until: LocalTime) {
     let first = spans.len();
     let mut at = from;

@@ -1,4 +1,4 @@
-//! Local days: the instants of a date in a zone, and the clock changes on that date. Does not
+//! Computes the instants of a date in a time zone, and the clock changes on that date. Does not
 //! depend on policies and openings.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
@@ -53,11 +53,11 @@ pub(super) fn clock_changes(zone: &Zone, from: Timestamp, until: Timestamp) -> V
     changes
 }
 
-/// A date in a zone.
+/// The instants and the clock changes of a date in a time zone.
 #[derive(Debug)]
 pub(super) struct LocalDay {
-    /// Instants of the day, as stretches with one UTC offset each. The start of a stretch is
-    /// included and its end is excluded. Empty if the clock skips the whole day.
+    /// Instants of the day, as stretches with one UTC offset each (start included, end excluded).
+    /// Empty if the clock skips the whole day.
     pub stretches: Vec<(LocalTime, LocalTime)>,
     /// Clock changes on the day.
     pub changes: Vec<ClockChange>,
@@ -74,8 +74,7 @@ pub(super) struct ClockChange {
     /// First local time that is skipped or occurs twice.
     #[serde(serialize_with = "as_minutes")]
     pub from: NaiveTime,
-    /// End of the local times that are skipped or occur twice, not included; 24:00 is stored as
-    /// 00:00.
+    /// Exclusive end of the local times that are skipped or occur twice; 24:00 is stored as 00:00.
     #[serde(serialize_with = "as_minutes")]
     pub until: NaiveTime,
 }

@@ -1,5 +1,5 @@
-//! `windows --local`: reads the policy and the clients that it governs from files, without a
-//! cluster.
+//! Implements `windows --local`: reads the policy and the clients that the policy governs from
+//! files, without a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +24,8 @@ pub(super) struct FoundPolicy {
     pub remarks: String,
 }
 
-/// Finds a policy in files, and counts, by zone, the clients that it would govern at the instant
-/// `at`.
+/// Finds a policy in files, and counts the clients per zone that the policy would govern at the
+/// instant `at`.
 pub(super) fn find(
     files: impl IntoIterator<Item = File>,
     name: &str,

@@ -129,8 +129,8 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<FoundPolic
             PrecedingPolicies::default()
         }
     };
-    // Read the fleets only if they are needed: the policy is valid, and its openings depend on the
-    // zone or another policy may take over clients.
+    // Read the fleets only for a valid policy whose openings depend on the zone or whose clients
+    // another policy may take over.
     let is_invalid = policy.is_invalid();
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
         return Ok(FoundPolicy {

@@ -23,11 +23,12 @@ pub(super) struct PrecedingPolicy {
     pub until: Option<Timestamp>,
 }
 
-/// The policies that take precedence over the displayed policy, while fleets are read.
+/// The policies that take precedence over the displayed policy for a limited time. Each fleet that
+/// is read shows which of these policies may take over clients.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PrecedingPolicies {
-    /// Selected policies, each with its scope and a flag. The flag is true if a fleet is in this
-    /// scope and in the scope of the displayed policy.
+    /// Selected policies, each with its scope and a flag. The flag is true if at least one fleet is
+    /// both in this scope and in the scope of the displayed policy.
     found: Vec<(PrecedingPolicy, Scope, bool)>,
     own: Scope,
     saw_fleets: bool,
@@ -75,8 +76,8 @@ impl PrecedingPolicies {
         self.found.is_empty()
     }
 
-    /// Records for which policies a fleet is in scope. `label` returns the value for a label key of
-    /// the fleet.
+    /// Marks the policies that have a fleet in scope, if the fleet is also in the scope of the
+    /// displayed policy. `label` returns the value for a label key of the fleet.
     pub(super) fn fleet<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
         self.saw_fleets = true;
         if self.own.includes_fleet(&label) {
@@ -86,7 +87,8 @@ impl PrecedingPolicies {
         }
     }
 
-    /// Returns the policies whose scope may contain clients of the displayed policy.
+    /// Returns the policies that may take over clients of the displayed policy. Returns all
+    /// selected policies if no fleet was read.
     pub(super) fn finish(self) -> Vec<PrecedingPolicy> {
         let saw_fleets = self.saw_fleets;
         let found = self.found.into_iter().filter(|(.., shares)| *shares || !saw_fleets);

@@ -1,5 +1,6 @@
-//! Formats the openings of a policy as text: a drawing of a week, and a list. Lines have at most 80
-//! columns, and no information is conveyed by color alone. Makes no decisions.
+//! Formats the openings of a policy as text: a drawing of a week, and a list. Makes no decisions.
+//!
+//! Lines have at most 80 columns, and no information is conveyed by color alone.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,15 +12,16 @@ use super::days::{self, ClockChange, ClockShift, LocalTime};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::values::{Timestamp, Zone};
 
-/// Number of minutes that one mark represents.
+/// Number of minutes that one mark in the drawing of a day represents.
 const MINUTES_PER_MARK: i64 = 30;
 /// Number of marks in the drawing of a day.
 const MARKS_PER_DAY: i64 = 24 * 60 / MINUTES_PER_MARK;
-/// Durations of at least this number of hours are printed in days and hours.
+/// Minimum length, in hours, of a duration that is printed in days and hours.
 const MAX_HOURS: i64 = 100;
-/// Dates less than this number of days from today are printed without the year.
+/// Minimum distance from today, in days, of a date that is printed with the year.
 const MAX_DAYS_WITHOUT_YEAR: i64 = 300;
-/// Maximum number of zones to name in the footer, among those that are not shown.
+/// Maximum number of zones that the footer names. These zones have clients, but their openings are
+/// not shown.
 const MAX_NAMED_ZONES: usize = 12;
 
 /// Formats the whole output of `windows`.
@@ -133,7 +135,7 @@ fn title(shown: &InZone) -> String {
     format!("{zone}{clients}{because}")
 }
 
-/// Describes whether distribution is open now, and the next change.
+/// Describes whether distribution is open now, and when this state changes next.
 fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     let next = shown.openings.first().or(shown.later.as_ref());
     let zone = shown.zone.as_ref().or(calendar.reader.as_ref());
@@ -161,7 +163,7 @@ fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
 
 // ---- drawing of the week ----
 
-/// A mark, which represents half an hour of a day.
+/// A mark in the drawing of a day, which represents half an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum HalfHour {
     Open,
@@ -263,7 +265,7 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     text
 }
 
-/// Draws the marks. Consecutive equal marks share one color sequence.
+/// Returns the marks as text. Consecutive equal marks share one color sequence.
 fn draw(marks: &[HalfHour], in_color: bool) -> String {
     let runs = marks.chunk_by(|a, b| a == b);
     runs.map(|run| {

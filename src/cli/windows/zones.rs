@@ -63,8 +63,8 @@ impl ZoneCounts {
         }
     }
 
-    /// Chooses the zones to show. The first of these that exists is used: the policy's own zone,
-    /// the requested zones, the zones with the most clients, the user's zone, UTC.
+    /// Chooses the zones to show, in this order of preference: the policy's own zone, the requested
+    /// zones, the zones with the most clients, the user's zone, UTC.
     pub(super) fn choose(
         mut self,
         policy: &Policy,

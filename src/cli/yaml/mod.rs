@@ -2,10 +2,12 @@
 //! Kubernetes objects.
 //!
 //! kubectl reads YAML by the rules of go-yaml v2, in which an unquoted `no`, `on` or `y` is a
-//! boolean and `3.50` is the number 3.5. A parser with other rules would compute a plan from values
-//! that the cluster never receives. This parser therefore reads unquoted scalars by the same rules
-//! (`resolve` in go-yaml's `resolve.go`). If YAML parsers disagree about a text, this parser
-//! rejects it, and the error states what to write instead.
+//! boolean and `3.50` is the number 3.5. This parser reads unquoted scalars by the same rules
+//! (`resolve` in go-yaml's `resolve.go`), so that a plan is computed from the values that the
+//! cluster receives.
+//!
+//! If YAML parsers disagree about a text, this parser rejects it, and the error states what to
+//! write instead.
 
 mod scalars;
 
@@ -44,7 +46,8 @@ impl From<ScanError> for Fault {
     }
 }
 
-/// Parses all documents of a text. After an invalid document, parsing continues at the next `---`.
+/// Parses all documents of a YAML text. After an invalid document, parsing continues at the next
+/// `---`.
 #[must_use]
 pub fn read(text: &str) -> Vec<Document> {
     let mut reader = YamlReader::new(text);
@@ -189,8 +192,8 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// Reads a mapping. If `apart` is a buffer, the sequence in the field `items` is written to it
-    /// as JSON text, and the mapping holds an empty list in that field.
+    /// Reads a mapping. If `apart` is a buffer, writes the sequence in the field `items` to the
+    /// buffer as JSON text, and leaves an empty list in that field.
     fn mapping(&mut self, depth: usize, mut apart: Option<&mut String>) -> Result<Value, Fault> {
         let mut fields = Map::new();
         // Keys that a `<<` merge key added. An explicit key replaces them.
@@ -239,7 +242,7 @@ impl<'a> YamlReader<'a> {
     }
 }
 
-/// Returns a document as JSON text, from its fields and the separately stored items.
+/// Builds the JSON text of a document from its fields and the separately stored items.
 fn joined(fields: &Map<String, Value>, items: &str) -> String {
     let mut text = "{".to_owned();
     for (name, value) in fields {
@@ -256,7 +259,8 @@ fn joined(fields: &Map<String, Value>, items: &str) -> String {
     text + "}"
 }
 
-/// Returns the total size in bytes that aliases have copied, or an error if it exceeds the limit.
+/// Adds `bytes` to the size that aliases have already copied, and returns the total. Returns an
+/// error if the total exceeds the limit.
 fn counted(copied_bytes: usize, bytes: usize, span: Span) -> Result<usize, Fault> {
     let total = copied_bytes.saturating_add(bytes);
     if total <= MAX_COPIED_BYTES {
@@ -267,8 +271,8 @@ fn counted(copied_bytes: usize, bytes: usize, span: Span) -> Result<usize, Fault
     Err(Fault::at(span, message))
 }
 
-/// Adds the fields of a `<<` merge key. If such a field is already defined above the key, returns
-/// an error, because go-yaml replaces the field and other parsers do not.
+/// Adds the fields of a `<<` merge key to a mapping. Returns an error if a field is already defined
+/// above the merge key, because go-yaml replaces such a field and other parsers do not.
 fn merge(
     value: Value,
     fields: &mut Map<String, Value>,
@@ -370,8 +374,8 @@ mod tests {
         assert!(one("{<<: 1}").is_err() && one("{<<: {}, <<: {}}").is_err());
     }
 
-    /// The parser stores the items of a list separately. The output must contain them in their
-    /// original place.
+    /// Checks that the output contains the items of a list in their original place, although the
+    /// parser stores them separately.
     #[test]
     fn a_list_is_read_as_it_stands() {
         let text = "a: 1\nitems:\n- &x {b: [1, {c: ~}]}\n- *x\n- - no\nz: {items: [2]}\n";

@@ -130,7 +130,7 @@ mod tests {
         content.map(|json| json.value()).map_err(|fault| fault.message)
     }
 
-    /// The expected values are the results of `sigs.k8s.io/yaml` v1.6.0, which kubectl uses.
+    /// Checks scalars against the results of `sigs.k8s.io/yaml` v1.6.0, which kubectl uses.
     #[test]
     fn unquoted_words_are_what_they_are_for_kubectl() {
         let cases = [

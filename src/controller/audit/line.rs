@@ -31,7 +31,7 @@ pub struct Line<'a> {
     to: Option<LoggedDecision<'a>>,
 }
 
-/// The decision for a client, as it was before the change or as it is after the change.
+/// The decision for a client, either before or after the change.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LoggedDecision<'a> {

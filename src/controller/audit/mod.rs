@@ -1,6 +1,5 @@
-//! Reports the changes that an accepted status write has made. Each client's change becomes a line
-//! of the audit stream, and the write becomes a log line. Planned changes are reported only after
-//! they have been written.
+//! Reports accepted status writes: each client's change as a line of the audit stream, and each
+//! write as a log line. Planned changes are reported only after they have been written.
 //!
 //! The private module [`line`](self) defines the content of a line (`docs/audit.md`), and
 //! [`stream`] writes it.
@@ -32,12 +31,13 @@ pub struct Accepted<'a, K: PlannedKind> {
     pub status: &'a K::Status,
     /// The status that the write replaced; `None` if the object had no status.
     pub replaced: Option<&'a K::Previous>,
-    /// resourceVersion that the write created.
+    /// The `resourceVersion` that resulted from the write.
     pub resource_version: Option<&'a str>,
 }
 
 impl<'a, K: PlannedKind> Accepted<'a, K> {
-    /// Describes the accepted write `attempt`, which created the given resourceVersion.
+    /// Creates the description of the accepted write `attempt`, which resulted in the given
+    /// `resourceVersion`.
     #[must_use]
     pub fn of(attempt: &'a WriteAttempt<K>, resource_version: Option<&'a str>) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl<'a, K: PlannedKind> Accepted<'a, K> {
     }
 }
 
-/// Reports status writes to the audit stream and the log.
+/// Reporter of status writes to the audit stream and the log.
 #[derive(Debug)]
 pub struct Auditor {
     identity: String,
@@ -57,15 +57,15 @@ pub struct Auditor {
     metrics: Arc<Metrics>,
 }
 
-/// A kind whose status writes are reported.
+/// A kind of object whose status writes are reported.
 pub trait Audited: PlannedKind {
     /// Reports a status write.
     fn record(auditor: &Auditor, accepted: &Accepted<'_, Self>);
 }
 
 impl Auditor {
-    /// Creates an auditor. `identity` is the name of the controller in the audit stream. Without a
-    /// stream, the auditor only writes log lines.
+    /// Creates an auditor that uses `identity` as the name of the controller in the audit stream.
+    /// Without a stream, the auditor writes only log lines.
     #[must_use]
     pub fn new(identity: String, stream: Option<Arc<Stream>>, metrics: Arc<Metrics>) -> Self {
         Self { identity, stream, metrics }

@@ -1,5 +1,5 @@
-//! Writes the audit stream to standard output or to a file. The file can be reopened on request,
-//! after a tool such as logrotate has moved it. This module does not know the content of the lines.
+//! Writes the audit stream to standard output or to a file, and does not interpret the lines. The
+//! file can be reopened on request, after a tool such as logrotate has moved it.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -42,14 +42,17 @@ impl Stream {
     /// Creates a stream that appends to a file. Creates the file if it does not exist.
     ///
     /// # Errors
+    ///
     /// Returns a message if the file cannot be opened.
     pub(crate) fn to_file(path: &Path) -> Result<Self, String> {
         Ok(Self { path: Some(path.to_owned()), ..Self::to(open(path)?) })
     }
 
-    /// Reopens the file. If that fails, the stream continues to use the file that was open before.
+    /// Reopens the file, if the stream writes to one. If that fails, the stream continues to use
+    /// the file that was open before.
     ///
     /// # Errors
+    ///
     /// Returns a message if the file cannot be opened.
     pub(crate) fn reopen(&self) -> Result<(), String> {
         if let Some(path) = &self.path {

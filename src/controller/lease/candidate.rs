@@ -1,5 +1,5 @@
-//! A candidate for leader election. It sends the requests of an [`Election`] to the API server and
-//! updates the leadership; the [`Election`] makes all decisions.
+//! Runs a candidate for leader election: sends the requests of an [`Election`] to the API server
+//! and updates the leadership. The [`Election`] makes all decisions.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::PostParams;
@@ -14,7 +14,8 @@ use super::times::Times;
 use crate::connection::with_causes;
 use crate::controller::health::{Health, Role};
 
-/// The lease of the leader election, with the name and the times of this candidate.
+/// The configuration of a candidate: the lease, the candidate's name, and the times of the
+/// election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidacy {
     /// Namespace of the lease.
@@ -29,7 +30,7 @@ pub struct Candidacy {
     pub times: Times,
 }
 
-/// Error for the administrator when a leader has lost its leadership.
+/// Error that is reported to the administrator when a leader has lost its leadership.
 #[derive(Debug, thiserror::Error)]
 #[error("{loss}; this process writes nothing more and ends, to be started anew{}", because(cause.as_ref()))]
 pub struct LeadershipLost {
@@ -50,7 +51,7 @@ pub struct Candidate {
     election: Election,
     leadership: Leadership,
     health: Health,
-    /// The lease as last read. A write sends fields that this program does not know back unchanged.
+    /// The lease as last read. Each write preserves the fields that this program does not know.
     lease: Option<Lease>,
     /// Unexpected error of the last request, for the log.
     last_error: Option<String>,

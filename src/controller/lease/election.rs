@@ -1,16 +1,19 @@
 //! Leader election: decides a candidate's next step from the answers of the API server and the
 //! time. Does no I/O and reads no clock; the caller passes the moment and the wall-clock time.
 //!
-//! Two replicas never lead at the same time. A leader leads for the renew deadline, counted from
-//! the moment when it *sent* its last answered renewal. Another replica takes the lease only after
-//! it has seen the lease unchanged for the lease duration, which is longer than the renew deadline.
-//! That replica measures the lease duration with its own clock, from the moment when it *received*
-//! the answer with the last renewal. Its write fails if the leader has renewed the lease since
-//! then. Times of different machines are never compared.
+//! Two replicas never lead at the same time:
+//! - A leader leads for the renew deadline, counted from the moment when it *sent* its last
+//!   answered renewal.
+//! - Another replica takes the lease only after it has seen the lease unchanged for the lease
+//!   duration, which is longer than the renew deadline. It measures this time with its own clock,
+//!   from the moment when it *received* the answer with the last renewal.
+//! - The write of that replica fails if the leader has renewed the lease since then.
+//! - Times of different machines are never compared.
 //!
-//! The deletion of the Lease does not lead to a second leader either. A replica that finds no Lease
-//! creates one immediately, so that all other replicas see it. It leads only after every leader
-//! with an earlier Lease must have stopped. A leader whose Lease was deleted ends.
+//! The deletion of the Lease does not cause a second leader either:
+//! - A replica that finds no Lease creates one immediately, so that all other replicas see it.
+//! - That replica leads only after every leader with an earlier Lease must have stopped.
+//! - A leader whose Lease was deleted ends.
 
 use std::time::Duration;
 
@@ -85,8 +88,8 @@ pub enum Loss {
 #[derive(Clone, Debug)]
 pub struct Election {
     identity: String,
-    /// Random text that identifies this process. Another process with the same name, such as its
-    /// predecessor, has another mark.
+    /// Random text that identifies this process. Another process with the same name, such as the
+    /// predecessor of this process, has a different text.
     mark: String,
     times: Times,
     state: LeaseState,
@@ -97,8 +100,8 @@ pub struct Election {
     must_read: bool,
     /// Earliest moment for the next request.
     not_before: Moment,
-    /// Earliest moment to lead after this process has created a missing lease. Until then, the
-    /// holder of the deleted lease may still lead.
+    /// Earliest moment at which this process may lead after it has created a missing lease. Until
+    /// then, the holder of the deleted lease may still lead.
     leads_from: Moment,
 }
 
@@ -115,14 +118,14 @@ enum LeaseState {
 struct Seen {
     /// The lease; `None` if there is none.
     found: Option<Found>,
-    /// Moment from which another process may take the lease if the lease has not changed until
-    /// then.
+    /// Moment from which another process may take the lease, if the lease stays unchanged until
+    /// that moment.
     free_from: Moment,
 }
 
 impl Election {
-    /// Creates a candidate that has not read the lease yet. No other process may have the same
-    /// `mark`.
+    /// Creates the election state of a candidate that has not read the lease yet. No other process
+    /// may have the same `mark`.
     #[must_use]
     pub fn new(identity: String, mark: String, times: Times) -> Self {
         Self {
@@ -152,16 +155,16 @@ impl Election {
         self.seen.as_ref()?.found.as_ref()?.record.holder.as_deref()
     }
 
-    /// Returns whether this process was the holder when it last saw the lease. A holder may not
-    /// lead yet.
+    /// Returns whether this process was the holder when it last saw the lease. A holder does not
+    /// necessarily lead yet.
     #[must_use]
     pub fn holds(&self) -> bool {
         let found = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
         found.is_some_and(|found| self.is_own(&found.record))
     }
 
-    /// Returns the next step of the candidate. `now` is the moment, and `stamp` is the wall-clock
-    /// time to write into the lease.
+    /// Returns the next step of the candidate. `now` is the current moment, and `stamp` is the
+    /// wall-clock time to write into the lease.
     pub fn next(&mut self, now: Moment, stamp: Stamp) -> Step {
         match &self.state {
             LeaseState::Lost(loss) => return Step::StepDown(loss.clone()),
@@ -300,7 +303,7 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// Handles a missing lease by setting the earliest moment to lead. The holder of a deleted
+    /// Sets the earliest moment to lead after the lease was found missing. The holder of a deleted
     /// lease may continue to lead until that lease would have expired.
     fn on_missing(&mut self, now: Moment) {
         let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
@@ -317,9 +320,9 @@ impl Election {
         {
             return seen.free_from;
         }
-        // Wait for the longer of the recorded duration and our own, since the recorded one may be
-        // mistyped. Also wait if a user has cleared the holder, because the leader may still be
-        // active.
+        // Wait for the longer of the recorded duration and the configured one, since the recorded
+        // one may be mistyped. Also wait if a user has cleared the holder, because the leader may
+        // still be active.
         let held = found.as_ref().filter(|found| !is_given_back(&found.record));
         let wait = held.map(|found| held_for(&found.record).max(self.times.duration()));
         let free_from = now.after(wait.unwrap_or_default());

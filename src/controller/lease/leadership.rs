@@ -1,11 +1,11 @@
-//! The leadership of this process, checked immediately before each write is sent. This module does
-//! not know leases and reads no clock; the caller passes the moment.
+//! Records whether this process leads, which is checked immediately before each write is sent. The
+//! module does not depend on leases and reads no clock; the caller passes the current moment.
 
 use tokio::sync::watch;
 
 use super::moment::Moment;
 
-/// The right of this process to write. All clones share the same state.
+/// Permission of this process to write. All clones share the same state.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Sender<Term>);
 
@@ -32,9 +32,8 @@ impl Leadership {
         Self(watch::Sender::new(Term::None))
     }
 
-    /// Returns whether a write may be sent at `now`. After the term has ended, returns false until
-    /// the process wins the lease again. So a process that was suspended sends no write after the
-    /// end of its term.
+    /// Returns whether a write may be sent at `now`. After its term has ended, a process sends no
+    /// write until it wins the lease again, even if it was suspended in the meantime.
     #[must_use]
     pub(crate) fn may_write_at(&self, now: Moment) -> bool {
         match *self.0.borrow() {

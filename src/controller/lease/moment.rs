@@ -1,5 +1,5 @@
-//! The clock for the expiry of leases. It never goes back, and continues while the process is
-//! suspended or the machine sleeps. It does not provide dates.
+//! Provides the clock for the expiry of leases, without dates. The clock never goes back, and
+//! continues while the process is suspended or the machine sleeps.
 
 use std::time::Duration;
 

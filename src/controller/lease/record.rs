@@ -1,16 +1,16 @@
-//! The content of a Lease, in the fields that client-go's leader election uses. Tools such as
-//! `kubectl get lease` therefore show the same fields as for other controllers. Does no I/O.
+//! Defines the content of a Lease, in the fields that client-go's leader election uses, and does no
+//! I/O. Tools such as `kubectl get lease` therefore show the same fields as for other controllers.
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
 
-/// Annotation with the mark of the process that holds the lease.
+/// Annotation for the mark of the lease holder, which distinguishes processes with the same name.
 pub(crate) const MARK_ANNOTATION: &str = "clientfleet.dev/process";
 
-/// Microseconds since 1970 by the wall clock of the process that wrote the lease. The times inform
-/// users only: the program never compares two of them.
+/// Time in microseconds since 1970, by the wall clock of the process that wrote the lease. These
+/// times only inform users: the program never compares two of them.
 pub type Stamp = i64;
 
 /// The content of a lease.
@@ -30,7 +30,7 @@ pub struct Record {
     pub transitions: i32,
 }
 
-/// A lease that was read.
+/// A lease as read from the API server, with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// resourceVersion of the lease, which changes with each write.

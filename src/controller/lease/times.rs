@@ -1,8 +1,9 @@
-//! The duration of a lease and the times for its renewal. Reads no clock.
+//! Defines the duration of a lease and the times for its renewal. The module reads no clock.
 
 use std::time::Duration;
 
-/// The renew deadline must be longer than the retry period multiplied by this number of tenths.
+/// Limit on the ratio of the renew deadline to the retry period, in tenths. The ratio must be
+/// higher than this limit.
 const MIN_DEADLINE_TENTHS_OF_RETRY: u32 = 12;
 
 /// The three times of leader election, named as in client-go.
@@ -61,8 +62,8 @@ impl Times {
         self.duration
     }
 
-    /// Returns the renew deadline: the time for which a leader leads, counted from the moment when
-    /// it sent its last answered renewal.
+    /// Returns the renew deadline: the time for which a process remains leader, counted from the
+    /// moment when it sent its last answered renewal.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline

@@ -1,5 +1,5 @@
-//! Gauges of the current plan. They export copies of the counts that each planning pass computes,
-//! so a scrape computes nothing.
+//! Exports gauges of the current plan. The gauges are copies of the counts that each planning pass
+//! computes, so a scrape computes nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -126,7 +126,7 @@ fn gauge<'a>(
     encoder.encode_descriptor(name, help, None, MetricType::Gauge)
 }
 
-/// Writes one sample of a gauge, with the namespace, the policy and another label.
+/// Writes one sample of a gauge, labeled with the namespace, the policy and one more label.
 fn record(
     metric: &mut MetricEncoder<'_>,
     namespace: &str,

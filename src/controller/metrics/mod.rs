@@ -1,8 +1,9 @@
-//! The metrics, and their export to Prometheus. To count an occurrence takes a few atomic
-//! additions. The counts of a plan are copied after each planning pass, so a scrape iterates over
-//! the policies but not over the fleets or clients.
+//! Defines the metrics and exports them to Prometheus. Counting an occurrence takes only a few
+//! atomic additions.
 //!
-//! `docs/metrics.md` lists every metric; a test compares the list with the exported metrics.
+//! The counts of a plan are copied after each planning pass, so a scrape iterates over the policies
+//! but not over the fleets or clients. `docs/metrics.md` lists every metric; a test compares the
+//! list with the exported metrics.
 
 mod estate;
 mod exposition;
@@ -179,7 +180,7 @@ impl Metrics {
         Self { registry: root, ..self }
     }
 
-    /// Counts a status write and its duration.
+    /// Counts a status write and records its duration.
     pub fn wrote(&self, kind: &str, result: Outcome, took: Duration) {
         self.writes.get_or_create(&WriteLabels { kind: kind.to_owned(), result }).inc();
         let kind = KindLabel { kind: kind.to_owned() };
@@ -246,7 +247,8 @@ impl Metrics {
     }
 }
 
-/// Converts a count to `i64`: a Prometheus gauge is a signed integer or a floating-point number.
+/// Converts a count to `i64`, because a Prometheus gauge is a signed integer or a floating-point
+/// number.
 fn count(count: impl Into<u64>) -> i64 {
     i64::try_from(count.into()).unwrap_or(i64::MAX)
 }

@@ -13,18 +13,18 @@ use prometheus_client::registry::Unit;
 use super::count;
 
 /// Clock ticks per second. Linux reports CPU time to programs in hundredths of a second,
-/// independent of the frequency of the kernel timer.
+/// independently of the frequency of the kernel timer.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Collects the metrics of this process.
+/// Collector of the metrics of this process.
 #[derive(Debug)]
 pub struct Process {
     started: f64,
 }
 
 impl Process {
-    /// Creates the collector. Must be called when the process starts, since it records the start
-    /// time.
+    /// Creates the collector and records the start time. The program must call this function when
+    /// the process starts.
     pub fn new() -> Self {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { started: started.as_secs_f64() }

@@ -1,5 +1,5 @@
-//! Compares one client before and after a change: how its decision differs, and whether it gains,
-//! loses or moves an offer.
+//! Compares the decisions for one client before and after a change, and determines the effect of
+//! the change on the client's offers.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -92,7 +92,7 @@ fn is_same_version(a: Option<&Text>, b: Option<&Text>) -> bool {
 /// Effect of a change on a client. The most important effects come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Effect {
-    /// The client is offered a version now that it was not offered before.
+    /// The client is now offered a version that it was not offered before.
     MovesNow,
     /// The client will be offered a version that it would not have been offered before.
     MovesLater,
@@ -100,13 +100,13 @@ pub enum Effect {
     MovesAtAnotherTime,
     /// The client loses its offer.
     Stops,
-    /// The client was going to be offered a version, and no longer is.
+    /// The client would have been offered a version later, but the change prevents this offer.
     NoLongerMoves,
     /// The change has none of the effects above.
     Other,
 }
 
-/// When a client moves after the change is made.
+/// Time at which a client moves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "when", rename_all_fields = "camelCase")]
 pub enum When {
@@ -150,10 +150,10 @@ pub struct ChangedClient {
     pub staged_version: Option<Text>,
     /// Effect of the change on the client.
     pub effect: Effect,
-    /// When the client moves, given the change.
+    /// Time at which the client moves with the change.
     #[serde(flatten)]
     pub when: When,
-    /// When the client would have moved without the change; absent for an added client.
+    /// Time at which the client would have moved without the change; absent for an added client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<When>,
     /// Decision without the change; absent for an added client.
@@ -181,7 +181,8 @@ impl ChangedClient {
         match self.effect {
             Effect::NoLongerMoves => promised,
             Effect::MovesAtAnotherTime => after.or(promised),
-            // For example, another policy may make the same offer: same time and same version.
+            // For example, another policy may make an offer with the same time and the same
+            // version.
             Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
             _ => after.or(self.before.as_ref().and_then(Decision::offer)),
         }
@@ -298,8 +299,8 @@ impl<'a> ClientZones<'a> {
         Self { spec, policies }
     }
 
-    /// Returns when a client with this decision moves. `index` is the client's position in
-    /// `spec.clients`.
+    /// Returns the time at which a client with this decision moves. `index` is the client's
+    /// position in `spec.clients`.
     fn when(&self, decision: &Decision, index: usize, name: &Text) -> When {
         if decision.is(State::Distributing) {
             When::Now
@@ -315,8 +316,7 @@ impl<'a> ClientZones<'a> {
         }
     }
 
-    /// Returns the policy's time zone. If it has none, returns the client's or, failing that, the
-    /// fleet's.
+    /// Returns the first time zone that is set: the policy's, then the client's, then the fleet's.
     fn zone(&self, decision: &Decision, client: Option<&Client>) -> Option<Text> {
         let policy = decision.policy.as_ref().and_then(|name| self.policies.get(name.as_str()));
         let distribution = policy.and_then(|policy| policy.distribution.as_ref());

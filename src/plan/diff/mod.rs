@@ -1,6 +1,8 @@
-//! Computes how a change of fleets and policies affects every client: which clients move now, move
-//! later, lose their offer or stay out, and why. The module compares two plans for the same
-//! instant. It makes no decisions and does not depend on where the objects come from.
+//! Compares two plans for the same instant, to find the effects of a change of fleets and policies.
+//! It makes no decisions and does not depend on the source of the objects.
+//!
+//! The result lists the clients that move now, move later, lose their offer or stay out, with the
+//! reasons.
 
 mod clients;
 mod objects;
@@ -25,8 +27,8 @@ use crate::values::Timestamp;
 use clients::ClientComparison;
 use staying_out::StayingOutCounts;
 
-/// One namespace before or after a change: its objects and the plan on which the controller
-/// settles.
+/// One namespace before or after a change: its objects, and the plan that the controller makes once
+/// all statuses are written.
 #[derive(Clone, Debug, Default)]
 pub struct PlannedEstate {
     /// Fleets and policies of the namespace.
@@ -36,7 +38,8 @@ pub struct PlannedEstate {
 }
 
 impl PlannedEstate {
-    /// Plans a namespace at an instant, with the plan on which the controller settles.
+    /// Plans a namespace at an instant. The result is the plan that the controller makes once all
+    /// statuses are written.
     #[must_use]
     pub fn settled(estate: Estate, at: Timestamp) -> Self {
         Self { plan: settle(&estate, at), estate }
@@ -98,13 +101,13 @@ pub struct Counts {
     pub clients: usize,
     /// Clients whose decision changes, or that are added or removed.
     pub changed: usize,
-    /// Clients that do not change.
+    /// Clients whose decision does not change.
     pub unchanged: usize,
     /// Clients that exist only after the change.
     pub come: usize,
     /// Clients that exist only before the change.
     pub gone: usize,
-    /// Clients that are offered a version now that they were not offered before.
+    /// Clients that are now offered a version that they were not offered before.
     pub moving_now: usize,
     /// Clients that will be offered a version that they would not have been offered before.
     pub moving_later: usize,
@@ -112,7 +115,8 @@ pub struct Counts {
     pub moving_at_another_time: usize,
     /// Clients that lose their offer.
     pub stopping: usize,
-    /// Clients that were going to be offered a version, and no longer are.
+    /// Clients that would have been offered a version later, but for which the change prevents this
+    /// offer.
     pub no_longer_moving: usize,
     /// Changed clients whose next restart activates a version that they should not run.
     pub staged: usize,
@@ -140,8 +144,10 @@ impl Difference {
     }
 }
 
-/// Compares two plans for the instant `at`. A namespace that exists on only one side is compared
-/// with an empty one. Warnings are reported only for the objects in `given`.
+/// Compares two plans for the instant `at`. Warnings are reported only for the objects in `given`.
+///
+/// A namespace that exists only before or only after the change is compared with an empty
+/// namespace.
 #[must_use]
 pub fn compare_plans(
     before: &PlannedEstates,

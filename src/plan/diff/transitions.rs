@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::clients::{ChangedClient, Effect, When};
 use crate::api::Text;
 
-/// A group of changed clients with the same effect, version, kind of time, and states before and
-/// after the change, with its size.
+/// A group of changed clients with the same effect, the same version, the same states before and
+/// after the change, and the same variant of [`When`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transition {

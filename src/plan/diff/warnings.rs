@@ -64,7 +64,7 @@ fn stalled(conditions: &[Condition]) -> Option<String> {
     Some(format!("{}: {}", stalled.reason, stalled.message))
 }
 
-/// Returns a warning for each selector of a scope that depends on client addresses or users,
+/// Returns a warning for each selector of a scope that uses the addresses or users of clients,
 /// because clients can report other values at any time.
 fn moving(scope: &Scope, estate: &Estate) -> Vec<String> {
     let lists = [("clients", &scope.clients), ("exclude", &scope.exclude)];

@@ -63,7 +63,7 @@ pub struct Explanation {
     pub last_offer: Option<LastOffer>,
     /// Current phase and upcoming times of the client under its governing policy.
     pub ahead: NextChanges,
-    /// Obstacles in order. Each one appears after the assumed remedies of the previous ones are
+    /// Obstacles in order, each under the assumption that the remedies of all earlier obstacles are
     /// applied. Empty while the client is offered its target.
     pub would_move: Vec<Obstacle>,
     /// State of the client once all obstacles are removed, if that can be determined.
@@ -144,7 +144,7 @@ pub struct ObservedInput {
     pub value: InputValue,
 }
 
-/// Explains the decisions for the clients of one namespace at an instant.
+/// Explainer of the decisions for the clients of one namespace at an instant.
 #[derive(Debug)]
 pub struct Explainer<'a> {
     estate: &'a Estate,
@@ -163,8 +163,10 @@ impl<'a> Explainer<'a> {
         Self { estate, policies, at }
     }
 
-    /// Explains the decision for one client. Returns `None` if the fleet is missing, cannot be read
-    /// or has no such client. `stored` is the client's row in the fleet's stored status.
+    /// Explains the decision for one client. `stored` is the client's row in the fleet's stored
+    /// status.
+    ///
+    /// Returns `None` if the fleet is missing, cannot be read or has no such client.
     #[must_use]
     pub fn explain(
         &self,
@@ -266,7 +268,7 @@ fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &CachedFleet) -> Stor
             // Clients report these versions, so a difference does not contradict the decision.
             version: _,
             staged_version: _,
-            // This time changes as time passes, so it is not compared.
+            // The time of the next transition changes as time passes, so it is not compared.
             next_transition_time: _,
         } = *row;
         (state, reason, policy, target_version)

@@ -1,5 +1,6 @@
-//! Computes the upcoming times of a client under its policy: the openings, the time of the retry
-//! after a failed installation, and the time from which the client is offline.
+//! Computes the upcoming times of a client under its policy: the periods in which distribution is
+//! open, the time of the retry after a failed installation, and the time from which the client
+//! counts as offline.
 
 use serde::Serialize;
 
@@ -13,8 +14,8 @@ use crate::plan::rule_input::phase_name;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// Current phase and upcoming times of a client under its policy. If the policy distributes
-/// nothing, the openings are omitted.
+/// Current phase and upcoming times of a client under its policy. `openings` is empty if no policy
+/// governs the client, or if the policy is invalid or its mode is `NoUpgrade`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextChanges {
@@ -26,7 +27,7 @@ pub struct NextChanges {
     pub exclusion: Option<String>,
     /// Upcoming openings. If an opening is in progress, its start is the current instant.
     pub openings: Vec<Opening>,
-    /// Time until which the client waits after a failed installation.
+    /// Time at which a failed installation is retried; absent if there is no automatic retry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_from: Option<Timestamp>,
     /// Time from which the client is offline, unless it is seen before that time.
@@ -39,7 +40,7 @@ pub struct NextChanges {
 pub struct Opening {
     /// First open instant.
     pub from: Timestamp,
-    /// First instant after the opening; absent if distribution never closes.
+    /// First instant at which distribution is closed again; absent if distribution never closes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -66,8 +67,8 @@ pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> Ne
     }
 }
 
-/// Returns up to [`MAX_OPENINGS`] openings that start within the horizon, limited to the periods in
-/// which the policy governs.
+/// Returns up to [`MAX_OPENINGS`] openings that start within [`NEXT_CHANGE_HORIZON`]. Leaves out
+/// the periods in which another policy governs the client.
 fn openings(
     applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,

@@ -1,5 +1,6 @@
-//! Finds the obstacles between a client and its target, one after another. The module evaluates
-//! each remedy by deciding again, and continues from the first remedy whose result is known.
+//! Finds the obstacles between a client and its target, one after another. For each remedy, the
+//! module computes the decision that would result; the search continues from the first remedy whose
+//! effect is known.
 
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ use crate::plan::rules::{Rule, decide};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// An obstacle: a rule that prevents a client from moving, with the remedies.
+/// An obstacle: the rule that prevents a client from moving to its target, with the remedies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Obstacle {
@@ -27,8 +28,8 @@ pub struct Obstacle {
     pub policy: Option<Text>,
     /// Remedies for the obstacle, each with its result.
     pub ways: Vec<Choice>,
-    /// Index in `ways` of the remedy that the next obstacle assumes; absent if the explanation ends
-    /// here.
+    /// Index in `ways` of the remedy after which the explanation continues; absent if the
+    /// explanation ends with this obstacle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assumed: Option<usize>,
 }
@@ -49,18 +50,18 @@ pub struct Destination {
     /// Version that the client should run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_version: Option<Text>,
-    /// Time at which the client is offered a version without further action; absent if it already
-    /// has an offer.
+    /// Time at which the client is offered a version if nothing else is changed; absent if the
+    /// client already has an offer or no such time is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// Maximum number of obstacles in an explanation. No client is expected to have more; the limit
-/// guarantees that the search ends.
+/// Maximum number of obstacles in an explanation, so that the search always ends. No client is
+/// expected to have this many.
 const MAX_OBSTACLES: usize = 12;
 
-/// Returns the obstacles in a scenario. Also returns the decision after the last obstacle is
-/// removed, if that decision is known.
+/// Returns the obstacles in a scenario, and the decision after the last obstacle is removed. The
+/// decision is `None` if it is not known or if there is no obstacle.
 pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination>) {
     let mut obstacles = Vec::new();
     while obstacles.len() < MAX_OBSTACLES {
@@ -87,8 +88,9 @@ pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination
     (obstacles, None)
 }
 
-/// Evaluates a remedy. Returns the remedy with the decision that results, and the new scenario if
-/// it can be determined.
+/// Computes the result of one remedy. Returns the remedy with the resulting decision, and the
+/// scenario after the remedy; if the effect of the remedy is unknown, both the decision and the
+/// scenario are `None`.
 fn taken(
     OpenRemedy { remedy, then }: OpenRemedy,
     scenario: &Scenario,

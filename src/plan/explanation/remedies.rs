@@ -1,6 +1,7 @@
-//! Lists the remedies for each reason: changes or waits after which the deciding rule no longer
-//! applies, with their effects on the scenario if known. The module returns data and does not
-//! recommend a remedy.
+//! Lists the remedies for each reason: changes and waits after which the deciding rule no longer
+//! applies, with their effects on the scenario if known.
+//!
+//! The module returns data and does not recommend a remedy.
 
 use super::remedy::{OpenRemedy, Remedy};
 use super::scenario::{Halt, Scenario, ScenarioView};
@@ -21,8 +22,8 @@ use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
 const FLEET: &str = "ClientFleet";
 const POLICY: &str = "UpgradePolicy";
 
-/// Returns the remedies for the decision of a rule. If waiting leads to an offer, it comes first;
-/// the changes follow, least invasive first.
+/// Returns the remedies for the decision of `rule`. If the client is offered a version after a
+/// wait, the wait is the first remedy; the changes follow, least invasive first.
 pub(super) fn ways(
     scenario: &Scenario,
     view: &ScenarioView<'_>,
@@ -32,15 +33,15 @@ pub(super) fn ways(
     wait.into_iter().chain(changes(scenario, view, rule)).collect()
 }
 
-/// Returns the time at which the client is offered a version if nothing is changed. Ignores changes
-/// that bring no offer, such as the end of a policy.
+/// Returns the time at which the client is offered a version if the user changes nothing. Ignores
+/// events after which there is still no offer, such as the end of a policy.
 fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Timestamp> {
     let case = view.case();
     if rule.says.state == State::Distributing {
         return None;
     }
     look_ahead(&case, rule, view.applicable).next_transition.or_else(|| {
-        // The opening may be beyond the horizon of the next change.
+        // The next opening may be beyond the horizon of `look_ahead`, so search for it separately.
         let closed = case.governing.filter(|_| rule.says.state == State::Waiting)?;
         let at = closed.next_opening(case.at)?;
         let zoned = view.applicable.governing(at);
@@ -85,8 +86,8 @@ fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) ->
     }
 }
 
-/// Returns a remedy that sets a field of a policy. `then` makes the same change to the policy in
-/// the scenario.
+/// Returns a remedy that sets a field of a policy. `then` makes the same change to the policy in a
+/// scenario, so that the resulting decision can be computed.
 fn change(
     policy: &Policy,
     field: &str,
@@ -265,8 +266,8 @@ fn withdrawn(
         }
     };
     back(&scenario.fleet_name, &scenario.fleet, true);
-    // If `packageFrom` names a fleet that does not set its own package, its withdrawn versions have
-    // no effect.
+    // Skip a fleet that `packageFrom` names but that does not set its own package, because its
+    // withdrawn versions have no effect.
     if let (Some(from), Some(source)) = (&scenario.fleet.package_from, scenario.carrier()) {
         back(&from.name, source, false);
     }
@@ -281,7 +282,7 @@ fn ahead(scenario: &Scenario, view: &ScenarioView<'_>, zoned: &ZonedPolicy<'_>) 
     ways
 }
 
-/// Maximum length of `retainedVersions` in the schema.
+/// Maximum number of entries that the schema allows in `retainedVersions`.
 const MAX_RETAINED_VERSIONS: usize = 16;
 
 fn unavailable(

@@ -1,5 +1,7 @@
-//! Defines remedies for obstacles. A remedy is a change or a wait, as data, with its effect on the
-//! scenario if known. This module does not define which remedies apply to which reason.
+//! Defines remedies for obstacles. A remedy is a change or a wait, with its effect on the scenario
+//! if known.
+//!
+//! This module does not define which remedies apply to which reason.
 
 use super::obstacles::Destination;
 use super::scenario::Scenario;
@@ -17,7 +19,7 @@ pub enum Remedy {
         /// Instant at which the obstacle ends.
         instant: Timestamp,
     },
-    /// Wait until the client is seen again.
+    /// Wait until the client is seen again, that is, until its `reported.lastSeen` is updated.
     CheckIn,
     /// Restart the client, so that it runs the staged version.
     Restart {
@@ -54,8 +56,8 @@ pub enum Remedy {
         /// New value; absent if the user must choose it.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<InputValue>,
-        /// Number of clients of a `NoUpgrade` policy that may also move if its mode changes. Absent
-        /// if unknown, and absent for fields other than the mode.
+        /// Number of clients that a `NoUpgrade` policy governs, which may also upgrade if the mode
+        /// of the policy changes. Absent if unknown, and absent for fields other than the mode.
         #[serde(skip_serializing_if = "Option::is_none")]
         governed_clients: Option<u32>,
     },
@@ -113,7 +115,8 @@ pub struct Choice {
     /// Change to make, or event to wait for.
     #[serde(flatten)]
     pub remedy: Remedy,
-    /// Decision for the client after the remedy; absent if it cannot be determined.
+    /// Decision for the client after the remedy is applied; absent if the decision cannot be
+    /// computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<Destination>,
 }

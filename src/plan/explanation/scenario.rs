@@ -1,5 +1,6 @@
-//! Holds the scenario for one client's decision, real or hypothetical. Explanations modify the
-//! scenario and decide again with the functions that the plan uses, so the rules exist only once.
+//! Defines the scenario, real or hypothetical, in which one client's state is decided. Explanations
+//! change a scenario and decide again with the same functions as the plan, so each rule is
+//! implemented only once.
 
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
@@ -17,7 +18,7 @@ use crate::values::Timestamp;
 /// instant.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
-    /// Policies in order of precedence.
+    /// Policies whose scope includes the client, highest precedence first.
     pub policies: Vec<Policy>,
     pub fleet_name: Text,
     /// Spec of the fleet, reduced to this client.
@@ -25,7 +26,8 @@ pub(super) struct Scenario {
     /// Spec of the fleet that `packageFrom` names, without its clients; `None` if that fleet is
     /// missing or cannot be read.
     pub source: Option<ClientFleetSpec>,
-    /// Number of clients that each policy governs, for policies whose status is up to date.
+    /// Number of clients that each policy governs. Policies whose status is out of date are left
+    /// out.
     pub governed: Vec<(Text, u32)>,
     /// The policy that `clientfleet halt` created, if the namespace has one.
     pub halt: Option<Halt>,
@@ -41,8 +43,8 @@ pub(super) struct Halt {
 }
 
 impl Halt {
-    /// Returns the halt details if `policy` is a halt policy. The name and the managed-by label
-    /// identify it, as in `clientfleet resume`.
+    /// Returns the name and namespace of `policy` if it is a halt policy. A halt policy is
+    /// identified by its name and its `managed-by` label, as in `clientfleet resume`.
     pub fn of(policy: &CachedPolicy) -> Option<Self> {
         let is_ours = policy.label(MANAGED_BY.0) == Some(MANAGED_BY.1);
         let is_it = is_ours && policy.name() == HALT_POLICY_NAME;
@@ -132,7 +134,8 @@ impl Scenario {
         self.fleet.package_from.as_ref().map_or(&self.fleet_name, |from| &from.name)
     }
 
-    /// Returns the spec of the fleet that sets the package, if it can be determined.
+    /// Returns the spec of the fleet that sets the package; `None` if that fleet cannot be
+    /// determined.
     pub(crate) fn carrier(&self) -> Option<&ClientFleetSpec> {
         package_spec(&self.fleet, self.source.as_ref())
     }

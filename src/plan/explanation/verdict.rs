@@ -1,5 +1,5 @@
-//! Determines which policy governs one client, and why each of the other policies does not. The
-//! verdicts come from the functions that match scopes and order policies; this module has no rules.
+//! Explains which policy governs one client, and why each other policy does not. The verdicts come
+//! from the functions that match scopes and order policies; this module defines no rules.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::plan::policy::Policy;
 use crate::plan::scope::{Scope, ScopeMatch, Selector};
 use crate::values::Timestamp;
 
-/// A policy with the verdict on it.
+/// A policy with its verdict: whether it governs the client, or why not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedPolicy {
@@ -20,7 +20,7 @@ pub struct ExplainedPolicy {
     pub priority: i32,
     /// Upgrade mode.
     pub mode: &'static str,
-    /// Locked version.
+    /// Version to which the policy locks its clients; absent if the policy locks none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
     /// True if the policy is suspended.
@@ -28,7 +28,8 @@ pub struct ExplainedPolicy {
     /// Problems that make the policy invalid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
-    /// True if the object cannot be read; such a policy precedes all readable ones.
+    /// True if the policy object cannot be read. An unreadable policy precedes all readable
+    /// policies.
     pub unreadable: bool,
     /// Verdict on the policy for this client.
     #[serde(flatten)]
@@ -90,7 +91,7 @@ pub enum Rank {
     Name,
 }
 
-/// The selector that includes a client in a scope or excludes it.
+/// A selector that includes a client in a scope or excludes the client from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedSelector {
@@ -101,14 +102,14 @@ pub struct ExplainedSelector {
     /// Listed values that match the client, such as `names: LT-0817`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
-    /// Reported fields without which the selector would not match: `ip`, `lastUser`. Their values
-    /// can change at any time.
+    /// Reported fields that the selector needs to match the client: `ip`, `lastUser` or both. The
+    /// values of these fields can change at any time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rests_on: Vec<&'static str>,
 }
 
-/// Returns whether the policy's scope includes the client, and the selector that decided this.
-/// Ignores precedence.
+/// Returns how the policy's scope matches the client, and the selector that decides it. Both are
+/// `None` if the scope does not include the fleet; precedence is ignored.
 pub(super) fn judge(
     policy: &Policy,
     fleet: &CachedFleet,
@@ -155,8 +156,8 @@ fn rests_on(
     moving.filter(is_needed).map(Field::name).collect()
 }
 
-/// Returns the verdict on a policy. `judgement` is the result of matching its scope, and
-/// `governing` is the policy that governs the client.
+/// Returns the verdict on `policy` at the instant `at`. `judgement` is the result of matching the
+/// scope of `policy`, and `governing` is the policy that governs the client.
 pub(super) fn verdict(
     policy: &Policy,
     judgement: Option<ScopeMatch>,

@@ -1,4 +1,5 @@
-//! Computes the local calendar of a time range: when distribution is open by the wall clock.
+//! Computes the local calendar of a time range, which states when distribution is open by the wall
+//! clock.
 //!
 //! This module must not know instants, zones or daylight saving time. Its times are local seconds
 //! since 1970-01-01T00:00:00, on a wall clock that is never set forward or back.
@@ -13,12 +14,12 @@ use super::{
 /// Seconds from the last Monday 00:00 before 1970-01-01, a Thursday, to 1970-01-01 00:00.
 const EPOCH_AFTER_MONDAY: i64 = 3 * DAY;
 
-/// Weekly windows, without the excluded dates.
+/// Local calendar of a time range: the weekly windows without the excluded dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Calendar {
     week: WeekPattern,
-    /// Excluded intervals: the start is included and the end is excluded. The intervals are sorted
-    /// and do not touch each other.
+    /// Excluded intervals in local seconds, each with its start included and its end excluded. The
+    /// intervals are sorted and do not touch each other.
     excluded: Vec<(i64, i64)>,
 }
 
@@ -41,8 +42,9 @@ impl Calendar {
     }
 
     /// Returns the phase at the local time `at`, and the local time at which this phase ends
-    /// (`None` if it never ends). The phase is [`Phase::Excluded`], [`Phase::OutsideWindow`] or
-    /// [`Phase::Open`].
+    /// (`None` if it never ends).
+    ///
+    /// The phase is [`Phase::Excluded`], [`Phase::OutsideWindow`] or [`Phase::Open`].
     pub(super) fn phase(&self, at: i64) -> (Phase, Option<i64>) {
         let passed = self.excluded.partition_point(|excluded| excluded.1 <= at);
         let exclusion = self.excluded.get(passed);

@@ -1,5 +1,5 @@
 //! Defines time ranges, which determine when distribution is open. This module builds a range from
-//! its parts. [`Openings`] evaluates a range at instants in one zone.
+//! its parts, and [`Openings`] evaluates the range in one zone.
 //!
 //! This module must not know policies, clients or which zone applies to a client.
 
@@ -14,21 +14,22 @@ pub use self::openings::{Openings, Phase};
 pub use self::window::{Days, END_PATTERN, START_PATTERN, WallTime, Window, WindowError};
 use super::{Timestamp, Zone};
 
-/// Local dates on which nothing is distributed, from `start` to `end`, both included. An exclusion
-/// whose `end` is before its `start` contains no date.
+/// Local dates on which nothing is distributed: all dates from `start` to `end`, including both. An
+/// exclusion whose `end` is before its `start` contains no date.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exclusion {
     /// Name of the exclusion, shown to users.
     pub name: String,
     /// First excluded date.
     pub start: NaiveDate,
-    /// Last date of the exclusion, included.
+    /// Last excluded date.
     pub end: NaiveDate,
 }
 
-/// The times at which distribution is open. An instant is open if it is at or after `not_before`,
-/// before `not_after`, not on the date of an exclusion, and inside a window if the range has
-/// windows.
+/// A time range, which contains the instants at which distribution is open.
+///
+/// An instant is open if it is at or after `not_before`, before `not_after`, not on the date of an
+/// exclusion, and inside a window if the range has windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeRange {
     not_before: Option<Timestamp>,
@@ -40,9 +41,10 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// Creates a range. Without windows, every local time is open. Windows and exclusions may
-    /// overlap and come in any order. If `not_after` is not after `not_before`, the range is never
-    /// open.
+    /// Creates a time range. Windows and exclusions may overlap and come in any order.
+    ///
+    /// Without windows, every local time is open. If `not_after` is not after `not_before`, the
+    /// range is never open.
     #[must_use]
     pub fn new(
         not_before: Option<Timestamp>,
@@ -61,7 +63,9 @@ impl TimeRange {
     }
 
     /// Returns the openings of the range in `zone`. Without a zone, a range that needs one is never
-    /// open. Callers that can report the missing zone should check [`TimeRange::needs_zone`] first.
+    /// open.
+    ///
+    /// Callers that can report the missing zone should check [`TimeRange::needs_zone`] first.
     #[must_use]
     pub fn in_zone<'a>(&'a self, zone: Option<&'a Zone>) -> Openings<'a> {
         Openings::new(self, zone)

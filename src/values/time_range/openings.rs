@@ -1,15 +1,17 @@
-//! Evaluates a time range in one zone: its phase at an instant and the next change.
+//! Evaluates a time range in one zone: determines its phase at an instant and the next change of
+//! the phase.
 //!
 //! This module must not know how windows and exclusions are written. It maps the local calendar to
-//! instants, one period of constant offset at a time. An hour that the clock skips is therefore
-//! never open, and an hour that occurs twice can be open twice.
+//! instants, separately for each period of constant offset from UTC. A local hour that the clock
+//! skips is therefore never open, and a local hour that occurs twice can be open twice.
 
 use super::{Exclusion, TimeRange, calendar::Calendar};
 use crate::values::{Timestamp, Zone, zone::MAX_OFFSET_SECONDS};
 
-/// Phase of a time range at an instant. If several phases apply, the first one in this order
-/// counts: `Ended`, `NotStarted`, `Excluded`, `OutsideWindow`. If none of them applies, the phase
-/// is `Open`.
+/// Phase of a time range at an instant.
+///
+/// If several phases apply, the first one in this order counts: `Ended`, `NotStarted`, `Excluded`,
+/// `OutsideWindow`. If none of these four applies, the phase is `Open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Distribution is open.
@@ -26,15 +28,16 @@ pub enum Phase {
 
 /// A [`TimeRange`] in one zone.
 ///
-/// All results are exact, however far in the future they are. A search skips each exclusion, and
-/// years without a change, in one step, so the number of steps grows only with the number of
-/// exclusions. If the result is an instant that chrono cannot represent (years beyond 262,000),
-/// methods return `None`.
+/// All results are exact, however far in the future they are. A method returns `None` instead of an
+/// instant that chrono cannot represent (years beyond 262,000).
+///
+/// A search skips each exclusion in one step, and also each series of years without a change, so
+/// the number of steps grows only with the number of exclusions.
 #[derive(Clone, Copy, Debug)]
 pub struct Openings<'a> {
     range: &'a TimeRange,
-    /// Local calendar; `None` if the range needs a zone but has none, so that distribution is never
-    /// open.
+    /// Local calendar of the range; `None` if the range needs a zone but has none. Without a
+    /// calendar, distribution is never open.
     calendar: Option<&'a Calendar>,
     /// Zone of the local calendar; `None` means UTC.
     zone: Option<&'a Zone>,
@@ -90,11 +93,11 @@ impl<'a> Openings<'a> {
         ends.and_then(instant)
     }
 
-    /// Returns the openings that end after `t`. Each opening is a pair of its first open instant
-    /// and the first instant that is no longer open, which is `None` if the opening never ends.
+    /// Returns the openings that end after `t`. Each opening is a pair: its first open instant, and
+    /// the first instant that is no longer open (`None` if the opening never ends).
     ///
-    /// An opening in progress at `t` starts at `t`. Without `not_after` the iterator may be
-    /// infinite.
+    /// If an opening is in progress at `t`, its first instant is `t`. Without `not_after`, the
+    /// iterator may be infinite.
     pub fn openings_from(
         self,
         t: Timestamp,
@@ -107,7 +110,8 @@ impl<'a> Openings<'a> {
         })
     }
 
-    /// Returns the first exclusion that contains the local date of `t`, in the order of the range.
+    /// Returns the first exclusion of the range that contains the local date of `t`; `None` if
+    /// there is none. If exclusions overlap, their order in the range decides.
     #[must_use]
     pub fn exclusion_at(self, t: Timestamp) -> Option<&'a Exclusion> {
         let today = self.zone?.local(t).date();
@@ -130,14 +134,15 @@ impl<'a> Openings<'a> {
         phase
     }
 
-    /// Returns the first open instant at or after `t`.
+    /// Returns the first open instant at or after `t`; `None` if there is none.
     fn opening(self, t: i64) -> Option<i64> {
         let from = self.not_before().map_or(t, |start| start.max(t));
         let opening = self.first(from, |phase| phase == Phase::Open)?;
         self.not_after().is_none_or(|end| opening < end).then_some(opening)
     }
 
-    /// Returns the first instant after `t` that is not open. `t` must be open.
+    /// Returns the first instant after `t` that is not open; `None` if there is none. Distribution
+    /// must be open at `t`.
     fn closing(self, t: i64) -> Option<i64> {
         let closing = self.first(t, |phase| phase != Phase::Open);
         closing.into_iter().chain(self.not_after()).min()
@@ -150,8 +155,8 @@ impl<'a> Openings<'a> {
         }
     }
 
-    /// Returns the first instant, at or after `t`, whose local phase is `wanted`; `None` if there
-    /// is none.
+    /// Returns the first instant at or after `t` whose local phase satisfies `wanted`; `None` if
+    /// there is none.
     fn first(self, mut t: i64, wanted: impl Fn(Phase) -> bool) -> Option<i64> {
         let calendar = self.calendar?;
         loop {
@@ -166,8 +171,8 @@ impl<'a> Openings<'a> {
                 return found;
             }
             // Local time and UTC differ by at most `MAX_OFFSET_SECONDS`, so no instant before
-            // `earliest` has a wanted phase. Starting the search there avoids a step for each
-            // earlier offset change.
+            // `earliest` has a wanted phase. Continue at `earliest`, to skip the offset changes
+            // before it.
             let earliest = calendar.first(t - MAX_OFFSET_SECONDS, &wanted)? - MAX_OFFSET_SECONDS;
             t = change?.max(earliest);
         }
@@ -226,8 +231,8 @@ mod tests {
         let from = "2026-03-28T00:00:00Z";
         let expected = ["03-28T01:00/03-28T02:00", "03-30T00:00/03-30T01:00"];
         assert_eq!(listed(&range, "Europe/Berlin", from, 2), expected);
-        // If the clock skips part of a window, the window is open for the remaining part. If the
-        // clock skips the window's start, the window opens right after the skipped time.
+        // If the clock skips the end or the middle of a window, the rest of the window is open. If
+        // the clock skips the start of a window, the window opens right after the skipped time.
         let range = TimeRange::new(None, None, vec![nightly("01:30", "03:15")], vec![]);
         let expected = ["03-28T00:30/03-28T02:15", "03-29T00:30/03-29T01:15"];
         assert_eq!(listed(&range, "Europe/Berlin", from, 2), expected);

@@ -1,4 +1,5 @@
-//! Defines windows, the times of the week at which distribution is open, and parses their times.
+//! Defines windows, the times of the week at which distribution is open, and parses their start and
+//! end times.
 //!
 //! This module knows weekdays and the wall clock. It must not know dates, instants or zones.
 
@@ -97,8 +98,8 @@ fn two_digits(text: &str) -> Option<u16> {
     }
 }
 
-/// A weekly window. It opens at `start` on each of `days` and closes at `end` on the same day, or
-/// on the next day if `end` is before `start`. The start is included and the end is excluded.
+/// A weekly window, which includes its start and excludes its end. It opens at `start` on each of
+/// `days`, and closes at `end` on the same day, or on the next day if `end` is before `start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     days: Days,
@@ -148,9 +149,10 @@ impl Window {
 pub(super) enum WeekPattern {
     /// Every second of the week is open.
     Always,
-    /// Open intervals: the start is included and the end is excluded. The intervals are sorted and
-    /// do not touch each other. The last interval may extend into the next week, but no interval
-    /// starts in the next week.
+    /// Open intervals, each with its start included and its end excluded. They are sorted and do
+    /// not touch each other.
+    ///
+    /// The last interval may extend into the next week, but no interval starts in the next week.
     Intervals(Vec<(i64, i64)>),
 }
 
@@ -209,8 +211,8 @@ impl WeekPattern {
     }
 }
 
-/// Returns the open intervals of a window. An interval that crosses the end of the week is split
-/// there.
+/// Returns the open intervals of a window. Splits an interval that crosses the end of the week into
+/// two.
 fn pieces(window: &Window) -> impl Iterator<Item = (i64, i64)> + use<> {
     let (start, end) = (window.start.seconds(), window.end.seconds());
     let end = if end < start { end + DAY } else { end };

@@ -1,4 +1,5 @@
-//! Tests `make demo` without a terminal. Its output must equal the output in the README.
+//! Tests the demo program of `make demo` without a terminal. Its output must match the output in
+//! the README.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

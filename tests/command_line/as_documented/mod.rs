@@ -1,7 +1,9 @@
-//! Tests the pages in `docs/tasks`: writes their files and runs their commands against a real API
-//! server. The real controller reconciles the examples there, with a clock that is set to the time
-//! on the page. The output must match the page. With `UPDATE_DOCS=1`, the test writes the output
-//! into the page instead, for review.
+//! Tests the pages in `docs/tasks`: writes the files of each page and runs its commands against a
+//! real API server. The output must match the page.
+//!
+//! The real controller reconciles the examples, with a clock that is set to the time on the page.
+//! With `UPDATE_DOCS=1`, the test writes the output into the page instead of comparing it, for
+//! review.
 
 mod demo;
 mod page;

@@ -1,5 +1,5 @@
 //! Parses a page of the documentation into steps: files to write, times to set the clock to, and
-//! commands with their output. This module runs no commands.
+//! commands with their output. This module does not run the commands.
 
 /// A step that a reader of the page performs.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
-//! Simulates a reader of the documentation at a terminal, with a folder for files and with the
-//! programs in `PATH`. In the reader's cluster, the controller reconciles the examples in the
-//! default namespace of the kubeconfig.
+//! Simulates a reader of the documentation who types commands at a terminal. The simulated reader
+//! has a folder for files, and kubectl and this project's program in `PATH`.
+//!
+//! In the reader's cluster, the controller reconciles the examples in the default namespace of the
+//! kubeconfig.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -24,8 +26,8 @@ const NAMESPACE: &str = "clients";
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(180);
 
 pub struct Reader {
-    /// Cluster that only the reader uses, because the test changes its kubeconfig and empties its
-    /// namespace.
+    /// Control plane that only the reader uses, because the reader changes its kubeconfig and
+    /// deletes objects in its namespace.
     plane: ControlPlane,
     /// Async runtime of the controller. The controller runs until the reader is dropped.
     runtime: Runtime,
@@ -95,8 +97,8 @@ impl Reader {
 
     /// Runs a command and returns it with its output, including standard error.
     pub fn run(&self, call: Call) -> Call {
-        // A reader does not type `--now`, so these scripts add the option with the time on the
-        // page.
+        // Add `--now` with the time on the page in these scripts, because a reader does not type
+        // this option.
         let program = env!("CARGO_BIN_EXE_clientfleet");
         let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
         for name in ["clientfleet", "kubectl-clientfleet"] {

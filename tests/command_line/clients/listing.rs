@@ -10,7 +10,7 @@ fn listed(arguments: &[&str]) -> String {
     transcript(DAY, &[&place, arguments].concat())
 }
 
-/// Returns the names of the selected clients.
+/// Returns the names of the clients that `clients` lists with `arguments`.
 fn found(arguments: &[&str]) -> Vec<String> {
     let place = ["clients", "-n", settled_examples(), "-o", "json"];
     let document = json(DAY, &[&place, arguments].concat());
@@ -117,8 +117,8 @@ fn across_namespaces_in_the_order_of_their_names() {
     assert_eq!(clients, expected);
 }
 
-/// Without a controller the clients have no state. The command lists them anyway, and explains the
-/// missing values on standard error.
+/// Tests a namespace without a controller, in which clients have no state. The command must list
+/// the clients anyway, and explain the missing values on standard error.
 #[test]
 fn a_status_that_is_behind_is_told() {
     namespace("behind");
@@ -129,8 +129,8 @@ fn a_status_that_is_behind_is_told() {
     assert_eq!(document["clients"][0].get("state"), None);
 }
 
-/// The API server returns this list in several pages. The command must print each client exactly
-/// once.
+/// Tests a list that the API server returns in several pages. The command must print each client
+/// exactly once.
 #[test]
 fn an_estate_of_many_pages() {
     namespace("pages");

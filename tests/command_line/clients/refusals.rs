@@ -1,5 +1,5 @@
-//! Tests requests that the API server forbids or does not answer. For each, the command prints one
-//! sentence on standard error.
+//! Tests requests of `clients` that the API server forbids or does not answer. For each request,
+//! the command must print one sentence on standard error.
 
 use std::fs;
 

@@ -12,8 +12,8 @@ pub fn transcript(arguments: &[&str]) -> String {
     let text = estate::transcript(DAY, arguments);
     let age = Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     let told = age.replace_all(&text, "since WHEN").into_owned();
-    // Replace long runs of spaces too, because the column width depends on the length of the
-    // replaced time.
+    // Replace each series of three or more spaces by three spaces, because the column width depends
+    // on the length of the replaced time.
     let blanks = Regex::new(" {3,}").unwrap();
     let lines = told.lines().map(|line| {
         let is_uneven = line.contains("since WHEN") || line.starts_with("NAMESPACE   HALT  ");

@@ -1,6 +1,5 @@
 //! Tests an administrator's daily commands with the real program: `windows`, `halt`, `resume`,
-//! `settings` and `status`. The tests use the real API server, and statuses that the real
-//! controller has written.
+//! `settings` and `status`. The API server is real, and the real controller writes the statuses.
 mod everywhere;
 mod halt;
 mod racing_proxy;

@@ -1,5 +1,5 @@
-//! A proxy to the API server that simulates concurrent changes: it runs a function before it
-//! forwards the first request with a given HTTP method.
+//! Defines a proxy to the API server that simulates a concurrent change. The proxy runs a function
+//! before it forwards the first request with a given HTTP method.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -50,9 +50,10 @@ pub fn race(
     RacingProxy { proxy, kubeconfig: write_kubeconfig(name, port).display().to_string() }
 }
 
-/// Forwards requests, and runs `meddling` before the first one with the HTTP method `method`. An
-/// HTTP/1.1 client sends its next request only after it has received the previous response, so each
-/// request begins at the start of a read.
+/// Forwards requests, and runs `meddling` before the first request with the HTTP method `method`.
+///
+/// An HTTP/1.1 client sends its next request only after it has received the previous response, so
+/// each request begins at the start of a read.
 fn hand_on(mut from: TcpStream, mut to: TcpStream, method: &str, meddling: &RacingAction) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

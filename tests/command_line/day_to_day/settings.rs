@@ -132,8 +132,8 @@ spec: {upgrade: {mode: OnlyUpgradeTo, version: '3.10'}}
     let forced = ask("by-flux", &["--force"]);
     assert_eq!(upgrade_of("settings-git", "by-flux")["mode"], "AutoUpgrade");
     insta::assert_snapshot!("kept_in_git", [&pages[..], &[forced]].concat().join("\n"));
-    // Checks the YAML that the command prints for a policy kept in Git: admission accepts it, and
-    // the version in it is a string.
+    // Check the YAML that the command prints for a policy kept in Git: the API server must accept
+    // it, and its version must be a string.
     let text =
         &pages[2].lines().skip(1).take_while(|line| !line.starts_with('[')).collect::<Vec<_>>();
     as_manager("kustomize-controller", &text.join("\n"));

@@ -1,5 +1,7 @@
-//! Tests the command `windows`, which draws a calendar of weeks and lists time windows. The
-//! calendar tests read policies from files; the time zone tests read fleets from the cluster.
+//! Tests the command `windows`, which draws a calendar of weeks and lists time windows.
+//!
+//! The calendar tests read policies from files, and the time zone tests read fleets from the
+//! cluster.
 
 use std::process::Output;
 
@@ -126,8 +128,8 @@ fn what_is_asked_wrongly() {
     insta::assert_snapshot!("asked_wrongly", pages.join("\n"));
 }
 
-/// The policy `it`, which selects fleets by one label, and other policies that take precedence over
-/// it or are outranked by it.
+/// The policy `it`, which selects fleets by one label, with other policies of higher, equal and
+/// lower priority.
 const TAKEN_OVER: &str = "
 apiVersion: clientfleet.dev/v1alpha1
 kind: UpgradePolicy

@@ -99,8 +99,8 @@ pub struct Term {
     pub ended: Option<Entry>,
 }
 
-/// Returns the terms in chronological order. Each replica's name in the lease is the same as its
-/// user name.
+/// Returns the terms of all replicas in chronological order. Recognizes a replica by its user name,
+/// which is also its identity in the lease.
 pub fn terms(entries: &[Entry]) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
     let mut held: Vec<&Entry> = entries.iter().filter(|entry| entry.holder().is_some()).collect();
@@ -126,7 +126,7 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
     terms
 }
 
-/// Checks what must be true in every test: a replica writes a status only during its own term, each
+/// Checks the requirements of every test: a replica writes a status only during its own term, each
 /// write changes the status, and there are few conflicts.
 pub fn assert_one_writer(entries: &[Entry]) {
     let terms = terms(entries);

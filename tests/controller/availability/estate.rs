@@ -44,8 +44,8 @@ impl Estate {
         self.start_through(name, None)
     }
 
-    /// Starts a replica. `way` is the address of a proxy to the API server; `None` connects
-    /// directly.
+    /// Starts a replica. `way` is the address of a proxy to the API server; with `None` the replica
+    /// connects directly.
     pub fn start_through(&self, name: &str, way: Option<SocketAddr>) -> Replica {
         // Make the user name unique, because all tests of this control plane share one audit log.
         let name = format!("{name}-of-{}", self.world.namespace);
@@ -54,7 +54,7 @@ impl Estate {
     }
 
     /// Starts a leader, waits until it has written all statuses, and then starts a standby. `way`
-    /// is the address of a proxy for the leader.
+    /// is the address of a proxy for the leader; with `None` the leader connects directly.
     pub async fn start_two(&self, way: Option<SocketAddr>) -> (Replica, Replica) {
         let first = self.start_through("first", way);
         self.is_held_by(&first.name).await;

@@ -31,8 +31,8 @@ fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
     assert_eq!(late, 0, "it has sent something: {writes:#?}");
 }
 
-/// Simulates a machine that slept for one minute. Another replica leads when the first one resumes,
-/// and is still writing statuses.
+/// Simulates a leader whose machine sleeps for one minute. When this leader resumes, another
+/// replica leads and is still writing statuses.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_leads() {
     let estate = Estate::make("minute").await;
@@ -54,9 +54,9 @@ async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_l
     assert_eq!(estate.holder().await, Some(second.name.clone()));
 }
 
-/// The first leader resumes with unread watch events while the second one is frozen. The API server
-/// would accept its writes, because no other replica has updated the statuses since the last
-/// change.
+/// Checks that the first leader writes nothing when it resumes with unread watch events while the
+/// second one is frozen. The API server would accept its writes, because no other replica has
+/// updated the statuses since the last change.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     let estate = Estate::make("frozen").await;

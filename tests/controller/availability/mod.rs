@@ -1,6 +1,8 @@
 //! Tests two replicas as real processes on a real API server. If the leader fails in any manner,
-//! the other replica must take over in time. Only the leader may write statuses, and it must write
-//! each of them exactly once. The API server's audit log shows which replica wrote which status.
+//! the other replica must take over in time.
+//!
+//! Only the leader may write statuses, and it must write each of them exactly once. The tests read
+//! from the API server's audit log which replica wrote each status.
 //!
 //! Most of these tests wait for real leases to expire, and one waits for a whole minute. This does
 //! not lengthen the test run: the test harness starts them early, because their names sort first,

@@ -16,8 +16,8 @@ struct Gate {
     changed: Condvar,
 }
 
-/// Specifies whether the proxy forwards data to the server (`there`), and from the server to the
-/// client (`back`).
+/// Open directions of the proxy: `there` is true if it forwards data to the server, and `back` if
+/// it forwards data to the client.
 #[derive(Clone, Copy)]
 pub struct Directions {
     pub there: bool,
@@ -27,8 +27,8 @@ pub struct Directions {
 impl Directions {
     pub const OPEN: Self = Self { there: true, back: true };
     pub const CUT: Self = Self { there: false, back: false };
-    /// The client receives data from the server, but the proxy holds back the data that the client
-    /// sends.
+    /// Directions of a half-blocked proxy: it forwards the server's data to the client, but holds
+    /// back the client's data.
     pub const ONLY_BACK: Self = Self { there: false, back: true };
 }
 

@@ -1,4 +1,4 @@
-//! One replica: the process `clientfleet controller --leader-elect` with its own user.
+//! Runs one replica: a process `clientfleet controller --leader-elect` with its own user.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub struct Replica {
 }
 
 /// Returns the kubeconfig of a replica's user. `way` is the address of a proxy to the API server;
-/// `None` connects directly.
+/// with `None` the replica connects directly.
 pub fn kubeconfig(plane: &ControlPlane, name: &str, way: Option<SocketAddr>) -> Kubeconfig {
     let mut kubeconfig = plane.kubeconfig_as(name, &["system:masters"]);
     for cluster in &mut kubeconfig.clusters {

@@ -25,8 +25,9 @@ pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     (first.clone(), second.clone())
 }
 
-/// Checks when the second replica took over: at most one lease duration plus one retry period after
-/// the first replica's last renewal, but not while the first replica may believe that it leads.
+/// Checks that the second replica took over in time: at most one lease duration plus one retry
+/// period after the first replica's last renewal, and not while the first replica may still believe
+/// that it leads.
 pub fn assert_in_time(first: &Term, second: &Term) {
     let took = second.taken.received - first.renewed.answered;
     println!("the lease was taken {took} after it had been renewed last");
@@ -38,8 +39,8 @@ pub fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
     entries.iter().filter(|entry| entry.is_status_write() && entry.user == term.holder).collect()
 }
 
-/// Checks that the standby's stores were filled before the takeover: the replica sends no list or
-/// watch requests afterwards.
+/// Checks that the standby had filled its stores before it took over: it must send no list or watch
+/// requests afterwards.
 fn assert_warm(entries: &[Entry], second: &Term) {
     let asks = |entry: &&Entry| {
         entry.user == second.holder
@@ -91,8 +92,8 @@ async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     assert_warm(&entries, &second);
 }
 
-/// A third replica starts just after the lease is deleted. It finds no lease, and cannot know that
-/// the first replica still leads.
+/// Checks the deletion of a lease while its holder still leads. A third replica starts just
+/// afterwards, finds no lease, and cannot know that the first replica leads.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_somebody_deletes_ends_its_leader_before_another_leads() {
     let estate = Estate::make("deleted").await;
@@ -114,8 +115,8 @@ async fn a_leader_that_is_cut_off_gives_up_before_another_takes_over() {
     cut_off("cut", Directions::CUT).await;
 }
 
-/// The leader receives a change, but the proxy holds back its writes until another replica has
-/// taken over.
+/// Checks that late writes of a leader have no effect. The leader receives a change, but the proxy
+/// holds back its writes until another replica has taken over.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_leader_sent_before_it_gave_up_arrives_too_late() {
     cut_off("held-up", Directions::ONLY_BACK).await;

@@ -1,4 +1,4 @@
-//! Reads the write requests for our two kinds from the audit log of the API server.
+//! Reads the write requests for fleets and policies from the audit log of the API server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -42,8 +42,8 @@ impl Audit {
         self.folder.path().join("log")
     }
 
-    /// Returns all writes so far that the API server has carried out. Dry runs and refused requests
-    /// are left out.
+    /// Returns the writes that the API server has carried out so far, without dry runs and refused
+    /// requests.
     pub fn writes(&self) -> Vec<Written> {
         let log = fs::read_to_string(self.log()).unwrap();
         let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -63,8 +63,8 @@ fn described(entry: &Value) -> Written {
     let path: Vec<String> = path.into_iter().map(text).filter(|part| !part.is_empty()).collect();
     let agent = text(&entry["userAgent"]);
     let agent = agent.split('/').next().unwrap_or_default();
-    // The API server accepts `force=true` only for server-side apply, so the parameter identifies
-    // it.
+    // Recognize server-side apply by the parameter `force=true`, which the API server accepts in no
+    // other request.
     let is_apply = entry["requestURI"].as_str().unwrap().contains("force=true");
     let verb = if is_apply { "apply".to_owned() } else { text(&entry["verb"]) };
     format!("{verb} {} by {agent}", path.join("/"))

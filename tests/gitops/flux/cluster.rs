@@ -77,7 +77,7 @@ impl Cluster {
         self.api("kustomize.toolkit.fluxcd.io", "Kustomization", FLUX)
     }
 
-    /// Returns the API for objects of one of our kinds.
+    /// Returns the API for objects of `kind`, which is `ClientFleet` or `UpgradePolicy`.
     pub fn ours(&self, kind: &str) -> Api<DynamicObject> {
         self.api("clientfleet.dev", kind, NAMESPACE)
     }
@@ -103,7 +103,7 @@ impl Cluster {
         self.says(revision, "True", "lastAppliedRevision").await;
     }
 
-    /// Waits until Flux reports that the revision has failed. Returns Flux's message.
+    /// Waits until Flux reports that it failed to apply the revision, and returns Flux's message.
     pub async fn fails_with(&self, revision: &str) -> String {
         self.says(revision, "False", "lastAttemptedRevision").await
     }
@@ -118,7 +118,8 @@ impl Cluster {
         .await
     }
 
-    /// Requests a reconciliation like `flux reconcile`, and waits until Flux has finished it.
+    /// Requests a reconciliation in the same way as the command `flux reconcile`, and waits until
+    /// Flux has finished it.
     pub async fn reconcile(&mut self) {
         self.requests += 1;
         let request = self.requests.to_string();

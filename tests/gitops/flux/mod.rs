@@ -1,6 +1,9 @@
-//! Tests that Flux can apply the examples from a Git repository. Flux detects when they are in
-//! force, reverts manual changes and deletes removed objects. It does not change our status or the
-//! fields of other owners, and it writes nothing while nothing changes.
+//! Tests that Flux applies the examples from a Git repository, and writes nothing while nothing
+//! changes.
+//!
+//! Flux must detect when all fleets have applied the examples, revert manual changes and delete
+//! removed objects. It must not change the statuses that our controller writes, or the fields of
+//! other owners.
 
 mod audit;
 mod cluster;
@@ -20,7 +23,7 @@ const QUIET_ROUNDS: usize = 6;
 
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// Returns all stored objects of our kinds.
+/// Returns all stored fleets and policies.
 async fn objects(cluster: &Cluster) -> Vec<Value> {
     let mut objects = Vec::new();
     for kind in KINDS {
@@ -96,8 +99,8 @@ async fn it_brings_back_what_was_changed_by_hand(cluster: &mut Cluster) {
     let writes = cluster.audit.writes().split_off(writes);
     let flux: Vec<_> =
         writes.iter().filter(|write| write.contains("kustomize-controller")).collect();
-    // Before it applies the policy, Flux transfers the ownership of the fields from kubectl's field
-    // manager to its own. This patch changes no values.
+    // Flux first transfers the ownership of the fields from kubectl's field manager to its own,
+    // with a patch that changes no values. Then it applies the policy.
     let taken = "patch upgradepolicies/canary by kustomize-controller";
     assert_eq!(flux, [taken, "apply upgradepolicies/canary by kustomize-controller"]);
 }

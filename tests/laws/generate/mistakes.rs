@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-/// Wrong values, each as its path in the spec and the value in JSON.
+/// Wrong values of policy fields. Each entry consists of the path in the spec and the value in
+/// JSON.
 const MISTAKES: [(&str, &str); 37] = [
     ("/upgrade", r#"{"mode": "OnlyUpgradeTo"}"#),
     ("/upgrade", r#"{"mode": "OnlyUpgradeTo", "version": "latest"}"#),
@@ -64,7 +65,7 @@ const MISTAKES: [(&str, &str); 37] = [
     ("/scope/exclude", "[]"),
 ];
 
-/// Selectors of which at least a part cannot be parsed.
+/// Selectors in JSON that have no criteria, or a criterion that cannot be parsed.
 const SELECTORS: [&str; 9] = [
     "{}",
     r#"{"names": []}"#,
@@ -77,14 +78,14 @@ const SELECTORS: [&str; 9] = [
     r#"{"labelSelector": {"matchLabels": {"ring": "canary"}, "matchExpressions": [{"key": "ring", "operator": "In"}]}}"#,
 ];
 
-/// Lists that are too long, each as its path in the spec, the repeated item in JSON, and the number
-/// of items.
+/// Lists with too many items. Each entry consists of the path in the spec, the repeated item in
+/// JSON, and the number of items.
 const TOO_MANY: [(&str, &str, usize); 2] = [
     ("/distribution/windows", r#"{"start": "01:00", "end": "02:00"}"#, 33),
     ("/scope/clients", r#"{"names": ["c0"]}"#, 17),
 ];
 
-/// Generates one of the mistakes, as its path in the spec and the wrong value.
+/// Generates one mistake: a path in the spec, and the wrong value at this path.
 pub fn any() -> impl Strategy<Value = (&'static str, Value)> {
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let mut all: Vec<(&str, Value)> = MISTAKES.map(|(path, text)| (path, read(text))).into();

@@ -1,6 +1,7 @@
 //! Generates random estates. Values come from small pools, so that the same value often occurs in
-//! several places. The distance of each instant from a base instant, such as a clock change, is a
-//! multiple of a step.
+//! several places.
+//!
+//! Each instant differs from a base instant, such as a clock change, by a multiple of a step.
 
 pub mod fleet;
 mod mistakes;
@@ -145,7 +146,8 @@ pub fn object(fields: Vec<Field>) -> Gen {
     values.prop_map(whole).boxed()
 }
 
-/// Generates a field's value that is present in the given percentage of cases.
+/// Generates the value of an optional field. The field is present in `percent` percent of all
+/// cases.
 pub fn maybe(
     percent: u32,
     value: impl Strategy<Value = Value> + 'static,

@@ -36,8 +36,8 @@ fn right(stage: Stage) -> Gen {
     object(fields).prop_map(|spec| in_order(spec, "effectiveFrom", "effectiveUntil")).boxed()
 }
 
-/// Swaps the values of two fields if the instants are in the wrong order, and removes the later
-/// field if they are equal.
+/// Ensures that the instant in the field `earlier` is before the instant in the field `later`.
+/// Swaps the two values if their order is wrong, and removes `later` if they are equal.
 fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
     let both = (object[earlier].as_str().map(seconds), object[later].as_str().map(seconds));
     if let (Some(from), Some(until)) = both {
@@ -52,8 +52,7 @@ fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
     object
 }
 
-/// Removes fields with the value null. Mutable indexing inserts such a field if the field is
-/// missing.
+/// Removes fields with the value null, which mutable indexing inserts for missing fields.
 fn strip_nulls(object: &mut Value) {
     object.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
 }

@@ -1,6 +1,8 @@
 //! The oracle: a second, simple implementation of sections 3 and 4 of the design, written only from
-//! their text. It decides for one instant at a time, and finds later changes by evaluating one step
-//! after another. It must not use code of the program.
+//! their text. It must not use code of the program.
+//!
+//! The oracle decides for one instant at a time, and finds later changes by evaluating one step
+//! after another.
 
 mod policy_status;
 
@@ -40,7 +42,7 @@ pub struct Oracle {
     last_open: RefCell<HashMap<InZone, Option<i64>>>,
 }
 
-/// Name of a policy and name of a time zone, if any.
+/// Name of a policy, and name of a time zone if the policy is evaluated in one.
 type InZone = (String, Option<String>);
 type Verdict = (&'static str, &'static str);
 
@@ -97,8 +99,8 @@ impl Oracle {
         Decision { state, reason, policy: Some(policy.name.clone()), target }
     }
 
-    /// Returns the target version. If one of the rules 2 to 6 matches, returns its verdict as the
-    /// error.
+    /// Returns the target version. If one of the rules 2 to 6 in `docs/decision.md` matches,
+    /// returns the verdict of that rule as the error.
     fn without_target(&self, p: &Policy, f: &Fleet, c: &Client) -> Result<String, Verdict> {
         if p.invalid {
             return Err(("Blocked", "PolicyInvalid"));
@@ -119,7 +121,7 @@ impl Oracle {
         Ok(p.lock.clone().expect("a valid lock has a version"))
     }
 
-    /// Returns the verdict of rules 7 to 22.
+    /// Returns the verdict of the rules 7 to 22 in `docs/decision.md`.
     fn with_target(
         &self,
         p: &Policy,
@@ -171,7 +173,8 @@ impl Oracle {
         self.time_range(p, self.zone(p, f, c), t).unwrap_or(distributing)
     }
 
-    /// Returns the verdict of rules 16 to 20, or `None` if distribution is open.
+    /// Returns the verdict of the rules 16 to 20 in `docs/decision.md`, or `None` if distribution
+    /// is open.
     fn time_range(&self, p: &Policy, zone: Option<&str>, t: i64) -> Option<Verdict> {
         if p.needs_zone() && zone.is_none() {
             return Some(("Blocked", "TimeZoneUnknown"));
@@ -192,8 +195,8 @@ impl Oracle {
     }
 
     /// Returns the last second before `end` at which distribution is open, or `None` if it is not
-    /// open after the start. Searches backward in steps, which is enough because distribution opens
-    /// and closes only at steps.
+    /// open between `self.start` and `end`. Searches backward in steps, which is enough because
+    /// distribution opens and closes only at steps.
     fn last_open(&self, p: &Policy, zone: Option<&str>, end: i64) -> Option<i64> {
         let key = (p.name.clone(), zone.map(str::to_owned));
         *self.last_open.borrow_mut().entry(key).or_insert_with(|| {
@@ -214,7 +217,7 @@ impl Oracle {
         zone.filter(|zone| self.clocks.knows(zone))
     }
 
-    /// Returns whether distribution is open for a client.
+    /// Returns whether distribution is open for a client at the instant `t`.
     pub fn open_for(&self, p: &Policy, f: &Fleet, c: &Client, t: i64) -> bool {
         self.open_now(p, self.zone(p, f, c), t)
     }

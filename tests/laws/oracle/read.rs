@@ -61,7 +61,7 @@ pub struct Policy {
     pub zone: Option<String>,
     pub not_before: Option<i64>,
     pub not_after: Option<i64>,
-    /// Windows: weekdays (Monday is 0), start and end; both in minutes since midnight.
+    /// Windows: weekdays (Monday is 0), and start and end in minutes since midnight.
     pub windows: Vec<(Vec<i64>, i64, i64)>,
     /// Exclusions: first and last date, in days since 1970-01-01.
     pub exclusions: Vec<(i64, i64)>,

@@ -1,6 +1,5 @@
-//! Decides which policies can be parsed, and which of them admission would refuse, as specified in
-//! the design's section "What admission refuses". Covers only the mistakes that the generator
-//! creates.
+//! Finds policies that cannot be parsed or that admission refuses, as specified in the design's
+//! section "What admission refuses". Covers only the mistakes that the generator creates.
 
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// The numeric parts, filled up to six with zeros, and the pre-release part.
+/// A version: its numeric parts, padded with zeros to six parts, and its pre-release part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(Vec<u64>, semver::Prerelease);
 

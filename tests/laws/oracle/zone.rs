@@ -62,7 +62,8 @@ impl Clocks {
         })
     }
 
-    /// Evaluates points 2 and 3 of "When distribution is open" in `docs/decision.md`.
+    /// Returns the result of points 2 and 3 of "When distribution is open" in `docs/decision.md`:
+    /// open, excluded, or outside all windows.
     pub fn local(&self, policy: &Policy, zone: Option<&str>, t: i64) -> Local {
         if policy.windows.is_empty() && policy.exclusions.is_empty() {
             return Local::Open;
@@ -84,7 +85,8 @@ impl Clocks {
         if in_one || policy.windows.is_empty() { Local::Open } else { Local::OutsideWindow }
     }
 
-    /// Evaluates all three points of "When distribution is open" in `docs/decision.md`.
+    /// Returns whether distribution is open according to all three points of "When distribution is
+    /// open" in `docs/decision.md`.
     pub fn open(&self, policy: &Policy, zone: Option<&str>, t: i64) -> bool {
         policy.not_before.is_none_or(|from| from <= t)
             && policy.not_after.is_none_or(|until| t < until)
