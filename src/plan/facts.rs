@@ -200,8 +200,8 @@ impl ZoneFact {
     }
 }
 
-/// The package on a fleet's server, the other versions that the server can distribute, and those
-/// that it must not.
+/// The package on a fleet's server, the other versions that the server can distribute, and the
+/// versions that it must not distribute.
 #[derive(Debug, Default)]
 pub struct Package {
     /// Version of the package; `None` if none is set or `packageFrom` cannot be resolved.
