@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use super::allot::Standing;
 use super::facts::Facts;
 use super::policy::Policy;
 use super::policy_in_zone::{Target, ZonedPolicy};
@@ -39,6 +40,12 @@ pub(super) enum TargetOrder {
 impl Case<'_> {
     pub(super) fn policy(&self, question: impl Fn(&Policy) -> bool) -> bool {
         self.governing.is_some_and(|zoned| question(zoned.policy))
+    }
+
+    /// Returns whether offers to the client are suspended: by its policy, or by its standing in the
+    /// allotment.
+    pub(super) fn is_suspended(&self) -> bool {
+        self.policy(|policy| policy.suspended) || self.client.standing == Standing::Withheld
     }
 
     pub(super) fn is_no_upgrade(&self) -> bool {

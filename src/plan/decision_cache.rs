@@ -7,6 +7,7 @@ use std::hash::Hash;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
+use super::allot::Standing;
 use super::cached::Digest;
 use super::case::add_seconds;
 use super::facts::Facts;
@@ -56,6 +57,7 @@ impl CountedDecision<'_> {
 struct Class<'a> {
     zone: usize,
     in_scope: Vec<usize>,
+    standing: Option<Standing>,
     /// Versions of the clients, in the order of [`ClientKey::versions`].
     versions: Vec<Option<Rc<VersionText>>>,
     /// Shortest time, in seconds, after which a policy in scope counts a client as offline.
@@ -122,6 +124,7 @@ impl<'a> DecisionCache<'a> {
         self.shared.push(Class {
             zone,
             in_scope: in_scope.to_vec(),
+            standing: standing(facts),
             versions: CLIENT_KEY.versions.iter().map(|read| read(facts).cloned()).collect(),
             absent_after: zoned.iter().filter_map(|zoned| zoned.policy.offline_after).min(),
             counted: CountedDecision { decided, clients: 0, last_seen: None },
@@ -141,16 +144,18 @@ impl<'a> DecisionCache<'a> {
 /// declare, and from the facts that every status row of the class shows.
 struct ClientKey {
     versions: Vec<ReadVersion>,
+    by_standing: bool,
     not_shared: Vec<ReadFlag>,
 }
 
 static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
     let read_by_rules: BTreeSet<Input> =
         RULES.iter().flat_map(|rule| rule.looks_at).copied().chain(SHOWN_INPUTS).collect();
-    let mut key = ClientKey { versions: Vec::new(), not_shared: Vec::new() };
+    let mut key = ClientKey { versions: Vec::new(), by_standing: false, not_shared: Vec::new() };
     for input in read_by_rules {
         match input.sharing() {
             Sharing::SameVersion(read) => key.versions.push(read),
+            Sharing::SameStanding => key.by_standing = true,
             Sharing::Unless(holds) => key.not_shared.push(holds),
             // The zone and the policies in scope are part of every key. `Class::take` accepts a
             // client only if its absence makes no difference.
@@ -170,10 +175,15 @@ fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool
     })
 }
 
+/// Returns the standing of a client, if a rule reads it.
+fn standing(facts: &Facts<'_>) -> Option<Standing> {
+    CLIENT_KEY.by_standing.then_some(facts.standing)
+}
+
 /// Returns the digest of the values that [`Class::holds`] compares.
 fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
     let mut hasher = Digest::hasher();
-    (zone, in_scope).hash(&mut hasher);
+    (zone, in_scope, standing(facts)).hash(&mut hasher);
     for read in &CLIENT_KEY.versions {
         read(facts).map(Rc::as_ptr).hash(&mut hasher);
     }
@@ -182,7 +192,10 @@ fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
 
 impl Class<'_> {
     fn holds(&self, facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> bool {
-        self.zone == zone && self.in_scope == in_scope && has_versions(facts, &self.versions)
+        self.zone == zone
+            && self.in_scope == in_scope
+            && self.standing == standing(facts)
+            && has_versions(facts, &self.versions)
     }
 
     /// Counts a client in this class and returns `true`. Returns `false` without counting if the

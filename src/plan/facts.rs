@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, NaiveDate};
 
+use super::allot::Standing;
 use super::client_fields::ClientFields;
 use super::client_index::ClientIndex;
 use super::version_text::VersionText;
@@ -29,6 +30,8 @@ pub struct Facts<'a> {
     pub failed_at: Option<Timestamp>,
     /// Time when the client was last seen.
     pub last_seen: Option<Timestamp>,
+    /// Standing of the client in the allotment of its namespace.
+    pub standing: Standing,
     pub(super) searched: OnceCell<ClientIndex>,
 }
 
@@ -127,6 +130,7 @@ impl<'a> Facts<'a> {
             failed_version: versions.read(error.and_then(|e| e.version.as_ref())),
             failed_at: instant(error.and_then(|e| e.time.as_ref())),
             last_seen: instant(reported.and_then(|r| r.last_seen.as_ref())),
+            standing: Standing::Free,
             searched: OnceCell::new(),
         }
     }
@@ -134,8 +138,16 @@ impl<'a> Facts<'a> {
     /// Returns the facts of the same client without `lastSeen`, so that it never counts as offline.
     #[must_use]
     pub(crate) fn ever_present(&self) -> Self {
-        let Self { client, version, staged, failed_version, failed_at, last_seen: _, searched: _ } =
-            self;
+        let Self {
+            client,
+            version,
+            staged,
+            failed_version,
+            failed_at,
+            last_seen: _,
+            standing,
+            searched: _,
+        } = self;
         Self {
             client,
             version: version.clone(),
@@ -143,6 +155,7 @@ impl<'a> Facts<'a> {
             failed_version: failed_version.clone(),
             failed_at: *failed_at,
             last_seen: None,
+            standing: *standing,
             searched: OnceCell::new(),
         }
     }

@@ -1,5 +1,5 @@
-//! The plan for one fleet: its status, its contribution to each policy, and the instant until which
-//! both stay valid.
+//! The third stage of a plan: decides one fleet. Computes its status, its contribution to each
+//! policy, and the instant until which both stay valid.
 //!
 //! The code processes one client after another: its facts, the applicable policies, the governing
 //! policy, the deciding rule, the next change and the status row.
@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::aggregate::PolicyContribution;
+use super::allot::Standings;
 use super::cached::{CachedFleet, Digest};
 use super::cached_status::CachedFleetStatus;
 use super::case::Case;
@@ -62,9 +63,10 @@ pub(crate) fn plan_fleet(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
     rulebook: &Rulebook,
+    standings: &Standings,
     phase_cache: &PhaseCache,
 ) -> FleetPlan<Digest> {
-    plan_on(fleet, source, rulebook, phase_cache, DigestSink::new())
+    plan_on(fleet, source, rulebook, standings, phase_cache, DigestSink::new())
 }
 
 /// Returns the full status of a fleet, whose digest [`plan_fleet`] computes. It continues the
@@ -74,6 +76,7 @@ pub(crate) fn fleet_status(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
     rulebook: &Rulebook,
+    standings: &Standings,
     phase_cache: &PhaseCache,
     replaced: Option<&CachedFleetStatus>,
 ) -> ClientFleetStatus {
@@ -83,13 +86,15 @@ pub(crate) fn fleet_status(
         history: RowHistory::new(replaced, phase_cache.now),
         conditions: replaced.map_or(&[], |replaced| &replaced.conditions),
     };
-    plan_on(fleet, source, rulebook, phase_cache, sink).status
+    plan_on(fleet, source, rulebook, standings, phase_cache, sink).status
 }
 
-fn plan_on<S: StatusSink>(
+/// Plans a fleet into a sink, with the standings that the allotment gives its clients.
+pub(super) fn plan_on<S: StatusSink>(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
     rulebook: &Rulebook,
+    standings: &Standings,
     phase_cache: &PhaseCache,
     sheet: S,
 ) -> FleetPlan<S::Finished> {
@@ -128,6 +133,7 @@ fn plan_on<S: StatusSink>(
                 places,
                 at,
                 phase_cache,
+                standings,
                 zoned: &zoned,
             };
             planning.run(fleet, spec, contributions, sheet)
@@ -237,6 +243,7 @@ struct FleetPlanner<'a, 't> {
     governs_permanently: Vec<bool>,
     at: Timestamp,
     phase_cache: &'a PhaseCache,
+    standings: &'a Standings,
     /// Each policy combined with each time zone, computed on first use.
     zoned: &'t [OnceCell<ZonedPolicy<'a>>],
 }
@@ -262,7 +269,10 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         let mut classes = DecisionCache::default();
         let mut in_scope = Vec::with_capacity(self.policies.len());
         for (index, client) in clients.iter().enumerate() {
-            let facts = Facts::read_with(client, &mut versions);
+            let mut facts = Facts::read_with(client, &mut versions);
+            if !self.standings.is_empty() {
+                facts.standing = self.standings.get(&client.name).copied().unwrap_or_default();
+            }
             self.find_policies(index, client, &mut in_scope, &mut contributions);
             let zone = self.zones.zone_index(index);
             let zoned = |&policy: &usize| self.zoned(policy, zone);

@@ -13,12 +13,14 @@
 //! [`planner`] keeps everything up to date.
 
 pub mod aggregate;
+pub mod allot;
 pub mod cached;
 pub mod cached_status;
 pub mod case;
 pub mod changes;
 pub mod client_fields;
 pub mod client_index;
+mod collect;
 pub mod conditions;
 mod criteria;
 mod decision_cache;
@@ -83,7 +85,12 @@ pub struct Plan {
 /// Computes the plan of a namespace at an instant.
 #[must_use]
 pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
-    let mut planner = Planner::default();
+    plan_with(Planner::default(), estate, at)
+}
+
+/// Computes the plan of a namespace at an instant with a planner that has observed nothing yet.
+#[must_use]
+pub fn plan_with(mut planner: Planner, estate: &Estate, at: Timestamp) -> Plan {
     for policy in &estate.policies {
         planner.observe_policy(Arc::clone(policy));
     }

@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::allot::Standings;
 use super::cached::{Cached, CachedFleet, CachedPolicy, Digest};
 use super::cached_status::CachedFleetStatus;
 use super::fleet::{Rulebook, fleet_status};
@@ -70,6 +71,8 @@ pub struct FleetStatusInputs {
     pub source: Option<Arc<CachedFleet>>,
     /// Parsed policies of the namespace.
     pub rulebook: Rulebook,
+    /// Standings of the fleet's clients.
+    pub standings: Standings,
 }
 
 impl PlannedKind for ClientFleet {
@@ -78,9 +81,10 @@ impl PlannedKind for ClientFleet {
     /// Builds the status by repeating the decisions from the same facts and for the same instant as
     /// in the plan.
     fn status(planned: &Planned<Self>, replaced: Option<&CachedFleetStatus>) -> ClientFleetStatus {
-        let FleetStatusInputs { source, rulebook } = &planned.inputs;
+        let FleetStatusInputs { source, rulebook, standings } = &planned.inputs;
         let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());
-        fleet_status(&planned.cached, source.as_deref(), rulebook, &phase_cache, replaced)
+        let source = source.as_deref();
+        fleet_status(&planned.cached, source, rulebook, standings, &phase_cache, replaced)
     }
 }
 

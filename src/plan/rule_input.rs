@@ -95,6 +95,8 @@ pub(super) enum Sharing {
     SamePolicies,
     /// Those of them with the same version in this fact.
     SameVersion(ReadVersion),
+    /// Those of them with the same standing in the allotment.
+    SameStanding,
     /// Those of them for which this predicate is false.
     Unless(ReadFlag),
     /// Those of them that are not offline, and do not go offline before the decision changes.
@@ -145,6 +147,7 @@ impl Input {
             Self::StagedVersion => Sharing::SameVersion(|facts| facts.staged.as_ref()),
             Self::FailedVersion => Sharing::Unless(|facts| facts.failed_version.is_some()),
             Self::RetryFrom => Sharing::Unless(|facts| facts.failed_at.is_some()),
+            Self::Suspend => Sharing::SameStanding,
             Self::LastSeen | Self::OfflineFrom => Sharing::WhilePresent,
             Self::Policy
             | Self::Problems
@@ -153,7 +156,6 @@ impl Input {
             | Self::Withdrawn
             | Self::Available
             | Self::AllowDowngrade
-            | Self::Suspend
             | Self::TimeZone
             | Self::Windows
             | Self::Exclusions
@@ -195,7 +197,7 @@ impl Input {
             }
             Self::Mode => policy.mode.as_str().into(),
             Self::AllowDowngrade => policy.allow_downgrade.into(),
-            Self::Suspend => policy.suspended.into(),
+            Self::Suspend => case.is_suspended().into(),
             Self::TimeZone => match zoned.zone {
                 ZoneFact::Missing => InputValue::Absent,
                 ZoneFact::Unknown => "Unknown".into(),

@@ -197,7 +197,7 @@ pub static RULES: [Rule; 22] = [
     Rule {
         name: RuleName::PolicySuspended,
         looks_at: &[Input::Suspend],
-        holds: |case| case.policy(|p| p.suspended),
+        holds: |case| case.is_suspended(),
         says: Outcome::new(State::Held, Reason::PolicySuspended)
             .with_target()
             .lasting(Lasts::UntilAbsent),

@@ -56,6 +56,8 @@ pub enum Cause {
     Policy(Text),
     /// The fleet named in `packageFrom` was changed, created or deleted.
     Package(Text),
+    /// The allotment has changed the standing of a client.
+    Allotment,
     /// The fleet's plan has expired.
     Time,
     /// The clock was set back.
@@ -72,6 +74,7 @@ impl fmt::Display for Cause {
             Self::Metadata => f.write_str("Metadata"),
             Self::Policy(name) => write!(f, "Policy/{name}"),
             Self::Package(name) => write!(f, "Package/{name}"),
+            Self::Allotment => f.write_str("Allotment"),
             Self::Time => f.write_str("Time"),
             Self::Clock => f.write_str("Clock"),
             Self::Status => f.write_str("Status"),

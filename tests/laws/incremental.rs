@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use clientfleet::api::ClientFleet;
 use clientfleet::plan::{
-    Cached, CachedFleet, CachedPolicy, Kind, PassResult, Plan, Planner, Raw, plan,
+    Cached, CachedFleet, CachedPolicy, Kind, PassResult, Plan, Planner, Raw, plan_with,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::allotment::EveryThird;
 use crate::generate::{self, FLEETS, POLICIES, fleet, policy};
 use crate::world::{World, config, instant, json as to_json, name, observed};
 
@@ -288,6 +289,56 @@ fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     }
 }
 
+/// Checks after each edit that the planner's plan equals one from scratch.
+fn keeps_up(
+    world: World,
+    edits: Vec<Edit>,
+    planner: impl Fn() -> Planner,
+) -> Result<(), TestCaseError> {
+    let mut watched = Watched {
+        world: World { fleets: Vec::new(), policies: Vec::new(), ..world.clone() },
+        planner: planner(),
+        seen: Default::default(),
+        fleets: BTreeMap::new(),
+        policies: BTreeMap::new(),
+        in_force: BTreeMap::new(),
+        until: None,
+    };
+    for document in &world.fleets {
+        watched.planner.observe_fleet(read(document, &mut watched.seen.0));
+    }
+    for document in &world.policies {
+        watched.planner.observe_policy(read(document, &mut watched.seen.1));
+    }
+    (watched.world.fleets, watched.world.policies) = (world.fleets, world.policies);
+    watched.pass();
+    let mut story = Vec::new();
+    for edit in edits {
+        story.push(format!("{edit:?}"));
+        let all_written = matches!(edit, Edit::Echo);
+        watched.happens(edit);
+        watched.pass();
+        let mut fresh =
+            plain(&plan_with(planner(), &watched.world.estate(), instant(watched.world.at)));
+        recall_what_was_in_force(&watched.in_force, &mut fresh);
+        if all_written {
+            prop_assert_eq!(&watched.kept(), &fresh, "after {:#?}", &story);
+        }
+        let (mut kept, mut fresh) = (without_times(watched.kept()), without_times(fresh));
+        level_what_is_in_force(&mut kept, &mut fresh);
+        prop_assert_eq!(kept, fresh, "after {:#?}", &story);
+    }
+    // After all statuses are written, the planner has nothing left to write.
+    for _ in 0..3 {
+        watched.happens(Edit::Echo);
+        watched.pass();
+    }
+    let pass = watched.planner.plan(instant(watched.world.at));
+    prop_assert!(pass.fleets.is_empty());
+    prop_assert!(pass.policies.iter().all(|policy| policy.is_settled()));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config(60))]
     #[test]
@@ -295,45 +346,14 @@ proptest! {
         world in generate::world_of_stage(),
         edits in proptest::collection::vec(edit(), 1..25),
     ) {
-        let mut watched = Watched {
-            world: World { fleets: Vec::new(), policies: Vec::new(), ..world.clone() },
-            planner: Planner::default(),
-            seen: Default::default(),
-            fleets: BTreeMap::new(),
-            policies: BTreeMap::new(),
-            in_force: BTreeMap::new(),
-            until: None,
-        };
-        for document in &world.fleets {
-            watched.planner.observe_fleet(read(document, &mut watched.seen.0));
-        }
-        for document in &world.policies {
-            watched.planner.observe_policy(read(document, &mut watched.seen.1));
-        }
-        (watched.world.fleets, watched.world.policies) = (world.fleets, world.policies);
-        watched.pass();
-        let mut story = Vec::new();
-        for edit in edits {
-            story.push(format!("{edit:?}"));
-            let all_written = matches!(edit, Edit::Echo);
-            watched.happens(edit);
-            watched.pass();
-            let mut fresh = plain(&plan(&watched.world.estate(), instant(watched.world.at)));
-            recall_what_was_in_force(&watched.in_force, &mut fresh);
-            if all_written {
-                prop_assert_eq!(&watched.kept(), &fresh, "after {:#?}", &story);
-            }
-            let (mut kept, mut fresh) = (without_times(watched.kept()), without_times(fresh));
-            level_what_is_in_force(&mut kept, &mut fresh);
-            prop_assert_eq!(kept, fresh, "after {:#?}", &story);
-        }
-        // After all statuses are written, the planner has nothing left to write.
-        for _ in 0..3 {
-            watched.happens(Edit::Echo);
-            watched.pass();
-        }
-        let pass = watched.planner.plan(instant(watched.world.at));
-        prop_assert!(pass.fleets.is_empty());
-        prop_assert!(pass.policies.iter().all(|policy| policy.is_settled()));
+        keeps_up(world, edits, Planner::default)?;
+    }
+
+    #[test]
+    fn the_planner_keeps_up_with_an_allotment(
+        world in generate::world_of_stage(),
+        edits in proptest::collection::vec(edit(), 1..25),
+    ) {
+        keeps_up(world, edits, || Planner::with_allotter(Arc::new(EveryThird)))?;
     }
 }

@@ -2,6 +2,7 @@
 //! decision for each client with an oracle, a second implementation that reads the same objects.
 
 mod agreement;
+mod allotment;
 mod diff;
 mod explanation;
 mod force;

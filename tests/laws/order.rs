@@ -9,7 +9,7 @@ use crate::oracle::Oracle;
 use crate::world::{clients, config, json, name, rows};
 
 /// Returns the documents in an order that depends only on `keys`.
-fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
+pub fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
     let mut keys: Vec<&'a u8> = keys.iter().cycle().take(documents.len()).collect();
     for index in (1..documents.len()).rev() {
         let other = usize::from(*keys.pop().unwrap_or(&0)) % (index + 1);

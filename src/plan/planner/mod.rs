@@ -10,33 +10,43 @@
 //! - its stored status no longer equals the planned one;
 //! - its plan expires, or the clock is set back.
 //!
-//! [`aggregate`](super::aggregate) sums up the contributions. A plan from scratch gives the same
+//! A pass runs three stages ([`pass`]). The claims of the fleets that need a plan are collected; the
+//! standings of all clients are allotted, if claims have changed; then these fleets are decided, and
+//! those in which a standing has changed. [`aggregate`](super::aggregate) sums up the contributions. A plan from scratch gives the same
 //! result as one in which every fleet is planned again.
+
+mod pass;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::aggregate::{Change, NamespaceAggregates, NamespaceCounts, PlanRecord, PolicyAggregate};
+pub use pass::{PassResult, PlanningPass};
+
+use super::aggregate::{Change, NamespaceAggregates, NamespaceCounts, PlanRecord};
+use super::allot::{Allotter, Claim, Claims, Standings, Unlimited};
 use super::cached::{CachedFleet, CachedPolicy};
-use super::fleet::{Rulebook, plan_fleet};
-use super::next_change::earlier;
-use super::phase_cache::PhaseCache;
-use super::planned::{FleetStatusInputs, Planned};
+use super::collect::Collected;
+use super::fleet::Rulebook;
 use super::policy::Policy;
-use super::policy_status::{PolicyPlan, plan_policy};
 use super::scope::Scope;
-use super::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
-use super::version_text::VersionText;
+use super::trigger::{Cause, PolicyRevisions};
+use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
-use crate::api::{ClientFleet, Text, UpgradePolicy};
 use crate::values::Timestamp;
 
 /// The incremental planner of one namespace.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Planner {
     fleets: BTreeMap<Text, Fleet>,
-    /// Fleets without a plan.
+    /// Fleets without a plan, whose claims must be collected.
     due: BTreeSet<Text>,
+    /// Fleets without a plan, whose claims are collected.
+    collected: BTreeSet<Text>,
+    allotter: Arc<dyn Allotter>,
+    /// Claims of all fleets.
+    claims: Claims,
+    /// Whether the claims have changed since the last allotment.
+    claims_changed: bool,
     /// For each fleet, the fleets that take their package from it.
     package_dependents: BTreeMap<Text, BTreeSet<Text>>,
     policies: BTreeMap<Text, KnownPolicy>,
@@ -74,6 +84,10 @@ impl KnownPolicy {
 #[derive(Debug)]
 struct Fleet {
     observed: Arc<CachedFleet>,
+    /// Claims of the fleet's clients, and the instant until which they hold.
+    collected: Collected,
+    /// Standings of the fleet's clients in the last allotment.
+    standings: Standings,
     /// Record of the fleet's plan; `None` until the fleet is planned, and again after a change that
     /// affects it.
     plan: Option<PlanRecord>,
@@ -84,31 +98,34 @@ struct Fleet {
     applied_revisions: PolicyRevisions,
 }
 
-fn policy_revision(policy: &Policy) -> PolicyRevision {
-    (policy.uid.clone(), policy.generation)
-}
-
-/// The result of one planning pass.
-#[derive(Clone, Debug, Default)]
-pub struct PassResult {
-    /// Planned fleets that [`PlanningPass::fleets`] has not returned before, sorted by name.
-    pub fleets: Vec<Planned<ClientFleet>>,
-    /// All policies, sorted by name.
-    pub policies: Vec<Planned<UpgradePolicy>>,
-    /// Instant until which the plan holds if no object changes; `None` if the plan never expires.
-    pub until: Option<Timestamp>,
-}
-
-/// A planning pass in progress. It returns fleets in parts, so that the first statuses of a large
-/// namespace can be written while the last ones are planned. All plans are for the same instant.
-/// Policies are planned at the end, when their aggregates are complete.
-#[derive(Debug)]
-pub struct PlanningPass<'a> {
-    planner: &'a mut Planner,
-    at: Timestamp,
+impl Default for Planner {
+    fn default() -> Self {
+        Self::with_allotter(Arc::new(Unlimited))
+    }
 }
 
 impl Planner {
+    /// Creates a planner whose second stage is `allotter`.
+    #[must_use]
+    pub fn with_allotter(allotter: Arc<dyn Allotter>) -> Self {
+        Self {
+            fleets: BTreeMap::new(),
+            due: BTreeSet::new(),
+            collected: BTreeSet::new(),
+            allotter,
+            claims: Claims::new(),
+            claims_changed: false,
+            package_dependents: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            rulebook: Rulebook::default(),
+            rulebook_is_stale: false,
+            aggregates: NamespaceAggregates::default(),
+            planned: None,
+            touched: false,
+            decisions: 0,
+        }
+    }
+
     /// Records the current state of a fleet.
     pub fn observe_fleet(&mut self, observed: Arc<CachedFleet>) {
         self.touched = true;
@@ -140,8 +157,14 @@ impl Planner {
     fn add_fleet(&mut self, name: Text, observed: Arc<CachedFleet>) {
         self.set_package_source(&name, None, package_from(&observed));
         let causes = BTreeSet::from([Cause::Seen]);
-        let fleet =
-            Fleet { observed, plan: None, causes, applied_revisions: PolicyRevisions::default() };
+        let fleet = Fleet {
+            observed,
+            collected: Collected::default(),
+            standings: Standings::default(),
+            plan: None,
+            causes,
+            applied_revisions: PolicyRevisions::default(),
+        };
         self.fleets.insert(name.clone(), fleet);
         self.touch_dependents_of(&name);
         self.due.insert(name);
@@ -155,6 +178,8 @@ impl Planner {
                 self.aggregates.change(Change::Remove, &name, plan, &fleet.applied_revisions);
             }
             self.due.remove(&name);
+            self.collected.remove(&name);
+            self.replace_claims(&fleet.collected.claims, &[]);
             self.set_package_source(&name, package_from(&fleet.observed), None);
         }
         self.touch_dependents_of(name);
@@ -207,99 +232,6 @@ impl Planner {
         self.planned.and_then(|(_, until)| until)
     }
 
-    /// Updates the plan for the instant `at`.
-    pub fn plan(&mut self, at: Timestamp) -> PassResult {
-        self.begin(at).end()
-    }
-
-    /// Begins a planning pass whose fleets can be planned in parts.
-    pub fn begin(&mut self, at: Timestamp) -> PlanningPass<'_> {
-        if std::mem::take(&mut self.rulebook_is_stale) {
-            let policies = self.policies.values().map(|known| Arc::clone(&known.policy));
-            let mut policies: Vec<Arc<Policy>> = policies.collect();
-            policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
-            self.rulebook = policies.into();
-        }
-        self.touch_expired(at);
-        PlanningPass { planner: self, at }
-    }
-
-    fn touch_expired(&mut self, at: Timestamp) {
-        let went_back = self.planned.is_some_and(|(made, _)| at < made);
-        let (ended, cause) = if went_back {
-            (self.fleets.keys().cloned().collect(), Cause::Clock)
-        } else {
-            (self.aggregates.ended(at), Cause::Time)
-        };
-        for name in ended {
-            if !self.due.contains(&name) {
-                self.touch(&name, cause.clone());
-            }
-        }
-    }
-
-    fn plan_fleet(
-        &mut self,
-        name: &Text,
-        phase_cache: &PhaseCache,
-    ) -> Option<Planned<ClientFleet>> {
-        let fleet = self.fleets.get(name)?;
-        let source = package_from(&fleet.observed).and_then(|source| self.fleets.get(source));
-        let source = source.map(|source| Arc::clone(&source.observed));
-        let plan = plan_fleet(&fleet.observed, source.as_deref(), &self.rulebook, phase_cache);
-        self.decisions += plan.decisions;
-        let in_scope =
-            self.rulebook.iter().filter(|policy| plan.contributions.contains_key(&policy.name));
-        let policy_revisions =
-            in_scope.map(|policy| (policy.name.clone(), policy_revision(policy))).collect();
-        let policy_revisions = PolicyRevisions::new(policy_revisions);
-        let fleet = self.fleets.get_mut(name)?;
-        let kept = PlanRecord {
-            status: plan.status,
-            contributions: plan.contributions,
-            // Share the existing map if it is equal, because the revisions rarely change.
-            policy_revisions: Some(&fleet.applied_revisions)
-                .filter(|known| **known == policy_revisions)
-                .cloned()
-                .unwrap_or(policy_revisions),
-            package: plan.package,
-            holds_until: plan.holds_until,
-            unmanaged: plan.unmanaged,
-            stalled: plan.stalled,
-            unreadable: fleet.observed.spec.is_err(),
-        };
-        let causes = std::mem::take(&mut fleet.causes);
-        let policies = Arc::clone(&kept.policy_revisions);
-        let trigger = PlanTrigger { at: phase_cache.now, causes, policies };
-        let draft = FleetStatusInputs { source, rulebook: Arc::clone(&self.rulebook) };
-        let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, trigger);
-        if fleet.observed.status_equals(kept.status) {
-            fleet.applied_revisions = Arc::clone(&kept.policy_revisions);
-        }
-        self.aggregates.change(Change::Add, name, &kept, &fleet.applied_revisions);
-        fleet.plan = Some(kept);
-        Some(planned)
-    }
-
-    fn plan_policy(&self, known: &KnownPolicy, at: Timestamp) -> PolicyPlan {
-        let policy = &known.policy;
-        let was_observed = known.was_observed();
-        let nothing = PolicyAggregate::default();
-        let total = self.aggregates.policy(&policy.name).unwrap_or(&nothing);
-        let packages = total.packages();
-        if has_duplicate_versions(&packages) {
-            return plan_policy(was_observed, policy, total, self.packages(&policy.name), at);
-        }
-        plan_policy(was_observed, policy, total, packages.iter(), at)
-    }
-
-    /// Returns the package versions of the fleets in a policy's scope, in order of fleet name.
-    fn packages<'a>(&'a self, policy: &'a str) -> impl Iterator<Item = &'a VersionText> {
-        let plans = self.fleets.values().filter_map(|fleet| fleet.plan.as_ref());
-        let in_scope = plans.filter(move |plan| plan.contributions.contains_key(policy));
-        in_scope.filter_map(|plan| plan.package.as_ref())
-    }
-
     /// Returns the number of client decisions since the planner was created.
     #[must_use]
     pub fn decisions(&self) -> u64 {
@@ -330,10 +262,28 @@ impl Planner {
 
     /// Marks a fleet for planning and records the cause.
     fn touch(&mut self, name: &Text, cause: Cause) {
+        if self.fleets.contains_key(name) {
+            self.unplan(name, cause);
+            self.due.insert(name.clone());
+        }
+    }
+
+    /// Replaces the claims of one fleet.
+    fn replace_claims(&mut self, before: &[Claim], now: &[Claim]) {
+        if before != now {
+            for claim in before {
+                self.claims.remove(claim);
+            }
+            self.claims.extend(now.iter().cloned());
+            self.claims_changed = true;
+        }
+    }
+
+    /// Removes the plan of a fleet and records the cause.
+    fn unplan(&mut self, name: &Text, cause: Cause) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         if let Some(plan) = fleet.plan.take() {
             self.aggregates.change(Change::Remove, name, &plan, &fleet.applied_revisions);
-            self.due.insert(name.clone());
         }
         // `Seen` means that the fleet is new, so further causes add no information.
         if !fleet.causes.contains(&Cause::Seen) {
@@ -391,53 +341,6 @@ impl Planner {
             self.touch(&name, Cause::Policy(policy.clone()));
         }
     }
-}
-
-impl PlanningPass<'_> {
-    /// Plans the next fleets that need a plan until they have at least `clients` clients in total.
-    /// Returns an empty list if no fleet needs a plan.
-    pub fn fleets(&mut self, clients: u64) -> Vec<Planned<ClientFleet>> {
-        let Self { planner, at } = self;
-        let phase_cache = PhaseCache::new(*at, planner.rulebook.len());
-        let enough = planner.decisions.saturating_add(clients);
-        let mut fleets = Vec::new();
-        while planner.decisions < enough
-            && let Some(name) = planner.due.pop_first()
-        {
-            fleets.extend(planner.plan_fleet(&name, &phase_cache));
-        }
-        fleets
-    }
-
-    /// Plans the remaining fleets and all policies.
-    #[must_use]
-    pub fn end(mut self) -> PassResult {
-        let fleets = self.fleets(u64::MAX);
-        let Self { planner, at } = self;
-        let mut until = planner.aggregates.first_end();
-        let mut policies = Vec::with_capacity(planner.policies.len());
-        for known in planner.policies.values() {
-            let PolicyPlan { status, holds_until } = planner.plan_policy(known, at);
-            until = earlier(until, holds_until);
-            policies.push(Planned::policy(Arc::clone(&known.observed), status, at));
-        }
-        for (known, planned) in planner.policies.values_mut().zip(&policies) {
-            let generation = known.policy.generation;
-            let is_in_force = planned.inputs.observed_generation == Some(generation);
-            known.in_force = if is_in_force { Some(generation) } else { known.in_force };
-        }
-        planner.planned = Some((at, until));
-        planner.touched = false;
-        PassResult { fleets, policies, until }
-    }
-}
-
-/// Returns whether `packages` contains one version in two spellings. Only then does the order of
-/// the fleets affect a policy's status.
-fn has_duplicate_versions(packages: &[VersionText]) -> bool {
-    let mut packages: Vec<&VersionText> = packages.iter().collect();
-    packages.sort_by(|a, b| a.parsed.cmp(&b.parsed));
-    packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))
 }
 
 /// Returns the name of the fleet in `packageFrom`, from which this fleet takes its package.

@@ -1,0 +1,104 @@
+//! The first stage of a plan: lists the claims of one fleet's clients, which are what each client
+//! could be offered and what it holds.
+//!
+//! It decides each client as if no other client existed. Only clients under a policy that the
+//! [`Allotter`] covers have claims, so a fleet without such policies skips this stage.
+
+use super::allot::{Allotter, Claim, Standing, Standings};
+use super::cached::CachedFleet;
+use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
+use super::fleet::{FleetPlan, Rulebook, plan_on};
+use super::phase_cache::PhaseCache;
+use super::row::{CurrentOffer, Row, StatusSink};
+use super::state::State;
+use crate::api::Text;
+use crate::api::fleet::ClientFleetStatus;
+use crate::values::Timestamp;
+
+/// The claims of one fleet's clients at an instant.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    pub claims: Vec<Claim>,
+    /// Instant until which the claims stay the same; `None` if they never change with time.
+    pub holds_until: Option<Timestamp>,
+}
+
+impl Collected {
+    /// Returns whether the last plan offers the client of a claim its target. `standings` are those
+    /// of the last plan.
+    fn has_offered(&self, client: &Text, standings: &Standings) -> bool {
+        // The sink below lists the claims in the order of the spec, so this cannot search by halves.
+        let is_free = standings.get(client).copied().unwrap_or_default() == Standing::Free;
+        is_free && self.claims.iter().any(|c| c.client == *client && c.could_be_offered)
+    }
+}
+
+/// Returns the claims of a fleet's clients. `last` are its claims in the last plan, which led to
+/// `standings`.
+pub(super) fn collect(
+    fleet: &CachedFleet,
+    source: Option<&CachedFleet>,
+    rulebook: &Rulebook,
+    phase_cache: &PhaseCache,
+    allotter: &dyn Allotter,
+    (last, standings): (&Collected, &Standings),
+) -> Collected {
+    let sink = ClaimsSink {
+        fleet: fleet.name().into(),
+        covered: rulebook.iter().filter(|p| allotter.covers(p)).map(|p| &p.name).collect(),
+        stored: fleet.status.as_ref().map(|stored| CachedFleetStatus::lookup(&stored.kept)),
+        index: 0,
+        claims: Vec::new(),
+    };
+    let plan = plan_on(fleet, source, rulebook, &Standings::default(), phase_cache, sink);
+    let FleetPlan { status: mut claims, holds_until, .. } = plan;
+    for claim in &mut claims {
+        claim.has_offer |= last.has_offered(&claim.client, standings);
+    }
+    Collected { claims, holds_until }
+}
+
+/// Returns whether a policy that the allotter covers may govern clients of a fleet.
+pub(super) fn is_covered(
+    fleet: &CachedFleet,
+    rulebook: &Rulebook,
+    allotter: &dyn Allotter,
+) -> bool {
+    let includes_fleet =
+        |policy: &super::policy::Policy| policy.scope.includes_fleet(|key| fleet.label(key));
+    rulebook.iter().any(|policy| allotter.covers(policy) && includes_fleet(policy))
+}
+
+/// A sink that lists claims in place of a status.
+struct ClaimsSink<'a> {
+    fleet: Text,
+    /// Names of the policies whose clients have claims.
+    covered: Vec<&'a Text>,
+    stored: Option<CachedRows<'a>>,
+    index: usize,
+    claims: Vec<Claim>,
+}
+
+impl StatusSink for ClaimsSink<'_> {
+    type Finished = Vec<Claim>;
+
+    fn add(&mut self, row: Row<'_>, offer: Option<CurrentOffer<'_>>) {
+        let stored = self.stored.as_mut().and_then(|rows| rows.find(self.index, row.name));
+        self.index += 1;
+        let Some(policy) = row.shared.policy.filter(|policy| self.covered.contains(policy)) else {
+            return;
+        };
+        self.claims.push(Claim {
+            client: row.name.clone(),
+            fleet: self.fleet.clone(),
+            policy: policy.clone(),
+            target: row.shared.target_version.cloned(),
+            could_be_offered: offer.is_some(),
+            has_offer: stored.and_then(CachedRow::state) == Some(State::Distributing),
+        });
+    }
+
+    fn finish(self, _: &ClientFleetStatus, has_rows: bool) -> Vec<Claim> {
+        if has_rows { self.claims } else { Vec::new() }
+    }
+}

@@ -1,0 +1,238 @@
+//! Runs the stages of a plan over the fleets that need one: collect, allot and decide. Then plans
+//! the policies.
+
+use std::sync::Arc;
+
+use super::{Fleet, KnownPolicy, Planner, package_from};
+use crate::api::{ClientFleet, Text, UpgradePolicy};
+use crate::plan::aggregate::{Change, PlanRecord, PolicyAggregate};
+use crate::plan::cached::CachedFleet;
+use crate::plan::collect::{Collected, collect, is_covered};
+use crate::plan::fleet::plan_fleet;
+use crate::plan::next_change::earlier;
+use crate::plan::phase_cache::PhaseCache;
+use crate::plan::planned::{FleetStatusInputs, Planned};
+use crate::plan::policy::Policy;
+use crate::plan::policy_status::{PolicyPlan, plan_policy};
+use crate::plan::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
+use crate::plan::version_text::VersionText;
+use crate::values::Timestamp;
+/// The result of one planning pass.
+#[derive(Clone, Debug, Default)]
+pub struct PassResult {
+    /// Planned fleets that [`PlanningPass::fleets`] has not returned before, sorted by name.
+    pub fleets: Vec<Planned<ClientFleet>>,
+    /// All policies, sorted by name.
+    pub policies: Vec<Planned<UpgradePolicy>>,
+    /// Instant until which the plan holds if no object changes; `None` if the plan never expires.
+    pub until: Option<Timestamp>,
+}
+
+/// A planning pass in progress. It returns fleets in parts, so that the first statuses of a large
+/// namespace can be written while the last ones are planned. All plans are for the same instant.
+/// Policies are planned at the end, when their aggregates are complete.
+#[derive(Debug)]
+pub struct PlanningPass<'a> {
+    planner: &'a mut Planner,
+    at: Timestamp,
+}
+
+impl Planner {
+    /// Updates the plan for the instant `at`.
+    pub fn plan(&mut self, at: Timestamp) -> PassResult {
+        self.begin(at).end()
+    }
+
+    /// Begins a planning pass whose fleets can be planned in parts.
+    pub fn begin(&mut self, at: Timestamp) -> PlanningPass<'_> {
+        if std::mem::take(&mut self.rulebook_is_stale) {
+            let policies = self.policies.values().map(|known| Arc::clone(&known.policy));
+            let mut policies: Vec<Arc<Policy>> = policies.collect();
+            policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+            self.rulebook = policies.into();
+        }
+        self.touch_expired(at);
+        PlanningPass { planner: self, at }
+    }
+
+    fn touch_expired(&mut self, at: Timestamp) {
+        let went_back = self.planned.is_some_and(|(made, _)| at < made);
+        let (ended, cause) = if went_back {
+            (self.fleets.keys().cloned().collect(), Cause::Clock)
+        } else {
+            (self.aggregates.ended(at), Cause::Time)
+        };
+        for name in ended {
+            if !self.due.contains(&name) {
+                self.touch(&name, cause.clone());
+            }
+        }
+    }
+
+    /// Returns the fleet from which a fleet takes its package, if it exists.
+    fn source_of(&self, fleet: &Fleet) -> Option<Arc<CachedFleet>> {
+        let source = package_from(&fleet.observed).and_then(|source| self.fleets.get(source));
+        source.map(|source| Arc::clone(&source.observed))
+    }
+
+    /// Collects the claims of a fleet. Returns false if its clients have no claims, so that the
+    /// fleet can be decided before the allotment.
+    fn collect(&mut self, name: &Text, phase_cache: &PhaseCache) -> bool {
+        let Some(fleet) = self.fleets.get(name) else { return false };
+        let allotter = &*self.allotter;
+        let is_covered = is_covered(&fleet.observed, &self.rulebook, allotter);
+        let collected = if is_covered {
+            let source = self.source_of(fleet);
+            let last = (&fleet.collected, &fleet.standings);
+            let (fleet, source) = (&fleet.observed, source.as_deref());
+            collect(fleet, source, &self.rulebook, phase_cache, allotter, last)
+        } else {
+            Collected::default()
+        };
+        let Some(fleet) = self.fleets.get_mut(name) else { return false };
+        let claims = collected.claims.clone();
+        let before = std::mem::replace(&mut fleet.collected, collected);
+        self.replace_claims(&before.claims, &claims);
+        is_covered
+    }
+
+    /// Allots the standings of all clients, and marks the fleets for which they have changed.
+    fn allot(&mut self) {
+        if !std::mem::take(&mut self.claims_changed) {
+            return;
+        }
+        let mut allotment = self.allotter.allot(&self.claims);
+        let mut changed = Vec::new();
+        for (name, fleet) in &mut self.fleets {
+            let standings = allotment.remove(name).unwrap_or_default();
+            if standings != fleet.standings {
+                fleet.standings = standings;
+                changed.push(name.clone());
+            }
+        }
+        for name in changed {
+            self.unplan(&name, Cause::Allotment);
+            self.collected.insert(name);
+        }
+    }
+
+    /// Decides a fleet: the third stage of the plan.
+    fn decide(&mut self, name: &Text, phase_cache: &PhaseCache) -> Option<Planned<ClientFleet>> {
+        let fleet = self.fleets.get(name)?;
+        let source = self.source_of(fleet);
+        let standings = Arc::clone(&fleet.standings);
+        let plan =
+            plan_fleet(&fleet.observed, source.as_deref(), &self.rulebook, &standings, phase_cache);
+        self.decisions += plan.decisions;
+        let in_scope =
+            self.rulebook.iter().filter(|policy| plan.contributions.contains_key(&policy.name));
+        let policy_revisions =
+            in_scope.map(|policy| (policy.name.clone(), policy_revision(policy))).collect();
+        let policy_revisions = PolicyRevisions::new(policy_revisions);
+        let fleet = self.fleets.get_mut(name)?;
+        let kept = PlanRecord {
+            status: plan.status,
+            contributions: plan.contributions,
+            // Share the existing map if it is equal, because the revisions rarely change.
+            policy_revisions: Some(&fleet.applied_revisions)
+                .filter(|known| **known == policy_revisions)
+                .cloned()
+                .unwrap_or(policy_revisions),
+            package: plan.package,
+            holds_until: earlier(plan.holds_until, fleet.collected.holds_until),
+            unmanaged: plan.unmanaged,
+            stalled: plan.stalled,
+            unreadable: fleet.observed.spec.is_err(),
+        };
+        let causes = std::mem::take(&mut fleet.causes);
+        let policies = Arc::clone(&kept.policy_revisions);
+        let trigger = PlanTrigger { at: phase_cache.now, causes, policies };
+        let draft = FleetStatusInputs { source, rulebook: Arc::clone(&self.rulebook), standings };
+        let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, trigger);
+        if fleet.observed.status_equals(kept.status) {
+            fleet.applied_revisions = Arc::clone(&kept.policy_revisions);
+        }
+        self.aggregates.change(Change::Add, name, &kept, &fleet.applied_revisions);
+        fleet.plan = Some(kept);
+        Some(planned)
+    }
+
+    fn plan_policy(&self, known: &KnownPolicy, at: Timestamp) -> PolicyPlan {
+        let policy = &known.policy;
+        let was_observed = known.was_observed();
+        let nothing = PolicyAggregate::default();
+        let total = self.aggregates.policy(&policy.name).unwrap_or(&nothing);
+        let packages = total.packages();
+        if has_duplicate_versions(&packages) {
+            return plan_policy(was_observed, policy, total, self.packages(&policy.name), at);
+        }
+        plan_policy(was_observed, policy, total, packages.iter(), at)
+    }
+
+    /// Returns the package versions of the fleets in a policy's scope, in order of fleet name.
+    fn packages<'a>(&'a self, policy: &'a str) -> impl Iterator<Item = &'a VersionText> {
+        let plans = self.fleets.values().filter_map(|fleet| fleet.plan.as_ref());
+        let in_scope = plans.filter(move |plan| plan.contributions.contains_key(policy));
+        in_scope.filter_map(|plan| plan.package.as_ref())
+    }
+}
+
+fn policy_revision(policy: &Policy) -> PolicyRevision {
+    (policy.uid.clone(), policy.generation)
+}
+
+impl PlanningPass<'_> {
+    /// Plans the next fleets that need a plan until they have at least `clients` clients in total.
+    /// Returns an empty list if no fleet needs a plan.
+    pub fn fleets(&mut self, clients: u64) -> Vec<Planned<ClientFleet>> {
+        let Self { planner, at } = self;
+        let phase_cache = PhaseCache::new(*at, planner.rulebook.len());
+        let enough = planner.decisions.saturating_add(clients);
+        let mut fleets = Vec::new();
+        while planner.decisions < enough {
+            if let Some(name) = planner.due.pop_first() {
+                if planner.collect(&name, &phase_cache) {
+                    planner.collected.insert(name);
+                } else {
+                    planner.collected.remove(&name);
+                    fleets.extend(planner.decide(&name, &phase_cache));
+                }
+                continue;
+            }
+            planner.allot();
+            let Some(name) = planner.collected.pop_first() else { break };
+            fleets.extend(planner.decide(&name, &phase_cache));
+        }
+        fleets
+    }
+
+    /// Plans the remaining fleets and all policies.
+    #[must_use]
+    pub fn end(mut self) -> PassResult {
+        let fleets = self.fleets(u64::MAX);
+        let Self { planner, at } = self;
+        let mut until = planner.aggregates.first_end();
+        let mut policies = Vec::with_capacity(planner.policies.len());
+        for known in planner.policies.values() {
+            let PolicyPlan { status, holds_until } = planner.plan_policy(known, at);
+            until = earlier(until, holds_until);
+            policies.push(Planned::policy(Arc::clone(&known.observed), status, at));
+        }
+        for (known, planned) in planner.policies.values_mut().zip(&policies) {
+            let generation = known.policy.generation;
+            let is_in_force = planned.inputs.observed_generation == Some(generation);
+            known.in_force = if is_in_force { Some(generation) } else { known.in_force };
+        }
+        planner.planned = Some((at, until));
+        planner.touched = false;
+        PassResult { fleets, policies, until }
+    }
+}
+
+/// Returns whether `packages` contains one version in two spellings. Only then does the order of
+/// the fleets affect a policy's status.
+fn has_duplicate_versions(packages: &[VersionText]) -> bool {
+    let mut packages: Vec<&VersionText> = packages.iter().collect();
+    packages.sort_by(|a, b| a.parsed.cmp(&b.parsed));
+    packages.windows(2).any(|pair| pair[0].is_same_as(pair[1]))
+}
