@@ -23,5 +23,6 @@ mod probes;
 mod process;
 mod recording_client;
 mod rules;
+mod story;
 mod unreadable;
 mod world;

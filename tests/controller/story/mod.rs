@@ -1,0 +1,128 @@
+//! Golden stories: what happens to clients over time, on a real API server, as a table that a reviewer
+//! reads. Each row is an event with its time, and the state and reason of every client after it.
+
+mod longer;
+mod rules;
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::world::{World, instant};
+
+/// A story in progress.
+struct Story {
+    world: World,
+    now: String,
+    /// The applied fleets, which the story changes.
+    fleets: Vec<Value>,
+    /// Time and event of each row, and the state and reason of every client after it.
+    rows: Vec<(String, String, Vec<String>)>,
+}
+
+impl Story {
+    async fn begin(name: &str) -> Self {
+        let world = World::start(name).await;
+        Self { world, now: crate::world::NOON.to_owned(), fleets: Vec::new(), rows: Vec::new() }
+    }
+
+    /// Sets the clock to `time` (RFC 3339).
+    fn at(&mut self, time: &str) {
+        time.clone_into(&mut self.now);
+        self.world.clock.set(instant(time));
+    }
+
+    /// Applies a fleet for the first time.
+    async fn apply_fleet(&mut self, fleet: Value) {
+        self.world.apply(fleet.clone()).await;
+        self.fleets.push(fleet);
+    }
+
+    /// Merges `changes` into the spec of a fleet and applies the fleet.
+    async fn change_fleet(&mut self, name: &str, changes: Value) {
+        let fleets = self.fleets.iter_mut();
+        let fleet = fleets.into_iter().find(|fleet| fleet["metadata"]["name"] == name).unwrap();
+        merge(&mut fleet["spec"], changes);
+        self.world.apply(fleet.clone()).await;
+    }
+
+    /// Merges `report` into the reported facts of a client and applies its fleet.
+    async fn report(&mut self, client: &str, report: Value) {
+        let is_it = |fleet: &&mut Value| {
+            fleet["spec"]["clients"].as_array().unwrap().iter().any(|c| c["name"] == client)
+        };
+        let fleet = self.fleets.iter_mut().find(is_it).expect("a fleet with the client");
+        let clients = fleet["spec"]["clients"].as_array_mut().unwrap();
+        let client = clients.iter_mut().find(|c| c["name"] == client).unwrap();
+        merge(&mut client["reported"], report);
+        self.world.apply(fleet.clone()).await;
+    }
+
+    /// Waits until every status is the planned one, and records a row for the event `what`.
+    async fn then(&mut self, what: &str) {
+        let statuses = self.world.settles().await;
+        let mut cells = Vec::new();
+        for fleet in &self.fleets {
+            let status = &statuses.fleets[fleet["metadata"]["name"].as_str().unwrap()];
+            let rows = status.clients.iter().flatten();
+            cells.extend(rows.map(|row| format!("{} {}", row.state, row.reason)));
+        }
+        self.rows.push((self.now.clone(), what.to_owned(), cells));
+    }
+
+    /// Returns the story as a table. A cell is `·` if the client's state and reason have not
+    /// changed.
+    fn table(&self) -> String {
+        let clients = self.fleets.iter().filter_map(|fleet| fleet["spec"]["clients"].as_array());
+        let clients = clients.flatten().map(|client| client["name"].as_str().unwrap().to_owned());
+        let mut lines =
+            vec![["TIME", "EVENT"].map(str::to_owned).into_iter().chain(clients).collect()];
+        let mut before: Vec<String> = Vec::new();
+        for (time, what, cells) in &self.rows {
+            let mut line = vec![time.replace('T', " ").replace(":00Z", " UTC"), what.clone()];
+            for (index, cell) in cells.iter().enumerate() {
+                let is_same = before.get(index) == Some(cell);
+                line.push(if is_same { "·".to_owned() } else { cell.clone() });
+            }
+            before.clone_from(cells);
+            lines.push(line);
+        }
+        aligned(&lines)
+    }
+}
+
+/// Returns the lines as columns, each as wide as its widest cell.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let mut text = String::new();
+    for line in lines {
+        let mut row = String::new();
+        for (column, cell) in line.iter().enumerate() {
+            let width = width(column).unwrap_or(0) + 2;
+            write!(row, "{cell:<width$}").unwrap();
+        }
+        text += row.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// Applies a merge patch to `into` (RFC 7396: `null` removes a field).
+fn merge(into: &mut Value, changes: Value) {
+    let Value::Object(changes) = changes else {
+        *into = changes;
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    for (field, value) in changes {
+        if value.is_null() {
+            into.as_object_mut().unwrap().remove(&field);
+        } else {
+            merge(&mut into[field], value);
+        }
+    }
+}
