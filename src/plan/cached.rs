@@ -1,4 +1,4 @@
-//! Objects as planning caches them: the full spec, and the part of the status that the next status
+//! Defines the cached form of objects: the full spec, and the part of the status that the next plan
 //! needs.
 
 use std::fmt::Debug;
@@ -20,8 +20,9 @@ use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 /// status.
 #[derive(Clone, Debug)]
 pub struct Cached<K: Kind> {
-    /// Name, generation, labels and similar fields. Annotations and `managedFields` are left out:
-    /// they affect no decision and can be larger than the rest of the object.
+    /// Metadata of the object: name, generation, labels and similar fields. Annotations and
+    /// `managedFields` are left out: they affect no decision and can be larger than the rest of the
+    /// object.
     pub metadata: ObjectMeta,
     /// Spec, or an error message that says why it cannot be read.
     pub spec: Result<Arc<K::Spec>, String>,
@@ -30,16 +31,17 @@ pub struct Cached<K: Kind> {
     texts: Texts,
 }
 
-/// Digests of the JSON texts that the spec and the status were parsed from, so that unchanged text
-/// is not parsed again. A client's report leaves the status unchanged, and a status write leaves
-/// the spec unchanged. A digest is `None` if the part is missing or was not parsed from JSON.
+/// Digests of the JSON texts of the spec and the status, so that unchanged text is not parsed
+/// again. A digest is `None` if the part is missing or was not parsed from JSON.
+///
+/// A client's report leaves the status unchanged, and a status write leaves the spec unchanged.
 #[derive(Clone, Copy, Debug, Default)]
 struct Texts {
     spec: Option<Digest>,
     status: Option<Digest>,
 }
 
-/// Kept part of a status, with the digest of what the status says.
+/// Cached part of a stored status, with the digest of the status.
 #[derive(Clone, Debug)]
 pub struct CachedStatus<P> {
     /// Digest of the status without its history, to check whether a write is needed.
@@ -49,8 +51,8 @@ pub struct CachedStatus<P> {
 }
 
 impl<P> CachedStatus<P> {
-    /// Returns this status for an object whose spec has changed to `spec`. `spec` is `None` if the
-    /// new spec cannot be read.
+    /// Returns the cached status after the object's spec has changed to `spec`. `spec` is `None` if
+    /// the new spec cannot be read.
     fn for_spec<K: Kind<Previous = P>>(&self, spec: Option<&Arc<K::Spec>>) -> Self {
         Self { digest: self.digest, kept: K::retain_status_for_spec(&self.kept, spec) }
     }
@@ -138,8 +140,9 @@ impl<K: Kind> Cached<K> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
     }
 
-    /// Returns whether the stored status says what the planned one says, so that no write is needed.
-    /// Histories are not compared: the stored one is the right one.
+    /// Returns whether the stored status equals the planned status with the digest `planned`, so
+    /// that no write is needed. The digests leave out the histories, because the stored history is
+    /// authoritative.
     #[must_use]
     pub fn status_equals(&self, planned: Digest) -> bool {
         self.status.as_ref().is_some_and(|previous| previous.digest == planned)
@@ -160,8 +163,8 @@ impl<K: Kind> Cached<K> {
         identity(self) == identity(other)
     }
 
-    /// Returns whether `other` has the same planning inputs, apart from the status. If so, a plan
-    /// made from one of the objects is valid for the other.
+    /// Returns whether `other` is the same object with the same planning inputs, apart from the
+    /// status. If the result is true, a plan made from one of the objects is valid for the other.
     #[must_use]
     pub(crate) fn has_same_inputs_as(&self, other: &Self) -> bool {
         let identity = |o: &Self| {

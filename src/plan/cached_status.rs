@@ -1,6 +1,9 @@
-//! The kept part of a fleet's previous status. Full rows would take too much memory; planning needs
-//! only each client's state, the time at which the state began, and the last offer. Reason, policy
-//! and target are also kept, in six bytes per client, to report what a new status changes.
+//! Defines the part of a fleet's stored status that planning keeps in memory, because full rows
+//! would take too much memory.
+//!
+//! Planning needs only each client's state, the time at which the state began, and the last offer.
+//! Reason, policy and target are also kept, in six bytes per client, to report what a new status
+//! changes.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -11,7 +14,7 @@ use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus, ClientStatus, LastOf
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// Kept part of a fleet's status.
+/// Part of a fleet's stored status that planning keeps in memory.
 #[derive(Clone, Debug)]
 pub struct CachedFleetStatus {
     /// Generation that the status was computed from.
@@ -26,17 +29,18 @@ pub struct CachedFleetStatus {
     offers: Box<[LastOffer]>,
 }
 
-/// Names of the clients, in row order.
+/// Names of the clients, in row order: either taken from the fleet's spec or stored as a separate
+/// list.
 #[derive(Clone, Debug)]
 enum Names {
-    /// Names in the fleet's spec, which has the same names in the same order.
+    /// Fleet's spec, whose list of clients starts with the same names in the same order.
     Spec(Arc<ClientFleetSpec>),
     /// Separate list, because the names or their order differ from those in the spec.
     Own(Box<[Text]>),
 }
 
-/// Kept part of one client's status row. Policy, target and offer are stored as indexes that start
-/// at 1.
+/// Kept part of one client's status row. Policy, target and offer are stored as indexes into the
+/// lists of the fleet's status; the indexes start at 1.
 #[derive(Clone, Copy, Debug)]
 struct StoredRow {
     state: Option<State>,
@@ -99,8 +103,8 @@ fn nth<T>(list: &[T], place: Option<NonZeroU16>) -> Option<&T> {
 }
 
 impl CachedFleetStatus {
-    /// Creates the kept part of a status, which is all that planning needs. `spec` is the fleet's
-    /// spec, if it can be read.
+    /// Extracts the part of a status that planning keeps. `spec` is the fleet's spec, if it can be
+    /// read.
     #[must_use]
     pub fn of(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> Self {
         let rows = status.clients.unwrap_or_default();
@@ -124,8 +128,8 @@ impl CachedFleetStatus {
         }
     }
 
-    /// Returns this status for a fleet whose spec has changed to `spec`. `spec` is `None` if the
-    /// new spec cannot be read.
+    /// Returns the kept part of the status after the fleet's spec has changed to `spec`. `spec` is
+    /// `None` if the new spec cannot be read.
     #[must_use]
     pub(super) fn for_spec(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
         if self.names.are_of(spec) {
@@ -135,8 +139,8 @@ impl CachedFleetStatus {
         Arc::new(Self { names, ..Self::clone(self) })
     }
 
-    /// Returns a lookup of rows by client name. The rows have the order of the spec, so a row is
-    /// found at its index unless clients were added or removed.
+    /// Returns a lookup of rows by client name. The rows have the order of the clients in the spec,
+    /// so a row is found at the client's index unless clients were added or removed.
     #[must_use]
     pub(crate) fn lookup(&self) -> CachedRows<'_> {
         CachedRows { fleet: self, by_name: None }
@@ -167,7 +171,8 @@ impl Names {
         }
     }
 
-    /// Returns whether the names are stored in `spec` itself and not in an equal copy of it.
+    /// Returns whether the names are stored in `spec` itself, and not in a separate list or in
+    /// another spec with equal names.
     fn are_of(&self, spec: Option<&Arc<ClientFleetSpec>>) -> bool {
         match self {
             Self::Spec(own) => spec.is_some_and(|spec| Arc::ptr_eq(own, spec)),
@@ -184,8 +189,8 @@ impl Names {
     }
 }
 
-/// Lookup of previous rows by client name. It builds a map of names only if a row is not at the
-/// expected index.
+/// Lookup of previous status rows by client name. A map of names is built only if a row is not at
+/// the expected index.
 #[derive(Debug)]
 pub struct CachedRows<'a> {
     fleet: &'a CachedFleetStatus,
@@ -206,8 +211,8 @@ impl<'a> CachedRows<'a> {
     }
 }
 
-/// List of values that rows share. A search covers only the last [`MAX_SEARCHED_VALUES`] values, so
-/// a value may occur more than once.
+/// List of values that rows share. A value may occur more than once, because a search covers only
+/// the last [`MAX_SEARCHED_VALUES`] values.
 struct ValueList<T>(Vec<T>);
 
 impl<T> Default for ValueList<T> {
@@ -216,14 +221,13 @@ impl<T> Default for ValueList<T> {
     }
 }
 
-/// Number of values that a search covers, counted from the end of the list. It can be small,
-/// because neighboring rows mostly share their values.
+/// Number of values at the end of a [`ValueList`] that are searched for an equal value. The number
+/// can be small, because neighboring rows mostly share their values.
 const MAX_SEARCHED_VALUES: usize = 16;
 
 impl<T: PartialEq> ValueList<T> {
-    /// Returns the index of a value, starting at 1. If the search does not find the value, the
-    /// function adds it. Returns `None` if there is no value or if its index does not fit in 16
-    /// bits.
+    /// Returns the index of a value, starting at 1, and adds the value if the search does not find
+    /// it. Returns `None` if there is no value or if its index does not fit in 16 bits.
     fn of(&mut self, thing: Option<T>) -> Option<NonZeroU16> {
         let thing = thing?;
         let first = self.0.len().saturating_sub(MAX_SEARCHED_VALUES);

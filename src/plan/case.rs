@@ -1,5 +1,5 @@
-//! Defines the input of a decision: a client under its governing policy, at an instant. Answers the
-//! questions that the rules ask.
+//! Defines the input of a decision: a client under its governing policy, at an instant. The methods
+//! of the input compute the values that the decision rules test.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -22,12 +22,12 @@ pub struct Case<'a> {
     pub governing: Option<&'a ZonedPolicy<'a>>,
     /// Instant of the decision.
     pub at: Timestamp,
-    /// Whether a client that was not seen for `offline_after` seconds counts as offline. False in
-    /// the search for the next opening, because the client may return before the opening.
+    /// Whether a client counts as offline if it was not seen for `offline_after` seconds. False in
+    /// the search for the next opening, because the client may be seen again before the opening.
     pub absence_counts: bool,
 }
 
-/// Result of comparing the version that a client runs with its target.
+/// Result of comparing the version that a client runs with the version that it should run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TargetOrder {
     VersionUnreadable,
@@ -73,8 +73,8 @@ impl Case<'_> {
         }
     }
 
-    /// Returns whether the client runs its target, or runs a newer version that the policy does not
-    /// allow to downgrade.
+    /// Returns whether the client runs its target version, or runs a newer version and the policy
+    /// does not allow a downgrade.
     pub(super) fn has_arrived(&self) -> bool {
         match self.compare_to_target() {
             TargetOrder::Same => true,
@@ -105,8 +105,8 @@ impl Case<'_> {
         add_seconds(self.client.last_seen?, self.governing?.policy.offline_after?)
     }
 
-    /// Returns the instant from which the target is offered again after a failed installation;
-    /// `None` if there is no automatic retry.
+    /// Returns the instant from which the target version is offered again after a failed
+    /// installation; `None` if there is no automatic retry.
     #[must_use]
     pub(crate) fn retry_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)
@@ -116,15 +116,16 @@ impl Case<'_> {
         self.governing.is_some_and(|t| t.policy.range.needs_zone() && t.zone.zone().is_none())
     }
 
-    /// Returns the distribution phase; `Ended` if no policy governs the client.
+    /// Returns the distribution phase of the governing policy at the instant of the decision;
+    /// `Ended` if no policy governs the client.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.governing.map_or(Phase::Ended, |zoned| zoned.phase_at(self.at))
     }
 }
 
-/// Returns `start` plus `seconds`; a negative number counts as 0. Returns `None` if the result is
-/// out of range; callers read that as "never".
+/// Returns `start` plus `seconds`, where a negative number of seconds counts as 0. Returns `None`
+/// if the result is out of range; callers treat `None` as "never".
 pub(super) fn add_seconds(start: Timestamp, seconds: i64) -> Option<Timestamp> {
     let seconds = u64::try_from(seconds).unwrap_or(0);
     start.checked_add_signed(chrono::Duration::from_std(Duration::from_secs(seconds)).ok()?)

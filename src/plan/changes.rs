@@ -1,5 +1,5 @@
-//! Finds what a new status changes for the clients of a fleet. The module compares the previous
-//! decision for each client with the new one; it makes no decisions itself.
+//! Compares the previous decision for each client of a fleet with the new one, and returns the
+//! differences. The module makes no decisions itself.
 
 use std::collections::BTreeSet;
 
@@ -23,11 +23,11 @@ pub struct OfferState<'a> {
 /// Change of a client's offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfferChange {
-    /// An offer begins. The client had none before.
+    /// Start of an offer for a client that had no offer before.
     Begins,
-    /// An offer of another policy or version replaces the current one.
+    /// Replacement of the current offer by an offer of another policy or version.
     Changes,
-    /// The offer ends, and no other replaces it.
+    /// End of an offer that no other offer replaces.
     Ends,
 }
 
@@ -46,8 +46,9 @@ pub struct RowChange<'a> {
     pub offer: Option<OfferChange>,
 }
 
-/// Returns the clients whose state, reason, policy or target differs between `before` and `after`.
-/// Clients with a new row come first, in row order, followed by the clients that lost their row.
+/// Returns a change for each client whose state, reason, policy or target differs between `before`
+/// and `after`. Clients that have a row in `after` come first, in row order, followed by the
+/// clients that lost their row.
 #[must_use]
 pub fn changes<'a>(
     before: Option<&'a CachedFleetStatus>,
@@ -70,7 +71,7 @@ pub fn changes<'a>(
     changes
 }
 
-/// Returns a change for each client that had a row and no longer has one.
+/// Returns a change for each client that has a row in `before` but not in `rows`.
 fn removed<'a>(before: &'a CachedFleetStatus, rows: &[ClientStatus]) -> Vec<RowChange<'a>> {
     let stands = |(index, row): (usize, CachedRow<'_>)| {
         rows.get(index).is_some_and(|now| now.name == *row.name)

@@ -11,7 +11,7 @@ use crate::values::selector::fold_case;
 pub enum Field {
     /// Name of the client.
     Name,
-    /// Name of its computer.
+    /// Name of the client's computer.
     Computer,
     /// IP address.
     Ip,
@@ -33,12 +33,14 @@ impl Field {
         }
     }
 
-    /// Returns whether the value changes while the client stays the same computer.
+    /// Returns whether the value of the field may change while the client remains the same
+    /// computer.
     pub(crate) const fn is_moving(self) -> bool {
         matches!(self, Self::Ip | Self::LastUser)
     }
 
-    /// Returns the field's text in the spec; `None` if the client has not reported it.
+    /// Returns the text of the field as written in the client's spec; `None` if the client has not
+    /// reported the field.
     pub(super) fn written(self, client: &Client) -> Option<&Text> {
         let reported = |field: fn(&Reported) -> Option<&Text>| {
             client.reported.as_ref().and_then(field).filter(|text| !text.is_empty())
@@ -51,8 +53,8 @@ impl Field {
         }
     }
 
-    /// Returns a listed value in the form in which [`ClientFields::compared`] returns the field.
-    /// Names are compared exactly, the other fields ignoring case.
+    /// Converts a value that a selector lists into the form that [`ClientFields::compared`]
+    /// returns. Names are compared exactly; the other fields are compared ignoring case.
     pub(super) fn normalized(self, value: &str) -> String {
         match self {
             Self::Name => value.to_owned(),
@@ -75,7 +77,7 @@ pub struct ClientFields<'a> {
 }
 
 impl ClientFields<'_> {
-    /// Returns the same client without a field.
+    /// Returns a copy of the client's fields in which `field` is empty.
     #[must_use]
     pub(crate) fn without(mut self, field: Field) -> Self {
         self.folded[field as usize] = "";
@@ -85,7 +87,8 @@ impl ClientFields<'_> {
         self
     }
 
-    /// Returns the text with which the listed values of a selector are compared.
+    /// Returns the text of `field` in the form in which it is compared with the listed values of a
+    /// selector.
     pub(super) fn compared(&self, field: Field) -> &str {
         match field {
             Field::Name => self.name,

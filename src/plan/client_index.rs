@@ -1,6 +1,8 @@
-//! Index of a fleet's clients for matching scopes. All searchable text is in one string, so a
-//! single search can show that no client of the fleet contains a value. This is the usual result,
-//! because most values listed in scopes match no client of a given fleet.
+//! Defines an index of a fleet's clients for matching scopes. All searchable text is in one string,
+//! so a single search can show that no client of the fleet contains a value.
+//!
+//! This is the usual result of a search, because most values listed in scopes match no client of a
+//! given fleet.
 
 use std::net::IpAddr;
 
@@ -11,7 +13,8 @@ use super::client_fields::{ClientFields, Field};
 use crate::api::fleet::Client;
 use crate::values::selector::{fold_case_into, parse_ip};
 
-/// Index of the fields that scopes match, for a list of clients in its order.
+/// Index of the client fields that scopes match, in the order of the list of clients from which it
+/// was built.
 #[derive(Debug, Default)]
 pub struct ClientIndex {
     /// Case-folded fields of each client, concatenated without separators.
@@ -24,7 +27,8 @@ pub struct ClientIndex {
 #[derive(Debug)]
 struct TextSpan {
     start: usize,
-    /// End positions of the searchable fields in the text, in the order of [`Field::ALL`].
+    /// End positions of the client's searchable fields in the index text, in the order of
+    /// [`Field::ALL`].
     ends: [usize; Field::ALL.len()],
     ip: Option<IpAddr>,
 }
@@ -53,7 +57,8 @@ impl ClientIndex {
         self.places.push(TextSpan { start, ends, ip });
     }
 
-    /// Returns the fields that scopes match for `client`, which is at `index` in the list.
+    /// Returns the fields of `client` that scopes match. The client must be at position `index` in
+    /// the list from which the client index was built.
     #[must_use]
     pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> ClientFields<'a> {
         let TextSpan { mut start, ends, ip } = self.places[index];
@@ -61,15 +66,15 @@ impl ClientIndex {
         ClientFields { name: &client.name, labels: &client.labels, ip, folded }
     }
 
-    /// Returns whether the fields of some client may contain `folded`, which must be case-folded.
-    /// If the result is `false`, no client contains it.
+    /// Returns whether a field of at least one client may contain `folded`, which must be
+    /// case-folded. If the result is `false`, no field of any client contains it.
     #[must_use]
     pub(crate) fn may_contain(&self, folded: &str) -> bool {
         memmem::find(self.text.as_bytes(), folded.as_bytes()).is_some()
     }
 
-    /// Returns whether the address of some client may be in `network`. If the result is `false`, no
-    /// client's address is in it.
+    /// Returns whether the address of at least one client may be in `network`. If the result is
+    /// `false`, no client's address is in `network`.
     #[must_use]
     pub(crate) fn may_contain_address(&self, network: &IpNet) -> bool {
         self.addresses

@@ -16,7 +16,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Returns a condition whose status begins at the instant of the plan.
+    /// Returns a condition whose last transition time is the instant of the plan.
     #[must_use]
     pub fn make(
         &self,

@@ -1,5 +1,5 @@
-//! The criteria of a client selector as one table: the field that sets each criterion, and how it
-//! is read. A criterion that is read becomes a [`Test`].
+//! Table of the criteria of a client selector: for each criterion, the name of its field and the
+//! function that parses it into a [`Test`].
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,11 +16,13 @@ use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
 pub(super) struct Criterion {
     /// Name of the field that sets the criterion.
     pub name: &'static str,
-    /// Reads the criterion; returns `None` if the selector does not set it.
+    /// Function that reads the criterion from a selector; returns `None` if the selector does not
+    /// set it.
     pub read: fn(&ClientSelector) -> Option<Read>,
 }
 
-/// All criteria. A selector matches a client if all criteria that it sets match.
+/// All criteria of a client selector. A selector matches a client if all criteria that it sets
+/// match.
 pub(super) static CRITERIA: [Criterion; 6] = [
     Criterion { name: "names", read: |s| s.names.as_ref().map(|list| one_of(Field::Name, list)) },
     Criterion {
@@ -44,11 +46,12 @@ pub(super) static CRITERIA: [Criterion; 6] = [
     },
 ];
 
-/// A criterion that was read.
+/// A criterion as read from a selector that sets it.
 pub(super) struct Read {
-    /// Test of the criterion; [`Test::Unreadable`] if it cannot be parsed.
+    /// Test of the criterion; [`Test::Unreadable`] if the criterion cannot be parsed.
     pub test: Test,
-    /// Listed values in the order written, without duplicates; `None` if the criterion is no list.
+    /// Values of the list in their original order, without duplicates; `None` if the criterion is
+    /// not a list.
     pub values: Option<Vec<(Text, ValueTest)>>,
 }
 
@@ -65,23 +68,23 @@ impl Read {
     }
 }
 
-/// Test of a criterion.
+/// Test that a criterion applies to a client.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
-    /// The field has one of these values.
+    /// The client's field has one of these values.
     OneOf(Field, BTreeSet<String>),
-    /// One of these networks contains the address.
+    /// One of these networks contains the client's address.
     InNetwork(Vec<IpNet>),
-    /// The labels meet all of these requirements.
+    /// The client's labels meet all of these requirements.
     HasLabels(Vec<Requirement>),
-    /// Each keyword occurs in a searchable field.
+    /// Each keyword occurs in at least one searchable field of the client.
     Contains(Keywords),
     /// The criterion cannot be parsed.
     Unreadable,
 }
 
 impl Test {
-    /// Returns whether a client matches. A criterion that cannot be parsed counts as
+    /// Returns whether a client passes the test. If the criterion cannot be parsed, the result is
     /// `if_unreadable`.
     pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
         match self {
@@ -96,12 +99,12 @@ impl Test {
     }
 }
 
-/// Test of one listed value.
+/// Test for one value of a criterion that is a list.
 #[derive(Clone, Debug)]
 pub(super) enum ValueTest {
-    /// The field has this value, which is normalized.
+    /// The client's field has this normalized value.
     Is(Field, String),
-    /// The network contains the address; `None` if it cannot be parsed.
+    /// This network contains the client's address; `None` if the network cannot be parsed.
     InNetwork(Option<IpNet>),
 }
 
@@ -114,7 +117,7 @@ impl ValueTest {
         }
     }
 
-    /// Returns whether at least one of these clients may have the value.
+    /// Returns whether at least one client in the index may have the value.
     pub fn may_match(&self, clients: &ClientIndex) -> bool {
         match self {
             Self::Is(Field::Name, value) => clients.may_contain(&fold_case(value)),
@@ -148,8 +151,8 @@ fn read_labels(selector: &LabelSelector) -> Option<Test> {
     read_requirements(selector).map(Test::HasLabels)
 }
 
-/// Reads the requirements of a label selector. Returns `None` if one of them cannot be parsed or
-/// there are none.
+/// Reads the requirements of a label selector. Returns `None` if a requirement cannot be parsed or
+/// the selector has none.
 pub(super) fn read_requirements(selector: &LabelSelector) -> Option<Vec<Requirement>> {
     let equal = selector.match_labels.iter().flat_map(Labels::iter);
     let equal = equal.map(|(key, value)| Requirement::parse(key, "In", &[value]));

@@ -1,6 +1,8 @@
 //! Decision cache for the clients of one fleet. Most clients of a fleet have the same version, time
-//! zone and policies, so they can share one decision and its next change. A client that has a
-//! failed installation, or whose absence may change the decision, gets a separate decision.
+//! zone and policies, so they can share one decision and its next change.
+//!
+//! A client gets a separate decision if it has a failed installation, or if going offline may
+//! change its decision.
 
 use std::collections::BTreeSet;
 use std::hash::Hash;
@@ -25,7 +27,7 @@ use crate::values::Timestamp;
 /// decision.
 #[derive(Default)]
 pub(super) struct DecisionCache<'a> {
-    /// Classes whose decision more clients can share.
+    /// Classes, each with the decision that its clients share.
     shared: Vec<Class<'a>>,
     /// Digest of the key of each class, in the order of `shared`.
     keys: Vec<Digest>,
@@ -38,7 +40,7 @@ pub(super) struct CountedDecision<'a> {
     pub decided: Decided<'a>,
     pub clients: u32,
     /// Earliest `lastSeen` of the clients in a class. `None` for the decision of a single client,
-    /// which already takes its absence into account.
+    /// which already takes into account when that client goes offline.
     last_seen: Option<Timestamp>,
 }
 
@@ -60,7 +62,8 @@ struct Class<'a> {
     standing: Option<Standing>,
     /// Versions of the clients, in the order of [`ClientKey::versions`].
     versions: Vec<Option<Rc<VersionText>>>,
-    /// Shortest time, in seconds, after which a policy in scope counts a client as offline.
+    /// Shortest time since `lastSeen`, in seconds, after which an applicable policy counts a client
+    /// as offline; `None` if no policy does.
     absent_after: Option<i64>,
     /// Decision for the class, made as if its clients never go offline, with the number of clients
     /// in the class.
@@ -69,13 +72,15 @@ struct Class<'a> {
     shared: Digest,
 }
 
-/// Maximum number of classes per fleet, so that a search does not take longer than a decision.
+/// Maximum number of classes per fleet. With more classes, the search for a client's class could
+/// take longer than a decision.
 const MAX_CLASSES: usize = 64;
 
 impl<'a> DecisionCache<'a> {
     /// Returns the decision for a client and counts the client. The returned digest covers the part
-    /// of the status row that clients with the same decision share. `zoned` returns the policy in
-    /// the client's time zone for an index in `in_scope`.
+    /// of the status row that clients with the same decision share.
+    ///
+    /// `zoned` returns the policy in the client's time zone for an index in `in_scope`.
     pub fn decide(
         &mut self,
         facts: &Facts<'_>,
@@ -140,8 +145,8 @@ impl<'a> DecisionCache<'a> {
     }
 }
 
-/// The part of a class's key that depends on the client: derived from the inputs that the rules
-/// declare, and from the facts that every status row of the class shows.
+/// The part of a class's key that depends on the client. It is derived from the inputs that the
+/// rules declare, and from the facts that every status row of the class shows.
 struct ClientKey {
     versions: Vec<ReadVersion>,
     by_standing: bool,
@@ -157,8 +162,9 @@ static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
             Sharing::SameVersion(read) => key.versions.push(read),
             Sharing::SameStanding => key.by_standing = true,
             Sharing::Unless(holds) => key.not_shared.push(holds),
-            // The zone and the policies in scope are part of every key. `Class::take` accepts a
-            // client only if its absence makes no difference.
+            // These inputs need no entry: every key contains the time zone and the applicable
+            // policies, and `Class::take` rejects clients whose decision may change because they go
+            // offline.
             Sharing::SamePolicies | Sharing::WhilePresent => {}
         }
     }

@@ -1,5 +1,5 @@
-//! The facts that the rules read about a client and its fleet's package, parsed once. Knows nothing
-//! of policies.
+//! Parses the facts that the rules read about a client and its fleet's package, so that each fact
+//! is parsed only once. This module does not depend on policies.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -41,7 +41,8 @@ pub struct Facts<'a> {
 pub struct Versions(Vec<Rc<VersionText>>);
 
 impl Versions {
-    /// Maximum number of cached versions: a lookup must not take longer than parsing.
+    /// Maximum number of cached versions. With more versions, a lookup could take longer than
+    /// parsing.
     const MAX_REMEMBERED: usize = 16;
 
     fn read(&mut self, text: Option<&Text>) -> Option<Rc<VersionText>> {
@@ -63,7 +64,8 @@ pub fn non_empty(text: Option<&Text>) -> Option<&Text> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Parses a reported instant and drops fractions of a second. Returns `None` if it is not RFC 3339.
+/// Parses a reported instant and drops fractions of a second. Returns `None` if the text is not in
+/// RFC 3339 format.
 fn instant(text: Option<&Text>) -> Option<Timestamp> {
     let text = text?;
     plain_instant(text.as_bytes()).or_else(|| {
@@ -72,8 +74,8 @@ fn instant(text: Option<&Text>) -> Option<Timestamp> {
     })
 }
 
-/// Parses the most common form, `2026-11-20T08:15:00Z`, several times faster than the general RFC
-/// 3339 parser. Returns `None` for any other form.
+/// Parses the most common form of an instant, `2026-11-20T08:15:00Z`, several times faster than the
+/// general RFC 3339 parser. Returns `None` for any other form.
 fn plain_instant(text: &[u8]) -> Option<Timestamp> {
     let [
         y1,
@@ -135,7 +137,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Returns the facts of the same client without `lastSeen`, so that it never counts as offline.
+    /// Returns a copy of the facts without `lastSeen`, so that the client never counts as offline.
     #[must_use]
     pub(crate) fn ever_present(&self) -> Self {
         let Self {
@@ -166,7 +168,8 @@ impl<'a> Facts<'a> {
         non_empty(self.client.reported.as_ref().and_then(field))
     }
 
-    /// Returns the fields that scopes match. Case is folded at the first call only.
+    /// Returns the fields of the client that policy scopes match. The texts are converted to lower
+    /// case only at the first call.
     #[must_use]
     pub fn subject(&self) -> ClientFields<'_> {
         let alone = || ClientIndex::of(std::slice::from_ref(self.client));
@@ -189,7 +192,7 @@ impl<'a> Facts<'a> {
 pub enum ZoneFact {
     /// No time zone is set.
     Missing,
-    /// The time zone that applies is not a known IANA name.
+    /// A time zone is set, but its name is not a known IANA name.
     Unknown,
     /// The time zone is known.
     Known(Zone),
@@ -226,8 +229,10 @@ pub struct Package {
 }
 
 /// Returns the spec that sets the package: the fleet's own, or that of the fleet in `packageFrom`.
-/// Returns `None` if the fleet sets both or neither. A source that has a `packageFrom` itself
-/// counts as missing, so that references cannot form a chain.
+/// Returns `None` if the fleet sets both `packageVersion` and `packageFrom`, or neither.
+///
+/// A source that has a `packageFrom` itself counts as missing, so that references cannot form a
+/// chain.
 #[must_use]
 pub(crate) fn package_spec<'a>(
     spec: &'a ClientFleetSpec,

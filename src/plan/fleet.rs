@@ -1,8 +1,8 @@
 //! The third stage of a plan: decides one fleet. Computes its status, its contribution to each
 //! policy, and the instant until which both stay valid.
 //!
-//! The code processes one client after another: its facts, the applicable policies, the governing
-//! policy, the deciding rule, the next change and the status row.
+//! For each client in turn, the code parses the facts, finds the applicable and the governing
+//! policy, applies the rules, and computes the next change and the status row.
 //!
 //! The full status is built only when it will be written. Planning itself needs only the digest of
 //! the status.
@@ -41,7 +41,8 @@ pub type Rulebook = Arc<[Arc<Policy>]>;
 pub struct FleetPlan<S> {
     /// Planned status, or its digest.
     pub status: S,
-    /// Contribution to each policy whose scope includes the fleet, by policy name.
+    /// Contribution of the fleet to the status of each policy whose scope includes the fleet, by
+    /// policy name.
     pub contributions: BTreeMap<Text, PolicyContribution>,
     /// Version of the fleet's package, if it can be parsed and is not withdrawn.
     pub package: Option<VersionText>,
@@ -55,9 +56,10 @@ pub struct FleetPlan<S> {
     pub decisions: u64,
 }
 
-/// Plans a fleet and returns the plan with the digest of its status. `source` is the fleet that
-/// `packageFrom` names, if it exists. `phase_cache` must have an entry for each policy of the
-/// rulebook.
+/// Plans a fleet and returns the plan with the digest of its status.
+///
+/// `source` is the fleet that `packageFrom` names, if it exists. `phase_cache` must have an entry
+/// for each policy of the rulebook.
 #[must_use]
 pub(crate) fn plan_fleet(
     fleet: &CachedFleet,
@@ -69,8 +71,8 @@ pub(crate) fn plan_fleet(
     plan_on(fleet, source, rulebook, standings, phase_cache, DigestSink::new())
 }
 
-/// Returns the full status of a fleet, whose digest [`plan_fleet`] computes. It continues the
-/// history of the status `replaced`.
+/// Returns the full status of a fleet, whose digest [`plan_fleet`] computes. The returned status
+/// continues the history of the status `replaced`.
 #[must_use]
 pub(crate) fn fleet_status(
     fleet: &CachedFleet,
@@ -142,8 +144,8 @@ pub(super) fn plan_on<S: StatusSink>(
     }
 }
 
-/// Returns the plan for a fleet whose spec cannot be read. Its status has no rows, so that no
-/// earlier offer remains.
+/// Returns the plan for a fleet whose spec cannot be read. The planned status has no rows, so that
+/// no earlier offer remains.
 fn unreadable<S: StatusSink>(
     fleet: &CachedFleet,
     why: &str,
@@ -214,8 +216,8 @@ impl FleetZones {
         Self { zones, of_client }
     }
 
-    /// Returns the time zone of the client at `index`. If the client has none, this is the fleet's
-    /// time zone.
+    /// Returns the time zone of the client at `index`, or the fleet's time zone if the client has
+    /// none.
     pub(super) fn of_client(&self, index: usize) -> &ZoneFact {
         &self.zones[self.zone_index(index)]
     }
@@ -225,7 +227,7 @@ impl FleetZones {
     }
 }
 
-/// Inputs that all clients of a fleet share while it is planned.
+/// Inputs of a fleet's plan that are the same for all of its clients.
 struct FleetPlanner<'a, 't> {
     package: &'a Package,
     zones: &'a FleetZones,
@@ -233,10 +235,10 @@ struct FleetPlanner<'a, 't> {
     policies: Vec<&'a Policy>,
     /// Index of each policy of `policies` in the phase cache.
     places: Vec<usize>,
-    /// Indexes into `policies`. For a policy that is not listed, neither its scope nor any single
-    /// value in it can match a client.
+    /// Indexes into `policies` of the policies to check for each client. A policy is left out if
+    /// neither its scope nor any single value in the scope can match a client of the fleet.
     may_touch: Vec<usize>,
-    /// Client index; `None` if no policy selects individual clients.
+    /// Index of the fleet's clients; `None` if no policy selects individual clients.
     client_index: Option<&'a ClientIndex>,
     /// For each policy in `policies`, whether it is permanently effective: effective now and at all
     /// later times.
@@ -430,11 +432,11 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// Condition reason of a fleet whose status is too large for the API server.
+/// Reason of the condition `Stalled` for a fleet whose status is too large for the API server.
 const TOO_LARGE: &str = "ObjectTooLarge";
 
-/// Returns whether the stored status says that the API server rejected the rows for this
-/// generation. After the spec changes, the controller tries to write the rows again.
+/// Returns whether the stored status reports that the API server rejected the fleet's rows for the
+/// current generation. After the spec changes, the controller tries to write the rows again.
 pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     fleet.status.as_ref().is_some_and(|previous| {
         previous.kept.observed_generation == Some(fleet.generation())
@@ -446,8 +448,9 @@ pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     })
 }
 
-/// Returns the status of a fleet whose full status is too large for the API server. The returned
-/// status has no rows, so that no earlier offer remains. `replaced` is the status that it replaces.
+/// Returns the status of a fleet whose full status is too large for the API server, as the
+/// successor of the status `replaced`. The returned status has no rows, so that no earlier offer
+/// remains.
 #[must_use]
 pub(crate) fn too_large(
     fleet: &CachedFleet,

@@ -1,5 +1,5 @@
-//! Carries the history of a status over from the status that it replaces: since when a state or a
-//! condition holds, and the last offer.
+//! Copies the history of a status from the status that it replaces: the start times of states and
+//! conditions, and the last offer of each client.
 //!
 //! History affects no decision and no digest. A plan therefore does not depend on statuses that the
 //! watch has not shown yet, and every written status continues the history of the version that it
@@ -12,7 +12,7 @@ use crate::api::fleet::LastOffer;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// History of a fleet's rows.
+/// History of the status rows of a fleet.
 pub(super) struct RowHistory<'a> {
     replaced: Option<CachedRows<'a>>,
     /// Instant of the plan, at which new states and offers begin.
@@ -25,8 +25,8 @@ impl<'a> RowHistory<'a> {
         Self { replaced: replaced.map(CachedFleetStatus::lookup), at }
     }
 
-    /// Returns the time at which the state of a client began, and its current offer; if there is
-    /// none, its last one. `index` is the position of the client in the spec.
+    /// Returns the time at which the state of a client began, and the client's current offer, or
+    /// its last offer if it has none now. `index` is the position of the client in the spec.
     pub fn of(
         &mut self,
         index: usize,
@@ -45,7 +45,8 @@ impl<'a> RowHistory<'a> {
     }
 }
 
-/// Copies the transition times of conditions whose status is unchanged from the replaced status.
+/// Copies the last transition time from the replaced status for each condition whose status is
+/// unchanged.
 pub(super) fn carry_conditions(conditions: &mut [Condition], replaced: &[Condition]) {
     for condition in conditions {
         let before =

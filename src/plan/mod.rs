@@ -1,16 +1,22 @@
-//! The decision and the plan: computes every status of one namespace at an instant, and how long
-//! the plan holds.
+//! Computes the plan of one namespace at an instant: every status, and the instant until which the
+//! plan holds.
 //!
-//! The input is all policies and fleets of the namespace, with their previous statuses. Does no I/O
-//! and reads no clock; the result does not depend on the order of the input. The controller and
-//! `clientfleet plan --local` call the same functions.
+//! The input is all policies and fleets of the namespace, with their previous statuses. The module
+//! does no I/O and reads no clock, and the result does not depend on the order of the input. The
+//! controller and `clientfleet plan --local` call the same functions.
 //!
-//! The steps for one client: [`facts`] parses its spec, [`scope`] finds the policies that apply to
-//! it, and [`rules`] decides under the governing policy. [`next_change`] finds the next change, once
-//! for all clients that share the decision. [`fleet`] builds the status row and adds the client to
-//! its fleet's contribution to each policy. [`aggregate`] sums up the contributions of all fleets to
-//! a policy, and [`policy_status`] builds the policy's status from the sum.
-//! [`planner`] keeps everything up to date.
+//! The steps of a plan are in these modules:
+//!
+//! - [`facts`] parses the spec of a client;
+//! - [`scope`] finds the policies that apply to the client;
+//! - [`rules`] decides under the governing policy;
+//! - [`next_change`] finds the next change, once for all clients that share the decision;
+//! - [`fleet`] builds the status row and adds the client to its fleet's contribution to each
+//!   policy;
+//! - [`aggregate`] sums up the contributions of all fleets to a policy;
+//! - [`policy_status`] builds the policy's status from the sum.
+//!
+//! [`planner`] keeps the plan up to date.
 
 pub mod aggregate;
 pub mod allot;
@@ -77,8 +83,7 @@ pub struct Plan {
     pub fleets: Vec<(Text, ClientFleetStatus)>,
     /// Name and planned status of each policy.
     pub policies: Vec<(Text, UpgradePolicyStatus)>,
-    /// Instant until which the plan holds if nothing is written or reported; `None` if it never
-    /// expires.
+    /// Instant until which the plan holds if no object changes; `None` if the plan never expires.
     pub until: Option<Timestamp>,
 }
 
@@ -109,8 +114,9 @@ fn named<K: PlannedKind>(planned: &Planned<K>) -> (Text, K::Status) {
     (planned.cached.name().into(), planned.status())
 }
 
-/// Computes the plan on which the controller settles at an instant. A policy is in force only once
-/// the statuses of its fleets are written, so the function applies the first plan and plans again.
+/// Computes the plan after the controller has written all statuses for an instant. A policy's
+/// generation counts as applied only once its fleets' statuses are written, so the function applies
+/// the first plan and plans again.
 #[must_use]
 pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
     let first = plan(estate, at);

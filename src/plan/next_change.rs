@@ -1,6 +1,8 @@
-//! The next change of a client's offer, and how long the decision for the client stays the same.
-//! Evaluates the rules again at each instant at which their result can change, so that the rules
-//! are the only source of offers.
+//! Computes the next change of a client's offer, and the instant until which the decision for the
+//! client stays the same.
+//!
+//! The code evaluates the rules again at each instant at which their result can change, so that the
+//! rules are the only source of offers.
 
 use chrono::TimeDelta;
 
@@ -11,23 +13,23 @@ use super::rules::{Lasts, Rule, decide};
 use super::state::State;
 use crate::values::Timestamp;
 
-/// How far into the future the next change of an offer is reported.
+/// Maximum time from now until a next change of an offer that is still reported.
 pub(crate) const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 
-/// The next changes for a client if nothing is written or reported.
+/// The next changes of a client's offer and status row if no object changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NextChange {
     /// Time of the next change of the client's offer, up to [`NEXT_CHANGE_HORIZON`] from now.
     pub next_transition: Option<Timestamp>,
     /// Instant until which the client's whole status row, `next_transition` included, stays the
-    /// same. It may be too early, but never too late.
+    /// same. The row may stay the same for longer, but does not change earlier.
     pub holds_until: Option<Timestamp>,
 }
 
 /// Policies whose scope includes one client, highest precedence first.
 #[derive(Clone, Copy, Debug)]
 pub struct ApplicablePolicies<'s, 'a> {
-    /// Each policy, in the client's fleet and time zone.
+    /// The policies, each resolved for the client's fleet and time zone.
     pub policies: &'s [&'a ZonedPolicy<'a>],
 }
 
@@ -52,7 +54,7 @@ pub fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> 
     a.into_iter().chain(b).min()
 }
 
-/// Returns the next changes of a case that `rule` has decided.
+/// Returns the next changes for a client whose current case `now` is decided by `rule`.
 #[must_use]
 pub(crate) fn look_ahead<'a>(
     now: &Case<'a>,
@@ -79,7 +81,7 @@ pub(crate) fn look_ahead<'a>(
 enum SearchResult {
     Nothing,
     Transition(Timestamp),
-    /// Something may change at this instant, which is beyond the horizon now.
+    /// The offer may change at this instant, which is more than [`NEXT_CHANGE_HORIZON`] from now.
     BeyondHorizon(Timestamp),
 }
 
@@ -106,14 +108,15 @@ fn next_transition<'a>(
     }
 }
 
-/// Returns the name of the policy that offers the client its target. A policy has one target in a
-/// fleet, so time can change nothing else about the offer.
+/// Returns the name of the policy that offers the client its target; `None` if there is no offer. A
+/// policy has one target in a fleet, so time can change nothing else about the offer.
 fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
     let zoned = case.governing.filter(|_| rule.says.state == State::Distributing)?;
     Some(zoned.policy.name.as_str())
 }
 
-/// Returns the first instant after the case's at which the offer may change under the same policy.
+/// Returns the first instant after that of `case` at which the offer may change while the same
+/// policy governs.
 fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     match rule.says.lasts {
         Lasts::Always | Lasts::UntilAbsent => None,
@@ -126,8 +129,8 @@ fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     }
 }
 
-/// Returns the first instant after the case's at which another rule may decide under the same
-/// policy.
+/// Returns the first instant after that of `case` at which another rule may decide while the same
+/// policy governs.
 fn lasts_until(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     let ends = match rule.says.lasts {
         Lasts::Always => return None,

@@ -1,7 +1,8 @@
 //! Parses objects from the cluster or from files, so that an invalid object does not prevent
-//! reading the others. If the spec cannot be deserialized, an error message is kept in its place; a
-//! status that cannot be deserialized counts as missing. This module uses the API types, but
-//! nothing from the plan.
+//! reading other objects. This module uses the API types, but nothing from the plan.
+//!
+//! If a spec cannot be deserialized, an error message is kept in its place. A status that cannot be
+//! deserialized counts as missing.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -16,8 +17,8 @@ use serde_json::value::RawValue;
 
 use super::cached::Digest;
 
-/// One of the two API kinds, with its spec, its status and the part of the status that planning
-/// keeps.
+/// One of the two API kinds, with the types of its spec, its status and the part of the status that
+/// planning keeps.
 pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {
     /// Spec, written by the user.
     type Spec: DeserializeOwned + Clone + Debug + Send + Sync;
@@ -26,19 +27,19 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     /// Part of the stored status that the next plan needs.
     type Previous: Clone + Debug + Send + Sync;
 
-    /// Releases the spare capacity that deserialization has allocated, which can be half as much
-    /// memory as the spec needs.
+    /// Releases the spare memory that deserialization has allocated for a spec. It can be half as
+    /// much as the spec needs.
     fn shrink_spec(_: &mut Self::Spec) {}
 
-    /// Returns the digest of what a status says: everything except its history.
+    /// Returns the digest of a status without its history.
     fn digest(status: &Self::Status) -> Digest;
 
     /// Returns the part of a status that planning keeps. `spec` is the object's spec, if it can be
     /// read.
     fn retain_status(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
 
-    /// Returns the kept part of the status after the object's spec has changed. The result has no
-    /// reference to the old spec.
+    /// Returns the kept part of a status, `previous`, for an object whose spec has changed. The
+    /// result has no reference to the old spec.
     fn retain_status_for_spec(
         previous: &Arc<Self::Previous>,
         _: Option<&Arc<Self::Spec>>,

@@ -1,6 +1,7 @@
-//! Caches the phases of the policies' time ranges, and the next changes of these phases, in each
-//! time zone. Each result is computed on first use and shared by all fleets of a namespace. This
-//! module knows nothing of clients.
+//! Caches the phases of the policies' time ranges in each time zone, and the next changes of these
+//! phases. Each result is computed on first use and shared by all fleets of a namespace.
+//!
+//! This module does not depend on clients.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -20,7 +21,8 @@ pub struct PhaseCache {
 type ByZone = Vec<(ZoneFact, Rc<PhaseResults>)>;
 
 impl PhaseCache {
-    /// Returns an empty cache for a number of policies, `policies`.
+    /// Returns an empty cache for the instant `now` and a list of policies with the length
+    /// `policies`.
     #[must_use]
     pub fn new(now: Timestamp, policies: usize) -> Self {
         Self { now, answers: (0..policies).map(|_| RefCell::default()).collect() }
@@ -49,7 +51,7 @@ pub(super) struct PhaseResults {
     instants: [ResultCache<Option<Timestamp>>; 3],
 }
 
-/// A query about a time range that returns an instant.
+/// Kind of query about a time range. The result of the query is an instant.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RangeQuery {
     NextOpening,
@@ -76,7 +78,7 @@ impl PhaseResults {
     }
 }
 
-/// Cached results by instant. Only the first [`MAX_REMEMBERED`] queried instants are stored.
+/// Cache of results by instant. Only the first [`MAX_REMEMBERED`] queried instants are stored.
 #[derive(Debug)]
 struct ResultCache<T>(RefCell<Vec<(Timestamp, T)>>);
 

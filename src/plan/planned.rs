@@ -1,6 +1,6 @@
-//! Defines planned statuses: the digest of a status, and how to build the status. A fleet's status
-//! is built only when it is written, because otherwise hundreds of thousands of rows would wait in
-//! memory.
+//! Defines [`Planned`]: an object with the digest of its planned status, and the values from which
+//! the status is built. A fleet's status is built only when it is written, because otherwise
+//! hundreds of thousands of rows would stay in memory until then.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub trait PlannedKind: Kind {
     /// Values that, together with the object, determine the status.
     type StatusInputs: Clone + Debug + Send + Sync;
 
-    /// Builds the planned status, with the history of the status `replaced`.
+    /// Builds the planned status, which continues the history of the status `replaced`.
     fn status(planned: &Planned<Self>, replaced: Option<&Self::Previous>) -> Self::Status
     where
         Self: Sized;
@@ -37,7 +37,7 @@ pub struct Planned<K: PlannedKind> {
     pub cached: Arc<Cached<K>>,
     /// Values that, together with the object, determine the status.
     pub inputs: K::StatusInputs,
-    /// Digest of what the planned status says.
+    /// Digest of the planned status without its history.
     pub digest: Digest,
     /// When and why the status was planned.
     pub trigger: PlanTrigger,
@@ -56,15 +56,16 @@ impl<K: PlannedKind> Planned<K> {
         K::status(self, replaced)
     }
 
-    /// Returns whether the stored status says what the planned one says. If so, no write is needed.
+    /// Returns whether the stored status equals the planned one apart from its history. If so, no
+    /// write is needed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.cached.status_equals(self.digest)
     }
 }
 
-/// Values that, together with the fleet, determine its status. They are kept as they were when the
-/// status was planned.
+/// Values that, together with the fleet, determine its status, as they were when the status was
+/// planned.
 #[derive(Clone, Debug)]
 pub struct FleetStatusInputs {
     /// Fleet named in `packageFrom`, if it exists.

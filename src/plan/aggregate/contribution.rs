@@ -9,18 +9,20 @@ use crate::plan::scope::{Scope, Selector};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// Contribution of a fleet in the policy's scope, summed over its clients.
+/// Contribution of a fleet to the status of a policy whose scope includes the fleet, summed over
+/// the fleet's clients.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyContribution {
-    /// Number of clients in scope, whether or not the policy governs them.
+    /// Number of clients in the policy's scope, whether or not the policy governs them.
     pub matched_clients: u32,
-    /// Number of governed clients in each state.
+    /// Number of clients that the policy governs, by state.
     pub governed: Summary,
-    /// Time of the earliest change of a governed client's offer.
+    /// Earliest time at which the offer of a governed client changes.
     pub next_transition: Option<Timestamp>,
     /// Time zones of the governed clients, each once.
     pub zones: Vec<ZoneFact>,
-    /// Selectors of the scope, and their values, that have matched a client.
+    /// Selectors of the policy's scope, and values listed in them, that match at least one client
+    /// of the fleet.
     pub hits: Hits,
 }
 
@@ -31,8 +33,8 @@ impl PolicyContribution {
         Self { hits: Hits::none(&policy.scope), ..Self::default() }
     }
 
-    /// Adds a number of governed clients, `clients`, which are in one state and whose offers change
-    /// at the same time.
+    /// Adds `clients` governed clients that have the same state, the same time zone and the same
+    /// time of the next offer change.
     pub(crate) fn govern(
         &mut self,
         clients: u32,
@@ -48,8 +50,8 @@ impl PolicyContribution {
     }
 }
 
-/// For each selector of a scope, whether it has matched a client. The selectors of `clients` come
-/// first, then those of `exclude`.
+/// Match results of all selectors of a scope: first the selectors in `clients`, then those in
+/// `exclude`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits(pub(super) Box<[SelectorHits]>);
 
@@ -91,8 +93,9 @@ impl Hits {
         scope.selectors().map(SelectorHits::none).collect::<Vec<_>>().into_boxed_slice().into()
     }
 
-    /// Returns whether a client of a matched fleet is in scope, and records its matches. The result
-    /// equals that of [`Scope::includes_client`].
+    /// Records which selectors and values match a client, and returns whether the client is in
+    /// scope. The client's fleet must be in scope; the result equals that of
+    /// [`Scope::includes_client`].
     pub fn record(&mut self, scope: &Scope, client: &ClientFields<'_>) -> bool {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
         let mut is_included = scope.clients.is_none();

@@ -1,10 +1,12 @@
 //! Aggregates the plans of all fleets of a namespace, for the statuses of policies and the metrics.
-//! Fleets are added and removed one by one, so the cost of a change does not depend on their number.
+//! Fleets are added and removed one by one, so the cost of a change does not depend on the number
+//! of fleets.
 //!
-//! A fleet's plan contains a [`PolicyContribution`] to each policy in whose scope the fleet is. A
-//! [`PolicyAggregate`] is the sum of the contributions to one policy, and [`NamespaceAggregates`]
-//! holds all sums of a namespace. One function adds and removes each value, so a removal always
-//! undoes the addition.
+//! A fleet's plan contains a [`PolicyContribution`] to each policy whose scope includes the fleet.
+//! A [`PolicyAggregate`] is the sum of the contributions to one policy, and [`NamespaceAggregates`]
+//! holds all sums of a namespace.
+//!
+//! The same function adds and removes a value, so a removal always undoes the addition.
 
 mod contribution;
 mod namespace;
@@ -16,17 +18,17 @@ pub use contribution::{Hits, PolicyContribution};
 pub use namespace::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 pub use policy::PolicyAggregate;
 
-/// Change of an aggregate.
+/// Kind of change to an aggregate: the values of one fleet are added or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Add the values of a fleet.
+    /// Addition of the values of a fleet.
     Add,
-    /// Remove the values of a fleet, which must be those that were added.
+    /// Removal of the values of a fleet, which must equal the values that were added.
     Remove,
 }
 
 impl Change {
-    /// Changes a counter by `number`.
+    /// Adds `number` to a counter, or subtracts it if this is a removal.
     fn count(self, counter: &mut u32, number: u32) {
         match self {
             Self::Add => *counter += number,
@@ -35,7 +37,7 @@ impl Change {
     }
 }
 
-/// Number of occurrences of each value.
+/// Multiset: the number of occurrences of each value.
 #[derive(Clone, Debug)]
 struct MultiSet<T>(BTreeMap<T, u32>);
 

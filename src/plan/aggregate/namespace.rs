@@ -10,14 +10,14 @@ use crate::plan::trigger::PolicyRevisions;
 use crate::plan::version_text::VersionText;
 use crate::values::Timestamp;
 
-/// The record of a fleet's plan.
+/// Record of a fleet's plan, with the values that the fleet adds to the aggregates.
 #[derive(Debug)]
 pub struct PlanRecord {
     /// Digest of the planned status.
     pub status: Digest,
     /// Contribution to each policy whose scope includes the fleet, by policy name.
     pub contributions: BTreeMap<Text, PolicyContribution>,
-    /// Revisions of the policies that the fleet was planned under.
+    /// Revisions of the policies whose scope included the fleet when it was planned.
     pub policy_revisions: PolicyRevisions,
     /// Version of the fleet's package.
     pub package: Option<VersionText>,
@@ -25,19 +25,20 @@ pub struct PlanRecord {
     pub holds_until: Option<Timestamp>,
     /// Number of the fleet's clients that no policy governs.
     pub unmanaged: u32,
-    /// Whether the fleet itself has a problem, shown as the condition `Stalled`.
+    /// Whether the fleet itself has a problem, which its status reports with the condition
+    /// `Stalled`.
     pub stalled: bool,
     /// Whether the fleet's spec cannot be read.
     pub unreadable: bool,
 }
 
-/// Counts of a namespace that no policy's status contains.
+/// Counts over all fleets of a namespace, for the metrics. No policy status contains these counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NamespaceCounts {
     /// Number of fleets.
     pub fleets: u32,
-    /// Number of fleets with a problem of their own: unreadable, too large, or with an unknown time
-    /// zone.
+    /// Number of fleets with the condition `Stalled`: the spec cannot be read, the fleet is too
+    /// large, or its time zone is unknown.
     pub stalled_fleets: u32,
     /// Number of fleets whose spec cannot be read.
     pub unreadable_fleets: u32,
@@ -45,7 +46,7 @@ pub struct NamespaceCounts {
     pub unmanaged_clients: u32,
 }
 
-/// The aggregates of one namespace over the plans of its fleets.
+/// Aggregates over the plans of all fleets of one namespace.
 #[derive(Debug, Default)]
 pub struct NamespaceAggregates {
     policies: BTreeMap<Text, PolicyAggregate>,
@@ -70,7 +71,8 @@ impl NamespaceAggregates {
             }
             let Some(aggregate) = self.policies.get_mut(policy) else { continue };
             aggregate.change(change, contribution, plan.package.as_ref(), is_settled);
-            // Drop the empty aggregate: the next policy of this name may have another scope.
+            // Drop the empty aggregate, because a later policy with the same name may have a
+            // different scope.
             if aggregate.fleets == 0 {
                 self.policies.remove(policy);
             }
@@ -90,19 +92,20 @@ impl NamespaceAggregates {
         change.count(unmanaged_clients, plan.unmanaged);
     }
 
-    /// Returns the sum over the fleets in a policy's scope, if there are any.
+    /// Returns the aggregate over all fleets in a policy's scope; `None` if no fleet is in scope.
     #[must_use]
     pub fn policy(&self, policy: &str) -> Option<&PolicyAggregate> {
         self.policies.get(policy)
     }
 
-    /// Returns the earliest instant at which the plan of a fleet expires.
+    /// Returns the earliest instant at which the plan of a fleet expires; `None` if no plan
+    /// expires.
     #[must_use]
     pub(crate) fn first_end(&self) -> Option<Timestamp> {
         self.ends.first().map(|(until, _)| *until)
     }
 
-    /// Returns the fleets whose plans have expired at `at`.
+    /// Returns the names of the fleets whose plans expire at or before `at`.
     #[must_use]
     pub fn ended(&self, at: Timestamp) -> Vec<Text> {
         self.ends
@@ -112,7 +115,7 @@ impl NamespaceAggregates {
             .collect()
     }
 
-    /// Returns the namespace counts.
+    /// Returns the counts over all fleets of the namespace.
     #[must_use]
     pub fn counts(&self) -> NamespaceCounts {
         self.counts

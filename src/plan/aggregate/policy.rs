@@ -10,29 +10,28 @@ use crate::values::Timestamp;
 /// The sum of the contributions of all fleets in a policy's scope.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyAggregate {
-    /// Number of fleets in scope.
+    /// Number of fleets in the policy's scope.
     pub fleets: u32,
     /// Number of fleets whose stored status is not yet known to apply the current revision of the
     /// policy.
     pub unsettled: u32,
-    /// Number of clients in scope.
+    /// Number of clients in the policy's scope.
     pub matched_clients: u32,
-    /// Number of governed clients in each state.
+    /// Number of clients that the policy governs, by state.
     pub governed: Summary,
     transitions: MultiSet<Timestamp>,
     zones: MultiSet<ZoneFact>,
-    /// Numbers of fleets for each selector: first, the fleets with a client that the selector
-    /// matches; then, for each value of the selector, the fleets with a client that the value
-    /// matches.
+    /// For each selector of the scope, the number of fleets with a client that the selector
+    /// matches, and the same number for each value of the selector.
     hits: Vec<(u32, Vec<u32>)>,
-    /// Package versions of the fleets, by spelling.
+    /// Package versions of the fleets in scope, counted by spelling.
     packages: MultiSet<Text>,
 }
 
 impl PolicyAggregate {
-    /// Adds or removes the contribution of one fleet. `package` is the version of the fleet's
-    /// package. `is_settled` states whether the fleet's stored status is known to apply the current
-    /// revision of the policy.
+    /// Adds or removes the contribution of one fleet, whose package has the version `package`.
+    /// `is_settled` states whether the fleet's stored status is known to apply the current revision
+    /// of the policy.
     pub fn change(
         &mut self,
         change: Change,
@@ -65,7 +64,7 @@ impl PolicyAggregate {
         }
     }
 
-    /// Returns the time of the earliest change of a governed client's offer.
+    /// Returns the earliest time at which the offer of a governed client changes.
     #[must_use]
     pub fn next_transition(&self) -> Option<Timestamp> {
         self.transitions.0.keys().next().copied()
@@ -77,15 +76,17 @@ impl PolicyAggregate {
         self.zones.0.keys()
     }
 
-    /// Returns the package versions of the fleets, each spelling once.
+    /// Returns the package versions of the fleets in scope, each spelling once.
     #[must_use]
     pub fn packages(&self) -> Vec<VersionText> {
         self.packages.0.keys().cloned().map(VersionText::new).collect()
     }
 
-    /// Returns the parts of the scope that match no client, in the order of the scope. A value is
-    /// listed as `scope.clients[0].names: LT-VIP7`. A selector that matches no client is listed as
-    /// `scope.exclude[1]`, unless a value of it is listed.
+    /// Returns the selectors and the listed values of the scope that match no client, in the order
+    /// of the scope.
+    ///
+    /// A value is returned as `scope.clients[0].names: LT-VIP7`. A selector that matches no client
+    /// is returned as `scope.exclude[1]`, unless one of its values is returned.
     pub fn unmatched<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = String> + 'a {
         placed(scope).enumerate().flat_map(|(place, (list, index, selector))| {
             let hits = self.hits.get(place);
@@ -103,7 +104,8 @@ impl PolicyAggregate {
     }
 }
 
-/// Returns a scope's selectors, each with the name of its list and its index in that list.
+/// Returns the selectors of a scope, each with the name of the list that contains it and its index
+/// in that list.
 fn placed(scope: &Scope) -> impl Iterator<Item = (&'static str, usize, &Selector)> {
     let clients = scope.clients.iter().flatten().enumerate();
     let exclude = scope.exclude.iter().enumerate();

@@ -5,10 +5,10 @@
 //! fleet again when:
 //!
 //! - the fleet's spec or labels change, or the fleet is being deleted;
-//! - the package that it takes from another fleet changes;
-//! - a policy that applies or applied to it changes;
-//! - its stored status no longer equals the planned one;
-//! - its plan expires, or the clock is set back.
+//! - the package that the fleet takes from another fleet changes;
+//! - a policy that applies or applied to the fleet changes;
+//! - the fleet's stored status no longer equals the planned one;
+//! - the fleet's plan expires, or the clock is set back.
 //!
 //! A pass runs three stages ([`pass`]). The claims of the fleets that need a plan are collected; the
 //! standings of all clients are allotted, if claims have changed; then these fleets are decided, and
@@ -61,19 +61,19 @@ pub struct Planner {
     decisions: u64,
 }
 
-/// A policy as observed and as parsed.
+/// A policy of the namespace: the observed object, and the policy parsed from it.
 #[derive(Debug)]
 struct KnownPolicy {
     observed: Arc<CachedPolicy>,
     policy: Arc<Policy>,
-    /// Generation that was in force in the last plan. The watch may not show the status of that
-    /// plan yet.
+    /// Latest generation for which a plan found that all fleets in scope had applied it, or that it
+    /// is invalid. It is kept because the watch may not show the status of that plan yet.
     in_force: Option<i64>,
 }
 
 impl KnownPolicy {
-    /// Returns the generation that was in force before, by the stored status and by the last plan;
-    /// -1 if none was.
+    /// Returns the generation that all fleets had applied before this plan, by the stored status
+    /// and by earlier plans; -1 if there was none. An invalid generation counts as applied.
     fn was_observed(&self) -> i64 {
         let stored =
             self.observed.status.as_ref().and_then(|status| status.kept.observed_generation);
@@ -91,10 +91,10 @@ struct Fleet {
     /// Record of the fleet's plan; `None` until the fleet is planned, and again after a change that
     /// affects it.
     plan: Option<PlanRecord>,
-    /// Reasons why the fleet must be planned next time.
+    /// Reasons why the fleet must be planned in the next pass.
     causes: BTreeSet<Cause>,
-    /// Revisions of the policies that the stored status applied when it last equaled the planned
-    /// status, by policy name.
+    /// Revisions of the applicable policies, by policy name, in the latest plan whose status
+    /// equaled the stored status.
     applied_revisions: PolicyRevisions,
 }
 
@@ -217,7 +217,7 @@ impl Planner {
     }
 
     /// Returns whether a new plan is needed at `at`: an object has changed since the last plan, the
-    /// plan has expired, or the clock was set back to before the plan.
+    /// plan has expired, or the clock was set back to a time before the plan.
     #[must_use]
     pub fn is_due(&self, at: Timestamp) -> bool {
         let runs_out =
@@ -238,7 +238,8 @@ impl Planner {
         self.decisions
     }
 
-    /// Returns the counts of the last plan that no policy's status contains.
+    /// Returns the counts of the last plan that are in no policy's status, such as the number of
+    /// stalled fleets.
     #[must_use]
     pub fn counts(&self) -> NamespaceCounts {
         self.aggregates.counts()
@@ -285,17 +286,19 @@ impl Planner {
         if let Some(plan) = fleet.plan.take() {
             self.aggregates.change(Change::Remove, name, &plan, &fleet.applied_revisions);
         }
-        // `Seen` means that the fleet is new, so further causes add no information.
+        // `Seen` means that the fleet was observed for the first time, so further causes add no
+        // information.
         if !fleet.causes.contains(&Cause::Seen) {
             fleet.causes.insert(cause);
         }
     }
 
-    /// Records the policy revisions that a fleet's stored status applies, if this status equals the
+    /// Records the policy revisions of a fleet's plan as applied if the stored status equals the
     /// planned one.
     ///
     /// The record is kept when client reports or the time change the plan. Otherwise, a policy with
-    /// many fleets would never be in force, because one of their statuses is always being written.
+    /// many fleets would never count as applied by all of them, because at least one of their
+    /// statuses is always being written.
     fn record_applied_revisions(&mut self, name: &Text) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         let Some(plan) =
@@ -325,14 +328,14 @@ impl Planner {
         }
     }
 
-    /// Marks for planning all fleets that take their package from `name`.
+    /// Marks for planning all fleets that take their package from the fleet `name`.
     fn touch_dependents_of(&mut self, name: &str) {
         for user in self.package_dependents.get(name).cloned().unwrap_or_default() {
             self.touch(&user, Cause::Package(name.into()));
         }
     }
 
-    /// Marks for planning all fleets to which a policy with this scope applies.
+    /// Marks for planning all fleets that the scope of a policy includes.
     fn touch_scope_of(&mut self, policy: &Text, scope: &Scope) {
         let about =
             |(_, fleet): &(&Text, &Fleet)| scope.includes_fleet(|key| fleet.observed.label(key));
