@@ -57,7 +57,8 @@ impl Floor {
         }
     }
 
-    /// Writes the status of every fleet for one direction, and measures only the writes. As in the
+    /// Writes the status of every fleet once, and measures only the writes. `direction` selects the
+    /// prepared statuses: `0` or `1`, one for each way in which the policy changes. As in the
     /// controller, a separate task sends each status.
     pub async fn write_all(&self, direction: usize) -> Result<Written, Failure> {
         let mut requests = Vec::new();

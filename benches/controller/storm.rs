@@ -39,7 +39,8 @@ struct Storm {
     /// Time from the last report to the last status of the policy; `None` for the floor.
     settled: Option<Duration>,
     writes: StatusWrites,
-    /// CPU time that the API server used until the last status of a fleet.
+    /// CPU time that the API server used from the start of the storm until the last fleet status was
+    /// observed.
     server: Duration,
 }
 

@@ -5,7 +5,9 @@
 //! does no I/O and reads no clock, and the result does not depend on the order of the input. The
 //! controller and `clientfleet plan --local` call the same functions.
 //!
-//! The steps of a plan are in these modules:
+//! [`planner`] makes a plan in three stages and keeps it up to date: `collect` lists the claims of
+//! each fleet's clients, [`allot`] gives every client of the namespace its standing, and [`fleet`]
+//! decides each fleet. The steps for one client are in these modules:
 //!
 //! - [`facts`] parses the spec of a client;
 //! - [`scope`] finds the policies that apply to the client;
@@ -14,9 +16,8 @@
 //! - [`fleet`] builds the status row and adds the client to its fleet's contribution to each
 //!   policy;
 //! - [`aggregate`] sums up the contributions of all fleets to a policy;
-//! - [`policy_status`] builds the policy's status from the sum.
-//!
-//! [`planner`] keeps the plan up to date.
+//! - [`policy_status`] builds the policy's status from the sum;
+//! - `history` continues the history of the status that a written status replaces.
 
 pub mod aggregate;
 pub mod allot;

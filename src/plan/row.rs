@@ -161,7 +161,7 @@ impl Row<'_> {
     }
 }
 
-/// Returns the digest of what a fleet's status says: everything except its history.
+/// Returns the digest of a fleet's status without its history.
 ///
 /// The rows are hashed before the other fields, because the planner knows the other fields only
 /// after the last row.
@@ -172,7 +172,7 @@ pub(super) fn fleet_digest(status: &ClientFleetStatus) -> Digest {
     sink.finish(status, rows.is_some())
 }
 
-/// Returns the digest of what a policy's status says: everything except its history.
+/// Returns the digest of a policy's status without its history.
 pub(super) fn policy_digest(status: &UpgradePolicyStatus) -> Digest {
     let mut status = status.clone();
     status.conditions.iter_mut().for_each(|c| c.last_transition_time = Timestamp::UNIX_EPOCH);

@@ -48,7 +48,7 @@ async fn held(prefix: &str) -> World {
     world
 }
 
-/// Checks that the client was offered version 3.60 at `offered` and is held since `held`.
+/// Checks that the client was offered version 3.60 at `offered` and has been held since `held`.
 fn assert_held(row: &ClientStatus, offered: Timestamp, held: Timestamp) {
     assert_eq!(row.state, "Held");
     assert_eq!(row.last_transition_time, Some(held), "the time of its own state");

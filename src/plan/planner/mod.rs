@@ -10,10 +10,11 @@
 //! - the fleet's stored status no longer equals the planned one;
 //! - the fleet's plan expires, or the clock is set back.
 //!
-//! A pass runs three stages ([`pass`]). The claims of the fleets that need a plan are collected; the
-//! standings of all clients are allotted, if claims have changed; then these fleets are decided, and
-//! those in which a standing has changed. [`aggregate`](super::aggregate) sums up the contributions. A plan from scratch gives the same
-//! result as one in which every fleet is planned again.
+//! A pass runs three stages ([`pass`]): it collects the claims of the fleets that need a plan, allots
+//! the standings of all clients if claims have changed, and decides these fleets and those in which
+//! a standing has changed. [`aggregate`](super::aggregate) sums up the contributions.
+//!
+//! A plan from scratch gives the same result as one in which every fleet is planned again.
 
 mod pass;
 
