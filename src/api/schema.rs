@@ -161,7 +161,7 @@ pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Returns the schema of the time zone of a fleet or client. The schema restricts only the length
-/// and the characters, as for a reported value; rule 16 of the decision handles an unknown time
+/// and the characters, as for a reported value; the rule `TimeZoneUnknown` handles an unknown time
 /// zone.
 pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))

@@ -192,7 +192,11 @@ impl<K: Announced> Outbox<K> {
         let mut state = self.state();
         state.queue.end(key);
         let entry = state.entries.get_mut(key);
-        if entry.is_some_and(|entry| std::mem::take(&mut entry.must_write_again)) {
+        let is_open = entry.is_some_and(|entry| {
+            entry.clear_if_done();
+            std::mem::take(&mut entry.must_write_again)
+        });
+        if is_open {
             state.enqueue(key, self.pace);
         }
         if state.queue.are_empty() {
@@ -248,11 +252,8 @@ impl<K: Announced> Outbox<K> {
             return None;
         }
         let entry = state.entries.get_mut(key)?;
+        entry.clear_if_done();
         let planned = entry.pending.clone()?;
-        if entry.is_done(&planned) {
-            entry.clear_pending();
-            return None;
-        }
         let planned_from = &planned.cached.metadata.resource_version;
         let own = entry.last_write.as_ref().filter(|last| last.supersedes(planned_from));
         let resource_version = own.map_or(planned_from, |last| &last.written).clone();
@@ -470,6 +471,13 @@ impl<K: Announced> Entry<K> {
     fn clear_pending(&mut self) {
         self.pending = None;
         self.since = None;
+    }
+
+    /// Clears the pending write if the cluster already has its status.
+    fn clear_if_done(&mut self) {
+        if self.pending.as_ref().is_some_and(|pending| self.is_done(pending)) {
+            self.clear_pending();
+        }
     }
 
     /// Returns whether the cluster already has the planned status. The status may be in the version
