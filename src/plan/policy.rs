@@ -1,5 +1,5 @@
-//! Parses a policy once, into the values that the rules need or into the problems that make the
-//! policy invalid. This module knows the API types and the values, and makes no decisions.
+//! Parses a policy once, into the values that the rules need and the problems that make the policy
+//! invalid. This module converts API types to values, and makes no decisions.
 //!
 //! An invalid policy still governs clients: it offers them nothing, and no policy of lower
 //! precedence applies to them. Its scope and its effective period are therefore parsed as far as
@@ -40,17 +40,18 @@ pub struct Policy {
     pub priority: i32,
     /// Whether the policy is suspended. A suspended policy offers no upgrades.
     pub suspended: bool,
-    /// Instant from which the policy governs.
+    /// Instant from which the policy governs; `None` if its effective period has no start.
     pub effective_from: Option<Timestamp>,
-    /// Instant from which the policy no longer governs.
+    /// Instant from which the policy no longer governs; `None` if its effective period has no end.
     pub effective_until: Option<Timestamp>,
     /// Upgrade mode of the policy.
     pub mode: Mode,
-    /// Version that the policy locks clients to, with [`Mode::OnlyUpgradeTo`].
+    /// Version that the policy locks clients to; always `None` in modes other than
+    /// [`Mode::OnlyUpgradeTo`].
     pub lock: Option<VersionText>,
     /// Whether clients may be downgraded to the target.
     pub allow_downgrade: bool,
-    /// Seconds from a client's installation error until the version is offered again.
+    /// Seconds from a client's installation error until the failed version is offered again.
     pub retry_after: i64,
     /// Seconds without contact after which a client counts as offline; `None` if clients of the
     /// policy never count as offline.
@@ -99,7 +100,8 @@ impl Policy {
         }
     }
 
-    /// Returns whether the policy can govern at `at`.
+    /// Returns whether the policy is effective at `at`: it is not being deleted, and `at` is within
+    /// its effective period.
     #[must_use]
     pub fn is_effective(&self, at: Timestamp) -> bool {
         !self.deleting
@@ -108,7 +110,7 @@ impl Policy {
     }
 
     /// Returns the first instant after `at` at which the result of [`Policy::is_effective`] may
-    /// change.
+    /// change; `None` if there is none.
     #[must_use]
     pub(crate) fn effective_change_after(&self, at: Timestamp) -> Option<Timestamp> {
         [self.effective_from, self.effective_until].into_iter().flatten().filter(|&t| t > at).min()

@@ -1,5 +1,5 @@
-//! Resolves a policy for one time zone of a fleet: the target of the clients in that zone, and when
-//! distribution to them is open. The result is computed once for all of these clients.
+//! Resolves a policy for one fleet and one time zone: the target version and the distribution
+//! phases of the clients in that zone. The result is computed once for all of these clients.
 
 use std::rc::Rc;
 
@@ -22,11 +22,11 @@ pub struct ZonedPolicy<'a> {
     /// otherwise that of the fleet.
     pub zone: &'a ZoneFact,
     openings: Openings<'a>,
-    /// Cached results of `openings`.
+    /// Cached results of queries to `openings`.
     answers: Rc<PhaseResults>,
 }
 
-/// The version that a client should run, and whether the server can offer it.
+/// The version that a client should run, with its availability on the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
     /// Version as written in the policy or the fleet.
@@ -38,15 +38,15 @@ pub struct Target<'a> {
 }
 
 impl<'a> ZonedPolicy<'a> {
-    /// Resolves `policy` for a fleet with this package. `zone` is the client's time zone, or the
-    /// fleet's if the client has none.
+    /// Resolves `policy` for a fleet with the package `package`. `zone` is the client's time zone,
+    /// or the fleet's if the client has none.
     #[must_use]
     pub fn new(policy: &'a Policy, package: &'a Package, zone: &'a ZoneFact) -> Self {
         Self::with(policy, package, zone, |_| Rc::default())
     }
 
-    /// Resolves a policy like [`ZonedPolicy::new`], and takes results from a phase cache that all
-    /// fleets share.
+    /// Resolves a policy like [`ZonedPolicy::new`], but uses a phase cache that all fleets share.
+    /// `answers` returns the cached results for a time zone.
     pub(super) fn with(
         policy: &'a Policy,
         package: &'a Package,
@@ -74,7 +74,8 @@ impl<'a> ZonedPolicy<'a> {
         self.answers.phase(self.openings, t)
     }
 
-    /// Returns the first instant at or after `t` at which distribution is open.
+    /// Returns the first instant at or after `t` at which distribution is open; `None` if there is
+    /// none.
     #[must_use]
     pub fn next_opening(&self, t: Timestamp) -> Option<Timestamp> {
         self.answers.instant(RangeQuery::NextOpening, self.openings, t)
@@ -87,13 +88,13 @@ impl<'a> ZonedPolicy<'a> {
         self.answers.instant(RangeQuery::NextClosing, self.openings, t)
     }
 
-    /// Returns the first instant after `t` at which the phase changes.
+    /// Returns the first instant after `t` at which the phase changes; `None` if there is none.
     #[must_use]
     pub fn phase_ends(&self, t: Timestamp) -> Option<Timestamp> {
         self.answers.instant(RangeQuery::PhaseEnds, self.openings, t)
     }
 
-    /// Returns the openings that end after `t`, in the same form as [`Openings::openings_from`].
+    /// Returns the openings that end after `t`, as [`Openings::openings_from`] does.
     pub fn openings_from(
         &self,
         t: Timestamp,
@@ -101,7 +102,8 @@ impl<'a> ZonedPolicy<'a> {
         self.openings.openings_from(t)
     }
 
-    /// Returns the first exclusion of the policy that contains the local date of `t`.
+    /// Returns the first exclusion of the policy that contains the local date of `t`; `None` if
+    /// there is none.
     #[must_use]
     pub fn exclusion_at(&self, t: Timestamp) -> Option<&Exclusion> {
         self.openings.exclusion_at(t)

@@ -1,4 +1,4 @@
-//! Plans one policy: builds the policy's status from the contributions of its fleets.
+//! Plans one policy: builds the policy's status from the contributions of the fleets in its scope.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::api::policy::{Mode, UpgradePolicyStatus};
 use crate::api::{Condition, Summary};
 use crate::values::{Phase, Timestamp};
 
-/// Maximum number of scope entries that the status lists as matching no client.
+/// Maximum number of selectors and listed values that the status reports as matching no client.
 const MAX_UNMATCHED: usize = 20;
 
 /// The plan for one policy at one instant.
@@ -26,9 +26,11 @@ pub struct PolicyPlan {
     pub holds_until: Option<Timestamp>,
 }
 
-/// Plans a policy from the aggregate of its fleets and their package versions. If one version has
-/// several spellings, `packages` must be in order of fleet name. `was_observed` is the generation
-/// that was in force before; -1 if none was.
+/// Plans a policy for the instant `at` from the aggregate of the fleets in its scope.
+/// `was_observed` is the observed generation in the policy's previous status; -1 if it has none.
+///
+/// `packages` contains the package versions of these fleets. If one version has several spellings,
+/// they must be in order of fleet name.
 #[must_use]
 pub(crate) fn plan_policy<'a>(
     was_observed: i64,
@@ -93,7 +95,10 @@ impl Distribution {
     }
 }
 
-/// Returns the generation of the policy that is in force, and the status conditions that report it.
+/// Returns the observed generation of the policy, and the status conditions.
+///
+/// The generation of a valid policy becomes the observed generation when all fleets in scope have
+/// applied it. The generation of an invalid policy does so at once.
 fn conditions(
     was_observed: i64,
     policy: &Policy,
@@ -106,13 +111,13 @@ fn conditions(
         let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
         (policy.generation, make.stalled(reason, &policy.problems.join("; ")))
     } else if was_observed == policy.generation || is_in_force {
-        // A generation that is in force stays in force. Later changes of the fleets appear in the
-        // status of each fleet.
+        // A generation that all fleets have applied stays the observed generation. Later changes of
+        // the fleets appear in the status of each fleet.
         let fleets = total.fleets;
         (policy.generation, make.ready(format!("In force in {fleets} fleets.")))
     } else {
-        // The message contains no count. Otherwise, each fleet that applies the generation would
-        // cause another write of the policy.
+        // The message contains no count, because otherwise each fleet that applies the generation
+        // would cause another write of the policy's status.
         (was_observed, make.reconciling("Some of its fleets do not say so yet."))
     };
     conditions.push(complete(&make, policy, total.governed));

@@ -1,5 +1,5 @@
-//! Defines the status row of one client, borrowed from its sources, and the digest of what a status
-//! says. The planner thus detects a changed status without building it.
+//! Defines the status row of one client, and the digest of a status without its history. With the
+//! digest, the planner detects a changed status without building the status.
 
 use std::hash::{Hash, Hasher};
 
@@ -13,8 +13,8 @@ use crate::api::policy::UpgradePolicyStatus;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// The status row of one client without its history, borrowed from its sources. [`Row`] and
-/// [`Shared`] together have the fields of [`ClientStatus`], except for those of its history.
+/// The status row of one client without its history; its values are borrowed. [`Row`] and
+/// [`Shared`] together have all fields of [`ClientStatus`] except for the history.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Row<'a> {
@@ -42,7 +42,7 @@ pub struct Shared<'a> {
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// Inputs of rules that [`Shared`] shows whether or not a rule reads them.
+/// Rule inputs that are always part of [`Shared`], even if no rule reads them.
 pub(super) const SHOWN_INPUTS: [Input; 2] = [Input::Version, Input::StagedVersion];
 
 impl Hash for Row<'_> {
@@ -70,12 +70,12 @@ pub(super) struct CurrentOffer<'a> {
 }
 
 impl CurrentOffer<'_> {
-    /// Returns whether `last` is the same offer.
+    /// Returns whether `last` is the same offer, that is, has the same policy and the same version.
     pub fn continues(&self, last: &LastOffer) -> bool {
         last.policy == *self.policy && self.version.is_same_as_text(&last.version)
     }
 
-    /// Returns the offer as one that starts at `time`.
+    /// Returns the offer as a `lastOffer` value for the status, with the start time `time`.
     pub fn starting(&self, time: Timestamp) -> LastOffer {
         LastOffer {
             version: self.version.raw.clone(),
@@ -100,7 +100,7 @@ impl<'a> From<&'a ClientStatus> for Row<'a> {
             policy,
             last_transition_time,
             next_transition_time,
-            // `is_offer_kept` checks it.
+            // `is_offer_kept` checks this field.
             last_offer: _,
         } = status;
         let shared = Shared {
@@ -123,7 +123,8 @@ impl<'a> From<&'a ClientStatus> for Row<'a> {
     }
 }
 
-/// Returns whether the last offer of a stored row is the one that its state claims.
+/// Returns whether a stored row in the state `Distributing` has a last offer for its policy and
+/// target version. Always returns true for other states.
 fn is_offer_kept(row: &ClientStatus) -> bool {
     if row.state != State::Distributing.as_str() {
         return true;
@@ -139,7 +140,8 @@ fn is_offer_kept(row: &ClientStatus) -> bool {
 }
 
 impl Row<'_> {
-    /// Builds the row with its history.
+    /// Builds the full status row, with the start time of its state and the last offer as its
+    /// history.
     fn with_history(self, since: Timestamp, last_offer: Option<LastOffer>) -> ClientStatus {
         let shared = self.shared;
         let state = State::from_word(shared.state);
@@ -206,11 +208,11 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
     next_transition_time.hash(hasher);
 }
 
-/// Receives a fleet's status, row by row and in order.
+/// A receiver of a fleet's status: first the rows in order, then the other fields.
 pub(super) trait StatusSink {
     /// Type of the result that [`StatusSink::finish`] returns.
     type Finished;
-    /// Adds the row of the next client, and the offer that the client has now.
+    /// Adds the row of the next client. `offer` is the current offer of this client, if it has one.
     fn add(&mut self, row: Row<'_>, offer: Option<CurrentOffer<'_>>);
     /// Finishes the status with `head`, which contains all fields except the rows. If `has_rows` is
     /// false, the status has no rows.

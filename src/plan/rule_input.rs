@@ -1,6 +1,5 @@
-//! Returns the inputs of a rule in a case, by name and value. An explanation therefore shows the
-//! values that the decision was made from. This module makes no decisions and contains no text for
-//! users.
+//! Returns the inputs of a rule by name and value, so that an explanation shows the values that the
+//! decision was made from. This module makes no decisions and contains no text for users.
 
 use std::rc::Rc;
 
@@ -89,23 +88,25 @@ impl From<bool> for InputValue {
     }
 }
 
-/// Clients of one fleet that may share a decision that reads an input.
+/// Set of clients of one fleet that may share a decision, for an input that the decision reads.
 pub(super) enum Sharing {
     /// All clients with the same applicable policies and time zone.
     SamePolicies,
-    /// Those of them with the same version in this fact.
+    /// Clients with the same applicable policies, time zone and version. The function returns this
+    /// version.
     SameVersion(ReadVersion),
     /// Those of them with the same standing in the allotment.
     SameStanding,
     /// Those of them for which this predicate is false.
     Unless(ReadFlag),
-    /// Those of them that are not offline, and do not go offline before the decision changes.
+    /// Clients with the same applicable policies and time zone that are not offline, and do not go
+    /// offline before the decision changes.
     WhilePresent,
 }
 
-/// Returns a version among the facts about a client.
+/// Function that returns a version from the facts about a client.
 pub(super) type ReadVersion = for<'f> fn(&'f Facts<'_>) -> Option<&'f Rc<VersionText>>;
-/// Returns a property of the facts about a client.
+/// Function that returns whether the facts about a client have a property.
 pub(super) type ReadFlag = fn(&Facts<'_>) -> bool;
 
 impl Input {
@@ -140,7 +141,8 @@ impl Input {
         }
     }
 
-    /// Returns which clients of a fleet may share a decision that reads the input.
+    /// Returns the set of clients of a fleet that may share a decision if the decision reads this
+    /// input.
     pub(super) const fn sharing(self) -> Sharing {
         match self {
             Self::Version => Sharing::SameVersion(|facts| facts.version.as_ref()),

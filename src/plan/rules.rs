@@ -1,7 +1,7 @@
-//! The decision: 22 rules, of which the first that holds decides the state of a client. Explanations
-//! use the same rules, so they show the rules that made the decision.
+//! Decides the state of a client with 22 ordered rules: the first rule that holds decides.
+//! Explanations use the same rules, so they show the rules that made the decision.
 //!
-//! Does no I/O and reads no clock: the instant is part of the [`Case`].
+//! This module does no I/O and reads no clock: the instant is part of the [`Case`].
 
 use super::case::{Case, TargetOrder};
 use super::policy::Policy;
@@ -46,13 +46,13 @@ impl RuleName {
     }
 }
 
-/// One rule of the decision.
+/// A rule: a predicate, and the decision that applies if the predicate holds.
 #[derive(Debug)]
 pub struct Rule {
     /// Name of the rule.
     pub name: RuleName,
-    /// Inputs that the rule reads. If no earlier rule holds, only these inputs and the instant
-    /// affect whether this rule holds. The decision cache relies on this.
+    /// Inputs that the rule reads. The decision cache relies on this: if no earlier rule holds,
+    /// only these inputs and the instant affect whether this rule holds.
     pub looks_at: &'static [Input],
     /// Predicate that returns whether the rule holds.
     pub holds: fn(&Case<'_>) -> bool,
@@ -60,15 +60,15 @@ pub struct Rule {
     pub says: Outcome,
 }
 
-/// Decision of a rule.
+/// Decision that a rule makes for a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     /// State of the client.
     pub state: State,
     /// Reason for the state.
     pub reason: Reason,
-    /// Event that ends the decision while the governing policy and all objects and client reports
-    /// are unchanged.
+    /// Event that ends the decision if neither the governing policy nor any object or client report
+    /// changes.
     pub lasts: Lasts,
     /// Whether statuses and explanations show the target, if it is known.
     pub shows_target: bool,
@@ -88,14 +88,14 @@ impl Outcome {
     }
 }
 
-/// Event that ends a decision as time passes. The governing policy does not change.
+/// Kind of event that ends a decision as time passes, for an unchanged governing policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
     /// Time alone does not end the decision.
     Always,
     /// The decision ends only when the client counts as offline.
     UntilAbsent,
-    /// The decision ends at the retry after a failed installation, or when the client counts as
+    /// The decision ends at the retry time of a failed installation, or when the client counts as
     /// offline.
     UntilRetry,
     /// The decision ends when the distribution phase changes, or when the client counts as offline.

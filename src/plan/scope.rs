@@ -1,5 +1,5 @@
-//! Parses the scope of a policy once, and matches clients against it. This module knows the fields
-//! of a client, but not the decision for it.
+//! Parses the scope of a policy once, and matches clients against it. This module reads the fields
+//! of clients and makes no decisions.
 //!
 //! A criterion that cannot be parsed counts as matching in `clients` and `fleetSelector`, and as
 //! not matching in `exclude`. Such a policy is invalid and blocks the clients that it governs, so
@@ -15,9 +15,11 @@ use crate::values::selector::Requirement;
 /// A parsed scope.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// Requirements on the fleet's labels. The inner option is `None` if they cannot be parsed.
+    /// Requirements on the fleet's labels. The outer option is `None` if the scope has no
+    /// `fleetSelector`, the inner option if the requirements cannot be parsed.
     fleet_selector: Option<Option<Vec<Requirement>>>,
-    /// Selectors of `scope.clients`; `None` if every client is included.
+    /// Selectors of `scope.clients`; `None` if the list is missing or empty, so that every client
+    /// is included.
     pub clients: Option<Vec<Selector>>,
     /// Selectors of `scope.exclude`.
     pub exclude: Vec<Selector>,
@@ -55,14 +57,15 @@ impl Scope {
         requirements.into_iter().all(|requirement| requirement.holds(&label))
     }
 
-    /// Returns whether a client is in scope. The client's fleet must be in scope.
+    /// Returns whether a client is in scope. Call this only for clients of a fleet that is in
+    /// scope.
     #[must_use]
     pub fn includes_client(&self, subject: &ClientFields<'_>) -> bool {
         matches!(self.match_client(subject), ScopeMatch::In(_))
     }
 
-    /// Returns whether a client is in scope, and which selector decided this. The client's fleet
-    /// must be in scope.
+    /// Returns whether a client is in scope, with the index of the selector that decided this. Call
+    /// this only for clients of a fleet that is in scope.
     #[must_use]
     pub(crate) fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
         let included = match &self.clients {
@@ -84,8 +87,8 @@ impl Scope {
     }
 
     /// Returns whether a selector of the scope, or one of its listed values, may match at least one
-    /// of these clients. Always true without `clients`, because the scope then includes every
-    /// client.
+    /// client in the index. Always returns true if the scope has no `clients`, because it then
+    /// includes every client.
     #[must_use]
     pub(crate) fn may_match(&self, clients: &ClientIndex) -> bool {
         self.clients.is_none() || self.selectors().any(|selector| selector.may_touch(clients))
@@ -115,7 +118,7 @@ const MAX_SEARCHED_VALUES: usize = 4;
 pub struct Entry {
     /// Name of the list that contains the value.
     pub list: &'static str,
-    /// Value as written.
+    /// Value as written in the policy.
     pub value: Text,
     test: ValueTest,
 }
@@ -155,8 +158,8 @@ impl Selector {
         self.is_one_list
     }
 
-    /// Returns whether all criteria match. A criterion that cannot be parsed, and a selector
-    /// without criteria, count as `if_unreadable`.
+    /// Returns whether the client meets all criteria of the selector. `if_unreadable` is the result
+    /// for a criterion that cannot be parsed, and for a selector without criteria.
     #[must_use]
     pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
         if self.criteria.is_empty() {
@@ -165,9 +168,9 @@ impl Selector {
         self.criteria.iter().all(|(_, test)| test.matches(client, if_unreadable))
     }
 
-    /// Returns whether the selector, or one of its listed values, may match at least one of these
-    /// clients. Also returns true if a search in the client index would not be faster than matching
-    /// each client.
+    /// Returns whether the selector, or one of its listed values, may match at least one client in
+    /// the index. Also returns true if a search in the index would not be faster than matching each
+    /// client.
     fn may_touch(&self, clients: &ClientIndex) -> bool {
         match &self.criteria[..] {
             _ if self.is_one_list => {

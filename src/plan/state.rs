@@ -42,13 +42,13 @@ words! {
         Unmanaged,
         /// An error or an unclear configuration prevents upgrades, and a user must fix it.
         Blocked,
-        /// The policy distributes nothing to the client, or has stopped distributing to it.
+        /// The policy has the mode `NoUpgrade` or is suspended, or its distribution has ended.
         Held,
         /// The client runs its target version.
         UpToDate,
         /// The client runs a newer version than its target.
         Ahead,
-        /// The client was not seen for longer than its policy allows.
+        /// The client has had no contact for longer than its policy allows.
         Offline,
         /// The target takes effect at the client's next restart.
         RestartRequired,
@@ -102,7 +102,7 @@ impl Mode {
 }
 
 impl Summary {
-    /// Adds a number of clients, `clients`, to the count of `state` and to the total.
+    /// Adds `clients` to the count of `state` and to the total.
     pub fn count(&mut self, state: State, clients: u32) {
         self.total += clients;
         *self.of(state) += clients;
@@ -124,7 +124,7 @@ impl Summary {
         }
     }
 
-    /// Returns a mutable reference to the count of one state.
+    /// Returns a mutable reference to the count of `state`.
     pub fn of(&mut self, state: State) -> &mut u32 {
         match state {
             State::Unmanaged => &mut self.unmanaged,

@@ -1,5 +1,5 @@
-//! Records when and why a status was planned. The controller uses this record to log and report
-//! status changes; it affects no decision.
+//! Defines the trigger of a planned status: its instant and its causes. The controller uses the
+//! trigger to log and report status changes; it affects no decision.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -9,26 +9,27 @@ use std::sync::Arc;
 use crate::api::Text;
 use crate::values::Timestamp;
 
-/// Revision of a policy: its uid and generation, which identify one spec.
+/// Revision of a policy: its UID and generation, which together identify one version of its spec.
 pub type PolicyRevision = (Option<String>, i64);
 
 /// Revisions of the policies whose scope included a fleet when it was planned, by policy name.
 pub type PolicyRevisions = Arc<BTreeMap<Text, PolicyRevision>>;
 
-/// The trigger of a planned status: when and why it was planned.
+/// Trigger of a planned status: the instant and the causes of the plan.
 #[derive(Clone, Debug, Default)]
 pub struct PlanTrigger {
     /// Instant that the status was planned for.
     pub at: Timestamp,
-    /// All causes since the last plan whose status was written.
+    /// Causes of the plan, and of all earlier plans whose statuses it replaced before they were
+    /// written.
     pub causes: BTreeSet<Cause>,
     /// Revisions of the policies whose scope includes the fleet; empty for a policy's own status.
     pub policies: PolicyRevisions,
 }
 
 impl PlanTrigger {
-    /// Returns whether all causes also affect many other objects, as a policy change does. Returns
-    /// false if there are no causes.
+    /// Returns whether there is at least one cause, and every cause may affect many other objects
+    /// too, as a policy change does.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         let is_own = |cause: &Cause| matches!(cause, Cause::Spec | Cause::Metadata | Cause::Status);

@@ -8,7 +8,7 @@ use crate::values::Version;
 /// A version in its original spelling, which is displayed, together with its parsed form.
 #[derive(Clone, Debug)]
 pub struct VersionText {
-    /// Version as written.
+    /// Version as the user has written it or the client has reported it.
     pub raw: Text,
     /// Parsed version; `None` if it cannot be parsed.
     pub parsed: Option<Version>,
@@ -22,14 +22,14 @@ impl VersionText {
         Self { raw: text, parsed: version }
     }
 
-    /// Parses a version that a client has reported. Returns `None` for an empty string.
+    /// Parses a version that a client has reported. Returns `None` if `text` is `None` or empty.
     #[must_use]
     pub fn reported(text: Option<&Text>) -> Option<Self> {
         non_empty(text).cloned().map(Self::new)
     }
 
-    /// Returns whether both texts mean the same version, in any spelling. Two texts that cannot be
-    /// parsed mean the same version only if they are equal.
+    /// Returns whether two texts denote the same version, even in different spellings. Two texts
+    /// that cannot be parsed denote the same version only if they are equal.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         match (&self.parsed, &other.parsed) {
@@ -39,7 +39,7 @@ impl VersionText {
         }
     }
 
-    /// Returns whether `text` means the same version, in any spelling.
+    /// Returns whether `text` denotes the same version as this text, even in a different spelling.
     #[must_use]
     pub(crate) fn is_same_as_text(&self, text: &Text) -> bool {
         self.raw == *text || self.is_same_as(&Self::new(text.clone()))

@@ -1,5 +1,5 @@
-//! Tests that every stored status continues the history of the status before it, also when the
-//! controller plans again before the watch shows its last write.
+//! Tests that every stored status continues the history of the status before it, even if the
+//! controller plans again before the watch shows the controller's last write.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::objects::{fleet, names, policy};
 use crate::world::{NOON, World, eventually, instant, status_of};
 
-/// Returns the instant `seconds` after noon.
+/// Returns the instant that is `seconds` seconds after noon.
 fn after_noon(seconds: i64) -> Timestamp {
     instant(NOON) + chrono::TimeDelta::seconds(seconds)
 }
@@ -24,8 +24,8 @@ async fn set_mode(world: &World, mode: &str) {
     world.edit("UpgradePolicy", "all", json!({"spec": {"upgrade": {"mode": mode}}})).await;
 }
 
-/// Waits until the API server has answered a status write of the fleet `berlin` that began after
-/// `mark`.
+/// Waits until the API server has accepted a status write of the fleet `berlin` that was recorded
+/// after `mark`.
 async fn written_since(world: &World, mark: usize) {
     eventually("the fleet's status is written", async || {
         let calls = world.wire.since(mark);
@@ -37,8 +37,8 @@ async fn written_since(world: &World, mark: usize) {
     .await;
 }
 
-/// Starts a world with one fleet that a policy with `NoUpgrade` governs, and stops its fleet watch
-/// from showing any event.
+/// Starts a [`World`] with one fleet, which a policy with the mode `NoUpgrade` governs. The
+/// controller's fleet watch then delivers no events until the test resumes it.
 async fn held(prefix: &str) -> World {
     let world = World::start(prefix).await;
     world.apply(policy("all", json!({"upgrade": {"mode": "NoUpgrade"}}))).await;
@@ -92,7 +92,7 @@ async fn a_replan_during_a_write_ends_its_offer_without_the_watch() {
     .await;
     world.clock.set(after_noon(120));
     set_mode(&world, "NoUpgrade").await;
-    // The write of the policy shows that the second plan has been made.
+    // The stored status of the policy shows that the controller has made the second plan.
     eventually("the second plan is made", async || {
         let policy = world.policy("all").await;
         let said = policy.distribution_state.clone().unwrap_or_default();
@@ -111,11 +111,11 @@ async fn a_replan_during_a_write_ends_its_offer_without_the_watch() {
     world.settles().await;
 }
 
-/// A watch of all fleets that does not go through the controller's client, and checks every stored
-/// version.
+/// Test observer that checks every stored version of all fleets. Its watch does not go through the
+/// controller's client.
 struct Observer {
     stop: oneshot::Sender<()>,
-    /// Number of versions of each fleet.
+    /// Task of the watch, which returns the number of stored versions of each fleet.
     ended: JoinHandle<BTreeMap<String, usize>>,
 }
 
@@ -156,7 +156,7 @@ fn name_of(object: &DynamicObject) -> String {
     object.metadata.name.clone().unwrap()
 }
 
-/// Checks that `after` continues the history of `before`.
+/// Checks that the fleet status `after` continues the history of the fleet status `before`.
 fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleetStatus) {
     let rows = before.clients.iter().flatten().zip(after.clients.iter().flatten());
     for (before, after) in rows {
@@ -171,9 +171,9 @@ fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleet
     }
 }
 
-/// Changes the mode of a policy over six fleets of 20 clients to and fro 30 times, and checks every
-/// version that is stored meanwhile. If `has_rival` is true, another writer changes the fleets too,
-/// so that status writes get conflicts.
+/// Switches a policy between two modes 30 times, and checks every stored version of its six fleets
+/// of 20 clients each. If `has_rival` is true, another writer also changes the fleets, so that
+/// status writes get conflicts.
 async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
     let world = World::start(prefix).await;
     world.apply(policy("all", json!({"upgrade": {"mode": "NoUpgrade"}}))).await;
@@ -194,8 +194,8 @@ async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
             let annotations = json!({"annotations": {"edit": edit.to_string()}});
             world.edit("ClientFleet", name, json!({"metadata": annotations})).await;
         }
-        // The pause is the input of this test: it decides at which point of a write the next edit
-        // arrives.
+        // The length of the pause varies, so that the next edit arrives at different points of a
+        // status write.
         let pause = 10 + edit * 53 % 141;
         tokio::time::sleep(Duration::from_millis(pause.into())).await;
     }
