@@ -1,4 +1,4 @@
-//! The pending status writes of one kind: the last planned status of each object.
+//! Holds the pending status writes of one kind: the last planned status of each object.
 //!
 //! The outbox tracks its own writes until the watch shows them. This prevents duplicate writes of a
 //! status, and conflicts with the controller's previous write of the same object.
@@ -43,8 +43,8 @@ struct Entry<K: Announced> {
     shown: Option<Arc<Cached<K>>>,
     /// Status to write; `None` if no write is pending.
     pending: Option<Planned<K>>,
-    /// Time when the write became pending, kept if a newer status replaces the planned one; `None`
-    /// if no write is pending.
+    /// Time when the write became pending; `None` if no write is pending. A newer planned status
+    /// does not change it.
     since: Option<Instant>,
     last_write: Option<LastWrite<K>>,
     /// Time of the last write.
@@ -64,8 +64,9 @@ struct Entry<K: Announced> {
 /// A write by this process that the store may not show yet.
 #[derive(Clone, Debug)]
 struct LastWrite<K: PlannedKind> {
-    /// resourceVersions that this write supersedes and that the store may still show: the one that
-    /// the plan was made from, and those of the own writes since then, oldest first.
+    /// resourceVersions that this write supersedes and that the store may still show, oldest first:
+    /// the version that the plan was made from, and the versions that this process has written
+    /// since then.
     superseded: Vec<Option<String>>,
     /// resourceVersion that the write created.
     written: Option<String>,
@@ -83,8 +84,8 @@ impl<K: PlannedKind> LastWrite<K> {
     }
 }
 
-/// Maximum number of superseded resourceVersions to remember for an object. A plan made from an
-/// older one leads to a conflict, and is then made again.
+/// Maximum number of superseded resourceVersions to remember for an object. The write of a plan
+/// from an older version gets a conflict, and the object is planned again.
 const MAX_SUPERSEDED: usize = 64;
 
 /// A status write: the planned status, and the resourceVersion that it must replace.
@@ -94,7 +95,8 @@ pub struct StatusWrite<K: PlannedKind> {
     pub planned: Planned<K>,
     /// resourceVersion to replace.
     pub resource_version: Option<String>,
-    /// Status in `resource_version`, if this process wrote it after the plan was made.
+    /// Status of the version to replace, if this process wrote that version after the plan was
+    /// made.
     own: Option<Arc<K::Previous>>,
     /// Time when the writer took this status write from the outbox.
     sent: Instant,
@@ -126,8 +128,8 @@ pub struct WriteAttempt<K: PlannedKind> {
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether `version` is older than the attempt, that is, whether it is the version that
-    /// the attempt replaces or the version that its plan was made from.
+    /// Returns whether `version` is older than the attempt: the version that the attempt replaces,
+    /// or the version that its plan was made from.
     fn supersedes(&self, version: Option<&String>) -> bool {
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
         version == self.write.resource_version.as_ref() || version == planned_from
@@ -217,8 +219,8 @@ impl<K: Announced> Outbox<K> {
             // loop ran.
             *entry = Entry::of(planned);
         }
-        // While the object is being written, it is not known whether this status is already there:
-        // `next` decides that after the write.
+        // While the object is being written, its stored status is unknown, so the check is left to
+        // `next` after the write.
         if !is_being_written && entry.is_done(planned) {
             entry.clear_pending();
             return false;
@@ -307,8 +309,8 @@ impl<K: Announced> Outbox<K> {
         }
     }
 
-    /// Records an attempt with an unknown outcome; a later watch event will show the outcome. If
-    /// the store already shows the written status, returns its resourceVersion.
+    /// Records an attempt with an unknown outcome, which a later watch event will show. If the
+    /// store already shows the written status, returns the resourceVersion of that status.
     pub fn unacknowledged(&self, attempt: &WriteAttempt<K>) -> Option<String> {
         let mut state = self.state();
         state.limit.unanswered(attempt.write.sent, Instant::now());
@@ -416,8 +418,8 @@ impl<K: Announced> OutboxState<K> {
         turn
     }
 
-    /// Reports the round trip of a write, which is the time from the write to its watch event, to
-    /// the write limit.
+    /// Reports the round trip of a write to the write limit: the time from sending the write to its
+    /// watch event.
     fn acknowledged(&mut self, sent: Instant, now: Instant) {
         self.limit.acknowledged(sent, now, self.queue.has_waiting());
     }

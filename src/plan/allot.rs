@@ -1,10 +1,12 @@
-//! The second stage of a plan: decides over all fleets of a namespace which standing each client
-//! has.
+//! The second stage of a plan: allots a standing to each client, from the claims of all fleets of a
+//! namespace.
 //!
-//! The first stage ([`collect`](super::collect)) lists the claims of each fleet's clients, and the
-//! third ([`fleet`](super::fleet)) decides each fleet, with the standings of its clients as an input
-//! beside the policies. This stage is a pure function of the claims, so the result depends neither
-//! on the order of fleets nor on earlier plans.
+//! The first stage ([`collect`](super::collect)) lists the claims of each fleet's clients. The
+//! third stage ([`fleet`](super::fleet)) decides each fleet from the policies and from the
+//! standings of its clients.
+//!
+//! This stage is a pure function of the claims, so the result depends neither on the order of
+//! fleets nor on earlier plans.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -16,27 +18,28 @@ use crate::api::Text;
 /// Standing of a client in the allotment of its namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
-    /// The policies alone decide.
+    /// The policies alone decide whether the client is offered its target.
     #[default]
     Free,
     /// Offers to the client are withheld, as if its policy were suspended for this client.
     Withheld,
 }
 
-/// What one client could be offered, and what it holds. Claims are ordered by client, then fleet.
+/// Claim of one client: whether its target could be offered to it, and whether it has an offer.
+/// Claims are ordered by client name, then by fleet name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
     /// Name of the client.
     pub client: Text,
     /// Name of the client's fleet.
     pub fleet: Text,
-    /// Policy that governs the client.
+    /// Name of the policy that governs the client.
     pub policy: Text,
     /// Target of the client; `None` if it has none.
     pub target: Option<Text>,
     /// Whether the client would be offered the target if its standing is [`Standing::Free`].
     pub could_be_offered: bool,
-    /// Whether the client has an offer by the stored status or by the last plan.
+    /// Whether the client has an offer according to the stored status or the last plan.
     pub has_offer: bool,
 }
 
@@ -59,8 +62,8 @@ pub trait Allotter: Debug + Send + Sync {
     fn allot(&self, claims: &Claims) -> Allotment;
 }
 
-/// The allotter of clientfleet: no policy limits its clients together, so every client is
-/// [`Standing::Free`].
+/// The default allotter, under which every client is [`Standing::Free`], because no policy limits
+/// its clients together.
 #[derive(Debug)]
 pub struct Unlimited;
 

@@ -106,7 +106,7 @@ impl Case<'_> {
     }
 
     /// Returns the instant from which the target version is offered again after a failed
-    /// installation; `None` if there is no automatic retry.
+    /// installation; `None` if it is not retried automatically.
     #[must_use]
     pub(crate) fn retry_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)

@@ -1,8 +1,8 @@
-//! The first stage of a plan: lists the claims of one fleet's clients, which are what each client
-//! could be offered and what it holds.
+//! The first stage of a plan: lists the claims of one fleet's clients. A claim states whether a
+//! client could be offered its target, and whether it has an offer.
 //!
-//! It decides each client as if no other client existed. Only clients under a policy that the
-//! [`Allotter`] covers have claims, so a fleet without such policies skips this stage.
+//! This stage decides each client as if no other client existed. Only clients under a policy that
+//! the [`Allotter`] covers have claims, so a fleet without such policies skips this stage.
 
 use super::allot::{Allotter, Claim, Standing, Standings};
 use super::cached::CachedFleet;
@@ -24,17 +24,18 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Returns whether the last plan offers the client of a claim its target. `standings` are those
-    /// of the last plan.
+    /// Returns whether the last plan offered `client` its target. The claims and `standings` must
+    /// be those of the last plan.
     fn has_offered(&self, client: &Text, standings: &Standings) -> bool {
-        // The sink below lists the claims in the order of the spec, so this cannot search by halves.
+        // A binary search by client name is not possible, because the claims are in the order of
+        // the spec.
         let is_free = standings.get(client).copied().unwrap_or_default() == Standing::Free;
         is_free && self.claims.iter().any(|c| c.client == *client && c.could_be_offered)
     }
 }
 
-/// Returns the claims of a fleet's clients. `last` are its claims in the last plan, which led to
-/// `standings`.
+/// Returns the claims of a fleet's clients. `last` contains the fleet's claims in the last plan,
+/// and `standings` the standings allotted from those claims.
 pub(super) fn collect(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,

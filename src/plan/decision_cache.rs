@@ -1,5 +1,5 @@
-//! Decision cache for the clients of one fleet. Most clients of a fleet have the same version, time
-//! zone and policies, so they can share one decision and its next change.
+//! Caches decisions for the clients of one fleet. Most clients of a fleet have the same version,
+//! time zone and policies, so they can share one decision and its next change.
 //!
 //! A client gets a separate decision if it has a failed installation, or if going offline may
 //! change its decision.
@@ -78,9 +78,9 @@ const MAX_CLASSES: usize = 64;
 
 impl<'a> DecisionCache<'a> {
     /// Returns the decision for a client and counts the client. The returned digest covers the part
-    /// of the status row that clients with the same decision share.
+    /// of the status row that is the same for all clients with this decision.
     ///
-    /// `zoned` returns the policy in the client's time zone for an index in `in_scope`.
+    /// `zoned` returns the policy at an index of `in_scope`, resolved for the client's time zone.
     pub fn decide(
         &mut self,
         facts: &Facts<'_>,
@@ -163,7 +163,7 @@ static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
             Sharing::SameStanding => key.by_standing = true,
             Sharing::Unless(holds) => key.not_shared.push(holds),
             // These inputs need no entry: every key contains the time zone and the applicable
-            // policies, and `Class::take` rejects clients whose decision may change because they go
+            // policies, and `Class::take` rejects clients whose decision may change when they go
             // offline.
             Sharing::SamePolicies | Sharing::WhilePresent => {}
         }

@@ -1,5 +1,5 @@
-//! The third stage of a plan: decides one fleet. Computes its status, its contribution to each
-//! policy, and the instant until which both stay valid.
+//! The third stage of a plan: decides one fleet. The result is the fleet's status, its contribution
+//! to each policy, and the instant until which both stay valid.
 //!
 //! For each client in turn, the code parses the facts, finds the applicable and the governing
 //! policy, applies the rules, and computes the next change and the status row.
@@ -91,7 +91,8 @@ pub(crate) fn fleet_status(
     plan_on(fleet, source, rulebook, standings, phase_cache, sink).status
 }
 
-/// Plans a fleet into a sink, with the standings that the allotment gives its clients.
+/// Plans a fleet and passes its status to a sink. `standings` are those that the allotment gives
+/// the fleet's clients.
 pub(super) fn plan_on<S: StatusSink>(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
@@ -183,7 +184,7 @@ fn by_name(
     policies.iter().map(|policy| policy.name.clone()).zip(contributions).collect()
 }
 
-/// Distinct time zones of a fleet and its clients. Each name is looked up once.
+/// Distinct time zones of a fleet and its clients, each looked up once.
 pub(super) struct FleetZones {
     zones: Vec<ZoneFact>,
     /// Index into `zones` for each client; empty if all clients use the fleet's time zone.
@@ -240,8 +241,8 @@ struct FleetPlanner<'a, 't> {
     may_touch: Vec<usize>,
     /// Index of the fleet's clients; `None` if no policy selects individual clients.
     client_index: Option<&'a ClientIndex>,
-    /// For each policy in `policies`, whether it is permanently effective: effective now and at all
-    /// later times.
+    /// Whether each policy in `policies` is permanently effective: effective now and at all later
+    /// times.
     governs_permanently: Vec<bool>,
     at: Timestamp,
     phase_cache: &'a PhaseCache,
@@ -448,9 +449,8 @@ pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     })
 }
 
-/// Returns the status of a fleet whose full status is too large for the API server, as the
-/// successor of the status `replaced`. The returned status has no rows, so that no earlier offer
-/// remains.
+/// Returns a status without rows for a fleet whose full status is too large for the API server, so
+/// that no earlier offer remains. It continues the history of the status `replaced`.
 #[must_use]
 pub(crate) fn too_large(
     fleet: &CachedFleet,

@@ -1,4 +1,4 @@
-//! Copies the history of a status from the status that it replaces: the start times of states and
+//! Copies history from the replaced status into its successor: the start times of states and
 //! conditions, and the last offer of each client.
 //!
 //! History affects no decision and no digest. A plan therefore does not depend on statuses that the
@@ -25,8 +25,8 @@ impl<'a> RowHistory<'a> {
         Self { replaced: replaced.map(CachedFleetStatus::lookup), at }
     }
 
-    /// Returns the time at which the state of a client began, and the client's current offer, or
-    /// its last offer if it has none now. `index` is the position of the client in the spec.
+    /// Returns the start time of a client's state, and the client's current offer; the last offer
+    /// if it has no current one. `index` is the position of the client in the spec.
     pub fn of(
         &mut self,
         index: usize,
@@ -39,13 +39,13 @@ impl<'a> RowHistory<'a> {
         let since = same_state.and_then(CachedRow::since).unwrap_or(self.at);
         let last = before.and_then(CachedRow::offer);
         let Some(current) = current else { return (since, last.cloned()) };
-        // An offer that has not changed keeps its start time.
+        // Keep the start time of an offer that has not changed.
         let continued = last.filter(|last| same_state.is_some() && current.continues(last));
         (since, Some(continued.cloned().unwrap_or_else(|| current.starting(self.at))))
     }
 }
 
-/// Copies the last transition time from the replaced status for each condition whose status is
+/// Copies the last transition time from the replaced status into each condition whose status is
 /// unchanged.
 pub(super) fn carry_conditions(conditions: &mut [Condition], replaced: &[Condition]) {
     for condition in conditions {

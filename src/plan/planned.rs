@@ -1,4 +1,4 @@
-//! Defines [`Planned`]: an object with the digest of its planned status, and the values from which
+//! Defines [`Planned`]: an object with the digest of its planned status, and the inputs from which
 //! the status is built. A fleet's status is built only when it is written, because otherwise
 //! hundreds of thousands of rows would stay in memory until then.
 
@@ -64,8 +64,7 @@ impl<K: PlannedKind> Planned<K> {
     }
 }
 
-/// Values that, together with the fleet, determine its status, as they were when the status was
-/// planned.
+/// Inputs of a fleet's status besides the fleet itself, as they were when the status was planned.
 #[derive(Clone, Debug)]
 pub struct FleetStatusInputs {
     /// Fleet named in `packageFrom`, if it exists.

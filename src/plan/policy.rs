@@ -56,7 +56,7 @@ pub struct Policy {
     /// Seconds without contact after which a client counts as offline; `None` if clients of the
     /// policy never count as offline.
     pub offline_after: Option<i64>,
-    /// Time zone for all clients, if the policy names one.
+    /// Time zone for all clients; `None` if the policy names none.
     pub zone: Option<ZoneFact>,
     /// Time range in which distribution is open.
     pub range: TimeRange,

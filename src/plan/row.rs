@@ -24,8 +24,8 @@ pub struct Row<'a> {
     pub shared: Shared<'a>,
     /// Digest of `shared`.
     pub shared_digest: Digest,
-    /// Whether the row has all of the history that its state requires. Always true for a planned
-    /// row; false if another writer has removed the history from a stored row.
+    /// Whether the row has all of the history that its state requires: always true for a planned
+    /// row, and false if another writer has removed the history from a stored row.
     pub has_history: bool,
 }
 
@@ -51,7 +51,7 @@ impl Hash for Row<'_> {
             name,
             computer,
             ip,
-            // `shared_digest` is hashed instead.
+            // `shared_digest` is hashed in place of these fields.
             shared: _,
             shared_digest,
             has_history,

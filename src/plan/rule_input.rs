@@ -95,9 +95,10 @@ pub(super) enum Sharing {
     /// Clients with the same applicable policies, time zone and version. The function returns this
     /// version.
     SameVersion(ReadVersion),
-    /// Those of them with the same standing in the allotment.
+    /// Clients with the same applicable policies, the same time zone and the same standing in the
+    /// allotment.
     SameStanding,
-    /// Those of them for which this predicate is false.
+    /// Clients with the same applicable policies and time zone, for which this predicate is false.
     Unless(ReadFlag),
     /// Clients with the same applicable policies and time zone that are not offline, and do not go
     /// offline before the decision changes.

@@ -43,7 +43,7 @@ pub struct RequestRecorder {
     lost: Arc<Mutex<Option<String>>>,
     /// Resources whose watch events are held back, such as `clientfleets`.
     silent: watch::Sender<Vec<String>>,
-    /// Time by which the watch events of a resource are late.
+    /// Resource whose watch events are delayed, and the delay.
     late: Arc<Mutex<Option<(String, Duration)>>>,
 }
 
@@ -110,7 +110,8 @@ impl RequestRecorder {
         }))
     }
 
-    /// Returns the body of a watch whose events arrive late, or only once they are released.
+    /// Returns the body of a watch response whose events are delayed or held back as the test
+    /// demands.
     fn slowed(&self, path: String, body: Body) -> AnswerBody {
         let (sender, receiver) = mpsc::unbounded_channel();
         tokio::spawn(async move {

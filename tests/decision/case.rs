@@ -25,7 +25,8 @@ pub struct Row {
     pub client: Value,
     pub at: &'static str,
     pub rule: RuleName,
-    /// The rule that follows `rule`, if its conditions also hold for this row.
+    /// The rule that follows `rule` in order, if its conditions also hold for this row; otherwise
+    /// `None`.
     pub also: Option<RuleName>,
 }
 

@@ -1,5 +1,5 @@
-//! Tests the decision table: its rows cover every rule, and the order of every two adjacent rules.
-//! Each row is checked twice: with the rules only, and with a complete plan.
+//! Tests that the rows of the decision table cover every rule, and the order of every two adjacent
+//! rules. Each row is checked twice: with the rules only, and with a complete plan.
 
 mod case;
 mod rows;

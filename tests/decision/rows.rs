@@ -1,4 +1,4 @@
-//! Defines the rows of the decision table.
+//! Defines the rows of the decision table, in the order of the rules.
 
 use clientfleet::plan::rules::RuleName::*;
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! Tests that reading and planning only the changes after each edit gives the same result as
-//! reading and planning everything from scratch.
+//! reading and planning all objects from scratch.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,7 +82,8 @@ struct Watched {
     seen: (Seen<CachedFleet>, Seen<CachedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
-    /// Generation of each policy that was in force in its last plan in which one was.
+    /// Latest generation of each policy that a plan has reported as `observedGeneration` while it
+    /// was the current generation.
     in_force: BTreeMap<String, i64>,
     until: Option<i64>,
 }
@@ -214,8 +215,8 @@ fn put(documents: &mut Vec<Value>, kind: &str, name_: &str) {
     }
 }
 
-/// Sets the spec of a document. Like the API server, increments the generation only if the spec has
-/// changed.
+/// Sets the spec of a document. Increments the generation only if the spec has changed, like the
+/// API server.
 fn set_spec(document: &mut Value, mut spec: Value) {
     spec.as_object_mut().expect("a spec").remove("deletes");
     if document["spec"] != spec {
@@ -255,9 +256,9 @@ fn without_times(mut value: Value) -> Value {
     value
 }
 
-/// Sets the generations that a plan from scratch reports as in force to what the planner remembers
-/// of its own plans: a policy that is being reconciled still has the generation in force that had
-/// been in force before, whether or not its stored status shows that already.
+/// Replaces the applied generations in a plan from scratch with those of the planner's own earlier
+/// plans. A policy that is being reconciled keeps reporting the generation that all fleets had
+/// applied before, even if the stored status does not show that generation yet.
 fn recall_what_was_in_force(in_force: &BTreeMap<String, i64>, fresh: &mut Value) {
     for (name, status) in fresh["policies"].as_object_mut().expect("policies by name") {
         let stored = status["observedGeneration"].as_i64();
@@ -272,9 +273,11 @@ fn has_condition(status: &Value, kind: &str, value: &str) -> bool {
     conditions.into_iter().any(|c| c["type"] == kind && c["status"] == value)
 }
 
-/// Removes the one difference that is allowed between the planner and a plan from scratch: only the
-/// planner remembers that all fleets once applied a policy. It therefore still reports the policy
-/// as in force after the fleets have changed; the opposite difference is an error.
+/// Removes the one allowed difference between the planner and a plan from scratch: only the planner
+/// remembers that all fleets once applied a policy.
+///
+/// The planner therefore still reports the policy as applied after the fleets have changed. The
+/// opposite difference is an error.
 fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     let policies = kept["policies"].as_object_mut().expect("policies by name");
     for (name, kept) in policies {
@@ -289,7 +292,7 @@ fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     }
 }
 
-/// Checks after each edit that the planner's plan equals one from scratch.
+/// Checks after each edit that the planner's plan equals a plan from scratch.
 fn keeps_up(
     world: World,
     edits: Vec<Edit>,

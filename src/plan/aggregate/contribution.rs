@@ -19,7 +19,7 @@ pub struct PolicyContribution {
     pub governed: Summary,
     /// Earliest time at which the offer of a governed client changes.
     pub next_transition: Option<Timestamp>,
-    /// Time zones of the governed clients, each once.
+    /// Distinct time zones of the governed clients.
     pub zones: Vec<ZoneFact>,
     /// Selectors of the policy's scope, and values listed in them, that match at least one client
     /// of the fleet.
@@ -55,8 +55,8 @@ impl PolicyContribution {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hits(pub(super) Box<[SelectorHits]>);
 
-/// Match results of one selector: whether it has matched a client, and which of its listed values
-/// have matched one.
+/// Match results of one selector: whether the selector has matched a client, and which of its
+/// listed values have matched a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SelectorHits {
     pub selector: bool,
@@ -94,8 +94,8 @@ impl Hits {
     }
 
     /// Records which selectors and values match a client, and returns whether the client is in
-    /// scope. The client's fleet must be in scope; the result equals that of
-    /// [`Scope::includes_client`].
+    /// scope, with the same result as [`Scope::includes_client`]. The client's fleet must be in
+    /// scope.
     pub fn record(&mut self, scope: &Scope, client: &ClientFields<'_>) -> bool {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
         let mut is_included = scope.clients.is_none();

@@ -28,7 +28,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Adds `number` to a counter, or subtracts it if this is a removal.
+    /// Adds `number` to a counter for an addition, or subtracts it for a removal.
     fn count(self, counter: &mut u32, number: u32) {
         match self {
             Self::Add => *counter += number,
@@ -37,7 +37,7 @@ impl Change {
     }
 }
 
-/// Multiset: the number of occurrences of each value.
+/// A multiset, which stores the number of occurrences of each value.
 #[derive(Clone, Debug)]
 struct MultiSet<T>(BTreeMap<T, u32>);
 

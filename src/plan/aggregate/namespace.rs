@@ -55,8 +55,8 @@ pub struct NamespaceAggregates {
 }
 
 impl NamespaceAggregates {
-    /// Adds or removes the plan of a fleet. `applied` lists the policy revisions that the fleet's
-    /// stored status is known to apply.
+    /// Adds or removes the plan of a fleet. `applied` contains the policy revisions that the
+    /// fleet's stored status is known to apply.
     pub fn change(
         &mut self,
         change: Change,

@@ -21,8 +21,8 @@ pub struct PolicyAggregate {
     pub governed: Summary,
     transitions: MultiSet<Timestamp>,
     zones: MultiSet<ZoneFact>,
-    /// For each selector of the scope, the number of fleets with a client that the selector
-    /// matches, and the same number for each value of the selector.
+    /// Number of fleets with a client that a selector of the scope matches, for each selector. The
+    /// inner list contains the same number for each listed value of the selector.
     hits: Vec<(u32, Vec<u32>)>,
     /// Package versions of the fleets in scope, counted by spelling.
     packages: MultiSet<Text>,
@@ -70,13 +70,13 @@ impl PolicyAggregate {
         self.transitions.0.keys().next().copied()
     }
 
-    /// Returns the time zones of the governed clients, each once.
+    /// Returns the distinct time zones of the governed clients.
     #[must_use]
     pub fn zones(&self) -> impl ExactSizeIterator<Item = &ZoneFact> {
         self.zones.0.keys()
     }
 
-    /// Returns the package versions of the fleets in scope, each spelling once.
+    /// Returns the package versions of the fleets in scope, without duplicate spellings.
     #[must_use]
     pub fn packages(&self) -> Vec<VersionText> {
         self.packages.0.keys().cloned().map(VersionText::new).collect()

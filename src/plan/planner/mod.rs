@@ -67,14 +67,15 @@ pub struct Planner {
 struct KnownPolicy {
     observed: Arc<CachedPolicy>,
     policy: Arc<Policy>,
-    /// Latest generation for which a plan found that all fleets in scope had applied it, or that it
-    /// is invalid. It is kept because the watch may not show the status of that plan yet.
+    /// Latest generation that a plan found to be applied by all fleets in scope, or to be invalid.
+    /// It is kept because the watch may not show the status of that plan yet.
     in_force: Option<i64>,
 }
 
 impl KnownPolicy {
-    /// Returns the generation that all fleets had applied before this plan, by the stored status
-    /// and by earlier plans; -1 if there was none. An invalid generation counts as applied.
+    /// Returns the latest generation that all fleets had applied before this plan, according to the
+    /// stored status and earlier plans; -1 if there was none. An invalid generation counts as
+    /// applied.
     fn was_observed(&self) -> i64 {
         let stored =
             self.observed.status.as_ref().and_then(|status| status.kept.observed_generation);
@@ -239,7 +240,7 @@ impl Planner {
         self.decisions
     }
 
-    /// Returns the counts of the last plan that are in no policy's status, such as the number of
+    /// Returns the counts of the last plan that no policy status contains, such as the number of
     /// stalled fleets.
     #[must_use]
     pub fn counts(&self) -> NamespaceCounts {
@@ -347,7 +348,7 @@ impl Planner {
     }
 }
 
-/// Returns the name of the fleet in `packageFrom`, from which this fleet takes its package.
+/// Returns the name of the fleet that `packageFrom` names as the source of this fleet's package.
 pub(super) fn package_from(fleet: &CachedFleet) -> Option<&str> {
     Some(fleet.spec.as_deref().ok()?.package_from.as_ref()?.name.as_str())
 }

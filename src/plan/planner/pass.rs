@@ -1,5 +1,5 @@
-//! Runs the stages of a plan over the fleets that need one: collect, allot and decide. Then plans
-//! the policies.
+//! Runs the stages of a plan (collect, allot, decide) for the fleets that need a plan, and then
+//! plans the policies.
 
 use std::sync::Arc;
 
@@ -28,9 +28,11 @@ pub struct PassResult {
     pub until: Option<Timestamp>,
 }
 
-/// A planning pass in progress. It returns fleets in parts, so that the first statuses of a large
-/// namespace can be written while the last ones are planned. All plans are for the same instant.
-/// Policies are planned at the end, when their aggregates are complete.
+/// A planning pass in progress, in which all plans are for the same instant.
+///
+/// The pass returns fleets in parts, so that the first statuses of a large namespace can be written
+/// while the last ones are planned. Policies are planned at the end, when their aggregates are
+/// complete.
 #[derive(Debug)]
 pub struct PlanningPass<'a> {
     planner: &'a mut Planner,
@@ -69,7 +71,7 @@ impl Planner {
         }
     }
 
-    /// Returns the fleet from which a fleet takes its package, if it exists.
+    /// Returns the fleet that `packageFrom` of a fleet names, if it exists.
     fn source_of(&self, fleet: &Fleet) -> Option<Arc<CachedFleet>> {
         let source = package_from(&fleet.observed).and_then(|source| self.fleets.get(source));
         source.map(|source| Arc::clone(&source.observed))
@@ -96,7 +98,7 @@ impl Planner {
         is_covered
     }
 
-    /// Allots the standings of all clients, and marks the fleets for which they have changed.
+    /// Allots the standings of all clients, and marks the fleets in which a standing has changed.
     fn allot(&mut self) {
         if !std::mem::take(&mut self.claims_changed) {
             return;
@@ -116,7 +118,7 @@ impl Planner {
         }
     }
 
-    /// Decides a fleet: the third stage of the plan.
+    /// Decides the clients of a fleet, as the third stage of the plan.
     fn decide(&mut self, name: &Text, phase_cache: &PhaseCache) -> Option<Planned<ClientFleet>> {
         let fleet = self.fleets.get(name)?;
         let source = self.source_of(fleet);

@@ -1,4 +1,4 @@
-//! Longer stories, with clients and policies of `examples/`.
+//! Tests longer stories with clients and policies of `examples/`.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Story;
 use crate::control_plane::shared;
 
-/// Returns the object in a file of `examples/`, without its namespace.
+/// Returns the object in the file `examples/<file>.yaml`, without its namespace.
 fn example(file: &str) -> Value {
     let path = format!("{}/examples/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap();
@@ -17,7 +17,7 @@ fn example(file: &str) -> Value {
     object
 }
 
-/// Returns a fleet of `examples/` with only the named clients.
+/// Returns the fleet in a file of `examples/`, with only the clients in `names`.
 fn fleet(file: &str, names: &[&str]) -> Value {
     let mut fleet = example(file);
     let clients = fleet["spec"]["clients"].as_array_mut().unwrap();
@@ -79,7 +79,7 @@ async fn a_freeze() {
     insta::assert_snapshot!("a_freeze", story.table());
 }
 
-/// Runs `clientfleet` in the story's namespace, as an administrator does.
+/// Runs the `clientfleet` command line, with administrator rights, in the story's namespace.
 fn run(story: &Story, arguments: &[&str]) {
     let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
         .args(arguments)

@@ -1,5 +1,5 @@
-//! Golden stories: what happens to clients over time, on a real API server, as a table that a reviewer
-//! reads. Each row is an event with its time, and the state and reason of every client after it.
+//! Runs golden stories, which are tables of client states over time on a real API server. Each row
+//! shows an event with its time, and the state and reason of every client after the event.
 
 mod longer;
 mod rules;
@@ -14,9 +14,10 @@ use crate::world::{World, instant};
 struct Story {
     world: World,
     now: String,
-    /// The applied fleets, which the story changes.
+    /// The fleets as last applied, which later steps of the story change.
     fleets: Vec<Value>,
-    /// Time and event of each row, and the state and reason of every client after it.
+    /// Rows of the table: the time, the event, and the state and reason of every client after the
+    /// event.
     rows: Vec<(String, String, Vec<String>)>,
 }
 
@@ -58,7 +59,8 @@ impl Story {
         self.world.apply(fleet.clone()).await;
     }
 
-    /// Waits until every status is the planned one, and records a row for the event `what`.
+    /// Waits until every stored status equals the planned one, and records a row for the event
+    /// `what`.
     async fn then(&mut self, what: &str) {
         let statuses = self.world.settles().await;
         let mut cells = Vec::new();
@@ -91,7 +93,7 @@ impl Story {
     }
 }
 
-/// Returns the lines as columns, each as wide as its widest cell.
+/// Formats lines of cells as columns, each as wide as its widest cell.
 fn aligned(lines: &[Vec<String>]) -> String {
     let width = |column: usize| {
         lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()

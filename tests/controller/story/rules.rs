@@ -1,5 +1,7 @@
-//! One story for each rule of the decision: the client `pc` comes under the rule or leaves it. The
-//! client `twin` is in the same fleet and runs 3.59 throughout. `rules.yaml` has the stories.
+//! Tests each rule of the decision with one story of `rules.yaml`, in which the rule starts or
+//! stops deciding the client `pc`.
+//!
+//! The client `twin` is in the same fleet and runs 3.59 throughout.
 
 use clientfleet::plan::rules::{RULES, Rule};
 use futures::future::join_all;
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use super::{Story, merge};
 use crate::objects::policy;
 
-/// Returns the story that `rules.yaml` has for a rule.
+/// Returns the story of a rule from `rules.yaml`.
 fn plot(rule: &Rule) -> Value {
     let document = clientfleet::cli::yaml::read(include_str!("rules.yaml")).remove(0);
     let plots = document.content.expect("a list").value();
@@ -16,7 +18,7 @@ fn plot(rule: &Rule) -> Value {
     plots.as_array().unwrap().iter().find(is_it).expect("a story for each rule").clone()
 }
 
-/// Plays the story of a rule, and returns it as a table.
+/// Runs the story of a rule, and returns it as a table.
 async fn play(rule: &Rule) -> String {
     let plot = plot(rule);
     let mut story = Story::begin(&format!("story-{}", rule.name.number())).await;
