@@ -3,6 +3,8 @@
 //! The outbox tracks its own writes until the watch shows them. This prevents duplicate writes of a
 //! status, and conflicts with the controller's previous write of the same object.
 
+mod entry;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,12 +13,12 @@ use futures::Stream;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::Notify;
 
+use self::entry::{Entry, LastWrite, MAX_SUPERSEDED};
 use super::change_set::Key;
 use super::events::Announced;
 use super::metrics::{Backlog, Backlogged};
 use super::write_limit::WriteLimit;
 use super::write_queue::{NextWrite, Priority, WriteQueue};
-use crate::plan::cached::Digest;
 use crate::plan::{Cached, Planned, PlannedKind};
 
 /// The pending status writes of one kind.
@@ -35,58 +37,6 @@ struct OutboxState<K: Announced> {
     limit: WriteLimit,
     is_closed: bool,
 }
-
-#[derive(Debug)]
-struct Entry<K: Announced> {
-    uid: Option<String>,
-    /// The object that the store shows.
-    shown: Option<Arc<Cached<K>>>,
-    /// Status to write; `None` if no write is pending.
-    pending: Option<Planned<K>>,
-    /// Time when the write became pending; `None` if no write is pending. A newer planned status
-    /// does not change it.
-    since: Option<Instant>,
-    last_write: Option<LastWrite<K>>,
-    /// Time of the last write.
-    written_at: Option<Instant>,
-    /// True if another status was posted while the object was being written.
-    must_write_again: bool,
-    /// Write attempts without a response, which the API server may have accepted. All of them
-    /// replace the same resourceVersion.
-    unacknowledged: Vec<WriteAttempt<K>>,
-    /// Number of consecutive failed attempts, for the back-off.
-    failures: u32,
-    /// Last announced state. It is kept here because the store may not show the announced status
-    /// yet.
-    announced: Option<K::Announcement>,
-}
-
-/// A write by this process that the store may not show yet.
-#[derive(Clone, Debug)]
-struct LastWrite<K: PlannedKind> {
-    /// resourceVersions that this write supersedes and that the store may still show, oldest first:
-    /// the version that the plan was made from, and the versions that this process has written
-    /// since then.
-    superseded: Vec<Option<String>>,
-    /// resourceVersion that the write created.
-    written: Option<String>,
-    digest: Digest,
-    /// Status that was written; `None` once the store shows it.
-    written_status: Option<Arc<K::Previous>>,
-    /// Time when the write was sent, kept until its watch event arrives.
-    sent: Option<Instant>,
-}
-
-impl<K: PlannedKind> LastWrite<K> {
-    /// Returns whether the store may show `version` until the watch event of this write arrives.
-    fn supersedes(&self, version: &Option<String>) -> bool {
-        self.superseded.contains(version)
-    }
-}
-
-/// Maximum number of superseded resourceVersions to remember for an object. The write of a plan
-/// from an older version gets a conflict, and the object is planned again.
-const MAX_SUPERSEDED: usize = 64;
 
 /// A status write: the planned status, and the resourceVersion that it must replace.
 #[derive(Clone, Debug)]
@@ -435,61 +385,6 @@ impl<K: Announced> OutboxState<K> {
         let lane = if planned.trigger.is_shared() { Priority::Low } else { Priority::High };
         let rests_until = entry.written_at.map(|written| written + pace);
         self.queue.push(key, lane, rests_until.filter(|until| *until > Instant::now()));
-    }
-}
-
-impl<K: Announced> Entry<K> {
-    fn of(planned: &Planned<K>) -> Self {
-        let uid = planned.cached.metadata.uid.clone();
-        Self {
-            uid,
-            shown: None,
-            pending: None,
-            since: None,
-            last_write: None,
-            written_at: None,
-            must_write_again: false,
-            unacknowledged: Vec::new(),
-            failures: 0,
-            announced: None,
-        }
-    }
-
-    /// Returns the resourceVersion that the store shows.
-    fn shown_version(&self) -> Option<&String> {
-        self.shown.as_ref()?.metadata.resource_version.as_ref()
-    }
-
-    /// Clears the pending write if its planned status is the one that the attempt `written` has
-    /// written.
-    fn clear_pending_if(&mut self, written: &WriteAttempt<K>) {
-        let digest = written.write.planned.digest;
-        if self.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
-            self.clear_pending();
-        }
-    }
-
-    /// Clears the pending write.
-    fn clear_pending(&mut self) {
-        self.pending = None;
-        self.since = None;
-    }
-
-    /// Clears the pending write if the cluster already has its status.
-    fn clear_if_done(&mut self) {
-        if self.pending.as_ref().is_some_and(|pending| self.is_done(pending)) {
-            self.clear_pending();
-        }
-    }
-
-    /// Returns whether the cluster already has the planned status. The status may be in the version
-    /// that the store shows, or in a later version that this process wrote.
-    fn is_done(&self, planned: &Planned<K>) -> bool {
-        let shown = &planned.cached.metadata.resource_version;
-        match self.last_write.as_ref().filter(|last| last.supersedes(shown)) {
-            Some(last) => last.digest == planned.digest,
-            None => planned.is_settled(),
-        }
     }
 }
 

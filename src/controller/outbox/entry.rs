@@ -1,0 +1,116 @@
+//! Defines what an outbox knows of one object: its pending status, and the writes that the store may
+//! not show yet.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Announced, WriteAttempt};
+use crate::plan::cached::Digest;
+use crate::plan::{Cached, Planned, PlannedKind};
+
+#[derive(Debug)]
+pub(super) struct Entry<K: Announced> {
+    pub uid: Option<String>,
+    /// The object that the store shows.
+    pub shown: Option<Arc<Cached<K>>>,
+    /// Status to write; `None` if no write is pending.
+    pub pending: Option<Planned<K>>,
+    /// Time when the write became pending; `None` if no write is pending. A newer planned status
+    /// does not change it.
+    pub since: Option<Instant>,
+    pub last_write: Option<LastWrite<K>>,
+    /// Time of the last write.
+    pub written_at: Option<Instant>,
+    /// True if another status was posted while the object was being written.
+    pub must_write_again: bool,
+    /// Write attempts without a response, which the API server may have accepted. All of them
+    /// replace the same resourceVersion.
+    pub unacknowledged: Vec<WriteAttempt<K>>,
+    /// Number of consecutive failed attempts, for the back-off.
+    pub failures: u32,
+    /// Last announced state. It is kept here because the store may not show the announced status
+    /// yet.
+    pub announced: Option<K::Announcement>,
+}
+
+/// A write by this process that the store may not show yet.
+#[derive(Clone, Debug)]
+pub(super) struct LastWrite<K: PlannedKind> {
+    /// resourceVersions that this write supersedes and that the store may still show, oldest first:
+    /// the version that the plan was made from, and the versions that this process has written
+    /// since then.
+    pub superseded: Vec<Option<String>>,
+    /// resourceVersion that the write created.
+    pub written: Option<String>,
+    pub digest: Digest,
+    /// Status that was written; `None` once the store shows it.
+    pub written_status: Option<Arc<K::Previous>>,
+    /// Time when the write was sent, kept until its watch event arrives.
+    pub sent: Option<Instant>,
+}
+
+impl<K: PlannedKind> LastWrite<K> {
+    /// Returns whether the store may show `version` until the watch event of this write arrives.
+    pub fn supersedes(&self, version: &Option<String>) -> bool {
+        self.superseded.contains(version)
+    }
+}
+
+/// Maximum number of superseded resourceVersions to remember for an object. The write of a plan
+/// from an older version gets a conflict, and the object is planned again.
+pub(super) const MAX_SUPERSEDED: usize = 64;
+
+impl<K: Announced> Entry<K> {
+    pub fn of(planned: &Planned<K>) -> Self {
+        let uid = planned.cached.metadata.uid.clone();
+        Self {
+            uid,
+            shown: None,
+            pending: None,
+            since: None,
+            last_write: None,
+            written_at: None,
+            must_write_again: false,
+            unacknowledged: Vec::new(),
+            failures: 0,
+            announced: None,
+        }
+    }
+
+    /// Returns the resourceVersion that the store shows.
+    pub fn shown_version(&self) -> Option<&String> {
+        self.shown.as_ref()?.metadata.resource_version.as_ref()
+    }
+
+    /// Clears the pending write if its planned status is the one that the attempt `written` has
+    /// written.
+    pub fn clear_pending_if(&mut self, written: &WriteAttempt<K>) {
+        let digest = written.write.planned.digest;
+        if self.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
+            self.clear_pending();
+        }
+    }
+
+    /// Clears the pending write.
+    pub fn clear_pending(&mut self) {
+        self.pending = None;
+        self.since = None;
+    }
+
+    /// Clears the pending write if the cluster already has its status.
+    pub fn clear_if_done(&mut self) {
+        if self.pending.as_ref().is_some_and(|pending| self.is_done(pending)) {
+            self.clear_pending();
+        }
+    }
+
+    /// Returns whether the cluster already has the planned status. The status may be in the version
+    /// that the store shows, or in a later version that this process wrote.
+    pub fn is_done(&self, planned: &Planned<K>) -> bool {
+        let shown = &planned.cached.metadata.resource_version;
+        match self.last_write.as_ref().filter(|last| last.supersedes(shown)) {
+            Some(last) => last.digest == planned.digest,
+            None => planned.is_settled(),
+        }
+    }
+}
