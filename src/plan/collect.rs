@@ -65,9 +65,8 @@ pub(super) fn is_covered(
     rulebook: &Rulebook,
     allotter: &dyn Allotter,
 ) -> bool {
-    let includes_fleet =
-        |policy: &super::policy::Policy| policy.scope.includes_fleet(|key| fleet.label(key));
-    rulebook.iter().any(|policy| allotter.covers(policy) && includes_fleet(policy))
+    let mut covered = rulebook.iter().filter(|policy| allotter.covers(policy));
+    covered.any(|policy| policy.scope.includes_fleet(|key| fleet.label(key)))
 }
 
 /// A sink that lists claims in place of a status.

@@ -59,7 +59,7 @@ impl CountedDecision<'_> {
 struct Class<'a> {
     zone: usize,
     in_scope: Vec<usize>,
-    standing: Option<Standing>,
+    standing: Standing,
     /// Versions of the clients, in the order of [`ClientKey::versions`].
     versions: Vec<Option<Rc<VersionText>>>,
     /// Shortest time since `lastSeen`, in seconds, after which an applicable policy counts a client
@@ -129,7 +129,7 @@ impl<'a> DecisionCache<'a> {
         self.shared.push(Class {
             zone,
             in_scope: in_scope.to_vec(),
-            standing: standing(facts),
+            standing: facts.standing,
             versions: CLIENT_KEY.versions.iter().map(|read| read(facts).cloned()).collect(),
             absent_after: zoned.iter().filter_map(|zoned| zoned.policy.offline_after).min(),
             counted: CountedDecision { decided, clients: 0, last_seen: None },
@@ -149,21 +149,19 @@ impl<'a> DecisionCache<'a> {
 /// rules declare, and from the facts that every status row of the class shows.
 struct ClientKey {
     versions: Vec<ReadVersion>,
-    by_standing: bool,
     not_shared: Vec<ReadFlag>,
 }
 
 static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
     let read_by_rules: BTreeSet<Input> =
         RULES.iter().flat_map(|rule| rule.looks_at).copied().chain(SHOWN_INPUTS).collect();
-    let mut key = ClientKey { versions: Vec::new(), by_standing: false, not_shared: Vec::new() };
+    let mut key = ClientKey { versions: Vec::new(), not_shared: Vec::new() };
     for input in read_by_rules {
         match input.sharing() {
             Sharing::SameVersion(read) => key.versions.push(read),
-            Sharing::SameStanding => key.by_standing = true,
             Sharing::Unless(holds) => key.not_shared.push(holds),
-            // These inputs need no entry: every key contains the time zone and the applicable
-            // policies, and `Class::take` rejects clients whose decision may change when they go
+            // These inputs need no entry: every key contains the time zone, the standing and the
+            // applicable policies, and `Class::take` rejects clients whose decision may change when they go
             // offline.
             Sharing::SamePolicies | Sharing::WhilePresent => {}
         }
@@ -181,15 +179,10 @@ fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool
     })
 }
 
-/// Returns the standing of a client, if a rule reads it.
-fn standing(facts: &Facts<'_>) -> Option<Standing> {
-    CLIENT_KEY.by_standing.then_some(facts.standing)
-}
-
 /// Returns the digest of the values that [`Class::holds`] compares.
 fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
     let mut hasher = Digest::hasher();
-    (zone, in_scope, standing(facts)).hash(&mut hasher);
+    (zone, in_scope, facts.standing).hash(&mut hasher);
     for read in &CLIENT_KEY.versions {
         read(facts).map(Rc::as_ptr).hash(&mut hasher);
     }
@@ -200,7 +193,7 @@ impl Class<'_> {
     fn holds(&self, facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> bool {
         self.zone == zone
             && self.in_scope == in_scope
-            && self.standing == standing(facts)
+            && self.standing == facts.standing
             && has_versions(facts, &self.versions)
     }
 

@@ -20,7 +20,7 @@ use super::client_index::ClientIndex;
 use super::conditions::Conditions;
 use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, non_empty};
-use super::history::{RowHistory, carry_conditions};
+use super::history::FleetHistory;
 use super::next_change::{ApplicablePolicies, NextChange, earlier, look_ahead};
 use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
@@ -85,8 +85,7 @@ pub(crate) fn fleet_status(
     let clients = fleet.spec.as_deref().ok().and_then(|spec| spec.clients.as_ref());
     let sink = RowsSink {
         rows: Vec::with_capacity(clients.map_or(0, Vec::len)),
-        history: RowHistory::new(replaced, phase_cache.now),
-        conditions: replaced.map_or(&[], |replaced| &replaced.conditions),
+        history: FleetHistory::new(replaced, phase_cache.now),
     };
     plan_on(fleet, source, rulebook, standings, phase_cache, sink).status
 }
@@ -459,7 +458,7 @@ pub(crate) fn too_large(
     replaced: Option<&CachedFleetStatus>,
 ) -> ClientFleetStatus {
     let mut status = without_rows(planned, conditions(fleet, at));
-    carry_conditions(&mut status.conditions, replaced.map_or(&[], |replaced| &replaced.conditions));
+    FleetHistory::new(replaced, at).carry_conditions(&mut status.conditions);
     status
 }
 

@@ -7,35 +7,40 @@
 
 use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
 use super::row::CurrentOffer;
-use super::state::State;
 use crate::api::fleet::LastOffer;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// History of the status rows of a fleet.
-pub(super) struct RowHistory<'a> {
-    replaced: Option<CachedRows<'a>>,
+/// History of a fleet's status.
+pub(super) struct FleetHistory<'a> {
+    rows: Option<CachedRows<'a>>,
+    conditions: Option<&'a [Condition]>,
     /// Instant of the plan, at which new states and offers begin.
     at: Timestamp,
 }
 
-impl<'a> RowHistory<'a> {
+impl<'a> FleetHistory<'a> {
     /// Creates the history of a status planned for `at`, which replaces the status `replaced`.
     pub fn new(replaced: Option<&'a CachedFleetStatus>, at: Timestamp) -> Self {
-        Self { replaced: replaced.map(CachedFleetStatus::lookup), at }
+        Self {
+            rows: replaced.map(CachedFleetStatus::lookup),
+            conditions: replaced.map(|replaced| &replaced.conditions[..]),
+            at,
+        }
     }
 
     /// Returns the start time of a client's state, and the client's current offer; the last offer
     /// if it has no current one. `index` is the position of the client in the spec.
-    pub fn of(
+    pub fn row(
         &mut self,
         index: usize,
         name: &Text,
-        state: State,
+        state: &str,
         current: Option<CurrentOffer<'_>>,
     ) -> (Timestamp, Option<LastOffer>) {
-        let before = self.replaced.as_mut().and_then(|rows| rows.find(index, name));
-        let same_state = before.filter(|before| before.state() == Some(state));
+        let before = self.rows.as_mut().and_then(|rows| rows.find(index, name));
+        let same_state =
+            before.filter(|before| before.state().is_some_and(|before| before.as_str() == state));
         let since = same_state.and_then(CachedRow::since).unwrap_or(self.at);
         let last = before.and_then(CachedRow::offer);
         let Some(current) = current else { return (since, last.cloned()) };
@@ -43,14 +48,19 @@ impl<'a> RowHistory<'a> {
         let continued = last.filter(|last| same_state.is_some() && current.continues(last));
         (since, Some(continued.cloned().unwrap_or_else(|| current.starting(self.at))))
     }
+
+    /// Carries the start times of the fleet's conditions over.
+    pub fn carry_conditions(&self, conditions: &mut [Condition]) {
+        carry_conditions(conditions, self.conditions);
+    }
 }
 
 /// Copies the last transition time from the replaced status into each condition whose status is
-/// unchanged.
-pub(super) fn carry_conditions(conditions: &mut [Condition], replaced: &[Condition]) {
+/// unchanged. `replaced` is `None` if there is no such status.
+pub(super) fn carry_conditions(conditions: &mut [Condition], replaced: Option<&[Condition]>) {
     for condition in conditions {
-        let before =
-            replaced.iter().find(|c| c.r#type == condition.r#type && c.status == condition.status);
+        let is_same = |c: &&Condition| c.r#type == condition.r#type && c.status == condition.status;
+        let before = replaced.into_iter().flatten().find(is_same);
         if let Some(before) = before {
             condition.last_transition_time = before.last_transition_time;
         }

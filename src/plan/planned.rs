@@ -47,13 +47,7 @@ impl<K: PlannedKind> Planned<K> {
     /// Returns the planned status as the successor of the object's stored status.
     #[must_use]
     pub fn status(&self) -> K::Status {
-        self.status_after(self.cached.status.as_ref().map(|stored| &*stored.kept))
-    }
-
-    /// Returns the planned status as the successor of the status `replaced`.
-    #[must_use]
-    pub fn status_after(&self, replaced: Option<&K::Previous>) -> K::Status {
-        K::status(self, replaced)
+        K::status(self, self.cached.status.as_ref().map(|stored| &*stored.kept))
     }
 
     /// Returns whether the stored status equals the planned one apart from its history. If so, no
@@ -96,7 +90,7 @@ impl PlannedKind for UpgradePolicy {
         replaced: Option<&UpgradePolicyStatus>,
     ) -> UpgradePolicyStatus {
         let mut status = UpgradePolicyStatus::clone(&planned.inputs);
-        let before = replaced.map_or(&[][..], |replaced| &replaced.conditions);
+        let before = replaced.map(|replaced| &replaced.conditions[..]);
         carry_conditions(&mut status.conditions, before);
         status
     }

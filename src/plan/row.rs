@@ -4,7 +4,7 @@
 use std::hash::{Hash, Hasher};
 
 use super::cached::Digest;
-use super::history::{RowHistory, carry_conditions};
+use super::history::FleetHistory;
 use super::rule_input::Input;
 use super::state::{Reason, State};
 use super::version_text::VersionText;
@@ -249,24 +249,22 @@ impl StatusSink for DigestSink {
 /// A sink that builds the full status, with the history of the status that it replaces.
 pub(super) struct RowsSink<'a> {
     pub rows: Vec<ClientStatus>,
-    pub history: RowHistory<'a>,
-    /// Conditions of the replaced status.
-    pub conditions: &'a [Condition],
+    pub history: FleetHistory<'a>,
 }
 
 impl StatusSink for RowsSink<'_> {
     type Finished = ClientFleetStatus;
 
     fn add(&mut self, row: Row<'_>, offer: Option<CurrentOffer<'_>>) {
-        let state = State::from_word(row.shared.state).unwrap_or(State::Unmanaged);
-        let (since, last_offer) = self.history.of(self.rows.len(), row.name, state, offer);
+        let (since, last_offer) =
+            self.history.row(self.rows.len(), row.name, row.shared.state, offer);
         self.rows.push(row.with_history(since, last_offer));
     }
 
     fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> ClientFleetStatus {
         let mut status =
             ClientFleetStatus { clients: has_rows.then_some(self.rows), ..head.clone() };
-        carry_conditions(&mut status.conditions, self.conditions);
+        self.history.carry_conditions(&mut status.conditions);
         status
     }
 }

@@ -90,18 +90,15 @@ impl From<bool> for InputValue {
 
 /// Set of clients of one fleet that may share a decision, for an input that the decision reads.
 pub(super) enum Sharing {
-    /// All clients with the same applicable policies and time zone.
+    /// All clients with the same applicable policies, time zone and standing.
     SamePolicies,
-    /// Clients with the same applicable policies, time zone and version. The function returns this
-    /// version.
+    /// Those of [`SamePolicies`](Self::SamePolicies) that also have the same version. The function
+    /// returns this version.
     SameVersion(ReadVersion),
-    /// Clients with the same applicable policies, the same time zone and the same standing in the
-    /// allotment.
-    SameStanding,
-    /// Clients with the same applicable policies and time zone, for which this predicate is false.
+    /// Those of [`SamePolicies`](Self::SamePolicies) for which this predicate is false.
     Unless(ReadFlag),
-    /// Clients with the same applicable policies and time zone that are not offline, and do not go
-    /// offline before the decision changes.
+    /// Those of [`SamePolicies`](Self::SamePolicies) that are not offline, and do not go offline
+    /// before the decision changes.
     WhilePresent,
 }
 
@@ -150,7 +147,6 @@ impl Input {
             Self::StagedVersion => Sharing::SameVersion(|facts| facts.staged.as_ref()),
             Self::FailedVersion => Sharing::Unless(|facts| facts.failed_version.is_some()),
             Self::RetryFrom => Sharing::Unless(|facts| facts.failed_at.is_some()),
-            Self::Suspend => Sharing::SameStanding,
             Self::LastSeen | Self::OfflineFrom => Sharing::WhilePresent,
             Self::Policy
             | Self::Problems
@@ -159,6 +155,7 @@ impl Input {
             | Self::Withdrawn
             | Self::Available
             | Self::AllowDowngrade
+            | Self::Suspend
             | Self::TimeZone
             | Self::Windows
             | Self::Exclusions

@@ -82,6 +82,17 @@ impl<K: Announced> Entry<K> {
         self.shown.as_ref()?.metadata.resource_version.as_ref()
     }
 
+    /// Returns the status that the last write `last` has written, unless the store shows a version
+    /// after it.
+    pub fn status_of(&self, last: &LastWrite<K>) -> Option<Arc<K::Previous>> {
+        let shown = || {
+            let shown =
+                self.shown.as_ref().filter(|_| self.shown_version() == last.written.as_ref());
+            Some(Arc::clone(&shown?.status.as_ref()?.kept))
+        };
+        last.written_status.clone().or_else(shown)
+    }
+
     /// Clears the pending write if its planned status is the one that the attempt `written` has
     /// written.
     pub fn clear_pending_if(&mut self, written: &WriteAttempt<K>) {

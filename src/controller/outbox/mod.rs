@@ -63,7 +63,7 @@ impl<K: PlannedKind> StatusWrite<K> {
     /// Returns the planned status with the history of the status that this write replaces.
     #[must_use]
     pub fn status(&self) -> K::Status {
-        self.planned.status_after(self.replaces())
+        K::status(&self.planned, self.replaces())
     }
 }
 
@@ -209,12 +209,7 @@ impl<K: Announced> Outbox<K> {
         let planned_from = &planned.cached.metadata.resource_version;
         let own = entry.last_write.as_ref().filter(|last| last.supersedes(planned_from));
         let resource_version = own.map_or(planned_from, |last| &last.written).clone();
-        let own = own.and_then(|last| {
-            let shown =
-                entry.shown.as_ref().filter(|_| entry.shown_version() == last.written.as_ref());
-            let shown = || shown.and_then(|shown| shown.status.as_ref());
-            last.written_status.clone().or_else(|| shown().map(|status| Arc::clone(&status.kept)))
-        });
+        let own = own.and_then(|last| entry.status_of(last));
         Some(StatusWrite { planned, resource_version, own, sent: Instant::now() })
     }
 
@@ -251,9 +246,7 @@ impl<K: Announced> Outbox<K> {
             written_status: Some(said).filter(|_| !is_acknowledged),
             sent: Some(attempt.write.sent).filter(|_| is_to_be_shown),
         });
-        if entry.pending.as_ref().is_some_and(|pending| pending.digest == planned.digest) {
-            entry.clear_pending();
-        }
+        entry.clear_pending_if(attempt);
         if is_acknowledged {
             state.acknowledged(attempt.write.sent, now);
         }

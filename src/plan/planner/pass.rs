@@ -17,6 +17,7 @@ use crate::plan::policy_status::{PolicyPlan, plan_policy};
 use crate::plan::trigger::{Cause, PlanTrigger, PolicyRevision, PolicyRevisions};
 use crate::plan::version_text::VersionText;
 use crate::values::Timestamp;
+
 /// The result of one planning pass.
 #[derive(Clone, Debug, Default)]
 pub struct PassResult {
@@ -91,10 +92,11 @@ impl Planner {
         } else {
             Collected::default()
         };
-        let Some(fleet) = self.fleets.get_mut(name) else { return false };
-        let claims = collected.claims.clone();
-        let before = std::mem::replace(&mut fleet.collected, collected);
-        self.replace_claims(&before.claims, &claims);
+        let before = self.fleets.get_mut(name).map(|fleet| std::mem::take(&mut fleet.collected));
+        self.replace_claims(&before.unwrap_or_default().claims, &collected.claims);
+        if let Some(fleet) = self.fleets.get_mut(name) {
+            fleet.collected = collected;
+        }
         is_covered
     }
 
@@ -222,8 +224,9 @@ impl PlanningPass<'_> {
         }
         for (known, planned) in planner.policies.values_mut().zip(&policies) {
             let generation = known.policy.generation;
-            let is_in_force = planned.inputs.observed_generation == Some(generation);
-            known.in_force = if is_in_force { Some(generation) } else { known.in_force };
+            if planned.inputs.observed_generation == Some(generation) {
+                known.in_force = Some(generation);
+            }
         }
         planner.planned = Some((at, until));
         planner.touched = false;
