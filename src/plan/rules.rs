@@ -88,7 +88,7 @@ impl Outcome {
     }
 }
 
-/// Kind of event that ends a decision as time passes, for an unchanged governing policy.
+/// How long a decision stays valid while its governing policy does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
     /// Time alone does not end the decision.

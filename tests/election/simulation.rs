@@ -146,7 +146,8 @@ impl Simulation {
                         self.processes[place].asked = None;
                     }
                     Kind::ClockMoved => {
-                        // Set the clock up to 20,000 s (5.6 hours) behind or ahead.
+                        // A moved clock has no duration, so `lasts` serves as the random error of the clock: up to
+                        // 20,000 s (5.6 hours) behind or ahead.
                         let lasts = i64::try_from(fault.lasts.as_micros()).unwrap();
                         self.processes[place].clock = (lasts - 20_000_000) * 1_000;
                     }

@@ -156,7 +156,7 @@ fn summary(difference: &Difference) -> String {
             counts.staged
         );
     }
-    // Capitalize the first letter of the sentence.
+    // A first count of 0 starts the text with the lower-case `none`.
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text) + "."
 }

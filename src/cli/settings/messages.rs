@@ -154,7 +154,8 @@ fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     text
 }
 
-/// Returns an error or a warning if the policy is kept in Git.
+/// Returns the message for a policy that is kept in Git: an error if the change was refused for that
+/// reason, a warning if Git will change the policy back. Empty if neither applies.
 pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
     let Some(owner) = &selected.owner else { return String::new() };
     let policy = printable(&selected.policy);
