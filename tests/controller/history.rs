@@ -7,9 +7,9 @@ use std::time::Duration;
 use clientfleet::api::fleet::{ClientFleetStatus, ClientStatus};
 use clientfleet::values::Timestamp;
 use futures::StreamExt;
+use kube::ResourceExt;
 use kube::api::{DynamicObject, WatchEvent, WatchParams};
 use serde_json::json;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::objects::{fleet, names, policy};
@@ -114,10 +114,12 @@ async fn a_replan_during_a_write_ends_its_offer_without_the_watch() {
 /// Test observer that checks every stored version of all fleets. Its watch does not go through the
 /// controller's client.
 struct Observer {
-    stop: oneshot::Sender<()>,
     /// Task of the watch, which returns the number of stored versions of each fleet.
     ended: JoinHandle<BTreeMap<String, usize>>,
 }
+
+/// Annotation that marks the last version of a fleet.
+const LAST: &str = "last";
 
 impl Observer {
     async fn start(world: &World) -> Self {
@@ -127,27 +129,29 @@ impl Observer {
         let mut last: BTreeMap<String, ClientFleetStatus> =
             listed.iter().map(|fleet| (name_of(fleet), status_of(fleet))).collect();
         let mut events = api.watch(&WatchParams::default(), &version).await.unwrap().boxed();
-        let (stop, mut stopped) = oneshot::channel();
         let ended = tokio::spawn(async move {
-            let mut counts = BTreeMap::new();
-            loop {
-                let event = tokio::select! {
-                    event = events.next() => event.expect("the watch goes on"),
-                    _ = &mut stopped => return counts,
-                };
+            let (mut counts, mut open) = (BTreeMap::new(), last.len());
+            while open > 0 {
+                let event = events.next().await.expect("the watch continues");
                 if let WatchEvent::Modified(fleet) = event.expect("no error") {
                     let (name, status) = (name_of(&fleet), status_of(&fleet));
                     assert_continues(&name, &last[&name], &status);
                     *counts.entry(name.clone()).or_default() += 1;
                     last.insert(name, status);
+                    open -= usize::from(fleet.annotations().contains_key(LAST));
                 }
             }
+            counts
         });
-        Self { stop, ended }
+        Self { ended }
     }
 
-    async fn stop(self) -> BTreeMap<String, usize> {
-        self.stop.send(()).expect("the observer has found no fault");
+    /// Waits until every version has been checked. Returns the number of versions of each fleet.
+    async fn stop(self, world: &World, fleets: &[&str]) -> BTreeMap<String, usize> {
+        for name in fleets {
+            let mark = json!({"metadata": {"annotations": {LAST: "true"}}});
+            world.edit("ClientFleet", name, mark).await;
+        }
         self.ended.await.unwrap()
     }
 }
@@ -158,8 +162,11 @@ fn name_of(object: &DynamicObject) -> String {
 
 /// Checks that the fleet status `after` continues the history of the fleet status `before`.
 fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleetStatus) {
-    let rows = before.clients.iter().flatten().zip(after.clients.iter().flatten());
-    for (before, after) in rows {
+    let (before, after) = (before.clients.as_deref(), after.clients.as_deref());
+    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+    assert_eq!(before.len(), after.len(), "{fleet}: every client keeps its row");
+    for (before, after) in before.iter().zip(after) {
+        assert_eq!(before.name, after.name, "{fleet}: the rows keep their order");
         let context = || format!("{fleet}:\n{}\n{}", json!(before), json!(after));
         assert!(after.last_transition_time >= before.last_transition_time, "{}", context());
         if after.state == before.state {
@@ -204,8 +211,8 @@ async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
         let conflicts = world.wire.calls().iter().filter(|call| call.code == Some(409)).count();
         assert!(conflicts > 0, "no write met a conflict");
     }
-    let versions = observer.stop().await;
-    assert!(versions.values().sum::<usize>() > 2 * fleets.len(), "{versions:?}");
+    let versions = observer.stop(&world, &fleets).await;
+    assert!(versions.values().sum::<usize>() > 3 * fleets.len(), "{versions:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

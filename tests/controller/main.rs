@@ -3,6 +3,8 @@
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
+#[path = "../merge_patch/mod.rs"]
+mod merge_patch;
 
 mod announcements;
 mod audit;

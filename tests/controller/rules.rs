@@ -1,6 +1,5 @@
 //! Tests that the controller applies each of the 22 decision rules.
 
-use clientfleet::plan::State;
 use clientfleet::plan::rules::{RULES, RuleName};
 use serde_json::{Value, json};
 
@@ -152,13 +151,14 @@ async fn each_rule_decides_for_a_client_and_the_status_is_the_plan() {
     let none = Statuses { fleets: [].into(), policies: [].into() };
     apply_cases(&world).await;
     let Statuses { fleets, policies } = world.settles_from("the cases", &none).await;
+    assert_eq!(RULES.len(), cases().len());
     for rule in &RULES {
         assert!(cases().iter().any(|(name, ..)| *name == rule.name), "no case of {:?}", rule.name);
         let name = object_name(rule.name);
         let row = world.row(fleet_of(rule.name), &name).await;
         let said = (row.state.as_ref(), row.reason.as_ref());
         assert_eq!(said, (rule.says.state.as_str(), rule.says.reason.as_str()), "{name}");
-        let is_offered = rule.says.state == State::Distributing;
+        let is_offered = rule.name >= RuleName::UpgradeOffered;
         assert_eq!(row.last_offer.is_some(), is_offered, "{name}: an offer");
         if let Some(policy) = policies.get(&name) {
             let ready = policy.conditions.iter().find(|c| c.r#type == "Ready").unwrap();

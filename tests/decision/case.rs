@@ -13,6 +13,8 @@ use clientfleet::plan::{Cached, Estate, plan};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
 
+use crate::merge_patch::merge;
+
 /// Default time of a row: 12:00 in Berlin (11:00 UTC) on a Tuesday, outside the night window. No
 /// exclusion applies on this date.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
@@ -122,28 +124,4 @@ impl Row {
 
 fn observed<T: serde::de::DeserializeOwned>(object: &Value) -> T {
     serde_json::from_str(&object.to_string()).unwrap()
-}
-
-/// Applies a merge patch to `into` (RFC 7396: `null` removes a field).
-fn merge(into: &mut Value, changes: Value) {
-    let (Value::Object(into), Value::Object(changes)) = (into, changes) else {
-        panic!("only objects are merged");
-    };
-    for (field, value) in changes {
-        match value {
-            Value::Null => {
-                into.remove(&field);
-            }
-            Value::Object(_) => {
-                let inner = into.entry(field).or_insert(json!({}));
-                if !inner.is_object() {
-                    *inner = json!({});
-                }
-                merge(inner, value);
-            }
-            value => {
-                into.insert(field, value);
-            }
-        }
-    }
 }

@@ -10,6 +10,8 @@ mod control_plane;
 mod estate;
 mod from_cluster;
 mod from_files;
+#[path = "../merge_patch/mod.rs"]
+mod merge_patch;
 #[path = "../decision/rows.rs"]
 #[allow(dead_code)]
 mod rows;

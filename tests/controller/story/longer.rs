@@ -4,15 +4,14 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::Story;
+use super::{Story, document};
 use crate::control_plane::shared;
 
 /// Returns the object in the file `examples/<file>.yaml`, without its namespace.
 fn example(file: &str) -> Value {
     let path = format!("{}/examples/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap();
-    let document = clientfleet::cli::yaml::read(&text).into_iter().next().unwrap();
-    let mut object = document.content.expect("an object").value();
+    let mut object = document(&text);
     object["metadata"].as_object_mut().unwrap().remove("namespace");
     object
 }

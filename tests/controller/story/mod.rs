@@ -6,8 +6,9 @@ mod rules;
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::merge_patch::merge;
 use crate::world::{World, instant};
 
 /// A story in progress.
@@ -111,20 +112,7 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// Applies a merge patch to `into` (RFC 7396: `null` removes a field).
-fn merge(into: &mut Value, changes: Value) {
-    let Value::Object(changes) = changes else {
-        *into = changes;
-        return;
-    };
-    if !into.is_object() {
-        *into = json!({});
-    }
-    for (field, value) in changes {
-        if value.is_null() {
-            into.as_object_mut().unwrap().remove(&field);
-        } else {
-            merge(&mut into[field], value);
-        }
-    }
+/// Returns the first document of a YAML text.
+fn document(text: &str) -> Value {
+    clientfleet::cli::yaml::read(text).remove(0).content.expect("valid YAML").value()
 }

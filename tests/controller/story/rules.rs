@@ -7,13 +7,13 @@ use clientfleet::plan::rules::{RULES, Rule};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::{Story, merge};
+use super::{Story, document};
+use crate::merge_patch::merge;
 use crate::objects::policy;
 
 /// Returns the story of a rule from `rules.yaml`.
 fn plot(rule: &Rule) -> Value {
-    let document = clientfleet::cli::yaml::read(include_str!("rules.yaml")).remove(0);
-    let plots = document.content.expect("a list").value();
+    let plots = document(include_str!("rules.yaml"));
     let is_it = |plot: &&Value| plot["rule"] == format!("{:?}", rule.name);
     plots.as_array().unwrap().iter().find(is_it).expect("a story for each rule").clone()
 }
