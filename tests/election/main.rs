@@ -10,7 +10,7 @@ use std::time::Duration;
 use clientfleet::controller::lease::times::Times;
 use proptest::prelude::*;
 
-use chaos::{Chaos, deletions, faults};
+use chaos::{Chaos, Fault, Kind, deletions, faults};
 use simulation::{Simulation, TICK};
 
 fn times() -> impl Strategy<Value = Times> {
@@ -47,6 +47,22 @@ proptest! {
     ) {
         run(times, chaos)?;
     }
+}
+
+/// Checks that a candidate whose request to create the lease was delayed counts its wait from the
+/// answer. The lease that it had found missing was created and deleted in the meantime.
+#[test]
+fn a_lease_that_is_created_late_makes_no_second_leader() {
+    let milliseconds = Duration::from_millis;
+    let times = Times::new(milliseconds(3_000), milliseconds(2_000), milliseconds(500)).unwrap();
+    let deleted = Fault {
+        at: milliseconds(2_730),
+        lasts: milliseconds(580),
+        process: 0,
+        kind: Kind::Deleted,
+    };
+    let delays = vec![71, 31, 11, 11, 11, 21, 71, 2681, 0, 0, 41];
+    run(times, Chaos { processes: 3, faults: vec![deleted], delays }).unwrap();
 }
 
 fn run(times: Times, chaos: Chaos) -> Result<(), TestCaseError> {

@@ -12,7 +12,9 @@
 //!
 //! The deletion of the Lease does not cause a second leader either:
 //! - A replica that finds no Lease creates one immediately, so that all other replicas see it.
-//! - That replica leads only after every leader with an earlier Lease must have stopped.
+//! - That replica leads only after every leader with an earlier Lease must have stopped. It counts
+//!   from the answer to the creation, because the Lease may have been deleted just before the
+//!   request arrived.
 //! - A leader whose Lease was deleted ends.
 
 use std::time::Duration;
@@ -100,6 +102,10 @@ pub struct Election {
     must_read: bool,
     /// Earliest moment for the next request.
     not_before: Moment,
+    /// Duration that the last existing lease recorded.
+    held: Duration,
+    /// True if a request to create the lease may still succeed, because its answer was lost.
+    may_have_created: bool,
     /// Earliest moment at which this process may lead after it has created a missing lease. Until
     /// then, the holder of the deleted lease may still lead.
     leads_from: Moment,
@@ -136,6 +142,8 @@ impl Election {
             seen: None,
             must_read: true,
             not_before: Moment::default(),
+            held: Duration::ZERO,
+            may_have_created: false,
             leads_from: Moment::default(),
         }
     }
@@ -228,7 +236,11 @@ impl Election {
         match (asked, answer) {
             (Request::Read, Answer::Found(found)) => self.read(Some(found), now),
             (Request::Read, Answer::Missing) => self.read(None, now),
-            (Request::Create(_) | Request::Replace { .. }, Answer::Found(found)) => {
+            (Request::Create(_), Answer::Found(found)) => {
+                self.on_created(now);
+                self.written(found, sent, now, next_try);
+            }
+            (Request::Replace { .. }, Answer::Found(found)) => {
                 self.written(found, sent, now, next_try);
             }
             (_, Answer::Conflict) | (Request::Replace { .. }, Answer::Missing) => {
@@ -238,6 +250,7 @@ impl Election {
             // If the Lease cannot be created, for example in a missing namespace, retry at the
             // usual interval.
             (Request::Create(_), Answer::Missing) | (_, Answer::Failed) => {
+                self.may_have_created |= matches!(asked, Request::Create(_));
                 self.must_read = true;
                 self.not_before = next_try;
                 if self.state == LeaseState::Retiring {
@@ -273,8 +286,8 @@ impl Election {
         let is_gone = found.is_none();
         let holder = found.as_ref().and_then(|found| found.record.holder.clone());
         let is_own = found.as_ref().is_some_and(|found| self.is_own(&found.record));
-        if is_gone {
-            self.on_missing(now);
+        if is_own && self.may_have_created {
+            self.on_created(now);
         }
         let may_be_taken = self.record_seen(found, now) <= now;
         self.must_read = false;
@@ -303,12 +316,12 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// Sets the earliest moment to lead after the lease was found missing. The holder of a deleted
-    /// lease may continue to lead until that lease would have expired.
-    fn on_missing(&mut self, now: Moment) {
-        let before = self.seen.as_ref().and_then(|seen| seen.found.as_ref());
-        let held = before.map_or(Duration::ZERO, |found| held_for(&found.record));
-        self.leads_from = self.leads_from.max(now.after(held.max(self.times.deadline())));
+    /// Sets the earliest moment to lead after this process has created the lease, which may have
+    /// been missing only since an instant before `now`. The holder of a deleted lease may continue
+    /// to lead until that lease would have expired.
+    fn on_created(&mut self, now: Moment) {
+        self.may_have_created = false;
+        self.leads_from = now.after(self.held.max(self.times.deadline()));
     }
 
     /// Records the lease that was just seen. Returns the moment from which another process may take
@@ -325,6 +338,7 @@ impl Election {
         // still be active.
         let held = found.as_ref().filter(|found| !is_given_back(&found.record));
         let wait = held.map(|found| held_for(&found.record).max(self.times.duration()));
+        self.held = found.as_ref().map_or(self.held, |found| held_for(&found.record));
         let free_from = now.after(wait.unwrap_or_default());
         self.seen = Some(Seen { found, free_from });
         free_from
