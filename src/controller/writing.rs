@@ -134,10 +134,10 @@ impl<K: Written> Writer<K> {
             Ok(made) => {
                 K::record(&self.auditor, &Accepted::of(attempt, made.as_deref()));
                 self.outbox.written(attempt, made);
-                let key = object.key();
+                let written = &planned.cached;
                 let announced =
-                    K::announce(&self.announcer, planned, self.outbox.announced(&key)).await;
-                self.outbox.record_announced(&key, announced);
+                    K::announce(&self.announcer, planned, self.outbox.announced(written)).await;
+                self.outbox.record_announced(written, announced);
                 Ok(())
             }
             // Another writer has changed the object first, or the object was deleted. The watch

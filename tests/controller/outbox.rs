@@ -29,11 +29,14 @@ fn plan(version: &str, package: &str, status: &Value) -> Planned<ClientFleet> {
 }
 
 fn plan_of(name: &str, version: &str, package: &str, status: &Value) -> Planned<ClientFleet> {
-    let object = json!({
+    plan_object(&json!({
         "metadata": {"namespace": "ns", "name": name, "resourceVersion": version},
         "spec": {"packageVersion": package, "clients": [{"name": package}]},
         "status": status,
-    });
+    }))
+}
+
+fn plan_object(object: &Value) -> Planned<ClientFleet> {
     let mut planner = Planner::default();
     planner.observe_fleet(Arc::new(serde_json::from_str(&object.to_string()).unwrap()));
     let planned = planner.plan(Timestamp::UNIX_EPOCH).fleets.remove(0);
@@ -63,9 +66,11 @@ fn key_of(name: &str) -> (String, String) {
 }
 
 /// Returns the package version in the pending status, and the resourceVersion that the write must
-/// replace; `None` if no write is pending.
+/// replace; `None` if no write is pending. The status is not written and stays pending.
 fn next(outbox: &Outbox<ClientFleet>) -> Option<(String, String)> {
-    let letter = outbox.next(&key())?;
+    let letter = outbox.next(&key());
+    outbox.end(&key());
+    let letter = letter?;
     let status = letter.planned.status().package_version.as_ref().unwrap().to_string();
     Some((status, letter.resource_version.unwrap()))
 }
@@ -132,6 +137,83 @@ fn what_a_write_replaces_is_the_own_one_before_it() {
     outbox.seen(&planned("2", "new", "newer").cached);
     outbox.post(&planned("2", "new", "newer"));
     assert_eq!(replaced(&outbox), ["new"]);
+}
+
+#[test]
+fn what_a_write_replaces_is_not_its_own_one_under_a_foreign_one() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
+    outbox.seen(&planned("3", "foreign", "new").cached);
+    outbox.post(&planned("3", "foreign", "newer"));
+    assert_eq!(replaced(&outbox), ["foreign"]);
+    assert_eq!(next(&outbox), letter("newer", "3"));
+}
+
+/// Posts and writes the package versions of `numbers`, of which the store shows none. Each write
+/// creates the resourceVersion that follows the number.
+fn write_unseen(outbox: &Outbox<ClientFleet>, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        assert!(outbox.post(&planned("1", "old", &format!("package-{number}"))));
+        let attempt = attempt(outbox);
+        assert_eq!(attempt.write.resource_version, Some(number.to_string()));
+        outbox.written(&attempt, Some((number + 1).to_string()));
+    }
+}
+
+#[test]
+fn the_version_of_the_plan_stays_known_through_any_number_of_writes() {
+    let outbox = outbox();
+    write_unseen(&outbox, 1..200);
+    outbox.seen(&planned("1", "old", "new").cached);
+    write_unseen(&outbox, 200..210);
+    assert!(outbox.post(&planned("1", "old", "last")));
+    assert_eq!(next(&outbox), letter("last", "210"));
+    assert_eq!(replaced(&outbox), ["package-209"]);
+}
+
+/// Returns a planned fleet, without a stored status, that was created with the given uid.
+fn created(uid: &str, version: &str) -> Planned<ClientFleet> {
+    plan_object(&json!({
+        "metadata": {"namespace": "ns", "name": "berlin", "resourceVersion": version, "uid": uid},
+        "spec": {"packageVersion": "new", "clients": [{"name": "new"}]},
+    }))
+}
+
+/// Checks that the outcome of a write counts only for the object that it was sent for, and not for
+/// another object that was created under the same name in the meantime.
+#[test]
+fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
+    type Outcome = fn(&Outbox<ClientFleet>, &WriteAttempt<ClientFleet>);
+    let outcomes: [Outcome; 3] = [
+        |outbox, attempt| outbox.written(attempt, Some("2".to_owned())),
+        |outbox, attempt| outbox.conflicted(&attempt.write.planned),
+        |outbox, attempt| assert_eq!(outbox.unacknowledged(attempt), None),
+    ];
+    for outcome in outcomes {
+        let outbox = outbox();
+        outbox.post(&created("first", "1"));
+        let old = attempt(&outbox);
+        assert!(outbox.post(&created("second", "5")));
+        outcome(&outbox, &old);
+        outbox.end(&key());
+        assert_eq!(next(&outbox), letter("new", "5"));
+    }
+}
+
+/// Checks a retry, which the applier starts on its own and not from the queue.
+#[test]
+fn a_retry_is_in_flight_too() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    let failed = attempt(&outbox);
+    outbox.end(&key());
+    let retry = attempt(&outbox);
+    assert_eq!(retry.write.planned.digest, failed.write.planned.digest);
+    assert!(outbox.post(&planned("1", "old", "old")), "the store will show the retry's status");
+    outbox.written(&retry, Some("2".to_owned()));
+    outbox.end(&key());
+    assert_eq!(next(&outbox), letter("old", "2"));
 }
 
 #[test]

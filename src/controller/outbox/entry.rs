@@ -18,6 +18,8 @@ pub(super) struct Entry<K: Announced> {
     /// Time when the write became pending; `None` if no write is pending. A newer planned status
     /// does not change it.
     pub since: Option<Instant>,
+    /// True from the start of a write until its end.
+    pub is_in_flight: bool,
     pub last_write: Option<LastWrite<K>>,
     /// Time of the last write.
     pub written_at: Option<Instant>,
@@ -43,7 +45,7 @@ pub(super) struct LastWrite<K: PlannedKind> {
     /// resourceVersion that the write created.
     pub written: Option<String>,
     pub digest: Digest,
-    /// Status that was written; `None` once the store shows it.
+    /// Status that was written; `None` once the store shows it or a later one.
     pub written_status: Option<Arc<K::Previous>>,
     /// Time when the write was sent, kept until its watch event arrives.
     pub sent: Option<Instant>,
@@ -57,7 +59,7 @@ impl<K: PlannedKind> LastWrite<K> {
 }
 
 /// Maximum number of superseded resourceVersions to remember for an object. The write of a plan
-/// from an older version gets a conflict, and the object is planned again.
+/// from a version that was dropped gets a conflict, and the object is planned again.
 pub(super) const MAX_SUPERSEDED: usize = 64;
 
 impl<K: Announced> Entry<K> {
@@ -68,6 +70,7 @@ impl<K: Announced> Entry<K> {
             shown: None,
             pending: None,
             since: None,
+            is_in_flight: false,
             last_write: None,
             written_at: None,
             must_write_again: false,

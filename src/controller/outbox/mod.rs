@@ -145,6 +145,7 @@ impl<K: Announced> Outbox<K> {
         state.queue.end(key);
         let entry = state.entries.get_mut(key);
         let is_open = entry.is_some_and(|entry| {
+            entry.is_in_flight = false;
             entry.clear_if_done();
             std::mem::take(&mut entry.must_write_again)
         });
@@ -162,16 +163,14 @@ impl<K: Announced> Outbox<K> {
     pub fn post(&self, planned: &Planned<K>) -> bool {
         let key = planned.cached.key();
         let mut state = self.state();
-        let is_being_written = state.queue.has_turn(&key);
         let entry = state.entries.entry(key.clone()).or_insert_with(|| Entry::of(planned));
         if entry.uid != planned.cached.metadata.uid {
             // Start with a new entry: the object was deleted and created again before the planning
             // loop ran.
             *entry = Entry::of(planned);
         }
-        // While the object is being written, its stored status is unknown, so the check is left to
-        // `next` after the write.
-        if !is_being_written && entry.is_done(planned) {
+        // While a write is in flight, the stored status is unknown, so the check is left to `end`.
+        if !entry.is_in_flight && entry.is_done(planned) {
             entry.clear_pending();
             return false;
         }
@@ -210,6 +209,7 @@ impl<K: Announced> Outbox<K> {
         let own = entry.last_write.as_ref().filter(|last| last.supersedes(planned_from));
         let resource_version = own.map_or(planned_from, |last| &last.written).clone();
         let own = own.and_then(|last| entry.status_of(last));
+        entry.is_in_flight = true;
         Some(StatusWrite { planned, resource_version, own, sent: Instant::now() })
     }
 
@@ -219,7 +219,7 @@ impl<K: Announced> Outbox<K> {
         let status = K::Status::clone(&attempt.status);
         let said = Arc::new(K::retain_status(status, planned.cached.spec.as_ref().ok()));
         let mut state = self.state();
-        let Some(entry) = state.entries.get_mut(&planned.cached.key()) else { return };
+        let Some(entry) = state.entry_of(&planned.cached) else { return };
         let now = Instant::now();
         entry.failures = 0;
         entry.written_at = Some(now);
@@ -235,15 +235,16 @@ impl<K: Announced> Outbox<K> {
             }
             _ => vec![planned_from],
         };
-        superseded.drain(..superseded.len().saturating_sub(MAX_SUPERSEDED));
         let shown = entry.shown_version();
         let is_to_be_shown = shown.is_none_or(|shown| superseded.contains(&Some(shown.clone())));
+        // Keep the version that the plan was made from.
+        superseded.drain(1..=superseded.len().saturating_sub(MAX_SUPERSEDED));
         let is_acknowledged = made.is_some() && shown == made.as_ref();
         entry.last_write = Some(LastWrite {
             superseded,
             written: made,
             digest: planned.digest,
-            written_status: Some(said).filter(|_| !is_acknowledged),
+            written_status: Some(said).filter(|_| is_to_be_shown),
             sent: Some(attempt.write.sent).filter(|_| is_to_be_shown),
         });
         entry.clear_pending_if(attempt);
@@ -257,7 +258,7 @@ impl<K: Announced> Outbox<K> {
     pub fn unacknowledged(&self, attempt: &WriteAttempt<K>) -> Option<String> {
         let mut state = self.state();
         state.limit.unanswered(attempt.write.sent, Instant::now());
-        let entry = state.entries.get_mut(&attempt.write.planned.cached.key())?;
+        let entry = state.entry_of(&attempt.write.planned.cached)?;
         let digest = K::digest(&attempt.status);
         let shows_it = entry.shown.as_ref().is_some_and(|shown| shown.status_equals(digest));
         if shows_it && !attempt.supersedes(entry.shown_version()) {
@@ -277,14 +278,12 @@ impl<K: Announced> Outbox<K> {
     /// attempt that created this version, if there is one.
     pub fn seen(&self, observed: &Arc<Cached<K>>) -> Option<WriteAttempt<K>> {
         let mut state = self.state();
-        let entry = state.entries.get_mut(&observed.key())?;
+        let entry = state.entry_of(observed)?;
         let shown = &observed.metadata.resource_version;
         entry.shown = Some(Arc::clone(observed));
         let mut sent = None;
         if let Some(last) = entry.last_write.as_mut().filter(|last| !last.supersedes(shown)) {
-            if last.written == *shown {
-                last.written_status = None;
-            }
+            last.written_status = None;
             sent = last.sent.take().filter(|_| last.written == *shown);
         }
         let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.supersedes(shown.as_ref());
@@ -305,7 +304,7 @@ impl<K: Announced> Outbox<K> {
     /// event of the newer version triggers a new plan.
     pub fn conflicted(&self, planned: &Planned<K>) {
         let mut state = self.state();
-        let Some(entry) = state.entries.get_mut(&planned.cached.key()) else { return };
+        let Some(entry) = state.entry_of(&planned.cached) else { return };
         entry.last_write = None;
         if entry
             .pending
@@ -326,13 +325,13 @@ impl<K: Announced> Outbox<K> {
 
     /// Returns the last announced state of an object.
     #[must_use]
-    pub fn announced(&self, key: &Key) -> Option<K::Announcement> {
-        self.state().entries.get(key)?.announced.clone()
+    pub fn announced(&self, object: &Cached<K>) -> Option<K::Announcement> {
+        self.state().entry_of(object)?.announced.clone()
     }
 
     /// Records the announced state of an object.
-    pub(crate) fn record_announced(&self, key: &Key, announcement: K::Announcement) {
-        if let Some(entry) = self.state().entries.get_mut(key) {
+    pub(crate) fn record_announced(&self, object: &Cached<K>, announcement: K::Announcement) {
+        if let Some(entry) = self.state().entry_of(object) {
             entry.announced = Some(announcement);
         }
     }
@@ -350,6 +349,12 @@ impl<K: Announced> Outbox<K> {
 }
 
 impl<K: Announced> OutboxState<K> {
+    /// Returns the entry of `object`; `None` if there is none, or if the entry belongs to another
+    /// object of the same name, because one of the two was deleted.
+    fn entry_of(&mut self, object: &Cached<K>) -> Option<&mut Entry<K>> {
+        self.entries.get_mut(&object.key()).filter(|entry| entry.uid == object.metadata.uid)
+    }
+
     /// Takes the next object to write from the queue.
     fn take(&mut self) -> NextWrite {
         let turn = self.queue.take(self.limit.room(), Instant::now());
@@ -371,7 +376,7 @@ impl<K: Announced> OutboxState<K> {
     fn enqueue(&mut self, key: &Key, pace: Duration) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         let Some(planned) = &entry.pending else { return };
-        if self.queue.has_turn(key) {
+        if entry.is_in_flight || self.queue.has_turn(key) {
             entry.must_write_again = true;
             return;
         }
