@@ -95,11 +95,7 @@ impl Loop {
         let mut took = Duration::ZERO;
         let mut writes = 0;
         let mut pass = planner.begin(now);
-        loop {
-            let fleets = pass.fleets(CLIENTS_PER_PART);
-            if fleets.is_empty() {
-                break;
-            }
+        while let Some(fleets) = pass.fleets(CLIENTS_PER_PART) {
             writes += post(&self.fleet_outbox, &fleets);
             took += begun.elapsed();
             self.heartbeat.record();

@@ -5,8 +5,8 @@
 //! third stage ([`fleet`](super::fleet)) decides each fleet from the policies and from the
 //! standings of its clients.
 //!
-//! This stage is a pure function of the claims, so the result depends neither on the order of
-//! fleets nor on earlier plans.
+//! This stage is a pure function of the claims, so the result does not depend on the order of
+//! fleets. It depends on earlier plans only through the offers that the claims show.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -39,7 +39,8 @@ pub struct Claim {
     pub target: Option<Text>,
     /// Whether the client would be offered the target if its standing is [`Standing::Free`].
     pub could_be_offered: bool,
-    /// Whether the client has an offer according to the stored status or the last plan.
+    /// Whether the client has an offer according to the last plan, or according to a stored status
+    /// that the last plan has not replaced yet.
     pub has_offer: bool,
 }
 
@@ -59,6 +60,9 @@ pub trait Allotter: Debug + Send + Sync {
     fn covers(&self, policy: &Policy) -> bool;
 
     /// Returns the standings that follow from the claims of a namespace.
+    ///
+    /// The result must be stable: once the claims show the offers that follow from it, it must be
+    /// the same.
     fn allot(&self, claims: &Claims) -> Allotment;
 }
 

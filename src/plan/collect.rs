@@ -4,6 +4,8 @@
 //! This stage decides each client as if no other client existed. Only clients under a policy that
 //! the [`Allotter`] covers have claims, so a fleet without such policies skips this stage.
 
+use std::collections::BTreeSet;
+
 use super::allot::{Allotter, Claim, Standing, Standings};
 use super::cached::CachedFleet;
 use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
@@ -24,38 +26,42 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Returns whether the last plan offered `client` its target. The claims and `standings` must
-    /// be those of the last plan.
-    fn has_offered(&self, client: &Text, standings: &Standings) -> bool {
-        // A binary search by client name is not possible, because the claims are in the order of
-        // the spec.
-        let is_free = standings.get(client).copied().unwrap_or_default() == Standing::Free;
-        is_free && self.claims.iter().any(|c| c.client == *client && c.could_be_offered)
+    /// Records which clients have an offer after the allotment that gave them `standings`. Returns
+    /// the claims that have changed, each with its earlier value.
+    pub fn record_offers(&mut self, standings: &Standings) -> Vec<(Claim, Claim)> {
+        let mut changes = Vec::new();
+        for claim in &mut self.claims {
+            let standing = standings.get(&claim.client).copied().unwrap_or_default();
+            let has_offer = claim.could_be_offered && standing == Standing::Free;
+            if claim.has_offer != has_offer {
+                let before = claim.clone();
+                claim.has_offer = has_offer;
+                changes.push((before, claim.clone()));
+            }
+        }
+        changes
     }
 }
 
-/// Returns the claims of a fleet's clients. `last` contains the fleet's claims in the last plan,
-/// and `standings` the standings allotted from those claims.
+/// Returns the claims of a fleet's clients. `last` contains the fleet's claims in the last plan.
 pub(super) fn collect(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
     rulebook: &Rulebook,
     phase_cache: &PhaseCache,
     allotter: &dyn Allotter,
-    (last, standings): (&Collected, &Standings),
+    last: &Collected,
 ) -> Collected {
     let sink = ClaimsSink {
         fleet: fleet.name().into(),
         covered: rulebook.iter().filter(|p| allotter.covers(p)).map(|p| &p.name).collect(),
         stored: fleet.status.as_ref().map(|stored| CachedFleetStatus::lookup(&stored.kept)),
+        holders: last.claims.iter().filter(|c| c.has_offer).map(|c| &c.client).collect(),
         index: 0,
         claims: Vec::new(),
     };
     let plan = plan_on(fleet, source, rulebook, &Standings::default(), phase_cache, sink);
-    let FleetPlan { status: mut claims, holds_until, .. } = plan;
-    for claim in &mut claims {
-        claim.has_offer |= last.has_offered(&claim.client, standings);
-    }
+    let FleetPlan { status: claims, holds_until, .. } = plan;
     Collected { claims, holds_until }
 }
 
@@ -75,6 +81,8 @@ struct ClaimsSink<'a> {
     /// Names of the policies whose clients have claims.
     covered: Vec<&'a Text>,
     stored: Option<CachedRows<'a>>,
+    /// Names of the clients to which the last plan made an offer.
+    holders: BTreeSet<&'a Text>,
     index: usize,
     claims: Vec<Claim>,
 }
@@ -94,7 +102,8 @@ impl StatusSink for ClaimsSink<'_> {
             policy: policy.clone(),
             target: row.shared.target_version.cloned(),
             could_be_offered: offer.is_some(),
-            has_offer: stored.and_then(CachedRow::state) == Some(State::Distributing),
+            has_offer: stored.and_then(CachedRow::state) == Some(State::Distributing)
+                || self.holders.contains(row.name),
         });
     }
 

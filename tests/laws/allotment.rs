@@ -9,7 +9,7 @@ use clientfleet::plan::policy::Policy;
 use clientfleet::plan::{Planner, plan_with};
 use proptest::prelude::*;
 
-use crate::generate;
+use crate::generate::{self, POLICIES};
 use crate::order::shuffled;
 use crate::world::{config, instant, rows};
 
@@ -27,6 +27,28 @@ impl Allotter for EveryThird {
         let mut allotment = BTreeMap::<_, BTreeMap<_, _>>::new();
         let offers = claims.iter().filter(|claim| claim.could_be_offered);
         for claim in offers.skip(2).step_by(3) {
+            let standings = allotment.entry(claim.fleet.clone()).or_default();
+            standings.insert(claim.client.clone(), Standing::Withheld);
+        }
+        allotment.into_iter().map(|(fleet, standings)| (fleet, Arc::new(standings))).collect()
+    }
+}
+
+/// Leaves at most two offers in a namespace under the policies of every second name, to clients
+/// that have an offer before others.
+#[derive(Debug)]
+pub struct HoldersFirst;
+
+impl Allotter for HoldersFirst {
+    fn covers(&self, policy: &Policy) -> bool {
+        POLICIES.iter().step_by(2).any(|name| **name == *policy.name)
+    }
+
+    fn allot(&self, claims: &Claims) -> Allotment {
+        let mut allotment = BTreeMap::<_, BTreeMap<_, _>>::new();
+        let mut offers: Vec<_> = claims.iter().filter(|claim| claim.could_be_offered).collect();
+        offers.sort_by_key(|claim| !claim.has_offer);
+        for claim in offers.into_iter().skip(2) {
             let standings = allotment.entry(claim.fleet.clone()).or_default();
             standings.insert(claim.client.clone(), Standing::Withheld);
         }

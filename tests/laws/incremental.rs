@@ -1,7 +1,7 @@
 //! Tests that reading and planning only the changes after each edit gives the same result as
 //! reading and planning all objects from scratch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clientfleet::api::ClientFleet;
@@ -11,7 +11,7 @@ use clientfleet::plan::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::allotment::EveryThird;
+use crate::allotment::{EveryThird, HoldersFirst};
 use crate::generate::{self, FLEETS, POLICIES, fleet, policy};
 use crate::world::{World, config, instant, json as to_json, name, observed};
 
@@ -177,9 +177,11 @@ impl Watched {
         let mut begun = self.planner.begin(at);
         // Plan the fleets in two parts: first enough fleets to contain at least three clients, then
         // all remaining fleets.
-        let mut fleets = begun.fleets(3);
+        let mut fleets = begun.fleets(3).unwrap_or_default();
         let PassResult { fleets: rest, policies, until } = begun.end();
         fleets.extend(rest);
+        let names: BTreeSet<_> = fleets.iter().map(|fleet| fleet.cached.name()).collect();
+        assert_eq!(names.len(), fleets.len(), "a fleet is planned twice in one pass");
         assert!(due || fleets.is_empty(), "planned without being due");
         for fleet in fleets {
             let status = fleet.status();
@@ -292,11 +294,22 @@ fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     }
 }
 
-/// Checks after each edit that the planner's plan equals a plan from scratch.
+/// The statuses that a planner's plan depends on, apart from times and applied generations.
+#[derive(Clone, Copy, PartialEq)]
+enum DependsOn {
+    /// No status.
+    Nothing,
+    /// The last planned statuses, and stored ones that they have not replaced.
+    Statuses,
+}
+
+/// Checks after each edit that the planner's plan equals a plan from scratch. If the plan depends
+/// on statuses, all planned statuses are written before each comparison.
 fn keeps_up(
     world: World,
     edits: Vec<Edit>,
     planner: impl Fn() -> Planner,
+    depends_on: DependsOn,
 ) -> Result<(), TestCaseError> {
     let mut watched = Watched {
         world: World { fleets: Vec::new(), policies: Vec::new(), ..world.clone() },
@@ -318,9 +331,13 @@ fn keeps_up(
     let mut story = Vec::new();
     for edit in edits {
         story.push(format!("{edit:?}"));
-        let all_written = matches!(edit, Edit::Echo);
+        let all_written = matches!(edit, Edit::Echo) || depends_on == DependsOn::Statuses;
         watched.happens(edit);
         watched.pass();
+        if depends_on == DependsOn::Statuses {
+            watched.happens(Edit::Echo);
+            watched.pass();
+        }
         let mut fresh =
             plain(&plan_with(planner(), &watched.world.estate(), instant(watched.world.at)));
         recall_what_was_in_force(&watched.in_force, &mut fresh);
@@ -349,7 +366,7 @@ proptest! {
         world in generate::world_of_stage(),
         edits in proptest::collection::vec(edit(), 1..25),
     ) {
-        keeps_up(world, edits, Planner::default)?;
+        keeps_up(world, edits, Planner::default, DependsOn::Nothing)?;
     }
 
     #[test]
@@ -357,6 +374,16 @@ proptest! {
         world in generate::world_of_stage(),
         edits in proptest::collection::vec(edit(), 1..25),
     ) {
-        keeps_up(world, edits, || Planner::with_allotter(Arc::new(EveryThird)))?;
+        let planner = || Planner::with_allotter(Arc::new(EveryThird));
+        keeps_up(world, edits, planner, DependsOn::Nothing)?;
+    }
+
+    #[test]
+    fn the_planner_keeps_up_with_an_allotment_that_looks_at_offers(
+        world in generate::world_of_stage(),
+        edits in proptest::collection::vec(edit(), 1..25),
+    ) {
+        let planner = || Planner::with_allotter(Arc::new(HoldersFirst));
+        keeps_up(world, edits, planner, DependsOn::Statuses)?;
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Fleet, KnownPolicy, Planner, package_from};
 use crate::api::{ClientFleet, Text, UpgradePolicy};
 use crate::plan::aggregate::{Change, PlanRecord, PolicyAggregate};
+use crate::plan::allot::Standings;
 use crate::plan::cached::CachedFleet;
 use crate::plan::collect::{Collected, collect, is_covered};
 use crate::plan::fleet::plan_fleet;
@@ -78,6 +79,12 @@ impl Planner {
         source.map(|source| Arc::clone(&source.observed))
     }
 
+    /// Returns the number of clients of a fleet, or 1 if it has none.
+    fn clients_of(&self, fleet: &Text) -> u64 {
+        let spec = self.fleets.get(fleet).and_then(|fleet| fleet.observed.spec.as_deref().ok());
+        spec.and_then(|spec| spec.clients.as_ref()).map_or(1, |clients| clients.len().max(1) as u64)
+    }
+
     /// Collects the claims of a fleet. Returns false if its clients have no claims, so that the
     /// fleet can be decided before the allotment.
     fn collect(&mut self, name: &Text, phase_cache: &PhaseCache) -> bool {
@@ -86,9 +93,8 @@ impl Planner {
         let is_covered = is_covered(&fleet.observed, &self.rulebook, allotter);
         let collected = if is_covered {
             let source = self.source_of(fleet);
-            let last = (&fleet.collected, &fleet.standings);
-            let (fleet, source) = (&fleet.observed, source.as_deref());
-            collect(fleet, source, &self.rulebook, phase_cache, allotter, last)
+            let (observed, last) = (&fleet.observed, &fleet.collected);
+            collect(observed, source.as_deref(), &self.rulebook, phase_cache, allotter, last)
         } else {
             Collected::default()
         };
@@ -96,6 +102,9 @@ impl Planner {
         self.replace_claims(&before.unwrap_or_default().claims, &collected.claims);
         if let Some(fleet) = self.fleets.get_mut(name) {
             fleet.collected = collected;
+            if !is_covered {
+                fleet.standings = Standings::default();
+            }
         }
         is_covered
     }
@@ -109,6 +118,10 @@ impl Planner {
         let mut changed = Vec::new();
         for (name, fleet) in &mut self.fleets {
             let standings = allotment.remove(name).unwrap_or_default();
+            for (before, now) in fleet.collected.record_offers(&standings) {
+                self.claims.remove(&before);
+                self.claims.insert(now);
+            }
             if standings != fleet.standings {
                 fleet.standings = standings;
                 changed.push(name.clone());
@@ -186,15 +199,17 @@ fn policy_revision(policy: &Policy) -> PolicyRevision {
 }
 
 impl PlanningPass<'_> {
-    /// Plans the next fleets that need a plan until they have at least `clients` clients in total.
-    /// Returns an empty list if no fleet needs a plan.
-    pub fn fleets(&mut self, clients: u64) -> Vec<Planned<ClientFleet>> {
+    /// Plans the next fleets that need a plan, until the stages have gone through at least `clients`
+    /// clients in total. Returns `None` if no fleet needs a plan. The list is empty if only claims
+    /// were collected.
+    pub fn fleets(&mut self, clients: u64) -> Option<Vec<Planned<ClientFleet>>> {
         let Self { planner, at } = self;
         let phase_cache = PhaseCache::new(*at, planner.rulebook.len());
-        let enough = planner.decisions.saturating_add(clients);
+        let mut done = 0_u64;
         let mut fleets = Vec::new();
-        while planner.decisions < enough {
+        while done < clients {
             if let Some(name) = planner.due.pop_first() {
+                done = done.saturating_add(planner.clients_of(&name));
                 if planner.collect(&name, &phase_cache) {
                     planner.collected.insert(name);
                 } else {
@@ -204,16 +219,20 @@ impl PlanningPass<'_> {
                 continue;
             }
             planner.allot();
-            let Some(name) = planner.collected.pop_first() else { break };
+            let Some(name) = planner.collected.pop_first() else {
+                return Some(fleets).filter(|fleets| !fleets.is_empty());
+            };
+            done = done.saturating_add(planner.clients_of(&name));
             fleets.extend(planner.decide(&name, &phase_cache));
         }
-        fleets
+        Some(fleets)
     }
 
     /// Plans the remaining fleets and all policies.
     #[must_use]
     pub fn end(mut self) -> PassResult {
-        let fleets = self.fleets(u64::MAX);
+        let mut fleets = self.fleets(u64::MAX).unwrap_or_default();
+        fleets.sort_by(|a, b| a.cached.name().cmp(b.cached.name()));
         let Self { planner, at } = self;
         let mut until = planner.aggregates.first_end();
         let mut policies = Vec::with_capacity(planner.policies.len());
