@@ -181,8 +181,20 @@ fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool
 
 /// Returns the digest of the values that [`Class::holds`] compares.
 fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
+    // This pattern is exhaustive, so that a new fact is not forgotten here: the key contains the
+    // fact, or an input of a rule covers it.
+    let Facts {
+        standing,
+        client: _,
+        version: _,
+        staged: _,
+        failed_version: _,
+        failed_at: _,
+        last_seen: _,
+        searched: _,
+    } = facts;
     let mut hasher = Digest::hasher();
-    (zone, in_scope, facts.standing).hash(&mut hasher);
+    (zone, in_scope, standing).hash(&mut hasher);
     for read in &CLIENT_KEY.versions {
         read(facts).map(Rc::as_ptr).hash(&mut hasher);
     }

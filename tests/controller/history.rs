@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use clientfleet::api::Condition;
 use clientfleet::api::fleet::{ClientFleetStatus, ClientStatus};
 use clientfleet::values::Timestamp;
 use futures::StreamExt;
@@ -70,6 +71,8 @@ async fn a_replan_before_the_watch_event_keeps_the_history() {
     set_mode(&world, "NoUpgrade").await;
     written_since(&world, mark).await;
     assert_held(&world.row("berlin", "a").await, after_noon(60), after_noon(120));
+    let held_back = world.wire.slowed_events("clientfleets");
+    assert!(held_back > 0, "the watch showed the first write before the second plan");
 
     world.wire.resume_watches();
     world.settles().await;
@@ -162,6 +165,7 @@ fn name_of(object: &DynamicObject) -> String {
 
 /// Checks that the fleet status `after` continues the history of the fleet status `before`.
 fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleetStatus) {
+    assert_conditions_continue(fleet, &before.conditions, &after.conditions);
     let (before, after) = (before.clients.as_deref(), after.clients.as_deref());
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
     assert_eq!(before.len(), after.len(), "{fleet}: every client keeps its row");
@@ -175,6 +179,19 @@ fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleet
         }
         let time = |row: &ClientStatus| row.last_offer.as_ref().map(|offer| offer.time);
         assert!(time(after) >= time(before), "the last offer: {}", context());
+    }
+}
+
+/// Checks that every condition keeps its transition time while its status stays the same, and that
+/// the time never goes back.
+fn assert_conditions_continue(fleet: &str, before: &[Condition], after: &[Condition]) {
+    let types = |all: &[Condition]| all.iter().map(|c| c.r#type.to_string()).collect::<Vec<_>>();
+    assert_eq!(types(before), types(after), "{fleet}: every condition stays");
+    for (before, after) in before.iter().zip(after) {
+        let context = || format!("{fleet}:\n{}\n{}", json!(before), json!(after));
+        assert!(after.last_transition_time >= before.last_transition_time, "{}", context());
+        let kept = after.last_transition_time == before.last_transition_time;
+        assert!(kept || after.status != before.status, "the status stays: {}", context());
     }
 }
 
@@ -211,6 +228,8 @@ async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
         let conflicts = world.wire.calls().iter().filter(|call| call.code == Some(409)).count();
         assert!(conflicts > 0, "no write met a conflict");
     }
+    let delayed = world.wire.slowed_events("clientfleets");
+    assert!(late.is_zero() || delayed > 0, "no watch event was late");
     let versions = observer.stop(&world, &fleets).await;
     assert!(versions.values().sum::<usize>() > 3 * fleets.len(), "{versions:?}");
 }

@@ -1,6 +1,7 @@
 //! A Kubernetes client for the controller under test. It records every request and can hold
 //! requests back, so that a test controls the order of events.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,8 @@ pub struct RequestRecorder {
     silent: watch::Sender<Vec<String>>,
     /// Resource whose watch events are delayed, and the delay.
     late: Arc<Mutex<Option<(String, Duration)>>>,
+    /// Number of watch events, by resource, that were held back or delayed.
+    slowed: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
 /// Body of a response, whose frames may be held back.
@@ -62,6 +65,7 @@ impl RequestRecorder {
             lost: Arc::default(),
             silent: watch::Sender::new(vec![]),
             late: Arc::default(),
+            slowed: Arc::default(),
         }
     }
 
@@ -128,10 +132,14 @@ impl RequestRecorder {
             async move {
                 let (arrived, frame) = receiver.recv().await?;
                 let late = wire.late.lock().unwrap().clone().filter(|(late, _)| *late == path);
-                if let Some((_, late)) = late {
-                    tokio::time::sleep_until((arrived + late).into()).await;
-                }
                 let is_heard = |silent: &Vec<String>| !silent.contains(&path);
+                let due = late.map(|(_, late)| arrived + late).filter(|due| *due > Instant::now());
+                if due.is_some() || !is_heard(&wire.silent.borrow()) {
+                    *wire.slowed.lock().unwrap().entry(path.clone()).or_default() += 1;
+                }
+                if let Some(due) = due {
+                    tokio::time::sleep_until(due.into()).await;
+                }
                 let _ = wire.silent.subscribe().wait_for(is_heard).await;
                 Some((frame.map(Frame::data), receiver))
             }
@@ -163,6 +171,11 @@ impl RequestRecorder {
     /// Delays each watch event of a resource by `late`.
     pub fn delay_watch(&self, plural: &str, late: Duration) {
         *self.late.lock().unwrap() = Some((plural.to_owned(), late));
+    }
+
+    /// Returns how many watch events of a resource were held back or delayed so far.
+    pub fn slowed_events(&self, plural: &str) -> usize {
+        self.slowed.lock().unwrap().get(plural).copied().unwrap_or_default()
     }
 
     /// Ends the next watch of a resource, such as `clientfleets`, with the error [`EXPIRED`].

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clientfleet::api::fleet::ClientStatus;
 use clientfleet::api::{ClientFleet, UpgradePolicy};
+use clientfleet::plan::allot::Standing;
 use clientfleet::plan::case::Case;
 use clientfleet::plan::facts::{Facts, Package, ZoneFact};
 use clientfleet::plan::policy::Policy;
@@ -85,9 +86,12 @@ impl Row {
         self.at.parse().unwrap()
     }
 
-    fn observed_fleet(&self) -> Cached<ClientFleet> {
+    /// Returns the fleet of this row with one client for each of `reports`. All clients have the
+    /// same name, so that a policy's scope includes all of them or none.
+    fn observed_fleet(&self, reports: &[Value]) -> Cached<ClientFleet> {
+        let client = |report| json!({"name": "pc", "reported": report});
         let mut spec = self.fleet.clone();
-        spec["clients"] = json!([{"name": "pc", "reported": self.client}]);
+        spec["clients"] = reports.iter().map(client).collect();
         observed(&json!({"metadata": {"name": "fleet"}, "spec": spec}))
     }
 
@@ -98,23 +102,42 @@ impl Row {
 
     /// Returns the first rule in `rules` whose conditions hold for this row.
     pub fn decide(&self, rules: &[&Rule]) -> RuleName {
-        let fleet = self.observed_fleet().spec.unwrap();
+        let mut decided = None;
+        self.each_case(std::slice::from_ref(&self.client), Standing::Free, |_, case| {
+            decided = rules.iter().find(|rule| (rule.holds)(case)).map(|rule| rule.name);
+        });
+        decided.unwrap()
+    }
+
+    /// Calls `look` with the case that the rules decide, for each of `reports` in place of the
+    /// row's own client report.
+    pub fn each_case(
+        &self,
+        reports: &[Value],
+        standing: Standing,
+        mut look: impl FnMut(usize, &Case<'_>),
+    ) {
+        let fleet = self.observed_fleet(reports).spec.unwrap();
         let policy = self.observed_policy().map(|policy| Policy::read(&policy));
         let package = Package::read(&fleet, None);
         let zone = ZoneFact::read(fleet.time_zone.as_ref());
         let at = self.instant();
-        let facts = Facts::read(&fleet.clients.as_ref().unwrap()[0]);
-        let governs = |p: &&Policy| p.is_effective(at) && p.scope.includes_client(&facts.subject());
-        let policy = policy.as_ref().filter(governs);
-        let terms = policy.map(|policy| ZonedPolicy::new(policy, &package, &zone));
-        let case = Case { client: &facts, governing: terms.as_ref(), at, absence_counts: true };
-        rules.iter().find(|rule| (rule.holds)(&case)).unwrap().name
+        for (index, client) in fleet.clients.iter().flatten().enumerate() {
+            let mut facts = Facts::read(client);
+            facts.standing = standing;
+            let subject = facts.subject();
+            let governs = |p: &&Policy| p.is_effective(at) && p.scope.includes_client(&subject);
+            let policy = policy.as_ref().filter(governs);
+            let terms = policy.map(|policy| ZonedPolicy::new(policy, &package, &zone));
+            let governing = terms.as_ref();
+            look(index, &Case { client: &facts, governing, at, absence_counts: true });
+        }
     }
 
     /// Makes a complete plan, and returns the client's status from it.
     pub fn planned(&self) -> ClientStatus {
         let estate = Estate {
-            fleets: vec![Arc::new(self.observed_fleet())],
+            fleets: vec![Arc::new(self.observed_fleet(std::slice::from_ref(&self.client)))],
             policies: self.observed_policy().into_iter().map(Arc::new).collect(),
         };
         let (_, status) = plan(&estate, self.instant()).fleets.remove(0);

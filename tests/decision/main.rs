@@ -2,6 +2,7 @@
 //! rules. Each row is checked twice: with the rules only, and with a complete plan.
 
 mod case;
+mod inputs;
 #[path = "../merge_patch/mod.rs"]
 mod merge_patch;
 mod rows;

@@ -1,0 +1,59 @@
+//! Tests that each rule reads only the inputs that it declares. The decision cache relies on this
+//! when it shares one decision between clients.
+
+use std::collections::HashMap;
+
+use clientfleet::plan::allot::Standing;
+use clientfleet::plan::rules::RULES;
+use serde_json::{Value, json};
+
+use super::rows::rows;
+
+const VERSIONS: [Option<&str>; 4] = [None, Some("x"), Some("3.59"), Some("3.60")];
+/// Times of a report, relative to the noon of most rows: missing, long ago, and a minute before.
+const TIMES: [Option<&str>; 3] = [None, Some("2026-10-01T11:00:00Z"), Some("2026-11-24T10:59:00Z")];
+
+/// Returns every combination of the values that rules may read from a client's report.
+fn reports() -> Vec<Value> {
+    let failed = ["3.59", "3.60"].into_iter().flat_map(|version| {
+        TIMES.map(|time| json!({"version": version, "time": time, "message": "no space"}))
+    });
+    let errors: Vec<Value> = std::iter::once(Value::Null).chain(failed).collect();
+    let mut all = vec![];
+    for (version, staged) in VERSIONS.into_iter().flat_map(|v| VERSIONS.map(|staged| (v, staged))) {
+        for (error, seen) in errors.iter().flat_map(|error| TIMES.map(|seen| (error, seen))) {
+            all.push(json!({
+                "version": version, "stagedVersion": staged, "lastError": error, "lastSeen": seen,
+            }));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_declared_inputs_of_a_rule_determine_whether_it_holds() {
+    let reports = reports();
+    // For each rule and values of its inputs: whether the rule holds, and in which case.
+    let mut known = HashMap::new();
+    for row in rows() {
+        for standing in [Standing::Free, Standing::Withheld] {
+            row.each_case(&reports, standing, |index, case| {
+                for rule in &RULES {
+                    let inputs: Vec<_> = rule.looks_at.iter().map(|i| i.value(case)).collect();
+                    let key = format!("{:?} {} {inputs:?}", rule.name, row.at);
+                    let holds = (rule.holds)(case);
+                    let here = (row.what, index, standing);
+                    let (before, there) = known.entry(key).or_insert((holds, here));
+                    let report = |(what, index, standing): (&str, usize, Standing)| {
+                        format!("{what}, {standing:?}: {}", reports[index])
+                    };
+                    let pair = || format!("\n{}\n{}", report(*there), report(here));
+                    assert_eq!(*before, holds, "{:?} reads an undeclared input:{}", rule.name, pair());
+                    if holds {
+                        break;
+                    }
+                }
+            });
+        }
+    }
+}
