@@ -1,5 +1,5 @@
 //! Configures the connection of the controller or the CLI to a cluster, from a kubeconfig and
-//! context or from the pod's service account. Sends no requests to the API server.
+//! context or from the pod's service account. Does not contact the API server.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -60,8 +60,8 @@ impl Connection {
     }
 }
 
-/// Formats an error in one line. If a kubeconfig cannot be read, the line contains its path and the
-/// reason.
+/// Formats an error in one line. If the error is a kubeconfig that cannot be read, the line
+/// contains the path of the kubeconfig and the reason.
 fn in_short(error: &(dyn Error + Send + Sync + 'static)) -> String {
     if let Some(KubeconfigError::ReadConfig(why, file)) = error.downcast_ref() {
         return format!("{}: {why}", file.display());

@@ -441,16 +441,14 @@ proptest! {
         for (at, edit, odd) in edits {
             let line = at.index(lines.len());
             match edit {
-                // Replace the value of a field.
+                // Keep the key, so that the inserted text becomes the value of a field.
                 0 => if let Some((key, _)) = lines[line].clone().split_once(": ") {
                     lines[line] = format!("{key}: {}", ODD[odd]);
                 },
-                // Insert text in the middle of the line.
                 1 => {
                     let middle = lines[line].char_indices().map(|(at, _)| at).nth(lines[line].chars().count() / 2);
                     lines[line].insert_str(middle.unwrap_or(0), ODD[odd]);
                 }
-                // Empty the line.
                 _ => lines[line].clear(),
             }
         }

@@ -16,8 +16,8 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 
-/// Environment variable that selects what `victim_of_other_tests` does after it has started a
-/// control plane: `panic`, or `wait` to be killed.
+/// Environment variable that selects how `victim_of_other_tests` ends after it has started a
+/// control plane. With `panic` it panics; with `wait` it waits until another test kills it.
 const VICTIM: &str = "CLIENTFLEET_VICTIM";
 
 /// Timeout for the cleanup after a process that used a control plane has ended. It is long enough

@@ -171,8 +171,8 @@ fn client_selector() -> Value {
         (0..bounds::SELECTED_NAMES).map(|n| costly_name(n, count)).collect::<Vec<_>>()
     };
     let quotes = vec!["\"".repeat(bounds::NAME); bounds::SELECTED_NAMES];
-    // The longest text for a network: a full IPv6 address whose last 32 bits are written as an IPv4
-    // address.
+    // Use the longest text of a network: a full IPv6 address whose last 32 bits are written as an
+    // IPv4 address.
     let cidr = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128";
     json!({
         "names": quotes,

@@ -7,11 +7,11 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A Tuesday at 13:00 in Berlin, 07:00 in New York, 21:00 in Tokyo.
+/// Tuesday, 24 November 2026, at 13:00 in Berlin, 07:00 in New York and 21:00 in Tokyo.
 const DAY: &str = "2026-11-24T12:00:00Z";
-/// The same Tuesday at 10:00 in Berlin, 04:00 in New York, 18:00 in Tokyo.
+/// Tuesday, 24 November 2026, at 10:00 in Berlin, 04:00 in New York and 18:00 in Tokyo.
 const MORNING: &str = "2026-11-24T09:00:00Z";
-/// The same Tuesday at 15:00 in Berlin, 09:00 in New York, 23:00 in Tokyo.
+/// Tuesday, 24 November 2026, at 15:00 in Berlin, 09:00 in New York and 23:00 in Tokyo.
 const NIGHT_IN_TOKYO: &str = "2026-11-24T14:00:00Z";
 
 /// A folder with the examples before a change (`old`) and after it (`new`).
@@ -114,8 +114,8 @@ fn a_freeze() {
     insta::assert_snapshot!(change.run_plan(&["--at", NIGHT_IN_TOKYO]));
 }
 
-/// Checks a hold that stops two offers now. The hold also cancels upgrades that would start in
-/// later nights, and the plan must list these upgrades.
+/// Checks the plan for a policy that stops two offers now, and also cancels upgrades that would
+/// start in later nights. The plan must list the canceled upgrades.
 #[test]
 fn a_hold_takes_away_what_was_to_come() {
     let change = Change::of(&[("20-nothing", "priority: 0", "priority: 90")]);

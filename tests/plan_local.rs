@@ -8,11 +8,11 @@ use std::process::{Command, Output, Stdio};
 use clientfleet::cli::yaml;
 use serde_json::Value;
 
-/// A Tuesday at 13:00 in Berlin, 07:00 in New York, 21:00 in Tokyo.
+/// Tuesday, 24 November 2026, at 13:00 in Berlin, 07:00 in New York and 21:00 in Tokyo.
 const DAY: &str = "2026-11-24T12:00:00Z";
-/// The same Tuesday at 15:00 in Berlin, 09:00 in New York, 23:00 in Tokyo.
+/// Tuesday, 24 November 2026, at 15:00 in Berlin, 09:00 in New York and 23:00 in Tokyo.
 const NIGHT_IN_TOKYO: &str = "2026-11-24T14:00:00Z";
-/// 25 December at 00:30 in Berlin, during the year-end freeze.
+/// 25 December 2026 at 00:30 in Berlin, during the year-end freeze of the examples.
 const FREEZE: &str = "2026-12-24T23:30:00Z";
 
 fn clientfleet(arguments: &[&str], input: &str) -> Output {

@@ -1,6 +1,6 @@
-//! Measures the minimum time of a single change, with a loop that makes no decisions. The loop
-//! watches whole fleets, like the controller, and responds to each report with one guarded PUT of a
-//! prepared status.
+//! Runs a loop that makes no decisions, to measure the minimum time from a client's report to the
+//! status write. The loop watches whole fleets, like the controller, and responds to each report
+//! with one guarded PUT of a prepared status.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,8 +25,8 @@ struct Bare {
     metadata: ObjectMeta,
 }
 
-/// The prepared status of each fleet, by fleet name. The loop in `answer` writes it after the
-/// fleet's next report.
+/// The prepared status of each fleet, by fleet name. The loop writes each prepared status once,
+/// after the fleet's next report.
 type Answers = Arc<Mutex<HashMap<String, String>>>;
 
 pub struct Echo {
@@ -86,7 +86,8 @@ async fn answer(
             version = metadata.resource_version.unwrap_or_default();
             let fleet = metadata.name.unwrap_or_default();
             let status = answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&fleet);
-            // Ignore the watch event if no status is prepared: this loop's own write caused it.
+            // Ignore the watch event if no status is prepared: the loop's own status write caused
+            // the event.
             if let Some(status) = status {
                 let request = put(namespace, &fleet, &version, &status)?;
                 let permit = Arc::clone(&permits).acquire_owned().await?;

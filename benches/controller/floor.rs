@@ -57,9 +57,11 @@ impl Floor {
         }
     }
 
-    /// Writes the status of every fleet once, and measures only the writes. `direction` selects the
-    /// prepared statuses: `0` or `1`, one for each way in which the policy changes. As in the
-    /// controller, a separate task sends each status.
+    /// Writes the status of every fleet once, and measures only the writes. As in the controller, a
+    /// separate task sends each status.
+    ///
+    /// `direction` selects the prepared statuses: `0` or `1`, the index of the policy's mode in
+    /// `stage::DIRECTIONS`.
     pub async fn write_all(&self, direction: usize) -> Result<Written, Failure> {
         let mut requests = Vec::new();
         for number in 0..self.versions.len() {
@@ -138,7 +140,8 @@ struct Made {
     resource_version: Option<String>,
 }
 
-/// Builds the request for a status write, in the same form as the controller's. `status` is JSON.
+/// Builds the request for a status write, in the same form as the request of the controller.
+/// `status` is JSON.
 pub fn put(
     namespace: &str,
     fleet: &str,

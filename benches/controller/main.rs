@@ -60,8 +60,8 @@ async fn main() -> Result<(), Failure> {
     let mut stage = None;
     for Asked { section, value } in asked {
         if section == "memory" {
-            // Drop the shared stage: this section starts another control plane and needs the
-            // machine's memory.
+            // Drop the shared stage: the section `memory` starts another control plane and needs
+            // the machine's memory.
             stage = None;
         } else if stage.is_none() {
             let set = Stage::set().await?;

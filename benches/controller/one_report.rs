@@ -17,7 +17,8 @@ use crate::stage::Stage;
 /// Number of reports to the controller. The floor receives the same number, in alternation with the
 /// controller.
 const REPORTS: usize = 200;
-/// Time to wait after each report. In an estate of this size, some clients report every second.
+/// Time to wait after each report. The resulting load is realistic: in an estate of 100,000
+/// clients, some clients report every second.
 const PAUSE: Duration = Duration::from_millis(150);
 /// Index of the reporting client in each fleet.
 const CLIENT: usize = 7;
@@ -25,9 +26,9 @@ const CLIENT: usize = 7;
 /// Times from a client's report to the watch event of the fleet's status.
 #[derive(Default)]
 struct Answers {
-    /// Times measured from sending the report.
+    /// Times from sending the report to the watch event.
     sent: Vec<Duration>,
-    /// Times measured from the API server's response to the report.
+    /// Times from the API server's response to the report until the watch event.
     taken: Vec<Duration>,
 }
 
@@ -69,8 +70,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
         if report % 50 == 0 {
             eprintln!("report {report} of {REPORTS}");
         }
-        // Spread the reports over the estate. Each client first reports the new version and then
-        // the old one.
+        // Select the fleets in steps of 37, to spread the reports over the estate. Each client
+        // reports the new version and then the old one, so that every report is a change.
         let number = report / 2 * 37 % stage.estate.count;
         let version = if report % 2 == 0 { NEW } else { OLD };
         ours.add(&stage.estate, &mut ours_seen, number, version).await?;

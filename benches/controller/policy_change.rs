@@ -54,8 +54,8 @@ struct Writes {
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let floor = stage.floor().await?;
-    // Another section may have written these fleets since, which makes the known resourceVersions
-    // outdated.
+    // Another section may have written the floor's fleets in the meantime, so the known
+    // resourceVersions may be outdated.
     floor.forget_versions().await;
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
     program.is_ready().await?;
@@ -110,8 +110,8 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     Ok(Turn { first, last, in_force, server })
 }
 
-/// Writes the same statuses as the controller without making decisions, and measures the writes
-/// like those of the controller.
+/// Writes the same statuses as the controller without making decisions. Returns the times of the
+/// writes and the CPU time of the API server.
 async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Failure> {
     let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;

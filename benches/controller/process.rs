@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Failure;
 
 /// Number of clock ticks per second, for converting the CPU times in `/proc`, which are in ticks.
-/// It is the same on all current Linux systems.
+/// The number is the same on all current Linux systems.
 const TICKS_A_SECOND: u64 = 100;
 
 /// The ID of a process.

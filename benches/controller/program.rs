@@ -136,7 +136,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Both calls fail only if the process has already exited.
+        // `kill` and `wait` fail only if the process has already exited; ignore that.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -85,8 +85,8 @@ async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     loop {
         let uri = format!("{path}?limit={PAGE}{next}");
         let page = client.request_text(http::Request::get(uri).body(Vec::new())?).await?;
-        // The API server writes the metadata of a list after its items. On the last page, the
-        // continue token is missing or empty.
+        // Search from the end of the page, because the API server writes the metadata of a list
+        // after its items. On the last page, the continue token is missing or empty.
         let token =
             page.rsplit_once(r#""continue":""#).and_then(|(_, rest)| rest.split('"').next());
         match token.filter(|token| !token.is_empty()) {

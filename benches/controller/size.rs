@@ -34,7 +34,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let (mut floors, mut watching, mut ready) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         floors.push(floor(stage).await?);
-        // The namespace `default` contains no fleets and no policies.
+        // Use the namespace `default`, which contains no fleets and no policies, so that only the
+        // start is measured.
         let mut program = Program::start(&stage.plane, "default")?;
         watching.push(program.says("watching").await?);
         ready.push(program.is_ready().await?);

@@ -1,5 +1,5 @@
 //! Defines the common setup of several sections: a control plane with 100,000 clients whose
-//! statuses the controller has written, and a copy of their fleets for the floors.
+//! statuses the controller has written, and a copy of the fleets for the floors.
 
 use clientfleet::api::policy::Mode;
 use clientfleet::controller::Options;

@@ -98,8 +98,8 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     Ok((storm, spent))
 }
 
-/// Sends the same reports to the floor, and measures the storm in the same way. The floor responds
-/// to each report with the status that the controller has written for the same fleet.
+/// Sends the reports of the storm to the floor, and returns its measurements. The floor responds to
+/// each report with the status that the controller has written for the same fleet.
 async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
     for (number, status) in stage.estate.statuses().await?.into_iter().enumerate() {
@@ -137,7 +137,8 @@ async fn blow(estate: &Estate, versions: &[String], began: Instant) -> Result<In
 /// status.
 async fn all_answered(mut observer: Observer) -> Result<Instant, Failure> {
     let mut reports = 0;
-    // The fleets whose last report has no status yet.
+    // Store only the fleets whose last report has no status yet, because one status can cover
+    // several reports.
     let mut waiting: HashMap<String, Instant> = HashMap::new();
     loop {
         let seen = observer.next().await?;

@@ -82,7 +82,7 @@ impl Estate {
         Ok(())
     }
 
-    /// Returns the current resourceVersion of the fleets, from which a watch can start.
+    /// Returns the current resourceVersion of the list of fleets, from which a watch can start.
     pub async fn version(&self) -> Result<String, Failure> {
         let now = self.fleets.list_metadata(&ListParams::default().limit(1)).await?;
         now.metadata.resource_version.ok_or_else(|| "a list without a version".into())
@@ -100,8 +100,8 @@ impl Estate {
         policy.metadata.generation.ok_or_else(|| "a policy without a generation".into())
     }
 
-    /// Waits until a policy's status shows this generation. The controller writes that status only
-    /// after the statuses of all fleets.
+    /// Waits until a policy's status shows the given generation. The controller writes the status
+    /// of a policy only after the statuses of all fleets.
     pub async fn in_force(&self, name: &str, generation: i64) -> Result<(), Failure> {
         let in_force = move |policy: Option<&UpgradePolicy>| {
             let status = policy.and_then(|policy| policy.status.as_ref());
@@ -129,8 +129,8 @@ impl Estate {
         }
     }
 
-    /// Returns the resourceVersion of every fleet, indexed by the number of the fleet. Guarded
-    /// writes need it.
+    /// Returns the resourceVersion of every fleet, indexed by the number of the fleet. A guarded
+    /// write contains the resourceVersion.
     pub async fn resource_versions(&self) -> Result<Vec<String>, Failure> {
         let mut versions = vec![String::new(); self.count];
         for fleet in self.fleets.list_metadata(&ListParams::default()).await?.items {

@@ -1,5 +1,5 @@
 //! Creates an estate for the planner. The fleets have 250 clients that differ in version, zone and
-//! label, and the policies have all kinds of scopes, as in a real estate of that size.
+//! label, and the policies have all kinds of scopes, as in a production estate of that size.
 
 use std::sync::Arc;
 
@@ -66,8 +66,8 @@ impl Estate {
         planner.plan(now());
     }
 
-    /// Returns two versions of the fleet in the middle of `fleets`, which differ in the version
-    /// that one client reports.
+    /// Returns the fleet in the middle of `fleets` with two successive reports of one client. Only
+    /// the reported version and the generation differ.
     pub fn one_report(&self) -> [Arc<CachedFleet>; 2] {
         let number = self.fleets.len() / 2;
         let clients = if self.fleets.len() == 1 { 250 } else { CLIENTS_A_FLEET };

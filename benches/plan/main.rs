@@ -1,6 +1,6 @@
-//! Measures planning alone, on one core and without a cluster. The results show the clients decided
-//! per second, by size of the estate and number of policies, and the time to plan again after one
-//! client's change.
+//! Measures planning alone, on one core and without a cluster. The results show the number of
+//! clients that are planned per second, by size of the estate and number of policies, and the time
+//! to plan again after one client's change.
 //!
 //! Allocations are counted once for each case.
 

@@ -1,5 +1,5 @@
 //! Describes the conditions of a measurement: the machine, the time, and other load on the machine.
-//! Without this information, the figures mean little.
+//! Measurements can be compared only if these conditions are known.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ impl Conditions {
         Self { began: Utc::now(), machine: Machine::now() }
     }
 
-    /// Returns a sentence about the conditions since the start.
+    /// Returns a sentence about the conditions from the start of the measurement until now.
     fn describe(&self) -> String {
         let now = Self::now();
         let busy =

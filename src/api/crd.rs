@@ -107,7 +107,8 @@ pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
 }
 
 /// Returns an error message for the administrator if the definition in the cluster is older than
-/// this program's. Returns `None` if it has the same revision or a newer one.
+/// the definition in this program. Returns `None` if the definition in the cluster has the same
+/// revision or a newer one.
 #[must_use]
 pub fn older_than_own(in_cluster: &CustomResourceDefinition) -> Option<String> {
     let written = in_cluster.annotations().get(REVISION_ANNOTATION);

@@ -21,15 +21,16 @@ impl Pattern {
     }
 }
 
-/// Any character that a report may contain.
+/// Regular expression for any character that a report may contain.
 ///
 /// Control characters, `<`, `>`, `&` and the Unicode line and paragraph separators are excluded,
 /// because Go's JSON encoder escapes each of them to six bytes in etcd.
 const ANY: &str = r"[^\p{Cc}\p{Zl}\p{Zp}<>&]";
-/// The ASCII characters of [`ANY`]. Each takes one byte in etcd, but `"` and `\` take two.
+/// Regular expression for the ASCII characters of [`ANY`]. Each takes one byte in etcd, but `"` and
+/// `\` take two.
 const ASCII: &str = r"[ -%\x27-;=?-~]";
-/// The ASCII characters of [`ANY`] without `"` and `\`. Each of those two takes four bytes in a
-/// field name in `managedFields`, which is JSON inside JSON.
+/// Regular expression for the ASCII characters of [`ANY`] without `"` and `\`. Each of those two
+/// takes four bytes in a field name in `managedFields`, which is JSON inside JSON.
 const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
 
 /// The end of the message for patterns that contain [`ANY`]. It lists the excluded characters.

@@ -1,5 +1,5 @@
 //! Defines compact types for strings and label sets, because the objects contain hundreds of
-//! thousands of them. Does not interpret their content.
+//! thousands of them. This module does not interpret the strings.
 //!
 //! Most strings of a client have at most 24 bytes, so [`Text`] stores them without an allocation. A
 //! label set has only a few pairs, and a map's nodes would take more memory than the pairs.

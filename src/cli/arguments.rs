@@ -136,8 +136,8 @@ pub enum AuditTo {
     File(PathBuf),
 }
 
-/// Parses an IP address and a port. If the text contains only the port, the result stands for all
-/// addresses of the machine.
+/// Parses an IP address and a port. A port alone, such as `:8080`, means all addresses of the
+/// machine.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| {

@@ -1,5 +1,5 @@
-//! Formats results as JSON or YAML for other programs. Does not depend on the content of the
-//! results.
+//! Formats results as JSON or YAML for other programs. This module does not depend on the content
+//! of the results.
 
 use std::io::{self, Write};
 

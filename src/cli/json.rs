@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::documents::{Document, Fault, Json};
 use super::yaml::from_f64;
 
-/// Reads the values of a text, up to the first one that is invalid. Validates the values without
-/// building them.
+/// Returns the JSON values of a text, up to and including the first invalid value. Validates the
+/// values without building them.
 #[must_use]
 pub fn read(text: &Arc<String>) -> Vec<Document> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Validated>();
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
-/// Visitor that reads a mapping but skips the field with this name.
+/// Visitor that builds a mapping without the field that has the given name.
 struct Without<'a>(&'a str);
 
 impl<'de> Visitor<'de> for Without<'_> {
@@ -156,8 +156,8 @@ impl<'de> Visitor<'de> for Without<'_> {
     }
 }
 
-/// Marker for a valid JSON value. Deserializing it finds the same errors as deserializing
-/// [`Unique`], at the same positions, but builds no value.
+/// Marker for a valid JSON value that is not built. Deserializing the marker finds the same errors
+/// as deserializing [`Unique`], at the same positions.
 struct Validated;
 
 impl<'de> Deserialize<'de> for Validated {
@@ -242,8 +242,10 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// Names of the fields of one object. The first `MAX_LINEAR_KEYS` names are in a list, because
-/// nearly all objects have few fields, and a short list is faster to search than a set.
+/// Names of the fields of one JSON object, to detect duplicate fields.
+///
+/// The first `MAX_LINEAR_KEYS` names are in a list, because nearly all objects have few fields, and
+/// a short list is faster to search than a set.
 #[derive(Default)]
 struct Keys<'de> {
     few: Vec<Cow<'de, str>>,
@@ -253,7 +255,8 @@ struct Keys<'de> {
 impl<'de> Keys<'de> {
     const MAX_LINEAR_KEYS: usize = 16;
 
-    /// Adds a name. Returns the name as an error if it is already present.
+    /// Adds the name of a field. Returns the name as an error if the object already has a field
+    /// with this name.
     fn insert(&mut self, key: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
         if self.few.contains(&key) || self.more.contains(&key) {
             Err(key)
@@ -275,8 +278,8 @@ mod tests {
 
     type Read = Vec<Result<Value, Fault>>;
 
-    /// Reads a text in two ways: by validating it and then building the values, and by building the
-    /// values directly.
+    /// Reads a text with [`read`], which validates the values before building them, and with a
+    /// parser that builds them directly. Returns both results.
     fn both(text: &str) -> (Read, Read) {
         let looked = read(&Arc::new(text.to_owned()));
         let looked = looked.into_iter().map(|found| found.content.map(|json| json.value()));

@@ -1,9 +1,9 @@
-//! The commands that run once and print a result, and the code that they share: context, output and
-//! exit codes. Does not depend on the controller.
+//! Implements the commands that run once and print a result. Also contains the code that these
+//! commands share: context, output and exit codes.
 //!
-//! [`arguments`] defines the command line; each command has its own module. [`cluster`] reads from
-//! a cluster, [`files`], [`documents`] and [`objects`] read from files, and [`terminal`] formats
-//! the output.
+//! Does not depend on the controller. [`arguments`] defines the command line, and each command has
+//! its own module. [`cluster`] reads from a cluster, [`files`], [`documents`] and [`objects`] read
+//! from files, and [`terminal`] formats the output.
 
 mod arguments;
 mod clients;
@@ -96,7 +96,7 @@ pub(crate) struct Context {
 
 impl Context {
     fn find(now: Option<Timestamp>) -> Self {
-        // No other code of the command line reads the clock.
+        // Read the clock only here, so that all parts of a command use the same current time.
         let now = now.unwrap_or_else(|| arguments::whole_seconds(chrono::Utc::now()));
         let zone = TimeFormatter::system_zone();
         if let Some(asked) = std::env::var_os("TZ").filter(|tz| zone.is_none() && !tz.is_empty()) {
@@ -116,8 +116,10 @@ impl Context {
     }
 }
 
-/// Parses the command line, and returns the command and the time that the user specified as the
-/// current time, if any. If a shell requests completions, prints them and exits the process.
+/// Parses the command line. Returns the command and the time to use as the current time, if the
+/// user specified one.
+///
+/// If a shell requests completions, prints the completions and exits the process.
 #[must_use]
 pub fn parse() -> (Command, Option<Timestamp>) {
     completion::answer();

@@ -109,7 +109,8 @@ impl Stored {
     }
 }
 
-/// Results of reading files, without the objects themselves.
+/// The findings from reading files: skipped objects, problems, and the position of each object.
+/// Does not contain the objects themselves.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Skipped objects of other API groups, each with its position in the files.
@@ -119,8 +120,8 @@ pub struct Findings {
     places: HashMap<Identity, ObjectPlace>,
 }
 
-/// Reads every document of every file and calls `take` for each object as soon as it is read.
-/// Continues after a problem; callers must discard the objects if there are problems.
+/// Reads every document of every file, and calls `take` for each valid object as soon as it is
+/// read. Continues after a problem; callers must discard the objects if there are problems.
 pub fn find(files: impl IntoIterator<Item = File>, take: &mut dyn FnMut(Object)) -> Findings {
     find_in(DEFAULT_NAMESPACE, files, take)
 }
@@ -283,9 +284,9 @@ impl ObjectReader<'_> {
         })
     }
 
-    /// Records every problem that admission finds, and an error if the metadata or the status
-    /// cannot be parsed. Returns the object as the API server would store it, or `None` if its
-    /// metadata or status cannot be parsed.
+    /// Records every problem that admission finds, and every error in parsing the metadata or the
+    /// status. Returns the object as the API server would store it, or `None` if its metadata or
+    /// status cannot be parsed.
     fn check(
         &mut self,
         place: &ObjectPlace,
@@ -362,8 +363,8 @@ fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Pa
     let status = status.or_else(|| serde_json::from_value(stored["status"].take()).ok());
     let spec = match K::Spec::deserialize(&stored["spec"]) {
         Ok(spec) => Ok(spec),
-        // No admitted object is known to fail here. If one does, report the error in the same form
-        // as for an object from the cluster.
+        // Admitted objects are not known to fail here. Use the error text that `Parsed` has for
+        // objects from the cluster, so that both sources report the same error.
         Err(_) => serde_json::from_value::<Parsed<K>>(stored)
             .map_err(|error| error.to_string())
             .and_then(|object| object.spec),
@@ -375,8 +376,8 @@ fn kind_of(name: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.name() == name)
 }
 
-/// Returns the kind of a list's items; `Some(None)` if the items can have any kind; `None` if the
-/// document is not a list.
+/// Returns the kind of the items if the document is a list, or `None` if it is not a list. Returns
+/// `Some(None)` for a `v1` `List`, whose items can have any kind.
 fn list_of(outside: &ListHeader) -> Option<Option<Kind>> {
     match (outside.api_version.as_deref()?, outside.kind.as_deref()?) {
         ("v1", "List") => Some(None),

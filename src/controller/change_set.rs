@@ -1,6 +1,6 @@
-//! Collects the objects that have changed since the planning loop last took the change set. Several
-//! changes to one object are one entry, so the change set of a standby stays small even after
-//! months.
+//! Collects the objects that have changed since the planning loop last took the change set. The
+//! change set of a standby stays small even after months, because several changes to one object are
+//! one entry.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,12 +19,13 @@ pub struct Touched {
     pub policies: KindChanges,
 }
 
-/// The objects of one kind that were changed or deleted.
+/// The objects of one kind that were changed or deleted since the last [`ChangeSet::take`].
 #[derive(Debug, Default)]
 pub struct KindChanges {
     /// Objects that were changed or deleted.
     pub objects: BTreeSet<Key>,
-    /// True if the store was refilled by a new listing: any object may have changed or disappeared.
+    /// True if a new listing refilled the store of this kind. In that case, any object may have
+    /// changed or disappeared.
     pub relisted: bool,
 }
 
@@ -49,7 +50,7 @@ pub struct ChangeSet {
     changed: Notify,
 }
 
-/// The kind of a store, by the objects in it.
+/// The kind of a store: the kind of objects that the store contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
     /// The store of fleets.

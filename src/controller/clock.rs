@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use crate::values::Timestamp;
 
-/// Maximum time between two readings of the system clock. Timers are late after a machine was
-/// suspended, and an administrator may set the clock.
+/// Maximum time between two readings of the system clock. Longer timers would be unreliable,
+/// because a machine may be suspended and an administrator may set the clock.
 const MAX_TIMER: Duration = Duration::from_secs(60);
 
 /// A source of the current time that also wakes its callers when they should read the time again.

@@ -1,5 +1,5 @@
-//! Implements `clientfleet controller`, which connects to the cluster and runs the controller until
-//! it is stopped.
+//! Implements `clientfleet controller`: connects to the cluster and runs the controller until it
+//! receives SIGTERM or SIGINT.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -102,7 +102,7 @@ async fn run_with_signals(
 async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     let listener = serving::bind(address).await?;
     let Options { metrics, health, heartbeat, .. } = options.clone();
-    // With port 0 the system chooses the port: log the actual address.
+    // If the port is 0, the system chooses the port, so log the address that is actually used.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /livez, /readyz and /metrics");
     tokio::spawn(serving::serve(listener, serving::Served { metrics, health, heartbeat }));

@@ -58,9 +58,9 @@ pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
     type Announcement: Clone + Debug + Send;
 
-    /// Announces the changes between the last announced state `announced` and the status that was
-    /// just written, and returns the new announced state. If `announced` is `None`, the comparison
-    /// is with the status that the write replaced.
+    /// Announces the changes of a status that was just written, and returns the new announced
+    /// state. The changes are relative to the last announced state `announced`, or to the status
+    /// that the write replaced if `announced` is `None`.
     fn announce(
         announcer: &EventPublisher,
         written: &Planned<Self>,
@@ -115,8 +115,7 @@ pub struct PolicyAnnouncement {
     open: bool,
     complete: bool,
     invalid: bool,
-    /// Generation of the policy that all its fleets apply; `None` while some fleets do not apply
-    /// it.
+    /// Generation of the policy, if all its fleets apply this generation; otherwise `None`.
     in_force: Option<i64>,
 }
 

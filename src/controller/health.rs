@@ -1,5 +1,5 @@
-//! The state of the controller, for probes and metrics. The parts of the controller update it, and
-//! the HTTP server reads it.
+//! Stores the health of the controller for probes and metrics. The parts of the controller update
+//! the health, and the HTTP server reads it.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ pub struct Health(Arc<watch::Sender<HealthState>>);
 /// State of the controller at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HealthState {
-    /// True after the check of the custom resource definitions has passed: all of them are in the
-    /// cluster, and none is older than the controller requires.
+    /// True after the custom resource definitions of the cluster have passed the check: all
+    /// required definitions exist, and none is older than the controller requires.
     pub is_started: bool,
     /// Number of stores that have not been filled yet; `None` before the controller has started.
     pub stores_awaited: Option<usize>,
@@ -45,7 +45,7 @@ impl HealthState {
         self.is_started && self.stores_awaited == Some(0)
     }
 
-    /// Returns whether this process may write, as the leader or as the only replica.
+    /// Returns whether this process may write: it leads or is the only replica.
     #[must_use]
     pub fn leads(&self) -> bool {
         self.role != Role::Standby
@@ -59,7 +59,7 @@ impl Health {
         *self.0.borrow()
     }
 
-    /// Returns a receiver that is notified of each change.
+    /// Returns a receiver that is notified of each change of the health.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<HealthState> {
         self.0.subscribe()

@@ -20,8 +20,8 @@ const MMAP_THRESHOLD_BYTES: std::ffi::c_int = 32 << 10;
 pub fn set_mmap_threshold() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `mallopt` takes two numbers and changes only later allocations, and no other thread
-    // allocates at the same time. If the size is more than half of a heap, `mallopt` fails and
-    // changes nothing.
+    // allocates at the same time. If `mallopt` rejects the size because it is more than half of a
+    // glibc heap, nothing changes.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES);
     }

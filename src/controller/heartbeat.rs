@@ -1,4 +1,5 @@
-//! The heartbeat of the planning loop, which shows whether the loop is stuck.
+//! Records the heartbeats of the planning loop, and reports a loop without recent heartbeats as
+//! stuck.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! The third stage of a plan: decides one fleet. The result is the fleet's status, its contribution
-//! to each policy, and the instant until which both stay valid.
+//! Decides one fleet, which is the third stage of a plan. The result is the fleet's status, its
+//! contribution to each policy, and the instant until which both stay valid.
 //!
 //! For each client in turn, the code parses the facts, finds the applicable and the governing
 //! policy, applies the rules, and computes the next change and the status row.
@@ -90,8 +90,8 @@ pub(crate) fn fleet_status(
     plan_on(fleet, source, rulebook, standings, phase_cache, sink).status
 }
 
-/// Plans a fleet and passes its status to a sink. `standings` are those that the allotment gives
-/// the fleet's clients.
+/// Plans a fleet and passes its status to the sink `sheet`. `standings` contains the standings that
+/// the allotment gives the fleet's clients.
 pub(super) fn plan_on<S: StatusSink>(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
@@ -240,8 +240,8 @@ struct FleetPlanner<'a, 't> {
     may_touch: Vec<usize>,
     /// Index of the fleet's clients; `None` if no policy selects individual clients.
     client_index: Option<&'a ClientIndex>,
-    /// Whether each policy in `policies` is permanently effective: effective now and at all later
-    /// times.
+    /// For each policy in `policies`, whether it is permanently effective, that is, effective now
+    /// and at all later times.
     governs_permanently: Vec<bool>,
     at: Timestamp,
     phase_cache: &'a PhaseCache,

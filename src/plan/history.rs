@@ -29,8 +29,8 @@ impl<'a> FleetHistory<'a> {
         }
     }
 
-    /// Returns the start time of a client's state, and the client's current offer; the last offer
-    /// if it has no current one. `index` is the position of the client in the spec.
+    /// Returns the start time of a client's state, and the client's current offer, or its last
+    /// offer if it has no current offer. `index` is the position of the client in the spec.
     pub fn row(
         &mut self,
         index: usize,
@@ -44,12 +44,14 @@ impl<'a> FleetHistory<'a> {
         let since = same_state.and_then(CachedRow::since).unwrap_or(self.at);
         let last = before.and_then(CachedRow::offer);
         let Some(current) = current else { return (since, last.cloned()) };
-        // Keep the start time of an offer that has not changed.
+        // The last offer stays in the status after it has ended. The current offer therefore
+        // continues it only if the client's state has not changed either.
         let continued = last.filter(|last| same_state.is_some() && current.continues(last));
         (since, Some(continued.cloned().unwrap_or_else(|| current.starting(self.at))))
     }
 
-    /// Carries the start times of the fleet's conditions over.
+    /// Copies the last transition time from the replaced status into each condition whose status is
+    /// unchanged.
     pub fn carry_conditions(&self, conditions: &mut [Condition]) {
         carry_conditions(conditions, self.conditions);
     }

@@ -94,7 +94,8 @@ pub fn plan(estate: &Estate, at: Timestamp) -> Plan {
     plan_with(Planner::default(), estate, at)
 }
 
-/// Computes the plan of a namespace at an instant with a planner that has observed nothing yet.
+/// Computes the plan of a namespace at an instant with `planner`, which must not have observed any
+/// object yet.
 #[must_use]
 pub fn plan_with(mut planner: Planner, estate: &Estate, at: Timestamp) -> Plan {
     for policy in &estate.policies {
@@ -115,9 +116,9 @@ fn named<K: PlannedKind>(planned: &Planned<K>) -> (Text, K::Status) {
     (planned.cached.name().into(), planned.status())
 }
 
-/// Computes the plan after the controller has written all statuses for an instant. A policy's
-/// generation counts as applied only once its fleets' statuses are written, so the function applies
-/// the first plan and plans again.
+/// Computes the plan of a namespace as it is after the controller has written all statuses for the
+/// instant `at`. A policy's generation counts as applied only once its fleets' statuses are
+/// written, so the function applies the first plan and plans again.
 #[must_use]
 pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
     let first = plan(estate, at);

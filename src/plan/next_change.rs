@@ -13,13 +13,14 @@ use super::rules::{Lasts, Rule, decide};
 use super::state::State;
 use crate::values::Timestamp;
 
-/// Maximum time from now until a next change of an offer that is still reported.
+/// Maximum time until the next change of an offer. Later changes are not reported.
 pub(crate) const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 
 /// The next changes of a client's offer and status row if no object changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NextChange {
-    /// Time of the next change of the client's offer, up to [`NEXT_CHANGE_HORIZON`] from now.
+    /// Time of the next change of the client's offer; `None` if no change is expected within
+    /// [`NEXT_CHANGE_HORIZON`].
     pub next_transition: Option<Timestamp>,
     /// Instant until which the client's whole status row, `next_transition` included, stays the
     /// same. The row may stay the same for longer, but does not change earlier.
@@ -91,7 +92,8 @@ fn next_transition<'a>(
     applicable: ApplicablePolicies<'_, 'a>,
 ) -> SearchResult {
     let offered = offer(now, rule);
-    // Going offline counts only if it ends a current offer.
+    // Going offline changes the offer only of a client that has an offer now, so ignore it for all
+    // other clients.
     let mut case = Case { absence_counts: offered.is_some(), ..*now };
     let mut rule = rule;
     loop {
@@ -115,8 +117,8 @@ fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
     Some(zoned.policy.name.as_str())
 }
 
-/// Returns the first instant after that of `case` at which the offer may change while the same
-/// policy governs.
+/// Returns the first instant after `case.at` at which the offer may change while the governing
+/// policy stays the same.
 fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     match rule.says.lasts {
         Lasts::Always | Lasts::UntilAbsent => None,
@@ -129,8 +131,8 @@ fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     }
 }
 
-/// Returns the first instant after that of `case` at which another rule may decide while the same
-/// policy governs.
+/// Returns the first instant after `case.at` at which another rule may decide while the governing
+/// policy stays the same.
 fn lasts_until(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     let ends = match rule.says.lasts {
         Lasts::Always => return None,

@@ -38,7 +38,7 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     /// read.
     fn retain_status(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
 
-    /// Returns the kept part of a status, `previous`, for an object whose spec has changed. The
+    /// Returns the kept part `previous` of a status, adapted to the changed spec of the object. The
     /// result has no reference to the old spec.
     fn retain_status_for_spec(
         previous: &Arc<Self::Previous>,

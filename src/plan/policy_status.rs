@@ -98,7 +98,7 @@ impl Distribution {
 /// Returns the observed generation of the policy, and the status conditions.
 ///
 /// The generation of a valid policy becomes the observed generation when all fleets in scope have
-/// applied it. The generation of an invalid policy does so at once.
+/// applied it. The generation of an invalid policy becomes the observed generation immediately.
 fn conditions(
     was_observed: i64,
     policy: &Policy,

@@ -51,7 +51,8 @@ impl Hash for Row<'_> {
             name,
             computer,
             ip,
-            // `shared_digest` is hashed in place of these fields.
+            // Hash `shared_digest` instead, because the planner computes this digest only once for
+            // all clients with the same decision.
             shared: _,
             shared_digest,
             has_history,
@@ -100,7 +101,8 @@ impl<'a> From<&'a ClientStatus> for Row<'a> {
             policy,
             last_transition_time,
             next_transition_time,
-            // `is_offer_kept` checks this field.
+            // The last offer is part of the history, which a `Row` does not contain.
+            // `is_offer_kept` checks that it exists.
             last_offer: _,
         } = status;
         let shared = Shared {
@@ -208,7 +210,7 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
     next_transition_time.hash(hasher);
 }
 
-/// A receiver of a fleet's status: first the rows in order, then the other fields.
+/// A receiver of a fleet's status. It receives first the rows in order, and then the other fields.
 pub(super) trait StatusSink {
     /// Type of the result that [`StatusSink::finish`] returns.
     type Finished;

@@ -88,16 +88,16 @@ impl From<bool> for InputValue {
     }
 }
 
-/// Set of clients of one fleet that may share a decision, for an input that the decision reads.
+/// Set of clients of one fleet that may share a decision if the decision reads a given input.
 pub(super) enum Sharing {
     /// All clients with the same applicable policies, time zone and standing.
     SamePolicies,
-    /// Those of [`SamePolicies`](Self::SamePolicies) that also have the same version. The function
-    /// returns this version.
+    /// Clients of [`SamePolicies`](Self::SamePolicies) that also have the same version. The
+    /// function returns this version.
     SameVersion(ReadVersion),
-    /// Those of [`SamePolicies`](Self::SamePolicies) for which this predicate is false.
+    /// Clients of [`SamePolicies`](Self::SamePolicies) for which the predicate returns false.
     Unless(ReadFlag),
-    /// Those of [`SamePolicies`](Self::SamePolicies) that are not offline, and do not go offline
+    /// Clients of [`SamePolicies`](Self::SamePolicies) that are not offline, and do not go offline
     /// before the decision changes.
     WhilePresent,
 }

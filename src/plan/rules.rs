@@ -51,8 +51,8 @@ impl RuleName {
 pub struct Rule {
     /// Name of the rule.
     pub name: RuleName,
-    /// Inputs that the rule reads. The decision cache relies on this: if no earlier rule holds,
-    /// only these inputs and the instant affect whether this rule holds.
+    /// Inputs that the rule reads. The decision cache relies on this list: if no earlier rule
+    /// holds, only these inputs and the instant affect whether this rule holds.
     pub looks_at: &'static [Input],
     /// Predicate that returns whether the rule holds.
     pub holds: fn(&Case<'_>) -> bool,
@@ -88,7 +88,7 @@ impl Outcome {
     }
 }
 
-/// How long a decision stays valid while its governing policy does not change.
+/// Period for which a decision stays valid if the governing policy does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
     /// Time alone does not end the decision.

@@ -64,8 +64,8 @@ impl Scope {
         matches!(self.match_client(subject), ScopeMatch::In(_))
     }
 
-    /// Returns whether a client is in scope, with the index of the selector that decided this. Call
-    /// this only for clients of a fleet that is in scope.
+    /// Returns whether a client is in scope, with the index of the selector that decided the
+    /// result. Call this only for clients of a fleet that is in scope.
     #[must_use]
     pub(crate) fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
         let included = match &self.clients {

@@ -1,7 +1,7 @@
 //! Defines the value types: versions, time zones, time ranges and the matchers that select clients.
 //!
-//! This is the bottom layer, and its functions depend only on their arguments. It must not know
-//! Kubernetes, do I/O, read the clock or use the system's time zones, and no input may cause a
+//! This is the bottom layer, and its functions depend only on their arguments. It must not depend
+//! on Kubernetes, do I/O, read the clock or use the system's time zones, and no input may cause a
 //! panic.
 
 pub mod selector;

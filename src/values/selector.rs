@@ -1,5 +1,5 @@
 //! Defines the matchers that select clients: keywords, networks and label requirements. This module
-//! knows neither clients nor policies.
+//! does not depend on the types of clients and policies.
 //!
 //! Parsers return `None` for an unreadable value, and the caller decides how to treat it.
 

@@ -1,8 +1,8 @@
 //! Parses and compares client versions.
 //!
-//! This module must not know where a version comes from or how it is displayed. A [`Version`]
-//! contains only the parts that are compared, so it cannot be converted back to text; callers
-//! display the original text.
+//! This module must not depend on the source of a version or on the way in which it is displayed. A
+//! [`Version`] contains only the parts that are compared, so it cannot be converted back to text;
+//! callers display the original text.
 
 use semver::{BuildMetadata, Prerelease};
 

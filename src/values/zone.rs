@@ -2,7 +2,7 @@
 //!
 //! This module reads only the time-zone database that is built into the program, so that all
 //! replicas and computers get the same results. It must not use the system's database or the
-//! system's local zone, and must not know time ranges.
+//! system's local zone, and must not depend on time ranges.
 
 use std::{cmp::Ordering, fmt, hash};
 
@@ -204,7 +204,7 @@ mod tests {
         );
     }
 
-    /// The database must contain the rules of 2026, in which British Columbia has permanent
+    /// Tests that the database contains the rules of 2026, in which British Columbia has permanent
     /// daylight saving time.
     #[test]
     fn vancouver_keeps_daylight_saving_time() {

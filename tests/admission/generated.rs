@@ -26,9 +26,9 @@ impl Dice {
         values[self.roll(values.len())].clone()
     }
 
-    /// Returns an object that contains each of `fields` with a probability of 1/2. A contained
-    /// field has the first of its values with a probability of 3/4; otherwise its value is chosen
-    /// at random from all of them.
+    /// Returns an object that contains each of the given fields with a probability of 1/2. The
+    /// value of a field is the first of its possible values with a probability of 3/4, and
+    /// otherwise any of them at random.
     fn fields(&mut self, fields: &[(&str, Vec<Value>)]) -> Value {
         let mut object = Map::new();
         for (name, values) in fields {

@@ -21,8 +21,8 @@ fn every_object_is_accepted_without_a_warning() {
     for values in ["", LIMITED, EVERYTHING] {
         let rendered = objects(&template(values));
         for object in &rendered {
-            // Skip these kinds: the Prometheus Operator defines them, and the test cluster does not
-            // have it.
+            // Skip these kinds, because the Prometheus Operator defines them and is not installed
+            // in the test cluster.
             if ["ServiceMonitor", "PrometheusRule"].contains(&kind(object)) {
                 continue;
             }

@@ -44,7 +44,7 @@ tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {}}
 ";
 
-/// Chart values that limit the permissions to two namespaces; all others are the defaults.
+/// Chart values that limit the permissions to two namespaces. All other values are the defaults.
 pub const LIMITED: &str = "namespaces: [berlin, tokyo]";
 
 pub fn helm(arguments: &[&str], values: &str) -> Output {
@@ -75,8 +75,8 @@ pub fn try_template(values: &str) -> Result<String, String> {
     }
 }
 
-/// Renders the chart with these values. Removes the blank line that some releases of Helm add after
-/// each document.
+/// Renders the chart with `values`. Removes the blank line that some releases of Helm add after
+/// each document, so that the text is the same for all of these releases.
 pub fn template(values: &str) -> String {
     try_template(values).unwrap().replace("\n\n---\n", "\n---\n")
 }

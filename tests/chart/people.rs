@@ -21,8 +21,8 @@ fn each_role_may_do_this() {
         let list = plane
             .kubectl_ok(&["auth", "can-i", "--list", "-n", "berlin", "--as", role], "")
             .unwrap();
-        // Keep only the permissions for this project's resources, because all users have the
-        // others.
+        // Keep only the permissions for this project's resources, because kubectl also lists the
+        // permissions that every user has.
         let mut own: Vec<_> =
             list.lines().filter(|line| line.contains("clientfleet.dev")).collect();
         own.sort_unstable();
@@ -36,9 +36,9 @@ fn each_role_may_do_this() {
     insta::assert_snapshot!(told);
 }
 
-/// Tests the aggregation of the roles into the cluster's default roles. The test cluster does not
-/// run the controller that aggregates roles, so the test evaluates the same label selectors with
-/// kubectl.
+/// Tests the aggregation of the chart's user roles into the cluster's default roles. The test
+/// cluster does not run the controller that aggregates roles, so the test evaluates the same label
+/// selectors with kubectl.
 #[test]
 fn the_cluster_s_own_roles_take_them_up() {
     let plane = plane::with_namespaces(&[RELEASE]);

@@ -99,8 +99,8 @@ impl Installed {
         waited.unwrap_or_else(|error| panic!("{error}\n{}", process.report()));
     }
 
-    /// Suspends and resumes a policy twice. The second event with the same reason must update the
-    /// first one.
+    /// Suspends and resumes a policy twice. The second Kubernetes event with a given reason must
+    /// update the first event with this reason.
     fn halt_and_resume(&self, process: &mut Process, namespace: &str) {
         for suspended in [true, false, true, false] {
             let patch = json!({"spec": {"suspend": suspended}}).to_string();

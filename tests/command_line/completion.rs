@@ -65,8 +65,8 @@ fn as_a_plugin_it_names_itself_so() {
     assert!(text(&help.stdout).contains("Usage: kubectl clientfleet clients"));
 }
 
-/// Returns the completions that kubectl offers for the last word of the line `kubectl clientfleet`
-/// followed by `line`.
+/// Returns the completions that kubectl offers for the last argument of `kubectl clientfleet` with
+/// the arguments `line`.
 fn completed_by_kubectl(line: &[&str]) -> Vec<String> {
     let output = kubectl(&[&["__complete", "clientfleet"], line].concat());
     let output = text(&output.stdout);
@@ -96,7 +96,7 @@ fn without_an_answer_nothing_is_completed() {
     assert_eq!(completed_by_kubectl(&nowhere), [""; 0]);
 }
 
-/// Returns the completions that bash offers for the last of these words.
+/// Returns the completions that bash offers for the last part of the command line `words`.
 fn completed_by_bash(words: &[&str]) -> Vec<String> {
     let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let script = format!(

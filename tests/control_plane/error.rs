@@ -30,8 +30,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Formats the error in the same way as `Display`. If a test unwraps the error, the end of a
-/// server's log is then printed on separate lines instead of one line with escaped `\n`.
+/// Formats the error as `Display` does. If a test unwraps the error, the end of a server's log is
+/// then printed on separate lines instead of one line with escaped `\n`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,5 +1,5 @@
-//! A real control plane (etcd and kube-apiserver, no mocks) for the integration tests, the demo and
-//! the benchmarks.
+//! Runs a real control plane (etcd and kube-apiserver, no mocks) for the integration tests, the
+//! demo and the benchmarks.
 //!
 //! The tests of a process use the same `shared()` control plane, each in its own `namespace()`. A
 //! test that restarts the server or passes arguments to it starts its own control plane. No
@@ -218,8 +218,8 @@ impl ControlPlane {
         access::config(self.port, &self.certificates, kubeconfig)
     }
 
-    /// Returns a kubectl command that uses this control plane. It ignores the user's own settings,
-    /// except for plugins in `PATH`.
+    /// Returns a kubectl command that uses this control plane. The command ignores the user's own
+    /// kubectl settings, except for plugins in `PATH`.
     pub fn kubectl<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(&self.assets.kubectl);
         command

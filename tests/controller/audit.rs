@@ -8,15 +8,15 @@ use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, audited_by_all, eventually, instant};
 
 impl World {
-    /// Returns the audit lines of this namespace.
+    /// Returns the audit lines of the test's namespace.
     fn audited(&self) -> Vec<Value> {
         let told = String::from_utf8(audited_by_all()).unwrap();
         let lines = told.lines().map(|line| serde_json::from_str(line).unwrap());
         lines.filter(|line: &Value| line["namespace"] == json!(self.namespace)).collect()
     }
 
-    /// Returns the audit lines in the form of [`short`], sorted, because the controller writes the
-    /// fleets in any order.
+    /// Returns the audit lines as texts in the format of [`short`]. Sorts them, because the
+    /// controller writes the fleets in any order.
     fn audit_lines(&self) -> Vec<String> {
         let mut told: Vec<String> = self.audited().iter().map(short).collect();
         told.sort();

@@ -182,7 +182,8 @@ async fn time_alone_opens_and_closes() {
     world.clock_moves("2026-11-24T20:59:59Z", &closed).await;
     world.clock_moves("2026-11-24T21:00:01Z", &[("berlin/a", OFFERED)]).await;
     world.clock_moves("2026-11-25T03:00:00Z", &[("berlin/a", outside)]).await;
-    // Set the clock one month ahead in one step, and then back in steps to its initial time.
+    // The controller must plan again after a clock jump of any length: one month ahead, and then
+    // back in several steps.
     world
         .clock_moves("2026-12-24T21:00:00Z", &[("berlin/a", OFFERED), ("berlin/failed", OFFERED)])
         .await;

@@ -66,7 +66,8 @@ async fn everything_goes_at_once_and_comes_again() {
         }
     };
     everything().await;
-    // Delete all objects. The controller has not yet written the status of some of them.
+    // Delete all objects while some of their status writes are still pending, because the
+    // controller must be able to discard these writes.
     let (delete, list) = (DeleteParams::default(), ListParams::default());
     world.api::<ClientFleet>().delete_collection(&delete, &list).await.unwrap();
     world.api::<UpgradePolicy>().delete_collection(&delete, &list).await.unwrap();

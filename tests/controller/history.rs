@@ -1,5 +1,5 @@
-//! Tests that every stored status continues the history of the status before it, even if the
-//! controller plans again before the watch shows the controller's last write.
+//! Tests that no stored status loses the transition times and last offers of the status that it
+//! replaces, even if the controller plans again before the watch shows the controller's last write.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -163,7 +163,8 @@ fn name_of(object: &DynamicObject) -> String {
     object.metadata.name.clone().unwrap()
 }
 
-/// Checks that the fleet status `after` continues the history of the fleet status `before`.
+/// Checks that the fleet status `after` is a valid successor of `before`: transition times and last
+/// offers never become earlier, and a transition time changes only with the client's state.
 fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleetStatus) {
     assert_conditions_continue(fleet, &before.conditions, &after.conditions);
     let (before, after) = (before.clients.as_deref(), after.clients.as_deref());

@@ -1,5 +1,5 @@
-//! Tests that a policy's status reports a generation as in force only after every fleet in the
-//! policy's scope has applied that generation.
+//! Tests that a policy's status reports a generation in `observedGeneration` only after every fleet
+//! in the policy's scope has applied that generation.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -97,8 +97,8 @@ impl History {
         });
     }
 
-    /// Waits until the history contains a version of the policy whose status reports `generation`
-    /// as in force.
+    /// Waits until the history contains a version of the policy whose status has `generation` as
+    /// its `observedGeneration`.
     async fn has(&self, policy: &str, generation: i64) {
         eventually("the history has come so far", async || {
             let versions = self.0.lock().unwrap();

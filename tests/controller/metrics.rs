@@ -98,7 +98,8 @@ async fn writes_are_counted_as_the_api_server_answers_them() {
     let report = json!({"spec": {"clients": [client("a", "3.60"), client("b", "3.59")]}});
     world.edit("ClientFleet", "berlin", report).await;
     world.comes_to_rest().await;
-    // Another user changes the fleet between the controller's read and its write.
+    // Hold back the fleet's status write until the fleet has changed, so that the write causes a
+    // conflict.
     world.wire.hold(&["clientfleets/berlin/status"]);
     world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": true}})).await;
     eventually("its write is on its way", async || {

@@ -150,8 +150,9 @@ fn what_a_write_replaces_is_not_its_own_one_under_a_foreign_one() {
     assert_eq!(next(&outbox), letter("newer", "3"));
 }
 
-/// Posts and writes the package versions of `numbers`, of which the store shows none. Each write
-/// creates the resourceVersion that follows the number.
+/// Posts and writes one status for each number in `numbers`, with the package version
+/// `package-<number>`. The store shows none of these writes, and each write sets the
+/// resourceVersion to the number plus one.
 fn write_unseen(outbox: &Outbox<ClientFleet>, numbers: std::ops::Range<u32>) {
     for number in numbers {
         assert!(outbox.post(&planned("1", "old", &format!("package-{number}"))));
@@ -180,8 +181,8 @@ fn created(uid: &str, version: &str) -> Planned<ClientFleet> {
     }))
 }
 
-/// Checks that the outcome of a write counts only for the object that it was sent for, and not for
-/// another object that was created under the same name in the meantime.
+/// Checks that the outbox ignores the result of a write if the object was deleted during the write
+/// and a new object with the same name exists.
 #[test]
 fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
     type Outcome = fn(&Outbox<ClientFleet>, &WriteAttempt<ClientFleet>);
@@ -201,7 +202,8 @@ fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
     }
 }
 
-/// Checks a retry, which the applier starts on its own and not from the queue.
+/// Checks that a status that is posted during a retry is written after the retry. The applier
+/// starts a retry itself, without taking the write from the queue.
 #[test]
 fn a_retry_is_in_flight_too() {
     let outbox = outbox();

@@ -28,8 +28,8 @@ pub struct Row {
     pub client: Value,
     pub at: &'static str,
     pub rule: RuleName,
-    /// The rule that follows `rule` in order, if its conditions also hold for this row; otherwise
-    /// `None`.
+    /// Next rule after `rule`, if the conditions of that next rule also hold for this row;
+    /// otherwise `None`.
     pub also: Option<RuleName>,
 }
 

@@ -38,7 +38,7 @@ struct Canary {
 }
 
 impl<'a> Story<'a> {
-    /// Creates the demo's access to this control plane.
+    /// Creates the demo's access to a control plane.
     pub fn of(plane: &'a ControlPlane) -> Result<Self, Error> {
         let client = plane.client()?;
         let api = |kind: &str| {

@@ -49,8 +49,9 @@ proptest! {
     }
 }
 
-/// Checks that a candidate whose request to create the lease was delayed counts its wait from the
-/// answer. The lease that it had found missing was created and deleted in the meantime.
+/// Checks that a candidate whose request to create the lease was delayed starts its wait when the
+/// response arrives. While the request was delayed, another candidate's lease was created and
+/// deleted.
 #[test]
 fn a_lease_that_is_created_late_makes_no_second_leader() {
     let milliseconds = Duration::from_millis;

@@ -155,7 +155,8 @@ pub fn run_with(mut command: Command, input: &str) -> Output {
     let mut child = child.expect("the program starts");
     let mut stdin = child.stdin.take().expect("it has an input");
     let input = input.to_owned();
-    // Write the input while reading the output, because the pipes are too small for all the data.
+    // Write the input in a thread while the output is read. Both can be larger than the buffer of a
+    // pipe, so writing first could block forever.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("the input is written");

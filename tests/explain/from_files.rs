@@ -123,8 +123,8 @@ fn another_moment_can_be_asked_for() {
     insta::assert_snapshot!("in_the_freeze", in_short(&output));
 }
 
-/// Three fleets for searches by name: two of them have a client named `pc`, and a third client
-/// reports the computer name `PC`.
+/// Three fleets for searches by name. The first two fleets have a client named `pc`, and another
+/// client of the second fleet reports the computer name `PC`.
 const NAMESAKES: &str = "
 {apiVersion: clientfleet.dev/v1alpha1, kind: ClientFleet, metadata: {name: one, namespace: a},
  spec: {packageVersion: '2', clients: [{name: pc, reported: {computer: X, version: '1'}}]}}

@@ -67,8 +67,8 @@ fn what_comes_by_itself_stands_first() {
     let hold = ("hold", json!({}), json!({"priority": 5}));
     let suspended = ("suspended", json!({}), auto(json!({"suspend": true})));
     let text = [advice(&[later(9), hold.clone()]), advice(&[later(9), suspended])].join("\n");
-    // A future policy with a lower priority than the hold will never govern the client, so waiting
-    // for it is not a remedy.
+    // A future policy with a lower priority than the policy `hold` will never govern the client, so
+    // waiting for the future policy is not a remedy.
     insta::assert_snapshot!(text + "\n" + &advice(&[later(1), hold]));
 }
 

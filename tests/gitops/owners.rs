@@ -112,8 +112,7 @@ async fn git_and_an_importer_share_a_fleet_without_a_fight() {
     let written = world.wire.since(writes).into_iter().filter(|call| call.is_status_write());
     assert_eq!(written.count(), 0, "the controller had nothing to say");
 
-    // Each field manager changes its part once. After each change, both apply their parts `ROUNDS`
-    // times again.
+    // Repeated applies must also write nothing after a field manager has changed its part.
     apply(&api, "inventory", from_inventory("3.60")).await.unwrap();
     both_repeat(&api, &from_git("3.60"), &from_inventory("3.60")).await;
     apply(&api, "git", from_git("3.61")).await.unwrap();

@@ -117,7 +117,8 @@ fn only_who_lists_a_client_keeps_it() {
     }
     let git = json!({"metadata": {"name": "emea-002"}, "spec": {"clients": [{"name": "D"}]}});
     apply_as("git", ns, git, false);
-    // Make the field manager `namer` the owner of the name of C, but not of the list entry C.
+    // A field manager that owns only the name of C, and not the list entry, must not prevent the
+    // import from removing C.
     let named = json!({"f:spec": {"f:clients": {"k:{\"name\":\"C\"}": {"f:name": {}}}}});
     let manager = json!({"manager": "namer", "operation": "Update", "fieldsType": "FieldsV1",
         "apiVersion": "clientfleet.dev/v1alpha1", "time": "2026-11-24T12:00:00Z", "fieldsV1": named});

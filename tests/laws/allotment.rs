@@ -1,5 +1,5 @@
-//! Tests the second stage of the plan with an allotment over all fleets that withholds the offer of
-//! every third client.
+//! Tests the second stage of the plan, the allotment of offers, with an allotter that withholds
+//! every third offer of a namespace.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::generate::{self, POLICIES};
 use crate::order::shuffled;
 use crate::world::{config, instant, rows};
 
-/// Withholds every third of the offers that could be made in a namespace, in the order of client
-/// and fleet names.
+/// Allotter that withholds every third of the possible offers in a namespace, in the order of
+/// client and fleet names.
 #[derive(Debug)]
 pub struct EveryThird;
 
@@ -34,8 +34,8 @@ impl Allotter for EveryThird {
     }
 }
 
-/// Leaves at most two offers in a namespace under the policies of every second name, to clients
-/// that have an offer before others.
+/// Allotter that covers every second policy name, and allows at most two offers of these policies
+/// in a namespace. Clients that already have an offer take precedence.
 #[derive(Debug)]
 pub struct HoldersFirst;
 

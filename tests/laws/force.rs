@@ -70,8 +70,9 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     planner.observe_fleet(Arc::new(observed(&moved_on)));
     assert_eq!(in_force(&planner.plan(at)), 1, "what is in force stays so");
 
-    // A new generation is in force only after all fleets have applied it; until then the generation
-    // before it is. A new policy with the same name starts without a generation in force.
+    // A new generation is in force only after all fleets have applied it; until then the previous
+    // generation stays in force. A new policy with the same name starts without a generation in
+    // force.
     planner.observe_policy(Arc::new(observed(&policy("a", 2))));
     assert_eq!(in_force(&planner.plan(at)), 1, "a new generation");
     planner.observe_policy(Arc::new(observed(&policy("b", 1))));

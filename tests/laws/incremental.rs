@@ -175,8 +175,8 @@ impl Watched {
         let at = instant(self.world.at);
         let due = self.planner.is_due(at);
         let mut begun = self.planner.begin(at);
-        // Plan the fleets in two parts: first enough fleets to contain at least three clients, then
-        // all remaining fleets.
+        // The controller plans large namespaces in parts, so plan in two parts here, too: first
+        // enough fleets to contain at least three clients, then all remaining fleets.
         let mut fleets = begun.fleets(3).unwrap_or_default();
         let PassResult { fleets: rest, policies, until } = begun.end();
         fleets.extend(rest);
@@ -299,7 +299,7 @@ fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
 enum DependsOn {
     /// No status.
     Nothing,
-    /// The last planned statuses, and stored ones that they have not replaced.
+    /// Last planned statuses, and the stored statuses that no planned status has replaced.
     Statuses,
 }
 

@@ -68,7 +68,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// Panics if this takes more than four rounds.
+    /// Panics if the statuses still change after four rounds.
     pub fn settled(&self) -> (World, Plan) {
         let mut world = self.clone();
         for _ in 0..4 {

@@ -1,5 +1,6 @@
-//! Compares openings with a simple oracle that evaluates each minute separately. Also tests
-//! openings at the limits of the type `Timestamp`.
+//! Compares the openings (periods of open distribution) that the program computes with the results
+//! of a simple oracle that evaluates each minute separately. Also tests openings at the limits of
+//! the type `Timestamp`.
 
 mod far;
 mod oracle;

@@ -7,7 +7,7 @@ use clientfleet::values::{Phase, Timestamp, Zone};
 use crate::oracle::*;
 
 /// Returns two wall-clock times for each change of a zone's UTC offset in 2026: one minute before
-/// the change, and at the change. For a zone without changes, returns those around
+/// the change, and at the change. For a zone without changes, returns two wall-clock times around
 /// 2026-03-29T01:00:00Z.
 fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(LocalTime, LocalTime)> {
     let at = |t: jiff::Timestamp| Timestamp::from_timestamp_secs(t.as_second()).expect("in range");

@@ -45,12 +45,13 @@ fn the_examples_change_and_nothing_is_written() {
     assert_eq!(data["summary"]["movingNow"], 5);
     assert_eq!(versions("plan"), before);
 
-    // Without a change in the files, the plan shows no changes.
+    // Files that equal the stored objects must give an empty plan, and exit code 0 even with
+    // `--exit-code`.
     let (code, output, words) = plan(&["--exit-code"], &examples("plan"));
     assert_eq!((code, words.as_str()), (0, ""), "{output}");
     assert!(output.contains("Nothing changes"), "{output}");
 
-    // With `--at` set to 22:30 in Berlin, more clients move.
+    // At 22:30 in Berlin the nightly windows there are open, so more clients move than at 13:00.
     let (_, output, _) = plan(&["--at", "2026-11-24T21:30:00Z", "-o", "json"], &input);
     let data: Value = serde_json::from_str(&output).expect("JSON");
     assert!(data["summary"]["movingNow"].as_u64() > Some(5), "{}", data["summary"]);

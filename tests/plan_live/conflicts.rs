@@ -82,7 +82,7 @@ fn what_is_copied_from_the_cluster_is_told_field_by_field() {
         String::from_utf8(output.stderr).expect("text")
     };
     insta::assert_snapshot!("managed_fields_given", told(&copied));
-    // `kubectl apply` refuses the file, too.
+    // The refusal by `plan` is correct only if `kubectl apply` refuses the file, too.
     assert!(kubectl(&["apply", "--server-side", "-n", name, "-f", "-"], &copied).is_err());
 
     // A copy without `managedFields` can be applied as long as the stored object has not changed.

@@ -73,7 +73,8 @@ fn comes_true(namespace: &str, file: &str, plan: &[&str], apply: &[&str]) -> Val
         serde_json::to_string(&found.iter().collect::<Vec<_>>()).expect("JSON"),
         serde_json::to_string(&expected.iter().collect::<Vec<_>>()).expect("JSON"),
     );
-    // After the file is applied, a plan of the same file shows no changes.
+    // A correct prediction leaves nothing to change, so a second plan of the same file must be
+    // empty.
     let again = run(&arguments, file);
     assert_eq!(again["objects"], json!([]), "after {file}");
     assert_eq!(again["clients"], json!([]));
@@ -157,8 +158,8 @@ fn what_was_applied_server_side() {
 fn what_was_applied_client_side() {
     namespace("foresight-client");
     kubectl(&["apply", "-n", "foresight-client", "-f", "-"], &first());
-    // A user sets two labels: one that the file does not contain, and one that it contains with
-    // another value.
+    // `plan` must predict that `kubectl apply` keeps a label that only the user has set, and resets
+    // a label that the file also contains.
     let label = [
         "label",
         "clf",

@@ -1,6 +1,6 @@
-//! Installs both CRDs on a real API server, and sends objects as plain JSON. This module must not
-//! use the Rust types of the API, because they cannot represent most of the objects that the API
-//! server refuses.
+//! Installs the CRDs of ClientFleet and UpgradePolicy on a real API server, and sends objects as
+//! plain JSON. This module must not use the Rust types of the API, because they cannot represent
+//! most of the objects that the API server refuses.
 
 // Each test target includes this module but uses only some of its functions.
 #![allow(dead_code)]

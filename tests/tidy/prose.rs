@@ -2,8 +2,8 @@
 
 use crate::source::Source;
 
-/// Terms that comments must not use. Kubernetes and Rust have better ones: print, log, return,
-/// record, again, for 15 s, the user.
+/// Terms that comments must not use. Comments use terms of Kubernetes and Rust instead: print, log,
+/// return, record, again, for 15 s, the user.
 const BANNED: [&str; 11] = [
     "tell", "tells", "told", "anew", "no more", "so long", "so many", "somebody", "nobody",
     "a person", "whoever",
@@ -37,7 +37,7 @@ struct Comment {
 
 impl Comment {
     fn add(&mut self, text: &str, line: usize) {
-        // Code in a comment is not prose.
+        // Skip the code in a comment, because it is not prose.
         for (index, prose) in text.split('`').enumerate() {
             let words = prose.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '-');
             let words = words.filter(|word| !word.is_empty() && index % 2 == 0);

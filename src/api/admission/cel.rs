@@ -145,8 +145,8 @@ fn fields_of_self(expression: &str) -> Option<Vec<String>> {
     uses.captures_iter(expression).map(field).collect()
 }
 
-/// Converts a value to CEL, with only the fields that the rules read. For a fleet, this omits the
-/// list of clients.
+/// Converts a value to CEL, with only the fields that the rules read. For a fleet, the result omits
+/// the list of clients.
 fn looked_at(rules: &[Rule], value: &Value) -> CelValue {
     let names: Option<Vec<&[String]>> = rules.iter().map(|rule| rule.looks_at.as_deref()).collect();
     match (value, names) {

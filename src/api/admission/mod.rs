@@ -1,5 +1,5 @@
-//! Validates objects as the API server does, but without a server. This applies to objects in
-//! files, and to policies that were stored under an older CRD.
+//! Validates objects as the API server does, but without a server. The objects come from files, or
+//! are policies that were stored under an older CRD.
 //!
 //! The module interprets the CRD itself, so its results match those of the API server. Only
 //! `metadata`, which has no schema in a CRD, is validated by separate code. This module reads no

@@ -1,5 +1,5 @@
-//! Compiles a CRD's schema into the type, default and rules of each value. This module treats both
-//! kinds of objects alike.
+//! Compiles a CRD's schema into the type, default and rules of each value. The code is the same for
+//! `ClientFleet` and `UpgradePolicy`.
 
 use std::collections::BTreeMap;
 
@@ -41,8 +41,8 @@ pub struct StringRules {
     pub choices: Vec<String>,
 }
 
-/// Uniqueness that a list requires of its entries: none, of whole entries, or of the values of the
-/// key fields.
+/// Kinds of uniqueness that a list can require: no uniqueness, unique entries, or unique values of
+/// the key fields.
 #[derive(Debug)]
 pub enum Unique {
     No,

@@ -1,5 +1,4 @@
-//! Selects clients by keywords and by options. The keywords match in the same way as `search` in a
-//! policy.
+//! Selects clients by keywords and by options. Keywords follow the rules of `search` in a policy.
 
 use chrono::TimeDelta;
 
@@ -14,7 +13,7 @@ use crate::values::Timestamp;
 use crate::values::selector::Keywords;
 
 /// All conditions that a client must meet to be selected. If an option has several values, the
-/// client must match one of them.
+/// client must match at least one of them.
 #[derive(Debug)]
 pub(super) struct Filter {
     keywords: Option<Keywords>,

@@ -1,8 +1,9 @@
 //! Implements `clients`, which lists clients with version, upgrade status, target, reason and time
 //! of the next change.
 //!
-//! Fleets are read page by page. Only the [`row`]s that the [`filter`] selects are kept; they are
-//! then sorted and [`mod@print`]ed. With `-w`, [`follow`] prints the list and all later changes.
+//! The command reads fleets page by page, and keeps only the [`row`]s that the [`filter`] selects.
+//! It then sorts the rows, and [`mod@print`] writes them to standard output. With `-w`, [`follow`]
+//! prints the list and all later changes.
 
 mod filter;
 mod follow;

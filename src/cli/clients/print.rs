@@ -67,7 +67,7 @@ impl Printer {
         titles
     }
 
-    /// Prints a complete list.
+    /// Prints a complete list of clients.
     pub fn all(&mut self, rows: &[Row]) -> Result<(), Failure> {
         finish(terminal::stream(|output| match self.output {
             Output::Table | Output::Wide => self.table(rows, output),

@@ -29,7 +29,8 @@ pub(super) struct FleetContext {
 pub(super) struct Row {
     #[serde(flatten, serialize_with = "fleet")]
     pub fleet: Arc<FleetContext>,
-    /// True if the decision is still valid. If false, no offer in the decision is valid.
+    /// True if the status is current and the time of the next change is still in the future or not
+    /// set. If false, no offer in the decision is valid.
     pub status_is_current: bool,
     pub name: Text,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,7 +16,7 @@ use crate::plan::Parsed;
 pub(crate) struct OnePolicy {
     /// Complete object, with annotations and `managedFields`.
     pub whole: DynamicObject,
-    /// The same object in the parsed form that the planning rules use.
+    /// Parsed object, in the form that the planning rules use.
     pub live: Parsed<UpgradePolicy>,
 }
 

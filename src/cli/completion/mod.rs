@@ -1,5 +1,5 @@
-//! Implements shell completion: commands and options come from clap's definition, names from the
-//! cluster.
+//! Implements shell completion. Commands and options come from clap's definition, and names come
+//! from the cluster.
 //!
 //! The `completion` command prints the script for a shell. [`answer`] answers the completion
 //! requests of that script and of kubectl.

@@ -1,6 +1,6 @@
-//! Completes names of policies, fleets, clients, namespaces and contexts. Suggests no names if they
-//! cannot be read within `LIST_TIMEOUT`, and prints no error, because a message would disturb the
-//! user's typing.
+//! Completes names of policies, fleets, clients, namespaces and contexts. If the names cannot be
+//! read within `LIST_TIMEOUT`, this module suggests none and prints no error, because a message
+//! would disturb the user's typing.
 
 use std::ffi::OsStr;
 use std::time::Duration;

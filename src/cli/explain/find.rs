@@ -26,7 +26,8 @@ pub(super) struct ClientQuery {
     /// Complete argument, if it was split at slashes. A client's name may contain slashes, so the
     /// complete argument may also be a name.
     whole: Option<String>,
-    /// Value of `--namespace`. Restricts the search for a client whose name is `whole`.
+    /// Value of `--namespace`, which restricts the search for a client whose name is the complete
+    /// argument.
     beside: Option<String>,
 }
 

@@ -1,6 +1,6 @@
-//! Implements `explain`, which shows why a client is in its state and what would make it move. This
-//! module reads the cluster or files; the `plan` module computes the explanation, and [`text`]
-//! formats it as text.
+//! Implements `explain`, which shows why a client is in its state and what would make it move to
+//! another version. This module reads the cluster or files; the `plan` module computes the
+//! explanation, and [`text`] formats it as text.
 
 mod advice;
 mod find;

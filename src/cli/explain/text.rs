@@ -1,5 +1,5 @@
 //! Formats an explanation as text that usually fits on one screen: first the summary, then the
-//! facts behind it. Makes no decisions.
+//! details. Makes no decisions.
 
 use super::advice::advice;
 use super::headline::{headline, seen};

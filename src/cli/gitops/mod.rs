@@ -22,8 +22,8 @@ pub(crate) enum DryRun {
 }
 
 impl DryRun {
-    /// Returns whether this is a server-side dry run: the API server validates the change but does
-    /// not store it.
+    /// Returns whether the value means a server-side dry run: the API server validates the change
+    /// but does not store it.
     pub(crate) fn is_of_server(self) -> bool {
         self == Self::Server
     }
@@ -33,7 +33,8 @@ impl DryRun {
         self == Self::None
     }
 
-    /// Returns the note to print after the result of a dry run, the same as kubectl's.
+    /// Returns the note to print after the result of a dry run. The notes are the same as those of
+    /// kubectl.
     pub const fn note(self) -> &'static str {
         match self {
             Self::None => "",

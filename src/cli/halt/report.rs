@@ -174,7 +174,7 @@ pub(super) enum ResumeResult {
 pub(super) struct GoesBack {
     pub policy: String,
     pub clients: u32,
-    /// Number of clients that the policy offers a version immediately.
+    /// Number of clients to which the policy offers a version immediately.
     pub offered: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,

@@ -21,8 +21,8 @@ use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// Policies with precedence over the halt policy, by namespace. A namespace that has only other
-/// policies has an empty list.
+/// Policies with precedence over the halt policy, by namespace. The list of a namespace is empty if
+/// none of its policies has precedence.
 type Rivals = BTreeMap<String, Vec<Rival>>;
 type Effects = BTreeMap<String, HaltEffect>;
 

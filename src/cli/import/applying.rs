@@ -238,7 +238,8 @@ impl Writer<'_> {
         // An error response from the API server may concern only this fleet. Without a response,
         // the next write would fail as well.
         let is_general = match error {
-            // 404 Not Found: the namespace or the CRD is missing.
+            // 404 Not Found means that the namespace or the CRD is missing, which affects every
+            // fleet.
             Error::Api(status) => matches!(status.code, 401 | 403 | 404),
             _ => true,
         };

@@ -21,8 +21,9 @@ pub(super) enum Field {
     ErrorTime,
 }
 
-/// Each field with its API name, relative to the client or its report, and the column titles that
-/// inventory tools use for it. The titles are in lower case and contain only letters and digits.
+/// The fields of a client, each with its API name and with the column titles that inventory tools
+/// use for it. The API name is relative to the client or its report; the titles are in lower case
+/// and contain only letters and digits.
 const FIELDS: [(Field, &str, &[&str]); 11] = [
     (
         Field::Name,

@@ -92,7 +92,8 @@ fn records(body: &str, separator: u8, first_line: usize) -> Result<Vec<Record>, 
     for cells in reader.records() {
         let cells = cells.map_err(|error| format!("this is not CSV: {error}"))?;
         let byte = cells.position().map_or(counted, |place| byte(place.byte(), body));
-        // The CSV reader counts blank lines before a record as part of the record.
+        // Skip blank lines before a record, which the CSV reader counts as part of the record.
+        // Otherwise error messages would show the wrong line.
         let blank = body[byte..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let begin = byte + blank;
         line += line_ends(&body[counted..begin]);

@@ -199,8 +199,8 @@ impl Printed {
         Ok(printed)
     }
 
-    /// Returns an error if a fleet that the import would create is in the files without the
-    /// import's label. For the cluster, see [`no_strangers_in_cluster`].
+    /// Returns an error if a fleet that the import would create exists in the files but does not
+    /// carry the import's label. For the cluster, see [`no_strangers_in_cluster`].
     pub(crate) fn no_strangers(&self, prefix: &str, names: &[&str]) -> Result<(), Failure> {
         let known = names.iter().filter(|name| self.others.contains(**name));
         let strangers: Vec<String> = known.map(|name| (*name).to_owned()).collect();

@@ -1,7 +1,7 @@
 //! Determines the facts (fields and labels) that an export provides for clients, and the facts that
 //! clients would lose in an import. Does no I/O.
 //!
-//! The import detects lost facts, because renaming a column must not erase the values of earlier
+//! The import detects lost facts, because a renamed column must not erase the values from earlier
 //! imports.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,8 @@ use crate::api::Text;
 use crate::api::fleet::Client;
 use crate::cli::terminal::table::printable;
 
-/// Prefix that marks a text as a label key, for keys that could be mistaken for a field.
+/// Prefix that marks a text as a label key. It is needed for label keys that are also field names
+/// or begin with this prefix.
 const LABEL_PREFIX: &str = "labels.";
 
 /// A field or a label of a client that an import can provide.
@@ -101,7 +102,7 @@ fn value(client: &Client, field: Field) -> Option<&Text> {
     }
 }
 
-/// The facts that clients would lose, summed over all clients.
+/// The facts that clients would lose in an import, and the number of clients that lose each fact.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     /// Facts that clients lose because the export no longer has a column for them, each with the

@@ -1,5 +1,5 @@
-//! Defines the manifest of a fleet that an import writes or prints, and formats manifests as YAML
-//! and JSON. Does not depend on the source of the data.
+//! Defines the fleet manifest that an import writes or prints, and formats manifests as YAML and
+//! JSON. Does not depend on the format of the export.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::api::ClientFleetSpec;
 use crate::cli::{Failure, data};
 
-/// Label that identifies the fleets of one import. Its value is the prefix of the import.
+/// Label that identifies the fleets of one import. The value of the label is the name prefix of
+/// these fleets.
 pub(super) const IMPORT_LABEL: &str = "clientfleet.dev/import";
 
 /// A fleet with exactly the fields that an import writes.

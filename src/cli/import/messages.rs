@@ -110,7 +110,8 @@ pub(super) fn refused(refusals: &[ImportRefusal], limit: Limit) -> Failure {
     Failure { messages: refusals.iter().map(sentence).collect(), code: FAILURE }
 }
 
-/// Formats the message for a fact that the export no longer provides.
+/// Formats the error for a fact that earlier imports provided and that the export no longer
+/// provides.
 fn ungiven(fact: &Fact, number: usize) -> String {
     let lose = of(
         number,
@@ -236,7 +237,8 @@ fn empty(outcome: &ImportOutcome, pruned: bool) -> Vec<Text> {
     empty.map(|fleet| Text::from(&fleet.manifest.metadata.name)).collect()
 }
 
-/// Formats a number of clients with a matching verb: `1 client stays`, `2 clients stay`.
+/// Formats a number of clients and the matching one of two texts: `1 client stays`, `2 clients
+/// stay`.
 fn of(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", clients(number), if number == 1 { one } else { many })
 }

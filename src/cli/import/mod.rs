@@ -43,7 +43,7 @@ pub(super) async fn run(
     _around: &Context,
 ) -> Result<CommandOutput, Failure> {
     let mut remarks = String::new();
-    // If the import fails, print both the remarks collected so far and the errors.
+    // Print the remarks even if the import fails, because they help to find the cause of the error.
     match import(arguments, &mut remarks).await {
         Ok((output, code)) => Ok(CommandOutput { output, remarks, code }),
         Err(failure) => {

@@ -1,5 +1,5 @@
-//! Decides the outcome of an import: the resulting fleets, and how they differ from the existing
-//! ones. Does no I/O.
+//! Decides the outcome of an import: the resulting fleets, and the changes to the existing fleets.
+//! Does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,13 +22,12 @@ pub(super) struct ImportOptions {
     pub shard_size: usize,
     pub max_removals: Limit,
     pub prune: bool,
-    /// Facts from `--drop`: clients may lose them if the export no longer provides them.
+    /// Facts from `--drop`. Clients may lose these facts if the export no longer provides them.
     pub drops: BTreeSet<Fact>,
 }
 
-/// Limit for an import: the maximum number or percentage of clients that may leave their fleets, or
-/// that may lose their version because its cell is empty. Above this limit, the import writes
-/// nothing.
+/// Maximum number or percentage of clients that may leave their fleets in an import, or that may
+/// lose their version because its cell is empty. Above this limit, the import writes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     Percent(usize),
@@ -102,10 +101,11 @@ pub(super) struct ImportOutcome {
     pub held_by_others: Vec<Text>,
     /// Number of clients that stay unchanged because their row is bad.
     pub kept: usize,
-    /// Number of clients that stay although the export does not contain them, because a bad row
-    /// does not identify its client.
+    /// Number of clients that stay although they are missing from the export, because a bad row
+    /// does not identify its client and may belong to any of them.
     pub in_doubt: usize,
-    /// Facts removed by `--drop`, each with the number of clients that lose it.
+    /// Facts that clients lose because `--drop` allows the loss, each with the number of affected
+    /// clients.
     pub dropped: BTreeMap<Fact, usize>,
 }
 
@@ -128,7 +128,7 @@ pub(super) struct Export<'a> {
     /// Client names in bad rows. These clients stay unchanged.
     pub bad_names: &'a BTreeSet<Text>,
     /// True if some bad rows do not identify their client. In that case the import removes no
-    /// clients.
+    /// clients, because such a row may belong to any client.
     pub is_in_doubt: bool,
 }
 

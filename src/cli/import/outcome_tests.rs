@@ -1,6 +1,6 @@
-//! Property tests of import outcomes over random sequences of exports, and tests with clients that
-//! other field managers list. They are in this folder because the tested code is private to the
-//! `import` module.
+//! Tests import outcomes: property tests with random sequences of exports, and tests with clients
+//! that other field managers list. The tests are in this folder because the tested code is private
+//! to the `import` module.
 
 #[cfg(test)]
 mod laws {
@@ -174,7 +174,8 @@ mod laws {
                 prop_assert!(again.fleets.iter().all(|fleet| fleet.change == FleetChange::Unchanged));
                 prop_assert_eq!((again.new, again.gone.len()), (0, 0));
                 standings = after;
-                // After the first day, other field managers list some of the clients as well.
+                // Let other field managers list some clients too, because such clients must stay in
+                // their fleets on later days.
                 if index == 0 {
                     for standing in standings.values_mut() {
                         for number in &adopted {
@@ -237,7 +238,8 @@ mod laws {
         let first = decided(&day, &BTreeMap::new(), &wish(&day)).expect("nobody goes");
         let mut standings = written(&first, &BTreeMap::new());
         let holds = &mut standings.get_mut(&1).expect("the first").holds;
-        // Git added one client to the fleet, and also lists a client of the import.
+        // Git lists a new client and a client of the import, so that the fleet has clients with
+        // each combination of owners.
         holds.insert("GIT-1".into(), ListedBy { ours: false, others: true });
         holds.insert(name(0), ListedBy { ours: true, others: true });
 

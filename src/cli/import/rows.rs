@@ -1,4 +1,4 @@
-//! Turns the rows of an export into clients, and reports bad rows with the reasons. Does not depend
+//! Converts the rows of an export to clients, and reports the problems in bad rows. Does not depend
 //! on fleets.
 
 use std::borrow::Cow;
@@ -16,7 +16,8 @@ use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Labels, Text, bounds};
 use crate::values::Version;
 
-/// Maximum number of bad rows with a client name that admission checks for further problems.
+/// Maximum number of bad rows that admission also checks, to find further problems. Only bad rows
+/// with a client name count.
 const MAX_FURTHER_CHECKS: usize = 200;
 
 /// Options for reading the cells of an export.
@@ -36,7 +37,7 @@ pub(super) struct Bad {
     pub line: usize,
     /// Column title and content of the cell; `None` if the problem concerns the whole row.
     pub cell: Option<(String, String)>,
-    /// Description of the problem, worded to follow the content of the cell in a message.
+    /// Description of the problem. In a message, it follows the content of the cell.
     pub reason: String,
 }
 
@@ -269,8 +270,8 @@ impl Rows<'_> {
         }
     }
 
-    /// Converts a problem that admission found to a problem of the row, with the column that caused
-    /// it.
+    /// Converts a problem from admission to a problem of the row, with the column from which the
+    /// invalid value comes.
     fn refused(&self, record: &Record, problem: &admissible::Refused) -> Bad {
         let fields = self.columns.fields.iter();
         let of_field =
@@ -295,8 +296,8 @@ impl Rows<'_> {
     }
 }
 
-/// Returns whether admission found no problem with the name, so that the name identifies the
-/// client.
+/// Returns whether admission accepts the name of the client. Only an accepted name identifies the
+/// client of a bad row.
 fn is_named(refused: &[admissible::Refused]) -> bool {
     refused.iter().all(|problem| problem.field != "name")
 }

@@ -1,5 +1,7 @@
-//! Assigns clients to fleets: existing clients keep their fleet, and new clients fill the fleets
-//! with the lowest numbers that have room. Does no I/O; uses only names and numbers.
+//! Assigns clients to fleets. Existing clients keep their fleet, and new clients fill the fleets
+//! with the lowest numbers that have room.
+//!
+//! Does no I/O; uses only names and numbers.
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ const ARCHIVE: &[u8] = b"PK\x03\x04";
 /// has roughly this size.
 const SAMPLE_BYTES: usize = 256;
 
-/// Returns the encoding with this name.
+/// Returns the encoding with the given name, such as `windows-1252`.
 ///
 /// # Errors
 ///
@@ -19,8 +19,8 @@ pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
         .ok_or_else(|| "there is no such encoding: write one as utf-8 or windows-1252".to_owned())
 }
 
-/// Decodes a file with the first encoding that applies: the encoding of the byte order mark, the
-/// encoding that the user specifies, UTF-16 if the bytes look like it, or UTF-8.
+/// Decodes a file with the first of these encodings that applies: the encoding of the byte order
+/// mark, the encoding that the user specifies, UTF-16 if the bytes look like UTF-16, or UTF-8.
 ///
 /// # Errors
 ///

@@ -41,7 +41,7 @@ impl Times {
     ///
     /// # Errors
     ///
-    /// Returns the reason, worded to follow the text of the cell in a message.
+    /// Returns the reason for a message. In the message, the reason follows the text of the cell.
     pub fn read(&self, cell: &str) -> Result<String, String> {
         if DateTime::parse_from_rfc3339(cell).is_ok() {
             return Ok(cell.to_owned());
@@ -83,8 +83,8 @@ fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
 /// returns the earlier instant; if it is skipped, returns `None`.
 fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
     let assumed = local.and_utc();
-    // Try the offsets in use 26 hours before, at and 26 hours after this time, because every zone
-    // is less than 26 hours from UTC.
+    // Try the offsets in use 26 hours before, at and 26 hours after the local time, read as UTC.
+    // One of them is correct, because every zone is less than 26 hours from UTC.
     let near = [-26, 0, 26].into_iter().filter_map(|hours| {
         let near = assumed.checked_add_signed(TimeDelta::hours(hours))?;
         let offset = TimeDelta::seconds(zone.offset_seconds(near).into());

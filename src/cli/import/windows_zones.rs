@@ -3,12 +3,12 @@
 
 use crate::values::Zone;
 
-/// Returns the time zone with this Windows or IANA name, which must be spelled exactly.
+/// Returns the time zone with the given Windows or IANA name, which must be spelled exactly.
 ///
 /// # Errors
 ///
-/// Returns the reason, worded to follow the name in a message, and suggests the nearest spelling if
-/// there is one.
+/// Returns the reason for a message, with the nearest spelling if there is one. In the message, the
+/// reason follows the name.
 pub(super) fn zone(name: &str) -> Result<Zone, String> {
     if let Some(zone) = Zone::named(name).or_else(|| Zone::named(of_windows(name)?)) {
         return Ok(zone);

@@ -185,7 +185,8 @@ impl<K: parsed::Kind> PredictedObjects<K> {
     }
 }
 
-/// The components that computed the predictions, and the warnings of all predictions.
+/// The results of all predictions, without the objects: the component that computed each
+/// prediction, and the warnings.
 #[derive(Default)]
 struct Answers {
     /// Component that computed each prediction, in the order of the objects.

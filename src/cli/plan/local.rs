@@ -1,6 +1,7 @@
-//! `plan --local`: computes the statuses that the controller would eventually write for the objects
-//! in files, and can compare them with the statuses for older files. Contacts no cluster and reads
-//! no clock.
+//! Implements `plan --local`: computes the statuses that the controller would eventually write for
+//! the objects in files. Can compare these statuses with the statuses for older files.
+//!
+//! Contacts no cluster and reads no clock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -21,8 +22,8 @@ use crate::values::Timestamp;
 
 /// The plan for the objects in files, computed for one instant.
 pub(super) struct LocalPlan {
-    /// The objects as written in the files, in the same order. Empty unless the output format is
-    /// JSON or YAML.
+    /// Objects as written in the files, in the order of the files. Empty unless the output format
+    /// is JSON or YAML.
     given: Vec<(Identity, SourceObject)>,
     namespaces: BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
@@ -81,8 +82,8 @@ pub(super) fn compare(
     Ok(Compared { difference: compare_plans(&before, &after, &given(&new), at), remarks })
 }
 
-/// Reads the objects as the API server would store them, grouped by namespace. Calls `look` for
-/// each object before adding it.
+/// Reads the objects in files as the API server would store them, and groups them by namespace.
+/// Calls `look` for each object before adding the object to its namespace.
 fn read(
     files: impl IntoIterator<Item = File>,
     mut look: impl FnMut(&Object),
@@ -133,7 +134,8 @@ impl LocalPlan {
         match self.format {
             PlanFormat::Json => data::write_json(&self.list(), output),
             PlanFormat::Yaml => data::write_yaml(&self.list(), output),
-            // Without a comparison, the options allow only JSON, YAML and the table.
+            // The options reject every other format if there is no comparison, so only the table
+            // format is left here.
             _ => {
                 let text = estate_tables::print(&self.namespaces, self.at, in_color);
                 output.write_all(text.as_bytes())
@@ -198,7 +200,8 @@ impl Serialize for ListItems<'_> {
             let status =
                 self.statuses.get(&key(identity.kind, &identity.namespace, &identity.name));
             if let (Some(status), Value::Object(fields)) = (status, &mut item) {
-                // Conversion to a `Value` puts the fields in alphabetical order.
+                // Convert to a `Value` first, because this puts the fields in alphabetical order,
+                // as in the output of `kubectl get`.
                 let status = serde_json::to_value(status).map_err(S::Error::custom)?;
                 fields.insert("status".to_owned(), status);
             }

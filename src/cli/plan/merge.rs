@@ -11,8 +11,10 @@ use crate::api::Kind;
 /// Annotation in which `kubectl apply` stores the last applied configuration.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Returns the JSON merge patch that `kubectl apply` sends; an empty patch means no change. The
-/// patch contains the fields that the file adds or changes, with lists replaced as a whole, and
+/// Returns the JSON merge patch that `kubectl apply` sends; an empty patch means that nothing
+/// changes.
+///
+/// The patch contains the fields that the file adds or changes, with lists replaced as a whole, and
 /// `null` for fields that only the last applied configuration contains.
 pub(super) fn three_way(last_applied: &Value, file: &Value, live: &Value) -> Value {
     let mut patch = Map::new();
@@ -159,8 +161,8 @@ fn by_name(mut items: Vec<Value>, given: &[Value]) -> Value {
 }
 
 /// Returns the object without the fields that are in the last client-side applied configuration,
-/// but no longer in the file. `kubectl apply --server-side` removes these fields too, because it
-/// takes over the fields that `kubectl apply` owned.
+/// but no longer in the file. `kubectl apply --server-side` also removes such fields, because it
+/// takes over the fields that client-side `kubectl apply` owned.
 pub(super) fn without_dropped(mut object: Value, last_applied: &Value, file: &Value) -> Value {
     for part in ["/metadata/labels", "/spec"] {
         let (Some(last), Some(target)) = (last_applied.pointer(part), object.pointer_mut(part))
@@ -216,9 +218,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Checks the patch against the one that kubectl sends. Each case has the last applied
-    /// configuration, the file, the live object, and the expected patch; the first cases are
-    /// kubectl's own test cases.
+    /// Checks the computed patches against the patches that kubectl sends. Each case has the last
+    /// applied configuration, the file, the live object, and the expected patch; the first cases
+    /// are kubectl's own test cases.
     #[test]
     fn a_patch_is_the_one_that_kubectl_sends() {
         let cases = [

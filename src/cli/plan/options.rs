@@ -82,7 +82,7 @@ pub(super) enum PlanFormat {
     Name,
 }
 
-/// The task that the options select.
+/// The kind of plan that the options select.
 #[derive(Debug)]
 pub(super) enum Task<'a> {
     /// A plan for the files, without a comparison.
@@ -94,7 +94,7 @@ pub(super) enum Task<'a> {
 }
 
 impl PlanArgs {
-    /// Returns the task that the options select, or an error if they contradict each other.
+    /// Returns the task that the options select, or an error if the options contradict each other.
     pub(super) fn task(&self) -> Result<Task<'_>, Failure> {
         self.check().map_err(Failure::input)?;
         Ok(match self.against.as_slice() {

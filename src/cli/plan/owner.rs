@@ -40,8 +40,8 @@ pub(super) enum ApplyMethod {
     ServerSide {
         /// Name of the field manager.
         owner: String,
-        /// Last client-side applied configuration; `None` if the field manager does not take over
-        /// the fields in it.
+        /// Last client-side applied configuration, whose fields this field manager takes over;
+        /// `None` if it takes over no fields.
         takes_over: Option<Value>,
     },
     /// Client-side `kubectl apply`, which stores the last applied configuration in an annotation.

@@ -28,8 +28,8 @@ pub(super) struct AppliedObject {
     pub(super) source: SourceObject,
 }
 
-/// An [`AppliedObject`] with its source parsed, for the duration of its prediction. The parsed
-/// value is then dropped, because it takes ten times the memory of the text.
+/// An [`AppliedObject`] whose source is parsed. The parsed object is dropped after its prediction,
+/// because the parsed source takes ten times the memory of the text.
 struct PredictedObject<'a> {
     identity: &'a Identity,
     source: Value,
@@ -131,7 +131,8 @@ fn parsed(object: &str) -> Result<Value, PredictionRefusal> {
     })
 }
 
-/// Returns the file with the labels that the applying tool adds to recognize its objects.
+/// Returns the content of the file, and adds the labels with which the applying tool marks its
+/// objects.
 fn with_marks(file: &Value, way: &ApplyMethod, live: Option<&Value>) -> Value {
     let mut file = file.clone();
     if let (ApplyMethod::ServerSide { owner, .. }, Some(live)) = (way, live) {
@@ -203,8 +204,8 @@ fn client_side_patch(last_applied: &Value, object: &PredictedObject<'_>, live: &
         without(object, "", "status");
         without(object, "/metadata/annotations", LAST_APPLIED);
     }
-    // kubectl also sets the namespace and the annotations of the file before comparing and storing
-    // it.
+    // kubectl also sets the namespace and the annotations before it computes the patch and stores
+    // the file in the annotation.
     file["metadata"]["namespace"] = object.identity.namespace.as_str().into();
     if !file["metadata"]["annotations"].is_object() {
         file["metadata"]["annotations"] = json!({});
@@ -228,8 +229,8 @@ fn taken_over(object: &PredictedObject<'_>, answer: Value, last_applied: &Value)
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
-/// Returns the reason to compute the prediction locally after an error of the API server. Returns a
-/// refusal if the error does not allow a local prediction.
+/// Decides how to continue after an error of the API server. Returns the reason to compute the
+/// prediction locally, or a refusal if the error does not allow a local prediction.
 fn excuse(
     error: &kube::Error,
     object: &PredictedObject<'_>,

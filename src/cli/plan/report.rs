@@ -68,7 +68,8 @@ pub(super) fn clients(count: usize) -> String {
     format!("{count} {}", if count == 1 { "client" } else { "clients" })
 }
 
-/// The options of a report: its reader, and the limits on its size.
+/// The options of a report: the formatter of times for its reader, and the limits on the size of
+/// the tables.
 pub(super) struct ReportOptions<'a> {
     /// Formatter of times for the user who reads the report; `None` if the report has several
     /// readers, for example as a comment on a pull request.
@@ -132,7 +133,8 @@ fn summary(difference: &Difference) -> String {
     if counts.changed == 0 {
         return "The objects change, and nothing else is decided for any client.".to_owned();
     }
-    // The first three counts are shown even if they are 0.
+    // Always show the counts of clients that move now, move later or stop, because a count of 0 is
+    // also important information.
     let parts = [
         (counts.moving_now, "moves now", "move now"),
         (counts.moving_later, "moves later", "move later"),
@@ -156,7 +158,8 @@ fn summary(difference: &Difference) -> String {
             counts.staged
         );
     }
-    // A first count of 0 starts the text with the lower-case `none`.
+    // Capitalize the first letter, because the text starts with the lower-case `none` if the first
+    // count is 0.
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(text) + "."
 }
@@ -255,7 +258,8 @@ impl ReportView<'_> {
             maybe(after.and_then(|after| after.target_version.as_ref())),
             maybe(after.map(why)),
             text(match client.effect {
-                // The `WAS` column, or `NEXT BEFORE` in wide output, shows the earlier time.
+                // Do not add the earlier time here, because the column `WAS` (in wide output `NEXT
+                // BEFORE`) shows it.
                 Effect::NoLongerMoves => "no longer".to_owned(),
                 effect => moves(effect, &client.when, None, "", |time, zone| self.next(time, zone)),
             }),
@@ -284,8 +288,8 @@ impl ReportView<'_> {
         parts.join(" ")
     }
 
-    /// Formats the future time at which an offer to a client starts; returns `None` if the client
-    /// has no offer at a future time.
+    /// Formats the future time at which a client gets an offer; returns `None` if the client gets
+    /// no offer at a future time.
     fn from(&self, when: &When) -> Option<String> {
         match when {
             When::From { time, time_zone } => Some(self.next(*time, time_zone.as_deref())),
@@ -388,8 +392,10 @@ fn dated(time: Timestamp, there: &TimeFormatter) -> String {
     local.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Describes when clients move, with the earlier time if the time changed. `first` is the prefix of
-/// the time if a row covers several clients and shows the time of the first one.
+/// Describes when clients move, and includes the earlier time if the time changed.
+///
+/// A row can cover several clients and show only the time of the first one. In that case, `first`
+/// is the text before the time.
 fn moves(
     effect: Effect,
     when: &When,

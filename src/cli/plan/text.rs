@@ -3,7 +3,7 @@
 use super::report::{Report, ReportTable};
 use crate::cli::terminal::table::{Cell, Table, printable};
 
-/// Renders the sentences and the tables. The title of each table is above it.
+/// Renders the sentences and the tables of a report, with the title of each table above the table.
 pub(super) fn render(report: &Report, in_color: bool) -> String {
     let mut parts =
         vec![format!("{}\n{}\n", printable(&report.heading), printable(&report.summary))];

@@ -27,8 +27,8 @@ impl Choice {
         Self { mode: setting.mode.to_string(), version: setting.version.clone() }
     }
 
-    /// Returns whether both choices are equal. Different spellings of the same version count as
-    /// equal.
+    /// Returns whether both choices have the same mode and the same version. Different spellings of
+    /// a version count as the same version.
     pub fn is_same_as(&self, other: &Self) -> bool {
         let spelled = |choice: &Self| choice.version.clone().map(VersionText::new);
         self.mode == other.mode
@@ -96,7 +96,7 @@ impl Selection {
     }
 
     /// Returns the selected choice with the version spelled as in `choices`; `None` if `choices`
-    /// does not contain it.
+    /// does not contain the selected choice.
     pub fn among(&self, choices: &[Choice]) -> Option<Choice> {
         match self {
             Self::Number(number) => choices.get(number.checked_sub(1)?).cloned(),

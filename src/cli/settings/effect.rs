@@ -1,5 +1,7 @@
-//! Computes the effect of a new setting: counts the policy's clients before and after the change,
-//! in the plan that the controller would eventually write. Does no I/O.
+//! Computes the effect of a new setting. Counts the policy's clients before and after the change,
+//! in the plans that the controller would eventually write.
+//!
+//! Does no I/O.
 
 use std::sync::Arc;
 
@@ -14,7 +16,7 @@ use crate::plan::version_text::VersionText;
 use crate::plan::{self, Estate, Plan};
 use crate::values::Timestamp;
 
-/// Numbers of clients that a policy governs, by the effect of the policy on them.
+/// Numbers of clients that one policy governs, by the effect of the policy on each client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Moves {
@@ -117,8 +119,8 @@ pub(super) fn effect(
     (SettingEffect { before: moves(estate), after: moves(&after) }, standing)
 }
 
-/// Returns the estate with every client's `lastSeen` moved by the time from `now` to `at`. Without
-/// this, all clients would count as offline at the later instant.
+/// Returns the estate with the time from `now` to `at` added to every client's `lastSeen`.
+/// Otherwise all clients would count as offline at the instant `at`.
 fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
     let mut estate = estate.clone();
     if at == now {

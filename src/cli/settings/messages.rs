@@ -154,8 +154,9 @@ fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     text
 }
 
-/// Returns the message for a policy that is kept in Git: an error if the change was refused for that
-/// reason, a warning if Git will change the policy back. Empty if neither applies.
+/// Returns the message for a policy that is kept in Git, or an empty text if no message is needed.
+/// The message is an error if the change was refused because of Git, and a warning if Git will undo
+/// the change.
 pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
     let Some(owner) = &selected.owner else { return String::new() };
     let policy = printable(&selected.policy);

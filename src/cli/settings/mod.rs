@@ -1,5 +1,5 @@
-//! `settings`: lists the choices for a policy, or sets one of them. Reads the cluster, writes the
-//! change, and prints the result.
+//! Implements `settings`: lists the choices for a policy, or sets the policy to one of the choices.
+//! Reads the cluster, writes the change, and prints the result.
 
 mod change;
 mod choice;

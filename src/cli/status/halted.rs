@@ -1,5 +1,5 @@
-//! Evaluates the halt of a namespace: whether it holds every client, which policies still
-//! distribute, and when the halt ends. Does no I/O.
+//! Evaluates the halt of a namespace: its gaps, its end, and the policies that distribute despite
+//! the halt. Does no I/O.
 
 use serde::Serialize;
 
@@ -19,14 +19,15 @@ pub(super) struct Halted {
     /// Reason for the halt, if the user gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// True if the controller has applied the halt.
+    /// True if all fleets in the scope of the halt apply it: the policy has the condition `Ready`
+    /// for its current generation.
     pub in_force: bool,
     /// True if the halt holds every client now.
     pub holds_everybody: bool,
     /// True if `clientfleet halt` created the policy, so that `clientfleet resume` deletes it.
     pub is_ours: bool,
     pub is_being_deleted: bool,
-    /// Reasons why the halt does not hold every client, or does not hold them permanently.
+    /// Reasons why some clients are not held, or are held only for a limited time.
     pub gaps: Vec<Gap>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begins: Option<Timestamp>,
@@ -42,8 +43,8 @@ impl Halted {
     /// Returns the halt that a policy represents; `None` if the policy does not have the name of
     /// the halt policy.
     ///
-    /// A policy with that name but without the label of `clientfleet halt` is not a halt if it
-    /// distributes or cannot be read.
+    /// A policy with this name but without the label of `clientfleet halt` is not a halt if the
+    /// policy distributes or cannot be read.
     pub fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Option<Self> {
         if policy.metadata.name.as_deref() != Some(halt::NAME) {
             return None;
@@ -86,8 +87,8 @@ impl Halted {
         }
     }
 
-    /// Returns whether the halt holds any client now. Returns `true` for a halt that cannot be
-    /// read, because such a policy blocks every client.
+    /// Returns whether the halt may hold at least one client now. Returns `true` for a halt policy
+    /// that cannot be read, because such a policy blocks every client.
     pub(crate) fn holds_somebody(&self) -> bool {
         let nobody = [Gap::Distributes, Gap::NotYet, Gap::Over];
         !self.gaps.iter().any(|gap| nobody.contains(gap))

@@ -1,5 +1,7 @@
-//! Collects the problems that need a user's action, one object at a time: for each problem, a count
-//! and a limited number of names. Does no I/O.
+//! Collects the problems that need a user's action, one object at a time. Stores a count and a
+//! limited number of names for each problem.
+//!
+//! Does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +18,11 @@ use crate::values::Timestamp;
 const MAX_NAMED_CLIENTS: usize = 3;
 /// Maximum number of stalled objects that are listed.
 const MAX_LISTED: usize = 20;
-/// Time after which a pending restart is overdue. After that time, the client will probably not
-/// restart without help.
+/// Time after which a pending restart is overdue. A client that has not restarted by then will
+/// probably not restart without a user's action.
 const RESTART_PENDING_TOO_LONG: TimeDelta = TimeDelta::days(7);
-/// Maximum delay of status updates while the controller is running.
+/// Maximum delay of a status update while the controller is running. A status that is later counts
+/// as overdue.
 const MAX_STATUS_DELAY: TimeDelta = TimeDelta::seconds(60);
 
 /// The problems that need a user's action.

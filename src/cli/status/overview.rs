@@ -1,5 +1,7 @@
-//! Summarizes a cluster or a namespace as data; does no I/O. Counts one fleet after the other, so
-//! that memory grows with the number of policies and versions, not with the number of clients.
+//! Summarizes the fleets and policies of a cluster or a namespace. Does no I/O.
+//!
+//! Counts one fleet after the other, so that memory grows with the number of policies and versions,
+//! not with the number of clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +79,7 @@ pub(super) enum OffBecause {
     BeingDeleted,
 }
 
-/// The next change in the effect of a policy: its kind and its time.
+/// The next change of a policy's effect on its clients: the kind of change and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Next {
     pub what: What,
@@ -171,7 +173,8 @@ impl OverviewBuilder {
         for halted in &mut overview.halted {
             halted.beaten_by(&self.rivals);
         }
-        // Omit policies that govern no client because their namespace is halted.
+        // A halt explains why a policy governs no client, so omit such policies in halted
+        // namespaces.
         let Overview { halted, needs, .. } = &mut overview;
         needs.governs_nobody.retain(|policy| {
             let is_halted =

@@ -197,8 +197,8 @@ pub(super) fn bar(summary: &Summary, width: usize) -> Option<String> {
     Some(bar)
 }
 
-/// Divides `width` characters among the parts: at least one for each part that is not 0, the rest
-/// in proportion.
+/// Divides the `width` characters of a progress bar among its parts. Each part that is not 0 gets
+/// at least one character, and the sizes are otherwise proportional to the parts.
 fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
     let total: u64 = parts.iter().map(|&part| u64::from(part)).sum();
     let exact = |part: u32| u64::from(part) * width as u64;
@@ -230,7 +230,8 @@ fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
 
 fn next(next: Next, reader: &TimeFormatter) -> String {
     if next.at < reader.now {
-        // For an overdue change, print only the time, not the kind of change.
+        // Do not print the kind of change for an overdue change, because the outdated status does
+        // not show whether the change happened.
         return reader.next(next.at);
     }
     let what = match next.what {

@@ -36,8 +36,10 @@ pub fn out(text: &str) -> io::Result<bool> {
     stream(|output| output.write_all(text.as_bytes()))
 }
 
-/// Writes a result to standard output in parts, as `write` generates it. Returns `false` if the
-/// reading process, such as `head`, closed the pipe.
+/// Writes a result to standard output in parts, without storing the whole result in memory. `write`
+/// generates the parts.
+///
+/// Returns `false` if the reading process, such as `head`, closed the pipe.
 ///
 /// # Errors
 ///

@@ -93,7 +93,8 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Renders all lines, aligned by display width, without trailing blanks.
+    /// Renders the header and all rows as lines, aligned by display width and without trailing
+    /// blanks.
     #[must_use]
     pub(crate) fn render(&self, in_color: bool) -> String {
         let mut columns = ColumnWidths::new(self.header.clone());
@@ -105,7 +106,8 @@ impl Table {
     }
 }
 
-/// Titles and widths of table columns, for tables whose rows are not all in memory.
+/// Titles and widths of table columns, for tables that are printed row by row because their rows
+/// are not all in memory.
 #[derive(Clone, Debug)]
 pub struct ColumnWidths {
     titles: Vec<Cell>,

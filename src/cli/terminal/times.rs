@@ -28,7 +28,7 @@ impl TimeFormatter {
         Zone::named(zone.iana_name()?)
     }
 
-    /// Returns the name of the zone in which times are shown.
+    /// Returns the name of the formatter's time zone: an IANA name or `UTC`.
     #[must_use]
     pub(crate) fn zone_name(&self) -> &str {
         self.zone.as_ref().map_or("UTC", Zone::name)
@@ -39,8 +39,10 @@ impl TimeFormatter {
     }
 
     /// Formats the time of the next change: `in 3h (22:00)`, `in 2d (Tue 22:00)`, `in 40d (3 Jan
-    /// 22:00)`. For an instant in the past, returns `overdue 5m (09:55)`, because the change was
-    /// due then and is not recorded yet.
+    /// 22:00)`.
+    ///
+    /// For an instant in the past, returns `overdue 5m (09:55)`, because the change was due at that
+    /// instant and is not recorded yet.
     #[must_use]
     pub fn next(&self, t: Timestamp) -> String {
         let seconds = t.signed_duration_since(self.now).num_seconds();

@@ -1,5 +1,7 @@
-//! Computes the next openings of a policy as data: a list, and a week divided into days. Uses only
-//! the policy, the zones and an instant; does no I/O and formats no text.
+//! Computes the next openings of a policy: a list of openings, and a week divided into days. Uses
+//! only the policy, the zones and an instant.
+//!
+//! Does no I/O and formats no text.
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};
@@ -25,9 +27,10 @@ pub(super) struct Calendar {
     pub namespace: String,
     /// Name of the policy.
     pub policy: String,
-    /// Start of the listed period.
+    /// Start of the period for which openings are listed.
     pub at: Timestamp,
-    /// Length of the listed period, in calendar days of each shown time zone.
+    /// Length of the period for which openings are listed, in calendar days of each shown time
+    /// zone.
     pub days: u16,
     /// Reasons why the policy distributes nothing, regardless of its windows. Empty if there are
     /// none.
@@ -83,8 +86,8 @@ pub(super) enum Off {
     NotEffectiveAnyMore { until: Timestamp },
 }
 
-/// A range of dates without distribution, both ends included. The dates are local to the time zone
-/// that applies to a client.
+/// A range of dates without distribution, both ends included. Each client uses the dates of its own
+/// time zone, or of the policy's time zone if the policy specifies one.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Excluded {
@@ -93,7 +96,7 @@ pub(super) struct Excluded {
     pub end_date: NaiveDate,
 }
 
-/// The openings in one zone.
+/// The openings of a policy in one zone, and the reason why the zone is shown.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct InZone {
@@ -121,7 +124,7 @@ pub(super) struct InZone {
 /// The reason why a zone is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Role {
-    /// No zone is needed: the openings are the same in every zone.
+    /// The openings are the same in every zone, so no particular zone is shown.
     Everywhere,
     /// The policy specifies this zone for all its clients.
     Policy,
@@ -129,8 +132,8 @@ pub(super) enum Role {
     Clients,
     /// The user requested the zone.
     AskedFor,
-    /// The zone is the user's zone, or UTC if the user's zone is unknown. It is shown if the policy
-    /// has no zone and governs no client with a known zone.
+    /// The policy has no zone and governs no client with a known zone. In this case the user's zone
+    /// is shown, or UTC if the user's zone is unknown.
     StandIn,
 }
 
@@ -161,7 +164,7 @@ pub(super) struct Day {
     pub spans: Vec<Span>,
 }
 
-/// A part of a day that has one state and contains no clock change.
+/// A part of a day during which the state and the UTC offset stay the same.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Span {
@@ -294,8 +297,8 @@ fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     coming
 }
 
-/// Returns the opening of a time range that does not depend on the time zone. There is at most one
-/// such opening; its times are in the user's time zone.
+/// Returns the opening of a time range that is the same in every time zone, with its times in the
+/// user's time zone. There is at most one such opening.
 fn everywhere(range: &TimeRange, question: &CalendarRequest) -> InZone {
     let openings = range.in_zone(None);
     let local = |t: Timestamp| match &question.reader {
@@ -372,7 +375,8 @@ impl Day {
     }
 }
 
-/// Adds the spans between two instants, between which the UTC offset must not change.
+/// Adds the spans of the period from `from` to `until`. The UTC offset must not change in this
+/// period.
 fn add_spans(spans: &mut Vec<Span>, openings: Openings<'_>, from: LocalTime, until: LocalTime) {
     let first = spans.len();
     let mut at = from;

@@ -178,7 +178,7 @@ mod tests {
             ("2026-11-01", "America/Vancouver", 1440, &none),
             ("2026-04-24", "Africa/Cairo", 1380, &["Skipped 00:00-01:00"]),
             ("2026-10-29", "Africa/Cairo", 1500, &["Twice 23:00-00:00"]),
-            // Samoa crossed the date line and skipped this day.
+            // Samoa skipped this day when it moved to the other side of the date line.
             ("2011-12-30", "Pacific/Apia", 0, &["Skipped 00:00-00:00"]),
         ];
         for (date, zone, minutes, changes) in cases {

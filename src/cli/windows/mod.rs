@@ -1,6 +1,5 @@
-//! `windows`: shows when the distribution of a policy opens and closes, in the time zones that
-//! apply to its clients and in the user's time zone. This module reads the cluster or files, and
-//! prints the result.
+//! Implements `windows`: shows when the distribution of a policy opens and closes, in the time
+//! zones of its clients and of the user. Reads the cluster or files, and prints the result.
 
 mod calendar;
 mod days;
@@ -129,8 +128,8 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<FoundPolic
             PrecedingPolicies::default()
         }
     };
-    // Read the fleets only for a valid policy whose openings depend on the zone or whose clients
-    // another policy may take over.
+    // Read the fleets only if the output depends on them: the policy is valid, and its openings
+    // depend on the zone or another policy may take over its clients.
     let is_invalid = policy.is_invalid();
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
         return Ok(FoundPolicy {

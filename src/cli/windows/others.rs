@@ -1,5 +1,5 @@
-//! Finds policies that take precedence over the displayed policy during a part of the listed
-//! period, and may take over its clients. Does no I/O; reads only the labels of fleets.
+//! Finds policies that may take over clients of the displayed policy, because they take precedence
+//! over it during a part of the listed period. Does no I/O; reads only the labels of fleets.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::plan::policy::Policy;
 use crate::plan::scope::Scope;
 use crate::values::Timestamp;
 
-/// A policy that takes precedence over the displayed policy for a limited time.
+/// A policy that takes precedence over the displayed policy during a part of the listed period.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PrecedingPolicy {
@@ -23,12 +23,13 @@ pub(super) struct PrecedingPolicy {
     pub until: Option<Timestamp>,
 }
 
-/// The policies that take precedence over the displayed policy for a limited time. Each fleet that
-/// is read shows which of these policies may take over clients.
+/// The policies that take precedence over the displayed policy during a part of the listed period.
+/// The labels of each fleet show which of these policies may take over clients.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PrecedingPolicies {
-    /// Selected policies, each with its scope and a flag. The flag is true if at least one fleet is
-    /// both in this scope and in the scope of the displayed policy.
+    /// Policies that [`PrecedingPolicies::among`] selected, each with its scope and a flag. The
+    /// flag is true if at least one fleet is in the scopes of both the selected policy and the
+    /// displayed policy.
     found: Vec<(PrecedingPolicy, Scope, bool)>,
     own: Scope,
     saw_fleets: bool,
@@ -76,8 +77,8 @@ impl PrecedingPolicies {
         self.found.is_empty()
     }
 
-    /// Marks the policies that have a fleet in scope, if the fleet is also in the scope of the
-    /// displayed policy. `label` returns the value for a label key of the fleet.
+    /// Marks the policies that have the given fleet in their scope, if the displayed policy also
+    /// has it in its scope. `label` returns the value for a label key of the fleet.
     pub(super) fn fleet<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
         self.saw_fleets = true;
         if self.own.includes_fleet(&label) {

@@ -16,12 +16,12 @@ use crate::values::{Timestamp, Zone};
 const MINUTES_PER_MARK: i64 = 30;
 /// Number of marks in the drawing of a day.
 const MARKS_PER_DAY: i64 = 24 * 60 / MINUTES_PER_MARK;
-/// Minimum length, in hours, of a duration that is printed in days and hours.
+/// Number of hours below which a duration is printed without days.
 const MAX_HOURS: i64 = 100;
-/// Minimum distance from today, in days, of a date that is printed with the year.
+/// Distance from today, in days, below which a date is printed without the year.
 const MAX_DAYS_WITHOUT_YEAR: i64 = 300;
-/// Maximum number of zones that the footer names. These zones have clients, but their openings are
-/// not shown.
+/// Maximum number of zones that the footer names because the policy governs clients in them, but
+/// their openings are not shown.
 const MAX_NAMED_ZONES: usize = 12;
 
 /// Formats the whole output of `windows`.
@@ -135,7 +135,7 @@ fn title(shown: &InZone) -> String {
     format!("{zone}{clients}{because}")
 }
 
-/// Describes whether distribution is open now, and when this state changes next.
+/// Describes whether distribution is open now, and when distribution opens or closes next.
 fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     let next = shown.openings.first().or(shown.later.as_ref());
     let zone = shown.zone.as_ref().or(calendar.reader.as_ref());

@@ -28,7 +28,7 @@ const MAX_DEPTH: usize = 64;
 /// Maximum size, in bytes, by which aliases may expand a file. A few lines of nested aliases can
 /// expand to gigabytes.
 const MAX_COPIED_BYTES: usize = 16 << 20;
-/// Estimated memory of a value in addition to its text, in bytes.
+/// Estimated memory of a JSON value in bytes, without the text of the value.
 const VALUE_BYTES: usize = 64;
 /// Name of the field that holds the items of a list.
 const ITEMS: &str = "items";
@@ -66,7 +66,8 @@ pub fn read(text: &str) -> Vec<Document> {
         };
         let broken_at = content.as_ref().err().map(|fault| (fault.line, fault.column));
         if let Some(place) = broken_at {
-            // An error at the same position again means that the parser cannot continue.
+            // Stop, because the parser reported the same position before: it cannot continue after
+            // this error.
             if last_fault.replace(place) == Some(place) {
                 return documents;
             }
@@ -82,7 +83,7 @@ pub fn read(text: &str) -> Vec<Document> {
     }
 }
 
-/// The value of an anchor, stored for its aliases.
+/// The value of a YAML anchor, stored so that aliases can copy it.
 struct Anchored {
     value: Value,
     bytes: usize,
@@ -110,7 +111,7 @@ impl<'a> YamlReader<'a> {
     }
 
     /// Reads a document and returns it as JSON text. The items of a list are converted one by one
-    /// and stored only as text, because a list can have very many items.
+    /// and stored only as text, to limit the memory for long lists.
     fn document(&mut self) -> Result<String, Fault> {
         let (event, span) = self.next()?;
         match event {
@@ -196,7 +197,8 @@ impl<'a> YamlReader<'a> {
     /// buffer as JSON text, and leaves an empty list in that field.
     fn mapping(&mut self, depth: usize, mut apart: Option<&mut String>) -> Result<Value, Fault> {
         let mut fields = Map::new();
-        // Keys that a `<<` merge key added. An explicit key replaces them.
+        // Keys from a `<<` merge key. An explicit key may replace them without being reported as a
+        // duplicate.
         let mut brought = BTreeSet::new();
         let mut has_merged = false;
         loop {
@@ -236,7 +238,7 @@ impl<'a> YamlReader<'a> {
         if depth + anchored.height > MAX_DEPTH {
             return Err(too_deep(span));
         }
-        // Check the size limit before the value is copied.
+        // Check the size limit first, so that a value that exceeds the limit is never copied.
         self.copied_bytes = counted(self.copied_bytes, anchored.bytes, span)?;
         Ok(anchored.value.clone())
     }
@@ -374,8 +376,8 @@ mod tests {
         assert!(one("{<<: 1}").is_err() && one("{<<: {}, <<: {}}").is_err());
     }
 
-    /// Checks that the output contains the items of a list in their original place, although the
-    /// parser stores them separately.
+    /// Checks that the output contains the items of a list at their original position, because the
+    /// parser stores the items separately.
     #[test]
     fn a_list_is_read_as_it_stands() {
         let text = "a: 1\nitems:\n- &x {b: [1, {c: ~}]}\n- *x\n- - no\nz: {items: [2]}\n";

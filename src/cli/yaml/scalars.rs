@@ -58,8 +58,8 @@ fn plain(text: &str) -> Result<Value, String> {
     Ok(number.unwrap_or_else(|| Value::String(text.to_owned())))
 }
 
-/// Parses a number like go-yaml, which calls Go's `strconv` with base 0. In this base, a leading
-/// `0` means octal.
+/// Parses a number by the rules of go-yaml, which calls Go's `strconv` with base 0. In base 0, a
+/// leading `0` means octal.
 fn number(text: &str) -> Option<Value> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -91,8 +91,8 @@ fn number(text: &str) -> Option<Value> {
 }
 
 fn float(text: &str) -> Option<Value> {
-    // Reject words such as `inf`, which Rust also parses. Rust parses no other text that Go
-    // rejects.
+    // Reject texts such as `inf`, which Rust parses as numbers but Go does not. Rust parses no
+    // other text that Go rejects.
     if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
         return None;
     }

@@ -1,8 +1,9 @@
 //! Reports accepted status writes: each client's change as a line of the audit stream, and each
-//! write as a log line. Planned changes are reported only after they have been written.
+//! write as a log line. A planned change is reported only after the API server has accepted its
+//! write.
 //!
-//! The private module [`line`](self) defines the content of a line (`docs/audit.md`), and
-//! [`stream`] writes it.
+//! The private module [`line`](self) defines the format of the lines, which `docs/audit.md`
+//! describes. [`stream`] writes the lines.
 
 mod line;
 pub mod stream;
@@ -36,8 +37,8 @@ pub struct Accepted<'a, K: PlannedKind> {
 }
 
 impl<'a, K: PlannedKind> Accepted<'a, K> {
-    /// Creates the description of the accepted write `attempt`, which resulted in the given
-    /// `resourceVersion`.
+    /// Creates the description of an accepted write from the write attempt. `resource_version` is
+    /// the `resourceVersion` that resulted from the write.
     #[must_use]
     pub fn of(attempt: &'a WriteAttempt<K>, resource_version: Option<&'a str>) -> Self {
         Self {
@@ -107,8 +108,8 @@ impl Audited for ClientFleet {
 }
 
 impl Audited for UpgradePolicy {
-    /// Logs the write at debug level and writes no audit line. The important changes of a policy
-    /// are published as events.
+    /// Logs the status write at debug level, and writes no audit line because the important changes
+    /// of a policy are published as events.
     fn record(_: &Auditor, accepted: &Accepted<'_, Self>) {
         let observed = &accepted.planned.cached;
         let (namespace, policy) = (observed.namespace(), observed.name());

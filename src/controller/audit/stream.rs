@@ -32,7 +32,7 @@ impl fmt::Debug for Stream {
 }
 
 impl Stream {
-    /// Creates a stream that writes to a sink such as standard output.
+    /// Creates a stream that writes to an output that cannot be reopened, such as standard output.
     #[must_use]
     pub fn to(sink: impl Write + Send + 'static) -> Self {
         let state = StreamState { sink: Box::new(sink), failed: Vec::new() };
@@ -70,8 +70,8 @@ impl Stream {
 
     fn write(&self, line: &str) {
         let mut state = self.state();
-        // Write the line and its line break in one call, so that concurrent readers see only whole
-        // lines.
+        // Write the line and its line break in one call, so that other processes that read the file
+        // see only whole lines.
         let whole = format!("{line}\n");
         let written = state.sink.write_all(whole.as_bytes()).and_then(|()| state.sink.flush());
         if let Err(error) = written {

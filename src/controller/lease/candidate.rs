@@ -24,7 +24,8 @@ pub struct Candidacy {
     pub name: String,
     /// Name of this process in the lease.
     pub identity: String,
-    /// Random text that no other process has. It distinguishes processes with the same name.
+    /// Random text that identifies this process. It distinguishes processes that use the same name
+    /// in the lease.
     pub mark: String,
     /// Lease duration, renew deadline and retry period.
     pub times: Times,
@@ -51,7 +52,8 @@ pub struct Candidate {
     election: Election,
     leadership: Leadership,
     health: Health,
-    /// The lease as last read. Each write preserves the fields that this program does not know.
+    /// The lease as last read or written. Each write preserves the fields of the lease that this
+    /// program does not know.
     lease: Option<Lease>,
     /// Unexpected error of the last request, for the log.
     last_error: Option<String>,
@@ -59,9 +61,9 @@ pub struct Candidate {
     logged_holder: Option<String>,
 }
 
-/// Creates a separate client for lease requests, so that they do not wait behind other requests of
-/// the controller. The client has no automatic retries, and its timeouts end a dead connection
-/// before the renew deadline.
+/// Creates a separate client for lease requests, so that lease requests do not wait behind other
+/// requests of the controller. The client has no automatic retries, and its timeouts end a dead
+/// connection before the renew deadline.
 ///
 /// # Errors
 ///
@@ -134,8 +136,8 @@ impl Candidate {
                 tokio::select! {
                     ended = work => ended,
                     retired = &mut retire => {
-                        // If the sender was dropped without a message, writes may still be in
-                        // progress: do not release the lease.
+                        // Do not release the lease if the sender was dropped without a message,
+                        // because writes may still be in progress.
                         if retired.is_err() {
                             return std::future::pending().await;
                         }
@@ -207,8 +209,8 @@ impl Candidate {
         }
     }
 
-    /// Updates the leadership, the health and the log after a request. Updates the leadership
-    /// first, because it limits the time until which this process may write.
+    /// Updates the leadership, the health and the log after a request. The leadership comes first,
+    /// because it limits the time until which this process may write.
     fn report(&mut self, request: &Request) {
         let leads_until = self.election.leads_until();
         self.leadership.lasts_until(leads_until);

@@ -30,24 +30,24 @@ const RELEASED_SECONDS: i32 = 1;
 /// The next step of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send this request, and pass its answer to [`Election::answered`].
+    /// The candidate sends this request and passes the answer to [`Election::answered`].
     Ask(Request),
-    /// Send no request before this moment.
+    /// The candidate sends no request before this moment.
     Wait(Moment),
-    /// The candidate has lost its leadership: send no further writes, and end the process.
+    /// The candidate has lost its leadership. It sends no further writes, and the process must end.
     StepDown(Loss),
-    /// The candidate has retired as requested: end it.
+    /// The candidate has retired as requested, and its run ends.
     Done,
 }
 
 /// A request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Read the lease.
+    /// Reads the lease.
     Read,
-    /// Create the lease.
+    /// Creates the lease.
     Create(Record),
-    /// Replace the lease if it still has the given version.
+    /// Replaces the lease if the lease still has the given version.
     Replace {
         /// The version to replace.
         version: String,
@@ -95,14 +95,14 @@ pub struct Election {
     mark: String,
     times: Times,
     state: LeaseState,
-    /// The lease as last read or written; `None` before the first answer.
+    /// The last known state of the lease; `None` before the first answer.
     seen: Option<Seen>,
     /// True if the lease must be read before the next write: the last write failed, or the last
     /// read is out of date.
     must_read: bool,
     /// Earliest moment for the next request.
     not_before: Moment,
-    /// Duration that the last existing lease recorded.
+    /// Duration that was recorded in the lease when the lease last existed.
     held: Duration,
     /// True if a request to create the lease may still succeed, because its answer was lost.
     may_have_created: bool,
@@ -130,8 +130,8 @@ struct Seen {
 }
 
 impl Election {
-    /// Creates the election state of a candidate that has not read the lease yet. No other process
-    /// may have the same `mark`.
+    /// Creates the election state of a candidate that has not read the lease yet. `mark` must be
+    /// different for every process.
     #[must_use]
     pub fn new(identity: String, mark: String, times: Times) -> Self {
         Self {
@@ -300,15 +300,16 @@ impl Election {
             }
             LeaseState::Retiring if is_own => {}
             LeaseState::Retiring => self.state = LeaseState::Retired,
-            // Write the lease next: it is free, or an earlier write by this process has succeeded
-            // although its answer was lost.
+            // Write the lease in the next step: the lease is free, or this process already holds it
+            // through a write whose answer was lost.
             LeaseState::Standby if is_own || may_be_taken => {}
             LeaseState::Standby => self.wait_for_it(now),
             LeaseState::Lost(_) | LeaseState::Retired => {}
         }
     }
 
-    /// Schedules the next read: after the retry period, or earlier if the lease becomes free.
+    /// Schedules the next read of the lease: after the retry period, or when the lease becomes
+    /// free, if that is earlier.
     fn wait_for_it(&mut self, now: Moment) {
         self.must_read = true;
         let again = now.after(self.times.retry());
@@ -316,16 +317,18 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// Sets the earliest moment to lead after this process has created the lease, which may have
-    /// been missing only since an instant before `now`. The holder of a deleted lease may continue
-    /// to lead until that lease would have expired.
+    /// Records that this process has created the lease, and sets the earliest moment at which the
+    /// process may lead.
+    ///
+    /// The lease may have been missing only since an instant before `now`. The holder of a deleted
+    /// lease may continue to lead until that lease would have expired.
     fn on_created(&mut self, now: Moment) {
         self.may_have_created = false;
         self.leads_from = now.after(self.held.max(self.times.deadline()));
     }
 
-    /// Records the lease that was just seen. Returns the moment from which another process may take
-    /// it.
+    /// Records the lease as just read or written. Returns the moment from which another process may
+    /// take the lease.
     fn record_seen(&mut self, found: Option<Found>, now: Moment) -> Moment {
         let version = |found: &Option<Found>| found.as_ref().map(|found| found.version.clone());
         if let Some(seen) = &self.seen
@@ -333,9 +336,9 @@ impl Election {
         {
             return seen.free_from;
         }
-        // Wait for the longer of the recorded duration and the configured one, since the recorded
-        // one may be mistyped. Also wait if a user has cleared the holder, because the leader may
-        // still be active.
+        // Wait for the longer of the recorded and the configured duration, since the recorded
+        // duration may be mistyped. Also wait if a user has cleared the holder, because the leader
+        // may still be active.
         let held = found.as_ref().filter(|found| !is_given_back(&found.record));
         let wait = held.map(|found| held_for(&found.record).max(self.times.duration()));
         self.held = found.as_ref().map_or(self.held, |found| held_for(&found.record));
@@ -357,8 +360,7 @@ impl Election {
     }
 }
 
-/// Returns whether the holder has released the lease. A holder that has released it sends no further
-/// writes.
+/// Returns whether the last holder has released the lease, and therefore sends no further writes.
 fn is_given_back(record: &Record) -> bool {
     record.holder.is_none() && record.mark.is_none() && record.seconds == RELEASED_SECONDS
 }

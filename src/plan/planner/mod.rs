@@ -10,11 +10,11 @@
 //! - the fleet's stored status no longer equals the planned one;
 //! - the fleet's plan expires, or the clock is set back.
 //!
-//! A pass runs three stages ([`pass`]): it collects the claims of the fleets that need a plan, allots
-//! the standings of all clients if claims have changed, and decides these fleets and those in which
-//! a standing has changed. [`aggregate`](super::aggregate) sums up the contributions.
+//! A pass runs three stages ([`pass`]): it collects the claims of the fleets that need a plan,
+//! allots the standings of all clients if claims have changed, and decides these fleets and those
+//! in which a standing has changed. [`aggregate`](super::aggregate) sums up the contributions.
 //!
-//! A plan from scratch gives the same result as one in which every fleet is planned again.
+//! The resulting plan equals a plan for which every fleet is planned from scratch.
 
 mod pass;
 
@@ -107,7 +107,7 @@ impl Default for Planner {
 }
 
 impl Planner {
-    /// Creates a planner whose second stage is `allotter`.
+    /// Creates a planner that uses `allotter` for the second stage.
     #[must_use]
     pub fn with_allotter(allotter: Arc<dyn Allotter>) -> Self {
         Self {
@@ -271,7 +271,7 @@ impl Planner {
         }
     }
 
-    /// Replaces the claims of one fleet.
+    /// Replaces the claims `before` of one fleet with the claims `now`.
     fn replace_claims(&mut self, before: &[Claim], now: &[Claim]) {
         if before != now {
             for claim in before {

@@ -199,9 +199,10 @@ fn policy_revision(policy: &Policy) -> PolicyRevision {
 }
 
 impl PlanningPass<'_> {
-    /// Plans the next fleets that need a plan, until the stages have gone through at least `clients`
-    /// clients in total. Returns `None` if no fleet needs a plan. The list is empty if only claims
-    /// were collected.
+    /// Plans the next fleets that need a plan, until the stages have gone through at least
+    /// `clients` clients in total.
+    ///
+    /// Returns `None` if no fleet needs a plan, and an empty list if only claims were collected.
     pub fn fleets(&mut self, clients: u64) -> Option<Vec<Planned<ClientFleet>>> {
         let Self { planner, at } = self;
         let phase_cache = PhaseCache::new(*at, planner.rulebook.len());

@@ -1,7 +1,7 @@
 //! Computes the local calendar of a time range, which states when distribution is open by the wall
 //! clock.
 //!
-//! This module must not know instants, zones or daylight saving time. Its times are local seconds
+//! This module must not use instants, zones or daylight saving time. Its times are local seconds
 //! since 1970-01-01T00:00:00, on a wall clock that is never set forward or back.
 
 use chrono::NaiveDate;

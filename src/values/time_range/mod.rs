@@ -1,7 +1,7 @@
 //! Defines time ranges, which determine when distribution is open. This module builds a range from
 //! its parts, and [`Openings`] evaluates the range in one zone.
 //!
-//! This module must not know policies, clients or which zone applies to a client.
+//! This module must not depend on policies or clients, or choose the zone that applies to a client.
 
 mod calendar;
 mod openings;

@@ -1,9 +1,11 @@
 //! Evaluates a time range in one zone: determines its phase at an instant and the next change of
 //! the phase.
 //!
-//! This module must not know how windows and exclusions are written. It maps the local calendar to
-//! instants, separately for each period of constant offset from UTC. A local hour that the clock
-//! skips is therefore never open, and a local hour that occurs twice can be open twice.
+//! This module must not depend on the notation of windows and exclusions. It maps the local
+//! calendar to instants, separately for each period of constant offset from UTC.
+//!
+//! A local hour that the clock skips is therefore never open, and a local hour that occurs twice
+//! can be open twice.
 
 use super::{Exclusion, TimeRange, calendar::Calendar};
 use crate::values::{Timestamp, Zone, zone::MAX_OFFSET_SECONDS};
@@ -253,8 +255,8 @@ mod tests {
         assert_eq!(listed(&range, "Europe/Berlin", "2026-10-25T00:00:00Z", 2), expected);
     }
 
-    /// Samoa changed from UTC-10 to UTC+14 after 29 December 2011, so no instant has the local date
-    /// 30 December.
+    /// Tests the exclusion of a date that does not exist: Samoa changed from UTC-10 to UTC+14 after
+    /// 29 December 2011, so no instant there has the local date 30 December.
     #[test]
     fn a_day_that_is_skipped_excludes_nothing() {
         let exclusion = excluded("skipped", "2011-12-30", "2011-12-30");

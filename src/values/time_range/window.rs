@@ -1,7 +1,7 @@
 //! Defines windows, the times of the week at which distribution is open, and parses their start and
 //! end times.
 //!
-//! This module knows weekdays and the wall clock. It must not know dates, instants or zones.
+//! This module uses weekdays and the wall clock. It must not use dates, instants or zones.
 
 use std::fmt;
 
@@ -174,7 +174,8 @@ impl WeekPattern {
         if merged == [(0, WEEK)] {
             return WeekPattern::Always;
         }
-        // Join the interval at the end of Sunday with the one at the start of Monday.
+        // Distribution that is open across the end of Sunday must be one interval. Otherwise,
+        // `state` would report a change at midnight.
         if merged.first().is_some_and(|first| first.0 == 0)
             && merged.last().is_some_and(|last| last.1 == WEEK)
         {
@@ -186,8 +187,8 @@ impl WeekPattern {
         WeekPattern::Intervals(merged)
     }
 
-    /// Returns whether second `at` of the week is open, and the seconds until that changes, or
-    /// `None` if it never does. `at` must be at least 0 and less than [`WEEK`].
+    /// Returns whether second `at` of the week is open, and the number of seconds until this
+    /// changes (`None` if it never changes). `at` must be at least 0 and less than [`WEEK`].
     pub(super) fn state(&self, at: i64) -> (bool, Option<i64>) {
         let intervals = match self {
             WeekPattern::Always => return (true, None),

@@ -23,7 +23,8 @@ fn the_demo_does_what_the_readme_shows() {
     let upgrade = readme.split_once("== A client of the canary ring upgrades\n").unwrap().1;
     let upgrade = upgrade.split_once("```").unwrap().0;
     assert!(upgrade.lines().count() > 3 && said.contains(upgrade), "{said}");
-    // The states of the clients depend on the current time and date; their names do not.
+    // Compare only the names of the clients, because their states depend on the current time and
+    // date.
     let fleet = readme.split_once("== The clients of one fleet\n").unwrap().1;
     let names = fleet.lines().take_while(|line| !line.is_empty()).map(|line| &line[..16]);
     for name in names {

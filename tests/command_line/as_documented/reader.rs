@@ -97,8 +97,8 @@ impl Reader {
 
     /// Runs a command and returns it with its output, including standard error.
     pub fn run(&self, call: Call) -> Call {
-        // Add `--now` with the time on the page in these scripts, because a reader does not type
-        // this option.
+        // Run the program through scripts that add `--now` with the time on the page, because a
+        // reader does not type this option.
         let program = env!("CARGO_BIN_EXE_clientfleet");
         let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
         for name in ["clientfleet", "kubectl-clientfleet"] {

@@ -6,8 +6,8 @@ use super::racing_proxy::race;
 use super::running::{BOTH, Controller, user};
 use crate::estate::{self, DAY, apply, json, namespace, of_examples, plane, settle_at};
 
-/// Returns the transcript of a run. Replaces the start time of the halt, which comes from the
-/// system clock.
+/// Runs the program and returns the transcript. Replaces the start time of the halt, which comes
+/// from the system clock.
 pub fn transcript(arguments: &[&str]) -> String {
     let text = estate::transcript(DAY, arguments);
     let age = Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();

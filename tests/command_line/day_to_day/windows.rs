@@ -188,7 +188,8 @@ fn policies_that_come_before_it_for_a_time() {
     let of_cluster = transcript(DAY, &["windows", "it", "-n", "windows-over"]);
     let body = |page: &str| page.lines().skip(2).map(ToOwned::to_owned).collect::<Vec<_>>();
     assert_eq!(body(&of_cluster), body(&of_files));
-    // This user may get one policy but may not list all policies.
+    // This user may get a policy but may not list all policies, so the command cannot find the
+    // policies of higher precedence.
     let (what, which) = ("get", "upgradepolicies.clientfleet.dev");
     let alone = super::running::user("windows-alone", "windows-over", what, which);
     let page =

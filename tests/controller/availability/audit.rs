@@ -126,8 +126,9 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
     terms
 }
 
-/// Checks the requirements of every test: a replica writes a status only during its own term, each
-/// write changes the status, and there are few conflicts.
+/// Checks the requirements that apply in every test: a replica writes a status only during its own
+/// term, each write changes the status, and there are on average at most two failed writes per
+/// object, each with the code 404 or 409.
 pub fn assert_one_writer(entries: &[Entry]) {
     let terms = terms(entries);
     let mut last: HashMap<&str, &Value> = HashMap::new();

@@ -1,4 +1,5 @@
-//! A test namespace with fleets, the replicas that reconcile it, and the lease that they share.
+//! A test namespace with fleets, the replicas that reconcile it, and the lease that the replicas
+//! share.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -104,8 +105,8 @@ impl Estate {
         audit::read(&plane().audit_log(), &self.world.namespace)
     }
 
-    /// Waits until the statuses match the plan, and checks the audit log. Each test calls this at
-    /// its end.
+    /// Waits until the statuses match the plan, and checks in the audit log that only the leader
+    /// wrote statuses. Each availability test calls this method at its end.
     pub async fn ends_well(&self) {
         self.settles().await;
         audit::assert_one_writer(&self.audit());

@@ -1,5 +1,5 @@
-//! Tests that a lease expires independently of the timestamps in it, because those come from
-//! another machine's clock.
+//! Tests that a replica measures the expiry of a lease with its own clock. The timestamps in a
+//! lease come from another machine, whose clock can be wrong.
 
 use std::time::{Duration, Instant};
 

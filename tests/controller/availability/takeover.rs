@@ -56,7 +56,8 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
     let (mut first, second) = estate.start_two(None).await;
     first.signal("KILL");
     first.ended().await;
-    // No replica has processed this change when the second one becomes the leader.
+    // Make a change while no replica leads, so that the second replica must write it after it takes
+    // over.
     estate.suspend(true).await;
     estate.is_held_by(&second.name).await;
     estate.ends_well().await;
@@ -74,7 +75,7 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
 async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     let estate = Estate::make("told").await;
     let (mut first, second) = estate.start_two(None).await;
-    // Send SIGTERM while the leader is still writing statuses.
+    // Change every status, so that the leader is still writing statuses when it receives SIGTERM.
     estate.suspend(true).await;
     first.signal("TERM");
     assert_eq!(first.ended().await.code(), Some(0), "{}", first.log());
@@ -92,8 +93,9 @@ async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     assert_warm(&entries, &second);
 }
 
-/// Checks the deletion of a lease while its holder still leads. A third replica starts just
-/// afterwards, finds no lease, and cannot know that the first replica leads.
+/// Checks that the leader gives up before another replica leads if its lease is deleted. A third
+/// replica starts just after the deletion, finds no lease, and cannot know that the first replica
+/// leads.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_somebody_deletes_ends_its_leader_before_another_leads() {
     let estate = Estate::make("deleted").await;

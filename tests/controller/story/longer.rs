@@ -1,4 +1,5 @@
-//! Tests longer stories with clients and policies of `examples/`.
+//! Tests longer sequences of events (stories), such as a night or a freeze, with clients and
+//! policies of `examples/`.
 
 use std::process::Command;
 
@@ -27,7 +28,7 @@ fn fleet(file: &str, names: &[&str]) -> Value {
 
 const BERLIN: &str = "10-fleet-berlin";
 
-/// Begins a story with fleets and policies of `examples/`.
+/// Starts a sequence of events by applying fleets and policies of `examples/`.
 async fn begin(name: &str, fleets: &[(&str, &[&str])], policies: &[&str]) -> Story {
     let mut story = Story::begin(name).await;
     for file in policies {

@@ -1,5 +1,6 @@
-//! Runs golden stories, which are tables of client states over time on a real API server. Each row
-//! shows an event with its time, and the state and reason of every client after the event.
+//! Tests sequences of events (stories) on a real API server, and compares the results with stored
+//! tables. Each row of a table shows an event with its time, and the state and reason of every
+//! client after the event.
 
 mod longer;
 mod rules;
@@ -11,11 +12,11 @@ use serde_json::Value;
 use crate::merge_patch::merge;
 use crate::world::{World, instant};
 
-/// A story in progress.
+/// A sequence of events in a test namespace, and the table of its results.
 struct Story {
     world: World,
     now: String,
-    /// The fleets as last applied, which later steps of the story change.
+    /// Fleets as last applied. Later events change and apply them again.
     fleets: Vec<Value>,
     /// Rows of the table: the time, the event, and the state and reason of every client after the
     /// event.

@@ -1,5 +1,5 @@
-//! Generates random estates. Values come from small pools, so that the same value often occurs in
-//! several places.
+//! Generates random estates, each with the fleets and policies of a namespace. Values come from
+//! small pools, so that the same value often occurs in several places.
 //!
 //! Each instant differs from a base instant, such as a clock change, by a multiple of a step.
 

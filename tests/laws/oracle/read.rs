@@ -144,7 +144,7 @@ fn policy(document: &Value) -> Policy {
         suspend: flag(&spec["suspend"]),
         effective: (instant(&spec["effectiveFrom"]), instant(&spec["effectiveUntil"])),
         mode: text(&upgrade["mode"]).unwrap_or_else(|| "NoUpgrade".into()),
-        // A version with any other mode is a mistake and is ignored.
+        // Ignore a version in any mode except `OnlyUpgradeTo`, because admission refuses it.
         lock: text(&upgrade["version"]).filter(|_| upgrade["mode"] == "OnlyUpgradeTo"),
         downgrade: flag(&upgrade["allowDowngrade"]),
         retry: upgrade["retryAfterHours"].as_i64().unwrap_or(24) * 3600,
