@@ -60,7 +60,8 @@ impl Logging {
     }
 
     fn log(&self, filter: EnvFilter) -> Box<dyn Layer<Registry> + Send + Sync> {
-        // Lines of the audit stream never go to the log, whatever the log filter is.
+        // Exclude the lines of the audit stream here, because a log filter that the user sets may
+        // select them.
         let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(is_color_wanted())

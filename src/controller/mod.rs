@@ -1,5 +1,5 @@
-//! The controller: applies the decisions of [`crate::plan`] to the cluster. It watches, reads the
-//! clock and writes, but decides nothing.
+//! Runs the controller, which applies the decisions of [`crate::plan`] to the cluster. The
+//! controller watches objects, reads the clock and writes statuses, but makes no decisions.
 //!
 //! Data flows in one direction, from a watch event to a status write:
 //!

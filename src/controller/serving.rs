@@ -36,7 +36,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The sources of the responses: metrics, health and heartbeat.
 #[derive(Clone, Debug)]
 pub struct Served {
-    /// The metrics.
+    /// Metrics of the controller.
     pub metrics: Arc<Metrics>,
     /// State of the controller.
     pub health: Health,
@@ -73,7 +73,7 @@ fn is_taken(error: &io::Error) -> bool {
 pub async fn serve(listener: TcpListener, served: Served) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
-        // This cannot fail, because the semaphore is never closed.
+        // `acquire_owned` cannot fail, because the semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((connection, _)) => {
@@ -83,8 +83,8 @@ pub async fn serve(listener: TcpListener, served: Served) {
                     drop(place);
                 });
             }
-            // Wait before the next attempt: the process has no free file descriptor, or the peer
-            // has already disconnected.
+            // Wait before the next attempt, because the process may have no free file descriptor.
+            // The error may also mean that the peer has already disconnected.
             Err(error) => {
                 tracing::debug!(%error, "a connection was not taken");
                 tokio::time::sleep(Duration::from_millis(100)).await;

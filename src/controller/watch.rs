@@ -1,4 +1,5 @@
-//! Watches one kind: fills the store, then records the changed objects in the change set.
+//! Watches the objects of one kind. The watch fills the store, then records each changed object in
+//! the change set.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::plan::{Cached, Kind, Raw};
 
 /// A kind whose changed objects a watch records in the change set.
 pub trait Watched: Kind {
-    /// The store that holds objects of this kind.
+    /// Kind of the store that contains the objects.
     const STORE_KIND: StoreKind;
 }
 
@@ -79,8 +80,8 @@ pub async fn watch<K: Watched>(
     }
 }
 
-/// Parses the objects of a watch event. Reuses the parsed parts of the object in the store that
-/// have not changed.
+/// Parses the objects of a watch event. Parts that have not changed since the version in the store
+/// are not parsed again.
 fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Cached<K>>) -> Event<Cached<K>> {
     let read = |raw: Raw<K>| {
         let name = raw.metadata.name.as_deref().unwrap_or_default();

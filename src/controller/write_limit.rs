@@ -40,7 +40,7 @@ const MIN_WRITES: f64 = 2.0;
 pub struct WriteLimit {
     size: f64,
     most: f64,
-    /// Limit up to which the limit doubles with each round of writes.
+    /// Size up to which the limit doubles with each round of writes.
     slow_start_until: f64,
     /// Moving average of the round trips since the limit last shrank or was reset, in seconds.
     average: Option<f64>,
@@ -114,7 +114,7 @@ impl WriteLimit {
     }
 
     /// Returns whether the limit has shrunk since `sent`. If so, a write that was sent at `sent`
-    /// must not shrink it again.
+    /// must not shrink the limit again.
     fn has_shrunk_since(&self, sent: Instant) -> bool {
         self.shrunk_at.is_some_and(|shrunk| sent <= shrunk)
     }
@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn it_finds_what_the_server_bears() {
-        // In this order: a server without a limit; servers with one, two and four cores that take
-        // 75 ms for a write; a distant server; a slow server.
+        // The servers are, in this order: one without a limit; three with one, two and four cores
+        // that take 75 ms for a write; a distant one; a slow one.
         let cases = [
             (server(100, 20), 8..=8),
             (server(1, 75), 2..=4),

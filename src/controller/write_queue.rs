@@ -58,8 +58,9 @@ pub enum NextWrite {
 }
 
 impl WriteQueue {
-    /// Queues an object that is not being written, at the instant `rests_until` or else
-    /// immediately. A waiting object moves up if `lane` is [`Priority::High`].
+    /// Queues an object that is not being written: at the instant `rests_until`, or immediately if
+    /// `rests_until` is `None`. If `lane` is [`Priority::High`], an object that waits with low
+    /// priority gets high priority.
     pub fn push(&mut self, key: &Key, lane: Priority, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
             self.resting.insert((until, key.clone(), lane));
@@ -95,13 +96,15 @@ impl WriteQueue {
         self.taken.contains_key(key)
     }
 
-    /// Returns whether any object waits to be written. Resting objects do not count.
+    /// Returns whether any object waits to be written. Objects that must not be written yet do not
+    /// count.
     #[must_use]
     pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Returns whether no object waits or is being written. Resting objects do not count.
+    /// Returns whether no object waits or is being written. Objects that must not be written yet do
+    /// not count as waiting.
     #[must_use]
     pub(crate) fn are_empty(&self) -> bool {
         self.waiting.is_empty() && self.taken.is_empty()

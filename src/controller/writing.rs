@@ -104,7 +104,7 @@ impl<K: Written> Writer<K> {
 
     /// Writes the planned status of an object. Does nothing if no write is pending.
     async fn write(&self, object: &Cached<K>) -> Result<(), WriteError> {
-        // This cannot fail, because the semaphore is never closed.
+        // `acquire` cannot fail, because the semaphore is never closed.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
         let mut attempt = WriteAttempt { status: Arc::new(letter.status()), write: letter };
@@ -152,8 +152,8 @@ impl<K: Written> Writer<K> {
             Err(error) => {
                 let is_open = matches!(Outcome::from(&error), Outcome::unanswered | Outcome::error);
                 match is_open.then(|| self.outbox.unacknowledged(attempt)).flatten() {
-                    // A watch event has already shown that the write was accepted, although no
-                    // response arrived.
+                    // The request got no response, but a watch event has already shown that the
+                    // write was accepted, so report the write as successful.
                     Some(made) => {
                         K::record(&self.auditor, &Accepted::of(attempt, Some(&made)));
                         Ok(())

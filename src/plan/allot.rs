@@ -61,13 +61,13 @@ pub trait Allotter: Debug + Send + Sync {
 
     /// Returns the standings that follow from the claims of a namespace.
     ///
-    /// The result must be stable: once the claims show the offers that follow from it, it must be
-    /// the same.
+    /// The function must be stable: after the offers that result from the standings are recorded in
+    /// the claims, it must return the same standings.
     fn allot(&self, claims: &Claims) -> Allotment;
 }
 
-/// The default allotter, under which every client is [`Standing::Free`], because no policy limits
-/// its clients together.
+/// The default allotter, under which every client is [`Standing::Free`]. No policy sets a limit for
+/// its clients as a group.
 #[derive(Debug)]
 pub struct Unlimited;
 

@@ -33,9 +33,9 @@ pub struct CachedFleetStatus {
 /// list.
 #[derive(Clone, Debug)]
 enum Names {
-    /// Fleet's spec, whose list of clients starts with the same names in the same order.
+    /// Spec of the fleet, whose list of clients starts with the names of the rows, in row order.
     Spec(Arc<ClientFleetSpec>),
-    /// Separate list, because the names or their order differ from those in the spec.
+    /// Separate list of the names, because the names or their order differ from those in the spec.
     Own(Box<[Text]>),
 }
 

@@ -1,8 +1,8 @@
 //! Defines an index of a fleet's clients for matching scopes. All searchable text is in one string,
 //! so a single search can show that no client of the fleet contains a value.
 //!
-//! This is the usual result of a search, because most values listed in scopes match no client of a
-//! given fleet.
+//! Most searches find no client, because most values listed in scopes match no client of a given
+//! fleet.
 
 use std::net::IpAddr;
 

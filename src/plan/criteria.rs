@@ -71,15 +71,15 @@ impl Read {
 /// Test that a criterion applies to a client.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
-    /// The client's field has one of these values.
+    /// Test that the client's field has one of the values in the set.
     OneOf(Field, BTreeSet<String>),
-    /// One of these networks contains the client's address.
+    /// Test that one of the networks in the list contains the client's address.
     InNetwork(Vec<IpNet>),
-    /// The client's labels meet all of these requirements.
+    /// Test that the client's labels meet all requirements in the list.
     HasLabels(Vec<Requirement>),
-    /// Each keyword occurs in at least one searchable field of the client.
+    /// Test that each keyword occurs in at least one searchable field of the client.
     Contains(Keywords),
-    /// The criterion cannot be parsed.
+    /// Placeholder for the test of a criterion that cannot be parsed.
     Unreadable,
 }
 
@@ -102,14 +102,15 @@ impl Test {
 /// Test for one value of a criterion that is a list.
 #[derive(Clone, Debug)]
 pub(super) enum ValueTest {
-    /// The client's field has this normalized value.
+    /// Test that the client's field has the given normalized value.
     Is(Field, String),
-    /// This network contains the client's address; `None` if the network cannot be parsed.
+    /// Test that the given network contains the client's address; `None` if the network cannot be
+    /// parsed.
     InNetwork(Option<IpNet>),
 }
 
 impl ValueTest {
-    /// Returns whether a client has the value.
+    /// Returns whether a client passes the test.
     pub fn matches(&self, client: &ClientFields<'_>) -> bool {
         match self {
             Self::Is(field, value) => !value.is_empty() && value == client.compared(*field),
@@ -117,7 +118,7 @@ impl ValueTest {
         }
     }
 
-    /// Returns whether at least one client in the index may have the value.
+    /// Returns whether at least one client in the index may pass the test.
     pub fn may_match(&self, clients: &ClientIndex) -> bool {
         match self {
             Self::Is(Field::Name, value) => clients.may_contain(&fold_case(value)),

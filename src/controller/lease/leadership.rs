@@ -1,11 +1,13 @@
-//! Records whether this process leads, which is checked immediately before each write is sent. The
-//! module does not depend on leases and reads no clock; the caller passes the current moment.
+//! Records whether this process leads. The writers check the record immediately before they send a
+//! write.
+//!
+//! The module does not depend on leases and reads no clock; the caller passes the current moment.
 
 use tokio::sync::watch;
 
 use super::moment::Moment;
 
-/// Permission of this process to write. All clones share the same state.
+/// Leadership of this process, which permits it to write. All clones share one state.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Sender<Term>);
 

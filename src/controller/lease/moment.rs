@@ -1,5 +1,5 @@
-//! Provides the clock for the expiry of leases, without dates. The clock never goes back, and
-//! continues while the process is suspended or the machine sleeps.
+//! Provides the clock for the expiry of leases; it measures durations and has no dates. The clock
+//! never goes back, and continues while the process is suspended or the machine sleeps.
 
 use std::time::Duration;
 

@@ -1,12 +1,15 @@
-//! Defines the content of a Lease, in the fields that client-go's leader election uses, and does no
-//! I/O. Tools such as `kubectl get lease` therefore show the same fields as for other controllers.
+//! Defines the content of a Lease, in the fields that client-go's leader election uses. Tools such
+//! as `kubectl get lease` therefore show the same fields as for other controllers.
+//!
+//! The module does no I/O.
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
 
-/// Annotation for the mark of the lease holder, which distinguishes processes with the same name.
+/// Annotation that contains the mark of the lease holder. The mark distinguishes processes with the
+/// same name.
 pub(crate) const MARK_ANNOTATION: &str = "clientfleet.dev/process";
 
 /// Time in microseconds since 1970, by the wall clock of the process that wrote the lease. These

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Limit on the ratio of the renew deadline to the retry period, in tenths. The ratio must be
-/// higher than this limit.
+/// Lower bound for the ratio of the renew deadline to the retry period, in tenths. The ratio must
+/// be greater than this bound.
 const MIN_DEADLINE_TENTHS_OF_RETRY: u32 = 12;
 
 /// The three times of leader election, named as in client-go.

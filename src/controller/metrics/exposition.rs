@@ -2,16 +2,16 @@
 //! as curl, promtool and older agents do not request `OpenMetrics`. The module depends only on the
 //! two formats, not on the metrics.
 
-/// Converts `OpenMetrics` text to the older format. In the older format, the name of a counter
-/// includes `_total`, info metrics are gauges, and units and the end marker do not exist.
+/// Converts `OpenMetrics` text to the older Prometheus text format. In that format, the name of a
+/// counter includes `_total`, info metrics are gauges, and units and the end marker do not exist.
 #[must_use]
 pub fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut help = None;
     for line in open_metrics.lines() {
         if line.starts_with("# HELP ") {
-            // Keep the help line until the type line that follows, because the metric name in the
-            // help line depends on the type.
+            // Keep the help line until the type line is read, because the metric name in the help
+            // line depends on the type.
             help = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' '));
         } else if let Some((name, kind)) = type_of(line) {
             let (suffix, kind) = match kind {

@@ -105,7 +105,7 @@ struct AuditLabel {
     result: AuditOutcome,
 }
 
-/// The kinds whose status is written.
+/// Kinds of the objects whose status the controller writes.
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
 /// Returns a histogram with buckets from 1 ms to 32 s. The largest bucket is just above the timeout

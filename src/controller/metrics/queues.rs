@@ -28,7 +28,7 @@ pub trait Backlogged: fmt::Debug + Send + Sync {
     fn backlog(&self) -> Backlog;
 }
 
-/// The queues, each with the kind that it writes.
+/// Queues of pending status writes, each with the kind of the objects whose status it writes.
 #[derive(Debug, Default)]
 pub struct Queues(Mutex<Vec<(&'static str, Arc<dyn Backlogged>)>>);
 
@@ -38,7 +38,7 @@ impl Queues {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((kind, queue));
     }
 
-    /// Returns the total backlog of all queues that write a kind.
+    /// Returns the total backlog of all queues for one kind of object.
     fn of(&self, kind: &str) -> Backlog {
         let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let backlogs = queues.iter().filter(|(of, _)| *of == kind).map(|(_, q)| q.backlog());

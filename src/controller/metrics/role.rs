@@ -9,12 +9,12 @@ use prometheus_client::metrics::MetricType;
 
 use crate::controller::health::Health;
 
-/// Role of this replica in leader election.
+/// Gauge that is 1 while this replica leads, and 0 otherwise.
 #[derive(Debug, Default)]
 pub struct RoleMetric(OnceLock<Health>);
 
 impl RoleMetric {
-    /// Sets the source of the role. Later calls have no effect.
+    /// Sets the health state from which the gauge is read. Later calls have no effect.
     pub fn set(&self, health: Health) {
         let _ = self.0.set(health);
     }

@@ -1,5 +1,5 @@
-//! Defines what an outbox knows of one object: its pending status, and the writes that the store may
-//! not show yet.
+//! Defines the entry of an outbox for one object: the pending status, and the writes that the store
+//! may not show yet.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,14 +11,14 @@ use crate::plan::{Cached, Planned, PlannedKind};
 #[derive(Debug)]
 pub(super) struct Entry<K: Announced> {
     pub uid: Option<String>,
-    /// The object that the store shows.
+    /// Version of the object that the store shows; `None` if it is not known yet.
     pub shown: Option<Arc<Cached<K>>>,
     /// Status to write; `None` if no write is pending.
     pub pending: Option<Planned<K>>,
-    /// Time when the write became pending; `None` if no write is pending. A newer planned status
-    /// does not change it.
+    /// Time when the write became pending; `None` if no write is pending. If a newer planned status
+    /// replaces the pending one, this time stays the same.
     pub since: Option<Instant>,
-    /// True from the start of a write until its end.
+    /// True while the object is being written.
     pub is_in_flight: bool,
     pub last_write: Option<LastWrite<K>>,
     /// Time of the last write.
@@ -30,7 +30,7 @@ pub(super) struct Entry<K: Announced> {
     pub unacknowledged: Vec<WriteAttempt<K>>,
     /// Number of consecutive failed attempts, for the back-off.
     pub failures: u32,
-    /// Last announced state. It is kept here because the store may not show the announced status
+    /// Last announced state. The entry keeps it because the store may not show the announced status
     /// yet.
     pub announced: Option<K::Announcement>,
 }
@@ -52,14 +52,16 @@ pub(super) struct LastWrite<K: PlannedKind> {
 }
 
 impl<K: PlannedKind> LastWrite<K> {
-    /// Returns whether the store may show `version` until the watch event of this write arrives.
+    /// Returns whether this write supersedes `version`, so that the store may show `version` until
+    /// the watch event of the write arrives.
     pub fn supersedes(&self, version: &Option<String>) -> bool {
         self.superseded.contains(version)
     }
 }
 
-/// Maximum number of superseded resourceVersions to remember for an object. The write of a plan
-/// from a version that was dropped gets a conflict, and the object is planned again.
+/// Maximum number of superseded resourceVersions to remember for an object. If a plan was made from
+/// a version that is no longer remembered, its write gets a conflict, and the object is planned
+/// again.
 pub(super) const MAX_SUPERSEDED: usize = 64;
 
 impl<K: Announced> Entry<K> {
@@ -85,8 +87,8 @@ impl<K: Announced> Entry<K> {
         self.shown.as_ref()?.metadata.resource_version.as_ref()
     }
 
-    /// Returns the status that the last write `last` has written, unless the store shows a version
-    /// after it.
+    /// Returns the status that the write `last` created; `None` if the store already shows a later
+    /// version.
     pub fn status_of(&self, last: &LastWrite<K>) -> Option<Arc<K::Previous>> {
         let shown = || {
             let shown =
@@ -96,8 +98,7 @@ impl<K: Announced> Entry<K> {
         last.written_status.clone().or_else(shown)
     }
 
-    /// Clears the pending write if its planned status is the one that the attempt `written` has
-    /// written.
+    /// Clears the pending write if the attempt `written` has already written the pending status.
     pub fn clear_pending_if(&mut self, written: &WriteAttempt<K>) {
         let digest = written.write.planned.digest;
         if self.pending.as_ref().is_some_and(|pending| pending.digest == digest) {
@@ -111,7 +112,7 @@ impl<K: Announced> Entry<K> {
         self.since = None;
     }
 
-    /// Clears the pending write if the cluster already has its status.
+    /// Clears the pending write if the cluster already has the pending status.
     pub fn clear_if_done(&mut self) {
         if self.pending.as_ref().is_some_and(|pending| self.is_done(pending)) {
             self.clear_pending();

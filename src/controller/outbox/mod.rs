@@ -226,7 +226,8 @@ impl<K: Announced> Outbox<K> {
         entry.unacknowledged.clear();
         let planned_from = planned.cached.metadata.resource_version.clone();
         let mut superseded = match entry.last_write.take() {
-            // The plan was made before the store showed the previous own write.
+            // If the plan was made before the store showed the previous write of this process, the
+            // store may still show the versions that the previous write superseded.
             Some(last)
                 if last.written != planned_from
                     && last.written == attempt.write.resource_version =>
@@ -237,7 +238,8 @@ impl<K: Announced> Outbox<K> {
         };
         let shown = entry.shown_version();
         let is_to_be_shown = shown.is_none_or(|shown| superseded.contains(&Some(shown.clone())));
-        // Keep the version that the plan was made from.
+        // Keep the first version, even if the list is too long: the plan was made from it, and the
+        // store may still show it.
         superseded.drain(1..=superseded.len().saturating_sub(MAX_SUPERSEDED));
         let is_acknowledged = made.is_some() && shown == made.as_ref();
         entry.last_write = Some(LastWrite {
@@ -349,8 +351,8 @@ impl<K: Announced> Outbox<K> {
 }
 
 impl<K: Announced> OutboxState<K> {
-    /// Returns the entry of `object`; `None` if there is none, or if the entry belongs to another
-    /// object of the same name, because one of the two was deleted.
+    /// Returns the entry of `object`; `None` if there is none, or if the entry belongs to a deleted
+    /// or newer object of the same name.
     fn entry_of(&mut self, object: &Cached<K>) -> Option<&mut Entry<K>> {
         self.entries.get_mut(&object.key()).filter(|entry| entry.uid == object.metadata.uid)
     }

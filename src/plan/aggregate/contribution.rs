@@ -78,7 +78,8 @@ impl SelectorHits {
     ) -> bool {
         let matches = selector.matches(client, if_unreadable);
         self.selector |= matches;
-        // If the selector consists of a single list and does not match, none of its values match.
+        // If a selector that consists of a single list does not match, none of its values match, so
+        // do not compare them.
         if matches || !selector.is_one_list() {
             for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
                 *hit = *hit || entry.matches(client);

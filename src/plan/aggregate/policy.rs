@@ -21,8 +21,8 @@ pub struct PolicyAggregate {
     pub governed: Summary,
     transitions: MultiSet<Timestamp>,
     zones: MultiSet<ZoneFact>,
-    /// Number of fleets with a client that a selector of the scope matches, for each selector. The
-    /// inner list contains the same number for each listed value of the selector.
+    /// Numbers of fleets with a matching client, for each selector of the scope. The inner list
+    /// contains the numbers for the listed values of the selector.
     hits: Vec<(u32, Vec<u32>)>,
     /// Package versions of the fleets in scope, counted by spelling.
     packages: MultiSet<Text>,

@@ -181,8 +181,8 @@ impl ChangedClient {
         match self.effect {
             Effect::NoLongerMoves => promised,
             Effect::MovesAtAnotherTime => after.or(promised),
-            // For example, another policy may make an offer with the same time and the same
-            // version.
+            // The later offer may stay the same, for example if another policy now makes it. The
+            // affected version is then the version of that offer.
             Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
             _ => after.or(self.before.as_ref().and_then(Decision::offer)),
         }
@@ -299,7 +299,7 @@ impl<'a> ClientZones<'a> {
         Self { spec, policies }
     }
 
-    /// Returns the time at which a client with this decision moves. `index` is the client's
+    /// Returns the time at which a client with the given decision moves. `index` is the client's
     /// position in `spec.clients`.
     fn when(&self, decision: &Decision, index: usize, name: &Text) -> When {
         if decision.is(State::Distributing) {
@@ -307,7 +307,7 @@ impl<'a> ClientZones<'a> {
         } else if decision.is(State::RestartRequired) {
             When::AtRestart
         } else if let Some(time) = decision.next_transition_time {
-            // This client has no offer, so its next transition can only start one.
+            // The client has no offer at this point, so its next transition can only start one.
             let clients = self.spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
             let client = clients.get(index).filter(|client| client.name == *name);
             When::From { time, time_zone: self.zone(decision, client) }

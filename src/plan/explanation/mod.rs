@@ -63,7 +63,7 @@ pub struct Explanation {
     pub last_offer: Option<LastOffer>,
     /// Current phase and upcoming times of the client under its governing policy.
     pub ahead: NextChanges,
-    /// Obstacles in order, each under the assumption that the remedies of all earlier obstacles are
+    /// Obstacles in order, each found after the assumed remedies of all earlier obstacles are
     /// applied. Empty while the client is offered its target.
     pub would_move: Vec<Obstacle>,
     /// State of the client once all obstacles are removed, if that can be determined.
@@ -129,7 +129,7 @@ pub struct Tried {
     pub state: &'static str,
     /// Reason for the state.
     pub reason: &'static str,
-    /// True if the conditions of the rule were met, so that it decided.
+    /// True if the conditions of the rule were met, so that the rule decided.
     pub held: bool,
     /// Inputs that the rule read.
     pub saw: Vec<ObservedInput>,

@@ -22,7 +22,8 @@ pub struct NextChanges {
     /// Current phase of the policy's time range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<&'static str>,
-    /// Name of the exclusion that contains the local date.
+    /// Name of the exclusion that contains the current date in the time zone that applies to the
+    /// client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<String>,
     /// Upcoming openings. If an opening is in progress, its start is the current instant.
@@ -38,7 +39,7 @@ pub struct NextChanges {
 /// A period during which distribution is open.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Opening {
-    /// First open instant.
+    /// First instant at which distribution is open.
     pub from: Timestamp,
     /// First instant at which distribution is closed again; absent if distribution never closes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +81,7 @@ fn openings(
     governed.filter(|opening| in_sight(&opening.from)).take(MAX_OPENINGS).collect()
 }
 
-/// Returns the parts of an opening during which the policy `zoned` governs.
+/// Returns the parts of an opening during which the policy `zoned` governs the client.
 fn governed(
     applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,

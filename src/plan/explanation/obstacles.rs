@@ -19,11 +19,11 @@ use crate::values::Timestamp;
 pub struct Obstacle {
     /// Number of the rule that decided.
     pub rule: u8,
-    /// State that the rule decides.
+    /// State that the rule assigns to the client.
     pub state: &'static str,
     /// Reason for the state.
     pub reason: &'static str,
-    /// Policy that governs the client in this scenario.
+    /// Policy that governs the client when the obstacle occurs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
     /// Remedies for the obstacle, each with its result.
@@ -38,7 +38,7 @@ pub struct Obstacle {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destination {
-    /// Instant of the decision; later than now if a remedy was to wait.
+    /// Instant of the decision. The instant is in the future if an applied remedy was to wait.
     pub at: Timestamp,
     /// State of the client.
     pub state: &'static str,

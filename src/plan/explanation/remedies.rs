@@ -151,7 +151,8 @@ fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     if let Remedy::ChangeField { governed_clients, .. } = &mut upgrade.remedy {
         *governed_clients = scenario.governed_by(&policy.name);
     }
-    // No new policy can have a higher priority than the maximum.
+    // Suggest no new policy if this policy already has the maximum priority, because no policy can
+    // have a higher one.
     let above = (policy.priority < i32::MAX).then_some(policy.priority);
     let above =
         above.map(|above| OpenRemedy::unknown(Remedy::AddPolicy { priority_above: Some(above) }));

@@ -128,7 +128,7 @@ impl Scenario {
         self.policies.iter_mut().find(|policy| policy.name == *name)
     }
 
-    /// Returns the name of the fleet that sets the package: this fleet, or the one that
+    /// Returns the name of the fleet that sets the package: the client's fleet, or the fleet that
     /// `packageFrom` names.
     pub(crate) fn carrier_name(&self) -> &Text {
         self.fleet.package_from.as_ref().map_or(&self.fleet_name, |from| &from.name)
@@ -154,7 +154,7 @@ impl Scenario {
         self.governed.iter().find(|(policy, _)| policy == name).map(|(_, governed)| *governed)
     }
 
-    /// Advances the scenario to `t`, assuming that the client does not go offline.
+    /// Advances the scenario to the instant `t`, assuming that the client does not go offline.
     pub fn wait(&mut self, t: Timestamp) {
         self.at = t;
         self.absence_counts = false;

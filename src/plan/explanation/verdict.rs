@@ -108,8 +108,8 @@ pub struct ExplainedSelector {
     pub rests_on: Vec<&'static str>,
 }
 
-/// Returns how the policy's scope matches the client, and the selector that decides it. Both are
-/// `None` if the scope does not include the fleet; precedence is ignored.
+/// Returns how the policy's scope matches the client, and the selector that decides the match. Both
+/// are `None` if the scope does not include the fleet; precedence is ignored.
 pub(super) fn judge(
     policy: &Policy,
     fleet: &CachedFleet,
