@@ -161,8 +161,8 @@ static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
             Sharing::SameVersion(read) => key.versions.push(read),
             Sharing::Unless(holds) => key.not_shared.push(holds),
             // These inputs need no entry: every key contains the time zone, the standing and the
-            // applicable policies, and `Class::take` rejects clients whose decision may change when they go
-            // offline.
+            // applicable policies. `Class::take` rejects clients whose decision may change when
+            // they go offline.
             Sharing::SamePolicies | Sharing::WhilePresent => {}
         }
     }
