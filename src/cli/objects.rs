@@ -363,7 +363,7 @@ fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Pa
     let status = status.or_else(|| serde_json::from_value(stored["status"].take()).ok());
     let spec = match K::Spec::deserialize(&stored["spec"]) {
         Ok(spec) => Ok(spec),
-        // Admitted objects are not known to fail here. Use the error text that `Parsed` has for
+        // Admission should prevent this error. Report it with the text that `Parsed` has for
         // objects from the cluster, so that both sources report the same error.
         Err(_) => serde_json::from_value::<Parsed<K>>(stored)
             .map_err(|error| error.to_string())

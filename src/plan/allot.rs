@@ -15,7 +15,8 @@ use std::sync::Arc;
 use super::policy::Policy;
 use crate::api::Text;
 
-/// Standing of a client in the allotment of its namespace.
+/// Standing of a client in the allotment of its namespace: whether its target may be offered to it,
+/// as far as limits over all fleets decide that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// The policies alone decide whether the client is offered its target.

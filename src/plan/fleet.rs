@@ -448,8 +448,8 @@ pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     })
 }
 
-/// Returns a status without rows for a fleet whose full status is too large for the API server, so
-/// that no earlier offer remains. It continues the history of the status `replaced`.
+/// Returns a status without rows, for a fleet whose full status is too large for the API server.
+/// Writing this status ends the offers in the stored one, and continues the history of `replaced`.
 #[must_use]
 pub(crate) fn too_large(
     fleet: &CachedFleet,

@@ -1,8 +1,8 @@
-//! Compares two plans for the same instant, to find the effects of a change of fleets and policies.
+//! Compares two plans for the same instant, to find the effects of a change to fleets or policies.
 //! It makes no decisions and does not depend on the source of the objects.
 //!
-//! The result lists the clients that move now, move later, lose their offer or stay out, with the
-//! reasons.
+//! The result lists the clients that the change upgrades now or later, those that lose their offer,
+//! and those that get no offer, with the reasons.
 
 mod clients;
 mod objects;
@@ -85,7 +85,7 @@ pub struct Difference {
     pub objects: Vec<ChangedObject>,
     /// Problems that the user should review before making the change.
     pub warnings: Vec<Warning>,
-    /// Clients that stay out after the change, counted by reason.
+    /// Clients that get no offer after the change, counted by reason.
     pub staying_out: Vec<StayingOut>,
     /// Summary of the change for each fleet.
     pub fleets: Vec<FleetDifference>,
@@ -132,7 +132,7 @@ pub struct FleetDifference {
     pub name: Text,
     /// Number of the fleet's clients for each effect.
     pub summary: Counts,
-    /// Clients of the fleet that stay out after the change, counted by reason.
+    /// Clients of the fleet that get no offer after the change, counted by reason.
     pub staying_out: Vec<StayingOut>,
 }
 

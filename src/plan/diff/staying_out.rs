@@ -1,5 +1,5 @@
-//! Counts, by reason, the clients that stay out after a change. A client stays out if it neither
-//! moves nor runs its target.
+//! Counts, by reason, the clients that get no offer although they do not run their target. The
+//! counts show whom a change does not reach.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -14,7 +14,7 @@ use crate::plan::next_change::earlier;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// Number of clients that stay out for the same reason.
+/// Number of clients that get no offer for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StayingOut {
@@ -36,22 +36,22 @@ pub struct StayingOut {
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// States of clients that move now, will move, or run their target.
+/// States of clients that have an offer, expect one, or run their target.
 const MOVING_OR_DONE_STATES: [State; 4] =
     [State::Distributing, State::Waiting, State::RestartRequired, State::UpToDate];
 
-/// Effects of a change that make a client move.
+/// Effects of a change that give a client an offer, now or later.
 const MOVING: [Effect; 3] = [Effect::MovesNow, Effect::MovesLater, Effect::MovesAtAnotherTime];
 
 type StayingOutKey = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>);
 
-/// Counts of the clients that stay out, by namespace, state, reason and policy.
+/// Counts of the clients that get no offer, by namespace, state, reason and policy.
 #[derive(Default)]
 pub(super) struct StayingOutCounts(HashMap<StayingOutKey, StayingOut>);
 
 impl StayingOutCounts {
-    /// Counts the client if it stays out, that is, if the change does not make it move and its
-    /// state is not in [`MOVING_OR_DONE_STATES`].
+    /// Counts the client if the change gives it no offer and its state is not in
+    /// [`MOVING_OR_DONE_STATES`].
     pub(super) fn count(
         &mut self,
         namespace: &str,

@@ -1,6 +1,8 @@
-//! Finds the obstacles between a client and its target, one after another. For each remedy, the
-//! module computes the decision that would result; the search continues from the first remedy whose
-//! effect is known.
+//! Finds the obstacles between a client and its target, one after another, with the remedies for
+//! each obstacle and the decision after each remedy.
+//!
+//! The search for the next obstacle continues from the first remedy for which a decision could be
+//! computed.
 
 use serde::Serialize;
 
