@@ -57,7 +57,7 @@ pub enum Cause {
     Policy(Text),
     /// The fleet named in `packageFrom` was changed, created or deleted.
     Package(Text),
-    /// The allotment has changed the standing of a client: it withholds offers, or permits them again.
+    /// The allotment has changed the standing of a client: offers are withheld, or no longer are.
     Allotment,
     /// The fleet's plan has expired.
     Time,

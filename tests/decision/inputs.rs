@@ -48,7 +48,13 @@ fn the_declared_inputs_of_a_rule_determine_whether_it_holds() {
                         format!("{what}, {standing:?}: {}", reports[index])
                     };
                     let pair = || format!("\n{}\n{}", report(*there), report(here));
-                    assert_eq!(*before, holds, "{:?} reads an undeclared input:{}", rule.name, pair());
+                    assert_eq!(
+                        *before,
+                        holds,
+                        "{:?} reads an undeclared input:{}",
+                        rule.name,
+                        pair()
+                    );
                     if holds {
                         break;
                     }
