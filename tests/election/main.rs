@@ -7,6 +7,9 @@ mod simulation;
 
 use std::time::Duration;
 
+use clientfleet::controller::lease::election::{Answer, Election, Request, Step};
+use clientfleet::controller::lease::moment::Moment;
+use clientfleet::controller::lease::record::{Found, Record};
 use clientfleet::controller::lease::times::Times;
 use proptest::prelude::*;
 
@@ -64,6 +67,46 @@ fn a_lease_that_is_created_late_makes_no_second_leader() {
     };
     let delays = vec![71, 31, 11, 11, 11, 21, 71, 2681, 0, 0, 41];
     run(times, Chaos { processes: 3, faults: vec![deleted], delays }).unwrap();
+}
+
+/// Checks that the wait after the deletion of a lease is not shortened when the lease is deleted
+/// again. The holder of the first lease had a longer lease duration, and may still lead.
+#[test]
+fn a_second_deletion_does_not_shorten_the_wait_for_the_first() {
+    let at = |seconds: u64| Moment::at(Duration::from_secs(seconds));
+    let mut election = Election::new("new".to_owned(), "mark".to_owned(), Times::default());
+    let mut ask = |seconds: u64, answer: Answer| {
+        let Step::Ask(request) = election.next(at(seconds), 0) else {
+            panic!("{seconds} s: no request is due");
+        };
+        let answer = match (&request, answer) {
+            (Request::Create(record), Answer::Found(_)) => {
+                Answer::Found(Found { version: seconds.to_string(), record: record.clone() })
+            }
+            (_, answer) => answer,
+        };
+        election.answered(&request, at(seconds), at(seconds), answer);
+        election.leads_until()
+    };
+    let old = Record {
+        holder: Some("old".to_owned()),
+        mark: Some("old".to_owned()),
+        seconds: 60,
+        acquired: None,
+        renewed: None,
+        transitions: 0,
+    };
+    let found = || Answer::Found(Found { version: "0".to_owned(), record: old.clone() });
+    ask(0, found());
+    for seconds in [2, 20] {
+        // The lease is missing when it is read, and then created.
+        ask(seconds, Answer::Missing);
+        assert_eq!(ask(seconds, found()), None);
+        // The lease is missing again when it is renewed.
+        assert_eq!(ask(seconds + 2, Answer::Missing), None);
+    }
+    ask(40, Answer::Missing);
+    assert_eq!(ask(40, found()), None, "the old holder may lead until 80 s");
 }
 
 fn run(times: Times, chaos: Chaos) -> Result<(), TestCaseError> {

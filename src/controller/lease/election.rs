@@ -237,7 +237,7 @@ impl Election {
             (Request::Read, Answer::Found(found)) => self.read(Some(found), now),
             (Request::Read, Answer::Missing) => self.read(None, now),
             (Request::Create(_), Answer::Found(found)) => {
-                self.on_created(now);
+                self.wait_after_deletion(now);
                 self.written(found, sent, now, next_try);
             }
             (Request::Replace { .. }, Answer::Found(found)) => {
@@ -286,8 +286,11 @@ impl Election {
         let is_gone = found.is_none();
         let holder = found.as_ref().and_then(|found| found.record.holder.clone());
         let is_own = found.as_ref().is_some_and(|found| self.is_own(&found.record));
-        if is_own && self.may_have_created {
-            self.on_created(now);
+        if is_gone {
+            self.wait_after_deletion(now);
+        } else if is_own && self.may_have_created {
+            self.may_have_created = false;
+            self.wait_after_deletion(now);
         }
         let may_be_taken = self.record_seen(found, now) <= now;
         self.must_read = false;
@@ -317,14 +320,14 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// Records that this process has created the lease, and sets the earliest moment at which the
-    /// process may lead.
+    /// Sets the earliest moment at which this process may lead, after the lease was missing or was
+    /// created by this process. An earlier call may have set a later moment, which then stays.
     ///
     /// The lease may have been missing only since an instant before `now`. The holder of a deleted
     /// lease may continue to lead until that lease would have expired.
-    fn on_created(&mut self, now: Moment) {
-        self.may_have_created = false;
-        self.leads_from = now.after(self.held.max(self.times.deadline()));
+    fn wait_after_deletion(&mut self, now: Moment) {
+        let expires = now.after(self.held.max(self.times.deadline()));
+        self.leads_from = self.leads_from.max(expires);
     }
 
     /// Records the lease as just read or written. Returns the moment from which another process may
