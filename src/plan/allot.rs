@@ -40,8 +40,8 @@ pub struct Claim {
     pub target: Option<Text>,
     /// Whether the client would be offered the target if its standing is [`Standing::Free`].
     pub could_be_offered: bool,
-    /// Whether the client has an offer according to the last plan, or according to a stored status
-    /// that the last plan has not replaced yet.
+    /// Whether the last plan makes the client an offer. For a client without a claim in the last
+    /// plan, whether the stored status shows an offer.
     pub has_offer: bool,
 }
 

@@ -4,7 +4,7 @@
 //! This stage decides each client as if no other client existed. Only clients under a policy that
 //! the [`Allotter`] covers have claims, so a fleet without such policies skips this stage.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::allot::{Allotter, Claim, Standing, Standings};
 use super::cached::CachedFleet;
@@ -56,7 +56,7 @@ pub(super) fn collect(
         fleet: fleet.name().into(),
         covered: rulebook.iter().filter(|p| allotter.covers(p)).map(|p| &p.name).collect(),
         stored: fleet.status.as_ref().map(|stored| CachedFleetStatus::lookup(&stored.kept)),
-        holders: last.claims.iter().filter(|c| c.has_offer).map(|c| &c.client).collect(),
+        planned: last.claims.iter().map(|claim| (&claim.client, claim.has_offer)).collect(),
         index: 0,
         claims: Vec::new(),
     };
@@ -81,8 +81,9 @@ struct ClaimsSink<'a> {
     /// Names of the policies whose clients have claims.
     covered: Vec<&'a Text>,
     stored: Option<CachedRows<'a>>,
-    /// Names of the clients to which the last plan made an offer.
-    holders: BTreeSet<&'a Text>,
+    /// Whether the last plan makes a client an offer, by name of the client. The stored status may
+    /// not show that plan yet.
+    planned: BTreeMap<&'a Text, bool>,
     index: usize,
     claims: Vec<Claim>,
 }
@@ -102,8 +103,11 @@ impl StatusSink for ClaimsSink<'_> {
             policy: policy.clone(),
             target: row.shared.target_version.cloned(),
             could_be_offered: offer.is_some(),
-            has_offer: stored.and_then(CachedRow::state) == Some(State::Distributing)
-                || self.holders.contains(row.name),
+            has_offer: self
+                .planned
+                .get(row.name)
+                .copied()
+                .unwrap_or_else(|| stored.and_then(CachedRow::state) == Some(State::Distributing)),
         });
     }
 

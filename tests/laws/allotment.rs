@@ -1,20 +1,22 @@
 //! Tests the second stage of the plan, the allotment of offers, with an allotter that withholds
-//! every third offer of a namespace.
+//! the offers of every third client name of a namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use clientfleet::api::fleet::{ClientFleetStatus, ClientStatus};
 use clientfleet::plan::allot::{Allotment, Allotter, Claims, Standing};
 use clientfleet::plan::policy::Policy;
 use clientfleet::plan::{Planner, plan_with};
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use crate::generate::{self, POLICIES};
 use crate::order::shuffled;
-use crate::world::{config, instant, rows};
+use crate::world::{config, instant, observed, rows};
 
-/// Allotter that withholds every third of the possible offers in a namespace, in the order of
-/// client and fleet names.
+/// Allotter that withholds the offers of every third client name of a namespace, among the names
+/// with a possible offer. A name can occur in several fleets.
 #[derive(Debug)]
 pub struct EveryThird;
 
@@ -25,8 +27,10 @@ impl Allotter for EveryThird {
 
     fn allot(&self, claims: &Claims) -> Allotment {
         let mut allotment = BTreeMap::<_, BTreeMap<_, _>>::new();
-        let offers = claims.iter().filter(|claim| claim.could_be_offered);
-        for claim in offers.skip(2).step_by(3) {
+        let offers = || claims.iter().filter(|claim| claim.could_be_offered);
+        let names: BTreeSet<_> = offers().map(|claim| &claim.client).collect();
+        let withheld: BTreeSet<_> = names.into_iter().skip(2).step_by(3).collect();
+        for claim in offers().filter(|claim| withheld.contains(&claim.client)) {
             let standings = allotment.entry(claim.fleet.clone()).or_default();
             standings.insert(claim.client.clone(), Standing::Withheld);
         }
@@ -56,7 +60,7 @@ impl Allotter for HoldersFirst {
     }
 }
 
-/// Returns a planner that withholds every third offer.
+/// Returns a planner that withholds the offers of every third client name.
 fn planner() -> Planner {
     Planner::with_allotter(Arc::new(EveryThird))
 }
@@ -64,16 +68,16 @@ fn planner() -> Planner {
 proptest! {
     #![proptest_config(config(150))]
     #[test]
-    fn every_third_offer_is_withheld_and_nothing_else_changes(world in generate::world(true)) {
+    fn every_third_name_is_withheld_and_nothing_else_changes(world in generate::world(true)) {
         let free = rows(&world.plan());
         let allotted = rows(&plan_with(planner(), &world.estate(), instant(world.at)));
-        let mut offers: Vec<_> =
-            free.iter().filter(|(_, row)| row.state == "Distributing").map(|(key, _)| key).collect();
-        offers.sort_by_key(|(fleet, client)| (client, fleet));
-        let withheld: Vec<_> = offers.into_iter().skip(2).step_by(3).collect();
+        let has_offer = |row: &ClientStatus| row.state == "Distributing";
+        let offered = free.iter().filter(|(_, row)| has_offer(row));
+        let names: BTreeSet<_> = offered.map(|((_, client), _)| client).collect();
+        let withheld: Vec<_> = names.into_iter().skip(2).step_by(3).collect();
         for (key, row) in &free {
             let found = &allotted[key];
-            if withheld.contains(&key) {
+            if has_offer(row) && withheld.contains(&&key.1) {
                 let (state, reason) = (found.state.as_ref(), found.reason.as_ref());
                 prop_assert_eq!((state, reason), ("Held", "PolicySuspended"), "{:?}", key);
                 prop_assert_eq!(&found.target_version, &row.target_version, "{:?}", key);
@@ -105,4 +109,48 @@ proptest! {
         let later = plan_with(planner(), &written.estate(), instant(last.max(world.at)));
         prop_assert_eq!(rows(&later), rows(&plan));
     }
+}
+
+/// Plans, and returns the names of all clients with an offer. `statuses` contains the last planned
+/// status of each fleet.
+fn offers(
+    planner: &mut Planner,
+    statuses: &mut BTreeMap<String, ClientFleetStatus>,
+) -> Vec<String> {
+    for fleet in planner.plan(instant(0)).fleets {
+        statuses.insert(fleet.cached.name().to_owned(), fleet.status());
+    }
+    let rows = statuses.values().flat_map(|status| status.clients.iter().flatten());
+    rows.filter(|row| row.state == "Distributing").map(|row| row.name.to_string()).collect()
+}
+
+/// Checks that a client keeps its offer while the stored statuses are late. Client `a` fails and
+/// recovers before its fleet's status is stored, so its stored row still shows the earlier offer.
+#[test]
+fn a_stale_stored_offer_takes_no_offer_from_another_client() {
+    let mut generation = 0;
+    let mut fleet = |name: &str, clients: Value, status: Value| {
+        generation += 1;
+        let spec = json!({"packageVersion": "3.60", "clients": clients});
+        let metadata = json!({"namespace": "ns", "name": name, "generation": generation});
+        Arc::new(observed(&json!({"metadata": metadata, "spec": spec, "status": status})))
+    };
+    let client = |name: &str, error: Value| json!({"name": name, "reported": {"version": "3.59", "lastError": error}});
+    let [a, b, c] = ["a", "b", "c"].map(|name| client(name, Value::Null));
+    let failed = client("a", json!({"version": "3.60"}));
+
+    let mut planner = Planner::with_allotter(Arc::new(HoldersFirst));
+    let policy = json!({"metadata": {"namespace": "ns", "name": POLICIES[0], "generation": 1},
+        "spec": {"upgrade": {"mode": "AutoUpgrade"}}});
+    planner.observe_policy(Arc::new(observed(&policy)));
+    planner.observe_fleet(fleet("f", json!([a, b]), Value::Null));
+    planner.observe_fleet(fleet("g", json!([c]), Value::Null));
+    let mut statuses = BTreeMap::new();
+    assert_eq!(offers(&mut planner, &mut statuses), ["a", "b"]);
+    let stored = json!(statuses["f"]);
+    planner.observe_fleet(fleet("f", json!([a, b]), stored.clone()));
+    planner.observe_fleet(fleet("f", json!([failed, b]), stored.clone()));
+    assert_eq!(offers(&mut planner, &mut statuses), ["b", "c"]);
+    planner.observe_fleet(fleet("f", json!([a, b]), stored));
+    assert_eq!(offers(&mut planner, &mut statuses), ["b", "c"]);
 }
