@@ -182,7 +182,8 @@ fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool
 /// Returns the digest of the values that [`Class::holds`] compares.
 fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
     // This pattern is exhaustive, so that a new fact is not forgotten here: the key contains the
-    // fact, or an input of a rule covers it.
+    // fact, or an input of a rule covers it. Only scopes read `client` and `searched`, and
+    // `in_scope` contains their result.
     let Facts {
         standing,
         client: _,

@@ -48,6 +48,32 @@ pub struct RequestRecorder {
     late: Arc<Mutex<Option<(String, Duration)>>>,
     /// Number of watch events, by resource, that were held back or delayed.
     slowed: Arc<Mutex<BTreeMap<String, usize>>>,
+    /// Number of watch events, by resource, that have arrived and are not delivered yet.
+    undelivered: Counts,
+}
+
+/// Numbers of watch events by resource.
+type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
+
+/// A watch event that has arrived and is counted until it is delivered, or until its watch ends.
+struct Undelivered {
+    counts: Counts,
+    resource: String,
+}
+
+impl Undelivered {
+    fn count(counts: &Counts, resource: &str) -> Self {
+        *counts.lock().unwrap().entry(resource.to_owned()).or_default() += 1;
+        Self { counts: Arc::clone(counts), resource: resource.to_owned() }
+    }
+}
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        if let Some(count) = self.counts.lock().unwrap().get_mut(&self.resource) {
+            *count -= 1;
+        }
+    }
 }
 
 /// Body of a response, whose frames may be held back.
@@ -66,6 +92,7 @@ impl RequestRecorder {
             silent: watch::Sender::new(vec![]),
             late: Arc::default(),
             slowed: Arc::default(),
+            undelivered: Arc::default(),
         }
     }
 
@@ -118,10 +145,12 @@ impl RequestRecorder {
     /// demands.
     fn slowed(&self, path: String, body: Body) -> AnswerBody {
         let (sender, receiver) = mpsc::unbounded_channel();
+        let (undelivered, resource) = (Arc::clone(&self.undelivered), path.clone());
         tokio::spawn(async move {
             let mut frames = body.into_data_stream();
             while let Some(frame) = frames.next().await {
-                if sender.send((Instant::now(), frame)).is_err() {
+                let event = Undelivered::count(&undelivered, &resource);
+                if sender.send((Instant::now(), frame, event)).is_err() {
                     return;
                 }
             }
@@ -130,7 +159,7 @@ impl RequestRecorder {
         let frames = futures::stream::unfold(receiver, move |mut receiver| {
             let (wire, path) = (wire.clone(), path.clone());
             async move {
-                let (arrived, frame) = receiver.recv().await?;
+                let (arrived, frame, event) = receiver.recv().await?;
                 let late = wire.late.lock().unwrap().clone().filter(|(late, _)| *late == path);
                 let is_heard = |silent: &Vec<String>| !silent.contains(&path);
                 let due = late.map(|(_, late)| arrived + late).filter(|due| *due > Instant::now());
@@ -141,6 +170,7 @@ impl RequestRecorder {
                     tokio::time::sleep_until(due.into()).await;
                 }
                 let _ = wire.silent.subscribe().wait_for(is_heard).await;
+                drop(event);
                 Some((frame.map(Frame::data), receiver))
             }
         });
@@ -176,6 +206,11 @@ impl RequestRecorder {
     /// Returns how many watch events of a resource were held back or delayed so far.
     pub fn slowed_events(&self, plural: &str) -> usize {
         self.slowed.lock().unwrap().get(plural).copied().unwrap_or_default()
+    }
+
+    /// Returns how many watch events of a resource have arrived and are not delivered yet.
+    pub fn undelivered_events(&self, plural: &str) -> usize {
+        self.undelivered.lock().unwrap().get(plural).copied().unwrap_or_default()
     }
 
     /// Ends the next watch of a resource, such as `clientfleets`, with the error [`EXPIRED`].

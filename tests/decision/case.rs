@@ -86,12 +86,14 @@ impl Row {
         self.at.parse().unwrap()
     }
 
-    /// Returns the fleet of this row with one client for each of `reports`. All clients have the
-    /// same name, so that a policy's scope includes all of them or none.
-    fn observed_fleet(&self, reports: &[Value]) -> Cached<ClientFleet> {
-        let client = |report| json!({"name": "pc", "reported": report});
+    /// Returns the client of this row.
+    fn whole_client(&self) -> Value {
+        json!({"name": "pc", "reported": self.client})
+    }
+
+    fn observed_fleet(&self, clients: &[Value]) -> Cached<ClientFleet> {
         let mut spec = self.fleet.clone();
-        spec["clients"] = reports.iter().map(client).collect();
+        spec["clients"] = json!(clients);
         observed(&json!({"metadata": {"name": "fleet"}, "spec": spec}))
     }
 
@@ -103,21 +105,21 @@ impl Row {
     /// Returns the first rule in `rules` whose conditions hold for this row.
     pub fn decide(&self, rules: &[&Rule]) -> RuleName {
         let mut decided = None;
-        self.each_case(std::slice::from_ref(&self.client), Standing::Free, |_, case| {
+        self.each_case(&[self.whole_client()], Standing::Free, |_, case| {
             decided = rules.iter().find(|rule| (rule.holds)(case)).map(|rule| rule.name);
         });
         decided.unwrap()
     }
 
-    /// Calls `look` with the case that the rules decide, for each of `reports` in place of the
-    /// row's own client report.
+    /// Calls `look` with the case that the rules decide, for each of `clients` in place of the
+    /// row's own client.
     pub fn each_case(
         &self,
-        reports: &[Value],
+        clients: &[Value],
         standing: Standing,
         mut look: impl FnMut(usize, &Case<'_>),
     ) {
-        let fleet = self.observed_fleet(reports).spec.unwrap();
+        let fleet = self.observed_fleet(clients).spec.unwrap();
         let policy = self.observed_policy().map(|policy| Policy::read(&policy));
         let package = Package::read(&fleet, None);
         let zone = ZoneFact::read(fleet.time_zone.as_ref());
@@ -137,7 +139,7 @@ impl Row {
     /// Makes a complete plan, and returns the client's status from it.
     pub fn planned(&self) -> ClientStatus {
         let estate = Estate {
-            fleets: vec![Arc::new(self.observed_fleet(std::slice::from_ref(&self.client)))],
+            fleets: vec![Arc::new(self.observed_fleet(&[self.whole_client()]))],
             policies: self.observed_policy().into_iter().map(Arc::new).collect(),
         };
         let (_, status) = plan(&estate, self.instant()).fleets.remove(0);

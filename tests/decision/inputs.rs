@@ -13,8 +13,11 @@ const VERSIONS: [Option<&str>; 4] = [None, Some("x"), Some("3.59"), Some("3.60")
 /// Times of a report, relative to the noon of most rows: missing, long ago, and a minute before.
 const TIMES: [Option<&str>; 3] = [None, Some("2026-10-01T11:00:00Z"), Some("2026-11-24T10:59:00Z")];
 
-/// Returns every combination of the values that rules may read from a client's report.
-fn reports() -> Vec<Value> {
+/// Returns clients with every combination of the values that rules read, each with and without the
+/// facts that only scopes may read.
+///
+/// All clients have the same name, and most scopes include all of them or none.
+fn clients() -> Vec<Value> {
     let failed = ["3.59", "3.60"].into_iter().flat_map(|version| {
         TIMES.map(|time| json!({"version": version, "time": time, "message": "no space"}))
     });
@@ -22,9 +25,16 @@ fn reports() -> Vec<Value> {
     let mut all = vec![];
     for (version, staged) in VERSIONS.into_iter().flat_map(|v| VERSIONS.map(|staged| (v, staged))) {
         for (error, seen) in errors.iter().flat_map(|error| TIMES.map(|seen| (error, seen))) {
-            all.push(json!({
+            let reported = json!({
                 "version": version, "stagedVersion": staged, "lastError": error, "lastSeen": seen,
-            }));
+            });
+            let mut with_scoped = reported.clone();
+            with_scoped["ip"] = json!("10.0.0.1");
+            with_scoped["computer"] = json!("PC-1");
+            with_scoped["lastUser"] = json!("ann");
+            let labels = json!({"site": "berlin"});
+            all.push(json!({"name": "pc", "reported": reported}));
+            all.push(json!({"name": "pc", "labels": labels, "reported": with_scoped}));
         }
     }
     all
@@ -32,12 +42,12 @@ fn reports() -> Vec<Value> {
 
 #[test]
 fn the_declared_inputs_of_a_rule_determine_whether_it_holds() {
-    let reports = reports();
+    let clients = clients();
     // For each rule and values of its inputs: whether the rule holds, and in which case.
     let mut known = HashMap::new();
     for row in rows() {
         for standing in [Standing::Free, Standing::Withheld] {
-            row.each_case(&reports, standing, |index, case| {
+            row.each_case(&clients, standing, |index, case| {
                 for rule in &RULES {
                     let inputs: Vec<_> = rule.looks_at.iter().map(|i| i.value(case)).collect();
                     let key = format!("{:?} {} {inputs:?}", rule.name, row.at);
@@ -45,7 +55,7 @@ fn the_declared_inputs_of_a_rule_determine_whether_it_holds() {
                     let here = (row.what, index, standing);
                     let (before, there) = known.entry(key).or_insert((holds, here));
                     let report = |(what, index, standing): (&str, usize, Standing)| {
-                        format!("{what}, {standing:?}: {}", reports[index])
+                        format!("{what}, {standing:?}: {}", clients[index])
                     };
                     let pair = || format!("\n{}\n{}", report(*there), report(here));
                     assert_eq!(

@@ -238,8 +238,7 @@ impl<K: Announced> Outbox<K> {
         };
         let shown = entry.shown_version();
         let is_to_be_shown = shown.is_none_or(|shown| superseded.contains(&Some(shown.clone())));
-        // Keep the first version, even if the list is too long: the plan was made from it, and the
-        // store may still show it.
+        // If the list is too long, keep the first version, which the store may still show.
         superseded.drain(1..=superseded.len().saturating_sub(MAX_SUPERSEDED));
         let is_acknowledged = made.is_some() && shown == made.as_ref();
         entry.last_write = Some(LastWrite {
