@@ -28,7 +28,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns an error message if no cluster can be configured.
+    /// Returns an error message if no configuration is found or if it cannot be used.
     pub async fn config(&self) -> Result<Config, String> {
         let file = self.kubeconfig.as_ref().map(|file| file.display().to_string());
         let mut config = self.read().await.map_err(|error| {
@@ -50,8 +50,8 @@ impl Connection {
             KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         Ok(match &self.kubeconfig {
             Some(file) => {
-                // Read the file by its path: relative paths in a kubeconfig are resolved from the
-                // directory of the file.
+                // Read the kubeconfig by its path, because relative paths in a kubeconfig are
+                // resolved from its directory.
                 Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?
             }
             None if options.context.is_some() => Config::from_kubeconfig(&options).await?,
@@ -60,8 +60,8 @@ impl Connection {
     }
 }
 
-/// Formats an error in one line. If the error is a kubeconfig that cannot be read, the line
-/// contains the path of the kubeconfig and the reason.
+/// Formats an error as one line. If a kubeconfig cannot be read, the line contains its path and the
+/// reason.
 fn in_short(error: &(dyn Error + Send + Sync + 'static)) -> String {
     if let Some(KubeconfigError::ReadConfig(why, file)) = error.downcast_ref() {
         return format!("{}: {why}", file.display());
@@ -69,8 +69,8 @@ fn in_short(error: &(dyn Error + Send + Sync + 'static)) -> String {
     with_causes(error).lines().next().unwrap_or_default().to_owned()
 }
 
-/// Formats an error with its causes. The text of a connection error alone says only that the
-/// connection failed; the causes contain the reason.
+/// Formats an error with its causes. The text of a connection error says only that the connection
+/// failed; its causes contain the reason.
 #[must_use]
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();

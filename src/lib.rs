@@ -1,5 +1,6 @@
-//! clientfleet rolls out client upgrades from Kubernetes objects in Git. It decides which clients
-//! may upgrade, to which version and when, and records each decision with its reason.
+//! clientfleet rolls out client upgrades that are described by Kubernetes objects in Git. It
+//! decides which clients may upgrade, to which version and when, and records each decision with its
+//! reason.
 //!
 //! The modules form layers. Each layer uses only the layers above it in this list:
 //!

@@ -364,7 +364,7 @@ fn every_mistake_is_told_with_where_and_what_to_write_instead() {
     insta::assert_snapshot!("broken_files", told);
 }
 
-/// Parses `bytes` as a file, and plans its objects if the file has no errors.
+/// Parses `bytes` as a file, and plans the objects in it if the file has no errors.
 fn read_and_plan(bytes: Vec<u8>) {
     let mut estate = Estate::default();
     let file = File { name: "a.yaml".to_owned(), content: Ok(bytes) };

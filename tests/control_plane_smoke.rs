@@ -1,5 +1,5 @@
-//! Tests the control plane that all other integration tests use: it must work, and must leave no
-//! processes or files behind.
+//! Tests the control plane that all other integration tests use: it must serve requests, and must
+//! leave no processes or files behind.
 
 mod control_plane;
 
@@ -107,8 +107,8 @@ async fn restarted_server_has_its_objects_and_arguments() {
     plane.kubectl_ok(&["get", "--raw", "/readyz", "--request-timeout=1s"], "").unwrap_err();
     plane.start_apiserver().unwrap();
 
-    // The client from before the restart reconnects, because the server keeps its port and
-    // certificates.
+    // A client that was created before the restart must reconnect, because the server keeps its
+    // port and certificates.
     Api::<ConfigMap>::namespaced(client, "default").get("kept").await.unwrap();
     let running = processes_of(plane.folder()).join("\n");
     assert_eq!(running.matches("--event-ttl=61m").count(), 1, "{running}");
@@ -148,8 +148,9 @@ fn killed_test_leaves_nothing_behind() {
     assert_clean(&folder);
 }
 
-/// Does nothing in a normal test run. Other tests start it in a separate process, and check that
-/// its control plane is removed after the process ends.
+/// Starts a control plane and ends as [`VICTIM`] specifies; does nothing if that variable is not
+/// set. Other tests run this function in a separate process, and check that its control plane is
+/// removed after the process ends.
 #[test]
 fn victim_of_other_tests() {
     let Ok(end) = env::var(VICTIM) else { return };
@@ -195,8 +196,8 @@ fn assert_clean(folder: &Path) {
     }
 }
 
-/// Returns the command lines of the running processes that mention the folder, which are the
-/// servers that use it.
+/// Returns the command lines of all running processes whose command line contains the folder's
+/// path. Each server has this path in its arguments.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     let processes =

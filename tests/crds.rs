@@ -49,7 +49,8 @@ fn the_stream_holds_both_and_can_be_read_again() {
     assert_eq!(read, crds());
 }
 
-/// Removes the descriptions from a schema, because they do not affect which objects it accepts.
+/// Removes the descriptions from a schema, because they do not affect which objects the schema
+/// accepts.
 fn schema_without_words(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {

@@ -1,10 +1,10 @@
-//! Tests that the allocator places large allocations in separate memory pages. The test is a
-//! separate program, because it configures the allocator for the whole process.
+//! Tests that the allocator places each large allocation in its own memory pages. The test needs
+//! its own process, because it configures the allocator for the whole process.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use clientfleet::controller::heap;
 
-/// Size in bytes of the header of two machine words that glibc puts before each allocation.
+/// Size in bytes of the header that glibc puts before each allocation: twice the size of a pointer.
 const HEAD: usize = 16;
 
 fn has_its_own_pages(allocation: &[u8]) -> bool {
@@ -14,7 +14,7 @@ fn has_its_own_pages(allocation: &[u8]) -> bool {
 #[test]
 fn what_is_large_leaves_no_holes_in_the_heap() {
     // Allocations on the heap are adjacent. The tested sizes are not multiples of the page size, so
-    // on the heap the allocations start at different offsets within a page.
+    // allocations on the heap start at different offsets within a page.
     let make = |bytes: usize| -> Vec<Vec<u8>> { (0..8).map(|_| vec![1; bytes]).collect() };
     let before = make(40_000);
     assert!(!before.iter().all(|one| has_its_own_pages(one)), "glibc's own limit is higher");

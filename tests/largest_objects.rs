@@ -23,9 +23,10 @@ const MARGIN: usize = 64 * 1024;
 
 const APPLIERS: [&str; 3] = ["git", "importer", "check-in"];
 
-/// A character that takes four bytes in UTF-8 and in etcd. In every reported value except names,
-/// the maximum number of these characters takes at least as many bytes as the maximum number of
-/// quotation marks, which take two bytes each in JSON.
+/// Character with the largest size in etcd: it takes four bytes in UTF-8.
+///
+/// In every reported value except names, the longest text of these characters takes at least as
+/// many bytes as the longest text of quotation marks, which take two bytes each in JSON.
 const COSTLY: char = '\u{1F980}';
 
 fn costly(count: usize) -> String {
@@ -47,8 +48,8 @@ fn labels(first: char, count: usize) -> Value {
     Value::Object(keys.map(|key| (key, json!("v".repeat(bounds::LABEL)))).collect())
 }
 
-/// Returns a version of the maximum length. It is valid, because admission validates the versions
-/// in the specs of policies and fleets.
+/// Returns a valid version of the maximum length. Admission accepts only valid versions in the
+/// specs of policies and fleets.
 fn version(number: usize) -> String {
     format!("{number:02}.{}+{}", "9".repeat(18), "b".repeat(bounds::VERSION - 22))
 }
@@ -64,7 +65,8 @@ fn client(number: usize) -> Value {
         "labels": labels('c', bounds::CLIENT_LABELS),
         "timeZone": costly(bounds::WIDE_SHORT),
         "reported": {
-            // 63 quotation marks take 126 bytes in JSON; 31 four-byte characters take only 124.
+            // A computer name can have 63 quotation marks, which take 126 bytes in JSON. It can
+            // have only 31 four-byte characters, which take 124 bytes.
             "computer": "\"".repeat(bounds::NAME),
             "ip": costly(bounds::WIDE_VALUE),
             "lastUser": costly(bounds::WIDE_USER),
@@ -122,8 +124,8 @@ fn summary() -> Value {
     Value::Object(states.map(|state| (state.to_owned(), json!(u32::MAX))).into_iter().collect())
 }
 
-/// Returns a client's row in the status with every value at its maximum length. The reported values
-/// are the same as in [`client`].
+/// Returns a client's row in the status with every value at its maximum length. The row repeats the
+/// reported values from [`client`].
 fn row(number: usize) -> Value {
     let policy = "p".repeat(bounds::POLICY_NAME);
     let text = costly(bounds::WIDE_VALUE);
@@ -229,7 +231,7 @@ fn policy_status() -> Value {
 }
 
 /// Applies the object as each applier, writes its status, and prints the stored sizes. Then applies
-/// the object again as the first applier, and returns the stored object.
+/// the object again as the first applier, and returns the object as stored after that.
 async fn store(client: &Client, kind: Kind, object: &Value, status: Value) -> Value {
     let namespace = namespace("largest");
     let mut stored = Value::Null;

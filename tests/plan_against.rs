@@ -20,10 +20,10 @@ struct Change {
 }
 
 impl Change {
-    /// Copies the examples to `old` and `new`, and applies the edits in `new`.
+    /// Copies the examples to `old` and `new`, and makes the edits in `new`.
     ///
-    /// An edit consists of a part of a file name, a text in that file, and its replacement. If the
-    /// text is empty, the file is removed.
+    /// An edit consists of a part of a file name, a text in that file, and the replacement for this
+    /// text. If the text is empty, the edit removes the file.
     fn of(edits: &[(&str, &str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -129,8 +129,8 @@ fn a_hold_takes_away_what_was_to_come() {
     }
 }
 
-/// Checks a change of a window's start. Every changed client moves at another time, and the plan
-/// prints both times.
+/// Checks a change that moves the start of a window. Every changed client then moves at another
+/// time, and the plan must print the old and the new time.
 #[test]
 fn a_window_is_shifted() {
     let change = Change::of(&[("21-nights", "start: \"22:00\"", "start: \"21:00\"")]);
@@ -140,8 +140,8 @@ fn a_window_is_shifted() {
     assert_eq!(summary["movingAtAnotherTime"], summary["changed"]);
 }
 
-/// Checks a renamed policy. It offers the same version at the same time, so only the policy in the
-/// clients' decisions changes.
+/// Checks a change that renames a policy. The new policy offers the same version at the same time,
+/// so only the policy in the clients' decisions changes.
 #[test]
 fn another_policy_decides_the_same() {
     let change = Change::of(&[("21-nights", "name: nights-and-weekends", "name: nights")]);
@@ -246,7 +246,7 @@ fn exit_codes_tell_whether_something_changes_and_how_much_moves() {
     let limit = ["--at", DAY, "--max-moving", "2", "--exit-code"];
     assert_eq!(change.ends(&limit), (3, words));
     assert!(!change.run(&limit).stdout.is_empty(), "the plan is printed all the same");
-    // A changed object gives exit code 1 even if no client is affected.
+    // With `--exit-code`, a changed object must give exit code 1 even if no client is affected.
     let spelled = Change::of(&[("30-canary", "retryAfterHours: 1", "retryAfterHours: 2")]);
     assert_eq!(spelled.ends(&["--at", DAY, "--exit-code"]).0, 1);
 }
@@ -291,9 +291,9 @@ fn what_is_wrong_on_either_side_is_told() {
     assert!(words.contains("new/30-canary.yaml, document 1"), "{words}");
 }
 
-/// Checks the warnings about a policy before it is applied: entries that match no client, criteria
-/// whose values change often (IP address, last user), and an unknown time zone. A search for a
-/// computer name causes no warning.
+/// Checks the warnings about policies that are not applied yet: scope entries that match no client,
+/// criteria on values that change often (IP address, last user), and an unknown time zone. A search
+/// for a computer name must cause no warning.
 #[test]
 fn a_policy_is_looked_at_before_it_is_applied() {
     let scope = "scope:\n    clients:\n      - search: \"10.10.1. ber\"\n      - search: ber-ws\n    exclude:\n      - users: [nobody]\n        computers: [BER-WS-001]\n";

@@ -1,5 +1,5 @@
-//! Tests `clientfleet plan --local` with the real binary. Snapshots show the output for
-//! `examples/`; other tests check the input and output formats.
+//! Tests `clientfleet plan --local` with the real binary. Snapshots contain the output for
+//! `examples/`, and the remaining tests check the formats of input and output.
 
 use std::io::Write;
 use std::path::Path;
@@ -26,8 +26,8 @@ fn clientfleet(arguments: &[&str], input: &str) -> Output {
         .expect("the program starts");
     let mut stdin = child.stdin.take().expect("it has an input");
     let input = input.to_owned();
-    // Write the input in a thread while the output is read. Both can be larger than the buffer of a
-    // pipe, so writing first could block forever.
+    // Write the input in a thread while this thread reads the output. Both can be larger than the
+    // buffer of a pipe, so writing the whole input first could block forever.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("the input is written");
@@ -118,8 +118,8 @@ fn the_examples_show_nearly_every_reason() {
     ");
 }
 
-/// Checks that the examples contain a canary client in the state `Distributing` at any date. `make
-/// demo` needs one, and uses the current date.
+/// Checks that the examples contain a canary client in the state `Distributing` on any date. `make
+/// demo` runs on the current date and needs such a client.
 #[test]
 fn a_canary_client_of_the_examples_is_distributing_at_any_time() {
     let times = ["2026-11-22T03:00:00Z", FREEZE, "2027-05-01T12:00:00Z", "2030-02-28T18:00:00Z"];
@@ -290,8 +290,8 @@ fn the_program_tells_its_version_and_both_definitions() {
     assert_eq!(kinds, ["ClientFleet", "UpgradePolicy"]);
 }
 
-/// Checks that each example has an explanation in its first line, and that the table in `README.md`
-/// lists it.
+/// Checks that the first line of each example explains the example, and that the table in
+/// `README.md` lists it.
 #[test]
 fn every_example_is_explained() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");

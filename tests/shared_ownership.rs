@@ -1,5 +1,5 @@
-//! Tests that several field managers can share one fleet by server-side apply. Each keeps its own
-//! fields, and can remove the fields that it has written.
+//! Tests that several field managers can share one fleet by server-side apply. Each field manager
+//! keeps its own fields, and can remove the fields that it has written.
 
 mod control_plane;
 mod served;
@@ -55,12 +55,12 @@ async fn each_applier_keeps_its_fields_of_the_same_client() {
         ]})
     );
 
-    // Applying the same objects again in another order changes nothing.
+    // Applying unchanged objects in another order must change nothing.
     apply(&namespace, "importer", importer).await;
     assert_eq!(apply(&namespace, "git", git).await, all);
 
-    // If an applier no longer lists a client, only the applier's own fields of the client are
-    // removed. If the client then has no owner, the client is removed, too.
+    // If an applier no longer lists a client, the API server removes only this applier's fields
+    // from the client. It removes the whole client if no applier owns it after that.
     let left = apply(&namespace, "importer", json!({"clients": []})).await;
     assert_eq!(
         left,
@@ -84,8 +84,8 @@ async fn the_last_error_is_one_owner_s_as_a_whole() {
     assert_eq!(after["clients"][0]["reported"]["lastError"], json!({"version": "3.60"}));
 }
 
-/// Checks that `withdrawnVersions` is removed together with its last entry. Otherwise the list
-/// would be empty, and admission refuses an empty list.
+/// Checks that the field `withdrawnVersions` is removed together with its last entry. Otherwise the
+/// list would remain as an empty list, which admission refuses.
 #[tokio::test]
 async fn the_last_version_of_a_set_can_be_taken_back() {
     let namespace = namespace("sets");

@@ -1,5 +1,5 @@
-//! Tests the laws of versions: the pattern of admission accepts exactly the texts that the program
-//! can parse, and versions have a total order.
+//! Tests the laws of versions. The pattern that admission uses must accept exactly the texts that
+//! the program can parse, and the order of versions must be total.
 
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -85,8 +85,8 @@ proptest! {
         }
     }
 
-    /// Checks that the pattern and the parser agree on damaged versions: on both parts of a version
-    /// that is split at a random position, and on a version without the character at that position.
+    /// Checks that the pattern and the parser agree on damaged versions. A version is split at a
+    /// random position, or the character at that position is removed.
     #[test]
     fn the_pattern_accepts_what_is_read_of_broken_versions(good in version(), at in any::<prop::sample::Index>()) {
         let at = at.index(good.len());

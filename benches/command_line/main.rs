@@ -27,7 +27,8 @@ const ROUNDS: usize = 3;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The measured commands. Each entry contains the label in the table and the command line.
+/// The measured commands. Each entry contains the label in the results table, and the program with
+/// its arguments.
 const CALLS: [(&str, &[&str]); 9] = [
     ("kubectl get clf -o json", &["kubectl", "get", "clf", "-o", "json"]),
     ("kubectl get clf", &["kubectl", "get", "clf"]),

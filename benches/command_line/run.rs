@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::control_plane::ControlPlane;
 
-/// Interval for reading the peak memory. The kernel records the maximum, so only growth after the
-/// last reading is missed.
+/// Interval between two readings of the peak memory. The kernel records the maximum, so the only
+/// missed growth is between the last reading and the exit.
 const LOOK: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,8 @@ pub struct Run {
     pub printed: u64,
 }
 
-/// Runs a command line of kubectl or of this program, and returns its measurements.
+/// Runs kubectl or this program with the given arguments, and returns its time, its peak memory,
+/// and the size of its output.
 pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Failure> {
     let (program, arguments) = call.split_first().ok_or("an empty call")?;
     let mut command = match *program {
@@ -58,8 +59,8 @@ pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Fail
     Ok(Run { time, peak_kib, printed })
 }
 
-/// Returns the peak of the resident memory of a process, in KiB. `status` is the path of its file
-/// `/proc/PID/status`.
+/// Returns the peak resident memory of a process in KiB, or `None` if it cannot be read. `status`
+/// is the path of the process's `/proc/PID/status` file.
 fn high_water_mark(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

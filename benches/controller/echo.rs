@@ -1,6 +1,6 @@
-//! Runs a loop that makes no decisions, to measure the minimum time from a client's report to the
-//! status write. The loop watches whole fleets, like the controller, and responds to each report
-//! with one guarded PUT of a prepared status.
+//! Measures the minimum time from a client's report to the status write, with a loop that makes no
+//! decisions. Like the controller, the loop watches whole fleets; it responds to each report with
+//! one PUT that contains a prepared status and the resourceVersion.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,8 @@ use crate::Failure;
 use crate::estate::Estate;
 use crate::floor::{Answer, put};
 
-/// A fleet of which only the metadata is parsed, although the API server sends the whole object.
+/// A fleet object of which only the metadata is parsed. The API server sends the whole object
+/// anyway, as it does to the controller.
 #[derive(Clone, Debug, Serialize, Deserialize, Resource)]
 #[resource(inherit = ClientFleet)]
 struct Bare {

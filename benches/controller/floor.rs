@@ -1,5 +1,6 @@
-//! Measures the minimum time of a policy change, with a loop that makes no decisions. The loop
-//! writes the same statuses as the controller, as guarded PUTs.
+//! Measures the minimum time to write all statuses after a policy change, with a loop that makes no
+//! decisions. The loop writes the same statuses as the controller, with PUTs that contain the
+//! resourceVersion.
 //!
 //! The loop can also write a single status in response to a watch event of a policy.
 
@@ -25,7 +26,7 @@ pub struct Floor {
     pub concurrency: usize,
 }
 
-/// Start and duration of writing all statuses. The duration ends with the last response.
+/// Start time and duration of writing all statuses. The duration ends with the last response.
 pub struct Written {
     pub began: Instant,
     pub took: Duration,
@@ -49,19 +50,19 @@ impl Floor {
         }
     }
 
-    /// Discards the known resourceVersions, so that the next write of each fleet reads its
-    /// resourceVersion again.
+    /// Discards the stored resourceVersions. The next write to each fleet then reads the current
+    /// resourceVersion first.
     pub async fn forget_versions(&self) {
         for version in &self.versions {
             *version.lock().await = None;
         }
     }
 
-    /// Writes the status of every fleet once, and measures only the writes. As in the controller, a
-    /// separate task sends each status.
+    /// Writes the status of every fleet once, in a separate task for each write, as in the
+    /// controller. The measured duration does not include building the requests.
     ///
-    /// `direction` selects the prepared statuses: `0` or `1`, the index of the policy's mode in
-    /// `stage::DIRECTIONS`.
+    /// `direction` is `0` or `1`: the index in `stage::DIRECTIONS` of the mode for which the
+    /// statuses were prepared.
     pub async fn write_all(&self, direction: usize) -> Result<Written, Failure> {
         let mut requests = Vec::new();
         for number in 0..self.versions.len() {
@@ -98,9 +99,9 @@ impl Floor {
         put(self.estate.namespace, &name(number), version.as_deref().unwrap_or_default(), status)
     }
 
-    /// Changes a policy in the floor's namespace, writes one status in response to the watch event,
-    /// and returns the time from sending the change to the watch event of the status. Each call
-    /// needs a different `turn`; otherwise the policy does not change.
+    /// Changes a policy in the floor's namespace, writes the status of one fleet after the watch
+    /// event of this change, and returns the time from the change to the watch event of the status.
+    /// `turn` must differ in each call, because applying an unchanged policy causes no watch event.
     pub async fn answer_policy(&self, turn: i32, direction: usize) -> Result<Duration, Failure> {
         let fleet = 0;
         let request = self.request(direction, fleet).await?;
@@ -140,8 +141,7 @@ struct Made {
     resource_version: Option<String>,
 }
 
-/// Builds the request for a status write, in the same form as the request of the controller.
-/// `status` is JSON.
+/// Builds the same PUT request for a status write as the controller. `status` is JSON text.
 pub fn put(
     namespace: &str,
     fleet: &str,

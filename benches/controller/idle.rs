@@ -1,6 +1,6 @@
-//! Measures the cost of 100,000 idle clients under policies with windows, and the writes when a
-//! window opens for a quarter of the fleets. The controller should write each of these fleets
-//! exactly once.
+//! Measures the controller's CPU time and status writes for 100,000 clients under policies with
+//! windows: first while nothing changes, then while a window opens for a quarter of the fleets.
+//! When it opens, the controller should write the status of each of these fleets exactly once.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -25,8 +25,8 @@ pub const LASTS: Duration = Duration::from_secs(300);
 const LEISURE: Duration = Duration::from_secs(5);
 /// Time to wait after the window opens, so that unnecessary writes are counted too.
 const AFTERMATH: Duration = Duration::from_secs(15);
-/// Name of the policy whose window opens during the benchmark. Each other policy has the name of
-/// the department that it governs.
+/// Name of the policy whose window opens during the benchmark. Every other policy has the name of a
+/// department and selects the clients of this department.
 const OPENING: &str = "opening";
 
 /// Duration, CPU time and status writes of a measured period.
@@ -71,7 +71,8 @@ async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent
 }
 
 /// Creates a policy for each department, with a window in the time zone of the department's
-/// clients. The windows open 3 to 7 hours from now.
+/// clients. The windows start 3 to 7 hours after the current UTC time of day, so none of them opens
+/// during the benchmark.
 async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     for (department, hours) in DEPARTMENTS.iter().zip(3..) {
         let labels = [("department", *department)].into_iter().collect();
@@ -90,7 +91,8 @@ async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns a policy for the ring `canary` with a daily window of one hour, starting at `opening`.
+/// Returns the spec of a policy for the ring `canary`. The policy has a daily window of one hour
+/// that starts at `opening`.
 fn opens_at(opening: DateTime<Utc>) -> UpgradePolicySpec {
     let clock = |time: DateTime<Utc>| format!("{:02}:{:02}", time.hour(), time.minute()).into();
     let end = opening + TimeDelta::hours(1);

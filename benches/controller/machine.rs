@@ -1,4 +1,5 @@
-//! Describes the machine on which the benchmark runs, as a table for the top of the results page.
+//! Describes the machine on which the benchmark runs, as a table for the top of
+//! `docs/performance.md`.
 
 use std::fs;
 use std::process::Command;

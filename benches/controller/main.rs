@@ -1,14 +1,15 @@
-//! Measures the controller as a separate process on a real API server, and compares each figure
-//! with its floor: the cost of the same work without decisions.
+//! Measures the controller as a separate process on a real API server, and compares most figures
+//! with a floor: the cost of the same work without decisions.
 //!
 //! Run all sections with `cargo bench --bench controller`. The arguments `-- restart
-//! memory=0,10000` select two sections; the value after `=` is a list of client numbers for
-//! `memory`, and a number of seconds for `idle`.
+//! memory=0,10000` select two sections; the value after `=` contains the numbers of clients for
+//! `memory`, and the duration in seconds for `idle`.
 //!
-//! Each section is a module, and `stage` is their common setup. Two modules provide the floors:
-//! `floor` writes the same statuses as the controller, and `echo` responds to a report with a
-//! prepared status. `program` runs the controller, `process` reads its CPU time and memory,
-//! `observer` watches its writes, and `requests` counts them.
+//! Each section is implemented in a separate module, and `stage` contains the setup that all
+//! sections except `memory` share. Two modules provide the floors: `floor` writes the same statuses
+//! as the controller, and `echo` responds to each report with a prepared status. `program` runs the
+//! controller, `process` reads its CPU time and memory, `observer` records the writes to fleets,
+//! and `requests` counts the status writes.
 
 #[path = "../../tests/control_plane/mod.rs"]
 mod control_plane;
@@ -40,8 +41,8 @@ use stage::Stage;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The sections in the order of measurement. `storm` changes the version of every client, so it
-/// runs after all other sections that share the stage.
+/// Names of the sections, in the order in which they run. `storm` changes the version of every
+/// client, so it runs after all other sections that share the stage.
 const SECTIONS: [&str; 7] = ["size", "restart", "report", "policy", "idle", "storm", "memory"];
 
 /// A section to run, with its value from the command line, such as `0,10000` for `memory`.
@@ -93,7 +94,7 @@ async fn measure(
     }
 }
 
-/// Returns the sections named on the command line, or all sections if it names none.
+/// Returns the sections that the arguments select, or all sections if there are no arguments.
 fn asked(arguments: impl Iterator<Item = String>) -> Result<Vec<Asked>, Failure> {
     // Ignore `--bench`, which Cargo adds to the arguments.
     let named: Vec<String> = arguments.filter(|argument| argument != "--bench").collect();

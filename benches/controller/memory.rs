@@ -1,6 +1,8 @@
 //! Measures the memory of the controller for several numbers of clients, on a separate control
-//! plane. The results show the peak while the controller writes all statuses, the memory after a
-//! restart with the peak while it loads all objects, and the memory after 1,000 changes.
+//! plane.
+//!
+//! The results show the peak while the controller writes all statuses, the memory after a restart,
+//! the peak during that restart, and the memory after 1,000 changes.
 
 use std::time::Duration;
 
@@ -18,7 +20,8 @@ use crate::report::{Table, grouped, mebibytes};
 pub const SIZES: [usize; 4] = [0, 10_000, 100_000, 500_000];
 /// Number of reports, each by a single client.
 const CHANGES: usize = 1_000;
-/// Time to wait until the allocator and the API server's watches have settled.
+/// Time to wait before the memory is read, so that the allocator and the API server's watches have
+/// become idle.
 const LEISURE: Duration = Duration::from_secs(3);
 
 /// Memory of the controller for one number of clients.
@@ -50,8 +53,8 @@ pub async fn measure(sizes: &[usize]) -> Result<String, Failure> {
 async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Taken, Failure> {
     let clients = estate.clients();
     let program = Program::start(plane, estate.namespace)?;
-    // Set both modes one after the other, so that the controller has offered an upgrade to every
-    // client.
+    // Set `NoUpgrade` first and then `AutoUpgrade`, so that the controller writes every status and
+    // offers an upgrade to every client.
     for mode in [Mode::NoUpgrade, Mode::AutoUpgrade] {
         let generation = estate.set("all", everybody(mode)).await?;
         estate.in_force("all", generation).await?;
@@ -75,8 +78,8 @@ async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Tak
     Ok(Taken { clients, writing, loaded, changed })
 }
 
-/// Reports new versions of single clients throughout the estate, with at most four concurrent
-/// requests. Each round reports different clients.
+/// Reports a new version for single clients, one in each fleet in turn, with at most four
+/// concurrent requests. Each round selects different clients.
 async fn change(estate: &Estate, round: usize) -> Result<(), Failure> {
     futures::stream::iter(0..CHANGES)
         .map(|change| {

@@ -1,5 +1,5 @@
-//! Records all writes to the fleets of a namespace, with the time of each watch event. It watches
-//! only the metadata, which costs little compared with the measured work.
+//! Records all writes to the fleets of a namespace, with the time of each watch event. The observer
+//! watches only the metadata, so that its own load hardly affects the measurements.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -63,7 +63,7 @@ impl Observer {
         std::iter::from_fn(|| self.sightings.try_recv().ok()).collect()
     }
 
-    /// Waits for the first status write to a fleet whose spec has at least the given generation.
+    /// Waits for the first status write to `fleet` with this or a later generation, and returns it.
     pub async fn answer(&mut self, fleet: &str, generation: i64) -> Result<Sighting, Failure> {
         loop {
             let seen = self.next().await?;
@@ -81,8 +81,8 @@ impl Drop for Observer {
     }
 }
 
-/// Watches the fleets until the receiver is dropped. The API server closes each watch at its
-/// timeout, so the loop starts a new one.
+/// Watches the fleets until the receiver is dropped. Each watch ends at its timeout of 290 s; the
+/// loop then starts another watch.
 async fn watch(
     fleets: &Api<ClientFleet>,
     mut version: String,

@@ -1,5 +1,5 @@
-//! Measures one client's report in an estate of 100,000 clients: its cost, and the time until the
-//! fleet's status is written. Both are compared with a loop that makes no decisions.
+//! Measures the controller's CPU time for one client's report among 100,000 clients, and the time
+//! until the fleet's status is written. This time is compared with a loop that makes no decisions.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use crate::report::{Table, grouped, milliseconds, quantile, ratio};
 use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
-/// Number of reports to the controller. The floor receives the same number, in alternation with the
-/// controller.
+/// Number of reports that are written to the controller's fleets. Each is followed by a report to
+/// the floor's fleets, so that the two measurements alternate.
 const REPORTS: usize = 200;
-/// Time to wait after each report. The resulting load is realistic: in an estate of 100,000
-/// clients, some clients report every second.
+/// Time to wait after each report, which limits the load to a few reports per second. This load is
+/// realistic for an estate of 100,000 clients.
 const PAUSE: Duration = Duration::from_millis(150);
 /// Index of the reporting client in each fleet.
 const CLIENT: usize = 7;
@@ -26,15 +26,15 @@ const CLIENT: usize = 7;
 /// Times from a client's report to the watch event of the fleet's status.
 #[derive(Default)]
 struct Answers {
-    /// Times from sending the report to the watch event.
+    /// Times from sending the report until the watch event.
     sent: Vec<Duration>,
-    /// Times from the API server's response to the report until the watch event.
+    /// Times from the API server's response to the reporting client until the watch event.
     taken: Vec<Duration>,
 }
 
 impl Answers {
-    /// Reports another version of one client, and records the time until the watch event of the
-    /// fleet's status.
+    /// Reports `version` for one client, and records the times until the watch event of the fleet's
+    /// status.
     async fn add(
         &mut self,
         estate: &Estate,
@@ -88,8 +88,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(report_table(stage, &ours, &theirs, &writes, cpu, took))
 }
 
-/// Returns the status that the floor writes next: the previous status with the new version of one
-/// client.
+/// Updates `status` to the client's new version and the next generation, and returns it as JSON.
+/// The floor writes this status after the report.
 fn next_status(status: &mut Value, version: &str) -> String {
     status["clients"][CLIENT]["version"] = json!(version);
     status["observedGeneration"] =

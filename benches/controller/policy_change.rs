@@ -1,5 +1,6 @@
-//! Measures a policy change that changes the state of each of 100,000 clients, and the time to
-//! respond to one client's report during the change.
+//! Measures how long the controller takes to write all statuses after a policy change that affects
+//! each of 100,000 clients. Also measures the time to respond to one client's report during these
+//! writes.
 //!
 //! The times of the first and the last status write are compared with a loop that writes the same
 //! statuses without making decisions.
@@ -22,11 +23,12 @@ use crate::stage::{DIRECTIONS, POLICY, Stage};
 
 /// Number of rounds; the results show the median.
 const ROUNDS: usize = 5;
-/// Number of rounds with a client's report during the policy change. The report causes one
-/// additional status write.
+/// Number of rounds in which a client reports a version while the controller applies a policy
+/// change. In one half of the rounds, the status of the client's fleet has already been written; in
+/// the other half, it has not.
 const DISTURBED: usize = 6;
 
-/// Times of one policy change, measured from sending it.
+/// Measurements of one policy change. All times except the CPU time start when the change is sent.
 #[derive(Clone, Copy)]
 struct Turn {
     first: Duration,
@@ -38,7 +40,7 @@ struct Turn {
     server: Duration,
 }
 
-/// Times of the floor: a loop that writes the same statuses as the controller without making
+/// Measurements of the floor: a loop that writes the same statuses as the controller without making
 /// decisions.
 #[derive(Clone, Copy)]
 struct Writes {
@@ -82,7 +84,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
 /// Changes the mode of the policy, and records the times of the status writes.
 async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     let mut observer = Observer::start(&stage.estate.fleets).await?;
-    // Start the watch before the change, so that its startup is not measured.
+    // Start the watch of the policies before the change, so that starting the watch does not add to
+    // the measured time.
     let now = stage.estate.policies.list_metadata(&ListParams::default()).await?;
     let version = now.metadata.resource_version.ok_or("a list without a version")?;
     let events = stage.estate.policies.watch(&WatchParams::default(), &version).await?;
@@ -110,8 +113,8 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     Ok(Turn { first, last, in_force, server })
 }
 
-/// Writes the same statuses as the controller without making decisions. Returns the times of the
-/// writes and the CPU time of the API server.
+/// Writes all statuses once without making decisions, and then measures single status writes after
+/// policy changes. Returns the times of the writes and the CPU time of the API server.
 async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Failure> {
     let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;
@@ -120,8 +123,8 @@ async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Fa
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
     let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
-    // Write the status of one fleet for the other mode, and then its current status again. The next
-    // round thus starts with the statuses that this round has written.
+    // Write the status of one fleet for the other mode, and then for the current mode again. The
+    // next round then starts with the same mode in all statuses.
     let turn = i32::try_from(2 * round)?;
     let there = floor.answer_policy(turn, 1 - direction).await?;
     let back = floor.answer_policy(turn + 1, direction).await?;
@@ -144,8 +147,8 @@ fn names(fleets: usize) -> HashSet<String> {
     (0..fleets).map(name).collect()
 }
 
-/// Changes the mode of the policy, and reports one client's version when half of the statuses have
-/// been written.
+/// Changes the mode of the policy in each round, and reports one client's version after half of the
+/// fleets have been written. Returns a table of the times from the report to the fleet's status.
 async fn disturbed(stage: &Stage) -> Result<String, Failure> {
     let (mut written, mut waiting) = (Vec::new(), Vec::new());
     for round in 1..=DISTURBED {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// Number of clock ticks per second, for converting the CPU times in `/proc`, which are in ticks.
-/// The number is the same on all current Linux systems.
+/// Number of clock ticks per second. `/proc` contains CPU times in ticks, and this number is the
+/// same on all current Linux systems.
 const TICKS_A_SECOND: u64 = 100;
 
 /// The ID of a process.
@@ -29,8 +29,8 @@ impl Pid {
     /// Returns the CPU time of all threads of the process, in user mode and in the kernel.
     pub fn cpu(self) -> Result<Duration, Failure> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The process name, in parentheses, may contain spaces. Split the line after it, where the
-        // third field starts.
+        // The second field is the process name in parentheses, which may contain spaces. Start at
+        // the third field.
         let fields = stat.rsplit_once(") ").ok_or("/proc/PID/stat has another form")?.1;
         let mut times = fields.split(' ').skip(11).map(str::parse::<u64>);
         let (user, system) = times.next().zip(times.next()).ok_or("/proc/PID/stat is short")?;
@@ -47,7 +47,7 @@ impl Pid {
         })
     }
 
-    /// Resets the maximum of the resident memory to its current value.
+    /// Resets the peak to the current resident memory.
     pub fn forget_peak(self) -> Result<(), Failure> {
         Ok(fs::write(format!("/proc/{}/clear_refs", self.0), "5")?)
     }

@@ -18,8 +18,8 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Interval for polling the metrics and for checking whether the process has exited.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A process of `clientfleet controller --namespace … --listen …`, with defaults for all other
-/// options.
+/// A process that runs `clientfleet controller` with `--namespace`, `--listen` and `--kubeconfig`,
+/// and with defaults for all other options.
 pub struct Program {
     child: Child,
     started: Instant,

@@ -1,4 +1,5 @@
-//! Reads the number of status writes and the CPU time from the API server's own metrics.
+//! Reads the API server's own metrics: its CPU time, and the number of status writes that it has
+//! received.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub struct StatusWrites {
 }
 
 impl StatusWrites {
-    /// Reads the numbers of status writes from the API server's metrics.
+    /// Reads the current numbers of status writes from the API server's metrics.
     pub async fn count(client: &Client) -> Result<Self, Failure> {
         let metrics = metrics(client).await?;
         let sum = |resource: &str| -> u64 {

@@ -1,6 +1,6 @@
-//! Measures a restart of the controller with 100,000 clients whose statuses are already correct, so
-//! that it should write no status. The time in which the controller reads all objects is compared
-//! with the time of a plain list of the fleets.
+//! Measures a restart of the controller with 100,000 clients. All statuses are already correct, so
+//! the controller should write none; the time until it has read all objects is compared with the
+//! time to list the fleets.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,8 @@ use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
 const ROUNDS: usize = 7;
-/// Page size of `kubectl` and of client-go's pagers.
+/// Number of fleets per page, which is the default page size of `kubectl` and of client-go's
+/// pagers.
 const PAGE: u32 = 500;
 /// Time to wait after the restart, so that unnecessary writes are counted too.
 const LEISURE: Duration = Duration::from_secs(2);
@@ -72,8 +73,8 @@ fn report_table(stage: &Stage, times: &Times, writes: u64) -> String {
     text
 }
 
-/// Lists all pages of fleets, parses only the continue token of each page, and returns the time of
-/// the whole list.
+/// Lists all fleets page by page, and returns the time until the last page. Parses only the
+/// continue token of each page.
 async fn list_bytes(stage: &Stage) -> Result<Duration, Failure> {
     let start = Instant::now();
     let client: Client = stage.plane.client()?;

@@ -53,8 +53,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(format!("{}\n{}\n{ROUNDS} rounds in turn.\n", sizes.text(), times.text()))
 }
 
-/// Measures the minimum time to start a process and to read both CustomResourceDefinitions, which
-/// the controller needs for its watches.
+/// Measures the floor of a start: the time to run `clientfleet --version` and to read both
+/// CustomResourceDefinitions. The controller also reads them when it starts.
 async fn floor(stage: &Stage) -> Result<Duration, Failure> {
     let start = Instant::now();
     Command::new(PROGRAM).arg("--version").stdout(Stdio::null()).status()?;

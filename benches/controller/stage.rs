@@ -15,7 +15,8 @@ use crate::program::Program;
 pub const FLEETS: usize = 400;
 /// Name of the policy that governs all clients, unless a section adds other policies.
 pub const POLICY: &str = "all";
-/// The two modes of the policy. Each change of the mode changes the state of every client.
+/// The two modes between which the sections switch the policy. Each switch changes the state of
+/// every client.
 pub const DIRECTIONS: [Mode; 2] = [Mode::AutoUpgrade, Mode::NoUpgrade];
 
 pub struct Stage {
@@ -26,8 +27,9 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Creates the stage: all statuses are written for the first mode in [`DIRECTIONS`], and no
-    /// controller is running. Each section must restore this state.
+    /// Creates the stage: lets the controller write all statuses for the first mode in
+    /// [`DIRECTIONS`], and stops the controller. Each section must restore this state for the next
+    /// section.
     pub async fn set() -> Result<Self, Failure> {
         let plane = ControlPlane::start()?;
         let client = plane.client()?;
@@ -49,8 +51,8 @@ impl Stage {
         self.estate.in_force(POLICY, generation).await
     }
 
-    /// Returns the copy of the fleets in another namespace, with the statuses that the controller
-    /// has written. The first call creates the copy.
+    /// Returns the floor: a copy of the fleets in another namespace, with the statuses that the
+    /// controller has written. The first call creates the copy.
     pub async fn floor(&self) -> Result<&Floor, Failure> {
         self.floor.get_or_try_init(|| self.make_floor()).await
     }

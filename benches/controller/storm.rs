@@ -20,11 +20,11 @@ use crate::report::{Table, grouped, mebibytes, seconds};
 use crate::requests::{StatusWrites, server_cpu};
 use crate::stage::{FLEETS, Stage};
 
-/// Number of writes that report versions. Each write reports all clients of a fleet, like a
-/// check-in service that collects reports.
+/// Number of writes that report versions. Each write contains the reports of all clients in one
+/// fleet, like the writes of a check-in service that collects reports.
 ///
-/// With four writes per fleet, an API server on two cores needed four minutes for the reports, in
-/// addition to the time for the statuses.
+/// Four writes per fleet were too many: an API server on two cores needed four minutes for the
+/// reports, in addition to the time for the statuses.
 const REPORTS: usize = FLEETS;
 /// Duration of the storm, over which the reports are evenly spread.
 const LASTS: Duration = Duration::from_secs(60);
@@ -32,11 +32,12 @@ const LEISURE: Duration = Duration::from_secs(10);
 
 /// The measurements of a storm.
 struct Storm {
-    /// Time from the first report to the last.
+    /// Time from the start of the storm to the response to the last report.
     lasted: Duration,
-    /// Time from the last report to the last status of a fleet.
+    /// Time from the last report to the last status write of a fleet.
     answered: Duration,
-    /// Time from the last report to the last status of the policy; `None` for the floor.
+    /// Time from the last report until the policy's status counts every client as up to date;
+    /// `None` for the floor.
     settled: Option<Duration>,
     writes: StatusWrites,
     /// CPU time that the API server used from the start of the storm until the last fleet status was
@@ -54,14 +55,14 @@ impl Storm {
 struct Spent {
     cpu: Duration,
     before: Memory,
-    /// Memory after the last status, with the peak since the start of the storm.
+    /// Memory after the last status write, with the peak since the start of the storm.
     after: Memory,
     rested: Memory,
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
-    // Create the floor before the storm, so that it copies the statuses that every section starts
-    // with.
+    // Create the floor before the storm changes the clients' versions, so that the floor's statuses
+    // match the versions in its fleets.
     let floor = stage.floor().await?;
     let (storm, spent) = controllers(stage).await?;
     let floor = floors(stage, floor).await?;
@@ -98,7 +99,7 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     Ok((storm, spent))
 }
 
-/// Sends the reports of the storm to the floor, and returns its measurements. The floor responds to
+/// Runs the storm on the fleets of the floor, and returns the measurements. The floor responds to
 /// each report with the status that the controller has written for the same fleet.
 async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
@@ -133,12 +134,12 @@ async fn blow(estate: &Estate, versions: &[String], began: Instant) -> Result<In
     Ok(Instant::now())
 }
 
-/// Waits until every fleet has a status for its last report. Returns the time of the last such
-/// status.
+/// Waits until every fleet has received a report and its status has been written. Returns the time
+/// of the last write.
 async fn all_answered(mut observer: Observer) -> Result<Instant, Failure> {
     let mut reports = 0;
-    // Store only the fleets whose last report has no status yet, because one status can cover
-    // several reports.
+    // Store the fleets that have received a report but no new status yet. Counting the status
+    // writes would not suffice, because one write can cover several reports.
     let mut waiting: HashMap<String, Instant> = HashMap::new();
     loop {
         let seen = observer.next().await?;

@@ -29,7 +29,7 @@ pub const NEW: &str = "3.59.228.0";
 /// Interval between the fleets of the ring `canary`: every fourth fleet belongs to this ring.
 pub const CANARY: usize = 4;
 pub const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
-/// Prefix of the fleet names, before the number.
+/// Prefix of the fleet names; the number of the fleet follows.
 const PREFIX: &str = "fleet-";
 /// Number of concurrent requests during setup, when nothing is measured.
 const AT_ONCE: usize = 8;
@@ -100,8 +100,8 @@ impl Estate {
         policy.metadata.generation.ok_or_else(|| "a policy without a generation".into())
     }
 
-    /// Waits until a policy's status shows the given generation. The controller writes the status
-    /// of a policy only after the statuses of all fleets.
+    /// Waits until the policy's `observedGeneration` is `generation`. The controller writes the
+    /// status of a policy only after the statuses of all fleets.
     pub async fn in_force(&self, name: &str, generation: i64) -> Result<(), Failure> {
         let in_force = move |policy: Option<&UpgradePolicy>| {
             let status = policy.and_then(|policy| policy.status.as_ref());
@@ -129,8 +129,8 @@ impl Estate {
         }
     }
 
-    /// Returns the resourceVersion of every fleet, indexed by the number of the fleet. A guarded
-    /// write contains the resourceVersion.
+    /// Returns the resourceVersions of all fleets, indexed by the number of the fleet. `report_all`
+    /// needs them.
     pub async fn resource_versions(&self) -> Result<Vec<String>, Failure> {
         let mut versions = vec![String::new(); self.count];
         for fleet in self.fleets.list_metadata(&ListParams::default()).await?.items {
@@ -140,8 +140,8 @@ impl Estate {
         Ok(versions)
     }
 
-    /// Reports a version for all clients of a fleet, in one guarded PUT. A PUT costs the API server
-    /// a third less than a patch.
+    /// Reports a version for all clients of a fleet, in one PUT that contains the fleet's
+    /// resourceVersion. A PUT costs the API server a third less than a patch.
     pub async fn report_all(
         &self,
         number: usize,

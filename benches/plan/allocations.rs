@@ -1,4 +1,4 @@
-//! Counts allocations. The allocator in this module forwards every call to the system's allocator.
+//! Counts allocations with a global allocator that forwards every call to the system's allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Runs `work`, and returns the number of its allocations and its result.
+/// Runs `work`, and returns the number of allocations during the run and the result of `work`.
 pub fn counted<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let before = COUNT.load(Ordering::Relaxed);
     let result = work();

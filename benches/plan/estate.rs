@@ -1,5 +1,5 @@
-//! Creates an estate for the planner. The fleets have 250 clients that differ in version, zone and
-//! label, and the policies have all kinds of scopes, as in a production estate of that size.
+//! Creates an estate for the planner that resembles a production estate. Each fleet has up to 250
+//! clients that differ in version, time zone and label, and the policies have different scopes.
 
 use std::sync::Arc;
 
@@ -66,8 +66,8 @@ impl Estate {
         planner.plan(now());
     }
 
-    /// Returns the fleet in the middle of `fleets` with two successive reports of one client. Only
-    /// the reported version and the generation differ.
+    /// Returns the fleet in the middle of `fleets` after each of two successive reports by the same
+    /// client. The two objects differ only in the reported version and the generation.
     pub fn one_report(&self) -> [Arc<CachedFleet>; 2] {
         let number = self.fleets.len() / 2;
         let clients = if self.fleets.len() == 1 { 250 } else { CLIENTS_A_FLEET };
@@ -110,7 +110,7 @@ fn fleet(number: usize, clients: usize, version_of_7: &str) -> Value {
 }
 
 /// Returns the policy with this number. Policy 0 governs all clients that no other policy governs;
-/// the other policies select departments, networks, names and users in turn.
+/// the scopes of the other policies select departments, networks, computers and users in turn.
 fn policy(number: usize) -> Value {
     let scope = match number % 4 {
         _ if number == 0 => Value::Null,

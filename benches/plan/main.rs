@@ -1,8 +1,8 @@
-//! Measures planning alone, on one core and without a cluster. The results show the number of
-//! clients that are planned per second, by size of the estate and number of policies, and the time
-//! to plan again after one client's change.
+//! Measures planning alone, on one core and without a cluster. The results show how many clients
+//! are planned per second for each size of the estate and number of policies, and how long it takes
+//! to plan again after one client's report.
 //!
-//! Allocations are counted once for each case.
+//! The results also show the number of allocations in one run of each case.
 
 mod allocations;
 mod estate;
@@ -115,8 +115,8 @@ struct Measured {
 }
 
 impl Measured {
-    /// Returns the time of `count` runs. It excludes the time to prepare their input and to drop
-    /// their results.
+    /// Runs `work` `count` times, and returns the total CPU time. The time excludes preparing the
+    /// input and dropping the results.
     fn run<S, T>(
         &self,
         count: u64,

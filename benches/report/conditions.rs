@@ -58,13 +58,15 @@ impl Machine {
         let stat = fs::read_to_string("/proc/stat").ok()?;
         let times: Vec<u64> =
             stat.lines().next()?.split_whitespace().filter_map(|time| time.parse().ok()).collect();
-        // The fields are user, nice, system, idle, iowait, irq, softirq and steal. Later fields are
-        // ignored: user and nice already include the time of guests.
+        // The first eight fields are user, nice, system, idle, iowait, irq, softirq and steal.
+        // Ignore the other fields: they contain the time of guests, which user and nice already
+        // include.
         Some(Self { cores, load, stolen: *times.get(7)?, all: times.iter().take(8).sum() })
     }
 
     fn describe_since(&self, then: &Self) -> String {
-        // Counters in `/proc/stat` can decrease; this is known for iowait.
+        // Use saturating subtraction, because counters in `/proc/stat` can decrease; this is known
+        // for iowait.
         let all = self.all.saturating_sub(then.all).max(1);
         let stolen = 100.0 * self.stolen.saturating_sub(then.stolen) as f64 / all as f64;
         format!(
@@ -74,13 +76,15 @@ impl Machine {
     }
 }
 
-/// Returns the number of cores and their model.
+/// Returns a description of the CPU: the number of cores and the model. `cpus` is the text of
+/// `/proc/cpuinfo`.
 pub fn cores(cpus: &str) -> String {
     let count = cpus.lines().filter(|line| line.starts_with("processor")).count();
     format!("{count} cores of {}", field(cpus, "model name"))
 }
 
-/// Returns the first value of a field in a file of `/proc`.
+/// Returns the first value of the field `name`, or `unknown` if the field is missing. `text` is the
+/// content of a file in `/proc`.
 pub fn field<'a>(text: &'a str, name: &str) -> &'a str {
     let value = |line: &'a str| line.strip_prefix(name)?.trim_start().strip_prefix(':');
     text.lines().find_map(value).unwrap_or("unknown").trim()

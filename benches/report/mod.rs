@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// Path of the page with the results. On the page, each table is enclosed in two HTML comments with
-/// the name of its section.
+/// Path of the file with the results. Two HTML comments with the name of a section enclose the
+/// results of this section in the file.
 const PAGE: &str = "docs/performance.md";
 
 /// A Markdown table that is built row by row.
@@ -26,14 +26,15 @@ pub struct Table {
 }
 
 impl Table {
-    /// Creates a table. The first column contains text, and all other columns contain figures.
+    /// Creates a table with these column headings. The first column is left-aligned for text, and
+    /// all other columns are right-aligned for numbers.
     pub fn new(heads: &[&str]) -> Self {
         let mut text = format!("| {} |\n|---|", heads.join(" | "));
         text.push_str(&"--:|".repeat(heads.len() - 1));
         Self { columns: heads.len(), text: text + "\n" }
     }
 
-    /// Adds a row. Missing cells stay empty.
+    /// Adds a row. If there are fewer cells than columns, the last columns stay empty.
     pub fn row(&mut self, cells: &[String]) {
         let missing = self.columns.saturating_sub(cells.len());
         let empty = " |".repeat(missing);
@@ -71,7 +72,7 @@ pub fn median<T: Copy + PartialOrd>(values: &[T]) -> T {
     quantile(values, 0.5)
 }
 
-/// Returns the quantile of the values: the value below which the given share of them lies.
+/// Returns a quantile of the values, such as the 99th percentile if `share` is 0.99.
 pub fn quantile<T: Copy + PartialOrd>(values: &[T], share: f64) -> T {
     let mut sorted = values.to_vec();
     sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
@@ -95,7 +96,7 @@ pub fn mebibytes(kib: u64) -> String {
     format!("{:.1} MiB", kib as f64 / 1024.0)
 }
 
-/// Formats a number with a comma between thousands.
+/// Formats a number with commas as thousands separators.
 pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! Defines the maximum lengths and counts of both resources. This module contains no types and no
-//! messages.
+//! Defines the maximum lengths and counts of the values in both resources. This module contains no
+//! types and no messages.
 //!
 //! All lengths and counts are limited for two reasons:
 //!
@@ -21,15 +21,15 @@
 //!   CRD and 10 million per rule.
 //!
 //! The remaining bytes are for labels and annotations of the object, which no schema can limit.
-//! `tests/largest_objects.rs` checks that the largest objects fit.
+//! `tests/largest_objects.rs` checks that the largest objects fit into a request.
 
-/// Maximum number of clients per fleet. The cost of a change of one client is proportional to the
-/// size of its fleet, so large estates use several fleets.
+/// Maximum number of clients per fleet. The cost of changing one client is proportional to the size
+/// of its fleet, so large estates use several fleets.
 pub const CLIENTS: usize = 250;
 /// Maximum number of retained versions, and of withdrawn versions, per fleet.
 pub const VERSIONS: usize = 16;
-/// Maximum number of labels per client. Each key is stored four times: in the spec and for three
-/// field managers.
+/// Maximum number of labels per client. With three field managers, a fleet contains each key four
+/// times: once in the spec, and once in `managedFields` for each manager.
 pub const CLIENT_LABELS: usize = 4;
 
 /// Maximum length of a client's name and of a computer's name. It is the limit of a DNS label (RFC
@@ -67,10 +67,10 @@ pub const ERROR_MESSAGE: usize = 128;
 pub const LABEL: usize = 63;
 /// Maximum length of an object's name, which is a DNS subdomain.
 pub const OBJECT_NAME: usize = 253;
-/// Maximum length of a policy's name. The status of each client that the policy governs contains
-/// the name twice.
+/// Maximum length of a policy's name. The status of each client that the policy governs can contain
+/// the name twice: as the governing policy, and in the last offer.
 pub const POLICY_NAME: usize = 63;
-/// Maximum length of an instant, date, time of day, network or operator in a policy.
+/// Maximum length of an instant, date, time of day, time zone, network or operator in a policy.
 ///
 /// The limit is greater than the length of every valid value, so that most invalid values violate a
 /// rule instead of this limit. The rule's message says what to write.
@@ -80,7 +80,7 @@ pub const WRITTEN_VALUE: usize = 64;
 pub const WINDOWS: usize = 32;
 /// Maximum number of exclusions per policy.
 pub const EXCLUSIONS: usize = 64;
-/// Maximum number of client selectors in `clients`, and also in `exclude`.
+/// Maximum number of client selectors in each of the fields `clients` and `exclude`.
 pub const SELECTORS: usize = 16;
 /// Maximum number of names, computers or users per client selector.
 pub const SELECTED_NAMES: usize = 64;
@@ -103,15 +103,15 @@ pub(crate) const OFFLINE_DAYS: (i64, i64) = (1, 365);
 
 /// Maximum number of conditions per status: twice the number of condition types.
 pub const CONDITIONS: usize = 8;
-/// Maximum length of a condition's message. Code that writes a message must respect it: the API
-/// server refuses a status that contains a longer one.
+/// Maximum length of a condition's message. The API server refuses a status that contains a longer
+/// message, so all code that writes messages must respect this limit.
 pub const CONDITION_MESSAGE: usize = 1024;
 /// Maximum length of a state, reason, mode or condition type, with space for future values.
 pub const WORD: usize = 64;
 /// Maximum number of entries in `status.unmatched`.
 pub const UNMATCHED: usize = 20;
-/// Maximum length of an entry in `status.unmatched`. An entry consists of a path, such as
-/// `scope.clients[15].computers: `, and the value.
+/// Maximum length of an entry in `status.unmatched`. The longest entries consist of a path, such as
+/// `scope.clients[15].computers`, a colon, a space, and a value.
 pub const UNMATCHED_ENTRY: usize = 128;
 /// Maximum number of entries in `status.availableSettings`: `NoUpgrade`, `AutoUpgrade` and 20
 /// versions.

@@ -71,8 +71,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 ///
 /// # Errors
 ///
-/// Returns an error if the definition cannot be serialized. No such case is known: the definition
-/// contains only text, numbers and lists, which YAML can represent.
+/// Returns an error if the definition cannot be serialized. No such case is known, because YAML can
+/// represent every value in a definition.
 pub fn crd_yaml(kind: Kind) -> Result<String, serde_saphyr::ser::Error> {
     let mut definition = json!(kind.crd());
     write_whole_numbers(&mut definition);
@@ -100,7 +100,7 @@ fn write_whole_numbers(value: &mut Value) {
 ///
 /// # Errors
 ///
-/// Returns the errors of [`crd_yaml`].
+/// Returns an error if [`crd_yaml`] fails for one of the definitions.
 pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
     let documents: Result<Vec<String>, _> = Kind::ALL.into_iter().map(crd_yaml).collect();
     Ok(documents?.join("---\n"))
@@ -148,7 +148,8 @@ fn finish_root(root: &mut JSONSchemaProps, longest_name: usize) {
         // kstatus treats an object without `observedGeneration` as reconciled, so default to -1.
         status.default = Some(JSON(json!({"observedGeneration": -1})));
     }
-    // For `metadata`, a CRD may restrict the name but must not describe any other field.
+    // Restrict only the name: the API server refuses a CRD that restricts other fields of
+    // `metadata`, except `generateName`.
     let name = json!({"type": "string", "maxLength": longest_name});
     let metadata = json!({"type": "object", "properties": {"name": name}});
     if let (Some(all), Ok(metadata)) = (&mut root.properties, serde_json::from_value(metadata)) {

@@ -9,7 +9,7 @@
 /// A regular expression and the message for values that do not match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// Regular expression that matches an accepted value from start to end.
+    /// Anchored regular expression that matches accepted values.
     pub regex: String,
     /// Message that begins with "must" and describes an accepted value.
     pub must: String,
@@ -37,10 +37,11 @@ const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
 const NEVER: &str = "without control characters and without <, > and &";
 
 /// Returns the pattern of a reported value: up to `max` ASCII characters, or up to `wide`
-/// characters of any kind.
+/// characters that [`ANY`] matches.
 ///
-/// A character takes up to four bytes, so the two limits together also limit the bytes. A reported
-/// value thus cannot use the space of other values in the same fleet.
+/// A non-ASCII character takes up to four bytes, so the two limits together also limit the size in
+/// bytes. Otherwise, long values of one client could use the space of other values in the same
+/// fleet.
 pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({ASCII}{{{min},{max}}}|{ANY}{{{min},{wide}}})$"),
@@ -50,7 +51,7 @@ pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     )
 }
 
-/// Returns the pattern of free text: up to `max` characters of any kind.
+/// Returns the pattern of free text: up to `max` characters that [`ANY`] matches.
 pub fn free(max: usize) -> Pattern {
     Pattern::new(
         format!("^{ANY}{{0,{max}}}$"),
@@ -58,8 +59,9 @@ pub fn free(max: usize) -> Pattern {
     )
 }
 
-/// Returns the pattern of a client's name. In `managedFields`, the name is part of field names,
-/// once for each field manager.
+/// Returns the pattern of a client's name. The limit `wide` also applies to names with `"` or `\`:
+/// each of these takes four bytes in `managedFields`, which contains the name once for each field
+/// manager.
 pub fn client_name(max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{wide}}})$"),
@@ -81,7 +83,8 @@ pub(crate) fn exclusion_name(max: usize) -> Pattern {
     Pattern::new(format!("^{ANY}{{1,{max}}}$"), format!("must have 1 to {max} characters, {NEVER}"))
 }
 
-/// Returns the pattern of a search. A search needs at least one character that is not white space.
+/// Returns the pattern of a selector's `search`, which needs at least one character that is not
+/// white space.
 pub fn search() -> Pattern {
     Pattern::new(
         format!(r"^{ANY}*[^\p{{Cc}}\p{{Z}}<>&]{ANY}*$"),

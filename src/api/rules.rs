@@ -55,8 +55,8 @@ pub fn fleet(schema: &mut Schema) {
 }
 
 pub fn last_error(schema: &mut Schema) {
-    // Server-side apply must replace the error as a whole: a mix of the fields of two field
-    // managers would describe neither failure.
+    // Make server-side apply replace the error as a whole. Fields from two field managers would
+    // together describe an error that no client reported.
     schema.insert("x-kubernetes-map-type".into(), json!("atomic"));
 }
 
@@ -120,8 +120,8 @@ pub fn label_selector(schema: &mut Schema) {
     let some =
         "must have `matchLabels` or `matchExpressions`: write one, or leave the selector out";
     add(schema, &[rule("has(self.matchLabels) || has(self.matchExpressions)", some)]);
-    // Server-side apply must replace the selector as a whole, as in Kubernetes: a mix of the parts
-    // of two field managers would select clients that neither of them intended.
+    // Make server-side apply replace the selector as a whole, as in Kubernetes. Parts from two
+    // field managers would together select clients that neither manager intended.
     schema.insert("x-kubernetes-map-type".into(), json!("atomic"));
 }
 

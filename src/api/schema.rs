@@ -1,11 +1,10 @@
 //! Defines the schemas of single values and lists, for `#[schemars(schema_with = …)]` on the
-//! fields. This module uses the API server's dialect of OpenAPI, and does not depend on the types
-//! of this API.
+//! fields. The schemas use the API server's dialect of OpenAPI.
 //!
 //! CEL rules validate values that an administrator writes, because the error message for a failed
 //! `pattern` shows only the regular expression. A `pattern` validates values that clients report,
-//! to reduce the load on the API server: it would otherwise evaluate thousands of CEL rules at each
-//! write of a fleet or its status.
+//! because the API server would otherwise evaluate thousands of CEL rules at each write of a fleet
+//! or its status.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
@@ -48,8 +47,8 @@ fn plain(max: usize) -> Schema {
     json_schema!({"type": "string", "maxLength": max})
 }
 
-/// Returns every [`Pattern`] that a schema contains as a plain `pattern`, without a message. Only
-/// `admission` reports the messages of these patterns.
+/// Returns every [`Pattern`] that a schema contains as a `pattern`, which cannot have a message.
+/// Only `admission` reports the messages of these patterns.
 pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
     vec![
         patterns::client_name(bounds::NAME, bounds::WIDE_NAME),
@@ -62,7 +61,7 @@ pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
     ]
 }
 
-// ---- values that administrators write ----
+// Administrators write the following values, so CEL rules with a helpful message validate them.
 
 pub fn version(_: &mut SchemaGenerator) -> Schema {
     judged(bounds::VERSION, &patterns::version())
@@ -119,9 +118,9 @@ fn label_value() -> Schema {
 fn cidr() -> Schema {
     let network =
         rule("isCIDR(self)", "must be a network of IPv4 or IPv6, as 10.20.0.0/16 or fd00:20::/32");
-    // The message does not include the network's first address. A `messageExpression` for it would
-    // need `string()`, whose result has no length limit in the API server's cost estimate, so the
-    // API server would refuse the rule as too expensive.
+    // Use a message without the network's first address. A `messageExpression` with the address
+    // would need `string()`, and the API server would refuse the rule as too expensive because its
+    // cost estimate assumes no length limit for the result.
     let masked = rule(
         "!isCIDR(self) || cidr(self) == cidr(self).masked()",
         "must have no bits set behind its prefix: write the network's first address, as \
@@ -130,7 +129,8 @@ fn cidr() -> Schema {
     json_schema!({"type": "string", "maxLength": bounds::WRITTEN_VALUE, (RULES): [network, masked]})
 }
 
-// ---- values that clients report ----
+// Clients report the following values, so a `pattern` validates them, which costs less than a CEL
+// rule.
 
 pub fn client_name(_: &mut SchemaGenerator) -> Schema {
     patterned(1, bounds::NAME, &patterns::client_name(bounds::NAME, bounds::WIDE_NAME))
@@ -160,9 +160,9 @@ pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// Returns the schema of the time zone of a fleet or client. The schema restricts only the length
-/// and the characters, as for a reported value; the rule `TimeZoneUnknown` handles an unknown time
-/// zone.
+/// Returns the schema of the time zone of a fleet or client. As for a reported value, the schema
+/// restricts only the length and the characters; the planner reports an unknown time zone with the
+/// reason `TimeZoneUnknown`.
 pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))
 }
@@ -197,8 +197,6 @@ fn short_keys() -> Value {
         &format!("must have keys of at most {} characters", bounds::LABEL),
     )
 }
-
-// ---- lists ----
 
 fn list(items: Schema, max: usize, kind: &str) -> Schema {
     json_schema!({
@@ -253,7 +251,7 @@ pub(crate) fn excluded_clients<T: JsonSchema>(generator: &mut SchemaGenerator) -
 }
 
 /// Advice in the error message for an empty criterion. An empty criterion would match no client,
-/// but a reader might think that it matches all.
+/// but a user might expect it to match every client.
 const WITHOUT_CRITERION: &str = "leave the criterion out";
 
 pub(crate) fn selected_names(_: &mut SchemaGenerator) -> Schema {
@@ -290,10 +288,8 @@ pub(crate) fn match_values(_: &mut SchemaGenerator) -> Schema {
     filled(label_value(), bounds::MATCH_VALUES, "atomic", otherwise)
 }
 
-// ---- numbers ----
-
-/// Returns the schema of an integer. It has no `format`, which would cause a second error for the
-/// same number.
+/// Returns the schema of an integer. The schema has no `format`, because a violated `format` would
+/// cause a second error for the same number.
 fn whole(least: i64, most: i64) -> Schema {
     json_schema!({"type": "integer", "minimum": least, "maximum": most})
 }
@@ -309,8 +305,6 @@ pub(crate) fn retry_hours(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn offline_days(_: &mut SchemaGenerator) -> Schema {
     whole(bounds::OFFLINE_DAYS.0, bounds::OFFLINE_DAYS.1)
 }
-
-// ---- status ----
 
 pub fn count(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "integer", "format": "int64", "minimum": 0})
@@ -338,8 +332,8 @@ pub(crate) fn condition_message(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::CONDITION_MESSAGE)
 }
 
-/// Returns the schema of conditions. They are a map with the condition type as the key, following
-/// the Kubernetes API conventions.
+/// Returns the schema of a list of conditions. The list type is `map` with the key `type`,
+/// following the Kubernetes API conventions.
 pub fn conditions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = list(generator.subschema_for::<T>(), bounds::CONDITIONS, "map");
     schema.insert("x-kubernetes-list-map-keys".into(), json!(["type"]));

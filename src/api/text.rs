@@ -1,8 +1,9 @@
-//! Defines compact types for strings and label sets, because the objects contain hundreds of
-//! thousands of them. This module does not interpret the strings.
+//! Defines types that store strings and label sets in little memory, because the objects contain
+//! hundreds of thousands of them.
 //!
 //! Most strings of a client have at most 24 bytes, so [`Text`] stores them without an allocation. A
-//! label set has only a few pairs, and a map's nodes would take more memory than the pairs.
+//! label set has only a few pairs, so [`Labels`] stores them in a slice; the nodes of a map would
+//! take more memory than the pairs.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;

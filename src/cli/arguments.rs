@@ -127,7 +127,7 @@ pub enum LogFormat {
 /// Destination of the audit stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AuditTo {
-    /// The audit stream is disabled.
+    /// No destination, which disables the audit stream.
     #[default]
     Off,
     /// Standard output.

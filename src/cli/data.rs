@@ -1,5 +1,4 @@
-//! Formats results as JSON or YAML for other programs. This module does not depend on the content
-//! of the results.
+//! Formats results as JSON or YAML for other programs. Accepts any serializable value.
 
 use std::io::{self, Write};
 

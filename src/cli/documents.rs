@@ -1,5 +1,5 @@
-//! Defines the documents of a file: each one is validated JSON text or an error. Values are parsed
-//! from the text one at a time, because a parsed value takes ten times the memory of its text.
+//! Defines the documents of a file: each document is validated JSON text or an error. Callers parse
+//! the text of one value at a time, because a parsed value takes ten times the memory of its text.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::json;
 
-/// One document of a file, or the error that prevents it from being read.
+/// One document of a file, or the error that makes it invalid.
 #[derive(Debug)]
 pub struct Document {
     /// Position in the file, counted from 1.
@@ -27,7 +27,7 @@ pub struct Fault {
     pub line: usize,
     /// Column of the error, in characters.
     pub column: usize,
-    /// Description of the error, and how to correct it.
+    /// Description of the error and of how to correct it.
     pub message: String,
 }
 
@@ -68,7 +68,7 @@ impl Json {
         Self { whole, part }
     }
 
-    /// Returns the JSON text of the value.
+    /// Returns the text of the value.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.whole.get(self.part.clone()).unwrap_or("null")
@@ -80,8 +80,8 @@ impl Json {
         json::value(self.as_str()).unwrap_or_default()
     }
 
-    /// Parses the value, but skips the field with this name. Returns `null` if the value is not a
-    /// mapping.
+    /// Parses the value, but skips the field that is named `field`. Returns `null` if the value is
+    /// not a mapping.
     #[must_use]
     pub(crate) fn value_without(&self, field: &str) -> Value {
         json::value_without(self.as_str(), field).unwrap_or_default()

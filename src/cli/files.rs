@@ -1,4 +1,4 @@
-//! Finds and reads the files that `-f` names, and splits them into documents. Does not depend on
+//! Finds and reads the files that `-f` names, and splits them into documents. Does not interpret
 //! Kubernetes objects.
 
 use std::fs;
@@ -11,7 +11,8 @@ use super::{json, yaml};
 
 /// Argument of `-f` that means standard input.
 const STANDARD_INPUT: &str = "-";
-/// Extensions of the files that are read from a folder. kubectl reads the same extensions.
+/// Extensions of the files that are read from a folder. kubectl reads files with the same
+/// extensions.
 const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
 /// Maximum size of a file, in bytes: enough for about 400,000 clients with their status. Without a
 /// limit, reading a device file might never end.
@@ -114,12 +115,12 @@ fn unreadable(error: &io::Error) -> String {
     format!("this cannot be read: {words}")
 }
 
-/// Formats a path for output. Escapes control characters, because a terminal would execute them.
+/// Formats a path for output. Escapes control characters, because a terminal would interpret them.
 fn shown(path: &Path) -> String {
     super::terminal::table::printable(&path.display().to_string()).into_owned()
 }
 
-/// Splits a file into its documents. Does not panic for any input.
+/// Splits the content of a file into documents. Does not panic for any input.
 ///
 /// # Errors
 ///

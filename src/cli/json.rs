@@ -1,5 +1,5 @@
-//! Reads JSON text of one or several values, and rejects duplicate fields, which `serde_json`
-//! accepts. Does not depend on Kubernetes objects.
+//! Parses JSON text that contains one or several values, and rejects duplicate fields, which
+//! `serde_json` accepts. Does not interpret Kubernetes objects.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::documents::{Document, Fault, Json};
 use super::yaml::from_f64;
 
-/// Returns the JSON values of a text, up to and including the first invalid value. Validates the
-/// values without building them.
+/// Splits a text into its JSON values, up to and including the first invalid value. Validates the
+/// values but does not build a [`Value`] for each.
 #[must_use]
 pub fn read(text: &Arc<String>) -> Vec<Document> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Validated>();
@@ -44,7 +44,7 @@ pub fn value(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).map(|Unique(value)| value)
 }
 
-/// Parses a text that contains one mapping, but skips the field with the name `field`.
+/// Parses a text that contains one mapping, but skips the field that is named `field`.
 ///
 /// # Errors
 ///
@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
-/// Visitor that builds a mapping without the field that has the given name.
+/// Visitor that builds a mapping but skips the field with the given name.
 struct Without<'a>(&'a str);
 
 impl<'de> Visitor<'de> for Without<'_> {
@@ -156,8 +156,8 @@ impl<'de> Visitor<'de> for Without<'_> {
     }
 }
 
-/// Marker for a valid JSON value that is not built. Deserializing the marker finds the same errors
-/// as deserializing [`Unique`], at the same positions.
+/// Result of validating a JSON value without building a [`Value`]. The validation finds the same
+/// errors as deserializing [`Unique`], at the same positions.
 struct Validated;
 
 impl<'de> Deserialize<'de> for Validated {
@@ -215,7 +215,7 @@ impl<'de> Visitor<'de> for SoundVisitor {
     }
 }
 
-/// Name of a field. It is copied only if it contains an escape sequence.
+/// Name of a field. It borrows from the text unless it contains an escape sequence.
 struct JsonKey<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for JsonKey<'de> {
@@ -278,7 +278,7 @@ mod tests {
 
     type Read = Vec<Result<Value, Fault>>;
 
-    /// Reads a text with [`read`], which validates the values before building them, and with a
+    /// Reads a text with [`read`], which validates the values before they are built, and with a
     /// parser that builds them directly. Returns both results.
     fn both(text: &str) -> (Read, Read) {
         let looked = read(&Arc::new(text.to_owned()));

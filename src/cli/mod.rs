@@ -1,9 +1,9 @@
 //! Implements the commands that run once and print a result. Also contains the code that these
 //! commands share: context, output and exit codes.
 //!
-//! Does not depend on the controller. [`arguments`] defines the command line, and each command has
-//! its own module. [`cluster`] reads from a cluster, [`files`], [`documents`] and [`objects`] read
-//! from files, and [`terminal`] formats the output.
+//! This module does not depend on the controller. [`arguments`] defines the command line, and each
+//! command has its own module. [`cluster`] reads from a cluster, [`files`], [`documents`] and
+//! [`objects`] read from files, and [`terminal`] formats the output.
 
 mod arguments;
 mod clients;
@@ -64,7 +64,7 @@ impl Failure {
         Self { messages: vec![message.into()], code: FAILURE }
     }
 
-    /// Creates the failure for an error while writing to standard output.
+    /// Creates a failure with exit code 1, for an error while writing to standard output.
     pub(crate) fn unwritten(error: &std::io::Error) -> Self {
         Self::new(format!("standard output cannot be written: {error}"))
     }
@@ -82,8 +82,8 @@ impl From<Failure> for CommandOutput {
     }
 }
 
-/// Context in which a command runs: time, time zone and color. Determined once when the program
-/// starts.
+/// Properties of the environment in which a command runs: time, time zone and color. They are
+/// determined once, when the program starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// Current time, in whole seconds.
@@ -110,7 +110,7 @@ impl Context {
         Self { now, zone, in_color: terminal::is_color_wanted() }
     }
 
-    /// Returns a formatter for times, with the current time and the user's time zone.
+    /// Returns a formatter for times that uses the current time and the user's time zone.
     pub fn reader(&self) -> TimeFormatter {
         TimeFormatter { now: self.now, zone: self.zone.clone() }
     }

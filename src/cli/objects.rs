@@ -1,5 +1,5 @@
-//! Finds the fleets and policies in files, and all problems for which admission would reject them.
-//! Only reads the objects; other modules compute plans from them.
+//! Reads the fleets and policies in files, and finds all problems for which admission would reject
+//! them. Other modules compute plans from the objects.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -64,7 +64,7 @@ pub struct Object {
     pub stored: Stored,
 }
 
-/// An object as written in the file. It is stored as text and parsed when needed.
+/// An object as written in the file. The object is stored as text and parsed when needed.
 #[derive(Clone, Debug)]
 pub struct SourceObject {
     kind: Kind,
@@ -90,7 +90,7 @@ impl SourceObject {
     }
 }
 
-/// An object in the form that a plan uses.
+/// An object as the API server would store it, parsed for a plan.
 #[derive(Clone, Debug)]
 pub enum Stored {
     /// A fleet.
@@ -109,11 +109,11 @@ impl Stored {
     }
 }
 
-/// The findings from reading files: skipped objects, problems, and the position of each object.
-/// Does not contain the objects themselves.
+/// The results of reading files, except the objects themselves: skipped objects, problems, and the
+/// position of each object.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Skipped objects of other API groups, each with its position in the files.
+    /// Skipped objects that belong to other API groups, each with its position in the files.
     pub passed_over: Vec<String>,
     /// Problems, each with its position and how to fix it.
     pub problems: Vec<String>,
@@ -126,8 +126,8 @@ pub fn find(files: impl IntoIterator<Item = File>, take: &mut dyn FnMut(Object))
     find_in(DEFAULT_NAMESPACE, files, take)
 }
 
-/// Reads documents like [`find`], but uses `namespace` instead of `default` for objects that do not
-/// specify a namespace.
+/// Reads documents like [`find`], but for objects that do not specify a namespace, uses `namespace`
+/// instead of `default`.
 pub(crate) fn find_in(
     namespace: &str,
     files: impl IntoIterator<Item = File>,
@@ -156,7 +156,7 @@ impl Findings {
     }
 }
 
-/// Reader of objects: the findings collected so far, and the function that receives the objects.
+/// Reader that collects findings and passes each valid object to a function.
 struct ObjectReader<'a> {
     findings: Findings,
     /// Namespace of objects that do not specify one.
@@ -284,7 +284,7 @@ impl ObjectReader<'_> {
         })
     }
 
-    /// Records every problem that admission finds, and every error in parsing the metadata or the
+    /// Records all problems that admission finds, and all errors in parsing the metadata and the
     /// status. Returns the object as the API server would store it, or `None` if its metadata or
     /// status cannot be parsed.
     fn check(
@@ -336,7 +336,8 @@ impl ObjectReader<'_> {
         let subject = subject.map(|subject| format!(" ({subject})")).unwrap_or_default();
         let field = if field.is_empty() { String::new() } else { format!(", {field}") };
         let text = format!("{place}{subject}{field}: {message}");
-        // The message quotes user input, which may contain control characters for the terminal.
+        // The message quotes the input file, which may contain control characters that a terminal
+        // would interpret.
         self.findings.problems.push(printable(&text).into_owned());
     }
 }
@@ -348,8 +349,9 @@ struct Unread {
     status: Option<serde_json::Error>,
 }
 
-/// Parses an object from its stored form. The status is parsed as written in the file, because the
-/// schema and the Rust types have the same defaults for it.
+/// Parses an object from the JSON that the API server would store, but its status from the JSON in
+/// the file. The status needs no defaults from the schema, because the Rust types have the same
+/// defaults.
 fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Parsed<K>, Unread> {
     let given = status.map(serde_json::from_value::<K::Status>).transpose();
     let metadata = ObjectMeta::deserialize(&stored["metadata"]);
@@ -363,8 +365,8 @@ fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Pa
     let status = status.or_else(|| serde_json::from_value(stored["status"].take()).ok());
     let spec = match K::Spec::deserialize(&stored["spec"]) {
         Ok(spec) => Ok(spec),
-        // Admission should prevent this error. Report it with the text that `Parsed` has for
-        // objects from the cluster, so that both sources report the same error.
+        // Admission should prevent this error. If it occurs, return the message that `Parsed`
+        // produces for objects from the cluster, so that both sources report the same error.
         Err(_) => serde_json::from_value::<Parsed<K>>(stored)
             .map_err(|error| error.to_string())
             .and_then(|object| object.spec),
@@ -398,7 +400,7 @@ fn string<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// Formats an object of another API group like kubectl, for example `Deployment.apps/web`.
+/// Formats an object of another API group in kubectl's format, for example `Deployment.apps/web`.
 fn other(value: &Value) -> String {
     let kind = string(value, "/kind").unwrap_or_default();
     let group = string(value, "/apiVersion").and_then(|version| version.split_once('/'));

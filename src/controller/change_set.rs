@@ -1,6 +1,6 @@
-//! Collects the objects that have changed since the planning loop last took the change set. The
-//! change set of a standby stays small even after months, because several changes to one object are
-//! one entry.
+//! Collects the objects that have changed since the planning loop last took the change set.
+//! Repeated changes to one object share one entry, so the change set of a standby stays small even
+//! after months.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// Namespace and name of an object.
 pub type Key = (String, String);
 
-/// The objects that were changed or deleted since the last [`ChangeSet::take`].
+/// The objects that were changed or deleted between two calls of [`ChangeSet::take`].
 #[derive(Debug, Default)]
 pub struct Touched {
     /// Fleets that were changed or deleted.
@@ -19,12 +19,12 @@ pub struct Touched {
     pub policies: KindChanges,
 }
 
-/// The objects of one kind that were changed or deleted since the last [`ChangeSet::take`].
+/// The objects of one kind that were changed or deleted between two calls of [`ChangeSet::take`].
 #[derive(Debug, Default)]
 pub struct KindChanges {
     /// Objects that were changed or deleted.
     pub objects: BTreeSet<Key>,
-    /// True if a new listing refilled the store of this kind. In that case, any object may have
+    /// True if a list request refilled the store of this kind. In that case, any object may have
     /// changed or disappeared.
     pub relisted: bool,
 }
@@ -50,7 +50,7 @@ pub struct ChangeSet {
     changed: Notify,
 }
 
-/// The kind of a store: the kind of objects that the store contains.
+/// A store, identified by the kind of the objects that it contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
     /// The store of fleets.
@@ -64,16 +64,16 @@ impl ChangeSet {
     pub fn object(&self, which: StoreKind, key: Key) {
         self.note(|state| {
             let changes = state.changes(which);
-            // After a relist, the planning loop checks all objects, so single keys are not needed.
-            // Without this condition, the keys of deleted objects would accumulate on a standby,
-            // which may not plan for months.
+            // After a relist, the planning loop checks all objects, so do not record single keys.
+            // Otherwise, the keys of deleted objects would accumulate on a standby, which may not
+            // plan for months.
             if !changes.relisted {
                 changes.objects.insert(key);
             }
         });
     }
 
-    /// Records that a store was refilled by a new listing.
+    /// Records that a list request refilled a store.
     pub(crate) fn relisted(&self, which: StoreKind) {
         self.note(|state| {
             *state.changes(which) = KindChanges { objects: BTreeSet::new(), relisted: true };

@@ -1,4 +1,5 @@
-//! The clock of the controller: the system clock, or in tests a clock that is set manually.
+//! Provides the clock of the controller: the system clock, or in tests a clock that is set
+//! manually.
 
 use std::time::Duration;
 
@@ -17,10 +18,11 @@ const MAX_TIMER: Duration = Duration::from_secs(60);
 pub trait Clock: Send + Sync + 'static {
     /// Returns the current time in whole seconds.
     fn now(&self) -> Timestamp;
-    /// Waits until the caller should read the clock again: at `until`, or after the clock was set.
-    /// `seen` is the time that the caller last read.
+    /// Waits until the caller should read the clock again. `until` is the instant that the caller
+    /// waits for, and `seen` is the time that the caller read last.
     ///
-    /// With the system clock, the wait ends after `MAX_TIMER` at the latest.
+    /// The system clock ends the wait at `until` or after `MAX_TIMER`, whichever comes first. A
+    /// manual clock ends the wait when its time differs from `seen`.
     fn wait_until_due(&self, seen: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()>;
 }
 
@@ -64,7 +66,8 @@ impl Clock for ManualClock {
 
     fn wait_until_due(&self, seen: Timestamp, _: Option<Timestamp>) -> BoxFuture<'static, ()> {
         let mut hand = self.0.subscribe();
-        // Compare with `seen`: the clock may have been set since the caller read it.
+        // Compare with `seen`, because a test may have set the clock between the caller's reading
+        // and the subscription.
         async move {
             let _ = hand.wait_for(|now| *now != seen).await;
         }

@@ -46,7 +46,7 @@ pub struct LeaseOptions {
     pub times: Times,
 }
 
-/// Runs the controller until SIGTERM or SIGINT.
+/// Runs the controller until it receives SIGTERM or SIGINT.
 ///
 /// # Errors
 ///
@@ -56,8 +56,8 @@ pub fn run_until_stopped(orders: &ControllerOptions) -> Result<(), String> {
     let audit = orders.logging.start()?;
     let runtime = Runtime::new().map_err(|error| format!("no threads to run on: {error}"))?;
     let result = runtime.block_on(run_with_signals(orders, audit));
-    // Do not wait for tasks that still run, because the shutdown of the controller has already
-    // waited for them.
+    // Do not wait for tasks that are still running, such as the HTTP server. The controller has
+    // already waited for the writes in progress.
     runtime.shutdown_background();
     result
 }

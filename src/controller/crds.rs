@@ -1,5 +1,5 @@
-//! Checks the custom resource definitions of the cluster before the controller writes a status.
-//! With an older schema, the API server would silently drop fields of the status.
+//! Checks the custom resource definitions in the cluster before the controller writes a status. The
+//! API server silently drops status fields that an older definition lacks.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use kube::{Api, Client, ResourceExt};
 use crate::api;
 use crate::connection::with_causes;
 
-/// An error in the check of the custom resource definitions. With this error, the controller cannot
-/// work with the cluster.
+/// Error that the check of the custom resource definitions returns. The controller does not start
+/// after such an error.
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
-    /// A custom resource definition is missing in the cluster.
+    /// A custom resource definition is missing from the cluster.
     #[error(
         "the cluster has no CustomResourceDefinition {0}: apply those that `clientfleet crds` prints, then start again"
     )]
@@ -30,7 +30,7 @@ pub enum CrdError {
     Unreadable {
         /// Name of the definition.
         name: String,
-        /// Error from the request for the definition.
+        /// Error that the request for the definition returned.
         error: kube::Error,
     },
 }
@@ -44,7 +44,7 @@ fn remedy(error: &kube::Error) -> &'static str {
     }
 }
 
-/// Timeout of one request. Also the minimum time between two warnings while the API server does not
+/// Timeout of one request, and minimum time between two warnings while the API server does not
 /// respond.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -71,8 +71,8 @@ pub async fn check(client: &Client) -> Result<(), CrdError> {
     Ok(())
 }
 
-/// Returns a definition, or `None` if the cluster does not have it. Retries until the API server
-/// responds.
+/// Returns the definition with the given name, or `None` if the cluster does not have it. Retries
+/// after a timeout and after each transient error.
 async fn get_with_retries(
     definitions: &Api<CustomResourceDefinition>,
     name: &str,
@@ -93,8 +93,8 @@ async fn get_with_retries(
     }
 }
 
-/// Returns whether a retry may help: there was no response, or the response was a timeout, a rate
-/// limit or a server error.
+/// Returns whether a retry may succeed: the request got no response, or a response with status 408,
+/// 429, or 500 and above.
 fn is_transient(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => matches!(status.code, 408 | 429 | 500..),

@@ -24,15 +24,15 @@ pub struct EventPublisher {
 }
 
 impl EventPublisher {
-    /// Creates a publisher whose events have `clientfleet` as the reporting controller.
+    /// Creates a publisher that names `clientfleet` as the reporting controller in each event.
     #[must_use]
     pub fn new(cx: &Context) -> Self {
         let Context { client, leadership, metrics, .. } = cx.clone();
         Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), leadership, metrics }
     }
 
-    /// Publishes an event. A failure is logged but not retried, because the status, which is more
-    /// important, has already been written.
+    /// Publishes an event about a policy. A failure is logged but not retried, because the status
+    /// is more important than the event and has already been written.
     async fn publish(&self, event: &Event, about: &ObjectReference) {
         let Err(error) = self.send(event, about).await else {
             return self.metrics.published(EventOutcome::published);
@@ -58,9 +58,9 @@ pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
     type Announcement: Clone + Debug + Send;
 
-    /// Announces the changes of a status that was just written, and returns the new announced
-    /// state. The changes are relative to the last announced state `announced`, or to the status
-    /// that the write replaced if `announced` is `None`.
+    /// Announces how a status that was just written differs from the last announced state, and
+    /// returns the new announced state. If `announced` is `None`, the status is compared with the
+    /// status that the write replaced.
     fn announce(
         announcer: &EventPublisher,
         written: &Planned<Self>,
@@ -115,7 +115,7 @@ pub struct PolicyAnnouncement {
     open: bool,
     complete: bool,
     invalid: bool,
-    /// Generation of the policy, if all its fleets apply this generation; otherwise `None`.
+    /// Generation of the policy if all fleets in its scope apply this generation; otherwise `None`.
     in_force: Option<i64>,
 }
 
@@ -136,7 +136,8 @@ struct Change {
     note: String,
 }
 
-/// Returns the changes between the last announced state `before` and `status`.
+/// Returns the changes to announce: the differences between the last announced state `before` and
+/// `status`.
 fn changes(before: PolicyAnnouncement, status: &UpgradePolicyStatus) -> Vec<Change> {
     let now = PolicyAnnouncement::of(status);
     let mut changes = Vec::new();

@@ -1,5 +1,5 @@
-//! Stores the health of the controller for probes and metrics. The parts of the controller update
-//! the health, and the HTTP server reads it.
+//! Stores the health of the controller. The startup code, the watches and the leader election
+//! update it, and the HTTP server reads it for probes and metrics.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use tokio::sync::watch;
 
 use crate::values::Timestamp;
 
-/// Shared state of the controller. All clones refer to the same controller.
+/// Health of the controller. All clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<watch::Sender<HealthState>>);
 
-/// State of the controller at one moment.
+/// Health of the controller at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HealthState {
     /// True after the custom resource definitions of the cluster have passed the check: all
@@ -38,8 +38,8 @@ pub enum Role {
 }
 
 impl HealthState {
-    /// Returns whether the controller has started and filled all its stores. A standby can also be
-    /// ready.
+    /// Returns whether the controller has started and filled all its stores. A standby replica can
+    /// also be ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.is_started && self.stores_awaited == Some(0)
@@ -53,7 +53,7 @@ impl HealthState {
 }
 
 impl Health {
-    /// Returns the current state.
+    /// Returns the current health.
     #[must_use]
     pub fn now(&self) -> HealthState {
         *self.0.borrow()
@@ -65,8 +65,8 @@ impl Health {
         self.0.subscribe()
     }
 
-    /// Records that the custom resource definitions of the cluster have passed the check, and
-    /// records the number of stores that are being filled.
+    /// Records that the custom resource definitions in the cluster have passed the check, and that
+    /// `stores` stores are being filled.
     pub(super) fn started(&self, stores: usize) {
         self.0.send_modify(|state| {
             state.is_started = true;
@@ -74,7 +74,8 @@ impl Health {
         });
     }
 
-    /// Records that another store has been filled. Returns whether all stores have now been filled.
+    /// Records that one more store has been filled. Returns whether all stores have now been
+    /// filled.
     pub(super) fn store_filled(&self) -> bool {
         self.0.send_modify(|state| {
             state.stores_awaited = state.stores_awaited.map(|stores| stores.saturating_sub(1));
@@ -87,7 +88,7 @@ impl Health {
         self.0.send_if_modified(|state| std::mem::replace(&mut state.role, role) != role);
     }
 
-    /// Records a renewal of the lease.
+    /// Records the wall-clock time of a lease renewal.
     pub(super) fn renewed(&self, at: Timestamp) {
         self.0.send_modify(|state| state.last_renewal = Some(at));
     }

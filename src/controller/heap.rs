@@ -5,18 +5,18 @@
 /// when the allocation is freed.
 ///
 /// A watch event of a fleet is a line of about 250 KB, of which the controller keeps a few KiB. In
-/// the glibc heap the kept data lies above the freed memory, which then cannot return to the
-/// system. After 1,000 reports among 100,000 clients, the heap had grown by 27 MiB without this
-/// setting and by 3 MiB with it.
+/// the glibc heap, the kept data lies above the freed memory, which then cannot return to the
+/// system. After 1,000 client reports in a cluster with 100,000 clients, the heap had grown by 27
+/// MiB without this setting and by 3 MiB with it.
 ///
 /// The default threshold of glibc is 128 KiB. It grows with the sizes that are freed (`mallopt(3)`)
-/// and soon exceeds every allocation of the controller. musl has a fixed threshold of 128 KiB, and
-/// allocates smaller blocks in groups of equal size.
+/// and soon exceeds every allocation of the controller. musl has no such setting: its threshold is
+/// fixed at 128 KiB, and it allocates smaller blocks in groups of equal size.
 #[cfg(target_env = "gnu")]
 const MMAP_THRESHOLD_BYTES: std::ffi::c_int = 32 << 10;
 
-/// Sets the minimum size of allocations with their own pages, for the rest of the process. Must be
-/// called before any thread starts.
+/// Sets the size from which glibc gives an allocation its own pages, until the process ends. Must
+/// be called before any thread starts.
 pub fn set_mmap_threshold() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `mallopt` takes two numbers and changes only later allocations, and no other thread

@@ -31,8 +31,8 @@ impl Heartbeat {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    /// Returns the health check of the planning loop. A loop that has not started passes the check,
-    /// since a restart does not help while the API server is unreachable.
+    /// Returns the health check of the planning loop. A loop that has not started passes the check:
+    /// it may be waiting for the API server or for leadership, and a restart would not help.
     #[must_use]
     pub fn check(&self) -> Check {
         self.check_at(Instant::now())

@@ -19,9 +19,9 @@ const DEFAULT_FILTER: &str = "info,kube=warn";
 /// Logging options.
 #[derive(Clone, Debug, Default)]
 pub struct Logging {
-    /// True for log lines in JSON, for machines; false for text.
+    /// True to write log lines as JSON; false to write them as text.
     pub as_json: bool,
-    /// Log filter in the syntax of `RUST_LOG`; overrides that variable.
+    /// Log filter in the syntax of `RUST_LOG`; overrides that environment variable.
     pub filter: Option<String>,
     /// Destination of the audit stream.
     pub audit: AuditTo,
@@ -60,8 +60,8 @@ impl Logging {
     }
 
     fn log(&self, filter: EnvFilter) -> Box<dyn Layer<Registry> + Send + Sync> {
-        // Exclude the lines of the audit stream here, because a log filter that the user sets may
-        // select them.
+        // Exclude the lines of the audit stream from the log, because the log filter of the user
+        // may match them.
         let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(is_color_wanted())

@@ -5,16 +5,16 @@
 //!
 //! 1. [`watch`]: a watch for each kind fills a store, then records the changed objects in the
 //!    change set ([`change_set`]).
-//! 2. [`planning`]: one loop makes all plans. It plans after a burst of changes, and at the time of
-//!    the next transition in the plan. It reads the clock at least once a minute, and puts the
-//!    status writes into the outbox of their kind.
+//! 2. [`planning`]: one loop makes all plans. It plans after a burst of changes, and when a plan
+//!    expires. It reads the clock at least once a minute, and puts each status write into the
+//!    outbox for its kind of object.
 //! 3. [`writing`]: kube's applier empties each outbox in the order of its write queue
-//!    ([`write_queue`]). It runs one write of an object at a time, with a back-off for each object.
-//!    The write limit ([`write_limit`]) limits the number of concurrent writes. [`events`] are
-//!    published after the write of a policy.
+//!    ([`write_queue`]). It runs at most one write of an object at a time, with a separate back-off
+//!    for each object. The write limit ([`write_limit`]) limits the number of concurrent writes.
+//!    After a policy status is written, its [`events`] are published.
 //!
-//! One of several replicas leads ([`lease`]). The other replicas also watch, and start with step 2
-//! when they become the leader.
+//! One of several replicas leads ([`lease`]). The other replicas also watch, and start step 2 when
+//! they become the leader.
 
 pub mod audit;
 pub mod change_set;
@@ -63,10 +63,10 @@ pub struct Options {
     /// Maximum number of concurrent status writes of each kind. The [write limit](write_limit) may
     /// be lower if the API server is slow.
     pub concurrent_writes: u16,
-    /// The lease for leader election, and a client for it from [`lease::candidate::client`]; `None`
-    /// if this process is the only replica.
+    /// Configuration for leader election, and a client that [`lease::candidate::client`] created;
+    /// `None` if this process is the only replica.
     pub candidacy: Option<(Client, Candidacy)>,
-    /// State of the controller, for probes and metrics.
+    /// Health of the controller, for probes and metrics.
     pub health: Health,
     /// Metrics of the controller.
     pub metrics: Arc<Metrics>,
@@ -97,7 +97,7 @@ impl Default for Options {
 /// Reason why the controller ends without a request to shut down.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The custom resource definitions of the cluster did not pass the check.
+    /// The custom resource definitions in the cluster did not pass the check.
     #[error(transparent)]
     Unfit(#[from] crds::CrdError),
     /// The controller has lost its leadership.
@@ -115,9 +115,10 @@ const LEASE_GRACE_PERIOD: Duration = Duration::from_secs(1);
 /// three seconds for the writes in progress, releases its lease, and returns.
 ///
 /// # Errors
-/// Returns an error if the custom resource definitions of the cluster are missing, older than the
-/// controller's own, or cannot be read. Also returns an error if the controller loses its
-/// leadership: the process must then end.
+///
+/// Returns an error if a custom resource definition in the cluster is missing, is older than the
+/// controller requires, or cannot be read. Also returns an error if the controller loses its
+/// leadership; the process must then end.
 pub async fn run(
     client: Client,
     clock: Arc<dyn Clock>,
@@ -158,8 +159,8 @@ pub async fn run(
     pipelines.iter().for_each(Pipeline::close);
     let ended = async { while tasks.writing.join_next().await.is_some() {} };
     if tokio::time::timeout(WRITES_GRACE_PERIOD, ended).await.is_err() {
-        // Do not release the lease: a write that is still in progress may reach the API server
-        // later.
+        // Do not release the lease, because a write that is still in progress may reach the API
+        // server after another replica has taken over.
         tracing::warn!(
             "writes were still under way after {WRITES_GRACE_PERIOD:?} and were given up"
         );
@@ -169,7 +170,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Starts one pipeline for each namespace, or one for all namespaces.
+/// Starts one pipeline for each namespace, or one for all namespaces if `namespaces` is empty.
 fn start(namespaces: &BTreeSet<String>, cx: &Context, tasks: &mut Tasks) -> Vec<Pipeline> {
     let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
         vec![None]
@@ -208,8 +209,8 @@ impl ElectionHandle {
         match self {
             Self::Candidate { ended, .. } => match ended.await {
                 Ok(Err(unseated)) => unseated,
-                // The candidate ends without an error only after `give_back`, which consumes
-                // `self`. So this case cannot occur here.
+                // This case cannot occur: the candidate ends without an error only after
+                // `give_back`, which consumes `self`.
                 Ok(Ok(())) => std::future::pending().await,
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },

@@ -1,5 +1,6 @@
-//! The pipeline from watch events to status writes, for one namespace or for all namespaces. It has
-//! two watches with their stores, one planning loop, and two outboxes with their writers.
+//! Runs the pipeline from watch events to status writes, for one namespace or for all namespaces.
+//! The pipeline has two watches with their stores, one planning loop, and two outboxes with their
+//! writers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Leadership of this process: only a leader may write.
     pub leadership: Leadership,
-    /// State of the controller, including the number of stores that are still to be filled.
+    /// Health of the controller, including the number of stores that are still to be filled.
     pub health: Health,
     /// Maximum number of concurrent status writes of each kind.
     pub concurrent_writes: u16,
@@ -56,8 +57,8 @@ pub struct Tasks {
 /// Number of stores that each pipeline fills.
 pub(crate) const STORES_PER_PIPELINE: usize = 2;
 
-/// Minimum time between two writes of a policy. Without this limit, a policy would be written too
-/// often, because the counts in its status change with each of its fleets.
+/// Minimum time between two writes of a policy. Without this limit, the controller would write a
+/// policy too often, because each fleet in its scope can change the counts in its status.
 const POLICY_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running pipeline.

@@ -23,8 +23,8 @@ use crate::values::Timestamp;
 /// plan.
 const BURST_DELAY: Duration = Duration::from_millis(1);
 
-/// Number of clients to decide before the planning loop yields to other tasks. Meanwhile the first
-/// writes can start, and the server can respond to metrics requests.
+/// Number of clients that the planning loop decides before it yields to other tasks. After each
+/// yield, the first writes can start and the HTTP server can respond to requests for metrics.
 const CLIENTS_PER_PART: u64 = 10_000;
 
 /// The planning loop with its inputs and outputs.
@@ -43,8 +43,8 @@ pub struct Loop {
     pub fleet_outbox: Arc<Outbox<ClientFleet>>,
     /// Outbox for policy statuses.
     pub policy_outbox: Arc<Outbox<UpgradePolicy>>,
-    /// Auditor that reports unacknowledged writes after a watch event has shown that they were
-    /// accepted.
+    /// Auditor that records unacknowledged writes after a watch event has shown that the API server
+    /// accepted them.
     pub auditor: Arc<Auditor>,
     /// Metrics of the planning passes.
     pub metrics: Arc<Metrics>,
@@ -57,8 +57,8 @@ type Planners = BTreeMap<String, Planner>;
 impl Loop {
     /// Waits until this process leads, then plans until the task is dropped.
     ///
-    /// The first pass plans all objects, because the change set starts with the first listing and
-    /// returns no change before both stores are filled.
+    /// The first pass plans all objects, because the change set contains the first listing of each
+    /// kind and returns no change before both stores are filled.
     pub async fn run(self) {
         self.leadership.won().await;
         let mut planners = Planners::new();
@@ -112,13 +112,13 @@ impl Loop {
     }
 }
 
-/// Posts planned objects to their outbox. Returns the number of writes that were queued or
+/// Posts planned objects to their outbox. Returns the number of objects whose write was queued or
 /// replaced.
 fn post<K: Announced>(outbox: &Outbox<K>, planned: &[Planned<K>]) -> usize {
     planned.iter().filter(|planned| outbox.post(planned)).count()
 }
 
-/// Updates the planners with the changed objects of a store.
+/// Updates the planners with the changed and deleted objects of a store.
 fn observe<K: Plannable>(
     planners: &mut Planners,
     store: &Store<Cached<K>>,

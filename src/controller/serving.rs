@@ -1,5 +1,5 @@
-//! The HTTP server of the controller: `/livez` and `/readyz` for Kubernetes probes, `/metrics` for
-//! Prometheus. Requests only read the state of the controller and change nothing.
+//! Serves the HTTP endpoints of the controller: `/livez` and `/readyz` for Kubernetes probes,
+//! `/metrics` for Prometheus. Requests only read the state of the controller and change nothing.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -38,7 +38,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub struct Served {
     /// Metrics of the controller.
     pub metrics: Arc<Metrics>,
-    /// State of the controller.
+    /// Health of the controller.
     pub health: Health,
     /// Heartbeat of the planning loop.
     pub heartbeat: Arc<Heartbeat>,
@@ -84,7 +84,7 @@ pub async fn serve(listener: TcpListener, served: Served) {
                 });
             }
             // Wait before the next attempt, because the process may have no free file descriptor.
-            // The error may also mean that the peer has already disconnected.
+            // Do not log a warning, because the peer may simply have disconnected.
             Err(error) => {
                 tracing::debug!(%error, "a connection was not taken");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -101,7 +101,8 @@ async fn answer(connection: TcpStream, served: Served) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let connection = http.keep_alive(false).serve_connection(TokioIo::new(connection), service);
-    // Ignore errors: a client that is too slow or does not use HTTP needs no log line.
+    // Ignore the error, because an HTTP peer that is too slow or sends no valid request needs no
+    // log line.
     let _ = tokio::time::timeout(HEAD_TIMEOUT, connection).await;
 }
 
@@ -143,7 +144,7 @@ fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
     let mut text = String::new();
     for Check { name, is_well } in checks {
         let (sign, word) = if *is_well { ('+', "ok") } else { ('-', "failed") };
-        // Writing to a string cannot fail.
+        // Ignore the result, because writing to a string cannot fail.
         let _ = writeln!(text, "[{sign}]{name} {word}");
     }
     let is_well = checks.iter().all(|check| check.is_well);
@@ -151,7 +152,7 @@ fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
     say(status, PLAIN, text)
 }
 
-/// Returns whether the `Accept` header includes `OpenMetrics` with a weight other than `q=0`. The
+/// Returns whether the `Accept` header includes `OpenMetrics` with a weight other than `q=0`. Other
 /// weights are not compared, because a scraper that supports `OpenMetrics` prefers it.
 fn takes_open_metrics(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());

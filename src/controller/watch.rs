@@ -16,7 +16,7 @@ use super::metrics::Metrics;
 use super::writing::WRITE_TIMEOUT;
 use crate::plan::{Cached, Kind, Raw};
 
-/// A kind whose changed objects a watch records in the change set.
+/// A kind of object that the controller watches.
 pub trait Watched: Kind {
     /// Kind of the store that contains the objects.
     const STORE_KIND: StoreKind;
@@ -34,7 +34,7 @@ impl Watched for crate::api::UpgradePolicy {
 pub struct WatchContext {
     /// Change set in which the watch records the changed objects.
     pub change_set: Arc<ChangeSet>,
-    /// State of the controller, including the number of stores that are still to be filled.
+    /// Health of the controller, including the number of stores that are still to be filled.
     pub health: Health,
     /// Metrics of the controller, including the number of interrupted watches.
     pub metrics: Arc<Metrics>,
@@ -43,8 +43,8 @@ pub struct WatchContext {
 /// Watches a kind until the task is dropped. After an interruption, the watch resumes with a
 /// back-off.
 ///
-/// Statuses are not updated during an interruption. Tools that read a status recognize expired
-/// offers by `nextTransitionTime`.
+/// During an interruption, the controller sees no changes, so statuses may become outdated. Tools
+/// that read a status recognize expired offers by `nextTransitionTime`.
 pub async fn watch<K: Watched>(
     api: Api<Raw<K>>,
     store: Writer<Cached<K>>,
@@ -63,8 +63,8 @@ pub async fn watch<K: Watched>(
             Ok(Event::Apply(object) | Event::Delete(object)) => {
                 notes.object(K::STORE_KIND, object.key());
             }
-            // A relist returns only the existing objects, so record the whole store: objects may
-            // have been deleted in the meantime.
+            // A relist returns only the existing objects, so record the whole store as changed:
+            // objects may have been deleted in the meantime.
             Ok(Event::InitDone) => {
                 notes.relisted(K::STORE_KIND);
                 if !std::mem::replace(&mut is_filled, true) && health.store_filled() {
@@ -108,7 +108,7 @@ fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Cached<K>>) -> Event<Cac
 /// would repeat the request forever. After any other error the function returns true, since the
 /// watcher retries its requests.
 async fn streams_lists<K: Watched>(api: &Api<Raw<K>>) -> bool {
-    // The field selector matches no object, so the API server sends no objects.
+    // Use a field selector that matches no object, so that the API server sends no objects.
     let probe = WatchParams::default().initial_events().timeout(1).fields("metadata.name=-");
     let answer = tokio::time::timeout(WRITE_TIMEOUT, api.watch_metadata(&probe, "")).await;
     !matches!(answer, Ok(Err(kube::Error::Api(status))) if status.code == 422)

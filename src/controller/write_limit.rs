@@ -16,23 +16,25 @@ use super::write_queue::Limits;
 
 /// Maximum accepted round trip of a write, for any number of concurrent writes.
 ///
-/// A client's report during a bulk update causes one more write, which takes this long after the
+/// If a client reports during a bulk update, writing its new status takes about this long after the
 /// watch event of the report. With two cores, a report led to a new status in 0.1 to 0.3 s, and in
-/// up to 0.8 s if this value was 300 ms. The bulk update took the same time with both values.
+/// up to 0.8 s when this value was 300 ms. The bulk update took the same time with both values.
 const TARGET_ROUND_TRIP: Duration = Duration::from_millis(200);
-/// Multiple of the shortest round trip that is also accepted, because over a slow connection even a
-/// single write may take longer than [`TARGET_ROUND_TRIP`].
+/// Multiple of the shortest round trip that is accepted even above [`TARGET_ROUND_TRIP`]. Over a
+/// slow connection, a single write may already take longer than that target.
 const SHORTEST_TRIP_FACTOR: f64 = 2.0;
-/// Fraction of the accepted round trip below which the limit grows.
+/// Fraction of the accepted round trip. The limit grows only while the average round trip is below
+/// this fraction.
 const GROW_BELOW_FRACTION: f64 = 0.7;
 /// Weight of the newest round trip in the moving average.
 const AVERAGE_WEIGHT: f64 = 0.25;
-/// Growth of the limit with each round of writes after it has stopped doubling.
+/// Number of writes by which the limit grows per round of writes after it has stopped doubling. A
+/// round has as many writes as the limit.
 const INCREASE_STEP: f64 = 0.25;
-/// Factor by which the limit shrinks.
+/// Factor by which the limit is multiplied when it shrinks.
 const DECREASE_FACTOR: f64 = 0.75;
-/// Minimum limit after it has shrunk. With two writes, the API server can process one while the
-/// other is in transit.
+/// Smallest limit after shrinking. With two concurrent writes, the API server can process one while
+/// the other is in transit.
 const MIN_WRITES: f64 = 2.0;
 
 /// The current limit on concurrent status writes.
@@ -45,10 +47,10 @@ pub struct WriteLimit {
     /// Moving average of the round trips since the limit last shrank or was reset, in seconds.
     average: Option<f64>,
     /// Shortest round trip since the queue was last empty, in seconds. The first write after an
-    /// empty queue runs alone and shows the time without load.
+    /// empty queue runs alone, so its round trip shows the time without load.
     shortest: f64,
-    /// Time when the limit last shrank. The round trips of writes that were sent before that time
-    /// do not change the limit, because those writes were sent under the higher limit.
+    /// Time when the limit last shrank. Round trips of writes that were sent earlier do not change
+    /// the limit, because those writes were sent under the higher limit.
     shrunk_at: Option<Instant>,
 }
 
@@ -126,8 +128,8 @@ impl WriteLimit {
         self.shrunk_at = Some(now);
     }
 
-    /// Resets the limit to one when no write is waiting or in progress. With the next writes, the
-    /// limit doubles up to its former size.
+    /// Resets the limit to one. Must be called when no write is waiting or in progress; with the
+    /// next writes, the limit doubles up to its former size.
     pub(crate) fn reset(&mut self) {
         self.slow_start_until = self.slow_start_until.max(self.size);
         self.size = 1.0;
@@ -148,8 +150,8 @@ mod tests {
     }
 
     impl Server {
-        /// Simulates `writes` successive writes, each sent with as many concurrent writes as the
-        /// limit allows. Returns the limit after each write.
+        /// Simulates `writes` writes in sequence, each with the duration that it would have among
+        /// as many concurrent writes as the limit allows. Returns the limit after each write.
         fn take(&self, window: &mut WriteLimit, writes: usize) -> Vec<usize> {
             let mut now = Instant::now();
             let take = |_| {
@@ -169,8 +171,9 @@ mod tests {
 
     #[test]
     fn it_finds_what_the_server_bears() {
-        // The servers are, in this order: one without a limit; three with one, two and four cores
-        // that take 75 ms for a write; a distant one; a slow one.
+        // The servers are, in this order: one that handles 100 concurrent writes; three that take
+        // 75 ms for a write and have one, two and four cores; one with a slow connection; one with
+        // a slow core.
         let cases = [
             (server(100, 20), 8..=8),
             (server(1, 75), 2..=4),

@@ -1,6 +1,6 @@
-//! The write queue, which selects the object to write next. The change of a single client has high
-//! priority, so that it does not wait for the many writes that a policy change or the passing of
-//! time causes.
+//! Implements the write queue, which selects the object to write next. The change of a single
+//! client has high priority, so that it does not wait for the many writes that a policy change or
+//! the passage of time causes.
 //!
 //! While objects of both priorities wait, every fourth write has low priority.
 
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::change_set::Key;
 
-/// Priority of a waiting object.
+/// Priority of an object in the write queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// High priority: the change affects this object alone.
@@ -18,11 +18,11 @@ pub enum Priority {
     Low,
 }
 
-/// Number of consecutive high-priority writes while low-priority objects wait.
+/// Maximum number of consecutive high-priority writes while low-priority objects wait.
 const HIGH_PRIORITY_TURNS: u8 = 3;
 
-/// The write queue. Each object is queued once; objects of one priority keep their order of
-/// arrival.
+/// The write queue. Each object is queued at most once; objects with the same priority keep their
+/// order of arrival.
 #[derive(Debug, Default)]
 pub struct WriteQueue {
     express: VecDeque<Key>,
@@ -33,7 +33,7 @@ pub struct WriteQueue {
     /// Objects that must not be written yet, each with the instant from which it may be written.
     resting: BTreeSet<(Instant, Key, Priority)>,
     express_turns: u8,
-    /// Objects that are being written, with the priority under which they were queued.
+    /// Objects that are being written, each with its priority in the queue.
     taken: HashMap<Key, Priority>,
 }
 
@@ -103,8 +103,8 @@ impl WriteQueue {
         !self.waiting.is_empty()
     }
 
-    /// Returns whether no object waits or is being written. Objects that must not be written yet do
-    /// not count as waiting.
+    /// Returns whether the queue is empty: no object waits, and none is being written. Objects that
+    /// must not be written yet do not count as waiting.
     #[must_use]
     pub(crate) fn are_empty(&self) -> bool {
         self.waiting.is_empty() && self.taken.is_empty()

@@ -1,9 +1,9 @@
-//! Writes each status with a PUT of the status subresource, guarded by the resourceVersion that was
-//! read.
+//! Writes each status with a PUT request to the status subresource. The API server rejects the
+//! request if the object no longer has the resourceVersion in the request.
 //!
-//! The request body has no `spec`, which the API server ignores for this subresource; this halves
-//! the work of the controller and the API server. The response is requested as a table without the
-//! object, since only the resourceVersion is needed.
+//! The request body has no `spec`, because the API server ignores it for this subresource; this
+//! halves the work of the controller and the API server. The response is requested as a table
+//! without the object, since only the resourceVersion is needed.
 //!
 //! A response with only the metadata would contain 50 KB of `managedFields` and account for a tenth
 //! of the time of a write.
@@ -69,7 +69,7 @@ pub enum WriteError {
     /// The API server rejected the write, or the request failed.
     #[error("{0}")]
     Refused(#[from] kube::Error),
-    /// The API server did not respond before the timeout. If it has written the status
+    /// The API server did not respond before the timeout. If the API server has stored the status
     /// nevertheless, the next attempt gets a conflict.
     #[error("no answer within {0:?}")]
     Unanswered(Duration),
@@ -81,7 +81,7 @@ pub enum WriteError {
     Unsendable(String),
 }
 
-/// Writer for the statuses of one kind.
+/// Writer of statuses for objects of one kind.
 pub struct Writer<K: Announced> {
     client: Client,
     clock: Arc<dyn Clock>,
@@ -140,7 +140,7 @@ impl<K: Written> Writer<K> {
                 self.outbox.record_announced(written, announced);
                 Ok(())
             }
-            // Another writer has changed the object first, or the object was deleted. The watch
+            // Another writer has changed or deleted the object since the plan was made. The watch
             // event of that change triggers a new plan.
             Err(WriteError::Refused(kube::Error::Api(status)))
                 if matches!(status.code, 404 | 409) =>
@@ -226,8 +226,8 @@ impl From<&WriteError> for Outcome {
         match error {
             WriteError::Refused(kube::Error::Api(status)) => match status.code {
                 404 | 409 => Self::conflict,
-                // A gateway returns 504, and so does an API server that waits too long for etcd.
-                // The outcome of the write is unknown.
+                // The outcome of the write is unknown: status 504 comes from a gateway, or from an
+                // API server that waited too long for etcd.
                 504 => Self::unanswered,
                 _ => Self::refused,
             },
@@ -267,9 +267,9 @@ struct Body<'a, S> {
 
 /// Returns whether the API server or etcd rejected the object as too large.
 ///
-/// The API server returns status 413. etcd reports its limit as an internal error with the text
-/// `request is too large`, and gRPC with `larger than max` (`google.golang.org/grpc`,
-/// `rpc_util.go`).
+/// The API server returns status 413. If the object exceeds a limit of etcd or gRPC, the API server
+/// returns an internal error that contains `request is too large` for etcd, or `larger than max`
+/// for gRPC (`google.golang.org/grpc`, `rpc_util.go`).
 fn is_too_large(error: &WriteError) -> bool {
     let WriteError::Refused(kube::Error::Api(status)) = error else { return false };
     status.code == 413
@@ -292,8 +292,8 @@ pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, c
     );
     let mut results = std::pin::pin!(results);
     while let Some(result) = results.next().await {
-        // The object is no longer in the store, so the applier did not call `reconcile`. Record the
-        // end of the write here.
+        // The object is no longer in the store, so the applier did not call `reconcile`, which
+        // would otherwise record the end of the write.
         if let Err(controller::Error::ObjectNotFound(object)) = result {
             outbox.end(&(object.namespace.unwrap_or_default(), object.name));
         }

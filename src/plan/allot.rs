@@ -1,12 +1,12 @@
-//! The second stage of a plan: allots a standing to each client, from the claims of all fleets of a
-//! namespace.
+//! Implements the second stage of a plan, which allots a standing to each client from the claims of
+//! all fleets in a namespace.
 //!
 //! The first stage ([`collect`](super::collect)) lists the claims of each fleet's clients. The
-//! third stage ([`fleet`](super::fleet)) decides each fleet from the policies and from the
-//! standings of its clients.
+//! third stage ([`fleet`](super::fleet)) decides the clients of each fleet from the policies and
+//! from the clients' standings.
 //!
 //! This stage is a pure function of the claims, so the result does not depend on the order of
-//! fleets. It depends on earlier plans only through the offers that the claims show.
+//! fleets. It depends on earlier plans only through the offers that the claims record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 use super::policy::Policy;
 use crate::api::Text;
 
-/// Standing of a client in the allotment of its namespace: whether its target may be offered to it,
-/// as far as limits over all fleets decide that.
+/// Standing of a client, which states whether limits across all fleets of its namespace permit an
+/// offer of its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// The policies alone decide whether the client is offered its target.
@@ -26,8 +26,8 @@ pub enum Standing {
     Withheld,
 }
 
-/// Claim of one client: whether its target could be offered to it, and whether it has an offer.
-/// Claims are ordered by client name, then by fleet name.
+/// Claim of one client, which states whether the client could be offered its target, and whether it
+/// already has an offer. Claims are ordered by client name, then by fleet name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
     /// Name of the client.
@@ -38,7 +38,7 @@ pub struct Claim {
     pub policy: Text,
     /// Target of the client; `None` if it has none.
     pub target: Option<Text>,
-    /// Whether the client would be offered the target if its standing is [`Standing::Free`].
+    /// True if the client would be offered the target with the standing [`Standing::Free`].
     pub could_be_offered: bool,
     /// Whether the last plan makes the client an offer. For a client without a claim in the last
     /// plan, whether the stored status shows an offer.
@@ -52,23 +52,24 @@ pub type Claims = BTreeSet<Claim>;
 /// [`Standing::Free`].
 pub type Standings = Arc<BTreeMap<Text, Standing>>;
 
-/// The standings of one namespace by fleet name. A fleet that is not listed has no standings.
+/// The standings of one namespace by fleet name. All clients of a fleet that is not listed are
+/// [`Standing::Free`].
 pub type Allotment = BTreeMap<Text, Standings>;
 
-/// A function that allots standings to the clients of a namespace.
+/// An algorithm that allots standings to the clients of a namespace.
 pub trait Allotter: Debug + Send + Sync {
-    /// Returns whether the clients that `policy` governs have claims.
+    /// Returns whether the allotter needs claims of the clients that `policy` governs.
     fn covers(&self, policy: &Policy) -> bool;
 
     /// Returns the standings that follow from the claims of a namespace.
     ///
-    /// The function must be stable: after the offers that result from the standings are recorded in
-    /// the claims, it must return the same standings.
+    /// The implementation must be stable: if the claims are updated with the offers that result
+    /// from the standings, the next call must return the same standings.
     fn allot(&self, claims: &Claims) -> Allotment;
 }
 
-/// The default allotter, under which every client is [`Standing::Free`]. No policy sets a limit for
-/// its clients as a group.
+/// The default allotter, which leaves every client [`Standing::Free`], because policies have no
+/// limits for their clients as a group.
 #[derive(Debug)]
 pub struct Unlimited;
 

@@ -104,7 +104,7 @@ impl<K: Kind> Cached<K> {
         self.metadata.name.as_deref().unwrap_or_default()
     }
 
-    /// Returns the object's namespace; `default` if a manifest file specifies none.
+    /// Returns the object's namespace, or `default` if a manifest file does not specify one.
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.metadata.namespace.as_deref().unwrap_or("default")
@@ -122,7 +122,7 @@ impl<K: Kind> Cached<K> {
         format!("{} {}/{}", K::kind(&()), self.namespace(), self.name())
     }
 
-    /// Returns the object's generation; 1 if a manifest file specifies none.
+    /// Returns the object's generation, or 1 if a manifest file does not specify one.
     #[must_use]
     pub fn generation(&self) -> i64 {
         self.metadata.generation.unwrap_or(1)
@@ -134,7 +134,7 @@ impl<K: Kind> Cached<K> {
         self.metadata.deletion_timestamp.is_some()
     }
 
-    /// Returns the value of the object's label `key`, or `None` if the object has no such label.
+    /// Returns the value of the label `key`, or `None` if the object has no such label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)

@@ -2,8 +2,8 @@
 //! would take too much memory.
 //!
 //! Planning needs only each client's state, the time at which the state began, and the last offer.
-//! Reason, policy and target are also kept, in six bytes per client, to report what a new status
-//! changes.
+//! Reason, policy and target are also kept, in six bytes per client, because they are compared with
+//! a new status to report its changes.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -17,15 +17,16 @@ use crate::values::Timestamp;
 /// Part of a fleet's stored status that planning keeps in memory.
 #[derive(Clone, Debug)]
 pub struct CachedFleetStatus {
-    /// Generation that the status was computed from.
+    /// Generation of the fleet from which the status was computed.
     pub observed_generation: Option<i64>,
-    /// Conditions of the stored status; their `lastTransitionTime` is needed for the next status.
+    /// Conditions of the stored status. The next status copies `lastTransitionTime` from them.
     pub conditions: Vec<Condition>,
     names: Names,
     rows: Box<[StoredRow]>,
-    /// Policy names and target versions that the rows refer to. A text may occur more than once.
+    /// Policy names and target versions, to which the rows refer by index. A value may occur more
+    /// than once.
     words: Box<[Text]>,
-    /// Offers that the rows refer to; most rows share an offer with other rows.
+    /// Offers, to which the rows refer by index. Most rows share an offer with other rows.
     offers: Box<[LastOffer]>,
 }
 
@@ -33,14 +34,15 @@ pub struct CachedFleetStatus {
 /// list.
 #[derive(Clone, Debug)]
 enum Names {
-    /// Spec of the fleet, whose list of clients starts with the names of the rows, in row order.
+    /// Spec of the fleet. Its first clients have the same names as the rows, in the same order.
     Spec(Arc<ClientFleetSpec>),
-    /// Separate list of the names, because the names or their order differ from those in the spec.
+    /// Separate list of the names, used if the spec cannot be read, or if its names or their order
+    /// differ.
     Own(Box<[Text]>),
 }
 
-/// Kept part of one client's status row. Policy, target and offer are stored as indexes into the
-/// lists of the fleet's status; the indexes start at 1.
+/// Part of one client's status row that planning keeps in memory. Policy, target and offer are
+/// indexes, starting at 1, into the lists of [`CachedFleetStatus`].
 #[derive(Clone, Copy, Debug)]
 struct StoredRow {
     state: Option<State>,
@@ -51,7 +53,7 @@ struct StoredRow {
     since: Option<Timestamp>,
 }
 
-/// Kept part of one client's status row, with the client's name.
+/// Part of one client's status row that planning keeps in memory, with the client's name.
 #[derive(Clone, Copy, Debug)]
 pub struct CachedRow<'a> {
     fleet: &'a CachedFleetStatus,
@@ -61,37 +63,38 @@ pub struct CachedRow<'a> {
 }
 
 impl<'a> CachedRow<'a> {
-    /// Returns the client's previous state; `None` if this release does not recognize it.
+    /// Returns the client's stored state; `None` if this release does not recognize the state.
     #[must_use]
     pub fn state(self) -> Option<State> {
         self.row.state
     }
 
-    /// Returns the reason for the previous state; `None` if this release does not recognize it.
+    /// Returns the stored reason for the state; `None` if this release does not recognize the
+    /// reason.
     #[must_use]
     pub fn reason(self) -> Option<Reason> {
         self.row.reason
     }
 
-    /// Returns the instant at which the client entered the previous state.
+    /// Returns the instant at which the client entered the stored state.
     #[must_use]
     pub fn since(self) -> Option<Timestamp> {
         self.row.since
     }
 
-    /// Returns the name of the policy that governed the client.
+    /// Returns the stored name of the governing policy, if there is one.
     #[must_use]
     pub fn policy(self) -> Option<&'a Text> {
         nth(&self.fleet.words, self.row.policy)
     }
 
-    /// Returns the client's previous target version.
+    /// Returns the client's stored target version, if there is one.
     #[must_use]
     pub fn target(self) -> Option<&'a Text> {
         nth(&self.fleet.words, self.row.target)
     }
 
-    /// Returns the client's last offer.
+    /// Returns the last offer to the client, if the row contains one.
     #[must_use]
     pub fn offer(self) -> Option<&'a LastOffer> {
         nth(&self.fleet.offers, self.row.offer)
@@ -128,8 +131,8 @@ impl CachedFleetStatus {
         }
     }
 
-    /// Returns the kept part of the status after the fleet's spec has changed to `spec`. `spec` is
-    /// `None` if the new spec cannot be read.
+    /// Returns the cached status without references to the fleet's old spec. `spec` is the new
+    /// spec; `None` if it cannot be read.
     #[must_use]
     pub(super) fn for_spec(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
         if self.names.are_of(spec) {
@@ -139,8 +142,8 @@ impl CachedFleetStatus {
         Arc::new(Self { names, ..Self::clone(self) })
     }
 
-    /// Returns a lookup of rows by client name. The rows have the order of the clients in the spec,
-    /// so a row is found at the client's index unless clients were added or removed.
+    /// Returns a lookup of rows by client name. Rows are stored in the order of the clients in the
+    /// spec, so the lookup first checks the row at the client's index.
     #[must_use]
     pub(crate) fn lookup(&self) -> CachedRows<'_> {
         CachedRows { fleet: self, by_name: None }
@@ -189,8 +192,8 @@ impl Names {
     }
 }
 
-/// Lookup of previous status rows by client name. A map of names is built only if a row is not at
-/// the expected index.
+/// Lookup of stored status rows by client name. The lookup builds a map of names only if a row is
+/// not at the client's index in the spec.
 #[derive(Debug)]
 pub struct CachedRows<'a> {
     fleet: &'a CachedFleetStatus,
@@ -198,7 +201,8 @@ pub struct CachedRows<'a> {
 }
 
 impl<'a> CachedRows<'a> {
-    /// Returns the previous row of client `name`, which is at `index` in the spec.
+    /// Returns the stored row of the client `name`, if there is one. `index` is the client's index
+    /// in the spec.
     pub fn find(&mut self, index: usize, name: &str) -> Option<CachedRow<'a>> {
         let fleet = self.fleet;
         if index < fleet.rows.len() && fleet.names.nth(index).as_str() == name {
@@ -211,8 +215,8 @@ impl<'a> CachedRows<'a> {
     }
 }
 
-/// List of values that rows share. A value may occur more than once, because a search covers only
-/// the last [`MAX_SEARCHED_VALUES`] values.
+/// List of values to which rows refer by index. A value may occur more than once, because only the
+/// last [`MAX_SEARCHED_VALUES`] values are searched for an equal value.
 struct ValueList<T>(Vec<T>);
 
 impl<T> Default for ValueList<T> {
@@ -221,13 +225,14 @@ impl<T> Default for ValueList<T> {
     }
 }
 
-/// Number of values at the end of a [`ValueList`] that are searched for an equal value. The number
-/// can be small, because neighboring rows mostly share their values.
+/// Number of values, counted from the end of a [`ValueList`], that are searched for an equal value.
+/// The number can be small, because neighboring rows mostly share their values.
 const MAX_SEARCHED_VALUES: usize = 16;
 
 impl<T: PartialEq> ValueList<T> {
-    /// Returns the index of a value, starting at 1, and adds the value if the search does not find
-    /// it. Returns `None` if there is no value or if its index does not fit in 16 bits.
+    /// Returns the index of `thing`, counted from 1, and adds `thing` to the list if the search
+    /// does not find it. Returns `None` if `thing` is `None` or if the index does not fit in 16
+    /// bits.
     fn of(&mut self, thing: Option<T>) -> Option<NonZeroU16> {
         let thing = thing?;
         let first = self.0.len().saturating_sub(MAX_SEARCHED_VALUES);

@@ -1,5 +1,5 @@
-//! Defines the input of a decision: a client under its governing policy, at an instant. The methods
-//! of the input compute the values that the decision rules test.
+//! Defines the input of a decision: a client with its governing policy at an instant. The methods
+//! of [`Case`] compute the values that the rules test.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -12,22 +12,23 @@ use super::version_text::VersionText;
 use crate::api::policy::Mode;
 use crate::values::{Phase, Timestamp};
 
-/// Input of a decision: a client under its governing policy, at an instant.
+/// Input of a decision: a client with its governing policy at an instant.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
     /// Facts about the client.
     pub client: &'a Facts<'a>,
-    /// Governing policy in the client's fleet and time zone; `None` if no policy governs the
-    /// client.
+    /// Governing policy, resolved for the client's fleet and time zone; `None` if no policy governs
+    /// the client.
     pub governing: Option<&'a ZonedPolicy<'a>>,
     /// Instant of the decision.
     pub at: Timestamp,
-    /// Whether a client counts as offline if it was not seen for `offline_after` seconds. False in
-    /// the search for the next opening, because the client may be seen again before the opening.
+    /// Whether the client counts as offline if it was not seen for `offline_after` seconds. The
+    /// search for the next opening sets this field to false, because the client may be seen again
+    /// before the opening.
     pub absence_counts: bool,
 }
 
-/// Result of comparing the version that a client runs with the version that it should run.
+/// Result of comparing a client's version with its target version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TargetOrder {
     VersionUnreadable,
@@ -42,8 +43,8 @@ impl Case<'_> {
         self.governing.is_some_and(|zoned| question(zoned.policy))
     }
 
-    /// Returns whether offers to the client are suspended: by its policy, or by its standing in the
-    /// allotment.
+    /// Returns whether the governing policy is suspended or the allotment withholds offers to the
+    /// client.
     pub(super) fn is_suspended(&self) -> bool {
         self.policy(|policy| policy.suspended) || self.client.standing == Standing::Withheld
     }
@@ -98,15 +99,15 @@ impl Case<'_> {
         self.is_target(self.client.failed_version.as_deref())
     }
 
-    /// Returns the instant from which the client counts as offline unless it is seen earlier;
-    /// `None` if it never counts as offline.
+    /// Returns the instant from which the client counts as offline, unless it is seen before that
+    /// instant; `None` if it never counts as offline.
     #[must_use]
     pub fn offline_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.last_seen?, self.governing?.policy.offline_after?)
     }
 
     /// Returns the instant from which the target version is offered again after a failed
-    /// installation; `None` if it is not retried automatically.
+    /// installation; `None` if there is no automatic retry.
     #[must_use]
     pub(crate) fn retry_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.failed_at?, self.governing?.policy.retry_after)

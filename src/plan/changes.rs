@@ -25,7 +25,7 @@ pub struct OfferState<'a> {
 pub enum OfferChange {
     /// Start of an offer for a client that had no offer before.
     Begins,
-    /// Replacement of the current offer by an offer of another policy or version.
+    /// Replacement of an offer by an offer from another policy or for another version.
     Changes,
     /// End of an offer that no other offer replaces.
     Ends,
@@ -106,7 +106,8 @@ fn offer_change(from: Option<&OfferState<'_>>, to: Option<&OfferState<'_>>) -> O
 }
 
 impl OfferState<'_> {
-    /// Returns the offered policy and target; `None` if the state is not `Distributing`.
+    /// Returns the policy that makes the offer and the offered version; `None` if the state is not
+    /// `Distributing`.
     fn offer(&self) -> Option<(Option<&str>, Option<&str>)> {
         let is_offered = self.state == State::Distributing.as_str();
         is_offered.then_some((self.policy, self.target))

@@ -1,4 +1,4 @@
-//! Defines the fields of a client that selectors search.
+//! Defines the client fields that selectors use to match clients.
 
 use std::net::IpAddr;
 
@@ -13,9 +13,9 @@ pub enum Field {
     Name,
     /// Name of the client's computer.
     Computer,
-    /// IP address.
+    /// IP address of the client.
     Ip,
-    /// User who logged in last.
+    /// User who last logged in to the client.
     LastUser,
 }
 
@@ -33,8 +33,7 @@ impl Field {
         }
     }
 
-    /// Returns whether the value of the field may change while the client remains the same
-    /// computer.
+    /// Returns whether a client may report another value of the field at any time.
     pub(crate) const fn is_moving(self) -> bool {
         matches!(self, Self::Ip | Self::LastUser)
     }
@@ -63,7 +62,7 @@ impl Field {
     }
 }
 
-/// The fields of a client that selectors match.
+/// The fields of a client that selectors use to match the client.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientFields<'a> {
     /// Name of the client.
@@ -72,7 +71,8 @@ pub struct ClientFields<'a> {
     pub labels: &'a Labels,
     /// IP address of the client, if it can be parsed.
     pub ip: Option<IpAddr>,
-    /// The searchable fields, case-folded, in the order of [`Field::ALL`]; empty if absent.
+    /// Searchable fields, case-folded, in the order of [`Field::ALL`]. A missing field is an empty
+    /// string.
     pub folded: [&'a str; Field::ALL.len()],
 }
 
@@ -87,8 +87,8 @@ impl ClientFields<'_> {
         self
     }
 
-    /// Returns the text of `field` in the form in which it is compared with the listed values of a
-    /// selector.
+    /// Returns the text of `field` that is compared with the values in a selector's list. The name
+    /// is returned as written; the other fields are case-folded.
     pub(super) fn compared(&self, field: Field) -> &str {
         match field {
             Field::Name => self.name,

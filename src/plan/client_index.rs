@@ -1,8 +1,7 @@
-//! Defines an index of a fleet's clients for matching scopes. All searchable text is in one string,
-//! so a single search can show that no client of the fleet contains a value.
+//! Defines an index of a fleet's clients, which speeds up matching scopes. All searchable text is
+//! in one string, so a single search can show that a value occurs in no client of the fleet.
 //!
-//! Most searches find no client, because most values listed in scopes match no client of a given
-//! fleet.
+//! This case is common: most values that scopes list match no client of a given fleet.
 
 use std::net::IpAddr;
 
@@ -13,8 +12,8 @@ use super::client_fields::{ClientFields, Field};
 use crate::api::fleet::Client;
 use crate::values::selector::{fold_case_into, parse_ip};
 
-/// Index of the client fields that scopes match, in the order of the list of clients from which it
-/// was built.
+/// Index of the client fields that selectors use, in the order of the client list from which the
+/// index was built.
 #[derive(Debug, Default)]
 pub struct ClientIndex {
     /// Case-folded fields of each client, concatenated without separators.
@@ -57,8 +56,8 @@ impl ClientIndex {
         self.places.push(TextSpan { start, ends, ip });
     }
 
-    /// Returns the fields of `client` that scopes match. The client must be at position `index` in
-    /// the list from which the client index was built.
+    /// Returns the fields of `client` that selectors use to match it. `index` must be the position
+    /// of `client` in the list from which the client index was built.
     #[must_use]
     pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> ClientFields<'a> {
         let TextSpan { mut start, ends, ip } = self.places[index];

@@ -1,8 +1,8 @@
-//! The first stage of a plan: lists the claims of one fleet's clients. A claim states whether a
+//! Lists the claims of one fleet's clients, as the first stage of a plan. A claim states whether a
 //! client could be offered its target, and whether it has an offer.
 //!
-//! This stage decides each client as if no other client existed. Only clients under a policy that
-//! the [`Allotter`] covers have claims, so a fleet without such policies skips this stage.
+//! This stage decides each client as if no other client existed. A client has a claim only if the
+//! [`Allotter`] covers its governing policy, so a fleet without such policies skips this stage.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,8 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    /// Records which clients have an offer after the allotment that gave them `standings`. Returns
-    /// the claims that have changed, each with its earlier value.
+    /// Sets `has_offer` in each claim according to the offers that result from `standings`. Returns
+    /// each changed claim with its old and its new value.
     pub fn record_offers(&mut self, standings: &Standings) -> Vec<(Claim, Claim)> {
         let mut changes = Vec::new();
         for claim in &mut self.claims {
@@ -43,7 +43,7 @@ impl Collected {
     }
 }
 
-/// Returns the claims of a fleet's clients. `last` contains the fleet's claims in the last plan.
+/// Returns the claims of a fleet's clients. `last` contains the fleet's claims from the last plan.
 pub(super) fn collect(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
@@ -75,10 +75,10 @@ pub(super) fn is_covered(
     covered.any(|policy| policy.scope.includes_fleet(|key| fleet.label(key)))
 }
 
-/// A sink that lists claims in place of a status.
+/// Status sink that collects claims and does not build a status.
 struct ClaimsSink<'a> {
     fleet: Text,
-    /// Names of the policies whose clients have claims.
+    /// Names of the policies that the allotter covers.
     covered: Vec<&'a Text>,
     stored: Option<CachedRows<'a>>,
     /// Whether the last plan makes a client an offer, by name of the client. The stored status may

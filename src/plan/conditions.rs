@@ -1,5 +1,5 @@
-//! Builder for status conditions: `Complete`, and the kstatus conditions `Ready`, `Reconciling` and
-//! `Stalled`.
+//! Builds status conditions: the kstatus conditions `Ready`, `Reconciling` and `Stalled`, and the
+//! condition `Complete`.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::values::Timestamp;
 pub struct Conditions {
     /// Generation of the spec that the conditions describe.
     pub generation: i64,
-    /// Instant for which the plan is made.
+    /// Instant of the plan, used as the last transition time.
     pub at: Timestamp,
 }
 
@@ -35,7 +35,7 @@ impl Conditions {
         }
     }
 
-    /// Returns the conditions of an object that is reconciled.
+    /// Returns the conditions of an object that has been reconciled.
     #[must_use]
     pub fn ready(&self, message: impl Into<String>) -> Vec<Condition> {
         vec![self.make("Ready", "True", "Reconciled", message)]

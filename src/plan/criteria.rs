@@ -1,5 +1,5 @@
-//! Table of the criteria of a client selector: for each criterion, the name of its field and the
-//! function that parses it into a [`Test`].
+//! Lists the criteria that a client selector can set: for each criterion, the name of its field and
+//! the function that parses it into a [`Test`].
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,17 +12,17 @@ use crate::api::policy::{ClientSelector, LabelSelector};
 use crate::api::{Labels, Text};
 use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
 
-/// A criterion of a client selector.
+/// A criterion that a client selector can set.
 pub(super) struct Criterion {
-    /// Name of the field that sets the criterion.
+    /// Name of the selector field that contains the criterion.
     pub name: &'static str,
-    /// Function that reads the criterion from a selector; returns `None` if the selector does not
-    /// set it.
+    /// Function that reads the criterion from a selector. The function returns `None` if the
+    /// selector does not set the criterion.
     pub read: fn(&ClientSelector) -> Option<Read>,
 }
 
-/// All criteria of a client selector. A selector matches a client if all criteria that it sets
-/// match.
+/// All criteria that a client selector can set. A selector matches a client if every criterion that
+/// it sets matches.
 pub(super) static CRITERIA: [Criterion; 6] = [
     Criterion { name: "names", read: |s| s.names.as_ref().map(|list| one_of(Field::Name, list)) },
     Criterion {
@@ -46,12 +46,12 @@ pub(super) static CRITERIA: [Criterion; 6] = [
     },
 ];
 
-/// A criterion as read from a selector that sets it.
+/// Parsed criterion of one selector.
 pub(super) struct Read {
     /// Test of the criterion; [`Test::Unreadable`] if the criterion cannot be parsed.
     pub test: Test,
-    /// Values of the list in their original order, without duplicates; `None` if the criterion is
-    /// not a list.
+    /// Listed values with their tests, in the original order and without duplicates; `None` if the
+    /// criterion is not a list.
     pub values: Option<Vec<(Text, ValueTest)>>,
 }
 
@@ -68,7 +68,7 @@ impl Read {
     }
 }
 
-/// Test that a criterion applies to a client.
+/// Test that decides whether a client meets a criterion.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
     /// Test that the client's field has one of the values in the set.
@@ -99,7 +99,7 @@ impl Test {
     }
 }
 
-/// Test for one value of a criterion that is a list.
+/// Test that decides whether a client matches one listed value of a criterion.
 #[derive(Clone, Debug)]
 pub(super) enum ValueTest {
     /// Test that the client's field has the given normalized value.
@@ -147,13 +147,14 @@ fn in_network(list: &[Text]) -> Read {
     Read::listed(list, test, |value| ValueTest::InNetwork(parse_cidr(value)))
 }
 
-/// Reads a label selector. Returns `None` if it cannot be parsed or has no requirements.
+/// Parses a label selector into a test. Returns `None` if the selector cannot be parsed or has no
+/// requirements.
 fn read_labels(selector: &LabelSelector) -> Option<Test> {
     read_requirements(selector).map(Test::HasLabels)
 }
 
-/// Reads the requirements of a label selector. Returns `None` if a requirement cannot be parsed or
-/// the selector has none.
+/// Parses the requirements of a label selector. Returns `None` if a requirement cannot be parsed or
+/// if there are no requirements.
 pub(super) fn read_requirements(selector: &LabelSelector) -> Option<Vec<Requirement>> {
     let equal = selector.match_labels.iter().flat_map(Labels::iter);
     let equal = equal.map(|(key, value)| Requirement::parse(key, "In", &[value]));

@@ -39,8 +39,8 @@ pub(super) struct DecisionCache<'a> {
 pub(super) struct CountedDecision<'a> {
     pub decided: Decided<'a>,
     pub clients: u32,
-    /// Earliest `lastSeen` of the clients in a class. `None` for the decision of a single client,
-    /// which already takes into account when that client goes offline.
+    /// Earliest `lastSeen` of the clients in a class. `None` for a decision that applies to a
+    /// single client, because this decision already considers when the client goes offline.
     last_seen: Option<Timestamp>,
 }
 
@@ -60,7 +60,8 @@ struct Class<'a> {
     zone: usize,
     in_scope: Vec<usize>,
     standing: Standing,
-    /// Versions of the clients, in the order of [`ClientKey::versions`].
+    /// Versions that the clients of the class have in common, in the order of
+    /// [`ClientKey::versions`].
     versions: Vec<Option<Rc<VersionText>>>,
     /// Shortest time since `lastSeen`, in seconds, after which an applicable policy counts a client
     /// as offline; `None` if no policy does.
@@ -80,7 +81,8 @@ impl<'a> DecisionCache<'a> {
     /// Returns the decision for a client and counts the client. The returned digest covers the part
     /// of the status row that is the same for all clients with this decision.
     ///
-    /// `zoned` returns the policy at an index of `in_scope`, resolved for the client's time zone.
+    /// `zoned` returns the policy for an element of `in_scope`, resolved for the client's time
+    /// zone.
     pub fn decide(
         &mut self,
         facts: &Facts<'_>,
@@ -108,8 +110,8 @@ impl<'a> DecisionCache<'a> {
         (decided, Digest::of(&decided.shared(facts)))
     }
 
-    /// Adds the class of a client and returns the index of the class. Returns `None` if the cache
-    /// is full.
+    /// Adds a class for a client and returns the index of the class. Returns `None` if the cache is
+    /// full.
     fn open(
         &mut self,
         key: Digest,
@@ -138,15 +140,15 @@ impl<'a> DecisionCache<'a> {
         Some(self.shared.len() - 1)
     }
 
-    /// Returns every decision with its number of clients.
+    /// Returns each decision that applies to at least one client, with the number of its clients.
     pub fn counted(&self) -> impl Iterator<Item = &CountedDecision<'a>> {
         let shared = self.shared.iter().map(|class| &class.counted);
         shared.filter(|counted| counted.clients > 0).chain(&self.alone)
     }
 }
 
-/// The part of a class's key that depends on the client. It is derived from the inputs that the
-/// rules declare, and from the facts that every status row of the class shows.
+/// Functions that read the part of a class's key that depends on the client. They are derived from
+/// the inputs that the rules declare, and from the facts that every status row of the class shows.
 struct ClientKey {
     versions: Vec<ReadVersion>,
     not_shared: Vec<ReadFlag>,

@@ -14,8 +14,8 @@ use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, Reported};
 use crate::values::{Timestamp, Zone};
 
-/// Facts about one client. A version that cannot be parsed keeps its text, an unreadable time
-/// counts as missing, and an empty string counts as absent.
+/// Facts about one client. A version that cannot be parsed keeps its text; an invalid time and an
+/// empty string count as missing.
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// Client as written in the spec.
@@ -35,8 +35,8 @@ pub struct Facts<'a> {
     pub(super) searched: OnceCell<ClientIndex>,
 }
 
-/// Cache of reported versions. Each version is parsed once, because most clients report one of a
-/// few versions.
+/// Cache of parsed versions. Most clients report one of a few versions, so most versions are found
+/// in the cache and need no parsing.
 #[derive(Debug, Default)]
 pub struct Versions(Vec<Rc<VersionText>>);
 
@@ -58,7 +58,7 @@ impl Versions {
     }
 }
 
-/// Returns the string, or `None` if it is empty.
+/// Returns `text`; `None` if it is missing or empty.
 #[must_use]
 pub fn non_empty(text: Option<&Text>) -> Option<&Text> {
     text.filter(|text| !text.is_empty())
@@ -120,7 +120,7 @@ impl<'a> Facts<'a> {
         Self::read_with(client, &mut Versions::default())
     }
 
-    /// Parses the facts about a client, with a cache of versions shared by several clients.
+    /// Parses the facts about a client. `versions` is a cache that several clients share.
     #[must_use]
     pub(crate) fn read_with(client: &'a Client, versions: &mut Versions) -> Self {
         let reported = client.reported.as_ref();
@@ -168,8 +168,8 @@ impl<'a> Facts<'a> {
         non_empty(self.client.reported.as_ref().and_then(field))
     }
 
-    /// Returns the fields of the client that policy scopes match. The texts are converted to lower
-    /// case only at the first call.
+    /// Returns the fields of the client that selectors use to match it. The texts are case-folded
+    /// at the first call and then cached.
     #[must_use]
     pub fn subject(&self) -> ClientFields<'_> {
         let alone = || ClientIndex::of(std::slice::from_ref(self.client));
@@ -187,7 +187,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Time zone of a client, as far as it is known.
+/// Time zone of a client, a fleet or a policy, as found by its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ZoneFact {
     /// No time zone is set.
@@ -199,7 +199,7 @@ pub enum ZoneFact {
 }
 
 impl ZoneFact {
-    /// Parses the name of a time zone; an empty name counts as absent.
+    /// Looks up a time zone by its name; an empty name counts as missing.
     #[must_use]
     pub fn read(name: Option<&Text>) -> Self {
         let Some(name) = non_empty(name) else { return Self::Missing };
@@ -228,11 +228,12 @@ pub struct Package {
     pub withdrawn: Vec<VersionText>,
 }
 
-/// Returns the spec that sets the package: the fleet's own, or that of the fleet in `packageFrom`.
-/// Returns `None` if the fleet sets both `packageVersion` and `packageFrom`, or neither.
+/// Returns the spec that sets the package: the spec of the fleet itself, or of the fleet that
+/// `packageFrom` names. Returns `None` if the fleet sets both `packageVersion` and `packageFrom`,
+/// or neither.
 ///
-/// A source that has a `packageFrom` itself counts as missing, so that references cannot form a
-/// chain.
+/// If the named fleet also sets `packageFrom`, it counts as missing, so that references cannot form
+/// a chain.
 #[must_use]
 pub(crate) fn package_spec<'a>(
     spec: &'a ClientFleetSpec,
@@ -246,8 +247,8 @@ pub(crate) fn package_spec<'a>(
 }
 
 impl Package {
-    /// Resolves a fleet's package. `source` is the spec of the fleet in `packageFrom`, if that
-    /// fleet exists and its spec can be read.
+    /// Resolves a fleet's package. `source` is the spec of the fleet that `packageFrom` names, if
+    /// that fleet exists and its spec can be read.
     #[must_use]
     pub fn read(spec: &ClientFleetSpec, source: Option<&ClientFleetSpec>) -> Self {
         let spelled = |list: &Option<Vec<Text>>| -> Vec<VersionText> {

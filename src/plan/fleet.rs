@@ -1,8 +1,9 @@
-//! Decides one fleet, which is the third stage of a plan. The result is the fleet's status, its
-//! contribution to each policy, and the instant until which both stay valid.
+//! Makes the decisions for one fleet, as the third stage of a plan. The result is the fleet's
+//! status, its contribution to each policy, and the instant until which the status and the
+//! contributions stay valid.
 //!
-//! For each client in turn, the code parses the facts, finds the applicable and the governing
-//! policy, applies the rules, and computes the next change and the status row.
+//! For each client in turn, the code parses the facts, finds the applicable policies and the
+//! governing policy, applies the rules, and computes the next change and the status row.
 //!
 //! The full status is built only when it will be written. Planning itself needs only the digest of
 //! the status.
@@ -52,11 +53,12 @@ pub struct FleetPlan<S> {
     pub unmanaged: u32,
     /// Whether the fleet itself has a problem, shown as the condition `Stalled`.
     pub stalled: bool,
-    /// Number of decisions made, one for each client; 0 if the spec cannot be read.
+    /// Number of clients for which a decision was made; 0 if the spec cannot be read.
     pub decisions: u64,
 }
 
-/// Plans a fleet and returns the plan with the digest of its status.
+/// Plans a fleet and returns the plan, which contains the digest of the status instead of the full
+/// status.
 ///
 /// `source` is the fleet that `packageFrom` names, if it exists. `phase_cache` must have an entry
 /// for each policy of the rulebook.
@@ -71,8 +73,8 @@ pub(crate) fn plan_fleet(
     plan_on(fleet, source, rulebook, standings, phase_cache, DigestSink::new())
 }
 
-/// Returns the full status of a fleet, whose digest [`plan_fleet`] computes. The returned status
-/// continues the history of the status `replaced`.
+/// Returns the full planned status of a fleet; [`plan_fleet`] returns only its digest. The returned
+/// status continues the history of the status `replaced`.
 #[must_use]
 pub(crate) fn fleet_status(
     fleet: &CachedFleet,
@@ -90,8 +92,8 @@ pub(crate) fn fleet_status(
     plan_on(fleet, source, rulebook, standings, phase_cache, sink).status
 }
 
-/// Plans a fleet and passes its status to the sink `sheet`. `standings` contains the standings that
-/// the allotment gives the fleet's clients.
+/// Plans a fleet and passes its status to the sink `sheet`. `standings` contains the standings of
+/// the fleet's clients in the allotment.
 pub(super) fn plan_on<S: StatusSink>(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
@@ -145,7 +147,7 @@ pub(super) fn plan_on<S: StatusSink>(
 }
 
 /// Returns the plan for a fleet whose spec cannot be read. The planned status has no rows, so that
-/// no earlier offer remains.
+/// all earlier offers end.
 fn unreadable<S: StatusSink>(
     fleet: &CachedFleet,
     why: &str,
@@ -198,7 +200,8 @@ impl FleetZones {
             return Self { zones, of_client: Vec::new() };
         }
         let mut known: BTreeMap<&str, usize> = BTreeMap::new();
-        // Neighboring clients mostly name the same zone, so check the previous one first.
+        // Neighboring clients mostly have the same time zone, so check the zone of the previous
+        // client first.
         let mut last: Option<(&str, usize)> = None;
         let of_client = clients.iter().map(|client| {
             let Some(name) = non_empty(client.time_zone.as_ref()) else { return 0 };
@@ -233,7 +236,7 @@ struct FleetPlanner<'a, 't> {
     zones: &'a FleetZones,
     /// Policies whose scope includes the fleet, highest precedence first.
     policies: Vec<&'a Policy>,
-    /// Index of each policy of `policies` in the phase cache.
+    /// Index in the phase cache for each policy in `policies`.
     places: Vec<usize>,
     /// Indexes into `policies` of the policies to check for each client. A policy is left out if
     /// neither its scope nor any single value in the scope can match a client of the fleet.
@@ -246,7 +249,7 @@ struct FleetPlanner<'a, 't> {
     at: Timestamp,
     phase_cache: &'a PhaseCache,
     standings: &'a Standings,
-    /// Each policy combined with each time zone, computed on first use.
+    /// Each policy resolved for each time zone, computed on first use.
     zoned: &'t [OnceCell<ZonedPolicy<'a>>],
 }
 
@@ -449,7 +452,7 @@ pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
 }
 
 /// Returns a status without rows, for a fleet whose full status is too large for the API server.
-/// Writing this status ends the offers in the stored one, and continues the history of `replaced`.
+/// Writing this status ends all offers, and its conditions continue the history of `replaced`.
 #[must_use]
 pub(crate) fn too_large(
     fleet: &CachedFleet,

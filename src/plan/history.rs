@@ -1,8 +1,8 @@
-//! Copies history from the replaced status into its successor: the start times of states and
-//! conditions, and the last offer of each client.
+//! Copies history from a stored status into the status that replaces it: the start times of states
+//! and conditions, and the last offer to each client.
 //!
-//! History affects no decision and no digest. A plan therefore does not depend on statuses that the
-//! watch has not shown yet, and every written status continues the history of the version that it
+//! History affects no decision and no digest, so a plan does not depend on written statuses that
+//! the watch has not returned yet. Every written status continues the history of the status that it
 //! replaces.
 
 use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
@@ -11,7 +11,7 @@ use crate::api::fleet::LastOffer;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// History of a fleet's status.
+/// History that a fleet's new status continues.
 pub(super) struct FleetHistory<'a> {
     rows: Option<CachedRows<'a>>,
     conditions: Option<&'a [Condition]>,
@@ -20,7 +20,8 @@ pub(super) struct FleetHistory<'a> {
 }
 
 impl<'a> FleetHistory<'a> {
-    /// Creates the history of a status planned for `at`, which replaces the status `replaced`.
+    /// Creates the history for a status that is planned for `at` and replaces the status
+    /// `replaced`.
     pub fn new(replaced: Option<&'a CachedFleetStatus>, at: Timestamp) -> Self {
         Self {
             rows: replaced.map(CachedFleetStatus::lookup),
@@ -29,8 +30,8 @@ impl<'a> FleetHistory<'a> {
         }
     }
 
-    /// Returns the start time of a client's state, and the client's current offer, or its last
-    /// offer if it has no current offer. `index` is the position of the client in the spec.
+    /// Returns the start time of a client's state, and the client's current offer or, if there is
+    /// none, its last offer. `index` is the position of the client in the spec.
     pub fn row(
         &mut self,
         index: usize,
@@ -44,8 +45,8 @@ impl<'a> FleetHistory<'a> {
         let since = same_state.and_then(CachedRow::since).unwrap_or(self.at);
         let last = before.and_then(CachedRow::offer);
         let Some(current) = current else { return (since, last.cloned()) };
-        // The last offer stays in the status after it has ended. The current offer therefore
-        // continues it only if the client's state has not changed either.
+        // The status keeps the last offer after the offer has ended. The current offer can
+        // therefore continue the last offer only if the client's state has not changed.
         let continued = last.filter(|last| same_state.is_some() && current.continues(last));
         (since, Some(continued.cloned().unwrap_or_else(|| current.starting(self.at))))
     }
@@ -58,7 +59,8 @@ impl<'a> FleetHistory<'a> {
 }
 
 /// Copies the last transition time from the replaced status into each condition whose status is
-/// unchanged. `replaced` is `None` if there is no such status.
+/// unchanged. `replaced` contains the conditions of the replaced status; `None` if there is no such
+/// status.
 pub(super) fn carry_conditions(conditions: &mut [Condition], replaced: Option<&[Condition]>) {
     for condition in conditions {
         let is_same = |c: &&Condition| c.r#type == condition.r#type && c.status == condition.status;

@@ -1,13 +1,13 @@
-//! Computes the plan of one namespace at an instant: every status, and the instant until which the
-//! plan holds.
+//! Computes the plan of one namespace at an instant: the status of each fleet and policy, and the
+//! instant until which the plan holds.
 //!
-//! The input is all policies and fleets of the namespace, with their previous statuses. The module
-//! does no I/O and reads no clock, and the result does not depend on the order of the input. The
-//! controller and `clientfleet plan --local` call the same functions.
+//! The input consists of all policies and fleets of the namespace, with their previous statuses.
+//! The module does no I/O and reads no clock, and the plan does not depend on the order of the
+//! input. The controller and `clientfleet plan --local` call the same functions.
 //!
 //! [`planner`] makes a plan in three stages and keeps it up to date: `collect` lists the claims of
 //! each fleet's clients, [`allot`] gives every client of the namespace its standing, and [`fleet`]
-//! decides each fleet. The steps for one client are in these modules:
+//! makes the decisions for each fleet. The steps for one client are in these modules:
 //!
 //! - [`facts`] parses the spec of a client;
 //! - [`scope`] finds the policies that apply to the client;
@@ -17,7 +17,7 @@
 //!   policy;
 //! - [`aggregate`] sums up the contributions of all fleets to a policy;
 //! - [`policy_status`] builds the policy's status from the sum;
-//! - `history` continues the history of the status that a written status replaces.
+//! - `history` copies the history of the replaced status into the new status.
 
 pub mod aggregate;
 pub mod allot;
@@ -116,8 +116,8 @@ fn named<K: PlannedKind>(planned: &Planned<K>) -> (Text, K::Status) {
     (planned.cached.name().into(), planned.status())
 }
 
-/// Computes the plan of a namespace as it is after the controller has written all statuses for the
-/// instant `at`. A policy's generation counts as applied only once its fleets' statuses are
+/// Computes the plan that the controller makes for the instant `at` after it has written all
+/// statuses. A policy's generation counts as applied only after the statuses of its fleets are
 /// written, so the function applies the first plan and plans again.
 #[must_use]
 pub fn settle(estate: &Estate, at: Timestamp) -> Plan {

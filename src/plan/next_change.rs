@@ -13,7 +13,8 @@ use super::rules::{Lasts, Rule, decide};
 use super::state::State;
 use crate::values::Timestamp;
 
-/// Maximum time until the next change of an offer. Later changes are not reported.
+/// Maximum time between the instant of the plan and the next change of an offer. Later changes are
+/// not reported.
 pub(crate) const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 
 /// The next changes of a client's offer and status row if no object changes.
@@ -92,8 +93,8 @@ fn next_transition<'a>(
     applicable: ApplicablePolicies<'_, 'a>,
 ) -> SearchResult {
     let offered = offer(now, rule);
-    // Going offline changes the offer only of a client that has an offer now, so ignore it for all
-    // other clients.
+    // A client loses its offer when it goes offline, so consider this event only for a client that
+    // has an offer now.
     let mut case = Case { absence_counts: offered.is_some(), ..*now };
     let mut rule = rule;
     loop {
@@ -111,7 +112,7 @@ fn next_transition<'a>(
 }
 
 /// Returns the name of the policy that offers the client its target; `None` if there is no offer. A
-/// policy has one target in a fleet, so time can change nothing else about the offer.
+/// policy has one target in a fleet, so its name identifies the offer.
 fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
     let zoned = case.governing.filter(|_| rule.says.state == State::Distributing)?;
     Some(zoned.policy.name.as_str())

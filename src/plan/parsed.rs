@@ -1,5 +1,5 @@
 //! Parses objects from the cluster or from files, so that an invalid object does not prevent
-//! reading other objects. This module uses the API types, but nothing from the plan.
+//! reading other objects. This module makes no decisions.
 //!
 //! If a spec cannot be deserialized, an error message is kept in its place. A status that cannot be
 //! deserialized counts as missing.
@@ -24,11 +24,11 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     type Spec: DeserializeOwned + Clone + Debug + Send + Sync;
     /// Status, written by the controller.
     type Status: DeserializeOwned + Serialize + PartialEq + Clone + Debug + Send + Sync;
-    /// Part of the stored status that the next plan needs.
+    /// Part of the stored status that planning keeps in memory.
     type Previous: Clone + Debug + Send + Sync;
 
-    /// Releases the spare memory that deserialization has allocated for a spec. It can be half as
-    /// much as the spec needs.
+    /// Releases the spare memory that deserialization has allocated for a spec. The spare memory
+    /// can be half the size of the spec.
     fn shrink_spec(_: &mut Self::Spec) {}
 
     /// Returns the digest of a status without its history.
@@ -38,8 +38,8 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     /// read.
     fn retain_status(status: Self::Status, spec: Option<&Arc<Self::Spec>>) -> Self::Previous;
 
-    /// Returns the kept part `previous` of a status, adapted to the changed spec of the object. The
-    /// result has no reference to the old spec.
+    /// Returns the cached status `previous` without references to the object's old spec. The second
+    /// argument is the object's new spec, if it can be read.
     fn retain_status_for_spec(
         previous: &Arc<Self::Previous>,
         _: Option<&Arc<Self::Spec>>,
@@ -48,8 +48,8 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     }
 }
 
-/// An object as received. Spec and status are unparsed JSON, so that one invalid object cannot stop
-/// the whole watch.
+/// An object with unparsed spec and status. One invalid object therefore cannot stop the whole
+/// watch.
 #[derive(Clone, Debug)]
 pub struct Raw<K: Kind> {
     /// Metadata, with the same fields as in [`Parsed`].

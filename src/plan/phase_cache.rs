@@ -1,7 +1,8 @@
-//! Caches the phases of the policies' time ranges in each time zone, and the next changes of these
-//! phases. Each result is computed on first use and shared by all fleets of a namespace.
+//! Caches, for each policy and time zone, the phases of the policy's time range and the instants at
+//! which the phase changes. Each result is computed on first use and shared by all fleets that are
+//! planned together.
 //!
-//! This module does not depend on clients.
+//! This module does not use client types.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use crate::values::{Openings, Phase, Timestamp};
 /// in the list.
 #[derive(Debug)]
 pub struct PhaseCache {
-    /// Instant of the plan.
+    /// Instant for which the plan is made.
     pub now: Timestamp,
     answers: Vec<RefCell<ByZone>>,
 }
@@ -21,14 +22,14 @@ pub struct PhaseCache {
 type ByZone = Vec<(ZoneFact, Rc<PhaseResults>)>;
 
 impl PhaseCache {
-    /// Returns an empty cache for the instant `now` and a list of policies with the length
-    /// `policies`.
+    /// Creates an empty cache for a plan at `now`. `policies` is the number of policies.
     #[must_use]
     pub fn new(now: Timestamp, policies: usize) -> Self {
         Self { now, answers: (0..policies).map(|_| RefCell::default()).collect() }
     }
 
-    /// Returns the cached results of the policy at index `place` for clients in `zone`.
+    /// Returns the cached results for the policy at index `place` in the time zone `zone`. They are
+    /// empty before the first query.
     pub(super) fn answers(&self, place: usize, zone: &ZoneFact) -> Rc<PhaseResults> {
         let Some(of_policy) = self.answers.get(place) else {
             return Rc::default();
@@ -43,15 +44,15 @@ impl PhaseCache {
     }
 }
 
-/// Cached results of one policy's time range in one zone. Most clients need results for the same
-/// instants: the instant of the plan and the next phase changes.
+/// Cached results of queries about one policy's time range in one zone. Most queries are for the
+/// same instants: the instant of the plan and the next phase changes.
 #[derive(Debug, Default)]
 pub(super) struct PhaseResults {
     phases: ResultCache<Phase>,
     instants: [ResultCache<Option<Timestamp>>; 3],
 }
 
-/// Kind of query about a time range. The result of the query is an instant.
+/// Query about a time range that has an instant as its result.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RangeQuery {
     NextOpening,

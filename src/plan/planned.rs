@@ -1,6 +1,6 @@
 //! Defines [`Planned`]: an object with the digest of its planned status, and the inputs from which
-//! the status is built. A fleet's status is built only when it is written, because otherwise
-//! hundreds of thousands of rows would stay in memory until then.
+//! the status is built. A fleet's status is built only when it is written, because hundreds of
+//! thousands of rows would otherwise be in memory at the same time.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -33,32 +33,33 @@ pub trait PlannedKind: Kind {
 /// An object with its planned status.
 #[derive(Clone, Debug)]
 pub struct Planned<K: PlannedKind> {
-    /// Object that the plan was made from.
+    /// Object as it was when the status was planned.
     pub cached: Arc<Cached<K>>,
     /// Values that, together with the object, determine the status.
     pub inputs: K::StatusInputs,
     /// Digest of the planned status without its history.
     pub digest: Digest,
-    /// When and why the status was planned.
+    /// Instant for which the status was planned, and the causes of the plan.
     pub trigger: PlanTrigger,
 }
 
 impl<K: PlannedKind> Planned<K> {
-    /// Returns the planned status as the successor of the object's stored status.
+    /// Returns the planned status, which continues the history of the stored status.
     #[must_use]
     pub fn status(&self) -> K::Status {
         K::status(self, self.cached.status.as_ref().map(|stored| &*stored.kept))
     }
 
-    /// Returns whether the stored status equals the planned one apart from its history. If so, no
-    /// write is needed.
+    /// Returns whether the stored status equals the planned status except for the history. If so,
+    /// no write is needed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.cached.status_equals(self.digest)
     }
 }
 
-/// Inputs of a fleet's status besides the fleet itself, as they were when the status was planned.
+/// Inputs from which a fleet's status is built, besides the fleet itself. The inputs are as they
+/// were when the status was planned.
 #[derive(Clone, Debug)]
 pub struct FleetStatusInputs {
     /// Fleet named in `packageFrom`, if it exists.
@@ -72,8 +73,8 @@ pub struct FleetStatusInputs {
 impl PlannedKind for ClientFleet {
     type StatusInputs = FleetStatusInputs;
 
-    /// Builds the status by repeating the decisions from the same facts and for the same instant as
-    /// in the plan.
+    /// Builds the status by repeating the decisions of the plan, from the same inputs and for the
+    /// same instant.
     fn status(planned: &Planned<Self>, replaced: Option<&CachedFleetStatus>) -> ClientFleetStatus {
         let FleetStatusInputs { source, rulebook, standings } = &planned.inputs;
         let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());

@@ -2,7 +2,7 @@
 //! invalid. This module converts API types to values, and makes no decisions.
 //!
 //! An invalid policy still governs clients: it offers them nothing, and no policy of lower
-//! precedence applies to them. Its scope and its effective period are therefore parsed as far as
+//! precedence governs them. Its scope and its effective period are therefore parsed as far as
 //! possible.
 
 use std::cmp::Reverse;
@@ -35,14 +35,15 @@ pub struct Policy {
     /// Whether the spec could not be deserialized. If so, the policy governs every client of its
     /// namespace.
     pub unreadable: bool,
-    /// Priority. Among the policies that select a client, the one with the highest priority
-    /// governs.
+    /// Priority of the policy. Among the applicable policies of a client, the one with the highest
+    /// priority governs.
     pub priority: i32,
     /// Whether the policy is suspended. A suspended policy offers no upgrades.
     pub suspended: bool,
-    /// Instant from which the policy governs; `None` if its effective period has no start.
+    /// Start of the effective period; `None` if the period has no start.
     pub effective_from: Option<Timestamp>,
-    /// Instant from which the policy no longer governs; `None` if its effective period has no end.
+    /// End of the effective period, from which the policy no longer governs; `None` if the period
+    /// has no end.
     pub effective_until: Option<Timestamp>,
     /// Upgrade mode of the policy.
     pub mode: Mode,
@@ -53,10 +54,10 @@ pub struct Policy {
     pub allow_downgrade: bool,
     /// Seconds from a client's installation error until the failed version is offered again.
     pub retry_after: i64,
-    /// Seconds without contact after which a client counts as offline; `None` if clients of the
-    /// policy never count as offline.
+    /// Seconds without contact after which a client counts as offline; `None` if clients that the
+    /// policy governs never count as offline.
     pub offline_after: Option<i64>,
-    /// Time zone for all clients; `None` if the policy names none.
+    /// Time zone that the policy sets for all clients; `None` if the policy sets no time zone.
     pub zone: Option<ZoneFact>,
     /// Time range in which distribution is open.
     pub range: TimeRange,
@@ -123,8 +124,8 @@ impl Policy {
         !self.problems.is_empty()
     }
 
-    /// Returns the sort key of the policy's precedence. Among the policies that select a client,
-    /// the first in this order governs.
+    /// Returns the key that sorts policies by precedence, highest first. Unreadable policies come
+    /// first, then policies with a higher priority; equal priorities are sorted by name.
     #[must_use]
     pub fn precedence(&self) -> impl Ord + '_ {
         (Reverse(self.unreadable), Reverse(self.priority), self.name.as_str())

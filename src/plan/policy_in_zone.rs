@@ -18,8 +18,8 @@ pub struct ZonedPolicy<'a> {
     /// Version that the clients should run; `None` if the mode is `NoUpgrade` or the package is
     /// unknown.
     pub target: Option<Target<'a>>,
-    /// Time zone of the clients: that of the policy if it names one, otherwise that of the client,
-    /// otherwise that of the fleet.
+    /// Time zone that applies to the clients: the policy's if it sets one, otherwise the client's,
+    /// otherwise the fleet's.
     pub zone: &'a ZoneFact,
     openings: Openings<'a>,
     /// Cached results of queries to `openings`.
@@ -81,8 +81,8 @@ impl<'a> ZonedPolicy<'a> {
         self.answers.instant(RangeQuery::NextOpening, self.openings, t)
     }
 
-    /// Returns the first instant after `t` at which distribution is closed; `None` if it is closed
-    /// at `t`, or never closes.
+    /// Returns the first instant after `t` at which distribution is closed; `None` if distribution
+    /// is closed at `t` or never closes after `t`.
     #[must_use]
     pub fn next_closing(&self, t: Timestamp) -> Option<Timestamp> {
         self.answers.instant(RangeQuery::NextClosing, self.openings, t)
@@ -94,7 +94,8 @@ impl<'a> ZonedPolicy<'a> {
         self.answers.instant(RangeQuery::PhaseEnds, self.openings, t)
     }
 
-    /// Returns the openings that end after `t`, as [`Openings::openings_from`] does.
+    /// Returns the openings that end after `t`, in the form described at
+    /// [`Openings::openings_from`].
     pub fn openings_from(
         &self,
         t: Timestamp,

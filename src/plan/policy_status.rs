@@ -27,10 +27,10 @@ pub struct PolicyPlan {
 }
 
 /// Plans a policy for the instant `at` from the aggregate of the fleets in its scope.
-/// `was_observed` is the observed generation in the policy's previous status; -1 if it has none.
+/// `was_observed` is the generation that was observed before this plan; -1 if there is none.
 ///
-/// `packages` contains the package versions of these fleets. If one version has several spellings,
-/// they must be in order of fleet name.
+/// `packages` contains the package versions of these fleets. If a version occurs in several
+/// spellings, `packages` must be in order of fleet name.
 #[must_use]
 pub(crate) fn plan_policy<'a>(
     was_observed: i64,
@@ -111,13 +111,13 @@ fn conditions(
         let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
         (policy.generation, make.stalled(reason, &policy.problems.join("; ")))
     } else if was_observed == policy.generation || is_in_force {
-        // A generation that all fleets have applied stays the observed generation. Later changes of
-        // the fleets appear in the status of each fleet.
+        // Keep a generation that all fleets have applied as the observed generation, even if a
+        // fleet changes later. The change appears in the status of that fleet.
         let fleets = total.fleets;
         (policy.generation, make.ready(format!("In force in {fleets} fleets.")))
     } else {
-        // The message contains no count, because otherwise each fleet that applies the generation
-        // would cause another write of the policy's status.
+        // Do not write the number of fleets into the message, because each fleet that applies the
+        // generation would then cause another write of the policy's status.
         (was_observed, make.reconciling("Some of its fleets do not say so yet."))
     };
     conditions.push(complete(&make, policy, total.governed));

@@ -76,7 +76,7 @@ impl CurrentOffer<'_> {
         last.policy == *self.policy && self.version.is_same_as_text(&last.version)
     }
 
-    /// Returns the offer as a `lastOffer` value for the status, with the start time `time`.
+    /// Returns the value of `lastOffer` for a status in which this offer starts at `time`.
     pub fn starting(&self, time: Timestamp) -> LastOffer {
         LastOffer {
             version: self.version.raw.clone(),
@@ -101,8 +101,8 @@ impl<'a> From<&'a ClientStatus> for Row<'a> {
             policy,
             last_transition_time,
             next_transition_time,
-            // The last offer is part of the history, which a `Row` does not contain.
-            // `is_offer_kept` checks that it exists.
+            // Skip the last offer, because it is part of the history, which a `Row` does not
+            // contain. `is_offer_kept` checks that the last offer exists.
             last_offer: _,
         } = status;
         let shared = Shared {
@@ -210,7 +210,8 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
     next_transition_time.hash(hasher);
 }
 
-/// A receiver of a fleet's status. It receives first the rows in order, and then the other fields.
+/// A receiver of a fleet's status, to which the caller passes first the rows in order, and then the
+/// other fields.
 pub(super) trait StatusSink {
     /// Type of the result that [`StatusSink::finish`] returns.
     type Finished;

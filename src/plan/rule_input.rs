@@ -1,5 +1,5 @@
-//! Returns the inputs of a rule by name and value, so that an explanation shows the values that the
-//! decision was made from. This module makes no decisions and contains no text for users.
+//! Provides the inputs of the rules by name and value, so that explanations can show the values on
+//! which a decision is based. This module makes no decisions and contains no text for users.
 
 use std::rc::Rc;
 
@@ -88,12 +88,12 @@ impl From<bool> for InputValue {
     }
 }
 
-/// Set of clients of one fleet that may share a decision if the decision reads a given input.
+/// Clients of one fleet that may share a decision that depends on a given input.
 pub(super) enum Sharing {
     /// All clients with the same applicable policies, time zone and standing.
     SamePolicies,
     /// Clients of [`SamePolicies`](Self::SamePolicies) that also have the same version. The
-    /// function returns this version.
+    /// function returns the version to compare.
     SameVersion(ReadVersion),
     /// Clients of [`SamePolicies`](Self::SamePolicies) for which the predicate returns false.
     Unless(ReadFlag),
@@ -139,8 +139,7 @@ impl Input {
         }
     }
 
-    /// Returns the set of clients of a fleet that may share a decision if the decision reads this
-    /// input.
+    /// Returns which clients of a fleet may share a decision that depends on this input.
     pub(super) const fn sharing(self) -> Sharing {
         match self {
             Self::Version => Sharing::SameVersion(|facts| facts.version.as_ref()),

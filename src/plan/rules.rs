@@ -1,5 +1,5 @@
 //! Decides the state of a client with 22 ordered rules: the first rule that holds decides.
-//! Explanations use the same rules, so they show the rules that made the decision.
+//! Explanations use the same rules, so they always agree with the decision.
 //!
 //! This module does no I/O and reads no clock: the instant is part of the [`Case`].
 
@@ -67,8 +67,8 @@ pub struct Outcome {
     pub state: State,
     /// Reason for the state.
     pub reason: Reason,
-    /// Event that ends the decision if neither the governing policy nor any object or client report
-    /// changes.
+    /// Period for which the decision stays valid if the governing policy and all objects stay the
+    /// same.
     pub lasts: Lasts,
     /// Whether statuses and explanations show the target, if it is known.
     pub shows_target: bool,
@@ -88,7 +88,7 @@ impl Outcome {
     }
 }
 
-/// Period for which a decision stays valid if the governing policy does not change.
+/// Period for which a decision stays valid if the governing policy and all objects stay the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lasts {
     /// Time alone does not end the decision.

@@ -2,8 +2,8 @@
 //! of clients and makes no decisions.
 //!
 //! A criterion that cannot be parsed counts as matching in `clients` and `fleetSelector`, and as
-//! not matching in `exclude`. Such a policy is invalid and blocks the clients that it governs, so
-//! an unclear scope blocks more clients instead of fewer.
+//! not matching in `exclude`. A policy with such a criterion is invalid and blocks the clients that
+//! it governs, so an unclear scope blocks more clients instead of fewer.
 
 use super::client_fields::ClientFields;
 use super::client_index::ClientIndex;
@@ -18,23 +18,24 @@ pub struct Scope {
     /// Requirements on the fleet's labels. The outer option is `None` if the scope has no
     /// `fleetSelector`, the inner option if the requirements cannot be parsed.
     fleet_selector: Option<Option<Vec<Requirement>>>,
-    /// Selectors of `scope.clients`; `None` if the list is missing or empty, so that every client
-    /// is included.
+    /// Selectors of `scope.clients`. `None` means that the list is missing or empty; the scope then
+    /// includes every client.
     pub clients: Option<Vec<Selector>>,
     /// Selectors of `scope.exclude`.
     pub exclude: Vec<Selector>,
 }
 
 /// Result of matching a client against a scope, with the index of the selector that decided the
-/// result.
+/// result, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeMatch {
-    /// The client is in scope. The index is that of the matching selector in `clients`; `None` if
-    /// the scope has no `clients`.
+    /// The client is in scope. The value is the index of the first matching selector in `clients`;
+    /// `None` if the scope has no `clients`.
     In(Option<usize>),
     /// The client is out of scope, because no selector of `clients` matches it.
     NoneMatches,
-    /// The client is out of scope. The index is that of the matching selector in `exclude`.
+    /// The client is out of scope. The value is the index of the first matching selector in
+    /// `exclude`.
     Excluded(usize),
 }
 
@@ -64,8 +65,8 @@ impl Scope {
         matches!(self.match_client(subject), ScopeMatch::In(_))
     }
 
-    /// Returns whether a client is in scope, with the index of the selector that decided the
-    /// result. Call this only for clients of a fleet that is in scope.
+    /// Returns whether a client is in scope, and which selector decided the result. Call this only
+    /// for clients of a fleet that is in scope.
     #[must_use]
     pub(crate) fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
         let included = match &self.clients {
@@ -113,7 +114,7 @@ pub struct Selector {
 /// Maximum number of values to look up in the client index. Each value needs a separate lookup.
 const MAX_SEARCHED_VALUES: usize = 4;
 
-/// One listed value of a selector. The status reports a value that matches no client.
+/// One value of a list in a selector. The policy's status reports values that match no client.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Name of the list that contains the value.
@@ -158,8 +159,9 @@ impl Selector {
         self.is_one_list
     }
 
-    /// Returns whether the client meets all criteria of the selector. `if_unreadable` is the result
-    /// for a criterion that cannot be parsed, and for a selector without criteria.
+    /// Returns whether the client meets all criteria of the selector. If a criterion cannot be
+    /// parsed, it counts as met if `if_unreadable` is true; for a selector without criteria, the
+    /// result is `if_unreadable`.
     #[must_use]
     pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
         if self.criteria.is_empty() {

@@ -3,7 +3,7 @@
 use crate::api::Summary;
 use crate::api::policy::Mode;
 
-/// Defines an enum whose variant names are also the names in `status`.
+/// Defines an enum whose variants have the same names in `status`.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)+ }) => {
         $(#[$doc])*
@@ -56,7 +56,7 @@ words! {
         Failed,
         /// Distribution to the client is closed now and opens later.
         Waiting,
-        /// The client is offered its target now.
+        /// The policy offers the client its target now.
         Distributing,
     }
 }

@@ -1,5 +1,6 @@
 //! Defines the trigger of a planned status: its instant and its causes. The controller uses the
-//! trigger to log and report status changes; it affects no decision.
+//! trigger to prioritize status writes and to log and report status changes; the trigger affects no
+//! decision.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ pub type PolicyRevisions = Arc<BTreeMap<Text, PolicyRevision>>;
 pub struct PlanTrigger {
     /// Instant that the status was planned for.
     pub at: Timestamp,
-    /// Causes of the plan, and of all earlier plans whose statuses it replaced before they were
+    /// Causes of the plan, and of the earlier plans that it replaced before their statuses were
     /// written.
     pub causes: BTreeSet<Cause>,
     /// Revisions of the policies whose scope includes the fleet; empty for a policy's own status.
@@ -28,8 +29,8 @@ pub struct PlanTrigger {
 }
 
 impl PlanTrigger {
-    /// Returns whether there is at least one cause, and every cause may affect many other objects
-    /// too, as a policy change does.
+    /// Returns whether every cause may affect many other objects too, as a policy change does.
+    /// Returns false if there is no cause.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         let is_own = |cause: &Cause| matches!(cause, Cause::Spec | Cause::Metadata | Cause::Status);
@@ -57,7 +58,8 @@ pub enum Cause {
     Policy(Text),
     /// The fleet named in `packageFrom` was changed, created or deleted.
     Package(Text),
-    /// The allotment has changed the standing of a client: offers are withheld, or no longer are.
+    /// The allotment has changed the standing of a client: offers to the client are now withheld,
+    /// or are allowed again.
     Allotment,
     /// The fleet's plan has expired.
     Time,

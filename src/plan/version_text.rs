@@ -5,12 +5,12 @@ use super::facts::non_empty;
 use crate::api::Text;
 use crate::values::Version;
 
-/// A version in its original spelling, which is displayed, together with its parsed form.
+/// A version in its original spelling for display, together with its parsed form.
 #[derive(Clone, Debug)]
 pub struct VersionText {
     /// Version as the user has written it or the client has reported it.
     pub raw: Text,
-    /// Parsed version; `None` if it cannot be parsed.
+    /// Parsed version; `None` if the text cannot be parsed.
     pub parsed: Option<Version>,
 }
 

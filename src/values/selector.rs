@@ -31,13 +31,14 @@ pub fn fold_case_into(text: &str, folded: &mut String) {
     }
 }
 
-/// Keywords of a search, all of which must occur.
+/// Case-folded keywords of a search. A search matches a client only if all of its keywords occur in
+/// the client's fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keywords(Vec<String>);
 
 impl Keywords {
-    /// Splits a search text at white space. Returns `None` for a text without keywords, because it
-    /// would match everything.
+    /// Splits a search text into keywords at white space. Returns `None` if the text contains no
+    /// keyword, because such a search would match everything.
     #[must_use]
     pub fn parse(search: &str) -> Option<Self> {
         let keywords: Vec<String> = search.split_whitespace().map(fold_case).collect();
@@ -87,8 +88,8 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Parses a requirement. Returns `None` if the operator is unknown, if an operator without
-    /// values is given values, or if an operator that needs values is given none.
+    /// Parses a requirement. Returns `None` if the operator is unknown, if it takes no values but
+    /// `values` is not empty, or if it needs values but `values` is empty.
     #[must_use]
     pub fn parse(key: &str, operator: &str, values: &[&str]) -> Option<Self> {
         let owned = || values.iter().map(ToString::to_string).collect();
@@ -101,7 +102,8 @@ impl Requirement {
         }
     }
 
-    /// Returns whether the requirement holds. `label` returns the value of a label by its key.
+    /// Returns whether an object's labels meet the requirement. `label` returns the value of a
+    /// label by its key.
     pub fn holds<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         let one_of = |values: &[String], value: &str| values.iter().any(|v| v == value);
         match self {

@@ -6,13 +6,13 @@
 
 use semver::{BuildMetadata, Prerelease};
 
-/// Maximum number of numeric parts; `3.59.127.0.12.1` has 6.
+/// Maximum number of numeric parts in a version; for example, `3.59.127.0.12.1` has 6 parts.
 const MAX_PARTS: usize = 6;
 /// Maximum number of digits of a numeric part. All numbers with up to 18 digits fit into 64 bits.
 const MAX_DIGITS: usize = 18;
 
-/// Regular expression that accepts exactly the input of [`Version::parse`], for `matches()` on the
-/// API server.
+/// Regular expression that matches exactly the texts that [`Version::parse`] accepts. The API
+/// server uses it in the CEL function `matches()`.
 ///
 /// It uses RE2 syntax, is anchored at both ends, and does not limit the total length.
 pub const PATTERN: &str = concat!(
@@ -25,8 +25,8 @@ pub const PATTERN: &str = concat!(
 /// of at most 18 digits, and the parts may have leading zeros.
 ///
 /// Numeric parts are compared one by one, and missing parts count as 0. Pre-releases are compared
-/// by Semantic Versioning 2.0.0 (section 11); a release is above its pre-releases. Build metadata
-/// is ignored, so `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
+/// by Semantic Versioning 2.0.0 (section 11); a release is higher than its pre-releases. Build
+/// metadata is ignored, so `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     // The derived comparison compares the fields in this order, so do not reorder them.
@@ -102,7 +102,8 @@ fn cut(text: &str, separator: char) -> (&str, Option<&str>) {
 fn parse_numbers(text: &str) -> Result<[u64; MAX_PARTS], fn(String) -> VersionError> {
     let mut numbers = [0; MAX_PARTS];
     for (index, part) in text.split('.').enumerate() {
-        // Check the digits here: `u64::from_str` would accept a plus sign.
+        // Check explicitly that all characters are digits, because `u64::from_str` would also
+        // accept a plus sign.
         if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(VersionError::NotANumber);
         }

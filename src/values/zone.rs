@@ -32,8 +32,9 @@ impl Zone {
     /// compare names case-sensitively.
     #[must_use]
     pub fn named(name: &str) -> Option<Zone> {
-        // Reject `Factory`, which the database contains to mean that no local zone is set. jiff's
-        // own `Etc/Unknown` has no IANA name, so the comparison of names rejects that zone.
+        // Reject `Factory`, a placeholder in the database for systems on which no zone is set. The
+        // comparison of names already rejects jiff's `Etc/Unknown`, because that zone has no IANA
+        // name.
         Zone::ignoring_case(name).filter(|zone| zone.name() == name && name != "Factory")
     }
 

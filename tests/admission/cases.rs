@@ -23,9 +23,11 @@ pub struct Case {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// A CEL rule. `api::admission` and the API server use the same message for it.
+    /// A CEL rule. `api::admission` and the API server return the same message for an object that
+    /// breaks it.
     Rule,
-    /// The schema. The API server's message for it differs from that of `api::admission`.
+    /// The schema. `api::admission` and the API server return different messages for an object that
+    /// breaks it.
     Schema,
 }
 
@@ -76,10 +78,11 @@ fn read(kind: Kind, table: &str) -> Vec<Case> {
     rows.into_iter().map(case).collect()
 }
 
-/// Expands the short notations for long values in the files of test cases.
+/// Expands the short notations for long values in the files `*_cases.yaml`.
 ///
-/// `{times: 64, of: a}` is a repeated text, with an optional prefix `after`. `{list: 17, of: …}` is
-/// a list, in which `#` is replaced by the index of the entry. `{labels: 9}` is a map of labels.
+/// `{times: 64, of: a}` is a text that repeats `a` 64 times, with an optional prefix `after`.
+/// `{list: 17, of: …}` is a list of 17 entries, in which `#` is replaced by the index of the entry.
+/// `{labels: 9}` is a map of 9 labels.
 fn expand(value: Value) -> Value {
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
     if let Some(times) = number("times") {

@@ -1,5 +1,5 @@
-//! Tests that the API server and `api::admission` refuse the same fields of random policies. The
-//! random values are at the limits of what is accepted.
+//! Tests that the API server and `api::admission` refuse the same fields of random policies. Many
+//! of the random values are at the limits of what admission accepts.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::served;
 
 const POLICIES: u64 = 300;
 
-/// A generator of random numbers: Knuth's linear congruential generator (MMIX). Each run generates
-/// the same policies.
+/// A generator of random numbers: Knuth's linear congruential generator (MMIX). The test uses fixed
+/// seeds, so each run generates the same policies.
 struct Dice(u64);
 
 impl Dice {
@@ -176,8 +176,8 @@ fn policy(dice: &mut Dice) -> Value {
     })
 }
 
-/// Part of the API server's message if it skipped the CEL rules because of a structural error in
-/// the object.
+/// Text in the API server's message if the server skipped the CEL rules because of a structural
+/// error in the object.
 const RULES_SKIPPED: &str = "some validation rules were not checked";
 
 #[tokio::test]

@@ -62,8 +62,8 @@ fn check_refusal(case: &Case, answer: &served::Answer, problems: &[Problem]) -> 
             assert!(told.iter().any(same), "{name}: no {sentence:?} at {} in {told:?}", case.field);
         }
         By::Schema => {
-            // For an unknown field, only the API server's message contains the field name. For the
-            // field `x[y]` of a map, the API server writes `x.y` or `x`.
+            // For an unknown field, the API server gives the field name only in the message text.
+            // For the entry `x[y]` of a map, the server writes the path `x.y` or `x`.
             let plain = case.field.replace('[', ".").replace(']', "");
             let last = case.field.rsplit('.').next().unwrap_or_default();
             let last = last.split('[').next().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! Tests that a real API server accepts all objects of the chart and of `config/`, in a namespace
-//! that enforces Pod Security's `restricted` for every pod.
+//! that enforces the Pod Security Standard `restricted`.
 
 use serde_json::{Value, json};
 
@@ -33,8 +33,8 @@ fn every_object_is_accepted_without_a_warning() {
     }
 }
 
-/// Returns the pod that a Deployment would create. The tests send this pod to admission, because no
-/// controller in the test cluster creates pods for Deployments.
+/// Returns the pod that a Deployment would create. The tests send this pod to the API server
+/// themselves, because no controller in the test cluster creates pods for Deployments.
 fn pod_of(deployment: &Value) -> Value {
     let template = &deployment["spec"]["template"];
     let mut metadata = template["metadata"].clone();

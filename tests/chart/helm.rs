@@ -63,7 +63,7 @@ pub fn helm(arguments: &[&str], values: &str) -> Output {
     helm.wait_with_output().unwrap()
 }
 
-/// Runs `helm template` with `values`. If the command fails, returns the messages of Helm as the
+/// Runs `helm template` with `values`. If the command fails, returns Helm's error messages as the
 /// error.
 pub fn try_template(values: &str) -> Result<String, String> {
     let chart = chart();
@@ -75,8 +75,8 @@ pub fn try_template(values: &str) -> Result<String, String> {
     }
 }
 
-/// Renders the chart with `values`. Removes the blank line that some releases of Helm add after
-/// each document, so that the text is the same for all of these releases.
+/// Renders the chart with `values`. Removes the blank line that some Helm versions add after each
+/// document, so that the output is the same for all versions.
 pub fn template(values: &str) -> String {
     try_template(values).unwrap().replace("\n\n---\n", "\n---\n")
 }

@@ -16,10 +16,10 @@ fn read(file: &str) -> Value {
 
 #[test]
 fn it_holds_one_static_program_for_nobody_in_particular() {
-    // Build with the profile `dev`, which takes several minutes less. Only the size of the program
-    // differs.
+    // Build with the profile `dev`, which is several minutes faster than the release profile. The
+    // image differs only in the size of the program.
     let mut make = Command::new(project("scripts/image.sh"));
-    // Cargo sets these variables for tests. Remove them, because the build in the script would
+    // Remove the variables that Cargo sets for tests, because the build in the script would
     // otherwise compile everything again.
     let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"];
     for (name, _) in env::vars_os() {
@@ -44,8 +44,7 @@ fn it_holds_one_static_program_for_nobody_in_particular() {
     );
     assert_eq!(read("manifest.json")["layers"].as_array().unwrap().len(), 1);
 
-    // Unpack the image archive with crane, to check its files. This is the archive that a release
-    // pushes.
+    // Check the files in the image archive, because this archive is what a release pushes.
     let folder = tempfile::tempdir().unwrap();
     let image = fs::File::open(project("target/image/clientfleet.tar")).unwrap();
     let files = folder.path().join("files.tar");

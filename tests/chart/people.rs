@@ -36,9 +36,9 @@ fn each_role_may_do_this() {
     insta::assert_snapshot!(told);
 }
 
-/// Tests the aggregation of the chart's user roles into the cluster's default roles. The test
-/// cluster does not run the controller that aggregates roles, so the test evaluates the same label
-/// selectors with kubectl.
+/// Tests that the cluster's default roles aggregate the chart's user roles. The test cluster does
+/// not run the controller that aggregates roles, so the test evaluates the same label selectors
+/// with kubectl.
 #[test]
 fn the_cluster_s_own_roles_take_them_up() {
     let plane = plane::with_namespaces(&[RELEASE]);

@@ -6,7 +6,7 @@ use crate::control_plane::{Builder, ControlPlane};
 use crate::helm::{RELEASE, chart};
 
 /// Starts a control plane and creates the namespaces `names`. The namespace [`RELEASE`] enforces
-/// Pod Security's `restricted` for every pod.
+/// the Pod Security Standard `restricted`.
 pub fn with_namespaces(names: &[&str]) -> ControlPlane {
     build(ControlPlane::builder(), names)
 }

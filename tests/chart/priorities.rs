@@ -35,8 +35,8 @@ impl Reserved {
         self.kubectl(groups, &["apply", "-f", "-"], object)
     }
 
-    /// Waits up to 180 s until the API server enforces the admission policy, because the server
-    /// does not enforce a new admission policy immediately.
+    /// Waits up to 180 s until the API server enforces the admission policy, which takes effect
+    /// only some time after it is created.
     fn wait_until_in_force(&self) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
         let probe = policy("probe", 1000, "NoUpgrade");

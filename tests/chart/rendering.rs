@@ -27,7 +27,7 @@ fn limited_to_namespaces() {
 fn with_everything_on() {
     let rendered = template(EVERYTHING);
     // Skip the documents from these two templates, because they only include files of the
-    // repository that are reviewed separately.
+    // repository, which are reviewed separately.
     let files = ["prometheusrule.yaml", "dashboard.yaml"];
     let documents = rendered
         .split_inclusive("---\n")
@@ -35,7 +35,7 @@ fn with_everything_on() {
     insta::assert_snapshot!(documents.collect::<String>());
 }
 
-/// Invalid chart values, each with the name that the error message must contain.
+/// Invalid chart values, each with the field name that Helm's error message must contain.
 const REFUSED: &[(&str, &str)] = &[
     ("replica: 3", "replica"),
     ("replicas: two", "replicas"),

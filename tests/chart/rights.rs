@@ -14,7 +14,7 @@ use crate::plane;
 
 const ACCOUNT: &str = "system:serviceaccount:clientfleet:clientfleet";
 
-/// Audit policy of the API server, so that it logs the metadata of every request.
+/// Audit policy that makes the API server log the metadata of every request.
 const AUDIT: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}]}"#;
 
@@ -28,7 +28,7 @@ struct Installed {
 }
 
 impl Installed {
-    /// Installs the chart with these values on a new control plane, which logs every request.
+    /// Installs the chart with `values` on a new control plane whose API server logs every request.
     fn with(values: &str, more_arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (policy, log) = (folder.path().join("policy.json"), folder.path().join("audit.log"));
@@ -37,7 +37,8 @@ impl Installed {
             ControlPlane::builder()
                 .apiserver_arg(format!("--audit-policy-file={}", policy.display()))
                 .apiserver_arg(format!("--audit-log-path={}", log.display()))
-                // In this mode, the API server logs each request before it sends the response.
+                // Log each request before the API server sends the response, so that the log is
+                // complete when the test reads it.
                 .apiserver_arg("--audit-log-mode=blocking-strict"),
             |builder, argument| builder.apiserver_arg(*argument),
         );
@@ -49,7 +50,7 @@ impl Installed {
         Self { plane, rendered, folder }
     }
 
-    /// Starts the program with the arguments of the Deployment and the token of its service
+    /// Starts the program with the arguments from the Deployment and a token for its service
     /// account.
     fn start(&self) -> Process {
         let token = self
@@ -99,8 +100,8 @@ impl Installed {
         waited.unwrap_or_else(|error| panic!("{error}\n{}", process.report()));
     }
 
-    /// Suspends and resumes a policy twice. The second Kubernetes event with a given reason must
-    /// update the first event with this reason.
+    /// Suspends and resumes a policy twice. The second Kubernetes event with the same reason must
+    /// update the first event instead of creating another one.
     fn halt_and_resume(&self, process: &mut Process, namespace: &str) {
         for suspended in [true, false, true, false] {
             let patch = json!({"spec": {"suspend": suspended}}).to_string();
@@ -147,7 +148,7 @@ impl Installed {
         }
     }
 
-    /// Returns the permissions that the chart's roles grant to the program's account.
+    /// Returns the permissions that the chart's roles grant to the program's service account.
     fn granted(&self) -> Rights {
         let bound: BTreeSet<_> = self
             .rendered
@@ -166,8 +167,8 @@ impl Installed {
         roles.flat_map(|role| role["rules"].as_array().unwrap()).flat_map(rights).collect()
     }
 
-    /// Returns the permissions that the program has used, from the log of the API server. Panics if
-    /// the API server refused a request.
+    /// Returns the permissions that the program has used, according to the API server's audit log.
+    /// Panics if the API server refused a request of the program.
     fn used(&self) -> Rights {
         let mut used = Rights::new();
         for line in fs::read_to_string(self.folder.path().join("audit.log")).unwrap().lines() {
@@ -207,8 +208,8 @@ fn rights(rule: &Value) -> Vec<String> {
 }
 
 fn right_of(entry: &Value) -> Option<String> {
-    // Skip requests without a resource, such as for the API server's version: every authenticated
-    // user can send them.
+    // Skip requests that concern no resource, such as requests for the API server's version,
+    // because every authenticated user can send them.
     let object = entry.get("objectRef")?;
     let subresource = object["subresource"].as_str().map(|name| format!("/{name}"));
     Some(format!(
@@ -267,7 +268,8 @@ fn limited_it_may_do_nothing_elsewhere() {
         assert!(!may(verb, resource, subresource, "elsewhere"), "{verb} {resource}");
         assert!(!may(verb, resource, subresource, RELEASE), "{verb} {resource}");
     }
-    // The program can neither change specs nor read resources of other kinds.
+    // Check that the program can neither change specs nor read resources of other kinds, because it
+    // needs neither.
     for kind in ["clientfleets.clientfleet.dev", "upgradepolicies.clientfleet.dev"] {
         assert!(!may("update", kind, "", "berlin") && !may("patch", kind, "", "berlin"), "{kind}");
     }

@@ -1,4 +1,5 @@
-//! Tests the program as a plugin of the real kubectl, and its completion in bash and in kubectl.
+//! Tests the program as a plugin of the real kubectl, and the completion of the program's arguments
+//! in bash and in kubectl.
 
 use std::env;
 use std::os::unix::fs::symlink;
@@ -53,7 +54,7 @@ fn kubectl_finds_the_plugin_and_it_says_the_same() {
     assert_eq!(text(&by_plugin.stdout), text(&by_itself.stdout));
     assert!(text(&by_plugin.stdout).lines().count() > 5);
     assert_eq!(by_plugin.status.code(), Some(0));
-    // kubectl passes on the plugin's exit code and error messages.
+    // kubectl must return the plugin's exit code and print the plugin's error message.
     let refused = kubectl(&["clientfleet", "clients", "--state", "Nonsense"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).starts_with("error: --state: there is no `Nonsense`"));

@@ -1,8 +1,8 @@
 //! Tests the command line with the real program, against the real API server and statuses that the
 //! real controller has written.
 //!
-//! The tests cover the listing and watching of clients, the daily commands, the kubectl plugin, and
-//! the commands in the documentation.
+//! The tests cover the commands that list and watch clients, the daily commands, the kubectl
+//! plugin, and the commands in the documentation.
 
 mod as_documented;
 mod clients;

@@ -60,8 +60,9 @@ pub fn write(kubeconfig: &Kubeconfig, path: &Path) -> Result<(), Error> {
     fs::write(path, text).map_err(Error::at("write", path))
 }
 
-/// Returns the client configuration for the server on `port` with the user of `kubeconfig`. Does
-/// not use kube's conversion from a kubeconfig, because that is an async function.
+/// Returns a client configuration that connects to the server on `port` as the user in
+/// `kubeconfig`. Does not use kube's conversion from a kubeconfig, because that conversion is an
+/// async function.
 pub fn config(
     port: u16,
     certificates: &Certificates,

@@ -12,7 +12,7 @@ use super::go_build::{Build, Programs, cache_folder};
 const ETCD_VERSION: &str = "3.6.16";
 const KUBERNETES_VERSION: &str = "1.36.3";
 
-/// Suggestion that is appended to an error message if the programs cannot be built.
+/// Suggestion at the end of the error message if the programs cannot be built.
 const INSTEAD: &str =
     ", or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver and kubectl";
 
@@ -24,8 +24,8 @@ pub struct Assets {
     pub kubectl: PathBuf,
 }
 
-/// Returns the three programs, and builds them first if necessary. A build takes minutes; during
-/// the build, calls `progress` with a line of text every 15 s.
+/// Returns the three programs, and builds them first if necessary. Calls `progress` with a line of
+/// text every 15 s during a build, because a build takes minutes.
 pub fn ensure(mut progress: impl FnMut(&str)) -> Result<Assets, Error> {
     match env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
         Some(folder) => given(Path::new(&folder)),

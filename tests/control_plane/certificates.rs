@@ -1,5 +1,5 @@
-//! Creates the certificates and keys of one control plane. Every control plane has different
-//! certificates, and accepts no certificate of another control plane.
+//! Creates the certificates and keys of one control plane. Each control plane has its own
+//! certificates, and rejects those of other control planes.
 
 use std::fs;
 use std::path::Path;

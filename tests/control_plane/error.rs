@@ -1,5 +1,5 @@
-//! Defines the error type of the control plane. An error is one sentence from which the user can
-//! find and fix the cause.
+//! Defines the error type of the control plane. Each error is one sentence that helps the user find
+//! and fix the cause.
 
 use std::fmt;
 use std::path::Path;
@@ -11,14 +11,14 @@ impl Error {
         Self(sentence.into())
     }
 
-    /// Returns a closure for `map_err` that describes a failed file operation. `doing` is the
-    /// operation, such as `write`.
+    /// Returns a closure for `map_err` that creates an error for a failed file operation. `doing`
+    /// names the operation, such as `write`.
     pub fn at<E: fmt::Display>(doing: &str, path: &Path) -> impl FnOnce(E) -> Self {
         move |cause| Self(format!("cannot {doing} {}: {cause}", path.display()))
     }
 
-    /// Returns a closure for `map_err` that describes a failed operation that involves no file.
-    /// `doing` is the operation, such as `run sh`.
+    /// Returns a closure for `map_err` that creates an error for a failed operation without a file.
+    /// `doing` names the operation, such as `run sh`.
     pub fn doing<E: fmt::Display>(doing: &str) -> impl FnOnce(E) -> Self {
         move |cause| Self(format!("cannot {doing}: {cause}"))
     }
@@ -30,8 +30,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Formats the error as `Display` does. If a test unwraps the error, the end of a server's log is
-/// then printed on separate lines instead of one line with escaped `\n`.
+/// Formats the error as `Display` does, because an error may contain the end of a server's log. A
+/// derived `Debug` would print that log on one line with escaped `\n` if a test unwraps the error.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,8 +1,8 @@
-//! Builds programs from the Go modules in this repository, once, into a folder of the user's cache.
-//! This module is independent of the programs that it builds.
+//! Builds programs from the Go modules in this repository, once, and stores them in the user's
+//! cache. The callers define which programs to build.
 //!
-//! The name of the folder contains a hash of the inputs of the build, so a change of the inputs
-//! causes a new build.
+//! The name of the programs' folder contains a hash of the build inputs, so changed inputs cause a
+//! new build.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -28,8 +28,8 @@ pub struct Build {
     pub usual_duration: &'static str,
     /// Name of the module's folder, relative to [`Programs::modules`].
     pub module: String,
-    /// Contents of the module's files. The contents are part of the hash in the folder's name, so a
-    /// change of them causes a new build.
+    /// Contents of the module's files. They are part of the hash in the folder's name, so changed
+    /// contents cause a new build.
     pub module_files: Vec<String>,
     pub flags: Vec<String>,
     pub packages: Vec<String>,
@@ -39,13 +39,13 @@ pub struct Build {
 
 /// Programs that are built into one common folder.
 pub struct Programs {
-    /// First part of the name of the folder for the programs, before the hash.
+    /// Start of the name of the programs' folder. The hash follows it.
     pub name: String,
     /// Folder that contains the modules.
     pub modules: PathBuf,
     pub builds: Vec<Build>,
-    /// Suggestion that is appended to an error message if Go is not installed, such as `, or set
-    /// …`; empty if there is none.
+    /// Suggestion at the end of the error message if Go is not installed, such as `, or set …`;
+    /// empty if there is none.
     pub instead: &'static str,
 }
 
@@ -60,8 +60,8 @@ pub fn cache_folder() -> Option<PathBuf> {
 }
 
 impl Programs {
-    /// Returns the folder with the programs, and builds the programs first if necessary. A build
-    /// takes minutes; during the build, calls `progress` with a line of text every 15 s.
+    /// Returns the folder with the programs, and builds the programs first if necessary. Calls
+    /// `progress` with a line of text every 15 s during a build, because a build takes minutes.
     pub fn ensure(&self, cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
         let name = self.folder_name();
         let folder = cache.join(&name);
@@ -100,8 +100,8 @@ impl Programs {
         Ok(file)
     }
 
-    /// Builds all programs into `partial`, and then renames it to `folder`. If `folder` exists, it
-    /// is therefore complete.
+    /// Builds all programs into `partial`, and then renames `partial` to `folder`. So `folder`
+    /// never contains an incomplete build.
     fn build_all(
         &self,
         partial: &Path,

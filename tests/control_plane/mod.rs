@@ -1,13 +1,13 @@
 //! Runs a real control plane (etcd and kube-apiserver, no mocks) for the integration tests, the
 //! demo and the benchmarks.
 //!
-//! The tests of a process use the same `shared()` control plane, each in its own `namespace()`. A
-//! test that restarts the server or passes arguments to it starts its own control plane. No
-//! controller manager runs: deleted namespaces stay `Terminating`, the deletion of an owner deletes
-//! no dependents, and no pod ever runs.
+//! The tests of a process share the control plane `shared()`, and each test creates its own
+//! `namespace()`. A test that restarts the server or passes arguments to it starts a separate
+//! control plane. No controller manager runs: deleted namespaces stay `Terminating`, the deletion
+//! of an owner deletes no dependents, and no pod ever runs.
 //!
-//! Dropping a control plane ends its processes and removes its folder. If it is never dropped,
-//! because it is the shared one or the process was killed, the watchdog cleans up.
+//! Dropping a control plane ends its processes and removes its folder. The watchdog cleans up if a
+//! control plane is never dropped, because it is the shared one or the process was killed.
 
 // Each test target that includes this module uses only a part of it.
 #![allow(dead_code)]
@@ -192,8 +192,8 @@ impl ControlPlane {
         access::acting_as(&self.kubeconfig, user, groups)
     }
 
-    /// Writes the kubeconfig of [`Self::kubeconfig_as`] to a file, and returns the file's path for
-    /// use by a program under test.
+    /// Writes the kubeconfig that [`Self::kubeconfig_as`] returns to a file for a program under
+    /// test, and returns the path of the file.
     pub fn kubeconfig_path_as(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
         let name: String =
             user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -227,14 +227,14 @@ impl ControlPlane {
             .env_clear()
             .envs(env::var_os("PATH").map(|path| ("PATH", path)))
             .env("KUBECONFIG", self.kubeconfig_path())
-            // kubectl stores its cache in `HOME`, and looks there for its configuration file
-            // `kuberc`.
+            // Do not use the user's home folder: kubectl would store its cache there, and would
+            // read the user's configuration file `kuberc`.
             .env("HOME", self.folder());
         command
     }
 
     /// Runs kubectl with `stdin` as its standard input, and returns its standard output. If kubectl
-    /// fails, the error contains its output.
+    /// fails, the error contains kubectl's output.
     pub fn kubectl_ok<S: AsRef<std::ffi::OsStr>>(
         &self,
         arguments: &[S],
@@ -251,8 +251,8 @@ impl ControlPlane {
         // Write the input and read the output at the same time. Otherwise both processes could
         // block on full pipes.
         let output = thread::scope(|scope| {
-            // Ignore write errors: kubectl either did not read all of its input, or prints why it
-            // failed.
+            // Ignore write errors: kubectl may end without reading all of its input, and prints the
+            // reason if it fails.
             scope.spawn(|| input.map(|mut input| input.write_all(stdin.as_bytes())));
             kubectl.wait_with_output()
         })

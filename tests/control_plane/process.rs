@@ -21,8 +21,8 @@ pub struct Process {
 
 impl Process {
     /// Starts a server process in the process group `group`, so that one signal can end all servers
-    /// of a control plane. Ctrl-C in the terminal then does not reach the servers, but only the
-    /// program that uses them.
+    /// of a control plane. Ctrl-C in the terminal reaches only the program that uses the servers,
+    /// because the servers are in another group.
     pub fn start(
         name: &'static str,
         command: &mut Command,

@@ -21,8 +21,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(180);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Range of the API server's port. Linux and macOS take the local ports of outgoing connections
-/// from higher ranges, so the port stays free while the server restarts.
+/// Range from which the API server's port is chosen. Linux and macOS use higher ports for outgoing
+/// connections, so the port stays free while the server restarts.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// The reason why a server did not become ready.
@@ -38,7 +38,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Starts etcd. Its clients connect through a Unix socket, so no port must be chosen.
+/// Starts etcd. Clients connect to it through a Unix socket, so it needs no free port.
 pub fn start_etcd(
     assets: &Assets,
     group: i32,
@@ -49,8 +49,8 @@ pub fn start_etcd(
     command
         .arg(format!("--data-dir={}", folder.join("etcd").display()))
         .arg(format!("--listen-client-urls={}", etcd_address(folder)))
-        // etcd requires a host and a port here, but nothing connects to this address. Kubernetes'
-        // own tests use the same placeholder.
+        // etcd requires a host and a port in its advertised URL, but nothing connects to that
+        // address. Kubernetes' own tests use the same placeholder.
         .arg("--advertise-client-urls=http://127.0.0.111:0")
         .arg("--listen-peer-urls=http://127.0.0.1:0")
         // The data is deleted at the end of the test, so it does not have to survive a power
@@ -97,10 +97,10 @@ pub fn start_apiserver(
         .arg("--service-cluster-ip-range=10.0.0.0/24")
         .arg("--authorization-mode=RBAC")
         // The ServiceAccount plugin rejects pods in namespaces without a default service account.
-        // Only the controller manager creates those accounts, and it does not run here.
+        // No controller manager runs that would create those accounts.
         .arg("--disable-admission-plugins=ServiceAccount")
         .arg("--allow-privileged=true")
-        // During a shutdown the server waits 1 s for open watches to end, instead of 60 s.
+        // Without this option, open watches would delay each shutdown by 60 s instead of 1 s.
         .arg("--shutdown-watch-termination-grace-period=1s")
         .args(more_arguments);
     Process::start("kube-apiserver", &mut command, group, folder)
@@ -119,7 +119,7 @@ pub fn free_port() -> Result<u16, Error> {
     )
 }
 
-/// Waits until the API server is ready. Fails if one of the servers ends first, or after
+/// Waits until the API server is ready. Fails if etcd or the API server ends, or after
 /// [`START_TIMEOUT`].
 pub fn wait_until_ready(
     mut config: Config,

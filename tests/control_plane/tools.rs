@@ -1,5 +1,5 @@
-//! Finds the third-party programs that integration tests run, such as Helm. Missing programs are
-//! built once, into the same cache as the programs of the control plane.
+//! Finds the third-party programs that integration tests run, such as Helm. Builds missing programs
+//! once, and stores them in the same cache as the programs of the control plane.
 //!
 //! Each folder of `tests/tools` is a Go module that pins the exact versions of its programs:
 //! - `go.mod` lists packages as `tool`, and each of them is built;
@@ -66,8 +66,8 @@ fn build(module: &str) -> Result<Build, Error> {
     let folder = modules().join(module);
     let mut files = Vec::new();
     collect(&folder, &folder, &mut files)?;
-    // Sort the files, because the order of directory entries is arbitrary. The hash includes the
-    // paths, so that a renamed file causes a new build.
+    // Sort the files, because the order of directory entries is arbitrary but the hash must not
+    // change. The hash also covers the paths, so that renaming a file causes a new build.
     files.sort();
     let of_name = |name: &str| files.iter().find(|(path, _)| path == name).map(|(_, text)| text);
     let go_mod = of_name("go.mod").ok_or_else(|| {
@@ -88,7 +88,8 @@ fn build(module: &str) -> Result<Build, Error> {
     })
 }
 
-/// Collects all files below `folder`: their paths relative to `top`, and their contents.
+/// Collects all files below `folder` into `files`, with their contents and their paths relative to
+/// `top`.
 fn collect(top: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::at("read", folder))? {
         let path = entry.map_err(Error::at("read", folder))?.path();

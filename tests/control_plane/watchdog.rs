@@ -1,16 +1,15 @@
-//! Cleans up after the test process, no matter how it ends: normally, by a panic, by Ctrl-C or by
-//! SIGKILL.
+//! Cleans up after the test process, whether it ends normally, by a panic, by Ctrl-C or by SIGKILL.
 //!
 //! Two small processes, the anchor and the watchdog, read from a pipe to which nothing is ever
 //! written. Only the test process holds the write end, which the standard library opens with
 //! close-on-exec. So both processes reach the end of the pipe when the test process ends:
-//! - The anchor leads the process group that the servers join. It only prevents the reuse of the
-//!   group's number.
+//! - The anchor leads the process group that the servers join. It only prevents another process
+//!   group from getting the same ID.
 //! - The watchdog runs in another process group, and creates the data folder. At the end of the
 //!   pipe it kills the servers' group and removes the folder.
 //!
-//! `PR_SET_PDEATHSIG` would be shorter but wrong: it sends its signal when the thread that started
-//! the servers ends, and each test runs in its own thread.
+//! `PR_SET_PDEATHSIG` would need less code but does not work: it sends its signal when the thread
+//! that started the servers ends, and each test runs in its own thread.
 
 use std::io::{self, BufRead, BufReader, PipeWriter};
 use std::os::unix::process::CommandExt;
@@ -19,8 +18,8 @@ use std::process::{Child, Command, Stdio};
 
 use super::error::Error;
 
-/// Script of the watchdog. It tries up to 10 times to remove the folder, because a killed server
-/// may still be creating a file.
+/// Shell script that the watchdog runs. It tries up to 10 times to remove the folder, because a
+/// killed server may still be creating a file.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 folder=$(mktemp -d "${TMPDIR:-/tmp}/clientfleet-control-plane.XXXXXX") || exit 1
@@ -90,8 +89,8 @@ impl Drop for Watchdog {
     /// Ends the anchor and the watchdog, and returns after the folder has been removed.
     fn drop(&mut self) {
         self.leash.take();
-        // Both processes end because the pipe is closed. Ignore errors, because `drop` cannot
-        // return them.
+        // Closing the pipe ends both processes, so `wait` returns soon. Ignore errors, because
+        // `drop` cannot return them.
         let _ = self.anchor.wait();
         let _ = self.watchdog.wait();
     }

@@ -9,8 +9,8 @@ use crate::objects::{client, fleet, nightly};
 use crate::world::{World, eventually, instant};
 
 impl World {
-    /// Returns the number of times that each event about a policy was published, as a sorted list
-    /// of texts such as `DistributionOpened 1`.
+    /// Returns each event about a policy with the number of times that it was published, such as
+    /// `DistributionOpened 1`. The texts are sorted.
     async fn events(&self, policy: &str) -> Vec<String> {
         let listed = self.api::<Event>().list(&ListParams::default()).await.unwrap();
         let about = |event: &Event| {

@@ -15,8 +15,8 @@ impl World {
         lines.filter(|line: &Value| line["namespace"] == json!(self.namespace)).collect()
     }
 
-    /// Returns the audit lines as texts in the format of [`short`]. Sorts them, because the
-    /// controller writes the fleets in any order.
+    /// Returns the audit lines in the format of [`short`], sorted because the controller writes the
+    /// statuses of the fleets in any order.
     fn audit_lines(&self) -> Vec<String> {
         let mut told: Vec<String> = self.audited().iter().map(short).collect();
         told.sort();

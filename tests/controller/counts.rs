@@ -9,9 +9,9 @@ use crate::objects::{auto, client, fleet, nightly, policy};
 use crate::recording_client::{Call, RequestRecorder};
 use crate::world::{World, eventually, instant};
 
-/// Name of the sentinels: a fleet and a policy that a test edits to find out whether the controller
-/// has processed all earlier changes. They affect no client, and the tests do not count their
-/// status writes.
+/// Name of a fleet and a policy (the sentinels) that a test edits to find out whether the
+/// controller has processed all earlier changes. They affect no client, and the tests do not count
+/// their status writes.
 const SENTINEL: &str = "zz";
 
 impl World {
@@ -23,8 +23,8 @@ impl World {
     }
 
     /// Waits until the controller has processed all earlier changes and has nothing left to write.
-    /// Watch events arrive in the order of the changes, so a controller that has processed the last
-    /// change has received all earlier ones.
+    /// Edits the sentinels last: watch events arrive in the order of the changes, so a controller
+    /// that has processed these edits has received all earlier changes.
     pub async fn comes_to_rest(&self) {
         self.settles().await;
         let generation = self.raw("ClientFleet", SENTINEL).await.metadata.generation;
@@ -63,8 +63,8 @@ impl World {
     }
 }
 
-/// Returns the objects whose status was written after the position `mark` in the record, sorted and
-/// without the objects named [`SENTINEL`].
+/// Returns the objects whose status was written after the position `mark` in the recorder, sorted
+/// and without the objects named [`SENTINEL`].
 pub fn writes(wire: &RequestRecorder, mark: usize) -> Vec<String> {
     let calls = wire.since(mark).into_iter().filter(Call::is_status_write);
     let mut written: Vec<String> = calls
@@ -190,8 +190,8 @@ async fn a_policy_costs_a_write_of_each_fleet_and_two_of_its_own() {
     assert_eq!(gone, ALL, "deleted");
 }
 
-/// Checks that the status of each of the three fleets was written once, and the policy's status
-/// once or twice.
+/// Checks that the status of each of the three fleets was written once, and the status of `policy`
+/// once or twice. No other status may be written.
 fn assert_at_most_two(written: &[String], policy: &str) {
     let policy = format!("upgradepolicies/{policy}");
     let (policies, fleets): (Vec<&String>, Vec<&String>) =

@@ -66,8 +66,8 @@ async fn everything_goes_at_once_and_comes_again() {
         }
     };
     everything().await;
-    // Delete all objects while some of their status writes are still pending, because the
-    // controller must be able to discard these writes.
+    // Delete all objects while some of their status writes are still pending. The controller must
+    // discard these writes.
     let (delete, list) = (DeleteParams::default(), ListParams::default());
     world.api::<ClientFleet>().delete_collection(&delete, &list).await.unwrap();
     world.api::<UpgradePolicy>().delete_collection(&delete, &list).await.unwrap();
@@ -187,8 +187,8 @@ fn status_writes(world: &World) -> usize {
     world.wire.calls().iter().filter(|call| call.is_status_write()).count()
 }
 
-/// Returns the number of status writes of ClientFleets and UpgradePolicies according to the API
-/// server's metrics.
+/// Returns how many writes of ClientFleet and UpgradePolicy statuses the API server's metrics
+/// count.
 fn counted(plane: &ControlPlane) -> usize {
     let metrics = plane.kubectl_ok(&["get", "--raw", "/metrics"], "").unwrap();
     let ours = |line: &&str| {

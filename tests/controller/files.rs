@@ -1,5 +1,5 @@
-//! Tests that `clientfleet plan --local` reads objects from the output of `kubectl get`, and
-//! computes the same statuses for them as the controller.
+//! Tests that `clientfleet plan --local` computes the same statuses as the controller for objects
+//! from the output of `kubectl get`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ fn statuses(list: &Value) -> Vec<(Value, Value, Value)> {
     items.map(|o| (o["kind"].clone(), o["metadata"]["name"].clone(), o["status"].clone())).collect()
 }
 
-/// Returns the list without the statuses of its objects. Objects in Git have no statuses either.
+/// Returns a copy of the list in which the objects have no statuses, like objects in Git.
 fn without_status(list: &Value) -> Value {
     let mut list = list.clone();
     for object in list["items"].as_array_mut().unwrap() {

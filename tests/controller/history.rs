@@ -1,5 +1,5 @@
-//! Tests that no stored status loses the transition times and last offers of the status that it
-//! replaces, even if the controller plans again before the watch shows the controller's last write.
+//! Tests that status writes never lose transition times or last offers, even if the controller
+//! plans again before it receives the watch event of its previous write.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,8 +25,8 @@ async fn set_mode(world: &World, mode: &str) {
     world.edit("UpgradePolicy", "all", json!({"spec": {"upgrade": {"mode": mode}}})).await;
 }
 
-/// Waits until the API server has accepted a status write of the fleet `berlin` that was recorded
-/// after `mark`.
+/// Waits until the API server has accepted a status write for the fleet `berlin`. Ignores requests
+/// before the position `mark` in the recorder.
 async fn written_since(world: &World, mark: usize) {
     eventually("the fleet's status is written", async || {
         let calls = world.wire.since(mark);
@@ -49,7 +49,8 @@ async fn held(prefix: &str) -> World {
     world
 }
 
-/// Checks that the client was offered version 3.60 at `offered` and has been held since `held`.
+/// Checks that the client was offered version 3.60 at `offered`, and has been in the state `Held`
+/// since `held`.
 fn assert_held(row: &ClientStatus, offered: Timestamp, held: Timestamp) {
     assert_eq!(row.state, "Held");
     assert_eq!(row.last_transition_time, Some(held), "the time of its own state");
@@ -100,7 +101,7 @@ async fn a_replan_during_a_write_ends_its_offer_without_the_watch() {
     .await;
     world.clock.set(after_noon(120));
     set_mode(&world, "NoUpgrade").await;
-    // The stored status of the policy shows that the controller has made the second plan.
+    // The stored status of the policy shows when the controller has made the second plan.
     eventually("the second plan is made", async || {
         let policy = world.policy("all").await;
         let said = policy.distribution_state.clone().unwrap_or_default();
@@ -119,14 +120,15 @@ async fn a_replan_during_a_write_ends_its_offer_without_the_watch() {
     world.settles().await;
 }
 
-/// Test observer that checks every stored version of all fleets. Its watch does not go through the
-/// controller's client.
+/// Test observer that checks every stored version of all fleets. Its watch does not use the
+/// controller's client, so the test does not delay its watch events.
 struct Observer {
-    /// Task of the watch, which returns the number of stored versions of each fleet.
+    /// Task that reads the watch, and returns how many versions of each fleet were stored.
     ended: JoinHandle<BTreeMap<String, usize>>,
 }
 
-/// Annotation that marks the last version of a fleet.
+/// Annotation that the test adds to each fleet at the end, so that the observer knows which version
+/// is the last one.
 const LAST: &str = "last";
 
 impl Observer {
@@ -154,7 +156,8 @@ impl Observer {
         Self { ended }
     }
 
-    /// Waits until every version has been checked. Returns the number of versions of each fleet.
+    /// Marks the last version of each fleet, and waits until the observer has checked all versions.
+    /// Returns the number of versions of each fleet.
     async fn stop(self, world: &World, fleets: &[&str]) -> BTreeMap<String, usize> {
         for name in fleets {
             let mark = json!({"metadata": {"annotations": {LAST: "true"}}});
@@ -168,8 +171,8 @@ fn name_of(object: &DynamicObject) -> String {
     object.metadata.name.clone().unwrap()
 }
 
-/// Checks that the fleet status `after` is a valid successor of `before`: transition times and last
-/// offers never become earlier, and a transition time changes only with the client's state.
+/// Checks that the fleet status `after` may follow `before`: transition times and last offers never
+/// become earlier, and a client's transition time changes only when the client's state changes.
 fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleetStatus) {
     assert_conditions_continue(fleet, &before.conditions, &after.conditions);
     let (before, after) = (before.clients.as_deref(), after.clients.as_deref());
@@ -188,8 +191,8 @@ fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleet
     }
 }
 
-/// Checks that every condition keeps its transition time while its status stays the same, and that
-/// the time never goes back.
+/// Checks that a condition's transition time changes only when the condition's status changes, and
+/// that it never becomes earlier.
 fn assert_conditions_continue(fleet: &str, before: &[Condition], after: &[Condition]) {
     let types = |all: &[Condition]| all.iter().map(|c| c.r#type.to_string()).collect::<Vec<_>>();
     assert_eq!(types(before), types(after), "{fleet}: every condition stays");
@@ -201,9 +204,9 @@ fn assert_conditions_continue(fleet: &str, before: &[Condition], after: &[Condit
     }
 }
 
-/// Switches a policy between two modes 30 times, and checks every stored version of its six fleets
-/// of 20 clients each. If `has_rival` is true, another writer also changes the fleets, so that
-/// status writes get conflicts.
+/// Switches a policy between two modes 30 times, and checks every stored version of six fleets of
+/// 20 clients each. If `has_rival` is true, another writer also changes the fleets, so that some
+/// status writes fail with a conflict.
 async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
     let world = World::start(prefix).await;
     world.apply(policy("all", json!({"upgrade": {"mode": "NoUpgrade"}}))).await;
@@ -224,7 +227,7 @@ async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
             let annotations = json!({"annotations": {"edit": edit.to_string()}});
             world.edit("ClientFleet", name, json!({"metadata": annotations})).await;
         }
-        // The length of the pause varies, so that the next edit arrives at different points of a
+        // Vary the length of the pause, so that the next edit arrives at different stages of a
         // status write.
         let pause = 10 + edit * 53 % 141;
         tokio::time::sleep(Duration::from_millis(pause.into())).await;

@@ -97,8 +97,8 @@ impl History {
         });
     }
 
-    /// Waits until the history contains a version of the policy whose status has `generation` as
-    /// its `observedGeneration`.
+    /// Waits until the history contains a version of the policy whose status has the
+    /// `observedGeneration` `generation`.
     async fn has(&self, policy: &str, generation: i64) {
         eventually("the history has come so far", async || {
             let versions = self.0.lock().unwrap();

@@ -1,5 +1,5 @@
-//! Tests a fleet that exceeds the size limit of the API server. These tests lower the limit of
-//! etcd, because with the default limits only very long annotations make a fleet too large.
+//! Tests a fleet that is too large to be stored with its status. These tests lower etcd's size
+//! limit, because with the default limits only very long annotations make a fleet too large.
 
 use serde_json::{Value, json};
 

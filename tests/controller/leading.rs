@@ -49,17 +49,17 @@ async fn nothing_is_sent_after_the_end_of_the_term() {
             world.statuses().await;
         }
     };
-    // A standby makes no plan and writes no status.
+    // A replica without leadership must not write any status.
     time_passes().await;
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
 
-    // The leadership ends before the controller makes a plan, as can happen if the process was
-    // frozen.
+    // End the leadership before the controller makes a plan, as can happen if the process was
+    // frozen. The controller must still not write.
     leadership.lasts_until(Some(Moment::now()));
     time_passes().await;
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
 
-    // The controller leads again, and now writes the statuses that it was not allowed to write
+    // The controller now leads, and must write the statuses that it was not allowed to write
     // before.
     leadership.lasts_until(Some(Moment::now().after(Duration::from_secs(600))));
     world.settles().await;

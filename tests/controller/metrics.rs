@@ -18,7 +18,7 @@ impl World {
         samples.map(|rest| rest.trim().to_owned()).collect()
     }
 
-    /// Returns the samples of one metric whose value is not zero.
+    /// Returns those samples of one metric whose value is not zero.
     fn counts(&self, metric: &str) -> Vec<String> {
         let mut samples = self.samples(metric);
         samples.retain(|sample| !sample.ends_with(" 0"));
@@ -47,8 +47,8 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",state="Distributing"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_clients"), expected);
-    // States without clients are exported with the value zero. Each of the two policies has nine
-    // states, which are all states except Unmanaged.
+    // Each of the two policies has one sample for each of nine states (all except `Unmanaged`).
+    // States without clients have the value zero.
     assert_eq!(world.samples("clientfleet_clients").len(), 1 + 2 * 9);
     assert_eq!(world.samples("clientfleet_fleets"), [r#"{namespace="NS"} 2"#]);
     assert_eq!(world.samples("clientfleet_stalled_fleets"), [r#"{namespace="NS"} 0"#]);
@@ -63,7 +63,7 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",type="Ready"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_policy_condition"), conditions);
-    // The timestamp is 22:00 in Berlin, when the window of the policy `night` opens.
+    // The window of the policy `night` opens at 22:00 in Berlin, which is this timestamp.
     let next = [r#"{namespace="NS",policy="night"} 1795554000"#];
     assert_eq!(world.samples("clientfleet_policy_next_transition_timestamp_seconds"), next);
 
@@ -98,8 +98,8 @@ async fn writes_are_counted_as_the_api_server_answers_them() {
     let report = json!({"spec": {"clients": [client("a", "3.60"), client("b", "3.59")]}});
     world.edit("ClientFleet", "berlin", report).await;
     world.comes_to_rest().await;
-    // Hold back the fleet's status write until the fleet has changed, so that the write causes a
-    // conflict.
+    // Hold back the fleet's status write until the fleet has changed, so that the write fails with
+    // a conflict.
     world.wire.hold(&["clientfleets/berlin/status"]);
     world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": true}})).await;
     eventually("its write is on its way", async || {

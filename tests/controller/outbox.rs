@@ -1,6 +1,6 @@
-//! Tests the outbox, which holds the pending status writes, in the time between the API server's
-//! response to a write and the watch event of that write. A test with a real API server cannot
-//! control this timing.
+//! Tests the outbox of pending status writes, mainly after the API server has responded to a write
+//! and before the watch event of the write arrives. Tests with a real API server cannot control
+//! this timing.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ fn outbox() -> Arc<Outbox<ClientFleet>> {
     Outbox::new(Duration::ZERO, 8)
 }
 
-/// Returns an attempt to write the pending status of the fleet `berlin`.
+/// Takes the pending status of the fleet `berlin` from the outbox, and returns an attempt to write
+/// it.
 fn attempt(outbox: &Outbox<ClientFleet>) -> WriteAttempt<ClientFleet> {
     attempt_of(outbox, &key())
 }
@@ -66,7 +67,7 @@ fn key_of(name: &str) -> (String, String) {
 }
 
 /// Returns the package version in the pending status, and the resourceVersion that the write must
-/// replace; `None` if no write is pending. The status is not written and stays pending.
+/// replace; `None` if no write is pending. The status stays pending.
 fn next(outbox: &Outbox<ClientFleet>) -> Option<(String, String)> {
     let letter = outbox.next(&key());
     outbox.end(&key());
@@ -173,7 +174,7 @@ fn the_version_of_the_plan_stays_known_through_any_number_of_writes() {
     assert_eq!(replaced(&outbox), ["package-209"]);
 }
 
-/// Returns a planned fleet, without a stored status, that was created with the given uid.
+/// Returns a planned fleet that has the given uid and no stored status.
 fn created(uid: &str, version: &str) -> Planned<ClientFleet> {
     plan_object(&json!({
         "metadata": {"namespace": "ns", "name": "berlin", "resourceVersion": version, "uid": uid},
@@ -181,8 +182,8 @@ fn created(uid: &str, version: &str) -> Planned<ClientFleet> {
     }))
 }
 
-/// Checks that the outbox ignores the result of a write if the object was deleted during the write
-/// and a new object with the same name exists.
+/// Checks that the outbox ignores the result of a write if, during the write, the object was
+/// deleted and another object with the same name was created.
 #[test]
 fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
     type Outcome = fn(&Outbox<ClientFleet>, &WriteAttempt<ClientFleet>);
@@ -202,8 +203,8 @@ fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
     }
 }
 
-/// Checks that a status that is posted during a retry is written after the retry. The applier
-/// starts a retry itself, without taking the write from the queue.
+/// Checks that a status that is posted during a retry is written after the retry. A retry does not
+/// go through the queue, because kube's applier starts it.
 #[test]
 fn a_retry_is_in_flight_too() {
     let outbox = outbox();
@@ -287,10 +288,10 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 
-/// Checks the limit on concurrent writes, which starts at one. The watch event of a write raises
-/// the limit by one, and a write without a response lowers it by one.
+/// Checks the limit on concurrent writes. The limit starts at one, increases when the watch event
+/// of a write arrives, and decreases if a write gets no response.
 ///
-/// A write whose watch event has not arrived does not change the limit.
+/// The response to a write alone does not change the limit.
 #[tokio::test]
 async fn as_many_are_under_way_as_the_watch_has_told_of() {
     let outbox = outbox();

@@ -1,4 +1,4 @@
-//! Tests the monitoring outputs of the program: probes and metrics over HTTP, the log, and the
+//! Tests how the program can be monitored: through probes and metrics over HTTP, the log, and the
 //! audit stream in a file.
 
 use std::fs;
@@ -26,7 +26,7 @@ fn get(address: &str, path: &str, accept: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n"))
 }
 
-/// Returns the address of the program's HTTP server, read from the program's JSON log.
+/// Reads the address of the program's HTTP server from the program's JSON log.
 async fn address_of(program: &Program) -> String {
     program.has_logged("serving /livez").await;
     let log = program.log();

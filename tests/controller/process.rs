@@ -176,7 +176,7 @@ async fn it_ends_when_it_is_told_to() {
         if in_force && decided == 40 { Ok(()) } else { Err(format!("{decided}, {in_force}")) }
     })
     .await;
-    // The program uses the system clock, so compute `notBefore` from the current time.
+    // The program uses the system clock, so `notBefore` must be shortly after the current time.
     let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
     let soon = soon.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let spec = json!({"spec": {"distribution": {"notBefore": soon}}});
@@ -213,8 +213,8 @@ async fn it_looks_after_the_namespaces_that_it_is_told_of() {
         world.apply(auto("all")).await;
         world.apply(fleet("berlin", &["a"])).await;
     }
-    // Pass the namespace `two` twice, which must have no effect. The namespace `one` already has a
-    // controller.
+    // Pass the namespace `two` twice: the program must watch it only once. Another controller also
+    // reconciles the namespace `one`, so the test waits only for `two`.
     let (one, two) = (world.namespace.as_str(), second.namespace.as_str());
     let arguments = ["-n", two, "--namespace", one, "-n", two];
     let program = Program::start_with(&plane.kubeconfig_path(), &arguments);

@@ -32,7 +32,7 @@ impl Call {
     }
 }
 
-/// The recorded requests of one controller, and the faults that the test injects.
+/// Recorder of the requests of one controller, which also injects faults into them.
 #[derive(Clone)]
 pub struct RequestRecorder {
     calls: Arc<Mutex<Vec<Call>>>,
@@ -76,7 +76,7 @@ impl Drop for Undelivered {
     }
 }
 
-/// Body of a response, whose frames may be held back.
+/// Response body whose frames the recorder can delay or hold back.
 type AnswerBody = UnsyncBoxBody<Bytes, kube::Error>;
 
 /// Watch event that an API server sends if the requested resourceVersion is too old.
@@ -141,8 +141,8 @@ impl RequestRecorder {
         }))
     }
 
-    /// Returns the body of a watch response whose events are delayed or held back as the test
-    /// demands.
+    /// Returns the body of a watch response. Its events are delayed by [`Self::delay_watch`] and
+    /// held back by [`Self::silence_watch`].
     fn slowed(&self, path: String, body: Body) -> AnswerBody {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (undelivered, resource) = (Arc::clone(&self.undelivered), path.clone());

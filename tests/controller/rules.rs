@@ -113,13 +113,13 @@ fn fleet_of(rule: RuleName) -> &'static str {
     }
 }
 
-/// Returns the name that both the policy and the client of a rule have.
+/// Returns the name of the policy and of the client that test a rule.
 fn object_name(rule: RuleName) -> String {
     format!("rule-{}", rule.number())
 }
 
-/// Applies one client for each rule, with a policy that selects only this client. The policies are
-/// applied first, and then the fleets.
+/// Applies the policies of all cases, and then the fleets with one client for each case. Each
+/// policy selects only the client of its own case.
 pub async fn apply_cases(world: &World) {
     let mut clients: [Vec<Value>; 3] = Default::default();
     let fleets = ["fleet", "without-package", "without-zone"];

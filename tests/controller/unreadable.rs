@@ -1,7 +1,7 @@
 //! Tests that invalid objects do not prevent the controller from reconciling other objects.
 //!
-//! An invalid object cannot be deserialized, or would normally be rejected by admission. The tests
-//! store such objects under a relaxed schema.
+//! An invalid object is one that cannot be deserialized, or one that admission would normally
+//! reject. The tests install a relaxed schema, so that the API server stores such objects.
 
 use clientfleet::api::crds;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ async fn unreadable_objects_stop_nothing_else() {
         if stalled && status.clients.is_none() { Ok(()) } else { Err(format!("{status:?}")) }
     })
     .await;
-    // The watches must continue: the controller receives objects that are created later.
+    // The controller must still receive objects that are created later.
     world.apply(fleet("paris", &["c"])).await;
     says(&world, "paris", INVALID).await;
     says(&other, "berlin", OFFERED).await;

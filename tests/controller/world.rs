@@ -1,4 +1,5 @@
-//! A test namespace with a controller that runs in the test process, on a clock that the test sets.
+//! A test namespace and its controller, which runs in the test process and uses a clock that the
+//! test sets.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -34,10 +35,10 @@ use crate::recording_client::RequestRecorder;
 /// Time at which the clock of a test starts: 12:00 in Berlin, on a Tuesday.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
-/// Timeout for everything that a test waits for. It is long enough for a busy machine.
+/// Timeout for each wait in a test. It is long enough for a busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Minimum pause between two checks of [`eventually`]. The maximum is [`MAX_POLL_INTERVAL`].
+/// Minimum pause between two checks in [`eventually`]. The maximum is [`MAX_POLL_INTERVAL`].
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -49,8 +50,8 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Result<T, 
         match look().await {
             Ok(found) => return found,
             Err(instead) if begun.elapsed() > WAIT_TIMEOUT => panic!("{what}: {instead}"),
-            // Lengthen the pause between checks over time, because each check puts load on the API
-            // server.
+            // Each check puts load on the API server, so lengthen the pause as the wait gets
+            // longer.
             Err(_) => {
                 tokio::time::sleep(
                     (begun.elapsed() / 8).clamp(MIN_POLL_INTERVAL, MAX_POLL_INTERVAL),
@@ -114,8 +115,8 @@ impl World {
         Self::on(shared(), prefix).await
     }
 
-    /// Creates a namespace on a control plane that has the CRDs installed, and starts a controller
-    /// for it.
+    /// Creates a namespace on a control plane on which the CRDs are installed, and starts a
+    /// controller for the namespace.
     pub async fn on(plane: &ControlPlane, prefix: &str) -> Self {
         let mut world = Self::without_controller(plane, prefix);
         world.start_controller();
@@ -205,7 +206,7 @@ impl World {
         self.dynamic(kind).patch(name, &parameters, &Patch::Merge(changes)).await.unwrap();
     }
 
-    /// Applies a merge patch to the status of an object, as another program might do.
+    /// Applies a merge patch to the status of an object, to simulate a write by another program.
     pub async fn edit_status(&self, kind: &str, name: &str, changes: Value) {
         let patch = Patch::Merge(json!({"status": changes}));
         self.dynamic(kind).patch_status(name, &PatchParams::default(), &patch).await.unwrap();
@@ -260,15 +261,15 @@ impl World {
         listed.into_iter().map(|object| (object.name_any(), status_of(&object))).collect()
     }
 
-    /// Makes one change, waits until every status equals the plan for the changed objects, and
-    /// returns the stored statuses. The plan starts from the statuses before the change.
+    /// Makes one change, and waits until every stored status equals the planned one. Returns the
+    /// stored statuses; the plan starts from the statuses before the change.
     pub async fn settles_after(&self, what: &str, change: impl Future<Output = ()>) -> Statuses {
         let before = self.statuses().await;
         change.await;
         self.settles_from(what, &before).await
     }
 
-    /// Waits until every status equals the plan that starts from the statuses `before`, and returns
+    /// Waits until every stored status equals the status that is planned from `before`, and returns
     /// the stored statuses.
     pub async fn settles_from(&self, what: &str, before: &Statuses) -> Statuses {
         eventually(&format!("{what}: settled"), async || {
@@ -280,8 +281,8 @@ impl World {
         self.statuses().await
     }
 
-    /// Waits until every status equals the plan that starts from the stored statuses, and returns
-    /// the stored statuses.
+    /// Waits until a plan that starts from the stored statuses would change none of them, and
+    /// returns the stored statuses.
     pub async fn settles(&self) -> Statuses {
         eventually("settled", async || {
             let stored = self.statuses().await;
@@ -321,9 +322,9 @@ impl World {
 }
 
 impl Statuses {
-    /// Resets the transition time of the condition `Ready` of all policies. That time depends on
-    /// whether the controller wrote `Reconciling` between two generations, which varies from run to
-    /// run.
+    /// Resets the transition time of the condition `Ready` of all policies, so that statuses can be
+    /// compared. That time varies from run to run, because the controller does not always write
+    /// `Reconciling` between two generations.
     fn without_times_of_ready(mut self) -> Self {
         for condition in self.policies.values_mut().flat_map(|status| &mut status.conditions) {
             if condition.r#type == "Ready" {
@@ -374,8 +375,8 @@ fn audit_stream() -> Arc<Stream> {
     Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(AuditBuffer))))
 }
 
-/// Collects the audit lines of the controllers. If `RUST_LOG` is set, such as
-/// `RUST_LOG=clientfleet=debug`, also prints the logs.
+/// Collects the audit lines of the controllers. If `RUST_LOG` is set, for example to
+/// `clientfleet=debug`, also prints the logs.
 fn listen() {
     let log = EnvFilter::try_from_default_env().ok();
     let log = log.map(|filter| fmt::layer().with_test_writer().with_filter(filter));

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use crate::merge_patch::merge;
 
-/// Default time of a row: 12:00 in Berlin (11:00 UTC) on a Tuesday, outside the night window. No
-/// exclusion applies on this date.
+/// Default time of a row: 12:00 in Berlin (11:00 UTC) on a Tuesday, outside the window from 22:00
+/// to 04:00 that some rows use.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
 /// A row of the decision table: the objects to plan, and the rule that must decide.
@@ -28,7 +28,7 @@ pub struct Row {
     pub client: Value,
     pub at: &'static str,
     pub rule: RuleName,
-    /// Next rule after `rule`, if the conditions of that next rule also hold for this row;
+    /// Next rule after `rule`, if this row also contains the facts that the next rule checks for;
     /// otherwise `None`.
     pub also: Option<RuleName>,
 }
@@ -75,8 +75,8 @@ impl Row {
         self
     }
 
-    /// Declares that the conditions of `rule` also hold for this row. `rule` must be the rule that
-    /// follows the row's own rule.
+    /// Declares that this row also contains the facts that `rule` checks for. `rule` must be the
+    /// rule that follows the row's own rule.
     pub fn also(mut self, rule: RuleName) -> Self {
         self.also = Some(rule);
         self
@@ -136,7 +136,7 @@ impl Row {
         }
     }
 
-    /// Makes a complete plan, and returns the client's status from it.
+    /// Plans the row's objects, and returns the client's status.
     pub fn planned(&self) -> ClientStatus {
         let estate = Estate {
             fleets: vec![Arc::new(self.observed_fleet(&[self.whole_client()]))],

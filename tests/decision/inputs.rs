@@ -1,5 +1,5 @@
-//! Tests that each rule reads only the inputs that it declares. The decision cache relies on this
-//! when it shares one decision between clients.
+//! Tests that each rule reads only the inputs that it declares. The decision cache relies on these
+//! declarations when it uses one decision for several clients.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::rows::rows;
 
 const VERSIONS: [Option<&str>; 4] = [None, Some("x"), Some("3.59"), Some("3.60")];
-/// Times of a report, relative to the noon of most rows: missing, long ago, and a minute before.
+/// Values of the time fields in a report: missing, weeks before the default time of a row, and one
+/// minute before it.
 const TIMES: [Option<&str>; 3] = [None, Some("2026-10-01T11:00:00Z"), Some("2026-11-24T10:59:00Z")];
 
 /// Returns clients with every combination of the values that rules read, each with and without the

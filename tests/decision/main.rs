@@ -40,12 +40,12 @@ fn the_rules_stand_in_the_order_of_their_numbers_and_each_has_a_row() {
     }
 }
 
-/// Pairs of adjacent rules whose conditions never hold together, so that no row can test their
-/// order.
+/// Pairs of adjacent rules that never apply together, so that swapping the two rules changes no
+/// row.
 ///
 /// A client without a policy has no invalid policy, and an unknown target version cannot be
-/// withdrawn. Rules 17 to 20 each test for a different phase of the distribution; other rows and
-/// the `openings` tests check the order of the phases.
+/// withdrawn. Rules 17 to 20 each check for a different phase of the distribution, and a policy is
+/// in only one phase at a time. Other rows and the `openings` tests check which phase comes first.
 const APART: [[RuleName; 2]; 5] = [
     [RuleName::NoMatchingPolicy, RuleName::PolicyInvalid],
     [RuleName::PackageUnknown, RuleName::PackageWithdrawn],
@@ -68,7 +68,8 @@ fn swapping_two_neighbours_changes_a_row() {
 #[test]
 fn for_each_two_neighbours_that_can_meet_a_row_has_the_facts_of_both() {
     for pair in RULES.windows(2).map(|pair| [pair[0].name, pair[1].name]) {
-        // No row can meet the conditions of both rules in the first two pairs of `APART`.
+        // In the first two pairs of `APART`, the facts of one rule exclude those of the other, so
+        // no row can contain both.
         let is_apart = APART[..2].contains(&pair);
         let both = rows().iter().any(|row| row.rule == pair[0] && row.also == Some(pair[1]));
         assert!(both || is_apart, "no row has the facts of {pair:?}");

@@ -99,8 +99,8 @@ fn at_the_target() -> Vec<Row> {
         row("at the target, where even a downgrade is allowed", AtTarget)
             .policy(json!({"upgrade": {"allowDowngrade": true}}))
             .client(json!({"version": "3.60"})),
-        // The conditions of rule 10 also hold for a client at its target version, so rule 9 decides
-        // only because it comes first.
+        // Rule 10 also applies to a client at its target version, so this row checks that rule 9
+        // comes first.
         row("at the target, where no downgrade is allowed", AtTarget)
             .client(json!({"version": "3.60"}))
             .also(DowngradeNotAllowed),

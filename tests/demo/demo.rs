@@ -65,7 +65,7 @@ async fn demo() -> Result<(), Error> {
     controller.stop(STOP_TIMEOUT)
 }
 
-/// Runs all steps of the demo, and returns the controller, which is still running.
+/// Runs all steps of the demo, and returns the controller process, which continues to run.
 async fn show(plane: &ControlPlane) -> Result<Process, Error> {
     let project = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let story = Story::of(plane)?;

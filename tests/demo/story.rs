@@ -21,15 +21,14 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 /// Go template that makes kubectl print a status table of a fleet's clients.
 const CLIENTS: &str = r#"{{printf "%-14s %-40s %-16s %-16s %-16s %s\n" "COMPUTER" "IP ADDRESS" "CURRENT VERSION" "UPGRADE STATUS" "TARGET" "WHY"}}{{range .status.clients}}{{printf "%-14s %-40s %-16s %-16s %-16s %s (%s)\n" (or .computer "-") (or .ip "-") (or .version "-") .state (or .targetVersion "-") .reason (or .policy "no policy")}}{{end}}"#;
 
-/// Access of the demo to the control plane, through kubectl and the APIs of the fleets and
-/// policies.
+/// Connection to the control plane, through kubectl and API clients for the fleets and policies.
 pub struct Story<'a> {
     plane: &'a ControlPlane,
     fleets: Api<DynamicObject>,
     policies: Api<DynamicObject>,
 }
 
-/// The client of the canary ring that the demo upgrades.
+/// Client from the canary ring, which the demo upgrades.
 struct Canary {
     fleet: String,
     index: usize,
@@ -38,7 +37,7 @@ struct Canary {
 }
 
 impl<'a> Story<'a> {
-    /// Creates the demo's access to a control plane.
+    /// Creates a connection to a control plane.
     pub fn of(plane: &'a ControlPlane) -> Result<Self, Error> {
         let client = plane.client()?;
         let api = |kind: &str| {
@@ -89,7 +88,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Upgrades a client of the canary ring: reports on its behalf that a version is staged, and
+    /// Upgrades a client in the canary ring: reports for the client that a version is staged, and
     /// then that the client has restarted. Prints the client's state before and after each report.
     pub async fn upgrade_a_canary(&self, controller: &mut Process) -> Result<(), Error> {
         let canary = self.find_canary().await?;
@@ -131,7 +130,7 @@ impl<'a> Story<'a> {
     }
 
     /// Changes the reported values of a client with a JSON Patch, as a check-in service does. The
-    /// patch first tests that the client at `canary.index` has the expected name.
+    /// patch fails if the client at `canary.index` does not have the name `canary.name`.
     async fn report(&self, canary: &Canary, changes: Value) -> Result<(), Error> {
         let client = format!("/spec/clients/{}", canary.index);
         let mut patch =
@@ -180,8 +179,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Watches an object until `arrived` returns true for it, and returns the object. After a
-    /// timeout the error contains the end of the controller's log.
+    /// Watches an object until `arrived` returns true for it, and returns the object. If the watch
+    /// times out, the error contains the end of the controller's log.
     async fn watch(
         &self,
         api: &Api<DynamicObject>,

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 pub struct Chaos {
     pub processes: usize,
     pub faults: Vec<Fault>,
-    /// Transit times of successive messages in milliseconds. After the last transit time the
-    /// simulation continues with the first one.
+    /// Transit times of successive messages, in milliseconds. The simulation repeats the list from
+    /// its start when it reaches the end.
     pub delays: Vec<u64>,
 }
 
@@ -25,9 +25,9 @@ pub struct Fault {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The process ends without releasing the lease, and is replaced when the fault ends.
+    /// The process ends without releasing the lease, and a new process starts when the fault ends.
     Killed,
-    /// The process receives a request to end, and releases the lease.
+    /// The process is asked to end, and releases the lease if it leads.
     Retired,
     /// The process does not run until the fault ends.
     Frozen,
@@ -52,7 +52,7 @@ impl Chaos {
         Self { processes, faults: Vec::new(), delays: vec![20] }
     }
 
-    /// Returns the time 30 s after the end of the last fault.
+    /// Returns the end of the simulation, 30 s after the end of the last fault.
     pub fn end(&self) -> Duration {
         let ends = self.faults.iter().map(|fault| fault.at + fault.lasts);
         ends.max().unwrap_or_default() + Duration::from_secs(30)
@@ -84,13 +84,13 @@ fn delays() -> impl Strategy<Value = Vec<u64>> {
     proptest::collection::vec(prop_oneof![8 => 0..80_u64, 1 => 0..3_000_u64], 1..40)
 }
 
-/// Generates runs with all kinds of faults.
+/// Generates simulation runs with faults of all kinds.
 pub fn faults() -> impl Strategy<Value = Chaos> {
     chaos(&ALL, 25)
 }
 
-/// Generates runs in which the lease is repeatedly deleted or cleared, while processes are frozen,
-/// cut off, slow or killed.
+/// Generates simulation runs in which the lease is repeatedly deleted or cleared while processes
+/// are frozen, cut off, slow or killed.
 pub fn deletions() -> impl Strategy<Value = Chaos> {
     const KINDS: [Kind; 8] = [
         Kind::Deleted,

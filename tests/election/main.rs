@@ -41,8 +41,8 @@ proptest! {
         run(times, chaos)?;
     }
 
-    /// Checks that a candidate that finds no lease waits before it leads. The holder of a deleted
-    /// lease may still believe that it leads.
+    /// Checks that a candidate that finds no lease waits before it leads, because the holder of a
+    /// deleted lease may still believe that it leads.
     #[test]
     fn a_lease_that_somebody_takes_away_makes_no_second_leader(
         times in times(),
@@ -52,9 +52,9 @@ proptest! {
     }
 }
 
-/// Checks that a candidate whose request to create the lease was delayed starts its wait when the
-/// response arrives. While the request was delayed, another candidate's lease was created and
-/// deleted.
+/// Checks that a candidate that creates a missing lease starts its wait before leading at the
+/// response, not at the request. While the create request is delayed, another candidate's lease is
+/// created and deleted.
 #[test]
 fn a_lease_that_is_created_late_makes_no_second_leader() {
     let milliseconds = Duration::from_millis;
@@ -117,7 +117,7 @@ fn run(times: Times, chaos: Chaos) -> Result<(), TestCaseError> {
         let leaders = simulation.leaders();
         prop_assert!(leaders.len() <= 1, "{:?}: {leaders:?} lead at once", simulation.now);
     }
-    // No fault is active anymore: messages are not lost, and a response takes one or two ticks.
+    // No fault is active at this time: no message is lost, and a response takes one or two ticks.
     let replaced = simulation.now + times.duration() + times.retry() + 10 * TICK;
     while simulation.now < replaced {
         simulation.tick();
@@ -159,7 +159,7 @@ fn a_leader_that_is_gone_is_replaced_within_the_lease_time_and_a_try() {
     for offset in [-3_600_000_000, 0, 3_600_000_000] {
         let times = Times::default();
         let mut simulation = Simulation::new(times, Chaos::none(2));
-        // The wall clock of process 0 is one hour behind, correct, or one hour ahead.
+        // A wall clock that is one hour behind or ahead must not affect when the lease is taken.
         simulation.shift_clock(0, offset);
         while simulation.now < Duration::from_secs(60) {
             simulation.tick();

@@ -71,7 +71,8 @@ impl Simulation {
         }
     }
 
-    /// Returns the processes that believe that they lead and may write. Includes frozen processes.
+    /// Returns the numbers of the processes that believe that they lead. Includes frozen processes,
+    /// because they could write when they resume.
     pub fn leaders(&self) -> Vec<usize> {
         let now = moment(self.now);
         let leads = |process: &&Process| {
@@ -127,14 +128,14 @@ impl Simulation {
         }
         let wakes = self.processes.iter().filter(|process| process.is_alive).map(|p| p.wakes);
         let faults = self.chaos.faults.iter().flat_map(|fault| [fault.at, fault.at + fault.lasts]);
-        // Stop at the tick in which a fault begins or ends. Skip at most 20 ticks (200 ms), because
-        // a leader's term can also end at other times.
+        // Do not skip the tick in which a fault begins or ends. Skip at most 20 ticks (200 ms),
+        // because a leader's term can also end at other times.
         let faults = faults.map(|at| at.saturating_sub(TICK)).filter(|at| *at > self.now);
         wakes.chain(faults).min().unwrap_or(next).max(next).min(self.now + 20 * TICK)
     }
 
-    /// Applies the faults that begin in this tick, and replaces the killed processes whose fault
-    /// ends in this tick.
+    /// Applies the faults that begin in this tick. If a process was killed and its fault ends in
+    /// this tick, starts a new process.
     fn begin_faults(&mut self) {
         for fault in self.chaos.faults.clone() {
             let place = fault.process % self.processes.len();
@@ -146,8 +147,8 @@ impl Simulation {
                         self.processes[place].asked = None;
                     }
                     Kind::ClockMoved => {
-                        // A moved clock has no duration, so `lasts` serves as the random error of the clock: up to
-                        // 20,000 s (5.6 hours) behind or ahead.
+                        // A clock jump has no duration, so `lasts` sets the random error of the
+                        // clock instead: up to 20,000 s (5.6 hours) behind or ahead.
                         let lasts = i64::try_from(fault.lasts.as_micros()).unwrap();
                         self.processes[place].clock = (lasts - 20_000_000) * 1_000;
                     }
@@ -201,7 +202,7 @@ impl Simulation {
                 process.wakes = self.now + until.since(now);
             }
             Step::Ask(request) => self.send(place, request),
-            // The process ends, and a simulated supervisor starts a new one.
+            // The old process ends. Start a new one, as a supervisor would.
             Step::StepDown(_) | Step::Done => self.start(place),
         }
     }

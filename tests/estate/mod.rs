@@ -1,7 +1,7 @@
-//! Sets up the command tests: creates namespaces on the real API server, lets the real controller
-//! write their statuses, and runs the program against them.
+//! Sets up command tests: creates namespaces on a real API server, and runs the real controller
+//! until it has written all statuses. Also runs the program and returns its output.
 
-// Each test target that includes this module uses only a part of it.
+// Each test target includes the whole module but calls only some of its functions.
 #![allow(dead_code)]
 
 use std::io::Write;
@@ -23,11 +23,12 @@ use tokio::sync::oneshot;
 
 use crate::control_plane::{ControlPlane, shared};
 
-/// Time of most command tests, on a Tuesday: 13:00 in Berlin, 07:00 in New York and 21:00 in Tokyo.
+/// Current time in most command tests. It is a Tuesday: 13:00 in Berlin, 07:00 in New York and
+/// 21:00 in Tokyo.
 pub const DAY: &str = "2026-11-24T12:00:00Z";
 
-/// Timeout for statuses to match the plan, which usually takes 1 or 2 s. It is long enough for a
-/// busy machine.
+/// Maximum time until all statuses match the plan. It usually takes 1 or 2 s, but can take longer
+/// on a busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Returns the shared control plane, with the CRDs installed.
@@ -46,8 +47,8 @@ pub fn install(plane: &ControlPlane) {
     plane.kubectl_ok(&wait, "").unwrap();
 }
 
-/// Creates a namespace with exactly this name. The name has no random suffix, so that the output of
-/// commands is the same in every run.
+/// Creates a namespace with exactly this name. A random suffix would change the output of commands
+/// from run to run.
 pub fn namespace(name: &str) {
     plane().kubectl_ok(&["create", "namespace", name], "").unwrap();
 }
@@ -57,7 +58,8 @@ pub fn examples(namespace: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    // Keep all YAML files except the one that defines the namespace.
+    // Leave out the file that defines the namespace `clients`, because the tests create their own
+    // namespaces.
     files.retain(|file| file.extension().is_some_and(|ending| ending == "yaml"));
     files.retain(|file| !file.ends_with("00-namespace.yaml"));
     files.sort();
@@ -71,8 +73,8 @@ pub fn apply(text: &str) {
     plane().kubectl_ok(&["apply", "--server-side", "-f", "-"], text).unwrap();
 }
 
-/// Runs the real controller in a namespace until every status matches the plan, and then stops it.
-/// The controller's clock is stopped at `at`.
+/// Runs the real controller in a namespace until every status matches the plan, and then stops the
+/// controller. The controller's clock always shows the instant `at`.
 pub fn settle_at(namespace: &str, at: &str) {
     let at: Timestamp = at.parse().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -118,16 +120,16 @@ pub async fn is_settled(client: &Client, namespace: &str, at: Timestamp) -> bool
     fleets && policies
 }
 
-/// Creates a namespace with the examples, and runs the controller until their statuses match the
-/// plan for the instant `at`.
+/// Creates a namespace, applies the examples in it, and runs the controller until their statuses
+/// match the plan for the instant `at`.
 pub fn of_examples(name: &str, at: &str) {
     namespace(name);
     apply(&examples(name));
     settle_at(name, at);
 }
 
-/// Creates the namespace of the examples with their statuses at [`DAY`], once for all read-only
-/// tests. Returns the name of the namespace.
+/// Creates the namespace `clients` with the examples and their statuses at [`DAY`], and returns its
+/// name. All read-only tests share this namespace.
 pub fn settled_examples() -> &'static str {
     static EXAMPLES: OnceLock<()> = OnceLock::new();
     EXAMPLES.get_or_init(|| of_examples("clients", DAY));
@@ -155,8 +157,8 @@ pub fn run_with(mut command: Command, input: &str) -> Output {
     let mut child = child.expect("the program starts");
     let mut stdin = child.stdin.take().expect("it has an input");
     let input = input.to_owned();
-    // Write the input in a thread while the output is read. Both can be larger than the buffer of a
-    // pipe, so writing first could block forever.
+    // Write the input in a thread while this thread reads the output. Both can be larger than the
+    // buffer of a pipe, so writing the whole input first could block forever.
     let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
     let output = child.wait_with_output().expect("the program ends");
     writer.join().expect("the input is written");

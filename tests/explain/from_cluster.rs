@@ -41,7 +41,8 @@ fn a_status_that_is_behind_is_told() {
     let night = "2026-11-24T23:00:00Z";
     let text = transcript(night, &["explain", "BER-LT-001", "-n", "explained"]);
     assert!(text.contains("still says Waiting (OutsideWindow) since"), "{text}");
-    // If `--at` is in the future, `explain` does not compare its result with the stored status.
+    // With `--at` in the future, `explain` must not warn that the stored status differs, because
+    // that status describes the present.
     let text = transcript(DAY, &["explain", "BER-LT-001", "-n", "explained", "--at", night]);
     assert!(!text.contains("still says") && text.contains("Distributing"), "{text}");
 }

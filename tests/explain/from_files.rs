@@ -10,7 +10,8 @@ use crate::case::Row;
 use crate::estate::{DAY, run_with};
 use crate::rows::rows;
 
-/// Runs `explain` at the time `at` and in the time zone of Berlin, without access to a cluster.
+/// Runs `explain` at the instant `at`, in the time zone `Europe/Berlin` and without access to a
+/// cluster. Returns the exit code, standard output and standard error.
 pub fn explain(at: &str, arguments: &[&str], input: &str) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command
@@ -38,8 +39,8 @@ fn document(kind: &str, name: &str, spec: &Value) -> Value {
     })
 }
 
-/// Returns the fleet and the policy of a decision table row as the text of a file. Fields that are
-/// `null` in the row are left out.
+/// Returns the content of a file with the fleet and the policy from a row of the decision table.
+/// Leaves out fields that are `null` in the row.
 fn files(row: &Row) -> String {
     let mut fleet = row.fleet.clone();
     let mut reported = row.client.clone();
@@ -64,8 +65,8 @@ fn in_short(output: &str) -> String {
     format!("{headline}\n{held}\n{}\n", advice.join("\n"))
 }
 
-/// Runs `explain` for each rule, on the first row of the decision table for this rule whose objects
-/// pass admission. The command rejects files with other objects.
+/// Runs `explain` for each rule. Uses the rule's first row in the decision table whose objects
+/// admission accepts, because `explain` rejects files with invalid objects.
 #[test]
 fn each_rule_is_explained() {
     let mut text = String::new();
@@ -123,8 +124,8 @@ fn another_moment_can_be_asked_for() {
     insta::assert_snapshot!("in_the_freeze", in_short(&output));
 }
 
-/// Three fleets for searches by name. The first two fleets have a client named `pc`, and another
-/// client of the second fleet reports the computer name `PC`.
+/// Three fleets for searches by name. The first two fleets each have a client named `pc`, and a
+/// second client of the second fleet reports the computer name `PC`.
 const NAMESAKES: &str = "
 {apiVersion: clientfleet.dev/v1alpha1, kind: ClientFleet, metadata: {name: one, namespace: a},
  spec: {packageVersion: '2', clients: [{name: pc, reported: {computer: X, version: '1'}}]}}

@@ -1,4 +1,4 @@
-//! Tests each possible verdict on a policy, in the JSON form of an explanation.
+//! Tests every verdict that an explanation can contain for a policy, in the JSON output.
 
 use std::sync::Arc;
 
@@ -35,8 +35,7 @@ fn explained(policies: &[(&str, Value)]) -> Explanation {
     explainer.explain("fleet", "pc", None).expect("it is there")
 }
 
-/// Returns one line of JSON for each policy, with its verdict and the selector that decided the
-/// verdict.
+/// Returns one line of JSON for each policy: its verdict, and the selector that caused the verdict.
 fn verdicts(policies: &[(&str, Value)]) -> String {
     let told = explained(policies);
     let line = |policy: &clientfleet::plan::explanation::ExplainedPolicy| {

@@ -1,7 +1,7 @@
 //! Tests the remedies that `explain` lists for a client that is not upgraded.
 //!
-//! The tests check whether waiting is a remedy, the outcome of each remedy, the remedy for the halt
-//! policy, and the number of other clients that a change affects.
+//! The tests check when waiting is a remedy, the outcome of each remedy, the remedy for the halt
+//! policy, and the number of other clients that a remedy affects.
 
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ fn object(kind: &str, (name, labels, spec): &(&str, Value, Value)) -> Value {
     })
 }
 
-/// Returns the text of a file that contains a fleet of two clients and the given policies. Each
-/// policy is given as its name, labels and spec.
+/// Returns the content of a file with a fleet of two clients and with the given policies. Each
+/// tuple contains a policy's name, labels and spec.
 fn files(policies: &[(&str, Value, Value)]) -> String {
     let fleet = json!({"packageVersion": "2", "timeZone": "Europe/Berlin", "clients": [
         {"name": "pc", "reported": {"version": "1"}},
@@ -92,14 +92,14 @@ fn the_brake_is_released_by_resume() {
     let moving = ("moving", json!({}), auto(json!({})));
     let pulled = brake(json!({"app.kubernetes.io/managed-by": "clientfleet"}));
     let text = advice(&[pulled, moving.clone()]);
-    // `resume` deletes the halt policy only if it has the label `app.kubernetes.io/managed-by:
-    // clientfleet`.
+    // `resume` deletes the halt policy only if the policy has the label
+    // `app.kubernetes.io/managed-by: clientfleet`. Without the label, `resume` is not a remedy.
     insta::assert_snapshot!(text + "\n" + &advice(&[brake(json!({})), moving]));
 }
 
-/// Checks clients whose fleet has no package, because its package source itself takes its package
-/// from another fleet. The `withdrawnVersions` of such a source have no effect, so removing a
-/// version from that list is not a remedy.
+/// Checks a client whose fleet gets no package, because the fleet that `packageFrom` names also has
+/// a `packageFrom`. In this case, only the `withdrawnVersions` of the client's own fleet have an
+/// effect, so the remedies must not suggest removing a version from another fleet's list.
 #[test]
 fn a_source_without_a_package_has_nothing_to_give_back() {
     let locked = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "2"}});

@@ -1,4 +1,4 @@
-//! Tests that kstatus and Argo CD report the expected health for each test object.
+//! Tests that kstatus and Argo CD report the expected health for the object in each test case.
 
 use std::fmt::Write;
 use std::fs;

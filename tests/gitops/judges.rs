@@ -10,18 +10,18 @@ use serde_json::Value;
 
 use crate::control_plane::{ControlPlane, tools};
 
-/// Health of one object according to a tool.
+/// Health that a tool reports for one object.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct Verdict {
     pub kind: String,
     pub name: String,
-    /// Health of the object; empty if the tool reports none.
+    /// Health status, such as `Current` or `Healthy`. Empty if the tool reports none.
     pub status: String,
     pub message: String,
 }
 
-/// Runs a program from `tests/tools` on the objects, and returns one verdict for each object in the
-/// same order. Sets `KUBECONFIG`, so that the program can access the cluster.
+/// Runs a program from `tests/tools` with the objects as input, and returns one verdict per object
+/// in the order of the objects. The program accesses the cluster through `KUBECONFIG`.
 pub fn judge<'a>(
     tool: &str,
     plane: &ControlPlane,

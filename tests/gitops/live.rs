@@ -1,5 +1,5 @@
 //! Creates the test cases for the GitOps tools: objects on the API server, in each situation in
-//! which a tool can observe them.
+//! which a tool can read them.
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -33,7 +33,7 @@ struct Album {
     cases: Vec<Case>,
 }
 
-/// Returns all cases. The objects are created once for all tests.
+/// Returns all cases. Creates the objects only once, because all tests share them.
 pub async fn cases() -> &'static [Case] {
     static CASES: OnceCell<Vec<Case>> = OnceCell::const_new();
     CASES

@@ -1,8 +1,8 @@
-//! Tests the kinds ClientFleet and UpgradePolicy with the code of GitOps tools. The tests require
+//! Tests ClientFleet and UpgradePolicy objects with the code of GitOps tools. The tests require
 //! `--features integrations`.
 //!
-//! They cover health in kstatus and in Argo CD, a repository that Flux applies, and a fleet that
-//! Git and an importer share.
+//! The tests cover health in kstatus and in Argo CD, a repository that Flux applies, and a fleet to
+//! which both Git and an importer apply fields.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

@@ -1,6 +1,6 @@
-//! Tests a fleet that the field managers `git` and `inventory` share by server-side apply, while
-//! the controller runs. Neither field manager takes over the other's fields, and applying unchanged
-//! objects writes nothing.
+//! Tests a fleet to which the field managers `git` and `inventory` both apply fields while the
+//! controller runs. Neither field manager takes over the fields of the other, and applying
+//! unchanged objects writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use crate::objects::auto;
 use crate::world::World;
 
-/// Number of times that each field manager applies its part of the fleet.
+/// Number of times that each field manager applies its fields.
 const ROUNDS: usize = 40;
 
-/// Returns the part of the fleet that `git` applies: the fleet's settings and two clients.
+/// Returns the fields that `git` applies: the fleet's settings, and the labels and time zone of two
+/// clients.
 fn from_git(package: &str) -> Value {
     json!({
         "metadata": {"labels": {"site": "berlin"}},
@@ -31,14 +32,14 @@ fn from_git(package: &str) -> Value {
     })
 }
 
-/// Returns the part of the fleet that `inventory` applies: reported facts about the two clients of
-/// `git` and about a third client.
+/// Returns the fields that `inventory` applies: reported facts about the two clients in
+/// [`from_git`] and about a third client.
 fn from_inventory(version: &str) -> Value {
     let client = |name: &str| json!({"name": name, "reported": {"computer": name.to_uppercase(), "version": version}});
     json!({"spec": {"clients": [client("pc-1"), client("pc-2"), client("pc-3")]}})
 }
 
-/// Applies a part of the fleet without force, so that a conflict is an error.
+/// Applies the fields in `object` without force, so that a conflict causes an error.
 async fn apply(
     api: &Api<DynamicObject>,
     owner: &str,
@@ -55,8 +56,8 @@ fn dynamic(world: &World) -> Api<DynamicObject> {
     Api::namespaced_with(world.client.clone(), &world.namespace, &resource)
 }
 
-/// Applies both parts concurrently, `ROUNDS` times each. Returns the generation and the
-/// resourceVersion from each response.
+/// Applies the fields of both field managers concurrently, [`ROUNDS`] times each. Returns the
+/// generation and the resourceVersion from each response.
 async fn both_repeat(
     api: &Api<DynamicObject>,
     git: &Value,
@@ -112,7 +113,8 @@ async fn git_and_an_importer_share_a_fleet_without_a_fight() {
     let written = world.wire.since(writes).into_iter().filter(|call| call.is_status_write());
     assert_eq!(written.count(), 0, "the controller had nothing to say");
 
-    // Repeated applies must also write nothing after a field manager has changed its part.
+    // Each field manager now applies changed values. Only its first apply may write; repeated
+    // applies must write nothing.
     apply(&api, "inventory", from_inventory("3.60")).await.unwrap();
     both_repeat(&api, &from_git("3.60"), &from_inventory("3.60")).await;
     apply(&api, "git", from_git("3.61")).await.unwrap();

@@ -1,5 +1,5 @@
-//! Tests imports on the real API server: the objects that an import writes, the objects that it
-//! does not change, and imports on several days in a row.
+//! Tests imports on the real API server: objects that an import must write, objects that it must
+//! not change, and consecutive imports of changed exports.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,8 @@ pub fn import(namespace: &str, options: &[&str], export: &str) -> String {
 
 pub const APPLY: [&str; 5] = ["--fleet", "emea", "--shard-size", "2", "--apply"];
 
-/// Runs an import with `--apply` and a maximum of two clients per fleet. The import must succeed.
+/// Runs an import with `--apply` and at most two clients per fleet, and checks that it succeeds.
+/// Returns the same text as [`import`].
 pub fn apply(namespace: &str, options: &[&str], export: &str) -> String {
     let said = import(namespace, &[&APPLY, options].concat(), export);
     assert!(said.ends_with("[exit code 0]\n"), "{said}");
@@ -35,7 +36,7 @@ pub fn export(clients: &[(&str, &str)]) -> String {
     format!("name,version\n{}", rows.collect::<String>())
 }
 
-/// Returns all fleets of a namespace from the API server, by name.
+/// Returns all fleets in a namespace, read from the API server, with their names as keys.
 pub fn fleets(namespace: &str) -> BTreeMap<String, Value> {
     let get = ["get", "clientfleets", "-n", namespace, "-o", "json", "--show-managed-fields"];
     let list: Value = serde_json::from_str(&plane().kubectl_ok(&get, "").unwrap()).unwrap();
@@ -44,7 +45,7 @@ pub fn fleets(namespace: &str) -> BTreeMap<String, Value> {
     items.map(|fleet| (name(fleet), fleet.clone())).collect()
 }
 
-/// Returns the client names of each fleet in a namespace.
+/// Returns the name of each fleet in a namespace, together with the names of its clients.
 pub fn clients(namespace: &str) -> Vec<(String, Vec<String>)> {
     let name = |client: &Value| client["name"].as_str().expect("a name").to_owned();
     let clients = |fleet: &Value| fleet["spec"]["clients"].as_array().cloned().unwrap_or_default();

@@ -48,8 +48,8 @@ fn yaml_and_json_say_the_same() {
     assert_eq!(json["items"], Value::Array(of_yaml));
 }
 
-/// An export with the rows of [`PLAIN`], but with German dates, other column titles, and another
-/// order of columns.
+/// An export with the same inventory as [`PLAIN`], but with German dates, Windows time zone names,
+/// other column titles, and another order of columns.
 const OTHERWISE: &str = "\
 Site;Time Zone;Last Contact;Client Version;Last logged-in user;IP Address;Computer Name;Asset Tag;Staged Version;\
 Last Error Version;Last Error Message;Last Error Time

@@ -1,5 +1,5 @@
-//! Tests every error in an export or in the options. For each error, the import prints a message
-//! and no fleets.
+//! Tests every error that an export or the options can cause. For each error, the import must print
+//! a message and must not print any fleets.
 
 use crate::program::transcript;
 

@@ -1,5 +1,5 @@
-//! Tests `clientfleet import` with the real binary: exports from inventory tools, all errors in
-//! exports, and the fleets on the real API server.
+//! Tests `clientfleet import` with the real binary. Covers exports from several inventory tools,
+//! every error in an export, and the fleets that the import writes to a real API server.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

@@ -57,8 +57,9 @@ fn nobody_moves_from_one_export_to_the_next() {
     assert_eq!(again.stdout, first.stdout);
     assert!(String::from_utf8_lossy(&again.stderr).contains("unchanged 3 fleets"));
 
-    // The next export lacks two clients of the first fleet. It has three new clients, one of which
-    // is the first in alphabetical order.
+    // The next export lacks two clients of the first fleet and contains three new clients. Existing
+    // clients must stay in their fleets, although the new client `AA-1` is the first in
+    // alphabetical order.
     let next = export([0, 3, 4, 5, 6, 7, 8, 9, 10]) + "AA-1,3.59\n";
     let output = import(folder, &next, &previous);
     let of = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();

@@ -4,17 +4,19 @@ use std::process::{Command, Output};
 
 use crate::estate::run_with;
 
-/// Options that all imports in these tests have in common.
+/// Options of every import in these tests.
 pub const FLEET: [&str; 4] = ["--fleet", "emea", "--package-from", "server"];
 
-/// Runs `import export.csv --local` with the given options and export.
+/// Writes `export` to the file `export.csv`, and runs `import export.csv --local` with the given
+/// options.
 pub fn local(options: &[&str], export: &[u8]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("export.csv");
     std::fs::write(&file, export).expect("the export is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command.args(["import", "export.csv", "--local"]).args(FLEET).args(options);
-    // The program must not find the user's configuration or a cluster.
+    // Clear the environment, so that the program finds neither the user's configuration nor a
+    // cluster.
     command.env_clear().current_dir(folder.path());
     run_with(command, "")
 }

@@ -1,5 +1,5 @@
-//! Tests imports of fleets that have other owners, and imports by users with fewer permissions than
-//! the administrator. Git owns labels and time zones, and another field manager changes fields that
+//! Tests imports into fleets in which other field managers own fields, and imports by users who
+//! lack permissions. Git owns labels and time zones, and another field manager changes fields that
 //! the import owns.
 
 use serde_json::{Value, json};
@@ -62,8 +62,8 @@ fn what_others_own_stays() {
         "GIT-1 takes a place, and C has gone to the next"
     );
 
-    // The export no longer contains A, but Git lists A as well. The import removes its own fields
-    // of A, and A stays with Git's fields.
+    // The export no longer contains client A, but Git also lists this client. The import must
+    // remove only its own fields from the client.
     let said = apply(ns, &["--prune", "--max-removals", "100%"], &export(&[("D", "3.58")]));
     let fleet = fleets(ns)["emea-001"].clone();
     assert_eq!(fleet["spec"]["clients"][0], json!({"name": "A", "labels": {"ring": "pilot"}}));
@@ -117,8 +117,8 @@ fn only_who_lists_a_client_keeps_it() {
     }
     let git = json!({"metadata": {"name": "emea-002"}, "spec": {"clients": [{"name": "D"}]}});
     apply_as("git", ns, git, false);
-    // A field manager that owns only the name of C, and not the list entry, must not prevent the
-    // import from removing C.
+    // The import must remove client C even if another field manager owns its name. A client must
+    // remain only if another field manager owns the list entry itself.
     let named = json!({"f:spec": {"f:clients": {"k:{\"name\":\"C\"}": {"f:name": {}}}}});
     let manager = json!({"manager": "namer", "operation": "Update", "fieldsType": "FieldsV1",
         "apiVersion": "clientfleet.dev/v1alpha1", "time": "2026-11-24T12:00:00Z", "fieldsV1": named});
@@ -212,7 +212,7 @@ fn rights_that_are_missing_are_told() {
             &next,
         );
     }
-    // The import writes the two fleets concurrently, so either error can be reported first. Use the
-    // same fleet name in both cases.
+    // The import writes the two fleets concurrently, so either error can come first. Replace one
+    // fleet name, so that the snapshot is the same in both cases.
     insta::assert_snapshot!("rights", told.replace("\"emea-002\"", "\"emea-001\""));
 }

@@ -1,4 +1,5 @@
-//! Compares every client's decision, and its next transition time, with the oracle.
+//! Checks that the program and the oracle agree on every client's decision and next transition
+//! time.
 
 use proptest::prelude::*;
 
@@ -6,7 +7,7 @@ use crate::generate;
 use crate::oracle::{Decision, Oracle, same_offer};
 use crate::world::{World, config, rows};
 
-/// Number of time steps that the oracle evaluates to find the next change of an offer.
+/// Number of steps in which the oracle searches for the next change of a client's offer.
 const WALK: i64 = 900;
 
 fn decision_of(
@@ -46,8 +47,8 @@ fn outlooks_agree(world: &World) -> Result<(), TestCaseError> {
         let told = row.next_transition_time.map(|t| t.timestamp());
         let who = format!("{fleet_name} {client_name} {}", row.state);
         prop_assert_eq!(told.filter(|&t| t <= end), expected, "{}", &who);
-        // The offer must change at exactly the planned instant, even if that instant is later than
-        // the last step of the oracle.
+        // The offer must change at exactly the planned instant, even if the oracle's search ends
+        // earlier.
         if let Some(t) = told {
             prop_assert!(t <= world.at + 731 * 86400, "{}", &who);
             let about = oracle.policies_about(fleet, client);

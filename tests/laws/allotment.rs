@@ -38,8 +38,8 @@ impl Allotter for EveryThird {
     }
 }
 
-/// Allotter that covers every second policy name, and allows at most two offers of these policies
-/// in a namespace. Clients that already have an offer take precedence.
+/// Allotter that covers every second policy name in [`POLICIES`], and allows at most two offers of
+/// these policies in a namespace. Clients that already have an offer take precedence.
 #[derive(Debug)]
 pub struct HoldersFirst;
 

@@ -1,5 +1,5 @@
-//! Tests the laws of the comparison of two plans: each changed client is listed exactly once, equal
-//! plans have no difference, and exchanging the two plans reverses the difference.
+//! Tests the laws of comparing two plans. A comparison lists each changed client exactly once,
+//! equal plans have no difference, and comparing in the opposite direction reverses the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +88,7 @@ proptest! {
                 None => prop_assert!(old[key].is_same_as(&new[key]), "{:?} is not told", key),
             }
         }
-        // The counts of the summary must agree with the list of changed clients.
+        // The summary must count exactly the clients in the list of changed clients.
         let counted: usize = found.transitions.iter().map(|transition| transition.clients).sum();
         prop_assert_eq!(counted, found.clients.len());
         let by_fleet: usize = found.fleets.iter().map(|fleet| fleet.summary.changed).sum();
@@ -114,9 +114,9 @@ proptest! {
         prop_assert_eq!(there.objects.len(), back.objects.len());
     }
 
-    /// Checks that the effect of each changed client agrees with the client's offers. `MovesNow`
-    /// requires a new offer and `Stops` requires a lost offer; with every other effect, no offer
-    /// appears or disappears.
+    /// Checks that the effect of each changed client agrees with the client's offers before and
+    /// after the change. `MovesNow` requires a new offer and `Stops` requires that the offer ends;
+    /// with every other effect, the client neither gets nor loses an offer.
     #[test]
     fn effects_are_about_offers((before, after) in two()) {
         let at = before.at;

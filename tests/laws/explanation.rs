@@ -1,5 +1,5 @@
-//! Tests the laws of explanations. An explanation contains the planned decision, the listed inputs
-//! of a rule determine whether the rule matches, and applying a remedy to the documents has the
+//! Tests the laws of explanations. An explanation must contain the planned decision, the listed
+//! inputs of a rule must determine whether the rule matches, and each remedy must have the
 //! predicted outcome.
 
 use clientfleet::plan::explanation::{Choice, Explainer, Explanation, Obstacle, Remedy, Verdict};
@@ -62,8 +62,9 @@ fn says_what_is_planned(world: &World) -> Result<(), TestCaseError> {
 /// comparisons as an input.
 const TIMED: [RuleName; 2] = [RuleName::NotSeen, RuleName::InstallFailed];
 
-/// Checks that the listed inputs of a rule determine whether the rule matches: the same inputs
-/// always give the same result. For [`TIMED`] rules, the current time counts as an input.
+/// Checks that the listed inputs of a rule determine whether the rule matches, by comparing all
+/// evaluations of a rule with equal inputs. For the rules in [`TIMED`], the current time counts as
+/// an input.
 fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     static SEEN: OnceLock<Mutex<HashMap<String, bool>>> = OnceLock::new();
     let mut seen = SEEN.get_or_init(Mutex::default).lock().expect("no test panics with it");
@@ -78,9 +79,7 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-// ---- Laws of remedies ----
-
-/// Applies a remedy to the documents of a world.
+/// Applies a remedy for a client to the documents and the current instant of a world.
 fn take(world: &mut World, fleet: &str, client: &str, remedy: &Remedy) {
     match remedy {
         Remedy::WaitUntil { instant } => {
@@ -173,9 +172,9 @@ fn check_in(world: &mut World, fleet: &str, client: &str) {
     }
 }
 
-/// Checks that each remedy with a predicted outcome has this outcome in the plan, and that waiting
-/// until the suggested time results in an offer. For the first obstacle, waiting must be the first
-/// remedy if the decision has a next transition time.
+/// Checks that each remedy has its predicted outcome in the plan, and that waiting until the
+/// suggested time results in an offer. If the decision has a next transition time, waiting must be
+/// the first remedy for the first obstacle.
 fn each_way_leads_where_it_says(
     world: &World,
     told: &Explanation,
@@ -202,8 +201,8 @@ fn each_way_leads_where_it_says(
     Ok(())
 }
 
-/// Checks the chain of remedies that an explanation assumes: after each assumed remedy, the plan
-/// must show the next obstacle, or the final outcome.
+/// Applies the assumed remedies of an explanation one after another. After each of them, the plan
+/// must show the next obstacle or the final outcome.
 fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     let mut world = world.clone();
@@ -240,7 +239,7 @@ fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Checks that each remedy of the first obstacle changes the governing policy, the deciding rule,
+/// Checks that each remedy for the first obstacle changes the governing policy, the deciding rule,
 /// or the inputs of that rule.
 fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
@@ -274,8 +273,8 @@ fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseErro
     Ok(())
 }
 
-/// Checks the first two openings of an explanation. Distribution must be open under the same policy
-/// at the start and one second before the end of an opening, and not at its end.
+/// Checks the first two openings that an explanation lists. Distribution must be open under the
+/// governing policy at the start of an opening and one second before its end, but not at its end.
 fn openings_are_planned(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
     let phase_at = |t: clientfleet::values::Timestamp| {

@@ -15,7 +15,8 @@ fn fleet(name: &str, generation: i64) -> Value {
         "metadata": {"name": name, "generation": generation},
         "spec": {
             "packageVersion": "3.60",
-            // The client reports a different version in each generation.
+            // A new generation requires a different spec, so the client reports a different version
+            // in each generation.
             "clients": [{"name": "pc", "reported": {"version": format!("3.{generation}")}}],
         },
     })
@@ -70,9 +71,8 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     planner.observe_fleet(Arc::new(observed(&moved_on)));
     assert_eq!(in_force(&planner.plan(at)), 1, "what is in force stays so");
 
-    // A new generation is in force only after all fleets have applied it; until then the previous
-    // generation stays in force. A new policy with the same name starts without a generation in
-    // force.
+    // The previous generation of a policy must stay in force until all fleets have applied the new
+    // generation. A new policy with the same name must start without a generation in force.
     planner.observe_policy(Arc::new(observed(&policy("a", 2))));
     assert_eq!(in_force(&planner.plan(at)), 1, "a new generation");
     planner.observe_policy(Arc::new(observed(&policy("b", 1))));

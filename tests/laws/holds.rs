@@ -1,4 +1,5 @@
-//! Tests that planning again at any instant before a plan expires returns the same plan.
+//! Tests that a plan stays the same until it expires: planning at any earlier instant returns the
+//! same plan.
 
 use clientfleet::plan::Plan;
 use proptest::prelude::*;
@@ -6,7 +7,7 @@ use proptest::prelude::*;
 use crate::generate;
 use crate::world::{World, config, instant};
 
-/// Length in seconds (200 days) of the longest period in which the test picks instants for planning
+/// Maximum distance in seconds (200 days) between a plan and the instants at which the test plans
 /// again.
 const FAR: i64 = 200 * 86400;
 
@@ -43,9 +44,9 @@ proptest! {
 
 proptest! {
     #![proptest_config(config(30))]
-    /// Checks that planning each time the last plan expires, and writing the statuses, results in
-    /// the same plans as planning from scratch. The comparison leaves out times and last offers,
-    /// because these depend on earlier plans.
+    /// Plans again each time the plan expires, and writes the statuses after each plan. Checks that
+    /// the plans equal those from scratch, except for times and last offers, which depend on
+    /// earlier plans.
     #[test]
     fn following_the_moments_misses_nothing(start in generate::world(false)) {
         let (mut world, mut plan) = start.settled();
@@ -61,7 +62,7 @@ proptest! {
     }
 }
 
-/// Returns the plan as JSON without the values that depend on earlier plans: times and last offers.
+/// Returns the plan as JSON without times and last offers, because these depend on earlier plans.
 fn forgetful(plan: &Plan) -> serde_json::Value {
     let mut plan = plan.clone();
     for (_, status) in &mut plan.fleets {

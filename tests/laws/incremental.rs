@@ -1,5 +1,5 @@
-//! Tests that reading and planning only the changes after each edit gives the same result as
-//! reading and planning all objects from scratch.
+//! Tests incremental planning: reading and planning only the objects that an edit changes must give
+//! the same plan as starting from scratch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::allotment::{EveryThird, HoldersFirst};
 use crate::generate::{self, FLEETS, POLICIES, fleet, policy};
 use crate::world::{World, config, instant, json as to_json, name, observed};
 
-/// An event that happens between two planning passes.
+/// A change that happens between two planning passes.
 #[derive(Clone, Debug)]
 enum Edit {
     FleetSpec(usize, Value),
@@ -29,13 +29,13 @@ enum Edit {
     Time(i64),
     /// Sets the clock to the instant at which the last plan expires.
     Moment,
-    /// Writes all planned statuses, and the planner receives the written objects.
+    /// Writes all planned statuses and passes the written objects to the planner.
     Echo,
-    /// Writes the planned status of one fleet, and the planner receives the written object.
+    /// Writes the planned status of one fleet and passes the written object to the planner.
     EchoOf(usize),
-    /// Replaces the status of a fleet with a status that another program has written.
+    /// Replaces the status of a fleet, as another program could do.
     Foreign(usize),
-    /// Replaces the status of a policy with a status that another program has written.
+    /// Replaces the status of a policy, as another program could do.
     ForeignPolicy(usize),
 }
 
@@ -62,8 +62,8 @@ fn edit() -> impl Strategy<Value = Edit> {
 
 type Seen<T> = BTreeMap<String, Arc<T>>;
 
-/// Reads a document and reuses the parts that are unchanged since the last read. Checks that a read
-/// without reuse gives the same result.
+/// Reads a document, and reuses the parts that have not changed since the previous read. Checks
+/// that reading without reuse gives an equal object.
 fn read<K: Kind>(document: &Value, seen: &mut Seen<Cached<K>>) -> Arc<Cached<K>> {
     let raw: Raw<K> = observed(document);
     let before = seen.get(name(document));
@@ -74,16 +74,16 @@ fn read<K: Kind>(document: &Value, seen: &mut Seen<Cached<K>>) -> Arc<Cached<K>>
     object
 }
 
-/// A planner, the cluster that it watches, and the statuses that it has planned so far.
+/// A planner, the objects that it observes, and the statuses that it has planned so far.
 struct Watched {
     world: World,
     planner: Planner,
-    /// Fleets and policies as last read.
+    /// Fleets and policies as the latest read returned them.
     seen: (Seen<CachedFleet>, Seen<CachedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
-    /// Latest generation of each policy that a plan has reported as `observedGeneration` while it
-    /// was the current generation.
+    /// Latest generation of each policy that was in force. A plan reported this generation as
+    /// `observedGeneration` while it was the policy's current generation.
     in_force: BTreeMap<String, i64>,
     until: Option<i64>,
 }
@@ -170,13 +170,13 @@ impl Watched {
         }
     }
 
-    /// Runs one planning pass, checks its results, and keeps the planned statuses.
+    /// Runs one planning pass, checks the returned statuses, and stores them.
     fn pass(&mut self) {
         let at = instant(self.world.at);
         let due = self.planner.is_due(at);
         let mut begun = self.planner.begin(at);
-        // The controller plans large namespaces in parts, so plan in two parts here, too: first
-        // enough fleets to contain at least three clients, then all remaining fleets.
+        // The controller plans large namespaces in parts. Plan in two parts as well: first some
+        // fleets with at least three clients in total, then the remaining fleets.
         let mut fleets = begun.fleets(3).unwrap_or_default();
         let PassResult { fleets: rest, policies, until } = begun.end();
         fleets.extend(rest);
@@ -217,8 +217,8 @@ fn put(documents: &mut Vec<Value>, kind: &str, name_: &str) {
     }
 }
 
-/// Sets the spec of a document. Increments the generation only if the spec has changed, like the
-/// API server.
+/// Sets the spec of a document. Like the API server, increments the generation only if the spec has
+/// changed.
 fn set_spec(document: &mut Value, mut spec: Value) {
     spec.as_object_mut().expect("a spec").remove("deletes");
     if document["spec"] != spec {
@@ -238,8 +238,8 @@ fn plain(plan: &Plan) -> Value {
     })
 }
 
-/// Returns the plan as JSON without the times of transitions and offers. The planner keeps these
-/// times in statuses that are not written yet, so a plan from scratch cannot know them.
+/// Returns the plan as JSON without the times of transitions and offers. The planner knows these
+/// times from statuses that are not written yet, which a plan from scratch cannot know.
 pub fn timeless(plan: &Plan) -> Value {
     without_times(plain(plan))
 }
@@ -258,9 +258,9 @@ fn without_times(mut value: Value) -> Value {
     value
 }
 
-/// Replaces the applied generations in a plan from scratch with those of the planner's own earlier
-/// plans. A policy that is being reconciled keeps reporting the generation that all fleets had
-/// applied before, even if the stored status does not show that generation yet.
+/// Corrects the observed generations in a plan from scratch. While a policy is being reconciled, it
+/// must report the generation that all fleets applied before, even if its stored status does not
+/// contain that generation yet.
 fn recall_what_was_in_force(in_force: &BTreeMap<String, i64>, fresh: &mut Value) {
     for (name, status) in fresh["policies"].as_object_mut().expect("policies by name") {
         let stored = status["observedGeneration"].as_i64();
@@ -275,11 +275,11 @@ fn has_condition(status: &Value, kind: &str, value: &str) -> bool {
     conditions.into_iter().any(|c| c["type"] == kind && c["status"] == value)
 }
 
-/// Removes the one allowed difference between the planner and a plan from scratch: only the planner
-/// remembers that all fleets once applied a policy.
+/// Removes the one allowed difference between the planner's own plan and a plan from scratch: only
+/// the planner remembers that all fleets once applied a policy.
 ///
-/// The planner therefore still reports the policy as applied after the fleets have changed. The
-/// opposite difference is an error.
+/// The planner therefore still reports the policy as applied after the fleets have changed. A
+/// difference in the opposite direction is an error.
 fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     let policies = kept["policies"].as_object_mut().expect("policies by name");
     for (name, kept) in policies {
@@ -294,12 +294,13 @@ fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     }
 }
 
-/// The statuses that a planner's plan depends on, apart from times and applied generations.
+/// Statuses that affect the planner's decisions. Times and applied generations are not considered.
 #[derive(Clone, Copy, PartialEq)]
 enum DependsOn {
-    /// No status.
+    /// Decisions do not depend on statuses.
     Nothing,
-    /// Last planned statuses, and the stored statuses that no planned status has replaced.
+    /// Decisions depend on the planned statuses, and on stored statuses that no planned status has
+    /// replaced.
     Statuses,
 }
 
@@ -348,7 +349,7 @@ fn keeps_up(
         level_what_is_in_force(&mut kept, &mut fresh);
         prop_assert_eq!(kept, fresh, "after {:#?}", &story);
     }
-    // After all statuses are written, the planner has nothing left to write.
+    // When all planned statuses are written, the planner must have nothing left to write.
     for _ in 0..3 {
         watched.happens(Edit::Echo);
         watched.pass();

@@ -1,5 +1,5 @@
-//! Tests each sentence of the design about `nextTransitionTime` and `lastOffer` with a handwritten
-//! case.
+//! Tests `nextTransitionTime` and `lastOffer` with handwritten cases, one for each sentence of the
+//! design about these fields.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::world::{World, clients, instant, rows, seconds};
 
 const AT: &str = "2026-06-17T09:00:00Z";
 
-/// Returns a world with one fleet in UTC whose package version is 3.59. The fleet has one client
-/// with version 3.58.
+/// Returns a world with one fleet in the time zone UTC and with the package version 3.59. The fleet
+/// has one client, which reports version 3.58 and the facts in `reports`.
 fn world(policies: &[Value], reports: Value) -> World {
     let mut client = json!({"name": "c0", "reported": {"version": "3.58"}});
     for (field, value) in reports.as_object().expect("reports") {
@@ -40,7 +40,7 @@ fn window(start: &str, end: &str) -> Value {
     json!({"windows": [{"start": start, "end": end}]})
 }
 
-/// Returns the reason and `nextTransitionTime` of the only client.
+/// Returns the reason and the `nextTransitionTime` of the world's only client.
 fn next_and_offer(world: &World) -> (String, Option<String>) {
     let row = rows(&world.plan()).into_values().next().expect("a client");
     let next = row.next_transition_time.map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
@@ -136,7 +136,7 @@ fn openings_by_the_wall_clock() {
     check("twice", &between, "OutsideWindow", Some("2026-10-25T01:15:00Z"));
     let whole = at("2026-10-25T00:00:00Z", berlin("02:00", "03:00"));
     check("without a break", &whole, "UpgradeOffered", Some("2026-10-25T02:00:00Z"));
-    // The window of Sunday lasts until Monday, although no window starts on Monday.
+    // The window that starts on Sunday lasts until Monday, although no window starts on Monday.
     let sunday = json!({"windows": [{"days": ["Sunday"], "start": "22:00", "end": "05:00"}]});
     let night = at("2026-06-15T00:00:00Z", range(sunday));
     check("over midnight", &night, "UpgradeOffered", Some("2026-06-15T05:00:00Z"));
@@ -144,8 +144,8 @@ fn openings_by_the_wall_clock() {
     check("no opening before the end", &range(ends), "DistributionEnded", None);
 }
 
-/// Checks that a client has no `nextTransitionTime` if its next change is more than 731 days ahead.
-/// The plan expires when that change is only 731 days ahead.
+/// Checks that a client has no `nextTransitionTime` if its next transition is more than 731 days
+/// ahead. The plan must expire when only 731 days remain until that transition.
 #[test]
 fn the_outlook_reaches_731_days() {
     let (last, beyond) = ("2028-06-17T09:00:00Z", "2028-06-17T09:00:01Z");
@@ -166,8 +166,8 @@ fn the_outlook_reaches_731_days() {
     check("in sight", &in_sight, "Excluded", Some("2028-07-01T00:00:00Z"));
 }
 
-/// Returns the last offer of the only client: the version as written in the status, the policy, the
-/// generation, and the Unix time.
+/// Returns the last offer of the world's only client: the version in the spelling of the status,
+/// the policy, the generation, and the Unix time.
 fn last_offer(world: &World) -> Option<(String, String, i64, i64)> {
     let offer = rows(&world.plan()).into_values().next().expect("a client").last_offer?;
     Some((

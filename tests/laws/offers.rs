@@ -1,5 +1,5 @@
-//! Tests that every offer is allowed, and that no new offers follow after all clients have
-//! installed their offers.
+//! Tests that the planner makes only allowed offers, and makes no new offers after all clients have
+//! installed the offered versions.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -10,8 +10,8 @@ use crate::world::{World, clients, config, instant, name, reported, rows};
 
 proptest! {
     #![proptest_config(config(200))]
-    /// Checks that each offer meets every condition for an offer, both now and when the plan
-    /// expires.
+    /// Checks that each offer meets every condition for offers, both in a plan for the current
+    /// instant and in a plan for the instant when that plan expires.
     #[test]
     fn nothing_is_offered_that_must_not_be(world in generate::world(true)) {
         let moment = world.plan().until.map_or(world.at, |until| until.timestamp());
@@ -43,8 +43,8 @@ proptest! {
         }
     }
 
-    /// Checks that each client is up to date and gets no new offer after it has installed its
-    /// offer.
+    /// Checks that clients are up to date after they have installed the offered versions, and that
+    /// no client then gets a new offer.
     #[test]
     fn taking_each_offer_comes_to_rest(world in generate::world(true)) {
         let (mut world, plan) = world.settled();

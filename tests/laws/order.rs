@@ -1,5 +1,5 @@
-//! Tests that the order of the input does not matter, and that the reported facts of one client do
-//! not affect the decisions for other clients.
+//! Tests that the plan does not depend on the order of the input, and that decisions for a client
+//! do not depend on the reported facts of other clients.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::generate::{self, fleet, policy};
 use crate::oracle::Oracle;
 use crate::world::{clients, config, json, name, rows};
 
-/// Returns the documents in an order that depends only on `keys`.
+/// Returns the documents in another order, which depends only on `keys`.
 pub fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
     let mut keys: Vec<&'a u8> = keys.iter().cycle().take(documents.len()).collect();
     for index in (1..documents.len()).rev() {
@@ -46,8 +46,8 @@ proptest! {
         other.policies = shuffled(other.policies, &keys);
         prop_assert_eq!(&other.plan(), &plan);
 
-        // Another order of a fleet's clients must give the same rows. The status lists the rows in
-        // the order of the spec.
+        // Reordering a fleet's clients must not change the rows in the status. It must change only
+        // their order, because the status lists the rows in the order of the spec.
         for fleet in &mut other.fleets {
             let turned = shuffled(std::mem::take(clients(fleet)), &keys);
             *clients(fleet) = turned;
@@ -87,7 +87,8 @@ proptest! {
         after.insert(key.clone(), before[&key].clone());
         prop_assert_eq!(&after, &before);
 
-        // Removing the changed client must not change the rows of the remaining clients, either.
+        // Removing the client with the changed facts must not change the rows of the remaining
+        // clients, either.
         let document = changed.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
         clients(document).retain(|c| c["name"] != *client);
         let mut without = rows(&changed.plan());

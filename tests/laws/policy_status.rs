@@ -1,4 +1,5 @@
-//! Compares the counts and summaries in the statuses of policies and fleets with the oracle.
+//! Tests the statuses of policies against the oracle, and the counts in the statuses of fleets
+//! against the rows of their clients.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,9 +12,8 @@ fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
     status["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
-/// Returns the instant of a policy's next transition. This is the earliest of the next transitions
-/// of the governed clients and the future instants at which the policy becomes effective or
-/// expires.
+/// Returns the expected next transition of a policy. This is the earliest future instant at which a
+/// governed client has its next transition, or at which the policy becomes effective or expires.
 fn next_of_policy(policy: &Policy, world: &World, plan: &clientfleet::plan::Plan) -> Option<i64> {
     let governed =
         rows(plan).into_values().filter(|row| row.policy.as_deref() == Some(&policy.name));
@@ -34,8 +34,8 @@ proptest! {
             let mut told = PolicyExpectation::of(&status);
             let mut expected = oracle.expected_status(policy, world.at);
             if policy.invalid {
-                // An invalid policy can have entries that cannot be parsed. `unmatched` leaves out
-                // such entries, so this field is not compared.
+                // An invalid policy can have entries that cannot be parsed. The program leaves them
+                // out of `unmatched` but the oracle does not, so do not compare this field.
                 (told.unmatched, expected.unmatched) = Default::default();
             }
             prop_assert_eq!(told, expected, "{}", name);
@@ -76,7 +76,7 @@ proptest! {
 }
 
 /// Checks that a policy's status lists at most 20 versions and at most 20 `unmatched` entries. The
-/// listed versions are the locked version and the highest ones.
+/// listed versions must be the locked version and the highest other versions.
 #[test]
 fn long_lists_are_cut() {
     let names: Vec<String> = (0..25).map(|index| format!("ghost{index}")).collect();

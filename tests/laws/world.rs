@@ -1,5 +1,5 @@
-//! Represents estates as JSON documents in the form in which the cluster stores them. Both the
-//! program and the oracle read these documents.
+//! Represents estates as JSON documents in the format in which the API server stores objects. Both
+//! the program and the oracle parse these documents.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl World {
         plan(&self.estate(), instant(self.at))
     }
 
-    /// Returns the same world after the statuses of a plan have been written.
+    /// Returns a copy of the world in which all objects have their statuses from `plan`.
     pub fn with_statuses(&self, plan: &Plan) -> World {
         let fleets: BTreeMap<&str, Value> =
             plan.fleets.iter().map(|(name, status)| (name.as_str(), json(status))).collect();
@@ -83,7 +83,7 @@ impl World {
     }
 }
 
-/// Parses a document into an object of the program.
+/// Parses a document into a type of the program.
 pub fn observed<T: serde::de::DeserializeOwned>(document: &Value) -> T {
     serde_json::from_str(&document.to_string()).unwrap_or_else(|e| panic!("{e}: {document:#}"))
 }
@@ -96,7 +96,7 @@ pub fn name(document: &Value) -> &str {
     document["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Returns all client rows of a plan, by fleet and client name.
+/// Returns the rows of all clients in a plan, with the fleet and client names as keys.
 pub fn rows(plan: &Plan) -> BTreeMap<(String, String), ClientStatus> {
     let rows = plan.fleets.iter().flat_map(|(fleet, status)| {
         let rows = status.clients.iter().flatten();
@@ -127,9 +127,11 @@ pub fn reported(client: &mut Value) -> &mut Map<String, Value> {
     reported.as_object_mut().expect("reports")
 }
 
-/// Returns a proptest configuration for `cases` cases with a fixed random seed, so that a test does
-/// not fail by chance after an unrelated change. `LAWS_TIMES=N` runs N times as many cases with a
-/// random seed.
+/// Returns a proptest configuration for `cases` cases. The random seed is fixed, so that a test
+/// does not fail by chance after an unrelated change.
+///
+/// With the environment variable `LAWS_TIMES=N`, a test runs N times as many cases with a random
+/// seed.
 pub fn config(cases: u32) -> Config {
     let times: Option<u32> = std::env::var("LAWS_TIMES").ok().and_then(|times| times.parse().ok());
     let seeds = FileFailurePersistence::Direct("tests/laws/regressions.txt");

@@ -1,6 +1,6 @@
 //! Tests openings that are centuries in the future, and instants at the limits of `Timestamp`. The
-//! tests need no time limit: a search that evaluated every minute of several centuries would not
-//! finish.
+//! tests set no time limit, because a search that evaluated every minute of several centuries would
+//! never finish.
 
 use chrono::{NaiveDate, SubsecRound, Weekday};
 use clientfleet::values::{Phase, TimeRange, Timestamp, Zone};
@@ -54,13 +54,13 @@ fn openings_of_centuries_are_passed_at_once() {
     assert_eq!(all, [first, (reopened, None)]);
 }
 
-/// Checks that searches in every time zone end without a panic. They start at instants at and near
-/// the limits of `Timestamp`, in time ranges that are hard to search.
+/// Checks that searches in every time zone end without a panic. The searches start at or near the
+/// limits of `Timestamp`, and use time ranges that are hard to search.
 #[test]
 fn every_search_ends_without_a_panic() {
     let hard = [
-        // This time range is open only in the hour that many zones skip at a clock change. From
-        // 2026 to 2199, all days except one are excluded.
+        // The window is within the hour that many zones skip at a clock change. All days from 2026
+        // to 2199 except one are excluded, so an opening is hard to find.
         Spec {
             windows: vec![(vec![Weekday::Sun], 121, 179)],
             exclusions: vec![

@@ -1,6 +1,6 @@
-//! Compares the openings (periods of open distribution) that the program computes with the results
-//! of a simple oracle that evaluates each minute separately. Also tests openings at the limits of
-//! the type `Timestamp`.
+//! Tests openings, the periods in which distribution is open. Compares the program's results with a
+//! simple oracle that evaluates each minute separately, and tests openings at the limits of the
+//! type `Timestamp`.
 
 mod far;
 mod oracle;

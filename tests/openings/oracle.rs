@@ -1,24 +1,24 @@
-//! A simple oracle for openings, written from the text of the design. It uses only the argument and
-//! result types of the program.
+//! A simple oracle for openings, written from the text of the design. It uses no code of the
+//! program except the types of arguments and results.
 //!
-//! The oracle evaluates each instant in a series separately, and compares its results with the
-//! program's.
+//! The oracle evaluates a series of instants one by one. The module also compares the program's
+//! results with the oracle's.
 
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Exclusion, Phase, TimeRange, Timestamp, WallTime, Window, Zone};
 
-/// A time range in the format of the oracle.
+/// Time range that both the oracle and the program evaluate.
 #[derive(Clone, Debug, Default)]
 pub struct Spec {
     pub not_before: Option<Timestamp>,
     pub not_after: Option<Timestamp>,
-    /// Windows: weekdays, and start and end in minutes since midnight.
+    /// Windows, each with its weekdays and with its start and end in minutes since midnight.
     pub windows: Vec<(Vec<Weekday>, u16, u16)>,
-    /// Exclusions: first and last date, both included.
+    /// Exclusions, each with its first and last date. Both dates are part of the exclusion.
     pub exclusions: Vec<(NaiveDate, NaiveDate)>,
 }
 
-/// Local wall-clock time at an instant.
+/// Local wall-clock time in a time zone at one instant.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalTime {
     pub date: NaiveDate,
@@ -56,7 +56,8 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     }
     let (d, minute) = (now.date.to_epoch_days(), now.minute);
     let in_a_window = spec.windows.iter().any(|(days, start, end)| {
-        // A window that started yesterday can last until today.
+        // A window that starts on one day can end on the next day, so also check the windows of the
+        // previous day.
         [(d, now.weekday), (d - 1, now.weekday.pred())].iter().any(|&(on, weekday)| {
             let ends_on = if end < start { on + 1 } else { on };
             days.contains(&weekday) && (on, *start) <= (d, minute) && (d, minute) < (ends_on, *end)
@@ -65,11 +66,11 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     if spec.windows.is_empty() || in_a_window { Phase::Open } else { Phase::OutsideWindow }
 }
 
-/// Returns the phase at each of the consecutive instants `times`, according to rules 17 to 20 in
-/// `docs/decision.md`. `walls` contains the wall-clock times of these instants.
+/// Returns the phase at each of the instants `times`, according to the rules 17 to 20 in
+/// `docs/decision.md`. `walls` contains the wall-clock times at the same instants.
 ///
-/// The last instant must be later than `not_after`, because the oracle does not know openings after
-/// the last instant.
+/// The last instant must be later than `not_after`, because the oracle finds no openings after the
+/// last instant.
 pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phase> {
     let mut open_until_the_end = false;
     let mut phases = vec![Phase::Ended; times.len()];
@@ -91,8 +92,6 @@ pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phas
     phases
 }
 
-// The following functions compare the program's results with the oracle's.
-
 pub fn time_range(spec: &Spec) -> TimeRange {
     let time = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
     let windows = spec.windows.iter().map(|(days, start, end)| {
@@ -108,9 +107,9 @@ pub fn time_range(spec: &Spec) -> TimeRange {
     TimeRange::new(spec.not_before, spec.not_after, windows.collect(), exclusions.collect())
 }
 
-/// Sampling intervals for a comparison: the phase is compared at every `phase`-th instant, and the
-/// results of searches at every `search`-th instant. The first and last instants of each phase are
-/// always compared.
+/// Sampling intervals: a comparison checks the phase at every `phase`-th instant, and the results
+/// of searches at every `search`-th instant. It always checks the first and the last instant of
+/// each phase.
 #[derive(Clone, Copy)]
 pub struct Every {
     pub phase: usize,
@@ -149,8 +148,8 @@ pub fn compare(
             answers += 1;
         }
         if ends || starts || index % every.search == 0 {
-            // The oracle evaluates no instant after the last one in `times`, so treat a later
-            // result of the program as none.
+            // The oracle knows nothing after the last instant in `times`. Ignore any result of the
+            // program that is later than this instant.
             let seen = |answer: Option<Timestamp>| answer.filter(|&answer| answer <= beyond);
             assert_eq!(seen(openings.next_opening(t)), opening, "{}", told("next_opening"));
             let closing = closing.filter(|_| phase == Phase::Open);

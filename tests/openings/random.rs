@@ -1,5 +1,5 @@
-//! Compares the openings of random time ranges with the oracle, during [`WALK_DAYS`] days around
-//! random clock changes.
+//! Compares the program's openings of random time ranges with the oracle's. Each comparison covers
+//! [`WALK_DAYS`] days around a random clock change.
 
 use chrono::{Days, TimeDelta, Weekday};
 use clientfleet::values::{Timestamp, Zone};
@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use crate::oracle::*;
 
-/// Time zones with unusual clock changes: by half an hour, by two or three hours, at midnight,
-/// twice around Ramadan, by a whole day (Apia 2011), or to a different standard time.
+/// Time zones with unusual clock changes: by half an hour, two hours, three hours or a whole day
+/// (Apia 2011), at midnight, twice around Ramadan, or to a different standard time.
 const ODD_ZONES: [&str; 16] = [
     "Africa/Cairo",
     "Africa/Casablanca",
@@ -31,13 +31,14 @@ const ODD_ZONES: [&str; 16] = [
 /// Number of days that each comparison covers.
 const WALK_DAYS: u16 = 5;
 
-/// Generates an instant during the compared days, in minutes from their start.
+/// Generates an instant in the compared days, as minutes since their start.
 fn moment() -> impl Strategy<Value = i64> {
     0..i64::from(WALK_DAYS) * 1440
 }
 
 fn time_of_day() -> impl Strategy<Value = u16> {
-    // Most clock changes are before 6:00, so at least half of the generated times are before 6:00.
+    // Generate at least half of the times before 6:00, because most clock changes happen before
+    // 6:00.
     prop_oneof![1 => 0..1440u16, 1 => (0..12u16).prop_map(|half_hours| half_hours * 30)]
 }
 
@@ -47,10 +48,10 @@ fn window() -> impl Strategy<Value = (Vec<Weekday>, u16, u16)> {
         .prop_filter("start is end", |(_, start, end)| start != end)
 }
 
-/// Parts of a random time range: windows, exclusions, `not_before` and `not_after`. All times are
-/// relative to the start of the comparison.
+/// Parts of a random time range: windows, exclusions, `not_before` and `not_after`. Dates and
+/// instants are relative to the start of the comparison.
 ///
-/// An exclusion consists of its first day and the number of further days. `not_before` and
+/// Each exclusion consists of its first day and the number of days that follow it. `not_before` and
 /// `not_after` are in minutes.
 type Drawn = (Vec<(Vec<Weekday>, u16, u16)>, Vec<(u64, u64)>, Option<i64>, Option<i64>);
 
@@ -69,7 +70,7 @@ proptest! {
     #[test]
     fn random_ranges_agree_around_clock_changes(
         name in prop::sample::select(&ODD_ZONES),
-        // Unix times from the start of 1990 to the start of 2150.
+        // The range extends from the start of 1990 to the start of 2150, as Unix time.
         seconds in 631_152_000..5_680_281_600_i64,
         apia_2011 in prop::bool::weighted(0.1),
         (windows, exclusions, not_before, not_after) in drawn(),

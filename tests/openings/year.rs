@@ -1,5 +1,5 @@
-//! Compares openings with the oracle for every minute of 2026. Covers time zones with every kind of
-//! clock change, and time ranges around these changes.
+//! Compares the program's openings with the oracle's for every minute of 2026. Covers time zones
+//! with every kind of clock change, and time ranges around these changes.
 
 use chrono::{Datelike, Days, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Phase, Timestamp, Zone};
@@ -24,11 +24,12 @@ fn clock_changes(zone: &jiff::tz::TimeZone) -> Vec<(LocalTime, LocalTime)> {
     changes
 }
 
-/// Returns time ranges that include the clock changes of a zone.
+/// Returns the time ranges to compare in a zone. Most of them depend on the dates of the zone's
+/// clock changes.
 fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     let changes = clock_changes(zone);
     let around = |minute: u16, by: i32| (i32::from(minute) + by).rem_euclid(1440) as u16;
-    // Each clock change has three windows. One ends 15 minutes before the change, one starts 15
+    // Generate three windows per clock change. One ends 15 minutes before the change, one starts 15
     // minutes after it by the old clock, and one starts 10 minutes after it by the new clock.
     let at_changes = changes.iter().flat_map(|&(before, after)| {
         let day = vec![before.date.weekday()];
@@ -43,22 +44,23 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     let (first, last) = (changes[0].0.date, changes[changes.len() - 1].0.date);
     let noon_of = |date: NaiveDate| date.and_hms_opt(12, 0, 0).expect("noon").and_utc();
     vec![
-        // Windows from 22:00 to 6:00 on workdays, and all day at weekends.
+        // Test windows from 22:00 to 6:00 on workdays, and windows of a whole day at weekends.
         Spec {
             windows: vec![(WORKDAYS.into(), 22 * 60, 6 * 60), (WEEKEND.into(), 0, 1440)],
             ..Spec::default()
         },
-        // Windows around the clock changes, on the weekdays of the changes, without exclusions.
+        // Test the windows around the clock changes without exclusions. They recur every week, on
+        // the weekdays of the changes.
         Spec { windows: at_changes.collect(), ..Spec::default() },
-        // A window every night between `not_before` and `not_after`. The days of the clock changes
-        // are excluded.
+        // Test a nightly window between `not_before` and `not_after`. The exclusions are the days
+        // of the clock changes.
         Spec {
             not_before: Some(noon_of(first)),
             not_after: Some(noon_of(last) + TimeDelta::hours(30)),
             windows: vec![(every_day(), 23 * 60 + 30, 4 * 60)],
             exclusions: days_of_change.collect(),
         },
-        // Exclusions around the clock changes, without windows. Some exclusions overlap or are
+        // Test exclusions around the clock changes without windows. Some exclusions overlap or are
         // adjacent.
         Spec {
             not_before: Some(instant("2026-01-02T10:00:00Z")),
@@ -72,7 +74,7 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
             ],
             ..Spec::default()
         },
-        // Overlapping and adjacent windows, one of which lasts from Sunday until Monday.
+        // Test overlapping and adjacent windows, one of which lasts from Sunday until Monday.
         // `not_after` is within an exclusion.
         Spec {
             not_after: Some(instant("2026-11-10T06:00:00Z")),
@@ -97,8 +99,8 @@ fn walk_the_year(name: &str) -> usize {
     let walls: Vec<LocalTime> = times.iter().map(|&t| wall(&jiff, t)).collect();
     let mut answers = 0;
     for (index, spec) in specs(&jiff).iter().enumerate() {
-        // To save time, compare the phase at every minute only for the first two time ranges, where
-        // errors are most likely, and at every 7th minute for the others.
+        // To save time, compare the phase at every minute only for the first two time ranges, in
+        // which errors are most likely. For all other time ranges, compare it at every 7th minute.
         let every = Every { phase: if index < 2 { 1 } else { 7 }, search: 97 };
         answers += compare(spec, &zone, &times, &walls, every);
     }

@@ -1,5 +1,5 @@
-//! Tests the output of `plan` for changed examples, and the input that it refuses. Also tests that
-//! `plan` writes nothing to the cluster.
+//! Tests the output of `plan` for changed examples, and the errors for input that `plan` refuses.
+//! Also tests that `plan` writes nothing to the cluster.
 
 use serde_json::Value;
 
@@ -14,8 +14,8 @@ fn versions(namespace: &str) -> String {
     plane().kubectl_ok(&["get", "clf,upol", "-n", namespace, "-o", columns], "").unwrap()
 }
 
-/// Returns the examples with a new package version in Berlin and New York, and with one policy
-/// suspended.
+/// Returns the examples after two changes: Berlin and New York have a new package version, and one
+/// policy is suspended.
 fn changed(namespace: &str) -> String {
     let text = examples(namespace);
     let (from, to) = ("\"3.59.127.0\"\n  retained", "\"3.60.1.0\"\n  retained");
@@ -100,8 +100,8 @@ fn what_the_server_refuses_is_told_with_object_and_file() {
     namespace("plan-refused");
     let known = FLEET.replace("name: one", "name: one, namespace: plan-refused");
     apply(&known);
-    // The file has an outdated `resourceVersion`, as if another user had changed the object since
-    // the file was written.
+    // Plan a file with an outdated `resourceVersion`, as if another user had changed the object
+    // after the file was written.
     let stale =
         known.replace("namespace: plan-refused", "namespace: plan-refused, resourceVersion: '1'");
     let copied = POLICY.replace(
@@ -111,8 +111,8 @@ fn what_the_server_refuses_is_told_with_object_and_file() {
     let told = transcript_with(DAY, &["plan", "-f", "-"], &format!("{stale}---\n{copied}"));
     insta::assert_snapshot!("refused_by_the_server", told);
 
-    // If admission would refuse an object, `plan` reports this without sending any object to the
-    // API server.
+    // If admission would refuse an object, `plan` must report the error before it sends any object
+    // to the API server.
     let wrong = known.replace("'2.0'", "latest");
     let (code, output, words) = plan(&[], &wrong);
     assert_eq!((code, output.as_str()), (2, ""));

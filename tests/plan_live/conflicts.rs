@@ -1,5 +1,5 @@
-//! Tests that `plan` warns about conflicts and other errors with which the API server would refuse
-//! a file.
+//! Tests that `plan` warns about conflicts between field managers, and reports other errors for
+//! which the API server would refuse a file.
 
 use serde_json::Value;
 
@@ -16,8 +16,9 @@ fn kubectl(arguments: &[&str], input: &str) -> Result<String, String> {
     plane().kubectl_ok(arguments, input).map_err(|error| error.to_string())
 }
 
-/// Applies a policy in a new namespace, and then changes its mode as the field manager
-/// `clientfleet-settings`. Applying the policy's file again then causes a conflict.
+/// Creates a policy in a new namespace, and then changes its mode as the field manager
+/// `clientfleet-settings`. If the policy's file is applied again, the API server reports a
+/// conflict.
 fn taken(name: &str, as_whom: &[&str]) {
     namespace(name);
     let apply = [&["apply", "--server-side", "-n", name, "-f", "-"], as_whom].concat();
@@ -28,7 +29,7 @@ fn taken(name: &str, as_whom: &[&str]) {
     kubectl(&patch, "").unwrap();
 }
 
-/// Runs `plan` for the policy's file, and returns its warnings.
+/// Runs `plan` on the policy's file and returns the warnings.
 fn warnings(name: &str, arguments: &[&str]) -> Vec<String> {
     let arguments = [&["plan", "-f", "-", "-n", name, "-o", "json"], arguments].concat();
     let output = run_with(command(DAY, &arguments), POLICY);
@@ -82,10 +83,11 @@ fn what_is_copied_from_the_cluster_is_told_field_by_field() {
         String::from_utf8(output.stderr).expect("text")
     };
     insta::assert_snapshot!("managed_fields_given", told(&copied));
-    // The refusal by `plan` is correct only if `kubectl apply` refuses the file, too.
+    // `plan` may refuse the file only if `kubectl apply` refuses it, too.
     assert!(kubectl(&["apply", "--server-side", "-n", name, "-f", "-"], &copied).is_err());
 
-    // A copy without `managedFields` can be applied as long as the stored object has not changed.
+    // A file without `managedFields` can be applied until the stored object changes, because the
+    // file contains the `resourceVersion` of that object.
     let get = ["get", "upol", "locked", "-n", name, "-o", "yaml"];
     let copied = kubectl(&get, "").unwrap();
     let output = run_with(command(DAY, &["plan", "-f", "-", "-n", name]), &copied);

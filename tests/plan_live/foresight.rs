@@ -1,5 +1,5 @@
-//! Tests that the predictions of `plan` are correct, for each method of applying objects. Each test
-//! plans a file, applies it with the real kubectl, and plans the stored objects.
+//! Tests that `plan` predicts the correct decisions for each method of applying objects. Each test
+//! plans a file, applies it with the real kubectl, and then plans the stored objects.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ type Decisions = BTreeMap<(String, String), Value>;
 const PREDICTED_FIELDS: [&str; 5] =
     ["state", "reason", "policy", "targetVersion", "nextTransitionTime"];
 
-/// Returns the decision for each client of the stored objects. Each key consists of the names of
-/// the fleet and the client.
+/// Returns the decision for each client in the stored objects. The keys are pairs of fleet name and
+/// client name.
 fn decided(namespace: &str) -> Decisions {
     let live = kubectl(&["get", "clf,upol", "-n", namespace, "-o", "yaml"], "");
     let list = run(&["plan", "--local", "-f", "-", "-o", "json"], &live);
@@ -125,8 +125,9 @@ fn later() -> String {
     format!("{fleet}---\n{policy}")
 }
 
-/// Returns the objects of [`later`] with the mode `OnlyUpgradeTo` and a version. With the mode
-/// `AutoUpgrade`, applying fails if another field manager still owns the stored `version`.
+/// Returns the objects of [`later`], but with the mode `OnlyUpgradeTo` and a version. With the mode
+/// `AutoUpgrade`, the API server refuses the policy while another field manager still owns the
+/// stored `version`.
 fn later_in_mode() -> String {
     later().replace("mode: AutoUpgrade", "mode: OnlyUpgradeTo, version: '3.0'")
 }
@@ -158,8 +159,8 @@ fn what_was_applied_server_side() {
 fn what_was_applied_client_side() {
     namespace("foresight-client");
     kubectl(&["apply", "-n", "foresight-client", "-f", "-"], &first());
-    // `plan` must predict that `kubectl apply` keeps a label that only the user has set, and resets
-    // a label that the file also contains.
+    // `kubectl apply` keeps a label that only the user has set, and resets a label that the file
+    // also contains. `plan` must predict both.
     let label = [
         "label",
         "clf",
@@ -182,8 +183,8 @@ fn what_was_applied_client_side_and_is_taken_over() {
     comes_true("foresight-over", &later_in_mode(), &["--server-side"], &FORCE);
 }
 
-/// Checks that `plan` predicts a refusal by the API server. kubectl takes over the fields of its
-/// earlier field manager only after its first request, and the API server refuses that request.
+/// Checks that `plan` predicts that the API server refuses the first request of kubectl. Only after
+/// this request would kubectl take over the fields of its earlier field manager.
 #[test]
 fn what_kubectl_is_refused_is_foretold_as_refused() {
     for (namespace, verb) in [("foresight-refused", "apply"), ("foresight-refused-too", "create")] {
@@ -207,7 +208,8 @@ fn what_several_own() {
     let as_flux = "--field-manager=kustomize-controller";
     let apply = ["apply", "--server-side", "-n", "foresight-shared", "-f", "-"];
     kubectl(&[&apply[..], &[as_flux]].concat(), &first());
-    // An importer owns the reported fields, and `kubectl patch` owns two fields of the policy.
+    // The field manager `importer` takes ownership of the reported fields, and `kubectl patch`
+    // takes ownership of two fields of the policy.
     let importer = FLEET
         .replace("  retainedVersions: ['1.5', '1.6']\n", "")
         .replace("  packageVersion: '2.0'\n", "");
@@ -221,8 +223,8 @@ fn what_several_own() {
     let patch = r#"{"spec":{"suspend":false,"offlineAfterDays":30}}"#;
     kubectl(&["patch", "upol", "all", "-n", "foresight-shared", "--type=merge", "-p", patch], "");
 
-    // Flux adds labels to its objects. `plan` must not report these labels as removed, although no
-    // file contains them.
+    // Flux adds labels to the objects that it applies. `plan` must not report these labels as
+    // removed, although no file contains them.
     let mark = "kustomize.toolkit.fluxcd.io/name";
     let marked = first().replace(
         "metadata: {name: one, labels: {",
@@ -233,11 +235,11 @@ fn what_several_own() {
     assert_eq!(same["objects"], json!([]), "{same:#}");
     kubectl(&[&apply[..], &[as_flux, "--force-conflicts"]].concat(), &first());
 
-    // Without `--field-manager`, `plan` assumes the field manager of a well-known GitOps tool if
-    // exactly one is found among the stored field managers. In this test, that is Flux.
+    // Without `--field-manager`, `plan` assumes a GitOps tool's field manager if the stored objects
+    // have exactly one that it knows. In this test, that is Flux's field manager.
     let flux = ["--server-side", "--force-conflicts", as_flux];
     comes_true("foresight-shared", &later(), &[], &flux);
-    // With `--field-manager=me`, the fields that Flux owns are not removed.
+    // With `--field-manager=me`, applying the file must not remove fields that Flux owns.
     let me = ["--server-side", "--force-conflicts", "--field-manager=me"];
     comes_true("foresight-shared", &first(), &["--field-manager", "me"], &me);
 }

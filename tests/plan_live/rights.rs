@@ -1,5 +1,4 @@
-//! Tests `plan` for three kinds of users: with permission to read, with permission to read and
-//! patch, and without permissions.
+//! Tests `plan` for users with three sets of permissions: to read, to read and patch, and none.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
-//! Tests metrics, alerts and the dashboard with Prometheus and promtool.
+//! Tests the metrics, the alerts and the dashboard with Prometheus and promtool.
 //!
-//! promtool checks names and rules. A real Prometheus scrapes the real controller on a real API
-//! server, and runs every query of the alerts and the dashboard.
+//! promtool checks the names of metrics and the alert rules. A real Prometheus server scrapes the
+//! real controller, and runs every query of the alerts and the dashboard.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
@@ -15,7 +15,7 @@ use std::process::Command;
 
 use crate::control_plane::tools::tool_of;
 
-/// Returns the path of a file in the chart.
+/// Returns the path of a file in the Helm chart's folder `files`.
 fn chart_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/clientfleet/files").join(name)
 }

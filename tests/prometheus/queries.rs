@@ -46,7 +46,7 @@ pub fn panels() -> Vec<(String, Vec<String>)> {
 }
 
 /// Returns the series selectors in a query, such as `clientfleet_clients{state="Failed"}`.
-/// Prometheus can run each of them as a query.
+/// Prometheus can run each selector as a query.
 pub fn selectors(query: &str) -> BTreeSet<String> {
     let selector = regex::Regex::new(r"(?:clientfleet|process)_\w+(?:\{[^}]*\})?").unwrap();
     selector.find_iter(query).map(|found| found.as_str().to_owned()).collect()

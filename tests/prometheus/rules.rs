@@ -15,8 +15,8 @@ fn prometheus_takes_the_alerts() {
     assert!(content, "{said}");
 }
 
-/// Runs the promtool tests in `alerts_test.yaml`: series of metrics, and the alerts that must fire
-/// at given times.
+/// Runs the promtool tests in `alerts_test.yaml`. They contain series of metrics, and the alerts
+/// that must fire at given times.
 #[test]
 fn each_alert_fires_when_it_should() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,10 +17,10 @@ use crate::control_plane::{ControlPlane, Process};
 use crate::promtool;
 use crate::queries::{alerts, panels, selectors};
 
-/// Maximum time to wait for an expected query result, even on a busy machine.
+/// Maximum time to wait for the expected result of a query. It is long enough for a busy machine.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Titles of the dashboard panels whose queries return no series while there are no problems.
+/// Titles of the dashboard panels whose queries return no series if there are no problems.
 const EMPTY_WHEN_ALL_IS_WELL: [&str; 1] = ["Policies that need a person"];
 
 fn eventually(what: &str, mut look: impl FnMut() -> Result<(), String>) {
@@ -69,7 +69,8 @@ impl Scraped {
         Self { prometheus, controller, _processes: [controlling, scraping.unwrap()] }
     }
 
-    /// Runs a query and returns the resulting series, one per line.
+    /// Runs a query and returns the resulting series, one on each line. Returns promtool's error if
+    /// the query fails.
     fn ask(&self, query: &str) -> Result<String, String> {
         match promtool(&["query", "instant", &self.prometheus, query], None) {
             (true, series) => Ok(series.trim().to_owned()),
@@ -117,8 +118,8 @@ fn every_query_has_an_answer() {
         ["wait", "-n", "clients", "--for=condition=Ready", "--timeout=180s", "upol", "--all"];
     plane.kubectl_ok(&wait, "").unwrap();
 
-    // The query of an alert returns no series while there are no problems, which could hide a wrong
-    // metric name. Check that the series that the query selects exist.
+    // An alert's query returns no series if there are no problems, so a wrong metric name would not
+    // be noticed. Check that each series selector in the query returns series.
     for alert in alerts() {
         scraped.ask(&alert.query).unwrap_or_else(|error| panic!("{}: {error}", alert.name));
         let series = selectors(&alert.query);
@@ -145,7 +146,7 @@ fn every_query_has_an_answer() {
     fs::write(&metrics, scraped.metrics()).unwrap();
     let (content, said) = promtool(&["check", "metrics"], Some(&metrics));
     assert!(content && said.is_empty(), "{said}");
-    // The number of clients in the metrics must equal the number in the statuses.
+    // The metrics must count as many clients as the statuses of all fleets.
     let total = ["get", "clf", "-n", "clients", "-o", "jsonpath={.items[*].status.summary.total}"];
     let total = plane.kubectl_ok(&total, "").unwrap();
     let total: u32 = total.split_whitespace().map(|count| count.parse::<u32>().unwrap()).sum();

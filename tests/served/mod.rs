@@ -2,7 +2,7 @@
 //! plain JSON. This module must not use the Rust types of the API, because they cannot represent
 //! most of the objects that the API server refuses.
 
-// Each test target includes this module but uses only some of its functions.
+// Each test target includes the whole module but calls only some of its functions.
 #![allow(dead_code)]
 
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub fn path(kind: Kind, namespace: &str) -> String {
     format!("/apis/clientfleet.dev/v1alpha1/namespaces/{namespace}/{plural}")
 }
 
-/// Response of the API server: the object, or the status that describes the error.
+/// Response of the API server: the object, or a `Status` that describes the error.
 pub type Answer = Result<Value, Box<Status>>;
 
 /// Sends one request, without retries.
@@ -78,7 +78,7 @@ pub async fn create(client: &Client, kind: Kind, namespace: &str, object: &Value
     ask(client, Method::POST, &uri, "application/json", object.to_string().into_bytes()).await
 }
 
-/// Sends the request of [`create`] as a dry run, so that the API server stores nothing.
+/// Sends the same request as [`create`], but as a dry run, so that the API server stores nothing.
 pub async fn try_create(client: &Client, kind: Kind, namespace: &str, object: &Value) -> Answer {
     let uri = format!("{}?fieldValidation=Strict&dryRun=All", path(kind, namespace));
     ask(client, Method::POST, &uri, "application/json", object.to_string().into_bytes()).await
@@ -101,7 +101,7 @@ pub async fn apply(
     ask(client, Method::PATCH, &uri, "application/apply-patch+yaml", body).await
 }
 
-/// Replaces the status subresource with a PUT request, as the controller does.
+/// Replaces the status with a PUT request to the status subresource, as the controller does.
 pub async fn put_status(client: &Client, kind: Kind, namespace: &str, object: &Value) -> Answer {
     let name = object["metadata"]["name"].as_str().expect("an object has a name");
     let uri = format!("{}/{name}/status?fieldManager=clientfleet", path(kind, namespace));

@@ -1,5 +1,5 @@
-//! Finds the functions, types, modules and paths of a source file by parsing it. The parser finds
-//! items with any visibility, modifiers and line breaks, and refuses an incomplete file.
+//! Finds the functions, types, modules and paths in a source file with a Rust parser. The parser
+//! finds items with any visibility, modifiers and line breaks, and rejects an incomplete file.
 
 use proc_macro2::{LineColumn, Span, TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -47,11 +47,11 @@ pub struct Items {
 }
 
 impl Items {
-    /// Reads the items of a source file.
+    /// Collects the items of a source file.
     ///
     /// # Panics
     ///
-    /// Panics if `text` is not valid Rust, for example if a function has no end.
+    /// Panics if `text` is not valid Rust, for example if the end of a function is missing.
     pub fn of(path: &str, text: &str) -> Self {
         let file = syn::parse_file(text).unwrap_or_else(|error| {
             let LineColumn { line, .. } = error.span().start();
@@ -99,7 +99,8 @@ impl Items {
         }
     }
 
-    /// Collects the paths in the tokens of a macro, which the parser does not interpret.
+    /// Collects the paths in the tokens of a macro call, because the parser does not parse these
+    /// tokens.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let mut segments: Vec<String> = Vec::new();
         let mut colons = 0;

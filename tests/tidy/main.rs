@@ -80,7 +80,7 @@ fn a_layer_has_one_type_of_a_name() {
     assert_none("types of one name in one layer", &twice.collect::<Vec<_>>());
 }
 
-/// Source folders of the layers, each with the path prefixes that its code must not use.
+/// Source folder of each layer, with the path prefixes that code in this folder must not use.
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "src/values",

@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::items::{Items, NamedPath};
 use crate::source::Source;
 
-/// Returns the paths of the files that neither a module nor a Cargo target declares.
+/// Returns the paths of the source files that Cargo does not compile, because they are neither the
+/// root of a target nor declared as a module.
 pub fn dead_files(sources: &[Source], manifest: &str) -> Vec<String> {
     let items: BTreeMap<PathBuf, Items> = sources
         .iter()

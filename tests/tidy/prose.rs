@@ -1,16 +1,16 @@
-//! Finds terms in comments that the rules for prose in CONTRIBUTING ban.
+//! Searches comments for banned terms. CONTRIBUTING contains the rules for comments.
 
 use crate::source::Source;
 
-/// Terms that comments must not use. Comments use terms of Kubernetes and Rust instead: print, log,
-/// return, record, again, for 15 s, the user.
+/// Terms that comments must not use. Comments use the terms of Kubernetes and Rust instead, such as
+/// print, log, return, record, again, for 15 s, or the user.
 const BANNED: [&str; 11] = [
     "tell", "tells", "told", "anew", "no more", "so long", "so many", "somebody", "nobody",
     "a person", "whoever",
 ];
 
-/// Derive macros of items whose doc comments the program prints, in `--help` texts or in the
-/// descriptions of the custom resource definitions.
+/// Derive macros that mark an item as printed: the program prints the item's doc comments in
+/// `--help` texts or in the descriptions of CRDs.
 const PRINTED: [&str; 5] = ["Args", "Parser", "Subcommand", "ValueEnum", "JsonSchema"];
 
 /// Returns the banned terms in the comments of a file, each as `path:line: term`.
@@ -28,8 +28,8 @@ pub fn banned_words(source: &Source) -> Vec<String> {
     found.into_iter().map(|(line, word)| format!("{}:{line}: {word}", source.path)).collect()
 }
 
-/// Text of one comment, split into terms with their line numbers. A banned phrase can start on one
-/// line and end on the next.
+/// Text of one comment, split into terms with their line numbers. All lines of a comment are
+/// joined, because a banned phrase can start on one line and end on the next.
 #[derive(Default)]
 struct Comment {
     words: Vec<(String, usize)>,
@@ -69,8 +69,8 @@ fn comment_of(line: &str) -> Option<&str> {
     (code.matches('"').count() % 2 == 0).then_some(text)
 }
 
-/// Returns the line numbers, counted from 0, of all items with a derive in [`PRINTED`]. Includes
-/// the doc comments of these items.
+/// Returns the line numbers, counted from 0, of all items that derive a macro in [`PRINTED`].
+/// Includes the lines of their doc comments.
 fn printed_lines(text: &str) -> Vec<usize> {
     let lines: Vec<&str> = text.lines().collect();
     let mut printed = Vec::new();

@@ -11,7 +11,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Returns the numbered lines before the unit tests at the end of the file.
+    /// Returns the lines before the unit tests at the end of the file, each with its line number.
     pub fn program(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().zip(1..).map(|(line, number)| (number, line));
         lines.take_while(|(_, line)| line.trim() != "#[cfg(test)]")

@@ -1,9 +1,10 @@
-//! Compiles the CEL rules of a schema once and evaluates them for each value. This module does not
-//! depend on the content of the rules.
+//! Compiles the CEL rules of a schema once, and evaluates them for each value. This module contains
+//! no rules.
 //!
-//! kube provides an evaluator with the functions of Kubernetes, and a `Validator` that uses it. For
-//! each value, that `Validator` compiles every regular expression again, and copies the value once
-//! for each level of nesting. Every plan validates policies, so this module avoids both costs.
+//! kube provides an evaluator with the CEL functions of Kubernetes, and a `Validator` that uses
+//! this evaluator. For each value, the `Validator` compiles every regular expression again, and
+//! copies the value once for each level of nesting. Every plan validates policies, so this module
+//! uses only the evaluator and avoids both costs.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -60,8 +61,8 @@ impl Rule {
     }
 }
 
-/// Evaluates `rules` for `value`, and adds each violated rule to `problems`. The value must be
-/// structurally valid and have its defaults filled in.
+/// Evaluates `rules` for `value`, and adds a problem for each violated rule to `problems`. The
+/// value must have a valid structure and contain its defaults.
 pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems) {
     if rules.is_empty() {
         return;
@@ -119,8 +120,8 @@ fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
 /// Returns whether a text is a network that the API server's `isCIDR` accepts.
 ///
 /// The evaluator's own `isCIDR` accepts leading zeros. Go's `netip.ParsePrefix` refuses them
-/// because some programs read them as octal (CVE-2021-29923). This function also refuses zones and
-/// networks mapped from IPv4.
+/// because some programs read them as octal (CVE-2021-29923). Like the API server, this function
+/// also refuses IPv6 zones and IPv4-mapped IPv6 addresses.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn is_cidr(text: Arc<String>) -> bool {
     let Some((address, prefix)) = text.split_once('/') else { return false };
@@ -145,8 +146,8 @@ fn fields_of_self(expression: &str) -> Option<Vec<String>> {
     uses.captures_iter(expression).map(field).collect()
 }
 
-/// Converts a value to CEL, with only the fields that the rules read. For a fleet, the result omits
-/// the list of clients.
+/// Converts a value to CEL, with only the fields that the rules read. For example, the list of
+/// clients in a fleet is not converted.
 fn looked_at(rules: &[Rule], value: &Value) -> CelValue {
     let names: Option<Vec<&[String]>> = rules.iter().map(|rule| rule.looks_at.as_deref()).collect();
     match (value, names) {

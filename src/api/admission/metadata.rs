@@ -1,5 +1,5 @@
-//! Validates an object's `metadata`, `apiVersion` and `kind` as the API server does, because a CRD
-//! contains no schema for them. This module does not interpret the labels.
+//! Validates an object's `metadata`, `apiVersion` and `kind` as the API server does. A CRD contains
+//! no complete schema for these fields.
 
 use serde_json::{Map, Value};
 
@@ -32,13 +32,14 @@ const FIELDS: [&str; 15] = [
     "uid",
 ];
 
-/// Maximum total size of an object's annotations, including their keys, in bytes
-/// (`apimachinery/pkg/api/validation`).
+/// Maximum total size of an object's annotations, including their keys, in bytes. The API server
+/// has the same limit (`apimachinery/pkg/api/validation`).
 const ANNOTATION_BYTES: usize = 256 * 1024;
 /// Maximum length of the domain before the slash in a label key.
 const KEY_DOMAIN: usize = 253;
 
-/// The regular expressions for metadata, compiled once, with their patterns.
+/// Compiled regular expressions for the fields of `metadata`, each with the pattern that contains
+/// the error message.
 struct Expressions {
     object_name: (Regex, Pattern),
     namespace: (Regex, Pattern),

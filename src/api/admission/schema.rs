@@ -41,8 +41,7 @@ pub struct StringRules {
     pub choices: Vec<String>,
 }
 
-/// Kinds of uniqueness that a list can require: no uniqueness, unique entries, or unique values of
-/// the key fields.
+/// The uniqueness that a list requires: none, unique entries, or unique values of the key fields.
 #[derive(Debug)]
 pub enum Unique {
     No,

@@ -51,8 +51,8 @@ pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> 
 }
 
 fn walk_text(text: &StringRules, string: &str, path: &str, problems: &mut Problems) -> bool {
-    // Count characters, as OpenAPI does. Stop counting at the limit, because a value may be very
-    // large.
+    // Count characters instead of bytes, as OpenAPI does. Use `nth`, which stops at the limit,
+    // because a value may be very large.
     if let Some(most) = text.most
         && string.chars().nth(most).is_some()
     {
@@ -182,8 +182,8 @@ fn walk_known(
     sound
 }
 
-/// Reports fields that the API does not define. Unless validation is strict, the API server drops
-/// these fields, so they do not affect other checks.
+/// Reports fields that the API does not define. These fields do not make the structure invalid,
+/// because the API server drops them unless validation is strict.
 pub(crate) fn walk_unknown(
     known: &[&str],
     fields: &Map<String, Value>,
@@ -211,7 +211,8 @@ fn wrong_type(shape: &Shape, value: &Value) -> String {
     };
     let wanted = match (shape, value) {
         (Shape::Text(_), Value::Bool(_) | Value::Number(_)) => {
-            // Do not suggest a value: YAML has already changed 3.10 to 3.1, and `no` to false.
+            // Do not suggest the value in quotes: the YAML parser has already changed 3.10 to 3.1,
+            // and `no` to false.
             return format!("must be text, is {is}: write it in quotes");
         }
         (Shape::Text(_), _) => "text",

@@ -1,4 +1,5 @@
-//! Selects clients by keywords and by options. Keywords follow the rules of `search` in a policy.
+//! Selects clients by keywords and by options. Keywords match in the same way as the keywords of
+//! `search` in a policy.
 
 use chrono::TimeDelta;
 
@@ -75,9 +76,8 @@ impl Filter {
     }
 }
 
-/// Returns the values of an option in the spelling that a status uses, ignoring case. Rejects
-/// unknown values, because they select no clients and the user could mistake the empty list for a
-/// result.
+/// Returns the values of an option in the spelling that a status uses. Ignores case, but rejects
+/// unknown values: they select no clients, and the user could mistake the empty list for a result.
 fn known(option: &str, args: &[String], words: &[&str]) -> Result<Vec<String>, Failure> {
     let find = |word: &String| {
         let found = words.iter().find(|known| known.eq_ignore_ascii_case(word));

@@ -30,7 +30,7 @@ struct WatchedClients {
     fleets: HashMap<FleetKey, HashMap<Text, (Row, bool)>>,
 }
 
-/// A change of one client that is to be printed.
+/// A change of one client to print.
 struct WatchedChange {
     row: Row,
     is_gone: bool,
@@ -70,7 +70,7 @@ impl WatchedClients {
         changes
     }
 
-    /// Removes a fleet, and returns its clients that the filter had selected, as changes to print.
+    /// Removes a fleet, and returns a change for each of its clients that the filter had selected.
     fn forget(&mut self, key: &FleetKey) -> Vec<WatchedChange> {
         let before = self.fleets.remove(key).unwrap_or_default();
         let wanted = before.into_values().filter(|(_, wanted)| *wanted);

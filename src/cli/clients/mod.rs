@@ -150,7 +150,7 @@ fn no_such(
     args.iter().filter(|name| !known.contains(*name)).map(doubt_of).collect()
 }
 
-/// The data of policies that the `clients` command needs.
+/// The policy data that the `clients` command needs.
 #[derive(Clone, Default)]
 struct Policies {
     zones: PolicyZones,
@@ -220,8 +220,9 @@ fn doubt(live: &Parsed<ClientFleet>) -> Option<String> {
     }
 }
 
-/// Formats the first `MAX_DOUBTFUL_POLICIES` warnings in full, and states the number of the
-/// remaining warnings. If no controller is running, every fleet can have a warning.
+/// Formats the first `MAX_DOUBTFUL_POLICIES` warnings in full, and adds the number of further
+/// warnings. The limit is necessary because every fleet can have a warning if no controller is
+/// running.
 fn format_warnings(doubts: &[String]) -> String {
     let mut text: String = doubts
         .iter()

@@ -1,5 +1,5 @@
-//! Prints clients as a table, as JSON or YAML, or as names for other commands. This module makes no
-//! decisions.
+//! Prints clients as a table, as JSON or YAML, or as names for other commands. This module neither
+//! selects nor sorts the clients.
 
 use std::io::{self, Write};
 
@@ -105,7 +105,7 @@ impl Printer {
         self.reader.now = now;
     }
 
-    /// Prints a changed client below the earlier output.
+    /// Prints one changed client as an additional row, document or name.
     pub fn change(&mut self, row: &Row, is_gone: bool) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::new(error.to_string());
         let text = match self.output {
@@ -166,7 +166,8 @@ impl Printer {
         cells
     }
 
-    /// Returns the text for the client's next change: its time, or the event that will cause it.
+    /// Returns a description of when the client's state changes next: a time, or the event that
+    /// causes the change.
     fn next(&self, row: &Row) -> Option<String> {
         let decided = row.decided.as_deref()?;
         if !row.fleet.is_current {
@@ -190,8 +191,8 @@ impl Printer {
     }
 }
 
-/// Handles the result of printing. Exits the process with code 0 if a reader such as `head` has
-/// closed the pipe.
+/// Returns an error if printing failed. Exits the process with code 0 if the program that reads the
+/// output, such as `head`, has closed the pipe.
 fn finish(written: io::Result<bool>) -> Result<(), Failure> {
     match written {
         Ok(true) => Ok(()),

@@ -54,7 +54,7 @@ pub(super) struct Row {
     pub decided: Option<Box<Decided>>,
 }
 
-/// The decision for a client, as its fleet's status contains it.
+/// The decision for a client, as stored in the fleet's status.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Decided {
@@ -85,7 +85,8 @@ fn fleet<S: Serializer>(fleet: &Arc<FleetContext>, serializer: S) -> Result<S::O
 
 impl Decided {
     fn from(row: ClientStatus) -> Self {
-        // Borrow known states and reasons, so that not every client stores its own copy.
+        // Borrow the static text of known states and reasons, so that not every client stores its
+        // own copy.
         let word = |word: Cow<'static, str>| {
             let known = State::ALL.iter().map(|state| state.as_str());
             let reasons = crate::plan::Reason::ALL.iter().map(|reason| reason.as_str());

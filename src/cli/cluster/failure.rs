@@ -1,4 +1,4 @@
-//! Describes errors of the cluster to the user: the failed operation, the reason, and what to do.
+//! Builds error messages for failed cluster operations: what failed, why, and what to do.
 
 use kube::Error;
 
@@ -6,8 +6,8 @@ use crate::cli::Failure;
 use crate::cli::terminal::table::printable;
 use crate::connection::with_causes;
 
-/// Returns the failure of an operation that the cluster did not perform. `doing` describes the
-/// operation, such as `list clientfleets in namespace clients`.
+/// Returns a [`Failure`] for a failed cluster operation. `doing` describes the operation, such as
+/// `list clientfleets in namespace clients`.
 pub(crate) fn failure(doing: &str, error: &Error) -> Failure {
     Failure::new(sentence(doing, error))
 }

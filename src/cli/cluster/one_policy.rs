@@ -1,5 +1,5 @@
-//! Reads one complete policy by name, including the metadata from which the owners of its fields
-//! can be determined.
+//! Reads one policy by name, including the `managedFields` that show which field manager owns each
+//! field.
 
 use http::Request;
 use kube::Resource;
@@ -36,8 +36,8 @@ impl Cluster {
     ) -> Result<Option<OnePolicy>, Failure> {
         let doing = format!("get upgradepolicy {name} in namespace {namespace}");
         let failed = |error: kube::Error| failure(&doing, &error);
-        // A name with characters that are not allowed in object names, such as a slash, would
-        // change the path of the request.
+        // Check the names first: a character that is not allowed in object names, such as a slash,
+        // would change the path of the request.
         if !is_name(name) || !is_name(namespace) {
             return Ok(None);
         }

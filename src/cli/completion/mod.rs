@@ -33,11 +33,11 @@ set up, a link is all that is missing:
 const COMPLETION_ENV_VAR: &str = "CLIENTFLEET_COMPLETE";
 /// Name of the program that kubectl runs to complete a plugin's arguments (kubectl 1.26 and newer).
 const KUBECTL_COMPLETION_PROGRAM: &str = "kubectl_complete-clientfleet";
-/// Directive of the completion protocol that kubectl takes from the cobra library: there are no
-/// other candidates, so the shell must not suggest files.
+/// Directive of the completion protocol that kubectl takes from the cobra library: the shell must
+/// not suggest files in addition to the candidates.
 const NO_FILES: u8 = 4;
-/// Directive of kubectl's completion protocol: the argument is not complete, for example after a
-/// folder name, so the shell must not add a space.
+/// Directive of the completion protocol that kubectl takes from the cobra library: the shell must
+/// not add a space, because the argument is not complete, for example after a folder name.
 const NO_SPACE: u8 = 2;
 
 /// Options of `completion`.
@@ -95,8 +95,8 @@ pub(super) fn answer() {
     }
 }
 
-/// Returns one completion candidate per line, with its description after a tab. The last line is
-/// the directive of kubectl's completion protocol.
+/// Returns one completion candidate per line, with its description after a tab. The last line
+/// contains the directives for kubectl as one number.
 fn candidates(args: Vec<OsString>) -> String {
     let mut command = described();
     let mut arguments = vec![OsString::from("clientfleet")];

@@ -1,6 +1,6 @@
-//! Completes names of policies, fleets, clients, namespaces and contexts. If the names cannot be
-//! read within `LIST_TIMEOUT`, this module suggests none and prints no error, because a message
-//! would disturb the user's typing.
+//! Completes names of policies, fleets, clients, namespaces and contexts, and client states and
+//! reasons. If names cannot be read within `LIST_TIMEOUT`, suggests none and prints no error,
+//! because a message would appear in the middle of the line that the user is typing.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use crate::connection::Connection;
 use crate::plan::{Parsed, Reason, State};
 
-/// Time limit for a completion. Users do not wait longer than this for suggestions.
+/// Time limit for reading names from the cluster. A slower completion would not help the user.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum number of clients to suggest. A longer list does not help the user.
 const MAX_NAMES: usize = 200;
 
-/// Completes states of clients.
+/// Completes the last client state in a comma-separated list.
 pub(in crate::cli) fn states(current: &OsStr) -> Vec<CompletionCandidate> {
     listed(current, State::ALL.iter().map(|state| state.as_str()))
 }
 
-/// Completes reasons for the states of clients.
+/// Completes the last reason for a client state in a comma-separated list.
 pub(in crate::cli) fn reasons(current: &OsStr) -> Vec<CompletionCandidate> {
     listed(current, Reason::ALL.iter().map(|reason| reason.as_str()))
 }

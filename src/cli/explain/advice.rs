@@ -1,5 +1,5 @@
-//! Formats the remedies that would make a client move to another version. The `plan` module finds
-//! the remedies.
+//! Formats the obstacles that keep a client from moving to another version, with their remedies.
+//! The `plan` module finds the obstacles and the remedies.
 
 use super::headline::seen;
 use crate::cli::terminal::table::printable;
@@ -23,8 +23,8 @@ pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> Strin
     text
 }
 
-/// Returns the text before an obstacle, such as `then, by the first, `. If the previous obstacle
-/// has several remedies, the text names the remedy that is assumed to be applied.
+/// Returns the text that precedes an obstacle, such as `then, by the first, `. If the previous
+/// obstacle has several remedies, the text names the remedy that is assumed to be applied.
 fn lead(before: Option<&Obstacle>) -> String {
     const PLACES: [&str; 4] = ["first", "second", "third", "fourth"];
     let Some(before) = before else { return "  ".to_owned() };
@@ -147,7 +147,7 @@ fn field_of(field: &str) -> String {
     printable(field).into_owned()
 }
 
-/// Formats a value as it is written in a field of an object.
+/// Formats the value of an object's field.
 fn value(to: &InputValue) -> String {
     match to {
         InputValue::Flag(flag) => flag.to_string(),

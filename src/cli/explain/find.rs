@@ -1,5 +1,5 @@
-//! Finds the clients that a name refers to, in fleets that are read one at a time. Keeps only the
-//! data that an explanation needs, and does not depend on the source of the fleets.
+//! Finds the clients that the argument of `explain` names. Searches one fleet at a time, and keeps
+//! only the data that an explanation needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::values::selector::fold_case;
 /// Maximum number of similar names to suggest if no client is found.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// The client that the user wants explained.
+/// The client to explain, as the user specifies it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientQuery {
     pub namespace: Option<String>,
@@ -24,10 +24,10 @@ pub(super) struct ClientQuery {
     pub client: String,
     folded: String,
     /// Complete argument, if it was split at slashes. A client's name may contain slashes, so the
-    /// complete argument may also be a name.
+    /// complete argument may be the name of a client.
     whole: Option<String>,
-    /// Value of `--namespace`, which restricts the search for a client whose name is the complete
-    /// argument.
+    /// Value of `--namespace`. A client whose name is the complete argument is found only in this
+    /// namespace.
     beside: Option<String>,
 }
 
@@ -71,8 +71,8 @@ impl ClientQuery {
         client.name.as_str() == self.client
     }
 
-    /// Returns whether the complete argument is the name of this client, and the namespace is
-    /// allowed by `--namespace`.
+    /// Returns whether the complete argument is the name of this client, and `--namespace` allows
+    /// the client's namespace.
     fn is_whole(&self, client: &Client, namespace: &str) -> bool {
         self.whole.as_deref() == Some(client.name.as_str())
             && self.beside.as_deref().is_none_or(|beside| beside == namespace)
@@ -85,7 +85,7 @@ impl ClientQuery {
     }
 }
 
-/// A client that was found.
+/// A client that the search found.
 #[derive(Clone, Debug)]
 pub(super) struct Hit {
     pub fleet: String,
@@ -113,14 +113,15 @@ pub(super) struct ClientSearch {
     by_whole: Vec<(String, Hit)>,
     /// Names and computers of the clients that do not match, for suggestions of similar names.
     others: Vec<Text>,
-    /// Paths of clients whose name matches, but whose fleet or namespace the user did not select.
+    /// Paths of clients whose name matches, but that are outside the fleet or namespace that the
+    /// user specifies.
     elsewhere: Vec<String>,
     /// Warnings about fleets that cannot be read.
     pub remarks: String,
 }
 
 impl ClientSearch {
-    /// Searches one fleet for the client, and adds the results.
+    /// Searches one fleet for the client, and adds the matching clients.
     pub fn add(&mut self, mut live: Parsed<ClientFleet>, wanted: &ClientQuery) {
         let namespace = namespace(&live);
         let fleet = live.metadata.name.clone().unwrap_or_default();
@@ -177,9 +178,9 @@ impl ClientSearch {
         self.others.extend([Some(client.name.clone()), computer].into_iter().flatten());
     }
 
-    /// Returns the clients that were found, by namespace. Matches of the client name exclude
-    /// matches of the computer name, and both exclude matches of the complete argument with its
-    /// slashes.
+    /// Returns the clients that were found, by namespace. Prefers clients whose name matches to
+    /// clients whose computer name matches, and both to clients whose name is the complete argument
+    /// with its slashes.
     pub fn hits(
         self,
         wanted: &ClientQuery,

@@ -1,5 +1,5 @@
-//! Summarizes an explanation in one line: the client's state, the reason, and the next change.
-//! Makes no decisions.
+//! Summarizes an explanation in one line: the client's state, the reason, and the next change. The
+//! `plan` module computes the explanation.
 
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
@@ -20,7 +20,7 @@ pub(super) fn headline(explanation: &Explanation, reader: &TimeFormatter) -> Str
     format!("{name}{} is {state}: {}{when}", computer.unwrap_or_default(), why(explanation, reader))
 }
 
-/// Parses a reason as it is spelled in a status.
+/// Parses the name of a reason, spelled as in a status.
 pub(super) fn reason(word: &str) -> Option<Reason> {
     Reason::ALL.iter().copied().find(|reason| reason.as_str() == word)
 }
@@ -102,7 +102,7 @@ fn next(explanation: &Explanation, reader: &TimeFormatter) -> Option<String> {
     })
 }
 
-/// Formats the input value of a rule as a short text, such as `none`, `yes` or a time.
+/// Formats an input value of a rule as short text, such as `none`, `yes` or a time.
 pub(super) fn seen(value: &InputValue, reader: &TimeFormatter) -> String {
     match value {
         InputValue::Absent => "none".to_owned(),

@@ -1,6 +1,6 @@
 //! Implements `explain`, which shows why a client is in its state and what would make it move to
-//! another version. This module reads the cluster or files; the `plan` module computes the
-//! explanation, and [`text`] formats it as text.
+//! another version. Reads the cluster or files; the `plan` module computes the explanation, and
+//! [`text`] formats the explanation.
 
 mod advice;
 mod find;
@@ -97,8 +97,8 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
             let explanation = text::ExplanationText {
                 reader: &reader,
                 in_color: cx.in_color,
-                // Compare with the stored status only if the explanation is for the cluster and for
-                // the current time.
+                // The stored status describes the cluster at the current time, so do not compare it
+                // with an explanation of files or for another time.
                 with_status: !args.local && args.at.is_none(),
             };
             let texts: Vec<String> = explanations.iter().map(|e| explanation.whole(e)).collect();
@@ -116,7 +116,7 @@ pub(super) async fn run(args: &ExplainArgs, cx: &Context) -> Result<CommandOutpu
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-/// Explains each client that was found, ordered by namespace, fleet and name.
+/// Returns the explanation of each client that was found, ordered by namespace, fleet and name.
 fn explain(found: Vec<FoundClients>, at: Timestamp) -> Vec<Explanation> {
     let mut explanations = Vec::new();
     for FoundClients { fleets, policies, clients } in found {

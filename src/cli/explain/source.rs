@@ -1,5 +1,5 @@
-//! Reads the fleets and policies for `explain`: from the cluster, page by page and only as needed,
-//! or from files.
+//! Reads the fleets and policies for `explain`, from the cluster or from files. From the cluster,
+//! reads only the fleets and policies that are needed, page by page.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,13 +16,14 @@ use crate::connection::Connection;
 use crate::plan::{CachedPolicy, Estate, Parsed, settle};
 use crate::values::Timestamp;
 
-/// The fleets and policies that were read.
+/// The fleets and policies that `explain` has read.
 #[derive(Debug)]
 pub(super) struct ExplainSource {
     search: ClientSearch,
     /// Policies by namespace.
     policies: BTreeMap<String, Vec<CachedPolicy>>,
-    /// Place that was searched, as a phrase for messages: `in namespace clients`.
+    /// Description of the place that was searched, worded for messages, such as `in namespace
+    /// clients`.
     place: String,
     /// Warnings for the user about the input.
     pub remarks: String,
@@ -64,8 +65,9 @@ impl ExplainSource {
         Ok(Self { search, policies, place, remarks })
     }
 
-    /// Reads the fleets and policies from files. Computes the statuses of the policies, which
-    /// contain the number of governed clients, because objects in files may have no status.
+    /// Reads the fleets and policies from files. Also computes the statuses of the policies,
+    /// because an explanation shows the number of governed clients, and policies in files may have
+    /// no status.
     pub fn files(paths: &[PathBuf], wanted: &ClientQuery, at: Timestamp) -> Result<Self, Failure> {
         let mut search = ClientSearch::default();
         let mut estates: BTreeMap<String, Estate> = BTreeMap::new();
@@ -110,7 +112,8 @@ fn with_planned_statuses(estate: &Estate, at: Timestamp) -> Vec<CachedPolicy> {
     estate.policies.iter().map(with_status).collect()
 }
 
-/// Reads the fleet with this name, and the fleet from which it takes its package.
+/// Reads the fleet with this name, and the fleet from which it takes its package. If the client is
+/// not found, lists all fleets of the namespace.
 async fn one_fleet(
     cluster: &Cluster,
     namespace: &str,

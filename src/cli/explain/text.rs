@@ -1,5 +1,5 @@
 //! Formats an explanation as text that usually fits on one screen: first the summary, then the
-//! details. Makes no decisions.
+//! details. The `plan` module computes the explanation.
 
 use super::advice::advice;
 use super::headline::{headline, seen};
@@ -10,7 +10,7 @@ use crate::plan::explanation::{
     ExplainedPolicy, ExplainedSelector, Explanation, Opening, Rank, Verdict, ZoneSource,
 };
 
-/// Maximum number of window openings to show in the text. JSON and YAML output contains more.
+/// Maximum number of openings to show in the text. JSON and YAML output contains more openings.
 const MAX_OPENINGS: usize = 3;
 
 /// Settings for the text of an explanation.
@@ -309,7 +309,7 @@ fn asks_for(policy: &ExplainedPolicy) -> String {
     format!("{}{version}{suspended}{invalid}", policy.mode)
 }
 
-/// Formats the scope selector that matched the client, such as ` (scope.clients[0].cidrs
+/// Formats the scope selector that matches the client, such as ` (scope.clients[0].cidrs
 /// 10.20.0.0/16; rests on its IP address, which may change)`.
 fn selected(selector: &ExplainedSelector) -> String {
     let ExplainedSelector { field, criteria, entries, rests_on } = selector;

@@ -1,5 +1,5 @@
-//! Contains code that the commands for changing objects share: dry runs, and the detection of an
-//! object's GitOps owner. This module writes nothing to the cluster.
+//! Contains code that is shared by the commands that change objects: dry-run modes, and the
+//! functions that find the GitOps owner of an object. Writes nothing to the cluster.
 
 mod owner;
 
@@ -22,19 +22,19 @@ pub(crate) enum DryRun {
 }
 
 impl DryRun {
-    /// Returns whether the value means a server-side dry run: the API server validates the change
-    /// but does not store it.
+    /// Returns whether the mode is a server-side dry run: the API server validates the change but
+    /// does not store it.
     pub(crate) fn is_of_server(self) -> bool {
         self == Self::Server
     }
 
-    /// Returns whether the change is stored.
+    /// Returns whether the change is stored, that is, whether there is no dry run.
     pub(crate) fn is_real(self) -> bool {
         self == Self::None
     }
 
-    /// Returns the note to print after the result of a dry run. The notes are the same as those of
-    /// kubectl.
+    /// Returns the note to print after the result of a dry run, or an empty text without a dry run.
+    /// kubectl prints the same notes.
     pub const fn note(self) -> &'static str {
         match self {
             Self::None => "",

@@ -1,18 +1,20 @@
-//! Detects the GitOps owner of an object or a field: a tool that applies it from Git and would
-//! revert other changes. Reads the labels and annotations of Flux and Argo CD, and `managedFields`.
+//! Detects the GitOps owner of an object or a field: a tool that applies the object from Git and
+//! would revert other changes. Reads the labels and annotations of Flux and Argo CD, and
+//! `managedFields`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde_json::Value;
 
 use crate::cli::terminal::table::printable;
 
-/// A tool that applies an object from Git, with the application, release or field manager that it
-/// uses for the object.
+/// A tool that applies an object from Git, with the name of the application, release or field
+/// manager that it uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// Name of the tool.
     pub tool: &'static str,
-    /// Application, Kustomization, release or field manager that applies the object, if known.
+    /// Application, Kustomization, release or field manager with which the tool applies the object,
+    /// if known.
     pub by: Option<String>,
 }
 
@@ -26,8 +28,8 @@ impl Owner {
     }
 }
 
-/// A label or annotation that a tool sets on the objects that it applies, and the type of source
-/// that its value names.
+/// A label or annotation that a GitOps tool sets on the objects that it applies. Its value
+/// identifies the application, Kustomization or release to which an object belongs.
 struct OwnerMark {
     tool: &'static str,
     key: &'static str,

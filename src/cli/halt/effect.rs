@@ -1,5 +1,5 @@
-//! Counts the offers that a halt stops and the upgrades that it cannot stop. Takes one fleet at a
-//! time, so that memory does not grow with the number of fleets.
+//! Counts the offers that a halt stops and the upgrades that it cannot stop. Processes one fleet at
+//! a time, so that memory does not grow with the number of fleets.
 //!
 //! This module does no I/O.
 
@@ -14,12 +14,13 @@ pub(super) struct HaltEffect {
     pub clients: u32,
     /// Number of clients with a currently valid offer that the halt stops.
     pub offers: u32,
-    /// Number of clients whose offer comes from a policy with precedence over the halt. Not
-    /// included in `offers`.
+    /// Number of clients whose offer comes from a policy with precedence over the halt. `offers`
+    /// does not include these clients.
     pub offers_beyond: u32,
     /// Number of clients whose next restart installs a version other than the running one.
     pub staged: u32,
-    /// Time when the last of the offers counted in `offers` expires.
+    /// Time when the last of the offers counted in `offers` expires. Ignores offers that never
+    /// expire.
     pub offers_end: Option<Timestamp>,
     /// True if at least one of the offers counted in `offers` never expires.
     pub some_never_end: bool,

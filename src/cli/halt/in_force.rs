@@ -10,7 +10,8 @@ use crate::api::UpgradePolicy;
 use crate::cli::cluster::{Cluster, sentence};
 use crate::plan::Parsed;
 
-/// Waits until the controller applies the halt of a namespace. Returns `false` after a timeout.
+/// Waits until the controller applies the halt in a namespace. Returns `false` if the controller
+/// does not do so within `patience`.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! Defines the halt policy, checks an existing policy with its name, and finds the policies with
-//! precedence over it. Does no I/O.
+//! Defines the halt policy, classifies an existing policy that has the same name, and finds the
+//! policies with precedence over the halt policy. Does no I/O.
 
 use kube::core::ObjectMeta;
 use serde::Serialize;
@@ -12,8 +12,8 @@ use crate::values::Timestamp;
 
 /// Name of the halt policy.
 pub(in crate::cli) const NAME: &str = HALT_POLICY_NAME;
-/// Field manager that writes the halt policy. It equals the policy's name, so that a search for
-/// this text finds both.
+/// Field manager that writes the halt policy. It has the same name as the policy, so that one
+/// search finds both.
 pub(super) const MANAGER: &str = "clientfleet-halt";
 /// Priority of the halt policy. It is the maximum of a 32-bit number, so no policy can have a
 /// higher priority.
@@ -62,7 +62,7 @@ pub(in crate::cli) fn reason(metadata: &ObjectMeta) -> Option<&str> {
     said(reason)
 }
 
-/// Returns the text as the reason for a halt, or `None` if the text is blank.
+/// Returns the text that the user gave as the reason for a halt, or `None` if the text is blank.
 pub(super) fn said(reason: &str) -> Option<&str> {
     (!reason.trim().is_empty()).then_some(reason)
 }
@@ -73,14 +73,15 @@ pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
     Timestamp::from_timestamp_secs(created.0.as_second())
 }
 
-/// State of the policy that has the name of the halt policy.
+/// State of an existing policy that has the name of the halt policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum FoundHalt {
     /// No policy with this name exists.
     Nothing,
     /// The halt policy exists and stops every client.
     Pulled,
-    /// The halt policy exists, but its spec was changed and may no longer stop every client.
+    /// The halt policy exists, but its spec was changed, so that it may no longer stop every
+    /// client.
     Changed,
     /// The halt policy exists, but it is being deleted.
     Leaving,
@@ -115,12 +116,13 @@ pub(super) fn holds_everybody(spec: &UpgradePolicySpec) -> bool {
         && spec.effective_until.is_none()
 }
 
-/// A reason why a halt policy does not stop every client, or does not stop them permanently.
+/// A reason why a halt policy does not stop every client, or does not stop every client
+/// permanently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(in crate::cli) enum Gap {
     /// The policy cannot be read. The controller blocks every client until the policy is fixed.
     Unreadable,
-    /// The policy itself distributes upgrades.
+    /// The policy itself distributes versions.
     Distributes,
     /// The `effectiveFrom` of the policy is in the future.
     NotYet,
@@ -136,7 +138,7 @@ pub(in crate::cli) enum Gap {
 }
 
 impl Gap {
-    /// Returns all gaps of a halt policy at a point in time.
+    /// Returns all gaps that a halt policy has at the instant `now`.
     pub fn all(policy: &Parsed<UpgradePolicy>, now: Timestamp) -> Vec<Self> {
         let Ok(spec) = &policy.spec else { return vec![Self::Unreadable] };
         let ends = spec.effective_until;
@@ -165,7 +167,8 @@ impl Gap {
     }
 }
 
-/// A policy that has precedence over the halt policy, or that cannot be read.
+/// A policy that has precedence over the halt policy and may distribute versions, or a policy that
+/// cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Rival {
     pub namespace: String,
@@ -177,8 +180,9 @@ pub(in crate::cli) struct Rival {
 }
 
 impl Rival {
-    /// Returns the policy as a rival if it has precedence over the halt policy and may distribute,
-    /// now or later. A policy that cannot be read is always a rival, unless it is being deleted.
+    /// Returns the policy as a rival if it has precedence over the halt policy and may distribute
+    /// versions, now or later. A policy that cannot be read is always a rival, unless it is being
+    /// deleted.
     pub fn of(policy: &Parsed<UpgradePolicy>, now: Timestamp) -> Option<Self> {
         let rival = |is_unreadable, begins| Self {
             namespace: policy.metadata.namespace.clone().unwrap_or_default(),

@@ -19,7 +19,7 @@ fn shown<S: Serializer>(owner: &Option<Owner>, serializer: S) -> Result<S::Ok, S
     owner.as_ref().map(Owner::shown).serialize(serializer)
 }
 
-/// Report of `halt`.
+/// Report that `halt` prints, for all selected namespaces.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HaltReport {
@@ -31,7 +31,7 @@ pub(super) struct HaltReport {
     pub not_known: Vec<String>,
 }
 
-/// Report of `halt` for one namespace.
+/// Part of a [`HaltReport`] for one namespace.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HaltedNamespace {
@@ -46,15 +46,17 @@ pub(super) struct HaltedNamespace {
     pub reason: Option<String>,
     #[serde(flatten)]
     pub counts: Option<HaltCounts>,
-    /// Policies that have precedence over the halt and may distribute.
+    /// Names of the policies that already have precedence over the halt and may distribute
+    /// versions.
     pub comes_after: Vec<String>,
-    /// Policies that have precedence over the halt and may distribute, but are not effective yet.
+    /// Policies that will have precedence over the halt and may distribute versions, once they
+    /// become effective.
     pub comes_after_later: Vec<LaterRival>,
     /// Gaps that `halt` closed in an existing halt policy whose spec had been changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mended: Vec<Gap>,
-    /// Policies that cannot be read, and therefore have precedence over the halt. They block every
-    /// client of the namespace.
+    /// Names of the policies that cannot be read, and therefore have precedence over the halt. Such
+    /// a policy blocks every client of the namespace.
     pub comes_after_unreadable: Vec<String>,
     /// True if the controller applies the halt, false if it did not do so before the timeout.
     /// Absent if the command did not wait.
@@ -67,7 +69,7 @@ pub(super) struct HaltedNamespace {
     pub kept_in_git_by: Option<Owner>,
 }
 
-/// A policy that will have precedence over the halt once it is effective.
+/// A policy that will have precedence over the halt once the policy becomes effective.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(in crate::cli) struct LaterRival {
     pub policy: String,
@@ -81,9 +83,10 @@ pub(super) struct HaltCounts {
     pub clients: u32,
     /// Number of offers that were valid at the time of the halt and that the halt stops.
     pub offers_stopped: u32,
-    /// Number of offers from policies that have precedence over the halt.
+    /// Number of offers that the halt does not stop, because they come from policies with
+    /// precedence over the halt.
     pub offers_not_stopped: u32,
-    /// Number of clients whose next restart installs another version in spite of the halt.
+    /// Number of clients whose next restart installs another version despite the halt.
     pub staged: u32,
     /// Time when the last of the stopped offers would expire without the halt. Absent if the halt
     /// stops no offer, or if one of the stopped offers never expires.
@@ -126,20 +129,20 @@ fn name_lines(count: usize) -> String {
     format!("upgradepolicy.clientfleet.dev/{NAME}\n").repeat(count)
 }
 
-/// Report of `resume`.
+/// Report that `resume` prints, for all selected namespaces.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResumeReport {
     #[serde(serialize_with = "word")]
     pub dry_run: DryRun,
-    /// Namespaces that were halted, or that the user selected by name.
+    /// Namespaces that were halted, or that the user specified by name.
     pub namespaces: Vec<ResumedNamespace>,
-    /// Reasons why the numbers of clients could not be determined.
+    /// Reasons why the client counts could not be determined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_known: Vec<String>,
 }
 
-/// Report of `resume` for one namespace.
+/// Part of a [`ResumeReport`] for one namespace.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResumedNamespace {
@@ -168,7 +171,7 @@ pub(super) enum ResumeResult {
     Failed,
 }
 
-/// The clients that one policy governs after the halt ends.
+/// A policy that governs clients after the halt ends, with the number of these clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GoesBack {

@@ -43,8 +43,9 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     };
     let counting = |begun| effects(&cluster, &reach, &rivals, cx, begun);
     let (effects, acted) = match &reach {
-        // Do not delay the halt until all fleets are counted. Start it after the first fleet
-        // arrives, because from then on the listing has a fixed `resourceVersion`.
+        // Write the halt policy as soon as the first fleet arrives, so that counting the fleets
+        // does not delay the halt. From then on, the list requests use a fixed `resourceVersion`,
+        // so the halt does not change the counts.
         NamespaceScope::Namespace(namespace) => {
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
@@ -54,7 +55,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             let (effects, acted) = tokio::join!(counting(Some(begun)), acting);
             (effects, vec![(namespace.clone(), acted)])
         }
-        // The policies and fleets determine which namespaces to halt, so list them first.
+        // A namespace is halted if it has policies or fleets, so list both kinds first.
         NamespaceScope::All => {
             let effects = counting(None).await;
             let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
@@ -88,8 +89,8 @@ async fn rivals(
     cluster.gather(reach, None, Rivals::new(), note).await
 }
 
-/// Counts the effect of the halt by namespace. Sends on `begun` when the first fleet arrives, or
-/// drops `begun` if no fleet exists.
+/// Counts the effect of the halt by namespace. Sends a message on `begun` when the first fleet
+/// arrives, or drops `begun` if no fleet exists.
 async fn effects(
     cluster: &Cluster,
     reach: &NamespaceScope,
@@ -252,8 +253,8 @@ async fn write(
     ))
 }
 
-/// Writes the halt policy over the policy that was found. Returns `None` if that policy has changed
-/// since it was read, or if the stored result does not stop every client.
+/// Writes the halt policy. Returns `None` if the policy in `found` has changed since it was read,
+/// or if the stored policy does not stop every client.
 async fn store(
     cluster: &Cluster,
     dry_run: DryRun,
@@ -282,8 +283,8 @@ async fn store(
             api.patch(NAME, &parameters, &Patch::Merge(&object)).await
         }
         _ => {
-            // If no policy was found, do not force conflicts: another user may have created one in
-            // the meantime.
+            // Without an existing policy, do not force conflicts: another user may have created the
+            // policy in the meantime.
             let force = found.is_some();
             let parameters = PatchParams { force, dry_run, ..PatchParams::apply(MANAGER) };
             api.patch(NAME, &parameters, &Patch::Apply(&object)).await
@@ -302,8 +303,8 @@ async fn store(
     Ok(holds.then_some(stored.metadata))
 }
 
-/// Returns the annotations that contain the reason for the halt. Builds them locally, so that a
-/// client-side dry run returns them too.
+/// Returns the annotations that contain the reason for the halt. Builds the annotations locally, so
+/// that a client-side dry run shows them too.
 fn noted(reason: Option<&str>) -> Option<BTreeMap<String, String>> {
     let object = policy::object("", reason, None);
     serde_json::from_value(object["metadata"]["annotations"].clone()).ok()

@@ -189,7 +189,7 @@ async fn delete(
     let api: Api<Cached<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
     match api.delete(NAME, &parameters).await {
         Ok(_) => Ok(true),
-        // The policy was deleted in the meantime, which is the wanted result.
+        // The policy is already deleted, which is the intended result.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
         Err(error) => {

@@ -1,7 +1,7 @@
-//! Finds the clients that admission would refuse, and the reasons. Runs the admission checks on
-//! fleets of many clients at once.
+//! Finds the clients that admission would reject, and the reasons. Runs admission checks on test
+//! fleets that contain up to 100 clients each.
 //!
-//! This module does not depend on the rows of the export.
+//! This module does not access the rows of the export.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Kind, Text, admission, bounds};
 
-/// Number of clients to check in one fleet. Admission reports at most 100 problems per object, so a
-/// check that reaches this limit is repeated with each half of the clients.
+/// Number of clients to check in one test fleet. Admission reports at most 100 problems per object,
+/// so a check that reaches this limit is repeated with each half of the clients.
 ///
-/// Larger fleets would reach the limit more often.
+/// With larger test fleets, more checks would reach the limit.
 const CLIENTS_PER_CHECK: usize = 100;
 /// Maximum number of problems that admission reports for one object.
 const MAX_PROBLEMS: usize = 100;
@@ -40,8 +40,8 @@ pub(super) fn refused(clients: &[Client]) -> BTreeMap<usize, Vec<Refused>> {
 }
 
 /// Returns whether a client is certainly valid: its texts are short and contain only letters,
-/// digits and a few punctuation characters. Most clients pass this fast check, and a full check of
-/// 100,000 clients takes seconds.
+/// digits and a few punctuation characters. Most clients pass this fast check and skip the full
+/// check, which takes seconds for 100,000 clients.
 fn is_plain(client: &Client) -> bool {
     let Client { name, labels, time_zone, reported } = client;
     let Reported { computer, ip, last_user, version, staged_version, last_error, last_seen } =
@@ -61,7 +61,7 @@ fn is_plain(client: &Client) -> bool {
         && [time_zone, last_seen, time].into_iter().all(|text| is_short(text, bounds::TIME_ZONE))
 }
 
-/// An empty report, used for a client that has no report.
+/// An empty report, for clients without a report.
 const NOTHING: Reported = Reported {
     computer: None,
     ip: None,

@@ -1,5 +1,5 @@
 //! Writes the fleets of an import to the cluster by server-side apply, up to
-//! `MAX_CONCURRENT_WRITES` at once. Never removes clients that other field managers list.
+//! `MAX_CONCURRENT_WRITES` fleets at once. Never removes clients that other field managers list.
 
 use std::time::Duration;
 
@@ -42,20 +42,20 @@ pub(super) struct ApplyOutcome {
     pub done: Vec<(String, FleetChange)>,
     /// Error messages of the fleets that were not written.
     pub failures: Vec<String>,
-    /// Number of fleets that failed.
+    /// Number of fleets whose write or deletion failed.
     pub failed: usize,
     /// Number of fleets that were skipped or canceled after a failure that affects all fleets.
     pub untried: usize,
 }
 
-/// The reason why a fleet was not written.
+/// The reason why a fleet was not written or deleted.
 struct WriteError {
     sentences: Vec<String>,
-    /// True if writing any other fleet would fail as well.
+    /// True if writing any other fleet would fail too.
     is_general: bool,
 }
 
-/// Writes the fleets to the cluster, and deletes those that are pruned.
+/// Writes the fleets to the cluster, and deletes the pruned fleets.
 pub(super) async fn apply(
     cluster: &Cluster,
     namespace: &str,
@@ -141,10 +141,11 @@ impl Writer<'_> {
     }
 
     /// Writes a fleet in which the import no longer lists any clients. If other managers own fields
-    /// of these clients, first removes the list of clients with a merge patch.
+    /// of the removed clients but list no client of the fleet, first removes the client list with a
+    /// merge patch.
     ///
     /// Without the patch, server-side apply would leave `null` in place of the list, and the API
-    /// server would refuse it.
+    /// server would reject the fleet.
     async fn empty(&self, manifest: &Manifest) -> Result<(), WriteError> {
         let name = &manifest.metadata.name;
         let mut last = None;
@@ -166,7 +167,7 @@ impl Writer<'_> {
                 field_manager: Some(MANAGER.to_owned()),
                 ..PatchParams::default()
             };
-            // Send the `resourceVersion`, so that the API server refuses the patch if the fleet has
+            // Send the `resourceVersion`, so that the API server rejects the patch if the fleet has
             // changed since it was read.
             let version = fleet.pointer("/metadata/resourceVersion");
             let patch =
@@ -174,8 +175,8 @@ impl Writer<'_> {
             let written: Result<PartialObjectMeta<ClientFleet>, Error> =
                 self.api.patch_metadata(name, &parameters, &Patch::Merge(&patch)).await;
             match written {
-                // In a dry run the patch has not removed the list, so the API server would refuse
-                // the apply.
+                // In a dry run, the patch does not remove the list, so the API server would reject
+                // the server-side apply that follows.
                 Ok(_) if parameters.dry_run => return Ok(()),
                 Ok(_) => return self.patch(manifest).await,
                 Err(error @ Error::Api(_)) if is_moved_on(&error) => last = Some(error),
@@ -250,7 +251,7 @@ impl Writer<'_> {
     }
 }
 
-/// Returns whether the API server is busy, so that the write can be retried.
+/// Returns whether the API server is busy, in which case the write can be retried.
 fn is_busy(status: &Status) -> bool {
     matches!(status.code, 429 | 503)
 }
@@ -294,8 +295,8 @@ fn conflicts(name: &str, status: &Status) -> Vec<String> {
     sentences
 }
 
-/// Returns a suggestion to omit the field with an import option, or an empty text if there is no
-/// such option.
+/// Returns advice to omit the field by changing an import option, or an empty text if no option
+/// affects the field.
 fn way_out(field: &str) -> String {
     let of_client = field.strip_prefix(".spec.clients[").and_then(|field| field.rsplit_once("]."));
     match of_client.map(|(_, field)| field) {

@@ -1,5 +1,5 @@
-//! Defines the options of `import` with their help texts, and checks conditions on the options that
-//! clap cannot check.
+//! Defines the options of `import` with their help texts, and validates combinations of options
+//! that clap cannot validate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -147,7 +147,7 @@ pub(crate) enum ImportFormat {
 }
 
 impl ImportArgs {
-    /// Returns the options for reading the cells of the export.
+    /// Returns the options that control how the cells of the export are parsed.
     pub(super) fn reading(&self) -> Reading {
         Reading {
             times: Times { format: self.time_format.clone(), zone: self.time_zone.clone() },
@@ -156,7 +156,7 @@ impl ImportArgs {
         }
     }
 
-    /// Checks the options for the resulting fleets, and returns them.
+    /// Validates the options for the resulting fleets, and returns them.
     pub(super) fn options(&self) -> Result<ImportOptions, Failure> {
         let mut problems = Vec::new();
         let mut labels = BTreeMap::new();
@@ -196,7 +196,7 @@ impl ImportArgs {
         })
     }
 
-    /// Rejects a `--drop` of a field or label that the export provides.
+    /// Returns an error if `--drop` names a field or label that the export provides.
     pub(super) fn check_drops(&self, given: &BTreeSet<Fact>) -> Result<(), Failure> {
         let sentence = |fact: &Fact| {
             let way_out = match fact {
@@ -212,8 +212,8 @@ impl ImportArgs {
         if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
     }
 
-    /// Rejects invalid label keys before reading the rows, so that each error is reported once and
-    /// not for every row.
+    /// Returns an error if a label key is invalid. Runs before the rows are read, so that each
+    /// error is reported once and not for every row.
     pub(super) fn check_labels(&self, labels: &[(String, usize)]) -> Result<(), Failure> {
         let labels: Map<String, Value> =
             labels.iter().map(|(key, _)| (key.clone(), json!("a"))).collect();
@@ -229,8 +229,7 @@ impl ImportArgs {
     }
 }
 
-/// Returns the messages for problems that admission found, each with the option that caused the
-/// problem.
+/// Formats the problems that admission found, each with the option that caused it.
 fn admission_messages(refused: Vec<(String, String)>) -> Vec<String> {
     let sentence = |(field, message): (String, String)| {
         let option = match field.as_str() {

@@ -1,11 +1,11 @@
-//! Finds the column of each field in an export: from the user's options, or else by the title of
-//! the column. Reads only titles, no rows.
+//! Finds the column for each field of a client: the column that the user specifies, or a column
+//! with a known title. Reads only the header of the export, not the rows.
 
 use std::collections::BTreeSet;
 
 use crate::cli::terminal::table::printable;
 
-/// A field of a client that a column can hold.
+/// A client field that a column of the export can provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Field {
     Name,
@@ -21,9 +21,9 @@ pub(super) enum Field {
     ErrorTime,
 }
 
-/// The fields of a client, each with its API name and with the column titles that inventory tools
-/// use for it. The API name is relative to the client or its report; the titles are in lower case
-/// and contain only letters and digits.
+/// The client fields, each with its API name and with the column titles that inventory tools use
+/// for the field. The API name is relative to the client or its report; the titles are in lower
+/// case and contain only letters and digits.
 const FIELDS: [(Field, &str, &[&str]); 11] = [
     (
         Field::Name,
@@ -161,7 +161,7 @@ impl Field {
         FIELDS.iter().find(|(field, ..)| *field == self).map_or("", |(_, name, _)| name)
     }
 
-    /// Returns the path of the field in a client.
+    /// Returns the path of the field in a client, such as `reported.ip`.
     pub fn path(self) -> String {
         match self {
             Self::Name | Self::TimeZone => self.name().to_owned(),
@@ -208,7 +208,8 @@ pub(super) struct ColumnMap {
     pub unused: Vec<String>,
 }
 
-/// Finds the column of each field and label. Each entry of `groups` is `COLUMN` or `COLUMN=key`.
+/// Finds the column of each field and label. Each entry of `groups` has the format `COLUMN` or
+/// `COLUMN=key`.
 ///
 /// # Errors
 ///
@@ -250,7 +251,8 @@ pub(super) fn find(
 struct ColumnSearch<'a> {
     header: &'a [String],
     problems: Vec<String>,
-    /// True if the error message must list the titles of the existing columns.
+    /// True if a column is missing or unknown, so that the error message must list the existing
+    /// columns.
     needs_titles: bool,
 }
 
@@ -260,8 +262,8 @@ impl ColumnSearch<'_> {
         self.needs_titles = true;
     }
 
-    /// Returns the fields that the user specifies, each with its column. The column is `None` if
-    /// the field is not imported or its column is not found.
+    /// Returns the fields that the user specifies, each with the index of its column. The index is
+    /// `None` if the field is not imported or its column is not found.
     fn mapped(&mut self, mappings: &[Mapping]) -> Vec<(Field, Option<usize>)> {
         let mut mapped: Vec<(Field, Option<usize>)> = Vec::new();
         for Mapping { field, title } in mappings {
@@ -280,8 +282,8 @@ impl ColumnSearch<'_> {
         mapped
     }
 
-    /// Returns the index of the column with this title. If no title matches exactly, ignores case,
-    /// blanks and punctuation.
+    /// Returns the index of the column with this title. If no title matches exactly, compares the
+    /// titles without case, blanks and punctuation.
     fn column(&mut self, title: &str, flag: &str) -> Option<usize> {
         let index = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
             (0..self.header.len()).filter(|index| matches(&self.header[*index])).collect()

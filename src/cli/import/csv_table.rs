@@ -1,5 +1,5 @@
-//! Parses delimited text into a header and records, and counts the line on which each record
-//! begins. Does not depend on the meaning of the columns.
+//! Parses delimited text into a header and records, and finds the line on which each record begins.
+//! Does not interpret the cells.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -8,16 +8,17 @@ use csv::{ReaderBuilder, StringRecord};
 
 use super::text::line_ends;
 
-/// Separators that are recognized in a header.
+/// Separators that can be detected in a header.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 /// Prefix of the line that specifies the separator. Spreadsheet programs write this line above the
 /// header.
 const SEPARATOR_LINE_PREFIX: &str = "sep=";
-/// Marker that is appended to the export; no decoded export contains it. If a quotation mark is not
-/// closed, the last cell contains the marker, which reveals the error.
+/// Marker that is appended to the text of the export, which cannot contain a NUL character itself.
+/// If a quotation mark is not closed, the marker becomes part of the last cell and thus reveals the
+/// error.
 const END_MARKER: &str = "\n\0";
 
-/// The header of an export and its records.
+/// The header and the records of an export.
 #[derive(Debug)]
 pub(super) struct CsvTable {
     /// Titles of the columns, without blanks around them.
@@ -25,23 +26,23 @@ pub(super) struct CsvTable {
     pub records: Vec<Record>,
 }
 
-/// One row of an export.
+/// One record of an export.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// Line on which the row begins, counted from 1.
+    /// Line on which the record begins, counted from 1.
     pub line: usize,
     cells: StringRecord,
 }
 
 impl Record {
-    /// Returns the text of a cell without surrounding blanks, or an empty text if the row is too
+    /// Returns the text of a cell without surrounding blanks, or an empty text if the record is too
     /// short.
     pub fn cell(&self, column: usize) -> &str {
         self.cells.get(column).unwrap_or_default().trim()
     }
 
-    /// Returns the number of cells in the row. Ignores empty cells at the end of the row that
-    /// exceed `expected`, the number of columns.
+    /// Returns the number of cells in the record. Does not count trailing empty cells beyond
+    /// `expected`, the number of columns.
     pub fn len(&self, expected: usize) -> usize {
         let mut len = self.cells.len();
         while len > expected && self.cell(len - 1).is_empty() {
@@ -55,8 +56,8 @@ impl Record {
     }
 }
 
-/// Parses a text into a header and records. Skips empty rows, which spreadsheet programs leave
-/// behind.
+/// Parses a text into a header and records. Skips empty records, which spreadsheet programs often
+/// write.
 ///
 /// # Errors
 ///
@@ -92,8 +93,8 @@ fn records(body: &str, separator: u8, first_line: usize) -> Result<Vec<Record>, 
     for cells in reader.records() {
         let cells = cells.map_err(|error| format!("this is not CSV: {error}"))?;
         let byte = cells.position().map_or(counted, |place| byte(place.byte(), body));
-        // Skip blank lines before a record, which the CSV reader counts as part of the record.
-        // Otherwise error messages would show the wrong line.
+        // The CSV reader counts blank lines before a record as part of the record. Skip them,
+        // because otherwise error messages would show the wrong line.
         let blank = body[byte..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let begin = byte + blank;
         line += line_ends(&body[counted..begin]);
@@ -116,8 +117,8 @@ fn byte(position: u64, body: &str) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX).min(body.len())
 }
 
-/// Returns the separator that the first line specifies, and the text after that line. Without such
-/// a line, returns `None` and the whole text.
+/// Returns the separator if the first line specifies one, and the text after that line. Otherwise
+/// returns `None` and the whole text.
 fn named_separator(text: &str) -> (Option<u8>, &str) {
     let line = text.lines().next().unwrap_or_default();
     let is_named = line

@@ -1,5 +1,5 @@
-//! Reads the existing fleets of an import from the cluster, or from files that an earlier import
-//! printed. Leaves the interpretation of each fleet to `existing_fleet`.
+//! Reads the fleets that earlier imports created, from the cluster or from files that an earlier
+//! import printed. The module `existing_fleet` interprets each fleet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ struct FleetPage {
     items: Vec<Value>,
 }
 
-/// Returns the fleets in the cluster that carry the import's label.
+/// Lists the fleets in the cluster that have the import's label, and returns them by number.
 pub(super) async fn of_cluster(
     cluster: &Cluster,
     namespace: &str,
@@ -83,8 +83,8 @@ fn refused(messages: Vec<String>) -> Failure {
     Failure { messages, code: FAILURE }
 }
 
-/// Returns an error if a fleet that the import would create already exists without the import's
-/// label.
+/// Returns an error if a fleet that the import would create already exists but does not have the
+/// import's label.
 pub(super) async fn no_strangers_in_cluster(
     cluster: &Cluster,
     namespace: &str,
@@ -158,11 +158,11 @@ pub(super) async fn package_doubt(
     }
 }
 
-/// The fleets in the files of `--previous`.
+/// The fleets in the files that `--previous` names.
 #[derive(Debug, Default)]
 pub(super) struct Printed {
     pub fleets: BTreeMap<u32, ExistingFleet>,
-    /// Names of the fleets in the namespace of the import that do not carry the import's label.
+    /// Names of the fleets that are in the import's namespace but do not have the import's label.
     others: BTreeSet<String>,
 }
 
@@ -200,7 +200,7 @@ impl Printed {
     }
 
     /// Returns an error if a fleet that the import would create exists in the files but does not
-    /// carry the import's label. For the cluster, see [`no_strangers_in_cluster`].
+    /// have the import's label. For the cluster, see [`no_strangers_in_cluster`].
     pub(crate) fn no_strangers(&self, prefix: &str, names: &[&str]) -> Result<(), Failure> {
         let known = names.iter().filter(|name| self.others.contains(**name));
         let strangers: Vec<String> = known.map(|name| (*name).to_owned()).collect();

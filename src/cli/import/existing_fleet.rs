@@ -1,6 +1,5 @@
-//! Interprets the existing fleets of an import: the clients, the field managers that list each
-//! client, and the fields that the import wrote. Accepts untyped JSON from a cluster or from files;
-//! makes no decisions.
+//! Interprets a fleet that earlier imports created: its clients, the field managers that list each
+//! client, and the fields that the import wrote. Accepts untyped JSON from a cluster or from files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,7 +28,7 @@ pub(super) enum WrittenBy {
     LabelWriter,
 }
 
-/// An existing fleet of the import.
+/// A fleet that earlier imports created.
 #[derive(Clone, Debug)]
 pub(super) struct ExistingFleet {
     pub name: String,
@@ -40,7 +39,7 @@ pub(super) struct ExistingFleet {
     /// Spec fields that the import wrote, with the clients sorted by name.
     pub spec: ClientFleetSpec,
     /// Client fields that other field managers own, by client name. The import does not remove
-    /// them.
+    /// these fields.
     pub owned_by_others: BTreeMap<Text, Client>,
 }
 
@@ -55,7 +54,7 @@ pub(super) struct ListedBy {
     pub others: bool,
 }
 
-/// The existing fleets of an import by number, and the problems found in them.
+/// The fleets that earlier imports created, by number, and the problems found in them.
 #[derive(Debug, Default)]
 pub(super) struct ExistingFleets {
     pub fleets: BTreeMap<u32, ExistingFleet>,
@@ -63,7 +62,8 @@ pub(super) struct ExistingFleets {
 }
 
 impl ExistingFleets {
-    /// Adds a fleet that carries the import's label.
+    /// Adds a fleet that has the import's label, or records the problem that makes the fleet
+    /// unusable.
     pub fn add(&mut self, prefix: &str, fleet: &Value, written: WrittenBy) {
         let name = fleet.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         let shown = printable(name);
@@ -112,7 +112,7 @@ impl ExistingFleets {
     }
 }
 
-/// Returns the existing fleet that the untyped JSON `fleet` contains.
+/// Converts the untyped JSON of a fleet to an [`ExistingFleet`].
 pub(super) fn standing(
     name: &str,
     fleet: &Value,
@@ -147,7 +147,7 @@ pub(super) fn standing(
     Ok(ExistingFleet { name: name.to_owned(), holds, labels, spec, owned_by_others: of_others })
 }
 
-/// The owners of a fleet's fields, from its `managedFields`.
+/// The owners of a fleet's fields, according to `managedFields`.
 struct Owners {
     /// Fields that count as written by the import; `None` means all fields.
     fields: Option<Value>,
@@ -252,7 +252,7 @@ fn is_whole(set: &Value) -> bool {
     set.as_object().is_none_or(Map::is_empty)
 }
 
-/// Returns the part of a value that a field set covers.
+/// Returns the part of a value that a field set contains.
 fn owned(value: &Value, set: &Value) -> Value {
     let Some(set) = set.as_object().filter(|set| !set.is_empty()) else { return value.clone() };
     match value {
@@ -287,8 +287,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns a fleet with four managers: the import, Git (a label, the time zone, two clients), a
-    /// check-in service (the last user of a client), and the controller (the status).
+    /// Returns a fleet with fields of four managers: the import, Git (a label, the time zone, two
+    /// clients), a check-in service (the last user of a client), and the controller (the status).
     fn shared() -> Value {
         json!({
             "metadata": {"name": "emea-001", "labels": {IMPORT_LABEL: "emea", "site": "berlin"},

@@ -1,7 +1,7 @@
 //! Determines the facts (fields and labels) that an export provides for clients, and the facts that
 //! clients would lose in an import. Does no I/O.
 //!
-//! The import detects lost facts, because a renamed column must not erase the values from earlier
+//! Lost facts must be detected, because a renamed column must not erase the values from earlier
 //! imports.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +12,8 @@ use crate::api::Text;
 use crate::api::fleet::Client;
 use crate::cli::terminal::table::printable;
 
-/// Prefix that marks a text as a label key. It is needed for label keys that are also field names
-/// or begin with this prefix.
+/// Prefix that marks the value of `--drop` as a label key. It is needed for label keys that are
+/// also field names or begin with this prefix.
 const LABEL_PREFIX: &str = "labels.";
 
 /// A field or a label of a client that an import can provide.
@@ -79,7 +79,7 @@ pub(super) fn lost(before: &Client, after: &Client, others: Option<&Client>) -> 
     fields.map(Fact::Field).chain(labels.map(|key| Fact::Label(key.to_owned()))).collect()
 }
 
-/// Returns whether a client has a version.
+/// Returns whether a client reports a version.
 pub(super) fn has_version(client: &Client) -> bool {
     value(client, Field::Version).is_some()
 }
@@ -110,7 +110,7 @@ pub(super) struct Losses {
     pub not_provided: BTreeMap<Fact, usize>,
     /// Names of the clients that lose their version because its cell in the export is empty.
     pub unversioned: Vec<Text>,
-    /// Number of clients that had a version before.
+    /// Number of clients in the export that had a version before the import.
     pub versioned: usize,
 }
 

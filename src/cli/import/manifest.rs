@@ -1,5 +1,5 @@
 //! Defines the fleet manifest that an import writes or prints, and formats manifests as YAML and
-//! JSON. Does not depend on the format of the export.
+//! JSON. Does not access the export.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::api::ClientFleetSpec;
 use crate::cli::{Failure, data};
 
-/// Label that identifies the fleets of one import. The value of the label is the name prefix of
-/// these fleets.
+/// Label that identifies all fleets of the same import. The value of the label is the name prefix
+/// of these fleets.
 pub(super) const IMPORT_LABEL: &str = "clientfleet.dev/import";
 
 /// A fleet with exactly the fields that an import writes.
@@ -42,7 +42,7 @@ pub(super) fn yaml(manifests: &[&Manifest]) -> Result<String, Failure> {
     Ok(documents?.join("---\n"))
 }
 
-/// Formats the fleets as a `v1` `List` in JSON.
+/// Formats the fleets as a JSON object of kind `List`, version `v1`.
 pub(super) fn json(manifests: &[&Manifest]) -> Result<String, Failure> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,4 +1,5 @@
-//! Formats the messages of an import: bad rows, remarks and the summary. Makes no decisions.
+//! Formats the messages of an import: problems in rows, remarks and the summary. Other modules
+//! decide the outcome.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,18 +15,18 @@ use crate::cli::{FAILURE, Failure};
 
 /// Maximum number of messages to print about bad rows, or about failed writes.
 const MAX_PRINTED_PROBLEMS: usize = 50;
-/// Name of standard input (`-`) in messages.
+/// Name that messages use for standard input (`-`).
 pub(super) const STANDARD_INPUT: &str = "standard input";
 /// Maximum number of names to list in one sentence.
 const MAX_NAMES: usize = 10;
 /// Maximum number of characters to print from a cell.
 const MAX_CELL_CHARS: usize = 60;
 
-/// Remark to print for an import without `--previous`.
+/// Remark to print for a local import without `--previous`.
 pub(super) const NO_PREVIOUS: &str = "no earlier fleets are known, so every client is placed anew: next time name these with \
      --previous, and each stays where it is\n";
 
-/// Returns the name of the export file for messages.
+/// Formats the name of the export file for messages.
 pub(super) fn file(path: &Path) -> String {
     if path.as_os_str() == "-" {
         return STANDARD_INPUT.to_owned();
@@ -33,7 +34,7 @@ pub(super) fn file(path: &Path) -> String {
     printable(&path.display().to_string()).into_owned()
 }
 
-/// Adds a remark about the columns that are not used.
+/// Adds a remark about the columns that the import does not use.
 pub(super) fn unused(remarks: &mut String, titles: &[String]) {
     if !titles.is_empty() {
         let (columns, are) = if titles.len() == 1 { ("column", "is") } else { ("columns", "are") };
@@ -69,7 +70,7 @@ pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, 
 
 fn bad_row(bad: &Bad) -> String {
     let mut text = format!("line {}", bad.line);
-    // Writing to a string cannot fail.
+    // Ignore the result, because writing to a string cannot fail.
     let _ = match &bad.cell {
         None => write!(text, ": {}", bad.reason),
         Some((title, cell)) if cell.is_empty() => {
@@ -237,8 +238,8 @@ fn empty(outcome: &ImportOutcome, pruned: bool) -> Vec<Text> {
     empty.map(|fleet| Text::from(&fleet.manifest.metadata.name)).collect()
 }
 
-/// Formats a number of clients and the matching one of two texts: `1 client stays`, `2 clients
-/// stay`.
+/// Formats a number of clients, followed by the text for one client or the text for several: `1
+/// client stays`, `2 clients stay`.
 fn of(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", clients(number), if number == 1 { one } else { many })
 }
@@ -271,8 +272,8 @@ pub(super) fn printed(outcome: &ImportOutcome) -> String {
     )
 }
 
-/// Formats the result of an import that writes its fleets. Returns the written fleets for standard
-/// output, and the failures and the summary for standard error.
+/// Formats the result of an import that writes its fleets. Returns the list of written fleets for
+/// standard output, and the failures and the summary for standard error.
 pub(super) fn applied(
     applied: &ApplyOutcome,
     outcome: &ImportOutcome,

@@ -1,11 +1,11 @@
-//! `import`: turns an inventory export into fleets. Reads the export, compares it with the existing
-//! fleets, and prints or writes the resulting fleets.
+//! Implements `import`, which converts an inventory export into fleets. Compares the export with
+//! the existing fleets, and prints or writes the resulting fleets.
 //!
-//! [`text`], [`csv_table`], [`columns`] and [`rows`] parse the clients (helpers: [`times`],
-//! [`windows_zones`], [`admissible`]); [`existing`] and [`existing_fleet`] read the existing
-//! fleets; [`outcome`] decides the new fleets (helpers: [`sharding`], [`facts`], [`manifest`]).
-//! Only [`existing`] and [`applying`] send requests to the cluster, and [`messages`] formats all
-//! messages.
+//! [`text`], [`csv_table`], [`columns`] and [`rows`] parse the clients, and use [`times`],
+//! [`windows_zones`] and [`admissible`]. [`existing`] and [`existing_fleet`] read the existing
+//! fleets. [`outcome`] decides the resulting fleets, and uses [`sharding`], [`facts`] and
+//! [`manifest`]. Only [`existing`] and [`applying`] send requests to the cluster. [`messages`]
+//! formats all messages.
 
 mod admissible;
 mod applying;

@@ -22,12 +22,14 @@ pub(super) struct ImportOptions {
     pub shard_size: usize,
     pub max_removals: Limit,
     pub prune: bool,
-    /// Facts from `--drop`. Clients may lose these facts if the export no longer provides them.
+    /// Facts that `--drop` names. Clients may lose these facts if the export no longer provides
+    /// them.
     pub drops: BTreeSet<Fact>,
 }
 
-/// Maximum number or percentage of clients that may leave their fleets in an import, or that may
-/// lose their version because its cell is empty. Above this limit, the import writes nothing.
+/// Limit for the clients that may leave their fleets in one import, and for the clients that may
+/// lose their version because the version cell is empty. If either number exceeds the limit, the
+/// import writes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     Percent(usize),
@@ -78,7 +80,7 @@ pub(super) enum FleetChange {
     Pruned,
 }
 
-/// A fleet after the import, and the change to it.
+/// A fleet after the import, and the change that the import makes to it.
 #[derive(Clone, Debug)]
 pub(super) struct ImportedFleet {
     pub manifest: Manifest,
@@ -90,19 +92,19 @@ pub(super) struct ImportedFleet {
 /// The resulting fleets of an import, and the changes to their clients.
 #[derive(Debug)]
 pub(super) struct ImportOutcome {
-    /// All fleets, ordered by number.
+    /// All fleets, ordered by fleet number.
     pub fleets: Vec<ImportedFleet>,
-    /// Number of clients that the import did not list before.
+    /// Number of clients that earlier imports did not list.
     pub new: usize,
-    /// Clients that the import listed before and that are missing from the export.
+    /// Clients that an earlier import listed and that are missing from the export.
     pub gone: Vec<Text>,
-    /// Clients missing from the export that stay in their fleet because other field managers list
-    /// them too.
+    /// Clients that are missing from the export but stay in their fleet, because other field
+    /// managers list them too.
     pub held_by_others: Vec<Text>,
     /// Number of clients that stay unchanged because their row is bad.
     pub kept: usize,
-    /// Number of clients that stay although they are missing from the export, because a bad row
-    /// does not identify its client and may belong to any of them.
+    /// Number of clients that are missing from the export but stay in their fleet, because a bad
+    /// row without a valid client name may belong to any of them.
     pub in_doubt: usize,
     /// Facts that clients lose because `--drop` allows the loss, each with the number of affected
     /// clients.
@@ -114,7 +116,8 @@ pub(super) struct ImportOutcome {
 pub(super) enum ImportRefusal {
     /// More clients than the limit allows would leave their fleets.
     Gone { gone: Vec<Text>, of: usize },
-    /// The export has no column for `fact`, which an earlier import provided for `clients` clients.
+    /// The export has no column for `fact`, so `clients` clients would lose the value that an
+    /// earlier import provided.
     FactNotProvided { fact: Fact, clients: usize },
     /// More clients than the limit allows would lose their version because its cell is empty.
     Unversioned { clients: Vec<Text>, of: usize },
@@ -125,10 +128,10 @@ pub(super) struct Export<'a> {
     pub clients: &'a BTreeMap<Text, Client>,
     /// Facts for which the export has a column.
     pub provided: &'a BTreeSet<Fact>,
-    /// Client names in bad rows. These clients stay unchanged.
+    /// Names of the clients that bad rows identify. These clients stay unchanged.
     pub bad_names: &'a BTreeSet<Text>,
-    /// True if some bad rows do not identify their client. In that case the import removes no
-    /// clients, because such a row may belong to any client.
+    /// True if some bad rows do not identify their client. The import then removes no clients,
+    /// because such a row may belong to any client.
     pub is_in_doubt: bool,
 }
 
@@ -136,7 +139,7 @@ pub(super) struct Export<'a> {
 ///
 /// # Errors
 ///
-/// Returns every [`ImportRefusal`] that the user's options do not allow.
+/// Returns all reasons why the import must not write anything, given the user's options.
 pub(super) fn decide(
     export: &Export,
     standings: &BTreeMap<u32, ExistingFleet>,
@@ -166,7 +169,8 @@ pub(super) fn decide(
     });
     let fleets = fleets.collect();
     let Shards { gone, held_by_others, kept, in_doubt, losses, .. } = shards;
-    // `refusals` has already rejected every loss that `--drop` does not allow.
+    // At this point `--drop` allows every remaining loss, because any other loss would have been a
+    // refusal.
     let dropped = losses.not_provided;
     Ok(ImportOutcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })
 }
@@ -179,9 +183,9 @@ struct Shards<'a> {
     occupied: BTreeMap<u32, usize>,
     /// Names of all clients that are already in a fleet.
     housed: BTreeSet<&'a str>,
-    /// Number of clients that the import listed before.
+    /// Number of clients that earlier imports listed.
     ours: usize,
-    /// Number of clients that only other field managers listed before, and that the import now
+    /// Number of clients that so far only other field managers listed, and that the import now
     /// lists too.
     adopted: usize,
     gone: Vec<Text>,

@@ -1,5 +1,5 @@
-//! Converts the rows of an export to clients, and reports the problems in bad rows. Does not depend
-//! on fleets.
+//! Converts the rows of an export to clients, and reports the problems in bad rows. Does not assign
+//! the clients to fleets.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,15 +16,15 @@ use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Labels, Text, bounds};
 use crate::values::Version;
 
-/// Maximum number of bad rows that admission also checks, to find further problems. Only bad rows
-/// with a client name count.
+/// Maximum number of bad rows on which admission checks also run, to find further problems. Only
+/// bad rows that identify their client count toward this limit.
 const MAX_FURTHER_CHECKS: usize = 200;
 
-/// Options for reading the cells of an export.
+/// Options that control how the cells of an export are parsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     pub times: Times,
-    /// Cell texts that count as an empty cell.
+    /// Texts for which a cell counts as empty, such as `N/A`.
     pub empty: Vec<String>,
     /// True if `lastError` messages are shortened to the form that the API accepts.
     pub shorten_messages: bool,
@@ -52,14 +52,14 @@ pub(super) struct Inventory {
     pub rows: usize,
     /// Problems in bad rows, ordered by line.
     pub bad: Vec<Bad>,
-    /// Client names that bad rows contain.
+    /// Names of the clients that bad rows identify.
     pub bad_names: BTreeSet<Text>,
     /// Number of bad rows that do not identify their client.
     pub unidentified: usize,
     /// Number of clients with a version or a staged version that cannot be parsed.
     pub unreadable_versions: usize,
-    /// Number of clients with an IP address that cannot be parsed. Such an address matches no
-    /// network.
+    /// Number of clients with an IP address that cannot be parsed. Such an address matches no CIDR
+    /// of a policy.
     pub unreadable_ips: usize,
 }
 
@@ -152,7 +152,7 @@ impl Rows<'_> {
         if self.reading.empty.iter().any(|empty| empty == cell) { "" } else { cell }
     }
 
-    /// Reads the value of a field from a cell. Returns `None` if the cell is empty.
+    /// Parses the value of a field from a cell. Returns `None` if the cell is empty.
     fn value(&self, field: Field, cell: &str) -> Result<Option<Text>, String> {
         if cell.is_empty() {
             return match field {
@@ -227,8 +227,8 @@ impl Rows<'_> {
         for (line, client) in &read {
             lines.entry(client.name.clone()).or_default().push(*line);
         }
-        // Also count names in rows that are bad for another reason, because one of those rows may
-        // be the correct one for the client.
+        // Also count names in rows that are bad for another reason, because such a row may be the
+        // one with the correct data for the client.
         for record in &self.sheet.records {
             let name = self.cell(record, self.name_column());
             if let Some(known) = lines.get_mut(name)
@@ -270,8 +270,8 @@ impl Rows<'_> {
         }
     }
 
-    /// Converts a problem from admission to a problem of the row, with the column from which the
-    /// invalid value comes.
+    /// Converts a problem that admission found to a problem of the row, with the column that
+    /// contains the invalid value.
     fn refused(&self, record: &Record, problem: &admissible::Refused) -> Bad {
         let fields = self.columns.fields.iter();
         let of_field =
@@ -296,13 +296,13 @@ impl Rows<'_> {
     }
 }
 
-/// Returns whether admission accepts the name of the client. Only an accepted name identifies the
-/// client of a bad row.
+/// Returns whether admission accepts the name of the client. A bad row identifies its client only
+/// if admission accepts the name.
 fn is_named(refused: &[admissible::Refused]) -> bool {
     refused.iter().all(|problem| problem.field != "name")
 }
 
-/// Shortens a client's error message to the form that the API accepts: one line, without forbidden
+/// Converts an error message to the form that the API accepts: one line, without forbidden
 /// characters, and cut at the maximum length.
 fn shortened(message: &str) -> Cow<'_, str> {
     let clean = |c: char| {

@@ -1,7 +1,7 @@
-//! Assigns clients to fleets. Existing clients keep their fleet, and new clients fill the fleets
-//! with the lowest numbers that have room.
+//! Assigns clients to fleets: existing clients stay in their fleets, and new clients fill the free
+//! capacity of the fleets, lowest fleet number first.
 //!
-//! Does no I/O; uses only names and numbers.
+//! This module does no I/O. It uses only client names, fleet numbers and client counts.
 
 use std::collections::BTreeMap;
 
@@ -31,12 +31,12 @@ fn free(occupied: &BTreeMap<u32, usize>, number: u32, size: usize) -> usize {
     size.max(1).saturating_sub(occupied.get(&number).copied().unwrap_or(0))
 }
 
-/// Returns the name of a fleet.
+/// Returns the name of a fleet, such as `emea-001`.
 pub(super) fn name(prefix: &str, number: u32) -> String {
     format!("{prefix}-{number:03}")
 }
 
-/// Returns the number of a fleet, or `None` if the name does not belong to this import.
+/// Returns the number of a fleet, or `None` if the name is not a fleet name of this import.
 pub(super) fn number(prefix: &str, fleet: &str) -> Option<u32> {
     let number = fleet.strip_prefix(prefix)?.strip_prefix('-')?.parse().ok()?;
     (number > 0 && name(prefix, number) == fleet).then_some(number)

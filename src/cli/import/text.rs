@@ -1,12 +1,13 @@
-//! Decodes the bytes of an export into text, in any encoding that a spreadsheet program writes.
-//! Does not depend on rows and cells.
+//! Decodes the bytes of an export into text. Supports the encodings that spreadsheet programs
+//! write.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// First bytes of a ZIP archive. They identify spreadsheet files, which are ZIP archives.
+/// First bytes of a ZIP archive. They identify spreadsheet files such as `.xlsx`, which are ZIP
+/// archives.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
-/// Number of bytes to examine when detecting UTF-16 without a byte order mark. The header of a file
-/// has roughly this size.
+/// Number of bytes to examine when detecting UTF-16 without a byte order mark. The header of an
+/// export has roughly this size.
 const SAMPLE_BYTES: usize = 256;
 
 /// Returns the encoding with the given name, such as `windows-1252`.
@@ -19,8 +20,8 @@ pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
         .ok_or_else(|| "there is no such encoding: write one as utf-8 or windows-1252".to_owned())
 }
 
-/// Decodes a file with the first of these encodings that applies: the encoding of the byte order
-/// mark, the encoding that the user specifies, UTF-16 if the bytes look like UTF-16, or UTF-8.
+/// Decodes a file with the encoding of its byte order mark, or else with the encoding that the user
+/// specifies. If both are missing, uses UTF-16 if the bytes look like UTF-16, and UTF-8 otherwise.
 ///
 /// # Errors
 ///
@@ -57,8 +58,8 @@ fn no_text(bytes: &[u8], encoding: &'static Encoding) -> String {
     format!("line {}: this is not {} text: {mend}", line_at(before), encoding.name())
 }
 
-/// Recognizes UTF-16 without a byte order mark. Headers are mostly ASCII, so in UTF-16 about every
-/// other byte is zero; other encodings contain no zero bytes.
+/// Detects UTF-16 without a byte order mark. Headers are mostly ASCII, so about every other byte is
+/// zero in UTF-16; text in other encodings contains no zero bytes.
 fn recognise(sample: &[u8]) -> Option<&'static Encoding> {
     let zeros = |first: usize| sample.iter().skip(first).step_by(2).filter(|byte| **byte == 0);
     let (even, odd) = (zeros(0).count(), zeros(1).count());

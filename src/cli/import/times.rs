@@ -20,7 +20,7 @@ pub(super) struct Times {
 ///
 /// # Errors
 ///
-/// Returns a message if the format contains an unknown specifier, or no specifier for a part of a
+/// Returns a message if the format contains an unknown specifier, or no specifier for a date or a
 /// time.
 pub(super) fn format(text: &str) -> Result<String, String> {
     let items: Vec<Item> = StrftimeItems::new(text).collect();
@@ -36,12 +36,13 @@ pub(super) fn format(text: &str) -> Result<String, String> {
 }
 
 impl Times {
-    /// Parses the time in a cell, and returns it in the form that the API accepts. RFC 3339 text is
+    /// Parses the time in a cell, and returns it as RFC 3339 text. Text that is already RFC 3339 is
     /// returned unchanged.
     ///
     /// # Errors
     ///
-    /// Returns the reason for a message. In the message, the reason follows the text of the cell.
+    /// Returns the reason why the time is invalid, worded to follow the text of the cell in a
+    /// message.
     pub fn read(&self, cell: &str) -> Result<String, String> {
         if DateTime::parse_from_rfc3339(cell).is_ok() {
             return Ok(cell.to_owned());
@@ -79,12 +80,12 @@ fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
     })
 }
 
-/// Converts the local time `local` in a time zone to an instant. If this local time occurs twice,
-/// returns the earlier instant; if it is skipped, returns `None`.
+/// Converts a local time in a time zone to an instant. If the local time occurs twice, returns the
+/// earlier instant; if it is skipped, returns `None`.
 fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
     let assumed = local.and_utc();
-    // Try the offsets in use 26 hours before, at and 26 hours after the local time, read as UTC.
-    // One of them is correct, because every zone is less than 26 hours from UTC.
+    // The offset depends on the instant, which is not known yet. Every zone is less than 26 hours
+    // from UTC, so try the offsets that apply 26 hours before, at and 26 hours after `assumed`.
     let near = [-26, 0, 26].into_iter().filter_map(|hours| {
         let near = assumed.checked_add_signed(TimeDelta::hours(hours))?;
         let offset = TimeDelta::seconds(zone.offset_seconds(near).into());
@@ -119,7 +120,7 @@ mod tests {
             ("%Y-%m-%d %H:%M %z", "", "2026-11-22 08:15 +0100", "2026-11-22T07:15:00Z"),
             ("%s", "UTC", "1795335300", "2026-11-22T08:15:00Z"),
             // This local time occurs twice because daylight saving time ends; the earlier instant
-            // counts.
+            // is expected.
             ("%d.%m.%Y %H:%M", "Europe/Berlin", "25.10.2026 02:30", "2026-10-25T00:30:00Z"),
             ("%d.%m.%Y %H:%M", "Pacific/Apia", "31.12.2011 00:30", "2011-12-30T10:30:00Z"),
         ] {

@@ -1,5 +1,5 @@
-//! Maps Windows time zones to IANA zones, according to the `windowsZones` table of CLDR, territory
-//! 001.
+//! Maps names of Windows time zones to names of IANA time zones, according to the `windowsZones`
+//! table of CLDR, territory 001.
 
 use crate::values::Zone;
 
@@ -7,8 +7,8 @@ use crate::values::Zone;
 ///
 /// # Errors
 ///
-/// Returns the reason for a message, with the nearest spelling if there is one. In the message, the
-/// reason follows the name.
+/// Returns the reason why the name is invalid, worded to follow the name in a message. Includes the
+/// most similar name, if there is one.
 pub(super) fn zone(name: &str) -> Result<Zone, String> {
     if let Some(zone) = Zone::named(name).or_else(|| Zone::named(of_windows(name)?)) {
         return Ok(zone);
@@ -30,7 +30,7 @@ fn of_windows(name: &str) -> Option<&'static str> {
     Some(TABLE[index].1)
 }
 
-/// Windows zone names with their IANA names, sorted by Windows name.
+/// Names of Windows time zones with their IANA names, sorted by Windows name.
 const TABLE: &[(&str, &str)] = &[
     ("AUS Central Standard Time", "Australia/Darwin"),
     ("AUS Eastern Standard Time", "Australia/Sydney"),

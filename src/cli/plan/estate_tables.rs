@@ -1,5 +1,5 @@
-//! Formats a plan as tables for a user: policies, fleets, and the status of every client. Makes no
-//! decisions.
+//! Formats a plan as tables for a user: policies, fleets, and the status of every client. The
+//! `plan` module computes the plan.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -96,7 +96,8 @@ fn done(summary: &Summary) -> String {
     format!("{}/{}", summary.up_to_date + summary.ahead + summary.offline, summary.total)
 }
 
-/// A column of client counts: title, color, and the function that reads the count from a summary.
+/// A column that shows a client count: title, color, and the function that reads the count from a
+/// summary.
 type StateColumn = (&'static str, Tone, fn(&Summary) -> u32);
 
 /// A column for every client state, ordered from states that need no action to states that need a
@@ -175,7 +176,7 @@ fn why(client: &ClientStatus) -> String {
     }
 }
 
-/// Returns the problems that need a user's attention and that the tables do not show.
+/// Formats the problems that require the user's attention and that the tables do not show.
 fn notes(plan: &Plan) -> String {
     let mut notes = String::new();
     for (name, status) in &plan.fleets {
@@ -193,7 +194,7 @@ fn note_stalled(notes: &mut String, kind: &str, name: &Text, conditions: &[Condi
         conditions.iter().filter(|found| found.r#type == "Stalled" && found.status == "True")
     {
         let message = printable(&condition.message);
-        // Writing to a string cannot fail.
+        // Ignore the result, because writing to a string cannot fail.
         let _ = writeln!(notes, "  {kind} {}: {}: {message}", printable(name), condition.reason);
     }
 }

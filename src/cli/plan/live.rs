@@ -1,5 +1,6 @@
-//! `plan` with a cluster: reads the current objects, predicts the result of applying the files, and
-//! compares the plans before and after for every client. Writes nothing to the cluster.
+//! Implements `plan` with a cluster: reads the current objects, predicts the objects after the
+//! files are applied, and compares the plans before and after for every client. Writes nothing to
+//! the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,11 +22,11 @@ use crate::plan::diff::{GivenObjects, PlannedEstate, PlannedEstates, Warning, co
 use crate::plan::{Cached, Estate, Parsed, Plan, parsed};
 use crate::values::Timestamp;
 
-/// Maximum number of dry runs that are in progress at the same time.
+/// Maximum number of concurrent dry runs.
 const MAX_CONCURRENT_DRY_RUNS: usize = 4;
 
-/// Compares the plan for the cluster's current objects with the plan after `files` are applied,
-/// both at the instant `at`.
+/// Compares the plan for the cluster's current objects with the plan after `files` are applied.
+/// Computes both plans for the instant `at`.
 pub(super) async fn compare(
     arguments: &PlanArgs,
     files: impl IntoIterator<Item = File>,
@@ -134,8 +135,8 @@ fn stored(fleet: &Parsed<ClientFleet>) -> (Text, ClientFleetStatus) {
     (name.into(), fleet.status.clone().unwrap_or_default())
 }
 
-/// Creates [`PredictedObjects`] in which the current objects of one kind are both `before` and
-/// `after`, until predictions replace them.
+/// Creates [`PredictedObjects`] that contain the current objects both in `before` and in `after`.
+/// The predictions later replace the objects to which files are applied.
 fn predicted<K: parsed::Kind>(objects: Vec<Parsed<K>>) -> PredictedObjects<K> {
     let observed = objects.into_iter().map(Cached::from);
     let before: BTreeMap<_, _> =
@@ -173,8 +174,9 @@ fn estate(
 }
 
 impl<K: parsed::Kind> PredictedObjects<K> {
-    /// Replaces an object in `before` and `after` with its prediction. The object in `before` may
-    /// be outdated, because the prediction reads the object later than the list.
+    /// Replaces an object in `before` and in `after` with the objects of its prediction. `before`
+    /// is also replaced, because the prediction reads the object later than the list request and
+    /// may get a newer version.
     fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
         self.before.remove(name);
         if let Some(before) = &prediction.before {
@@ -185,8 +187,8 @@ impl<K: parsed::Kind> PredictedObjects<K> {
     }
 }
 
-/// The results of all predictions, without the objects: the component that computed each
-/// prediction, and the warnings.
+/// The results of all predictions, except the objects: the component that computed each prediction,
+/// and the warnings.
 #[derive(Default)]
 struct Answers {
     /// Component that computed each prediction, in the order of the objects.
@@ -243,8 +245,8 @@ async fn foresee_all(
     }
 }
 
-/// Returns warnings about objects that this program predicted without a dry run on the API server,
-/// with the reason.
+/// Returns warnings about the objects that were predicted without a dry run on the API server, with
+/// the reason.
 fn how(objects: &[AppliedObject], answered: &[PredictedBy]) -> String {
     let by = |by: PredictedBy| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
     let mut remarks = String::new();
@@ -268,8 +270,8 @@ fn how(objects: &[AppliedObject], answered: &[PredictedBy]) -> String {
     remarks
 }
 
-/// Returns a warning if the statuses in the cluster differ from the plan for the current instant,
-/// because the controller is behind or not running.
+/// Returns a warning if the statuses in the cluster differ from the plan for the current instant.
+/// In that case the controller is behind or not running.
 fn behind(
     namespaces: BTreeMap<String, LiveNamespace>,
     due: &PlannedEstates,

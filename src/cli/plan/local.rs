@@ -1,5 +1,6 @@
 //! Implements `plan --local`: computes the statuses that the controller would eventually write for
-//! the objects in files. Can compare these statuses with the statuses for older files.
+//! the objects in the files. With `--against`, compares these statuses with the statuses computed
+//! from older files.
 //!
 //! Contacts no cluster and reads no clock.
 
@@ -20,10 +21,10 @@ use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
 use crate::plan::{CachedPolicy, Estate, Plan, settle};
 use crate::values::Timestamp;
 
-/// The plan for the objects in files, computed for one instant.
+/// The plans of all namespaces in the files, computed for one instant.
 pub(super) struct LocalPlan {
-    /// Objects as written in the files, in the order of the files. Empty unless the output format
-    /// is JSON or YAML.
+    /// Objects from the files, in file order. Empty unless the output format is JSON or YAML,
+    /// because only these formats print the objects.
     given: Vec<(Identity, SourceObject)>,
     namespaces: BTreeMap<String, PlannedNamespace>,
     at: Timestamp,
@@ -37,7 +38,7 @@ pub(super) struct PlannedNamespace {
 }
 
 /// Computes the plan for the objects in `files` at the instant `at`. Also returns remarks about the
-/// files.
+/// files, for example about skipped objects.
 pub(super) fn plan(
     files: impl IntoIterator<Item = File>,
     at: Timestamp,
@@ -82,8 +83,9 @@ pub(super) fn compare(
     Ok(Compared { difference: compare_plans(&before, &after, &given(&new), at), remarks })
 }
 
-/// Reads the objects in files as the API server would store them, and groups them by namespace.
-/// Calls `look` for each object before adding the object to its namespace.
+/// Reads the objects from the files, converts them to the form that the API server would store, and
+/// groups them by namespace. Calls `look` for each object before adding the object to its
+/// namespace.
 fn read(
     files: impl IntoIterator<Item = File>,
     mut look: impl FnMut(&Object),
@@ -104,7 +106,7 @@ pub(super) fn refuse<'a>(findings: impl IntoIterator<Item = &'a Findings>) -> Re
     if messages.is_empty() { Ok(()) } else { Err(Failure { messages, code: WRONG_INPUT }) }
 }
 
-/// Returns the identities of the objects in the files. Warnings of the comparison are limited to
+/// Returns the identities of the objects in the files. The comparison reports warnings only about
 /// these objects.
 pub(super) fn given(findings: &Findings) -> diff::GivenObjects {
     let mut given = diff::GivenObjects::default();
@@ -134,8 +136,8 @@ impl LocalPlan {
         match self.format {
             PlanFormat::Json => data::write_json(&self.list(), output),
             PlanFormat::Yaml => data::write_yaml(&self.list(), output),
-            // The options reject every other format if there is no comparison, so only the table
-            // format is left here.
+            // Only the table format can occur: without a comparison, the check of the options
+            // rejects all other formats.
             _ => {
                 let text = estate_tables::print(&self.namespaces, self.at, in_color);
                 output.write_all(text.as_bytes())
@@ -143,7 +145,8 @@ impl LocalPlan {
         }
     }
 
-    /// Returns the objects with their statuses, as a list like the output of `kubectl get`.
+    /// Returns the objects with their planned statuses, as a `List` like the one that `kubectl get`
+    /// prints.
     fn list(&self) -> ListDocument<'_> {
         let mut statuses = HashMap::new();
         for (namespace, PlannedNamespace { plan, .. }) in &self.namespaces {
@@ -171,8 +174,8 @@ struct ListDocument<'a> {
     metadata: BTreeMap<String, String>,
 }
 
-/// The list items: objects with their statuses. Each item is built only when it is serialized, to
-/// limit memory.
+/// The list items: objects with their planned statuses. Serialization builds one item at a time, to
+/// limit memory usage.
 struct ListItems<'a> {
     given: &'a [(Identity, SourceObject)],
     statuses: HashMap<ObjectKey<'a>, Status<'a>>,

@@ -7,8 +7,8 @@ use crate::cli::terminal::table::printable;
 /// Characters that have a meaning in Markdown, and are therefore escaped with a backslash.
 const MARKUP: &str = "\\`*_[]|~#!";
 
-/// Renders the report. The summary and its counts are always visible; the other tables are
-/// collapsed sections.
+/// Renders the report. The summary, the transitions and the warnings are always visible; each other
+/// table is a collapsed section.
 pub(super) fn render(report: &Report) -> String {
     let (heading, summary) = (shown(&report.heading), shown(&report.summary));
     let mut text = format!("### clientfleet plan\n\n**{heading}**\n\n{summary}\n");
@@ -63,7 +63,7 @@ fn shown(text: &str) -> String {
             plain => shown.push(plain),
         }
     }
-    // GitHub turns `://` and `www.` into links even without markup.
+    // GitHub turns `://` and `www.` into links even without markup, so escape them as well.
     shown.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 

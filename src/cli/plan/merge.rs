@@ -1,5 +1,7 @@
-//! Computes, on JSON, the effect of applying a file to an object: the patch of a client-side
-//! `kubectl apply`, and an approximation of the API server's response if no dry run is possible.
+//! Computes how applying a file changes an object, on JSON values. The result is either the patch
+//! that client-side `kubectl apply` sends, or an approximation of the API server's response if no
+//! dry run is possible.
+//!
 //! Contacts no cluster.
 
 use std::collections::BTreeSet;
@@ -11,11 +13,12 @@ use crate::api::Kind;
 /// Annotation in which `kubectl apply` stores the last applied configuration.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Returns the JSON merge patch that `kubectl apply` sends; an empty patch means that nothing
+/// Returns the JSON merge patch that `kubectl apply` sends. An empty patch means that nothing
 /// changes.
 ///
-/// The patch contains the fields that the file adds or changes, with lists replaced as a whole, and
-/// `null` for fields that only the last applied configuration contains.
+/// The patch contains the fields that the file adds or changes; it replaces a changed list as a
+/// whole. For each field that is in the last applied configuration but not in the file, the patch
+/// contains `null`.
 pub(super) fn three_way(last_applied: &Value, file: &Value, live: &Value) -> Value {
     let mut patch = Map::new();
     if let (Some(last), Some(file)) = (last_applied.as_object(), file.as_object()) {
@@ -77,7 +80,7 @@ fn merge_fields(patch: &mut Map<String, Value>, more: Map<String, Value>) {
     }
 }
 
-/// Combines two patches. If both contain a field, the value in `more` wins.
+/// Merges two patches. If both set a field, uses the value from `more`.
 pub(super) fn joined(patch: Value, more: Value) -> Value {
     match (patch, more) {
         (Value::Object(mut patch), Value::Object(more)) => {
@@ -88,7 +91,7 @@ pub(super) fn joined(patch: Value, more: Value) -> Value {
     }
 }
 
-/// Returns the value after applying a JSON merge patch (RFC 7386).
+/// Applies a JSON merge patch (RFC 7386) to a value and returns the result.
 pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
     let Value::Object(fields) = patch else { return patch.clone() };
     if !value.is_object() {
@@ -106,7 +109,7 @@ pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
 }
 
 /// Returns an approximation of the result of server-side apply. Replaces the `spec` of a policy,
-/// which has one owner, and merges the mappings and clients of a fleet, which can have several
+/// because a policy has one owner; merges all other content, because a fleet can have several
 /// owners.
 pub(super) fn merged(kind: Kind, mut live: Value, file: &Value) -> Value {
     for part in ["metadata", "spec"] {
@@ -160,9 +163,9 @@ fn by_name(mut items: Vec<Value>, given: &[Value]) -> Value {
     Value::Array(items)
 }
 
-/// Returns the object without the fields that are in the last client-side applied configuration,
-/// but no longer in the file. `kubectl apply --server-side` also removes such fields, because it
-/// takes over the fields that client-side `kubectl apply` owned.
+/// Removes the fields from an object that are in the last client-side applied configuration but not
+/// in the file, and returns the object. `kubectl apply --server-side` also removes such fields,
+/// because it takes over the fields that client-side `kubectl apply` owned.
 pub(super) fn without_dropped(mut object: Value, last_applied: &Value, file: &Value) -> Value {
     for part in ["/metadata/labels", "/spec"] {
         let (Some(last), Some(target)) = (last_applied.pointer(part), object.pointer_mut(part))

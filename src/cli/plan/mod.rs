@@ -1,5 +1,5 @@
-//! `plan`: previews how applying files changes objects, and how the changes affect every client.
-//! Writes nothing to the cluster.
+//! Implements `plan`: previews how applying files would change objects, and how these changes would
+//! affect each client. Writes nothing to the cluster.
 
 mod estate_tables;
 mod live;
@@ -41,7 +41,7 @@ const EXIT_TOO_MANY_MOVING: u8 = 3;
 /// Exit code if something would change and `--exit-code` is set.
 const EXIT_CHANGES: u8 = 1;
 
-/// The difference between two plans, with remarks on how it was computed.
+/// The difference between two plans, with remarks for the user.
 struct Compared {
     difference: Difference,
     remarks: String,

@@ -1,4 +1,4 @@
-//! The options of `plan`, and the checks that reject contradictory options.
+//! Defines the options of `plan`, and rejects contradictory options.
 
 use std::path::{Path, PathBuf};
 
@@ -137,7 +137,7 @@ impl PlanArgs {
         matches!(self.output, PlanFormat::Table | PlanFormat::Wide | PlanFormat::Markdown)
     }
 
-    /// Returns whether the tables have additional columns.
+    /// Returns whether the tables have the additional columns of `-o wide`.
     pub(super) fn is_wide(&self) -> bool {
         self.output == PlanFormat::Wide
     }

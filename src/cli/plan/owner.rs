@@ -1,5 +1,5 @@
-//! Finds the field manager that will apply a file to an object, from the `managedFields` of the
-//! object. Contacts no cluster.
+//! Determines how a file will be applied to an object, and by which field manager, from the
+//! object's metadata and the options of `plan`. Contacts no cluster.
 
 use serde_json::Value;
 
@@ -40,8 +40,8 @@ pub(super) enum ApplyMethod {
     ServerSide {
         /// Name of the field manager.
         owner: String,
-        /// Last client-side applied configuration, whose fields this field manager takes over;
-        /// `None` if it takes over no fields.
+        /// Configuration that client-side `kubectl apply` applied last. The field manager takes
+        /// over the fields of this configuration; `None` if it takes over no fields.
         takes_over: Option<Value>,
     },
     /// Client-side `kubectl apply`, which stores the last applied configuration in an annotation.
@@ -61,8 +61,8 @@ pub(super) struct ApplyOptions {
 }
 
 impl ApplyOptions {
-    /// Returns the method of applying a file to an object; `live` is `None` if the object does not
-    /// exist.
+    /// Returns the method of applying a file to the object `live` in the cluster. `live` is `None`
+    /// if the object does not exist.
     pub(super) fn way(&self, live: Option<&Value>) -> ApplyMethod {
         let last_applied = live.and_then(last_applied);
         let known = live.and_then(known_owner);
@@ -105,8 +105,8 @@ fn known_owner(live: &Value) -> Option<&str> {
     }
 }
 
-/// Labels that each tool adds to its objects to recognize them; the files do not contain these
-/// labels. An entry that ends with a slash is a prefix.
+/// Labels by which each tool recognizes its objects. The tool adds these labels to the objects from
+/// the files; an entry that ends with a slash is a prefix.
 const TOOL_LABELS: [(&str, &[&str]); 4] = [
     ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
     ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),
@@ -115,7 +115,8 @@ const TOOL_LABELS: [(&str, &[&str]); 4] = [
 ];
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// Returns the labels of an object that the tool with the field manager `owner` has added.
+/// Returns those labels of the object `live` that the tool with the field manager `owner` adds to
+/// its objects.
 pub(super) fn marks(owner: &str, live: &Value) -> Vec<(String, Value)> {
     let known =
         TOOL_LABELS.iter().find(|(tool, _)| *tool == owner).map_or(&[][..], |(_, marks)| marks);

@@ -1,8 +1,8 @@
-//! Predicts the content of an object after a file is applied, with a dry run on the API server.
+//! Uses a dry run on the API server to predict the content of an object after a file is applied.
 //! Writes nothing.
 //!
-//! The API server handles the fields of other field managers, and runs admission, which may reject
-//! or complete the object.
+//! The dry run takes the fields of other field managers into account and includes admission, which
+//! may reject or complete the object.
 
 use http::Request;
 use kube::Client;
@@ -28,8 +28,8 @@ pub(super) struct AppliedObject {
     pub(super) source: SourceObject,
 }
 
-/// An [`AppliedObject`] whose source is parsed. The parsed object is dropped after its prediction,
-/// because the parsed source takes ten times the memory of the text.
+/// An [`AppliedObject`] with its parsed source. Exists only during one prediction, because the
+/// parsed source needs ten times as much memory as the text.
 struct PredictedObject<'a> {
     identity: &'a Identity,
     source: Value,
@@ -43,13 +43,14 @@ pub(super) struct Prediction {
     pub(super) before: Option<String>,
     /// The object after the file is applied.
     pub(super) after: String,
-    /// Component that computed the prediction.
+    /// Source of the prediction.
     pub(super) by: PredictedBy,
     /// Warning for the user about applying the file.
     pub(super) warning: Option<String>,
 }
 
-/// The component that computed a prediction.
+/// The source of a prediction: the API server, or this program with the reason why no dry run was
+/// possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PredictedBy {
     /// The API server, in a dry run.
@@ -60,12 +61,12 @@ pub(super) enum PredictedBy {
     Namespace,
 }
 
-/// The reason why an object cannot be predicted.
+/// The reason why the result of applying a file cannot be predicted.
 #[derive(Debug)]
 pub(super) enum PredictionRefusal {
     /// The API server rejects the file; the text is the reason.
     OfFile(String),
-    /// The request to the cluster failed; the text is the reason.
+    /// A request to the cluster failed, or the response cannot be parsed; the text is the reason.
     OfCluster(String),
 }
 
@@ -131,8 +132,8 @@ fn parsed(object: &str) -> Result<Value, PredictionRefusal> {
     })
 }
 
-/// Returns the content of the file, and adds the labels with which the applying tool marks its
-/// objects.
+/// Returns the content of the file, completed with the labels that the applying tool has already
+/// set on the object in the cluster.
 fn with_marks(file: &Value, way: &ApplyMethod, live: Option<&Value>) -> Value {
     let mut file = file.clone();
     if let (ApplyMethod::ServerSide { owner, .. }, Some(live)) = (way, live) {
@@ -158,8 +159,8 @@ async fn ask(client: &Client, request: kube::Result<Request<Vec<u8>>>) -> kube::
     client.request_text(request?).await
 }
 
-/// Applies a file in a dry run. On conflicts, repeats the dry run with force and also returns the
-/// conflicts, because not every tool forces server-side apply.
+/// Performs server-side apply of a file as a dry run. On conflicts, repeats the dry run with force,
+/// and also returns the conflicts, because not every tool forces server-side apply.
 async fn apply(
     client: &Client,
     identity: &Identity,
@@ -196,16 +197,17 @@ async fn send(
     ask(client, request.map_err(kube::Error::BuildRequest)).await
 }
 
-/// Returns the patch that `kubectl apply` would send. The patch includes the annotation with the
-/// last applied configuration, which may be too large for the API server.
+/// Returns the patch that client-side `kubectl apply` would send. The patch sets the annotation
+/// with the last applied configuration, because the API server may reject this annotation as too
+/// large.
 fn client_side_patch(last_applied: &Value, object: &PredictedObject<'_>, live: &Value) -> Value {
     let (mut file, mut live) = (object.source.clone(), live.clone());
     for object in [&mut file, &mut live] {
         without(object, "", "status");
         without(object, "/metadata/annotations", LAST_APPLIED);
     }
-    // kubectl also sets the namespace and the annotations before it computes the patch and stores
-    // the file in the annotation.
+    // Like kubectl, set the namespace and the annotations first, because they become part of the
+    // patch and of the last applied configuration.
     file["metadata"]["namespace"] = object.identity.namespace.as_str().into();
     if !file["metadata"]["annotations"].is_object() {
         file["metadata"]["annotations"] = json!({});
@@ -229,8 +231,8 @@ fn taken_over(object: &PredictedObject<'_>, answer: Value, last_applied: &Value)
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
-/// Decides how to continue after an error of the API server. Returns the reason to compute the
-/// prediction locally, or a refusal if the error does not allow a local prediction.
+/// Decides how to continue after a failed dry run. Returns the reason for computing the prediction
+/// locally, or a refusal if the error does not allow a local prediction.
 fn excuse(
     error: &kube::Error,
     object: &PredictedObject<'_>,

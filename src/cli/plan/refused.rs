@@ -1,5 +1,5 @@
-//! Explains to the author of a file why the API server rejected it: fields with other owners, and
-//! fields that only the API server may write. Contacts no cluster.
+//! Explains to the user why applying a file fails or causes conflicts: other field managers own
+//! some of its fields, or only the API server may write them. Contacts no cluster.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::owner::{forces, is_kubectl};
 /// Maximum number of conflicting fields that are listed per owner.
 const MAX_NAMED_FIELDS: usize = 3;
 
-/// The fields of an object that other field managers own, by owner.
+/// The conflicting fields of an object, grouped by the field manager that owns them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Conflicts(BTreeMap<String, Vec<String>>);
 
@@ -44,7 +44,8 @@ impl Conflicts {
     }
 }
 
-/// Returns the owner from a message such as `conflict with "OWNER" using clientfleet.dev/v1alpha1`.
+/// Returns the owner that a message such as `conflict with "OWNER" using clientfleet.dev/v1alpha1`
+/// contains.
 fn owner(message: &str) -> &str {
     let quoted = message.split_once('"').and_then(|(_, rest)| rest.split_once('"'));
     quoted.map_or(message, |(owner, _)| owner)

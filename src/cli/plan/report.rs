@@ -22,9 +22,9 @@ pub(super) struct Report {
     pub(super) summary: String,
     /// Changed clients, counted by transition.
     pub(super) transitions: ReportTable,
-    /// Warnings, which are shown first.
+    /// Warnings, which are shown before the tables in `sheets`.
     pub(super) warnings: Vec<String>,
-    /// Tables of clients, reasons, fleets and objects.
+    /// Tables of changed clients, of clients without an offer, of fleets, and of changed objects.
     pub(super) sheets: Vec<ReportTable>,
 }
 
@@ -68,13 +68,12 @@ pub(super) fn clients(count: usize) -> String {
     format!("{count} {}", if count == 1 { "client" } else { "clients" })
 }
 
-/// The options of a report: the formatter of times for its reader, and the limits on the size of
-/// the tables.
+/// The options of a report: its time formatter, and the size of its tables.
 pub(super) struct ReportOptions<'a> {
-    /// Formatter of times for the user who reads the report; `None` if the report has several
-    /// readers, for example as a comment on a pull request.
+    /// Time formatter for the user who reads the report. `None` if the report has several readers,
+    /// for example as a comment on a pull request.
     pub(super) reader: Option<&'a TimeFormatter>,
-    /// True if the tables have additional columns.
+    /// True if the tables have the additional columns of `-o wide`.
     pub(super) is_wide: bool,
     /// Maximum number of rows in a table.
     pub(super) limit: usize,
@@ -133,8 +132,8 @@ fn summary(difference: &Difference) -> String {
     if counts.changed == 0 {
         return "The objects change, and nothing else is decided for any client.".to_owned();
     }
-    // Always show the counts of clients that move now, move later or stop, because a count of 0 is
-    // also important information.
+    // Show the first three counts even if they are 0, because users need to know that no client
+    // moves or stops.
     let parts = [
         (counts.moving_now, "moves now", "move now"),
         (counts.moving_later, "moves later", "move later"),
@@ -168,7 +167,7 @@ fn summary(difference: &Difference) -> String {
 /// hides the column if all counts are 0.
 type EffectColumn = (&'static str, fn(&Counts) -> usize, bool);
 
-/// Columns for the effects of a change on clients.
+/// Columns of the fleets table that count the effects of a change on clients.
 const EFFECTS: [EffectColumn; 5] = [
     ("MOVE NOW", |counts| counts.moving_now, false),
     ("LATER", |counts| counts.moving_later, false),
@@ -258,16 +257,16 @@ impl ReportView<'_> {
             maybe(after.and_then(|after| after.target_version.as_ref())),
             maybe(after.map(why)),
             text(match client.effect {
-                // Do not add the earlier time here, because the column `WAS` (in wide output `NEXT
-                // BEFORE`) shows it.
+                // Omit the earlier time, because the column `WAS` (in wide output `NEXT BEFORE`)
+                // shows it.
                 Effect::NoLongerMoves => "no longer".to_owned(),
                 effect => moves(effect, &client.when, None, "", |time, zone| self.next(time, zone)),
             }),
         ]
     }
 
-    /// Formats the content of the `WAS` column: the parts of the earlier decision about a client
-    /// that changed, except the client's state.
+    /// Formats the `WAS` column: the parts of a client's previous decision that differ from the new
+    /// decision. Omits the state, because the column `FROM` shows it.
     fn was(&self, client: &ChangedClient) -> String {
         let Some(before) = &client.before else { return String::new() };
         let after = client.after.as_ref();
@@ -288,8 +287,8 @@ impl ReportView<'_> {
         parts.join(" ")
     }
 
-    /// Formats the future time at which a client gets an offer; returns `None` if the client gets
-    /// no offer at a future time.
+    /// Formats the future instant from which a client is offered a version; returns `None` if there
+    /// is no such instant.
     fn from(&self, when: &When) -> Option<String> {
         match when {
             When::From { time, time_zone } => Some(self.next(*time, time_zone.as_deref())),
@@ -312,8 +311,7 @@ impl ReportView<'_> {
         })
     }
 
-    /// Returns the table of fleets. Columns for rare effects are shown only if a client has that
-    /// effect.
+    /// Returns the table of fleets. Omits the column of a rare effect if no client has that effect.
     fn fleets(&self, fleets: &[FleetDifference]) -> ReportTable {
         let occurs =
             |effect: &&EffectColumn| fleets.iter().any(|fleet| effect.1(&fleet.summary) > 0);
@@ -392,10 +390,10 @@ fn dated(time: Timestamp, there: &TimeFormatter) -> String {
     local.format("%Y-%m-%d %H:%M").to_string()
 }
 
-/// Describes when clients move, and includes the earlier time if the time changed.
+/// Describes when clients move, and includes the previous time if the time changes.
 ///
-/// A row can cover several clients and show only the time of the first one. In that case, `first`
-/// is the text before the time.
+/// A row can cover several clients and show only the earliest time. For such a row, `first` is the
+/// prefix of the time.
 fn moves(
     effect: Effect,
     when: &When,

@@ -11,9 +11,10 @@ use crate::cli::Failure;
 use crate::cli::cluster::{Cluster, OnePolicy, failure};
 use crate::cli::terminal::table::printable;
 
-/// Field manager of the write to the policy.
+/// Field manager with which `settings` writes policies.
 const FIELD_MANAGER: &str = "clientfleet-settings";
-/// Maximum number of attempts to write a policy while only changes of its status cause conflicts.
+/// Maximum number of attempts to write a policy. After a conflict, `settings` tries again only if
+/// the spec of the policy is unchanged.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 
 /// Writes `choice` into `policy`. Returns an error if the policy has changed since it was read.
@@ -44,8 +45,8 @@ pub(super) async fn make(
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => return Err(failure(&doing, &error)),
         }
-        // When the controller writes the status, the resource version changes and causes a
-        // conflict, although the policy's spec is the same.
+        // A status write by the controller changes the resource version and thereby causes a
+        // conflict. Try again if the spec of the policy is unchanged.
         let again = cluster.policy(namespace, &name).await?;
         let identity = |policy: &OnePolicy| {
             let metadata = &policy.whole.metadata;
@@ -67,7 +68,8 @@ fn changed_meanwhile(namespace: &str, name: &str) -> Failure {
     ))
 }
 
-/// Returns the JSON merge patch that sets a choice; `null` removes a field.
+/// Returns the JSON merge patch that sets a choice. If the choice has no version, the patch removes
+/// the version from the policy by setting it to `null`.
 fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     json!({
         "metadata": {"resourceVersion": resource_version},
@@ -75,7 +77,8 @@ fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     })
 }
 
-/// Returns a manifest with the chosen setting, to be committed if the policy is kept in Git.
+/// Returns a partial manifest with the chosen setting. It shows the change to make in Git if the
+/// policy is kept there.
 pub(super) fn for_git(namespace: &str, name: &str, choice: &Choice) -> Value {
     let mut upgrade = json!({"mode": choice.mode});
     if let Some(version) = &choice.version {

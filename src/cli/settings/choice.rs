@@ -95,8 +95,8 @@ impl Selection {
         }
     }
 
-    /// Returns the selected choice with the version spelled as in `choices`; `None` if `choices`
-    /// does not contain the selected choice.
+    /// Finds the selection in `choices` and returns the matching entry, which may spell the version
+    /// differently. Returns `None` if no entry matches.
     pub fn among(&self, choices: &[Choice]) -> Option<Choice> {
         match self {
             Self::Number(number) => choices.get(number.checked_sub(1)?).cloned(),

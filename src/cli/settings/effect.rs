@@ -1,5 +1,5 @@
-//! Computes the effect of a new setting. Counts the policy's clients before and after the change,
-//! in the plans that the controller would eventually write.
+//! Computes how a new setting affects the clients that the policy governs. Counts these clients
+//! before and after the change, in the plans that the controller would eventually write.
 //!
 //! Does no I/O.
 
@@ -20,24 +20,24 @@ use crate::values::Timestamp;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Moves {
-    /// Clients that are offered a newer version now.
+    /// Number of clients that are offered a newer version now.
     pub up_now: u32,
-    /// Clients that are offered an older version now.
+    /// Number of clients that are offered an older version now.
     pub down_now: u32,
-    /// Clients that are offered a newer version when distribution opens.
+    /// Number of clients that are offered a newer version when distribution opens.
     pub up_later: u32,
-    /// Clients that are offered an older version when distribution opens.
+    /// Number of clients that are offered an older version when distribution opens.
     pub down_later: u32,
-    /// Clients that have the target staged and wait for a restart.
+    /// Number of clients that have the target staged and wait for a restart.
     pub restart_pending: u32,
     pub at_target: u32,
-    /// Clients that run a newer version than the target, and keep it.
+    /// Number of clients that run a newer version than the target, and keep it.
     pub ahead: u32,
-    /// Clients whose installation failed and will be retried.
+    /// Number of clients whose installation failed and will be retried.
     pub failed: u32,
-    /// Clients that the policy holds: it offers them nothing.
+    /// Number of clients that the policy holds, that is, offers no version.
     pub held: u32,
-    /// Clients that cannot move because of a problem.
+    /// Number of clients that cannot move because of a problem.
     pub blocked: u32,
     pub offline: u32,
 }
@@ -78,7 +78,7 @@ impl Moves {
     }
 }
 
-/// Returns whether the target of a client is older than its version.
+/// Returns whether a client's target version is older than the version that the client runs.
 fn is_down(row: &ClientStatus) -> bool {
     let read = |text: &Option<crate::api::Text>| VersionText::new(text.clone()?).parsed;
     match (read(&row.version), read(&row.target_version)) {
@@ -101,9 +101,10 @@ impl Moves {
     }
 }
 
-/// Counts the clients that `policy` governs before and after `choice` is set, and returns the
-/// conditions that prevent the policy from distributing. If the policy is not effective yet, counts
-/// the clients at the time when it takes effect.
+/// Counts the clients that `policy` governs, once with the current setting and once with `choice`.
+/// Also returns the conditions that prevent the policy from distributing.
+///
+/// If the policy is not effective yet, counts the clients at the time when it takes effect.
 pub(super) fn effect(
     estate: &Estate,
     policy: &str,
@@ -119,8 +120,8 @@ pub(super) fn effect(
     (SettingEffect { before: moves(estate), after: moves(&after) }, standing)
 }
 
-/// Returns the estate with the time from `now` to `at` added to every client's `lastSeen`.
-/// Otherwise all clients would count as offline at the instant `at`.
+/// Returns a copy of the estate in which every client's `lastSeen` is later by the time from `now`
+/// to `at`. Without this shift, all clients would count as offline at the instant `at`.
 fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
     let mut estate = estate.clone();
     if at == now {
@@ -173,7 +174,7 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    /// Adds the clients of a fleet that `policy` governs. `package` is the package version of the
+    /// Adds those clients of a fleet that `policy` governs. `package` is the package version of the
     /// fleet.
     pub fn add(&mut self, rows: &[ClientStatus], policy: &str, package: Option<&VersionText>) {
         for row in rows.iter().filter(|row| row.policy.as_deref() == Some(policy)) {

@@ -52,7 +52,7 @@ fn shown(choice: &Choice) -> String {
     printable(&choice.to_string()).into_owned()
 }
 
-/// Returns warnings for the user who lists the choices.
+/// Returns warnings about the list of choices, for example that the list is outdated.
 pub(super) fn remarks_on_list(settings: &Settings) -> String {
     let mut text = String::new();
     if settings.settings.is_empty() {
@@ -119,8 +119,8 @@ pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<St
     Ok(text)
 }
 
-/// Renders a table of the numbers of clients before and after the change, by the effect of the
-/// policy on them.
+/// Renders a table that counts the clients before and after the change, by the effect of the policy
+/// on them. Above the table are the conditions that prevent the policy from distributing.
 fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     let Some(effect) = &selected.clients else { return String::new() };
     let standing = selected.standing.as_ref();
@@ -154,9 +154,9 @@ fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     text
 }
 
-/// Returns the message for a policy that is kept in Git, or an empty text if no message is needed.
-/// The message is an error if the change was refused because of Git, and a warning if Git will undo
-/// the change.
+/// Returns the message for a policy that is kept in Git, or an empty string if no message is
+/// needed. The message is an error if the policy was not changed for this reason, and a warning if
+/// the tool that applies the policy from Git will revert the change.
 pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
     let Some(owner) = &selected.owner else { return String::new() };
     let policy = printable(&selected.policy);

@@ -78,8 +78,8 @@ struct Settings {
     allow_downgrade: bool,
     /// Conditions that prevent the policy from distributing, regardless of its setting.
     standing: PolicyBlockers,
-    /// True if the choices in the status belong to an older generation of the policy or are
-    /// missing.
+    /// True if the choices in the status are missing or belong to an older generation of the
+    /// policy.
     status_is_behind: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     governed_clients: Option<u32>,
@@ -110,8 +110,8 @@ struct Selected {
     after: Choice,
     result: SettingsOutcome,
     allow_downgrade: bool,
-    /// Numbers of clients by effect, before and after the change. Absent if the setting stays the
-    /// same or the clients cannot be counted.
+    /// Numbers of the policy's clients before and after the change, by the effect of the policy on
+    /// them. Absent if the setting stays the same or the clients cannot be counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     clients: Option<SettingEffect>,
     /// Conditions that prevent the policy from distributing, regardless of its setting. If the
@@ -187,7 +187,7 @@ fn choices(policy: &OnePolicy) -> Vec<Choice> {
     settings.iter().map(Choice::from_setting).collect()
 }
 
-/// Returns whether the choices in the status are missing or belong to another generation of the
+/// Returns whether the choices in the status are missing or belong to an older generation of the
 /// policy.
 fn is_behind(policy: &OnePolicy) -> bool {
     let status = policy.live.status.as_ref();
@@ -236,8 +236,8 @@ async fn list(
     (settings, remarks)
 }
 
-/// Returns the selected choice. Returns an error if the choice is not in the list, unless it is
-/// given by mode and `--any` is set.
+/// Returns the selected choice. Returns an error if the choice is not in the list, unless the user
+/// specified a mode and set `--any`.
 fn meant(
     args: &SettingsArgs,
     selection: &Selection,
@@ -254,7 +254,7 @@ fn meant(
     Err(messages::not_there(args, &what, selection, choices))
 }
 
-/// The inputs for setting a policy to the selected choice.
+/// The data that is needed to apply the selected choice to a policy.
 struct SelectionRun<'a> {
     cluster: &'a Cluster,
     args: &'a SettingsArgs,

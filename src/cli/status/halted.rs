@@ -19,8 +19,8 @@ pub(super) struct Halted {
     /// Reason for the halt, if the user gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// True if all fleets in the scope of the halt apply it: the policy has the condition `Ready`
-    /// for its current generation.
+    /// True if all fleets in the scope of the halt apply it: the condition `Ready` of the policy is
+    /// `True` for the current generation.
     pub in_force: bool,
     /// True if the halt holds every client now.
     pub holds_everybody: bool,
@@ -40,11 +40,10 @@ pub(super) struct Halted {
 }
 
 impl Halted {
-    /// Returns the halt that a policy represents; `None` if the policy does not have the name of
-    /// the halt policy.
+    /// Returns the halt that a policy causes; `None` if the policy is not a halt.
     ///
-    /// A policy with this name but without the label of `clientfleet halt` is not a halt if the
-    /// policy distributes or cannot be read.
+    /// Only a policy with the name of the halt policy is a halt. Without the label that
+    /// `clientfleet halt` sets, such a policy is not a halt if it distributes or cannot be read.
     pub fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Option<Self> {
         if policy.metadata.name.as_deref() != Some(halt::NAME) {
             return None;

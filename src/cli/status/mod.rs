@@ -1,5 +1,5 @@
-//! `status`: shows the progress of the policies and the problems that need a user's action, on one
-//! screen. Reads the cluster in pages.
+//! Implements `status`: shows the progress of the policies and the problems that need a user's
+//! action, on one screen. Lists the objects in the cluster page by page.
 
 mod halted;
 mod halted_messages;
@@ -74,8 +74,9 @@ pub(super) async fn run(args: &StatusArgs, cx: &Context) -> Result<CommandOutput
     Ok(CommandOutput { output, remarks, code: 0 })
 }
 
-/// Adds the reasons for the halts, and returns warnings about reasons that cannot be read. The
-/// reasons are in annotations, which the list of policies does not include.
+/// Adds the reasons for the halts, and returns warnings about reasons that cannot be read. Reads
+/// each halt policy again, because the list of policies omits annotations, which contain the
+/// reasons.
 async fn add_reasons(cluster: &Cluster, halted: &mut [Halted]) -> String {
     let find = halted.iter().map(|halted| cluster.find_policy(&halted.namespace, halt::NAME));
     let found = join_all(find).await;

@@ -21,15 +21,15 @@ const MAX_LISTED: usize = 20;
 /// Time after which a pending restart is overdue. A client that has not restarted by then will
 /// probably not restart without a user's action.
 const RESTART_PENDING_TOO_LONG: TimeDelta = TimeDelta::days(7);
-/// Maximum delay of a status update while the controller is running. A status that is later counts
-/// as overdue.
+/// Maximum time between a due change and the status update that records it, while the controller is
+/// running. After this time, the status counts as overdue.
 const MAX_STATUS_DELAY: TimeDelta = TimeDelta::seconds(60);
 
 /// The problems that need a user's action.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Needs {
-    /// Clients whose installation failed, by version.
+    /// Clients whose installation failed, by the version that they failed to install.
     pub failed: BTreeMap<String, Sample>,
     /// Blocked clients, by reason.
     pub blocked: BTreeMap<String, Sample>,
@@ -42,12 +42,12 @@ pub(super) struct Needs {
     pub more_stalled: u32,
     /// Policies with scope entries that match no client.
     pub unmatched: Vec<Unmatched>,
-    /// Policies that govern no client.
+    /// Policies that govern no client although they are valid and effective.
     pub governs_nobody: Vec<GovernsNobody>,
     /// Policies and fleets whose status is missing or belongs to another generation.
     pub status_behind: Sample,
-    /// Policies and fleets whose status is outdated, because a change that was due has not been
-    /// recorded.
+    /// Policies and fleets whose status is outdated, because the controller has not recorded a
+    /// change that was due.
     pub status_overdue: Sample,
 }
 
@@ -86,14 +86,14 @@ pub(super) struct Unmatched {
     pub entries: Vec<String>,
 }
 
-/// A policy that governs no client.
+/// A policy that governs no client although it is valid and effective.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct GovernsNobody {
     #[serde(skip)]
     pub namespace: String,
     pub policy: String,
-    /// Number of clients in the scope of the policy, all of which other policies govern.
+    /// Number of clients in the scope of the policy. Other policies govern all of these clients.
     pub in_scope: u32,
 }
 

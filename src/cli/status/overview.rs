@@ -1,6 +1,6 @@
 //! Summarizes the fleets and policies of a cluster or a namespace. Does no I/O.
 //!
-//! Counts one fleet after the other, so that memory grows with the number of policies and versions,
+//! Processes one fleet at a time, so memory usage grows with the number of policies and versions,
 //! not with the number of clients.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,7 +107,7 @@ pub(super) struct OverviewBuilder {
     packages: BTreeMap<Text, Package>,
     /// Policies that would take precedence over a halt in their namespace.
     rivals: Vec<Rival>,
-    /// True if the overview covers all namespaces, so that names include the namespace.
+    /// True if the overview covers all namespaces. Names then include the namespace.
     is_everywhere: bool,
 }
 
@@ -173,8 +173,9 @@ impl OverviewBuilder {
         for halted in &mut overview.halted {
             halted.beaten_by(&self.rivals);
         }
-        // A halt explains why a policy governs no client, so omit such policies in halted
-        // namespaces.
+        // A halt takes over the clients of the other policies in its namespace, so a policy that
+        // therefore governs no client is not a problem. A policy without clients in its scope is
+        // still a problem.
         let Overview { halted, needs, .. } = &mut overview;
         needs.governs_nobody.retain(|policy| {
             let is_halted =

@@ -197,8 +197,8 @@ pub(super) fn bar(summary: &Summary, width: usize) -> Option<String> {
     Some(bar)
 }
 
-/// Divides the `width` characters of a progress bar among its parts. Each part that is not 0 gets
-/// at least one character, and the sizes are otherwise proportional to the parts.
+/// Divides the `width` characters of a progress bar in proportion to `parts`. Each part that is not
+/// 0 gets at least one character.
 fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
     let total: u64 = parts.iter().map(|&part| u64::from(part)).sum();
     let exact = |part: u32| u64::from(part) * width as u64;

@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// Returns whether to color the output. Colors are used if standard output is a terminal, `TERM` is
-/// not `dumb`, and `NO_COLOR` is not set (<https://no-color.org>).
+/// not `dumb`, and `NO_COLOR` is unset or empty (<https://no-color.org>).
 #[must_use]
 pub fn is_color_wanted() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());

@@ -1,5 +1,5 @@
-//! A progress line on standard error for slow operations. It is shown only on a terminal and only
-//! after 1 s.
+//! Shows the progress of slow operations on standard error. The progress line appears only on a
+//! terminal and only after 1 s.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ impl Progress {
         }
         self.drawn = Some(Instant::now());
         let total = total.map(|total| format!(" of {total}")).unwrap_or_default();
-        // Ignore write errors: the operation continues without the progress line.
+        // Ignore write errors, because the operation does not depend on the progress line.
         let _ = write!(io::stderr().lock(), "{CLEAR}{}: {done}{total}", self.what);
     }
 }

@@ -1,12 +1,12 @@
-//! Formats text for a terminal: aligned tables, optional colors, and no control characters. Does
-//! not depend on the meaning of cells.
+//! Formats text for a terminal: aligns tables, adds optional colors, and escapes control
+//! characters. Does not depend on the meaning of the cells.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
-/// Number of blanks between two columns, as in kubectl's tables.
+/// Number of spaces between two columns, as in kubectl's tables.
 const COLUMN_GAP: usize = 3;
 /// Text of a cell without a value.
 const EMPTY_CELL: &str = "-";
@@ -36,7 +36,7 @@ impl Tone {
         }
     }
 
-    /// Returns a text in this color if `in_color` is true; otherwise returns the text unchanged.
+    /// Returns the text in this color if `in_color` is true; otherwise returns the text unchanged.
     #[must_use]
     pub(crate) fn paint(self, text: &str, in_color: bool) -> String {
         match self.code() {
@@ -94,7 +94,7 @@ impl Table {
     }
 
     /// Renders the header and all rows as lines, aligned by display width and without trailing
-    /// blanks.
+    /// spaces.
     #[must_use]
     pub(crate) fn render(&self, in_color: bool) -> String {
         let mut columns = ColumnWidths::new(self.header.clone());
@@ -138,7 +138,7 @@ impl ColumnWidths {
         self.line(&self.titles, false)
     }
 
-    /// Returns a row as a line of text, aligned by display width, without trailing blanks.
+    /// Returns a row as a line of text, aligned by display width and without trailing spaces.
     #[must_use]
     pub fn line(&self, row: &[Cell], in_color: bool) -> String {
         let mut text = String::new();
@@ -169,8 +169,8 @@ fn line(text: &mut String, row: &[Cell], widths: &[usize], in_color: bool) {
     text.push('\n');
 }
 
-/// Escapes control characters and characters that change the writing direction, because a terminal
-/// would act on them.
+/// Escapes control characters and characters that change the writing direction, so that the text
+/// cannot control the terminal.
 #[must_use]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {

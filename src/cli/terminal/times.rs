@@ -38,7 +38,7 @@ impl TimeFormatter {
         self.zone.as_ref().map_or_else(|| t.naive_utc(), |zone| zone.local(t))
     }
 
-    /// Formats the time of the next change: `in 3h (22:00)`, `in 2d (Tue 22:00)`, `in 40d (3 Jan
+    /// Formats the time of the next change: `in 3h (22:00)`, `in 2d (Tue 22:00)`, `in 30d (24 Dec
     /// 22:00)`.
     ///
     /// For an instant in the past, returns `overdue 5m (09:55)`, because the change was due at that

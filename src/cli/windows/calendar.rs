@@ -1,5 +1,5 @@
-//! Computes the next openings of a policy: a list of openings, and a week divided into days. Uses
-//! only the policy, the zones and an instant.
+//! Computes the next openings of a policy as a list, and the state of each part of the next seven
+//! days. Uses only the policy, the zones and an instant.
 //!
 //! Does no I/O and formats no text.
 
@@ -50,7 +50,7 @@ pub(super) struct Calendar {
     /// True if the policy has no windows, so that distribution is open at all hours except on
     /// excluded dates.
     pub any_hour: bool,
-    /// Exclusions (ranges of local dates without distribution) that are still to end in at least
+    /// Exclusions (ranges of local dates without distribution) that have not ended yet in at least
     /// one time zone.
     pub exclusions: Vec<Excluded>,
     /// Policies that take precedence over this policy during a part of the listed period, and may
@@ -185,7 +185,8 @@ fn zone_name<S: Serializer>(zone: &Option<Zone>, serializer: S) -> Result<S::Ok,
     zone.as_ref().map(Zone::name).serialize(serializer)
 }
 
-/// The zones to show, and the numbers of clients in other zones and without a known zone.
+/// The zones to show, with the numbers of clients in the zones that are not shown and of clients
+/// without a known zone.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     pub shown: Vec<(Zone, Role, Option<u32>)>,
@@ -218,7 +219,8 @@ pub(super) fn calendar(
         let in_zone = |(zone, role, clients)| in_zone(&range, zone, role, clients, question);
         zones.shown.into_iter().map(in_zone).collect()
     } else if policy.mode == Mode::NoUpgrade {
-        // A NoUpgrade policy without windows and exclusions has no openings to show.
+        // Show no openings: the policy distributes nothing, and it has no windows or exclusions
+        // that could be shown.
         Vec::new()
     } else {
         vec![everywhere(&range, question)]
@@ -280,7 +282,7 @@ fn reasons_to_be_off(policy: &Policy, at: Timestamp) -> Vec<Off> {
     off
 }
 
-/// Returns the exclusions that are still to end in at least one time zone.
+/// Returns the exclusions that have not ended yet in at least one time zone.
 fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     let yesterday = at.date_naive() - TimeDelta::days(1);
     let mut coming: Vec<Excluded> = range
@@ -297,8 +299,8 @@ fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     coming
 }
 
-/// Returns the opening of a time range that is the same in every time zone, with its times in the
-/// user's time zone. There is at most one such opening.
+/// Returns the opening of a time range without windows and exclusions, with its times in the user's
+/// time zone. Such a range has at most one opening, which is the same in every time zone.
 fn everywhere(range: &TimeRange, question: &CalendarRequest) -> InZone {
     let openings = range.in_zone(None);
     let local = |t: Timestamp| match &question.reader {

@@ -1,5 +1,5 @@
-//! Computes the instants of a date in a time zone, and the clock changes on that date. Does not
-//! depend on policies and openings.
+//! Computes when a date starts and ends in a time zone, and the clock changes on that date. Does
+//! not depend on policies and openings.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::{Serialize, Serializer};
@@ -9,7 +9,8 @@ use crate::values::{Timestamp, Zone};
 /// An instant with its local time and UTC offset.
 pub(super) type LocalTime = DateTime<FixedOffset>;
 
-/// Upper bound on the UTC offset of a zone.
+/// Margin before and after a UTC day that is searched for the local day with the same date. Larger
+/// than the UTC offset of every zone.
 const MAX_UTC_OFFSET: TimeDelta = TimeDelta::hours(26);
 
 /// Returns the local time of an instant in a zone.
@@ -53,11 +54,11 @@ pub(super) fn clock_changes(zone: &Zone, from: Timestamp, until: Timestamp) -> V
     changes
 }
 
-/// The instants and the clock changes of a date in a time zone.
+/// A date in a time zone, with its stretches of constant UTC offset and its clock changes.
 #[derive(Debug)]
 pub(super) struct LocalDay {
-    /// Instants of the day, as stretches with one UTC offset each (start included, end excluded).
-    /// Empty if the clock skips the whole day.
+    /// Stretches of the day with a constant UTC offset; each includes its start and excludes its
+    /// end. Empty if the clock skips the whole day.
     pub stretches: Vec<(LocalTime, LocalTime)>,
     /// Clock changes on the day.
     pub changes: Vec<ClockChange>,
@@ -74,7 +75,7 @@ pub(super) struct ClockChange {
     /// First local time that is skipped or occurs twice.
     #[serde(serialize_with = "as_minutes")]
     pub from: NaiveTime,
-    /// Exclusive end of the local times that are skipped or occur twice; 24:00 is stored as 00:00.
+    /// First local time after those that are skipped or occur twice; 24:00 is stored as 00:00.
     #[serde(serialize_with = "as_minutes")]
     pub until: NaiveTime,
 }
@@ -137,8 +138,8 @@ impl LocalDay {
             return;
         }
         match self.stretches.last_mut() {
-            // Some transitions of a zone do not change its UTC offset. In that case, extend the
-            // previous stretch.
+            // Some transitions of a zone do not change its UTC offset. Extend the previous stretch
+            // in that case, because a stretch ends only where the UTC offset changes.
             Some((_, end)) if *end == from && end.offset().local_minus_utc() == offset => {
                 *end = with_offset(until, offset);
             }

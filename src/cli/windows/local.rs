@@ -1,5 +1,5 @@
-//! Implements `windows --local`: reads the policy and the clients that the policy governs from
-//! files, without a cluster.
+//! Implements `windows --local`: reads a policy and the clients that it governs from files.
+//! Contacts no cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub(super) struct FoundPolicy {
     pub remarks: String,
 }
 
-/// Finds a policy in files, and counts the clients per zone that the policy would govern at the
+/// Finds a policy in files. Counts, by time zone, the clients that the policy would govern at the
 /// instant `at`.
 pub(super) fn find(
     files: impl IntoIterator<Item = File>,

@@ -128,8 +128,8 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<FoundPolic
             PrecedingPolicies::default()
         }
     };
-    // Read the fleets only if the output depends on them: the policy is valid, and its openings
-    // depend on the zone or another policy may take over its clients.
+    // Read the fleets only if they affect the output. This requires that the policy is valid, and
+    // that its openings depend on the zone or another policy may take over its clients.
     let is_invalid = policy.is_invalid();
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
         return Ok(FoundPolicy {

@@ -36,9 +36,9 @@ pub(super) struct PrecedingPolicies {
 }
 
 impl PrecedingPolicies {
-    /// Selects the policies of higher precedence that start or end after `at` and are effective in
-    /// the next `days` days. A policy that is already effective and has no end is omitted, because
-    /// the displayed policy does not govern its clients.
+    /// Selects the policies of higher precedence that start or end after `at` and are effective at
+    /// some time in the next `days` days. Omits policies that are already effective and have no
+    /// end, because they have already taken over their clients.
     pub(super) fn among(
         policy: &Policy,
         all: impl Iterator<Item = Policy>,
@@ -77,8 +77,8 @@ impl PrecedingPolicies {
         self.found.is_empty()
     }
 
-    /// Marks the policies that have the given fleet in their scope, if the displayed policy also
-    /// has it in its scope. `label` returns the value for a label key of the fleet.
+    /// Marks each selected policy that has a fleet in its scope, if the fleet is also in the scope
+    /// of the displayed policy. `label` returns the value of the fleet's label with the given key.
     pub(super) fn fleet<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
         self.saw_fleets = true;
         if self.own.includes_fleet(&label) {
@@ -88,8 +88,8 @@ impl PrecedingPolicies {
         }
     }
 
-    /// Returns the policies that may take over clients of the displayed policy. Returns all
-    /// selected policies if no fleet was read.
+    /// Returns the policies that may take over clients of the displayed policy. If no fleet was
+    /// read, returns all selected policies, because none can be ruled out.
     pub(super) fn finish(self) -> Vec<PrecedingPolicy> {
         let saw_fleets = self.saw_fleets;
         let found = self.found.into_iter().filter(|(.., shares)| *shares || !saw_fleets);

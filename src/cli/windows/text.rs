@@ -20,8 +20,8 @@ const MARKS_PER_DAY: i64 = 24 * 60 / MINUTES_PER_MARK;
 const MAX_HOURS: i64 = 100;
 /// Distance from today, in days, below which a date is printed without the year.
 const MAX_DAYS_WITHOUT_YEAR: i64 = 300;
-/// Maximum number of zones that the footer names because the policy governs clients in them, but
-/// their openings are not shown.
+/// Maximum number of zones that the footer lists. The footer lists the zones in which the policy
+/// governs clients but whose openings are not shown.
 const MAX_NAMED_ZONES: usize = 12;
 
 /// Formats the whole output of `windows`.
@@ -241,7 +241,8 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     }
     let mut text = format!("  {:10}  ", "");
     for hour in (0..=24).step_by(3) {
-        // A mark is half an hour, so three hours are six characters wide.
+        // A mark represents half an hour, so each label for three hours must be six characters
+        // wide.
         let _ = write!(text, "{hour:02}    ");
     }
     text.truncate(text.trim_end().len());
@@ -265,7 +266,7 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     text
 }
 
-/// Returns the marks as text. Consecutive equal marks share one color sequence.
+/// Returns the marks as text. Consecutive equal marks share one color escape sequence.
 fn draw(marks: &[HalfHour], in_color: bool) -> String {
     let runs = marks.chunk_by(|a, b| a == b);
     runs.map(|run| {

@@ -11,9 +11,9 @@ use crate::plan::facts::{ZoneFact, non_empty};
 use crate::plan::policy::Policy;
 use crate::values::Zone;
 
-/// Maximum number of client zones to show if the user requests no zones.
+/// Maximum number of the clients' zones that are shown if the user requests no zone.
 const MAX_SHOWN_ZONES: usize = 3;
-/// Maximum number of names to list for clients without a known zone.
+/// Maximum number of listed names of clients without a known zone.
 const MAX_NAMED_CLIENTS: usize = 5;
 
 /// A zone and the number of governed clients in it.

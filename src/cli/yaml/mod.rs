@@ -30,7 +30,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_COPIED_BYTES: usize = 16 << 20;
 /// Estimated memory of a JSON value in bytes, without the text of the value.
 const VALUE_BYTES: usize = 64;
-/// Name of the field that holds the items of a list.
+/// Name of the field that contains the objects of a Kubernetes `List`.
 const ITEMS: &str = "items";
 
 impl Fault {
@@ -66,8 +66,8 @@ pub fn read(text: &str) -> Vec<Document> {
         };
         let broken_at = content.as_ref().err().map(|fault| (fault.line, fault.column));
         if let Some(place) = broken_at {
-            // Stop, because the parser reported the same position before: it cannot continue after
-            // this error.
+            // Stop if the parser reports an error at the same position again, because it cannot
+            // continue after such an error.
             if last_fault.replace(place) == Some(place) {
                 return documents;
             }
@@ -193,12 +193,12 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// Reads a mapping. If `apart` is a buffer, writes the sequence in the field `items` to the
-    /// buffer as JSON text, and leaves an empty list in that field.
+    /// Reads a mapping. If `apart` is set, writes the sequence in the field `items` to that buffer
+    /// as JSON text, and leaves an empty list in the field.
     fn mapping(&mut self, depth: usize, mut apart: Option<&mut String>) -> Result<Value, Fault> {
         let mut fields = Map::new();
-        // Keys from a `<<` merge key. An explicit key may replace them without being reported as a
-        // duplicate.
+        // Track the keys that come from a `<<` merge key, because an explicit key may replace them
+        // without being reported as a duplicate.
         let mut brought = BTreeSet::new();
         let mut has_merged = false;
         loop {
@@ -261,8 +261,8 @@ fn joined(fields: &Map<String, Value>, items: &str) -> String {
     text + "}"
 }
 
-/// Adds `bytes` to the size that aliases have already copied, and returns the total. Returns an
-/// error if the total exceeds the limit.
+/// Adds `bytes` to the number of bytes that have been copied for anchors and aliases, and returns
+/// the total. Returns an error if the total exceeds the limit.
 fn counted(copied_bytes: usize, bytes: usize, span: Span) -> Result<usize, Fault> {
     let total = copied_bytes.saturating_add(bytes);
     if total <= MAX_COPIED_BYTES {
@@ -376,8 +376,8 @@ mod tests {
         assert!(one("{<<: 1}").is_err() && one("{<<: {}, <<: {}}").is_err());
     }
 
-    /// Checks that the output contains the items of a list at their original position, because the
-    /// parser stores the items separately.
+    /// Checks that the items of a list keep their position in the output, although the parser
+    /// stores the items separately.
     #[test]
     fn a_list_is_read_as_it_stands() {
         let text = "a: 1\nitems:\n- &x {b: [1, {c: ~}]}\n- *x\n- - no\nz: {items: [2]}\n";

@@ -28,7 +28,7 @@ pub(super) fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resul
 }
 
 /// Returns the value of an unquoted scalar. Returns an error message if JSON cannot represent the
-/// value or if YAML parsers disagree about it.
+/// value or if YAML parsers disagree about the value.
 fn plain(text: &str) -> Result<Value, String> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
@@ -99,7 +99,8 @@ fn float(text: &str) -> Option<Value> {
     text.parse().ok().and_then(from_f64)
 }
 
-/// Parses a binary number that may have a sign after `0b`, which only go-yaml accepts.
+/// Parses a binary number with an optional sign after `0b`, such as `0b-1`. Only go-yaml accepts a
+/// sign in this position.
 fn signed_binary(text: &str) -> Option<Value> {
     let digits = match text.strip_prefix("-0b") {
         Some(digits) => format!("-{digits}"),

@@ -7,10 +7,10 @@ use super::Accepted;
 use crate::api::ClientFleet;
 use crate::plan::changes::{OfferChange, OfferState, RowChange};
 
-/// Version of the schema. It increases with each incompatible change; a new field is compatible.
+/// Version of the schema. An incompatible change increases it; an added field is compatible.
 const SCHEMA: u8 = 1;
 
-/// A line of the audit stream, for the change of one client.
+/// A line of the audit stream, which records the change of the decision for one client.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line<'a> {

@@ -37,8 +37,8 @@ pub struct Accepted<'a, K: PlannedKind> {
 }
 
 impl<'a, K: PlannedKind> Accepted<'a, K> {
-    /// Creates the description of an accepted write from the write attempt. `resource_version` is
-    /// the `resourceVersion` that resulted from the write.
+    /// Describes an accepted write, based on its write attempt. `resource_version` is the
+    /// `resourceVersion` that resulted from the write.
     #[must_use]
     pub fn of(attempt: &'a WriteAttempt<K>, resource_version: Option<&'a str>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl<'a, K: PlannedKind> Accepted<'a, K> {
     }
 }
 
-/// Reporter of status writes to the audit stream and the log.
+/// Reporter that records status writes in the audit stream and in the log.
 #[derive(Debug)]
 pub struct Auditor {
     identity: String,

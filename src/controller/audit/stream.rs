@@ -1,5 +1,5 @@
-//! Writes the audit stream to standard output or to a file, and does not interpret the lines. The
-//! file can be reopened on request, after a tool such as logrotate has moved it.
+//! Writes lines to the audit stream, which is standard output or a file, without interpreting them.
+//! The file can be reopened on request, after a tool such as logrotate has moved it.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -13,7 +13,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// The output of the audit stream.
+/// The audit stream with its output.
 pub struct Stream {
     path: Option<PathBuf>,
     state: Mutex<StreamState>,
@@ -48,8 +48,8 @@ impl Stream {
         Ok(Self { path: Some(path.to_owned()), ..Self::to(open(path)?) })
     }
 
-    /// Reopens the file, if the stream writes to one. If that fails, the stream continues to use
-    /// the file that was open before.
+    /// Reopens the file, if the stream writes to one. If reopening fails, the stream keeps using
+    /// the previously opened file.
     ///
     /// # Errors
     ///

@@ -14,7 +14,7 @@ use super::times::Times;
 use crate::connection::with_causes;
 use crate::controller::health::{Health, Role};
 
-/// The configuration of a candidate: the lease, the candidate's name, and the times of the
+/// Configuration of a candidate: the lease, the candidate's name, and the durations for leader
 /// election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidacy {
@@ -22,7 +22,7 @@ pub struct Candidacy {
     pub namespace: String,
     /// Name of the lease.
     pub name: String,
-    /// Name of this process in the lease.
+    /// Name of this process, recorded in the lease while this process is the holder.
     pub identity: String,
     /// Random text that identifies this process. It distinguishes processes that use the same name
     /// in the lease.
@@ -31,7 +31,7 @@ pub struct Candidacy {
     pub times: Times,
 }
 
-/// Error that is reported to the administrator when a leader has lost its leadership.
+/// Error with which a process ends after it has lost its leadership.
 #[derive(Debug, thiserror::Error)]
 #[error("{loss}; this process writes nothing more and ends, to be started anew{}", because(cause.as_ref()))]
 pub struct LeadershipLost {
@@ -52,8 +52,8 @@ pub struct Candidate {
     election: Election,
     leadership: Leadership,
     health: Health,
-    /// The lease as last read or written. Each write preserves the fields of the lease that this
-    /// program does not know.
+    /// The lease as last read or written. Each write starts from this copy, so that it preserves
+    /// the fields that this program does not use.
     lease: Option<Lease>,
     /// Unexpected error of the last request, for the log.
     last_error: Option<String>,
@@ -77,8 +77,8 @@ pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
 }
 
 impl Candidate {
-    /// Creates a candidate that updates `leadership` and `health`. The client must come from
-    /// [`client`].
+    /// Creates a candidate that updates `leadership` and `health`. The `client` must be one that
+    /// the function [`client`] created.
     #[must_use]
     pub fn new(
         client: Client,
@@ -103,8 +103,9 @@ impl Candidate {
         }
     }
 
-    /// Runs the candidate: takes part in the election, leads, and releases the lease when `retire`
-    /// is received. The sender of `retire` must have finished all its writes first.
+    /// Runs the candidate: competes for the lease, renews it while this process leads, and releases
+    /// it after a message on `retire`. The sender must finish all its writes before it sends the
+    /// message.
     ///
     /// # Errors
     ///
@@ -160,8 +161,8 @@ impl Candidate {
         }
     }
 
-    /// Sends a request and waits for the answer, at most until the request timeout or the end of
-    /// the current leadership.
+    /// Sends a request and waits for the answer until the request timeout or the end of the current
+    /// leadership, whichever comes first.
     async fn ask(&mut self, request: &Request, sent: Moment) -> Answer {
         let patience = self.candidacy.times.request_timeout();
         let left = self.election.leads_until().map_or(patience, |until| until.since(sent));

@@ -1,8 +1,9 @@
-//! Leader election: decides a candidate's next step from the answers of the API server and the
-//! time. Does no I/O and reads no clock; the caller passes the moment and the wall-clock time.
+//! Decides the next step of a candidate for leader election, from the answers of the API server and
+//! the time. Does no I/O and reads no clock; the caller passes the current moment and the
+//! wall-clock time.
 //!
 //! Two replicas never lead at the same time:
-//! - A leader leads for the renew deadline, counted from the moment when it *sent* its last
+//! - A leader stops when the renew deadline has passed since the moment when it *sent* its last
 //!   answered renewal.
 //! - Another replica takes the lease only after it has seen the lease unchanged for the lease
 //!   duration, which is longer than the renew deadline. It measures this time with its own clock,
@@ -12,10 +13,10 @@
 //!
 //! The deletion of the Lease does not cause a second leader either:
 //! - A replica that finds no Lease creates one immediately, so that all other replicas see it.
-//! - That replica leads only after every leader with an earlier Lease must have stopped. It counts
-//!   from the answer to the creation, because the Lease may have been deleted just before the
-//!   request arrived.
-//! - A leader whose Lease was deleted ends.
+//! - That replica leads only after every holder of an earlier Lease has had enough time to stop. It
+//!   measures this time from the answer to its create request, because the earlier Lease may have
+//!   been deleted just before the request arrived.
+//! - A leader ends when it finds that its Lease was deleted.
 
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ use super::moment::Moment;
 use super::record::{Found, Record, Stamp};
 use super::times::Times;
 
-/// Duration in seconds that is written into a released lease, as in client-go: the API server
-/// rejects a duration of zero.
+/// Lease duration in seconds that is written when the lease is released. It is 1 s, as in
+/// client-go, because the API server rejects zero.
 const RELEASED_SECONDS: i32 = 1;
 
 /// The next step of a candidate.
@@ -36,22 +37,22 @@ pub enum Step {
     Wait(Moment),
     /// The candidate has lost its leadership. It sends no further writes, and the process must end.
     StepDown(Loss),
-    /// The candidate has retired as requested, and its run ends.
+    /// The candidate has retired as requested and stops.
     Done,
 }
 
 /// A request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Reads the lease.
+    /// Request that reads the lease.
     Read,
-    /// Creates the lease.
+    /// Request that creates the lease.
     Create(Record),
-    /// Replaces the lease if the lease still has the given version.
+    /// Request that replaces the lease, if the lease still has the given version.
     Replace {
-        /// The version to replace.
+        /// resourceVersion of the lease to replace.
         version: String,
-        /// The new content.
+        /// New content of the lease.
         record: Record,
     },
 }
@@ -63,9 +64,9 @@ pub enum Answer {
     Found(Found),
     /// The lease does not exist, or it cannot be created because its namespace does not exist.
     Missing,
-    /// Another process has changed the lease, so the write was rejected.
+    /// The API server rejected the write, because another process has created or changed the lease.
     Conflict,
-    /// There was no usable answer. If the request was a write, its outcome is unknown.
+    /// The request got no usable answer. If it was a write, its outcome is unknown.
     Failed,
 }
 
@@ -97,14 +98,15 @@ pub struct Election {
     state: LeaseState,
     /// The last known state of the lease; `None` before the first answer.
     seen: Option<Seen>,
-    /// True if the lease must be read before the next write: the last write failed, or the last
-    /// read is out of date.
+    /// True if the lease must be read before the next write, for example because the last write
+    /// failed or the last read is out of date.
     must_read: bool,
     /// Earliest moment for the next request.
     not_before: Moment,
-    /// Duration that was recorded in the lease when the lease last existed.
+    /// Lease duration that the lease contained when this process last saw it.
     held: Duration,
-    /// True if a request to create the lease may still succeed, because its answer was lost.
+    /// True if a create request may have succeeded, or may still succeed, although this process
+    /// received no usable answer.
     may_have_created: bool,
     /// Earliest moment at which this process may lead after it has created a missing lease. Until
     /// then, the holder of the deleted lease may still lead.
@@ -122,7 +124,7 @@ enum LeaseState {
 
 #[derive(Clone, Debug)]
 struct Seen {
-    /// The lease; `None` if there is none.
+    /// The lease; `None` if it does not exist.
     found: Option<Found>,
     /// Moment from which another process may take the lease, if the lease stays unchanged until
     /// that moment.
@@ -247,14 +249,14 @@ impl Election {
                 self.must_read = true;
                 self.not_before = now;
             }
-            // If the Lease cannot be created, for example in a missing namespace, retry at the
-            // usual interval.
+            // Wait for the retry period, because the cause may persist. For example, a Lease cannot
+            // be created in a missing namespace.
             (Request::Create(_), Answer::Missing) | (_, Answer::Failed) => {
                 self.may_have_created |= matches!(asked, Request::Create(_));
                 self.must_read = true;
                 self.not_before = next_try;
                 if self.state == LeaseState::Retiring {
-                    // Do not retry the release: the lease expires after its duration.
+                    // Do not retry the release, because the lease expires without it.
                     self.state = LeaseState::Retired;
                 }
             }
@@ -303,8 +305,8 @@ impl Election {
             }
             LeaseState::Retiring if is_own => {}
             LeaseState::Retiring => self.state = LeaseState::Retired,
-            // Write the lease in the next step: the lease is free, or this process already holds it
-            // through a write whose answer was lost.
+            // Do not wait, so that the next step writes the lease: the lease is free, or this
+            // process already holds it through a write whose answer was lost.
             LeaseState::Standby if is_own || may_be_taken => {}
             LeaseState::Standby => self.wait_for_it(now),
             LeaseState::Lost(_) | LeaseState::Retired => {}
@@ -330,8 +332,8 @@ impl Election {
         self.leads_from = self.leads_from.max(expires);
     }
 
-    /// Records the lease as just read or written. Returns the moment from which another process may
-    /// take the lease.
+    /// Records the lease that was just read or written. Returns the moment from which another
+    /// process may take the lease.
     fn record_seen(&mut self, found: Option<Found>, now: Moment) -> Moment {
         let version = |found: &Option<Found>| found.as_ref().map(|found| found.version.clone());
         if let Some(seen) = &self.seen
@@ -339,8 +341,8 @@ impl Election {
         {
             return seen.free_from;
         }
-        // Wait for the longer of the recorded and the configured duration, since the recorded
-        // duration may be mistyped. Also wait if a user has cleared the holder, because the leader
+        // Wait for the longer of the recorded and the configured duration, since a user may have
+        // mistyped the recorded one. Also wait if a user has cleared the holder, because the leader
         // may still be active.
         let held = found.as_ref().filter(|found| !is_given_back(&found.record));
         let wait = held.map(|found| held_for(&found.record).max(self.times.duration()));

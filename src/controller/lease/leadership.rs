@@ -1,13 +1,13 @@
 //! Records whether this process leads. The writers check the record immediately before they send a
 //! write.
 //!
-//! The module does not depend on leases and reads no clock; the caller passes the current moment.
+//! The module sends no lease requests and reads no clock; the caller passes the current moment.
 
 use tokio::sync::watch;
 
 use super::moment::Moment;
 
-/// Leadership of this process, which permits it to write. All clones share one state.
+/// Leadership of this process, without which it must not write. All clones share one state.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Sender<Term>);
 
@@ -22,7 +22,7 @@ enum Term {
 }
 
 impl Leadership {
-    /// Creates the leadership of the only replica.
+    /// Creates the leadership of a process that is the only replica.
     #[must_use]
     pub fn alone() -> Self {
         Self(watch::Sender::new(Term::Alone))
@@ -34,8 +34,8 @@ impl Leadership {
         Self(watch::Sender::new(Term::None))
     }
 
-    /// Returns whether a write may be sent at `now`. After its term has ended, a process sends no
-    /// write until it wins the lease again, even if it was suspended in the meantime.
+    /// Returns whether this process may send a write at `now`. The end of the term is compared with
+    /// `now`, because the process may have been suspended when the term ended.
     #[must_use]
     pub(crate) fn may_write_at(&self, now: Moment) -> bool {
         match *self.0.borrow() {

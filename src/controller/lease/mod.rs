@@ -1,6 +1,6 @@
-//! High availability: a Lease decides which of several replicas leads. [`election`] makes the
-//! decisions, [`candidate`] sends the requests to the API server, and [`leadership`] gives the
-//! result to the rest of the controller.
+//! Elects a leader among several replicas through a Lease. [`election`] makes the decisions,
+//! [`candidate`] sends the requests to the API server, and [`leadership`] makes the result
+//! available to the rest of the controller.
 
 pub mod candidate;
 pub mod election;

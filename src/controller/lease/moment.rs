@@ -1,5 +1,5 @@
-//! Provides the clock for the expiry of leases; it measures durations and has no dates. The clock
-//! never goes back, and continues while the process is suspended or the machine sleeps.
+//! Provides a clock that measures when leases expire; it has no dates. The clock never goes back,
+//! and continues while the process is suspended or the machine sleeps.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ impl Moment {
     #[must_use]
     pub fn now() -> Self {
         // `std::time::Instant` is not suitable. On Linux it reads CLOCK_MONOTONIC, which stops
-        // while the machine sleeps, so a leader would wake up and assume that no time has passed.
+        // while the machine sleeps, so a leader would miss the end of its term after a sleep.
         #[cfg(target_os = "linux")]
         let clock = ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]

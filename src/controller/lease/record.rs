@@ -1,5 +1,5 @@
 //! Defines the content of a Lease, in the fields that client-go's leader election uses. Tools such
-//! as `kubectl get lease` therefore show the same fields as for other controllers.
+//! as `kubectl get lease` therefore show the lease like that of any other controller.
 //!
 //! The module does no I/O.
 
@@ -12,8 +12,8 @@ use kube::ResourceExt;
 /// same name.
 pub(crate) const MARK_ANNOTATION: &str = "clientfleet.dev/process";
 
-/// Time in microseconds since 1970, by the wall clock of the process that wrote the lease. These
-/// times only inform users: the program never compares two of them.
+/// Unix time in microseconds, from the wall clock of the process that wrote the lease. It only
+/// informs users: the program never compares two such times.
 pub type Stamp = i64;
 
 /// The content of a lease.
@@ -23,7 +23,8 @@ pub struct Record {
     pub holder: Option<String>,
     /// Mark of the holder, which distinguishes processes with the same name.
     pub mark: Option<String>,
-    /// Seconds after a renewal during which no other process may take the lease.
+    /// Lease duration in seconds: the time after a renewal during which no other process may take
+    /// the lease.
     pub seconds: i32,
     /// Time when the holder took the lease.
     pub acquired: Option<Stamp>,

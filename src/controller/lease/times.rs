@@ -1,12 +1,13 @@
-//! Defines the duration of a lease and the times for its renewal. The module reads no clock.
+//! Defines the three durations of leader election: the lease duration, the renew deadline and the
+//! retry period. The module reads no clock.
 
 use std::time::Duration;
 
-/// Lower bound for the ratio of the renew deadline to the retry period, in tenths. The ratio must
-/// be greater than this bound.
+/// Exclusive lower bound for the ratio of the renew deadline to the retry period, in tenths. With a
+/// lower ratio, one late answer would end the leadership.
 const MIN_DEADLINE_TENTHS_OF_RETRY: u32 = 12;
 
-/// The three times of leader election, named as in client-go.
+/// The three durations of leader election, named as in client-go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     duration: Duration,
@@ -25,12 +26,12 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Creates the times if they are consistent. For example, the renew deadline must be shorter
-    /// than the lease duration, so that the leader stops before another replica takes over.
+    /// Creates the durations if they are consistent. For example, the renew deadline must be
+    /// shorter than the lease duration, so that the leader stops before another replica takes over.
     ///
     /// # Errors
     ///
-    /// Returns a message if the times are not consistent.
+    /// Returns a message if the durations are not consistent.
     pub fn new(duration: Duration, deadline: Duration, retry: Duration) -> Result<Self, String> {
         if duration.subsec_nanos() != 0 || duration.is_zero() || duration.as_secs() > 86_400 {
             return Err(format!(
@@ -56,7 +57,7 @@ impl Times {
     }
 
     /// Returns the lease duration: the time after which another replica may take the lease, counted
-    /// from the last renewal that this replica saw.
+    /// from the last renewal that the other replica saw.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.duration
@@ -69,14 +70,14 @@ impl Times {
         self.deadline
     }
 
-    /// Returns the retry period: the pause between two attempts.
+    /// Returns the retry period: the time between two attempts to acquire or renew the lease.
     #[must_use]
     pub fn retry(&self) -> Duration {
         self.retry
     }
 
-    /// Returns the timeout of one request. It leaves time for a second attempt before the renew
-    /// deadline.
+    /// Returns the timeout of one request: half of the renew deadline, so that there is time for a
+    /// second attempt.
     #[must_use]
     pub fn request_timeout(&self) -> Duration {
         self.deadline / 2

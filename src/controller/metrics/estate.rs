@@ -1,4 +1,4 @@
-//! Exports gauges of the current plan. The gauges are copies of the counts that each planning pass
+//! Exports gauges for the current plan. The gauges are copies of the counts that each planning pass
 //! computes, so a scrape computes nothing.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ const DISTRIBUTION_STATES: [&str; 4] = ["Open", "Closed", "Mixed", "Off"];
 /// The condition types of a policy.
 const CONDITIONS: [&str; 4] = ["Ready", "Reconciling", "Stalled", "Complete"];
 
-/// The counts of the last planning pass in each namespace.
+/// Gauges with the counts that the last planning pass of each namespace computed.
 #[derive(Debug, Default)]
 pub struct PlanGauges(Mutex<BTreeMap<String, Namespace>>);
 

@@ -1,9 +1,10 @@
-//! Converts metrics to the Prometheus text format that preceded `OpenMetrics`, because clients such
-//! as curl, promtool and older agents do not request `OpenMetrics`. The module depends only on the
-//! two formats, not on the metrics.
+//! Converts metrics from the `OpenMetrics` text format to the older Prometheus text format, because
+//! clients such as curl, promtool and older agents do not request `OpenMetrics`. The module works
+//! on the text alone and contains no metric names.
 
-/// Converts `OpenMetrics` text to the older Prometheus text format. In that format, the name of a
-/// counter includes `_total`, info metrics are gauges, and units and the end marker do not exist.
+/// Converts `OpenMetrics` text to the older Prometheus text format. In the older format, `# HELP`
+/// and `# TYPE` lines include the suffix `_total` of a counter, info metrics are gauges, and units
+/// and the end marker do not exist.
 #[must_use]
 pub fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());

@@ -1,5 +1,5 @@
-//! Defines the metrics and exports them to Prometheus. Counting an occurrence takes only a few
-//! atomic additions.
+//! Defines the metrics and exports them to Prometheus. An update of a counter takes only a few
+//! atomic operations.
 //!
 //! The counts of a plan are copied after each planning pass, so a scrape iterates over the policies
 //! but not over the fleets or clients. `docs/metrics.md` lists every metric; a test compares the
@@ -52,7 +52,7 @@ pub struct Metrics {
 pub enum Outcome {
     /// The API server accepted the status.
     written,
-    /// Another writer has changed the object first, or the object was deleted.
+    /// Another writer has changed or deleted the object since the plan was made.
     conflict,
     /// The API server rejected the status.
     refused,
@@ -64,7 +64,7 @@ pub enum Outcome {
     unseated,
 }
 
-/// Outcome of an event.
+/// Outcome of an attempt to publish an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[allow(non_camel_case_types)]
 pub enum EventOutcome {
@@ -74,7 +74,7 @@ pub enum EventOutcome {
     failed,
 }
 
-/// Outcome of a line of the audit stream.
+/// Outcome of an attempt to write a line to the audit stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[allow(non_camel_case_types)]
 pub enum AuditOutcome {
@@ -137,7 +137,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Creates all labeled metrics with the value zero, so that Prometheus sees the first
-    /// occurrence as an increase.
+    /// occurrence as an increase from zero.
     fn with_zeros(self) -> Self {
         use Outcome::{conflict, error, refused, unanswered, unseated, written};
         for kind in KINDS {
@@ -192,12 +192,12 @@ impl Metrics {
         self.interruptions.get_or_create(&KindLabel { kind: kind.to_owned() }).inc();
     }
 
-    /// Counts an event.
+    /// Counts an attempt to publish an event.
     pub(crate) fn published(&self, result: EventOutcome) {
         self.events.get_or_create(&EventLabel { result }).inc();
     }
 
-    /// Counts lines of the audit stream.
+    /// Counts lines of the audit stream that have the same outcome.
     pub fn audited(&self, result: AuditOutcome, lines: u64) {
         self.audit.get_or_create(&AuditLabel { result }).inc_by(lines);
     }
@@ -221,12 +221,12 @@ impl Metrics {
         self.estate.forget(namespace);
     }
 
-    /// Sets the source of the metric for the role of this replica.
+    /// Sets the health from which the `leader` metric is read.
     pub(crate) fn watch_health(&self, health: Health) {
         self.role.set(health);
     }
 
-    /// Adds the metrics for the pending writes of a queue.
+    /// Adds a queue whose pending writes the metrics include.
     pub(crate) fn watch_queue(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
         self.queues.add(kind, queue);
     }
@@ -235,7 +235,7 @@ impl Metrics {
     #[must_use]
     pub(crate) fn open_metrics(&self) -> String {
         let mut text = String::new();
-        // Writing to a string cannot fail.
+        // Ignore the result, because writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }

@@ -1,5 +1,6 @@
-//! Metrics of this process from the operating system, under the standard `process_*` names of
-//! Prometheus. On Linux they come from `/proc`; on other systems only the start time is available.
+//! Exports metrics of this process under the standard `process_*` names of Prometheus. CPU time and
+//! memory are read from `/proc` and are available only on Linux; the start time is available on all
+//! systems.
 
 use std::fmt;
 use std::fs;
@@ -63,8 +64,9 @@ fn read(file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/self/{file}")).ok()
 }
 
-/// Returns the CPU time in seconds from `/proc/self/stat`, the sum of fields 14 and 15. Field 2 is
-/// a name in parentheses that may contain spaces and parentheses.
+/// Returns the CPU time in seconds: the sum of fields 14 and 15 of `/proc/self/stat`. Fields are
+/// counted from the last `)`, because field 2 is a name in parentheses that may itself contain
+/// spaces and parentheses.
 fn processor_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
@@ -72,7 +74,7 @@ fn processor_seconds(stat: &str) -> Option<f64> {
     Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
 }
 
-/// Returns the resident memory in bytes from `/proc/self/status`.
+/// Returns the resident memory in bytes from the content of `/proc/self/status`.
 fn resident_bytes(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

@@ -1,4 +1,5 @@
-//! Gauges of the pending status writes, read at each scrape.
+//! Exports gauges of the pending status writes. Each scrape reads the current values from the
+//! queues.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +29,7 @@ pub trait Backlogged: fmt::Debug + Send + Sync {
     fn backlog(&self) -> Backlog;
 }
 
-/// Queues of pending status writes, each with the kind of the objects whose status it writes.
+/// Queues of pending status writes, each with the kind of the objects in the queue.
 #[derive(Debug, Default)]
 pub struct Queues(Mutex<Vec<(&'static str, Arc<dyn Backlogged>)>>);
 
@@ -38,7 +39,7 @@ impl Queues {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((kind, queue));
     }
 
-    /// Returns the total backlog of all queues for one kind of object.
+    /// Returns the combined backlog of all queues for one kind of object.
     fn of(&self, kind: &str) -> Backlog {
         let queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let backlogs = queues.iter().filter(|(of, _)| *of == kind).map(|(_, q)| q.backlog());

@@ -1,4 +1,4 @@
-//! The gauge that shows whether this replica leads.
+//! Exports a gauge that shows whether this replica leads.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ use crate::controller::health::Health;
 pub struct RoleMetric(OnceLock<Health>);
 
 impl RoleMetric {
-    /// Sets the health state from which the gauge is read. Later calls have no effect.
+    /// Sets the health from which the gauge is read. Later calls have no effect.
     pub fn set(&self, health: Health) {
         let _ = self.0.set(health);
     }

@@ -1,5 +1,5 @@
-//! Defines the entry of an outbox for one object: the pending status, and the writes that the store
-//! may not show yet.
+//! Defines the outbox entry for one object: the pending status, and the writes that the store may
+//! not show yet.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,7 @@ pub(super) struct Entry<K: Announced> {
     /// True while the object is being written.
     pub is_in_flight: bool,
     pub last_write: Option<LastWrite<K>>,
-    /// Time of the last write.
+    /// Time when the last write succeeded.
     pub written_at: Option<Instant>,
     /// True if another status was posted while the object was being written.
     pub must_write_again: bool,
@@ -47,20 +47,20 @@ pub(super) struct LastWrite<K: PlannedKind> {
     pub digest: Digest,
     /// Status that was written; `None` once the store shows it or a later one.
     pub written_status: Option<Arc<K::Previous>>,
-    /// Time when the write was sent, kept until its watch event arrives.
+    /// Time when the write was sent; `None` after its watch event has arrived.
     pub sent: Option<Instant>,
 }
 
 impl<K: PlannedKind> LastWrite<K> {
-    /// Returns whether this write supersedes `version`, so that the store may show `version` until
-    /// the watch event of the write arrives.
+    /// Returns whether this write supersedes `version`. The store may show such a version until the
+    /// watch event of the write arrives.
     pub fn supersedes(&self, version: &Option<String>) -> bool {
         self.superseded.contains(version)
     }
 }
 
 /// Maximum number of superseded resourceVersions to remember for an object. If a plan was made from
-/// a version that is no longer remembered, its write gets a conflict, and the object is planned
+/// a version that is not remembered, the status write gets a conflict, and the object is planned
 /// again.
 pub(super) const MAX_SUPERSEDED: usize = 64;
 

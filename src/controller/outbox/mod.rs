@@ -1,7 +1,8 @@
-//! Holds the pending status writes of one kind: the last planned status of each object.
+//! Holds the pending status writes for objects of one kind: the last planned status of each object.
 //!
-//! The outbox tracks its own writes until the watch shows them. This prevents duplicate writes of a
-//! status, and conflicts with the controller's previous write of the same object.
+//! The outbox remembers the writes of this process until the watch shows them. This prevents
+//! duplicate writes of a status, and conflicts with the controller's previous write of the same
+//! object.
 
 mod entry;
 
@@ -21,7 +22,7 @@ use super::write_limit::WriteLimit;
 use super::write_queue::{NextWrite, Priority, WriteQueue};
 use crate::plan::{Cached, Planned, PlannedKind};
 
-/// The pending status writes of one kind.
+/// The pending status writes for objects of one kind.
 #[derive(Debug)]
 pub struct Outbox<K: Announced> {
     state: Mutex<OutboxState<K>>,
@@ -78,8 +79,8 @@ pub struct WriteAttempt<K: PlannedKind> {
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether `version` is older than the attempt: the version that the attempt replaces,
-    /// or the version that its plan was made from.
+    /// Returns whether `version` existed before the attempt: it is the version that the attempt
+    /// replaces, or the version from which the status was planned.
     fn supersedes(&self, version: Option<&String>) -> bool {
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
         version == self.write.resource_version.as_ref() || version == planned_from
@@ -108,8 +109,8 @@ impl<K: Announced> Outbox<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a stream of the objects to write, with as many concurrent writes as the write limit
-    /// allows. The stream ends when the outbox is closed.
+    /// Returns a stream of the objects to write. The stream yields an object only while the write
+    /// limit allows another concurrent write, and ends when the outbox is closed.
     ///
     /// The stream must have only one reader, which must call [`end`](Self::end) after each write.
     pub fn queue(self: Arc<Self>) -> impl Stream<Item = ObjectRef<Cached<K>>> {
@@ -158,8 +159,8 @@ impl<K: Announced> Outbox<K> {
         self.changed.notify_one();
     }
 
-    /// Accepts a planned status. Returns true if it has queued a new write or replaced a pending
-    /// one, and false if no new write is needed.
+    /// Accepts a planned status. Returns true if this queues a new write or replaces a pending one,
+    /// and false if no new write is needed.
     pub fn post(&self, planned: &Planned<K>) -> bool {
         let key = planned.cached.key();
         let mut state = self.state();
@@ -169,7 +170,8 @@ impl<K: Announced> Outbox<K> {
             // loop ran.
             *entry = Entry::of(planned);
         }
-        // While a write is in flight, the stored status is unknown, so the check is left to `end`.
+        // While a write is in flight, the stored status is unknown, so `end` checks later whether
+        // another write is needed.
         if !entry.is_in_flight && entry.is_done(planned) {
             entry.clear_pending();
             return false;
@@ -254,8 +256,8 @@ impl<K: Announced> Outbox<K> {
         }
     }
 
-    /// Records an attempt with an unknown outcome, which a later watch event will show. If the
-    /// store already shows the written status, returns the resourceVersion of that status.
+    /// Records an attempt whose outcome is unknown until a watch event shows it. If the store
+    /// already shows the written status, returns the resourceVersion of that status.
     pub fn unacknowledged(&self, attempt: &WriteAttempt<K>) -> Option<String> {
         let mut state = self.state();
         state.limit.unanswered(attempt.write.sent, Instant::now());
@@ -316,7 +318,7 @@ impl<K: Announced> Outbox<K> {
         }
     }
 
-    /// Records a failed attempt. Returns the number of consecutive failures.
+    /// Records a failed attempt to write an object. Returns the number of consecutive failures.
     pub fn failed(&self, key: &Key) -> u32 {
         self.state().entries.get_mut(key).map_or(0, |entry| {
             entry.failures = entry.failures.saturating_add(1);
@@ -351,7 +353,7 @@ impl<K: Announced> Outbox<K> {
 
 impl<K: Announced> OutboxState<K> {
     /// Returns the entry of `object`; `None` if there is none, or if the entry belongs to a deleted
-    /// or newer object of the same name.
+    /// or newer object with the same name.
     fn entry_of(&mut self, object: &Cached<K>) -> Option<&mut Entry<K>> {
         self.entries.get_mut(&object.key()).filter(|entry| entry.uid == object.metadata.uid)
     }
@@ -367,8 +369,8 @@ impl<K: Announced> OutboxState<K> {
         turn
     }
 
-    /// Reports the round trip of a write to the write limit: the time from sending the write to its
-    /// watch event.
+    /// Passes the round trip of a write to the write limit. The round trip is the time from sending
+    /// the write to its watch event.
     fn acknowledged(&mut self, sent: Instant, now: Instant) {
         self.limit.acknowledged(sent, now, self.queue.has_waiting());
     }

@@ -21,8 +21,8 @@ pub struct PolicyContribution {
     pub next_transition: Option<Timestamp>,
     /// Distinct time zones of the governed clients.
     pub zones: Vec<ZoneFact>,
-    /// Selectors of the policy's scope, and values listed in them, that match at least one client
-    /// of the fleet.
+    /// Selectors of the policy's scope, and values listed in these selectors, that match at least
+    /// one client of the fleet.
     pub hits: Hits,
 }
 
@@ -94,9 +94,8 @@ impl Hits {
         scope.selectors().map(SelectorHits::none).collect::<Vec<_>>().into_boxed_slice().into()
     }
 
-    /// Records which selectors and values match a client, and returns whether the client is in
-    /// scope, with the same result as [`Scope::includes_client`]. The client's fleet must be in
-    /// scope.
+    /// Records which selectors and values match a client. Returns whether the client is in scope,
+    /// as [`Scope::includes_client`] does; the client's fleet must be in scope.
     pub fn record(&mut self, scope: &Scope, client: &ClientFields<'_>) -> bool {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
         let mut is_included = scope.clients.is_none();

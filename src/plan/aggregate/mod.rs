@@ -23,7 +23,7 @@ pub use policy::PolicyAggregate;
 pub enum Change {
     /// Addition of the values of a fleet.
     Add,
-    /// Removal of the values of a fleet, which must equal the values that were added.
+    /// Removal of the values of a fleet. They must equal the values that were added.
     Remove,
 }
 
@@ -37,7 +37,7 @@ impl Change {
     }
 }
 
-/// A multiset, which stores the number of occurrences of each value.
+/// Multiset that stores the number of occurrences of each value.
 #[derive(Clone, Debug)]
 struct MultiSet<T>(BTreeMap<T, u32>);
 

@@ -1,5 +1,5 @@
-//! Aggregates the plans of the fleets of one namespace: one sum per policy, the instants at which
-//! plans expire, and the namespace counts.
+//! Aggregates the plans of all fleets in one namespace: a [`PolicyAggregate`] for each policy, the
+//! times at which plans expire, and the counts for the metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,16 +19,16 @@ pub struct PlanRecord {
     pub contributions: BTreeMap<Text, PolicyContribution>,
     /// Revisions of the policies whose scope included the fleet when it was planned.
     pub policy_revisions: PolicyRevisions,
-    /// Version of the fleet's package.
+    /// Version of the fleet's package, if it can be parsed and is not withdrawn.
     pub package: Option<VersionText>,
-    /// Instant until which the plan holds; `None` if it never expires.
+    /// Instant at which the plan expires; `None` if it never expires.
     pub holds_until: Option<Timestamp>,
     /// Number of the fleet's clients that no policy governs.
     pub unmanaged: u32,
-    /// Whether the fleet itself has a problem, which its status reports with the condition
+    /// True if the fleet itself has a problem, which its status reports with the condition
     /// `Stalled`.
     pub stalled: bool,
-    /// Whether the fleet's spec cannot be read.
+    /// True if the fleet's spec cannot be read.
     pub unreadable: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct NamespaceCounts {
     pub unmanaged_clients: u32,
 }
 
-/// Aggregates over the plans of all fleets of one namespace.
+/// Aggregates over the plans of all fleets in one namespace.
 #[derive(Debug, Default)]
 pub struct NamespaceAggregates {
     policies: BTreeMap<Text, PolicyAggregate>,
@@ -55,8 +55,8 @@ pub struct NamespaceAggregates {
 }
 
 impl NamespaceAggregates {
-    /// Adds or removes the plan of a fleet. `applied` contains the policy revisions that the
-    /// fleet's stored status is known to apply.
+    /// Adds or removes the plan of a fleet. `applied` contains the policy revisions that the fleet
+    /// is known to apply, according to its stored status.
     pub fn change(
         &mut self,
         change: Change,

@@ -12,8 +12,8 @@ use crate::values::Timestamp;
 pub struct PolicyAggregate {
     /// Number of fleets in the policy's scope.
     pub fleets: u32,
-    /// Number of fleets whose stored status is not yet known to apply the current revision of the
-    /// policy.
+    /// Number of fleets that are not yet known to apply the current revision of the policy,
+    /// according to their stored status.
     pub unsettled: u32,
     /// Number of clients in the policy's scope.
     pub matched_clients: u32,
@@ -21,17 +21,17 @@ pub struct PolicyAggregate {
     pub governed: Summary,
     transitions: MultiSet<Timestamp>,
     zones: MultiSet<ZoneFact>,
-    /// Numbers of fleets with a matching client, for each selector of the scope. The inner list
-    /// contains the numbers for the listed values of the selector.
+    /// Number of fleets in which each selector of the scope matches a client. The inner list
+    /// contains the same number for each listed value of that selector.
     hits: Vec<(u32, Vec<u32>)>,
-    /// Package versions of the fleets in scope, counted by spelling.
+    /// Package versions of the fleets in scope. Each spelling of a version is counted separately.
     packages: MultiSet<Text>,
 }
 
 impl PolicyAggregate {
     /// Adds or removes the contribution of one fleet, whose package has the version `package`.
-    /// `is_settled` states whether the fleet's stored status is known to apply the current revision
-    /// of the policy.
+    /// `is_settled` is true if the fleet is known to apply the current revision of the policy,
+    /// according to its stored status.
     pub fn change(
         &mut self,
         change: Change,
@@ -76,7 +76,7 @@ impl PolicyAggregate {
         self.zones.0.keys()
     }
 
-    /// Returns the package versions of the fleets in scope, without duplicate spellings.
+    /// Returns the package versions of the fleets in scope, each spelling once.
     #[must_use]
     pub fn packages(&self) -> Vec<VersionText> {
         self.packages.0.keys().cloned().map(VersionText::new).collect()

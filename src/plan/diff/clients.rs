@@ -94,7 +94,7 @@ fn is_same_version(a: Option<&Text>, b: Option<&Text>) -> bool {
 pub enum Effect {
     /// The client is now offered a version that it was not offered before.
     MovesNow,
-    /// The client will be offered a version that it would not have been offered before.
+    /// The client will be offered a version later that it would not be offered without the change.
     MovesLater,
     /// The client will be offered the same version as before, but at another time.
     MovesAtAnotherTime,
@@ -106,7 +106,7 @@ pub enum Effect {
     Other,
 }
 
-/// Time at which a client moves.
+/// Time at which a client moves to another version.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "when", rename_all_fields = "camelCase")]
 pub enum When {
@@ -120,7 +120,7 @@ pub enum When {
         #[serde(skip_serializing_if = "Option::is_none")]
         time_zone: Option<Text>,
     },
-    /// The client moves at its next restart, when the installed version takes effect.
+    /// The client moves at its next restart, when the staged version takes effect.
     AtRestart,
     /// No time is known at which the client moves.
     Never,
@@ -136,10 +136,10 @@ pub struct ChangedClient {
     pub fleet: Text,
     /// Name of the client in the fleet.
     pub name: Text,
-    /// Name of the computer.
+    /// Reported name of the client's computer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub computer: Option<Text>,
-    /// IP address as reported.
+    /// Reported IP address of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Text>,
     /// Version that the client runs.
@@ -150,7 +150,7 @@ pub struct ChangedClient {
     pub staged_version: Option<Text>,
     /// Effect of the change on the client.
     pub effect: Effect,
-    /// Time at which the client moves with the change.
+    /// Time at which the client moves if the change is made.
     #[serde(flatten)]
     pub when: When,
     /// Time at which the client would have moved without the change; absent for an added client.
@@ -165,7 +165,7 @@ pub struct ChangedClient {
 }
 
 impl ChangedClient {
-    /// Orders changed clients by effect and time, most important effect first, then by namespace,
+    /// Compares changed clients by effect, most important effect first, then by time, namespace,
     /// fleet and name.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         let place = (&self.effect, &self.when, &self.namespace, &self.fleet, &self.name);
@@ -181,8 +181,8 @@ impl ChangedClient {
         match self.effect {
             Effect::NoLongerMoves => promised,
             Effect::MovesAtAnotherTime => after.or(promised),
-            // The later offer may stay the same, for example if another policy now makes it. The
-            // affected version is then the version of that offer.
+            // The client may still get a later offer at the same time as before, for example from
+            // another policy. The affected version is the version of that offer.
             Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
             _ => after.or(self.before.as_ref().and_then(Decision::offer)),
         }
@@ -218,9 +218,8 @@ impl<'a> ClientComparison<'a> {
         Self { namespace, fleet, before, after }
     }
 
-    /// Calls the closure for every client that exists before or after the change. The closure gets
-    /// the client's row after the change, if it has one, and the difference, if its decision
-    /// changed.
+    /// Calls `take` for every client that exists before or after the change. `take` receives the
+    /// client's row after the change, if there is one, and the difference, if the decision changed.
     pub(super) fn run(
         &self,
         before: &[ClientStatus],
@@ -240,8 +239,8 @@ impl<'a> ClientComparison<'a> {
         }
     }
 
-    /// Compares one client before and after the change. Each row is passed with its index in
-    /// `spec.clients`.
+    /// Returns the difference for one client; `None` if its decision does not change. Each row is
+    /// passed with its index in `spec.clients`.
     fn compare(
         &self,
         before: Option<(usize, &ClientStatus)>,
@@ -307,7 +306,8 @@ impl<'a> ClientZones<'a> {
         } else if decision.is(State::RestartRequired) {
             When::AtRestart
         } else if let Some(time) = decision.next_transition_time {
-            // The client has no offer at this point, so its next transition can only start one.
+            // The client has no offer now, so its next transition can only be the start of an
+            // offer.
             let clients = self.spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
             let client = clients.get(index).filter(|client| client.name == *name);
             When::From { time, time_zone: self.zone(decision, client) }
@@ -337,8 +337,8 @@ fn effect(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> E
     }
 }
 
-/// Returns the effect on a client that has no offer before or after the change. `before` is the
-/// decision that promised the client a later offer, if there was one.
+/// Returns the effect on a client that has an offer neither before nor after the change. `before`
+/// is the decision before the change if it promised a later offer, otherwise `None`.
 fn later(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> Effect {
     match (before, when) {
         (None, When::From { .. }) => Effect::MovesLater,

@@ -1,8 +1,9 @@
 //! Compares two plans for the same instant, to find the effects of a change to fleets or policies.
-//! It makes no decisions and does not depend on the source of the objects.
+//! The module makes no decisions and does not depend on whether the objects come from a cluster or
+//! from files.
 //!
-//! The result lists the clients that the change upgrades now or later, those that lose their offer,
-//! and those that get no offer, with the reasons.
+//! The result lists the clients that are upgraded now or later because of the change, the clients
+//! that lose their offer, and the clients that get no offer, with the reasons.
 
 mod clients;
 mod objects;
@@ -33,7 +34,7 @@ use staying_out::StayingOutCounts;
 pub struct PlannedEstate {
     /// Fleets and policies of the namespace.
     pub estate: Estate,
-    /// Plan that results from the objects.
+    /// Plan for the namespace after all statuses are written.
     pub plan: Plan,
 }
 
@@ -109,7 +110,8 @@ pub struct Counts {
     pub gone: usize,
     /// Clients that are now offered a version that they were not offered before.
     pub moving_now: usize,
-    /// Clients that will be offered a version that they would not have been offered before.
+    /// Clients that will be offered a version later that they would not be offered without the
+    /// change.
     pub moving_later: usize,
     /// Clients that will be offered the same version as before, but at another time.
     pub moving_at_another_time: usize,
@@ -187,7 +189,7 @@ pub fn compare_plans(
     }
 }
 
-/// Compares the fleets of a namespace and adds the results to the given collections.
+/// Compares the fleets of a namespace and adds the results to `changed`, `fleets` and `total`.
 fn compare_fleets(
     namespace: &str,
     before: &PlannedEstate,

@@ -25,7 +25,7 @@ pub enum ObjectChange {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangedObject {
-    /// `ClientFleet` or `UpgradePolicy`.
+    /// Kind of the object: `ClientFleet` or `UpgradePolicy`.
     pub kind: &'static str,
     /// Namespace of the object.
     pub namespace: String,
@@ -92,7 +92,7 @@ fn fields<K: parsed::Kind<Spec: Serialize + PartialEq>>(
     fields
 }
 
-/// Returns the spec as JSON, or the reason why it cannot be read.
+/// Returns the spec as JSON. If the spec cannot be read, returns the reason as a JSON string.
 fn written<K: parsed::Kind<Spec: Serialize>>(object: &Cached<K>) -> Value {
     object.spec.as_ref().map_or_else(|why| json!(why), |spec| json!(spec))
 }

@@ -1,5 +1,5 @@
 //! Counts, by reason, the clients that get no offer although they do not run their target. The
-//! counts show whom a change does not reach.
+//! counts show which clients a change does not upgrade.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -14,13 +14,13 @@ use crate::plan::next_change::earlier;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// Number of clients that get no offer for the same reason.
+/// A group of clients that get no offer, with the same namespace, state, reason and policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StayingOut {
-    /// Number of clients.
+    /// Number of clients in the group.
     pub clients: usize,
-    /// Number of these clients whose decision changes.
+    /// Number of clients in the group whose decision changes.
     pub changed: usize,
     /// Namespace of the clients.
     pub namespace: String,
@@ -36,7 +36,7 @@ pub struct StayingOut {
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// States of clients that have an offer, expect one, or run their target.
+/// States of clients that have an offer, expect an offer, need a restart, or run their target.
 const MOVING_OR_DONE_STATES: [State; 4] =
     [State::Distributing, State::Waiting, State::RestartRequired, State::UpToDate];
 

@@ -14,7 +14,7 @@ use crate::api::Text;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transition {
-    /// Number of clients.
+    /// Number of clients in the group.
     pub clients: usize,
     /// Effect of the change on the clients.
     pub effect: Effect,
@@ -39,7 +39,7 @@ pub struct Transition {
 /// Grouping key: clients with equal keys are counted together.
 type TransitionKey<'a> = (Effect, Option<&'a str>, Option<&'a str>, Option<&'a Text>, u8);
 
-/// Groups the changed clients and counts each group, most important transition first.
+/// Groups the changed clients and returns the groups with their sizes, most important effect first.
 pub(super) fn count(clients: &[ChangedClient]) -> Vec<Transition> {
     let mut found: HashMap<TransitionKey<'_>, Transition> = HashMap::new();
     for client in clients {

@@ -15,7 +15,7 @@ use crate::values::selector::Keywords;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Warning {
-    /// `ClientFleet` or `UpgradePolicy`.
+    /// Kind of the object: `ClientFleet` or `UpgradePolicy`.
     pub kind: &'static str,
     /// Namespace of the object.
     pub namespace: String,
@@ -64,8 +64,8 @@ fn stalled(conditions: &[Condition]) -> Option<String> {
     Some(format!("{}: {}", stalled.reason, stalled.message))
 }
 
-/// Returns a warning for each selector of a scope that uses the addresses or users of clients,
-/// because clients can report other values at any time.
+/// Returns a warning for each selector in `scope` that depends on a client's address or user,
+/// because a client can report another value at any time.
 fn moving(scope: &Scope, estate: &Estate) -> Vec<String> {
     let lists = [("clients", &scope.clients), ("exclude", &scope.exclude)];
     let selectors = lists.into_iter().flat_map(|(list, selectors)| {
@@ -95,8 +95,8 @@ fn rests_on(place: &str, selector: &ClientSelector, estate: &Estate) -> Option<S
     ))
 }
 
-/// Returns whether the search matches at least one client only because of the client's address or
-/// user.
+/// Returns whether `search` matches at least one client only because of the client's address or
+/// last user.
 fn is_found_by_facts(search: &str, estate: &Estate) -> bool {
     let Some(keywords) = Keywords::parse(search) else { return false };
     let specs = estate.fleets.iter().filter_map(|fleet| fleet.spec.as_deref().ok());

@@ -23,7 +23,7 @@ pub struct ExplainedClient {
     /// Reported fields as written in the spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported: Option<Reported>,
-    /// Time at which the client was last seen; absent if missing or not a valid time.
+    /// Time at which the client was last seen; absent if `reported.lastSeen` is missing or invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
     /// Time zone that applies to the client.
@@ -32,7 +32,7 @@ pub struct ExplainedClient {
     pub package: ExplainedPackage,
 }
 
-/// A time zone and its source.
+/// A client's time zone, with the object that sets it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedZone {
@@ -50,15 +50,15 @@ pub struct ExplainedZone {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ZoneSource {
-    /// The policy, for all of its clients.
+    /// The policy that governs the client.
     Policy,
-    /// The client.
+    /// The client itself.
     Client,
     /// The fleet of the client.
     Fleet,
 }
 
-/// The package of a fleet's server, and the retained and withdrawn versions.
+/// The package that a fleet's server distributes, with the retained and withdrawn versions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedPackage {
@@ -77,7 +77,7 @@ pub struct ExplainedPackage {
     pub withdrawn: Vec<Text>,
 }
 
-/// Returns the facts about the client of a scenario. `zoned` is the policy that governs the client,
+/// Returns the facts about the client in `scenario`. `zoned` is the policy that governs the client,
 /// if there is one.
 pub(super) fn explain_client(
     scenario: &Scenario,
@@ -103,7 +103,8 @@ pub(super) fn explain_client(
 }
 
 fn zone(scenario: &Scenario, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
-    // A policy with an unknown zone is invalid, so its zone does not matter.
+    // An unknown time zone makes a policy invalid, so report the zone of the client or the fleet in
+    // that case.
     if let Some(ZoneFact::Known(zone)) = zoned.and_then(|zoned| zoned.policy.zone.as_ref()) {
         let name = Some(zone.name().into());
         return ExplainedZone { name, is_known: true, from: Some(ZoneSource::Policy) };

@@ -1,5 +1,5 @@
-//! Explains the decision for one client as data: facts, verdict on each policy, rules tried,
-//! upcoming times and obstacles.
+//! Explains the decision for one client as data: facts, the verdict on each policy, evaluated
+//! rules, upcoming events and obstacles.
 //!
 //! The explanation uses the same functions that make the decision: rules list their inputs, and the
 //! scope reports the selector that matched. Obstacles are found by deciding again on a modified
@@ -56,17 +56,17 @@ pub struct Explanation {
     pub stored: Option<Stored>,
     /// Every policy of the namespace, in order of precedence.
     pub policies: Vec<ExplainedPolicy>,
-    /// Rules in order, up to and including the rule that decided.
+    /// Evaluated rules in order, up to and including the rule that decided.
     pub rules: Vec<Tried>,
     /// Last offer to the client, if the stored status records one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_offer: Option<LastOffer>,
-    /// Current phase and upcoming times of the client under its governing policy.
+    /// Current phase and upcoming events for the client under its governing policy.
     pub ahead: NextChanges,
-    /// Obstacles in order, each found after the assumed remedies of all earlier obstacles are
-    /// applied. Empty while the client is offered its target.
+    /// Obstacles between the client and its target, each found after the assumed remedies for all
+    /// earlier obstacles are applied. Empty if the client is offered its target.
     pub would_move: Vec<Obstacle>,
-    /// State of the client once all obstacles are removed, if that can be determined.
+    /// Decision for the client after all obstacles are removed, if it can be determined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<Destination>,
 }
@@ -90,7 +90,8 @@ pub struct ExplainedDecision {
     /// Time of the next change of the client's offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
-    /// Time until which the decision stays the same. It may be too early, but never too late.
+    /// Time until which the decision stays the same. The decision may stay the same for longer, but
+    /// does not change earlier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds_until: Option<Timestamp>,
     /// True if the fleet's status has no rows because the API server rejected it as too large.
@@ -144,7 +145,7 @@ pub struct ObservedInput {
     pub value: InputValue,
 }
 
-/// Explainer of the decisions for the clients of one namespace at an instant.
+/// Explainer of client decisions in one namespace at an instant.
 #[derive(Debug)]
 pub struct Explainer<'a> {
     estate: &'a Estate,
@@ -154,8 +155,9 @@ pub struct Explainer<'a> {
 }
 
 impl<'a> Explainer<'a> {
-    /// Creates an explainer and parses the policies of `estate`. The estate needs to contain only
-    /// the fleets of the explained clients and the fleets that their `packageFrom` names.
+    /// Creates an explainer and parses the policies of `estate`. Besides the policies, `estate`
+    /// must contain the fleets of the explained clients and the fleets that these fleets name in
+    /// `packageFrom`.
     #[must_use]
     pub fn new(estate: &'a Estate, at: Timestamp) -> Self {
         let mut policies: Vec<Policy> = estate.policies.iter().map(|p| Policy::read(p)).collect();
@@ -265,10 +267,12 @@ fn compare(stored: &ClientStatus, now: &Shared<'_>, fleet: &CachedFleet) -> Stor
             reason,
             policy,
             target_version,
-            // Clients report these versions, so a difference does not contradict the decision.
+            // Ignore the reported versions: a client may have reported another version after the
+            // status was written.
             version: _,
             staged_version: _,
-            // The time of the next transition changes as time passes, so it is not compared.
+            // Ignore the time of the next transition, because it can change while the decision
+            // stays the same.
             next_transition_time: _,
         } = *row;
         (state, reason, policy, target_version)

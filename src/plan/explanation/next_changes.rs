@@ -1,5 +1,5 @@
-//! Computes the upcoming times of a client under its policy: the periods in which distribution is
-//! open, the time of the retry after a failed installation, and the time from which the client
+//! Computes the times of upcoming events for a client under its policy: the periods in which
+//! distribution is open, the retry after a failed installation, and the time from which the client
 //! counts as offline.
 
 use serde::Serialize;
@@ -14,8 +14,8 @@ use crate::plan::rule_input::phase_name;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// Current phase and upcoming times of a client under its policy. `openings` is empty if no policy
-/// governs the client, or if the policy is invalid or its mode is `NoUpgrade`.
+/// Current phase and upcoming events for a client under its policy. `openings` is empty if no
+/// policy governs the client, or if the policy is invalid or its mode is `NoUpgrade`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextChanges {
@@ -26,12 +26,12 @@ pub struct NextChanges {
     /// client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<String>,
-    /// Upcoming openings. If an opening is in progress, its start is the current instant.
+    /// Upcoming openings. If an opening is in progress, its `from` is the instant of the decision.
     pub openings: Vec<Opening>,
     /// Time at which a failed installation is retried; absent if there is no automatic retry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_from: Option<Timestamp>,
-    /// Time from which the client is offline, unless it is seen before that time.
+    /// Time from which the client counts as offline, unless it is seen before that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offline_from: Option<Timestamp>,
 }
@@ -49,7 +49,7 @@ pub struct Opening {
 /// Maximum number of openings to report.
 const MAX_OPENINGS: usize = 5;
 
-/// Returns the current phase and the upcoming times of a client.
+/// Returns the current phase and the upcoming events for a client.
 pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> NextChanges {
     let case = view.case();
     let Some(zoned) = decided.governing else { return NextChanges::default() };

@@ -1,8 +1,8 @@
 //! Finds the obstacles between a client and its target, one after another, with the remedies for
 //! each obstacle and the decision after each remedy.
 //!
-//! The search for the next obstacle continues from the first remedy for which a decision could be
-//! computed.
+//! After each obstacle, the search applies the first remedy whose effect is known, and continues in
+//! the resulting scenario.
 
 use serde::Serialize;
 
@@ -28,9 +28,9 @@ pub struct Obstacle {
     /// Policy that governs the client when the obstacle occurs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// Remedies for the obstacle, each with its result.
+    /// Remedies for the obstacle, each with the resulting decision, if it is known.
     pub ways: Vec<Choice>,
-    /// Index in `ways` of the remedy after which the explanation continues; absent if the
+    /// Index in `ways` of the remedy that is applied to find the next obstacle; absent if the
     /// explanation ends with this obstacle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assumed: Option<usize>,
@@ -40,7 +40,8 @@ pub struct Obstacle {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destination {
-    /// Instant of the decision. The instant is in the future if an applied remedy was to wait.
+    /// Instant of the decision. The instant is in the future if one of the applied remedies is a
+    /// wait.
     pub at: Timestamp,
     /// State of the client.
     pub state: &'static str,
@@ -58,8 +59,8 @@ pub struct Destination {
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// Maximum number of obstacles in an explanation, so that the search always ends. No client is
-/// expected to have this many.
+/// Maximum number of obstacles in an explanation. The limit ensures that the search ends; no client
+/// is expected to reach it.
 const MAX_OBSTACLES: usize = 12;
 
 /// Returns the obstacles in a scenario, and the decision after the last obstacle is removed. The
@@ -106,7 +107,7 @@ fn taken(
     (Choice { remedy, leads_to }, next)
 }
 
-/// The decision in a scenario, with the remedies that apply to it.
+/// The decision in a scenario, with the rule that made it and the remedies for that rule.
 struct Evaluation {
     rule: &'static Rule,
     destination: Destination,

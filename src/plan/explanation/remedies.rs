@@ -1,5 +1,5 @@
-//! Lists the remedies for each reason: changes and waits after which the deciding rule no longer
-//! applies, with their effects on the scenario if known.
+//! Lists the remedies for each reason: changes and waits after which the rule that decided no
+//! longer applies, with their effects on the scenario, if known.
 //!
 //! The module returns data and does not recommend a remedy.
 
@@ -397,7 +397,8 @@ fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
     exclusions.filter(|e| Some(e.name.as_str()) != without).cloned().collect()
 }
 
-/// Returns the remedies for a policy whose distribution is closed.
+/// Returns the remedies for a client to which nothing is distributed now, because its policy's time
+/// range is closed.
 fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<OpenRemedy> {
     let Policy { name, range, .. } = zoned.policy;
     let open = match rule.says.reason {

@@ -1,4 +1,4 @@
-//! Defines remedies for obstacles. A remedy is a change or a wait, with its effect on the scenario
+//! Defines remedies for obstacles. A remedy is a change or a wait, with its effect on the scenario,
 //! if known.
 //!
 //! This module does not define which remedies apply to which reason.
@@ -45,27 +45,28 @@ pub enum Remedy {
     },
     /// Change the value of a field.
     ChangeField {
-        /// Kind of the object.
+        /// Kind of the object to change.
         kind: &'static str,
-        /// Name of the object.
+        /// Name of the object to change.
         name: Text,
         /// Path of the field.
         field: String,
-        /// Current value.
+        /// Current value of the field.
         from: InputValue,
         /// New value; absent if the user must choose it.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<InputValue>,
-        /// Number of clients that a `NoUpgrade` policy governs, which may also upgrade if the mode
-        /// of the policy changes. Absent if unknown, and absent for fields other than the mode.
+        /// Number of clients that the policy governs, all of which may upgrade if the policy's mode
+        /// changes from `NoUpgrade`. Absent if the number is unknown, or if the field is not the
+        /// mode.
         #[serde(skip_serializing_if = "Option::is_none")]
         governed_clients: Option<u32>,
     },
     /// Remove a field, or remove a value from a list.
     RemoveField {
-        /// Kind of the object.
+        /// Kind of the object to change.
         kind: &'static str,
-        /// Name of the object.
+        /// Name of the object to change.
         name: Text,
         /// Path of the field.
         field: String,
@@ -74,9 +75,9 @@ pub enum Remedy {
     },
     /// Add a value to a list.
     AddEntry {
-        /// Kind of the object.
+        /// Kind of the object to change.
         kind: &'static str,
-        /// Name of the object.
+        /// Name of the object to change.
         name: Text,
         /// Path of the list.
         field: String,
@@ -95,7 +96,8 @@ pub enum Remedy {
         /// Problems of the policy.
         problems: Vec<String>,
     },
-    /// Remove the client from a policy's scope, so that the next policy governs it.
+    /// Remove the client from a policy's scope, so that the policy next in precedence governs the
+    /// client.
     LeaveScope {
         /// Name of the policy.
         name: Text,
@@ -124,7 +126,7 @@ pub struct Choice {
 /// Function that applies the effect of a remedy to a scenario.
 type ScenarioChange = Box<dyn FnOnce(&mut Scenario)>;
 
-/// A remedy with its effect on the scenario, if that is known.
+/// A remedy with its effect on the scenario, if the effect is known.
 pub(super) struct OpenRemedy {
     pub remedy: Remedy,
     pub then: Option<ScenarioChange>,

@@ -21,13 +21,13 @@ pub(super) struct Scenario {
     /// Policies whose scope includes the client, highest precedence first.
     pub policies: Vec<Policy>,
     pub fleet_name: Text,
-    /// Spec of the fleet, reduced to this client.
+    /// Spec of the client's fleet, without the fleet's other clients.
     pub fleet: ClientFleetSpec,
     /// Spec of the fleet that `packageFrom` names, without its clients; `None` if that fleet is
     /// missing or cannot be read.
     pub source: Option<ClientFleetSpec>,
-    /// Number of clients that each policy governs. Policies whose status is out of date are left
-    /// out.
+    /// Number of clients that each policy governs. Policies whose status is missing or outdated are
+    /// left out.
     pub governed: Vec<(Text, u32)>,
     /// The policy that `clientfleet halt` created, if the namespace has one.
     pub halt: Option<Halt>,
@@ -52,8 +52,8 @@ impl Halt {
     }
 }
 
-/// Returns the number of clients that a policy governs; `None` if its status is missing or
-/// outdated.
+/// Returns the name of a policy and the number of clients that it governs; `None` if the policy's
+/// status is missing or outdated.
 pub(super) fn governed(policy: &CachedPolicy) -> Option<(Text, u32)> {
     let status = &policy.status.as_ref()?.kept;
     let is_current = status.observed_generation == Some(policy.generation());
@@ -96,8 +96,8 @@ impl<'a> ScenarioView<'a> {
 }
 
 impl Scenario {
-    /// Calls the closure with the inputs that the rules read from the scenario, and returns the
-    /// closure's result.
+    /// Calls `ask` with the inputs that the rules read from the scenario, and returns the result of
+    /// `ask`.
     pub fn probe<T>(&self, ask: impl FnOnce(&ScenarioView<'_>) -> T) -> T {
         let nobody = Client::default();
         let facts = Facts::read(self.client().unwrap_or(&nobody));

@@ -10,7 +10,7 @@ use crate::plan::policy::Policy;
 use crate::plan::scope::{Scope, ScopeMatch, Selector};
 use crate::values::Timestamp;
 
-/// A policy with its verdict: whether it governs the client, or why not.
+/// A policy with the verdict on it: whether it governs the client and, if not, the reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedPolicy {
@@ -18,7 +18,7 @@ pub struct ExplainedPolicy {
     pub name: Text,
     /// Priority of the policy.
     pub priority: i32,
-    /// Upgrade mode.
+    /// Upgrade mode of the policy.
     pub mode: &'static str,
     /// Version to which the policy locks its clients; absent if the policy locks none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub enum Verdict {
     Lost {
         /// Name of the policy that takes precedence.
         to: Text,
-        /// Criterion that gives the other policy precedence.
+        /// Property that gives the other policy precedence.
         by: Rank,
     },
     /// The client is in scope, but the policy is not effective yet.
@@ -59,7 +59,7 @@ pub enum Verdict {
     },
     /// The client is in scope, but the policy is no longer effective.
     NoLongerEffective {
-        /// Time at which the policy ceased to be effective.
+        /// Time from which the policy is no longer effective.
         until: Timestamp,
     },
     /// The client is in scope, but the policy is being deleted.
@@ -80,14 +80,14 @@ impl Verdict {
     }
 }
 
-/// Criterion that gives one policy precedence over another.
+/// Property that gives one policy precedence over another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Rank {
-    /// A policy that cannot be read precedes all readable ones.
+    /// A policy that cannot be read takes precedence over all readable policies.
     Unreadable,
-    /// The policy with the higher priority wins.
+    /// The policy with the higher priority takes precedence.
     Priority,
-    /// The policy whose name sorts first wins.
+    /// If the priorities are equal, the policy whose name sorts first takes precedence.
     Name,
 }
 
@@ -97,7 +97,7 @@ pub enum Rank {
 pub struct ExplainedSelector {
     /// Path of the selector, such as `scope.clients[0]`.
     pub field: String,
-    /// Criteria of the selector, all of which match.
+    /// Names of the selector's criteria, all of which match the client.
     pub criteria: Vec<&'static str>,
     /// Listed values that match the client, such as `names: LT-0817`.
     #[serde(skip_serializing_if = "Vec::is_empty")]

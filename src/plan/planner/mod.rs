@@ -1,8 +1,8 @@
 //! Keeps the plan of one namespace up to date. The planner repeats decisions only for fleets that a
 //! change may affect.
 //!
-//! The planner holds the observed objects and each fleet's contribution to the policies. It plans a
-//! fleet again when:
+//! The planner holds the observed objects and each fleet's contribution to the statuses of
+//! policies. It plans a fleet again when:
 //!
 //! - the fleet's spec or labels change, or the fleet is being deleted;
 //! - the package that the fleet takes from another fleet changes;
@@ -11,10 +11,11 @@
 //! - the fleet's plan expires, or the clock is set back.
 //!
 //! A pass runs three stages ([`pass`]): it collects the claims of the fleets that need a plan,
-//! allots the standings of all clients if claims have changed, and decides these fleets and those
-//! in which a standing has changed. [`aggregate`](super::aggregate) sums up the contributions.
+//! allots the standings of all clients if claims have changed, and decides the clients of the
+//! fleets that need a plan. A fleet in which a standing has changed needs a plan too.
+//! [`aggregate`](super::aggregate) sums up the contributions.
 //!
-//! The resulting plan equals a plan for which every fleet is planned from scratch.
+//! The result is the same as if every fleet were planned from scratch.
 
 mod pass;
 
@@ -39,16 +40,17 @@ use crate::values::Timestamp;
 #[derive(Debug)]
 pub struct Planner {
     fleets: BTreeMap<Text, Fleet>,
-    /// Fleets without a plan, whose claims must be collected.
+    /// Fleets that have no plan and whose claims are not collected yet.
     due: BTreeSet<Text>,
-    /// Fleets without a plan, whose claims are collected.
+    /// Fleets that have no plan and whose claims are already collected.
     collected: BTreeSet<Text>,
     allotter: Arc<dyn Allotter>,
     /// Claims of all fleets.
     claims: Claims,
     /// Whether the claims have changed since the last allotment.
     claims_changed: bool,
-    /// For each fleet, the fleets that take their package from it.
+    /// Names of the fleets that take their package from another fleet, by the name of that other
+    /// fleet.
     package_dependents: BTreeMap<Text, BTreeSet<Text>>,
     policies: BTreeMap<Text, KnownPolicy>,
     rulebook: Rulebook,
@@ -57,7 +59,7 @@ pub struct Planner {
     /// Instant of the last plan, and the instant until which this plan holds; the second is `None`
     /// if the plan never expires.
     planned: Option<(Timestamp, Option<Timestamp>)>,
-    /// Whether an object was observed or forgotten since the last plan.
+    /// Whether an object was observed or removed since the last plan.
     touched: bool,
     decisions: u64,
 }
@@ -67,15 +69,14 @@ pub struct Planner {
 struct KnownPolicy {
     observed: Arc<CachedPolicy>,
     policy: Arc<Policy>,
-    /// Latest generation that a plan found to be applied by all fleets in scope, or to be invalid.
-    /// It is kept because the watch may not show the status of that plan yet.
+    /// Latest generation that a plan found to be invalid, or to be applied by all fleets in scope.
+    /// This field is needed because the watch may not have returned the status from that plan yet.
     in_force: Option<i64>,
 }
 
 impl KnownPolicy {
-    /// Returns the latest generation that all fleets had applied before this plan, according to the
-    /// stored status and earlier plans; -1 if there was none. An invalid generation counts as
-    /// applied.
+    /// Returns the latest generation that all fleets in scope have applied, according to the stored
+    /// status and earlier plans; -1 if there is none. An invalid generation counts as applied.
     fn was_observed(&self) -> i64 {
         let stored =
             self.observed.status.as_ref().and_then(|status| status.kept.observed_generation);
@@ -86,7 +87,7 @@ impl KnownPolicy {
 #[derive(Debug)]
 struct Fleet {
     observed: Arc<CachedFleet>,
-    /// Claims of the fleet's clients, and the instant until which they hold.
+    /// Claims of the fleet's clients, and the instant until which the claims stay the same.
     collected: Collected,
     /// Standings of the fleet's clients in the last allotment.
     standings: Standings,
@@ -95,8 +96,8 @@ struct Fleet {
     plan: Option<PlanRecord>,
     /// Reasons why the fleet must be planned in the next pass.
     causes: BTreeSet<Cause>,
-    /// Revisions of the applicable policies, by policy name, in the latest plan whose status
-    /// equaled the stored status.
+    /// Revisions of the applicable policies, by policy name. They come from the fleet's latest plan
+    /// whose status was found in the cluster.
     applied_revisions: PolicyRevisions,
 }
 
@@ -107,7 +108,7 @@ impl Default for Planner {
 }
 
 impl Planner {
-    /// Creates a planner that uses `allotter` for the second stage.
+    /// Creates a planner that allots standings with `allotter`.
     #[must_use]
     pub fn with_allotter(allotter: Arc<dyn Allotter>) -> Self {
         Self {
@@ -137,8 +138,8 @@ impl Planner {
         };
         let before = std::mem::replace(&mut fleet.observed, observed);
         let now = Arc::clone(&fleet.observed);
-        // The watch event of the controller's own write needs no new plan, because the written
-        // status equals the planned one.
+        // A status that the controller itself has written equals the planned one. Its watch event
+        // therefore needs no new plan.
         let says_so = fleet.plan.as_ref().is_none_or(|plan| now.status_equals(plan.status));
         let same = before.has_same_inputs_as(&now);
         if !same || !says_so {
@@ -234,14 +235,14 @@ impl Planner {
         self.planned.and_then(|(_, until)| until)
     }
 
-    /// Returns the number of client decisions since the planner was created.
+    /// Returns how many decisions for clients the planner has made since it was created.
     #[must_use]
     pub fn decisions(&self) -> u64 {
         self.decisions
     }
 
-    /// Returns the counts of the last plan that no policy status contains, such as the number of
-    /// stalled fleets.
+    /// Returns those counts from the last plan that no policy's status contains, such as the number
+    /// of stalled fleets.
     #[must_use]
     pub fn counts(&self) -> NamespaceCounts {
         self.aggregates.counts()
@@ -295,10 +296,10 @@ impl Planner {
         }
     }
 
-    /// Records the policy revisions of a fleet's plan as applied if the stored status equals the
-    /// planned one.
+    /// Records that the policy revisions in a fleet's plan are applied, if the stored status equals
+    /// the planned status.
     ///
-    /// The record is kept when client reports or the time change the plan. Otherwise, a policy with
+    /// The record stays when a client report or the time changes the plan. Otherwise, a policy with
     /// many fleets would never count as applied by all of them, because at least one of their
     /// statuses is always being written.
     fn record_applied_revisions(&mut self, name: &Text) {
@@ -348,7 +349,8 @@ impl Planner {
     }
 }
 
-/// Returns the name of the fleet that `packageFrom` names as the source of this fleet's package.
+/// Returns the name in `packageFrom`, which is the name of the fleet from which this fleet takes
+/// its package.
 pub(super) fn package_from(fleet: &CachedFleet) -> Option<&str> {
     Some(fleet.spec.as_deref().ok()?.package_from.as_ref()?.name.as_str())
 }

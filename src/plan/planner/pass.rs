@@ -22,7 +22,7 @@ use crate::values::Timestamp;
 /// The result of one planning pass.
 #[derive(Clone, Debug, Default)]
 pub struct PassResult {
-    /// Planned fleets that [`PlanningPass::fleets`] has not returned before, sorted by name.
+    /// Planned fleets that no call of [`PlanningPass::fleets`] has returned, sorted by name.
     pub fleets: Vec<Planned<ClientFleet>>,
     /// All policies, sorted by name.
     pub policies: Vec<Planned<UpgradePolicy>>,
@@ -42,7 +42,7 @@ pub struct PlanningPass<'a> {
 }
 
 impl Planner {
-    /// Updates the plan for the instant `at`.
+    /// Updates the plan to the instant `at` and returns the result.
     pub fn plan(&mut self, at: Timestamp) -> PassResult {
         self.begin(at).end()
     }
@@ -73,20 +73,20 @@ impl Planner {
         }
     }
 
-    /// Returns the fleet that `packageFrom` of a fleet names, if it exists.
+    /// Returns the fleet that `fleet` names in `packageFrom`, if that fleet exists.
     fn source_of(&self, fleet: &Fleet) -> Option<Arc<CachedFleet>> {
         let source = package_from(&fleet.observed).and_then(|source| self.fleets.get(source));
         source.map(|source| Arc::clone(&source.observed))
     }
 
-    /// Returns the number of clients of a fleet, or 1 if it has none.
+    /// Returns the number of clients in a fleet, or 1 if the fleet has no clients.
     fn clients_of(&self, fleet: &Text) -> u64 {
         let spec = self.fleets.get(fleet).and_then(|fleet| fleet.observed.spec.as_deref().ok());
         spec.and_then(|spec| spec.clients.as_ref()).map_or(1, |clients| clients.len().max(1) as u64)
     }
 
-    /// Collects the claims of a fleet. Returns false if its clients have no claims, so that the
-    /// fleet can be decided before the allotment.
+    /// Collects the claims of a fleet's clients. Returns false if no policy that requires claims
+    /// can govern the clients; the fleet can then be decided before the allotment.
     fn collect(&mut self, name: &Text, phase_cache: &PhaseCache) -> bool {
         let Some(fleet) = self.fleets.get(name) else { return false };
         let allotter = &*self.allotter;
@@ -109,7 +109,8 @@ impl Planner {
         is_covered
     }
 
-    /// Allots the standings of all clients, and marks the fleets in which a standing has changed.
+    /// Allots the standings of all clients if claims have changed, and marks the fleets in which a
+    /// standing has changed.
     fn allot(&mut self) {
         if !std::mem::take(&mut self.claims_changed) {
             return;
@@ -133,7 +134,8 @@ impl Planner {
         }
     }
 
-    /// Decides the clients of a fleet, as the third stage of the plan.
+    /// Decides the clients of a fleet, which is the third stage of a plan, and returns the planned
+    /// fleet.
     fn decide(&mut self, name: &Text, phase_cache: &PhaseCache) -> Option<Planned<ClientFleet>> {
         let fleet = self.fleets.get(name)?;
         let source = self.source_of(fleet);
@@ -150,7 +152,7 @@ impl Planner {
         let kept = PlanRecord {
             status: plan.status,
             contributions: plan.contributions,
-            // Share the existing map if it is equal, because the revisions rarely change.
+            // Reuse the existing map if it is equal, to save memory. The revisions rarely change.
             policy_revisions: Some(&fleet.applied_revisions)
                 .filter(|known| **known == policy_revisions)
                 .cloned()
@@ -199,7 +201,7 @@ fn policy_revision(policy: &Policy) -> PolicyRevision {
 }
 
 impl PlanningPass<'_> {
-    /// Plans the next fleets that need a plan, until the stages have gone through at least
+    /// Plans the next fleets that need a plan. Stops when the stages have processed at least
     /// `clients` clients in total.
     ///
     /// Returns `None` if no fleet needs a plan, and an empty list if only claims were collected.

@@ -1,5 +1,5 @@
-//! Computes the local calendar of a time range, which states when distribution is open by the wall
-//! clock.
+//! Computes the local calendar of a time range, which determines when distribution is open by the
+//! wall clock.
 //!
 //! This module must not use instants, zones or daylight saving time. Its times are local seconds
 //! since 1970-01-01T00:00:00, on a wall clock that is never set forward or back.
@@ -11,15 +11,15 @@ use super::{
     window::{DAY, WEEK, WeekPattern, Window},
 };
 
-/// Seconds from the last Monday 00:00 before 1970-01-01, a Thursday, to 1970-01-01 00:00.
+/// Seconds from Monday, 1969-12-29, 00:00 to Thursday, 1970-01-01, 00:00.
 const EPOCH_AFTER_MONDAY: i64 = 3 * DAY;
 
 /// Local calendar of a time range: the weekly windows without the excluded dates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Calendar {
     week: WeekPattern,
-    /// Excluded intervals in local seconds, each with its start included and its end excluded. The
-    /// intervals are sorted and do not touch each other.
+    /// Excluded intervals as pairs of start and end in local seconds. Each interval includes its
+    /// start but not its end; the intervals are sorted and do not touch each other.
     excluded: Vec<(i64, i64)>,
 }
 
@@ -59,8 +59,8 @@ impl Calendar {
         (phase, ends.into_iter().chain(exclusion.map(|excluded| excluded.0)).min())
     }
 
-    /// Returns the first local time, at or after `at`, whose phase is `wanted`; `None` if there is
-    /// none. The number of steps depends on the number of exclusions, not on their length.
+    /// Returns the first local time at or after `at` whose phase satisfies `wanted`; `None` if
+    /// there is none. The number of steps depends on the number of exclusions, not on their length.
     pub(super) fn first(&self, mut at: i64, wanted: impl Fn(Phase) -> bool) -> Option<i64> {
         loop {
             let (phase, ends) = self.phase(at);

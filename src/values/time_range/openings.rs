@@ -2,7 +2,8 @@
 //! the phase.
 //!
 //! This module must not depend on the notation of windows and exclusions. It maps the local
-//! calendar to instants, separately for each period of constant offset from UTC.
+//! calendar to instants, separately for each period in which the zone's offset from UTC is
+//! constant.
 //!
 //! A local hour that the clock skips is therefore never open, and a local hour that occurs twice
 //! can be open twice.
@@ -33,12 +34,12 @@ pub enum Phase {
 /// All results are exact, however far in the future they are. A method returns `None` instead of an
 /// instant that chrono cannot represent (years beyond 262,000).
 ///
-/// A search skips each exclusion in one step, and also each series of years without a change, so
-/// the number of steps grows only with the number of exclusions.
+/// A search skips each exclusion in one step, and also each series of years in which the phase does
+/// not change. The number of steps therefore grows only with the number of exclusions.
 #[derive(Clone, Copy, Debug)]
 pub struct Openings<'a> {
     range: &'a TimeRange,
-    /// Local calendar of the range; `None` if the range needs a zone but has none. Without a
+    /// Local calendar of the range; `None` if the range needs a zone but none is given. Without a
     /// calendar, distribution is never open.
     calendar: Option<&'a Calendar>,
     /// Zone of the local calendar; `None` means UTC.
@@ -167,7 +168,8 @@ impl<'a> Openings<'a> {
             if found == Some(t) {
                 return found;
             }
-            // The result is valid only until the zone's offset changes.
+            // Use `found` only if it is before the next change of the zone's offset, because it was
+            // computed with the current offset.
             let change = self.zone.and_then(|zone| zone.next_change(t));
             if found.is_some_and(|found| change.is_none_or(|change| found < change)) {
                 return found;
@@ -316,8 +318,8 @@ mod tests {
             (Phase::Open, "2026-05-03T00:00:00+00:00"),
             (Phase::OutsideWindow, "2026-05-03T02:00:00+00:00"),
             (Phase::Open, "2026-05-03T22:00:00+00:00"),
-            // `not_after` is one hour and one second later, and no further opening starts before
-            // it.
+            // The phase is already `Ended` one hour and one second before `not_after`, because no
+            // further opening starts before `not_after`.
             (Phase::Ended, "2026-05-04T02:00:00+00:00"),
         ];
         assert_eq!(seen, expected.map(|(phase, t)| (phase, t.to_owned())));

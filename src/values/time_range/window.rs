@@ -10,11 +10,11 @@ use chrono::{Weekday, WeekdaySet};
 /// A set of weekdays.
 pub type Days = WeekdaySet;
 
-/// Regular expression that accepts exactly the input of [`WallTime::parse_start`], in RE2 syntax
-/// and anchored at both ends.
+/// Regular expression that matches exactly the texts that [`WallTime::parse_start`] accepts. It
+/// uses RE2 syntax and is anchored at both ends.
 pub const START_PATTERN: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
-/// Regular expression that accepts exactly the input of [`WallTime::parse_end`], in RE2 syntax and
-/// anchored at both ends.
+/// Regular expression that matches exactly the texts that [`WallTime::parse_end`] accepts. It uses
+/// RE2 syntax and is anchored at both ends.
 pub const END_PATTERN: &str = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 
 const MINUTES_OF_DAY: u16 = 24 * 60;
@@ -98,8 +98,8 @@ fn two_digits(text: &str) -> Option<u16> {
     }
 }
 
-/// A weekly window, which includes its start and excludes its end. It opens at `start` on each of
-/// `days`, and closes at `end` on the same day, or on the next day if `end` is before `start`.
+/// A weekly window, which opens at `start` on each of `days`, and closes at `end` on the same day,
+/// or on the next day if `end` is before `start`. The window includes `start` but not `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     days: Days,
@@ -149,8 +149,8 @@ impl Window {
 pub(super) enum WeekPattern {
     /// Every second of the week is open.
     Always,
-    /// Open intervals, each with its start included and its end excluded. They are sorted and do
-    /// not touch each other.
+    /// Intervals in which distribution is open, as pairs of start and end. Each interval includes
+    /// its start but not its end; the intervals are sorted and do not touch each other.
     ///
     /// The last interval may extend into the next week, but no interval starts in the next week.
     Intervals(Vec<(i64, i64)>),
@@ -174,8 +174,8 @@ impl WeekPattern {
         if merged == [(0, WEEK)] {
             return WeekPattern::Always;
         }
-        // Distribution that is open across the end of Sunday must be one interval. Otherwise,
-        // `state` would report a change at midnight.
+        // Merge an interval that ends at the end of Sunday with one that starts on Monday at 00:00.
+        // Otherwise, `state` would report a change at midnight.
         if merged.first().is_some_and(|first| first.0 == 0)
             && merged.last().is_some_and(|last| last.1 == WEEK)
         {
@@ -212,8 +212,8 @@ impl WeekPattern {
     }
 }
 
-/// Returns the open intervals of a window. Splits an interval that crosses the end of the week into
-/// two.
+/// Returns the intervals of the week in which a window is open. Splits an interval that crosses the
+/// end of the week into two.
 fn pieces(window: &Window) -> impl Iterator<Item = (i64, i64)> + use<> {
     let (start, end) = (window.start.seconds(), window.end.seconds());
     let end = if end < start { end + DAY } else { end };

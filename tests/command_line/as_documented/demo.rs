@@ -1,5 +1,5 @@
-//! Tests the demo program of `make demo` without a terminal. Its output must match the output in
-//! the README.
+//! Tests the demo program that `make demo` runs, but without a terminal. The program's output must
+//! match the output in the README.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -2,8 +2,8 @@
 //! real API server. The output must match the page.
 //!
 //! The real controller reconciles the examples, with a clock that is set to the time on the page.
-//! With `UPDATE_DOCS=1`, the test writes the output into the page instead of comparing it, for
-//! review.
+//! With `UPDATE_DOCS=1`, the test writes the actual output into the page for review, instead of
+//! comparing it.
 
 mod demo;
 mod page;
@@ -54,7 +54,8 @@ fn every_page_does_what_it_shows() {
     assert!(wrong.is_empty(), "pages that show something else:\n{}", wrong.join("\n"));
 }
 
-/// Tests that the index lists every page, because users find pages only through the index.
+/// Tests that `docs/README.md` lists every page, because users find the pages only through this
+/// index.
 #[test]
 fn every_page_is_in_the_index() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));

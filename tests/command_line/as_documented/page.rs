@@ -4,12 +4,12 @@
 /// A step that a reader of the page performs.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Write a file. On the page, this is a fenced block of YAML or CSV with a file name after the
-    /// language.
+    /// A file to write. On the page, this is a fenced block of YAML or CSV with a file name after
+    /// the language.
     File { name: String, text: String },
-    /// Set the clock. On the page, this is a comment `at …`.
+    /// A time to set the clock to. On the page, this is a comment `at …`.
     At(String),
-    /// Run commands. On the page, this is a fenced block `console`.
+    /// Commands to run. On the page, this is a fenced block `console`.
     Console(Vec<Call>),
 }
 
@@ -62,7 +62,8 @@ fn calls(block: &[&str]) -> Vec<Call> {
     calls
 }
 
-/// Returns the page with the outputs of its commands replaced by the actual outputs, `printed`.
+/// Returns the page with the documented output of each command replaced by its actual output from
+/// `printed`.
 pub fn rewritten(page: &str, printed: &[Vec<Call>]) -> String {
     let mut text = String::new();
     let mut printed = printed.iter();

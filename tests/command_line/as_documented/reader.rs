@@ -59,8 +59,8 @@ impl Reader {
         Self { plane, runtime, client, clock, now: DAY.to_owned(), programs, desk }
     }
 
-    /// Prepares for the next page: restores the examples, sets the clock to [`DAY`], and empties
-    /// the folder for files.
+    /// Prepares for the next page of the documentation: restores the examples, sets the clock to
+    /// [`DAY`], and empties the folder for files.
     pub fn turn_the_page(&mut self) {
         let delete = ["delete", "clf,upol", "--all", "-n", NAMESPACE];
         self.plane.kubectl_ok(&delete, "").unwrap();
@@ -97,8 +97,8 @@ impl Reader {
 
     /// Runs a command and returns it with its output, including standard error.
     pub fn run(&self, call: Call) -> Call {
-        // Run the program through scripts that add `--now` with the time on the page, because a
-        // reader does not type this option.
+        // Run the program through scripts that add `--now` with the time on the page, because the
+        // commands on the pages do not contain this option.
         let program = env!("CARGO_BIN_EXE_clientfleet");
         let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
         for name in ["clientfleet", "kubectl-clientfleet"] {

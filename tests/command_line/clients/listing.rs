@@ -1,4 +1,4 @@
-//! Tests which clients the command `clients` lists, how options select them, and the output
+//! Tests which clients the command `clients` lists, with and without options, and its output
 //! formats.
 
 use serde_json::Value;
@@ -35,9 +35,9 @@ fn wide_and_as_data_and_by_name() {
 #[test]
 fn keywords_find_as_search_in_a_policy_does() {
     assert_eq!(found(&["BER", "10.10.8."]), ["ber-fi-001", "ber-fi-002", "ber-fi-003"]);
-    // Keywords match regardless of upper or lower case, and in any order.
+    // Keywords match in any order, and ignore upper and lower case.
     assert_eq!(found(&["10.10.8.31 ber-FI"]), found(&["ber-fi-001"]));
-    // The `*` in a keyword is not a wildcard.
+    // Keywords have no wildcards, so `*` matches only the character `*`.
     assert!(found(&["ber-*"]).is_empty());
 }
 
@@ -52,7 +52,7 @@ fn options_narrow_it_down() {
     assert_eq!(both.len(), offline.len() + 2);
     assert_eq!(found(&["--reason", "RestartPending", "--fleet", "tokyo"]), ["tyo-ws-005"]);
     assert_eq!(found(&["--policy", "lab-downgrade"]), ["ber-lab-01", "ber-lab-02"]);
-    // `--version` finds a version in every notation: `3.59.127` also finds a client that reports
+    // `--version` ignores the notation of a version: `3.59.127` also matches a client that reports
     // `v3.59.127`.
     assert!(found(&["--version", "3.59.127"]).contains(&"ber-ws-005".to_owned()));
     assert!(found(&["--version", "unknown"]).contains(&"ber-ws-011".to_owned()));
@@ -117,8 +117,8 @@ fn across_namespaces_in_the_order_of_their_names() {
     assert_eq!(clients, expected);
 }
 
-/// Tests a namespace without a controller, in which clients have no state. The command must list
-/// the clients anyway, and explain the missing values on standard error.
+/// Checks that the command lists the clients of a namespace without a controller. Such clients have
+/// no state, so the command must explain the missing values on standard error.
 #[test]
 fn a_status_that_is_behind_is_told() {
     namespace("behind");
@@ -129,8 +129,8 @@ fn a_status_that_is_behind_is_told() {
     assert_eq!(document["clients"][0].get("state"), None);
 }
 
-/// Tests a list that the API server returns in several pages. The command must print each client
-/// exactly once.
+/// Checks that the command prints each client exactly once if the API server returns the list in
+/// several pages.
 #[test]
 fn an_estate_of_many_pages() {
     namespace("pages");

@@ -1,5 +1,5 @@
-//! Tests requests of `clients` that the API server forbids or does not answer. For each request,
-//! the command must print one sentence on standard error.
+//! Tests the command `clients` with an API server that forbids the request or does not respond, and
+//! with invalid kubeconfigs. In each case the command must print one sentence on standard error.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Tests the commands for all namespaces: `halt -A`, `resume -A` and `status -A`.
+//! Tests the commands that act on all namespaces: `halt -A`, `resume -A` and `status -A`.
 
 use super::halt::{FOREIGN, transcript};
 use crate::control_plane::ControlPlane;

@@ -6,14 +6,14 @@ use super::racing_proxy::race;
 use super::running::{BOTH, Controller, user};
 use crate::estate::{self, DAY, apply, json, namespace, of_examples, plane, settle_at};
 
-/// Runs the program and returns the transcript. Replaces the start time of the halt, which comes
-/// from the system clock.
+/// Runs the program and returns the transcript. Replaces the start time of the halt in the
+/// transcript, because that time comes from the system clock.
 pub fn transcript(arguments: &[&str]) -> String {
     let text = estate::transcript(DAY, arguments);
     let age = Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     let told = age.replace_all(&text, "since WHEN").into_owned();
-    // Replace each series of three or more spaces by three spaces, because the column width depends
-    // on the length of the replaced time.
+    // Reduce each run of three or more spaces to three, because the column width depends on the
+    // length of the replaced time.
     let blanks = Regex::new(" {3,}").unwrap();
     let lines = told.lines().map(|line| {
         let is_uneven = line.contains("since WHEN") || line.starts_with("NAMESPACE   HALT  ");
@@ -164,10 +164,10 @@ fn a_brake_that_somebody_weakened_is_mended() {
     patch(
         r#"{"spec": {"effectiveUntil": "2026-11-25T00:00:00Z", "upgrade": {"mode": "AutoUpgrade", "allowDowngrade": true}}}"#,
     );
-    // `--reason ""` has the same effect as no `--reason`.
+    // `--reason ""` must have the same effect as no `--reason`.
     let for_good = transcript(&["halt", "-n", "brake-weak", "--wait=false", "--reason", ""]);
     is_whole();
-    // `halt` succeeds although another user changes the policy at the same time.
+    // `halt` must succeed even if another user changes the policy at the same time.
     patch(r#"{"spec": {"scope": {"clients": [{"search": "lab"}]}}}"#);
     let faster = race("brake-weaker", "PATCH", || {
         let more = r#"{"spec": {"effectiveUntil": "2026-11-26T00:00:00Z"}}"#;
@@ -228,14 +228,14 @@ fn somebody_else_is_faster() {
     };
     let resume =
         |kubeconfig: &str| transcript(&["resume", "-n", "brake-race", "--kubeconfig", kubeconfig]);
-    // Another user changes the policy's `managed-by` label just before the command deletes the
-    // policy, so the command must fail.
+    // Another user changes the policy's `managed-by` label just before `resume` deletes the policy,
+    // so `resume` must fail.
     let mine = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}"#;
     let other = race("brake-mine", "DELETE", patch(mine));
     let refused = resume(&other.kubeconfig);
     assert!(brake_of("brake-race").is_some());
     insta::assert_snapshot!("somebody_else", refused);
-    // `resume` deletes the policy although another user adds an annotation at the same time,
+    // `resume` must delete the policy even if another user adds an annotation at the same time,
     // because the `managed-by` label stays the same.
     let ours = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "clientfleet"}}}"#;
     patch(ours)();

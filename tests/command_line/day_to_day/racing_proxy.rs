@@ -52,8 +52,8 @@ pub fn race(
 
 /// Forwards requests, and runs `meddling` before the first request with the HTTP method `method`.
 ///
-/// An HTTP/1.1 client sends its next request only after it has received the previous response, so
-/// each request begins at the start of a read.
+/// An HTTP/1.1 client sends its next request only after it has received the previous response. So
+/// the start of a request is always at the start of the buffer.
 fn hand_on(mut from: TcpStream, mut to: TcpStream, method: &str, meddling: &RacingAction) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

@@ -20,7 +20,7 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Starts a controller for one namespace. Its clock is stopped at `at`.
+    /// Starts a controller that reconciles one namespace, with its clock stopped at `at`.
     pub fn start(namespace: &str, at: &str) -> Self {
         let at: Timestamp = at.parse().unwrap();
         let options = Options { namespaces: [namespace.to_owned()].into(), ..Options::default() };
@@ -48,8 +48,8 @@ impl Drop for Controller {
     }
 }
 
-/// Creates a user who may use only the verbs `verbs` on `resources` in a namespace, and returns the
-/// path of the user's kubeconfig.
+/// Creates a user who may use only `verbs` on `resources` in one namespace, and returns the path of
+/// the user's kubeconfig.
 pub fn user(name: &str, namespace: &str, verbs: &str, resources: &str) -> String {
     user_of(plane(), name, namespace, verbs, resources).display().to_string()
 }
@@ -72,5 +72,5 @@ fn user_of(
     plane.kubeconfig_path_as(name, &[]).unwrap()
 }
 
-/// The names of both custom resources, for the argument `resources` of [`user`].
+/// Names of both custom resources, as a value for the parameter `resources` of [`user`].
 pub const BOTH: &str = "clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";

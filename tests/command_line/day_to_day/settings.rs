@@ -132,8 +132,8 @@ spec: {upgrade: {mode: OnlyUpgradeTo, version: '3.10'}}
     let forced = ask("by-flux", &["--force"]);
     assert_eq!(upgrade_of("settings-git", "by-flux")["mode"], "AutoUpgrade");
     insta::assert_snapshot!("kept_in_git", [&pages[..], &[forced]].concat().join("\n"));
-    // Check the YAML that the command prints for a policy kept in Git: the API server must accept
-    // it, and its version must be a string.
+    // For a policy kept in Git, the command prints YAML instead of a change. The API server must
+    // accept this YAML, and the version in it must be a string.
     let text =
         &pages[2].lines().skip(1).take_while(|line| !line.starts_with('[')).collect::<Vec<_>>();
     as_manager("kustomize-controller", &text.join("\n"));
@@ -152,7 +152,7 @@ fn somebody_else_is_faster() {
     };
     let refused = select("NoUpgrade", &other.kubeconfig);
     assert_eq!(upgrade_of("settings-race", policy)["mode"], "AutoUpgrade");
-    // A concurrent change outside the spec, here an annotation, is not a conflict.
+    // The command must not report a conflict if only an annotation changes at the same time.
     let status = race("status", "PATCH", move || {
         edit("settings-race", policy, r#"{"metadata": {"annotations": {"seen": "yes"}}}"#);
     });

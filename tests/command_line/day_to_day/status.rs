@@ -3,7 +3,7 @@
 use super::running::user;
 use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
-/// Instant eight days after [`DAY`]. The controller last updated the statuses at [`DAY`].
+/// Instant eight days after [`DAY`], at which the controller last updated the statuses.
 const LATER: &str = "2026-12-02T12:00:00Z";
 
 fn status(namespace: &str, at: &str, more: &[&str]) -> String {
@@ -17,7 +17,8 @@ fn the_examples() {
     insta::assert_snapshot!("as_data", status("status", DAY, &["-o", "yaml"]));
     let data = json(DAY, &["status", "-n", "status", "-o", "json"]);
     assert_eq!(data["clients"]["total"], 61);
-    // Eight days later, the clients and their statuses have not changed.
+    // The controller has not updated the statuses for eight days, so the command must report them
+    // as overdue.
     insta::assert_snapshot!("the_examples_untended", status("status", LATER, &[]));
 }
 
@@ -101,7 +102,7 @@ fn rights_that_are_missing() {
     insta::assert_snapshot!("rights", pages.join("\n"));
 }
 
-/// Replaces the start time of a halt, which comes from the system clock.
+/// Replaces the start time of a halt in `text`, because that time comes from the system clock.
 fn undated(text: &str) -> String {
     let age = regex::Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     age.replace_all(text, "since WHEN").into_owned()

@@ -1,7 +1,7 @@
 //! Tests the command `windows`, which draws a calendar of weeks and lists time windows.
 //!
-//! The calendar tests read policies from files, and the time zone tests read fleets from the
-//! cluster.
+//! Most tests pass a policy and time zones to the command. The others use policies in the cluster,
+//! where the command reads the time zones of the fleets.
 
 use std::process::Output;
 
@@ -35,8 +35,8 @@ fn days_on_which_the_clock_is_set() {
     insta::assert_snapshot!("berlin_gains_an_hour", berlin);
     let vancouver = drawn(&night, "2026-03-06T12:00:00Z", &["America/Vancouver"]);
     insta::assert_snapshot!("vancouver_goes_to_summer_time_for_good", vancouver);
-    // The half hour from 02:30 to 03:00 occurs twice on 25 October, so the command prints its times
-    // with the UTC offset.
+    // In Berlin, the half hour from 02:30 to 03:00 occurs twice on 25 October, so the command must
+    // print both times with their UTC offset.
     let hour = windows(r#"{start: "02:30", end: "03:00"}"#);
     let berlin = drawn(&hour, "2026-10-24T12:00:00Z", &["Europe/Berlin"]);
     insta::assert_snapshot!("berlin_says_which_hour", berlin);
@@ -128,8 +128,8 @@ fn what_is_asked_wrongly() {
     insta::assert_snapshot!("asked_wrongly", pages.join("\n"));
 }
 
-/// The policy `it`, which selects fleets by one label, with other policies of higher, equal and
-/// lower priority.
+/// Manifests of the policy `it`, of policies with higher, equal and lower priority, and of two
+/// fleets. The policy `it` selects only one of the fleets.
 const TAKEN_OVER: &str = "
 apiVersion: clientfleet.dev/v1alpha1
 kind: UpgradePolicy
@@ -188,8 +188,8 @@ fn policies_that_come_before_it_for_a_time() {
     let of_cluster = transcript(DAY, &["windows", "it", "-n", "windows-over"]);
     let body = |page: &str| page.lines().skip(2).map(ToOwned::to_owned).collect::<Vec<_>>();
     assert_eq!(body(&of_cluster), body(&of_files));
-    // This user may get a policy but may not list all policies, so the command cannot find the
-    // policies of higher precedence.
+    // This user may get a policy but may not list policies, so the command cannot find the policies
+    // of higher precedence and must print a warning.
     let (what, which) = ("get", "upgradepolicies.clientfleet.dev");
     let alone = super::running::user("windows-alone", "windows-over", what, which);
     let page =

@@ -7,7 +7,8 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-/// Audit policy that selects the requests that the API server records.
+/// Audit policy that makes the API server record status and lease writes with their bodies, and
+/// list and watch requests without bodies.
 pub const POLICY: &str = r#"
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -40,7 +41,7 @@ pub struct Entry {
     pub body: Value,
 }
 
-/// Returns the requests of a namespace from an audit log, in the order in which the server received
+/// Returns the requests for objects in a namespace, in the order in which the API server received
 /// them.
 pub fn read(log: &Path, namespace: &str) -> Vec<Entry> {
     let text = fs::read_to_string(log).unwrap();
@@ -78,8 +79,8 @@ impl Entry {
         matches!(self.code, 200 | 201)
     }
 
-    /// Returns the holder of the lease that this request wrote; `None` if the request did not write
-    /// the lease. An empty name means that the lease was released.
+    /// Returns the lease holder that this request wrote; `None` if the request did not write a
+    /// lease. An empty name means that the request released the lease.
     pub fn holder(&self) -> Option<&str> {
         let is_lease = self.is_complete && self.was_made() && self.path.starts_with("leases/");
         is_lease.then(|| self.body["spec"]["holderIdentity"].as_str().unwrap_or_default())
@@ -116,7 +117,8 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
         }
         if !holder.is_empty() {
             if entry.user != holder {
-                // A test created this lease for a holder that does not exist, so it starts no term.
+                // A test created this lease for a holder that does not exist, so no replica starts
+                // a term.
                 continue;
             }
             let (taken, renewed) = (entry.clone(), entry.clone());
@@ -126,9 +128,9 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
     terms
 }
 
-/// Checks the requirements that apply in every test: a replica writes a status only during its own
-/// term, each write changes the status, and there are on average at most two failed writes per
-/// object, each with the code 404 or 409.
+/// Checks the requirements that apply in every test. A replica writes a status only during its own
+/// term, each write changes the status, and at most two writes per object fail on average, each
+/// with the code 404 or 409.
 pub fn assert_one_writer(entries: &[Entry]) {
     let terms = terms(entries);
     let mut last: HashMap<&str, &Value> = HashMap::new();

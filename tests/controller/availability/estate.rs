@@ -48,7 +48,7 @@ impl Estate {
     /// Starts a replica. `way` is the address of a proxy to the API server; with `None` the replica
     /// connects directly.
     pub fn start_through(&self, name: &str, way: Option<SocketAddr>) -> Replica {
-        // Make the user name unique, because all tests of this control plane share one audit log.
+        // The tests share one audit log, so each user name must be unique.
         let name = format!("{name}-of-{}", self.world.namespace);
         let kubeconfig = kubeconfig(plane(), &name, way);
         Replica::start(&name, &kubeconfig, &self.world.namespace, TIMES)
@@ -106,7 +106,7 @@ impl Estate {
     }
 
     /// Waits until the statuses match the plan, and checks in the audit log that only the leader
-    /// wrote statuses. Each availability test calls this method at its end.
+    /// wrote statuses. Availability tests call this method at their end.
     pub async fn ends_well(&self) {
         self.settles().await;
         audit::assert_one_writer(&self.audit());

@@ -1,4 +1,4 @@
-//! Tests that a replica measures the expiry of a lease with its own clock. The timestamps in a
+//! Tests that a replica uses its own clock to decide when a lease has expired. The timestamps in a
 //! lease come from another machine, whose clock can be wrong.
 
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use super::estate::{Estate, TIMES, plane};
 use super::replica::{Replica, kubeconfig};
 use crate::world::eventually;
 
-/// Creates a lease whose holder no longer runs, with timestamps that are `hours` ahead of the
-/// correct time (negative: behind). Checks that a replica takes the lease after the lease's
-/// duration.
+/// Creates a lease whose holder does not run, with timestamps that are `hours` ahead of the correct
+/// time (negative: behind). Checks that a replica takes the lease only after the duration in the
+/// lease.
 async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let estate = Estate::make(prefix).await;
     let namespace = &estate.world.namespace;

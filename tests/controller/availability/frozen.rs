@@ -31,8 +31,8 @@ fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
     assert_eq!(late, 0, "it has sent something: {writes:#?}");
 }
 
-/// Checks that a leader whose machine sleeps for one minute writes nothing when it resumes. At that
-/// time another replica leads and is still writing statuses.
+/// Checks that a leader whose machine sleeps for one minute writes nothing when it resumes. When it
+/// resumes, another replica leads and is still writing statuses.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_leads() {
     let estate = Estate::make("minute").await;
@@ -53,9 +53,9 @@ async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_l
     assert_eq!(estate.holder().await, Some(second.name.clone()));
 }
 
-/// Checks that a frozen leader with unread watch events writes nothing when it resumes while the
-/// second replica is frozen. The API server would accept writes of the resumed leader, because no
-/// other replica has updated the statuses since the last change.
+/// Checks that a leader that was frozen with unread watch events writes nothing when it resumes.
+/// The second replica is frozen and has not written the last change, so the API server would accept
+/// the first replica's writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     let estate = Estate::make("frozen").await;

@@ -1,5 +1,6 @@
-//! A proxy to the API server whose connections can be blocked. Blocked data is held back, as by a
-//! firewall that silently drops packets, and is forwarded when the proxy is open again.
+//! A proxy to the API server whose connections can be blocked. While they are blocked, the proxy
+//! holds data back instead of closing the connections, like a firewall that silently drops packets,
+//! and forwards the data later.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,8 +17,8 @@ struct Gate {
     changed: Condvar,
 }
 
-/// Open directions of the proxy: `there` is true if it forwards data to the server, and `back` if
-/// it forwards data to the client.
+/// Directions in which the proxy forwards data: `there` is true if it forwards data to the server,
+/// and `back` if it forwards data to the client.
 #[derive(Clone, Copy)]
 pub struct Directions {
     pub there: bool,
@@ -27,8 +28,8 @@ pub struct Directions {
 impl Directions {
     pub const OPEN: Self = Self { there: true, back: true };
     pub const CUT: Self = Self { there: false, back: false };
-    /// Directions of a half-blocked proxy: it forwards the server's data to the client, but holds
-    /// back the client's data.
+    /// Directions of a proxy that forwards data only from the server to the client, and holds back
+    /// the client's data.
     pub const ONLY_BACK: Self = Self { there: false, back: true };
 }
 
@@ -91,7 +92,8 @@ fn pass(
             return to;
         }
     }
-    // While the proxy is blocked, hold back the end of the stream too.
+    // Hold back the end of the stream too, so that the destination does not see a closed connection
+    // while the proxy is blocked.
     gate.wait_for(is_open);
     to
 }

@@ -82,15 +82,15 @@ impl Replica {
 
     /// Stops all threads of the process with SIGSTOP, and returns when they have stopped.
     ///
-    /// The command `kill` returns earlier: the kernel delivers SIGSTOP to one thread, and the other
-    /// threads continue until that thread is scheduled. On a busy machine they have enough time to
-    /// plan and to write.
+    /// The command `kill` returns before all threads have stopped: the kernel delivers SIGSTOP to
+    /// one thread, and the other threads continue until that thread is scheduled. On a busy machine
+    /// they have enough time to plan and to write.
     pub async fn freeze(&self) {
         self.signal("STOP");
         let pid = Pid::from_child(&self.child);
         eventually(&format!("{} has stopped", self.name), async || {
-            // `NOWAIT` leaves the process state unread, so that `Child::try_wait` can still read
-            // it.
+            // `NOWAIT` does not consume the child's wait status, so that `Child::try_wait` can
+            // still read it.
             let options = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
             match waitid(WaitId::Pid(pid), options) {
                 Ok(Some(_)) => Ok(()),

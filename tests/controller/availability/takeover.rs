@@ -12,8 +12,8 @@ use super::audit::{Entry, Term, terms};
 use super::estate::{Estate, plane};
 use super::proxy::{Directions, Proxy};
 
-/// Tolerance for the delays of a busy machine. The tests of the election check the exact limits
-/// with a simulated clock.
+/// Tolerance for delays on a busy machine. The election tests check the exact limits with a
+/// simulated clock.
 const SLACK: TimeDelta = TimeDelta::seconds(10);
 
 /// Returns the terms of the first and the second replica. Panics if the audit log contains any
@@ -39,8 +39,8 @@ pub fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
     entries.iter().filter(|entry| entry.is_status_write() && entry.user == term.holder).collect()
 }
 
-/// Checks that the standby had filled its stores before it took over: it must send no list or watch
-/// requests afterwards.
+/// Checks that the second replica sent no list or watch requests after it took over. A standby must
+/// fill its stores before it leads.
 fn assert_warm(entries: &[Entry], second: &Term) {
     let asks = |entry: &&Entry| {
         entry.user == second.holder
@@ -56,8 +56,8 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
     let (mut first, second) = estate.start_two(None).await;
     first.signal("KILL");
     first.ended().await;
-    // Make a change while no replica leads, so that the second replica must write it after it takes
-    // over.
+    // Make a change while no replica leads, so that the second replica has something to write after
+    // it takes over.
     estate.suspend(true).await;
     estate.is_held_by(&second.name).await;
     estate.ends_well().await;
@@ -93,7 +93,7 @@ async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     assert_warm(&entries, &second);
 }
 
-/// Checks that the leader gives up before another replica leads if its lease is deleted. A third
+/// Checks that a leader whose lease was deleted gives up before another replica leads. A third
 /// replica starts just after the deletion, finds no lease, and cannot know that the first replica
 /// leads.
 #[tokio::test(flavor = "multi_thread")]
@@ -117,8 +117,8 @@ async fn a_leader_that_is_cut_off_gives_up_before_another_takes_over() {
     cut_off("cut", Directions::CUT).await;
 }
 
-/// Checks that late writes of a leader have no effect. The leader receives a change, but the proxy
-/// holds back its writes until another replica has taken over.
+/// Checks that the API server rejects late writes of a former leader. The leader receives a change,
+/// but the proxy holds back the leader's writes until another replica has taken over.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_leader_sent_before_it_gave_up_arrives_too_late() {
     cut_off("held-up", Directions::ONLY_BACK).await;
@@ -135,8 +135,8 @@ async fn cut_off(prefix: &str, ways: Directions) {
     estate.is_held_by(&second.name).await;
     estate.settles().await;
     proxy.set(Directions::OPEN);
-    // Wait for another change to settle, so that the writes that were held back have time to
-    // arrive.
+    // Make another change and wait until the statuses match it. This gives the writes that the
+    // proxy held back time to arrive.
     estate.suspend(false).await;
     estate.ends_well().await;
     let entries = estate.audit();

@@ -28,7 +28,8 @@ fn fleet(file: &str, names: &[&str]) -> Value {
 
 const BERLIN: &str = "10-fleet-berlin";
 
-/// Starts a sequence of events by applying fleets and policies of `examples/`.
+/// Starts a story: applies policies and fleets from `examples/`, and records the first row of the
+/// table.
 async fn begin(name: &str, fleets: &[(&str, &[&str])], policies: &[&str]) -> Story {
     let mut story = Story::begin(name).await;
     for file in policies {

@@ -16,7 +16,7 @@ use crate::world::{World, instant};
 struct Story {
     world: World,
     now: String,
-    /// Fleets as last applied. Later events change and apply them again.
+    /// Fleets as they were last applied. Later events change these objects and apply them again.
     fleets: Vec<Value>,
     /// Rows of the table: the time, the event, and the state and reason of every client after the
     /// event.
@@ -35,7 +35,7 @@ impl Story {
         self.world.clock.set(instant(time));
     }
 
-    /// Applies a fleet for the first time.
+    /// Applies a new fleet, and adds it to the story.
     async fn apply_fleet(&mut self, fleet: Value) {
         self.world.apply(fleet.clone()).await;
         self.fleets.push(fleet);
@@ -49,7 +49,8 @@ impl Story {
         self.world.apply(fleet.clone()).await;
     }
 
-    /// Merges `report` into the reported facts of a client and applies its fleet.
+    /// Merges `report` into the reported values of a client, and applies the fleet that contains
+    /// the client.
     async fn report(&mut self, client: &str, report: Value) {
         let is_it = |fleet: &&mut Value| {
             fleet["spec"]["clients"].as_array().unwrap().iter().any(|c| c["name"] == client)

@@ -1,7 +1,7 @@
-//! Tests each rule of the decision with one story of `rules.yaml`, in which the rule starts or
-//! stops deciding the client `pc`.
+//! Tests each decision rule with one story from `rules.yaml`. During the story, the rule starts or
+//! stops deciding the state of the client `pc`.
 //!
-//! The client `twin` is in the same fleet and runs 3.59 throughout.
+//! The client `twin` in the same fleet always reports version 3.59.
 
 use clientfleet::plan::rules::{RULES, Rule};
 use futures::future::join_all;
@@ -11,14 +11,14 @@ use super::{Story, document};
 use crate::merge_patch::merge;
 use crate::objects::policy;
 
-/// Returns the story of a rule from `rules.yaml`.
+/// Returns the story from `rules.yaml` that tests `rule`.
 fn plot(rule: &Rule) -> Value {
     let plots = document(include_str!("rules.yaml"));
     let is_it = |plot: &&Value| plot["rule"] == format!("{:?}", rule.name);
     plots.as_array().unwrap().iter().find(is_it).expect("a story for each rule").clone()
 }
 
-/// Runs the story of a rule, and returns it as a table.
+/// Runs the story that tests `rule`, and returns it as a table.
 async fn play(rule: &Rule) -> String {
     let plot = plot(rule);
     let mut story = Story::begin(&format!("story-{}", rule.name.number())).await;

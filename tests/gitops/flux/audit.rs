@@ -42,8 +42,8 @@ impl Audit {
         self.folder.path().join("log")
     }
 
-    /// Returns the writes that the API server has carried out so far, without dry runs and refused
-    /// requests.
+    /// Returns all successful writes in the log. Leaves out dry runs and requests that the API
+    /// server refused.
     pub fn writes(&self) -> Vec<Written> {
         let log = fs::read_to_string(self.log()).unwrap();
         let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -63,8 +63,8 @@ fn described(entry: &Value) -> Written {
     let path: Vec<String> = path.into_iter().map(text).filter(|part| !part.is_empty()).collect();
     let agent = text(&entry["userAgent"]);
     let agent = agent.split('/').next().unwrap_or_default();
-    // Recognize server-side apply by the parameter `force=true`, which the API server accepts in no
-    // other request.
+    // The audit log does not name server-side apply as a verb. Only a server-side apply request can
+    // have the parameter `force=true`.
     let is_apply = entry["requestURI"].as_str().unwrap().contains("force=true");
     let verb = if is_apply { "apply".to_owned() } else { text(&entry["verb"]) };
     format!("{verb} {} by {agent}", path.join("/"))

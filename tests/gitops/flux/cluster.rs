@@ -1,5 +1,5 @@
-//! A control plane on which Flux's kustomize-controller applies a repository, with the setup from
-//! `docs/gitops.md`. The clock of our controller is stopped.
+//! A control plane with Flux's kustomize-controller and our controller. Flux applies a Git
+//! repository as described in `docs/gitops.md`, and the clock of our controller is stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ const DEFINITIONS: [&str; 2] =
 
 const FLUX: &str = "flux-system";
 
-/// Namespace of the examples.
+/// Namespace in which Flux creates the examples.
 const NAMESPACE: &str = "clients";
 
-// Rust drops fields in the order of their declaration. The kustomize-controller is the first field,
-// so it stops before the control plane.
+// Rust drops fields in the order of their declaration. The kustomize-controller must stop before
+// the control plane, so its field comes first.
 pub struct Cluster {
     _kustomize_controller: Process,
     pub repository: Repository,
@@ -37,7 +37,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the cluster without a published revision.
+    /// Starts the control plane and both controllers. No revision is published yet.
     pub fn start() -> Self {
         let (audit, builder) = Audit::of(ControlPlane::builder());
         let plane = builder.start().unwrap();
@@ -77,13 +77,13 @@ impl Cluster {
         self.api("kustomize.toolkit.fluxcd.io", "Kustomization", FLUX)
     }
 
-    /// Returns the API for objects of `kind`, which is `ClientFleet` or `UpgradePolicy`.
+    /// Returns the API client for objects of `kind`, which is `ClientFleet` or `UpgradePolicy`.
     pub fn ours(&self, kind: &str) -> Api<DynamicObject> {
         self.api("clientfleet.dev", kind, NAMESPACE)
     }
 
-    /// Commits all files of the repository and publishes the commit in the same form as Flux's
-    /// source-controller. Returns the revision.
+    /// Commits all files in the repository, and publishes the commit in the same form as Flux's
+    /// source-controller. Returns the revision of the commit.
     pub async fn publish(&self) -> String {
         let artifact = self.repository.commit();
         let revision = artifact["revision"].as_str().unwrap().to_owned();
@@ -118,8 +118,8 @@ impl Cluster {
         .await
     }
 
-    /// Requests a reconciliation in the same way as the command `flux reconcile`, and waits until
-    /// Flux has finished it.
+    /// Requests a reconciliation in the same way as `flux reconcile`, and waits until Flux has
+    /// completed the reconciliation.
     pub async fn reconcile(&mut self) {
         self.requests += 1;
         let request = self.requests.to_string();
@@ -145,7 +145,7 @@ fn ready_condition(status: &Value) -> Value {
     conditions.find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default()
 }
 
-/// Returns the YAML code block in `docs/gitops.md` that is labeled with this file name.
+/// Returns the content of the YAML code block with the label `name` in `docs/gitops.md`.
 fn page_block(name: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gitops.md");
     let page = fs::read_to_string(page).unwrap();
@@ -154,8 +154,8 @@ fn page_block(name: &str) -> String {
     block.unwrap_or_else(|| panic!("the page shows no {name}")).0.to_owned()
 }
 
-/// Returns the folder of a module in Go's cache. Downloads the module if necessary, and checks it
-/// against the public checksums.
+/// Returns the folder of a Go module in the module cache. If the module is missing, Go downloads it
+/// and checks it against the public checksums.
 fn module_folder(module: &str) -> PathBuf {
     let go_mod = include_str!("../../tools/flux/go.mod");
     let built =

@@ -1,9 +1,9 @@
-//! Tests that Flux applies the examples from a Git repository, and writes nothing while nothing
-//! changes.
+//! Tests that Flux applies the examples from a Git repository, and writes nothing if nothing has
+//! changed.
 //!
-//! Flux must detect when all fleets have applied the examples, revert manual changes and delete
-//! removed objects. It must not change the statuses that our controller writes, or the fields of
-//! other owners.
+//! Flux must detect when all fleets have applied the examples. It must revert manual changes and
+//! delete objects that were removed from Git, but keep the statuses that our controller writes and
+//! the fields of other owners.
 
 mod audit;
 mod cluster;
@@ -33,8 +33,8 @@ async fn objects(cluster: &Cluster) -> Vec<Value> {
     objects
 }
 
-/// Waits until our controller has written all statuses, and returns all objects. Waiting for Flux
-/// is not enough, because Flux can be ready earlier.
+/// Waits until our controller has written all statuses, and then returns all objects. Flux can
+/// report that it is ready before these writes.
 async fn at_rest(cluster: &Cluster) -> Vec<Value> {
     cluster.world.settles().await;
     objects(cluster).await

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 pub struct Repository {
     folder: TempDir,
-    /// Base URL of the archives.
+    /// Base URL at which the archives are served.
     address: String,
 }
 
@@ -26,7 +26,7 @@ impl Repository {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let archives = folder.path().join("archives");
-        // The thread runs until the test process ends.
+        // The thread needs no shutdown, because it ends with the test process.
         thread::spawn(move || {
             for connection in listener.incoming() {
                 // Ignore broken connections, because the client retries.
@@ -95,7 +95,8 @@ impl Repository {
     }
 }
 
-/// Answers one HTTP request for a file.
+/// Answers one HTTP request with the content of a file in `folder`, or with status 404 if the file
+/// does not exist.
 fn answer(connection: TcpStream, folder: &Path) -> std::io::Result<()> {
     let mut request = BufReader::new(&connection).lines();
     let first = request.next().transpose()?.unwrap_or_default();

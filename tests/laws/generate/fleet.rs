@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{FLEETS, Field, Gen, Stage, always, list, maybe, moment, object, one_of, zone};
 
-/// Pool of versions for the generators. It contains several spellings of some versions.
+/// Versions from which the generators choose. The list contains several spellings of some versions.
 pub const VERSIONS: [&str; 11] = [
     "3.57",
     "3.58.0",
@@ -23,9 +23,9 @@ pub const VERSIONS: [&str; 11] = [
 pub const COMPUTERS: [&str; 5] = ["LT-100", "lt-200", "PC-MÜLLER", "ΟΔΟΣ", "LT*"];
 pub const USERS: [&str; 4] = ["CORP\\müller", "anna@example.com", "Bob", "ΟΔΟσ"];
 
-/// Versions that the generator prefers for clients.
+/// Versions that most generated clients report.
 const OLD: [&str; 4] = ["3.57", "3.58.0", "v3.58", "3.58.0.0+b7"];
-/// Versions that the generator prefers for packages.
+/// Versions that [`target`] prefers.
 const NEW: [&str; 4] = ["3.59", "3.59.0.0", "3.60", "3.060.0"];
 
 fn reported_version(mostly: &'static [&'static str]) -> Gen {

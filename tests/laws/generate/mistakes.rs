@@ -1,11 +1,11 @@
-//! Generates mistakes that admission refuses. The planner must also handle policies with such
-//! mistakes.
+//! Generates invalid values for policies. Admission refuses them, but the planner must also handle
+//! policies that contain them.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-/// Wrong values of policy fields. Each entry consists of the path in the spec and the value in
+/// Invalid values of policy fields. Each entry consists of the path in the spec and the value as
 /// JSON.
 const MISTAKES: [(&str, &str); 37] = [
     ("/upgrade", r#"{"mode": "OnlyUpgradeTo"}"#),
@@ -65,7 +65,7 @@ const MISTAKES: [(&str, &str); 37] = [
     ("/scope/exclude", "[]"),
 ];
 
-/// Selectors in JSON that have no criteria, or a criterion that cannot be parsed.
+/// Client selectors, as JSON, that have no criteria or a criterion that cannot be parsed.
 const SELECTORS: [&str; 9] = [
     "{}",
     r#"{"names": []}"#,
@@ -78,14 +78,14 @@ const SELECTORS: [&str; 9] = [
     r#"{"labelSelector": {"matchLabels": {"ring": "canary"}, "matchExpressions": [{"key": "ring", "operator": "In"}]}}"#,
 ];
 
-/// Lists with too many items. Each entry consists of the path in the spec, the repeated item in
-/// JSON, and the number of items.
+/// Lists with more items than admission accepts. Each entry consists of the path in the spec, the
+/// repeated item as JSON, and the number of items.
 const TOO_MANY: [(&str, &str, usize); 2] = [
     ("/distribution/windows", r#"{"start": "01:00", "end": "02:00"}"#, 33),
     ("/scope/clients", r#"{"names": ["c0"]}"#, 17),
 ];
 
-/// Generates one mistake: a path in the spec, and the wrong value at this path.
+/// Generates the path of a policy field and an invalid value for this field.
 pub fn any() -> impl Strategy<Value = (&'static str, Value)> {
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let mut all: Vec<(&str, Value)> = MISTAKES.map(|(path, text)| (path, read(text))).into();

@@ -1,7 +1,8 @@
-//! Generates random estates, each with the fleets and policies of a namespace. Values come from
-//! small pools, so that the same value often occurs in several places.
+//! Generates random estates, each with the fleets and policies of a namespace. The generators
+//! choose values from short lists, so the same value often occurs in several places.
 //!
-//! Each instant differs from a base instant, such as a clock change, by a multiple of a step.
+//! The distance between each generated instant and a base instant, such as a clock change, is a
+//! multiple of a step.
 
 pub mod fleet;
 mod mistakes;
@@ -18,7 +19,7 @@ pub type Gen = BoxedStrategy<Value>;
 /// Name of a field and a generator for its value. The value is `None` if the field is left out.
 pub type Field = (&'static str, BoxedStrategy<Option<Value>>);
 
-/// Base instant, step and range of all instants in an estate.
+/// Base instant, step and range from which all instants of an estate are generated.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage {
     /// Base instant as Unix time.
@@ -65,8 +66,8 @@ pub fn zone() -> Gen {
         .boxed()
 }
 
-/// Generates a world whose instants are close to a base instant: in steps of 15 minutes within
-/// about 7 days, or in steps of one minute within about 7 hours.
+/// Generates a world in which most instants are close to a base instant. The distance is a multiple
+/// of 15 minutes up to about 7 days, or a multiple of one minute up to about 7 hours.
 pub fn world(mistakes: bool) -> BoxedStrategy<World> {
     let stages = [(4, 900, 700), (1, 60, 400)].into_iter().flat_map(|(weight, step, reach)| {
         BASES.map(|base| (weight, Stage { base: seconds(base), step, reach, mistakes }))
@@ -104,15 +105,16 @@ fn world_on(stage: Stage) -> impl Strategy<Value = World> {
 }
 
 pub const FLEETS: [&str; 4] = ["emea", "apac", "amer", "shard-2"];
-/// Names of policies, in an order that differs from their byte order.
+/// Names of policies. Their order differs from their byte order, so that tests find code that
+/// depends on the order.
 pub const POLICIES: [&str; 6] = ["m-policy", "a-policy", "z-policy", "b-policy", "a", "zz"];
 
 fn labels_of_fleets() -> impl Strategy<Value = Vec<Value>> {
     proptest::collection::vec(labels(), 4)
 }
 
-/// Returns one document for each spec. A document has the name and the labels at the same index as
-/// its spec.
+/// Returns a document for each spec, with the name and the labels that have the same index as the
+/// spec.
 fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) -> Vec<Value> {
     let with_name = |(index, spec): (usize, Value)| {
         document(kind, names[index], spec, labels.get(index).cloned().unwrap_or(json!({})))
@@ -120,8 +122,8 @@ fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) ->
     specs.into_iter().enumerate().map(with_name).collect()
 }
 
-/// Returns the document of one object. If the generated spec has the helper field `deletes`, the
-/// field is removed and the object is marked as being deleted.
+/// Returns the document of an object. If the generated spec has the field `deletes`, which the API
+/// does not define, the function removes the field and marks the object as being deleted.
 pub fn document(kind: &str, name: &str, mut spec: Value, labels: Value) -> Value {
     let deletes = spec.as_object_mut().and_then(|spec| spec.remove("deletes"));
     let mut metadata = json!({
@@ -135,8 +137,6 @@ pub fn document(kind: &str, name: &str, mut spec: Value, labels: Value) -> Value
     })
 }
 
-// ---- Strategies for JSON values ----
-
 pub fn object(fields: Vec<Field>) -> Gen {
     let (names, values): (Vec<_>, Vec<_>) = fields.into_iter().unzip();
     let whole = move |values: Vec<Option<Value>>| {
@@ -146,8 +146,7 @@ pub fn object(fields: Vec<Field>) -> Gen {
     values.prop_map(whole).boxed()
 }
 
-/// Generates the value of an optional field. The field is present in `percent` percent of all
-/// cases.
+/// Generates an optional field that is present in `percent` percent of all cases.
 pub fn maybe(
     percent: u32,
     value: impl Strategy<Value = Value> + 'static,

@@ -1,4 +1,4 @@
-//! Generates random policies, valid and invalid ones.
+//! Generates random policies, some of which are invalid.
 
 use chrono::{Days, NaiveDate};
 use proptest::prelude::*;
@@ -9,8 +9,8 @@ use super::fleet::{COMPUTERS, USERS, target};
 use super::{Gen, Stage, always, labels, list, maybe, moment, object, one_of};
 use crate::world::{instant, seconds};
 
-/// Generates a valid spec. If the stage allows mistakes, one spec in nine has a mistake that
-/// admission refuses.
+/// Generates a policy spec. If the stage allows mistakes, admission refuses one spec in nine;
+/// otherwise it accepts all of them.
 pub fn spec(stage: Stage) -> Gen {
     let right = right(stage);
     if !stage.mistakes {
@@ -36,8 +36,8 @@ fn right(stage: Stage) -> Gen {
     object(fields).prop_map(|spec| in_order(spec, "effectiveFrom", "effectiveUntil")).boxed()
 }
 
-/// Ensures that the instant in the field `earlier` is before the instant in the field `later`.
-/// Swaps the two values if their order is wrong, and removes `later` if they are equal.
+/// Puts the instants in two fields into order. Swaps the values if `earlier` is after `later`, and
+/// removes `later` if the values are equal.
 fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
     let both = (object[earlier].as_str().map(seconds), object[later].as_str().map(seconds));
     if let (Some(from), Some(until)) = both {
@@ -52,7 +52,8 @@ fn in_order(mut object: Value, earlier: &str, later: &str) -> Value {
     object
 }
 
-/// Removes fields with the value null, which mutable indexing inserts for missing fields.
+/// Removes all fields whose value is null, because indexing a missing field through a mutable
+/// reference inserts null.
 fn strip_nulls(object: &mut Value) {
     object.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
 }
@@ -97,8 +98,8 @@ fn distribution(stage: Stage) -> Gen {
 fn window(stage: Stage) -> Gen {
     let step = stage.step / 60;
     let minutes = 24 * 60 / step;
-    // Most clock changes are between 0:00 and 4:00, so at least half of the windows start at these
-    // hours.
+    // Generate at least half of the start times between 0:00 and 4:00, when most clock changes
+    // happen.
     let start = prop_oneof![1 => 0..minutes, 1 => 0..(4 * 60 / step)].prop_map(move |m| m * step);
     let length = (1..minutes).prop_map(move |m| m * step);
     let days = || {
@@ -189,8 +190,7 @@ pub fn scope() -> Gen {
     object(fields).prop_filter("content", some).boxed()
 }
 
-/// Returns the document with `value` at `path`. Creates the objects on the path if they are
-/// missing.
+/// Returns the document after setting the value at `path`. Creates missing objects on the path.
 pub fn with(mut document: Value, path: &str, value: Value) -> Value {
     let mut at = &mut document;
     for key in path.trim_start_matches('/').split('/') {

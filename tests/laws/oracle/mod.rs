@@ -1,7 +1,7 @@
 //! The oracle: a second, simple implementation of sections 3 and 4 of the design, written only from
-//! their text. It must not use code of the program.
+//! their text. It must not use code of the program, so that it does not share the program's bugs.
 //!
-//! The oracle decides for one instant at a time, and finds later changes by evaluating one step
+//! The oracle decides for one instant at a time, and finds later changes by deciding for one step
 //! after another.
 
 mod policy_status;
@@ -37,12 +37,13 @@ pub struct Oracle {
     pub estate: Estate,
     clocks: Clocks,
     step: i64,
-    /// Instant at which a backward search from `notAfter` stops.
+    /// Earliest instant of a backward search from `notAfter`.
     start: i64,
     last_open: RefCell<HashMap<InZone, Option<i64>>>,
 }
 
-/// Name of a policy, and name of a time zone if the policy is evaluated in one.
+/// Key of a cached search: the name of the policy, and the name of the client's time zone, or
+/// `None` if the zone is not set or unknown.
 type InZone = (String, Option<String>);
 type Verdict = (&'static str, &'static str);
 
@@ -121,7 +122,8 @@ impl Oracle {
         Ok(p.lock.clone().expect("a valid lock has a version"))
     }
 
-    /// Returns the verdict of the rules 7 to 22 in `docs/decision.md`.
+    /// Returns the verdict of the first matching rule among the rules 7 to 22 in
+    /// `docs/decision.md`.
     fn with_target(
         &self,
         p: &Policy,
@@ -173,8 +175,8 @@ impl Oracle {
         self.time_range(p, self.zone(p, f, c), t).unwrap_or(distributing)
     }
 
-    /// Returns the verdict of the rules 16 to 20 in `docs/decision.md`, or `None` if distribution
-    /// is open.
+    /// Returns the verdict of the first matching rule among the rules 16 to 20 in
+    /// `docs/decision.md`, or `None` if distribution is open.
     fn time_range(&self, p: &Policy, zone: Option<&str>, t: i64) -> Option<Verdict> {
         if p.needs_zone() && zone.is_none() {
             return Some(("Blocked", "TimeZoneUnknown"));
@@ -194,9 +196,11 @@ impl Oracle {
         }
     }
 
-    /// Returns the last second before `end` at which distribution is open, or `None` if it is not
-    /// open between `self.start` and `end`. Searches backward in steps, which is enough because
-    /// distribution opens and closes only at steps.
+    /// Returns the last second before `end` at which distribution is open, or `None` if it is never
+    /// open between `self.start` and `end`.
+    ///
+    /// The search goes backward from `end` in steps of `self.step`. It misses nothing, because
+    /// distribution opens and closes only at these steps.
     fn last_open(&self, p: &Policy, zone: Option<&str>, end: i64) -> Option<i64> {
         let key = (p.name.clone(), zone.map(str::to_owned));
         *self.last_open.borrow_mut().entry(key).or_insert_with(|| {
@@ -211,7 +215,7 @@ impl Oracle {
         })
     }
 
-    /// Returns the time zone of a client, or `None` if the zone is not set or unknown.
+    /// Returns the time zone that applies to a client, or `None` if the zone is not set or unknown.
     fn zone<'a>(&self, p: &'a Policy, f: &'a Fleet, c: &'a Client) -> Option<&'a str> {
         let zone = p.zone.as_deref().or(c.zone.as_deref()).or(f.zone.as_deref());
         zone.filter(|zone| self.clocks.knows(zone))
@@ -233,7 +237,8 @@ impl Oracle {
         self.clocks.knows(zone)
     }
 
-    /// Returns the offered policy and target version, or `None` if the state is not `Distributing`.
+    /// Returns the policy that makes an offer and the offered version, or `None` if the state is
+    /// not `Distributing`.
     pub fn offer(&self, decision: &Decision) -> Option<(String, String)> {
         let Decision { state: "Distributing", policy: Some(policy), target: Some(target), .. } =
             decision

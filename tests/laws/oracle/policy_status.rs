@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::read::list;
 use super::{Client, Fleet, Oracle, Policy, matches, same, value_matches, version};
 
-/// The parts of a policy's status that the tests compare.
+/// Fields of a policy's status that the tests compare.
 #[derive(Debug, Default, PartialEq)]
 pub struct PolicyExpectation {
     pub matched_fleets: usize,
@@ -121,7 +121,7 @@ fn unmatched(policy: &Policy, clients: &[&Client]) -> Vec<String> {
 }
 
 impl PolicyExpectation {
-    /// Returns the compared parts of a status that the program has planned.
+    /// Returns the fields to compare from a status that the program has planned.
     pub fn of(status: &Value) -> PolicyExpectation {
         let count = |field: &str| status[field].as_u64().unwrap_or(u64::MAX) as usize;
         let word = |value: &Value, words: &[&'static str]| {

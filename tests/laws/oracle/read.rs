@@ -22,7 +22,8 @@ pub struct Fleet {
     pub clients: Vec<Client>,
 }
 
-/// Versions on a fleet's server, or on the server of the fleet that `packageFrom` names.
+/// Package versions for a fleet: its own versions, or those of the fleet that `packageFrom` names.
+/// The withdrawn versions of both fleets apply.
 #[derive(Default)]
 pub struct Package {
     pub current: Option<String>,
@@ -61,9 +62,10 @@ pub struct Policy {
     pub zone: Option<String>,
     pub not_before: Option<i64>,
     pub not_after: Option<i64>,
-    /// Windows: weekdays (Monday is 0), and start and end in minutes since midnight.
+    /// Windows, each with its weekdays (Monday is 0) and with its start and end in minutes since
+    /// midnight.
     pub windows: Vec<(Vec<i64>, i64, i64)>,
-    /// Exclusions: first and last date, in days since 1970-01-01.
+    /// Exclusions, each with its first and last date in days since 1970-01-01.
     pub exclusions: Vec<(i64, i64)>,
     pub scope: Scope,
 }
@@ -179,7 +181,8 @@ fn exclusion(document: &Value) -> (i64, i64) {
     (days("startDate"), days("endDate"))
 }
 
-/// Returns a value's text. An empty string counts as missing.
+/// Returns the text of a JSON string. Returns `None` for an empty string and for all other JSON
+/// values.
 pub fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
@@ -188,8 +191,8 @@ pub fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Parses an instant and drops fractions of a second. Text that is not in RFC 3339 format counts as
-/// missing.
+/// Parses an instant and drops fractions of a second. Returns `None` for text that is not in RFC
+/// 3339 format.
 pub fn instant(value: &Value) -> Option<i64> {
     Some(chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok()?.timestamp())
 }

@@ -42,8 +42,9 @@ pub fn admissible(scope: &Value) -> bool {
         && selectors.into_iter().all(readable)
 }
 
-/// Returns whether a selector matches a client. `unreadable` is the result for a selector without
-/// criteria and for a criterion that cannot be parsed: true in `clients`, false in `exclude`.
+/// Returns whether a selector matches a client. A selector without criteria and a criterion that
+/// cannot be parsed have the result `unreadable`: true for the list `clients`, false for the list
+/// `exclude`.
 pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
     let criteria = criteria(selector, client);
     match criteria.is_empty() {
@@ -52,8 +53,8 @@ pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
     }
 }
 
-/// Returns one result for each criterion of a selector: whether it matches, or `None` if it cannot
-/// be parsed.
+/// Returns for each criterion of a selector whether it matches the client, or `None` if the
+/// criterion cannot be parsed.
 fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
     let mut criteria = Vec::new();
     for field in ["names", "computers", "users", "cidrs"] {
@@ -73,8 +74,8 @@ fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
     criteria
 }
 
-/// Returns whether one value in a criterion's list matches, or `None` if the value cannot be
-/// parsed.
+/// Returns whether a value from the list of a criterion matches a client, or `None` if the value
+/// cannot be parsed.
 pub fn value_matches(field: &str, value: &Value, client: &Client) -> Option<bool> {
     let value = value.as_str()?;
     let is = |fact: &Option<String>| fact.as_ref().is_some_and(|fact| lower(fact) == lower(value));
@@ -99,8 +100,8 @@ fn search_matches(search: &str, client: &Client) -> Option<bool> {
     (!keywords.is_empty()).then(|| keywords.iter().all(found))
 }
 
-/// Returns whether a network contains an address, by comparing bits. Returns `None` if `cidr` is
-/// not a valid network.
+/// Returns whether a network contains an address. Compares their bits, and returns `None` if `cidr`
+/// is not a valid network.
 fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
     let bits = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => (4, u128::from(ip.to_bits()) << 96),
@@ -117,8 +118,8 @@ fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
     Some(ip.and_then(|ip| ip.parse().ok()).is_some_and(inside))
 }
 
-/// Returns whether a Kubernetes label selector matches, or `None` if it cannot be parsed. A missing
-/// selector matches.
+/// Returns whether a Kubernetes label selector matches the labels, or `None` if the selector cannot
+/// be parsed. Without a selector, all labels match.
 fn label_selector(selector: &Value, labels: &BTreeMap<String, String>) -> Option<bool> {
     if selector.is_null() {
         return Some(true);

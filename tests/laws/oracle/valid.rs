@@ -1,5 +1,5 @@
-//! Finds policies that cannot be parsed or that admission refuses, as specified in the design's
-//! section "What admission refuses". Covers only the mistakes that the generator creates.
+//! Finds policies that cannot be parsed, and policies that admission refuses according to the
+//! design's section "What admission refuses". Covers only the mistakes that the generator creates.
 
 use serde_json::Value;
 

@@ -36,8 +36,7 @@ pub fn compare(a: &Version, b: &Version) -> Ordering {
     a.0.cmp(&b.0).then_with(|| a.1.cmp(&b.1))
 }
 
-/// Returns whether two versions are equal. If they cannot be parsed, they are equal only if their
-/// texts are equal.
+/// Returns whether two versions are equal. If one of them cannot be parsed, compares the texts.
 pub fn same(a: &str, b: &str) -> bool {
     match (read(a), read(b)) {
         (Some(a), Some(b)) => a == b,

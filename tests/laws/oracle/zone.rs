@@ -8,8 +8,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::read::Policy;
 
-/// Returns the time zone with exactly this name. `Factory` is not accepted, because the time zone
-/// database uses it for a zone that is not set.
+/// Returns the time zone with exactly this name. Rejects `Factory`, the name in the time zone
+/// database for a zone that is not set.
 pub fn find(name: &str) -> Option<TimeZone> {
     let zone = TimeZoneDatabase::bundled().get(name).ok()?;
     (zone.iana_name() == Some(name) && name != "Factory").then_some(zone)
@@ -62,8 +62,8 @@ impl Clocks {
         })
     }
 
-    /// Returns the result of points 2 and 3 of "When distribution is open" in `docs/decision.md`:
-    /// open, excluded, or outside all windows.
+    /// Returns the local state of distribution according to points 2 and 3 of "When distribution is
+    /// open" in `docs/decision.md`: open, excluded, or outside all windows.
     pub fn local(&self, policy: &Policy, zone: Option<&str>, t: i64) -> Local {
         if policy.windows.is_empty() && policy.exclusions.is_empty() {
             return Local::Open;
