@@ -36,8 +36,9 @@ struct Storm {
     lasted: Duration,
     /// Time from the last report to the last status write of a fleet.
     answered: Duration,
-    /// Time from the last report until the policy's status counts every client as up to date;
-    /// `None` for the floor.
+    /// Time from the last report until the policy's status counts every client as up to date.
+    /// `None` if the statuses were written without the controller, because then no policy status is
+    /// written.
     settled: Option<Duration>,
     writes: StatusWrites,
     /// CPU time that the API server used from the start of the storm until the last fleet status was

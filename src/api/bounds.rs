@@ -35,8 +35,8 @@ pub const CLIENT_LABELS: usize = 4;
 /// Maximum length of a client's name and of a computer's name. It is the limit of a DNS label (RFC
 /// 1035, section 2.3.4).
 pub const NAME: usize = 63;
-/// Maximum length of a name that contains non-ASCII characters, which take up to four bytes each.
-/// NetBIOS names have at most 15 characters.
+/// Maximum number of characters in a name that contains non-ASCII characters. The limit is low
+/// because each of them takes up to four bytes; a NetBIOS name, of at most 15 characters, fits.
 pub const WIDE_NAME: usize = 31;
 /// Maximum length of a user name, written as `DOMAIN\name` or `name@domain`.
 pub const USER: usize = 64;

@@ -78,7 +78,7 @@ pub fn selected(max: usize, wide: usize) -> Pattern {
     Pattern::new(regex, must.replacen("at most", "1 to", 1))
 }
 
-/// Returns the pattern of an exclusion's name.
+/// Returns the pattern that the name of an exclusion must match.
 pub(crate) fn exclusion_name(max: usize) -> Pattern {
     Pattern::new(format!("^{ANY}{{1,{max}}}$"), format!("must have 1 to {max} characters, {NEVER}"))
 }

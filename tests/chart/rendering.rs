@@ -1,4 +1,4 @@
-//! Tests the rendered chart with snapshots for review, and tests that the chart refuses invalid
+//! Compares the rendered chart with reviewed snapshots, and tests that the chart rejects invalid
 //! values.
 
 use crate::helm::{EVERYTHING, LIMITED, chart, helm, template, try_template};

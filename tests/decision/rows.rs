@@ -23,7 +23,7 @@ fn excluding(start: &str, end: &str) -> serde_json::Value {
     json!({"exclusions": [{"name": "freeze", "startDate": start, "endDate": end}]})
 }
 
-/// Returns the rows for rules 1 to 7.
+/// Returns the rows of the decision table for rules 1 to 7.
 fn before_the_target() -> Vec<Row> {
     let invalid = json!({"scope": {"clients": [{"cidrs": ["10.0.0.1/8"]}]}});
     vec![
@@ -85,7 +85,7 @@ fn before_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows for rules 8 to 12.
+/// Returns the rows of the decision table for rules 8 to 12.
 fn at_the_target() -> Vec<Row> {
     vec![
         row("at the target, but a restart would leave it", OtherVersionStagedAtTarget)
@@ -142,7 +142,7 @@ fn at_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows for rules 13 to 16.
+/// Returns the rows of the decision table for rules 13 to 16.
 fn before_the_time_range() -> Vec<Row> {
     let lock = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}});
     let failed = json!({"lastError": {"version": "3.60", "time": "2026-11-24T00:00:00Z"}});
@@ -196,7 +196,7 @@ fn before_the_time_range() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows for rules 17 to 22.
+/// Returns the rows of the decision table for rules 17 to 22.
 fn in_the_time_range() -> Vec<Row> {
     vec![
         row("the end has come", DistributionEnded).policy(json!({"distribution": {"notAfter": "2026-11-24T11:00:00Z"}})),

@@ -117,7 +117,8 @@ fn run(times: Times, chaos: Chaos) -> Result<(), TestCaseError> {
         let leaders = simulation.leaders();
         prop_assert!(leaders.len() <= 1, "{:?}: {leaders:?} lead at once", simulation.now);
     }
-    // No fault is active at this time: no message is lost, and a response takes one or two ticks.
+    // All faults have ended, and a response takes at most two ticks. Ten ticks are therefore enough
+    // for the requests with which another replica takes the lease.
     let replaced = simulation.now + times.duration() + times.retry() + 10 * TICK;
     while simulation.now < replaced {
         simulation.tick();

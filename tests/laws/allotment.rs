@@ -1,5 +1,5 @@
 //! Tests the second stage of the plan, the allotment of offers, with an allotter that withholds
-//! the offers of every third client name of a namespace.
+//! the offers to every third client name of a namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::generate::{self, POLICIES};
 use crate::order::shuffled;
 use crate::world::{config, instant, observed, rows};
 
-/// Allotter that withholds the offers of every third client name of a namespace, among the names
+/// Allotter that withholds the offers to every third client name of a namespace, among the names
 /// with a possible offer. A name can occur in several fleets.
 #[derive(Debug)]
 pub struct EveryThird;
@@ -60,7 +60,7 @@ impl Allotter for HoldersFirst {
     }
 }
 
-/// Returns a planner that withholds the offers of every third client name.
+/// Returns a planner that withholds the offers to every third client name.
 fn planner() -> Planner {
     Planner::with_allotter(Arc::new(EveryThird))
 }

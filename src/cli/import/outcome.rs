@@ -169,7 +169,7 @@ pub(super) fn decide(
     });
     let fleets = fleets.collect();
     let Shards { gone, held_by_others, kept, in_doubt, losses, .. } = shards;
-    // At this point `--drop` allows every remaining loss, because any other loss would have been a
+    // `--drop` allows every remaining loss, because any other loss would have been a
     // refusal.
     let dropped = losses.not_provided;
     Ok(ImportOutcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })

@@ -47,7 +47,7 @@ pub(super) struct Calendar {
     /// Time from which on the policy distributes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
-    /// True if the policy has no windows, so that distribution is open at all hours except on
+    /// True if the policy has no windows, so that distribution is allowed at any hour except on
     /// excluded dates.
     pub any_hour: bool,
     /// Exclusions (ranges of local dates without distribution) that have not ended yet in at least

@@ -135,8 +135,8 @@ async fn cut_off(prefix: &str, ways: Directions) {
     estate.is_held_by(&second.name).await;
     estate.settles().await;
     proxy.set(Directions::OPEN);
-    // Make another change and wait until the statuses match it. This gives the writes that the
-    // proxy held back time to arrive.
+    // Make another change and wait until the statuses match it, so that the delayed writes reach
+    // the API server before its audit log is read.
     estate.suspend(false).await;
     estate.ends_well().await;
     let entries = estate.audit();
