@@ -209,7 +209,7 @@ fn no_items() -> Vec<Case> {
     ]
 }
 
-/// Returns test cases with objects whose spec admission refuses.
+/// Returns test cases with objects that admission refuses because of their spec.
 fn refused() -> Vec<Case> {
     let clients = |clients: &str| fleet(&format!("packageVersion: '1'\nclients:\n{clients}"));
     let many: String = (0..251).map(|n| format!("- {{name: c{n}}}\n")).collect();
@@ -326,8 +326,9 @@ fn sets_and_calls() -> Vec<Case> {
     ]
 }
 
-/// Runs a test case and returns the exit code, standard output and standard error. The case runs in
-/// its own folder, so that file names in messages are the same on every machine.
+/// Runs a test case and returns the exit code, standard output and standard error. The program runs
+/// in the folder of the files, so that messages contain relative paths, which are the same on every
+/// machine.
 fn run(case: &Case) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in &case.files {

@@ -83,8 +83,8 @@ fn the_revision_changes_with_the_schema() {
     let found = fs::read_to_string(path_of(file)).unwrap_or_default();
     let revision = format!("revision {SCHEMA_REVISION},");
     let now = format!("{revision} schema {:016x}\n", fingerprint());
-    // `make crds` must fail if the schema has changed but its revision has not.
-    // `UPDATE_CRDS=unreleased` allows an unchanged revision if that revision was never released.
+    // `make crds` must fail if the schema has changed but its revision has not. Set
+    // `UPDATE_CRDS=unreleased` to keep a revision that was never released.
     let unreleased = std::env::var(UPDATE).is_ok_and(|how| how == "unreleased");
     assert!(
         found == now || !found.starts_with(&revision) || unreleased,

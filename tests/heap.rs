@@ -13,8 +13,9 @@ fn has_its_own_pages(allocation: &[u8]) -> bool {
 
 #[test]
 fn what_is_large_leaves_no_holes_in_the_heap() {
-    // Allocations on the heap are adjacent. The tested sizes are not multiples of the page size, so
-    // allocations on the heap start at different offsets within a page.
+    // Allocations on the heap are adjacent, and the tested sizes are not multiples of the page
+    // size. Heap allocations therefore start at different offsets within a page, unlike allocations
+    // with their own pages.
     let make = |bytes: usize| -> Vec<Vec<u8>> { (0..8).map(|_| vec![1; bytes]).collect() };
     let before = make(40_000);
     assert!(!before.iter().all(|one| has_its_own_pages(one)), "glibc's own limit is higher");

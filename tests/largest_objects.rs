@@ -2,8 +2,8 @@
 //! `managedFields`. The API server drops `managedFields` without an error if an object is too
 //! large.
 //!
-//! All values have the largest stored size, three appliers own all fields, and the status has its
-//! maximum size.
+//! All values have the largest stored size, three field managers own all fields, and the status has
+//! its maximum size.
 //!
 //! Run with `--nocapture` to see the measured sizes.
 
@@ -25,8 +25,9 @@ const APPLIERS: [&str; 3] = ["git", "importer", "check-in"];
 
 /// Character with the largest size in etcd: it takes four bytes in UTF-8.
 ///
-/// In every reported value except names, the longest text of these characters takes at least as
-/// many bytes as the longest text of quotation marks, which take two bytes each in JSON.
+/// In every reported value except names, the longest allowed text that consists only of this
+/// character takes at least as many bytes as the longest one that consists only of quotation marks,
+/// which take two bytes each in JSON.
 const COSTLY: char = '\u{1F980}';
 
 fn costly(count: usize) -> String {
@@ -230,8 +231,8 @@ fn policy_status() -> Value {
     })
 }
 
-/// Applies the object as each applier, writes its status, and prints the stored sizes. Then applies
-/// the object again as the first applier, and returns the object as stored after that.
+/// Applies the object as each field manager in `APPLIERS`, writes its status, and prints the stored
+/// sizes. Then applies the object again as the first field manager, and returns the stored object.
 async fn store(client: &Client, kind: Kind, object: &Value, status: Value) -> Value {
     let namespace = namespace("largest");
     let mut stored = Value::Null;

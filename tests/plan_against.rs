@@ -1,4 +1,4 @@
-//! Tests `clientfleet plan --local --against` with the real binary. Snapshots show how changes of
+//! Tests `clientfleet plan --local --against` with the real binary. Snapshots show how changes to
 //! `examples/` affect each client.
 
 use std::path::Path;
@@ -129,8 +129,8 @@ fn a_hold_takes_away_what_was_to_come() {
     }
 }
 
-/// Checks a change that moves the start of a window. Every changed client then moves at another
-/// time, and the plan must print the old and the new time.
+/// Checks a change that shifts the start of a window. Every affected client then moves to its
+/// target version at another time, and the plan must print the old and the new time.
 #[test]
 fn a_window_is_shifted() {
     let change = Change::of(&[("21-nights", "start: \"22:00\"", "start: \"21:00\"")]);

@@ -1,5 +1,5 @@
-//! Tests `clientfleet plan --local` with the real binary. Snapshots contain the output for
-//! `examples/`, and the remaining tests check the formats of input and output.
+//! Tests `clientfleet plan --local` with the real binary. Snapshot tests cover the output for
+//! `examples/`, and the other tests check the formats of input and output.
 
 use std::io::Write;
 use std::path::Path;

@@ -60,7 +60,8 @@ async fn each_applier_keeps_its_fields_of_the_same_client() {
     assert_eq!(apply(&namespace, "git", git).await, all);
 
     // If an applier no longer lists a client, the API server removes only this applier's fields
-    // from the client. It removes the whole client if no applier owns it after that.
+    // from the client. If no other applier owns fields of the client, the API server removes the
+    // whole client.
     let left = apply(&namespace, "importer", json!({"clients": []})).await;
     assert_eq!(
         left,

@@ -1,5 +1,5 @@
-//! Tests the laws of versions. The pattern that admission uses must accept exactly the texts that
-//! the program can parse, and the order of versions must be total.
+//! Tests that the pattern that admission uses for versions accepts exactly the texts that the
+//! program can parse, and that the order of versions is total.
 
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};

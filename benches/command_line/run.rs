@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::control_plane::ControlPlane;
 
-/// Interval between two readings of the peak memory. The kernel records the maximum, so the only
-/// missed growth is between the last reading and the exit.
+/// Interval between two readings of the peak memory. The kernel records the peak, so the benchmark
+/// misses only growth between the last reading and the exit.
 const LOOK: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct Run {
     pub printed: u64,
 }
 
-/// Runs kubectl or this program with the given arguments, and returns its time, its peak memory,
+/// Runs kubectl or `clientfleet` with the given arguments, and returns its time, its peak memory,
 /// and the size of its output.
 pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Failure> {
     let (program, arguments) = call.split_first().ok_or("an empty call")?;

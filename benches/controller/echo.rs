@@ -18,8 +18,8 @@ use crate::Failure;
 use crate::estate::Estate;
 use crate::floor::{Answer, put};
 
-/// A fleet object of which only the metadata is parsed. The API server sends the whole object
-/// anyway, as it does to the controller.
+/// The metadata of a fleet; the loop does not parse the rest of the object. The API server sends
+/// the whole object anyway, as it does to the controller.
 #[derive(Clone, Debug, Serialize, Deserialize, Resource)]
 #[resource(inherit = ClientFleet)]
 struct Bare {

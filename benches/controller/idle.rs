@@ -1,6 +1,7 @@
 //! Measures the controller's CPU time and status writes for 100,000 clients under policies with
 //! windows: first while nothing changes, then while a window opens for a quarter of the fleets.
-//! When it opens, the controller should write the status of each of these fleets exactly once.
+//! When the window opens, the controller should write the status of each of these fleets exactly
+//! once.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -21,9 +22,10 @@ use crate::stage::Stage;
 
 /// Default duration of the idle measurement.
 pub const LASTS: Duration = Duration::from_secs(300);
-/// Time to wait before the idle measurement starts, so that the controller is idle.
+/// Delay before the idle measurement, so that work caused by the setup is not measured.
 const LEISURE: Duration = Duration::from_secs(5);
-/// Time to wait after the window opens, so that unnecessary writes are counted too.
+/// Time for which the measurement continues after the window opens, so that it also counts
+/// unnecessary writes.
 const AFTERMATH: Duration = Duration::from_secs(15);
 /// Name of the policy whose window opens during the benchmark. Every other policy has the name of a
 /// department and selects the clients of this department.
@@ -70,9 +72,9 @@ async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent
     Ok(Spent { time, cpu, writes: StatusWrites::count(&stage.client).await?.since(&before) })
 }
 
-/// Creates a policy for each department, with a window in the time zone of the department's
-/// clients. The windows start 3 to 7 hours after the current UTC time of day, so none of them opens
-/// during the benchmark.
+/// Creates a policy for each department, with a daily window in the clients' time zone,
+/// Europe/Berlin. The local start times are 3 to 7 hours after the current UTC time, that is, 1 to
+/// 6 hours from now, so no window opens during the benchmark.
 async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     for (department, hours) in DEPARTMENTS.iter().zip(3..) {
         let labels = [("department", *department)].into_iter().collect();

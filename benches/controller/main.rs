@@ -2,14 +2,14 @@
 //! with a floor: the cost of the same work without decisions.
 //!
 //! Run all sections with `cargo bench --bench controller`. The arguments `-- restart
-//! memory=0,10000` select two sections; the value after `=` contains the numbers of clients for
-//! `memory`, and the duration in seconds for `idle`.
+//! memory=0,10000` select two sections. For `memory`, the value after `=` sets the numbers of
+//! clients; for `idle`, such a value sets the duration in seconds.
 //!
 //! Each section is implemented in a separate module, and `stage` contains the setup that all
-//! sections except `memory` share. Two modules provide the floors: `floor` writes the same statuses
-//! as the controller, and `echo` responds to each report with a prepared status. `program` runs the
-//! controller, `process` reads its CPU time and memory, `observer` records the writes to fleets,
-//! and `requests` counts the status writes.
+//! sections except `memory` share. Two modules do the work whose cost is the floor: `floor` writes
+//! the same statuses as the controller, and `echo` responds to each report with a prepared status.
+//! `program` runs the controller, `process` reads its CPU time and memory, `observer` records the
+//! writes to fleets, and `requests` counts the status writes.
 
 #[path = "../../tests/control_plane/mod.rs"]
 mod control_plane;

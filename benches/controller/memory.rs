@@ -16,9 +16,9 @@ use crate::process::Memory;
 use crate::program::Program;
 use crate::report::{Table, grouped, mebibytes};
 
-/// Numbers of clients that are measured by default.
+/// Numbers of clients for which the memory is measured by default.
 pub const SIZES: [usize; 4] = [0, 10_000, 100_000, 500_000];
-/// Number of reports, each by a single client.
+/// Number of client reports before the last measurement. Each report is from a single client.
 const CHANGES: usize = 1_000;
 /// Time to wait before the memory is read, so that the allocator and the API server's watches have
 /// become idle.
@@ -78,8 +78,8 @@ async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Tak
     Ok(Taken { clients, writing, loaded, changed })
 }
 
-/// Reports a new version for single clients, one in each fleet in turn, with at most four
-/// concurrent requests. Each round selects different clients.
+/// Reports a new version for 1,000 single clients, with at most four concurrent requests. The
+/// clients are selected from all fleets in turn, and each round selects different clients.
 async fn change(estate: &Estate, round: usize) -> Result<(), Failure> {
     futures::stream::iter(0..CHANGES)
         .map(|change| {

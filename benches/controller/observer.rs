@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::Failure;
 
-/// A write to a fleet, seen as a watch event.
+/// A write to a fleet, observed through its watch event.
 #[derive(Clone, Debug)]
 pub struct Sighting {
     pub at: Instant,
@@ -36,7 +36,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts the watch. All writes after this call are recorded.
+    /// Starts to watch the fleets. The observer records all writes after this call.
     pub async fn start(fleets: &Api<ClientFleet>) -> Result<Self, Failure> {
         let now = fleets.list_metadata(&ListParams::default()).await?;
         let version = now.metadata.resource_version.ok_or("a list without a version")?;

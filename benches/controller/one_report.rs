@@ -1,5 +1,6 @@
 //! Measures the controller's CPU time for one client's report among 100,000 clients, and the time
-//! until the fleet's status is written. This time is compared with a loop that makes no decisions.
+//! until the fleet's status is written. Compares this time with the time that a loop without
+//! decisions needs.
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,9 @@ use crate::report::{Table, grouped, milliseconds, quantile, ratio};
 use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
-/// Number of reports that are written to the controller's fleets. Each is followed by a report to
-/// the floor's fleets, so that the two measurements alternate.
+/// Number of reports to the fleets whose statuses the controller writes. Each of these reports is
+/// followed by a report to the fleets whose statuses a loop without decisions writes, so that the
+/// two measurements alternate.
 const REPORTS: usize = 200;
 /// Time to wait after each report, which limits the load to a few reports per second. This load is
 /// realistic for an estate of 100,000 clients.
@@ -28,7 +30,7 @@ const CLIENT: usize = 7;
 struct Answers {
     /// Times from sending the report until the watch event.
     sent: Vec<Duration>,
-    /// Times from the API server's response to the reporting client until the watch event.
+    /// Times from the API server's response to the report until the watch event.
     taken: Vec<Duration>,
 }
 
@@ -89,7 +91,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
 }
 
 /// Updates `status` to the client's new version and the next generation, and returns it as JSON.
-/// The floor writes this status after the report.
+/// The loop without decisions writes this status after the report.
 fn next_status(status: &mut Value, version: &str) -> String {
     status["clients"][CLIENT]["version"] = json!(version);
     status["observedGeneration"] =

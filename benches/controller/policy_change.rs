@@ -1,9 +1,9 @@
 //! Measures how long the controller takes to write all statuses after a policy change that affects
-//! each of 100,000 clients. Also measures the time to respond to one client's report during these
-//! writes.
+//! each of 100,000 clients. Also measures how long the controller takes to respond to one client's
+//! report during these writes.
 //!
-//! The times of the first and the last status write are compared with a loop that writes the same
-//! statuses without making decisions.
+//! The table compares the times of the first and the last status write with the times of the floor:
+//! a loop that writes the same statuses without making decisions.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -48,7 +48,8 @@ struct Writes {
     answered: Duration,
     /// Time from the first request to the last watch event.
     seen: Duration,
-    /// Time from a policy change to one status write, as the mean of two measurements.
+    /// Time from a policy change to the watch event of a single status write, as the mean of two
+    /// measurements.
     first: Duration,
     /// CPU time that the API server used for all writes.
     server: Duration,
@@ -56,7 +57,7 @@ struct Writes {
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     let floor = stage.floor().await?;
-    // Another section may have written the floor's fleets in the meantime, so the known
+    // Another benchmark section may have written to the floor's fleets, so the stored
     // resourceVersions may be outdated.
     floor.forget_versions().await;
     let mut program = Program::start(&stage.plane, stage.estate.namespace)?;
@@ -113,8 +114,9 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     Ok(Turn { first, last, in_force, server })
 }
 
-/// Writes all statuses once without making decisions, and then measures single status writes after
-/// policy changes. Returns the times of the writes and the CPU time of the API server.
+/// Measures the floor: writes all statuses once without making decisions, and then writes single
+/// statuses after policy changes. Returns the times of the writes and the CPU time of the API
+/// server.
 async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Failure> {
     let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;
@@ -123,16 +125,16 @@ async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Fa
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
     let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
-    // Write the status of one fleet for the other mode, and then for the current mode again. The
-    // next round then starts with the same mode in all statuses.
+    // Measure one status write for the other mode and one for the current mode, so that afterwards
+    // the statuses of all fleets are again those of the current mode.
     let turn = i32::try_from(2 * round)?;
     let there = floor.answer_policy(turn, 1 - direction).await?;
     let back = floor.answer_policy(turn + 1, direction).await?;
     Ok(Writes { answered: written.took, seen, first: (there + back) / 2, server })
 }
 
-/// Waits until each of `fleets` fleets has been written at least once, and returns the time of
-/// every write.
+/// Waits until the status of each fleet has been written at least once, and returns the time of
+/// every write. `fleets` is the number of fleets.
 async fn seen(observer: &mut Observer, fleets: usize) -> Result<Vec<Instant>, Failure> {
     let (mut times, mut missing) = (Vec::new(), names(fleets));
     while !missing.is_empty() {
@@ -147,8 +149,9 @@ fn names(fleets: usize) -> HashSet<String> {
     (0..fleets).map(name).collect()
 }
 
-/// Changes the mode of the policy in each round, and reports one client's version after half of the
-/// fleets have been written. Returns a table of the times from the report to the fleet's status.
+/// Changes the mode of the policy in each round, and reports one client's version when half of the
+/// fleets' statuses have been written. Returns a table of the times from the report to the write of
+/// the fleet's status.
 async fn disturbed(stage: &Stage) -> Result<String, Failure> {
     let (mut written, mut waiting) = (Vec::new(), Vec::new());
     for round in 1..=DISTURBED {

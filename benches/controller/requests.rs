@@ -37,7 +37,7 @@ impl StatusWrites {
     }
 }
 
-/// Returns the CPU time of the API server since its start.
+/// Returns the CPU time that the API server has used since its start.
 pub async fn server_cpu(client: &Client) -> Result<Duration, Failure> {
     let metrics = metrics(client).await?;
     let value = metrics.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));

@@ -1,6 +1,6 @@
-//! Measures a restart of the controller with 100,000 clients. All statuses are already correct, so
-//! the controller should write none; the time until it has read all objects is compared with the
-//! time to list the fleets.
+//! Measures a restart of the controller with 100,000 clients whose statuses are already correct, so
+//! the controller should write none. The table compares the time until the controller has read all
+//! objects with the time to list the fleets.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,7 @@ use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
 const ROUNDS: usize = 7;
-/// Number of fleets per page, which is the default page size of `kubectl` and of client-go's
-/// pagers.
+/// Number of fleets per page: the default page size of `kubectl` and of client-go's pagers.
 const PAGE: u32 = 500;
 /// Time to wait after the restart, so that unnecessary writes are counted too.
 const LEISURE: Duration = Duration::from_secs(2);

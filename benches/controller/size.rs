@@ -1,5 +1,5 @@
-//! Measures the size of the program, and the time from the start of its process until it watches
-//! its objects and is ready.
+//! Measures the size of the program `clientfleet`, the time from its start until it watches fleets
+//! and policies, and the time from its start until it is ready.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -53,8 +53,9 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(format!("{}\n{}\n{ROUNDS} rounds in turn.\n", sizes.text(), times.text()))
 }
 
-/// Measures the floor of a start: the time to run `clientfleet --version` and to read both
-/// CustomResourceDefinitions. The controller also reads them when it starts.
+/// Measures the floor, which is the minimum time for a start: the time to run `clientfleet
+/// --version` and to read both CustomResourceDefinitions. The controller also reads both
+/// definitions when it starts.
 async fn floor(stage: &Stage) -> Result<Duration, Failure> {
     let start = Instant::now();
     Command::new(PROGRAM).arg("--version").stdout(Stdio::null()).status()?;
@@ -65,8 +66,8 @@ async fn floor(stage: &Stage) -> Result<Duration, Failure> {
     Ok(start.elapsed())
 }
 
-/// Returns the size of the program after `strip`, or `None` if `strip` fails. Benchmarks are built
-/// with line tables, which a release does not contain.
+/// Returns the size of a stripped copy of the program, or `None` if `strip` fails. A copy is
+/// stripped because benchmarks are built with line tables, which a release does not contain.
 fn stripped(how: &str) -> Result<Option<u64>, Failure> {
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("clientfleet");

@@ -1,5 +1,6 @@
-//! Defines the common setup of several sections: a control plane with 100,000 clients whose
-//! statuses the controller has written, and a copy of the fleets for the floors.
+//! Defines the setup that several benchmark sections share: a control plane with 100,000 clients
+//! whose statuses the controller has written, and a copy of the fleets for measurements without the
+//! controller.
 
 use clientfleet::api::policy::Mode;
 use clientfleet::controller::Options;
@@ -45,14 +46,15 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Changes the mode of the policy, and waits until all statuses have been written.
+    /// Sets the mode of the policy to the mode at index `direction` in [`DIRECTIONS`], and waits
+    /// until all statuses have been written.
     pub async fn turn(&self, direction: usize) -> Result<(), Failure> {
         let generation = self.estate.set(POLICY, everybody(DIRECTIONS[direction])).await?;
         self.estate.in_force(POLICY, generation).await
     }
 
-    /// Returns the floor: a copy of the fleets in another namespace, with the statuses that the
-    /// controller has written. The first call creates the copy.
+    /// Returns the [`Floor`], which writes prepared statuses to a copy of the fleets without the
+    /// controller. The first call creates the copy in another namespace.
     pub async fn floor(&self) -> Result<&Floor, Failure> {
         self.floor.get_or_try_init(|| self.make_floor()).await
     }

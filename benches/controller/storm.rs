@@ -62,8 +62,9 @@ struct Spent {
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
-    // Create the floor before the storm changes the clients' versions, so that the floor's statuses
-    // match the versions in its fleets.
+    // Create the copy of the fleets, called the floor, before the storm. The copy gets the old
+    // versions and the original fleets' current statuses, which match only until the storm changes
+    // the versions.
     let floor = stage.floor().await?;
     let (storm, spent) = controllers(stage).await?;
     let floor = floors(stage, floor).await?;
@@ -100,8 +101,9 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     Ok((storm, spent))
 }
 
-/// Runs the storm on the fleets of the floor, and returns the measurements. The floor responds to
-/// each report with the status that the controller has written for the same fleet.
+/// Runs the storm on the copied fleets, whose statuses a loop without decisions writes, and returns
+/// the measurements. The loop responds to each report with the status that the controller has
+/// written for the original fleet.
 async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
     for (number, status) in stage.estate.statuses().await?.into_iter().enumerate() {

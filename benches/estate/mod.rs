@@ -70,7 +70,7 @@ impl Estate {
         Ok(estate)
     }
 
-    /// Adds fleets until the estate has `count` of them.
+    /// Adds fleets until the estate has `count` fleets.
     pub async fn grow(&mut self, count: usize) -> Result<(), Failure> {
         let create = |number| {
             let fleets = &self.fleets;

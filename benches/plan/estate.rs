@@ -1,5 +1,5 @@
 //! Creates an estate for the planner that resembles a production estate. Each fleet has up to 250
-//! clients that differ in version, time zone and label, and the policies have different scopes.
+//! clients with different versions, time zones and labels, and the policies have different scopes.
 
 use std::sync::Arc;
 

@@ -50,7 +50,7 @@ fn main() -> Result<(), Failure> {
     conditions.publish("plan", &report_table(&whole, &again))
 }
 
-/// Measures the first plan of each estate.
+/// Measures the time to plan each estate for the first time.
 fn whole(criterion: &mut Criterion) -> Vec<Case> {
     let mut group = criterion.benchmark_group("plan");
     group.sample_size(10);

@@ -40,7 +40,7 @@ impl Conditions {
     }
 }
 
-/// The machine, with its load average and CPU times at one instant.
+/// State of the machine at one instant: its CPU, load average and CPU times.
 struct Machine {
     cores: String,
     load: String,
@@ -59,8 +59,8 @@ impl Machine {
         let times: Vec<u64> =
             stat.lines().next()?.split_whitespace().filter_map(|time| time.parse().ok()).collect();
         // The first eight fields are user, nice, system, idle, iowait, irq, softirq and steal.
-        // Ignore the other fields: they contain the time of guests, which user and nice already
-        // include.
+        // Ignore the later fields, because they count the CPU time of virtual guests, which user
+        // and nice already include.
         Some(Self { cores, load, stolen: *times.get(7)?, all: times.iter().take(8).sum() })
     }
 

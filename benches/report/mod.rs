@@ -3,7 +3,7 @@
 //!
 //! The benchmarks that use this module take the measurements.
 
-// Each benchmark uses only a part of this module.
+// Each benchmark target includes the whole module but calls only some of its functions.
 #![allow(dead_code)]
 
 pub mod conditions;
@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// Path of the file with the results. Two HTML comments with the name of a section enclose the
-/// results of this section in the file.
+/// Path of the file to which the results are written. In this file, the results of each section are
+/// between two HTML comments that contain the section's name.
 const PAGE: &str = "docs/performance.md";
 
 /// A Markdown table that is built row by row.
@@ -26,8 +26,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// Creates a table with these column headings. The first column is left-aligned for text, and
-    /// all other columns are right-aligned for numbers.
+    /// Creates a table with the column headings `heads`. The first column is left-aligned for text,
+    /// and all other columns are right-aligned for numbers.
     pub fn new(heads: &[&str]) -> Self {
         let mut text = format!("| {} |\n|---|", heads.join(" | "));
         text.push_str(&"--:|".repeat(heads.len() - 1));

@@ -3,25 +3,25 @@
 //!
 //! All lengths and counts are limited for two reasons:
 //!
-//! - A request to etcd has at most 1.5 MiB. If an object with its `managedFields` is larger, the
-//!   API server silently drops the `managedFields` and tries again. Server-side apply then has no
-//!   record of the field managers.
+//! - A request to etcd can have at most 1.5 MiB. If an object with its `managedFields` is larger,
+//!   the API server silently drops the `managedFields` and tries again. Server-side apply then has
+//!   no record of the field managers.
 //! - The API server refuses a CRD whose CEL rules might be too expensive. It estimates their cost
 //!   for values of the maximum length and count.
 //!
-//! The following figures were measured on Kubernetes 1.36.3. Every value has its maximum size in
-//! bytes and is owned by three field managers. A request has at most 1,572,864 bytes:
+//! The following figures were measured on Kubernetes 1.36.3. In each object, every value has its
+//! maximum size in bytes and is owned by three field managers:
 //!
-//! - A fleet takes 1,421,028 bytes, including 463,872 for `managedFields` and 349,183 for the
-//!   status.
+//! - A fleet takes 1,421,028 of the 1,572,864 bytes of a request, including 463,872 for
+//!   `managedFields` and 349,183 for the status.
 //! - A policy takes 1,465,914 bytes, including 66,816 for `managedFields` and 31,460 for the
 //!   status.
 //! - The estimated CEL cost is 0.1 million units for `ClientFleet` and 4.2 million for
 //!   `UpgradePolicy`. The most expensive rule costs 0.64 million. The limits are 100 million per
 //!   CRD and 10 million per rule.
 //!
-//! The remaining bytes are for labels and annotations of the object, which no schema can limit.
-//! `tests/largest_objects.rs` checks that the largest objects fit into a request.
+//! The remaining bytes of a request are for the labels and annotations of the object, which no
+//! schema can limit. `tests/largest_objects.rs` checks that the largest objects fit into a request.
 
 /// Maximum number of clients per fleet. The cost of changing one client is proportional to the size
 /// of its fleet, so large estates use several fleets.
@@ -35,14 +35,14 @@ pub const CLIENT_LABELS: usize = 4;
 /// Maximum length of a client's name and of a computer's name. It is the limit of a DNS label (RFC
 /// 1035, section 2.3.4).
 pub const NAME: usize = 63;
-/// Maximum number of characters in a name that contains non-ASCII characters. The limit is low
-/// because each of them takes up to four bytes; a NetBIOS name, of at most 15 characters, fits.
+/// Maximum length of a name that contains non-ASCII characters, each of which takes up to four
+/// bytes. A NetBIOS name fits, because it has at most 15 characters.
 pub const WIDE_NAME: usize = 31;
 /// Maximum length of a user name, written as `DOMAIN\name` or `name@domain`.
 pub const USER: usize = 64;
-/// Maximum length of a user name that contains non-ASCII characters. A NetBIOS domain takes 15
-/// characters, the backslash 1, and an account in Active Directory 20; the remaining 12 are
-/// reserved.
+/// Maximum length of a user name that contains non-ASCII characters. A NetBIOS domain needs at most
+/// 15 characters, the backslash 1, and an account name in Active Directory 20; the other 12 are a
+/// reserve.
 pub const WIDE_USER: usize = 48;
 /// Maximum length of an IP address. An address without a zone ID has at most 45 characters, but
 /// reported addresses may have a zone ID.

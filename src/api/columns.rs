@@ -8,8 +8,8 @@ use super::crd::Kind;
 /// Header, type and path of a column.
 type Column = (&'static str, &'static str, &'static str);
 
-/// The columns of fleets. Instants in the future have the type `string`, because kubectl shows a
-/// `date` column as an age.
+/// The columns of fleets. A column with an instant in the future has the type `string`, because
+/// kubectl shows a `date` column as an age.
 const FLEET: [Column; 10] = [
     ("Package", "string", ".status.packageVersion"),
     ("Clients", "integer", ".status.summary.total"),

@@ -67,7 +67,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     Kind::ALL.into_iter().map(Kind::crd).collect()
 }
 
-/// Returns the definition of a kind as YAML, as in the `crds/` directory.
+/// Returns the definition of a kind as YAML, in the format of the files in the `crds/` directory.
 ///
 /// # Errors
 ///
@@ -79,8 +79,8 @@ pub fn crd_yaml(kind: Kind) -> Result<String, serde_saphyr::ser::Error> {
     serde_saphyr::to_string(&definition)
 }
 
-/// Replaces whole numbers such as `365.0` with `365`, as the API server does. Otherwise GitOps
-/// tools would always report a difference.
+/// Writes whole numbers such as `365.0` as `365`, like the API server. Otherwise GitOps tools would
+/// always report a difference between the file and the cluster.
 fn write_whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
@@ -145,7 +145,8 @@ fn finish_root(root: &mut JSONSchemaProps, longest_name: usize) {
     drop_nullable(root);
     root.title = None;
     if let Some(status) = root.properties.as_mut().and_then(|all| all.get_mut("status")) {
-        // kstatus treats an object without `observedGeneration` as reconciled, so default to -1.
+        // kstatus treats an object without `observedGeneration` as reconciled, so a new object must
+        // have the value -1.
         status.default = Some(JSON(json!({"observedGeneration": -1})));
     }
     // Restrict only the name: the API server refuses a CRD that restricts other fields of

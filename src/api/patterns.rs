@@ -36,8 +36,8 @@ const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
 /// The end of the message for patterns that contain [`ANY`]. It lists the excluded characters.
 const NEVER: &str = "without control characters and without <, > and &";
 
-/// Returns the pattern of a reported value: up to `max` ASCII characters, or up to `wide`
-/// characters that [`ANY`] matches.
+/// Returns the pattern that a reported value must match: up to `max` ASCII characters, or up to
+/// `wide` characters that [`ANY`] matches.
 ///
 /// A non-ASCII character takes up to four bytes, so the two limits together also limit the size in
 /// bytes. Otherwise, long values of one client could use the space of other values in the same
@@ -51,7 +51,7 @@ pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     )
 }
 
-/// Returns the pattern of free text: up to `max` characters that [`ANY`] matches.
+/// Returns the pattern that free text must match: up to `max` characters that [`ANY`] matches.
 pub fn free(max: usize) -> Pattern {
     Pattern::new(
         format!("^{ANY}{{0,{max}}}$"),
@@ -59,9 +59,9 @@ pub fn free(max: usize) -> Pattern {
     )
 }
 
-/// Returns the pattern of a client's name. The limit `wide` also applies to names with `"` or `\`:
-/// each of these takes four bytes in `managedFields`, which contains the name once for each field
-/// manager.
+/// Returns the pattern that a client's name must match. The limit `wide` also applies to ASCII
+/// names that contain `"` or `\`, because each of these characters takes four bytes in
+/// `managedFields`, which contains the name once for each field manager.
 pub fn client_name(max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{wide}}})$"),
@@ -72,7 +72,7 @@ pub fn client_name(max: usize, wide: usize) -> Pattern {
     )
 }
 
-/// Returns the pattern of a name, computer or user in a client selector.
+/// Returns the pattern that each name, computer and user in a client selector must match.
 pub fn selected(max: usize, wide: usize) -> Pattern {
     let Pattern { regex, must } = report(1, max, wide);
     Pattern::new(regex, must.replacen("at most", "1 to", 1))
@@ -83,8 +83,8 @@ pub(crate) fn exclusion_name(max: usize) -> Pattern {
     Pattern::new(format!("^{ANY}{{1,{max}}}$"), format!("must have 1 to {max} characters, {NEVER}"))
 }
 
-/// Returns the pattern of a selector's `search`, which needs at least one character that is not
-/// white space.
+/// Returns the pattern that the field `search` of a selector must match. The field needs at least
+/// one character that is not white space.
 pub fn search() -> Pattern {
     Pattern::new(
         format!(r"^{ANY}*[^\p{{Cc}}\p{{Z}}<>&]{ANY}*$"),
@@ -92,7 +92,8 @@ pub fn search() -> Pattern {
     )
 }
 
-/// Returns the pattern of a version. It accepts the versions that the module `values` can parse.
+/// Returns the pattern that a version must match. The pattern accepts the versions that the module
+/// `values` can parse.
 pub fn version() -> Pattern {
     Pattern::new(
         crate::values::version::PATTERN,
@@ -109,8 +110,8 @@ const DATE: &str = concat!(
     "|(20([02468][048]|[13579][26])|21(0[48]|[2468][048]|[13579][26]))-02-29)",
 );
 
-/// Returns the pattern of a date. The schema does not use `format: date`, because that format would
-/// change the type of the value in CEL.
+/// Returns the pattern that a date must match. The schema does not use `format: date`, because that
+/// format would change the type of the value in CEL.
 pub fn date() -> Pattern {
     Pattern::new(
         format!("^{DATE}$"),
@@ -118,8 +119,8 @@ pub fn date() -> Pattern {
     )
 }
 
-/// Returns the pattern of an RFC 3339 instant in whole seconds. The schema does not use `format:
-/// date-time`, because that format accepts instants that chrono refuses.
+/// Returns the pattern that an RFC 3339 instant in whole seconds must match. The schema does not
+/// use `format: date-time`, because that format accepts instants that chrono refuses.
 pub fn instant() -> Pattern {
     Pattern::new(
         format!(
@@ -130,7 +131,7 @@ pub fn instant() -> Pattern {
     )
 }
 
-/// Returns the pattern of the time of day at which a window opens.
+/// Returns the pattern that the time of day at which a window opens must match.
 pub fn start() -> Pattern {
     Pattern::new(
         crate::values::START_PATTERN,
@@ -138,7 +139,7 @@ pub fn start() -> Pattern {
     )
 }
 
-/// Returns the pattern of the time of day at which a window closes.
+/// Returns the pattern that the time of day at which a window closes must match.
 pub fn end() -> Pattern {
     Pattern::new(
         crate::values::END_PATTERN,
@@ -146,8 +147,8 @@ pub fn end() -> Pattern {
     )
 }
 
-/// Returns the pattern of the name of an IANA time zone. The pattern cannot check that the zone
-/// exists, which requires the time-zone database.
+/// Returns the pattern that the name of an IANA time zone must match. The pattern cannot check that
+/// the zone exists, which requires the time-zone database.
 pub fn time_zone() -> Pattern {
     Pattern::new(
         "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
@@ -155,7 +156,7 @@ pub fn time_zone() -> Pattern {
     )
 }
 
-/// Returns the pattern of a Kubernetes object's name (RFC 1123 subdomain).
+/// Returns the pattern that the name of a Kubernetes object must match (RFC 1123 subdomain).
 pub(crate) fn object_name() -> Pattern {
     Pattern::new(
         r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
@@ -164,7 +165,7 @@ pub(crate) fn object_name() -> Pattern {
     )
 }
 
-/// Returns the pattern of a namespace's name (RFC 1123 label).
+/// Returns the pattern that the name of a namespace must match (RFC 1123 label).
 pub fn namespace() -> Pattern {
     Pattern::new(
         "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
@@ -173,7 +174,7 @@ pub fn namespace() -> Pattern {
     )
 }
 
-/// Returns the pattern of a label key, with the same format as in Kubernetes.
+/// Returns the pattern that a label key must match. Kubernetes requires the same format.
 pub(crate) fn label_key() -> Pattern {
     Pattern::new(
         concat!(
@@ -186,7 +187,7 @@ pub(crate) fn label_key() -> Pattern {
     )
 }
 
-/// Returns the pattern of a label value, with the same format as in Kubernetes.
+/// Returns the pattern that a label value must match. Kubernetes requires the same format.
 pub(crate) fn label_value() -> Pattern {
     Pattern::new(
         "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",

@@ -97,7 +97,7 @@ pub fn window(schema: &mut Schema) {
 
 pub fn exclusion(schema: &mut Schema) {
     let order = "must not be before `startDate`: write the last date, which is still excluded";
-    // Dates in the format `YYYY-MM-DD` can be compared as text.
+    // The alphabetical order of dates in the format `YYYY-MM-DD` is also their chronological order.
     add(schema, &[field_rule("self.endDate >= self.startDate", order, "endDate", INVALID)]);
 }
 

@@ -1,5 +1,5 @@
-//! Defines the schemas of single values and lists, for `#[schemars(schema_with = …)]` on the
-//! fields. The schemas use the API server's dialect of OpenAPI.
+//! Defines the schemas of single values and lists, for `#[schemars(schema_with = …)]` on the fields
+//! of the API types. The schemas use the API server's dialect of OpenAPI.
 //!
 //! CEL rules validate values that an administrator writes, because the error message for a failed
 //! `pattern` shows only the regular expression. A `pattern` validates values that clients report,
@@ -47,8 +47,8 @@ fn plain(max: usize) -> Schema {
     json_schema!({"type": "string", "maxLength": max})
 }
 
-/// Returns every [`Pattern`] that a schema contains as a `pattern`, which cannot have a message.
-/// Only `admission` reports the messages of these patterns.
+/// Returns every [`Pattern`] that a schema contains as a `pattern`. A schema `pattern` cannot have
+/// a message, so only `admission` reports the messages of these patterns.
 pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
     vec![
         patterns::client_name(bounds::NAME, bounds::WIDE_NAME),

@@ -216,7 +216,7 @@ pub(crate) enum Output {
 
 /// Returns clap's definition of the command line, with shell completion added to each `--context`
 /// option. The completion is not part of [`Connection`], because the controller also uses that type
-/// and only the command line can look up contexts.
+/// but does not need the CLI module `completion`.
 pub(super) fn described() -> clap::Command {
     let with_contexts = |command: clap::Command| {
         let takes_one = command.get_arguments().any(|argument| argument.get_id() == "context");
@@ -236,8 +236,9 @@ pub(super) fn described() -> clap::Command {
 /// version.
 pub(super) fn parse() -> Arguments {
     let mut command = described();
-    // If kubectl runs the program as a plugin, its file name is `kubectl-clientfleet`. In that
-    // case, show `kubectl clientfleet` in the help.
+    // If kubectl runs the program as a plugin, the name of the program's file is
+    // `kubectl-clientfleet`. In that case, show `kubectl clientfleet` in the help, because the user
+    // entered this command.
     let name = std::env::args_os().next().map(PathBuf::from);
     if name.and_then(|path| path.file_stem().map(|stem| stem == "kubectl-clientfleet"))
         == Some(true)

@@ -12,7 +12,7 @@ pub(super) fn distribution_tone(state: &str) -> Tone {
     }
 }
 
-/// Returns the color for a client's upgrade status.
+/// Returns the color for a client's state.
 pub(super) fn state_tone(state: &str) -> Tone {
     match state {
         "Distributing" | "RestartRequired" => Tone::Moving,

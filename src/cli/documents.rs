@@ -14,9 +14,9 @@ use super::json;
 /// One document of a file, or the error that makes it invalid.
 #[derive(Debug)]
 pub struct Document {
-    /// Position in the file, counted from 1.
+    /// Position of the document in the file, counted from 1.
     pub number: usize,
-    /// Content of the document; `null` if the document is empty.
+    /// Content of the document, or its error. The content of an empty document is `null`.
     pub content: Result<Json, Fault>,
 }
 
@@ -46,7 +46,7 @@ pub struct ListHeader {
     pub api_version: Option<String>,
     /// Value of `kind`, if it is a string.
     pub kind: Option<String>,
-    /// Value of `items`.
+    /// Items of the list.
     pub items: Items,
 }
 

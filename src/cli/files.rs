@@ -46,7 +46,7 @@ pub fn read(paths: &[PathBuf]) -> impl Iterator<Item = File> + use<> {
     sources.into_iter().map(Source::read)
 }
 
-/// Source of a file's content.
+/// A file to read, a folder that cannot be read, or standard input.
 enum Source {
     File(PathBuf),
     Folder(PathBuf, String),

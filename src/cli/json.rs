@@ -242,7 +242,7 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// Names of the fields of one JSON object, to detect duplicate fields.
+/// Names of the fields that one JSON object has so far, stored for finding duplicate fields.
 ///
 /// The first `MAX_LINEAR_KEYS` names are in a list, because nearly all objects have few fields, and
 /// a short list is faster to search than a set.

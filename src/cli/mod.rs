@@ -110,7 +110,7 @@ impl Context {
         Self { now, zone, in_color: terminal::is_color_wanted() }
     }
 
-    /// Returns a formatter for times that uses the current time and the user's time zone.
+    /// Returns a time formatter that uses the current time and the user's time zone.
     pub fn reader(&self) -> TimeFormatter {
         TimeFormatter { now: self.now, zone: self.zone.clone() }
     }

@@ -115,7 +115,8 @@ impl Stored {
 pub struct Findings {
     /// Skipped objects that belong to other API groups, each with its position in the files.
     pub passed_over: Vec<String>,
-    /// Problems, each with its position and how to fix it.
+    /// Messages about problems. Each message contains the position of the problem and what to write
+    /// instead.
     pub problems: Vec<String>,
     places: HashMap<Identity, ObjectPlace>,
 }
@@ -336,8 +337,8 @@ impl ObjectReader<'_> {
         let subject = subject.map(|subject| format!(" ({subject})")).unwrap_or_default();
         let field = if field.is_empty() { String::new() } else { format!(", {field}") };
         let text = format!("{place}{subject}{field}: {message}");
-        // The message quotes the input file, which may contain control characters that a terminal
-        // would interpret.
+        // Escape control characters, because the message quotes the input file and a terminal would
+        // interpret these characters.
         self.findings.problems.push(printable(&text).into_owned());
     }
 }

@@ -142,7 +142,7 @@ fn candidacy(lease: &LeaseOptions, config: &Config) -> Result<(Client, Candidacy
 
 /// Returns random text that distinguishes this process from all others.
 fn mark() -> String {
-    // `RandomState` is the only source of randomness in the standard library.
+    // Use `RandomState`, because it is the only source of randomness in the standard library.
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 

@@ -9,8 +9,7 @@ use kube::{Api, Client, ResourceExt};
 use crate::api;
 use crate::connection::with_causes;
 
-/// Error that the check of the custom resource definitions returns. The controller does not start
-/// after such an error.
+/// Error that [`check`] returns. The controller does not start after such an error.
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
     /// A custom resource definition is missing from the cluster.
@@ -93,8 +92,8 @@ async fn get_with_retries(
     }
 }
 
-/// Returns whether a retry may succeed: the request got no response, or a response with status 408,
-/// 429, or 500 and above.
+/// Returns whether a retry may succeed. This is the case if the request got no response, or a
+/// response with status 408, 429, or 500 and above.
 fn is_transient(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => matches!(status.code, 408 | 429 | 500..),

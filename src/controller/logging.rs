@@ -60,8 +60,8 @@ impl Logging {
     }
 
     fn log(&self, filter: EnvFilter) -> Box<dyn Layer<Registry> + Send + Sync> {
-        // Exclude the lines of the audit stream from the log, because the log filter of the user
-        // may match them.
+        // Exclude the lines of the audit stream from the log, because the user's log filter may
+        // match them.
         let filter = filter.and(filter_fn(|metadata| metadata.target() != TARGET));
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(is_color_wanted())
@@ -74,7 +74,7 @@ impl Logging {
     }
 }
 
-/// Returns whether to use colors: only on a terminal, and only if `NO_COLOR` is not set
+/// Returns whether to use colors: only on a terminal, and only if `NO_COLOR` is unset or empty
 /// (<https://no-color.org>).
 fn is_color_wanted() -> bool {
     std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -11,10 +11,10 @@
 //! 3. [`writing`]: kube's applier empties each outbox in the order of its write queue
 //!    ([`write_queue`]). It runs at most one write of an object at a time, with a separate back-off
 //!    for each object. The write limit ([`write_limit`]) limits the number of concurrent writes.
-//!    After a policy status is written, its [`events`] are published.
+//!    After a policy status is written, the controller publishes [`events`] for the policy.
 //!
-//! One of several replicas leads ([`lease`]). The other replicas also watch, and start step 2 when
-//! they become the leader.
+//! If several replicas run, one of them leads ([`lease`]). The other replicas also watch, and start
+//! step 2 when they become the leader.
 
 pub mod audit;
 pub mod change_set;
@@ -60,8 +60,8 @@ use pipeline::{Context, Permits, Pipeline, STORES_PER_PIPELINE, Tasks};
 pub struct Options {
     /// The namespaces to watch; empty to watch all namespaces.
     pub namespaces: BTreeSet<String>,
-    /// Maximum number of concurrent status writes of each kind. The [write limit](write_limit) may
-    /// be lower if the API server is slow.
+    /// Maximum number of concurrent status writes for each kind of object. The [write
+    /// limit](write_limit) may be lower if the API server is slow.
     pub concurrent_writes: u16,
     /// Configuration for leader election, and a client that [`lease::candidate::client`] created;
     /// `None` if this process is the only replica.
@@ -221,7 +221,7 @@ impl ElectionHandle {
     /// Releases the lease, so that another replica can take it at once.
     async fn give_back(self) {
         let Self::Candidate { retire, ended } = self else { return };
-        // If `retire` cannot be sent, the candidate has ended and there is no lease to release.
+        // If sending on `retire` fails, the candidate has ended and there is no lease to release.
         if retire.send(()).is_ok() && tokio::time::timeout(LEASE_GRACE_PERIOD, ended).await.is_err()
         {
             tracing::warn!("the lease was not given back: it expires by itself");

@@ -35,7 +35,7 @@ pub struct Context {
     pub leadership: Leadership,
     /// Health of the controller, including the number of stores that are still to be filled.
     pub health: Health,
-    /// Maximum number of concurrent status writes of each kind.
+    /// Maximum number of concurrent status writes for each kind of object.
     pub concurrent_writes: u16,
     /// Metrics of the controller.
     pub metrics: Arc<Metrics>,
@@ -57,8 +57,9 @@ pub struct Tasks {
 /// Number of stores that each pipeline fills.
 pub(crate) const STORES_PER_PIPELINE: usize = 2;
 
-/// Minimum time between two writes of a policy. Without this limit, the controller would write a
-/// policy too often, because each fleet in its scope can change the counts in its status.
+/// Minimum time between two status writes of the same policy. Without this limit, the controller
+/// would write a policy too often, because each fleet in the policy's scope can change the counts
+/// in the policy's status.
 const POLICY_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running pipeline.
@@ -75,7 +76,7 @@ pub struct Permits {
 }
 
 impl Permits {
-    /// Creates semaphores for `count` concurrent writes of each kind.
+    /// Creates semaphores that each permit `count` concurrent writes of one kind of object.
     #[must_use]
     pub fn of_each_kind(count: u16) -> Self {
         let permits = || Arc::new(Semaphore::new(usize::from(count)));

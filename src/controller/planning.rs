@@ -23,8 +23,9 @@ use crate::values::Timestamp;
 /// plan.
 const BURST_DELAY: Duration = Duration::from_millis(1);
 
-/// Number of clients that the planning loop decides before it yields to other tasks. After each
-/// yield, the first writes can start and the HTTP server can respond to requests for metrics.
+/// Number of clients for which the planning loop makes decisions before it yields to other tasks.
+/// After each yield, the first writes can start and the HTTP server can respond to requests for
+/// metrics.
 const CLIENTS_PER_PART: u64 = 10_000;
 
 /// The planning loop with its inputs and outputs.
@@ -112,8 +113,8 @@ impl Loop {
     }
 }
 
-/// Posts planned objects to their outbox. Returns the number of objects whose write was queued or
-/// replaced.
+/// Posts the statuses of planned objects to an outbox. Returns the number of objects whose write
+/// was queued or replaced.
 fn post<K: Announced>(outbox: &Outbox<K>, planned: &[Planned<K>]) -> usize {
     planned.iter().filter(|planned| outbox.post(planned)).count()
 }

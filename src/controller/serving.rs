@@ -101,8 +101,8 @@ async fn answer(connection: TcpStream, served: Served) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     let connection = http.keep_alive(false).serve_connection(TokioIo::new(connection), service);
-    // Ignore the error, because an HTTP peer that is too slow or sends no valid request needs no
-    // log line.
+    // Do not log the error, because it only means that an HTTP peer was too slow or sent no valid
+    // request.
     let _ = tokio::time::timeout(HEAD_TIMEOUT, connection).await;
 }
 
@@ -152,8 +152,8 @@ fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
     say(status, PLAIN, text)
 }
 
-/// Returns whether the `Accept` header includes `OpenMetrics` with a weight other than `q=0`. Other
-/// weights are not compared, because a scraper that supports `OpenMetrics` prefers it.
+/// Returns whether the `Accept` header includes `OpenMetrics` with a weight other than `q=0`.
+/// Ignores all other weights, because a scraper that supports `OpenMetrics` prefers this format.
 fn takes_open_metrics(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     asked.any(|value| {

@@ -40,8 +40,8 @@ pub struct WatchContext {
     pub metrics: Arc<Metrics>,
 }
 
-/// Watches a kind until the task is dropped. After an interruption, the watch resumes with a
-/// back-off.
+/// Watches the objects of one kind until the task is dropped. After an interruption, the watch
+/// resumes with a back-off.
 ///
 /// During an interruption, the controller sees no changes, so statuses may become outdated. Tools
 /// that read a status recognize expired offers by `nextTransitionTime`.
@@ -63,8 +63,8 @@ pub async fn watch<K: Watched>(
             Ok(Event::Apply(object) | Event::Delete(object)) => {
                 notes.object(K::STORE_KIND, object.key());
             }
-            // A relist returns only the existing objects, so record the whole store as changed:
-            // objects may have been deleted in the meantime.
+            // Record the whole store as changed, because a relist does not report the objects that
+            // were deleted since the previous list.
             Ok(Event::InitDone) => {
                 notes.relisted(K::STORE_KIND);
                 if !std::mem::replace(&mut is_filled, true) && health.store_filled() {
@@ -104,9 +104,9 @@ fn read<K: Watched>(event: Event<Raw<K>>, known: &Store<Cached<K>>) -> Event<Cac
 /// Returns whether to use streaming lists (`WatchList`, KEP-3157), which save memory in the
 /// controller and in the API server.
 ///
-/// An API server with the feature disabled rejects the request with status 422, and kube's watcher
-/// would repeat the request forever. After any other error the function returns true, since the
-/// watcher retries its requests.
+/// An API server in which the feature is disabled rejects a request for a streaming list with
+/// status 422, and kube's watcher would repeat this request forever. After any other error the
+/// function returns true, since the watcher retries its requests.
 async fn streams_lists<K: Watched>(api: &Api<Raw<K>>) -> bool {
     // Use a field selector that matches no object, so that the API server sends no objects.
     let probe = WatchParams::default().initial_events().timeout(1).fields("metadata.name=-");

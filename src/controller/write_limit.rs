@@ -1,12 +1,12 @@
-//! The write limit: the number of concurrent status writes that the API server can handle.
+//! Defines the write limit: the number of concurrent status writes that the API server can handle.
 //!
 //! If the API server is short of CPU, more concurrent writes only delay each write and its watch
 //! event. With two cores and eight concurrent writes of 77 KiB, all watch events were 4 to 8 s
 //! late, and a client's report led to a new status only after 10 s. With two concurrent writes, a
-//! report led to a new status in less than 0.5 s, and the bulk update took little longer.
+//! report led to a new status in less than 0.5 s, and the bulk update took only slightly longer.
 //!
 //! The limit therefore depends on the round trip, which is the time from a write to its watch
-//! event; TCP adapts its congestion window to round trips in the same way (RFC 5681, and Vegas).
+//! event; TCP adapts its congestion window to round trips in the same way (RFC 5681 and TCP Vegas).
 //! The limit starts at one, so that the first status appears soon, and doubles until writes take
 //! too long. After that it grows slowly, and shrinks whenever writes take too long.
 
@@ -47,7 +47,7 @@ pub struct WriteLimit {
     /// Moving average of the round trips since the limit last shrank or was reset, in seconds.
     average: Option<f64>,
     /// Shortest round trip since the queue was last empty, in seconds. The first write after an
-    /// empty queue runs alone, so its round trip shows the time without load.
+    /// empty queue runs alone, so its round trip is the duration of a write without load.
     shortest: f64,
     /// Time when the limit last shrank. Round trips of writes that were sent earlier do not change
     /// the limit, because those writes were sent under the higher limit.
@@ -150,8 +150,8 @@ mod tests {
     }
 
     impl Server {
-        /// Simulates `writes` writes in sequence, each with the duration that it would have among
-        /// as many concurrent writes as the limit allows. Returns the limit after each write.
+        /// Simulates `writes` writes one after another, and returns the limit after each. Each
+        /// write takes as long as if as many writes as the limit allows were in progress.
         fn take(&self, window: &mut WriteLimit, writes: usize) -> Vec<usize> {
             let mut now = Instant::now();
             let take = |_| {
@@ -234,7 +234,7 @@ mod tests {
         for _ in 0..6 {
             let sent = now + Duration::from_secs(31);
             now = sent + Duration::from_secs(30);
-            // The two writes were in progress at the same time, so the limit shrinks only once.
+            // Both writes were sent before the limit shrank, so it must shrink only once.
             window.unanswered(sent, now);
             window.unanswered(sent, now + Duration::from_secs(1));
             sizes.push(window.size());

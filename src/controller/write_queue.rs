@@ -27,8 +27,8 @@ const HIGH_PRIORITY_TURNS: u8 = 3;
 pub struct WriteQueue {
     express: VecDeque<Key>,
     bulk: VecDeque<Key>,
-    /// Objects that wait for a write. When an object moves from low to high priority, its old entry
-    /// stays in the low-priority queue and is skipped later.
+    /// Objects that wait for a write. When an object moves from low to high priority, its entry in
+    /// `bulk` stays and is skipped later.
     waiting: HashSet<Key>,
     /// Objects that must not be written yet, each with the instant from which it may be written.
     resting: BTreeSet<(Instant, Key, Priority)>,
@@ -40,10 +40,11 @@ pub struct WriteQueue {
 /// Limits on the number of concurrent writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Limit for a low-priority write, and for a high-priority write while another high-priority
-    /// write is in progress.
+    /// Maximum number of concurrent writes, including the next one, if the next write has low
+    /// priority or a high-priority write is in progress.
     pub usual: usize,
-    /// Limit for a high-priority write while all writes in progress have low priority.
+    /// Maximum number of concurrent writes, including the next one, if the next write has high
+    /// priority and all writes in progress have low priority.
     pub single_change: usize,
 }
 
@@ -58,9 +59,9 @@ pub enum NextWrite {
 }
 
 impl WriteQueue {
-    /// Queues an object that is not being written: at the instant `rests_until`, or immediately if
-    /// `rests_until` is `None`. If `lane` is [`Priority::High`], an object that waits with low
-    /// priority gets high priority.
+    /// Queues an object that is not being written, either immediately or at the instant
+    /// `rests_until` if it is set. If `lane` is [`Priority::High`], an object that already waits
+    /// with low priority gets high priority.
     pub fn push(&mut self, key: &Key, lane: Priority, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
             self.resting.insert((until, key.clone(), lane));
@@ -90,7 +91,7 @@ impl WriteQueue {
         }
     }
 
-    /// Returns whether an object is being written.
+    /// Returns whether the object `key` is being written.
     #[must_use]
     pub(crate) fn has_turn(&self, key: &Key) -> bool {
         self.taken.contains_key(key)

@@ -1,12 +1,12 @@
 //! Writes each status with a PUT request to the status subresource. The API server rejects the
 //! request if the object no longer has the resourceVersion in the request.
 //!
-//! The request body has no `spec`, because the API server ignores it for this subresource; this
-//! halves the work of the controller and the API server. The response is requested as a table
-//! without the object, since only the resourceVersion is needed.
+//! The request body has no `spec`, because the API server ignores the `spec` for this subresource.
+//! A body without the `spec` halves the work of the controller and the API server.
 //!
-//! A response with only the metadata would contain 50 KB of `managedFields` and account for a tenth
-//! of the time of a write.
+//! The response is requested as a table without the object, because only the resourceVersion is
+//! needed. A response with only the metadata would contain 50 KB of `managedFields` and account for
+//! a tenth of the time of a write.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,10 +34,10 @@ use crate::plan::Cached;
 use crate::plan::fleet::too_large;
 use crate::values::Timestamp;
 
-/// Wait after the first failed attempt; it doubles with each further failure, up to
+/// Delay after the first failed attempt. It doubles after each further failure, up to
 /// [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
-/// Maximum wait between two attempts.
+/// Maximum delay between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// Timeout of a request. Without it, kube would wait forever on a connection that a firewall has
@@ -200,8 +200,8 @@ impl<K: Written> Writer<K> {
             .header(CONTENT_TYPE, "application/json")
             .body(body)
             .map_err(|error| unsendable(&error))?;
-        // Check immediately before the request is sent: a process may be suspended at any point and
-        // resume much later.
+        // Check immediately before the request is sent, because the process may be suspended at any
+        // point and resume after its lease has expired.
         if !self.leadership.may_write_at(Moment::now()) {
             return Err(WriteError::Unseated);
         }
@@ -277,7 +277,8 @@ fn is_too_large(error: &WriteError) -> bool {
         || status.message.contains("larger than max")
 }
 
-/// Empties an outbox until it is closed, then waits for the writes in progress.
+/// Writes the statuses in an outbox until the outbox is closed, then waits for the writes in
+/// progress.
 pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, concurrency: u16) {
     let config = Config::default().concurrency(concurrency);
     let outbox = Arc::clone(&writer.outbox);
@@ -300,8 +301,8 @@ pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, c
     }
 }
 
-/// Writes an object in a separate task, so that several CPU cores can prepare writes. The applier
-/// itself polls all its reconciles in one task.
+/// Writes the status of an object in a separate task, so that several CPU cores can prepare writes.
+/// The applier itself polls all its reconciles in one task.
 fn reconcile<K: Written>(
     object: Arc<Cached<K>>,
     writer: Arc<Writer<K>>,

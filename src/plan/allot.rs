@@ -2,11 +2,11 @@
 //! all fleets in a namespace.
 //!
 //! The first stage ([`collect`](super::collect)) lists the claims of each fleet's clients. The
-//! third stage ([`fleet`](super::fleet)) decides the clients of each fleet from the policies and
-//! from the clients' standings.
+//! third stage ([`fleet`](super::fleet)) makes the decisions for each fleet's clients from the
+//! policies and the clients' standings.
 //!
-//! This stage is a pure function of the claims, so the result does not depend on the order of
-//! fleets. It depends on earlier plans only through the offers that the claims record.
+//! This stage is a pure function of the claims, so the standings do not depend on the order of
+//! fleets. The standings depend on earlier plans only through the offers that the claims record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -40,8 +40,8 @@ pub struct Claim {
     pub target: Option<Text>,
     /// True if the client would be offered the target with the standing [`Standing::Free`].
     pub could_be_offered: bool,
-    /// Whether the last plan makes the client an offer. For a client without a claim in the last
-    /// plan, whether the stored status shows an offer.
+    /// True if the last plan contains an offer for the client. If the last plan had no claim of the
+    /// client, true if the client's stored status contains an offer.
     pub has_offer: bool,
 }
 

@@ -16,8 +16,8 @@ use super::row::{fleet_digest, policy_digest};
 use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 
-/// A cached object: its spec, or the reason why the spec cannot be read, and the kept part of its
-/// status.
+/// A cached object: its spec, or the reason why the spec cannot be read, and the part of its status
+/// that the next plan needs.
 #[derive(Clone, Debug)]
 pub struct Cached<K: Kind> {
     /// Metadata of the object: name, generation, labels and similar fields. Annotations and
@@ -26,15 +26,16 @@ pub struct Cached<K: Kind> {
     pub metadata: ObjectMeta,
     /// Spec, or an error message that says why it cannot be read.
     pub spec: Result<Arc<K::Spec>, String>,
-    /// Kept part of the stored status; `None` if the status is missing or cannot be read.
+    /// Cached part of the stored status; `None` if the status is missing or cannot be read.
     pub status: Option<CachedStatus<K::Previous>>,
     texts: Texts,
 }
 
-/// Digests of the JSON texts of the spec and the status, so that unchanged text is not parsed
+/// Digests of the JSON texts of the spec and the status, used to avoid parsing unchanged text
 /// again. A digest is `None` if the part is missing or was not parsed from JSON.
 ///
-/// A client's report leaves the status unchanged, and a status write leaves the spec unchanged.
+/// For example, a client's report changes only the spec, and a status write changes only the
+/// status.
 #[derive(Clone, Copy, Debug, Default)]
 struct Texts {
     spec: Option<Digest>,
@@ -44,7 +45,7 @@ struct Texts {
 /// Cached part of a stored status, with the digest of the status.
 #[derive(Clone, Debug)]
 pub struct CachedStatus<P> {
-    /// Digest of the status without its history, to check whether a write is needed.
+    /// Digest of the status without its history, used to check whether a write is needed.
     pub digest: Digest,
     /// Part of the status that the next plan needs.
     pub kept: Arc<P>,
@@ -140,9 +141,9 @@ impl<K: Kind> Cached<K> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
     }
 
-    /// Returns whether the stored status equals the planned status with the digest `planned`, so
-    /// that no write is needed. The digests leave out the histories, because the stored history is
-    /// authoritative.
+    /// Returns whether the stored status equals the planned status, whose digest is `planned`; if
+    /// they are equal, no write is needed. The digests leave out the histories, because the stored
+    /// history is authoritative.
     #[must_use]
     pub fn status_equals(&self, planned: Digest) -> bool {
         self.status.as_ref().is_some_and(|previous| previous.digest == planned)

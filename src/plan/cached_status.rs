@@ -1,9 +1,9 @@
-//! Defines the part of a fleet's stored status that planning keeps in memory, because full rows
-//! would take too much memory.
+//! Defines the part of a fleet's stored status that planning keeps in memory. The full status rows
+//! of all clients would take too much memory.
 //!
 //! Planning needs only each client's state, the time at which the state began, and the last offer.
-//! Reason, policy and target are also kept, in six bytes per client, because they are compared with
-//! a new status to report its changes.
+//! Reason, policy and target are also kept, in six bytes per client, so that changes can be
+//! reported when a new status is computed.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -19,7 +19,8 @@ use crate::values::Timestamp;
 pub struct CachedFleetStatus {
     /// Generation of the fleet from which the status was computed.
     pub observed_generation: Option<i64>,
-    /// Conditions of the stored status. The next status copies `lastTransitionTime` from them.
+    /// Conditions of the stored status. In the next status, an unchanged condition keeps its
+    /// `lastTransitionTime`.
     pub conditions: Vec<Condition>,
     names: Names,
     rows: Box<[StoredRow]>,
@@ -36,8 +37,8 @@ pub struct CachedFleetStatus {
 enum Names {
     /// Spec of the fleet. Its first clients have the same names as the rows, in the same order.
     Spec(Arc<ClientFleetSpec>),
-    /// Separate list of the names, used if the spec cannot be read, or if its names or their order
-    /// differ.
+    /// Separate list of the names. Used if the spec cannot be read, or if the names or the order of
+    /// its clients differ from those of the rows.
     Own(Box<[Text]>),
 }
 
@@ -131,8 +132,8 @@ impl CachedFleetStatus {
         }
     }
 
-    /// Returns the cached status without references to the fleet's old spec. `spec` is the new
-    /// spec; `None` if it cannot be read.
+    /// Returns the cached status without a reference to the fleet's old spec, so that the old spec
+    /// can be freed. `spec` is the new spec; `None` if the new spec cannot be read.
     #[must_use]
     pub(super) fn for_spec(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
         if self.names.are_of(spec) {
@@ -230,9 +231,9 @@ impl<T> Default for ValueList<T> {
 const MAX_SEARCHED_VALUES: usize = 16;
 
 impl<T: PartialEq> ValueList<T> {
-    /// Returns the index of `thing`, counted from 1, and adds `thing` to the list if the search
-    /// does not find it. Returns `None` if `thing` is `None` or if the index does not fit in 16
-    /// bits.
+    /// Returns the index of `thing`, counted from 1, or `None` if `thing` is `None` or the index
+    /// does not fit in 16 bits. Adds `thing` to the list if it is not among the last
+    /// [`MAX_SEARCHED_VALUES`] values.
     fn of(&mut self, thing: Option<T>) -> Option<NonZeroU16> {
         let thing = thing?;
         let first = self.0.len().saturating_sub(MAX_SEARCHED_VALUES);

@@ -43,8 +43,8 @@ impl Case<'_> {
         self.governing.is_some_and(|zoned| question(zoned.policy))
     }
 
-    /// Returns whether the governing policy is suspended or the allotment withholds offers to the
-    /// client.
+    /// Returns whether the governing policy is suspended, or the allotment withholds offers from
+    /// the client.
     pub(super) fn is_suspended(&self) -> bool {
         self.policy(|policy| policy.suspended) || self.client.standing == Standing::Withheld
     }

@@ -33,7 +33,8 @@ impl Field {
         }
     }
 
-    /// Returns whether a client may report another value of the field at any time.
+    /// Returns whether the value of the field often changes, as the IP address and the last user
+    /// do.
     pub(crate) const fn is_moving(self) -> bool {
         matches!(self, Self::Ip | Self::LastUser)
     }

@@ -1,8 +1,9 @@
 //! Lists the claims of one fleet's clients, as the first stage of a plan. A claim states whether a
 //! client could be offered its target, and whether it has an offer.
 //!
-//! This stage decides each client as if no other client existed. A client has a claim only if the
-//! [`Allotter`] covers its governing policy, so a fleet without such policies skips this stage.
+//! This stage makes the decision for each client as if no other client existed. A client has a
+//! claim only if the [`Allotter`] covers its governing policy, so a fleet without such policies
+//! skips this stage.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ pub(super) struct Collected {
 
 impl Collected {
     /// Sets `has_offer` in each claim according to the offers that result from `standings`. Returns
-    /// each changed claim with its old and its new value.
+    /// each changed claim before and after the change.
     pub fn record_offers(&mut self, standings: &Standings) -> Vec<(Claim, Claim)> {
         let mut changes = Vec::new();
         for claim in &mut self.claims {
@@ -81,8 +82,8 @@ struct ClaimsSink<'a> {
     /// Names of the policies that the allotter covers.
     covered: Vec<&'a Text>,
     stored: Option<CachedRows<'a>>,
-    /// Whether the last plan makes a client an offer, by name of the client. The stored status may
-    /// not show that plan yet.
+    /// Names of the clients with claims in the last plan, each with whether the client has an
+    /// offer. The stored status may be older than the last plan.
     planned: BTreeMap<&'a Text, bool>,
     index: usize,
     claims: Vec<Claim>,

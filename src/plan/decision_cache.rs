@@ -40,7 +40,8 @@ pub(super) struct CountedDecision<'a> {
     pub decided: Decided<'a>,
     pub clients: u32,
     /// Earliest `lastSeen` of the clients in a class. `None` for a decision that applies to a
-    /// single client, because this decision already considers when the client goes offline.
+    /// single client, because its `next_change` already includes the instant when the client goes
+    /// offline.
     last_seen: Option<Timestamp>,
 }
 
@@ -147,8 +148,9 @@ impl<'a> DecisionCache<'a> {
     }
 }
 
-/// Functions that read the part of a class's key that depends on the client. They are derived from
-/// the inputs that the rules declare, and from the facts that every status row of the class shows.
+/// Functions that check whether a client can share a decision, and functions that read the versions
+/// in the key of its class. They are derived from the inputs that the rules declare, and from the
+/// inputs that every status row shows.
 struct ClientKey {
     versions: Vec<ReadVersion>,
     not_shared: Vec<ReadFlag>,
@@ -162,9 +164,9 @@ static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
         match input.sharing() {
             Sharing::SameVersion(read) => key.versions.push(read),
             Sharing::Unless(holds) => key.not_shared.push(holds),
-            // These inputs need no entry: every key contains the time zone, the standing and the
-            // applicable policies. `Class::take` rejects clients whose decision may change when
-            // they go offline.
+            // `SamePolicies` inputs need no function, because every key contains the time zone, the
+            // standing and the applicable policies. `WhilePresent` inputs need none, because
+            // `Class::take` rejects clients whose decision may change when they go offline.
             Sharing::SamePolicies | Sharing::WhilePresent => {}
         }
     }
@@ -183,9 +185,9 @@ fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool
 
 /// Returns the digest of the values that [`Class::holds`] compares.
 fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
-    // This pattern is exhaustive, so that a new fact is not forgotten here: the key contains the
-    // fact, or an input of a rule covers it. Only scopes read `client` and `searched`, and
-    // `in_scope` contains their result.
+    // List every field, so that a new fact causes a compile error until this function handles it.
+    // `CLIENT_KEY` and `Class::take` cover the facts that rules read, and `in_scope` covers
+    // `client` and `searched`, which only scopes read.
     let Facts {
         standing,
         client: _,

@@ -162,7 +162,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Returns a reported string; `None` if it is missing or empty.
+    /// Returns the value that the client has reported for a field; `None` if the value is missing
+    /// or empty.
     #[must_use]
     pub fn reported(&self, field: fn(&Reported) -> Option<&Text>) -> Option<&'a Text> {
         non_empty(self.client.reported.as_ref().and_then(field))
@@ -187,7 +188,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Time zone of a client, a fleet or a policy, as found by its name.
+/// Result of looking up the time zone of a client, a fleet or a policy by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ZoneFact {
     /// No time zone is set.
@@ -232,8 +233,8 @@ pub struct Package {
 /// `packageFrom` names. Returns `None` if the fleet sets both `packageVersion` and `packageFrom`,
 /// or neither.
 ///
-/// If the named fleet also sets `packageFrom`, it counts as missing, so that references cannot form
-/// a chain.
+/// A fleet that `packageFrom` names counts as missing if it also sets `packageFrom`, so that
+/// references cannot form a chain.
 #[must_use]
 pub(crate) fn package_spec<'a>(
     spec: &'a ClientFleetSpec,

@@ -249,7 +249,8 @@ struct FleetPlanner<'a, 't> {
     at: Timestamp,
     phase_cache: &'a PhaseCache,
     standings: &'a Standings,
-    /// Each policy resolved for each time zone, computed on first use.
+    /// One entry for each combination of a policy and a time zone: the policy resolved for that
+    /// time zone. The entries are computed on first use.
     zoned: &'t [OnceCell<ZonedPolicy<'a>>],
 }
 
@@ -336,8 +337,8 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         }
     }
 
-    /// Finds the policies whose scope includes a client, as indexes into `self.policies`, and
-    /// counts the client for each of them.
+    /// Sets `in_scope` to the indexes in `self.policies` of the policies whose scope includes a
+    /// client. Also counts the client as a match in the contribution to each of these policies.
     fn find_policies(
         &self,
         index: usize,

@@ -11,8 +11,9 @@
 //!
 //! - [`facts`] parses the spec of a client;
 //! - [`scope`] finds the policies that apply to the client;
-//! - [`rules`] decides under the governing policy;
-//! - [`next_change`] finds the next change, once for all clients that share the decision;
+//! - [`rules`] decides the state of the client under the governing policy;
+//! - [`next_change`] finds the next change of the offer, once for all clients that share the
+//!   decision;
 //! - [`fleet`] builds the status row and adds the client to its fleet's contribution to each
 //!   policy;
 //! - [`aggregate`] sums up the contributions of all fleets to a policy;
@@ -117,8 +118,8 @@ fn named<K: PlannedKind>(planned: &Planned<K>) -> (Text, K::Status) {
 }
 
 /// Computes the plan that the controller makes for the instant `at` after it has written all
-/// statuses. A policy's generation counts as applied only after the statuses of its fleets are
-/// written, so the function applies the first plan and plans again.
+/// statuses. A policy's generation counts as applied only after the fleet statuses are written, so
+/// the function sets the statuses from a first plan and plans again.
 #[must_use]
 pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
     let first = plan(estate, at);
@@ -129,7 +130,7 @@ pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
     plan(&written, at)
 }
 
-/// Returns the objects with their planned statuses applied.
+/// Returns copies of the objects with their planned statuses.
 fn written<K: Kind>(
     objects: &[Arc<Cached<K>>],
     planned: Vec<(Text, K::Status)>,

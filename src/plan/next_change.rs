@@ -1,8 +1,8 @@
 //! Computes the next change of a client's offer, and the instant until which the decision for the
 //! client stays the same.
 //!
-//! The code evaluates the rules again at each instant at which their result can change, so that the
-//! rules are the only source of offers.
+//! The code evaluates the rules again at each instant at which their result can change, so that
+//! only the rules decide whether a client has an offer.
 
 use chrono::TimeDelta;
 
@@ -13,8 +13,8 @@ use super::rules::{Lasts, Rule, decide};
 use super::state::State;
 use crate::values::Timestamp;
 
-/// Maximum time between the instant of the plan and the next change of an offer. Later changes are
-/// not reported.
+/// Maximum time from the instant of the plan to the next change of an offer that is reported. Later
+/// changes are not reported.
 pub(crate) const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 
 /// The next changes of a client's offer and status row if no object changes.
@@ -83,7 +83,8 @@ pub(crate) fn look_ahead<'a>(
 enum SearchResult {
     Nothing,
     Transition(Timestamp),
-    /// The offer may change at this instant, which is more than [`NEXT_CHANGE_HORIZON`] from now.
+    /// Instant at which the offer may change, more than [`NEXT_CHANGE_HORIZON`] after the instant
+    /// of the plan.
     BeyondHorizon(Timestamp),
 }
 
@@ -118,8 +119,8 @@ fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
     Some(zoned.policy.name.as_str())
 }
 
-/// Returns the first instant after `case.at` at which the offer may change while the governing
-/// policy stays the same.
+/// Returns the first instant after `case.at` at which the offer may change, assuming that the
+/// governing policy stays the same.
 fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     match rule.says.lasts {
         Lasts::Always | Lasts::UntilAbsent => None,
@@ -132,8 +133,8 @@ fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     }
 }
 
-/// Returns the first instant after `case.at` at which another rule may decide while the governing
-/// policy stays the same.
+/// Returns the first instant after `case.at` at which another rule may decide, assuming that the
+/// governing policy stays the same.
 fn lasts_until(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     let ends = match rule.says.lasts {
         Lasts::Always => return None,

@@ -48,8 +48,8 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     }
 }
 
-/// An object with unparsed spec and status. One invalid object therefore cannot stop the whole
-/// watch.
+/// An object whose spec and status are not parsed yet, so that one invalid object cannot stop the
+/// whole watch.
 #[derive(Clone, Debug)]
 pub struct Raw<K: Kind> {
     /// Metadata, with the same fields as in [`Parsed`].
@@ -61,7 +61,7 @@ pub struct Raw<K: Kind> {
 
 impl<'de, K: Kind> Deserialize<'de> for Raw<K> {
     /// Deserializes the metadata and keeps spec and status as JSON text. Fails only if the metadata
-    /// cannot be read, which the API server prevents.
+    /// cannot be read; the API server accepts no objects with such metadata.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Guard {
@@ -98,7 +98,8 @@ impl<K: Kind> Raw<K> {
     }
 }
 
-/// An object with its full status and its spec, or the reason why the spec cannot be read.
+/// An object with its full status and its parsed spec. If the spec cannot be read, an error message
+/// replaces the spec.
 #[derive(Clone, Debug)]
 pub struct Parsed<K: Kind> {
     /// Name, generation, labels and similar fields. Annotations and `managedFields` are left out:

@@ -2,7 +2,8 @@
 //! which the phase changes. Each result is computed on first use and shared by all fleets that are
 //! planned together.
 //!
-//! This module does not use client types.
+//! The results do not depend on clients, so this module must not use the types that describe
+//! clients.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -52,7 +53,7 @@ pub(super) struct PhaseResults {
     instants: [ResultCache<Option<Timestamp>>; 3],
 }
 
-/// Query about a time range that has an instant as its result.
+/// Query that returns an instant, such as the next opening of a time range.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum RangeQuery {
     NextOpening,

@@ -19,7 +19,7 @@ use crate::api::admission;
 use crate::api::policy::{Day, Distribution, Mode, UpgradePolicySpec, Window as WindowSpec};
 use crate::values::{Days, Exclusion, TimeRange, Timestamp, WallTime, Window, Zone};
 
-/// A parsed policy, as the rules use it.
+/// A parsed policy, in the form that the rules use.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Name of the policy.
@@ -146,7 +146,7 @@ fn read_zone(name: Option<&Text>, problems: &mut Vec<String>) -> Option<ZoneFact
     Some(zone)
 }
 
-/// Returns the error message for an unknown time zone, which suggests a valid name.
+/// Returns the error message for the unknown time zone `name`. The message suggests a valid name.
 #[must_use]
 pub(crate) fn unknown_zone(name: &str) -> String {
     let mend = Zone::suggest(name).map_or_else(

@@ -94,8 +94,8 @@ impl<'a> ZonedPolicy<'a> {
         self.answers.instant(RangeQuery::PhaseEnds, self.openings, t)
     }
 
-    /// Returns the openings that end after `t`, in the form described at
-    /// [`Openings::openings_from`].
+    /// Returns the openings that end after `t`, in the form that [`Openings::openings_from`]
+    /// describes.
     pub fn openings_from(
         &self,
         t: Timestamp,

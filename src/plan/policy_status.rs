@@ -111,13 +111,13 @@ fn conditions(
         let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
         (policy.generation, make.stalled(reason, &policy.problems.join("; ")))
     } else if was_observed == policy.generation || is_in_force {
-        // Keep a generation that all fleets have applied as the observed generation, even if a
+        // After all fleets have applied a generation, it remains the observed generation even if a
         // fleet changes later. The change appears in the status of that fleet.
         let fleets = total.fleets;
         (policy.generation, make.ready(format!("In force in {fleets} fleets.")))
     } else {
-        // Do not write the number of fleets into the message, because each fleet that applies the
-        // generation would then cause another write of the policy's status.
+        // Leave the number of fleets out of the message. Otherwise, each fleet that applies the
+        // generation would cause another write of the policy's status.
         (was_observed, make.reconciling("Some of its fleets do not say so yet."))
     };
     conditions.push(complete(&make, policy, total.governed));

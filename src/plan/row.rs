@@ -51,8 +51,8 @@ impl Hash for Row<'_> {
             name,
             computer,
             ip,
-            // Hash `shared_digest` instead, because the planner computes this digest only once for
-            // all clients with the same decision.
+            // Skip `shared` and hash `shared_digest` instead, because the planner computes this
+            // digest only once for all clients with the same decision.
             shared: _,
             shared_digest,
             has_history,

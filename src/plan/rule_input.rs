@@ -1,4 +1,4 @@
-//! Provides the inputs of the rules by name and value, so that explanations can show the values on
+//! Returns the name and the value of each rule input, so that explanations can show the values on
 //! which a decision is based. This module makes no decisions and contains no text for users.
 
 use std::rc::Rc;
@@ -46,7 +46,7 @@ pub enum Input {
 pub enum InputValue {
     /// The input has no value in this case.
     Absent,
-    /// A boolean value.
+    /// A number of windows or exclusions.
     Flag(bool),
     /// A number of items.
     Count(usize),
@@ -88,23 +88,25 @@ impl From<bool> for InputValue {
     }
 }
 
-/// Clients of one fleet that may share a decision that depends on a given input.
+/// Clients of one fleet that may share a decision if the decision depends on a given input.
 pub(super) enum Sharing {
-    /// All clients with the same applicable policies, time zone and standing.
+    /// All clients with the same applicable policies, time zone and
+    /// [`Standing`](super::allot::Standing).
     SamePolicies,
-    /// Clients of [`SamePolicies`](Self::SamePolicies) that also have the same version. The
-    /// function returns the version to compare.
+    /// Clients as in [`SamePolicies`](Self::SamePolicies) that also have the same version. The
+    /// function reads the version to compare.
     SameVersion(ReadVersion),
-    /// Clients of [`SamePolicies`](Self::SamePolicies) for which the predicate returns false.
+    /// Clients as in [`SamePolicies`](Self::SamePolicies), except those for which the predicate
+    /// returns true.
     Unless(ReadFlag),
-    /// Clients of [`SamePolicies`](Self::SamePolicies) that are not offline, and do not go offline
-    /// before the decision changes.
+    /// Clients as in [`SamePolicies`](Self::SamePolicies) that are not offline, and do not go
+    /// offline before the decision changes.
     WhilePresent,
 }
 
 /// Function that returns a version from the facts about a client.
 pub(super) type ReadVersion = for<'f> fn(&'f Facts<'_>) -> Option<&'f Rc<VersionText>>;
-/// Function that returns whether the facts about a client have a property.
+/// Predicate on the facts about a client.
 pub(super) type ReadFlag = fn(&Facts<'_>) -> bool;
 
 impl Input {
@@ -167,7 +169,7 @@ impl Input {
         }
     }
 
-    /// Returns the value of the input in a case.
+    /// Returns the value that the input has in `case`.
     #[must_use]
     pub fn value(self, case: &Case<'_>) -> InputValue {
         let client = case.client;

@@ -52,7 +52,8 @@ impl Scope {
         }
     }
 
-    /// Returns whether a fleet is in scope. `label` returns the value of a label of the fleet.
+    /// Returns whether a fleet is in scope. `label` returns the value of the fleet's label with a
+    /// given key.
     pub fn includes_fleet<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         let requirements = self.fleet_selector.iter().flatten().flatten();
         requirements.into_iter().all(|requirement| requirement.holds(&label))

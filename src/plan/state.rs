@@ -3,7 +3,7 @@
 use crate::api::Summary;
 use crate::api::policy::Mode;
 
-/// Defines an enum whose variants have the same names in `status`.
+/// Defines an enum whose variant names are the names that appear in `status`.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident,)+ }) => {
         $(#[$doc])*

@@ -44,7 +44,7 @@ impl PlanTrigger {
     }
 }
 
-/// Cause of planning a fleet.
+/// Reason why a fleet is planned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The fleet was observed for the first time, because the fleet is new or the controller has

@@ -67,8 +67,8 @@ pub fn parse_cidr(text: &str) -> Option<IpNet> {
     (network.addr() == network.network()).then_some(network)
 }
 
-/// Parses an IP address. Returns `None` for an address with a zone ID, because such an address is
-/// valid only on one network link.
+/// Parses an IP address. Returns `None` if the text is malformed or has a zone ID, because an
+/// address with a zone ID is valid only on one network link.
 #[must_use]
 pub fn parse_ip(text: &str) -> Option<IpAddr> {
     text.parse().ok()
@@ -77,9 +77,9 @@ pub fn parse_ip(text: &str) -> Option<IpAddr> {
 /// One requirement of a Kubernetes label selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {
-    /// The label exists and has one of these values.
+    /// The label exists, and its value is in the list.
     In(String, Vec<String>),
-    /// The label does not exist, or has none of these values.
+    /// The label does not exist, or its value is not in the list.
     NotIn(String, Vec<String>),
     /// The label exists.
     Exists(String),

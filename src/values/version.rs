@@ -196,7 +196,8 @@ mod tests {
             "0",
             "3.9",
             "3.10",
-            // These versions come from Semantic Versioning 2.0.0, section 11.4.4.
+            // The versions from `3.59-alpha` to `3.59` follow the example in Semantic Versioning
+            // 2.0.0, section 11.4.4.
             "3.59-alpha",
             "3.59-alpha.1",
             "3.59-alpha.beta",

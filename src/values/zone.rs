@@ -2,7 +2,7 @@
 //!
 //! This module reads only the time-zone database that is built into the program, so that all
 //! replicas and computers get the same results. It must not use the system's database or the
-//! system's local zone, and must not depend on time ranges.
+//! system's local zone, and must not depend on the module `time_range`.
 
 use std::{cmp::Ordering, fmt, hash};
 
@@ -14,7 +14,8 @@ use super::Timestamp;
 /// Upper limit for the offset of a zone from UTC, in seconds. `jiff::tz::Offset`, the type of all
 /// offsets, allows at most one second less than 26 hours.
 ///
-/// The largest offset in use is 15 h 13 min.
+/// The time-zone database contains offsets of up to about 15 h 13 min east and 15 h 56 min west of
+/// Greenwich.
 pub(super) const MAX_OFFSET_SECONDS: i64 = 26 * 3600;
 
 /// An IANA time zone. Two zones are equal if their names are equal: `Etc/UTC` does not equal `UTC`.
@@ -25,8 +26,8 @@ pub(super) const MAX_OFFSET_SECONDS: i64 = 26 * 3600;
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// Returns the zone with exactly this IANA name, including links such as `US/Pacific`; `None`
-    /// if there is none.
+    /// Returns the zone with exactly this IANA name, which may be a link such as `US/Pacific`;
+    /// `None` if there is none.
     ///
     /// The comparison is case-sensitive, because other programs that read the same object may
     /// compare names case-sensitively.

@@ -80,9 +80,9 @@ fn read(kind: Kind, table: &str) -> Vec<Case> {
 
 /// Expands the short notations for long values in the files `*_cases.yaml`.
 ///
-/// `{times: 64, of: a}` is a text that repeats `a` 64 times, with an optional prefix `after`.
-/// `{list: 17, of: …}` is a list of 17 entries, in which `#` is replaced by the index of the entry.
-/// `{labels: 9}` is a map of 9 labels.
+/// `{times: 64, of: a}` expands to a text of 64 repetitions of `a`; the optional field `after`
+/// contains a prefix for the text. `{list: 17, of: …}` expands to a list of 17 entries, in which
+/// `#` is replaced by the index of the entry. `{labels: 9}` expands to a map of 9 labels.
 fn expand(value: Value) -> Value {
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
     if let Some(times) = number("times") {

@@ -27,8 +27,8 @@ impl Dice {
     }
 
     /// Returns an object that contains each of the given fields with a probability of 1/2. The
-    /// value of a field is the first of its possible values with a probability of 3/4, and
-    /// otherwise any of them at random.
+    /// value of a field is the first of its possible values with a probability of 3/4; otherwise,
+    /// it is chosen at random from all its possible values.
     fn fields(&mut self, fields: &[(&str, Vec<Value>)]) -> Value {
         let mut object = Map::new();
         for (name, values) in fields {
@@ -176,8 +176,8 @@ fn policy(dice: &mut Dice) -> Value {
     })
 }
 
-/// Text in the API server's message if the server skipped the CEL rules because of a structural
-/// error in the object.
+/// Text that the API server's message contains if the server skipped the CEL rules because of a
+/// structural error in the object.
 const RULES_SKIPPED: &str = "some validation rules were not checked";
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! Tests every refusal with a real API server and with `api::admission`, which the program uses
-//! without a server. Both must refuse the same field for the same reason, and accept the corrected
-//! object.
+//! Tests every kind of refusal with a real API server and with `api::admission`, which validates
+//! objects without a server. Both must refuse the same field for the same reason, and accept the
+//! corrected object.
 //!
 //! `snapshots/admission__refusals.snap` contains all messages, for review.
 
@@ -62,8 +62,9 @@ fn check_refusal(case: &Case, answer: &served::Answer, problems: &[Problem]) -> 
             assert!(told.iter().any(same), "{name}: no {sentence:?} at {} in {told:?}", case.field);
         }
         By::Schema => {
-            // For an unknown field, the API server gives the field name only in the message text.
-            // For the entry `x[y]` of a map, the server writes the path `x.y` or `x`.
+            // Accept similar field paths. For an unknown field, the API server writes the field
+            // name only in the message text; for the entry `x[y]` of a map, it writes the path
+            // `x.y` or `x`.
             let plain = case.field.replace('[', ".").replace(']', "");
             let last = case.field.rsplit('.').next().unwrap_or_default();
             let last = last.split('[').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Defines objects that the API server accepts but changes before it stores them: objects with
-//! `null`, and objects in which fields with a default are missing.
+//! Defines objects that the API server accepts but changes before it stores them, such as objects
+//! with `null`, and objects in which fields with a default are missing.
 
 use clientfleet::api::Kind;
 use serde_json::{Value, json};

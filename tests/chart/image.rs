@@ -1,5 +1,5 @@
-//! Tests the container image that `make image` builds. The image must contain one static program,
-//! have no base image, and run as an unprivileged user.
+//! Tests the container image that `make image` builds. The image must have no base image, contain
+//! one static program, and run this program as an unprivileged user.
 
 use std::env;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Tests that Helm and crane have the versions that the Go modules in `tests/tools` specify. The
-//! other tests run these two programs.
+//! Tests that Helm and crane are built from the Go modules in `tests/tools`. Other tests of the
+//! chart run these two programs.
 
 use std::process::Command;
 

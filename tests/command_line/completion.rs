@@ -97,7 +97,7 @@ fn without_an_answer_nothing_is_completed() {
     assert_eq!(completed_by_kubectl(&nowhere), [""; 0]);
 }
 
-/// Returns the completions that bash offers for the last part of the command line `words`.
+/// Returns the completions that bash offers for the last element of the command line `words`.
 fn completed_by_bash(words: &[&str]) -> Vec<String> {
     let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let script = format!(

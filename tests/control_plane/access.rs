@@ -53,7 +53,7 @@ pub fn acting_as(kubeconfig: &Kubeconfig, user: &str, groups: &[&str]) -> Kubeco
     kubeconfig
 }
 
-/// Writes a kubeconfig as JSON. JSON is also YAML, and kubectl and kube read both.
+/// Writes a kubeconfig as JSON, which kubectl and kube can read because JSON is also valid YAML.
 pub fn write(kubeconfig: &Kubeconfig, path: &Path) -> Result<(), Error> {
     let text = serde_json::to_vec_pretty(kubeconfig)
         .map_err(Error::doing("write a kubeconfig as JSON"))?;

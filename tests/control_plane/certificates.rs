@@ -23,7 +23,8 @@ pub struct Identity {
     pub key: String,
 }
 
-/// Certificates that clients need. The certificates of the servers are only written to files.
+/// Certificates that clients of the API server need. The server's own certificate is only written
+/// to a file.
 pub struct Certificates {
     pub authority: String,
     pub authority_der: Vec<u8>,

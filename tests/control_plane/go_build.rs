@@ -1,5 +1,5 @@
-//! Builds programs from the Go modules in this repository, once, and stores them in the user's
-//! cache. The callers define which programs to build.
+//! Builds programs from the Go modules in this repository, and keeps them in the user's cache for
+//! later runs. The callers define which programs to build.
 //!
 //! The name of the programs' folder contains a hash of the build inputs, so changed inputs cause a
 //! new build.
@@ -33,19 +33,20 @@ pub struct Build {
     pub module_files: Vec<String>,
     pub flags: Vec<String>,
     pub packages: Vec<String>,
-    /// Name of the file to write; empty if `go` should name the files after the packages.
+    /// Name of the file to write; empty if `go build` should name the files after the packages.
     pub output: &'static str,
 }
 
 /// Programs that are built into one common folder.
 pub struct Programs {
-    /// Start of the name of the programs' folder. The hash follows it.
+    /// Prefix of the name of the programs' folder. The rest of the name is the hash of the build
+    /// inputs.
     pub name: String,
     /// Folder that contains the modules.
     pub modules: PathBuf,
     pub builds: Vec<Build>,
-    /// Suggestion at the end of the error message if Go is not installed, such as `, or set …`;
-    /// empty if there is none.
+    /// Alternative to installing Go, such as `, or set …`, with which the error message ends if Go
+    /// is not installed. Empty if there is no alternative.
     pub instead: &'static str,
 }
 
@@ -166,8 +167,8 @@ impl Build {
         let mut command = Command::new("go");
         command
             .arg("build")
-            // `-buildvcs=false` keeps the commit and state of the surrounding git repository out of
-            // the programs.
+            // Use `-buildvcs=false`, so that the programs do not contain the commit and state of
+            // the surrounding git repository.
             .args(["-trimpath", "-mod=readonly", "-buildvcs=false"])
             .args(&self.flags)
             .arg("-o")

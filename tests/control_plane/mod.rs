@@ -1,13 +1,14 @@
 //! Runs a real control plane (etcd and kube-apiserver, no mocks) for the integration tests, the
 //! demo and the benchmarks.
 //!
-//! The tests of a process share the control plane `shared()`, and each test creates its own
+//! All tests in one process share the control plane `shared()`, and each test creates its own
 //! `namespace()`. A test that restarts the server or passes arguments to it starts a separate
 //! control plane. No controller manager runs: deleted namespaces stay `Terminating`, the deletion
 //! of an owner deletes no dependents, and no pod ever runs.
 //!
-//! Dropping a control plane ends its processes and removes its folder. The watchdog cleans up if a
-//! control plane is never dropped, because it is the shared one or the process was killed.
+//! Dropping a control plane ends its processes and removes its folder. The shared control plane is
+//! never dropped, and a killed process drops no control plane; in both cases, the watchdog cleans
+//! up.
 
 // Each test target that includes this module uses only a part of it.
 #![allow(dead_code)]
@@ -127,7 +128,8 @@ impl Builder {
     }
 }
 
-/// Returns the control plane that all tests of this process share. The first call starts it.
+/// Returns the control plane that all tests in this process share. The first call starts the
+/// control plane.
 pub fn shared() -> &'static ControlPlane {
     static SHARED: OnceLock<Result<ControlPlane, Error>> = OnceLock::new();
     match SHARED.get_or_init(ControlPlane::start) {
@@ -145,8 +147,9 @@ pub fn namespace(prefix: &str) -> String {
     }
 }
 
-/// Prints a line to standard error, and bypasses the test harness, which would show the line only
-/// at the end of the test. A build takes minutes, so its progress must be visible immediately.
+/// Prints a line directly to standard error, because the test harness would show the line only at
+/// the end of the test. Building the programs of the control plane takes minutes, so its progress
+/// must be visible immediately.
 fn say(line: &str) {
     // Standard error may be closed; ignore that.
     let _ = writeln!(io::stderr(), "{line}");
@@ -192,8 +195,8 @@ impl ControlPlane {
         access::acting_as(&self.kubeconfig, user, groups)
     }
 
-    /// Writes the kubeconfig that [`Self::kubeconfig_as`] returns to a file for a program under
-    /// test, and returns the path of the file.
+    /// Writes a kubeconfig file for a program under test, and returns the path of the file. The
+    /// file contains the kubeconfig from [`Self::kubeconfig_as`].
     pub fn kubeconfig_path_as(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
         let name: String =
             user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

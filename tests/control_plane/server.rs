@@ -38,7 +38,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Starts etcd. Clients connect to it through a Unix socket, so it needs no free port.
+/// Starts etcd. The API server connects to etcd through a Unix socket, so etcd needs no free port.
 pub fn start_etcd(
     assets: &Assets,
     group: i32,
@@ -97,10 +97,11 @@ pub fn start_apiserver(
         .arg("--service-cluster-ip-range=10.0.0.0/24")
         .arg("--authorization-mode=RBAC")
         // The ServiceAccount plugin rejects pods in namespaces without a default service account.
-        // No controller manager runs that would create those accounts.
+        // The control plane has no controller manager, which would create these accounts.
         .arg("--disable-admission-plugins=ServiceAccount")
         .arg("--allow-privileged=true")
-        // Without this option, open watches would delay each shutdown by 60 s instead of 1 s.
+        // Limit the time for which open watches delay a shutdown to 1 s. By default, they delay
+        // each shutdown by 60 s.
         .arg("--shutdown-watch-termination-grace-period=1s")
         .args(more_arguments);
     Process::start("kube-apiserver", &mut command, group, folder)

@@ -2,9 +2,9 @@
 //! once, and stores them in the same cache as the programs of the control plane.
 //!
 //! Each folder of `tests/tools` is a Go module that pins the exact versions of its programs:
-//! - `go.mod` lists packages as `tool`, and each of them is built;
-//! - `main.go` is optional, and is built as a program with the folder's name;
-//! - `flags` is optional, and contains additional arguments of `go build`, one per line.
+//! - `go.mod` names packages to build in `tool` directives;
+//! - `main.go` is optional; it is built as a program with the folder's name;
+//! - `flags` is optional; it contains additional arguments of `go build`, one per line.
 //!
 //! The cache key is a hash of the folder's files.
 
@@ -20,8 +20,8 @@ pub fn tool(name: &str) -> Result<PathBuf, Error> {
     tool_of(name, name)
 }
 
-/// Returns the path of one program of a module that builds several, such as `tool_of("prometheus",
-/// "promtool")`.
+/// Returns the path of a program whose module builds several programs, such as
+/// `tool_of("prometheus", "promtool")`.
 pub fn tool_of(module: &str, program: &str) -> Result<PathBuf, Error> {
     let path = ensure(module)?.join(program);
     match path.is_file() {

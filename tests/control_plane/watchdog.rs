@@ -35,7 +35,8 @@ exit 1
 "#;
 
 pub struct Watchdog {
-    /// Write end of the pipe. Dropping it makes the watchdog clean up.
+    /// Write end of the pipe that the anchor and the watchdog read. Closing this end makes the
+    /// watchdog clean up.
     leash: Option<PipeWriter>,
     anchor: Child,
     watchdog: Child,

@@ -140,7 +140,7 @@ async fn a_policy_is_the_cause_for_the_clients_it_changes() {
     assert_eq!(world.audit_lines(), expected);
 }
 
-/// Checks that `docs/audit.md` lists every key of an audit line.
+/// Checks that `docs/audit.md` lists exactly the keys that an audit line has.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_key_is_documented() {
     let world = World::start("schema").await;

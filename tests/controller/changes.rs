@@ -223,8 +223,8 @@ async fn policies_begin_and_end_by_themselves() {
         .await;
     let late = [("berlin/a", OFFERED), ("berlin/b", "Held DistributionEnded")];
     world.clock_moves("2026-11-24T20:00:00Z", &late).await;
-    // All policies have started or ended by now, so the controller waits for no later time. It must
-    // still notice that the clock is set back.
+    // At 20:00 UTC all policies have started or ended, so the controller has no later time to wait
+    // for. It must still notice that the clock is set back.
     world.clock_moves("2026-11-24T13:00:00Z", &frozen).await;
     world.clock_moves("2026-11-24T11:00:00Z", &early).await;
     let moved = json!({"effectiveFrom": "2026-11-24T10:00:00Z"});

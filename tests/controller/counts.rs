@@ -9,8 +9,8 @@ use crate::objects::{auto, client, fleet, nightly, policy};
 use crate::recording_client::{Call, RequestRecorder};
 use crate::world::{World, eventually, instant};
 
-/// Name of a fleet and a policy (the sentinels) that a test edits to find out whether the
-/// controller has processed all earlier changes. They affect no client, and the tests do not count
+/// Name of the sentinels: a fleet and a policy that a test edits to find out whether the controller
+/// has processed all earlier changes. The sentinels affect no client, and the tests do not count
 /// their status writes.
 const SENTINEL: &str = "zz";
 
@@ -128,7 +128,8 @@ async fn nothing_is_written_while_nothing_changes() {
     let mut asked: Vec<String> =
         world.wire.since(mark).into_iter().filter(|c| !sentinels(c)).map(|c| c.path).collect();
     asked.sort();
-    // The controller may send several requests to start a watch, so remove duplicates.
+    // Remove duplicate requests, because the controller may send several requests to start the same
+    // watch.
     asked.dedup();
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let expected = [

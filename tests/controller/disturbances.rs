@@ -1,5 +1,5 @@
-//! Tests the controller with concurrent writers, deleted objects and stopped servers. After each
-//! disturbance the statuses must match the plan again.
+//! Tests the controller with concurrent writers, deleted objects and a restarted API server. After
+//! each of these disturbances, the statuses must match the plan again.
 
 use clientfleet::api::{ClientFleet, UpgradePolicy};
 use kube::api::{DeleteParams, ListParams};
@@ -118,7 +118,8 @@ async fn a_restarted_api_server_is_found_again() {
     assert_eq!(counted(&plane), status_writes(&world), "the API server counts the same writes");
 
     plane.stop_apiserver().unwrap();
-    // This clock change causes status writes, which fail because the API server is stopped.
+    // Change the clock while the API server is stopped, so that the resulting status writes fail.
+    // The controller must retry them after the restart.
     world.clock.set(instant("2026-11-24T21:00:00Z"));
     plane.start_apiserver().unwrap();
     world.apply(fleet("paris", &["a"])).await;
@@ -126,8 +127,9 @@ async fn a_restarted_api_server_is_found_again() {
     assert_eq!(world.row("berlin", "a").await.state, "Distributing");
     assert_eq!(world.row("paris", "a").await.state, "Distributing");
 
-    // After a watch expires, the controller must list the objects again. It then receives no events
-    // about objects that were deleted in the meantime.
+    // After its watch has expired, the controller must list the fleets again. It receives no events
+    // for fleets that were deleted in the meantime, so it must notice that they are missing from
+    // the list.
     world.wire.hold(&["clientfleets"]);
     plane.restart_apiserver().unwrap();
     eventually("the watch is taken up again", async || {
@@ -187,8 +189,8 @@ fn status_writes(world: &World) -> usize {
     world.wire.calls().iter().filter(|call| call.is_status_write()).count()
 }
 
-/// Returns how many writes of ClientFleet and UpgradePolicy statuses the API server's metrics
-/// count.
+/// Returns the number of ClientFleet and UpgradePolicy status writes that the API server's metrics
+/// report.
 fn counted(plane: &ControlPlane) -> usize {
     let metrics = plane.kubectl_ok(&["get", "--raw", "/metrics"], "").unwrap();
     let ours = |line: &&str| {

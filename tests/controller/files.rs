@@ -20,8 +20,8 @@ fn plan(list: &str, at: &str) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // Write the whole input before reading any output, because the program prints nothing until it
-    // has read all of its input.
+    // Write the whole input before reading any output. This cannot deadlock, because the program
+    // prints nothing until it has read all of its input.
     program.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
     let output = program.wait_with_output().unwrap();
     assert!(output.status.success());

@@ -120,8 +120,8 @@ async fn a_replan_during_a_write_ends_its_offer_without_the_watch() {
     world.settles().await;
 }
 
-/// Test observer that checks every stored version of all fleets. Its watch does not use the
-/// controller's client, so the test does not delay its watch events.
+/// Test observer that checks every stored version of all fleets. The observer does not use the
+/// controller's API client, because the test delays the watch events of that client.
 struct Observer {
     /// Task that reads the watch, and returns how many versions of each fleet were stored.
     ended: JoinHandle<BTreeMap<String, usize>>,
@@ -227,8 +227,8 @@ async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
             let annotations = json!({"annotations": {"edit": edit.to_string()}});
             world.edit("ClientFleet", name, json!({"metadata": annotations})).await;
         }
-        // Vary the length of the pause, so that the next edit arrives at different stages of a
-        // status write.
+        // Vary the length of the pause, so that the edits arrive at different stages of a status
+        // write.
         let pause = 10 + edit * 53 % 141;
         tokio::time::sleep(Duration::from_millis(pause.into())).await;
     }
@@ -238,7 +238,8 @@ async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
         assert!(conflicts > 0, "no write met a conflict");
     }
     assert!(late.is_zero() || world.wire.slowed_events("clientfleets") > 0, "no event was late");
-    // The plan can be settled before the late events of earlier writes arrive.
+    // Wait for the delayed events of earlier writes, because the plan can be settled before these
+    // events arrive.
     eventually("all events are delivered", async || {
         match world.wire.undelivered_events("clientfleets") {
             0 => Ok(()),

@@ -97,8 +97,8 @@ impl History {
         });
     }
 
-    /// Waits until the history contains a version of the policy whose status has the
-    /// `observedGeneration` `generation`.
+    /// Waits until the history contains a version of `policy` whose `status.observedGeneration` is
+    /// `generation`.
     async fn has(&self, policy: &str, generation: i64) {
         eventually("the history has come so far", async || {
             let versions = self.0.lock().unwrap();
@@ -123,8 +123,8 @@ async fn no_generation_is_called_in_force_before_the_fleets_say_so() {
         world.apply(fleet(name, &["a"])).await;
     }
     let history = History::of(&world);
-    // Each generation of the policy requires a different version, so a fleet's target version
-    // identifies the generation that the fleet has applied.
+    // Each generation of the policy sets a different target version, so a fleet's status shows
+    // which generation the fleet has applied.
     let lock = |generation: i64| {
         let version = format!("4.{generation}");
         policy("all", json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": version}}))

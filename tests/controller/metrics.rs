@@ -47,8 +47,8 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",state="Distributing"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_clients"), expected);
-    // Each of the two policies has one sample for each of nine states (all except `Unmanaged`).
-    // States without clients have the value zero.
+    // The metric has one sample for unmanaged clients and, for each of the two policies, one sample
+    // for each of the nine other states. States without clients have the value zero.
     assert_eq!(world.samples("clientfleet_clients").len(), 1 + 2 * 9);
     assert_eq!(world.samples("clientfleet_fleets"), [r#"{namespace="NS"} 2"#]);
     assert_eq!(world.samples("clientfleet_stalled_fleets"), [r#"{namespace="NS"} 0"#]);
@@ -63,7 +63,7 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",type="Ready"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_policy_condition"), conditions);
-    // The window of the policy `night` opens at 22:00 in Berlin, which is this timestamp.
+    // The timestamp is 22:00 in Berlin, when the window of the policy `night` opens.
     let next = [r#"{namespace="NS",policy="night"} 1795554000"#];
     assert_eq!(world.samples("clientfleet_policy_next_transition_timestamp_seconds"), next);
 

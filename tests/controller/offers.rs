@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, instant};
 
-/// Formats a client's status as two texts: the state in the form `state since time`, and the last
+/// Formats a client's status as two strings: the state in the form `state since time`, and the last
 /// offer in the form `version by policy/generation at time`.
 fn state_and_reason(row: &ClientStatus) -> (String, String) {
     let time = |t: clientfleet::values::Timestamp| t.format("%dT%H:%M").to_string();

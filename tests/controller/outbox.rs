@@ -1,5 +1,5 @@
-//! Tests the outbox of pending status writes, mainly after the API server has responded to a write
-//! and before the watch event of the write arrives. Tests with a real API server cannot control
+//! Tests the outbox of pending status writes, mainly in the time between the API server's response
+//! to a write and the watch event that shows the write. Tests with a real API server cannot control
 //! this timing.
 
 use std::pin::pin;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// Returns a planned fleet at the resourceVersion `version`, with the package version `stored` in
 /// its stored status and `wanted` in its planned status.
 ///
-/// The fleet's only client is named after the package version.
+/// In each of the two statuses, the only client has the package version as its name.
 fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
     let before = plan(version, stored, &json!(null)).status();
     plan(version, wanted, &json!(before))

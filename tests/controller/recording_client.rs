@@ -32,7 +32,8 @@ impl Call {
     }
 }
 
-/// Recorder of the requests of one controller, which also injects faults into them.
+/// Recorder for the requests that one controller sends. It can also hold back requests, drop
+/// responses, and delay watch events.
 #[derive(Clone)]
 pub struct RequestRecorder {
     calls: Arc<Mutex<Vec<Call>>>,
@@ -46,16 +47,17 @@ pub struct RequestRecorder {
     silent: watch::Sender<Vec<String>>,
     /// Resource whose watch events are delayed, and the delay.
     late: Arc<Mutex<Option<(String, Duration)>>>,
-    /// Number of watch events, by resource, that were held back or delayed.
+    /// Number of held-back or delayed watch events, by resource.
     slowed: Arc<Mutex<BTreeMap<String, usize>>>,
     /// Number of watch events, by resource, that have arrived and are not delivered yet.
     undelivered: Counts,
 }
 
-/// Numbers of watch events by resource.
+/// Number of watch events for each resource.
 type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 
-/// A watch event that has arrived and is counted until it is delivered, or until its watch ends.
+/// A watch event that has arrived from the API server. It is counted in `counts` until it is
+/// delivered or its watch ends.
 struct Undelivered {
     counts: Counts,
     resource: String,
@@ -218,7 +220,7 @@ impl RequestRecorder {
         *self.expired.lock().unwrap() = Some(plural.to_owned());
     }
 
-    /// Drops the response to the next request with a path such as `clientfleets/berlin/status`.
+    /// Drops the response to the next request for `path`, such as `clientfleets/berlin/status`.
     pub fn lose_the_answer_to(&self, path: &str) {
         *self.lost.lock().unwrap() = Some(path.to_owned());
     }

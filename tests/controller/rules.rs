@@ -113,7 +113,7 @@ fn fleet_of(rule: RuleName) -> &'static str {
     }
 }
 
-/// Returns the name of the policy and of the client that test a rule.
+/// Returns the name that the policy and the client have in the case for a rule.
 fn object_name(rule: RuleName) -> String {
     format!("rule-{}", rule.number())
 }

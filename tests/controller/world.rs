@@ -261,8 +261,8 @@ impl World {
         listed.into_iter().map(|object| (object.name_any(), status_of(&object))).collect()
     }
 
-    /// Makes one change, and waits until every stored status equals the planned one. Returns the
-    /// stored statuses; the plan starts from the statuses before the change.
+    /// Makes the change `change`, waits until every stored status equals the planned one, and
+    /// returns the stored statuses. The plan starts from the statuses before the change.
     pub async fn settles_after(&self, what: &str, change: impl Future<Output = ()>) -> Statuses {
         let before = self.statuses().await;
         change.await;
@@ -322,9 +322,9 @@ impl World {
 }
 
 impl Statuses {
-    /// Resets the transition time of the condition `Ready` of all policies, so that statuses can be
-    /// compared. That time varies from run to run, because the controller does not always write
-    /// `Reconciling` between two generations.
+    /// Sets the transition time of each policy's `Ready` condition to a fixed value, so that
+    /// statuses can be compared. The time varies from run to run, because the controller does not
+    /// always write `Reconciling` between two generations.
     fn without_times_of_ready(mut self) -> Self {
         for condition in self.policies.values_mut().flat_map(|status| &mut status.conditions) {
             if condition.r#type == "Ready" {

@@ -1,4 +1,5 @@
-//! Defines a row of the decision table: a fleet with one client, under at most one policy.
+//! Defines a row of the decision table: a fleet with one client, at most one policy, and the rule
+//! that must decide.
 
 use std::sync::Arc;
 
@@ -33,8 +34,8 @@ pub struct Row {
     pub also: Option<RuleName>,
 }
 
-/// Returns a row with a policy and a client that nothing prevents from being upgraded. Callers
-/// change the fields that they test.
+/// Returns a row in which nothing prevents the upgrade of the client. Callers change the fields
+/// that they test.
 pub fn row(what: &'static str, rule: RuleName) -> Row {
     Row {
         what,
@@ -111,8 +112,8 @@ impl Row {
         decided.unwrap()
     }
 
-    /// Calls `look` with the case that the rules decide, for each of `clients` in place of the
-    /// row's own client.
+    /// Calls `look` with the index and the case of each client in `clients`. These clients replace
+    /// the row's own client.
     pub fn each_case(
         &self,
         clients: &[Value],

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::rows::rows;
 
 const VERSIONS: [Option<&str>; 4] = [None, Some("x"), Some("3.59"), Some("3.60")];
-/// Values of the time fields in a report: missing, weeks before the default time of a row, and one
-/// minute before it.
+/// Values of the time fields in a report: missing, 54 days before the default time of a row
+/// (2026-11-24T11:00:00Z), and one minute before it.
 const TIMES: [Option<&str>; 3] = [None, Some("2026-10-01T11:00:00Z"), Some("2026-11-24T10:59:00Z")];
 
 /// Returns clients with every combination of the values that rules read, each with and without the
@@ -44,7 +44,9 @@ fn clients() -> Vec<Value> {
 #[test]
 fn the_declared_inputs_of_a_rule_determine_whether_it_holds() {
     let clients = clients();
-    // For each rule and values of its inputs: whether the rule holds, and in which case.
+    // Store the first result for each combination of rule, time and input values, because a rule
+    // that reads only its declared inputs must give the same result for equal values. The case is
+    // stored for the error message.
     let mut known = HashMap::new();
     for row in rows() {
         for standing in [Standing::Free, Standing::Withheld] {

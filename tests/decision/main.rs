@@ -1,5 +1,5 @@
-//! Tests that the rows of the decision table cover every rule, and the order of every two adjacent
-//! rules. Each row is checked twice: with the rules only, and with a complete plan.
+//! Tests the rules with the rows of a decision table, which cover every rule and the order of every
+//! two adjacent rules. Each row is checked twice: with the rules only, and with a complete plan.
 
 mod case;
 mod inputs;
@@ -40,12 +40,13 @@ fn the_rules_stand_in_the_order_of_their_numbers_and_each_has_a_row() {
     }
 }
 
-/// Pairs of adjacent rules that never apply together, so that swapping the two rules changes no
-/// row.
+/// Pairs of adjacent rules that never apply together, so that no row has another decision if the
+/// two rules are swapped.
 ///
 /// A client without a policy has no invalid policy, and an unknown target version cannot be
-/// withdrawn. Rules 17 to 20 each check for a different phase of the distribution, and a policy is
-/// in only one phase at a time. Other rows and the `openings` tests check which phase comes first.
+/// withdrawn. Rules 17 to 20 of the decision table each check for a different phase of the
+/// distribution, and a policy is in only one phase at a time. Other rows and the `openings` tests
+/// check which phase comes first.
 const APART: [[RuleName; 2]; 5] = [
     [RuleName::NoMatchingPolicy, RuleName::PolicyInvalid],
     [RuleName::PackageUnknown, RuleName::PackageWithdrawn],

@@ -23,7 +23,8 @@ fn excluding(start: &str, end: &str) -> serde_json::Value {
     json!({"exclusions": [{"name": "freeze", "startDate": start, "endDate": end}]})
 }
 
-/// Returns the rows of the decision table for rules 1 to 7.
+/// Returns the rows of the decision table for the decision rules 1 to 7, from `NoMatchingPolicy` to
+/// `PackageWithdrawn`.
 fn before_the_target() -> Vec<Row> {
     let invalid = json!({"scope": {"clients": [{"cidrs": ["10.0.0.1/8"]}]}});
     vec![
@@ -85,7 +86,8 @@ fn before_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows of the decision table for rules 8 to 12.
+/// Returns the rows of the decision table for the decision rules 8 to 12, from
+/// `OtherVersionStagedAtTarget` to `RestartPending`.
 fn at_the_target() -> Vec<Row> {
     vec![
         row("at the target, but a restart would leave it", OtherVersionStagedAtTarget)
@@ -99,8 +101,8 @@ fn at_the_target() -> Vec<Row> {
         row("at the target, where even a downgrade is allowed", AtTarget)
             .policy(json!({"upgrade": {"allowDowngrade": true}}))
             .client(json!({"version": "3.60"})),
-        // Rule 10 also applies to a client at its target version, so this row checks that rule 9
-        // comes first.
+        // Rule 10 (`DowngradeNotAllowed`) also applies to a client at its target version, so this
+        // row checks that rule 9 (`AtTarget`) is tried first.
         row("at the target, where no downgrade is allowed", AtTarget)
             .client(json!({"version": "3.60"}))
             .also(DowngradeNotAllowed),
@@ -142,7 +144,8 @@ fn at_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows of the decision table for rules 13 to 16.
+/// Returns the rows of the decision table for the decision rules 13 to 16, from
+/// `PackageUnavailable` to `TimeZoneUnknown`.
 fn before_the_time_range() -> Vec<Row> {
     let lock = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}});
     let failed = json!({"lastError": {"version": "3.60", "time": "2026-11-24T00:00:00Z"}});
@@ -196,7 +199,8 @@ fn before_the_time_range() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows of the decision table for rules 17 to 22.
+/// Returns the rows of the decision table for the decision rules 17 to 22, from `DistributionEnded`
+/// to `DowngradeOffered`.
 fn in_the_time_range() -> Vec<Row> {
     vec![
         row("the end has come", DistributionEnded).policy(json!({"distribution": {"notAfter": "2026-11-24T11:00:00Z"}})),

@@ -1,5 +1,5 @@
-//! `make demo`: shows how the real controller applies upgrade policies on a real Kubernetes API
-//! server, from an empty cluster to an upgraded client.
+//! Implements `make demo`, which shows how the real controller applies upgrade policies on a real
+//! Kubernetes API server, from an empty cluster to an upgraded client.
 //!
 //! On a terminal the demo keeps running until Ctrl-C, so that the user can try out more commands.
 //! Otherwise it ends after the last step.

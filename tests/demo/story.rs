@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::control_plane::{ControlPlane, Error, Process};
 
-/// The namespace of the examples.
+/// Namespace of the objects in the examples.
 pub const NAMESPACE: &str = "clients";
 
 /// Timeout for an object to reach the state that the demo expects.
@@ -28,7 +28,7 @@ pub struct Story<'a> {
     policies: Api<DynamicObject>,
 }
 
-/// Client from the canary ring, which the demo upgrades.
+/// Client in the canary ring that the demo upgrades.
 struct Canary {
     fleet: String,
     index: usize,

@@ -1,5 +1,5 @@
-//! Simulates candidates, a server, and the messages between them on one timeline with ticks of 10
-//! ms.
+//! Simulates the candidates of a leader election, an API server, and the messages between them, on
+//! one timeline with ticks of 10 ms.
 
 use std::time::Duration;
 
@@ -128,8 +128,8 @@ impl Simulation {
         }
         let wakes = self.processes.iter().filter(|process| process.is_alive).map(|p| p.wakes);
         let faults = self.chaos.faults.iter().flat_map(|fault| [fault.at, fault.at + fault.lasts]);
-        // Do not skip the tick in which a fault begins or ends. Skip at most 20 ticks (200 ms),
-        // because a leader's term can also end at other times.
+        // Do not skip the tick in which a fault begins or ends. Advance by at most 20 ticks (200
+        // ms), because a leader's term can also end when nothing is scheduled.
         let faults = faults.map(|at| at.saturating_sub(TICK)).filter(|at| *at > self.now);
         wakes.chain(faults).min().unwrap_or(next).max(next).min(self.now + 20 * TICK)
     }
@@ -147,8 +147,8 @@ impl Simulation {
                         self.processes[place].asked = None;
                     }
                     Kind::ClockMoved => {
-                        // A clock jump has no duration, so `lasts` sets the random error of the
-                        // clock instead: up to 20,000 s (5.6 hours) behind or ahead.
+                        // A clock jump has no duration, so `lasts` sets the deviation of the clock
+                        // instead: from 20,000 s (5.6 hours) behind to 20,000 s ahead.
                         let lasts = i64::try_from(fault.lasts.as_micros()).unwrap();
                         self.processes[place].clock = (lasts - 20_000_000) * 1_000;
                     }
@@ -202,7 +202,7 @@ impl Simulation {
                 process.wakes = self.now + until.since(now);
             }
             Step::Ask(request) => self.send(place, request),
-            // The old process ends. Start a new one, as a supervisor would.
+            // Replace the process that ends with a new one, as a supervisor would.
             Step::StepDown(_) | Step::Done => self.start(place),
         }
     }

@@ -27,8 +27,8 @@ use crate::control_plane::{ControlPlane, shared};
 /// 21:00 in Tokyo.
 pub const DAY: &str = "2026-11-24T12:00:00Z";
 
-/// Maximum time until all statuses match the plan. It usually takes 1 or 2 s, but can take longer
-/// on a busy machine.
+/// Maximum time to wait until all statuses match the plan. The controller usually needs 1 or 2 s,
+/// but can need longer on a busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Returns the shared control plane, with the CRDs installed.
@@ -136,8 +136,8 @@ pub fn settled_examples() -> &'static str {
     "clients"
 }
 
-/// Returns a command that runs the program as the administrator, at the instant `at`, in the time
-/// zone of Berlin. Add `--kubeconfig` to `arguments` to select another user.
+/// Returns a command that runs the program as the administrator, with `at` as the current time, in
+/// the time zone of Berlin. Add `--kubeconfig` to `arguments` to select another user.
 pub fn command(at: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
-/// Creates one namespace with the examples and one without objects, once for all tests.
+/// Creates a namespace with the objects from `examples/` and an empty namespace, once for all
+/// tests.
 fn estate() {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Tests `clientfleet explain` with the real binary, on files and on the real API server: each
+//! Tests `clientfleet explain` with the real binary, both on files and with a real API server: each
 //! rule, each verdict on a policy, remedies, the examples, and errors.
 
 #[path = "../decision/case.rs"]

@@ -1,5 +1,5 @@
-//! Determines the health of objects with the code of kstatus and Argo CD. The expected results are
-//! in `live.rs`, and this module must not contain them.
+//! Determines the health of objects with the code of kstatus and Argo CD. This module must not
+//! contain expected results, which belong in `live.rs`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

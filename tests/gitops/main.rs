@@ -1,8 +1,8 @@
-//! Tests ClientFleet and UpgradePolicy objects with the code of GitOps tools. The tests require
-//! `--features integrations`.
+//! Tests how GitOps tools handle `ClientFleet` and `UpgradePolicy` objects, with the real code of
+//! these tools. The tests require `--features integrations`.
 //!
 //! The tests cover health in kstatus and in Argo CD, a repository that Flux applies, and a fleet to
-//! which both Git and an importer apply fields.
+//! which the field managers `git` and `inventory` both apply fields.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

@@ -1,6 +1,6 @@
 //! Tests a fleet to which the field managers `git` and `inventory` both apply fields while the
-//! controller runs. Neither field manager takes over the fields of the other, and applying
-//! unchanged objects writes nothing.
+//! controller runs. Neither field manager may take over fields of the other, and applying unchanged
+//! fields must not change the fleet.
 
 use std::collections::BTreeMap;
 

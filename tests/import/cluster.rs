@@ -1,5 +1,5 @@
-//! Tests imports on the real API server: objects that an import must write, objects that it must
-//! not change, and consecutive imports of changed exports.
+//! Tests imports on a real API server: the objects that an import must write, the objects that it
+//! must not change, and consecutive imports of changed exports.
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use crate::estate::run_with;
 
-/// Options of every import in these tests.
+/// Options that every import in these tests uses.
 pub const FLEET: [&str; 4] = ["--fleet", "emea", "--package-from", "server"];
 
 /// Writes `export` to the file `export.csv`, and runs `import export.csv --local` with the given

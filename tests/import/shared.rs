@@ -98,7 +98,7 @@ fn a_conflict_names_who_owns_what() {
 }
 
 /// Sets the reported `lastUser` of the client at index `at` as the field manager `check-in`. The
-/// JSON patch contains only this field.
+/// JSON patch contains only this field, so that `check-in` owns no other field.
 fn report(namespace: &str, fleet: &str, at: usize, user: &str) {
     let path = format!("/spec/clients/{at}/reported/lastUser");
     let patch = json!([{"op": "add", "path": path, "value": user}]).to_string();
@@ -117,8 +117,8 @@ fn only_who_lists_a_client_keeps_it() {
     }
     let git = json!({"metadata": {"name": "emea-002"}, "spec": {"clients": [{"name": "D"}]}});
     apply_as("git", ns, git, false);
-    // The import must remove client C even if another field manager owns its name. A client must
-    // remain only if another field manager owns the list entry itself.
+    // The import must remove client C although another field manager owns the field `name` in its
+    // list entry. A client must remain only if another field manager owns the list entry itself.
     let named = json!({"f:spec": {"f:clients": {"k:{\"name\":\"C\"}": {"f:name": {}}}}});
     let manager = json!({"manager": "namer", "operation": "Update", "fieldsType": "FieldsV1",
         "apiVersion": "clientfleet.dev/v1alpha1", "time": "2026-11-24T12:00:00Z", "fieldsV1": named});

@@ -1,5 +1,5 @@
-//! Tests the second stage of the plan, the allotment of offers, with an allotter that withholds
-//! the offers to every third client name of a namespace.
+//! Tests the second stage of the plan, the allotment of offers, with two test allotters. One
+//! withholds offers by client name, and the other limits the number of offers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::generate::{self, POLICIES};
 use crate::order::shuffled;
 use crate::world::{config, instant, observed, rows};
 
-/// Allotter that withholds the offers to every third client name of a namespace, among the names
-/// with a possible offer. A name can occur in several fleets.
+/// Allotter that sorts the names of all clients with a possible offer, and withholds the offers to
+/// the clients with every third name. Clients in several fleets can have the same name.
 #[derive(Debug)]
 pub struct EveryThird;
 
@@ -38,8 +38,9 @@ impl Allotter for EveryThird {
     }
 }
 
-/// Allotter that covers every second policy name in [`POLICIES`], and allows at most two offers of
-/// these policies in a namespace. Clients that already have an offer take precedence.
+/// Allotter that covers the policies with every second name in [`POLICIES`], and allows these
+/// policies to make at most two offers in a namespace. Clients that already have an offer take
+/// precedence.
 #[derive(Debug)]
 pub struct HoldersFirst;
 
@@ -60,7 +61,7 @@ impl Allotter for HoldersFirst {
     }
 }
 
-/// Returns a planner that withholds the offers to every third client name.
+/// Returns a planner with the allotter [`EveryThird`].
 fn planner() -> Planner {
     Planner::with_allotter(Arc::new(EveryThird))
 }
@@ -111,8 +112,8 @@ proptest! {
     }
 }
 
-/// Plans, and returns the names of all clients with an offer. `statuses` contains the last planned
-/// status of each fleet.
+/// Makes a plan and stores the status of each planned fleet in `statuses`. Returns the names of all
+/// clients that have an offer in `statuses`.
 fn offers(
     planner: &mut Planner,
     statuses: &mut BTreeMap<String, ClientFleetStatus>,
@@ -124,8 +125,9 @@ fn offers(
     rows.filter(|row| row.state == "Distributing").map(|row| row.name.to_string()).collect()
 }
 
-/// Checks that a client keeps its offer while the stored statuses are late. Client `a` fails and
-/// recovers before its fleet's status is stored, so its stored row still shows the earlier offer.
+/// Checks that a client keeps its offer although another client has an outdated stored status with
+/// an offer. Client `a` fails and recovers before its fleet's new status is stored, so its stored
+/// row still shows the earlier offer.
 #[test]
 fn a_stale_stored_offer_takes_no_offer_from_another_client() {
     let mut generation = 0;

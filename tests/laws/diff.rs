@@ -1,5 +1,6 @@
-//! Tests the laws of comparing two plans. A comparison lists each changed client exactly once,
-//! equal plans have no difference, and comparing in the opposite direction reverses the difference.
+//! Tests properties that every comparison of two plans must have. A comparison lists each changed
+//! client exactly once, equal plans have no difference, and comparing in the opposite direction
+//! reverses the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +89,7 @@ proptest! {
                 None => prop_assert!(old[key].is_same_as(&new[key]), "{:?} is not told", key),
             }
         }
-        // The summary must count exactly the clients in the list of changed clients.
+        // The counts by transition and by fleet must include each changed client exactly once.
         let counted: usize = found.transitions.iter().map(|transition| transition.clients).sum();
         prop_assert_eq!(counted, found.clients.len());
         let by_fleet: usize = found.fleets.iter().map(|fleet| fleet.summary.changed).sum();

@@ -1,6 +1,5 @@
-//! Tests the laws of explanations. An explanation must contain the planned decision, the listed
-//! inputs of a rule must determine whether the rule matches, and each remedy must have the
-//! predicted outcome.
+//! Tests the laws that every explanation must satisfy: it contains the planned decision, the listed
+//! inputs of a rule determine whether the rule matches, and each remedy has the predicted outcome.
 
 use clientfleet::plan::explanation::{Choice, Explainer, Explanation, Obstacle, Remedy, Verdict};
 use clientfleet::plan::rule_input::InputValue;
@@ -62,9 +61,9 @@ fn says_what_is_planned(world: &World) -> Result<(), TestCaseError> {
 /// comparisons as an input.
 const TIMED: [RuleName; 2] = [RuleName::NotSeen, RuleName::InstallFailed];
 
-/// Checks that the listed inputs of a rule determine whether the rule matches, by comparing all
-/// evaluations of a rule with equal inputs. For the rules in [`TIMED`], the current time counts as
-/// an input.
+/// Checks that the listed inputs of a rule determine whether the rule matches: all evaluations of a
+/// rule with the same inputs must have the same result. For the rules in [`TIMED`], the current
+/// time counts as an input.
 fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     static SEEN: OnceLock<Mutex<HashMap<String, bool>>> = OnceLock::new();
     let mut seen = SEEN.get_or_init(Mutex::default).lock().expect("no test panics with it");
@@ -79,7 +78,7 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Applies a remedy for a client to the documents and the current instant of a world.
+/// Changes the objects or the current instant of a world as the remedy for a client requires.
 fn take(world: &mut World, fleet: &str, client: &str, remedy: &Remedy) {
     match remedy {
         Remedy::WaitUntil { instant } => {

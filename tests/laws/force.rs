@@ -52,8 +52,8 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     let first = planner.plan(at);
     assert_eq!(in_force(&first), -1, "nothing is written yet");
 
-    // The status of fleet `one` is written, and then a client of this fleet reports a new version.
-    // The status of fleet `two` is written only after this report.
+    // Let a client of fleet `one` report a new version before the status of fleet `two` is written.
+    // The statuses of both fleets are then never current at the same time.
     planner.observe_fleet(Arc::new(observed(&written(fleet("one", 1), &first))));
     let mut moved_on = written(fleet("one", 1), &first);
     moved_on["metadata"]["generation"] = json!(2);
@@ -63,8 +63,8 @@ fn a_policy_comes_into_force_though_some_fleet_is_always_behind() {
     planner.observe_fleet(Arc::new(observed(&written(fleet("two", 1), &first))));
     assert_eq!(in_force(&planner.plan(at)), 1, "each was seen to carry it out");
 
-    // The policy stays in force when a client of fleet `two` reports a new version, even though the
-    // policy's own status is not written yet.
+    // The policy must stay in force after a client of fleet `two` reports a new version, even
+    // though the policy's own status is not written yet.
     let mut moved_on = written(fleet("two", 1), &first);
     moved_on["metadata"]["generation"] = json!(2);
     moved_on["spec"] = fleet("two", 2)["spec"].clone();

@@ -1,5 +1,4 @@
-//! Tests that a plan stays the same until it expires: planning at any earlier instant returns the
-//! same plan.
+//! Tests that planning again before a plan expires returns the same plan.
 
 use clientfleet::plan::Plan;
 use proptest::prelude::*;
@@ -31,7 +30,7 @@ proptest! {
         let mut instants: Vec<i64> = between.into_iter().map(inside).collect();
         instants.extend([world.at + 1, inside(0.5), world.at + length - 1]);
         instants.extend(until.map(|until| until - 1));
-        // A plan that never expires must be the same in 400 years.
+        // A plan that never expires must be the same 400 years later.
         instants.extend(until.is_none().then_some(world.at + 400 * 365 * 86400));
         for t in instants.into_iter().filter(|&t| until.is_none_or(|until| t < until)) {
             let again = plan_at(&world, t);
@@ -44,9 +43,9 @@ proptest! {
 
 proptest! {
     #![proptest_config(config(30))]
-    /// Plans again each time the plan expires, and writes the statuses after each plan. Checks that
-    /// the plans equal those from scratch, except for times and last offers, which depend on
-    /// earlier plans.
+    /// Plans again each time the plan expires, with the statuses from the previous plan. Checks
+    /// that each plan equals a plan of the initial objects at the same instant, except for times
+    /// and last offers, which depend on earlier plans.
     #[test]
     fn following_the_moments_misses_nothing(start in generate::world(false)) {
         let (mut world, mut plan) = start.settled();

@@ -1,5 +1,5 @@
-//! Tests incremental planning: reading and planning only the objects that an edit changes must give
-//! the same plan as starting from scratch.
+//! Tests incremental planning: after an edit, the planner reads and plans only the objects that the
+//! edit affects. The plan must equal one that is made from scratch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,8 +82,8 @@ struct Watched {
     seen: (Seen<CachedFleet>, Seen<CachedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
-    /// Latest generation of each policy that was in force. A plan reported this generation as
-    /// `observedGeneration` while it was the policy's current generation.
+    /// Latest generation of each policy that a plan reported as `observedGeneration` while this
+    /// generation was the policy's current one.
     in_force: BTreeMap<String, i64>,
     until: Option<i64>,
 }
@@ -238,8 +238,9 @@ fn plain(plan: &Plan) -> Value {
     })
 }
 
-/// Returns the plan as JSON without the times of transitions and offers. The planner knows these
-/// times from statuses that are not written yet, which a plan from scratch cannot know.
+/// Returns the plan as JSON without the times of transitions and offers. The planner remembers
+/// these times from planned statuses that are not written yet, but a plan from scratch does not
+/// contain them.
 pub fn timeless(plan: &Plan) -> Value {
     without_times(plain(plan))
 }
@@ -258,9 +259,9 @@ fn without_times(mut value: Value) -> Value {
     value
 }
 
-/// Corrects the observed generations in a plan from scratch. While a policy is being reconciled, it
-/// must report the generation that all fleets applied before, even if its stored status does not
-/// contain that generation yet.
+/// Corrects the observed generations in a plan from scratch. While a policy is being reconciled,
+/// the planner reports the last generation that all fleets applied, even if the policy's stored
+/// status does not contain that generation yet.
 fn recall_what_was_in_force(in_force: &BTreeMap<String, i64>, fresh: &mut Value) {
     for (name, status) in fresh["policies"].as_object_mut().expect("policies by name") {
         let stored = status["observedGeneration"].as_i64();
@@ -278,8 +279,8 @@ fn has_condition(status: &Value, kind: &str, value: &str) -> bool {
 /// Removes the one allowed difference between the planner's own plan and a plan from scratch: only
 /// the planner remembers that all fleets once applied a policy.
 ///
-/// The planner therefore still reports the policy as applied after the fleets have changed. A
-/// difference in the opposite direction is an error.
+/// The planner therefore still reports the policy as applied after the fleets have changed. It is
+/// an error if only the plan from scratch reports the policy as applied.
 fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     let policies = kept["policies"].as_object_mut().expect("policies by name");
     for (name, kept) in policies {
@@ -294,7 +295,8 @@ fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     }
 }
 
-/// Statuses that affect the planner's decisions. Times and applied generations are not considered.
+/// Dependence of the planner's decisions on statuses. Times and applied generations in the statuses
+/// are not considered.
 #[derive(Clone, Copy, PartialEq)]
 enum DependsOn {
     /// Decisions do not depend on statuses.

@@ -35,7 +35,7 @@ fn auto(fields: Value) -> Value {
     spec
 }
 
-/// Returns a `distribution` with the same window every day.
+/// Returns a `distribution` with one window, which opens every day.
 fn window(start: &str, end: &str) -> Value {
     json!({"windows": [{"start": start, "end": end}]})
 }
@@ -166,8 +166,8 @@ fn the_outlook_reaches_731_days() {
     check("in sight", &in_sight, "Excluded", Some("2028-07-01T00:00:00Z"));
 }
 
-/// Returns the last offer of the world's only client: the version in the spelling of the status,
-/// the policy, the generation, and the Unix time.
+/// Returns the last offer of the world's only client: the version as written in the status, the
+/// policy, the generation, and the Unix time.
 fn last_offer(world: &World) -> Option<(String, String, i64, i64)> {
     let offer = rows(&world.plan()).into_values().next().expect("a client").last_offer?;
     Some((

@@ -8,7 +8,7 @@ use crate::generate::{self, fleet, policy};
 use crate::oracle::Oracle;
 use crate::world::{clients, config, json, name, rows};
 
-/// Returns the documents in another order, which depends only on `keys`.
+/// Shuffles the documents in a way that depends only on `keys`.
 pub fn shuffled<'a>(mut documents: Vec<Value>, keys: &'a [u8]) -> Vec<Value> {
     let mut keys: Vec<&'a u8> = keys.iter().cycle().take(documents.len()).collect();
     for index in (1..documents.len()).rev() {
@@ -46,8 +46,8 @@ proptest! {
         other.policies = shuffled(other.policies, &keys);
         prop_assert_eq!(&other.plan(), &plan);
 
-        // Reordering a fleet's clients must not change the rows in the status. It must change only
-        // their order, because the status lists the rows in the order of the spec.
+        // Reordering a fleet's clients must change only the order of the status rows, because the
+        // status lists the rows in the order of the spec.
         for fleet in &mut other.fleets {
             let turned = shuffled(std::mem::take(clients(fleet)), &keys);
             *clients(fleet) = turned;
@@ -63,7 +63,8 @@ proptest! {
             prop_assert_eq!(told, written);
         }
 
-        // Reversed lists in a policy must also give the same rows.
+        // Reversing the lists in a policy must not change any row, because the order of these lists
+        // must not affect decisions.
         other.policies.iter_mut().for_each(turn_selectors);
         prop_assert_eq!(rows(&other.plan()), rows(&plan));
     }
@@ -87,8 +88,8 @@ proptest! {
         after.insert(key.clone(), before[&key].clone());
         prop_assert_eq!(&after, &before);
 
-        // Removing the client with the changed facts must not change the rows of the remaining
-        // clients, either.
+        // The rows of the other clients must also stay the same if the client whose facts changed
+        // is removed.
         let document = changed.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
         clients(document).retain(|c| c["name"] != *client);
         let mut without = rows(&changed.plan());

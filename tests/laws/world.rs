@@ -96,7 +96,7 @@ pub fn name(document: &Value) -> &str {
     document["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Returns the rows of all clients in a plan, with the fleet and client names as keys.
+/// Returns the status rows of all clients in a plan, by fleet name and client name.
 pub fn rows(plan: &Plan) -> BTreeMap<(String, String), ClientStatus> {
     let rows = plan.fleets.iter().flat_map(|(fleet, status)| {
         let rows = status.clients.iter().flatten();
@@ -130,8 +130,8 @@ pub fn reported(client: &mut Value) -> &mut Map<String, Value> {
 /// Returns a proptest configuration for `cases` cases. The random seed is fixed, so that a test
 /// does not fail by chance after an unrelated change.
 ///
-/// With the environment variable `LAWS_TIMES=N`, a test runs N times as many cases with a random
-/// seed.
+/// With the environment variable `LAWS_TIMES=N`, a test runs N times as many cases, with a
+/// different seed in each run.
 pub fn config(cases: u32) -> Config {
     let times: Option<u32> = std::env::var("LAWS_TIMES").ok().and_then(|times| times.parse().ok());
     let seeds = FileFailurePersistence::Direct("tests/laws/regressions.txt");

@@ -1,4 +1,4 @@
-//! Applies JSON merge patches to the objects of tests.
+//! Applies JSON merge patches to objects in tests.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-//! Tests openings that are centuries in the future, and instants at the limits of `Timestamp`. The
-//! tests set no time limit, because a search that evaluated every minute of several centuries would
-//! never finish.
+//! Tests openings that are centuries in the future, and instants at the limits of `Timestamp`. A
+//! search that evaluated every minute of several centuries would hang, so the tests need no time
+//! limit.
 
 use chrono::{NaiveDate, SubsecRound, Weekday};
 use clientfleet::values::{Phase, TimeRange, Timestamp, Zone};

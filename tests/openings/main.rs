@@ -1,6 +1,6 @@
-//! Tests openings, the periods in which distribution is open. Compares the program's results with a
-//! simple oracle that evaluates each minute separately, and tests openings at the limits of the
-//! type `Timestamp`.
+//! Tests openings, the periods in which distribution is open. The tests compare the program's
+//! results with a simple oracle that evaluates each minute separately, and check openings at the
+//! limits of the type `Timestamp`.
 
 mod far;
 mod oracle;

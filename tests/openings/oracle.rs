@@ -1,5 +1,5 @@
-//! A simple oracle for openings, written from the text of the design. It uses no code of the
-//! program except the types of arguments and results.
+//! Defines a simple oracle for openings, written from the text of the design. The oracle uses no
+//! code of the program except the types of arguments and results.
 //!
 //! The oracle evaluates a series of instants one by one. The module also compares the program's
 //! results with the oracle's.
@@ -34,8 +34,8 @@ pub fn every_day() -> Vec<Weekday> {
     [&WORKDAYS[..], &WEEKEND].concat()
 }
 
-/// Returns the wall-clock time at `t`. Uses jiff's arithmetic, so that it is independent of the
-/// program's lookup of UTC offsets.
+/// Returns the wall-clock time at `t`. Uses jiff's arithmetic, so that the oracle is independent of
+/// the program's lookup of UTC offsets.
 pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> LocalTime {
     let instant = jiff::Timestamp::from_second(t.timestamp()).expect("in range");
     let local = zone.to_datetime(instant);
@@ -66,7 +66,7 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     if spec.windows.is_empty() || in_a_window { Phase::Open } else { Phase::OutsideWindow }
 }
 
-/// Returns the phase at each of the instants `times`, according to the rules 17 to 20 in
+/// Returns the phase at each of the instants `times`, according to rules 17 to 20 in
 /// `docs/decision.md`. `walls` contains the wall-clock times at the same instants.
 ///
 /// The last instant must be later than `not_after`, because the oracle finds no openings after the
@@ -148,8 +148,8 @@ pub fn compare(
             answers += 1;
         }
         if ends || starts || index % every.search == 0 {
-            // The oracle knows nothing after the last instant in `times`. Ignore any result of the
-            // program that is later than this instant.
+            // Ignore results of the program that are later than the last instant in `times`,
+            // because the oracle evaluates no later instants.
             let seen = |answer: Option<Timestamp>| answer.filter(|&answer| answer <= beyond);
             assert_eq!(seen(openings.next_opening(t)), opening, "{}", told("next_opening"));
             let closing = closing.filter(|_| phase == Phase::Open);

@@ -1,5 +1,5 @@
-//! Compares the program's openings of random time ranges with the oracle's. Each comparison covers
-//! [`WALK_DAYS`] days around a random clock change.
+//! Compares the openings that the program and the oracle compute for random time ranges. Each
+//! comparison covers [`WALK_DAYS`] days around a random clock change.
 
 use chrono::{Days, TimeDelta, Weekday};
 use clientfleet::values::{Timestamp, Zone};
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::oracle::*;
 
 /// Time zones with unusual clock changes: by half an hour, two hours, three hours or a whole day
-/// (Apia 2011), at midnight, twice around Ramadan, or to a different standard time.
+/// (Apia 2011), at midnight, before and after Ramadan, or to a different standard time.
 const ODD_ZONES: [&str; 16] = [
     "Africa/Cairo",
     "Africa/Casablanca",
@@ -31,7 +31,7 @@ const ODD_ZONES: [&str; 16] = [
 /// Number of days that each comparison covers.
 const WALK_DAYS: u16 = 5;
 
-/// Generates an instant in the compared days, as minutes since their start.
+/// Generates an instant within the compared days, in minutes since the start of the comparison.
 fn moment() -> impl Strategy<Value = i64> {
     0..i64::from(WALK_DAYS) * 1440
 }

@@ -1,5 +1,5 @@
-//! Compares the program's openings with the oracle's for every minute of 2026. Covers time zones
-//! with every kind of clock change, and time ranges around these changes.
+//! Compares the openings that the program computes for the year 2026 with those of the oracle.
+//! Covers time zones with every kind of clock change, and time ranges around these changes.
 
 use chrono::{Datelike, Days, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Phase, Timestamp, Zone};
@@ -91,8 +91,9 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     ]
 }
 
-/// Compares the program's results with the oracle's in 2026 and in the first 10 days of 2027, so
-/// that the oracle knows which phase follows the year. Returns the number of compared results.
+/// Compares the program's results with the oracle's for the year 2026, and returns the number of
+/// compared results. The comparison includes the first 10 days of 2027, because the oracle must
+/// know which phase follows the year.
 fn walk_the_year(name: &str) -> usize {
     let (zone, jiff) = (Zone::named(name).expect("in the database"), jiff_zone(name));
     let times = minutes_from(instant("2026-01-01T00:00:00Z"), 60 * 24 * 375);
@@ -135,7 +136,8 @@ walks_of_the_year! {
     utc: "UTC",
 }
 
-/// Checks that every phase occurs in the year, because the comparison would otherwise prove little.
+/// Checks that the compared time ranges produce every phase in `Europe/Berlin`, because the
+/// comparison would otherwise leave phases untested.
 #[test]
 fn the_walks_see_every_phase() {
     let jiff = jiff_zone("Europe/Berlin");

@@ -51,7 +51,8 @@ fn the_examples_change_and_nothing_is_written() {
     assert_eq!((code, words.as_str()), (0, ""), "{output}");
     assert!(output.contains("Nothing changes"), "{output}");
 
-    // At 22:30 in Berlin the nightly windows there are open, so more clients move than at 13:00.
+    // Plan for 22:30 in Berlin, when the nightly windows there are open. More clients must move
+    // than in the plan for 13:00.
     let (_, output, _) = plan(&["--at", "2026-11-24T21:30:00Z", "-o", "json"], &input);
     let data: Value = serde_json::from_str(&output).expect("JSON");
     assert!(data["summary"]["movingNow"].as_u64() > Some(5), "{}", data["summary"]);

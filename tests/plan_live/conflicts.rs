@@ -1,5 +1,5 @@
-//! Tests that `plan` warns about conflicts between field managers, and reports other errors for
-//! which the API server would refuse a file.
+//! Tests that `plan` warns about conflicts between field managers, and returns an error if the API
+//! server would refuse a file for another reason.
 
 use serde_json::Value;
 
@@ -68,8 +68,8 @@ fn who_overrules_others_is_not_warned() {
     assert_eq!(warnings(name, &["--server-side", "--field-manager", "kubectl"]).len(), 1);
 }
 
-/// Checks files that were copied from `kubectl get -o yaml`. `plan` lists the fields that the user
-/// must remove before the file can be applied.
+/// Checks files that were copied from the output of `kubectl get -o yaml`. `plan` must list the
+/// fields that the user has to remove before the file can be applied.
 #[test]
 fn what_is_copied_from_the_cluster_is_told_field_by_field() {
     let name = "plan-copied";

@@ -159,8 +159,8 @@ fn what_was_applied_server_side() {
 fn what_was_applied_client_side() {
     namespace("foresight-client");
     kubectl(&["apply", "-n", "foresight-client", "-f", "-"], &first());
-    // `kubectl apply` keeps a label that only the user has set, and resets a label that the file
-    // also contains. `plan` must predict both.
+    // `kubectl apply` keeps a label that was set only with `kubectl label`, and resets a label that
+    // the file also contains. `plan` must predict both.
     let label = [
         "label",
         "clf",
@@ -183,8 +183,8 @@ fn what_was_applied_client_side_and_is_taken_over() {
     comes_true("foresight-over", &later_in_mode(), &["--server-side"], &FORCE);
 }
 
-/// Checks that `plan` predicts that the API server refuses the first request of kubectl. Only after
-/// this request would kubectl take over the fields of its earlier field manager.
+/// Checks that `plan` predicts that the API server refuses kubectl's first request. Only after this
+/// request would kubectl take over the fields of its earlier field manager.
 #[test]
 fn what_kubectl_is_refused_is_foretold_as_refused() {
     for (namespace, verb) in [("foresight-refused", "apply"), ("foresight-refused-too", "create")] {
@@ -208,8 +208,8 @@ fn what_several_own() {
     let as_flux = "--field-manager=kustomize-controller";
     let apply = ["apply", "--server-side", "-n", "foresight-shared", "-f", "-"];
     kubectl(&[&apply[..], &[as_flux]].concat(), &first());
-    // The field manager `importer` takes ownership of the reported fields, and `kubectl patch`
-    // takes ownership of two fields of the policy.
+    // Let two more field managers own fields: `importer` takes over the reported fields, and
+    // `kubectl patch` takes over two fields of the policy.
     let importer = FLEET
         .replace("  retainedVersions: ['1.5', '1.6']\n", "")
         .replace("  packageVersion: '2.0'\n", "");
@@ -235,8 +235,8 @@ fn what_several_own() {
     assert_eq!(same["objects"], json!([]), "{same:#}");
     kubectl(&[&apply[..], &[as_flux, "--force-conflicts"]].concat(), &first());
 
-    // Without `--field-manager`, `plan` assumes a GitOps tool's field manager if the stored objects
-    // have exactly one that it knows. In this test, that is Flux's field manager.
+    // Without `--field-manager`, `plan` uses the field manager of a GitOps tool if the stored
+    // objects have exactly one such field manager. In this test, that is Flux's field manager.
     let flux = ["--server-side", "--force-conflicts", as_flux];
     comes_true("foresight-shared", &later(), &[], &flux);
     // With `--field-manager=me`, applying the file must not remove fields that Flux owns.

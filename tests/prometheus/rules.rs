@@ -15,8 +15,8 @@ fn prometheus_takes_the_alerts() {
     assert!(content, "{said}");
 }
 
-/// Runs the promtool tests in `alerts_test.yaml`. They contain series of metrics, and the alerts
-/// that must fire at given times.
+/// Runs the promtool tests in `alerts_test.yaml`, which define metric samples and the alerts that
+/// must fire at given times. Every alert must have a test.
 #[test]
 fn each_alert_fires_when_it_should() {
     let folder = tempfile::tempdir().unwrap();

@@ -84,7 +84,8 @@ pub async fn try_create(client: &Client, kind: Kind, namespace: &str, object: &V
     ask(client, Method::POST, &uri, "application/json", object.to_string().into_bytes()).await
 }
 
-/// Applies an object with server-side apply as the field manager `owner`, and forces conflicts.
+/// Applies an object with server-side apply as the field manager `owner`. On a conflict, takes over
+/// the fields of other field managers.
 pub async fn apply(
     client: &Client,
     kind: Kind,

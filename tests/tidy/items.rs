@@ -1,5 +1,5 @@
-//! Finds the functions, types, modules and paths in a source file with a Rust parser. The parser
-//! finds items with any visibility, modifiers and line breaks, and rejects an incomplete file.
+//! Parses a Rust source file and finds its functions, types, modules and paths. The parser accepts
+//! any visibility, modifiers and line breaks, and rejects an incomplete file.
 
 use proc_macro2::{LineColumn, Span, TokenStream, TokenTree};
 use syn::visit::{self, Visit};

@@ -2,8 +2,8 @@
 
 use crate::source::Source;
 
-/// Terms that comments must not use. Comments use the terms of Kubernetes and Rust instead, such as
-/// print, log, return, record, again, for 15 s, or the user.
+/// Terms that comments must not contain. Comments use the terms of Kubernetes and Rust instead,
+/// such as "print", "log", "return", "record", "again", "for 15 s" or "the user".
 const BANNED: [&str; 11] = [
     "tell", "tells", "told", "anew", "no more", "so long", "so many", "somebody", "nobody",
     "a person", "whoever",

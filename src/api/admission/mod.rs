@@ -1,9 +1,9 @@
 //! Validates objects as the API server does, but without a server. The objects come from files, or
 //! are policies that were stored under an older CRD.
 //!
-//! The module interprets the CRD itself, so its results match those of the API server. Only
-//! `metadata`, which has no schema in a CRD, is validated by separate code. This module reads no
-//! files and contacts no API server.
+//! The module evaluates the schema and the rules in the CRD, so its results match those of the API
+//! server. Only `metadata`, which has no schema in a CRD, is validated by separate code. This
+//! module reads no files and contacts no API server.
 
 mod cel;
 mod metadata;
@@ -19,7 +19,7 @@ use self::schema::{Node, Shape};
 use super::crd::Kind;
 use super::policy::UpgradePolicySpec;
 
-/// Maximum number of problems reported per object. More problems are usually repetitions of one
+/// Maximum number of problems reported per object. Further problems are usually repetitions of one
 /// mistake.
 const MAX_PROBLEMS: usize = 100;
 
@@ -84,8 +84,8 @@ pub fn check_policy_spec(spec: &UpgradePolicySpec) -> Vec<Problem> {
 }
 
 /// Returns the object as the API server would store it: without `null` fields, with defaults, and
-/// with integers such as `3.0` written as 3. The API types can read every valid object in this
-/// form.
+/// with integers such as `3.0` written as 3. Every valid object in this form can be deserialized
+/// into the API types.
 #[must_use]
 pub fn as_stored(kind: Kind, mut object: Value) -> Value {
     if let Ok(root) = compiled(kind) {
@@ -106,8 +106,8 @@ fn root(kind: Kind, problems: &mut Problems) -> Option<&'static Node> {
     }
 }
 
-/// Returns the compiled schema of a kind. It is compiled only once, because compiling its hundred
-/// rules and expressions takes milliseconds.
+/// Returns the compiled schema of a kind. Compiles the schema only at the first call, because
+/// compiling its hundred rules and expressions takes milliseconds.
 fn compiled(kind: Kind) -> Result<&'static Node, &'static str> {
     static FLEET: OnceLock<Result<Node, String>> = OnceLock::new();
     static POLICY: OnceLock<Result<Node, String>> = OnceLock::new();

@@ -1,5 +1,5 @@
-//! Compiles a CRD's schema into the type, default and rules of each value. The code is the same for
-//! `ClientFleet` and `UpgradePolicy`.
+//! Compiles a CRD's schema into nodes, each with the type, default and rules of one value.
+//! `ClientFleet` and `UpgradePolicy` share this code.
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,7 @@ struct WatchedClients {
     fleets: HashMap<FleetKey, HashMap<Text, (Row, bool)>>,
 }
 
-/// A change of one client to print.
+/// A change of one client, which the command prints.
 struct WatchedChange {
     row: Row,
     is_gone: bool,

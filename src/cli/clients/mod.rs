@@ -235,7 +235,8 @@ fn format_warnings(doubts: &[String]) -> String {
     text
 }
 
-/// Sorts rows by namespace and then by computer, because users search by computer. Case is ignored.
+/// Sorts rows by namespace and then by computer name, because users look up clients by computer
+/// name. The case of computer names is ignored.
 fn sort(rows: &mut [Row]) {
     rows.sort_by_cached_key(|row| {
         let fleet = std::sync::Arc::clone(&row.fleet);

@@ -1,5 +1,5 @@
-//! Defines the row of one client: the facts from the fleet's spec, and the decision from the
-//! fleet's status. This module neither reads fleets nor prints rows.
+//! Defines the row that `clients` prints for a client: the facts from the fleet's spec, and the
+//! decision from the fleet's status. This module neither lists fleets nor prints rows.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -146,15 +146,16 @@ impl Row {
 /// The time zones of policies, by namespace and policy name.
 pub(super) type PolicyZones = HashMap<(String, Text), Text>;
 
-/// The time zones of policies and the current time, from which rows are computed.
+/// Inputs from which rows are computed in addition to the fleets: the time zones of the policies,
+/// and the current time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowView<'a> {
     pub zones: &'a PolicyZones,
     pub now: Timestamp,
 }
 
-/// Returns rows for the clients of a fleet that `wanted` selects, in the order of the spec. Returns
-/// no rows if the fleet cannot be read.
+/// Returns a row for each client of a fleet that `wanted` accepts, in the order of the spec.
+/// Returns no rows if the spec cannot be read.
 pub(super) fn rows(
     live: Parsed<ClientFleet>,
     view: RowView<'_>,

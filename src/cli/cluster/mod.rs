@@ -20,8 +20,8 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::{Kind, Parsed};
 
-/// Number of objects per page of a list request. A page of the largest fleets, which have 1.4 MB
-/// each, has about 35 MB.
+/// Number of objects per page of a list request. The largest fleets are 1.4 MB each, so a page of
+/// them is about 35 MB.
 pub(crate) const PAGE_SIZE: u32 = 25;
 
 /// Where in the cluster to look.
@@ -64,8 +64,8 @@ pub(crate) struct Cluster {
     pub namespace: String,
 }
 
-/// One page of a list. kube's `ObjectList` is not used, because it stores the whole page in a
-/// second buffer to read its type.
+/// One page of a list response. It replaces kube's `ObjectList`, which stores the whole page in a
+/// second buffer to read the type of the list.
 #[derive(Deserialize)]
 #[serde(bound = "")]
 struct Page<K: Kind> {
@@ -110,9 +110,10 @@ impl Cluster {
         self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
-    /// Reads all objects that match the label selector page by page, passes each object to `each`,
-    /// and returns the value that `each` builds from `empty`. Objects that `each` does not keep are
-    /// dropped before the next page is read.
+    /// Lists all objects that match the label selector, one page at a time. Passes each object to
+    /// `each`, and returns the value that `each` builds from `empty`.
+    ///
+    /// Objects that `each` does not keep are dropped before the next page is read.
     pub(crate) async fn gather<K: Kind, T: Clone>(
         &self,
         reach: &NamespaceScope,

@@ -36,8 +36,8 @@ impl Cluster {
     ) -> Result<Option<OnePolicy>, Failure> {
         let doing = format!("get upgradepolicy {name} in namespace {namespace}");
         let failed = |error: kube::Error| failure(&doing, &error);
-        // Check the names first: a character that is not allowed in object names, such as a slash,
-        // would change the path of the request.
+        // Check the names before sending the request: a character that object names must not
+        // contain, such as a slash, would change the request's path.
         if !is_name(name) || !is_name(namespace) {
             return Ok(None);
         }
@@ -60,8 +60,8 @@ impl Cluster {
     }
 }
 
-/// Returns whether the text can be the name of an object. This is a rough check for a DNS
-/// subdomain.
+/// Returns whether the text can be the name of an object. The check only approximates the rules for
+/// a DNS subdomain.
 fn is_name(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     !text.is_empty() && text.bytes().all(is_plain) && text.trim_matches('.') == text

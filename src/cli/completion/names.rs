@@ -104,8 +104,8 @@ where
     Some(listed.items.into_iter().filter_map(|object| object.metadata.name).collect())
 }
 
-/// Queries the cluster that the unfinished command line selects. Returns no names if the query
-/// fails or takes longer than `LIST_TIMEOUT`.
+/// Runs the query `ask` on the cluster that the unfinished command line selects. Returns no names
+/// if the query fails or takes longer than `LIST_TIMEOUT`.
 fn args(ask: impl AsyncFnOnce(Cluster, NamespaceScope) -> Option<Vec<String>>) -> Vec<String> {
     let (connection, place) = read_arguments(std::env::args());
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {

@@ -23,8 +23,8 @@ pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> Strin
     text
 }
 
-/// Returns the text that precedes an obstacle, such as `then, by the first, `. If the previous
-/// obstacle has several remedies, the text names the remedy that is assumed to be applied.
+/// Returns the text that precedes an obstacle. If the previous obstacle has several remedies, the
+/// text states which of them is assumed to be applied, such as `then, by the first, `.
 fn lead(before: Option<&Obstacle>) -> String {
     const PLACES: [&str; 4] = ["first", "second", "third", "fourth"];
     let Some(before) = before else { return "  ".to_owned() };

@@ -178,9 +178,9 @@ impl ClientSearch {
         self.others.extend([Some(client.name.clone()), computer].into_iter().flatten());
     }
 
-    /// Returns the clients that were found, by namespace. Prefers clients whose name matches to
-    /// clients whose computer name matches, and both to clients whose name is the complete argument
-    /// with its slashes.
+    /// Returns the clients that were found, by namespace: those with a matching name, else those
+    /// with a matching computer name, else those whose name is the complete argument with its
+    /// slashes.
     pub fn hits(
         self,
         wanted: &ClientQuery,

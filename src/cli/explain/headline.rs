@@ -20,7 +20,7 @@ pub(super) fn headline(explanation: &Explanation, reader: &TimeFormatter) -> Str
     format!("{name}{} is {state}: {}{when}", computer.unwrap_or_default(), why(explanation, reader))
 }
 
-/// Parses the name of a reason, spelled as in a status.
+/// Parses the name of a reason as it appears in a status.
 pub(super) fn reason(word: &str) -> Option<Reason> {
     Reason::ALL.iter().copied().find(|reason| reason.as_str() == word)
 }

@@ -1,5 +1,5 @@
-//! Reads the fleets and policies for `explain`, from the cluster or from files. From the cluster,
-//! reads only the fleets and policies that are needed, page by page.
+//! Reads the fleets and policies for `explain`, from the cluster or from files. Lists in the
+//! cluster are read page by page, and policies only from namespaces in which a client was found.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,8 +22,7 @@ pub(super) struct ExplainSource {
     search: ClientSearch,
     /// Policies by namespace.
     policies: BTreeMap<String, Vec<CachedPolicy>>,
-    /// Description of the place that was searched, worded for messages, such as `in namespace
-    /// clients`.
+    /// Place that was searched, as a phrase for messages, such as `in namespace clients`.
     place: String,
     /// Warnings for the user about the input.
     pub remarks: String,
@@ -112,8 +111,8 @@ fn with_planned_statuses(estate: &Estate, at: Timestamp) -> Vec<CachedPolicy> {
     estate.policies.iter().map(with_status).collect()
 }
 
-/// Reads the fleet with this name, and the fleet from which it takes its package. If the client is
-/// not found, lists all fleets of the namespace.
+/// Reads the fleet `name`, and the fleet whose package it uses. If the client is not found, lists
+/// all fleets of the namespace.
 async fn one_fleet(
     cluster: &Cluster,
     namespace: &str,

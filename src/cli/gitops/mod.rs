@@ -1,5 +1,5 @@
-//! Contains code that is shared by the commands that change objects: dry-run modes, and the
-//! functions that find the GitOps owner of an object. Writes nothing to the cluster.
+//! Defines the dry-run modes, and finds the GitOps owner of an object. The commands that change
+//! objects share this module, which itself writes nothing to the cluster.
 
 mod owner;
 
@@ -33,8 +33,8 @@ impl DryRun {
         self == Self::None
     }
 
-    /// Returns the note to print after the result of a dry run, or an empty text without a dry run.
-    /// kubectl prints the same notes.
+    /// Returns the note to print after the output of a dry run, or an empty string if the mode is
+    /// not a dry run. kubectl prints the same notes.
     pub const fn note(self) -> &'static str {
         match self {
             Self::None => "",

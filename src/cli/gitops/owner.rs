@@ -65,7 +65,8 @@ const ANNOTATIONS: [OwnerMark; 1] = [OwnerMark {
     what: "tracked as ",
 }];
 
-/// Name prefixes of the field managers of GitOps tools, each with the name of the tool.
+/// Prefixes of the names that GitOps tools use for their field managers, each with the name of the
+/// tool.
 const MANAGERS: [(&str, &str); 6] = [
     ("kustomize-controller", "Flux"),
     ("helm-controller", "Flux"),

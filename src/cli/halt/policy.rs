@@ -15,8 +15,8 @@ pub(in crate::cli) const NAME: &str = HALT_POLICY_NAME;
 /// Field manager that writes the halt policy. It has the same name as the policy, so that one
 /// search finds both.
 pub(super) const MANAGER: &str = "clientfleet-halt";
-/// Priority of the halt policy. It is the maximum of a 32-bit number, so no policy can have a
-/// higher priority.
+/// Priority of the halt policy. It is the maximum of a signed 32-bit integer, so no policy can have
+/// a higher priority.
 pub(super) const PRIORITY: i32 = i32::MAX;
 const REASON: &str = "clientfleet.dev/reason";
 
@@ -73,7 +73,7 @@ pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
     Timestamp::from_timestamp_secs(created.0.as_second())
 }
 
-/// State of an existing policy that has the name of the halt policy.
+/// Result of looking up the policy that has the name of the halt policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum FoundHalt {
     /// No policy with this name exists.
@@ -90,7 +90,8 @@ pub(in crate::cli) enum FoundHalt {
 }
 
 impl FoundHalt {
-    /// Classifies the policy that has the name of the halt policy.
+    /// Classifies `policy`, which has the name of the halt policy. `None` means that no such policy
+    /// exists.
     pub fn of(policy: Option<&Parsed<UpgradePolicy>>) -> Self {
         let Some(policy) = policy else { return Self::Nothing };
         let metadata = &policy.metadata;
@@ -153,7 +154,8 @@ impl Gap {
         gaps.into_iter().filter_map(|(there, gap)| there.then_some(gap)).collect()
     }
 
-    /// Returns a description of the gap, worded to follow "it" in a sentence.
+    /// Returns a description of the gap as a phrase whose subject is the policy, such as "cannot be
+    /// read".
     pub fn description(self) -> &'static str {
         match self {
             Self::Unreadable => "cannot be read",

@@ -52,17 +52,17 @@ pub(super) struct HaltedNamespace {
     /// Policies that will have precedence over the halt and may distribute versions, once they
     /// become effective.
     pub comes_after_later: Vec<LaterRival>,
-    /// Gaps that `halt` closed in an existing halt policy whose spec had been changed.
+    /// Gaps in an existing halt policy that `halt` closed by restoring the policy's spec.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mended: Vec<Gap>,
     /// Names of the policies that cannot be read, and therefore have precedence over the halt. Such
     /// a policy blocks every client of the namespace.
     pub comes_after_unreadable: Vec<String>,
-    /// True if the controller applies the halt, false if it did not do so before the timeout.
-    /// Absent if the command did not wait.
+    /// True if the controller has applied the halt, false if it did not apply the halt before the
+    /// timeout. Absent if the command did not wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_force: Option<bool>,
-    /// Reason why the command could not determine whether the controller applies the halt.
+    /// Reason why the command could not determine whether the controller has applied the halt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_waited: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "shown")]

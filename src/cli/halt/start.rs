@@ -1,5 +1,5 @@
-//! Carries out `halt`: lists policies and fleets, counts the effect, writes the halt policy in each
-//! namespace, and waits until the controller applies it.
+//! Implements `halt`: lists policies and fleets, counts the affected clients and offers, writes the
+//! halt policy in each namespace, and waits until the controller applies the policy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,9 +43,9 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     };
     let counting = |begun| effects(&cluster, &reach, &rivals, cx, begun);
     let (effects, acted) = match &reach {
-        // Write the halt policy as soon as the first fleet arrives, so that counting the fleets
-        // does not delay the halt. From then on, the list requests use a fixed `resourceVersion`,
-        // so the halt does not change the counts.
+        // Write the halt policy as soon as the first fleet arrives, so that a long list of fleets
+        // does not delay the halt. Later pages of the list have the `resourceVersion` of the first
+        // page, so the halt does not change the counts.
         NamespaceScope::Namespace(namespace) => {
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
@@ -89,8 +89,8 @@ async fn rivals(
     cluster.gather(reach, None, Rivals::new(), note).await
 }
 
-/// Counts the effect of the halt by namespace. Sends a message on `begun` when the first fleet
-/// arrives, or drops `begun` if no fleet exists.
+/// Computes the effect of the halt on each namespace. Sends a message on `begun` when the first
+/// fleet arrives, or drops `begun` if no fleet exists.
 async fn effects(
     cluster: &Cluster,
     reach: &NamespaceScope,
@@ -100,7 +100,7 @@ async fn effects(
 ) -> Result<Effects, Failure> {
     let note = |effects: &mut Effects, fleet: Parsed<ClientFleet>| {
         if let Some(begun) = begun.take() {
-            // The receiver may have been dropped; ignore that.
+            // Ignore the error, because the receiver may have been dropped.
             let _ = begun.send(());
         }
         let namespace = fleet.metadata.namespace.clone().unwrap_or_default();

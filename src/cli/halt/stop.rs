@@ -1,4 +1,4 @@
-//! Carries out `resume`: finds the halt policy, counts the clients that each policy will govern
+//! Implements `resume`: finds the halt policy, counts the clients that each policy will govern
 //! after the halt, and deletes the halt policy.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use crate::values::Timestamp;
 /// Fleets and policies of each halted namespace. The halt policy itself is not included.
 type Estates = BTreeMap<String, Estate>;
 
-/// Resumes the selected namespaces, and returns the report.
+/// Resumes the selected namespaces, and returns a report of the outcome in each namespace.
 pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<ResumeReport, Failure> {
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);

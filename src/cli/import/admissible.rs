@@ -1,7 +1,7 @@
 //! Finds the clients that admission would reject, and the reasons. Runs admission checks on test
 //! fleets that contain up to 100 clients each.
 //!
-//! This module does not access the rows of the export.
+//! This module checks parsed clients, and must not access the inventory export that they come from.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ const MAX_PROBLEMS: usize = 100;
 pub(super) struct Refused {
     /// Path of the value in the client, such as `reported.ip` or `labels[site]`.
     pub field: String,
-    /// Description of the problem, worded to follow the value in a message.
+    /// Description of the problem, which messages show after the value.
     pub reason: String,
 }
 

@@ -1,5 +1,6 @@
-//! Writes the fleets of an import to the cluster by server-side apply, up to
-//! `MAX_CONCURRENT_WRITES` fleets at once. Never removes clients that other field managers list.
+//! Applies the changes of an import to the cluster: writes fleets by server-side apply, and deletes
+//! pruned fleets, up to `MAX_CONCURRENT_WRITES` fleets at once. Never removes clients that other
+//! field managers list.
 
 use std::time::Duration;
 
@@ -35,23 +36,25 @@ pub(super) struct Options {
     pub dry_run: DryRun,
 }
 
-/// The result of writing fleets.
+/// The outcome of writing the fleets to the cluster.
 #[derive(Debug, Default)]
 pub(super) struct ApplyOutcome {
-    /// Fleets that were written, each with its change.
+    /// Names of the fleets that were written, deleted or already up to date, each with the change
+    /// to the fleet.
     pub done: Vec<(String, FleetChange)>,
-    /// Error messages of the fleets that were not written.
+    /// Error messages about the fleets that could not be written or deleted.
     pub failures: Vec<String>,
     /// Number of fleets whose write or deletion failed.
     pub failed: usize,
-    /// Number of fleets that were skipped or canceled after a failure that affects all fleets.
+    /// Number of fleets whose write was canceled or not started, because an earlier failure affects
+    /// all fleets.
     pub untried: usize,
 }
 
 /// The reason why a fleet was not written or deleted.
 struct WriteError {
     sentences: Vec<String>,
-    /// True if writing any other fleet would fail too.
+    /// True if the cause of the error would also make all other writes fail.
     is_general: bool,
 }
 
@@ -140,9 +143,9 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a fleet in which the import no longer lists any clients. If other managers own fields
-    /// of the removed clients but list no client of the fleet, first removes the client list with a
-    /// merge patch.
+    /// Writes a fleet in which the import no longer lists any clients. If no other manager lists a
+    /// client of the fleet, but other managers own fields of its clients, first removes the client
+    /// list with a merge patch.
     ///
     /// Without the patch, server-side apply would leave `null` in place of the list, and the API
     /// server would reject the fleet.
@@ -295,8 +298,8 @@ fn conflicts(name: &str, status: &Status) -> Vec<String> {
     sentences
 }
 
-/// Returns advice to omit the field by changing an import option, or an empty text if no option
-/// affects the field.
+/// Returns advice on the import option that excludes the field from the import, or an empty text if
+/// no option affects the field.
 fn way_out(field: &str) -> String {
     let of_client = field.strip_prefix(".spec.clients[").and_then(|field| field.rsplit_once("]."));
     match of_client.map(|(_, field)| field) {

@@ -229,7 +229,7 @@ impl ImportArgs {
     }
 }
 
-/// Formats the problems that admission found, each with the option that caused it.
+/// Formats the problems that admission found, each with the name of the option that caused it.
 fn admission_messages(refused: Vec<(String, String)>) -> Vec<String> {
     let sentence = |(field, message): (String, String)| {
         let option = match field.as_str() {

@@ -183,7 +183,7 @@ pub(super) struct Mapping {
     title: String,
 }
 
-/// Parses `FIELD=TITLE`.
+/// Parses a value of `--column`, in the format `FIELD=TITLE`.
 ///
 /// # Errors
 ///
@@ -202,7 +202,7 @@ pub(super) fn mapping(text: &str) -> Result<Mapping, String> {
 pub(super) struct ColumnMap {
     /// Fields that have a column, each with the index of its column.
     pub fields: Vec<(Field, usize)>,
-    /// Keys of labels, each with the index of the column that contains the label's values.
+    /// Label keys, each with the index of the column that contains the label's values.
     pub labels: Vec<(String, usize)>,
     /// Titles of the columns that are not used.
     pub unused: Vec<String>,
@@ -283,7 +283,7 @@ impl ColumnSearch<'_> {
     }
 
     /// Returns the index of the column with this title. If no title matches exactly, compares the
-    /// titles without case, blanks and punctuation.
+    /// titles again without case, blanks and punctuation.
     fn column(&mut self, title: &str, flag: &str) -> Option<usize> {
         let index = |matches: &dyn Fn(&String) -> bool| -> Vec<usize> {
             (0..self.header.len()).filter(|index| matches(&self.header[*index])).collect()
@@ -303,8 +303,8 @@ impl ColumnSearch<'_> {
         None
     }
 
-    /// Returns all fields that have a column. Columns that the user does not specify are recognized
-    /// by title.
+    /// Returns all fields that have a column, each with the index of its column. For a field that
+    /// the user does not map, finds the column by its title.
     fn recognised(&mut self, mapped: &[(Field, Option<usize>)]) -> Vec<(Field, usize)> {
         let taken: BTreeSet<usize> = mapped.iter().filter_map(|(_, column)| *column).collect();
         let mut fields: Vec<(Field, usize)> =

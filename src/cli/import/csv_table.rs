@@ -13,8 +13,8 @@ const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 /// Prefix of the line that specifies the separator. Spreadsheet programs write this line above the
 /// header.
 const SEPARATOR_LINE_PREFIX: &str = "sep=";
-/// Marker that is appended to the text of the export, which cannot contain a NUL character itself.
-/// If a quotation mark is not closed, the marker becomes part of the last cell and thus reveals the
+/// Marker that is appended to the text of the export, which itself contains no NUL character. If a
+/// quotation mark in the export is not closed, the last cell contains the marker, which reveals the
 /// error.
 const END_MARKER: &str = "\n\0";
 

@@ -36,7 +36,7 @@ struct FleetPage {
     items: Vec<Value>,
 }
 
-/// Lists the fleets in the cluster that have the import's label, and returns them by number.
+/// Lists the fleets in the cluster that have the import's label, and returns them by fleet number.
 pub(super) async fn of_cluster(
     cluster: &Cluster,
     namespace: &str,

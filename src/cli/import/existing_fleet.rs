@@ -24,7 +24,7 @@ pub(super) enum WrittenBy {
     /// The field manager [`MANAGER`], with which `import --apply` writes to the cluster.
     Manager,
     /// Every field manager that wrote the import's label, for example `kubectl` or a GitOps tool
-    /// that applies printed fleets.
+    /// that applies the fleets that the import printed.
     LabelWriter,
 }
 
@@ -252,7 +252,7 @@ fn is_whole(set: &Value) -> bool {
     set.as_object().is_none_or(Map::is_empty)
 }
 
-/// Returns the part of a value that a field set contains.
+/// Returns the part of `value` that consists of the fields in the field set `set`.
 fn owned(value: &Value, set: &Value) -> Value {
     let Some(set) = set.as_object().filter(|set| !set.is_empty()) else { return value.clone() };
     match value {
@@ -287,8 +287,9 @@ mod tests {
 
     use super::*;
 
-    /// Returns a fleet with fields of four managers: the import, Git (a label, the time zone, two
-    /// clients), a check-in service (the last user of a client), and the controller (the status).
+    /// Returns a fleet whose fields belong to four managers: the import, Git (a label, the time
+    /// zone, two clients), a check-in service (the last user of a client), and the controller (the
+    /// status).
     fn shared() -> Value {
         json!({
             "metadata": {"name": "emea-001", "labels": {IMPORT_LABEL: "emea", "site": "berlin"},

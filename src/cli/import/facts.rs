@@ -1,8 +1,8 @@
 //! Determines the facts (fields and labels) that an export provides for clients, and the facts that
 //! clients would lose in an import. Does no I/O.
 //!
-//! Lost facts must be detected, because a renamed column must not erase the values from earlier
-//! imports.
+//! The import must detect lost facts, because otherwise a renamed column in the export would erase
+//! the values from earlier imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -108,7 +108,8 @@ pub(super) struct Losses {
     /// Facts that clients lose because the export no longer has a column for them, each with the
     /// number of affected clients.
     pub not_provided: BTreeMap<Fact, usize>,
-    /// Names of the clients that lose their version because its cell in the export is empty.
+    /// Names of the clients that lose their version because their version cell in the export is
+    /// empty.
     pub unversioned: Vec<Text>,
     /// Number of clients in the export that had a version before the import.
     pub versioned: usize,

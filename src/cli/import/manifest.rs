@@ -1,5 +1,5 @@
 //! Defines the fleet manifest that an import writes or prints, and formats manifests as YAML and
-//! JSON. Does not access the export.
+//! JSON. This module does not read the inventory export.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::api::ClientFleetSpec;
 use crate::cli::{Failure, data};
 
-/// Label that identifies all fleets of the same import. The value of the label is the name prefix
-/// of these fleets.
+/// Label that an import sets on each fleet that it writes. The value of the label is the prefix of
+/// the names of these fleets.
 pub(super) const IMPORT_LABEL: &str = "clientfleet.dev/import";
 
 /// A fleet with exactly the fields that an import writes.

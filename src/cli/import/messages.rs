@@ -256,7 +256,7 @@ fn of_clients(outcome: &ImportOutcome) -> String {
     format!("{} new, {} gone", clients(outcome.new), outcome.gone.len())
 }
 
-/// Formats the summary of an import that prints its fleets.
+/// Formats the summary of an import that prints the fleets instead of writing them to the cluster.
 pub(super) fn printed(outcome: &ImportOutcome) -> String {
     let count = |change| count(outcome, change);
     let pruned = match count(FleetChange::Pruned) {
@@ -272,8 +272,8 @@ pub(super) fn printed(outcome: &ImportOutcome) -> String {
     )
 }
 
-/// Formats the result of an import that writes its fleets. Returns the list of written fleets for
-/// standard output, and the failures and the summary for standard error.
+/// Formats the result of an import that writes the fleets to the cluster. Returns the list of
+/// written fleets for standard output, and the failures and the summary for standard error.
 pub(super) fn applied(
     applied: &ApplyOutcome,
     outcome: &ImportOutcome,

@@ -78,7 +78,7 @@ async fn import(arguments: &ImportArgs, remarks: &mut String) -> Result<(String,
     }
 }
 
-/// Reads the export and returns its clients, or `None` if bad rows stop the import.
+/// Reads the export and returns its clients, or `None` if invalid rows prevent the import.
 fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
     let name = messages::file(&arguments.file);
     let wrong = |message: String| Failure::input(format!("{name}: {message}"));

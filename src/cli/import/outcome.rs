@@ -27,9 +27,9 @@ pub(super) struct ImportOptions {
     pub drops: BTreeSet<Fact>,
 }
 
-/// Limit for the clients that may leave their fleets in one import, and for the clients that may
-/// lose their version because the version cell is empty. If either number exceeds the limit, the
-/// import writes nothing.
+/// Maximum number or percentage of clients that may leave their fleets in one import. It also
+/// limits the clients that may lose their version because the version cell is empty; if either
+/// limit is exceeded, the import writes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     Percent(usize),
@@ -169,8 +169,8 @@ pub(super) fn decide(
     });
     let fleets = fleets.collect();
     let Shards { gone, held_by_others, kept, in_doubt, losses, .. } = shards;
-    // `--drop` allows every remaining loss, because any other loss would have been a
-    // refusal.
+    // `--drop` allows every loss that is left, because for any other loss the function has already
+    // returned an error.
     let dropped = losses.not_provided;
     Ok(ImportOutcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })
 }

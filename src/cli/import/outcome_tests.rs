@@ -174,8 +174,8 @@ mod laws {
                 prop_assert!(again.fleets.iter().all(|fleet| fleet.change == FleetChange::Unchanged));
                 prop_assert_eq!((again.new, again.gone.len()), (0, 0));
                 standings = after;
-                // Let other field managers list some clients too, because such clients must stay in
-                // their fleets on later days.
+                // Let other field managers list some clients too, to test that these clients stay
+                // in their fleets on later days.
                 if index == 0 {
                     for standing in standings.values_mut() {
                         for number in &adopted {

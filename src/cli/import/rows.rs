@@ -41,7 +41,7 @@ pub(super) struct Bad {
     pub reason: String,
 }
 
-/// The clients of an export.
+/// The clients that an export lists, and the problems in its bad rows.
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     /// Valid clients by name.

@@ -27,7 +27,7 @@ pub(super) fn assign<'a>(
 }
 
 fn free(occupied: &BTreeMap<u32, usize>, number: u32, size: usize) -> usize {
-    // Allow at least one client per fleet; otherwise `assign` would never find room.
+    // Treat a size of 0 as 1; otherwise, `assign` would never find a fleet with free capacity.
     size.max(1).saturating_sub(occupied.get(&number).copied().unwrap_or(0))
 }
 

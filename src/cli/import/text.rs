@@ -3,8 +3,7 @@
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// First bytes of a ZIP archive. They identify spreadsheet files such as `.xlsx`, which are ZIP
-/// archives.
+/// First bytes of a ZIP archive. Spreadsheet files such as `.xlsx` are ZIP archives.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
 /// Number of bytes to examine when detecting UTF-16 without a byte order mark. The header of an
 /// export has roughly this size.
@@ -20,8 +19,9 @@ pub(super) fn encoding(name: &str) -> Result<&'static Encoding, String> {
         .ok_or_else(|| "there is no such encoding: write one as utf-8 or windows-1252".to_owned())
 }
 
-/// Decodes a file with the encoding of its byte order mark, or else with the encoding that the user
-/// specifies. If both are missing, uses UTF-16 if the bytes look like UTF-16, and UTF-8 otherwise.
+/// Decodes a file with the encoding that its byte order mark indicates, or else with the encoding
+/// that the user specifies. If both are missing, uses UTF-16 if the bytes look like UTF-16, and
+/// UTF-8 otherwise.
 ///
 /// # Errors
 ///

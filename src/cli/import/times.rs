@@ -41,8 +41,8 @@ impl Times {
     ///
     /// # Errors
     ///
-    /// Returns the reason why the time is invalid, worded to follow the text of the cell in a
-    /// message.
+    /// Returns the reason why the time is invalid, as a phrase that a message appends to the text
+    /// of the cell.
     pub fn read(&self, cell: &str) -> Result<String, String> {
         if DateTime::parse_from_rfc3339(cell).is_ok() {
             return Ok(cell.to_owned());

@@ -7,8 +7,8 @@ use crate::values::Zone;
 ///
 /// # Errors
 ///
-/// Returns the reason why the name is invalid, worded to follow the name in a message. Includes the
-/// most similar name, if there is one.
+/// Returns the part of an error message that follows the name: the reason why the name is invalid
+/// and, if there is one, the most similar name.
 pub(super) fn zone(name: &str) -> Result<Zone, String> {
     if let Some(zone) = Zone::named(name).or_else(|| Zone::named(of_windows(name)?)) {
         return Ok(zone);

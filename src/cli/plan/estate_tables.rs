@@ -64,8 +64,8 @@ fn policies(PlannedNamespace { policies, plan }: &PlannedNamespace) -> Table {
         "NEXT",
     ]);
     for (name, status) in &plan.policies {
-        // The plan does not contain the priority, the mode and the version; read them from the
-        // spec.
+        // Read the priority, the mode and the version from the spec, because the plan does not
+        // contain them.
         let policy = policies.iter().find(|policy| policy.name() == name.as_str());
         let spec = policy.and_then(|policy| policy.spec.as_ref().ok());
         let upgrade = spec.map(|spec| spec.upgrade.clone()).unwrap_or_default();

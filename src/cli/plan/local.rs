@@ -2,7 +2,7 @@
 //! the objects in the files. With `--against`, compares these statuses with the statuses computed
 //! from older files.
 //!
-//! Contacts no cluster and reads no clock.
+//! The module contacts no cluster and reads no clock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
@@ -136,8 +136,8 @@ impl LocalPlan {
         match self.format {
             PlanFormat::Json => data::write_json(&self.list(), output),
             PlanFormat::Yaml => data::write_yaml(&self.list(), output),
-            // Only the table format can occur: without a comparison, the check of the options
-            // rejects all other formats.
+            // Only the table format can reach this arm. Without a comparison, the check of the
+            // options rejects the formats wide, Markdown and name.
             _ => {
                 let text = estate_tables::print(&self.namespaces, self.at, in_color);
                 output.write_all(text.as_bytes())

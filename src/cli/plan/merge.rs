@@ -1,8 +1,8 @@
-//! Computes how applying a file changes an object, on JSON values. The result is either the patch
+//! Computes, on JSON values, how applying a file changes an object. The result is either the patch
 //! that client-side `kubectl apply` sends, or an approximation of the API server's response if no
 //! dry run is possible.
 //!
-//! Contacts no cluster.
+//! This module does not access the cluster.
 
 use std::collections::BTreeSet;
 
@@ -91,7 +91,7 @@ pub(super) fn joined(patch: Value, more: Value) -> Value {
     }
 }
 
-/// Applies a JSON merge patch (RFC 7386) to a value and returns the result.
+/// Applies a JSON merge patch (RFC 7386) to a value and returns the patched value.
 pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
     let Value::Object(fields) = patch else { return patch.clone() };
     if !value.is_object() {
@@ -108,9 +108,10 @@ pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
     value
 }
 
-/// Returns an approximation of the result of server-side apply. Replaces the `spec` of a policy,
-/// because a policy has one owner; merges all other content, because a fleet can have several
-/// owners.
+/// Returns an approximation of the object that server-side apply produces.
+///
+/// The file's `spec` replaces the `spec` of a policy, because a policy has one owner. All other
+/// content of the file is merged into the object, because a fleet can have several owners.
 pub(super) fn merged(kind: Kind, mut live: Value, file: &Value) -> Value {
     for part in ["metadata", "spec"] {
         let Some(given) = file.get(part) else { continue };
@@ -163,8 +164,8 @@ fn by_name(mut items: Vec<Value>, given: &[Value]) -> Value {
     Value::Array(items)
 }
 
-/// Removes the fields from an object that are in the last client-side applied configuration but not
-/// in the file, and returns the object. `kubectl apply --server-side` also removes such fields,
+/// Returns the object without the labels and spec fields that are in the last client-side applied
+/// configuration but not in the file. `kubectl apply --server-side` also removes such fields,
 /// because it takes over the fields that client-side `kubectl apply` owned.
 pub(super) fn without_dropped(mut object: Value, last_applied: &Value, file: &Value) -> Value {
     for part in ["/metadata/labels", "/spec"] {

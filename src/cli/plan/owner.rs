@@ -1,5 +1,5 @@
-//! Determines how a file will be applied to an object, and by which field manager, from the
-//! object's metadata and the options of `plan`. Contacts no cluster.
+//! Determines from an object's metadata and the options of `plan` how a file will be applied to the
+//! object, and by which field manager. Contacts no cluster.
 
 use serde_json::Value;
 
@@ -105,8 +105,8 @@ fn known_owner(live: &Value) -> Option<&str> {
     }
 }
 
-/// Labels by which each tool recognizes its objects. The tool adds these labels to the objects from
-/// the files; an entry that ends with a slash is a prefix.
+/// Keys of the labels that each tool adds to the objects that it applies, and by which it
+/// recognizes its objects. A key that ends with a slash is a prefix.
 const TOOL_LABELS: [(&str, &[&str]); 4] = [
     ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
     ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),
@@ -115,8 +115,7 @@ const TOOL_LABELS: [(&str, &[&str]); 4] = [
 ];
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// Returns those labels of the object `live` that the tool with the field manager `owner` adds to
-/// its objects.
+/// Returns the labels in `live` that the tool with the field manager `owner` adds to its objects.
 pub(super) fn marks(owner: &str, live: &Value) -> Vec<(String, Value)> {
     let known =
         TOOL_LABELS.iter().find(|(tool, _)| *tool == owner).map_or(&[][..], |(_, marks)| marks);

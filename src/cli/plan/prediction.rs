@@ -43,14 +43,14 @@ pub(super) struct Prediction {
     pub(super) before: Option<String>,
     /// The object after the file is applied.
     pub(super) after: String,
-    /// Source of the prediction.
+    /// Component that computed the prediction.
     pub(super) by: PredictedBy,
     /// Warning for the user about applying the file.
     pub(super) warning: Option<String>,
 }
 
-/// The source of a prediction: the API server, or this program with the reason why no dry run was
-/// possible.
+/// The component that computed a prediction: the API server, or this program with the reason why no
+/// dry run was possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PredictedBy {
     /// The API server, in a dry run.
@@ -87,7 +87,7 @@ pub(super) async fn predict(
         (ApplyMethod::ClientSide { last_applied }, Some(live)) => {
             let patch = client_side_patch(last_applied, object, live);
             if patch.as_object().is_some_and(Map::is_empty) {
-                // For an empty patch, kubectl sends no request and the object stays the same.
+                // Send no request for an empty patch, as in kubectl. The object does not change.
                 let after = before.clone().unwrap_or_default();
                 return Ok(Prediction { before, after, by: PredictedBy::Server, warning });
             }
@@ -197,9 +197,9 @@ async fn send(
     ask(client, request.map_err(kube::Error::BuildRequest)).await
 }
 
-/// Returns the patch that client-side `kubectl apply` would send. The patch sets the annotation
-/// with the last applied configuration, because the API server may reject this annotation as too
-/// large.
+/// Returns the patch that client-side `kubectl apply` would send. Includes the annotation with the
+/// last applied configuration, so that the dry run fails if the API server rejects this annotation
+/// as too large.
 fn client_side_patch(last_applied: &Value, object: &PredictedObject<'_>, live: &Value) -> Value {
     let (mut file, mut live) = (object.source.clone(), live.clone());
     for object in [&mut file, &mut live] {

@@ -44,8 +44,8 @@ impl Conflicts {
     }
 }
 
-/// Returns the owner that a message such as `conflict with "OWNER" using clientfleet.dev/v1alpha1`
-/// contains.
+/// Returns the field manager that a conflict message names: `OWNER` in `conflict with "OWNER" using
+/// clientfleet.dev/v1alpha1`.
 fn owner(message: &str) -> &str {
     let quoted = message.split_once('"').and_then(|(_, rest)| rest.split_once('"'));
     quoted.map_or(message, |(owner, _)| owner)

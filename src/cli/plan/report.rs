@@ -198,7 +198,7 @@ impl ReportView<'_> {
         ReportTable { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
     }
 
-    /// Returns the same display options without the row limit, for short tables.
+    /// Returns a copy of these display options without the row limit, for tables with few rows.
     fn whole(&self) -> ReportView<'_> {
         ReportView { limit: usize::MAX, ..*self }
     }
@@ -392,8 +392,8 @@ fn dated(time: Timestamp, there: &TimeFormatter) -> String {
 
 /// Describes when clients move, and includes the previous time if the time changes.
 ///
-/// A row can cover several clients and show only the earliest time. For such a row, `first` is the
-/// prefix of the time.
+/// A row that covers several clients shows only the earliest time, after the prefix `first`. In
+/// other rows the prefix is empty.
 fn moves(
     effect: Effect,
     when: &When,

@@ -45,8 +45,8 @@ pub(super) async fn make(
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => return Err(failure(&doing, &error)),
         }
-        // A status write by the controller changes the resource version and thereby causes a
-        // conflict. Try again if the spec of the policy is unchanged.
+        // A status write by the controller may have caused the conflict, because it changes the
+        // resourceVersion. Try again if the spec of the policy is unchanged.
         let again = cluster.policy(namespace, &name).await?;
         let identity = |policy: &OnePolicy| {
             let metadata = &policy.whole.metadata;
@@ -68,8 +68,8 @@ fn changed_meanwhile(namespace: &str, name: &str) -> Failure {
     ))
 }
 
-/// Returns the JSON merge patch that sets a choice. If the choice has no version, the patch removes
-/// the version from the policy by setting it to `null`.
+/// Returns the JSON merge patch that writes `choice` into a policy. If the choice has no version,
+/// the patch removes the version from the policy by setting it to `null`.
 fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     json!({
         "metadata": {"resourceVersion": resource_version},

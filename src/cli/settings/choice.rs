@@ -61,7 +61,7 @@ const MODES: [Mode; 3] = [Mode::NoUpgrade, Mode::AutoUpgrade, Mode::OnlyUpgradeT
 pub(super) enum Selection {
     /// Number of a choice in the list that `settings` prints, starting at 1.
     Number(usize),
-    /// A choice by mode and version.
+    /// Mode and version of a choice, as the user specifies them.
     Spoken(Choice),
 }
 

@@ -1,5 +1,5 @@
-//! Computes how a new setting affects the clients that the policy governs. Counts these clients
-//! before and after the change, in the plans that the controller would eventually write.
+//! Computes how a new setting of a policy affects the clients that the policy governs. Counts these
+//! clients before and after the change, in the plans that the controller would eventually write.
 //!
 //! Does no I/O.
 
@@ -16,7 +16,7 @@ use crate::plan::version_text::VersionText;
 use crate::plan::{self, Estate, Plan};
 use crate::values::Timestamp;
 
-/// Numbers of clients that one policy governs, by the effect of the policy on each client.
+/// Counts of the clients that one policy governs, by the effect of the policy on each client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Moves {
@@ -28,14 +28,14 @@ pub(super) struct Moves {
     pub up_later: u32,
     /// Number of clients that are offered an older version when distribution opens.
     pub down_later: u32,
-    /// Number of clients that have the target staged and wait for a restart.
+    /// Number of clients that have staged the target version and wait for a restart.
     pub restart_pending: u32,
     pub at_target: u32,
     /// Number of clients that run a newer version than the target, and keep it.
     pub ahead: u32,
     /// Number of clients whose installation failed and will be retried.
     pub failed: u32,
-    /// Number of clients that the policy holds, that is, offers no version.
+    /// Number of clients that the policy holds: it offers them no version.
     pub held: u32,
     /// Number of clients that cannot move because of a problem.
     pub blocked: u32,
@@ -120,8 +120,9 @@ pub(super) fn effect(
     (SettingEffect { before: moves(estate), after: moves(&after) }, standing)
 }
 
-/// Returns a copy of the estate in which every client's `lastSeen` is later by the time from `now`
-/// to `at`. Without this shift, all clients would count as offline at the instant `at`.
+/// Returns a copy of the estate in which the time from `now` to `at` is added to every client's
+/// `lastSeen`. Otherwise, clients would count as offline at `at` only because `at` is in the
+/// future.
 fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
     let mut estate = estate.clone();
     if at == now {
@@ -164,7 +165,7 @@ fn moves(plan: &Plan, policy: &str) -> Moves {
     moves
 }
 
-/// Numbers of clients that one policy governs, by current version.
+/// Counts of the clients that one policy governs, by the version that they run.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Versions {
     pub governed: u32,
@@ -174,8 +175,8 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    /// Adds those clients of a fleet that `policy` governs. `package` is the package version of the
-    /// fleet.
+    /// Counts the clients in `rows` that `policy` governs. `package` is the package version of
+    /// their fleet.
     pub fn add(&mut self, rows: &[ClientStatus], policy: &str, package: Option<&VersionText>) {
         for row in rows.iter().filter(|row| row.policy.as_deref() == Some(policy)) {
             self.governed += 1;

@@ -119,8 +119,9 @@ pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<St
     Ok(text)
 }
 
-/// Renders a table that counts the clients before and after the change, by the effect of the policy
-/// on them. Above the table are the conditions that prevent the policy from distributing.
+/// Renders a table that counts the clients before and after the change, by the effect that the
+/// policy has on each client. Above the table are the conditions that prevent the policy from
+/// distributing.
 fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     let Some(effect) = &selected.clients else { return String::new() };
     let standing = selected.standing.as_ref();
@@ -155,8 +156,8 @@ fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
 }
 
 /// Returns the message for a policy that is kept in Git, or an empty string if no message is
-/// needed. The message is an error if the policy was not changed for this reason, and a warning if
-/// the tool that applies the policy from Git will revert the change.
+/// needed. The message is an error if the command refused the change, and a warning if the tool
+/// that applies the policy from Git will revert the change.
 pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
     let Some(owner) = &selected.owner else { return String::new() };
     let policy = printable(&selected.policy);

@@ -110,12 +110,15 @@ struct Selected {
     after: Choice,
     result: SettingsOutcome,
     allow_downgrade: bool,
-    /// Numbers of the policy's clients before and after the change, by the effect of the policy on
-    /// them. Absent if the setting stays the same or the clients cannot be counted.
+    /// Number of the policy's clients for each effect, before and after the change. Absent if the
+    /// setting stays the same or the clients cannot be counted.
+    ///
+    /// If the policy is not effective yet, the clients are counted at the time when the policy
+    /// takes effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     clients: Option<SettingEffect>,
-    /// Conditions that prevent the policy from distributing, regardless of its setting. If the
-    /// policy is not effective yet, `clients` holds the counts at the time when it takes effect.
+    /// Conditions that prevent the policy from distributing, regardless of its setting. Absent in
+    /// the same cases as `clients`.
     #[serde(skip_serializing_if = "Option::is_none")]
     standing: Option<PolicyBlockers>,
     #[serde(skip)]

@@ -1,5 +1,5 @@
-//! Finds the conditions that prevent a policy from distributing, regardless of its upgrade mode:
-//! the policy is suspended, invalid, being deleted, or not effective. Does no I/O.
+//! Finds the conditions that prevent a policy from distributing versions in any upgrade mode: the
+//! policy is suspended, invalid, being deleted, or not effective. Does no I/O.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::policy::Policy;
 use crate::values::Timestamp;
 
-/// The conditions that prevent a policy from distributing, regardless of its upgrade mode.
+/// The conditions that prevent a policy from distributing versions in any upgrade mode.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PolicyBlockers {
@@ -45,8 +45,8 @@ impl PolicyBlockers {
         }
     }
 
-    /// Returns the instant at which to count the clients: the time when the policy takes effect, or
-    /// `now` if it is already effective.
+    /// Returns the instant at which to count the clients: the time when the policy takes effect, if
+    /// that time is in the future, and otherwise `now`.
     pub(crate) fn counted_at(&self, now: Timestamp) -> Timestamp {
         self.not_effective_until.unwrap_or(now)
     }

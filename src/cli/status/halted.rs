@@ -22,18 +22,18 @@ pub(super) struct Halted {
     /// True if all fleets in the scope of the halt apply it: the condition `Ready` of the policy is
     /// `True` for the current generation.
     pub in_force: bool,
-    /// True if the halt holds every client now.
+    /// True if the halt stops every client now.
     pub holds_everybody: bool,
     /// True if `clientfleet halt` created the policy, so that `clientfleet resume` deletes it.
     pub is_ours: bool,
     pub is_being_deleted: bool,
-    /// Reasons why some clients are not held, or are held only for a limited time.
+    /// Reasons why the halt does not stop some clients, or stops clients only for a limited time.
     pub gaps: Vec<Gap>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begins: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// Policies that take precedence over the halt now and may distribute.
+    /// Policies that take precedence over the halt now and may distribute versions.
     pub comes_after: Vec<String>,
     /// Policies that will take precedence over the halt once they are effective.
     pub comes_after_later: Vec<LaterRival>,
@@ -86,7 +86,7 @@ impl Halted {
         }
     }
 
-    /// Returns whether the halt may hold at least one client now. Returns `true` for a halt policy
+    /// Returns whether the halt may stop at least one client now. Returns `true` for a halt policy
     /// that cannot be read, because such a policy blocks every client.
     pub(crate) fn holds_somebody(&self) -> bool {
         let nobody = [Gap::Distributes, Gap::NotYet, Gap::Over];

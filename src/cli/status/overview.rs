@@ -26,7 +26,8 @@ pub(super) struct Overview {
     /// Halts, including halts with gaps, which do not stop all distribution.
     pub halted: Vec<Halted>,
     pub fleets: u32,
-    /// Numbers of clients by state. Clients of a fleet without a status count only in `total`.
+    /// Counts of clients by state. The clients of a fleet whose status has no summary are counted
+    /// only in `total`.
     pub clients: Summary,
     /// Package versions of the fleets, newest first.
     pub packages: Vec<Package>,
@@ -35,7 +36,8 @@ pub(super) struct Overview {
     pub needs: Needs,
 }
 
-/// A package version, with the number of fleets that have it and the number of their clients.
+/// A package version, with the number of fleets that have this version and the number of clients in
+/// these fleets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Package {
     pub version: Text,
@@ -107,7 +109,7 @@ pub(super) struct OverviewBuilder {
     packages: BTreeMap<Text, Package>,
     /// Policies that would take precedence over a halt in their namespace.
     rivals: Vec<Rival>,
-    /// True if the overview covers all namespaces. Names then include the namespace.
+    /// True if the overview covers all namespaces, so that names must include the namespace.
     is_everywhere: bool,
 }
 
@@ -173,9 +175,8 @@ impl OverviewBuilder {
         for halted in &mut overview.halted {
             halted.beaten_by(&self.rivals);
         }
-        // A halt takes over the clients of the other policies in its namespace, so a policy that
-        // therefore governs no client is not a problem. A policy without clients in its scope is
-        // still a problem.
+        // A halt takes over the clients of the other policies in its namespace, so do not report
+        // that these policies govern no client. Still report a policy without clients in its scope.
         let Overview { halted, needs, .. } = &mut overview;
         needs.governs_nobody.retain(|policy| {
             let is_halted =

@@ -1,5 +1,6 @@
 //! Formats and writes output for a user's terminal: tables, times in the user's time zone, and
-//! progress. Does not depend on the cluster or on the meaning of the output.
+//! progress. This module does not access the cluster, and does not use the types of fleets and
+//! policies.
 
 pub mod progress;
 pub mod table;
@@ -19,7 +20,7 @@ pub fn is_color_wanted() -> bool {
     io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
-/// Returns the width of the terminal on standard output, or `None` if it is not a terminal.
+/// Returns the width of the terminal, or `None` if standard output is not a terminal.
 #[must_use]
 pub(crate) fn width() -> Option<usize> {
     let (width, _) = terminal_size::terminal_size_of(io::stdout())?;

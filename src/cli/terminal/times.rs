@@ -1,5 +1,5 @@
-//! Formats instants for a user: in the user's time zone, and relative to the current time. Reads no
-//! clock; callers determine the time and the zone once at startup.
+//! Formats instants for a user: in the user's time zone, and relative to the current time. This
+//! module reads no clock; its callers determine the time and the zone once at startup.
 
 use chrono::{Datelike, NaiveDateTime, SecondsFormat};
 

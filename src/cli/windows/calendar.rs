@@ -185,8 +185,7 @@ fn zone_name<S: Serializer>(zone: &Option<Zone>, serializer: S) -> Result<S::Ok,
     zone.as_ref().map(Zone::name).serialize(serializer)
 }
 
-/// The zones to show, with the numbers of clients in the zones that are not shown and of clients
-/// without a known zone.
+/// The zones to show, and the numbers of clients whose zone is not shown or not known.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     pub shown: Vec<(Zone, Role, Option<u32>)>,
@@ -203,7 +202,8 @@ pub(super) struct CalendarRequest {
     pub reader: Option<Zone>,
 }
 
-/// Returns the calendar of a policy: its openings, and the reasons why the policy is off.
+/// Returns the calendar of a policy: its openings, and the reasons why the policy distributes
+/// nothing.
 pub(super) fn calendar(
     namespace: &str,
     policy: &Policy,

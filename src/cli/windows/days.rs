@@ -1,5 +1,5 @@
 //! Computes when a date starts and ends in a time zone, and the clock changes on that date. Does
-//! not depend on policies and openings.
+//! not use policies or openings.
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::{Serialize, Serializer};
@@ -9,8 +9,8 @@ use crate::values::{Timestamp, Zone};
 /// An instant with its local time and UTC offset.
 pub(super) type LocalTime = DateTime<FixedOffset>;
 
-/// Margin before and after a UTC day that is searched for the local day with the same date. Larger
-/// than the UTC offset of every zone.
+/// Time before and after a UTC day in which to search for the local day with the same date. It is
+/// larger than the UTC offset of every zone.
 const MAX_UTC_OFFSET: TimeDelta = TimeDelta::hours(26);
 
 /// Returns the local time of an instant in a zone.

@@ -61,7 +61,8 @@ pub(super) fn find(
     Ok(FoundPolicy { namespace, policy, count, others, remarks: remarks.collect() })
 }
 
-/// Returns the namespace of the policy that the user requested.
+/// Returns the namespace in which the files contain the policy `name`. If `namespace` is set,
+/// searches only that namespace.
 fn namespace_of(
     findings: &Findings,
     name: &str,

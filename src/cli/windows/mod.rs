@@ -128,8 +128,9 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<FoundPolic
             PrecedingPolicies::default()
         }
     };
-    // Read the fleets only if they affect the output. This requires that the policy is valid, and
-    // that its openings depend on the zone or another policy may take over its clients.
+    // Do not read the fleets if they cannot affect the output. They have no effect if the policy is
+    // invalid, or if its openings do not depend on the time zone and no other policy can take over
+    // its clients.
     let is_invalid = policy.is_invalid();
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
         return Ok(FoundPolicy {

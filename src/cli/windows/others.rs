@@ -77,8 +77,9 @@ impl PrecedingPolicies {
         self.found.is_empty()
     }
 
-    /// Marks each selected policy that has a fleet in its scope, if the fleet is also in the scope
-    /// of the displayed policy. `label` returns the value of the fleet's label with the given key.
+    /// Marks each selected policy whose scope includes a fleet, if the scope of the displayed
+    /// policy also includes this fleet. `label` returns the value of the fleet's label with the
+    /// given key.
     pub(super) fn fleet<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
         self.saw_fleets = true;
         if self.own.includes_fleet(&label) {

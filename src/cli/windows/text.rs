@@ -161,8 +161,6 @@ fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     }
 }
 
-// ---- drawing of the week ----
-
 /// A mark in the drawing of a day, which represents half an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum HalfHour {
@@ -241,8 +239,8 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     }
     let mut text = format!("  {:10}  ", "");
     for hour in (0..=24).step_by(3) {
-        // A mark represents half an hour, so each label for three hours must be six characters
-        // wide.
+        // Pad each label to six characters: labels are three hours apart, and each half hour has a
+        // mark of one character.
         let _ = write!(text, "{hour:02}    ");
     }
     text.truncate(text.trim_end().len());
@@ -276,7 +274,8 @@ fn draw(marks: &[HalfHour], in_color: bool) -> String {
     .collect()
 }
 
-/// Returns the note next to a day: `today`, and the length of the day if the clock changes.
+/// Returns the note after the marks of a day: `today` for the current day, and the length of a day
+/// on which the clock changes.
 fn note(day: &Day, today: NaiveDate) -> String {
     let hours = TimeDelta::seconds(day.seconds);
     let length = (!day.clock_changes.is_empty()).then(|| duration(hours.num_seconds()));
@@ -300,8 +299,6 @@ fn clock_change(change: &ClockChange) -> String {
         ClockShift::Twice => format!("{date}: {from}–{until} comes twice, and counts both times"),
     }
 }
-
-// ---- list of openings ----
 
 fn list(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     let reader = calendar.reader.as_ref().filter(|zone| shown.zone.as_ref() != Some(zone));
@@ -360,8 +357,6 @@ fn yours(opening: &Opening, has_begun: bool, zone: &Zone, now: Timestamp) -> Str
     format!("{start} – {end}")
 }
 
-// ---- footer ----
-
 fn foot(calendar: &Calendar) -> String {
     let mut text = String::new();
     if !calendar.more_zones.is_empty() {
@@ -398,8 +393,6 @@ fn foot(calendar: &Calendar) -> String {
     }
     text
 }
-
-// ---- formatting of times ----
 
 /// Formats a local time: `Tue 24 Nov 22:00`, with the year if the date is `MAX_DAYS_WITHOUT_YEAR`
 /// days or more from today.

@@ -1,5 +1,5 @@
-//! Counts the clients that a policy governs, by time zone, from fleets and their statuses. Stores
-//! only counts and up to five names, so memory does not grow with the number of clients.
+//! Counts, by time zone, the clients that a policy governs. Stores only the counts and up to five
+//! client names, so memory usage does not grow with the number of clients.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,9 +11,9 @@ use crate::plan::facts::{ZoneFact, non_empty};
 use crate::plan::policy::Policy;
 use crate::values::Zone;
 
-/// Maximum number of the clients' zones that are shown if the user requests no zone.
+/// Maximum number of client time zones that are shown if the user requests no zone.
 const MAX_SHOWN_ZONES: usize = 3;
-/// Maximum number of listed names of clients without a known zone.
+/// Maximum number of clients without a known zone that are listed by name.
 const MAX_NAMED_CLIENTS: usize = 5;
 
 /// A zone and the number of governed clients in it.
@@ -23,7 +23,7 @@ pub(super) struct ZoneCount {
     pub clients: u32,
 }
 
-/// The numbers of governed clients by zone.
+/// Counts of governed clients by time zone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ZoneCounts {
     known: BTreeMap<Zone, u32>,
@@ -33,7 +33,7 @@ pub(super) struct ZoneCounts {
 }
 
 impl ZoneCounts {
-    /// Adds those clients of a fleet that `policy` governs.
+    /// Adds the clients of a fleet that `policy` governs to the counts.
     pub(super) fn add(&mut self, policy: &str, spec: &ClientFleetSpec, status: &ClientFleetStatus) {
         let own: HashMap<&str, &str> = spec
             .clients

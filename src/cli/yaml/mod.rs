@@ -1,4 +1,4 @@
-//! Converts YAML text to the JSON values that kubectl would send for it. Does not depend on
+//! Converts YAML text to the JSON values that kubectl would send for it. Does not interpret
 //! Kubernetes objects.
 //!
 //! kubectl reads YAML by the rules of go-yaml v2, in which an unquoted `no`, `on` or `y` is a
@@ -25,8 +25,8 @@ pub use scalars::from_f64;
 /// Maximum nesting depth of lists and mappings, including the content of aliases. Fleets and
 /// policies need 9 levels.
 const MAX_DEPTH: usize = 64;
-/// Maximum size, in bytes, by which aliases may expand a file. A few lines of nested aliases can
-/// expand to gigabytes.
+/// Maximum number of bytes that aliases may add to a file. A few lines of nested aliases can expand
+/// to gigabytes.
 const MAX_COPIED_BYTES: usize = 16 << 20;
 /// Estimated memory of a JSON value in bytes, without the text of the value.
 const VALUE_BYTES: usize = 64;
@@ -102,8 +102,8 @@ impl<'a> YamlReader<'a> {
             emit_comments: false,
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
-            // Accept a block scalar at the end of the file without a line feed, like go-yaml and
-            // libyaml, on which go-yaml is based.
+            // Accept a file that ends with a block scalar without a line feed. go-yaml and libyaml,
+            // on which go-yaml is based, accept it too.
             block_scalar_eof_without_line_feed: true,
         };
         let parser = Parser::new_from_str_with_options(text, options);
@@ -376,8 +376,8 @@ mod tests {
         assert!(one("{<<: 1}").is_err() && one("{<<: {}, <<: {}}").is_err());
     }
 
-    /// Checks that the items of a list keep their position in the output, although the parser
-    /// stores the items separately.
+    /// Checks that the items of a list are parsed correctly, although the parser stores them
+    /// separately from the other fields.
     #[test]
     fn a_list_is_read_as_it_stands() {
         let text = "a: 1\nitems:\n- &x {b: [1, {c: ~}]}\n- *x\n- - no\nz: {items: [2]}\n";

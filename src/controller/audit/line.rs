@@ -7,10 +7,11 @@ use super::Accepted;
 use crate::api::ClientFleet;
 use crate::plan::changes::{OfferChange, OfferState, RowChange};
 
-/// Version of the schema. An incompatible change increases it; an added field is compatible.
+/// Version of the schema. It must be increased for each incompatible change; adding a field is
+/// compatible.
 const SCHEMA: u8 = 1;
 
-/// A line of the audit stream, which records the change of the decision for one client.
+/// A line of the audit stream. Each line records a change of the decision for one client.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line<'a> {
@@ -57,7 +58,7 @@ impl<'a> LoggedDecision<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Creates the line for the change of one client.
+    /// Creates the line for a change of the decision for one client.
     pub fn of(
         controller: &'a str,
         accepted: &Accepted<'a, ClientFleet>,

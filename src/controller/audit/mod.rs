@@ -37,7 +37,7 @@ pub struct Accepted<'a, K: PlannedKind> {
 }
 
 impl<'a, K: PlannedKind> Accepted<'a, K> {
-    /// Describes an accepted write, based on its write attempt. `resource_version` is the
+    /// Converts the attempt of a write that the API server has accepted. `resource_version` is the
     /// `resourceVersion` that resulted from the write.
     #[must_use]
     pub fn of(attempt: &'a WriteAttempt<K>, resource_version: Option<&'a str>) -> Self {

@@ -1,5 +1,5 @@
-//! Writes lines to the audit stream, which is standard output or a file, without interpreting them.
-//! The file can be reopened on request, after a tool such as logrotate has moved it.
+//! Writes lines to the audit stream without interpreting them. The stream is standard output or a
+//! file, and the file can be reopened on request after a tool such as logrotate has moved it.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};

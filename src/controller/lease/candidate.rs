@@ -210,8 +210,8 @@ impl Candidate {
         }
     }
 
-    /// Updates the leadership, the health and the log after a request. The leadership comes first,
-    /// because it limits the time until which this process may write.
+    /// Updates the leadership, the health and the log after a request. The leadership is updated
+    /// first, because it limits the time until which this process may write.
     fn report(&mut self, request: &Request) {
         let leads_until = self.election.leads_until();
         self.leadership.lasts_until(leads_until);

@@ -16,7 +16,7 @@
 //! - That replica leads only after every holder of an earlier Lease has had enough time to stop. It
 //!   measures this time from the answer to its create request, because the earlier Lease may have
 //!   been deleted just before the request arrived.
-//! - A leader ends when it finds that its Lease was deleted.
+//! - A leader stops when it finds that its Lease was deleted.
 
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ pub enum Step {
     Wait(Moment),
     /// The candidate has lost its leadership. It sends no further writes, and the process must end.
     StepDown(Loss),
-    /// The candidate has retired as requested and stops.
+    /// The candidate has stopped after [`Election::retire`] was called. It sends no further
+    /// requests.
     Done,
 }
 
@@ -103,7 +104,7 @@ pub struct Election {
     must_read: bool,
     /// Earliest moment for the next request.
     not_before: Moment,
-    /// Lease duration that the lease contained when this process last saw it.
+    /// Lease duration that was recorded in the lease when this process last saw the lease.
     held: Duration,
     /// True if a create request may have succeeded, or may still succeed, although this process
     /// received no usable answer.
@@ -249,14 +250,15 @@ impl Election {
                 self.must_read = true;
                 self.not_before = now;
             }
-            // Wait for the retry period, because the cause may persist. For example, a Lease cannot
-            // be created in a missing namespace.
+            // Wait for the retry period, because an immediate retry would probably fail for the
+            // same reason. For example, a Lease cannot be created in a missing namespace.
             (Request::Create(_), Answer::Missing) | (_, Answer::Failed) => {
                 self.may_have_created |= matches!(asked, Request::Create(_));
                 self.must_read = true;
                 self.not_before = next_try;
                 if self.state == LeaseState::Retiring {
-                    // Do not retry the release, because the lease expires without it.
+                    // Do not retry the release, because the lease expires even if it is not
+                    // released.
                     self.state = LeaseState::Retired;
                 }
             }
@@ -268,8 +270,8 @@ impl Election {
         let until = sent.after(self.times.deadline());
         match self.state {
             LeaseState::Retiring => self.state = LeaseState::Retired,
-            // The answer arrived after the renew deadline of this write, so the process must not
-            // lead yet. Read the lease and renew it first.
+            // The answer arrived later than the renew deadline after this write was sent, so the
+            // process must not lead yet. Read the lease and renew it first.
             LeaseState::Standby if until <= now => self.must_read = true,
             LeaseState::Standby if now < self.leads_from => {
                 self.must_read = false;
@@ -305,8 +307,8 @@ impl Election {
             }
             LeaseState::Retiring if is_own => {}
             LeaseState::Retiring => self.state = LeaseState::Retired,
-            // Do not wait, so that the next step writes the lease: the lease is free, or this
-            // process already holds it through a write whose answer was lost.
+            // Write the lease in the next step without waiting. The lease is free, or this process
+            // already holds it because of a write whose answer was lost.
             LeaseState::Standby if is_own || may_be_taken => {}
             LeaseState::Standby => self.wait_for_it(now),
             LeaseState::Lost(_) | LeaseState::Retired => {}
@@ -322,11 +324,12 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// Sets the earliest moment at which this process may lead, after the lease was missing or was
-    /// created by this process. An earlier call may have set a later moment, which then stays.
+    /// Sets the earliest moment at which this process may lead, after the lease was found missing
+    /// or was created by this process. If an earlier call has set a later moment, that moment is
+    /// kept.
     ///
-    /// The lease may have been missing only since an instant before `now`. The holder of a deleted
-    /// lease may continue to lead until that lease would have expired.
+    /// The lease may have been deleted just before `now`, and its holder may continue to lead until
+    /// the deleted lease would have expired.
     fn wait_after_deletion(&mut self, now: Moment) {
         let expires = now.after(self.held.max(self.times.deadline()));
         self.leads_from = self.leads_from.max(expires);
@@ -358,8 +361,8 @@ impl Election {
         self.must_read = true;
         self.state = match self.state {
             LeaseState::Leading { .. } => LeaseState::Retiring,
-            // Do not release a lease that this process holds without leading. It must expire,
-            // because an earlier leader may still be active (`leads_from`).
+            // Do not release a lease that this process holds without leading. The lease must
+            // expire, because an earlier leader may still be active (`leads_from`).
             _ => LeaseState::Retired,
         };
     }
@@ -370,7 +373,7 @@ fn is_given_back(record: &Record) -> bool {
     record.holder.is_none() && record.mark.is_none() && record.seconds == RELEASED_SECONDS
 }
 
-/// Returns the duration that is recorded in a lease.
+/// Returns the lease duration that is recorded in a lease.
 fn held_for(record: &Record) -> Duration {
     Duration::from_secs(u64::try_from(record.seconds).unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! Records whether this process leads. The writers check the record immediately before they send a
-//! write.
+//! Records whether this process leads. Code that writes to the cluster checks this record
+//! immediately before each write.
 //!
 //! The module sends no lease requests and reads no clock; the caller passes the current moment.
 
@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use super::moment::Moment;
 
-/// Leadership of this process, without which it must not write. All clones share one state.
+/// Record of whether this process leads; a process that does not lead must not write. All clones
+/// share one state.
 #[derive(Clone, Debug)]
 pub struct Leadership(watch::Sender<Term>);
 

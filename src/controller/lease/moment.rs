@@ -1,5 +1,5 @@
-//! Provides a clock that measures when leases expire; it has no dates. The clock never goes back,
-//! and continues while the process is suspended or the machine sleeps.
+//! Provides a monotonic clock without dates, which measures when leases expire. The clock continues
+//! while the process is suspended or the machine sleeps.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ impl Moment {
     /// Returns the current moment.
     #[must_use]
     pub fn now() -> Self {
-        // `std::time::Instant` is not suitable. On Linux it reads CLOCK_MONOTONIC, which stops
-        // while the machine sleeps, so a leader would miss the end of its term after a sleep.
+        // Do not use `std::time::Instant`: on Linux it reads CLOCK_MONOTONIC, which stops while the
+        // machine sleeps. After a sleep, a leader would not notice that its lease has expired.
         #[cfg(target_os = "linux")]
         let clock = ClockId::Boottime;
         #[cfg(not(target_os = "linux"))]

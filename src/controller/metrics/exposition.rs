@@ -1,6 +1,7 @@
-//! Converts metrics from the `OpenMetrics` text format to the older Prometheus text format, because
-//! clients such as curl, promtool and older agents do not request `OpenMetrics`. The module works
-//! on the text alone and contains no metric names.
+//! Converts metrics from the `OpenMetrics` text format to the older Prometheus text format. Clients
+//! such as curl, promtool and older agents do not request `OpenMetrics`.
+//!
+//! The conversion does not depend on the names of the metrics.
 
 /// Converts `OpenMetrics` text to the older Prometheus text format. In the older format, `# HELP`
 /// and `# TYPE` lines include the suffix `_total` of a counter, info metrics are gauges, and units

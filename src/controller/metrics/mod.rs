@@ -1,4 +1,4 @@
-//! Defines the metrics and exports them to Prometheus. An update of a counter takes only a few
+//! Defines the metrics and exports them to Prometheus. Incrementing a counter takes only a few
 //! atomic operations.
 //!
 //! The counts of a plan are copied after each planning pass, so a scrape iterates over the policies
@@ -136,8 +136,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Creates all labeled metrics with the value zero, so that Prometheus sees the first
-    /// occurrence as an increase from zero.
+    /// Creates all labeled metrics with the value zero, so that Prometheus sees the first increment
+    /// of each metric as an increase from zero.
     fn with_zeros(self) -> Self {
         use Outcome::{conflict, error, refused, unanswered, unseated, written};
         for kind in KINDS {
@@ -226,7 +226,7 @@ impl Metrics {
         self.role.set(health);
     }
 
-    /// Adds a queue whose pending writes the metrics include.
+    /// Adds a queue to the metrics of pending writes.
     pub(crate) fn watch_queue(&self, kind: &'static str, queue: Arc<dyn Backlogged>) {
         self.queues.add(kind, queue);
     }

@@ -24,8 +24,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Creates the collector and records the start time. The program must call this function when
-    /// the process starts.
+    /// Creates the collector, and records the current time as the start time of the process. The
+    /// program must call this function when the process starts.
     pub fn new() -> Self {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { started: started.as_secs_f64() }

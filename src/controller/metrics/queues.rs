@@ -1,4 +1,4 @@
-//! Exports gauges of the pending status writes. Each scrape reads the current values from the
+//! Exports gauges for the pending status writes. Each scrape reads the current values from the
 //! queues.
 
 use std::fmt;
@@ -67,8 +67,8 @@ impl Collector for Queues {
     }
 }
 
-/// Writes a gauge with one sample for each kind. `metric` contains the name, the help and the unit
-/// of the gauge.
+/// Writes a gauge with one sample for each kind of object. `metric` contains the name, the help
+/// text and the unit of the gauge.
 fn gauge<V: EncodeGaugeValue>(
     encoder: &mut DescriptorEncoder<'_>,
     metric: (&str, &str, Option<&Unit>),

@@ -30,8 +30,8 @@ pub(super) struct Entry<K: Announced> {
     pub unacknowledged: Vec<WriteAttempt<K>>,
     /// Number of consecutive failed attempts, for the back-off.
     pub failures: u32,
-    /// Last announced state. The entry keeps it because the store may not show the announced status
-    /// yet.
+    /// Last state that this process announced. The entry keeps it because the store may not show
+    /// the corresponding status yet.
     pub announced: Option<K::Announcement>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct LastWrite<K: PlannedKind> {
     /// resourceVersion that the write created.
     pub written: Option<String>,
     pub digest: Digest,
-    /// Status that was written; `None` once the store shows it or a later one.
+    /// Status that this process wrote; `None` once the store shows this status or a later one.
     pub written_status: Option<Arc<K::Previous>>,
     /// Time when the write was sent; `None` after its watch event has arrived.
     pub sent: Option<Instant>,

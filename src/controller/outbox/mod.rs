@@ -79,8 +79,8 @@ pub struct WriteAttempt<K: PlannedKind> {
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether `version` existed before the attempt: it is the version that the attempt
-    /// replaces, or the version from which the status was planned.
+    /// Returns whether the attempt supersedes `version`, that is, whether `version` is the one that
+    /// the attempt replaces or the one from which the status was planned.
     fn supersedes(&self, version: Option<&String>) -> bool {
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
         version == self.write.resource_version.as_ref() || version == planned_from
@@ -159,8 +159,8 @@ impl<K: Announced> Outbox<K> {
         self.changed.notify_one();
     }
 
-    /// Accepts a planned status. Returns true if this queues a new write or replaces a pending one,
-    /// and false if no new write is needed.
+    /// Accepts a planned status. Returns true if the status is queued for a new write or replaces a
+    /// pending one, and false if no new write is needed.
     pub fn post(&self, planned: &Planned<K>) -> bool {
         let key = planned.cached.key();
         let mut state = self.state();
@@ -228,8 +228,9 @@ impl<K: Announced> Outbox<K> {
         entry.unacknowledged.clear();
         let planned_from = planned.cached.metadata.resource_version.clone();
         let mut superseded = match entry.last_write.take() {
-            // If the plan was made before the store showed the previous write of this process, the
-            // store may still show the versions that the previous write superseded.
+            // Keep the versions that the previous write of this process superseded. The plan was
+            // made before the store showed that write, so the store may still show one of these
+            // versions.
             Some(last)
                 if last.written != planned_from
                     && last.written == attempt.write.resource_version =>
@@ -240,7 +241,8 @@ impl<K: Announced> Outbox<K> {
         };
         let shown = entry.shown_version();
         let is_to_be_shown = shown.is_none_or(|shown| superseded.contains(&Some(shown.clone())));
-        // If the list is too long, keep the first version, which the store may still show.
+        // If the list is too long, drop the oldest versions except the first, which the store may
+        // still show.
         superseded.drain(1..=superseded.len().saturating_sub(MAX_SUPERSEDED));
         let is_acknowledged = made.is_some() && shown == made.as_ref();
         entry.last_write = Some(LastWrite {
@@ -326,13 +328,14 @@ impl<K: Announced> Outbox<K> {
         })
     }
 
-    /// Returns the last announced state of an object.
+    /// Returns the state of an object that was last announced, that is, logged and published as
+    /// events.
     #[must_use]
     pub fn announced(&self, object: &Cached<K>) -> Option<K::Announcement> {
         self.state().entry_of(object)?.announced.clone()
     }
 
-    /// Records the announced state of an object.
+    /// Records the state of an object that was announced, that is, logged and published as events.
     pub(crate) fn record_announced(&self, object: &Cached<K>, announcement: K::Announcement) {
         if let Some(entry) = self.state().entry_of(object) {
             entry.announced = Some(announcement);

@@ -9,8 +9,8 @@ use crate::plan::scope::{Scope, Selector};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// Contribution of a fleet to the status of a policy whose scope includes the fleet, summed over
-/// the fleet's clients.
+/// Contribution of one fleet to the status of one policy: sums and other facts about the clients of
+/// the fleet. The fleet must be in the policy's scope.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyContribution {
     /// Number of clients in the policy's scope, whether or not the policy governs them.
@@ -21,13 +21,13 @@ pub struct PolicyContribution {
     pub next_transition: Option<Timestamp>,
     /// Distinct time zones of the governed clients.
     pub zones: Vec<ZoneFact>,
-    /// Selectors of the policy's scope, and values listed in these selectors, that match at least
-    /// one client of the fleet.
+    /// Match results of the scope's selectors and their listed values: whether each of them matches
+    /// at least one client of the fleet.
     pub hits: Hits,
 }
 
 impl PolicyContribution {
-    /// Returns an empty contribution to a policy.
+    /// Returns the contribution to the status of `policy` before any client is added.
     #[must_use]
     pub fn of(policy: &Policy) -> Self {
         Self { hits: Hits::none(&policy.scope), ..Self::default() }
@@ -78,8 +78,8 @@ impl SelectorHits {
     ) -> bool {
         let matches = selector.matches(client, if_unreadable);
         self.selector |= matches;
-        // If a selector that consists of a single list does not match, none of its values match, so
-        // do not compare them.
+        // If the only criterion of a selector is a list and the selector does not match, none of
+        // the listed values match. Skip the comparison of the values.
         if matches || !selector.is_one_list() {
             for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
                 *hit = *hit || entry.matches(client);

@@ -25,8 +25,7 @@ pub struct PlanRecord {
     pub holds_until: Option<Timestamp>,
     /// Number of the fleet's clients that no policy governs.
     pub unmanaged: u32,
-    /// True if the fleet itself has a problem, which its status reports with the condition
-    /// `Stalled`.
+    /// True if the planned status of the fleet has the condition `Stalled`.
     pub stalled: bool,
     /// True if the fleet's spec cannot be read.
     pub unreadable: bool,
@@ -37,8 +36,8 @@ pub struct PlanRecord {
 pub struct NamespaceCounts {
     /// Number of fleets.
     pub fleets: u32,
-    /// Number of fleets with the condition `Stalled`: the spec cannot be read, the fleet is too
-    /// large, or its time zone is unknown.
+    /// Number of fleets with the condition `Stalled`: fleets whose spec cannot be read, that are
+    /// too large, or whose time zone is unknown.
     pub stalled_fleets: u32,
     /// Number of fleets whose spec cannot be read.
     pub unreadable_fleets: u32,

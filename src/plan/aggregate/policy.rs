@@ -12,8 +12,8 @@ use crate::values::Timestamp;
 pub struct PolicyAggregate {
     /// Number of fleets in the policy's scope.
     pub fleets: u32,
-    /// Number of fleets that are not yet known to apply the current revision of the policy,
-    /// according to their stored status.
+    /// Number of fleets whose stored status does not show yet that they apply the current revision
+    /// of the policy.
     pub unsettled: u32,
     /// Number of clients in the policy's scope.
     pub matched_clients: u32,
@@ -30,8 +30,8 @@ pub struct PolicyAggregate {
 
 impl PolicyAggregate {
     /// Adds or removes the contribution of one fleet, whose package has the version `package`.
-    /// `is_settled` is true if the fleet is known to apply the current revision of the policy,
-    /// according to its stored status.
+    /// `is_settled` is true if the stored status of the fleet shows that the fleet applies the
+    /// current revision of the policy.
     pub fn change(
         &mut self,
         change: Change,

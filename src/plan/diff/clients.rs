@@ -94,7 +94,7 @@ fn is_same_version(a: Option<&Text>, b: Option<&Text>) -> bool {
 pub enum Effect {
     /// The client is now offered a version that it was not offered before.
     MovesNow,
-    /// The client will be offered a version later that it would not be offered without the change.
+    /// The client will later be offered a version that it would not be offered without the change.
     MovesLater,
     /// The client will be offered the same version as before, but at another time.
     MovesAtAnotherTime,
@@ -181,8 +181,8 @@ impl ChangedClient {
         match self.effect {
             Effect::NoLongerMoves => promised,
             Effect::MovesAtAnotherTime => after.or(promised),
-            // The client may still get a later offer at the same time as before, for example from
-            // another policy. The affected version is the version of that offer.
+            // The client will still be offered a version at the same time as without the change,
+            // for example by another policy. The affected version is the version of that offer.
             Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
             _ => after.or(self.before.as_ref().and_then(Decision::offer)),
         }
@@ -283,7 +283,7 @@ impl<'a> ClientComparison<'a> {
     }
 }
 
-/// Lookup of the time zones of a fleet's clients, either before or after a change.
+/// Source of the time zones of a fleet's clients, either before or after a change.
 struct ClientZones<'a> {
     spec: Option<&'a ClientFleetSpec>,
     policies: HashMap<&'a str, &'a UpgradePolicySpec>,

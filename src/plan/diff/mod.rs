@@ -1,9 +1,9 @@
 //! Compares two plans for the same instant, to find the effects of a change to fleets or policies.
-//! The module makes no decisions and does not depend on whether the objects come from a cluster or
+//! The module makes no decisions, and does not depend on whether the objects come from a cluster or
 //! from files.
 //!
-//! The result lists the clients that are upgraded now or later because of the change, the clients
-//! that lose their offer, and the clients that get no offer, with the reasons.
+//! The difference lists the clients that are offered a version now or later because of the change,
+//! the clients that lose their offer, and the clients that get no offer, with the reasons.
 
 mod clients;
 mod objects;
@@ -39,7 +39,7 @@ pub struct PlannedEstate {
 }
 
 impl PlannedEstate {
-    /// Plans a namespace at an instant. The result is the plan that the controller makes once all
+    /// Plans a namespace for an instant. The plan equals the one that the controller makes once all
     /// statuses are written.
     #[must_use]
     pub fn settled(estate: Estate, at: Timestamp) -> Self {
@@ -47,7 +47,7 @@ impl PlannedEstate {
     }
 }
 
-/// All compared namespaces before or after a change, by name.
+/// State of every compared namespace before or after a change, by namespace name.
 pub type PlannedEstates = BTreeMap<String, PlannedEstate>;
 
 /// Objects that the user passed, by kind; each is identified by namespace and name.
@@ -117,8 +117,7 @@ pub struct Counts {
     pub moving_at_another_time: usize,
     /// Clients that lose their offer.
     pub stopping: usize,
-    /// Clients that would have been offered a version later, but for which the change prevents this
-    /// offer.
+    /// Clients for which the change prevents an offer that they would get later.
     pub no_longer_moving: usize,
     /// Changed clients whose next restart activates a version that they should not run.
     pub staged: usize,

@@ -39,8 +39,8 @@ pub struct ChangedObject {
     pub fields: Vec<String>,
 }
 
-/// Returns the objects of a namespace that differ before and after the change. Policies come first
-/// because decisions depend on them.
+/// Returns the objects of a namespace that differ between `before` and `after`. Policies come
+/// first, because decisions depend on them.
 pub(super) fn compare(namespace: &str, before: &Estate, after: &Estate) -> Vec<ChangedObject> {
     let mut found = of_kind(Kind::UpgradePolicy, namespace, &before.policies, &after.policies);
     found.extend(of_kind(Kind::ClientFleet, namespace, &before.fleets, &after.fleets));

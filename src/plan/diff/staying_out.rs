@@ -1,5 +1,5 @@
 //! Counts, by reason, the clients that get no offer although they do not run their target. The
-//! counts show which clients a change does not upgrade.
+//! counts show how many clients a change does not upgrade, and why.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -14,7 +14,7 @@ use crate::plan::next_change::earlier;
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// A group of clients that get no offer, with the same namespace, state, reason and policy.
+/// A group of clients that get no offer and have the same namespace, state, reason and policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StayingOut {
@@ -78,7 +78,7 @@ impl StayingOutCounts {
             earlier(counted.next_transition_time, row.next_transition_time);
     }
 
-    /// Returns the counts, largest first.
+    /// Returns the groups, largest first.
     pub(super) fn sorted(self) -> Vec<StayingOut> {
         let mut all: Vec<StayingOut> = self.0.into_values().collect();
         all.sort_by(|a, b| order(a).cmp(&order(b)));

@@ -63,10 +63,12 @@ pub struct Explanation {
     pub last_offer: Option<LastOffer>,
     /// Current phase and upcoming events for the client under its governing policy.
     pub ahead: NextChanges,
-    /// Obstacles between the client and its target, each found after the assumed remedies for all
-    /// earlier obstacles are applied. Empty if the client is offered its target.
+    /// Obstacles that prevent an offer of the target version, in order. Each one is found after an
+    /// assumed remedy is applied for every earlier obstacle; the list is empty if the client is
+    /// offered its target.
     pub would_move: Vec<Obstacle>,
-    /// Decision for the client after all obstacles are removed, if it can be determined.
+    /// Decision for the client after all obstacles are removed; absent if there is no obstacle, or
+    /// if the decision is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leads_to: Option<Destination>,
 }
@@ -90,8 +92,7 @@ pub struct ExplainedDecision {
     /// Time of the next change of the client's offer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
-    /// Time until which the decision stays the same. The decision may stay the same for longer, but
-    /// does not change earlier.
+    /// Earliest time at which the decision may change if no object changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holds_until: Option<Timestamp>,
     /// True if the fleet's status has no rows because the API server rejected it as too large.
@@ -145,7 +146,7 @@ pub struct ObservedInput {
     pub value: InputValue,
 }
 
-/// Explainer of client decisions in one namespace at an instant.
+/// Inputs for explaining the decisions for the clients of one namespace at an instant.
 #[derive(Debug)]
 pub struct Explainer<'a> {
     estate: &'a Estate,

@@ -26,7 +26,8 @@ pub struct NextChanges {
     /// client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<String>,
-    /// Upcoming openings. If an opening is in progress, its `from` is the instant of the decision.
+    /// Current and upcoming openings. If an opening is in progress, its `from` is the instant of
+    /// the decision.
     pub openings: Vec<Opening>,
     /// Time at which a failed installation is retried; absent if there is no automatic retry.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -15,20 +15,22 @@ use crate::plan::rules::{Rule, decide};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
-/// An obstacle: the rule that prevents a client from moving to its target, with the remedies.
+/// The rule that prevents a client from moving to its target, with the resulting state and the
+/// remedies.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Obstacle {
-    /// Number of the rule that decided.
+    /// Number of the rule that made the decision.
     pub rule: u8,
     /// State that the rule assigns to the client.
     pub state: &'static str,
     /// Reason for the state.
     pub reason: &'static str,
-    /// Policy that governs the client when the obstacle occurs.
+    /// Policy that governs the client; absent if no policy governs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// Remedies for the obstacle, each with the resulting decision, if it is known.
+    /// Remedies for the obstacle, each with the decision that results from it, if that decision is
+    /// known.
     pub ways: Vec<Choice>,
     /// Index in `ways` of the remedy that is applied to find the next obstacle; absent if the
     /// explanation ends with this obstacle.
@@ -40,8 +42,7 @@ pub struct Obstacle {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destination {
-    /// Instant of the decision. The instant is in the future if one of the applied remedies is a
-    /// wait.
+    /// Instant of the decision. It is in the future if one of the applied remedies is to wait.
     pub at: Timestamp,
     /// State of the client.
     pub state: &'static str,
@@ -53,14 +54,14 @@ pub struct Destination {
     /// Version that the client should run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_version: Option<Text>,
-    /// Time at which the client is offered a version if nothing else is changed; absent if the
-    /// client already has an offer or no such time is known.
+    /// Time at which the client gets an offer if nothing else changes; absent if the client already
+    /// has an offer or no such time is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// Maximum number of obstacles in an explanation. The limit ensures that the search ends; no client
-/// is expected to reach it.
+/// Maximum number of obstacles in an explanation. The limit ensures that the search ends; no
+/// explanation is expected to reach it.
 const MAX_OBSTACLES: usize = 12;
 
 /// Returns the obstacles in a scenario, and the decision after the last obstacle is removed. The
@@ -91,9 +92,9 @@ pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination
     (obstacles, None)
 }
 
-/// Computes the result of one remedy. Returns the remedy with the resulting decision, and the
-/// scenario after the remedy; if the effect of the remedy is unknown, both the decision and the
-/// scenario are `None`.
+/// Applies one remedy to a copy of the scenario. Returns the remedy with the resulting decision,
+/// and the changed scenario; if the effect of the remedy is unknown, both the decision and the
+/// changed scenario are `None`.
 fn taken(
     OpenRemedy { remedy, then }: OpenRemedy,
     scenario: &Scenario,
@@ -107,7 +108,8 @@ fn taken(
     (Choice { remedy, leads_to }, next)
 }
 
-/// The decision in a scenario, with the rule that made it and the remedies for that rule.
+/// Decision for the client in a scenario, with the rule that made the decision and the available
+/// remedies.
 struct Evaluation {
     rule: &'static Rule,
     destination: Destination,

@@ -1,5 +1,6 @@
-//! Lists the remedies for each reason: changes and waits after which the rule that decided no
-//! longer applies, with their effects on the scenario, if known.
+//! Lists the remedies for each reason that a decision can have. A remedy is a change, or a wait,
+//! after which the deciding rule no longer applies; its effect on the scenario is included if the
+//! effect is known.
 //!
 //! The module returns data and does not recommend a remedy.
 
@@ -22,8 +23,8 @@ use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
 const FLEET: &str = "ClientFleet";
 const POLICY: &str = "UpgradePolicy";
 
-/// Returns the remedies for the decision of `rule`. If the client is offered a version after a
-/// wait, the wait is the first remedy; the changes follow, least invasive first.
+/// Returns the remedies for a decision that `rule` made. If the client will be offered a version
+/// without any change, the first remedy is to wait; the changes follow, least invasive first.
 pub(super) fn ways(
     scenario: &Scenario,
     view: &ScenarioView<'_>,
@@ -267,8 +268,8 @@ fn withdrawn(
         }
     };
     back(&scenario.fleet_name, &scenario.fleet, true);
-    // Skip a fleet that `packageFrom` names but that does not set its own package, because its
-    // withdrawn versions have no effect.
+    // Skip the fleet that `packageFrom` names if that fleet cannot provide the package, because its
+    // withdrawn versions then have no effect.
     if let (Some(from), Some(source)) = (&scenario.fleet.package_from, scenario.carrier()) {
         back(&from.name, source, false);
     }

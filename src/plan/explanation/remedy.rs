@@ -93,7 +93,7 @@ pub enum Remedy {
     MendPolicy {
         /// Name of the policy.
         name: Text,
-        /// Problems of the policy.
+        /// Problems that make the policy invalid.
         problems: Vec<String>,
     },
     /// Remove the client from a policy's scope, so that the policy next in precedence governs the

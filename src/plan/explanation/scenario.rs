@@ -1,5 +1,5 @@
 //! Defines the scenario, real or hypothetical, in which one client's state is decided. Explanations
-//! change a scenario and decide again with the same functions as the plan, so each rule is
+//! change the scenario and decide the state again with the plan's own functions, so each rule is
 //! implemented only once.
 
 use crate::api::Text;

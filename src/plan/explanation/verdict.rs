@@ -10,7 +10,8 @@ use crate::plan::policy::Policy;
 use crate::plan::scope::{Scope, ScopeMatch, Selector};
 use crate::values::Timestamp;
 
-/// A policy with the verdict on it: whether it governs the client and, if not, the reason.
+/// A policy and the verdict on it: whether the policy governs the client, and the reason if it does
+/// not.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedPolicy {
@@ -102,14 +103,15 @@ pub struct ExplainedSelector {
     /// Listed values that match the client, such as `names: LT-0817`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
-    /// Reported fields that the selector needs to match the client: `ip`, `lastUser` or both. The
-    /// values of these fields can change at any time.
+    /// Reported fields without which the selector would not match the client: `ip`, `lastUser` or
+    /// both. The values of these fields can change at any time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rests_on: Vec<&'static str>,
 }
 
-/// Returns how the policy's scope matches the client, and the selector that decides the match. Both
-/// are `None` if the scope does not include the fleet; precedence is ignored.
+/// Returns how the policy's scope matches the client, and the selector that decides the match; both
+/// are `None` if the scope does not include the fleet. The function ignores the precedence of
+/// policies.
 pub(super) fn judge(
     policy: &Policy,
     fleet: &CachedFleet,

@@ -11,11 +11,11 @@
 //! - the fleet's plan expires, or the clock is set back.
 //!
 //! A pass runs three stages ([`pass`]): it collects the claims of the fleets that need a plan,
-//! allots the standings of all clients if claims have changed, and decides the clients of the
-//! fleets that need a plan. A fleet in which a standing has changed needs a plan too.
-//! [`aggregate`](super::aggregate) sums up the contributions.
+//! allots the standings of all clients if claims have changed, and makes the decisions for the
+//! clients of the fleets that need a plan. A fleet in which a standing has changed needs a plan
+//! too. [`aggregate`](super::aggregate) sums up the contributions.
 //!
-//! The result is the same as if every fleet were planned from scratch.
+//! The plan is the same as if every fleet were planned from scratch.
 
 mod pass;
 
@@ -47,7 +47,7 @@ pub struct Planner {
     allotter: Arc<dyn Allotter>,
     /// Claims of all fleets.
     claims: Claims,
-    /// Whether the claims have changed since the last allotment.
+    /// True if the claims have changed since the last allotment.
     claims_changed: bool,
     /// Names of the fleets that take their package from another fleet, by the name of that other
     /// fleet.
@@ -59,7 +59,7 @@ pub struct Planner {
     /// Instant of the last plan, and the instant until which this plan holds; the second is `None`
     /// if the plan never expires.
     planned: Option<(Timestamp, Option<Timestamp>)>,
-    /// Whether an object was observed or removed since the last plan.
+    /// True if an object was observed or removed since the last plan.
     touched: bool,
     decisions: u64,
 }
@@ -69,8 +69,9 @@ pub struct Planner {
 struct KnownPolicy {
     observed: Arc<CachedPolicy>,
     policy: Arc<Policy>,
-    /// Latest generation that a plan found to be invalid, or to be applied by all fleets in scope.
-    /// This field is needed because the watch may not have returned the status from that plan yet.
+    /// Latest generation for which a plan found that the policy is invalid, or that all fleets in
+    /// scope have applied it. This field is needed because the watch may not have returned the
+    /// status from that plan yet.
     in_force: Option<i64>,
 }
 
@@ -92,12 +93,12 @@ struct Fleet {
     /// Standings of the fleet's clients in the last allotment.
     standings: Standings,
     /// Record of the fleet's plan; `None` until the fleet is planned, and again after a change that
-    /// affects it.
+    /// affects the fleet.
     plan: Option<PlanRecord>,
     /// Reasons why the fleet must be planned in the next pass.
     causes: BTreeSet<Cause>,
     /// Revisions of the applicable policies, by policy name. They come from the fleet's latest plan
-    /// whose status was found in the cluster.
+    /// whose status the planner has observed in the cluster.
     applied_revisions: PolicyRevisions,
 }
 
@@ -138,8 +139,8 @@ impl Planner {
         };
         let before = std::mem::replace(&mut fleet.observed, observed);
         let now = Arc::clone(&fleet.observed);
-        // A status that the controller itself has written equals the planned one. Its watch event
-        // therefore needs no new plan.
+        // Do not plan the fleet again if the stored status equals the planned one: the watch event
+        // then only shows the controller's own status write.
         let says_so = fleet.plan.as_ref().is_none_or(|plan| now.status_equals(plan.status));
         let same = before.has_same_inputs_as(&now);
         if !same || !says_so {
@@ -241,8 +242,8 @@ impl Planner {
         self.decisions
     }
 
-    /// Returns those counts from the last plan that no policy's status contains, such as the number
-    /// of stalled fleets.
+    /// Returns the counts from the last plan that are not part of any policy's status, such as the
+    /// number of stalled fleets.
     #[must_use]
     pub fn counts(&self) -> NamespaceCounts {
         self.aggregates.counts()
@@ -299,9 +300,9 @@ impl Planner {
     /// Records that the policy revisions in a fleet's plan are applied, if the stored status equals
     /// the planned status.
     ///
-    /// The record stays when a client report or the time changes the plan. Otherwise, a policy with
-    /// many fleets would never count as applied by all of them, because at least one of their
-    /// statuses is always being written.
+    /// The planner keeps this record when a client report or the passing of time changes the plan.
+    /// Otherwise, a policy with many fleets would never count as applied by all of them, because at
+    /// least one of their statuses is always being written.
     fn record_applied_revisions(&mut self, name: &Text) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         let Some(plan) =

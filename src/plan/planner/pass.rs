@@ -42,7 +42,7 @@ pub struct PlanningPass<'a> {
 }
 
 impl Planner {
-    /// Updates the plan to the instant `at` and returns the result.
+    /// Runs a complete planning pass for the instant `at`.
     pub fn plan(&mut self, at: Timestamp) -> PassResult {
         self.begin(at).end()
     }
@@ -79,7 +79,8 @@ impl Planner {
         source.map(|source| Arc::clone(&source.observed))
     }
 
-    /// Returns the number of clients in a fleet, or 1 if the fleet has no clients.
+    /// Returns the number of clients in a fleet, but at least 1, so that a fleet without clients
+    /// also counts.
     fn clients_of(&self, fleet: &Text) -> u64 {
         let spec = self.fleets.get(fleet).and_then(|fleet| fleet.observed.spec.as_deref().ok());
         spec.and_then(|spec| spec.clients.as_ref()).map_or(1, |clients| clients.len().max(1) as u64)
@@ -134,8 +135,8 @@ impl Planner {
         }
     }
 
-    /// Decides the clients of a fleet, which is the third stage of a plan, and returns the planned
-    /// fleet.
+    /// Makes the decisions for the clients of a fleet, which is the third stage of a plan, and
+    /// returns the planned fleet.
     fn decide(&mut self, name: &Text, phase_cache: &PhaseCache) -> Option<Planned<ClientFleet>> {
         let fleet = self.fleets.get(name)?;
         let source = self.source_of(fleet);

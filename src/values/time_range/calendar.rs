@@ -1,5 +1,5 @@
-//! Computes the local calendar of a time range, which determines when distribution is open by the
-//! wall clock.
+//! Computes the local calendar of a time range, that is, the local times at which distribution is
+//! open.
 //!
 //! This module must not use instants, zones or daylight saving time. Its times are local seconds
 //! since 1970-01-01T00:00:00, on a wall clock that is never set forward or back.
@@ -11,7 +11,8 @@ use super::{
     window::{DAY, WEEK, WeekPattern, Window},
 };
 
-/// Seconds from Monday, 1969-12-29, 00:00 to Thursday, 1970-01-01, 00:00.
+/// Number of seconds from the start of the week, Monday 1969-12-29 00:00, to Thursday 1970-01-01
+/// 00:00. The calendar adds this number to a local time to calculate the position within the week.
 const EPOCH_AFTER_MONDAY: i64 = 3 * DAY;
 
 /// Local calendar of a time range: the weekly windows without the excluded dates.

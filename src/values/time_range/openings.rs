@@ -1,7 +1,7 @@
 //! Evaluates a time range in one zone: determines its phase at an instant and the next change of
 //! the phase.
 //!
-//! This module must not depend on the notation of windows and exclusions. It maps the local
+//! This module must not depend on how windows and exclusions are written. It maps the local
 //! calendar to instants, separately for each period in which the zone's offset from UTC is
 //! constant.
 //!
@@ -50,8 +50,8 @@ impl<'a> Openings<'a> {
     pub(super) fn new(range: &'a TimeRange, zone: Option<&'a Zone>) -> Openings<'a> {
         let needs_zone = range.needs_zone();
         let calendar = (zone.is_some() || !needs_zone).then_some(&range.calendar);
-        // Without windows and exclusions, the result does not depend on the zone's offset, so skip
-        // the lookup.
+        // Without windows and exclusions, the phase does not depend on the zone, so skip the lookup
+        // of the zone's offset.
         Openings { range, calendar, zone: zone.filter(|_| needs_zone) }
     }
 
@@ -87,8 +87,8 @@ impl<'a> Openings<'a> {
             Phase::Ended => None,
             Phase::NotStarted => self.not_before(),
             Phase::Open => self.closing(t),
-            // In these phases, a later opening starts before `not_after`, if `not_after` is set.
-            // The phase therefore ends before `not_after`.
+            // If `not_after` is set, a later opening starts before it, because the phase would
+            // otherwise be `Ended`. The search therefore ends before `not_after`.
             phase @ (Phase::Excluded | Phase::OutsideWindow) => {
                 self.first(t, |other| other != phase)
             }

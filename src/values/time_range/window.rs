@@ -1,7 +1,8 @@
 //! Defines windows, the times of the week at which distribution is open, and parses their start and
 //! end times.
 //!
-//! This module uses weekdays and the wall clock. It must not use dates, instants or zones.
+//! Windows consist of weekdays and wall-clock times. This module must not depend on dates, instants
+//! or time zones.
 
 use std::fmt;
 
@@ -18,9 +19,9 @@ pub const START_PATTERN: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
 pub const END_PATTERN: &str = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 
 const MINUTES_OF_DAY: u16 = 24 * 60;
-/// Length of a day in seconds of the wall clock.
+/// Length of a day on the wall clock, in seconds.
 pub(super) const DAY: i64 = 86_400;
-/// Length of a week in seconds of the wall clock.
+/// Length of a week on the wall clock, in seconds.
 pub(super) const WEEK: i64 = 7 * DAY;
 
 /// A time of day by the wall clock, in whole minutes from 00:00 to 24:00. 24:00 is the end of the
@@ -144,10 +145,10 @@ impl Window {
     }
 }
 
-/// The open times of a week by the wall clock, in seconds since Monday 00:00.
+/// The times of a week at which distribution is open, in wall-clock seconds since Monday 00:00.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WeekPattern {
-    /// Every second of the week is open.
+    /// Distribution is open during the whole week.
     Always,
     /// Intervals in which distribution is open, as pairs of start and end. Each interval includes
     /// its start but not its end; the intervals are sorted and do not touch each other.
@@ -157,7 +158,8 @@ pub(super) enum WeekPattern {
 }
 
 impl WeekPattern {
-    /// Computes the open times of a week from windows. Without windows, every second is open.
+    /// Computes the open times of a week from windows. Without windows, distribution is always
+    /// open.
     pub(super) fn new(windows: &[Window]) -> WeekPattern {
         if windows.is_empty() {
             return WeekPattern::Always;
@@ -187,8 +189,9 @@ impl WeekPattern {
         WeekPattern::Intervals(merged)
     }
 
-    /// Returns whether second `at` of the week is open, and the number of seconds until this
-    /// changes (`None` if it never changes). `at` must be at least 0 and less than [`WEEK`].
+    /// Returns whether distribution is open at second `at` of the week, and the number of seconds
+    /// until it opens or closes (`None` if it never does). `at` must be at least 0 and less than
+    /// [`WEEK`].
     pub(super) fn state(&self, at: i64) -> (bool, Option<i64>) {
         let intervals = match self {
             WeekPattern::Always => return (true, None),
@@ -212,8 +215,8 @@ impl WeekPattern {
     }
 }
 
-/// Returns the intervals of the week in which a window is open. Splits an interval that crosses the
-/// end of the week into two.
+/// Returns the intervals in which a window is open during the week. Splits an interval that crosses
+/// the end of the week into two.
 fn pieces(window: &Window) -> impl Iterator<Item = (i64, i64)> + use<> {
     let (start, end) = (window.start.seconds(), window.end.seconds());
     let end = if end < start { end + DAY } else { end };

@@ -1,4 +1,4 @@
-//! Tests the demo program that `make demo` runs, but without a terminal. The program's output must
+//! Tests, without a terminal, the demo program that `make demo` runs. The program's output must
 //! match the output in the README.
 
 use std::path::{Path, PathBuf};

@@ -1,15 +1,15 @@
 //! Parses a page of the documentation into steps: files to write, times to set the clock to, and
 //! commands with their output. This module does not run the commands.
 
-/// A step that a reader of the page performs.
+/// A step that the reader of a documentation page performs.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A file to write. On the page, this is a fenced block of YAML or CSV with a file name after
-    /// the language.
+    /// A file to write. The Markdown source is a fenced block of YAML or CSV, with the file name
+    /// after the language.
     File { name: String, text: String },
-    /// A time to set the clock to. On the page, this is a comment `at …`.
+    /// A time to set the clock to. The Markdown source is a comment `<!-- at … -->`.
     At(String),
-    /// Commands to run. On the page, this is a fenced block `console`.
+    /// Commands to run. The Markdown source is a fenced block with the language `console`.
     Console(Vec<Call>),
 }
 
@@ -22,7 +22,7 @@ pub struct Call {
 
 const FENCE: &str = "```";
 
-/// Returns the steps of a page, in order.
+/// Returns the steps of a documentation page, in order.
 pub fn steps(page: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut lines = page.lines();

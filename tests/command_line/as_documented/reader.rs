@@ -1,8 +1,8 @@
 //! Simulates a reader of the documentation who types commands at a terminal. The simulated reader
 //! has a folder for files, and kubectl and this project's program in `PATH`.
 //!
-//! In the reader's cluster, the controller reconciles the examples in the default namespace of the
-//! kubeconfig.
+//! In the reader's cluster, the controller reconciles the documentation's examples. The examples
+//! are in the default namespace of the kubeconfig.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -26,8 +26,8 @@ const NAMESPACE: &str = "clients";
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(180);
 
 pub struct Reader {
-    /// Control plane that only the reader uses, because the reader changes its kubeconfig and
-    /// deletes objects in its namespace.
+    /// Control plane that only this reader uses, because the reader changes its kubeconfig and
+    /// deletes all fleets and policies in [`NAMESPACE`].
     plane: ControlPlane,
     /// Async runtime of the controller. The controller runs until the reader is dropped.
     runtime: Runtime,
@@ -97,8 +97,8 @@ impl Reader {
 
     /// Runs a command and returns it with its output, including standard error.
     pub fn run(&self, call: Call) -> Call {
-        // Run the program through scripts that add `--now` with the time on the page, because the
-        // commands on the pages do not contain this option.
+        // Run the program through scripts that add `--now` with the simulated time, because the
+        // documented commands do not contain this option.
         let program = env!("CARGO_BIN_EXE_clientfleet");
         let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
         for name in ["clientfleet", "kubectl-clientfleet"] {
@@ -122,7 +122,7 @@ impl Reader {
         Call { output: self.by_the_pages_clock(&printed), ..call }
     }
 
-    /// Replaces the creation times of objects with the time on the page, because the API server
+    /// Replaces the creation times in the output with the simulated time, because the API server
     /// sets creation times from its own clock.
     fn by_the_pages_clock(&self, printed: &str) -> String {
         let now: chrono::DateTime<chrono::Utc> = self.now.parse().unwrap();

@@ -90,8 +90,8 @@ fn a_client_that_is_no_longer_wanted_is_told_once_more() {
     patch("follow-some", version);
     let changed = read(following.line());
     assert_eq!((&changed["name"], &changed["version"]), (&"a".into(), &"2.0".into()));
-    // Client `a` no longer matches `--version 1.0`. From now on the command prints only changes of
-    // client `b`.
+    // The command must print only the change of client `b`, because client `a` no longer matches
+    // `--version 1.0`.
     let seen = r#"[{"op":"replace","path":"/spec/clients/0/reported/version","value":"3.0"},
                    {"op":"replace","path":"/spec/clients/1/reported/version","value":"1"}]"#;
     patch("follow-some", seen);

@@ -35,7 +35,7 @@ fn wide_and_as_data_and_by_name() {
 #[test]
 fn keywords_find_as_search_in_a_policy_does() {
     assert_eq!(found(&["BER", "10.10.8."]), ["ber-fi-001", "ber-fi-002", "ber-fi-003"]);
-    // Keywords match in any order, and ignore upper and lower case.
+    // Keywords match in any order and regardless of upper and lower case.
     assert_eq!(found(&["10.10.8.31 ber-FI"]), found(&["ber-fi-001"]));
     // Keywords have no wildcards, so `*` matches only the character `*`.
     assert!(found(&["ber-*"]).is_empty());
@@ -52,8 +52,8 @@ fn options_narrow_it_down() {
     assert_eq!(both.len(), offline.len() + 2);
     assert_eq!(found(&["--reason", "RestartPending", "--fleet", "tokyo"]), ["tyo-ws-005"]);
     assert_eq!(found(&["--policy", "lab-downgrade"]), ["ber-lab-01", "ber-lab-02"]);
-    // `--version` ignores the notation of a version: `3.59.127` also matches a client that reports
-    // `v3.59.127`.
+    // `--version` compares version numbers, not texts: `3.59.127` also matches a client that
+    // reports `v3.59.127`.
     assert!(found(&["--version", "3.59.127"]).contains(&"ber-ws-005".to_owned()));
     assert!(found(&["--version", "unknown"]).contains(&"ber-ws-011".to_owned()));
     assert_eq!(found(&["-l", "site=tokyo"]), found(&["--fleet", "tokyo"]));

@@ -1,5 +1,6 @@
-//! Tests the command `clients` with an API server that forbids the request or does not respond, and
-//! with invalid kubeconfigs. In each case the command must print one sentence on standard error.
+//! Tests the command `clients` with an API server that forbids the request, lacks the CRDs or does
+//! not respond, and with invalid kubeconfigs. In each case the command must print one sentence on
+//! standard error.
 
 use std::fs;
 

@@ -25,7 +25,7 @@ impl Drop for RacingProxy {
 }
 
 /// Starts a proxy that runs `meddling` before it forwards the first request with the HTTP method
-/// `method`. `name` makes the name of the kubeconfig file unique.
+/// `method`. `name` is part of the kubeconfig's file name, which must be unique.
 pub fn race(
     name: &str,
     method: &'static str,

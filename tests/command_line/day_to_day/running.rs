@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::control_plane::ControlPlane;
 use crate::estate::plane;
 
-/// A running controller. Dropping this value stops it.
+/// A running controller. Dropping this value stops the controller.
 pub struct Controller {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,

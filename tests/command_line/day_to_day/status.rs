@@ -3,7 +3,7 @@
 use super::running::user;
 use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
-/// Instant eight days after [`DAY`], at which the controller last updated the statuses.
+/// Instant eight days after [`DAY`]. The controller last updated the statuses at `DAY`.
 const LATER: &str = "2026-12-02T12:00:00Z";
 
 fn status(namespace: &str, at: &str, more: &[&str]) -> String {

@@ -1,7 +1,7 @@
 //! Tests the command `windows`, which draws a calendar of weeks and lists time windows.
 //!
 //! Most tests pass a policy and time zones to the command. The others use policies in the cluster,
-//! where the command reads the time zones of the fleets.
+//! so the command reads the time zones from the fleets.
 
 use std::process::Output;
 
@@ -128,8 +128,8 @@ fn what_is_asked_wrongly() {
     insta::assert_snapshot!("asked_wrongly", pages.join("\n"));
 }
 
-/// Manifests of the policy `it`, of policies with higher, equal and lower priority, and of two
-/// fleets. The policy `it` selects only one of the fleets.
+/// Manifests of the policy `it`, of policies whose priority is higher than, equal to or lower than
+/// that of `it`, and of two fleets. Only one of the fleets is in the scope of `it`.
 const TAKEN_OVER: &str = "
 apiVersion: clientfleet.dev/v1alpha1
 kind: UpgradePolicy

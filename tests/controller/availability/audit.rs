@@ -45,7 +45,7 @@ pub struct Entry {
 /// them.
 pub fn read(log: &Path, namespace: &str) -> Vec<Entry> {
     let text = fs::read_to_string(log).unwrap();
-    // The last line may be incomplete, because the server is still writing.
+    // Skip a line that cannot be parsed, because the server may still be writing the last line.
     let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut entries: Vec<Entry> =
         events.filter(|event| event["objectRef"]["namespace"] == namespace).map(entry).collect();
@@ -79,8 +79,8 @@ impl Entry {
         matches!(self.code, 200 | 201)
     }
 
-    /// Returns the lease holder that this request wrote; `None` if the request did not write a
-    /// lease. An empty name means that the request released the lease.
+    /// Returns the name that this request wrote as the lease holder; `None` if the request did not
+    /// write a lease. If the name is empty, the request released the lease.
     pub fn holder(&self) -> Option<&str> {
         let is_lease = self.is_complete && self.was_made() && self.path.starts_with("leases/");
         is_lease.then(|| self.body["spec"]["holderIdentity"].as_str().unwrap_or_default())
@@ -128,8 +128,8 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
     terms
 }
 
-/// Checks the requirements that apply in every test. A replica writes a status only during its own
-/// term, each write changes the status, and at most two writes per object fail on average, each
+/// Checks the requirements that apply in every test: a replica writes a status only during its own
+/// term, and each write changes the status. On average, at most two writes per object fail, each
 /// with the code 404 or 409.
 pub fn assert_one_writer(entries: &[Entry]) {
     let terms = terms(entries);

@@ -87,7 +87,7 @@ impl Estate {
         self.world.edit("UpgradePolicy", "all", spec).await;
     }
 
-    /// Waits until every status matches the plan, and the policy's status reports the current
+    /// Waits until every status matches the plan and the policy's status reports the current
     /// generation.
     pub async fn settles(&self) {
         let generation = self.world.raw("UpgradePolicy", "all").await.metadata.generation;

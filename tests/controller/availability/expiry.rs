@@ -13,9 +13,9 @@ use super::estate::{Estate, TIMES, plane};
 use super::replica::{Replica, kubeconfig};
 use crate::world::eventually;
 
-/// Creates a lease whose holder does not run, with timestamps that are `hours` ahead of the correct
-/// time (negative: behind). Checks that a replica takes the lease only after the duration in the
-/// lease.
+/// Creates a lease whose holder does not run and whose timestamps are `hours` hours in the future,
+/// or in the past if `hours` is negative. Checks that a replica takes the lease only after the
+/// lease's `leaseDurationSeconds`.
 async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let estate = Estate::make(prefix).await;
     let namespace = &estate.world.namespace;
@@ -36,8 +36,8 @@ async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let replica = Replica::start(&name, &kubeconfig(plane(), &name, None), namespace, TIMES);
     replica.has_logged("holder=\"gone\"").await;
     estate.is_held_by(&name).await;
-    // The replica must wait for the duration in the lease (20 s), because it is longer than the
-    // replica's configured duration (15 s).
+    // The replica must wait for the lease's `leaseDurationSeconds` (20 s), because this duration is
+    // longer than the replica's configured lease duration (15 s).
     let took = started.elapsed();
     assert!(took >= Duration::from_secs(20), "{hours} hours: it was taken after {took:?}");
     let taken = api.list(&ListParams::default()).await.unwrap().items.remove(0);

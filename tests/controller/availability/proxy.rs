@@ -1,6 +1,6 @@
-//! A proxy to the API server whose connections can be blocked. While they are blocked, the proxy
-//! holds data back instead of closing the connections, like a firewall that silently drops packets,
-//! and forwards the data later.
+//! Provides a proxy to the API server that can block its connections. A blocked connection stays
+//! open, as behind a firewall that silently drops packets, and the proxy forwards the data after
+//! the connection is unblocked.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -16,8 +16,8 @@ use super::proxy::{Directions, Proxy};
 /// simulated clock.
 const SLACK: TimeDelta = TimeDelta::seconds(10);
 
-/// Returns the terms of the first and the second replica. Panics if the audit log contains any
-/// other terms.
+/// Returns the leadership terms of the first and the second replica. Panics if the audit log
+/// contains any other terms.
 pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     let terms = terms(entries);
     let [first, second] = terms.as_slice() else { panic!("not two terms: {terms:#?}") };
@@ -25,9 +25,9 @@ pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     (first.clone(), second.clone())
 }
 
-/// Checks that the second replica took over in time: at most one lease duration plus one retry
-/// period after the first replica's last renewal, and not while the first replica may still believe
-/// that it leads.
+/// Checks the time from the first replica's last renewal until the second replica took over. It
+/// must be at least the renew deadline (10 s), because the first replica may lead until then, and
+/// at most one lease duration plus one retry period (17 s) plus [`SLACK`].
 pub fn assert_in_time(first: &Term, second: &Term) {
     let took = second.taken.received - first.renewed.answered;
     println!("the lease was taken {took} after it had been renewed last");

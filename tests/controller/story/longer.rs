@@ -1,5 +1,5 @@
 //! Tests longer sequences of events (stories), such as a night or a freeze, with clients and
-//! policies of `examples/`.
+//! policies from `examples/`.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ fn example(file: &str) -> Value {
     object
 }
 
-/// Returns the fleet in a file of `examples/`, with only the clients in `names`.
+/// Returns the fleet from the file `examples/<file>.yaml`, with only the clients in `names`.
 fn fleet(file: &str, names: &[&str]) -> Value {
     let mut fleet = example(file);
     let clients = fleet["spec"]["clients"].as_array_mut().unwrap();

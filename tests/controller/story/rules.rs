@@ -1,5 +1,5 @@
-//! Tests each decision rule with one story from `rules.yaml`. During the story, the rule starts or
-//! stops deciding the state of the client `pc`.
+//! Tests each decision rule with one story, a sequence of events in `rules.yaml`. During the story,
+//! the rule starts or stops deciding the state of the client `pc`.
 //!
 //! The client `twin` in the same fleet always reports version 3.59.
 

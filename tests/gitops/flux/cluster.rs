@@ -1,4 +1,4 @@
-//! A control plane with Flux's kustomize-controller and our controller. Flux applies a Git
+//! Starts a control plane with Flux's kustomize-controller and our controller. Flux applies a Git
 //! repository as described in `docs/gitops.md`, and the clock of our controller is stopped.
 
 use std::fs;
@@ -30,7 +30,7 @@ pub struct Cluster {
     pub repository: Repository,
     pub audit: Audit,
     pub plane: ControlPlane,
-    /// Our controller, which runs in the namespace of the examples.
+    /// Our controller, which watches only the namespace of the examples.
     pub world: World,
     _temporary: TempDir,
     requests: usize,

@@ -3,7 +3,7 @@
 //!
 //! Flux must detect when all fleets have applied the examples. It must revert manual changes and
 //! delete objects that were removed from Git, but keep the statuses that our controller writes and
-//! the fields of other owners.
+//! the fields that other field managers own.
 
 mod audit;
 mod cluster;

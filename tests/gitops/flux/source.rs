@@ -1,6 +1,6 @@
-//! A Git repository, and a replacement for Flux's source-controller that serves a commit as an
-//! archive over HTTP. The real source-controller cannot be built, because the Go module proxy lacks
-//! some of its modules.
+//! Provides a Git repository, and a replacement for Flux's source-controller that serves a commit
+//! as an archive over HTTP. The real source-controller cannot be built, because the Go module proxy
+//! lacks some of its modules.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

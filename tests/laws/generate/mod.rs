@@ -1,8 +1,8 @@
 //! Generates random estates, each with the fleets and policies of a namespace. The generators
 //! choose values from short lists, so the same value often occurs in several places.
 //!
-//! The distance between each generated instant and a base instant, such as a clock change, is a
-//! multiple of a step.
+//! Every generated instant is a whole number of steps before or after a base instant, such as a
+//! clock change.
 
 pub mod fleet;
 mod mistakes;
@@ -32,8 +32,8 @@ pub struct Stage {
     pub mistakes: bool,
 }
 
-/// Base instants: clock changes in the generated time zones, a date that Apia skipped, a leap day,
-/// the end of a year, and an ordinary day.
+/// Base instants: instants at or near clock changes in the time zones of [`ZONES`], a date that
+/// Apia skipped, a leap day, the end of a year, and an ordinary day.
 const BASES: [&str; 11] = [
     "2026-03-29T01:00:00Z",
     "2026-10-25T01:00:00Z",
@@ -66,8 +66,8 @@ pub fn zone() -> Gen {
         .boxed()
 }
 
-/// Generates a world in which most instants are close to a base instant. The distance is a multiple
-/// of 15 minutes up to about 7 days, or a multiple of one minute up to about 7 hours.
+/// Generates a world in which most instants are close to a base instant: at most about 7 days away
+/// in steps of 15 minutes, or at most about 7 hours away in steps of one minute.
 pub fn world(mistakes: bool) -> BoxedStrategy<World> {
     let stages = [(4, 900, 700), (1, 60, 400)].into_iter().flat_map(|(weight, step, reach)| {
         BASES.map(|base| (weight, Stage { base: seconds(base), step, reach, mistakes }))
@@ -105,16 +105,15 @@ fn world_on(stage: Stage) -> impl Strategy<Value = World> {
 }
 
 pub const FLEETS: [&str; 4] = ["emea", "apac", "amer", "shard-2"];
-/// Names of policies. Their order differs from their byte order, so that tests find code that
-/// depends on the order.
+/// Names of policies. They are not in alphabetical order, so that tests find code that depends on
+/// the order of policies.
 pub const POLICIES: [&str; 6] = ["m-policy", "a-policy", "z-policy", "b-policy", "a", "zz"];
 
 fn labels_of_fleets() -> impl Strategy<Value = Vec<Value>> {
     proptest::collection::vec(labels(), 4)
 }
 
-/// Returns a document for each spec, with the name and the labels that have the same index as the
-/// spec.
+/// Returns a document for each spec, with the name and the labels at the same index.
 fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) -> Vec<Value> {
     let with_name = |(index, spec): (usize, Value)| {
         document(kind, names[index], spec, labels.get(index).cloned().unwrap_or(json!({})))
@@ -146,7 +145,7 @@ pub fn object(fields: Vec<Field>) -> Gen {
     values.prop_map(whole).boxed()
 }
 
-/// Generates an optional field that is present in `percent` percent of all cases.
+/// Generates an optional field, which is present with a probability of `percent` %.
 pub fn maybe(
     percent: u32,
     value: impl Strategy<Value = Value> + 'static,
@@ -166,8 +165,8 @@ pub fn list(value: impl Strategy<Value = Value> + 'static, most: usize) -> Gen {
     proptest::collection::vec(value, 1..=most).prop_map(Value::from).boxed()
 }
 
-/// Generates an instant within the stage's range around the base instant. One in 31 instants is 731
-/// days later, because the planner looks ahead 731 days.
+/// Generates an instant within the stage's range around the base instant. For one in 31 instants,
+/// the range is shifted by 731 days, because the planner looks ahead 731 days.
 pub fn moment(stage: Stage) -> Gen {
     let near = -stage.reach..stage.reach;
     let ahead = 731 * 86400 / stage.step;

@@ -9,8 +9,8 @@ use super::fleet::{COMPUTERS, USERS, target};
 use super::{Gen, Stage, always, labels, list, maybe, moment, object, one_of};
 use crate::world::{instant, seconds};
 
-/// Generates a policy spec. If the stage allows mistakes, admission refuses one spec in nine;
-/// otherwise it accepts all of them.
+/// Generates a policy spec. If `stage.mistakes` is true, admission refuses about one spec in nine;
+/// otherwise it accepts every spec.
 pub fn spec(stage: Stage) -> Gen {
     let right = right(stage);
     if !stage.mistakes {

@@ -1,8 +1,8 @@
 //! The oracle: a second, simple implementation of sections 3 and 4 of the design, written only from
 //! their text. It must not use code of the program, so that it does not share the program's bugs.
 //!
-//! The oracle decides for one instant at a time, and finds later changes by deciding for one step
-//! after another.
+//! The oracle makes each decision for one instant. To find a later change, it makes a decision for
+//! each following step.
 
 mod policy_status;
 
@@ -100,8 +100,8 @@ impl Oracle {
         Decision { state, reason, policy: Some(policy.name.clone()), target }
     }
 
-    /// Returns the target version. If one of the rules 2 to 6 in `docs/decision.md` matches,
-    /// returns the verdict of that rule as the error.
+    /// Returns the target version. If one of rules 2 to 6 in `docs/decision.md` matches, returns
+    /// the verdict of that rule as the error.
     fn without_target(&self, p: &Policy, f: &Fleet, c: &Client) -> Result<String, Verdict> {
         if p.invalid {
             return Err(("Blocked", "PolicyInvalid"));
@@ -122,8 +122,7 @@ impl Oracle {
         Ok(p.lock.clone().expect("a valid lock has a version"))
     }
 
-    /// Returns the verdict of the first matching rule among the rules 7 to 22 in
-    /// `docs/decision.md`.
+    /// Returns the verdict of the first of rules 7 to 22 in `docs/decision.md` that matches.
     fn with_target(
         &self,
         p: &Policy,
@@ -175,8 +174,8 @@ impl Oracle {
         self.time_range(p, self.zone(p, f, c), t).unwrap_or(distributing)
     }
 
-    /// Returns the verdict of the first matching rule among the rules 16 to 20 in
-    /// `docs/decision.md`, or `None` if distribution is open.
+    /// Returns the verdict of the first of rules 16 to 20 in `docs/decision.md` that matches, or
+    /// `None` if distribution is open.
     fn time_range(&self, p: &Policy, zone: Option<&str>, t: i64) -> Option<Verdict> {
         if p.needs_zone() && zone.is_none() {
             return Some(("Blocked", "TimeZoneUnknown"));
@@ -196,8 +195,8 @@ impl Oracle {
         }
     }
 
-    /// Returns the last second before `end` at which distribution is open, or `None` if it is never
-    /// open between `self.start` and `end`.
+    /// Returns the last second before `end` at which distribution is open, or `None` if
+    /// distribution is never open between `self.start` and `end`.
     ///
     /// The search goes backward from `end` in steps of `self.step`. It misses nothing, because
     /// distribution opens and closes only at these steps.

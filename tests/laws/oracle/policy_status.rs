@@ -121,7 +121,7 @@ fn unmatched(policy: &Policy, clients: &[&Client]) -> Vec<String> {
 }
 
 impl PolicyExpectation {
-    /// Returns the fields to compare from a status that the program has planned.
+    /// Extracts the fields to compare from a status that the program has planned.
     pub fn of(status: &Value) -> PolicyExpectation {
         let count = |field: &str| status[field].as_u64().unwrap_or(u64::MAX) as usize;
         let word = |value: &Value, words: &[&'static str]| {

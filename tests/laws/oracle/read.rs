@@ -1,5 +1,5 @@
-//! Reads the documents for the oracle without the types of the program. The field names are those
-//! in the design.
+//! Reads the documents for the oracle as plain JSON, without the API types of the program. Uses the
+//! field names from the design.
 
 use std::collections::BTreeMap;
 
@@ -146,7 +146,8 @@ fn policy(document: &Value) -> Policy {
         suspend: flag(&spec["suspend"]),
         effective: (instant(&spec["effectiveFrom"]), instant(&spec["effectiveUntil"])),
         mode: text(&upgrade["mode"]).unwrap_or_else(|| "NoUpgrade".into()),
-        // Ignore a version in any mode except `OnlyUpgradeTo`, because admission refuses it.
+        // Ignore a version in any mode except `OnlyUpgradeTo`, because admission refuses such a
+        // version.
         lock: text(&upgrade["version"]).filter(|_| upgrade["mode"] == "OnlyUpgradeTo"),
         downgrade: flag(&upgrade["allowDowngrade"]),
         retry: upgrade["retryAfterHours"].as_i64().unwrap_or(24) * 3600,

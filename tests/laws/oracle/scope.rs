@@ -42,9 +42,9 @@ pub fn admissible(scope: &Value) -> bool {
         && selectors.into_iter().all(readable)
 }
 
-/// Returns whether a selector matches a client. A selector without criteria and a criterion that
-/// cannot be parsed have the result `unreadable`: true for the list `clients`, false for the list
-/// `exclude`.
+/// Returns whether a selector matches a client. `unreadable` is the result for a selector without
+/// criteria and for a criterion that cannot be parsed: true for the list `clients`, false for the
+/// list `exclude`.
 pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
     let criteria = criteria(selector, client);
     match criteria.is_empty() {
@@ -100,8 +100,8 @@ fn search_matches(search: &str, client: &Client) -> Option<bool> {
     (!keywords.is_empty()).then(|| keywords.iter().all(found))
 }
 
-/// Returns whether a network contains an address. Compares their bits, and returns `None` if `cidr`
-/// is not a valid network.
+/// Returns whether the network `cidr` contains the address `ip`, or `None` if `cidr` is not a valid
+/// network. A missing or invalid address is in no network.
 fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
     let bits = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => (4, u128::from(ip.to_bits()) << 96),

@@ -1,4 +1,4 @@
-//! Parses and compares versions, as specified in the section "Versions" of the design.
+//! Parses and compares versions, as specified in the section "Versions" of `docs/decision.md`.
 
 use std::cmp::Ordering;
 

@@ -8,8 +8,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::read::Policy;
 
-/// Returns the time zone with exactly this name. Rejects `Factory`, the name in the time zone
-/// database for a zone that is not set.
+/// Returns the time zone with exactly this name. Rejects `Factory`, a placeholder in the time zone
+/// database for systems on which no zone is set.
 pub fn find(name: &str) -> Option<TimeZone> {
     let zone = TimeZoneDatabase::bundled().get(name).ok()?;
     (zone.iana_name() == Some(name) && name != "Factory").then_some(zone)
@@ -17,7 +17,8 @@ pub fn find(name: &str) -> Option<TimeZone> {
 
 type Wall = (i64, i64);
 
-/// Cache of local wall-clock times by time zone. The oracle needs the same instants repeatedly.
+/// Cache of local wall-clock times by time zone. The oracle needs the local times of the same
+/// instants repeatedly.
 #[derive(Default)]
 pub struct Clocks(RefCell<HashMap<String, Clock>>);
 
