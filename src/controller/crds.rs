@@ -27,7 +27,7 @@ pub enum CrdError {
         remedy(error)
     )]
     Unreadable {
-        /// Name of the definition.
+        /// Name of the CRD.
         name: String,
         /// Error that the request for the definition returned.
         error: kube::Error,

@@ -1,5 +1,7 @@
-//! Returns the name and the value of each rule input, so that explanations can show the values on
-//! which a decision is based. This module makes no decisions and contains no text for users.
+//! Defines the name and the value of each rule input. Explanations show the values, because a
+//! decision is based on them.
+//!
+//! This module makes no decisions and contains no text for users.
 
 use std::rc::Rc;
 

@@ -260,7 +260,7 @@ pub static RULES: [Rule; 22] = [
     },
 ];
 
-/// Returns the rule that decides a case.
+/// Returns the first rule that holds for a case.
 #[must_use]
 pub fn decide(case: &Case<'_>) -> &'static Rule {
     RULES.iter().find(|rule| (rule.holds)(case)).unwrap_or(&RULES[RULES.len() - 1])

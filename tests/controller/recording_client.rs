@@ -210,7 +210,7 @@ impl RequestRecorder {
         self.slowed.lock().unwrap().get(plural).copied().unwrap_or_default()
     }
 
-    /// Returns how many watch events of a resource have arrived and are not delivered yet.
+    /// Returns the number of watch events of a resource that have arrived but are not delivered yet.
     pub fn undelivered_events(&self, plural: &str) -> usize {
         self.undelivered.lock().unwrap().get(plural).copied().unwrap_or_default()
     }

@@ -37,7 +37,7 @@ pub fn dead_files(sources: &[Source], manifest: &str) -> Vec<String> {
     items.keys().filter(|path| !alive.contains(*path)).map(|p| p.display().to_string()).collect()
 }
 
-/// Returns whether Cargo detects a file as the root of a target without an entry in `Cargo.toml`.
+/// Returns whether a file is the crate root of a target that Cargo discovers automatically.
 fn is_root(path: &Path) -> bool {
     let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
     match parts.as_slice() {

@@ -154,8 +154,8 @@ impl Gap {
         gaps.into_iter().filter_map(|(there, gap)| there.then_some(gap)).collect()
     }
 
-    /// Returns a description of the gap as a phrase whose subject is the policy, such as "cannot be
-    /// read".
+    /// Returns why the policy does not stop every client, as text to print after the name of the
+    /// policy, such as "cannot be read".
     pub fn description(self) -> &'static str {
         match self {
             Self::Unreadable => "cannot be read",

@@ -183,7 +183,7 @@ fn standing(policy: &OnePolicy, cx: &Context) -> PolicyBlockers {
     PolicyBlockers::of(&Policy::read(&Cached::from(policy.live.clone())), cx.now)
 }
 
-/// Returns the choices from the status of a policy.
+/// Returns the settings that the status of a policy offers in `availableSettings`.
 fn choices(policy: &OnePolicy) -> Vec<Choice> {
     let status = policy.live.status.as_ref();
     let settings = status.map(|status| status.available_settings.as_slice()).unwrap_or_default();

@@ -81,7 +81,7 @@ fn number(text: &str) -> Option<Value> {
                 return Some(Value::from(value));
             }
         }
-        // Go accepts an integer with a plus sign only if it fits into an `i64`.
+        // Go's YAML parser reads a number with a plus sign as an integer only if it fits into an `i64`.
         Some(magnitude) if !text.starts_with('+') || i64::try_from(magnitude).is_ok() => {
             return Some(Value::from(magnitude));
         }

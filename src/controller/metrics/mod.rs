@@ -221,7 +221,7 @@ impl Metrics {
         self.estate.forget(namespace);
     }
 
-    /// Sets the health from which the `leader` metric is read.
+    /// Stores the [`Health`] from which each scrape reads the metric `leader`.
     pub(crate) fn watch_health(&self, health: Health) {
         self.role.set(health);
     }
@@ -240,7 +240,7 @@ impl Metrics {
         text
     }
 
-    /// Returns all metrics in the older text format of Prometheus.
+    /// Returns all metrics in the Prometheus text format that is older than `OpenMetrics`.
     #[must_use]
     pub fn classic(&self) -> String {
         exposition::classic(&self.open_metrics())

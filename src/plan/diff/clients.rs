@@ -150,10 +150,11 @@ pub struct ChangedClient {
     pub staged_version: Option<Text>,
     /// Effect of the change on the client.
     pub effect: Effect,
-    /// Time at which the client moves if the change is made.
+    /// Time at which the client is offered its target if the change is applied.
     #[serde(flatten)]
     pub when: When,
-    /// Time at which the client would have moved without the change; absent for an added client.
+    /// Time at which the client would be offered its target without the change; absent for an added
+    /// client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub was: Option<When>,
     /// Decision without the change; absent for an added client.

@@ -332,7 +332,7 @@ impl Planner {
         }
     }
 
-    /// Marks for planning all fleets that take their package from the fleet `name`.
+    /// Queues all fleets that take their package from the fleet `name` for planning.
     fn touch_dependents_of(&mut self, name: &str) {
         for user in self.package_dependents.get(name).cloned().unwrap_or_default() {
             self.touch(&user, Cause::Package(name.into()));
