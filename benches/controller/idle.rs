@@ -73,8 +73,8 @@ async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent
 }
 
 /// Creates a policy for each department, with a daily window in the clients' time zone,
-/// Europe/Berlin. The local start times are 3 to 7 hours after the current UTC time, that is, 1 to
-/// 6 hours from now, so no window opens during the benchmark.
+/// Europe/Berlin. Each local start time is the current UTC time plus 3 to 7 hours. Berlin is 1 or 2
+/// hours ahead of UTC, so every window opens 1 to 6 hours from now, after the benchmark.
 async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     for (department, hours) in DEPARTMENTS.iter().zip(3..) {
         let labels = [("department", *department)].into_iter().collect();

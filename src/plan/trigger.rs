@@ -1,4 +1,4 @@
-//! Defines the trigger of a planned status: its instant and its causes. The controller uses the
+//! Defines the trigger of a planned status: the instant of the plan, and what caused the plan. The controller uses the
 //! trigger to prioritize status writes and to log and report status changes; the trigger affects no
 //! decision.
 

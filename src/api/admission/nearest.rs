@@ -1,8 +1,8 @@
 //! Finds the known name that is most similar to a misspelled name, such as the name of a field, a
 //! policy or a client.
 
-/// Maximum length, in characters, of a misspelled name for which a similar name is searched. The
-/// search time is proportional to the product of the lengths of both names.
+/// Maximum length, in characters, of a misspelled name for which admission suggests a similar name.
+/// The search time is proportional to the product of the lengths of both names.
 const MAX_GUESSED_CHARS: usize = 64;
 
 /// Returns the known name that is nearest to `written`, or `None` if none is near enough.

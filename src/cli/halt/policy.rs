@@ -76,7 +76,7 @@ pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
 /// Result of looking up the policy that has the name of the halt policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum FoundHalt {
-    /// No policy with this name exists.
+    /// No policy with the name of the halt policy exists.
     Nothing,
     /// The halt policy exists and stops every client.
     Pulled,

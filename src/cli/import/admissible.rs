@@ -23,7 +23,7 @@ const MAX_PROBLEMS: usize = 100;
 pub(super) struct Refused {
     /// Path of the value in the client, such as `reported.ip` or `labels[site]`.
     pub field: String,
-    /// Description of the problem, which messages show after the value.
+    /// Description of the problem. Messages print it after the value.
     pub reason: String,
 }
 

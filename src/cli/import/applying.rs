@@ -51,7 +51,7 @@ pub(super) struct ApplyOutcome {
     pub untried: usize,
 }
 
-/// The reason why a fleet was not written or deleted.
+/// The reason why a fleet could not be written or deleted.
 struct WriteError {
     sentences: Vec<String>,
     /// True if the cause of the error would also make all other writes fail.

@@ -239,8 +239,8 @@ async fn list(
     (settings, remarks)
 }
 
-/// Returns the selected choice. Returns an error if the choice is not in the list, unless the user
-/// specified a mode and set `--any`.
+/// Returns the setting that the arguments select. Returns an error if the policy's status does not
+/// list this setting, unless the user specified a mode and set `--any`.
 fn meant(
     args: &SettingsArgs,
     selection: &Selection,

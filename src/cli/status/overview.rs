@@ -97,8 +97,8 @@ pub(super) enum What {
     Ends,
     /// The first client of the policy gets an offer.
     Opens,
-    /// The offer to a client of the policy changes, usually because distribution closes for the
-    /// client.
+    /// An offer of the policy to one of its clients changes, usually because distribution closes for
+    /// that client.
     Changes,
 }
 

@@ -1,5 +1,5 @@
-//! Computes the next openings of a policy as a list, and the state of each part of the next seven
-//! days. Uses only the policy, the zones and an instant.
+//! Computes the next openings of a policy, and whether distribution is open at each time of the next
+//! seven days. Uses only the policy, the zones and an instant.
 //!
 //! Does no I/O and formats no text.
 

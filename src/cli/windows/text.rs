@@ -14,7 +14,7 @@ use crate::values::{Timestamp, Zone};
 
 /// Number of minutes that one mark in the drawing of a day represents.
 const MINUTES_PER_MARK: i64 = 30;
-/// Number of marks in the drawing of a day.
+/// Number of characters that represent one day in the output.
 const MARKS_PER_DAY: i64 = 24 * 60 / MINUTES_PER_MARK;
 /// Number of hours below which a duration is printed without days.
 const MAX_HOURS: i64 = 100;
