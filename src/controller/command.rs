@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::audit::stream::Stream;
+use super::client::client;
 use super::clock::SystemClock;
 use super::lease::candidate::{self, Candidacy};
 use super::lease::times::Times;
@@ -94,7 +95,7 @@ async fn run_with_signals(
         options.identity = default_identity(&mark());
     }
     let clock = Arc::new(SystemClock);
-    run(connect(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
+    run(client(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
 }
 
 /// Starts the HTTP server for probes and metrics. The server starts before the cluster is
@@ -121,13 +122,6 @@ async fn reopen(mut signals: Signal, stream: Arc<Stream>) {
 
 fn listen(kind: SignalKind) -> Result<Signal, String> {
     signal(kind).map_err(|error| format!("no signal can be listened for: {error}"))
-}
-
-/// Creates a client without kube's automatic retries. Each part of the controller has its own retry
-/// interval, and checks before each retry that the request is still needed.
-fn connect(mut config: Config) -> Result<Client, String> {
-    config.default_retry = false;
-    Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))
 }
 
 fn candidacy(lease: &LeaseOptions, config: &Config) -> Result<(Client, Candidacy), String> {

@@ -1,15 +1,21 @@
 //! Stores the health of the controller. The startup code, the watches and the leader election
 //! update it, and the HTTP server reads it for probes and metrics.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::watch::freshness::Freshness;
 use crate::values::Timestamp;
 
 /// Health of the controller. All clones share one state.
 #[derive(Clone, Debug, Default)]
-pub struct Health(Arc<watch::Sender<HealthState>>);
+pub struct Health {
+    state: Arc<watch::Sender<HealthState>>,
+    /// Freshness of each store, with the kind of its objects.
+    stores: Arc<Mutex<Vec<(&'static str, Freshness)>>>,
+}
 
 /// Health of the controller at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,19 +62,32 @@ impl Health {
     /// Returns the current health.
     #[must_use]
     pub fn now(&self) -> HealthState {
-        *self.0.borrow()
+        *self.state.borrow()
+    }
+
+    /// Adds a store whose watch the probes and metrics report.
+    pub(super) fn watches(&self, kind: &'static str, freshness: Freshness) {
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push((kind, freshness));
+    }
+
+    /// Returns the longest time since a watch of `kind` last received something; `None` if no watch
+    /// of this kind was started.
+    #[must_use]
+    pub fn silence(&self, kind: &str) -> Option<Duration> {
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.iter().filter(|(of, _)| *of == kind).map(|(_, store)| store.silence()).max()
     }
 
     /// Returns a receiver that is notified of each change of the health.
     #[must_use]
     pub fn follow(&self) -> watch::Receiver<HealthState> {
-        self.0.subscribe()
+        self.state.subscribe()
     }
 
     /// Records that the custom resource definitions in the cluster have passed the check, and that
     /// `stores` stores are being filled.
     pub(super) fn started(&self, stores: usize) {
-        self.0.send_modify(|state| {
+        self.state.send_modify(|state| {
             state.is_started = true;
             state.stores_awaited = Some(stores);
         });
@@ -77,7 +96,7 @@ impl Health {
     /// Records that one more store has been filled. Returns whether all stores have now been
     /// filled.
     pub(super) fn store_filled(&self) -> bool {
-        self.0.send_modify(|state| {
+        self.state.send_modify(|state| {
             state.stores_awaited = state.stores_awaited.map(|stores| stores.saturating_sub(1));
         });
         self.now().is_ready()
@@ -85,12 +104,12 @@ impl Health {
 
     /// Sets the role of this process.
     pub(super) fn is(&self, role: Role) {
-        self.0.send_if_modified(|state| std::mem::replace(&mut state.role, role) != role);
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.role, role) != role);
     }
 
     /// Records the wall-clock time of a lease renewal.
     pub(super) fn renewed(&self, at: Timestamp) {
-        self.0.send_modify(|state| state.last_renewal = Some(at));
+        self.state.send_modify(|state| state.last_renewal = Some(at));
     }
 }
 

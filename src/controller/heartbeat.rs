@@ -13,12 +13,22 @@ const STUCK_AFTER: Duration = Duration::from_secs(300);
 pub struct Heartbeat(Mutex<Option<Instant>>);
 
 /// A health check and its result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// Name of the check.
     pub name: &'static str,
     /// True if the check passed.
     pub is_well: bool,
+    /// Text that follows the result; empty if there is nothing to add.
+    pub detail: String,
+}
+
+impl Check {
+    /// Creates a check without a detail.
+    #[must_use]
+    pub fn of(name: &'static str, is_well: bool) -> Self {
+        Self { name, is_well, detail: String::new() }
+    }
 }
 
 impl Heartbeat {
@@ -41,7 +51,7 @@ impl Heartbeat {
     fn check_at(&self, now: Instant) -> Check {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_well = last.is_none_or(|last| now.saturating_duration_since(last) < STUCK_AFTER);
-        Check { name: "planning", is_well }
+        Check::of("planning", is_well)
     }
 }
 

@@ -18,6 +18,7 @@
 
 pub mod audit;
 pub mod change_set;
+pub mod client;
 pub mod clock;
 pub mod command;
 pub mod crds;
@@ -31,6 +32,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod pipeline;
 pub mod planning;
+pub mod revision;
 pub mod serving;
 pub mod watch;
 pub mod write_limit;

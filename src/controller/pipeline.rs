@@ -19,6 +19,7 @@ use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
+use super::watch::freshness::Freshness;
 use super::writing::{Writer, write_all};
 use super::{planning, watch};
 use crate::api::{ClientFleet, UpgradePolicy};
@@ -101,17 +102,22 @@ impl Pipeline {
         let Context { client, clock, leadership, health, metrics, .. } = cx;
         metrics.watch_queue("ClientFleet", Arc::<Outbox<_>>::clone(&fleet_outbox));
         metrics.watch_queue("UpgradePolicy", Arc::<Outbox<_>>::clone(&policy_outbox));
-        let watch_context = || watch::WatchContext {
+        let freshness = [Freshness::default(), Freshness::default()];
+        health.watches("ClientFleet", freshness[0].clone());
+        health.watches("UpgradePolicy", freshness[1].clone());
+        let watch_context = |freshness: &Freshness| watch::WatchContext {
             change_set: Arc::clone(&notes),
+            freshness: freshness.clone(),
             health: health.clone(),
             metrics: Arc::clone(metrics),
         };
-        let api = api::<ClientFleet>(client, namespace);
-        tasks.reading.spawn(watch::watch::<ClientFleet>(api, fleet_store, watch_context()));
+        let (api, context) = (api::<ClientFleet>(client, namespace), watch_context(&freshness[0]));
+        tasks.reading.spawn(watch::watch(api, fleet_store, context));
         let api = self::api::<UpgradePolicy>(client, namespace);
-        tasks.reading.spawn(watch::watch::<UpgradePolicy>(api, policy_store, watch_context()));
+        tasks.reading.spawn(watch::watch(api, policy_store, watch_context(&freshness[1])));
         let planning = planning::Loop {
             change_set: notes,
+            freshness,
             clock: Arc::clone(clock),
             leadership: leadership.clone(),
             fleets: fleets.clone(),

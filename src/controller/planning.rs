@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::audit::{Accepted, Audited, Auditor};
@@ -15,6 +16,7 @@ use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
+use super::watch::freshness::Freshness;
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::plan::{Cached, CachedFleet, CachedPolicy, Planned, Planner};
 use crate::values::Timestamp;
@@ -32,6 +34,8 @@ const CLIENTS_PER_PART: u64 = 10_000;
 pub struct Loop {
     /// The change set that the watches fill.
     pub change_set: Arc<ChangeSet>,
+    /// Freshness of the two stores.
+    pub freshness: [Freshness; 2],
     /// Source of the current time.
     pub clock: Arc<dyn Clock>,
     /// Leadership of this process. The loop plans nothing before this process leads.
@@ -53,6 +57,13 @@ pub struct Loop {
     pub heartbeat: Arc<Heartbeat>,
 }
 
+/// Maximum time since a watch last received something. After that, its store must be proven to be
+/// current before the next plan. An API server sends a bookmark about once a minute.
+const MAX_AGE: Duration = Duration::from_secs(75);
+
+/// Time between two heartbeats while the loop waits for the stores.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+
 type Planners = BTreeMap<String, Planner>;
 
 impl Loop {
@@ -62,6 +73,10 @@ impl Loop {
     /// kind and returns no change before both stores are filled.
     pub async fn run(self) {
         self.leadership.won().await;
+        if !self.leadership.is_alone() {
+            // The watches may be late, and the leader before this one may have seen more.
+            self.prove_stores().await;
+        }
         let mut planners = Planners::new();
         let mut now = self.clock.now();
         loop {
@@ -70,6 +85,9 @@ impl Loop {
             tokio::select! {
                 () = self.change_set.changed() => tokio::time::sleep(BURST_DELAY).await,
                 () = self.clock.wait_until_due(now, until) => {}
+            }
+            if self.freshness.iter().any(|store| store.silence() >= MAX_AGE) {
+                self.prove_stores().await;
             }
             let touched = self.change_set.take();
             let (fleets, policies) = (touched.fleets, touched.policies);
@@ -86,6 +104,21 @@ impl Loop {
                 }
                 !planner.is_empty()
             });
+        }
+    }
+
+    /// Waits until both stores have everything that the API server has now.
+    ///
+    /// While the API server is out of reach, nothing is planned: a plan from old objects may offer
+    /// what a newer policy forbids.
+    async fn prove_stores(&self) {
+        let proofs = join_all(self.freshness.iter().map(Freshness::prove));
+        let mut proofs = std::pin::pin!(proofs);
+        loop {
+            tokio::select! {
+                _ = &mut proofs => return,
+                () = tokio::time::sleep(HEARTBEAT_INTERVAL) => self.heartbeat.record(),
+            }
         }
     }
 
@@ -113,8 +146,8 @@ impl Loop {
     }
 }
 
-/// Posts the statuses of planned objects to an outbox. Returns the number of objects whose write
-/// was queued or replaced.
+/// Posts planned objects to their outbox. Returns the number of writes that were queued or
+/// replaced.
 fn post<K: Announced>(outbox: &Outbox<K>, planned: &[Planned<K>]) -> usize {
     planned.iter().filter(|planned| outbox.post(planned)).count()
 }

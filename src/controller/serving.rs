@@ -20,7 +20,8 @@ use tokio::sync::Semaphore;
 
 use super::health::Health;
 use super::heartbeat::{Check, Heartbeat};
-use super::metrics::Metrics;
+use super::metrics::{KINDS, Metrics};
+use super::watch::freshness::MAX_SILENCE;
 
 /// Maximum number of concurrent connections, more than the probes and scrapes of a cluster need.
 const MAX_CONNECTIONS: usize = 32;
@@ -123,8 +124,9 @@ fn respond(
             let health = served.health.now();
             let is_filled = health.stores_awaited == Some(0);
             probe(&[
-                Check { name: "definitions", is_well: health.is_started },
-                Check { name: "stores", is_well: is_filled },
+                watches(&served.health),
+                Check::of("definitions", health.is_started),
+                Check::of("stores", is_filled),
             ])
         }
         "/metrics" if takes_open_metrics(headers) => {
@@ -138,14 +140,29 @@ fn respond(
     }
 }
 
+/// Time without anything received from a watch after which the controller is not ready. It is
+/// longer than [`MAX_SILENCE`], so that a silent watch can be opened again before.
+const UNREADY_AFTER: Duration = Duration::from_secs(MAX_SILENCE.as_secs() + 60);
+
+/// Returns the check of the watches, with the time since each of them last received something.
+fn watches(health: &Health) -> Check {
+    let silences = KINDS.map(|kind| (kind, health.silence(kind)));
+    let heard = silences.into_iter().filter_map(|(kind, silence)| Some((kind, silence?)));
+    let is_well = heard.clone().all(|(_, silence)| silence < UNREADY_AFTER);
+    let ages = heard.map(|(kind, silence)| format!("{kind} heard {} s ago", silence.as_secs()));
+    let ages: Vec<String> = ages.collect();
+    let detail = if ages.is_empty() { String::new() } else { format!(": {}", ages.join(", ")) };
+    Check { name: "watches", is_well, detail }
+}
+
 /// Returns the response to a probe, with one line for each check, in the format that Kubernetes
 /// components use.
 fn probe(checks: &[Check]) -> Response<Full<Bytes>> {
     let mut text = String::new();
-    for Check { name, is_well } in checks {
-        let (sign, word) = if *is_well { ('+', "ok") } else { ('-', "failed") };
-        // Ignore the result, because writing to a string cannot fail.
-        let _ = writeln!(text, "[{sign}]{name} {word}");
+    for Check { name, is_well, detail } in checks {
+        let (sign, result) = if *is_well { ('+', "ok") } else { ('-', "failed") };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "[{sign}]{name} {result}{detail}");
     }
     let is_well = checks.iter().all(|check| check.is_well);
     let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

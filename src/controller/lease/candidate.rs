@@ -69,11 +69,10 @@ pub struct Candidate {
 ///
 /// Returns a message if the client cannot be created.
 pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
-    config.default_retry = false;
     config.connect_timeout = Some(times.request_timeout());
     config.read_timeout = Some(times.request_timeout());
     config.write_timeout = Some(times.request_timeout());
-    Client::try_from(config).map_err(|error| format!("no cluster to connect to: {error}"))
+    crate::controller::client::client(config)
 }
 
 impl Candidate {

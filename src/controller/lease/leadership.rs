@@ -46,6 +46,12 @@ impl Leadership {
         }
     }
 
+    /// Returns whether this process is the only replica.
+    #[must_use]
+    pub(crate) fn is_alone(&self) -> bool {
+        *self.0.borrow() == Term::Alone
+    }
+
     /// Waits until this process leads.
     pub(crate) async fn won(&self) {
         // `self` keeps the sender alive, so the wait cannot fail.

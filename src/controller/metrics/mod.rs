@@ -9,7 +9,7 @@ mod estate;
 mod exposition;
 mod process;
 mod queues;
-mod role;
+mod replica;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::plan::{NamespaceCounts, PassResult};
 use estate::PlanGauges;
 use queues::Queues;
 pub use queues::{Backlog, Backlogged};
-use role::RoleMetric;
+use replica::ReplicaMetrics;
 
 /// The metrics of one controller.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Metrics {
     interruptions: Family<KindLabel, Counter>,
     events: Family<EventLabel, Counter>,
     audit: Family<AuditLabel, Counter>,
-    role: Arc<RoleMetric>,
+    replica: Arc<ReplicaMetrics>,
     estate: Arc<PlanGauges>,
     queues: Arc<Queues>,
 }
@@ -105,8 +105,8 @@ struct AuditLabel {
     result: AuditOutcome,
 }
 
-/// Kinds of the objects whose status the controller writes.
-const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
+/// The kinds whose status is written.
+pub(super) const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
 /// Returns a histogram with buckets from 1 ms to 32 s. The largest bucket is just above the timeout
 /// of a status write, 30 s.
@@ -127,7 +127,7 @@ impl Default for Metrics {
             interruptions: Family::default(),
             events: Family::default(),
             audit: Family::default(),
-            role: Arc::default(),
+            replica: Arc::default(),
             estate: Arc::default(),
             queues: Arc::default(),
         };
@@ -173,7 +173,7 @@ impl Metrics {
         ours.register("watch_interruptions", help, self.interruptions.clone());
         ours.register("events", "Events on policies by result", self.events.clone());
         ours.register("audit_lines", "Lines of the audit stream by result", self.audit.clone());
-        ours.register_collector(Box::new(Arc::clone(&self.role)));
+        ours.register_collector(Box::new(Arc::clone(&self.replica)));
         ours.register_collector(Box::new(Arc::clone(&self.estate)));
         ours.register_collector(Box::new(Arc::clone(&self.queues)));
         root.register_collector(Box::new(process::Process::new()));
@@ -221,9 +221,9 @@ impl Metrics {
         self.estate.forget(namespace);
     }
 
-    /// Stores the [`Health`] from which each scrape reads the metric `leader`.
+    /// Sets the source of the metrics about this replica.
     pub(crate) fn watch_health(&self, health: Health) {
-        self.role.set(health);
+        self.replica.set(health);
     }
 
     /// Adds a queue to the metrics of pending writes.

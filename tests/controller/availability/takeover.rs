@@ -39,15 +39,19 @@ pub fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
     entries.iter().filter(|entry| entry.is_status_write() && entry.user == term.holder).collect()
 }
 
-/// Checks that the second replica sent no list or watch requests after it took over. A standby must
-/// fill its stores before it leads.
+/// Checks that the second replica opened no watch after it took over, and sent one list request for
+/// each kind, with which it checks that its stores are current. A standby must fill its stores
+/// before it leads.
 fn assert_warm(entries: &[Entry], second: &Term) {
-    let asks = |entry: &&Entry| {
-        entry.user == second.holder
-            && ["list", "watch"].contains(&entry.verb.as_str())
-            && entry.received > second.taken.received
+    let asked = |verb: &str| {
+        let later = |entry: &&Entry| entry.received > second.taken.received;
+        let own = entries.iter().filter(|entry| entry.user == second.holder).filter(later);
+        own.filter(|entry| entry.verb == verb).map(|entry| entry.path.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(entries.iter().filter(asks).count(), 0, "it lists anew");
+    assert_eq!(asked("watch"), [""; 0], "it lists anew");
+    let mut lists = asked("list");
+    lists.sort();
+    assert_eq!(lists, ["clientfleets", "upgradepolicies"], "the check of the stores");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,319 @@
+//! Follows one kind: lists all objects into the store, applies the watch events that follow, and
+//! records the changed objects in the change set.
+//!
+//! The store never goes back: a list is discarded if it is older than a consistent read before it,
+//! and an event is ignored if it is older than the store. Kube's own watcher lists from the cache of
+//! the API server, hides bookmarks and waits for a response without a limit, so it can promise
+//! neither.
+
+pub mod freshness;
+mod source;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::WatchEvent;
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::{DefaultBackoff, Event};
+
+use self::freshness::{Freshness, MAX_SILENCE};
+use self::source::{Events, RESPONSE_TIMEOUT, Source, WatchError, continue_token, version_of};
+use super::change_set::{ChangeSet, StoreKind};
+use super::health::Health;
+use super::metrics::Metrics;
+use super::revision::Revision;
+use crate::plan::{Cached, Kind, Raw};
+
+/// A kind whose changed objects a watch records in the change set.
+pub trait Watched: Kind {
+    /// The store that holds objects of this kind.
+    const STORE_KIND: StoreKind;
+}
+
+impl Watched for crate::api::ClientFleet {
+    const STORE_KIND: StoreKind = StoreKind::Fleets;
+}
+
+impl Watched for crate::api::UpgradePolicy {
+    const STORE_KIND: StoreKind = StoreKind::Policies;
+}
+
+/// The parts of the controller that a watch reports to.
+pub struct WatchContext {
+    /// Change set in which the watch records the changed objects.
+    pub change_set: Arc<ChangeSet>,
+    /// Freshness of the store that the watch fills.
+    pub freshness: Freshness,
+    /// State of the controller, including the number of stores that are still to be filled.
+    pub health: Health,
+    /// Metrics of the controller, including the number of interrupted watches.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Number of sessions in a row that receive nothing, after which the store is listed again. A
+/// version that the API server does not know, such as after a restore of etcd, may never get a
+/// response.
+const MAX_EMPTY_SESSIONS: u32 = 3;
+
+/// Watches a kind until the task is dropped. After an interruption, the watch resumes with a
+/// back-off.
+///
+/// Statuses are not updated during an interruption. Tools that read a status recognize expired
+/// offers by `nextTransitionTime`.
+pub async fn watch<K: Watched>(api: Api<Raw<K>>, store: Writer<Cached<K>>, context: WatchContext) {
+    let mut follower = Follower::new(api, store, context);
+    let mut backoff = DefaultBackoff::default();
+    loop {
+        let end = follower.session().await;
+        if follower.has_received {
+            backoff.reset();
+        }
+        if follower.ended(end) {
+            // The back-off never ends, so the default is never used.
+            tokio::time::sleep(backoff.next().unwrap_or(RESPONSE_TIMEOUT)).await;
+        }
+    }
+}
+
+/// How a session ended without an error.
+enum SessionEnd {
+    /// The API server closed the watch, or the pages of a list are complete.
+    Closed,
+    /// The store does not have what the API server has, so it must be listed again.
+    Behind,
+}
+
+/// Request with which all objects are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ListMethod {
+    /// A watch that begins with all objects. It saves memory here and in the API server.
+    Stream,
+    /// A list in pages.
+    Pages,
+}
+
+/// Follows the objects of one kind in sessions. A session is one list or one watch.
+struct Follower<K: Watched> {
+    source: Source<K>,
+    store: Writer<Cached<K>>,
+    known: Store<Cached<K>>,
+    context: WatchContext,
+    /// Version of the store, from which the next session continues; `None` if the next session must
+    /// list all objects.
+    version: Option<Revision>,
+    /// Method of the next list. After a failure the other method is tried.
+    method: ListMethod,
+    /// True if the current session has received an object or a bookmark.
+    has_received: bool,
+    /// Number of sessions in a row that received nothing.
+    empty_sessions: u32,
+    is_filled: bool,
+}
+
+impl<K: Watched> Follower<K> {
+    fn new(api: Api<Raw<K>>, store: Writer<Cached<K>>, context: WatchContext) -> Self {
+        Self {
+            source: Source::new(api, context.freshness.clone()),
+            known: store.as_reader(),
+            store,
+            context,
+            version: None,
+            method: ListMethod::Stream,
+            has_received: false,
+            empty_sessions: 0,
+            is_filled: false,
+        }
+    }
+
+    /// Lists all objects or resumes the watch, and applies the events until the watch ends.
+    async fn session(&mut self) -> Result<SessionEnd, WatchError> {
+        self.has_received = false;
+        let mut events = match &self.version {
+            Some(version) => self.source.watch(version).await?,
+            None => match self.list().await? {
+                Some(events) => events,
+                None => return Ok(SessionEnd::Closed),
+            },
+        };
+        loop {
+            tokio::select! {
+                event = self.source.next(&mut events, MAX_SILENCE) => match event? {
+                    Some(event) => self.apply(event)?,
+                    None => return Ok(SessionEnd::Closed),
+                },
+                () = self.context.freshness.is_requested() => {
+                    if !self.is_current().await? {
+                        return Ok(SessionEnd::Behind);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Records the end of a session. Returns whether to wait before the next one.
+    fn ended(&mut self, end: Result<SessionEnd, WatchError>) -> bool {
+        self.empty_sessions = if self.has_received { 0 } else { self.empty_sessions + 1 };
+        if self.empty_sessions >= MAX_EMPTY_SESSIONS {
+            self.version = None;
+        }
+        match end {
+            Ok(SessionEnd::Behind) => {
+                self.version = None;
+                false
+            }
+            Ok(SessionEnd::Closed) => !self.has_received,
+            // An API server without streaming lists: the next session lists in pages.
+            Err(error) if error.is_unsupported() && self.method == ListMethod::Pages => {
+                tracing::debug!(kind = %K::kind(&()), %error, "streaming lists are not supported");
+                false
+            }
+            // The API server need not send bookmarks for a kind that does not change.
+            Err(WatchError::Silent(limit)) if limit == MAX_SILENCE => false,
+            Err(error) => {
+                if error.requires_list() {
+                    self.version = None;
+                }
+                self.context.metrics.interrupted(&K::kind(&()));
+                tracing::warn!(kind = %K::kind(&()), %error, "the watch was interrupted");
+                true
+            }
+        }
+    }
+
+    /// Lists all objects into the store. Returns the events that follow the list, if the method is
+    /// [`ListMethod::Stream`].
+    async fn list(&mut self) -> Result<Option<Events<K>>, WatchError> {
+        let request = self.context.freshness.requested();
+        let stored = self.source.current().await?;
+        self.store.apply_watcher_event(&Event::Init);
+        let method = self.method;
+        self.method = match method {
+            ListMethod::Stream => ListMethod::Pages,
+            ListMethod::Pages => ListMethod::Stream,
+        };
+        let (listed, events) = match method {
+            ListMethod::Stream => self.list_as_stream().await?,
+            ListMethod::Pages => (self.list_in_pages().await?, None),
+        };
+        if listed.is_before(&stored) {
+            return Err(WatchError::Outdated { listed, stored });
+        }
+        self.method = method;
+        self.has_received = true;
+        self.version = Some(listed);
+        self.store.apply_watcher_event(&Event::InitDone);
+        // Objects may have been deleted since the last list, so record the whole store.
+        self.context.change_set.relisted(K::STORE_KIND);
+        self.context.freshness.proven(request);
+        if !std::mem::replace(&mut self.is_filled, true) && self.context.health.store_filled() {
+            tracing::info!("stores are filled");
+        }
+        Ok(events)
+    }
+
+    async fn list_as_stream(&mut self) -> Result<(Revision, Option<Events<K>>), WatchError> {
+        let mut events = self.source.watch_list().await?;
+        loop {
+            match self.source.next(&mut events, RESPONSE_TIMEOUT).await? {
+                Some(WatchEvent::Added(raw) | WatchEvent::Modified(raw)) => self.add(raw),
+                Some(WatchEvent::Bookmark(mark)) => {
+                    if mark.metadata.annotations.contains_key("k8s.io/initial-events-end") {
+                        return Ok((mark.metadata.resource_version.into(), Some(events)));
+                    }
+                }
+                Some(WatchEvent::Error(status)) => return Err(source::ended_by(status)),
+                Some(WatchEvent::Deleted(_)) | None => return Err(WatchError::Incomplete),
+            }
+        }
+    }
+
+    async fn list_in_pages(&mut self) -> Result<Revision, WatchError> {
+        let mut token = None;
+        loop {
+            let (objects, list) = self.source.page(token).await?;
+            objects.into_iter().for_each(|raw| self.add(raw));
+            token = continue_token(&list);
+            if token.is_none() {
+                return version_of(&list);
+            }
+        }
+    }
+
+    /// Adds an object to the list that is being read.
+    fn add(&mut self, raw: Raw<K>) {
+        let object = self.read(raw);
+        self.store.apply_watcher_event(&Event::InitApply(object));
+    }
+
+    fn apply(&mut self, event: WatchEvent<Raw<K>>) -> Result<(), WatchError> {
+        let event = match event {
+            WatchEvent::Bookmark(mark) => {
+                self.advances_to(Some(mark.metadata.resource_version));
+                return Ok(());
+            }
+            WatchEvent::Error(status) => return Err(source::ended_by(status)),
+            WatchEvent::Added(raw) | WatchEvent::Modified(raw) => Event::Apply(self.read(raw)),
+            WatchEvent::Deleted(raw) => Event::Delete(self.read(raw)),
+        };
+        if let Event::Apply(object) | Event::Delete(object) = &event
+            && self.advances_to(object.metadata.resource_version.clone())
+        {
+            self.store.apply_watcher_event(&event);
+            self.context.change_set.object(K::STORE_KIND, object.key());
+        }
+        Ok(())
+    }
+
+    /// Advances the version of the store to that of an event. Returns false if the event is not
+    /// newer than the store, because the watch has delivered it before.
+    fn advances_to(&mut self, version: Option<String>) -> bool {
+        self.has_received = true;
+        let Some(version) = version.map(Revision::from) else { return true };
+        if self.version.as_ref().is_some_and(|own| version == *own || version.is_before(own)) {
+            return false;
+        }
+        self.version = Some(version);
+        true
+    }
+
+    /// Checks whether the store has the current version of every object, and answers the request
+    /// for a proof if it has.
+    ///
+    /// The versions of the objects are compared, because the version of a store whose kind does not
+    /// change stays behind that of the API server.
+    async fn is_current(&mut self) -> Result<bool, WatchError> {
+        let request = self.context.freshness.requested();
+        let (current, version) = self.source.current_metadata().await?;
+        if let Some(own) = self.version.clone().filter(|own| version.is_before(own)) {
+            return Err(WatchError::Outdated { listed: version, stored: own });
+        }
+        let stored = self.known.state();
+        let known: BTreeSet<_> = stored.iter().map(|object| identity(&object.metadata)).collect();
+        let current: BTreeSet<_> = current.iter().map(|raw| identity(&raw.metadata)).collect();
+        if known != current {
+            return Ok(false);
+        }
+        self.version = Some(version);
+        self.context.freshness.proven(request);
+        Ok(true)
+    }
+
+    /// Parses an object. Reuses the parsed parts of the object in the store that have not changed.
+    fn read(&self, raw: Raw<K>) -> Cached<K> {
+        let name = raw.metadata.name.as_deref().unwrap_or_default();
+        let reference = ObjectRef::new(name);
+        let before = match &raw.metadata.namespace {
+            Some(namespace) => self.known.get(&reference.within(namespace)),
+            None => self.known.get(&reference),
+        };
+        Cached::read(raw, before.as_deref())
+    }
+}
+
+/// Returns what distinguishes a version of an object from all others.
+fn identity(metadata: &ObjectMeta) -> [Option<&String>; 3] {
+    [metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.resource_version.as_ref()]
+}
