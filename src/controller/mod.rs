@@ -157,17 +157,22 @@ pub async fn run(
         Some(ended) = tasks.writing.join_next() => stop_with(ended),
     }
     tracing::info!("stopping");
-    tasks.reading.shutdown().await;
     pipelines.iter().for_each(Pipeline::close);
+    // The watches go on, because an event can show the outcome of a write without a response.
     let ended = async { while tasks.writing.join_next().await.is_some() {} };
-    if tokio::time::timeout(WRITES_GRACE_PERIOD, ended).await.is_err() {
-        // Do not release the lease, because a write that is still in progress may reach the API
-        // server after another replica has taken over.
-        tracing::warn!(
-            "writes were still under way after {WRITES_GRACE_PERIOD:?} and were given up"
-        );
-    } else {
+    let is_ended = tokio::time::timeout(WRITES_GRACE_PERIOD, ended).await.is_ok();
+    tasks.reading.shutdown().await;
+    if is_ended {
         seat.give_back().await;
+    } else {
+        // Do not release the lease: a write that is still in progress may reach the API server
+        // later.
+        let objects = pipelines.iter().map(Pipeline::unacknowledged).sum::<usize>();
+        tracing::warn!(
+            objects,
+            "writes were still under way after {WRITES_GRACE_PERIOD:?} and were given up; those \
+             that the API server accepts are not in the audit stream"
+        );
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::audit::Auditor;
 use super::change_set::ChangeSet;
 use super::clock::Clock;
+use super::events::EventPublisher;
 use super::health::Health;
 use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
@@ -132,10 +133,17 @@ impl Pipeline {
         tasks.reading.spawn(planning.run());
 
         let writer = Writer::new(cx, Arc::clone(&fleet_outbox), Arc::clone(&permits.fleets));
-        tasks.writing.spawn(write_all(writer, fleets, concurrent_writes));
+        let announcer = || EventPublisher::new(cx);
+        tasks.writing.spawn(write_all(writer, announcer(), fleets, concurrent_writes));
         let writer = Writer::new(cx, Arc::clone(&policy_outbox), Arc::clone(&permits.policies));
-        tasks.writing.spawn(write_all(writer, policies, concurrent_writes));
+        tasks.writing.spawn(write_all(writer, announcer(), policies, concurrent_writes));
         Self { fleets: fleet_outbox, policies: policy_outbox }
+    }
+
+    /// Returns the number of objects with a write whose outcome is unknown.
+    #[must_use]
+    pub fn unacknowledged(&self) -> usize {
+        self.fleets.unacknowledged() + self.policies.unacknowledged()
     }
 
     /// Closes both outboxes, so that no further write starts.

@@ -17,7 +17,7 @@ use super::lease::leadership::Leadership;
 use super::metrics::Metrics;
 use super::outbox::Outbox;
 use super::watch::freshness::Freshness;
-use crate::api::{ClientFleet, UpgradePolicy};
+use crate::api::{ClientFleet, Text, UpgradePolicy};
 use crate::plan::{Cached, CachedFleet, CachedPolicy, Planned, Planner};
 use crate::values::Timestamp;
 
@@ -93,6 +93,10 @@ impl Loop {
             let (fleets, policies) = (touched.fleets, touched.policies);
             observe(&mut planners, &self.fleets, &self.fleet_outbox, fleets, &self.auditor);
             observe(&mut planners, &self.policies, &self.policy_outbox, policies, &self.auditor);
+            let mut outdated = outdated(&self.fleet_outbox);
+            for (namespace, planner) in &mut planners {
+                planner.set_outdated(outdated.remove(namespace).unwrap_or_default());
+            }
             now = self.clock.now();
             for (namespace, planner) in planners.iter_mut().filter(|(_, p)| p.is_due(now)) {
                 self.heartbeat.record();
@@ -144,6 +148,15 @@ impl Loop {
         let until = pass.until.map(tracing::field::display);
         tracing::debug!(namespace, decisions, writes, until, ?took, "planned");
     }
+}
+
+/// Returns the fleets whose current status the store may not show, by namespace.
+fn outdated(outbox: &Outbox<ClientFleet>) -> BTreeMap<String, BTreeSet<Text>> {
+    let mut by_namespace = BTreeMap::<_, BTreeSet<_>>::new();
+    for (namespace, name) in outbox.outdated() {
+        by_namespace.entry(namespace).or_default().insert(name.into());
+    }
+    by_namespace
 }
 
 /// Posts planned objects to their outbox. Returns the number of writes that were queued or

@@ -37,7 +37,12 @@ use crate::values::Timestamp;
 /// Delay after the first failed attempt. It doubles after each further failure, up to
 /// [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
-/// Maximum delay between two attempts.
+/// Wait after the first conflict. The watch event of the newer version usually arrives within this
+/// time.
+const FIRST_CONFLICT_BACKOFF: Duration = Duration::from_secs(1);
+/// Number of consecutive conflicts from which each one is logged as a warning.
+const MIN_WARNED_CONFLICTS: u32 = 3;
+/// Maximum wait between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// Timeout of a request. Without it, kube would wait forever on a connection that a firewall has
@@ -81,14 +86,33 @@ pub enum WriteError {
     Unsendable(String),
 }
 
-/// Writer of statuses for objects of one kind.
+impl WriteError {
+    /// Returns whether another writer has changed the object first, or the object was deleted.
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(kube::Error::Api(status)) if matches!(status.code, 404 | 409))
+    }
+
+    /// Returns whether the status was certainly not written. After a server error, a timeout or a
+    /// conflict it may have been: the response can come from a gateway, or from an API server that
+    /// waits too long for etcd.
+    fn excludes_write(&self) -> bool {
+        match self {
+            Self::Refused(kube::Error::Api(status)) => {
+                is_too_large(self) || !matches!(status.code, 404 | 408 | 409 | 500..)
+            }
+            Self::Unseated | Self::Unsendable(_) => true,
+            Self::Refused(_) | Self::Unanswered(_) => false,
+        }
+    }
+}
+
+/// Writer for the statuses of one kind.
 pub struct Writer<K: Announced> {
     client: Client,
     clock: Arc<dyn Clock>,
     leadership: Leadership,
     outbox: Arc<Outbox<K>>,
     permits: Arc<Semaphore>,
-    announcer: EventPublisher,
     auditor: Arc<Auditor>,
     metrics: Arc<Metrics>,
 }
@@ -98,8 +122,7 @@ impl<K: Written> Writer<K> {
     #[must_use]
     pub fn new(cx: &Context, outbox: Arc<Outbox<K>>, permits: Arc<Semaphore>) -> Self {
         let Context { client, clock, leadership, auditor, metrics, .. } = cx.clone();
-        let announcer = EventPublisher::new(cx);
-        Self { client, clock, leadership, outbox, permits, announcer, auditor, metrics }
+        Self { client, clock, leadership, outbox, permits, auditor, metrics }
     }
 
     /// Writes the planned status of an object. Does nothing if no write is pending.
@@ -108,60 +131,47 @@ impl<K: Written> Writer<K> {
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
         let mut attempt = WriteAttempt { status: Arc::new(letter.status()), write: letter };
+        self.outbox.sending(&attempt);
         let mut answer = self.put(&attempt).await;
         if let Err(error) = &answer
             && is_too_large(error)
             && let Some(status) = K::shortened(&attempt.write, self.clock.now())
         {
             tracing::warn!(object = %object.display_name(), %error, "the object is too large");
+            self.outbox.refused(&attempt);
             attempt.status = Arc::new(status);
+            self.outbox.sending(&attempt);
             answer = self.put(&attempt).await;
         }
         drop(permit);
-        self.settle(object, &attempt, answer).await
+        self.settle(&attempt, answer)
     }
 
     /// Records the outcome of a write attempt in the outbox. Reports a successful write to the
-    /// auditor and in events.
-    async fn settle(
+    /// auditor, unless the planning loop has done so.
+    fn settle(
         &self,
-        object: &Cached<K>,
         attempt: &WriteAttempt<K>,
         answer: Result<Option<String>, WriteError>,
     ) -> Result<(), WriteError> {
-        let planned = &attempt.write.planned;
-        match answer {
+        let error = match answer {
             Ok(made) => {
-                K::record(&self.auditor, &Accepted::of(attempt, made.as_deref()));
-                self.outbox.written(attempt, made);
-                let written = &planned.cached;
-                let announced =
-                    K::announce(&self.announcer, planned, self.outbox.announced(written)).await;
-                self.outbox.record_announced(written, announced);
-                Ok(())
-            }
-            // Another writer has changed or deleted the object since the plan was made. The watch
-            // event of that change triggers a new plan.
-            Err(WriteError::Refused(kube::Error::Api(status)))
-                if matches!(status.code, 404 | 409) =>
-            {
-                tracing::debug!(object = %object.display_name(), code = status.code, "overtaken");
-                self.outbox.conflicted(planned);
-                Ok(())
-            }
-            Err(error) => {
-                let is_open = matches!(Outcome::from(&error), Outcome::unanswered | Outcome::error);
-                match is_open.then(|| self.outbox.unacknowledged(attempt)).flatten() {
-                    // The request got no response, but a watch event has already shown that the
-                    // write was accepted, so report the write as successful.
-                    Some(made) => {
-                        K::record(&self.auditor, &Accepted::of(attempt, Some(&made)));
-                        Ok(())
-                    }
-                    None => Err(error),
+                if self.outbox.written(attempt, made.clone()) {
+                    K::record(&self.auditor, &Accepted::of(attempt, made.as_deref()));
                 }
+                return Ok(());
             }
+            Err(error) => error,
+        };
+        if Outcome::from(&error) == Outcome::unanswered {
+            self.outbox.unanswered(attempt);
         }
+        if error.excludes_write() {
+            self.outbox.refused(attempt);
+        } else if self.outbox.doubted(attempt) {
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Sends a status and counts the outcome. Returns the resourceVersion that the write created.
@@ -212,11 +222,20 @@ impl<K: Written> Writer<K> {
         }
     }
 
+    /// Returns when to try again. The wait doubles with each failure.
+    ///
+    /// After a conflict, the watch event of the newer version normally triggers a new plan before
+    /// the wait ends. It ends because a gateway may respond with a conflict that no event follows.
     fn back_off(&self, object: &Cached<K>, error: &WriteError) -> Action {
         let failures = self.outbox.failed(&object.key());
-        let wait =
-            FIRST_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX_BACKOFF);
-        tracing::warn!(object = %object.display_name(), %error, ?wait, "the status was not written");
+        let first = if error.is_conflict() { FIRST_CONFLICT_BACKOFF } else { FIRST_BACKOFF };
+        let wait = first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX_BACKOFF);
+        let object = object.display_name();
+        if error.is_conflict() && failures < MIN_WARNED_CONFLICTS {
+            tracing::debug!(%object, %error, ?wait, "the object was changed or deleted meanwhile");
+        } else {
+            tracing::warn!(%object, %error, ?wait, "the status was not written");
+        }
         Action::requeue(wait)
     }
 }
@@ -277,9 +296,24 @@ fn is_too_large(error: &WriteError) -> bool {
         || status.message.contains("larger than max")
 }
 
-/// Writes the statuses in an outbox until the outbox is closed, then waits for the writes in
-/// progress.
-pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, concurrency: u16) {
+/// Empties an outbox until it is closed. Then waits until the writes in progress have ended and
+/// watch events have shown the outcome of those without a response, and announces them.
+pub async fn write_all<K: Written>(
+    writer: Writer<K>,
+    announcer: EventPublisher,
+    store: Store<Cached<K>>,
+    concurrency: u16,
+) {
+    let outbox = Arc::clone(&writer.outbox);
+    let write = async {
+        empty(writer, store, concurrency).await;
+        outbox.acknowledged().await;
+        outbox.drained();
+    };
+    tokio::join!(write, announce_all(&outbox, &announcer));
+}
+
+async fn empty<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, concurrency: u16) {
     let config = Config::default().concurrency(concurrency);
     let outbox = Arc::clone(&writer.outbox);
     let queue = Arc::clone(&outbox).queue();
@@ -301,8 +335,20 @@ pub async fn write_all<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, c
     }
 }
 
-/// Writes the status of an object in a separate task, so that several CPU cores can prepare writes.
-/// The applier itself polls all its reconciles in one task.
+/// Announces the accepted writes of an outbox in order, until the outbox is closed and drained.
+///
+/// The writes are announced apart from the writers, because a watch event can show that a write
+/// without a response was accepted.
+async fn announce_all<K: Announced>(outbox: &Outbox<K>, announcer: &EventPublisher) {
+    while let Some(written) = outbox.next_accepted().await {
+        let object = &written.cached;
+        let announced = K::announce(announcer, &written, outbox.announced(object)).await;
+        outbox.record_announced(object, announced);
+    }
+}
+
+/// Writes an object in a separate task, so that several CPU cores can prepare writes. The applier
+/// itself polls all its reconciles in one task.
 fn reconcile<K: Written>(
     object: Arc<Cached<K>>,
     writer: Arc<Writer<K>>,

@@ -97,3 +97,28 @@ async fn a_policy_on_its_way_is_announced_once() {
     world.wire.release();
     world.announces("and not again", &["DistributionOpened 1"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_announced_once_although_the_answers_to_its_writes_are_lost() {
+    let world = World::start("lost-answers").await;
+    world.apply(nightly("night")).await;
+    world.apply(fleet("berlin", &["a"])).await;
+    world.with_sentinels().await;
+    world.wire.lose_the_answer_to("upgradepolicies/night/status");
+    world.wire.lose_the_answer_to("upgradepolicies/night/status");
+    world.clock.set(instant("2026-11-24T21:00:00Z"));
+    world.announces("an opening", &["DistributionOpened 1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_announced_once_although_the_answer_is_an_error() {
+    let world = World::start("false-answers").await;
+    world.apply(nightly("night")).await;
+    world.apply(fleet("berlin", &["a"])).await;
+    world.with_sentinels().await;
+    for code in [500, 409] {
+        world.wire.accept_but_refuse("upgradepolicies/night/status", code);
+    }
+    world.clock.set(instant("2026-11-24T21:00:00Z"));
+    world.announces("an opening", &["DistributionOpened 1"]).await;
+}

@@ -128,6 +128,38 @@ async fn a_write_whose_answer_is_lost_is_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_is_accepted_but_answered_with_an_error_is_told_once() {
+    let world = World::start("false").await;
+    world.apply(auto("all")).await;
+    world.apply(fleet("berlin", &["a"])).await;
+    world.with_sentinels().await;
+    let mut expected = world.audit_lines();
+    for (generation, code) in [500, 503, 504, 409, 404].into_iter().enumerate() {
+        let is_suspended = generation % 2 == 0;
+        world.wire.accept_but_refuse("clientfleets/berlin/status", code);
+        let edit = json!({"spec": {"suspend": is_suspended}});
+        world.settles_after("edited", world.edit("UpgradePolicy", "all", edit)).await;
+        assert_eq!(world.wire.replacements_left(), 0);
+        let number = generation + 2;
+        expected.push(match is_suspended {
+            true => format!("berlin/a: Distributing -> Held (all {number}), Ends, by Policy/all"),
+            false => {
+                format!("berlin/a: Held -> Distributing (all {number}), Begins, by Policy/all")
+            }
+        });
+        expected.sort();
+        eventually("it is told", async || {
+            let told = world.audit_lines();
+            if told.len() < expected.len() { Err(format!("{told:?}")) } else { Ok(()) }
+        })
+        .await;
+        assert_eq!(world.audit_lines(), expected, "{code}");
+    }
+    world.comes_to_rest().await;
+    assert_eq!(world.audit_lines(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_is_the_cause_for_the_clients_it_changes() {
     let world = World::start("cause").await;
     world.apply(fleet("berlin", &["a"])).await;

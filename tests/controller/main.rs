@@ -24,6 +24,7 @@ mod outbox;
 mod probes;
 mod process;
 mod recording_client;
+mod refusals;
 mod rules;
 mod story;
 mod unreadable;

@@ -55,7 +55,9 @@ fn attempt(outbox: &Outbox<ClientFleet>) -> WriteAttempt<ClientFleet> {
 
 fn attempt_of(outbox: &Outbox<ClientFleet>, key: &(String, String)) -> WriteAttempt<ClientFleet> {
     let letter = outbox.next(key).unwrap();
-    WriteAttempt { status: Arc::new(letter.status()), write: letter }
+    let attempt = WriteAttempt { status: Arc::new(letter.status()), write: letter };
+    outbox.sending(&attempt);
+    attempt
 }
 
 fn key() -> (String, String) {
@@ -100,16 +102,73 @@ fn an_own_write_counts_before_the_watch_tells_of_it() {
 }
 
 #[test]
-fn whoever_is_overtaken_waits_for_the_newer_version() {
+fn a_refused_write_stays_until_a_newer_version_is_planned() {
     let outbox = outbox();
-    let first = planned("1", "old", "new");
-    outbox.post(&first);
-    outbox.conflicted(&first);
-    assert_eq!(next(&outbox), None);
+    outbox.post(&planned("1", "old", "new"));
+    let refused = attempt(&outbox);
+    assert!(!outbox.doubted(&refused));
+    outbox.end(&key());
+    assert_eq!(next(&outbox), letter("new", "1"), "no event may follow the refusal");
     assert!(outbox.post(&planned("3", "foreign", "new")));
     assert_eq!(next(&outbox), letter("new", "3"));
-    outbox.conflicted(&first);
+    assert!(!outbox.doubted(&refused));
     assert_eq!(next(&outbox), letter("new", "3"), "what is newer stays");
+}
+
+#[test]
+fn a_status_is_outdated_until_the_store_shows_the_last_write() {
+    let outbox = outbox();
+    let is_outdated = || outbox.is_outdated(&key());
+    outbox.post(&planned("1", "old", "new"));
+    assert!(is_outdated(), "a write is pending");
+    let first = attempt(&outbox);
+    assert!(outbox.written(&first, Some("2".to_owned())));
+    outbox.end(&key());
+    assert!(is_outdated(), "the store shows the version before");
+    outbox.seen(&planned("2", "new", "new").cached);
+    assert!(!is_outdated());
+
+    outbox.post(&planned("2", "new", "newer"));
+    let refused = attempt(&outbox);
+    assert!(!outbox.doubted(&refused));
+    outbox.end(&key());
+    assert!(outbox.post(&planned("2", "new", "new")) || is_outdated());
+    assert!(is_outdated(), "the store may show what was before the refused write");
+    outbox.seen(&planned("5", "foreign", "new").cached);
+    outbox.post(&planned("5", "new", "new"));
+    assert!(!is_outdated());
+}
+
+#[test]
+fn a_write_is_reported_once_in_whichever_order_its_event_and_its_answer_arrive() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    let lost = attempt(&outbox);
+    assert!(!outbox.doubted(&lost));
+    outbox.end(&key());
+    let second = attempt(&outbox);
+    assert!(outbox.seen(&planned("2", "new", "new").cached).is_some(), "before the answer");
+    assert!(!outbox.written(&second, Some("2".to_owned())), "reported already");
+    outbox.end(&key());
+    assert!(outbox.seen(&planned("2", "new", "new").cached).is_none());
+    assert_eq!(next(&outbox), None);
+
+    outbox.post(&planned("2", "new", "newer"));
+    let third = attempt(&outbox);
+    assert!(outbox.written(&third, Some("3".to_owned())), "the answer first");
+    assert!(outbox.seen(&planned("3", "newer", "newer").cached).is_none());
+}
+
+#[tokio::test]
+async fn each_accepted_write_is_announced_once() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    let lost = attempt(&outbox);
+    assert!(!outbox.doubted(&lost));
+    assert!(outbox.next_accepted().now_or_never().is_none());
+    outbox.seen(&planned("2", "new", "new").cached);
+    assert!(outbox.next_accepted().now_or_never().flatten().is_some());
+    assert!(outbox.next_accepted().now_or_never().is_none());
 }
 
 #[test]
@@ -188,9 +247,9 @@ fn created(uid: &str, version: &str) -> Planned<ClientFleet> {
 fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
     type Outcome = fn(&Outbox<ClientFleet>, &WriteAttempt<ClientFleet>);
     let outcomes: [Outcome; 3] = [
-        |outbox, attempt| outbox.written(attempt, Some("2".to_owned())),
-        |outbox, attempt| outbox.conflicted(&attempt.write.planned),
-        |outbox, attempt| assert_eq!(outbox.unacknowledged(attempt), None),
+        |outbox, attempt| assert!(outbox.written(attempt, Some("2".to_owned()))),
+        |outbox, attempt| outbox.refused(attempt),
+        |outbox, attempt| assert!(!outbox.doubted(attempt)),
     ];
     for outcome in outcomes {
         let outbox = outbox();
@@ -224,8 +283,8 @@ fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    outbox.unacknowledged(&lost);
-    outbox.unacknowledged(&lost);
+    assert!(!outbox.doubted(&lost));
+    assert!(!outbox.doubted(&attempt(&outbox)), "a retry");
     let before = planned("1", "old", "new").cached;
     assert!(outbox.seen(&before).is_none(), "the store shows what it replaces");
     let after = planned("2", "new", "new").cached;
@@ -238,12 +297,12 @@ fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
 fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
-    outbox.unacknowledged(&attempt(&outbox));
+    outbox.doubted(&attempt(&outbox));
     assert!(outbox.seen(&planned("2", "foreign", "new").cached).is_none());
     assert!(outbox.seen(&planned("3", "new", "new").cached).is_none(), "another wrote it");
 
     outbox.post(&planned("3", "old", "new"));
-    outbox.unacknowledged(&attempt(&outbox));
+    outbox.doubted(&attempt(&outbox));
     outbox.written(&attempt(&outbox), Some("4".to_owned()));
     assert!(outbox.seen(&planned("4", "new", "new").cached).is_none(), "told already");
 }
@@ -283,8 +342,8 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    assert!(outbox.seen(&planned("2", "new", "new").cached).is_none(), "it is under way");
-    assert_eq!(outbox.unacknowledged(&lost), Some("2".to_owned()));
+    assert!(outbox.seen(&planned("2", "new", "new").cached).is_some(), "it is under way");
+    assert!(outbox.doubted(&lost), "told already");
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 
@@ -318,6 +377,6 @@ async fn as_many_are_under_way_as_the_watch_has_told_of() {
     outbox.written(&written, Some("3".to_owned()));
     outbox.seen(&plan_of("fleet-1", "3", "new", &json!(*written.status)).cached);
     assert_eq!(outbox.backlog().window, 3);
-    outbox.unacknowledged(&attempt_of(&outbox, &key_of("fleet-2")));
+    outbox.unanswered(&attempt_of(&outbox, &key_of("fleet-2")));
     assert_eq!(outbox.backlog().window, 2, "nobody has answered");
 }

@@ -41,8 +41,10 @@ pub struct RequestRecorder {
     held: watch::Sender<Vec<String>>,
     /// Path of the resource whose next watch receives the error [`EXPIRED`].
     expired: Arc<Mutex<Option<String>>>,
-    /// Path of the request whose next response is dropped.
-    lost: Arc<Mutex<Option<String>>>,
+    /// Paths of the requests whose next response is dropped.
+    lost: Arc<Mutex<Vec<String>>>,
+    /// Replacement for the next response to a status write.
+    replaced: Arc<Mutex<Vec<Replacement>>>,
     /// Resources whose watch events are held back, such as `clientfleets`.
     silent: watch::Sender<Vec<String>>,
     /// Resource whose watch events are delayed, and the delay.
@@ -78,6 +80,25 @@ impl Drop for Undelivered {
     }
 }
 
+/// Replacement for the next response to a request with this path.
+struct Replacement {
+    path: String,
+    /// Status code of the error to respond with.
+    code: u16,
+    /// True if the request is forwarded, so that the API server accepts it nevertheless.
+    is_forwarded: bool,
+}
+
+/// Returns the response of an API server that refuses a request.
+fn refusal(code: u16) -> http::Response<AnswerBody> {
+    let status = serde_json::json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+        "message": "replaced by the test", "reason": "Replaced",
+    });
+    let body = Body::from(status.to_string().into_bytes()).boxed_unsync();
+    http::Response::builder().status(code).body(body).unwrap()
+}
+
 /// Response body whose frames the recorder can delay or hold back.
 type AnswerBody = UnsyncBoxBody<Bytes, kube::Error>;
 
@@ -91,6 +112,7 @@ impl RequestRecorder {
             held: watch::Sender::new(vec![]),
             expired: Arc::default(),
             lost: Arc::default(),
+            replaced: Arc::default(),
             silent: watch::Sender::new(vec![]),
             late: Arc::default(),
             slowed: Arc::default(),
@@ -130,17 +152,38 @@ impl RequestRecorder {
             let expired = Body::from(format!("{EXPIRED}\n").into_bytes());
             return Ok(http::Response::new(expired.boxed_unsync()));
         }
-        let answer = client.send(request).await?;
-        if self.lost.lock().unwrap().take_if(|lost| *lost == path).is_some() {
-            return Err(kube::Error::Service("the connection was closed".into()));
+        let replacement = {
+            let mut replaced = self.replaced.lock().unwrap();
+            let place = replaced.iter().position(|replacement| replacement.path == path);
+            place.map(|place| replaced.remove(place))
+        };
+        if let Some(replacement) = replacement {
+            if replacement.is_forwarded {
+                client.send(request).await?;
+            }
+            self.answered(place, replacement.code);
+            return Ok(refusal(replacement.code));
         }
-        if let Some(call) = self.calls.lock().unwrap().get_mut(place) {
-            call.code = Some(answer.status().as_u16());
+        let answer = client.send(request).await?;
+        let is_lost = {
+            let mut lost = self.lost.lock().unwrap();
+            let place = lost.iter().position(|lost| *lost == path);
+            place.map(|place| lost.remove(place)).is_some()
+        };
+        self.answered(place, answer.status().as_u16());
+        if is_lost {
+            return Err(kube::Error::Service("the connection was closed".into()));
         }
         Ok(answer.map(|body| match is_watch {
             true => self.slowed(path, body),
             false => body.boxed_unsync(),
         }))
+    }
+
+    fn answered(&self, place: usize, code: u16) {
+        if let Some(call) = self.calls.lock().unwrap().get_mut(place) {
+            call.code = Some(code);
+        }
     }
 
     /// Returns the body of a watch response. Its events are delayed by [`Self::delay_watch`] and
@@ -222,7 +265,27 @@ impl RequestRecorder {
 
     /// Drops the response to the next request for `path`, such as `clientfleets/berlin/status`.
     pub fn lose_the_answer_to(&self, path: &str) {
-        *self.lost.lock().unwrap() = Some(path.to_owned());
+        self.lost.lock().unwrap().push(path.to_owned());
+    }
+
+    /// Responds to the next request with this path with an error, and does not forward the request.
+    pub fn refuse(&self, path: &str, code: u16) {
+        self.replace(path, code, false);
+    }
+
+    /// Forwards the next request with this path, but responds with an error.
+    pub fn accept_but_refuse(&self, path: &str, code: u16) {
+        self.replace(path, code, true);
+    }
+
+    fn replace(&self, path: &str, code: u16, is_forwarded: bool) {
+        let replacement = Replacement { path: path.to_owned(), code, is_forwarded };
+        self.replaced.lock().unwrap().push(replacement);
+    }
+
+    /// Returns how many responses are still to be replaced.
+    pub fn replacements_left(&self) -> usize {
+        self.replaced.lock().unwrap().len()
     }
 
     pub fn calls(&self) -> Vec<Call> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Announced, WriteAttempt};
+use super::{Announced, AttemptId, WriteAttempt};
 use crate::plan::cached::Digest;
 use crate::plan::{Cached, Planned, PlannedKind};
 
@@ -25,9 +25,11 @@ pub(super) struct Entry<K: Announced> {
     pub written_at: Option<Instant>,
     /// True if another status was posted while the object was being written.
     pub must_write_again: bool,
-    /// Write attempts without a response, which the API server may have accepted. All of them
-    /// replace the same resourceVersion.
+    /// Write attempts that the API server may have accepted: the one that is being sent, and those
+    /// before it whose outcome is unknown.
     pub unacknowledged: Vec<WriteAttempt<K>>,
+    /// Attempt that was last found to be accepted, by its response or by a watch event.
+    pub accepted: Option<AttemptId>,
     /// Number of consecutive failed attempts, for the back-off.
     pub failures: u32,
     /// Last state that this process announced. The entry keeps it because the store may not show
@@ -77,9 +79,19 @@ impl<K: Announced> Entry<K> {
             written_at: None,
             must_write_again: false,
             unacknowledged: Vec::new(),
+            accepted: None,
             failures: 0,
             announced: None,
         }
+    }
+
+    /// Returns whether the store may not show the current status of the object. Only a watch event
+    /// or a new plan ends this, so that the planning loop notices it.
+    pub fn is_outdated(&self) -> bool {
+        let is_unshown = |last: &LastWrite<K>| last.written_status.is_some();
+        self.pending.is_some()
+            || !self.unacknowledged.is_empty()
+            || self.last_write.as_ref().is_some_and(is_unshown)
     }
 
     /// Returns the resourceVersion that the store shows.

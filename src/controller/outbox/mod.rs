@@ -6,7 +6,7 @@
 
 mod entry;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,10 @@ use self::entry::{Entry, LastWrite, MAX_SUPERSEDED};
 use super::change_set::Key;
 use super::events::Announced;
 use super::metrics::{Backlog, Backlogged};
+use super::revision::is_before;
 use super::write_limit::WriteLimit;
 use super::write_queue::{NextWrite, Priority, WriteQueue};
+use crate::plan::cached::Digest;
 use crate::plan::{Cached, Planned, PlannedKind};
 
 /// The pending status writes for objects of one kind.
@@ -27,6 +29,10 @@ use crate::plan::{Cached, Planned, PlannedKind};
 pub struct Outbox<K: Announced> {
     state: Mutex<OutboxState<K>>,
     changed: Notify,
+    /// Notified when the outcome of an attempt becomes known.
+    judged: Notify,
+    /// Notified when [`OutboxState::accepted`] or [`OutboxState::is_drained`] changes.
+    changed_accepted: Notify,
     /// Minimum time between two writes of the same object.
     pace: Duration,
 }
@@ -36,7 +42,11 @@ struct OutboxState<K: Announced> {
     entries: HashMap<Key, Entry<K>>,
     queue: WriteQueue,
     limit: WriteLimit,
+    /// Accepted writes that are still to be announced.
+    accepted: VecDeque<Planned<K>>,
     is_closed: bool,
+    /// True after the last write has ended, so that no further write can be accepted.
+    is_drained: bool,
 }
 
 /// A status write: the planned status, and the resourceVersion that it must replace.
@@ -73,19 +83,29 @@ impl<K: PlannedKind> StatusWrite<K> {
 pub struct WriteAttempt<K: PlannedKind> {
     /// The status write that was attempted.
     pub write: StatusWrite<K>,
-    /// The status that was sent: the planned status, or a shortened one if the planned status was
+    /// The status that is sent: the planned status, or a shortened one if the planned status was
     /// too large.
     pub status: Arc<K::Status>,
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether the attempt supersedes `version`, that is, whether `version` is the one that
-    /// the attempt replaces or the one from which the status was planned.
+    /// Returns whether `version` is older than the attempt: the version that the attempt replaces,
+    /// or a version before it.
     fn supersedes(&self, version: Option<&String>) -> bool {
+        let replaced = self.write.resource_version.as_ref();
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
-        version == self.write.resource_version.as_ref() || version == planned_from
+        let is_older = version.zip(replaced).is_some_and(|(version, own)| is_before(version, own));
+        is_older || version == replaced || version == planned_from
+    }
+
+    /// Returns what distinguishes this attempt from all others for the same object.
+    fn id(&self) -> AttemptId {
+        (self.write.sent, K::digest(&self.status))
     }
 }
+
+/// Time when an attempt began, and digest of its status.
+type AttemptId = (Instant, Digest);
 
 /// Maximum number of unacknowledged attempts to remember for an object; the oldest is dropped
 /// first.
@@ -100,9 +120,17 @@ impl<K: Announced> Outbox<K> {
             entries: HashMap::new(),
             queue: WriteQueue::default(),
             limit: WriteLimit::new(most),
+            accepted: VecDeque::new(),
             is_closed: false,
+            is_drained: false,
         };
-        Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), pace })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            changed_accepted: Notify::new(),
+            judged: Notify::new(),
+            pace,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, OutboxState<K>> {
@@ -215,17 +243,33 @@ impl<K: Announced> Outbox<K> {
         Some(StatusWrite { planned, resource_version, own, sent: Instant::now() })
     }
 
-    /// Records that a status was written. `made` is the resourceVersion that the write created.
-    pub fn written(&self, attempt: &WriteAttempt<K>, made: Option<String>) {
+    /// Records that an attempt is about to be sent. From now on, a watch event may show its status.
+    pub fn sending(&self, attempt: &WriteAttempt<K>) {
+        let mut state = self.state();
+        let Some(entry) = state.entry_of(&attempt.write.planned.cached) else { return };
+        let digest = K::digest(&attempt.status);
+        entry.unacknowledged.retain(|earlier| K::digest(&earlier.status) != digest);
+        if entry.unacknowledged.len() == MAX_UNACKNOWLEDGED {
+            entry.unacknowledged.remove(0);
+        }
+        entry.unacknowledged.push(attempt.clone());
+    }
+
+    /// Records that the API server has accepted an attempt. `made` is the resourceVersion that the
+    /// write created. Returns false if a watch event has shown the write before.
+    pub fn written(&self, attempt: &WriteAttempt<K>, made: Option<String>) -> bool {
         let planned = &attempt.write.planned;
         let status = K::Status::clone(&attempt.status);
         let said = Arc::new(K::retain_status(status, planned.cached.spec.as_ref().ok()));
         let mut state = self.state();
-        let Some(entry) = state.entry_of(&planned.cached) else { return };
+        let Some(entry) = state.entry_of(&planned.cached) else { return true };
+        let is_news = entry.accepted != Some(attempt.id());
+        entry.accepted = Some(attempt.id());
         let now = Instant::now();
         entry.failures = 0;
         entry.written_at = Some(now);
         entry.unacknowledged.clear();
+        self.judged.notify_one();
         let planned_from = planned.cached.metadata.resource_version.clone();
         let mut superseded = match entry.last_write.take() {
             // Keep the versions that the previous write of this process superseded. The plan was
@@ -256,27 +300,33 @@ impl<K: Announced> Outbox<K> {
         if is_acknowledged {
             state.acknowledged(attempt.write.sent, now);
         }
+        if is_news {
+            state.accepted.push_back(planned.clone());
+            self.changed_accepted.notify_one();
+        }
+        is_news
     }
 
-    /// Records an attempt whose outcome is unknown until a watch event shows it. If the store
-    /// already shows the written status, returns the resourceVersion of that status.
-    pub fn unacknowledged(&self, attempt: &WriteAttempt<K>) -> Option<String> {
+    /// Records that the API server has refused an attempt, so that no watch event can show it.
+    pub fn refused(&self, attempt: &WriteAttempt<K>) {
+        if let Some(entry) = self.state().entry_of(&attempt.write.planned.cached) {
+            entry.unacknowledged.retain(|other| other.id() != attempt.id());
+            self.judged.notify_one();
+        }
+    }
+
+    /// Records that the outcome of an attempt is unknown, because there was no response or one that
+    /// does not exclude a write. A later watch event shows the outcome. Returns true if a watch
+    /// event has shown already that the API server has accepted the attempt.
+    pub fn doubted(&self, attempt: &WriteAttempt<K>) -> bool {
         let mut state = self.state();
-        state.limit.unanswered(attempt.write.sent, Instant::now());
-        let entry = state.entry_of(&attempt.write.planned.cached)?;
-        let digest = K::digest(&attempt.status);
-        let shows_it = entry.shown.as_ref().is_some_and(|shown| shown.status_equals(digest));
-        if shows_it && !attempt.supersedes(entry.shown_version()) {
-            let made = entry.shown_version().cloned();
-            entry.clear_pending_if(attempt);
-            return made;
-        }
-        entry.unacknowledged.retain(|doubted| K::digest(&doubted.status) != digest);
-        if entry.unacknowledged.len() == MAX_UNACKNOWLEDGED {
-            entry.unacknowledged.remove(0);
-        }
-        entry.unacknowledged.push(attempt.clone());
-        None
+        let entry = state.entry_of(&attempt.write.planned.cached);
+        entry.is_some_and(|entry| entry.accepted == Some(attempt.id()))
+    }
+
+    /// Records that there was no response to an attempt, so that fewer statuses are written at once.
+    pub fn unanswered(&self, attempt: &WriteAttempt<K>) {
+        self.state().limit.unanswered(attempt.write.sent, Instant::now());
     }
 
     /// Records the version of an object that the store shows now. Returns the unacknowledged
@@ -293,10 +343,14 @@ impl<K: Announced> Outbox<K> {
         }
         let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.supersedes(shown.as_ref());
         let judged: Vec<WriteAttempt<K>> = entry.unacknowledged.extract_if(.., is_judged).collect();
+        self.judged.notify_one();
         let mut judged = judged.into_iter();
         let written = judged.find(|attempt| observed.status_equals(K::digest(&attempt.status)));
         if let Some(written) = &written {
+            entry.accepted = Some(written.id());
             entry.clear_pending_if(written);
+            state.accepted.push_back(written.write.planned.clone());
+            self.changed_accepted.notify_one();
         }
         if let Some(sent) = sent {
             state.acknowledged(sent, Instant::now());
@@ -305,18 +359,37 @@ impl<K: Announced> Outbox<K> {
         written
     }
 
-    /// Drops a pending status write after a conflict with a newer version of the object. The watch
-    /// event of the newer version triggers a new plan.
-    pub fn conflicted(&self, planned: &Planned<K>) {
-        let mut state = self.state();
-        let Some(entry) = state.entry_of(&planned.cached) else { return };
-        entry.last_write = None;
-        if entry
-            .pending
-            .as_ref()
-            .is_some_and(|pending| Arc::ptr_eq(&pending.cached, &planned.cached))
-        {
-            entry.clear_pending();
+    /// Returns whether the store may not show the current status of an object: a write is pending,
+    /// being sent or unacknowledged, or the store does not show the last write yet.
+    #[must_use]
+    pub fn is_outdated(&self, key: &Key) -> bool {
+        self.state().entries.get(key).is_some_and(Entry::is_outdated)
+    }
+
+    /// Returns the objects whose current status the store may not show.
+    #[must_use]
+    pub fn outdated(&self) -> BTreeSet<Key> {
+        let state = self.state();
+        let outdated = state.entries.iter().filter(|(_, entry)| entry.is_outdated());
+        outdated.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Waits for the next accepted write that is still to be announced. Returns `None` once the
+    /// outbox is closed and all accepted writes have been announced.
+    ///
+    /// There must be only one caller at a time.
+    pub async fn next_accepted(&self) -> Option<Planned<K>> {
+        loop {
+            {
+                let mut state = self.state();
+                if let Some(accepted) = state.accepted.pop_front() {
+                    return Some(accepted);
+                }
+                if state.is_drained {
+                    return None;
+                }
+            }
+            self.changed_accepted.notified().await;
         }
     }
 
@@ -348,9 +421,30 @@ impl<K: Announced> Outbox<K> {
         self.changed.notify_one();
     }
 
+    /// Waits until the outcome of every attempt is known.
+    pub async fn acknowledged(&self) {
+        while self.unacknowledged() > 0 {
+            self.judged.notified().await;
+        }
+    }
+
+    /// Returns the number of objects with an attempt whose outcome is unknown.
+    #[must_use]
+    pub fn unacknowledged(&self) -> usize {
+        let state = self.state();
+        state.entries.values().filter(|entry| !entry.unacknowledged.is_empty()).count()
+    }
+
+    /// Records that the last write has ended after the outbox was closed.
+    pub(super) fn drained(&self) {
+        self.state().is_drained = true;
+        self.changed_accepted.notify_one();
+    }
+
     /// Removes the entry of a deleted object.
     pub fn forget(&self, key: &Key) {
         self.state().entries.remove(key);
+        self.judged.notify_one();
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Planner {
     /// Names of the fleets that take their package from another fleet, by the name of that other
     /// fleet.
     package_dependents: BTreeMap<Text, BTreeSet<Text>>,
+    /// Fleets whose stored status may differ from the observed one.
+    outdated: BTreeSet<Text>,
     policies: BTreeMap<Text, KnownPolicy>,
     rulebook: Rulebook,
     rulebook_is_stale: bool,
@@ -120,6 +122,7 @@ impl Planner {
             claims: Claims::new(),
             claims_changed: false,
             package_dependents: BTreeMap::new(),
+            outdated: BTreeSet::new(),
             policies: BTreeMap::new(),
             rulebook: Rulebook::default(),
             rulebook_is_stale: false,
@@ -172,6 +175,18 @@ impl Planner {
         self.fleets.insert(name.clone(), fleet);
         self.touch_dependents_of(&name);
         self.due.insert(name);
+    }
+
+    /// Sets the fleets whose stored status may differ from the observed one, because a status was
+    /// written that no event has shown yet. Until such a fleet is observed again, it counts as
+    /// applying no policy revision that it did not apply before.
+    pub fn set_outdated(&mut self, fleets: BTreeSet<Text>) {
+        let before = std::mem::replace(&mut self.outdated, fleets);
+        for name in
+            before.iter().filter(|name| !self.outdated.contains(*name)).cloned().collect::<Vec<_>>()
+        {
+            self.record_applied_revisions(&name);
+        }
     }
 
     /// Removes a fleet that no longer exists.
@@ -305,12 +320,16 @@ impl Planner {
     /// least one of their statuses is always being written.
     fn record_applied_revisions(&mut self, name: &Text) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
+        if self.outdated.contains(name) {
+            return;
+        }
         let Some(plan) =
             fleet.plan.as_ref().filter(|plan| fleet.observed.status_equals(plan.status))
         else {
             return;
         };
         if fleet.applied_revisions != plan.policy_revisions {
+            self.touched = true;
             self.aggregates.change(Change::Remove, name, plan, &fleet.applied_revisions);
             fleet.applied_revisions = Arc::clone(&plan.policy_revisions);
             self.aggregates.change(Change::Add, name, plan, &fleet.applied_revisions);

@@ -169,7 +169,7 @@ impl Planner {
         let trigger = PlanTrigger { at: phase_cache.now, causes, policies };
         let draft = FleetStatusInputs { source, rulebook: Arc::clone(&self.rulebook), standings };
         let planned = Planned::fleet(Arc::clone(&fleet.observed), kept.status, draft, trigger);
-        if fleet.observed.status_equals(kept.status) {
+        if fleet.observed.status_equals(kept.status) && !self.outdated.contains(name) {
             fleet.applied_revisions = Arc::clone(&kept.policy_revisions);
         }
         self.aggregates.change(Change::Add, name, &kept, &fleet.applied_revisions);

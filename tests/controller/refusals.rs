@@ -1,0 +1,95 @@
+//! Tests status writes to which the response is an error, although no other writer has changed the
+//! object, or although the API server has accepted the write.
+
+use serde_json::json;
+
+use crate::objects::{auto, fleet, policy};
+use crate::world::{World, eventually};
+
+/// Path of the status of the fleet `berlin` in a recorded request.
+const BERLIN: &str = "clientfleets/berlin/status";
+
+async fn is_written_after_refusal(prefix: &str, path: &str, code: u16) {
+    let world = World::start(prefix).await;
+    world.apply(auto("all")).await;
+    world.apply(fleet("berlin", &["a"])).await;
+    world.settles().await;
+    let mark = world.wire.mark();
+    world.wire.refuse(path, code);
+    world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": true}})).await;
+    world.settles().await;
+    assert_eq!(world.wire.replacements_left(), 0, "the write was refused");
+    assert_eq!(world.row("berlin", "a").await.state, "Held");
+    let tries = world.wire.since(mark).iter().filter(|call| call.path == path).count();
+    assert!(tries >= 2, "{tries} tries");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_that_no_event_follows_is_tried_again() {
+    is_written_after_refusal("conflict", BERLIN, 409).await;
+    is_written_after_refusal("conflict-policy", "upgradepolicies/all/status", 409).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_object_that_no_event_follows_is_tried_again() {
+    is_written_after_refusal("missing", BERLIN, 404).await;
+    is_written_after_refusal("missing-policy", "upgradepolicies/all/status", 404).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_is_not_in_force_while_stored_offers_contradict_it() {
+    let world = World::start("contradicted").await;
+    let nothing = json!({"priority": 90, "upgrade": {"mode": "NoUpgrade"}});
+    world.apply(policy("top", nothing)).await;
+    let fleets = ["f0", "f1", "f2"];
+    for name in fleets {
+        world.apply(fleet(name, &["a", "b"])).await;
+    }
+    world.settles().await;
+    world.wire.silence_watch("clientfleets");
+    let set = async |upgrade| {
+        world.edit("UpgradePolicy", "top", json!({"spec": {"upgrade": upgrade}})).await;
+    };
+    set(json!({"mode": "AutoUpgrade"})).await;
+    for name in fleets {
+        eventually("the offer is stored", async || {
+            let row = world.row(name, "a").await;
+            if row.state == "Distributing" { Ok(()) } else { Err(format!("{row:?}")) }
+        })
+        .await;
+        let annotations = json!({"metadata": {"annotations": {"edited": "by hand"}}});
+        world.edit("ClientFleet", name, annotations).await;
+    }
+    let mark = world.wire.mark();
+    set(json!({"mode": "OnlyUpgradeTo", "version": "3.61"})).await;
+    eventually("conflicts", async || {
+        let calls = world.wire.since(mark);
+        let conflicts = calls.iter().filter(|call| call.code == Some(409)).count();
+        if conflicts >= fleets.len() { Ok(()) } else { Err(format!("{calls:?}")) }
+    })
+    .await;
+    set(json!({"mode": "NoUpgrade", "version": null})).await;
+    // The stored status of the policy shows that the controller has planned this generation.
+    eventually("the last generation is planned", async || {
+        let object = world.raw("UpgradePolicy", "top").await;
+        let status = world.policy("top").await;
+        let ready = status.conditions.iter().find(|condition| condition.r#type == "Ready");
+        let planned = ready.and_then(|ready| ready.observed_generation);
+        if planned == object.metadata.generation { Ok(()) } else { Err(format!("{status:?}")) }
+    })
+    .await;
+    let status = world.policy("top").await;
+    assert_eq!(world.row("f0", "a").await.state, "Distributing", "the offers still stand");
+    let ready = status.conditions.iter().find(|c| c.r#type == "Ready").unwrap();
+    assert_ne!(ready.status, "True", "{status:?}");
+    assert!(status.observed_generation < ready.observed_generation, "{status:?}");
+
+    world.wire.resume_watches();
+    world.settles().await;
+    assert_eq!(world.row("f0", "a").await.state, "Held");
+    let status = world.policy("top").await;
+    assert_eq!(
+        status.observed_generation,
+        world.raw("UpgradePolicy", "top").await.metadata.generation
+    );
+}
