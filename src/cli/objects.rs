@@ -401,7 +401,8 @@ fn string<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// Formats an object of another API group in kubectl's format, for example `Deployment.apps/web`.
+/// Returns the name of an object that is neither a fleet nor a policy, as kubectl prints it, for
+/// example `Deployment.apps/web`.
 fn other(value: &Value) -> String {
     let kind = string(value, "/kind").unwrap_or_default();
     let group = string(value, "/apiVersion").and_then(|version| version.split_once('/'));

@@ -45,8 +45,8 @@ const MIN_WARNED_CONFLICTS: u32 = 3;
 /// Maximum wait between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
-/// Timeout of a request. Without it, kube would wait forever on a connection that a firewall has
-/// silently dropped, and the object would never be written again.
+/// Timeout of a status write. Without it, kube would wait forever on a connection that a firewall
+/// has silently dropped, and the status of the object would never be written again.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A kind whose status the controller writes.

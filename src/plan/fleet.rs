@@ -337,8 +337,8 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         }
     }
 
-    /// Sets `in_scope` to the indexes in `self.policies` of the policies whose scope includes a
-    /// client. Also counts the client as a match in the contribution to each of these policies.
+    /// Finds the policies whose scope includes a client, and stores their indexes in
+    /// `self.policies` in `in_scope`. Also adds the client to the number of matches of each policy.
     fn find_policies(
         &self,
         index: usize,

@@ -100,7 +100,8 @@ pub enum Effect {
     MovesAtAnotherTime,
     /// The client loses its offer.
     Stops,
-    /// The client would have been offered a version later, but the change prevents this offer.
+    /// Without the change, the client would be offered a version at a future time. With the change,
+    /// it is not.
     NoLongerMoves,
     /// The change has none of the effects above.
     Other,
@@ -173,8 +174,8 @@ impl ChangedClient {
         place.cmp(&(&other.effect, &other.when, &other.namespace, &other.fleet, &other.name))
     }
 
-    /// Returns the version that the change affects: the version that the client moves to or, if
-    /// there is none, the version that it is no longer offered.
+    /// Returns the version whose offer the change begins, ends or moves to another time. `None` if the
+    /// change affects no offer.
     #[must_use]
     pub(crate) fn concerned_version(&self) -> Option<&Text> {
         let after = self.after.as_ref().and_then(|decision| decision.target_version.as_ref());

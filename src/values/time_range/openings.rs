@@ -250,8 +250,8 @@ mod tests {
         let range = TimeRange::new(None, None, vec![nightly("02:15", "02:45")], vec![]);
         let expected = ["10-25T00:15/10-25T00:45", "10-25T01:15/10-25T01:45"];
         assert_eq!(listed(&range, "Europe/Berlin", "2026-10-25T00:00:00Z", 2), expected);
-        // The window does not close between the first 03:00 and the second 02:00, which are the
-        // same instant.
+        // At the end of daylight saving time the clock goes back from 03:00 to 02:00. At that
+        // instant the window ends and starts again, so it does not close in between.
         let range = TimeRange::new(None, None, vec![nightly("02:00", "03:00")], vec![]);
         let expected = ["10-25T00:00/10-25T02:00", "10-26T01:00/10-26T02:00"];
         assert_eq!(listed(&range, "Europe/Berlin", "2026-10-25T00:00:00Z", 2), expected);
