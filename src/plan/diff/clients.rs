@@ -174,8 +174,8 @@ impl ChangedClient {
         place.cmp(&(&other.effect, &other.when, &other.namespace, &other.fleet, &other.name))
     }
 
-    /// Returns the version whose offer the change begins, ends or moves to another time. `None` if the
-    /// change affects no offer.
+    /// Returns the version of the offer that the change begins, ends or moves to another time. If
+    /// there is no such offer, returns the client's target version after the change.
     #[must_use]
     pub(crate) fn concerned_version(&self) -> Option<&Text> {
         let after = self.after.as_ref().and_then(|decision| decision.target_version.as_ref());
