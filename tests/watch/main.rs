@@ -133,6 +133,17 @@ async fn a_watch_that_falls_silent_is_opened_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_idle_watch_is_opened_again_without_a_list() {
+    let script = [current("5"), EventsThenSilence(streamed("5", &[fleet("a", "3")]))];
+    let idle = (0..10).map(|_| EventsThenSilence(vec![]));
+    let watch = Watch::start(script.into_iter().chain(idle));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let requests = watch.server.requests();
+    assert_eq!(requests[..2], ["current", "list"]);
+    assert_eq!(requests[2..], ["watch 5"; 6]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_of_bookmarks_is_not_silent() {
     let mut events = streamed("5", &[fleet("a", "3")]);
     events

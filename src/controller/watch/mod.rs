@@ -155,7 +155,10 @@ impl<K: Watched> Follower<K> {
 
     /// Records the end of a session. Returns whether to wait before the next one.
     fn ended(&mut self, end: Result<SessionEnd, WatchError>) -> bool {
-        self.empty_sessions = if self.has_received { 0 } else { self.empty_sessions + 1 };
+        // The API server need not send bookmarks for a kind that does not change.
+        let is_idle = matches!(end, Err(WatchError::Silent(limit)) if limit == MAX_SILENCE);
+        self.empty_sessions =
+            if self.has_received || is_idle { 0 } else { self.empty_sessions + 1 };
         if self.empty_sessions >= MAX_EMPTY_SESSIONS {
             self.version = None;
         }
@@ -170,8 +173,10 @@ impl<K: Watched> Follower<K> {
                 tracing::debug!(kind = %K::kind(&()), %error, "streaming lists are not supported");
                 false
             }
-            // The API server need not send bookmarks for a kind that does not change.
-            Err(WatchError::Silent(limit)) if limit == MAX_SILENCE => false,
+            Err(error) if is_idle => {
+                tracing::debug!(kind = %K::kind(&()), %error, "the watch is opened again");
+                false
+            }
             Err(error) => {
                 if error.requires_list() {
                     self.version = None;
