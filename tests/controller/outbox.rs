@@ -159,6 +159,31 @@ fn a_write_is_reported_once_in_whichever_order_its_event_and_its_answer_arrive()
     assert!(outbox.seen(&planned("3", "newer", "newer").cached).is_none());
 }
 
+#[test]
+fn a_pending_status_that_another_writer_has_written_is_not_written() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    outbox.seen(&planned("2", "new", "new").cached);
+    assert_eq!(next(&outbox), None);
+    assert!(!outbox.is_outdated(&key()));
+}
+
+#[test]
+fn a_doubt_is_resolved_by_writing_what_the_store_shows() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    let lost = attempt(&outbox);
+    assert!(!outbox.doubted(&lost));
+    outbox.end(&key());
+    assert!(outbox.post(&planned("1", "old", "old")), "the lost attempt may have been stored");
+    let confirming = attempt(&outbox);
+    assert!(outbox.is_outdated(&key()));
+    outbox.written(&confirming, Some("1".to_owned()));
+    outbox.end(&key());
+    assert_eq!(next(&outbox), None);
+    assert!(!outbox.is_outdated(&key()));
+}
+
 #[tokio::test]
 async fn each_accepted_write_is_announced_once() {
     let outbox = outbox();

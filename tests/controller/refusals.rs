@@ -37,6 +37,25 @@ async fn a_missing_object_that_no_event_follows_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_comes_into_force_after_a_refused_write_that_is_no_longer_needed() {
+    let world = World::start("taken-back").await;
+    world.apply(auto("all")).await;
+    world.apply(fleet("berlin", &["a"])).await;
+    world.settles().await;
+    for code in [503, 409] {
+        world.wire.refuse(BERLIN, code);
+        world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": true}})).await;
+        eventually("the write is refused", async || match world.wire.replacements_left() {
+            0 => Ok(()),
+            _ => Err("no write".to_owned()),
+        })
+        .await;
+        world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": false}})).await;
+        world.settles().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_policy_is_not_in_force_while_stored_offers_contradict_it() {
     let world = World::start("contradicted").await;
     let nothing = json!({"priority": 90, "upgrade": {"mode": "NoUpgrade"}});

@@ -125,7 +125,9 @@ async fn a_watch_that_falls_silent_is_opened_again() {
     let watch = Watch::start([
         current("5"),
         EventsThenSilence(streamed("5", &[fleet("a", "3")])),
-        EventsThenSilence(vec![event("DELETED", fleet("a", "6"))]),
+        list("6", &[]),
+        current("6"),
+        EventsThenSilence(streamed("6", &[])),
     ]);
     watch.holds(&["a@3"]).await;
     let seconds = watch.holds(&[]).await;
@@ -135,12 +137,14 @@ async fn a_watch_that_falls_silent_is_opened_again() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_watch_is_opened_again_without_a_list() {
     let script = [current("5"), EventsThenSilence(streamed("5", &[fleet("a", "3")]))];
-    let idle = (0..10).map(|_| EventsThenSilence(vec![]));
+    let checked = || list("5", &[fleet("a", "3")]);
+    let idle = (0..10).flat_map(|_| [checked(), EventsThenSilence(vec![])]);
     let watch = Watch::start(script.into_iter().chain(idle));
     tokio::time::sleep(Duration::from_secs(600)).await;
     let requests = watch.server.requests();
     assert_eq!(requests[..2], ["current", "list"]);
-    assert_eq!(requests[2..], ["watch 5"; 6]);
+    assert_eq!(requests[2..], ["metadata", "watch 5"].repeat(6));
+    assert!(watch.freshness.silence() < Duration::from_secs(90));
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,6 +234,21 @@ async fn a_version_that_the_api_server_does_not_know_is_given_up() {
     let watch = Watch::start(script.into_iter().chain(rest));
     watch.holds(&["a@3"]).await;
     watch.holds(&["a@2"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_at_a_version_from_before_a_restore_is_noticed() {
+    let watch = Watch::start([
+        current("50"),
+        Events(streamed("50", &[fleet("a", "3")])),
+        EventsThenSilence(vec![]),
+        list("6", &[fleet("a", "2")]),
+        current("6"),
+        EventsThenSilence(streamed("6", &[fleet("a", "2")])),
+    ]);
+    watch.holds(&["a@3"]).await;
+    let seconds = watch.holds(&["a@2"]).await;
+    assert!(seconds < 120, "{seconds} s");
 }
 
 #[tokio::test(start_paused = true)]

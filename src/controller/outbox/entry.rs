@@ -126,7 +126,8 @@ impl<K: Announced> Entry<K> {
 
     /// Clears the pending write if the cluster already has the pending status.
     pub fn clear_if_done(&mut self) {
-        if self.pending.as_ref().is_some_and(|pending| self.is_done(pending)) {
+        let is_done = self.pending.as_ref().is_some_and(|pending| self.is_done(pending));
+        if is_done && self.unacknowledged.is_empty() {
             self.clear_pending();
         }
     }

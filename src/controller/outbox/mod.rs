@@ -200,7 +200,9 @@ impl<K: Announced> Outbox<K> {
         }
         // While a write is in flight, the stored status is unknown, so `end` checks later whether
         // another write is needed.
-        if !entry.is_in_flight && entry.is_done(planned) {
+        // An attempt with an unknown outcome may still change it. Writing the planned status shows
+        // the outcome, even if the API server finds nothing to change.
+        if !entry.is_in_flight && entry.unacknowledged.is_empty() && entry.is_done(planned) {
             entry.clear_pending();
             return false;
         }
@@ -247,6 +249,10 @@ impl<K: Announced> Outbox<K> {
     pub fn sending(&self, attempt: &WriteAttempt<K>) {
         let mut state = self.state();
         let Some(entry) = state.entry_of(&attempt.write.planned.cached) else { return };
+        if entry.shown.is_some() && !attempt.supersedes(entry.shown_version()) {
+            // The store shows a version after the one to replace, so the write gets a conflict.
+            return;
+        }
         let digest = K::digest(&attempt.status);
         entry.unacknowledged.retain(|earlier| K::digest(&earlier.status) != digest);
         if entry.unacknowledged.len() == MAX_UNACKNOWLEDGED {
@@ -284,7 +290,10 @@ impl<K: Announced> Outbox<K> {
             _ => vec![planned_from],
         };
         let shown = entry.shown_version();
-        let is_to_be_shown = shown.is_none_or(|shown| superseded.contains(&Some(shown.clone())));
+        // A write that changes nothing creates no version, and no event follows it.
+        let is_changed = made != attempt.write.resource_version;
+        let is_to_be_shown =
+            is_changed && shown.is_none_or(|shown| superseded.contains(&Some(shown.clone())));
         // If the list is too long, drop the oldest versions except the first, which the store may
         // still show.
         superseded.drain(1..=superseded.len().saturating_sub(MAX_SUPERSEDED));
@@ -344,6 +353,12 @@ impl<K: Announced> Outbox<K> {
         let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.supersedes(shown.as_ref());
         let judged: Vec<WriteAttempt<K>> = entry.unacknowledged.extract_if(.., is_judged).collect();
         self.judged.notify_one();
+        if entry.pending.as_ref().is_some_and(|pending| observed.status_equals(pending.digest))
+            && !entry.last_write.as_ref().is_some_and(|last| last.supersedes(shown))
+        {
+            // Another writer, such as the leader before this one, has written the planned status.
+            entry.clear_pending();
+        }
         let mut judged = judged.into_iter();
         let written = judged.find(|attempt| observed.status_equals(K::digest(&attempt.status)));
         if let Some(written) = &written {

@@ -16,7 +16,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::WatchEvent;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{DefaultBackoff, Event};
 
 use self::freshness::{Freshness, MAX_SILENCE};
@@ -68,9 +67,6 @@ pub async fn watch<K: Watched>(api: Api<Raw<K>>, store: Writer<Cached<K>>, conte
     let mut backoff = DefaultBackoff::default();
     loop {
         let end = follower.session().await;
-        if follower.has_received {
-            backoff.reset();
-        }
         if follower.ended(end) {
             // The back-off never ends, so the default is never used.
             tokio::time::sleep(backoff.next().unwrap_or(RESPONSE_TIMEOUT)).await;
@@ -140,9 +136,18 @@ impl<K: Watched> Follower<K> {
         };
         loop {
             tokio::select! {
-                event = self.source.next(&mut events, MAX_SILENCE) => match event? {
-                    Some(event) => self.apply(event)?,
-                    None => return Ok(SessionEnd::Closed),
+                event = self.source.next(&mut events, MAX_SILENCE) => match event {
+                    Ok(Some(event)) => self.apply(event)?,
+                    Ok(None) => return Ok(SessionEnd::Closed),
+                    // The API server need not send bookmarks for a kind that does not change, but
+                    // a watch can also be dead.
+                    Err(WatchError::Silent(_)) => {
+                        return Ok(match self.is_current().await? {
+                            true => SessionEnd::Closed,
+                            false => SessionEnd::Behind,
+                        });
+                    }
+                    Err(error) => return Err(error),
                 },
                 () = self.context.freshness.is_requested() => {
                     if !self.is_current().await? {
@@ -155,10 +160,7 @@ impl<K: Watched> Follower<K> {
 
     /// Records the end of a session. Returns whether to wait before the next one.
     fn ended(&mut self, end: Result<SessionEnd, WatchError>) -> bool {
-        // The API server need not send bookmarks for a kind that does not change.
-        let is_idle = matches!(end, Err(WatchError::Silent(limit)) if limit == MAX_SILENCE);
-        self.empty_sessions =
-            if self.has_received || is_idle { 0 } else { self.empty_sessions + 1 };
+        self.empty_sessions = if self.has_received { 0 } else { self.empty_sessions + 1 };
         if self.empty_sessions >= MAX_EMPTY_SESSIONS {
             self.version = None;
         }
@@ -171,10 +173,6 @@ impl<K: Watched> Follower<K> {
             // An API server without streaming lists: the next session lists in pages.
             Err(error) if error.is_unsupported() && self.method == ListMethod::Pages => {
                 tracing::debug!(kind = %K::kind(&()), %error, "streaming lists are not supported");
-                false
-            }
-            Err(error) if is_idle => {
-                tracing::debug!(kind = %K::kind(&()), %error, "the watch is opened again");
                 false
             }
             Err(error) => {
@@ -212,6 +210,7 @@ impl<K: Watched> Follower<K> {
         self.store.apply_watcher_event(&Event::InitDone);
         // Objects may have been deleted since the last list, so record the whole store.
         self.context.change_set.relisted(K::STORE_KIND);
+        self.context.freshness.heard();
         self.context.freshness.proven(request);
         if !std::mem::replace(&mut self.is_filled, true) && self.context.health.store_filled() {
             tracing::info!("stores are filled");
@@ -275,11 +274,11 @@ impl<K: Watched> Follower<K> {
     /// Advances the version of the store to that of an event. Returns false if the event is not
     /// newer than the store, because the watch has delivered it before.
     fn advances_to(&mut self, version: Option<String>) -> bool {
-        self.has_received = true;
         let Some(version) = version.map(Revision::from) else { return true };
         if self.version.as_ref().is_some_and(|own| version == *own || version.is_before(own)) {
             return false;
         }
+        self.has_received = true;
         self.version = Some(version);
         true
     }
@@ -292,8 +291,10 @@ impl<K: Watched> Follower<K> {
     async fn is_current(&mut self) -> Result<bool, WatchError> {
         let request = self.context.freshness.requested();
         let (current, version) = self.source.current_metadata().await?;
-        if let Some(own) = self.version.clone().filter(|own| version.is_before(own)) {
-            return Err(WatchError::Outdated { listed: version, stored: own });
+        if self.version.as_ref().is_some_and(|own| version.is_before(own)) {
+            // The response is from the past, or etcd was restored from a backup. The next list
+            // tells them apart.
+            return Ok(false);
         }
         let stored = self.known.state();
         let known: BTreeSet<_> = stored.iter().map(|object| identity(&object.metadata)).collect();
@@ -302,6 +303,8 @@ impl<K: Watched> Follower<K> {
             return Ok(false);
         }
         self.version = Some(version);
+        self.has_received = true;
+        self.context.freshness.heard();
         self.context.freshness.proven(request);
         Ok(true)
     }

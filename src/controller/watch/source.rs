@@ -156,9 +156,7 @@ impl<K: Kind> Source<K> {
         response: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, WatchError> {
         let response = tokio::time::timeout(RESPONSE_TIMEOUT, response.map_err(WatchError::Failed));
-        let response = response.await.map_err(|_| WatchError::Silent(RESPONSE_TIMEOUT))??;
-        self.freshness.heard();
-        Ok(response)
+        response.await.map_err(|_| WatchError::Silent(RESPONSE_TIMEOUT))?
     }
 
     /// Returns the next event of a watch; `None` if the API server has closed the watch.
@@ -169,7 +167,9 @@ impl<K: Kind> Source<K> {
     ) -> Result<Option<WatchEvent<Raw<K>>>, WatchError> {
         let next = tokio::time::timeout(limit, events.next());
         let event = next.await.map_err(|_| WatchError::Silent(limit))?.transpose()?;
-        self.freshness.heard();
+        if matches!(event, Some(ref event) if !matches!(event, WatchEvent::Error(_))) {
+            self.freshness.heard();
+        }
         Ok(event)
     }
 }
