@@ -4,6 +4,7 @@
 //! duplicate writes of a status, and conflicts with the controller's previous write of the same
 //! object.
 
+mod attempt;
 mod entry;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -14,15 +15,16 @@ use futures::Stream;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::Notify;
 
+pub use self::attempt::{StatusWrite, WriteAttempt};
+
+use self::attempt::AttemptId;
 use self::entry::{Entry, LastWrite, MAX_SUPERSEDED};
 use super::change_set::Key;
 use super::events::Announced;
 use super::metrics::{Backlog, Backlogged};
-use super::revision::is_before;
 use super::write_limit::WriteLimit;
 use super::write_queue::{NextWrite, Priority, WriteQueue};
-use crate::plan::cached::Digest;
-use crate::plan::{Cached, Planned, PlannedKind};
+use crate::plan::{Cached, Planned};
 
 /// The pending status writes for objects of one kind.
 #[derive(Debug)]
@@ -48,64 +50,6 @@ struct OutboxState<K: Announced> {
     /// True after the last write has ended, so that no further write can be accepted.
     is_drained: bool,
 }
-
-/// A status write: the planned status, and the resourceVersion that it must replace.
-#[derive(Clone, Debug)]
-pub struct StatusWrite<K: PlannedKind> {
-    /// The object with its planned status.
-    pub planned: Planned<K>,
-    /// resourceVersion to replace.
-    pub resource_version: Option<String>,
-    /// Status of the version to replace, if this process wrote that version after the plan was
-    /// made.
-    own: Option<Arc<K::Previous>>,
-    /// Time when the writer took this status write from the outbox.
-    sent: Instant,
-}
-
-impl<K: PlannedKind> StatusWrite<K> {
-    /// Returns the status that this write replaces.
-    #[must_use]
-    pub fn replaces(&self) -> Option<&K::Previous> {
-        let shown = || Some(&*self.planned.cached.status.as_ref()?.kept);
-        self.own.as_deref().or_else(shown)
-    }
-
-    /// Returns the planned status with the history of the status that this write replaces.
-    #[must_use]
-    pub fn status(&self) -> K::Status {
-        K::status(&self.planned, self.replaces())
-    }
-}
-
-/// An attempt to write a status.
-#[derive(Clone, Debug)]
-pub struct WriteAttempt<K: PlannedKind> {
-    /// The status write that was attempted.
-    pub write: StatusWrite<K>,
-    /// The status that is sent: the planned status, or a shortened one if the planned status was
-    /// too large.
-    pub status: Arc<K::Status>,
-}
-
-impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether `version` is older than the attempt: the version that the attempt replaces,
-    /// or a version before it.
-    fn supersedes(&self, version: Option<&String>) -> bool {
-        let replaced = self.write.resource_version.as_ref();
-        let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
-        let is_older = version.zip(replaced).is_some_and(|(version, own)| is_before(version, own));
-        is_older || version == replaced || version == planned_from
-    }
-
-    /// Returns what distinguishes this attempt from all others for the same object.
-    fn id(&self) -> AttemptId {
-        (self.write.sent, K::digest(&self.status))
-    }
-}
-
-/// Time when an attempt began, and digest of its status.
-type AttemptId = (Instant, Digest);
 
 /// Maximum number of unacknowledged attempts to remember for an object; the oldest is dropped
 /// first.

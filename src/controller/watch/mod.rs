@@ -293,7 +293,7 @@ impl<K: Watched> Follower<K> {
         let (current, version) = self.source.current_metadata().await?;
         if self.version.as_ref().is_some_and(|own| version.is_before(own)) {
             // The response is from the past, or etcd was restored from a backup. The next list
-            // tells them apart.
+            // shows which.
             return Ok(false);
         }
         let stored = self.known.state();
