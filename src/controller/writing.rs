@@ -89,7 +89,7 @@ pub enum WriteError {
 impl WriteError {
     /// Returns whether another writer has changed the object first, or the object was deleted.
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Refused(kube::Error::Api(status)) if matches!(status.code, 404 | 409))
+        Outcome::from(self) == Outcome::conflict
     }
 
     /// Returns whether the status was certainly not written. After a server error, a timeout or a
@@ -168,7 +168,7 @@ impl<K: Written> Writer<K> {
         }
         if error.excludes_write() {
             self.outbox.refused(attempt);
-        } else if self.outbox.doubted(attempt) {
+        } else if self.outbox.is_accepted(attempt) {
             return Ok(());
         }
         Err(error)

@@ -126,15 +126,21 @@ impl<K: Announced> Entry<K> {
 
     /// Clears the pending write if the cluster already has the pending status.
     pub fn clear_if_done(&mut self) {
-        let is_done = self.pending.as_ref().is_some_and(|pending| self.is_done(pending));
-        if is_done && self.unacknowledged.is_empty() {
+        if self.pending.as_ref().is_some_and(|pending| self.is_done(pending)) {
             self.clear_pending();
         }
     }
 
     /// Returns whether the cluster already has the planned status. The status may be in the version
     /// that the store shows, or in a later version that this process wrote.
+    ///
+    /// Returns false while the outcome of an attempt is unknown, because the attempt may have changed
+    /// the status. Writing the planned status then shows the outcome, even if the API server finds
+    /// nothing to change.
     pub fn is_done(&self, planned: &Planned<K>) -> bool {
+        if !self.unacknowledged.is_empty() {
+            return false;
+        }
         let shown = &planned.cached.metadata.resource_version;
         match self.last_write.as_ref().filter(|last| last.supersedes(shown)) {
             Some(last) => last.digest == planned.digest,

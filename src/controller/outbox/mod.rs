@@ -144,9 +144,7 @@ impl<K: Announced> Outbox<K> {
         }
         // While a write is in flight, the stored status is unknown, so `end` checks later whether
         // another write is needed.
-        // An attempt with an unknown outcome may still change it. Writing the planned status shows
-        // the outcome, even if the API server finds nothing to change.
-        if !entry.is_in_flight && entry.unacknowledged.is_empty() && entry.is_done(planned) {
+        if !entry.is_in_flight && entry.is_done(planned) {
             entry.clear_pending();
             return false;
         }
@@ -254,10 +252,14 @@ impl<K: Announced> Outbox<K> {
             state.acknowledged(attempt.write.sent, now);
         }
         if is_news {
-            state.accepted.push_back(planned.clone());
-            self.changed_accepted.notify_one();
+            self.queue_announcement(&mut state, planned);
         }
         is_news
+    }
+
+    fn queue_announcement(&self, state: &mut OutboxState<K>, accepted: &Planned<K>) {
+        state.accepted.push_back(accepted.clone());
+        self.changed_accepted.notify_one();
     }
 
     /// Records that the API server has refused an attempt, so that no watch event can show it.
@@ -268,10 +270,10 @@ impl<K: Announced> Outbox<K> {
         }
     }
 
-    /// Records that the outcome of an attempt is unknown, because there was no response or one that
-    /// does not exclude a write. A later watch event shows the outcome. Returns true if a watch
-    /// event has shown already that the API server has accepted the attempt.
-    pub fn doubted(&self, attempt: &WriteAttempt<K>) -> bool {
+    /// Returns whether a watch event has shown that the API server has accepted an attempt. If not, a
+    /// later event may still show it.
+    #[must_use]
+    pub fn is_accepted(&self, attempt: &WriteAttempt<K>) -> bool {
         let mut state = self.state();
         let entry = state.entry_of(&attempt.write.planned.cached);
         entry.is_some_and(|entry| entry.accepted == Some(attempt.id()))
@@ -308,8 +310,7 @@ impl<K: Announced> Outbox<K> {
         if let Some(written) = &written {
             entry.accepted = Some(written.id());
             entry.clear_pending_if(written);
-            state.accepted.push_back(written.write.planned.clone());
-            self.changed_accepted.notify_one();
+            self.queue_announcement(&mut state, &written.write.planned);
         }
         if let Some(sent) = sent {
             state.acknowledged(sent, Instant::now());
@@ -318,14 +319,8 @@ impl<K: Announced> Outbox<K> {
         written
     }
 
-    /// Returns whether the store may not show the current status of an object: a write is pending,
-    /// being sent or unacknowledged, or the store does not show the last write yet.
-    #[must_use]
-    pub fn is_outdated(&self, key: &Key) -> bool {
-        self.state().entries.get(key).is_some_and(Entry::is_outdated)
-    }
-
-    /// Returns the objects whose current status the store may not show.
+    /// Returns the objects whose current status the store may not show: a write is pending, being
+    /// sent or unacknowledged, or the store does not show the last write yet.
     #[must_use]
     pub fn outdated(&self) -> BTreeSet<Key> {
         let state = self.state();

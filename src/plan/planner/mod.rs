@@ -182,9 +182,8 @@ impl Planner {
     /// applying no policy revision that it did not apply before.
     pub fn set_outdated(&mut self, fleets: BTreeSet<Text>) {
         let before = std::mem::replace(&mut self.outdated, fleets);
-        for name in
-            before.iter().filter(|name| !self.outdated.contains(*name)).cloned().collect::<Vec<_>>()
-        {
+        let known_again: Vec<Text> = before.difference(&self.outdated).cloned().collect();
+        for name in known_again {
             self.record_applied_revisions(&name);
         }
     }
