@@ -72,12 +72,7 @@ fn summary(request: &Request<Body>) -> String {
         () if !accept.is_some_and(|accept| accept.contains("PartialObjectMetadata")) => {
             "page".to_owned()
         }
-        () if query.contains("limit=1")
-            && !query.contains("limit=1%")
-            && query.ends_with("limit=1") =>
-        {
-            "current".to_owned()
-        }
+        () if query.ends_with("limit=1") => "current".to_owned(),
         () => "metadata".to_owned(),
     }
 }

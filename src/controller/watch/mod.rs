@@ -19,7 +19,7 @@ use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{DefaultBackoff, Event};
 
 use self::freshness::{Freshness, MAX_SILENCE};
-use self::source::{Events, RESPONSE_TIMEOUT, Source, WatchError, continue_token, version_of};
+use self::source::{Events, RESPONSE_TIMEOUT, Source, View, WatchError};
 use super::change_set::{ChangeSet, StoreKind};
 use super::health::Health;
 use super::metrics::Metrics;
@@ -199,7 +199,11 @@ impl<K: Watched> Follower<K> {
         };
         let (listed, events) = match method {
             ListMethod::Stream => self.list_as_stream().await?,
-            ListMethod::Pages => (self.list_in_pages().await?, None),
+            ListMethod::Pages => {
+                let Self { source, store, known, .. } = self;
+                let version = source.read_all(View::Whole, |raw| add(store, known, raw)).await?;
+                (version, None)
+            }
         };
         if listed.is_before(&stored) {
             return Err(WatchError::Outdated { listed, stored });
@@ -222,7 +226,9 @@ impl<K: Watched> Follower<K> {
         let mut events = self.source.watch_list().await?;
         loop {
             match self.source.next(&mut events, RESPONSE_TIMEOUT).await? {
-                Some(WatchEvent::Added(raw) | WatchEvent::Modified(raw)) => self.add(raw),
+                Some(WatchEvent::Added(raw) | WatchEvent::Modified(raw)) => {
+                    add(&mut self.store, &self.known, raw);
+                }
                 Some(WatchEvent::Bookmark(mark)) => {
                     if mark.metadata.annotations.contains_key("k8s.io/initial-events-end") {
                         return Ok((mark.metadata.resource_version.into(), Some(events)));
@@ -234,24 +240,6 @@ impl<K: Watched> Follower<K> {
         }
     }
 
-    async fn list_in_pages(&mut self) -> Result<Revision, WatchError> {
-        let mut token = None;
-        loop {
-            let (objects, list) = self.source.page(token).await?;
-            objects.into_iter().for_each(|raw| self.add(raw));
-            token = continue_token(&list);
-            if token.is_none() {
-                return version_of(&list);
-            }
-        }
-    }
-
-    /// Adds an object to the list that is being read.
-    fn add(&mut self, raw: Raw<K>) {
-        let object = self.read(raw);
-        self.store.apply_watcher_event(&Event::InitApply(object));
-    }
-
     fn apply(&mut self, event: WatchEvent<Raw<K>>) -> Result<(), WatchError> {
         let event = match event {
             WatchEvent::Bookmark(mark) => {
@@ -259,8 +247,10 @@ impl<K: Watched> Follower<K> {
                 return Ok(());
             }
             WatchEvent::Error(status) => return Err(source::ended_by(status)),
-            WatchEvent::Added(raw) | WatchEvent::Modified(raw) => Event::Apply(self.read(raw)),
-            WatchEvent::Deleted(raw) => Event::Delete(self.read(raw)),
+            WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
+                Event::Apply(read(&self.known, raw))
+            }
+            WatchEvent::Deleted(raw) => Event::Delete(read(&self.known, raw)),
         };
         if let Event::Apply(object) | Event::Delete(object) = &event
             && self.advances_to(object.metadata.resource_version.clone())
@@ -290,7 +280,8 @@ impl<K: Watched> Follower<K> {
     /// change stays behind that of the API server.
     async fn is_current(&mut self) -> Result<bool, WatchError> {
         let request = self.context.freshness.requested();
-        let (current, version) = self.source.current_metadata().await?;
+        let mut current = Vec::new();
+        let version = self.source.read_all(View::Metadata, |raw| current.push(raw)).await?;
         if self.version.as_ref().is_some_and(|own| version.is_before(own)) {
             // The response is from the past, or etcd was restored from a backup. The next list
             // shows which.
@@ -308,17 +299,22 @@ impl<K: Watched> Follower<K> {
         self.context.freshness.proven(request);
         Ok(true)
     }
+}
 
-    /// Parses an object. Reuses the parsed parts of the object in the store that have not changed.
-    fn read(&self, raw: Raw<K>) -> Cached<K> {
-        let name = raw.metadata.name.as_deref().unwrap_or_default();
-        let reference = ObjectRef::new(name);
-        let before = match &raw.metadata.namespace {
-            Some(namespace) => self.known.get(&reference.within(namespace)),
-            None => self.known.get(&reference),
-        };
-        Cached::read(raw, before.as_deref())
-    }
+/// Adds an object to the list that the store is being filled from.
+fn add<K: Watched>(store: &mut Writer<Cached<K>>, known: &Store<Cached<K>>, raw: Raw<K>) {
+    store.apply_watcher_event(&Event::InitApply(read(known, raw)));
+}
+
+/// Parses an object. Reuses the parsed parts of the object in the store that have not changed.
+fn read<K: Watched>(known: &Store<Cached<K>>, raw: Raw<K>) -> Cached<K> {
+    let name = raw.metadata.name.as_deref().unwrap_or_default();
+    let reference = ObjectRef::new(name);
+    let before = match &raw.metadata.namespace {
+        Some(namespace) => known.get(&reference.within(namespace)),
+        None => known.get(&reference),
+    };
+    Cached::read(raw, before.as_deref())
 }
 
 /// Returns what distinguishes a version of an object from all others.

@@ -19,13 +19,26 @@ use crate::plan::{Kind, Raw};
 /// streaming list.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Number of objects per page of a list. A fleet can have 1.5 MB, so larger pages could take longer
-/// than [`RESPONSE_TIMEOUT`].
-const PAGE_SIZE: u32 = 50;
+/// Part of each object that a list contains.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum View {
+    /// The whole object.
+    Whole,
+    /// Only the metadata.
+    Metadata,
+}
 
-/// Number of objects per page if only the metadata is requested. Of a large fleet that is 50 KB,
-/// most of it `managedFields`.
-const METADATA_PAGE_SIZE: u32 = 500;
+impl View {
+    /// Returns the number of objects per page. A page of whole fleets, which can have 1.5 MB each,
+    /// must arrive within [`RESPONSE_TIMEOUT`]. The metadata of a large fleet has 50 KB, most of it
+    /// `managedFields`.
+    const fn page_size(self) -> u32 {
+        match self {
+            Self::Whole => 50,
+            Self::Metadata => 500,
+        }
+    }
+}
 
 /// Events of a watch.
 pub(super) type Events<K> = BoxStream<'static, kube::Result<WatchEvent<Raw<K>>>>;
@@ -107,44 +120,40 @@ impl<K: Kind> Source<K> {
         Ok(events.boxed())
     }
 
-    /// Returns a page of the objects and the version of the list. `continue_token` is the token of
-    /// the page before, or `None` for the first page.
-    pub async fn page(
-        &self,
-        continue_token: Option<String>,
-    ) -> Result<(Vec<Raw<K>>, ListMeta), WatchError> {
-        let mut parameters = ListParams::default().limit(PAGE_SIZE);
-        parameters.continue_token = continue_token;
-        let page = self.response(self.api.list(&parameters)).await?;
-        Ok((page.items, page.metadata))
-    }
-
     /// Returns the version that the API server has now, by a consistent read.
     pub async fn current(&self) -> Result<Revision, WatchError> {
-        let (_, list) = self.metadata(ListParams::default().limit(1)).await?;
+        let (_, list) = self.page(View::Metadata, ListParams::default().limit(1)).await?;
         version_of(&list)
     }
 
-    /// Returns the metadata of all objects that the API server has now, and the version of the
-    /// list.
-    pub async fn current_metadata(&self) -> Result<(Vec<Raw<K>>, Revision), WatchError> {
-        let mut all = Vec::new();
-        let mut parameters = ListParams::default().limit(METADATA_PAGE_SIZE);
+    /// Reads all objects that the API server has now, page by page, and passes each one to `each`.
+    /// Returns the version of the list.
+    pub async fn read_all(
+        &self,
+        view: View,
+        mut each: impl FnMut(Raw<K>),
+    ) -> Result<Revision, WatchError> {
+        let mut parameters = ListParams::default().limit(view.page_size());
         loop {
-            let (page, list) = self.metadata(parameters.clone()).await?;
-            all.extend(page);
-            parameters.continue_token = continue_token(&list);
+            let (page, list) = self.page(view, parameters.clone()).await?;
+            page.into_iter().for_each(&mut each);
+            parameters.continue_token = list.continue_.clone().filter(|token| !token.is_empty());
             if parameters.continue_token.is_none() {
-                return Ok((all, version_of(&list)?));
+                return version_of(&list);
             }
         }
     }
 
-    async fn metadata(
+    async fn page(
         &self,
+        view: View,
         parameters: ListParams,
     ) -> Result<(Vec<Raw<K>>, ListMeta), WatchError> {
-        let request = Request::new(self.api.resource_url()).list_metadata(&parameters);
+        let request = Request::new(self.api.resource_url());
+        let request = match view {
+            View::Whole => request.list(&parameters),
+            View::Metadata => request.list_metadata(&parameters),
+        };
         let request = request.map_err(kube::Error::BuildRequest)?;
         let page = self.response(self.client.request::<ObjectList<Raw<K>>>(request)).await?;
         Ok((page.items, page.metadata))
@@ -167,7 +176,9 @@ impl<K: Kind> Source<K> {
     ) -> Result<Option<WatchEvent<Raw<K>>>, WatchError> {
         let next = tokio::time::timeout(limit, events.next());
         let event = next.await.map_err(|_| WatchError::Silent(limit))?.transpose()?;
-        if matches!(event, Some(ref event) if !matches!(event, WatchEvent::Error(_))) {
+        if let Some(event) = &event
+            && !matches!(event, WatchEvent::Error(_))
+        {
             self.freshness.heard();
         }
         Ok(event)
@@ -175,12 +186,7 @@ impl<K: Kind> Source<K> {
 }
 
 /// Returns the version of a list.
-pub(super) fn version_of(list: &ListMeta) -> Result<Revision, WatchError> {
+fn version_of(list: &ListMeta) -> Result<Revision, WatchError> {
     let version = list.resource_version.clone().filter(|version| !version.is_empty());
     version.map(Revision::from).ok_or(WatchError::Incomplete)
-}
-
-/// Returns the token of the next page; `None` after the last page.
-pub(super) fn continue_token(list: &ListMeta) -> Option<String> {
-    list.continue_.clone().filter(|token| !token.is_empty())
 }
