@@ -60,6 +60,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct ControlPlane {
     apiserver: Option<Process>,
     etcd: Process,
+    etcd_arguments: Vec<String>,
     watchdog: Watchdog,
     assets: Assets,
     apiserver_arguments: Vec<String>,
@@ -115,6 +116,7 @@ impl Builder {
         let mut started = ControlPlane {
             apiserver: None,
             etcd,
+            etcd_arguments: self.etcd_arguments,
             watchdog,
             assets,
             apiserver_arguments,
@@ -319,6 +321,25 @@ impl ControlPlane {
         self.try_port().map_err(|failure| match failure {
             Failure::PortTaken(error) | Failure::Other(error) => error,
         })
+    }
+
+    /// Kills the API server. etcd keeps the objects; clients lose their connections.
+    pub fn kill_apiserver(&mut self) {
+        self.apiserver = None;
+    }
+
+    /// Kills etcd and starts it again with the same data. The API server connects again by itself.
+    pub fn kill_and_start_etcd(&mut self) -> Result<(), Error> {
+        self.etcd.kill()?;
+        let (group, folder) = (self.watchdog.group(), self.watchdog.folder());
+        self.etcd = server::start_etcd(&self.assets, group, folder, &self.etcd_arguments)?;
+        Ok(())
+    }
+
+    /// Raises or clears etcd's alarm `NOSPACE`. While it is raised, etcd refuses all writes, as
+    /// after its database has reached the quota.
+    pub fn set_no_space_alarm(&self, is_raised: bool) -> Result<(), Error> {
+        server::set_no_space_alarm(self.watchdog.folder(), is_raised)
     }
 
     pub fn restart_apiserver(&mut self) -> Result<(), Error> {

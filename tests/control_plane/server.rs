@@ -2,7 +2,9 @@
 //! ready.
 
 use std::hash::{BuildHasher, RandomState};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -66,6 +68,28 @@ pub fn start_etcd(
 
 fn etcd_address(folder: &Path) -> String {
     format!("unix://{}", folder.join("etcd.sock").display())
+}
+
+/// Raises or clears etcd's alarm `NOSPACE` through etcd's JSON gateway.
+pub fn set_no_space_alarm(folder: &Path, is_raised: bool) -> Result<(), Error> {
+    let action = if is_raised { "ACTIVATE" } else { "DEACTIVATE" };
+    let body = format!(r#"{{"action":"{action}","alarm":"NOSPACE","memberID":"1"}}"#);
+    let length = body.len();
+    let request = format!(
+        "POST /v3/maintenance/alarm HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    let mut response = String::new();
+    UnixStream::connect(folder.join("etcd.sock"))
+        .and_then(|mut etcd| {
+            etcd.write_all(request.as_bytes())?;
+            etcd.read_to_string(&mut response)
+        })
+        .map_err(Error::doing("set an alarm of etcd"))?;
+    match response.starts_with("HTTP/1.1 200") {
+        true => Ok(()),
+        false => Err(Error::new(format!("etcd does not set the alarm: {response}"))),
+    }
 }
 
 pub fn start_apiserver(

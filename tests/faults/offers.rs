@@ -1,0 +1,141 @@
+//! Judges each stored offer: it must follow from the fleet, and from policies that the controller
+//! may have seen last.
+//!
+//! A controller may lag behind the API server, but not behind itself: after a policy was in force,
+//! no offer may follow from an older version of that policy.
+
+use std::sync::Arc;
+
+use clientfleet::plan::{Cached, Estate, Kind, settle};
+use kube::api::DynamicObject;
+use serde_json::json;
+
+use crate::history::{is_in_force, observed_generation, rows_of};
+use crate::observer::{Stored, latest};
+
+/// Returns the offers that follow from no combination of policies that the controller may have
+/// seen.
+pub fn unasked(fleets: &[Stored], policies: &[Stored]) -> Vec<String> {
+    let mut found = vec![];
+    for (place, fleet) in fleets.iter().enumerate() {
+        let uid = &fleet.object.metadata.uid;
+        let before = fleets[..place].iter().rev().find(|before| before.object.metadata.uid == *uid);
+        let is_written = before.is_none_or(|before| {
+            before.object.data.get("status") != fleet.object.data.get("status")
+        });
+        let offered: Vec<_> =
+            rows_of(fleet).into_iter().filter(|row| row.state == "Distributing").collect();
+        if fleet.is_deleted || !is_written || offered.is_empty() {
+            continue;
+        }
+        let Some(decided_from) = decided_from(fleets, fleet, before) else {
+            found.push(format!("{} {}: decided from no stored spec", fleet.name(), fleet.version));
+            continue;
+        };
+        let plans: Vec<_> = combinations(policies, fleet.version)
+            .iter()
+            .map(|policies| planned_offers(&decided_from, policies, fleet))
+            .collect();
+        // All offers of one status must follow from the same combination.
+        let is_asked = |plan: &Vec<(String, String)>| {
+            offered.iter().all(|row| {
+                let target = row.target_version.as_ref().map(ToString::to_string);
+                plan.contains(&(row.name.to_string(), target.unwrap_or_default()))
+            })
+        };
+        if !plans.iter().any(is_asked) {
+            found.push(format!("{} {}: {}", fleet.name(), fleet.version, json!(offered)));
+        }
+    }
+    found
+}
+
+/// Returns the fleet as the controller saw it: with the spec of the generation that the status
+/// reports, and the status before it.
+fn decided_from(
+    fleets: &[Stored],
+    fleet: &Stored,
+    before: Option<&Stored>,
+) -> Option<DynamicObject> {
+    let generation = observed_generation(fleet)?;
+    let is_it = |other: &&Stored| {
+        other.object.metadata.uid == fleet.object.metadata.uid && other.generation() == generation
+    };
+    let mut seen = fleets.iter().find(is_it)?.object.clone();
+    let status = before.and_then(|before| before.object.data.get("status").cloned());
+    seen.data["status"] = status.unwrap_or_else(|| json!({}));
+    Some(seen)
+}
+
+/// Returns all combinations of policy versions that the controller may have seen last when it wrote
+/// a status as `version`.
+fn combinations(policies: &[Stored], version: u64) -> Vec<Vec<DynamicObject>> {
+    let known: Vec<Stored> =
+        policies.iter().filter(|stored| stored.version <= version).cloned().collect();
+    let mut names: Vec<String> = known.iter().map(Stored::name).collect();
+    names.sort();
+    names.dedup();
+    let mut combinations = vec![vec![]];
+    for name in names {
+        let versions = candidates(&known, &name);
+        let extended = combinations.iter().flat_map(|combination: &Vec<DynamicObject>| {
+            versions
+                .iter()
+                .map(move |next| combination.iter().cloned().chain(next.clone()).collect())
+        });
+        combinations = extended.collect();
+    }
+    combinations
+}
+
+/// Returns the versions of a policy that the controller may have seen last: all since it was last
+/// in force. `None` stands for a policy that does not exist.
+fn candidates(known: &[Stored], name: &str) -> Vec<Option<DynamicObject>> {
+    let own: Vec<&Stored> = known.iter().filter(|stored| stored.name() == name).collect();
+    let in_force = own.iter().rposition(|stored| !stored.is_deleted && is_in_force(stored));
+    let mut found = vec![];
+    if in_force.is_none() {
+        found.push(None);
+    }
+    let since = &own[in_force.unwrap_or_default()..];
+    for (place, stored) in since.iter().enumerate() {
+        let next = since.get(place + 1);
+        let same_spec = |next: &&Stored| {
+            next.object.metadata.uid == stored.object.metadata.uid
+                && next.generation() == stored.generation()
+        };
+        if stored.is_deleted {
+            found.push(None);
+        } else if !next.is_some_and(|next| same_spec(next) && !next.is_deleted) {
+            found.push(Some(stored.object.clone()));
+        }
+    }
+    // The controller may also be ahead of the observer's watch of the other kind.
+    if latest(known, u64::MAX).iter().all(|stored| stored.name() != name) {
+        found.push(None);
+    }
+    found
+}
+
+/// Returns the name and the target version of each client that the plan offers an upgrade.
+fn planned_offers(
+    fleet: &DynamicObject,
+    policies: &[DynamicObject],
+    written: &Stored,
+) -> Vec<(String, String)> {
+    let estate =
+        Estate { fleets: vec![cached(fleet)], policies: policies.iter().map(cached).collect() };
+    let plan = settle(&estate, written.time);
+    let rows = plan.fleets.into_iter().flat_map(|(_, status)| status.clients.unwrap_or_default());
+    rows.filter(|row| row.state == "Distributing")
+        .map(|row| {
+            let target = row.target_version.as_ref().map(ToString::to_string);
+            (row.name.to_string(), target.unwrap_or_default())
+        })
+        .collect()
+}
+
+fn cached<K: Kind>(object: &DynamicObject) -> Arc<Cached<K>> {
+    let text = serde_json::to_string(object).expect("an object is JSON");
+    Arc::new(serde_json::from_str(&text).expect("a stored object can be read"))
+}
