@@ -1,5 +1,5 @@
-//! Configures the connection of the controller or the CLI to a cluster, from a kubeconfig and
-//! context or from the pod's service account. Does not contact the API server.
+//! Builds the configuration of a cluster connection, from a kubeconfig and context or from the
+//! pod's service account. Does not contact the API server.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -23,12 +23,11 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Returns the configuration of the connection: the cluster's address, the credentials and the
-    /// default namespace.
+    /// Returns the configuration: the cluster's address, the credentials and the default namespace.
     ///
     /// # Errors
     ///
-    /// Returns an error message if no configuration is found or if it cannot be used.
+    /// Returns an error message if no usable configuration is found.
     pub async fn config(&self) -> Result<Config, String> {
         let file = self.kubeconfig.as_ref().map(|file| file.display().to_string());
         let mut config = self.read().await.map_err(|error| {
@@ -50,8 +49,8 @@ impl Connection {
             KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         Ok(match &self.kubeconfig {
             Some(file) => {
-                // Read the kubeconfig by its path, because relative paths in a kubeconfig are
-                // resolved from its directory.
+                // Pass the path to kube, because kube resolves relative paths in a kubeconfig from
+                // the directory of the file.
                 Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?
             }
             None if options.context.is_some() => Config::from_kubeconfig(&options).await?,

@@ -40,7 +40,6 @@ fn controller(arguments: ControllerArgs) -> ExitCode {
     }
 }
 
-/// Returns the settings of the leader-election lease, or `None` without leader election.
 fn lease(arguments: ElectionArgs) -> Result<Option<LeaseOptions>, String> {
     if !arguments.leader_elect {
         return Ok(None);

@@ -16,7 +16,6 @@ use proptest::prelude::*;
 
 const HEAD: &str = "apiVersion: clientfleet.dev/v1alpha1\nkind: ";
 
-/// A test case: files, command-line arguments, and texts that the error message must contain.
 struct Case {
     name: &'static str,
     files: Vec<(&'static str, Vec<u8>)>,
@@ -52,7 +51,6 @@ fn policy(spec: &str) -> String {
     )
 }
 
-/// Returns test cases with files that cannot be parsed, or that contain no object.
 fn unreadable() -> Vec<Case> {
     let utf_16: Vec<u8> =
         "\u{feff}kind: ClientFleet".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -129,8 +127,6 @@ fn alias_bomb() -> String {
     text
 }
 
-/// Returns test cases with documents that are not objects, or whose kind, metadata, spec or status
-/// is wrong.
 fn no_objects() -> Vec<Case> {
     vec![
         case("a list", "- a\n- b\n", &["a.yaml, document 1: this is a list"]),
@@ -184,7 +180,6 @@ fn no_objects() -> Vec<Case> {
     ]
 }
 
-/// Returns test cases with Kubernetes lists whose items are not valid objects.
 fn no_items() -> Vec<Case> {
     vec![
         case(
@@ -209,7 +204,6 @@ fn no_items() -> Vec<Case> {
     ]
 }
 
-/// Returns test cases with objects that admission refuses because of their spec.
 fn refused() -> Vec<Case> {
     let clients = |clients: &str| fleet(&format!("packageVersion: '1'\nclients:\n{clients}"));
     let many: String = (0..251).map(|n| format!("- {{name: c{n}}}\n")).collect();
@@ -264,7 +258,6 @@ fn refused() -> Vec<Case> {
     ]
 }
 
-/// Returns test cases with several files, and test cases with invalid command-line arguments.
 fn sets_and_calls() -> Vec<Case> {
     let one = fleet("packageVersion: '1'");
     vec![
@@ -326,9 +319,8 @@ fn sets_and_calls() -> Vec<Case> {
     ]
 }
 
-/// Runs a test case and returns the exit code, standard output and standard error. The program runs
-/// in the folder of the files, so that messages contain relative paths, which are the same on every
-/// machine.
+/// Runs a test case in the folder of its files, so that messages contain relative paths and are the
+/// same on every machine. Returns the exit code, standard output and standard error.
 fn run(case: &Case) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, bytes) in &case.files {
@@ -365,7 +357,6 @@ fn every_mistake_is_told_with_where_and_what_to_write_instead() {
     insta::assert_snapshot!("broken_files", told);
 }
 
-/// Parses `bytes` as a file, and plans the objects in it if the file has no errors.
 fn read_and_plan(bytes: Vec<u8>) {
     let mut estate = Estate::default();
     let file = File { name: "a.yaml".to_owned(), content: Ok(bytes) };

@@ -20,8 +20,8 @@ use kube::{Api, Client};
 /// control plane. With `panic` it panics; with `wait` it waits until another test kills it.
 const VICTIM: &str = "CLIENTFLEET_VICTIM";
 
-/// Timeout for the cleanup after a process that used a control plane has ended. It is long enough
-/// for a busy machine.
+/// Timeout for the cleanup after a process that used a control plane has ended. The timeout is long
+/// enough for a busy machine.
 const CLEAN_UP_TIMEOUT: Duration = Duration::from_secs(120);
 
 async fn create_config_map(client: Client, namespace: &str, name: &str) -> kube::Result<ConfigMap> {
@@ -107,8 +107,8 @@ async fn restarted_server_has_its_objects_and_arguments() {
     plane.kubectl_ok(&["get", "--raw", "/readyz", "--request-timeout=1s"], "").unwrap_err();
     plane.start_apiserver().unwrap();
 
-    // A client that was created before the restart must reconnect, because the server keeps its
-    // port and certificates.
+    // A client from before the restart must reconnect, because the server keeps its port and
+    // certificates.
     Api::<ConfigMap>::namespaced(client, "default").get("kept").await.unwrap();
     let running = processes_of(plane.folder()).join("\n");
     assert_eq!(running.matches("--event-ttl=61m").count(), 1, "{running}");
@@ -148,9 +148,9 @@ fn killed_test_leaves_nothing_behind() {
     assert_clean(&folder);
 }
 
-/// Starts a control plane and ends as [`VICTIM`] specifies; does nothing if that variable is not
-/// set. Other tests run this function in a separate process, and check that its control plane is
-/// removed after the process ends.
+/// Starts a control plane and ends as [`VICTIM`] specifies; does nothing if this variable is not
+/// set. Other tests run this function in a separate process, and check that the watchdog removes
+/// the control plane.
 #[test]
 fn victim_of_other_tests() {
     let Ok(end) = env::var(VICTIM) else { return };
@@ -172,8 +172,6 @@ fn victim(end: &str) -> Command {
     command
 }
 
-/// Starts `victim_of_other_tests` in a separate process, and waits until its control plane is
-/// ready. Returns the process and the folder of the control plane.
 fn start_victim(end: &str) -> (Child, PathBuf) {
     let mut process = victim(end).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();

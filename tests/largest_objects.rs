@@ -17,17 +17,16 @@ use serde_json::{Value, json};
 
 /// Maximum size in bytes of an etcd request: the default of `--max-request-bytes`.
 const REQUEST: usize = 1_572_864;
-/// Number of bytes that must remain free for annotations and for the labels of the object itself.
-/// The schema cannot limit these.
+/// Number of bytes that must remain free for the object's annotations and labels, which the schema
+/// cannot limit.
 const MARGIN: usize = 64 * 1024;
 
 const APPLIERS: [&str; 3] = ["git", "importer", "check-in"];
 
 /// Character with the largest size in etcd: it takes four bytes in UTF-8.
 ///
-/// In every reported value except names, the longest allowed text that consists only of this
-/// character takes at least as many bytes as the longest one that consists only of quotation marks,
-/// which take two bytes each in JSON.
+/// At the maximum length, a text of this character takes at least as many bytes as a text of
+/// quotation marks, which take two bytes each in JSON. Names are the exception.
 const COSTLY: char = '\u{1F980}';
 
 fn costly(count: usize) -> String {

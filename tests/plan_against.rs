@@ -75,7 +75,6 @@ impl Change {
         serde_json::from_str(&self.run_plan(&arguments)).expect("it prints JSON")
     }
 
-    /// Runs `plan` and returns its exit code and its standard error.
     fn ends(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.run(arguments);
         let words = String::from_utf8(output.stderr).expect("words are text");

@@ -1,5 +1,5 @@
-//! Tests that the pattern that admission uses for versions accepts exactly the texts that the
-//! program can parse, and that the order of versions is total.
+//! Tests that admission's pattern for versions accepts exactly the texts that the program can
+//! parse. Also tests that the order of versions is total.
 
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};

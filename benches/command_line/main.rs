@@ -21,14 +21,13 @@ use report::{Table, grouped, mebibytes, ratio};
 use run::{Run, median};
 
 const FLEETS: usize = 400;
-/// Number of runs of each command; the results show the median. The runs of all commands alternate,
-/// so that other load on the machine affects all of them equally.
+/// Number of runs per command; the results show the median. The benchmark runs the commands in
+/// turn, so that other load on the machine affects all of them equally.
 const ROUNDS: usize = 3;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The measured commands. Each entry contains the label in the results table, and the program with
-/// its arguments.
+/// Measured commands, each as its label in the results table and its program with arguments.
 const CALLS: [(&str, &[&str]); 9] = [
     ("kubectl get clf -o json", &["kubectl", "get", "clf", "-o", "json"]),
     ("kubectl get clf", &["kubectl", "get", "clf"]),

@@ -20,8 +20,6 @@ pub struct Run {
     pub printed: u64,
 }
 
-/// Runs kubectl or `clientfleet` with the given arguments, and returns its time, its peak memory,
-/// and the size of its output.
 pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Failure> {
     let (program, arguments) = call.split_first().ok_or("an empty call")?;
     let mut command = match *program {
@@ -60,7 +58,7 @@ pub fn run(plane: &ControlPlane, desk: &Path, call: &[&str]) -> Result<Run, Fail
 }
 
 /// Returns the peak resident memory of a process in KiB, or `None` if it cannot be read. `status`
-/// is the path of the process's `/proc/PID/status` file.
+/// is the path `/proc/PID/status`.
 fn high_water_mark(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

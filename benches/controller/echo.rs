@@ -1,6 +1,6 @@
-//! Measures the minimum time from a client's report to the status write, with a loop that makes no
-//! decisions. Like the controller, the loop watches whole fleets; it responds to each report with
-//! one PUT that contains a prepared status and the resourceVersion.
+//! Measures the minimum time from a client's report to the status write. A loop that makes no
+//! decisions watches whole fleets, as the controller does, and responds to each report with one PUT
+//! of a prepared status.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,16 +18,16 @@ use crate::Failure;
 use crate::estate::Estate;
 use crate::floor::{Answer, put};
 
-/// The metadata of a fleet; the loop does not parse the rest of the object. The API server sends
-/// the whole object anyway, as it does to the controller.
+/// Metadata of a fleet, without the rest of the object. The API server still sends the whole
+/// object, as it does to the controller.
 #[derive(Clone, Debug, Serialize, Deserialize, Resource)]
 #[resource(inherit = ClientFleet)]
 struct Bare {
     metadata: ObjectMeta,
 }
 
-/// The prepared status of each fleet, by fleet name. The loop writes each prepared status once,
-/// after the fleet's next report.
+/// Prepared statuses by fleet name. The loop writes each status once, after the fleet's next
+/// report.
 type Answers = Arc<Mutex<HashMap<String, String>>>;
 
 pub struct Echo {

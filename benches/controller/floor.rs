@@ -20,13 +20,13 @@ use crate::observer::Observer;
 pub struct Floor {
     client: Client,
     pub estate: Estate,
-    /// Serialized status of every fleet, for each of the two modes in `stage::DIRECTIONS`.
+    /// Serialized statuses of all fleets, for each mode in `stage::DIRECTIONS`.
     bodies: [Vec<String>; 2],
     versions: Vec<Mutex<Option<String>>>,
     pub concurrency: usize,
 }
 
-/// Start time and duration of writing all statuses. The duration ends with the last response.
+/// Start time of writing all statuses, and the time until the last response.
 pub struct Written {
     pub began: Instant,
     pub took: Duration,
@@ -50,19 +50,19 @@ impl Floor {
         }
     }
 
-    /// Discards the stored resourceVersions. The next write to each fleet then reads the current
-    /// resourceVersion first.
+    /// Discards the stored resourceVersions, so that the next write to each fleet reads the current
+    /// one first.
     pub async fn forget_versions(&self) {
         for version in &self.versions {
             *version.lock().await = None;
         }
     }
 
-    /// Writes the status of every fleet once, in a separate task for each write, as in the
-    /// controller. The measured duration does not include building the requests.
+    /// Writes the status of every fleet once, each in a separate task, as the controller does. The
+    /// measured duration does not include building the requests.
     ///
-    /// `direction` is `0` or `1`: the index in `stage::DIRECTIONS` of the mode for which the
-    /// statuses were prepared.
+    /// `direction` is the index in `stage::DIRECTIONS` of the mode for which the statuses were
+    /// prepared.
     pub async fn write_all(&self, direction: usize) -> Result<Written, Failure> {
         let mut requests = Vec::new();
         for number in 0..self.versions.len() {
@@ -99,9 +99,9 @@ impl Floor {
         put(self.estate.namespace, &name(number), version.as_deref().unwrap_or_default(), status)
     }
 
-    /// Changes a policy in the floor's namespace, writes the status of one fleet after the watch
-    /// event of this change, and returns the time from the change to the watch event of the status.
-    /// `turn` must differ in each call, because applying an unchanged policy causes no watch event.
+    /// Returns the time from a policy change to the watch event of one fleet's status, which the
+    /// loop writes when it observes the change. `turn` must differ in each call, because applying
+    /// an unchanged policy causes no watch event.
     pub async fn answer_policy(&self, turn: i32, direction: usize) -> Result<Duration, Failure> {
         let fleet = 0;
         let request = self.request(direction, fleet).await?;
@@ -122,14 +122,12 @@ impl Floor {
         Ok(observer.next().await?.at - sent)
     }
 
-    /// Returns the mean size of the statuses, in bytes.
     pub fn mean_bytes(&self) -> usize {
         let sizes = self.bodies.iter().flatten().map(String::len);
         sizes.sum::<usize>() / (self.bodies.len() * self.versions.len())
     }
 }
 
-/// The parsed part of the response to a write.
 #[derive(serde::Deserialize)]
 pub struct Answer {
     metadata: Made,
@@ -141,7 +139,7 @@ struct Made {
     resource_version: Option<String>,
 }
 
-/// Builds the same PUT request for a status write as the controller. `status` is JSON text.
+/// Builds the PUT request with which the controller would write this status. `status` is JSON text.
 pub fn put(
     namespace: &str,
     fleet: &str,

@@ -24,14 +24,12 @@ use crate::stage::Stage;
 pub const LASTS: Duration = Duration::from_secs(300);
 /// Delay before the idle measurement, so that work caused by the setup is not measured.
 const LEISURE: Duration = Duration::from_secs(5);
-/// Time for which the measurement continues after the window opens, so that it also counts
-/// unnecessary writes.
+/// Time to measure after the window opens, so that unnecessary writes are counted too.
 const AFTERMATH: Duration = Duration::from_secs(15);
-/// Name of the policy whose window opens during the benchmark. Every other policy has the name of a
-/// department and selects the clients of this department.
+/// Name of the policy whose window opens during the benchmark. Each of the other policies is named
+/// after a department.
 const OPENING: &str = "opening";
 
-/// Duration, CPU time and status writes of a measured period.
 struct Spent {
     time: Duration,
     cpu: Duration,
@@ -72,9 +70,10 @@ async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent
     Ok(Spent { time, cpu, writes: StatusWrites::count(&stage.client).await?.since(&before) })
 }
 
-/// Creates a policy for each department, with a daily window in the clients' time zone,
-/// Europe/Berlin. Each local start time is the current UTC time plus 3 to 7 hours. Berlin is 1 or 2
-/// hours ahead of UTC, so every window opens 1 to 6 hours from now, after the benchmark.
+/// Creates a policy for each department, with a daily window that opens after the benchmark.
+///
+/// A window starts at the current UTC time plus 3 to 7 hours, read as a time in Berlin. Berlin is 1
+/// or 2 hours ahead of UTC, so the window opens in 1 to 6 hours.
 async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     for (department, hours) in DEPARTMENTS.iter().zip(3..) {
         let labels = [("department", *department)].into_iter().collect();
@@ -93,8 +92,8 @@ async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the spec of a policy for the ring `canary`. The policy has a daily window of one hour
-/// that starts at `opening`.
+/// Returns the spec of a policy for the ring `canary`, with a daily one-hour window that starts at
+/// `opening`.
 fn opens_at(opening: DateTime<Utc>) -> UpgradePolicySpec {
     let clock = |time: DateTime<Utc>| format!("{:02}:{:02}", time.hour(), time.minute()).into();
     let end = opening + TimeDelta::hours(1);

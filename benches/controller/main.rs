@@ -2,8 +2,8 @@
 //! with a floor: the cost of the same work without decisions.
 //!
 //! Run all sections with `cargo bench --bench controller`. The arguments `-- restart
-//! memory=0,10000` select two sections. For `memory`, the value after `=` sets the numbers of
-//! clients; for `idle`, such a value sets the duration in seconds.
+//! memory=0,10000` select two sections. A section can have a value after `=`: the numbers of
+//! clients for `memory`, and the duration in seconds for `idle`.
 //!
 //! Each section is implemented in a separate module, and `stage` contains the setup that all
 //! sections except `memory` share. Two modules do the work whose cost is the floor: `floor` writes
@@ -113,7 +113,6 @@ fn asked(arguments: impl Iterator<Item = String>) -> Result<Vec<Asked>, Failure>
     Ok(SECTIONS.into_iter().filter(is_asked).map(asked).collect())
 }
 
-/// Parses the comma-separated numbers of clients for the section `memory`.
 fn sizes(value: Option<&str>) -> Result<Vec<usize>, Failure> {
     let Some(value) = value else { return Ok(memory::SIZES.to_vec()) };
     let size = |size: &str| size.parse().map_err(|_| format!("{size:?} is not a number").into());

@@ -16,15 +16,14 @@ use crate::process::Memory;
 use crate::program::Program;
 use crate::report::{Table, grouped, mebibytes};
 
-/// Numbers of clients for which the memory is measured by default.
+/// Default numbers of clients.
 pub const SIZES: [usize; 4] = [0, 10_000, 100_000, 500_000];
-/// Number of client reports before the last measurement. Each report is from a single client.
+/// Number of reports before the last measurement. Each report changes one client.
 const CHANGES: usize = 1_000;
-/// Time to wait before the memory is read, so that the allocator and the API server's watches have
-/// become idle.
+/// Time to wait before reading the memory, until the allocator and the API server's watches are
+/// idle.
 const LEISURE: Duration = Duration::from_secs(3);
 
-/// Memory of the controller for one number of clients.
 struct Taken {
     clients: usize,
     /// Memory of the process that has written all statuses.
@@ -78,8 +77,8 @@ async fn take(plane: &ControlPlane, estate: &Estate, round: usize) -> Result<Tak
     Ok(Taken { clients, writing, loaded, changed })
 }
 
-/// Reports a new version for 1,000 single clients, with at most four concurrent requests. The
-/// clients are selected from all fleets in turn, and each round selects different clients.
+/// Reports a new version for 1,000 clients, each in its own request. Each round selects different
+/// clients, in turn from all fleets.
 async fn change(estate: &Estate, round: usize) -> Result<(), Failure> {
     futures::stream::iter(0..CHANGES)
         .map(|change| {

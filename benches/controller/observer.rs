@@ -13,7 +13,6 @@ use tokio::task::JoinHandle;
 
 use crate::Failure;
 
-/// A write to a fleet, observed through its watch event.
 #[derive(Clone, Debug)]
 pub struct Sighting {
     pub at: Instant,
@@ -36,7 +35,6 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts to watch the fleets. The observer records all writes after this call.
     pub async fn start(fleets: &Api<ClientFleet>) -> Result<Self, Failure> {
         let now = fleets.list_metadata(&ListParams::default()).await?;
         let version = now.metadata.resource_version.ok_or("a list without a version")?;
@@ -63,7 +61,7 @@ impl Observer {
         std::iter::from_fn(|| self.sightings.try_recv().ok()).collect()
     }
 
-    /// Waits for the first status write to `fleet` with this or a later generation, and returns it.
+    /// Waits for the first status write to `fleet` at `generation` or later, and returns it.
     pub async fn answer(&mut self, fleet: &str, generation: i64) -> Result<Sighting, Failure> {
         loop {
             let seen = self.next().await?;

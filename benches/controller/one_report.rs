@@ -15,17 +15,14 @@ use crate::report::{Table, grouped, milliseconds, quantile, ratio};
 use crate::requests::StatusWrites;
 use crate::stage::Stage;
 
-/// Number of reports to the fleets whose statuses the controller writes. Each of these reports is
-/// followed by a report to the fleets whose statuses a loop without decisions writes, so that the
-/// two measurements alternate.
+/// Number of reports that the controller handles, and as many for the loop without decisions. The
+/// two kinds of reports alternate.
 const REPORTS: usize = 200;
-/// Time to wait after each report, which limits the load to a few reports per second. This load is
-/// realistic for an estate of 100,000 clients.
+/// Pause after each report. It limits the load to a few reports per second, which is realistic for
+/// an estate of 100,000 clients.
 const PAUSE: Duration = Duration::from_millis(150);
-/// Index of the reporting client in each fleet.
 const CLIENT: usize = 7;
 
-/// Times from a client's report to the watch event of the fleet's status.
 #[derive(Default)]
 struct Answers {
     /// Times from sending the report until the watch event.
@@ -35,8 +32,8 @@ struct Answers {
 }
 
 impl Answers {
-    /// Reports `version` for one client, and records the times until the watch event of the fleet's
-    /// status.
+    /// Reports `version` for one client, and records both times until the watch event of the
+    /// fleet's status.
     async fn add(
         &mut self,
         estate: &Estate,
@@ -73,7 +70,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
             eprintln!("report {report} of {REPORTS}");
         }
         // Select the fleets in steps of 37, to spread the reports over the estate. Each client
-        // reports the new version and then the old one, so that every report is a change.
+        // reports the new version first and the old one later, so that every report is a change.
         let number = report / 2 * 37 % stage.estate.count;
         let version = if report % 2 == 0 { NEW } else { OLD };
         ours.add(&stage.estate, &mut ours_seen, number, version).await?;
@@ -90,8 +87,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(report_table(stage, &ours, &theirs, &writes, cpu, took))
 }
 
-/// Updates `status` to the client's new version and the next generation, and returns it as JSON.
-/// The loop without decisions writes this status after the report.
+/// Updates the status in place for the client's new version and the next generation, and returns it
+/// as JSON.
 fn next_status(status: &mut Value, version: &str) -> String {
     status["clients"][CLIENT]["version"] = json!(version);
     status["observedGeneration"] =

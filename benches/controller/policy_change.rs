@@ -1,6 +1,5 @@
 //! Measures how long the controller takes to write all statuses after a policy change that affects
-//! each of 100,000 clients. Also measures how long the controller takes to respond to one client's
-//! report during these writes.
+//! 100,000 clients, and to respond to one client's report during these writes.
 //!
 //! The table compares the times of the first and the last status write with the times of the floor:
 //! a loop that writes the same statuses without making decisions.
@@ -24,15 +23,15 @@ use crate::stage::{DIRECTIONS, POLICY, Stage};
 /// Number of rounds; the results show the median.
 const ROUNDS: usize = 5;
 /// Number of rounds in which a client reports a version while the controller applies a policy
-/// change. In one half of the rounds, the status of the client's fleet has already been written; in
-/// the other half, it has not.
+/// change. In half of the rounds, the controller has written the status of the client's fleet
+/// before the report.
 const DISTURBED: usize = 6;
 
 /// Measurements of one policy change. All times except the CPU time start when the change is sent.
 #[derive(Clone, Copy)]
 struct Turn {
     first: Duration,
-    /// Time until the last fleet's status was written.
+    /// Time until the watch event of the last fleet's status.
     last: Duration,
     /// Time until the policy's status shows that the controller has applied the change.
     in_force: Duration,
@@ -48,8 +47,7 @@ struct Writes {
     answered: Duration,
     /// Time from the first request to the last watch event.
     seen: Duration,
-    /// Time from a policy change to the watch event of a single status write, as the mean of two
-    /// measurements.
+    /// Time from a policy change to the watch event of one status; the mean of two measurements.
     first: Duration,
     /// CPU time that the API server used for all writes.
     server: Duration,
@@ -85,8 +83,7 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
 /// Changes the mode of the policy, and records the times of the status writes.
 async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     let mut observer = Observer::start(&stage.estate.fleets).await?;
-    // Start the watch of the policies before the change, so that starting the watch does not add to
-    // the measured time.
+    // Start watching policies before the change, so that the start of the watch is not measured.
     let now = stage.estate.policies.list_metadata(&ListParams::default()).await?;
     let version = now.metadata.resource_version.ok_or("a list without a version")?;
     let events = stage.estate.policies.watch(&WatchParams::default(), &version).await?;
@@ -114,9 +111,8 @@ async fn turn(stage: &Stage, direction: usize) -> Result<Turn, Failure> {
     Ok(Turn { first, last, in_force, server })
 }
 
-/// Measures the floor: writes all statuses once without making decisions, and then writes single
-/// statuses after policy changes. Returns the times of the writes and the CPU time of the API
-/// server.
+/// Measures the floor: the time to write all statuses once, the time of a single status write after
+/// a policy change, and the CPU time of the API server.
 async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Failure> {
     let direction = round % 2;
     let mut observer = Observer::start(&floor.estate.fleets).await?;
@@ -125,8 +121,8 @@ async fn writes(stage: &Stage, floor: &Floor, round: usize) -> Result<Writes, Fa
     let times = seen(&mut observer, floor.estate.count).await?;
     let seen = times[times.len() - 1].duration_since(written.began);
     let server = server_cpu(&stage.client).await?.checked_sub(server).unwrap();
-    // Measure one status write for the other mode and one for the current mode, so that afterwards
-    // the statuses of all fleets are again those of the current mode.
+    // Write the status of the other mode first and that of the current mode second, so that the
+    // measurement restores the fleet's status.
     let turn = i32::try_from(2 * round)?;
     let there = floor.answer_policy(turn, 1 - direction).await?;
     let back = floor.answer_policy(turn + 1, direction).await?;
@@ -149,9 +145,8 @@ fn names(fleets: usize) -> HashSet<String> {
     (0..fleets).map(name).collect()
 }
 
-/// Changes the mode of the policy in each round, and reports one client's version when half of the
-/// fleets' statuses have been written. Returns a table of the times from the report to the write of
-/// the fleet's status.
+/// Returns a table of the times from one client's report to its fleet's status, measured during
+/// policy changes. The client reports after half of the fleets' statuses have been written.
 async fn disturbed(stage: &Stage) -> Result<String, Failure> {
     let (mut written, mut waiting) = (Vec::new(), Vec::new());
     for round in 1..=DISTURBED {

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// Number of clock ticks per second. `/proc` contains CPU times in ticks, and this number is the
-/// same on all current Linux systems.
+/// Number of clock ticks per second in the CPU times of `/proc`. It is 100 on all current Linux
+/// systems.
 const TICKS_A_SECOND: u64 = 100;
 
-/// The ID of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Pid(pub u32);
 
@@ -26,11 +25,11 @@ pub struct Memory {
 }
 
 impl Pid {
-    /// Returns the CPU time of all threads of the process, in user mode and in the kernel.
+    /// Returns the CPU time of all threads of the process, in user and kernel mode.
     pub fn cpu(self) -> Result<Duration, Failure> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        // The second field is the process name in parentheses, which may contain spaces. Start at
-        // the third field.
+        // The second field, the process name in parentheses, may contain spaces, so start at the
+        // third field.
         let fields = stat.rsplit_once(") ").ok_or("/proc/PID/stat has another form")?.1;
         let mut times = fields.split(' ').skip(11).map(str::parse::<u64>);
         let (user, system) = times.next().zip(times.next()).ok_or("/proc/PID/stat is short")?;

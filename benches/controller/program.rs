@@ -1,5 +1,5 @@
-//! Runs the controller under test as a separate process, as a user would start it. The state of the
-//! controller is read from its log and its metrics.
+//! Runs the controller under test as a separate process, and reads its state from its log and its
+//! metrics.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,13 +13,12 @@ use crate::Failure;
 use crate::control_plane::ControlPlane;
 use crate::process::Pid;
 
-/// Maximum time to wait until the controller reaches an expected state.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Interval for polling the metrics and for checking whether the process has exited.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A process that runs `clientfleet controller` with `--namespace`, `--listen` and `--kubeconfig`,
-/// and with defaults for all other options.
+/// A `clientfleet controller` process with defaults for all options except `--namespace`,
+/// `--listen` and `--kubeconfig`.
 pub struct Program {
     child: Child,
     started: Instant,
@@ -57,8 +56,8 @@ impl Program {
         Pid(self.child.id())
     }
 
-    /// Waits until the log contains `words`. Returns the time from the start of the process to that
-    /// log line.
+    /// Waits for a log line that contains `words`, and returns the time from the start of the
+    /// process to this line.
     pub async fn says(&mut self, words: &str) -> Result<Duration, Failure> {
         let wait = async {
             while let Some((at, line)) = self.log.recv().await {

@@ -15,7 +15,6 @@ pub struct StatusWrites {
 }
 
 impl StatusWrites {
-    /// Reads the current numbers of status writes from the API server's metrics.
     pub async fn count(client: &Client) -> Result<Self, Failure> {
         let metrics = metrics(client).await?;
         let sum = |resource: &str| -> u64 {
@@ -37,7 +36,6 @@ impl StatusWrites {
     }
 }
 
-/// Returns the CPU time that the API server has used since its start.
 pub async fn server_cpu(client: &Client) -> Result<Duration, Failure> {
     let metrics = metrics(client).await?;
     let value = metrics.lines().find_map(|line| line.strip_prefix("process_cpu_seconds_total "));

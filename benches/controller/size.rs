@@ -53,9 +53,8 @@ pub async fn measure(stage: &Stage) -> Result<String, Failure> {
     Ok(format!("{}\n{}\n{ROUNDS} rounds in turn.\n", sizes.text(), times.text()))
 }
 
-/// Measures the floor, which is the minimum time for a start: the time to run `clientfleet
-/// --version` and to read both CustomResourceDefinitions. The controller also reads both
-/// definitions when it starts.
+/// Measures the floor for a start: the time to run `clientfleet --version`, and to read both
+/// CustomResourceDefinitions as the controller does.
 async fn floor(stage: &Stage) -> Result<Duration, Failure> {
     let start = Instant::now();
     Command::new(PROGRAM).arg("--version").stdout(Stdio::null()).status()?;
@@ -66,8 +65,8 @@ async fn floor(stage: &Stage) -> Result<Duration, Failure> {
     Ok(start.elapsed())
 }
 
-/// Returns the size of a stripped copy of the program, or `None` if `strip` fails. A copy is
-/// stripped because benchmarks are built with line tables, which a release does not contain.
+/// Returns the size of a stripped copy of the program, or `None` if `strip` fails. Cargo builds the
+/// benchmarked program with line tables, which a release does not contain.
 fn stripped(how: &str) -> Result<Option<u64>, Failure> {
     let folder = tempfile::tempdir()?;
     let copy = folder.path().join("clientfleet");

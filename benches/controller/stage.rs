@@ -1,6 +1,5 @@
 //! Defines the setup that several benchmark sections share: a control plane with 100,000 clients
-//! whose statuses the controller has written, and a copy of the fleets for measurements without the
-//! controller.
+//! and their statuses, and a copy of the fleets for measurements without the controller.
 
 use clientfleet::api::policy::Mode;
 use clientfleet::controller::Options;
@@ -16,8 +15,8 @@ use crate::program::Program;
 pub const FLEETS: usize = 400;
 /// Name of the policy that governs all clients, unless a section adds other policies.
 pub const POLICY: &str = "all";
-/// The two modes between which the sections switch the policy. Each switch changes the state of
-/// every client.
+/// Modes between which the sections switch the policy. Each switch changes the state of every
+/// client.
 pub const DIRECTIONS: [Mode; 2] = [Mode::AutoUpgrade, Mode::NoUpgrade];
 
 pub struct Stage {
@@ -46,15 +45,15 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Sets the mode of the policy to the mode at index `direction` in [`DIRECTIONS`], and waits
-    /// until all statuses have been written.
+    /// Switches the policy to the mode `DIRECTIONS[direction]`, and waits until all statuses have
+    /// been written.
     pub async fn turn(&self, direction: usize) -> Result<(), Failure> {
         let generation = self.estate.set(POLICY, everybody(DIRECTIONS[direction])).await?;
         self.estate.in_force(POLICY, generation).await
     }
 
-    /// Returns the [`Floor`], which writes prepared statuses to a copy of the fleets without the
-    /// controller. The first call creates the copy in another namespace.
+    /// Returns the [`Floor`], which writes prepared statuses to a copy of the fleets. The first
+    /// call creates the copy in another namespace.
     pub async fn floor(&self) -> Result<&Floor, Failure> {
         self.floor.get_or_try_init(|| self.make_floor()).await
     }

@@ -21,7 +21,7 @@ use crate::requests::{StatusWrites, server_cpu};
 use crate::stage::{FLEETS, Stage};
 
 /// Number of writes that report versions. Each write contains the reports of all clients in one
-/// fleet, like the writes of a check-in service that collects reports.
+/// fleet, as if a check-in service had collected the reports.
 ///
 /// Four writes per fleet were too many: an API server on two cores needed four minutes for the
 /// reports, in addition to the time for the statuses.
@@ -30,15 +30,13 @@ const REPORTS: usize = FLEETS;
 const LASTS: Duration = Duration::from_secs(60);
 const LEISURE: Duration = Duration::from_secs(10);
 
-/// The measurements of a storm.
 struct Storm {
     /// Time from the start of the storm to the response to the last report.
     lasted: Duration,
     /// Time from the last report to the last status write of a fleet.
     answered: Duration,
     /// Time from the last report until the policy's status counts every client as up to date.
-    /// `None` if the statuses were written without the controller, because then no policy status is
-    /// written.
+    /// `None` for the loop without decisions, which writes no policy status.
     settled: Option<Duration>,
     writes: StatusWrites,
     /// CPU time that the API server used from the start of the storm until the last fleet status was
@@ -62,9 +60,8 @@ struct Spent {
 }
 
 pub async fn measure(stage: &Stage) -> Result<String, Failure> {
-    // Create the copy of the fleets, called the floor, before the storm. The copy gets the old
-    // versions and the original fleets' current statuses, which match only until the storm changes
-    // the versions.
+    // Create the floor before the storm, while the original fleets' statuses still match the old
+    // versions of the copied fleets.
     let floor = stage.floor().await?;
     let (storm, spent) = controllers(stage).await?;
     let floor = floors(stage, floor).await?;
@@ -101,9 +98,8 @@ async fn controllers(stage: &Stage) -> Result<(Storm, Spent), Failure> {
     Ok((storm, spent))
 }
 
-/// Runs the storm on the copied fleets, whose statuses a loop without decisions writes, and returns
-/// the measurements. The loop responds to each report with the status that the controller has
-/// written for the original fleet.
+/// Runs the storm on the copied fleets, and returns the measurements. A loop without decisions
+/// responds to each report with the status that the controller has written for the original fleet.
 async fn floors(stage: &Stage, floor: &Floor) -> Result<Storm, Failure> {
     let echo = Echo::start(stage.plane.client()?, &floor.estate, floor.concurrency).await?;
     for (number, status) in stage.estate.statuses().await?.into_iter().enumerate() {

@@ -1,5 +1,5 @@
 //! Creates an estate with any number of fleets, and writes its policies and its clients' reports.
-//! The benchmarks that use this module take the measurements.
+//! This module measures nothing.
 
 // Each benchmark uses only a part of this module.
 #![allow(dead_code)]
@@ -29,7 +29,7 @@ pub const NEW: &str = "3.59.228.0";
 /// Interval between the fleets of the ring `canary`: every fourth fleet belongs to this ring.
 pub const CANARY: usize = 4;
 pub const DEPARTMENTS: [&str; 5] = ["finance", "sales", "research", "office", "kiosk"];
-/// Prefix of the fleet names; the number of the fleet follows.
+/// Prefix of the fleet names, before the number of the fleet.
 const PREFIX: &str = "fleet-";
 /// Number of concurrent requests during setup, when nothing is measured.
 const AT_ONCE: usize = 8;
@@ -129,8 +129,7 @@ impl Estate {
         }
     }
 
-    /// Returns the resourceVersions of all fleets, indexed by the number of the fleet. `report_all`
-    /// needs them.
+    /// Returns the resourceVersion of each fleet, indexed by the number of the fleet.
     pub async fn resource_versions(&self) -> Result<Vec<String>, Failure> {
         let mut versions = vec![String::new(); self.count];
         for fleet in self.fleets.list_metadata(&ListParams::default()).await?.items {
@@ -140,8 +139,8 @@ impl Estate {
         Ok(versions)
     }
 
-    /// Reports a version for all clients of a fleet, in one PUT that contains the fleet's
-    /// resourceVersion. A PUT costs the API server a third less than a patch.
+    /// Reports a version for all clients of a fleet in one PUT. A PUT costs the API server a third
+    /// less than a patch.
     pub async fn report_all(
         &self,
         number: usize,

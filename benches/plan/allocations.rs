@@ -27,7 +27,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Runs `work`, and returns the number of allocations during the run and the result of `work`.
+/// Runs `work`, and returns the number of its allocations and its result.
 pub fn counted<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let before = COUNT.load(Ordering::Relaxed);
     let result = work();

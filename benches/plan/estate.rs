@@ -17,7 +17,6 @@ pub fn now() -> Timestamp {
     "2026-11-24T11:00:00Z".parse().expect("an instant")
 }
 
-/// Returns fleets that together have `clients` clients.
 pub fn fleets(clients: usize) -> Vec<Arc<CachedFleet>> {
     let count = clients.div_ceil(CLIENTS_A_FLEET);
     let fleet = |number| {
@@ -66,8 +65,8 @@ impl Estate {
         planner.plan(now());
     }
 
-    /// Returns the fleet in the middle of `fleets` after each of two successive reports by the same
-    /// client. The two objects differ only in the reported version and the generation.
+    /// Returns one fleet after each of two successive reports by the same client. The two objects
+    /// differ only in the reported version and the generation.
     pub fn one_report(&self) -> [Arc<CachedFleet>; 2] {
         let number = self.fleets.len() / 2;
         let clients = if self.fleets.len() == 1 { 250 } else { CLIENTS_A_FLEET };
@@ -109,8 +108,8 @@ fn fleet(number: usize, clients: usize, version_of_7: &str) -> Value {
     })
 }
 
-/// Returns the policy with this number. Policy 0 governs all clients that no other policy governs;
-/// the scopes of the other policies select departments, networks, computers and users in turn.
+/// Returns a policy for a department, a network, a computer or a user, depending on `number`.
+/// Policy 0 has no scope, so it governs all clients that no other policy governs.
 fn policy(number: usize) -> Value {
     let scope = match number % 4 {
         _ if number == 0 => Value::Null,

@@ -22,13 +22,11 @@ use report::{Table, grouped, median};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sizes of the measured estates, in clients.
 const CLIENTS: [usize; 3] = [1_000, 100_000, 1_000_000];
 const POLICIES: [usize; 3] = [1, 10, 100];
 /// Number of policies in the estates that are planned again after one client's report.
 const SOME_POLICIES: usize = 10;
 
-/// One row of a results table.
 struct Case {
     clients: usize,
     policies: usize,
@@ -42,8 +40,8 @@ fn main() -> Result<(), Failure> {
     let whole = whole(&mut criterion);
     let again = again(&mut criterion);
     criterion.final_summary();
-    // Print no results under `cargo test --benches`, which only checks that the benchmark starts,
-    // or with `--list`, which only lists its cases.
+    // Print no results under `cargo test --benches` or with `--list`, because neither measures
+    // anything.
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(());
     }
@@ -107,7 +105,7 @@ fn again(criterion: &mut Criterion) -> Vec<Case> {
     cases
 }
 
-/// Measurements of one case. They are empty if the command line excludes the case.
+/// Measurements of one case; empty if the command line excludes the case.
 #[derive(Default)]
 struct Measured {
     times: RefCell<Vec<Duration>>,
@@ -143,7 +141,7 @@ impl Measured {
     }
 }
 
-/// Returns the CPU time of this thread. Other load on the machine does not increase it.
+/// Returns the CPU time of this thread, which other load on the machine does not increase.
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()

@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use super::publish;
 use crate::Failure;
 
-/// The start time of a measurement, with the state of the machine at that time.
 pub struct Conditions {
     began: DateTime<Utc>,
     /// State of the machine; `None` on systems other than Linux.
@@ -20,7 +19,6 @@ impl Conditions {
         Self { began: Utc::now(), machine: Machine::now() }
     }
 
-    /// Returns a sentence about the conditions from the start of the measurement until now.
     fn describe(&self) -> String {
         let now = Self::now();
         let busy =
@@ -33,14 +31,13 @@ impl Conditions {
         )
     }
 
-    /// Prints the results of a section with the conditions of the measurement. Also writes them to
-    /// `docs/performance.md` if `UPDATE_DOCS` is set.
+    /// Prints the results of a section, followed by the conditions of the measurement. Also writes
+    /// both to `docs/performance.md` if `UPDATE_DOCS` is set.
     pub fn publish(&self, section: &str, text: &str) -> Result<(), Failure> {
         publish(section, &format!("{}\n\n{}", text.trim(), self.describe()))
     }
 }
 
-/// State of the machine at one instant: its CPU, load average and CPU times.
 struct Machine {
     cores: String,
     load: String,

@@ -15,11 +15,10 @@ use std::time::Duration;
 
 use crate::Failure;
 
-/// Path of the file to which the results are written. In this file, the results of each section are
-/// between two HTML comments that contain the section's name.
+/// File to which the results are written. The results of each section are between two HTML comments
+/// that contain the section's name.
 const PAGE: &str = "docs/performance.md";
 
-/// A Markdown table that is built row by row.
 pub struct Table {
     columns: usize,
     text: String,
@@ -38,7 +37,6 @@ impl Table {
     pub fn row(&mut self, cells: &[String]) {
         let missing = self.columns.saturating_sub(cells.len());
         let empty = " |".repeat(missing);
-        // Writing to a string cannot fail.
         let _ = writeln!(self.text, "| {} |{empty}", cells.join(" | "));
     }
 
@@ -67,7 +65,6 @@ pub fn publish(section: &str, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the median of the values.
 pub fn median<T: Copy + PartialOrd>(values: &[T]) -> T {
     quantile(values, 0.5)
 }

@@ -106,9 +106,8 @@ pub fn crds_yaml() -> Result<String, serde_saphyr::ser::Error> {
     Ok(documents?.join("---\n"))
 }
 
-/// Returns an error message for the administrator if the definition in the cluster is older than
-/// the definition in this program. Returns `None` if the definition in the cluster has the same
-/// revision or a newer one.
+/// Returns an error message for the administrator if the definition in the cluster has an older
+/// revision than this program, and `None` otherwise.
 #[must_use]
 pub fn older_than_own(in_cluster: &CustomResourceDefinition) -> Option<String> {
     let written = in_cluster.annotations().get(REVISION_ANNOTATION);

@@ -33,7 +33,7 @@ const ASCII: &str = r"[ -%\x27-;=?-~]";
 /// takes four bytes in a field name in `managedFields`, which is JSON inside JSON.
 const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
 
-/// The end of the message for patterns that contain [`ANY`]. It lists the excluded characters.
+/// End of the message for patterns with [`ANY`]: the excluded characters.
 const NEVER: &str = "without control characters and without <, > and &";
 
 /// Returns the pattern that a reported value must match: up to `max` ASCII characters, or up to
@@ -61,7 +61,7 @@ pub fn free(max: usize) -> Pattern {
 
 /// Returns the pattern that a client's name must match. The limit `wide` also applies to ASCII
 /// names that contain `"` or `\`, because each of these characters takes four bytes in
-/// `managedFields`, which contains the name once for each field manager.
+/// `managedFields`.
 pub fn client_name(max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({PLAIN_ASCII}{{1,{max}}}|{ANY}{{1,{wide}}})$"),
@@ -285,7 +285,6 @@ mod tests {
             prop_assert_eq!(accepts(&search())(&text), wanted);
         }
 
-        /// Checks that both alternatives of the pattern limit the size of a reported value in etcd.
         #[test]
         fn a_report_is_bounded_in_bytes(text in r#"["\\aé漢🦀]{0,70}"#) {
             if accepts(&report(0, 64, 32))(&text) {

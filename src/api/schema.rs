@@ -14,7 +14,7 @@ use super::patterns::{self, Pattern};
 
 const RULES: &str = "x-kubernetes-validations";
 
-/// Returns a CEL rule for the API server. `must` is the message for values that violate it.
+/// Returns a CEL rule for the API server, with `must` as the message for a violation.
 pub fn rule(condition: &str, must: &str) -> Value {
     json!({"rule": condition, "message": must})
 }
@@ -47,8 +47,8 @@ fn plain(max: usize) -> Schema {
     json_schema!({"type": "string", "maxLength": max})
 }
 
-/// Returns every [`Pattern`] that a schema contains as a `pattern`. A schema `pattern` cannot have
-/// a message, so only `admission` reports the messages of these patterns.
+/// Returns the patterns that the schemas contain as a `pattern` instead of a CEL rule. Only
+/// `admission` reports the messages of these patterns, because a schema's `pattern` has no message.
 pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
     vec![
         patterns::client_name(bounds::NAME, bounds::WIDE_NAME),
@@ -61,7 +61,8 @@ pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
     ]
 }
 
-// Administrators write the following values, so CEL rules with a helpful message validate them.
+// Schemas of values that administrators write: CEL rules validate these values, because a rule can
+// have a helpful message.
 
 pub fn version(_: &mut SchemaGenerator) -> Schema {
     judged(bounds::VERSION, &patterns::version())
@@ -118,9 +119,9 @@ fn label_value() -> Schema {
 fn cidr() -> Schema {
     let network =
         rule("isCIDR(self)", "must be a network of IPv4 or IPv6, as 10.20.0.0/16 or fd00:20::/32");
-    // Use a message without the network's first address. A `messageExpression` with the address
-    // would need `string()`, and the API server would refuse the rule as too expensive because its
-    // cost estimate assumes no length limit for the result.
+    // Omit the network's first address from the message. A `messageExpression` with `string()`
+    // would exceed the API server's cost limit, because the cost estimate assumes no maximum length
+    // for the result.
     let masked = rule(
         "!isCIDR(self) || cidr(self) == cidr(self).masked()",
         "must have no bits set behind its prefix: write the network's first address, as \
@@ -129,8 +130,8 @@ fn cidr() -> Schema {
     json_schema!({"type": "string", "maxLength": bounds::WRITTEN_VALUE, (RULES): [network, masked]})
 }
 
-// Clients report the following values, so a `pattern` validates them, which costs less than a CEL
-// rule.
+// Schemas of values that clients report: a `pattern` validates these values, because it costs less
+// than a CEL rule.
 
 pub fn client_name(_: &mut SchemaGenerator) -> Schema {
     patterned(1, bounds::NAME, &patterns::client_name(bounds::NAME, bounds::WIDE_NAME))
@@ -160,9 +161,8 @@ pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// Returns the schema of the time zone of a fleet or client. As for a reported value, the schema
-/// restricts only the length and the characters; the planner reports an unknown time zone with the
-/// reason `TimeZoneUnknown`.
+/// Returns the schema of the time zone of a fleet or client. The schema restricts only the length
+/// and the characters; the planner reports an unknown time zone with the reason `TimeZoneUnknown`.
 pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
     patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))
 }

@@ -151,7 +151,6 @@ impl JsonSchema for Labels {
 mod tests {
     use super::*;
 
-    /// Returns label sets that contain one label each.
     fn sets<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<Labels> {
         values.into_iter().map(|value| [("department", value)].into_iter().collect()).collect()
     }

@@ -214,9 +214,9 @@ pub(crate) enum Output {
     Name,
 }
 
-/// Returns clap's definition of the command line, with shell completion added to each `--context`
-/// option. The completion is not part of [`Connection`], because the controller also uses that type
-/// but does not need the CLI module `completion`.
+/// Returns clap's definition of the command line, with shell completion for each `--context`
+/// option. [`Connection`] does not define this completion, because the controller also uses that
+/// type.
 pub(super) fn described() -> clap::Command {
     let with_contexts = |command: clap::Command| {
         let takes_one = command.get_arguments().any(|argument| argument.get_id() == "context");
@@ -236,9 +236,8 @@ pub(super) fn described() -> clap::Command {
 /// version.
 pub(super) fn parse() -> Arguments {
     let mut command = described();
-    // If kubectl runs the program as a plugin, the name of the program's file is
-    // `kubectl-clientfleet`. In that case, show `kubectl clientfleet` in the help, because the user
-    // entered this command.
+    // If kubectl runs the program as a plugin, the program's file is named `kubectl-clientfleet`.
+    // Show `kubectl clientfleet` in the help then, because the user entered this command.
     let name = std::env::args_os().next().map(PathBuf::from);
     if name.and_then(|path| path.file_stem().map(|stem| stem == "kubectl-clientfleet"))
         == Some(true)

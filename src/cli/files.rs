@@ -9,10 +9,8 @@ use std::sync::Arc;
 use super::documents::Document;
 use super::{json, yaml};
 
-/// Argument of `-f` that means standard input.
 const STANDARD_INPUT: &str = "-";
-/// Extensions of the files that are read from a folder. kubectl reads files with the same
-/// extensions.
+/// Extensions of the files to read from a folder, as in kubectl.
 const ENDINGS: [&str; 3] = ["json", "yaml", "yml"];
 /// Maximum size of a file, in bytes: enough for about 400,000 clients with their status. Without a
 /// limit, reading a device file might never end.
@@ -164,7 +162,7 @@ fn text(mut bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
-/// Returns the line and the column at the end of these bytes, both counted from 1.
+/// Returns the line and the column that follow `bytes`, both counted from 1.
 fn place_after(bytes: &[u8]) -> (usize, usize) {
     let line_start = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
     let line = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();

@@ -156,8 +156,8 @@ impl<'de> Visitor<'de> for Without<'_> {
     }
 }
 
-/// Result of validating a JSON value without building a [`Value`]. The validation finds the same
-/// errors as deserializing [`Unique`], at the same positions.
+/// Marker for a JSON value that was validated without building a [`Value`]. Validation reports the
+/// same errors, at the same positions, as deserializing [`Unique`].
 struct Validated;
 
 impl<'de> Deserialize<'de> for Validated {
@@ -215,7 +215,7 @@ impl<'de> Visitor<'de> for SoundVisitor {
     }
 }
 
-/// Name of a field. It borrows from the text unless it contains an escape sequence.
+/// Name of a field, borrowed from the text unless it contains an escape sequence.
 struct JsonKey<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for JsonKey<'de> {
@@ -242,7 +242,7 @@ impl<'de> Visitor<'de> for KeyVisitor {
     }
 }
 
-/// Names of the fields that one JSON object has so far, stored for finding duplicate fields.
+/// Field names of one JSON object, stored to find duplicates.
 ///
 /// The first `MAX_LINEAR_KEYS` names are in a list, because nearly all objects have few fields, and
 /// a short list is faster to search than a set.
@@ -255,8 +255,7 @@ struct Keys<'de> {
 impl<'de> Keys<'de> {
     const MAX_LINEAR_KEYS: usize = 16;
 
-    /// Adds the name of a field. Returns the name as an error if the object already has a field
-    /// with this name.
+    /// Adds a field name, or returns it as an error if it is a duplicate.
     fn insert(&mut self, key: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
         if self.few.contains(&key) || self.more.contains(&key) {
             Err(key)
@@ -278,8 +277,8 @@ mod tests {
 
     type Read = Vec<Result<Value, Fault>>;
 
-    /// Reads a text with [`read`], which validates the values before they are built, and with a
-    /// parser that builds them directly. Returns both results.
+    /// Parses a text with [`read`], which validates values before it builds them, and with a parser
+    /// that builds values directly. Returns both results.
     fn both(text: &str) -> (Read, Read) {
         let looked = read(&Arc::new(text.to_owned()));
         let looked = looked.into_iter().map(|found| found.content.map(|json| json.value()));

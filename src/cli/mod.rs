@@ -37,7 +37,7 @@ pub use self::arguments::{
 pub(crate) use self::arguments::{Output, instant};
 use self::terminal::times::TimeFormatter;
 
-/// Exit code for invalid input: files, options or both.
+/// Exit code for invalid files or options.
 const WRONG_INPUT: u8 = 2;
 /// Exit code for every failure other than invalid input.
 const FAILURE: u8 = 1;
@@ -82,8 +82,8 @@ impl From<Failure> for CommandOutput {
     }
 }
 
-/// Properties of the environment in which a command runs: time, time zone and color. They are
-/// determined once, when the program starts.
+/// Environment of a command: current time, time zone and color. The program determines these values
+/// once, at startup.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     /// Current time, in whole seconds.
@@ -96,7 +96,7 @@ pub(crate) struct Context {
 
 impl Context {
     fn find(now: Option<Timestamp>) -> Self {
-        // Read the clock only here, so that all parts of a command use the same current time.
+        // Read the clock only once, so that all parts of a command use the same current time.
         let now = now.unwrap_or_else(|| arguments::whole_seconds(chrono::Utc::now()));
         let zone = TimeFormatter::system_zone();
         if let Some(asked) = std::env::var_os("TZ").filter(|tz| zone.is_none() && !tz.is_empty()) {

@@ -1,5 +1,5 @@
-//! Reads the fleets and policies in files, and finds all problems for which admission would reject
-//! them. Other modules compute plans from the objects.
+//! Reads fleets and policies from files, and finds all problems that admission would report. Other
+//! modules compute plans from the objects.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +15,6 @@ use super::terminal::table::printable;
 use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::plan::{Estate, Parsed, parsed};
 
-/// API group of `ClientFleet` and `UpgradePolicy`.
 const GROUP: &str = "clientfleet.dev";
 const API_VERSION: &str = "clientfleet.dev/v1alpha1";
 /// Namespace of objects that do not specify one, as in kubectl.
@@ -127,8 +126,8 @@ pub fn find(files: impl IntoIterator<Item = File>, take: &mut dyn FnMut(Object))
     find_in(DEFAULT_NAMESPACE, files, take)
 }
 
-/// Reads documents like [`find`], but for objects that do not specify a namespace, uses `namespace`
-/// instead of `default`.
+/// Reads documents like [`find`], but uses `namespace` instead of `default` for objects that do not
+/// specify a namespace.
 pub(crate) fn find_in(
     namespace: &str,
     files: impl IntoIterator<Item = File>,
@@ -157,7 +156,6 @@ impl Findings {
     }
 }
 
-/// Reader that collects findings and passes each valid object to a function.
 struct ObjectReader<'a> {
     findings: Findings,
     /// Namespace of objects that do not specify one.
@@ -350,9 +348,8 @@ struct Unread {
     status: Option<serde_json::Error>,
 }
 
-/// Parses an object from the JSON that the API server would store, but its status from the JSON in
-/// the file. The status needs no defaults from the schema, because the Rust types have the same
-/// defaults.
+/// Parses an object from the JSON that the API server would store, and its status from the file.
+/// The status needs no schema defaults, because the Rust types have the same defaults.
 fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Parsed<K>, Unread> {
     let given = status.map(serde_json::from_value::<K::Status>).transpose();
     let metadata = ObjectMeta::deserialize(&stored["metadata"]);

@@ -1,4 +1,4 @@
-//! Collects the objects that have changed since the planning loop last took the change set.
+//! Collects the objects that have changed since the planning loop last emptied the change set.
 //! Repeated changes to one object share one entry, so the change set of a standby stays small even
 //! after months.
 
@@ -24,8 +24,8 @@ pub struct Touched {
 pub struct KindChanges {
     /// Objects that were changed or deleted.
     pub objects: BTreeSet<Key>,
-    /// True if a list request refilled the store of this kind. In that case, any object may have
-    /// changed or disappeared.
+    /// True if a list request refilled the store, so that any object may have changed or been
+    /// deleted.
     pub relisted: bool,
 }
 
@@ -50,7 +50,7 @@ pub struct ChangeSet {
     changed: Notify,
 }
 
-/// A store, identified by the kind of the objects that it contains.
+/// A store, identified by the kind of its objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
     /// The store of fleets.
@@ -64,9 +64,9 @@ impl ChangeSet {
     pub fn object(&self, which: StoreKind, key: Key) {
         self.note(|state| {
             let changes = state.changes(which);
-            // After a relist, the planning loop checks all objects, so do not record single keys.
-            // Otherwise, the keys of deleted objects would accumulate on a standby, which may not
-            // plan for months.
+            // Do not record single keys after a relist, because the planning loop then checks all
+            // objects. On a standby, which may not plan for months, the keys of deleted objects
+            // would accumulate.
             if !changes.relisted {
                 changes.objects.insert(key);
             }

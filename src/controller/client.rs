@@ -12,16 +12,14 @@ use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use tower::ServiceBuilder;
 
-/// Time without traffic on a connection after which TCP keep-alive probes are sent, and the time
-/// between two probes.
+/// Idle time of a connection before the first TCP keep-alive probe, and time between two probes.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Number of unanswered keep-alive probes after which a connection is closed.
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// Creates a client whose connections are closed if the other end disappears: kube's own client
-/// sets no TCP keep-alive, so a watch could wait forever on a connection that a firewall has
-/// dropped.
+/// Creates a client with TCP keep-alive, except through a proxy. Without keep-alive, a watch could
+/// wait forever on a connection that a firewall has dropped.
 ///
 /// # Errors
 ///
@@ -33,7 +31,8 @@ pub fn client(mut config: Config) -> Result<Client, String> {
 
 fn with_keepalive(config: Config) -> kube::Result<Client> {
     if config.proxy_url.is_some() {
-        // Kube's own client connects through proxies, as far as its features allow.
+        // Use kube's own client, because the connector with TCP keep-alive does not support
+        // proxies.
         return Client::try_from(config);
     }
     let mut tcp = HttpConnector::new();

@@ -34,7 +34,7 @@ pub struct ControllerOptions {
     pub logging: Logging,
 }
 
-/// The command-line options of the lease.
+/// The command-line options for the lease.
 #[derive(Clone, Debug)]
 pub struct LeaseOptions {
     /// Name of the lease.
@@ -98,12 +98,12 @@ async fn run_with_signals(
     run(client(config)?, clock, options, stopped).await.map_err(|error| error.to_string())
 }
 
-/// Starts the HTTP server for probes and metrics. The server starts before the cluster is
-/// reachable, so that probes get a response while the controller waits for the cluster.
+/// Starts the HTTP server for probes and metrics. The server starts before the controller connects
+/// to the cluster, so that early probes get a response.
 async fn serve(address: SocketAddr, options: &Options) -> Result<(), String> {
     let listener = serving::bind(address).await?;
     let Options { metrics, health, heartbeat, .. } = options.clone();
-    // If the port is 0, the system chooses the port, so log the address that is actually used.
+    // Log the actual address, because the system chooses the port if the given port is 0.
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /livez, /readyz and /metrics");
     tokio::spawn(serving::serve(listener, serving::Served { metrics, health, heartbeat }));
@@ -140,8 +140,8 @@ fn mark() -> String {
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
-/// Returns the host name with a suffix. In a pod the host name is the pod name, and the suffix
-/// distinguishes the process from earlier processes in the same pod.
+/// Returns the host name with a suffix. The suffix distinguishes this process from earlier
+/// processes in the same pod.
 fn default_identity(suffix: &str) -> String {
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned());
     let host = host.ok().filter(|name| !name.is_empty());

@@ -47,7 +47,6 @@ fn remedy(error: &kube::Error) -> &'static str {
 /// respond.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pause between two attempts to read a custom resource definition.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Compares the custom resource definitions in the cluster with the definitions that the controller
@@ -92,8 +91,8 @@ async fn get_with_retries(
     }
 }
 
-/// Returns whether a retry may succeed. This is the case if the request got no response, or a
-/// response with status 408, 429, or 500 and above.
+/// Returns whether a retry may succeed: the request got no response, or status 408, 429, or 500 and
+/// above.
 fn is_transient(error: &kube::Error) -> bool {
     match error {
         kube::Error::Api(status) => matches!(status.code, 408 | 429 | 500..),

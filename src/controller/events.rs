@@ -58,9 +58,9 @@ pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
     type Announcement: Clone + Debug + Send;
 
-    /// Announces how a status that was just written differs from the last announced state, and
-    /// returns the new announced state. If `announced` is `None`, the status is compared with the
-    /// status that the write replaced.
+    /// Announces the differences between a written status and the last announced state, and returns
+    /// the new state. If `announced` is `None`, compares the written status with the status that it
+    /// replaced.
     fn announce(
         announcer: &EventPublisher,
         written: &Planned<Self>,

@@ -17,11 +17,10 @@ pub struct Health {
     stores: Arc<Mutex<Vec<(&'static str, Freshness)>>>,
 }
 
-/// Health of the controller at one moment.
+/// A snapshot of the controller's health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HealthState {
-    /// True after the custom resource definitions of the cluster have passed the check: all
-    /// required definitions exist, and none is older than the controller requires.
+    /// True after the custom resource definitions in the cluster have passed the check.
     pub is_started: bool,
     /// Number of stores that have not been filled yet; `None` before the controller has started.
     pub stores_awaited: Option<usize>,
@@ -65,13 +64,13 @@ impl Health {
         *self.state.borrow()
     }
 
-    /// Adds a store whose watch the probes and metrics report.
+    /// Registers the freshness of a store for the probes and metrics.
     pub(super) fn watches(&self, kind: &'static str, freshness: Freshness) {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).push((kind, freshness));
     }
 
-    /// Returns the longest time since a watch of `kind` last received something; `None` if no watch
-    /// of this kind was started.
+    /// Returns the maximum [`Freshness::silence`] of the watches for `kind`; `None` if there is no
+    /// such watch.
     #[must_use]
     pub fn silence(&self, kind: &str) -> Option<Duration> {
         let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,8 +15,8 @@
 #[cfg(target_env = "gnu")]
 const MMAP_THRESHOLD_BYTES: std::ffi::c_int = 32 << 10;
 
-/// Sets the size from which glibc gives an allocation its own pages, until the process ends. Must
-/// be called before any thread starts.
+/// Sets the allocation size from which glibc uses separate pages. Must be called before any thread
+/// starts.
 pub fn set_mmap_threshold() {
     #[cfg(target_env = "gnu")]
     // SAFETY: `mallopt` takes two numbers and changes only later allocations, and no other thread

@@ -12,7 +12,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub struct Heartbeat(Mutex<Option<Instant>>);
 
-/// A health check and its result.
+/// The result of a health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// Name of the check.

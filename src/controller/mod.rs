@@ -107,14 +107,12 @@ pub enum Failure {
     Unseated(#[from] LeadershipLost),
 }
 
-/// Maximum wait for writes in progress at shutdown.
 const WRITES_GRACE_PERIOD: Duration = Duration::from_secs(3);
 
-/// Maximum wait for the release of the lease at shutdown.
 const LEASE_GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// Runs the controller until `shutdown` completes. Then it starts no new writes, waits at most
-/// three seconds for the writes in progress, releases its lease, and returns.
+/// Runs the controller until `shutdown` completes. Then starts no new writes, waits at most three
+/// seconds for the writes in progress, and releases the lease if these writes have ended.
 ///
 /// # Errors
 ///
@@ -158,7 +156,8 @@ pub async fn run(
     }
     tracing::info!("stopping");
     pipelines.iter().for_each(Pipeline::close);
-    // The watches go on, because an event can show the outcome of a write without a response.
+    // Leave the watches running, because a watch event can show the outcome of a write without a
+    // response.
     let ended = async { while tasks.writing.join_next().await.is_some() {} };
     let is_ended = tokio::time::timeout(WRITES_GRACE_PERIOD, ended).await.is_ok();
     tasks.reading.shutdown().await;
@@ -211,7 +210,6 @@ impl ElectionHandle {
         (leadership, Self::Candidate { retire, ended })
     }
 
-    /// Waits until this process has lost its leadership, and returns the error.
     async fn lost(&mut self) -> LeadershipLost {
         match self {
             Self::Candidate { ended, .. } => match ended.await {

@@ -59,9 +59,8 @@ pub struct Tasks {
 /// Number of stores that each pipeline fills.
 pub(crate) const STORES_PER_PIPELINE: usize = 2;
 
-/// Minimum time between two status writes of the same policy. Without this limit, the controller
-/// would write a policy too often, because each fleet in the policy's scope can change the counts
-/// in the policy's status.
+/// Minimum time between two status writes of one policy. Every fleet in a policy's scope can change
+/// the counts in the policy's status, so writes would be too frequent without this limit.
 const POLICY_WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running pipeline.

@@ -25,9 +25,8 @@ use crate::values::Timestamp;
 /// plan.
 const BURST_DELAY: Duration = Duration::from_millis(1);
 
-/// Number of clients for which the planning loop makes decisions before it yields to other tasks.
-/// After each yield, the first writes can start and the HTTP server can respond to requests for
-/// metrics.
+/// Number of clients that the planning loop plans before it yields, so that writes can start and
+/// the HTTP server can respond.
 const CLIENTS_PER_PART: u64 = 10_000;
 
 /// The planning loop with its inputs and outputs.
@@ -48,8 +47,7 @@ pub struct Loop {
     pub fleet_outbox: Arc<Outbox<ClientFleet>>,
     /// Outbox for policy statuses.
     pub policy_outbox: Arc<Outbox<UpgradePolicy>>,
-    /// Auditor that records unacknowledged writes after a watch event has shown that the API server
-    /// accepted them.
+    /// Auditor that records a write without a response as soon as a watch event shows the write.
     pub auditor: Arc<Auditor>,
     /// Metrics of the planning passes.
     pub metrics: Arc<Metrics>,
@@ -57,8 +55,8 @@ pub struct Loop {
     pub heartbeat: Arc<Heartbeat>,
 }
 
-/// Maximum time since a watch last received something. After that, its store must be proven to be
-/// current before the next plan. An API server sends a bookmark about once a minute.
+/// Time without any watch event after which the loop verifies that the stores are current before it
+/// plans. An API server sends a bookmark about once a minute.
 const MAX_AGE: Duration = Duration::from_secs(75);
 
 /// Time between two heartbeats while the loop waits for the stores.
@@ -69,12 +67,13 @@ type Planners = BTreeMap<String, Planner>;
 impl Loop {
     /// Waits until this process leads, then plans until the task is dropped.
     ///
-    /// The first pass plans all objects, because the change set contains the first listing of each
-    /// kind and returns no change before both stores are filled.
+    /// The first pass plans all objects: the change set returns nothing before both stores are
+    /// filled, and then contains the first list of each kind.
     pub async fn run(self) {
         self.leadership.won().await;
         if !self.leadership.is_alone() {
-            // The watches may be late, and the leader before this one may have seen more.
+            // The watches may lag behind, and the previous leader may have planned from newer
+            // objects.
             self.prove_stores().await;
         }
         let mut planners = Planners::new();
@@ -111,10 +110,10 @@ impl Loop {
         }
     }
 
-    /// Waits until both stores have everything that the API server has now.
+    /// Waits until both stores contain everything that the API server has at the time of the call.
     ///
-    /// While the API server is out of reach, nothing is planned: a plan from old objects may offer
-    /// what a newer policy forbids.
+    /// The loop plans nothing while the API server is unreachable, because a plan from old objects
+    /// may offer what a newer policy forbids.
     async fn prove_stores(&self) {
         let proofs = join_all(self.freshness.iter().map(Freshness::prove));
         let mut proofs = std::pin::pin!(proofs);
@@ -126,7 +125,6 @@ impl Loop {
         }
     }
 
-    /// Plans a namespace and posts the status writes to the outboxes.
     async fn plan(&self, namespace: &str, planner: &mut Planner, now: Timestamp) {
         let decided_before = planner.decisions();
         let mut begun = Instant::now();
@@ -150,7 +148,7 @@ impl Loop {
     }
 }
 
-/// Returns the fleets whose current status the store may not show, by namespace.
+/// Returns the fleets whose status in the store may be out of date, by namespace.
 fn outdated(outbox: &Outbox<ClientFleet>) -> BTreeMap<String, BTreeSet<Text>> {
     let mut by_namespace = BTreeMap::<_, BTreeSet<_>>::new();
     for (namespace, name) in outbox.outdated() {

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-/// Returns whether the resourceVersion `version` is older than `other`. False if one of the two is
-/// not a number, because then the API server defines no order.
+/// Returns whether the resourceVersion `version` is older than `other`. Returns false if either is
+/// not a number, because the API server then defines no order.
 #[must_use]
 pub fn is_before(version: &str, other: &str) -> bool {
     let number = |text: &str| text.parse::<u64>().ok();

@@ -23,11 +23,10 @@ use super::heartbeat::{Check, Heartbeat};
 use super::metrics::{KINDS, Metrics};
 use super::watch::freshness::MAX_SILENCE;
 
-/// Maximum number of concurrent connections, more than the probes and scrapes of a cluster need.
+/// Maximum number of concurrent connections. The probes and scrapes of a cluster need fewer.
 const MAX_CONNECTIONS: usize = 32;
 /// Maximum lifetime of a connection, and timeout for reading the request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum size of a request head, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -48,6 +47,7 @@ pub struct Served {
 /// Binds a listener to an address.
 ///
 /// # Errors
+///
 /// Returns a message if the address cannot be bound.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let listener = match TcpListener::bind(address).await {
@@ -140,11 +140,11 @@ fn respond(
     }
 }
 
-/// Time without anything received from a watch after which the controller is not ready. It is
-/// longer than [`MAX_SILENCE`], so that a silent watch can be opened again before.
+/// Time without any watch event after which the controller is not ready. It exceeds
+/// [`MAX_SILENCE`], so that the controller can first reopen a silent watch.
 const UNREADY_AFTER: Duration = Duration::from_secs(MAX_SILENCE.as_secs() + 60);
 
-/// Returns the check of the watches, with the time since each of them last received something.
+/// Returns the health check of the watches, which shows how long each kind has received nothing.
 fn watches(health: &Health) -> Check {
     let silences = KINDS.map(|kind| (kind, health.silence(kind)));
     let heard = silences.into_iter().filter_map(|(kind, silence)| Some((kind, silence?)));

@@ -20,18 +20,17 @@ use super::write_queue::Limits;
 /// watch event of the report. With two cores, a report led to a new status in 0.1 to 0.3 s, and in
 /// up to 0.8 s when this value was 300 ms. The bulk update took the same time with both values.
 const TARGET_ROUND_TRIP: Duration = Duration::from_millis(200);
-/// Multiple of the shortest round trip that is accepted even above [`TARGET_ROUND_TRIP`]. Over a
-/// slow connection, a single write may already take longer than that target.
+/// Multiple of the shortest round trip that is always accepted. Over a slow connection, even a
+/// single write may take longer than [`TARGET_ROUND_TRIP`].
 const SHORTEST_TRIP_FACTOR: f64 = 2.0;
 /// Fraction of the accepted round trip. The limit grows only while the average round trip is below
 /// this fraction.
 const GROW_BELOW_FRACTION: f64 = 0.7;
 /// Weight of the newest round trip in the moving average.
 const AVERAGE_WEIGHT: f64 = 0.25;
-/// Number of writes by which the limit grows per round of writes after it has stopped doubling. A
-/// round has as many writes as the limit.
+/// Growth of the limit per round of writes, after the limit has stopped doubling. A round has as
+/// many writes as the limit allows at once.
 const INCREASE_STEP: f64 = 0.25;
-/// Factor by which the limit is multiplied when it shrinks.
 const DECREASE_FACTOR: f64 = 0.75;
 /// Smallest limit after shrinking. With two concurrent writes, the API server can process one while
 /// the other is in transit.
@@ -49,8 +48,8 @@ pub struct WriteLimit {
     /// Shortest round trip since the queue was last empty, in seconds. The first write after an
     /// empty queue runs alone, so its round trip is the duration of a write without load.
     shortest: f64,
-    /// Time when the limit last shrank. Round trips of writes that were sent earlier do not change
-    /// the limit, because those writes were sent under the higher limit.
+    /// Time when the limit last shrank. Writes that were sent before this time do not change the
+    /// limit, because a higher limit applied to them.
     shrunk_at: Option<Instant>,
 }
 
@@ -115,8 +114,6 @@ impl WriteLimit {
         }
     }
 
-    /// Returns whether the limit has shrunk since `sent`. If so, a write that was sent at `sent`
-    /// must not shrink the limit again.
     fn has_shrunk_since(&self, sent: Instant) -> bool {
         self.shrunk_at.is_some_and(|shrunk| sent <= shrunk)
     }
@@ -150,8 +147,8 @@ mod tests {
     }
 
     impl Server {
-        /// Simulates `writes` writes one after another, and returns the limit after each. Each
-        /// write takes as long as if as many writes as the limit allows were in progress.
+        /// Simulates `writes` writes, each as slow as if the limit were fully used, and returns the
+        /// limit after each write.
         fn take(&self, window: &mut WriteLimit, writes: usize) -> Vec<usize> {
             let mut now = Instant::now();
             let take = |_| {
@@ -171,9 +168,8 @@ mod tests {
 
     #[test]
     fn it_finds_what_the_server_bears() {
-        // The servers are, in this order: one that handles 100 concurrent writes; three that take
-        // 75 ms for a write and have one, two and four cores; one with a slow connection; one with
-        // a slow core.
+        // In this order: a server for 100 concurrent writes; servers with one, two and four cores;
+        // a server with a slow connection; a server with a slow core.
         let cases = [
             (server(100, 20), 8..=8),
             (server(1, 75), 2..=4),

@@ -40,11 +40,10 @@ pub struct WriteQueue {
 /// Limits on the number of concurrent writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Maximum number of concurrent writes, including the next one, if the next write has low
-    /// priority or a high-priority write is in progress.
+    /// Maximum number of concurrent writes, except in the case of `single_change`.
     pub usual: usize,
-    /// Maximum number of concurrent writes, including the next one, if the next write has high
-    /// priority and all writes in progress have low priority.
+    /// Maximum number of concurrent writes if the next write has high priority and all writes in
+    /// progress have low priority.
     pub single_change: usize,
 }
 
@@ -59,9 +58,8 @@ pub enum NextWrite {
 }
 
 impl WriteQueue {
-    /// Queues an object that is not being written, either immediately or at the instant
-    /// `rests_until` if it is set. If `lane` is [`Priority::High`], an object that already waits
-    /// with low priority gets high priority.
+    /// Queues an object that is not being written, either now or at the instant `rests_until`.
+    /// [`Priority::High`] also raises the priority of an object that already waits.
     pub fn push(&mut self, key: &Key, lane: Priority, rests_until: Option<Instant>) {
         if let Some(until) = rests_until {
             self.resting.insert((until, key.clone(), lane));
@@ -165,7 +163,6 @@ mod tests {
         Limits { usual, single_change: usual + 1 }
     }
 
-    /// Takes all objects from the queue, and returns their names in the order of removal.
     fn order(queue: &mut WriteQueue) -> Vec<String> {
         let mut order = Vec::new();
         while let NextWrite::Of(key) = queue.take(room(1), Instant::now()) {

@@ -4,9 +4,9 @@
 //! The request body has no `spec`, because the API server ignores the `spec` for this subresource.
 //! A body without the `spec` halves the work of the controller and the API server.
 //!
-//! The response is requested as a table without the object, because only the resourceVersion is
-//! needed. A response with only the metadata would contain 50 KB of `managedFields` and account for
-//! a tenth of the time of a write.
+//! The writer requests a table without the object as the response, because it needs only the
+//! resourceVersion. A response with the metadata would contain 50 KB of `managedFields` and account
+//! for a tenth of the time of a write.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,9 +40,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// Wait after the first conflict. The watch event of the newer version usually arrives within this
 /// time.
 const FIRST_CONFLICT_BACKOFF: Duration = Duration::from_secs(1);
-/// Number of consecutive conflicts from which each one is logged as a warning.
+/// Number of consecutive failures from which a conflict is logged as a warning.
 const MIN_WARNED_CONFLICTS: u32 = 3;
-/// Maximum wait between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
 /// Timeout of a status write. Without it, kube would wait forever on a connection that a firewall
@@ -87,14 +86,14 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// Returns whether another writer has changed the object first, or the object was deleted.
+    /// Returns whether another writer has changed or deleted the object.
     fn is_conflict(&self) -> bool {
         Outcome::from(self) == Outcome::conflict
     }
 
     /// Returns whether the status was certainly not written. After a server error, a timeout or a
-    /// conflict it may have been: the response can come from a gateway, or from an API server that
-    /// waits too long for etcd.
+    /// conflict, the write may have succeeded: a gateway may have responded, or the API server may
+    /// have waited too long for etcd.
     fn excludes_write(&self) -> bool {
         match self {
             Self::Refused(kube::Error::Api(status)) => {
@@ -225,7 +224,8 @@ impl<K: Written> Writer<K> {
     /// Returns when to try again. The wait doubles with each failure.
     ///
     /// After a conflict, the watch event of the newer version normally triggers a new plan before
-    /// the wait ends. It ends because a gateway may respond with a conflict that no event follows.
+    /// the wait ends. The retry is still needed, because a gateway may respond with a conflict that
+    /// no event follows.
     fn back_off(&self, object: &Cached<K>, error: &WriteError) -> Action {
         let failures = self.outbox.failed(&object.key());
         let first = if error.is_conflict() { FIRST_CONFLICT_BACKOFF } else { FIRST_BACKOFF };
@@ -263,7 +263,6 @@ const AS_TABLE: &str = "application/json;as=Table;g=meta.k8s.io;v=v1";
 /// Query option that omits the object from the rows of a table (`TableOptions`).
 const NO_OBJECT: &str = "includeObject=None";
 
-/// The part of a response that the writer reads.
 #[derive(Deserialize)]
 struct TableAnswer {
     metadata: TableMetadata,
@@ -296,8 +295,8 @@ fn is_too_large(error: &WriteError) -> bool {
         || status.message.contains("larger than max")
 }
 
-/// Empties an outbox until it is closed. Then waits until the writes in progress have ended and
-/// watch events have shown the outcome of those without a response, and announces them.
+/// Writes and announces the statuses in an outbox until the outbox is closed. Then waits until the
+/// outcome of every write is known.
 pub async fn write_all<K: Written>(
     writer: Writer<K>,
     announcer: EventPublisher,
@@ -337,8 +336,8 @@ async fn empty<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, concurren
 
 /// Announces the accepted writes of an outbox in order, until the outbox is closed and drained.
 ///
-/// The writes are announced apart from the writers, because a watch event can show that a write
-/// without a response was accepted.
+/// The writers do not announce their own writes, because some writes are known to be accepted only
+/// from a watch event.
 async fn announce_all<K: Announced>(outbox: &Outbox<K>, announcer: &EventPublisher) {
     while let Some(written) = outbox.next_accepted().await {
         let object = &written.cached;
@@ -348,7 +347,7 @@ async fn announce_all<K: Announced>(outbox: &Outbox<K>, announcer: &EventPublish
 }
 
 /// Writes an object in a separate task, so that several CPU cores can prepare writes. The applier
-/// itself polls all its reconciles in one task.
+/// itself runs all writes in one task.
 fn reconcile<K: Written>(
     object: Arc<Cached<K>>,
     writer: Arc<Writer<K>>,

@@ -5,8 +5,8 @@
 //! third stage ([`fleet`](super::fleet)) makes the decisions for each fleet's clients from the
 //! policies and the clients' standings.
 //!
-//! This stage is a pure function of the claims, so the standings do not depend on the order of
-//! fleets. The standings depend on earlier plans only through the offers that the claims record.
+//! This stage is a pure function of the claims, so the order of fleets does not affect the
+//! standings. Earlier plans affect the standings only through the offers that the claims record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -15,19 +15,18 @@ use std::sync::Arc;
 use super::policy::Policy;
 use crate::api::Text;
 
-/// Standing of a client, which states whether limits across all fleets of its namespace permit an
-/// offer of its target.
+/// Result of the allotment for one client, which decides whether offers to the client are withheld.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// The policies alone decide whether the client is offered its target.
     #[default]
     Free,
-    /// Offers to the client are withheld, as if its policy were suspended for this client.
+    /// The client gets no offer, as if its policy were suspended.
     Withheld,
 }
 
-/// Claim of one client, which states whether the client could be offered its target, and whether it
-/// already has an offer. Claims are ordered by client name, then by fleet name.
+/// Input of the allotment for one client: whether the client could get an offer, and whether it
+/// already has one. Claims are ordered by client name, then by fleet name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
     /// Name of the client.
@@ -38,10 +37,10 @@ pub struct Claim {
     pub policy: Text,
     /// Target of the client; `None` if it has none.
     pub target: Option<Text>,
-    /// True if the client would be offered the target with the standing [`Standing::Free`].
+    /// True if the client would get an offer with the standing [`Standing::Free`].
     pub could_be_offered: bool,
-    /// True if the last plan contains an offer for the client. If the last plan had no claim of the
-    /// client, true if the client's stored status contains an offer.
+    /// True if the client has an offer in the last plan. If the last plan has no claim of the
+    /// client, true if the client has an offer in its stored status.
     pub has_offer: bool,
 }
 
@@ -58,18 +57,18 @@ pub type Allotment = BTreeMap<Text, Standings>;
 
 /// An algorithm that allots standings to the clients of a namespace.
 pub trait Allotter: Debug + Send + Sync {
-    /// Returns whether the allotter needs claims of the clients that `policy` governs.
+    /// Returns whether the allotter needs the claims of the clients that `policy` governs.
     fn covers(&self, policy: &Policy) -> bool;
 
-    /// Returns the standings that follow from the claims of a namespace.
+    /// Returns the standings of a namespace's clients.
     ///
-    /// The implementation must be stable: if the claims are updated with the offers that result
-    /// from the standings, the next call must return the same standings.
+    /// The result must be stable: if the claims are updated with the offers that result from the
+    /// standings, the next call must return the same standings.
     fn allot(&self, claims: &Claims) -> Allotment;
 }
 
-/// The default allotter, which leaves every client [`Standing::Free`], because policies have no
-/// limits for their clients as a group.
+/// The default allotter, which leaves every client [`Standing::Free`]. Policies define no limits
+/// for groups of clients.
 #[derive(Debug)]
 pub struct Unlimited;
 

@@ -16,26 +16,21 @@ use super::row::{fleet_digest, policy_digest};
 use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 
-/// A cached object: its spec, or the reason why the spec cannot be read, and the part of its status
-/// that the next plan needs.
+/// A cached object, with its spec and the part of its status that the next plan needs.
 #[derive(Clone, Debug)]
 pub struct Cached<K: Kind> {
-    /// Metadata of the object: name, generation, labels and similar fields. Annotations and
-    /// `managedFields` are left out: they affect no decision and can be larger than the rest of the
-    /// object.
+    /// Metadata of the object without annotations and `managedFields`, which affect no decision and
+    /// can be larger than the rest of the object.
     pub metadata: ObjectMeta,
-    /// Spec, or an error message that says why it cannot be read.
+    /// Spec, or an error message if the spec cannot be read.
     pub spec: Result<Arc<K::Spec>, String>,
     /// Cached part of the stored status; `None` if the status is missing or cannot be read.
     pub status: Option<CachedStatus<K::Previous>>,
     texts: Texts,
 }
 
-/// Digests of the JSON texts of the spec and the status, used to avoid parsing unchanged text
-/// again. A digest is `None` if the part is missing or was not parsed from JSON.
-///
-/// For example, a client's report changes only the spec, and a status write changes only the
-/// status.
+/// Digests of the JSON texts of spec and status, used to skip the parsing of unchanged text. A
+/// digest is `None` if the text is missing or the value was not parsed from JSON.
 #[derive(Clone, Copy, Debug, Default)]
 struct Texts {
     spec: Option<Digest>,
@@ -52,14 +47,10 @@ pub struct CachedStatus<P> {
 }
 
 impl<P> CachedStatus<P> {
-    /// Returns the cached status after the object's spec has changed to `spec`. `spec` is `None` if
-    /// the new spec cannot be read.
     fn for_spec<K: Kind<Previous = P>>(&self, spec: Option<&Arc<K::Spec>>) -> Self {
         Self { digest: self.digest, kept: K::retain_status_for_spec(&self.kept, spec) }
     }
 
-    /// Creates the cached form of a status: its digest and the part that planning needs. `spec` is
-    /// the object's spec, if it can be read.
     fn of<K: Kind<Previous = P>>(status: K::Status, spec: Option<&Arc<K::Spec>>) -> Self {
         Self { digest: K::digest(&status), kept: Arc::new(K::retain_status(status, spec)) }
     }
@@ -141,9 +132,8 @@ impl<K: Kind> Cached<K> {
         self.metadata.labels.as_ref()?.get(key).map(String::as_str)
     }
 
-    /// Returns whether the stored status equals the planned status, whose digest is `planned`; if
-    /// they are equal, no write is needed. The digests leave out the histories, because the stored
-    /// history is authoritative.
+    /// Returns whether the stored status has the digest `planned`; if so, no write is needed.
+    /// Digests leave out the history of a status, because the stored history is authoritative.
     #[must_use]
     pub fn status_equals(&self, planned: Digest) -> bool {
         self.status.as_ref().is_some_and(|previous| previous.digest == planned)
@@ -164,8 +154,8 @@ impl<K: Kind> Cached<K> {
         identity(self) == identity(other)
     }
 
-    /// Returns whether `other` is the same object with the same planning inputs, apart from the
-    /// status. If the result is true, a plan made from one of the objects is valid for the other.
+    /// Returns whether `other` is the same object and has the same planning inputs, except for the
+    /// status. If so, a plan for one of the objects is valid for the other.
     #[must_use]
     pub(crate) fn has_same_inputs_as(&self, other: &Self) -> bool {
         let identity = |o: &Self| {
@@ -184,8 +174,8 @@ impl<'de, K: Kind> Deserialize<'de> for Cached<K> {
 }
 
 impl<K: Kind> Cached<K> {
-    /// Parses an object. `before` is an earlier version of the object, if known; JSON text that has
-    /// not changed since that version is not parsed again.
+    /// Parses an object. JSON text that has not changed since `before`, an earlier version of the
+    /// object, is not parsed again.
     #[must_use]
     pub fn read(raw: Raw<K>, before: Option<&Self>) -> Self {
         let digest = |text: &str| Digest::of(text);

@@ -1,9 +1,9 @@
 //! Defines the part of a fleet's stored status that planning keeps in memory. The full status rows
 //! of all clients would take too much memory.
 //!
-//! Planning needs only each client's state, the time at which the state began, and the last offer.
-//! Reason, policy and target are also kept, in six bytes per client, so that changes can be
-//! reported when a new status is computed.
+//! Planning needs only each client's state, the start time of the state, and the last offer.
+//! Reason, policy and target take six bytes per client, and are kept to report what a new status
+//! changes.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -17,33 +17,31 @@ use crate::values::Timestamp;
 /// Part of a fleet's stored status that planning keeps in memory.
 #[derive(Clone, Debug)]
 pub struct CachedFleetStatus {
-    /// Generation of the fleet from which the status was computed.
+    /// Fleet generation from which the status was computed.
     pub observed_generation: Option<i64>,
-    /// Conditions of the stored status. In the next status, an unchanged condition keeps its
-    /// `lastTransitionTime`.
+    /// Conditions of the stored status. The next status copies the `lastTransitionTime` of each
+    /// unchanged condition.
     pub conditions: Vec<Condition>,
     names: Names,
     rows: Box<[StoredRow]>,
-    /// Policy names and target versions, to which the rows refer by index. A value may occur more
-    /// than once.
+    /// Policy names and target versions, which the rows refer to by index.
     words: Box<[Text]>,
-    /// Offers, to which the rows refer by index. Most rows share an offer with other rows.
+    /// Offers, which the rows refer to by index, because most rows share an offer.
     offers: Box<[LastOffer]>,
 }
 
-/// Names of the clients, in row order: either taken from the fleet's spec or stored as a separate
-/// list.
+/// Client names in row order.
 #[derive(Clone, Debug)]
 enum Names {
-    /// Spec of the fleet. Its first clients have the same names as the rows, in the same order.
+    /// Fleet spec that starts with the clients of the rows, in row order.
     Spec(Arc<ClientFleetSpec>),
-    /// Separate list of the names. Used if the spec cannot be read, or if the names or the order of
-    /// its clients differ from those of the rows.
+    /// Separate list, used if the spec cannot be read or does not start with the clients of the
+    /// rows in row order.
     Own(Box<[Text]>),
 }
 
-/// Part of one client's status row that planning keeps in memory. Policy, target and offer are
-/// indexes, starting at 1, into the lists of [`CachedFleetStatus`].
+/// Cached part of one client's status row. Policy, target and offer are indexes, counted from 1,
+/// into the lists of [`CachedFleetStatus`].
 #[derive(Clone, Copy, Debug)]
 struct StoredRow {
     state: Option<State>,
@@ -54,7 +52,7 @@ struct StoredRow {
     since: Option<Timestamp>,
 }
 
-/// Part of one client's status row that planning keeps in memory, with the client's name.
+/// Cached part of one client's status row, with the client's name.
 #[derive(Clone, Copy, Debug)]
 pub struct CachedRow<'a> {
     fleet: &'a CachedFleetStatus,
@@ -107,8 +105,8 @@ fn nth<T>(list: &[T], place: Option<NonZeroU16>) -> Option<&T> {
 }
 
 impl CachedFleetStatus {
-    /// Extracts the part of a status that planning keeps. `spec` is the fleet's spec, if it can be
-    /// read.
+    /// Extracts the part of a status that planning keeps. `spec` is the fleet's spec, or `None` if
+    /// it cannot be read.
     #[must_use]
     pub fn of(status: ClientFleetStatus, spec: Option<&Arc<ClientFleetSpec>>) -> Self {
         let rows = status.clients.unwrap_or_default();
@@ -133,7 +131,7 @@ impl CachedFleetStatus {
     }
 
     /// Returns the cached status without a reference to the fleet's old spec, so that the old spec
-    /// can be freed. `spec` is the new spec; `None` if the new spec cannot be read.
+    /// can be freed. `spec` is the new spec, or `None` if it cannot be read.
     #[must_use]
     pub(super) fn for_spec(self: &Arc<Self>, spec: Option<&Arc<ClientFleetSpec>>) -> Arc<Self> {
         if self.names.are_of(spec) {
@@ -143,8 +141,7 @@ impl CachedFleetStatus {
         Arc::new(Self { names, ..Self::clone(self) })
     }
 
-    /// Returns a lookup of rows by client name. Rows are stored in the order of the clients in the
-    /// spec, so the lookup first checks the row at the client's index.
+    /// Returns a lookup of rows by client name.
     #[must_use]
     pub(crate) fn lookup(&self) -> CachedRows<'_> {
         CachedRows { fleet: self, by_name: None }
@@ -175,8 +172,8 @@ impl Names {
         }
     }
 
-    /// Returns whether the names are stored in `spec` itself, and not in a separate list or in
-    /// another spec with equal names.
+    /// Returns whether the names are stored in `spec` itself. Another spec with equal names does
+    /// not count.
     fn are_of(&self, spec: Option<&Arc<ClientFleetSpec>>) -> bool {
         match self {
             Self::Spec(own) => spec.is_some_and(|spec| Arc::ptr_eq(own, spec)),
@@ -184,7 +181,6 @@ impl Names {
         }
     }
 
-    /// Returns the name of the client in the row at `index`, which must exist.
     fn nth(&self, index: usize) -> &Text {
         match self {
             Self::Spec(spec) => &spec.clients.as_deref().unwrap_or_default()[index].name,
@@ -193,8 +189,8 @@ impl Names {
     }
 }
 
-/// Lookup of stored status rows by client name. The lookup builds a map of names only if a row is
-/// not at the client's index in the spec.
+/// Lookup of stored status rows by client name. The lookup checks the row at the client's index
+/// first, and builds a map of all names only if that row belongs to another client.
 #[derive(Debug)]
 pub struct CachedRows<'a> {
     fleet: &'a CachedFleetStatus,
@@ -216,8 +212,8 @@ impl<'a> CachedRows<'a> {
     }
 }
 
-/// List of values to which rows refer by index. A value may occur more than once, because only the
-/// last [`MAX_SEARCHED_VALUES`] values are searched for an equal value.
+/// List of values that rows refer to by index. A value may occur more than once, because only the
+/// last [`MAX_SEARCHED_VALUES`] values are searched for duplicates.
 struct ValueList<T>(Vec<T>);
 
 impl<T> Default for ValueList<T> {
@@ -226,14 +222,13 @@ impl<T> Default for ValueList<T> {
     }
 }
 
-/// Number of values, counted from the end of a [`ValueList`], that are searched for an equal value.
-/// The number can be small, because neighboring rows mostly share their values.
+/// Maximum number of values that are searched for a duplicate, from the end of a [`ValueList`]. The
+/// number can be small, because neighboring rows mostly have equal values.
 const MAX_SEARCHED_VALUES: usize = 16;
 
 impl<T: PartialEq> ValueList<T> {
-    /// Returns the index of `thing`, counted from 1, or `None` if `thing` is `None` or the index
-    /// does not fit in 16 bits. Adds `thing` to the list if it is not among the last
-    /// [`MAX_SEARCHED_VALUES`] values.
+    /// Returns the index of `thing`, counted from 1, and adds `thing` to the list if necessary.
+    /// Returns `None` if the index does not fit in 16 bits.
     fn of(&mut self, thing: Option<T>) -> Option<NonZeroU16> {
         let thing = thing?;
         let first = self.0.len().saturating_sub(MAX_SEARCHED_VALUES);

@@ -74,8 +74,8 @@ impl Case<'_> {
         }
     }
 
-    /// Returns whether the client runs its target version, or runs a newer version and the policy
-    /// does not allow a downgrade.
+    /// Returns whether the client runs its target version, or a newer version while the policy
+    /// allows no downgrade.
     pub(super) fn has_arrived(&self) -> bool {
         match self.compare_to_target() {
             TargetOrder::Same => true,
@@ -99,8 +99,8 @@ impl Case<'_> {
         self.is_target(self.client.failed_version.as_deref())
     }
 
-    /// Returns the instant from which the client counts as offline, unless it is seen before that
-    /// instant; `None` if it never counts as offline.
+    /// Returns the instant from which the client counts as offline if it is not seen again; `None`
+    /// if it never counts as offline.
     #[must_use]
     pub fn offline_from(&self) -> Option<Timestamp> {
         add_seconds(self.client.last_seen?, self.governing?.policy.offline_after?)

@@ -10,9 +10,9 @@ use crate::api::fleet::{ClientFleetStatus, ClientStatus};
 /// Summary of the decision for one client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OfferState<'a> {
-    /// State; empty if another release wrote a state that this release does not recognize.
+    /// State of the client; empty if this release does not recognize the stored state.
     pub state: &'a str,
-    /// Reason for the state; empty if this release does not recognize it.
+    /// Reason for the state; empty if this release does not recognize the stored reason.
     pub reason: &'a str,
     /// Name of the governing policy.
     pub policy: Option<&'a str>,
@@ -47,8 +47,7 @@ pub struct RowChange<'a> {
 }
 
 /// Returns a change for each client whose state, reason, policy or target differs between `before`
-/// and `after`. Clients that have a row in `after` come first, in row order, followed by the
-/// clients that lost their row.
+/// and `after`. Clients in `after` come first, in row order, followed by the removed clients.
 #[must_use]
 pub fn changes<'a>(
     before: Option<&'a CachedFleetStatus>,
@@ -71,7 +70,6 @@ pub fn changes<'a>(
     changes
 }
 
-/// Returns a change for each client that has a row in `before` but not in `rows`.
 fn removed<'a>(before: &'a CachedFleetStatus, rows: &[ClientStatus]) -> Vec<RowChange<'a>> {
     let stands = |(index, row): (usize, CachedRow<'_>)| {
         rows.get(index).is_some_and(|now| now.name == *row.name)
@@ -106,8 +104,7 @@ fn offer_change(from: Option<&OfferState<'_>>, to: Option<&OfferState<'_>>) -> O
 }
 
 impl OfferState<'_> {
-    /// Returns the policy that makes the offer and the offered version; `None` if the state is not
-    /// `Distributing`.
+    /// Returns the offering policy and the offered version; `None` if the client has no offer.
     fn offer(&self) -> Option<(Option<&str>, Option<&str>)> {
         let is_offered = self.state == State::Distributing.as_str();
         is_offered.then_some((self.policy, self.target))
@@ -151,8 +148,6 @@ mod tests {
         ClientFleetStatus { clients: Some(rows.to_vec()), ..ClientFleetStatus::default() }
     }
 
-    /// Returns each change as a line such as `pc: Waiting OutsideWindow 2 -> Distributing
-    /// UpgradeOffered 2, Begins`.
     fn formatted(before: &[ClientStatus], after: &[ClientStatus]) -> Vec<String> {
         let before = CachedFleetStatus::of(status(before), None);
         let after = status(after);

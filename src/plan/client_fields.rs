@@ -33,8 +33,7 @@ impl Field {
         }
     }
 
-    /// Returns whether the value of the field often changes, as the IP address and the last user
-    /// do.
+    /// Returns whether the value of the field often changes.
     pub(crate) const fn is_moving(self) -> bool {
         matches!(self, Self::Ip | Self::LastUser)
     }
@@ -53,8 +52,8 @@ impl Field {
         }
     }
 
-    /// Converts a value that a selector lists into the form that [`ClientFields::compared`]
-    /// returns. Names are compared exactly; the other fields are compared ignoring case.
+    /// Normalizes a selector's value for the comparison with [`ClientFields::compared`]. Names are
+    /// compared exactly; for the other fields, case is ignored.
     pub(super) fn normalized(self, value: &str) -> String {
         match self {
             Self::Name => value.to_owned(),
@@ -63,7 +62,7 @@ impl Field {
     }
 }
 
-/// The fields of a client that selectors use to match the client.
+/// The fields of a client that selectors compare.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientFields<'a> {
     /// Name of the client.
@@ -88,8 +87,8 @@ impl ClientFields<'_> {
         self
     }
 
-    /// Returns the text of `field` that is compared with the values in a selector's list. The name
-    /// is returned as written; the other fields are case-folded.
+    /// Returns the text of `field` for the comparison with a selector's values. The name is
+    /// returned as written; the other fields are case-folded.
     pub(super) fn compared(&self, field: Field) -> &str {
         match field {
             Field::Name => self.name,

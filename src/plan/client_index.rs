@@ -1,7 +1,7 @@
-//! Defines an index of a fleet's clients, which speeds up matching scopes. All searchable text is
-//! in one string, so a single search can show that a value occurs in no client of the fleet.
+//! Defines an index of a fleet's clients, which speeds up the matching of scopes. One search in the
+//! combined text of all clients can show that no client contains a value.
 //!
-//! This case is common: most values that scopes list match no client of a given fleet.
+//! This case is common: most values in scopes match no client of a given fleet.
 
 use std::net::IpAddr;
 
@@ -12,11 +12,10 @@ use super::client_fields::{ClientFields, Field};
 use crate::api::fleet::Client;
 use crate::values::selector::{fold_case_into, parse_ip};
 
-/// Index of the client fields that selectors use, in the order of the client list from which the
-/// index was built.
+/// Index of the client fields that selectors compare.
 #[derive(Debug, Default)]
 pub struct ClientIndex {
-    /// Case-folded fields of each client, concatenated without separators.
+    /// Case-folded fields of all clients, concatenated without separators.
     text: String,
     places: Vec<TextSpan>,
     /// Lowest and highest IP address of the clients; `None` if no client has a valid address.
@@ -26,8 +25,7 @@ pub struct ClientIndex {
 #[derive(Debug)]
 struct TextSpan {
     start: usize,
-    /// End positions of the client's searchable fields in the index text, in the order of
-    /// [`Field::ALL`].
+    /// End positions of the client's fields in the index text, in the order of [`Field::ALL`].
     ends: [usize; Field::ALL.len()],
     ip: Option<IpAddr>,
 }
@@ -56,8 +54,8 @@ impl ClientIndex {
         self.places.push(TextSpan { start, ends, ip });
     }
 
-    /// Returns the fields of `client` that selectors use to match it. `index` must be the position
-    /// of `client` in the list from which the client index was built.
+    /// Returns the fields of `client` that selectors compare. `index` must be the position of
+    /// `client` in the list from which the client index was built.
     #[must_use]
     pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> ClientFields<'a> {
         let TextSpan { mut start, ends, ip } = self.places[index];
@@ -65,15 +63,13 @@ impl ClientIndex {
         ClientFields { name: &client.name, labels: &client.labels, ip, folded }
     }
 
-    /// Returns whether a field of at least one client may contain `folded`, which must be
-    /// case-folded. If the result is `false`, no field of any client contains it.
+    /// Returns `false` only if no field of any client contains `folded`, which must be case-folded.
     #[must_use]
     pub(crate) fn may_contain(&self, folded: &str) -> bool {
         memmem::find(self.text.as_bytes(), folded.as_bytes()).is_some()
     }
 
-    /// Returns whether the address of at least one client may be in `network`. If the result is
-    /// `false`, no client's address is in `network`.
+    /// Returns `false` only if no client's address is in `network`.
     #[must_use]
     pub(crate) fn may_contain_address(&self, network: &IpNet) -> bool {
         self.addresses

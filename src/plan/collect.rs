@@ -1,9 +1,9 @@
-//! Lists the claims of one fleet's clients, as the first stage of a plan. A claim states whether a
-//! client could be offered its target, and whether it has an offer.
+//! Implements the first stage of a plan, which lists the claims of one fleet's clients. A claim
+//! states whether a client could get an offer, and whether it already has one.
 //!
 //! This stage makes the decision for each client as if no other client existed. A client has a
-//! claim only if the [`Allotter`] covers its governing policy, so a fleet without such policies
-//! skips this stage.
+//! claim only if the [`Allotter`] covers its governing policy, so fleets without such policies skip
+//! the stage.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,13 @@ use crate::values::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     pub claims: Vec<Claim>,
-    /// Instant until which the claims stay the same; `None` if they never change with time.
+    /// Instant until which the claims are valid; `None` if they never expire.
     pub holds_until: Option<Timestamp>,
 }
 
 impl Collected {
-    /// Sets `has_offer` in each claim according to the offers that result from `standings`. Returns
-    /// each changed claim before and after the change.
+    /// Records in each claim whether the client has an offer under `standings`. Returns each
+    /// changed claim before and after the change.
     pub fn record_offers(&mut self, standings: &Standings) -> Vec<(Claim, Claim)> {
         let mut changes = Vec::new();
         for claim in &mut self.claims {
@@ -76,14 +76,12 @@ pub(super) fn is_covered(
     covered.any(|policy| policy.scope.includes_fleet(|key| fleet.label(key)))
 }
 
-/// Status sink that collects claims and does not build a status.
 struct ClaimsSink<'a> {
     fleet: Text,
-    /// Names of the policies that the allotter covers.
     covered: Vec<&'a Text>,
     stored: Option<CachedRows<'a>>,
-    /// Names of the clients with claims in the last plan, each with whether the client has an
-    /// offer. The stored status may be older than the last plan.
+    /// Whether each client had an offer in the last plan, by client name. The stored status may be
+    /// older than the last plan.
     planned: BTreeMap<&'a Text, bool>,
     index: usize,
     claims: Vec<Claim>,

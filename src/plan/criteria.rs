@@ -1,5 +1,4 @@
-//! Lists the criteria that a client selector can set: for each criterion, the name of its field and
-//! the function that parses it into a [`Test`].
+//! Lists the criteria of a client selector, and parses each criterion into a [`Test`].
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,13 +15,13 @@ use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
 pub(super) struct Criterion {
     /// Name of the selector field that contains the criterion.
     pub name: &'static str,
-    /// Function that reads the criterion from a selector. The function returns `None` if the
-    /// selector does not set the criterion.
+    /// Function that parses the criterion of a selector, or returns `None` if the selector does not
+    /// set the criterion.
     pub read: fn(&ClientSelector) -> Option<Read>,
 }
 
-/// All criteria that a client selector can set. A selector matches a client if every criterion that
-/// it sets matches.
+/// All criteria of a client selector. A selector matches a client if every criterion that the
+/// selector sets matches.
 pub(super) static CRITERIA: [Criterion; 6] = [
     Criterion { name: "names", read: |s| s.names.as_ref().map(|list| one_of(Field::Name, list)) },
     Criterion {
@@ -71,15 +70,11 @@ impl Read {
 /// Test that decides whether a client meets a criterion.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
-    /// Test that the client's field has one of the values in the set.
     OneOf(Field, BTreeSet<String>),
-    /// Test that one of the networks in the list contains the client's address.
     InNetwork(Vec<IpNet>),
-    /// Test that the client's labels meet all requirements in the list.
     HasLabels(Vec<Requirement>),
     /// Test that each keyword occurs in at least one searchable field of the client.
     Contains(Keywords),
-    /// Placeholder for the test of a criterion that cannot be parsed.
     Unreadable,
 }
 
@@ -102,10 +97,8 @@ impl Test {
 /// Test that decides whether a client matches one listed value of a criterion.
 #[derive(Clone, Debug)]
 pub(super) enum ValueTest {
-    /// Test that the client's field has the given normalized value.
     Is(Field, String),
-    /// Test that the given network contains the client's address; `None` if the network cannot be
-    /// parsed.
+    /// Network that must contain the client's address; `None` if the network cannot be parsed.
     InNetwork(Option<IpNet>),
 }
 
@@ -147,8 +140,6 @@ fn in_network(list: &[Text]) -> Read {
     Read::listed(list, test, |value| ValueTest::InNetwork(parse_cidr(value)))
 }
 
-/// Parses a label selector into a test. Returns `None` if the selector cannot be parsed or has no
-/// requirements.
 fn read_labels(selector: &LabelSelector) -> Option<Test> {
     read_requirements(selector).map(Test::HasLabels)
 }

@@ -1,5 +1,5 @@
 //! Caches decisions for the clients of one fleet. Most clients of a fleet have the same version,
-//! time zone and policies, so they can share one decision and its next change.
+//! time zone and policies, so they can share one decision.
 //!
 //! A client gets a separate decision if it has a failed installation, or if going offline may
 //! change its decision.
@@ -27,7 +27,6 @@ use crate::values::Timestamp;
 /// decision.
 #[derive(Default)]
 pub(super) struct DecisionCache<'a> {
-    /// Classes, each with the decision that its clients share.
     shared: Vec<Class<'a>>,
     /// Digest of the key of each class, in the order of `shared`.
     keys: Vec<Digest>,
@@ -39,9 +38,8 @@ pub(super) struct DecisionCache<'a> {
 pub(super) struct CountedDecision<'a> {
     pub decided: Decided<'a>,
     pub clients: u32,
-    /// Earliest `lastSeen` of the clients in a class. `None` for a decision that applies to a
-    /// single client, because its `next_change` already includes the instant when the client goes
-    /// offline.
+    /// Earliest `lastSeen` of the clients in a class. `None` for a single client, because its
+    /// `next_change` already includes the instant when the client goes offline.
     last_seen: Option<Timestamp>,
 }
 
@@ -61,16 +59,13 @@ struct Class<'a> {
     zone: usize,
     in_scope: Vec<usize>,
     standing: Standing,
-    /// Versions that the clients of the class have in common, in the order of
-    /// [`ClientKey::versions`].
+    /// Versions of the clients in the class, in the order of [`ClientKey::versions`].
     versions: Vec<Option<Rc<VersionText>>>,
-    /// Shortest time since `lastSeen`, in seconds, after which an applicable policy counts a client
-    /// as offline; `None` if no policy does.
+    /// Shortest `offline_after` of the applicable policies, in seconds; `None` if no policy sets
+    /// one.
     absent_after: Option<i64>,
-    /// Decision for the class, made as if its clients never go offline, with the number of clients
-    /// in the class.
+    /// Decision for the class, made as if its clients never go offline.
     counted: CountedDecision<'a>,
-    /// Digest of the part of the status row that all clients of the class share.
     shared: Digest,
 }
 
@@ -79,8 +74,8 @@ struct Class<'a> {
 const MAX_CLASSES: usize = 64;
 
 impl<'a> DecisionCache<'a> {
-    /// Returns the decision for a client and counts the client. The returned digest covers the part
-    /// of the status row that is the same for all clients with this decision.
+    /// Returns the decision for a client and counts the client. The digest covers the fields of the
+    /// status row that all clients with this decision share.
     ///
     /// `zoned` returns the policy for an element of `in_scope`, resolved for the client's time
     /// zone.
@@ -111,8 +106,8 @@ impl<'a> DecisionCache<'a> {
         (decided, Digest::of(&decided.shared(facts)))
     }
 
-    /// Adds a class for a client and returns the index of the class. Returns `None` if the cache is
-    /// full.
+    /// Adds a class for a client and returns the index of the class; `None` if there are already
+    /// [`MAX_CLASSES`] classes.
     fn open(
         &mut self,
         key: Digest,
@@ -148,9 +143,8 @@ impl<'a> DecisionCache<'a> {
     }
 }
 
-/// Functions that check whether a client can share a decision, and functions that read the versions
-/// in the key of its class. They are derived from the inputs that the rules declare, and from the
-/// inputs that every status row shows.
+/// Functions that determine the class of a client, derived from the inputs that the rules read and
+/// the status rows show.
 struct ClientKey {
     versions: Vec<ReadVersion>,
     not_shared: Vec<ReadFlag>,
@@ -164,17 +158,17 @@ static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
         match input.sharing() {
             Sharing::SameVersion(read) => key.versions.push(read),
             Sharing::Unless(holds) => key.not_shared.push(holds),
-            // `SamePolicies` inputs need no function, because every key contains the time zone, the
-            // standing and the applicable policies. `WhilePresent` inputs need none, because
-            // `Class::take` rejects clients whose decision may change when they go offline.
+            // Every class key contains the `SamePolicies` inputs: the time zone, the standing and
+            // the applicable policies. For `WhilePresent` inputs, `Class::take` rejects clients
+            // whose decision may change when they go offline.
             Sharing::SamePolicies | Sharing::WhilePresent => {}
         }
     }
     key
 });
 
-/// Returns whether `versions` are the versions of the client, compared by pointer. Equal texts
-/// usually share one allocation; if they do not, the client gets a separate class.
+/// Returns whether the client has the given versions, compared by pointer. Equal versions with
+/// different pointers only lead to a separate class.
 fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool {
     CLIENT_KEY.versions.iter().zip(versions).all(|(read, known)| match (read(facts), known) {
         (Some(a), Some(b)) => Rc::ptr_eq(a, b),
@@ -185,9 +179,9 @@ fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool
 
 /// Returns the digest of the values that [`Class::holds`] compares.
 fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
-    // List every field, so that a new fact causes a compile error until this function handles it.
-    // `CLIENT_KEY` and `Class::take` cover the facts that rules read, and `in_scope` covers
-    // `client` and `searched`, which only scopes read.
+    // List every field, so that a new fact causes a compile error. `CLIENT_KEY` and `Class::take`
+    // cover the facts that rules read, and `in_scope` covers `client` and `searched`, which only
+    // scopes read.
     let Facts {
         standing,
         client: _,
@@ -214,8 +208,8 @@ impl Class<'_> {
             && has_versions(facts, &self.versions)
     }
 
-    /// Counts a client in this class and returns `true`. Returns `false` without counting if the
-    /// client may already be offline, or may go offline before its current offer changes.
+    /// Counts a client in this class. Returns `false` without counting if the client may be offline
+    /// already, or may go offline before its offer changes.
     fn take(&mut self, facts: &Facts<'_>, at: Timestamp) -> bool {
         let Decided { rule, next_change, .. } = self.counted.decided;
         if let Some((seen, after)) = facts.last_seen.zip(self.absent_after) {

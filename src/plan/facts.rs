@@ -14,8 +14,8 @@ use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, Reported};
 use crate::values::{Timestamp, Zone};
 
-/// Facts about one client. A version that cannot be parsed keeps its text; an invalid time and an
-/// empty string count as missing.
+/// Facts about one client. An invalid time or an empty string counts as missing; a version that
+/// cannot be parsed keeps its text.
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// Client as written in the spec.
@@ -64,8 +64,7 @@ pub fn non_empty(text: Option<&Text>) -> Option<&Text> {
     text.filter(|text| !text.is_empty())
 }
 
-/// Parses a reported instant and drops fractions of a second. Returns `None` if the text is not in
-/// RFC 3339 format.
+/// Parses an RFC 3339 instant and drops fractions of a second.
 fn instant(text: Option<&Text>) -> Option<Timestamp> {
     let text = text?;
     plain_instant(text.as_bytes()).or_else(|| {
@@ -169,8 +168,8 @@ impl<'a> Facts<'a> {
         non_empty(self.client.reported.as_ref().and_then(field))
     }
 
-    /// Returns the fields of the client that selectors use to match it. The texts are case-folded
-    /// at the first call and then cached.
+    /// Returns the fields of the client that selectors compare. The first call folds the case of
+    /// the texts and caches the result.
     #[must_use]
     pub fn subject(&self) -> ClientFields<'_> {
         let alone = || ClientIndex::of(std::slice::from_ref(self.client));
@@ -188,7 +187,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Result of looking up the time zone of a client, a fleet or a policy by name.
+/// Result of a time zone lookup by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ZoneFact {
     /// No time zone is set.
@@ -217,8 +216,7 @@ impl ZoneFact {
     }
 }
 
-/// The package on a fleet's server, the other versions that the server can distribute, and the
-/// versions that it must not distribute.
+/// The package on a fleet's server, with the retained and withdrawn versions.
 #[derive(Debug, Default)]
 pub struct Package {
     /// Version of the package; `None` if none is set or `packageFrom` cannot be resolved.

@@ -1,6 +1,5 @@
-//! Makes the decisions for one fleet, as the third stage of a plan. The result is the fleet's
-//! status, its contribution to each policy, and the instant until which the status and the
-//! contributions stay valid.
+//! Implements the third stage of a plan, which makes the decisions for one fleet. The result is the
+//! fleet's status, its contribution to each policy, and the instant until which both are valid.
 //!
 //! For each client in turn, the code parses the facts, finds the applicable policies and the
 //! governing policy, applies the rules, and computes the next change and the status row.
@@ -42,8 +41,8 @@ pub type Rulebook = Arc<[Arc<Policy>]>;
 pub struct FleetPlan<S> {
     /// Planned status, or its digest.
     pub status: S,
-    /// Contribution of the fleet to the status of each policy whose scope includes the fleet, by
-    /// policy name.
+    /// Contributions to the statuses of the policies whose scope includes the fleet, by policy
+    /// name.
     pub contributions: BTreeMap<Text, PolicyContribution>,
     /// Version of the fleet's package, if it can be parsed and is not withdrawn.
     pub package: Option<VersionText>,
@@ -51,14 +50,13 @@ pub struct FleetPlan<S> {
     pub holds_until: Option<Timestamp>,
     /// Number of clients that no policy governs.
     pub unmanaged: u32,
-    /// Whether the fleet itself has a problem, shown as the condition `Stalled`.
+    /// Whether the planned status has the condition `Stalled`.
     pub stalled: bool,
     /// Number of clients for which a decision was made; 0 if the spec cannot be read.
     pub decisions: u64,
 }
 
-/// Plans a fleet and returns the plan, which contains the digest of the status instead of the full
-/// status.
+/// Plans a fleet. The plan contains the digest of the status instead of the full status.
 ///
 /// `source` is the fleet that `packageFrom` names, if it exists. `phase_cache` must have an entry
 /// for each policy of the rulebook.
@@ -92,8 +90,7 @@ pub(crate) fn fleet_status(
     plan_on(fleet, source, rulebook, standings, phase_cache, sink).status
 }
 
-/// Plans a fleet and passes its status to the sink `sheet`. `standings` contains the standings of
-/// the fleet's clients in the allotment.
+/// Plans a fleet and passes its status to the sink `sheet`.
 pub(super) fn plan_on<S: StatusSink>(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
@@ -239,18 +236,16 @@ struct FleetPlanner<'a, 't> {
     /// Index in the phase cache for each policy in `policies`.
     places: Vec<usize>,
     /// Indexes into `policies` of the policies to check for each client. A policy is left out if
-    /// neither its scope nor any single value in the scope can match a client of the fleet.
+    /// its selectors and listed values match no client of the fleet.
     may_touch: Vec<usize>,
     /// Index of the fleet's clients; `None` if no policy selects individual clients.
     client_index: Option<&'a ClientIndex>,
-    /// For each policy in `policies`, whether it is permanently effective, that is, effective now
-    /// and at all later times.
+    /// For each policy in `policies`, whether it is effective now and at all later times.
     governs_permanently: Vec<bool>,
     at: Timestamp,
     phase_cache: &'a PhaseCache,
     standings: &'a Standings,
-    /// One entry for each combination of a policy and a time zone: the policy resolved for that
-    /// time zone. The entries are computed on first use.
+    /// Each policy resolved for each time zone, computed on first use.
     zoned: &'t [OnceCell<ZonedPolicy<'a>>],
 }
 
@@ -337,8 +332,8 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         }
     }
 
-    /// Finds the policies whose scope includes a client, and stores their indexes in
-    /// `self.policies` in `in_scope`. Also adds the client to the number of matches of each policy.
+    /// Fills `in_scope` with the indexes of the policies whose scope includes a client. Also counts
+    /// the client as a match for each of these policies.
     fn find_policies(
         &self,
         index: usize,
@@ -398,8 +393,7 @@ pub(super) fn decide_client<'a>(
 }
 
 impl<'a> Decided<'a> {
-    /// Returns the part of the client's status row that is the same for all clients with this
-    /// decision.
+    /// Returns the fields of the status row that all clients with this decision share.
     pub(super) fn shared(&self, facts: &'a Facts<'a>) -> Shared<'a> {
         let target = self.governing.and_then(|zoned| zoned.target);
         let target = target.filter(|_| self.rule.says.shows_target);
@@ -414,8 +408,6 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// Returns the client's status row without its history. `shared_digest` is the digest of the
-    /// part that is the same for all clients with this decision.
     fn row(&self, facts: &'a Facts<'a>, shared_digest: Digest) -> Row<'a> {
         Row {
             name: &facts.client.name,
@@ -427,7 +419,6 @@ impl<'a> Decided<'a> {
         }
     }
 
-    /// Returns the offer that the client has now.
     fn offer(&self) -> Option<CurrentOffer<'a>> {
         let zoned = self.governing.filter(|_| self.rule.says.state == State::Distributing)?;
         let policy = zoned.policy;
@@ -452,8 +443,8 @@ pub(super) fn is_marked_too_large(fleet: &CachedFleet) -> bool {
     })
 }
 
-/// Returns a status without rows, for a fleet whose full status is too large for the API server.
-/// Writing this status ends all offers, and its conditions continue the history of `replaced`.
+/// Returns a status without rows for a fleet whose full status is too large for the API server, so
+/// that all its offers end. The conditions continue the history of `replaced`.
 #[must_use]
 pub(crate) fn too_large(
     fleet: &CachedFleet,

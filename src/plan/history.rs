@@ -11,7 +11,7 @@ use crate::api::fleet::LastOffer;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// History that a fleet's new status continues.
+/// History of the stored status, which the new status continues.
 pub(super) struct FleetHistory<'a> {
     rows: Option<CachedRows<'a>>,
     conditions: Option<&'a [Condition]>,
@@ -30,8 +30,8 @@ impl<'a> FleetHistory<'a> {
         }
     }
 
-    /// Returns the start time of a client's state, and the client's current offer or, if there is
-    /// none, its last offer. `index` is the position of the client in the spec.
+    /// Returns the start time of a client's state, and the client's current or last offer. `index`
+    /// is the position of the client in the spec.
     pub fn row(
         &mut self,
         index: usize,
@@ -45,8 +45,8 @@ impl<'a> FleetHistory<'a> {
         let since = same_state.and_then(CachedRow::since).unwrap_or(self.at);
         let last = before.and_then(CachedRow::offer);
         let Some(current) = current else { return (since, last.cloned()) };
-        // The status keeps the last offer after the offer has ended. The current offer can
-        // therefore continue the last offer only if the client's state has not changed.
+        // The status keeps an offer that has ended. The current offer is therefore a new one if the
+        // client's state has changed.
         let continued = last.filter(|last| same_state.is_some() && current.continues(last));
         (since, Some(continued.cloned().unwrap_or_else(|| current.starting(self.at))))
     }

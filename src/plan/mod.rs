@@ -118,8 +118,8 @@ fn named<K: PlannedKind>(planned: &Planned<K>) -> (Text, K::Status) {
 }
 
 /// Computes the plan that the controller makes for the instant `at` after it has written all
-/// statuses. A policy's generation counts as applied only after the fleet statuses are written, so
-/// the function sets the statuses from a first plan and plans again.
+/// statuses. A policy counts as applied only after the fleet statuses are written, so the function
+/// plans again with the statuses of a first plan.
 #[must_use]
 pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
     let first = plan(estate, at);
@@ -130,7 +130,6 @@ pub fn settle(estate: &Estate, at: Timestamp) -> Plan {
     plan(&written, at)
 }
 
-/// Returns copies of the objects with their planned statuses.
 fn written<K: Kind>(
     objects: &[Arc<Cached<K>>],
     planned: Vec<(Text, K::Status)>,

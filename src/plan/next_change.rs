@@ -13,8 +13,7 @@ use super::rules::{Lasts, Rule, decide};
 use super::state::State;
 use crate::values::Timestamp;
 
-/// Maximum time from the instant of the plan to the next change of an offer that is reported. Later
-/// changes are not reported.
+/// Maximum time from a plan to the next change of an offer. Later changes are not reported.
 pub(crate) const NEXT_CHANGE_HORIZON: TimeDelta = TimeDelta::days(731);
 
 /// The next changes of a client's offer and status row if no object changes.
@@ -23,8 +22,8 @@ pub struct NextChange {
     /// Time of the next change of the client's offer; `None` if no change is expected within
     /// [`NEXT_CHANGE_HORIZON`].
     pub next_transition: Option<Timestamp>,
-    /// Instant until which the client's whole status row, `next_transition` included, stays the
-    /// same. The row may stay the same for longer, but does not change earlier.
+    /// Earliest instant at which a field of the client's status row may change; `None` if there is
+    /// none.
     pub holds_until: Option<Timestamp>,
 }
 
@@ -83,8 +82,6 @@ pub(crate) fn look_ahead<'a>(
 enum SearchResult {
     Nothing,
     Transition(Timestamp),
-    /// Instant at which the offer may change, more than [`NEXT_CHANGE_HORIZON`] after the instant
-    /// of the plan.
     BeyondHorizon(Timestamp),
 }
 
@@ -112,8 +109,8 @@ fn next_transition<'a>(
     }
 }
 
-/// Returns the name of the policy that offers the client its target; `None` if there is no offer. A
-/// policy has one target in a fleet, so its name identifies the offer.
+/// Returns the name of the offering policy; `None` if there is no offer. The name identifies the
+/// offer, because a policy has one target in a fleet.
 fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
     let zoned = case.governing.filter(|_| rule.says.state == State::Distributing)?;
     Some(zoned.policy.name.as_str())

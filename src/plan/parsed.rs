@@ -1,7 +1,7 @@
-//! Parses objects from the cluster or from files, so that an invalid object does not prevent
-//! reading other objects. This module makes no decisions.
+//! Parses objects from the cluster or from files. An invalid object does not prevent the parsing of
+//! other objects.
 //!
-//! If a spec cannot be deserialized, an error message is kept in its place. A status that cannot be
+//! If a spec cannot be deserialized, an error message replaces the spec. A status that cannot be
 //! deserialized counts as missing.
 
 use std::collections::BTreeMap;
@@ -60,8 +60,8 @@ pub struct Raw<K: Kind> {
 }
 
 impl<'de, K: Kind> Deserialize<'de> for Raw<K> {
-    /// Deserializes the metadata and keeps spec and status as JSON text. Fails only if the metadata
-    /// cannot be read; the API server accepts no objects with such metadata.
+    /// Deserializes only the metadata, which the API server validates, and keeps spec and status as
+    /// JSON text.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Guard {
@@ -102,10 +102,10 @@ impl<K: Kind> Raw<K> {
 /// replaces the spec.
 #[derive(Clone, Debug)]
 pub struct Parsed<K: Kind> {
-    /// Name, generation, labels and similar fields. Annotations and `managedFields` are left out:
-    /// they affect no decision and can be larger than the rest of the object.
+    /// Metadata of the object without annotations and `managedFields`, which affect no decision and
+    /// can be larger than the rest of the object.
     pub metadata: ObjectMeta,
-    /// Spec, or an error message that says why it cannot be read.
+    /// Spec, or an error message if the spec cannot be read.
     pub spec: Result<K::Spec, String>,
     /// Status, written by the controller; `None` if it is missing or cannot be read.
     pub status: Option<K::Status>,
@@ -165,8 +165,7 @@ impl From<Metadata> for ObjectMeta {
     }
 }
 
-/// Implements `kube::Resource` for a type that holds an object of a [`Kind`], so that kube can list
-/// and watch it.
+/// Implements `kube::Resource` for a wrapper type, so that kube can list and watch its objects.
 macro_rules! resource_of_its_kind {
     ($holder:ident) => {
         impl<K: Kind> kube::Resource for $holder<K> {

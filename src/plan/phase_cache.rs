@@ -1,6 +1,6 @@
-//! Caches, for each policy and time zone, the phases of the policy's time range and the instants at
-//! which the phase changes. Each result is computed on first use and shared by all fleets that are
-//! planned together.
+//! Caches the distribution phases of each policy in each time zone, and the instants at which the
+//! phases change. All fleets that are planned together share the results, which are computed on
+//! first use.
 //!
 //! The results do not depend on clients, so this module must not use the types that describe
 //! clients.
@@ -29,8 +29,7 @@ impl PhaseCache {
         Self { now, answers: (0..policies).map(|_| RefCell::default()).collect() }
     }
 
-    /// Returns the cached results for the policy at index `place` in the time zone `zone`. They are
-    /// empty before the first query.
+    /// Returns the cached results for the policy at index `place` and the time zone `zone`.
     pub(super) fn answers(&self, place: usize, zone: &ZoneFact) -> Rc<PhaseResults> {
         let Some(of_policy) = self.answers.get(place) else {
             return Rc::default();
@@ -45,8 +44,8 @@ impl PhaseCache {
     }
 }
 
-/// Cached results of queries about one policy's time range in one zone. Most queries are for the
-/// same instants: the instant of the plan and the next phase changes.
+/// Cached query results for the time range of one policy in one time zone. Most queries are for a
+/// few instants: the instant of the plan and the next phase changes.
 #[derive(Debug, Default)]
 pub(super) struct PhaseResults {
     phases: ResultCache<Phase>,

@@ -58,8 +58,8 @@ impl<K: PlannedKind> Planned<K> {
     }
 }
 
-/// Inputs from which a fleet's status is built, besides the fleet itself. The inputs are as they
-/// were when the status was planned.
+/// Inputs of a fleet's planned status other than the fleet itself, as they were when the status was
+/// planned.
 #[derive(Clone, Debug)]
 pub struct FleetStatusInputs {
     /// Fleet named in `packageFrom`, if it exists.
@@ -73,8 +73,7 @@ pub struct FleetStatusInputs {
 impl PlannedKind for ClientFleet {
     type StatusInputs = FleetStatusInputs;
 
-    /// Builds the status by repeating the decisions of the plan, from the same inputs and for the
-    /// same instant.
+    /// Builds the status by repeating the decisions of the plan.
     fn status(planned: &Planned<Self>, replaced: Option<&CachedFleetStatus>) -> ClientFleetStatus {
         let FleetStatusInputs { source, rulebook, standings } = &planned.inputs;
         let phase_cache = PhaseCache::new(planned.trigger.at, rulebook.len());

@@ -1,5 +1,5 @@
-//! Parses a policy once, into the values that the rules need and the problems that make the policy
-//! invalid. This module converts API types to values, and makes no decisions.
+//! Parses a policy into the values that the rules need, and collects the problems that make the
+//! policy invalid.
 //!
 //! An invalid policy still governs clients: it offers them nothing, and no policy of lower
 //! precedence governs them. Its scope and its effective period are therefore parsed as far as
@@ -42,8 +42,7 @@ pub struct Policy {
     pub suspended: bool,
     /// Start of the effective period; `None` if the period has no start.
     pub effective_from: Option<Timestamp>,
-    /// End of the effective period, from which the policy no longer governs; `None` if the period
-    /// has no end.
+    /// First instant after the effective period; `None` if the period has no end.
     pub effective_until: Option<Timestamp>,
     /// Upgrade mode of the policy.
     pub mode: Mode,
@@ -54,8 +53,8 @@ pub struct Policy {
     pub allow_downgrade: bool,
     /// Seconds from a client's installation error until the failed version is offered again.
     pub retry_after: i64,
-    /// Seconds without contact after which a client counts as offline; `None` if clients that the
-    /// policy governs never count as offline.
+    /// Seconds without contact after which a client counts as offline; `None` if clients never
+    /// count as offline.
     pub offline_after: Option<i64>,
     /// Time zone that the policy sets for all clients; `None` if the policy sets no time zone.
     pub zone: Option<ZoneFact>,
@@ -156,8 +155,8 @@ pub(crate) fn unknown_zone(name: &str) -> String {
     format!("\"{name}\" is no known time zone; {mend}")
 }
 
-/// Parses the time range and skips windows that cannot be parsed. Admission refuses such windows,
-/// so the policy is invalid and the rules never use its time range.
+/// Parses the time range and skips invalid windows. Such windows make the policy invalid, so the
+/// rules never use its time range.
 fn read_range(distribution: &Distribution, problems: &mut Vec<String>) -> TimeRange {
     let mut windows = Vec::new();
     for (index, window) in distribution.windows.iter().flatten().enumerate() {

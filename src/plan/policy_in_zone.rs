@@ -1,5 +1,5 @@
-//! Resolves a policy for one fleet and one time zone: the target version and the distribution
-//! phases of the clients in that zone. The result is computed once for all of these clients.
+//! Resolves a policy for one fleet and one time zone, which determine the target version and the
+//! distribution phases. All clients of the fleet in this time zone share the result.
 
 use std::rc::Rc;
 
@@ -22,7 +22,6 @@ pub struct ZonedPolicy<'a> {
     /// otherwise the fleet's.
     pub zone: &'a ZoneFact,
     openings: Openings<'a>,
-    /// Cached results of queries to `openings`.
     answers: Rc<PhaseResults>,
 }
 
@@ -94,8 +93,7 @@ impl<'a> ZonedPolicy<'a> {
         self.answers.instant(RangeQuery::PhaseEnds, self.openings, t)
     }
 
-    /// Returns the openings that end after `t`, in the form that [`Openings::openings_from`]
-    /// describes.
+    /// Returns the openings that end after `t`, like [`Openings::openings_from`].
     pub fn openings_from(
         &self,
         t: Timestamp,

@@ -58,8 +58,6 @@ pub(crate) fn plan_policy<'a>(
     PolicyPlan { status, holds_until: earlier(distribution.holds_until, own_change) }
 }
 
-/// Distribution state of a policy at an instant, and the next instant at which the policy's time
-/// range may change this state.
 struct Distribution {
     state: &'static str,
     holds_until: Option<Timestamp>,
@@ -97,8 +95,8 @@ impl Distribution {
 
 /// Returns the observed generation of the policy, and the status conditions.
 ///
-/// The generation of a valid policy becomes the observed generation when all fleets in scope have
-/// applied it. The generation of an invalid policy becomes the observed generation immediately.
+/// An invalid generation becomes the observed generation immediately, a valid one when all fleets
+/// in scope have applied it.
 fn conditions(
     was_observed: i64,
     policy: &Policy,
@@ -111,8 +109,8 @@ fn conditions(
         let reason = if policy.unreadable { "ObjectUnreadable" } else { "PolicyInvalid" };
         (policy.generation, make.stalled(reason, &policy.problems.join("; ")))
     } else if was_observed == policy.generation || is_in_force {
-        // After all fleets have applied a generation, it remains the observed generation even if a
-        // fleet changes later. The change appears in the status of that fleet.
+        // After all fleets have applied a generation, it remains the observed generation. If a
+        // fleet changes later, only the status of that fleet shows the change.
         let fleets = total.fleets;
         (policy.generation, make.ready(format!("In force in {fleets} fleets.")))
     } else {

@@ -13,8 +13,8 @@ use crate::api::policy::UpgradePolicyStatus;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
-/// The status row of one client without its history; its values are borrowed. [`Row`] and
-/// [`Shared`] together have all fields of [`ClientStatus`] except for the history.
+/// The status row of one client without its history, with borrowed values. [`Row`] and [`Shared`]
+/// together have all fields of [`ClientStatus`] except for the history.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
 pub struct Row<'a> {
@@ -24,8 +24,8 @@ pub struct Row<'a> {
     pub shared: Shared<'a>,
     /// Digest of `shared`.
     pub shared_digest: Digest,
-    /// Whether the row has all of the history that its state requires: always true for a planned
-    /// row, and false if another writer has removed the history from a stored row.
+    /// Whether the row has the history that its state requires. False only for a stored row whose
+    /// history another writer has removed.
     pub has_history: bool,
 }
 
@@ -76,7 +76,7 @@ impl CurrentOffer<'_> {
         last.policy == *self.policy && self.version.is_same_as_text(&last.version)
     }
 
-    /// Returns the value of `lastOffer` for a status in which this offer starts at `time`.
+    /// Returns the value of `lastOffer` if this offer starts at `time`.
     pub fn starting(&self, time: Timestamp) -> LastOffer {
         LastOffer {
             version: self.version.raw.clone(),
@@ -101,8 +101,8 @@ impl<'a> From<&'a ClientStatus> for Row<'a> {
             policy,
             last_transition_time,
             next_transition_time,
-            // Skip the last offer, because it is part of the history, which a `Row` does not
-            // contain. `is_offer_kept` checks that the last offer exists.
+            // A `Row` contains no history, so skip the last offer. `is_offer_kept` checks that the
+            // last offer exists.
             last_offer: _,
         } = status;
         let shared = Shared {
@@ -142,8 +142,6 @@ fn is_offer_kept(row: &ClientStatus) -> bool {
 }
 
 impl Row<'_> {
-    /// Builds the full status row, with the start time of its state and the last offer as its
-    /// history.
     fn with_history(self, since: Timestamp, last_offer: Option<LastOffer>) -> ClientStatus {
         let shared = self.shared;
         let state = State::from_word(shared.state);
@@ -210,15 +208,12 @@ fn hash_head<H: Hasher>(status: &ClientFleetStatus, rows: Option<usize>, hasher:
     next_transition_time.hash(hasher);
 }
 
-/// A receiver of a fleet's status, to which the caller passes first the rows in order, and then the
-/// other fields.
+/// A receiver of a fleet's status: first the rows in order, then the other fields.
 pub(super) trait StatusSink {
-    /// Type of the result that [`StatusSink::finish`] returns.
     type Finished;
-    /// Adds the row of the next client. `offer` is the current offer of this client, if it has one.
     fn add(&mut self, row: Row<'_>, offer: Option<CurrentOffer<'_>>);
-    /// Finishes the status with `head`, which contains all fields except the rows. If `has_rows` is
-    /// false, the status has no rows.
+    /// Finishes the status with the fields in `head`. If `has_rows` is false, the status has no
+    /// rows, even if rows were added.
     fn finish(self, head: &ClientFleetStatus, has_rows: bool) -> Self::Finished;
 }
 

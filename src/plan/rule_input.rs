@@ -1,5 +1,4 @@
-//! Defines the name and the value of each rule input. Explanations show the values, because a
-//! decision is based on them.
+//! Defines the name and the value of each rule input. Explanations of a decision show the values.
 //!
 //! This module makes no decisions and contains no text for users.
 
@@ -13,7 +12,7 @@ use super::facts::{Facts, ZoneFact};
 use super::version_text::VersionText;
 use crate::values::{Phase, Timestamp};
 
-/// An input of a rule. [`Input::name`] returns its name in structured output.
+/// Input of a rule, such as the mode of the governing policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Input {
@@ -48,11 +47,11 @@ pub enum Input {
 pub enum InputValue {
     /// The input has no value in this case.
     Absent,
-    /// A number of windows or exclusions.
+    /// A Boolean value.
     Flag(bool),
-    /// A number of items.
+    /// A number of windows or exclusions.
     Count(usize),
-    /// An instant.
+    /// An instant in UTC.
     Instant(Timestamp),
     /// A local date and time in the client's time zone.
     Local(NaiveDateTime),
@@ -90,19 +89,19 @@ impl From<bool> for InputValue {
     }
 }
 
-/// Clients of one fleet that may share a decision if the decision depends on a given input.
+/// Condition under which clients of one fleet may share a decision that depends on a given input.
 pub(super) enum Sharing {
-    /// All clients with the same applicable policies, time zone and
+    /// The clients have the same applicable policies, time zone and
     /// [`Standing`](super::allot::Standing).
     SamePolicies,
-    /// Clients as in [`SamePolicies`](Self::SamePolicies) that also have the same version. The
-    /// function reads the version to compare.
+    /// The condition of [`SamePolicies`](Self::SamePolicies) holds, and the function returns the
+    /// same version for all of the clients.
     SameVersion(ReadVersion),
-    /// Clients as in [`SamePolicies`](Self::SamePolicies), except those for which the predicate
-    /// returns true.
+    /// The condition of [`SamePolicies`](Self::SamePolicies) holds, and the predicate returns false
+    /// for each client.
     Unless(ReadFlag),
-    /// Clients as in [`SamePolicies`](Self::SamePolicies) that are not offline, and do not go
-    /// offline before the decision changes.
+    /// The condition of [`SamePolicies`](Self::SamePolicies) holds, and no client is offline or
+    /// goes offline before the decision changes.
     WhilePresent,
 }
 
@@ -143,7 +142,8 @@ impl Input {
         }
     }
 
-    /// Returns which clients of a fleet may share a decision that depends on this input.
+    /// Returns the condition under which clients of a fleet may share a decision that depends on
+    /// this input.
     pub(super) const fn sharing(self) -> Sharing {
         match self {
             Self::Version => Sharing::SameVersion(|facts| facts.version.as_ref()),
@@ -171,7 +171,7 @@ impl Input {
         }
     }
 
-    /// Returns the value that the input has in `case`.
+    /// Returns the value of the input in `case`.
     #[must_use]
     pub fn value(self, case: &Case<'_>) -> InputValue {
         let client = case.client;

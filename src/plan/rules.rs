@@ -70,7 +70,7 @@ pub struct Outcome {
     /// Period for which the decision stays valid if the governing policy and all objects stay the
     /// same.
     pub lasts: Lasts,
-    /// True if statuses and explanations show the target, provided that it is known.
+    /// Whether statuses and explanations show the target version, if it is known.
     pub shows_target: bool,
 }
 

@@ -12,11 +12,11 @@ use crate::api::Text;
 use crate::api::policy::{ClientSelector, Scope as ScopeSpec};
 use crate::values::selector::Requirement;
 
-/// A parsed scope.
+/// The parsed scope of a policy.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// Requirements on the fleet's labels. The outer option is `None` if the scope has no
-    /// `fleetSelector`, the inner option if the requirements cannot be parsed.
+    /// Requirements on the fleet's labels. `None` means that the scope has no `fleetSelector`;
+    /// `Some(None)` means that the `fleetSelector` cannot be parsed.
     fleet_selector: Option<Option<Vec<Requirement>>>,
     /// Selectors of `scope.clients`. `None` means that the list is missing or empty; the scope then
     /// includes every client.
@@ -25,8 +25,7 @@ pub struct Scope {
     pub exclude: Vec<Selector>,
 }
 
-/// Result of matching a client against a scope, with the index of the selector that decided the
-/// result, if there is one.
+/// Result of matching a client against a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScopeMatch {
     /// The client is in scope. The value is the index of the first matching selector in `clients`;
@@ -59,15 +58,13 @@ impl Scope {
         requirements.into_iter().all(|requirement| requirement.holds(&label))
     }
 
-    /// Returns whether a client is in scope. Call this only for clients of a fleet that is in
-    /// scope.
+    /// Returns whether a client is in scope. Call this only if the client's fleet is in scope.
     #[must_use]
     pub fn includes_client(&self, subject: &ClientFields<'_>) -> bool {
         matches!(self.match_client(subject), ScopeMatch::In(_))
     }
 
-    /// Returns whether a client is in scope, and which selector decided the result. Call this only
-    /// for clients of a fleet that is in scope.
+    /// Matches a client against the scope. Call this only if the client's fleet is in scope.
     #[must_use]
     pub(crate) fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
         let included = match &self.clients {
@@ -88,8 +85,8 @@ impl Scope {
         self.clients.iter().flatten().chain(&self.exclude)
     }
 
-    /// Returns whether a selector of the scope, or one of its listed values, may match at least one
-    /// client in the index. Always returns true if the scope has no `clients`, because it then
+    /// Returns whether any selector of the scope, or any of its listed values, may match a client
+    /// in the index. Always returns true if the scope has no `clients`, because such a scope
     /// includes every client.
     #[must_use]
     pub(crate) fn may_match(&self, clients: &ClientIndex) -> bool {
@@ -106,7 +103,6 @@ impl Scope {
 /// A parsed client selector. It matches a client if all of its criteria match.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
-    /// Name and test of each criterion that the selector sets.
     criteria: Vec<(&'static str, Test)>,
     entries: Vec<Entry>,
     is_one_list: bool,
@@ -153,16 +149,14 @@ impl Selector {
         &self.entries
     }
 
-    /// Returns whether the selector has only one criterion, and this criterion is a list that was
-    /// parsed.
+    /// Returns whether the only criterion of the selector is a list that could be parsed.
     #[must_use]
     pub(crate) fn is_one_list(&self) -> bool {
         self.is_one_list
     }
 
-    /// Returns whether the client meets all criteria of the selector. If a criterion cannot be
-    /// parsed, it counts as met if `if_unreadable` is true; for a selector without criteria, the
-    /// result is `if_unreadable`.
+    /// Returns whether the client meets all criteria of the selector. A criterion that cannot be
+    /// parsed and a selector without criteria count as met if `if_unreadable` is true.
     #[must_use]
     pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
         if self.criteria.is_empty() {
@@ -171,9 +165,8 @@ impl Selector {
         self.criteria.iter().all(|(_, test)| test.matches(client, if_unreadable))
     }
 
-    /// Returns whether the selector, or one of its listed values, may match at least one client in
-    /// the index. Also returns true if a search in the index would not be faster than matching each
-    /// client.
+    /// Returns whether the selector, or any of its listed values, may match a client in the index.
+    /// Also returns true if a search in the index would not be faster than matching each client.
     fn may_touch(&self, clients: &ClientIndex) -> bool {
         match &self.criteria[..] {
             _ if self.is_one_list => {

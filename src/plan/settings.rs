@@ -6,16 +6,17 @@ use super::policy::Policy;
 use super::version_text::VersionText;
 use crate::api::policy::{Mode, Setting};
 
-/// Maximum number of versions among the available settings. If there are more, the locked version
-/// and the highest versions are kept.
+/// Maximum number of versions in the available settings. The locked version always remains; of the
+/// other versions, the lowest are removed.
 const MAX_VERSIONS: usize = 20;
 
 /// Returns the settings that are available for a policy: no upgrade, automatic upgrade, then the
 /// locked version and the package versions of the policy's fleets in ascending order.
 ///
-/// Equal versions appear once: in the spelling of the locked version if it is equal to them,
-/// otherwise in their first spelling in `packages`. If a version has several spellings, `packages`
-/// must be in order of fleet name. Versions that cannot be parsed are omitted.
+/// Equal versions appear once, in the spelling of the locked version or else in the first spelling
+/// in `packages`. Versions that cannot be parsed are omitted.
+///
+/// If a version has several spellings, `packages` must be in order of fleet name.
 pub fn available_settings<'a>(
     policy: &'a Policy,
     packages: impl Iterator<Item = &'a VersionText>,

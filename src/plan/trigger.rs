@@ -1,6 +1,7 @@
-//! Defines the trigger of a planned status: the instant of the plan, and what caused the plan. The controller uses the
-//! trigger to prioritize status writes and to log and report status changes; the trigger affects no
-//! decision.
+//! Defines the trigger of a planned status: the instant and the causes of the plan.
+//!
+//! The controller uses triggers to prioritize status writes, and to log and report status changes.
+//! A trigger affects no decision.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,15 +14,15 @@ use crate::values::Timestamp;
 /// Revision of a policy: its UID and generation, which together identify one version of its spec.
 pub type PolicyRevision = (Option<String>, i64);
 
-/// Revisions of the policies whose scope included a fleet when it was planned, by policy name.
+/// Revision of each policy whose scope includes a fleet, by policy name.
 pub type PolicyRevisions = Arc<BTreeMap<Text, PolicyRevision>>;
 
 /// Trigger of a planned status: the instant and the causes of the plan.
 #[derive(Clone, Debug, Default)]
 pub struct PlanTrigger {
-    /// Instant that the status was planned for.
+    /// Instant for which the status was planned.
     pub at: Timestamp,
-    /// Causes of the plan, and of the earlier plans that it replaced before their statuses were
+    /// Causes of the plan, and of earlier plans whose statuses were replaced before they were
     /// written.
     pub causes: BTreeSet<Cause>,
     /// Revisions of the policies whose scope includes the fleet; empty for a policy's own status.
@@ -29,8 +30,8 @@ pub struct PlanTrigger {
 }
 
 impl PlanTrigger {
-    /// Returns whether every cause may affect many other objects too, as a policy change does.
-    /// Returns false if there is no cause.
+    /// Returns whether there are causes, and each of them may also affect many other objects, as a
+    /// policy change does.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         let is_own = |cause: &Cause| matches!(cause, Cause::Spec | Cause::Metadata | Cause::Status);
@@ -58,8 +59,7 @@ pub enum Cause {
     Policy(Text),
     /// The fleet named in `packageFrom` was changed, created or deleted.
     Package(Text),
-    /// The allotment has changed the standing of a client: offers to the client are now withheld,
-    /// or are allowed again.
+    /// The allotment now withholds offers to a client, or allows them again.
     Allotment,
     /// The fleet's plan has expired.
     Time,

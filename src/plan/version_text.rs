@@ -39,7 +39,7 @@ impl VersionText {
         }
     }
 
-    /// Returns whether `text` denotes the same version as this text, even in a different spelling.
+    /// Returns whether `text` denotes the same version as `self`, even in a different spelling.
     #[must_use]
     pub(crate) fn is_same_as_text(&self, text: &Text) -> bool {
         self.raw == *text || self.is_same_as(&Self::new(text.clone()))

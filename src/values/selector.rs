@@ -45,8 +45,8 @@ impl Keywords {
         (!keywords.is_empty()).then_some(Self(keywords))
     }
 
-    /// Returns whether `holds` returns true for every keyword. The keywords are already converted
-    /// by [`fold_case`].
+    /// Returns whether `holds` returns true for every keyword. The keywords are in the form that
+    /// [`fold_case`] returns.
     pub fn all(&self, holds: impl Fn(&str) -> bool) -> bool {
         self.0.iter().all(|keyword| holds(keyword))
     }

@@ -1,8 +1,7 @@
 //! Parses and compares client versions.
 //!
-//! This module must not depend on the source of a version or on the way in which it is displayed. A
-//! [`Version`] contains only the parts that are compared, so it cannot be converted back to text;
-//! callers display the original text.
+//! This module must not depend on where a version comes from or how it is displayed. A [`Version`]
+//! contains only the parts that are compared, so callers display the original text.
 
 use semver::{BuildMetadata, Prerelease};
 
@@ -12,9 +11,9 @@ const MAX_PARTS: usize = 6;
 const MAX_DIGITS: usize = 18;
 
 /// Regular expression that matches exactly the texts that [`Version::parse`] accepts. The API
-/// server uses it in the CEL function `matches()`.
+/// server uses this expression in the CEL function `matches()`.
 ///
-/// It uses RE2 syntax, is anchored at both ends, and does not limit the total length.
+/// The expression uses RE2 syntax, is anchored at both ends, and does not limit the total length.
 pub const PATTERN: &str = concat!(
     r"^v?[0-9]{1,18}(\.[0-9]{1,18}){0,5}",
     r"(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?",
@@ -70,8 +69,8 @@ impl Version {
     /// Returns a [`VersionError`] if `text` does not have the form described at [`Version`].
     pub fn parse(text: &str) -> Result<Version, VersionError> {
         let rest = text.strip_prefix('v').unwrap_or(text);
-        // Split off the build metadata first: it may contain hyphens, but a pre-release has no plus
-        // sign.
+        // Split off the build metadata before the pre-release, because build metadata may contain
+        // hyphens.
         let (rest, build) = cut(rest, '+');
         let (numbers, prerelease) = cut(rest, '-');
         let numbers = parse_numbers(numbers).map_err(|error| error(text.to_owned()))?;
@@ -91,7 +90,6 @@ impl Version {
     }
 }
 
-/// Splits a text at the first `separator`; the second part is `None` if there is no separator.
 fn cut(text: &str, separator: char) -> (&str, Option<&str>) {
     match text.split_once(separator) {
         Some((before, after)) => (before, Some(after)),

@@ -1,8 +1,8 @@
 //! Looks up time zones by IANA name and computes their offsets from UTC.
 //!
-//! This module reads only the time-zone database that is built into the program, so that all
-//! replicas and computers get the same results. It must not use the system's database or the
-//! system's local zone, and must not depend on the module `time_range`.
+//! This module reads only the time-zone database that is built into the program, so that the
+//! results are the same on every computer. It must not use the system's database or the system's
+//! local zone, and must not depend on the module `time_range`.
 
 use std::{cmp::Ordering, fmt, hash};
 

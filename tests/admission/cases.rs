@@ -1,5 +1,4 @@
-//! Reads the test cases for refused objects from the files `*_cases.yaml`. This module itself
-//! defines no test cases.
+//! Reads the test cases for refused objects from the files `*_cases.yaml`.
 
 use clientfleet::api::Kind;
 use serde::Deserialize;
@@ -12,22 +11,17 @@ pub struct Case {
     pub kind: Kind,
     pub bad: Value,
     pub good: Value,
-    /// Path of the field that is refused.
     pub field: String,
     pub by: By,
-    /// Text that the error message of `api::admission` must contain.
     pub says: String,
 }
 
-/// The part of the CRD that refuses an object.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum By {
-    /// A CEL rule. `api::admission` and the API server return the same message for an object that
-    /// breaks it.
+    /// A CEL rule, for which `api::admission` and the API server return the same message.
     Rule,
-    /// The schema. `api::admission` and the API server return different messages for an object that
-    /// breaks it.
+    /// The schema, for which `api::admission` and the API server return different messages.
     Schema,
 }
 
@@ -35,9 +29,9 @@ pub enum By {
 #[serde(deny_unknown_fields)]
 struct Row {
     case: String,
-    /// Path of the field to change.
+    /// Path of the field that is set to `bad` or `good`.
     at: String,
-    /// Path of the refused field, if it differs from the changed field.
+    /// Path of the refused field, if it differs from `at`.
     field: Option<String>,
     /// Value that must be refused; `null` removes the field.
     bad: Value,
@@ -80,9 +74,9 @@ fn read(kind: Kind, table: &str) -> Vec<Case> {
 
 /// Expands the short notations for long values in the files `*_cases.yaml`.
 ///
-/// `{times: 64, of: a}` expands to a text of 64 repetitions of `a`; the optional field `after`
-/// contains a prefix for the text. `{list: 17, of: …}` expands to a list of 17 entries, in which
-/// `#` is replaced by the index of the entry. `{labels: 9}` expands to a map of 9 labels.
+/// `{times: 64, of: a, after: b}` expands to a `b` and 64 repetitions of `a`; `after` is optional.
+/// `{list: 17, of: …}` expands to a list of 17 entries, in which the index of the entry replaces
+/// `#`. `{labels: 9}` expands to a map of 9 labels.
 fn expand(value: Value) -> Value {
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
     if let Some(times) = number("times") {

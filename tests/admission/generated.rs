@@ -26,9 +26,8 @@ impl Dice {
         values[self.roll(values.len())].clone()
     }
 
-    /// Returns an object that contains each of the given fields with a probability of 1/2. The
-    /// value of a field is the first of its possible values with a probability of 3/4; otherwise,
-    /// it is chosen at random from all its possible values.
+    /// Returns an object that contains each field with a probability of 1/2. A field has its first
+    /// value with a probability of 3/4, and otherwise a random one of its values.
     fn fields(&mut self, fields: &[(&str, Vec<Value>)]) -> Value {
         let mut object = Map::new();
         for (name, values) in fields {
@@ -176,8 +175,7 @@ fn policy(dice: &mut Dice) -> Value {
     })
 }
 
-/// Text that the API server's message contains if the server skipped the CEL rules because of a
-/// structural error in the object.
+/// Text in the API server's message if a structural error made the server skip the CEL rules.
 const RULES_SKIPPED: &str = "some validation rules were not checked";
 
 #[tokio::test]

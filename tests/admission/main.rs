@@ -114,8 +114,6 @@ async fn what_is_accepted_is_stored_as_it_is_completed() {
     }
 }
 
-/// Tests that `api::admission` does not panic on objects that no API client would send, such as
-/// deeply nested ones.
 #[test]
 fn nothing_makes_the_judge_fall() {
     let deep = (0..100).fold(Value::Null, |inner, _| serde_json::json!({"spec": [inner]}));

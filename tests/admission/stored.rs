@@ -1,5 +1,5 @@
 //! Defines objects that the API server accepts but changes before it stores them, such as objects
-//! with `null`, and objects in which fields with a default are missing.
+//! with `null` values or without fields that have a default.
 
 use clientfleet::api::Kind;
 use serde_json::{Value, json};

@@ -33,8 +33,8 @@ fn every_object_is_accepted_without_a_warning() {
     }
 }
 
-/// Returns the pod that a Deployment would create. The tests send this pod to the API server
-/// themselves, because no controller in the test cluster creates pods for Deployments.
+/// Returns the pod that a Deployment would create. The test cluster has no controller that creates
+/// pods for Deployments.
 fn pod_of(deployment: &Value) -> Value {
     let template = &deployment["spec"]["template"];
     let mut metadata = template["metadata"].clone();
@@ -64,7 +64,6 @@ fn kustomize_installs_the_same() {
         let found = plane.kubectl_ok(&["get", "-n", RELEASE, kind(object), name], "");
         found.unwrap_or_else(|error| panic!("{error}"));
     }
-    // Apply the objects again, to test an upgrade.
     plane.kubectl_ok(&["apply", "--server-side", "-k", config], "").unwrap();
 }
 

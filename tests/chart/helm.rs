@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::control_plane::tools::tool;
 
-/// Name of the Helm release, and of the namespace that it is installed in.
 pub const RELEASE: &str = "clientfleet";
 
 pub fn project(path: &str) -> PathBuf {
@@ -20,7 +19,6 @@ pub fn chart() -> PathBuf {
     project("charts/clientfleet")
 }
 
-/// Chart values that enable every feature of the chart.
 pub const EVERYTHING: &str = "
 image: {repository: registry.example.com/clientfleet, tag: 0.1.0, pullSecrets: [{name: registry}]}
 namespaces: [berlin, tokyo]
@@ -63,8 +61,6 @@ pub fn helm(arguments: &[&str], values: &str) -> Output {
     helm.wait_with_output().unwrap()
 }
 
-/// Runs `helm template` with `values`. If the command fails, returns Helm's error messages as the
-/// error.
 pub fn try_template(values: &str) -> Result<String, String> {
     let chart = chart();
     let output =
@@ -81,7 +77,6 @@ pub fn template(values: &str) -> String {
     try_template(values).unwrap().replace("\n\n---\n", "\n---\n")
 }
 
-/// Parses the objects in a stream of YAML documents.
 pub fn objects(stream: &str) -> Vec<Value> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(stream).unwrap();
     documents.into_iter().filter(|document| !document.is_null()).collect()
@@ -91,7 +86,6 @@ pub fn kind(object: &Value) -> &str {
     object["kind"].as_str().unwrap()
 }
 
-/// Returns the only object of the kind `wanted`.
 pub fn only<'a>(objects: &'a [Value], wanted: &str) -> &'a Value {
     let mut found = objects.iter().filter(|object| kind(object) == wanted);
     let only = found.next().unwrap_or_else(|| panic!("there is no {wanted}"));

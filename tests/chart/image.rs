@@ -16,8 +16,7 @@ fn read(file: &str) -> Value {
 
 #[test]
 fn it_holds_one_static_program_for_nobody_in_particular() {
-    // Build with the profile `dev`, which is several minutes faster than the release profile. The
-    // image differs only in the size of the program.
+    // Build with the profile `dev`, because a release build takes several minutes longer.
     let mut make = Command::new(project("scripts/image.sh"));
     // Remove the variables that Cargo sets for tests, because the build in the script would
     // otherwise compile everything again.
@@ -44,7 +43,7 @@ fn it_holds_one_static_program_for_nobody_in_particular() {
     );
     assert_eq!(read("manifest.json")["layers"].as_array().unwrap().len(), 1);
 
-    // Check the files in the image archive, because this archive is what a release pushes.
+    // Check the files in the image archive, because a release pushes this archive.
     let folder = tempfile::tempdir().unwrap();
     let image = fs::File::open(project("target/image/clientfleet.tar")).unwrap();
     let files = folder.path().join("files.tar");

@@ -1,5 +1,5 @@
-//! Tests reserved priorities on the real API server: only members of the configured groups can
-//! override, change or delete a freeze, which is a policy with a reserved priority.
+//! Tests reserved priorities on the real API server. Only members of the configured groups can
+//! override, change or delete a policy with a reserved priority, called a freeze.
 
 use serde_json::json;
 
@@ -35,8 +35,8 @@ impl Reserved {
         self.kubectl(groups, &["apply", "-f", "-"], object)
     }
 
-    /// Waits up to 180 s until the API server enforces the admission policy, which takes effect
-    /// only some time after it is created.
+    /// Waits up to 180 s until the API server enforces the admission policy, because the server
+    /// starts to enforce a new policy with a delay.
     fn wait_until_in_force(&self) {
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
         let probe = policy("probe", 1000, "NoUpgrade");
@@ -84,7 +84,6 @@ fn only_the_group_has_them() {
     reserved.kubectl(&[], &["label", "upol", "freeze", "ticket=42"], "").unwrap();
     reserved.kubectl(&[], &["annotate", "upol", "freeze", "note=seen"], "").unwrap();
     reserved.kubectl(&[], &["delete", "upol", "usual"], "").unwrap();
-    // Members of any of the configured groups can change the freeze.
     reserved.apply(&["emergency"], &policy("freeze", 1001, "NoUpgrade")).unwrap();
     reserved.kubectl(&["emergency"], &["delete", "upol", "freeze"], "").unwrap();
 }

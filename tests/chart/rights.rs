@@ -14,11 +14,9 @@ use crate::plane;
 
 const ACCOUNT: &str = "system:serviceaccount:clientfleet:clientfleet";
 
-/// Audit policy that makes the API server log the metadata of every request.
 const AUDIT: &str = r#"{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}]}"#;
 
-/// A set of permissions, such as `list clientfleets.clientfleet.dev`.
 type Rights = BTreeSet<String>;
 
 struct Installed {
@@ -28,7 +26,6 @@ struct Installed {
 }
 
 impl Installed {
-    /// Installs the chart with `values` on a new control plane whose API server logs every request.
     fn with(values: &str, more_arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (policy, log) = (folder.path().join("policy.json"), folder.path().join("audit.log"));
@@ -50,8 +47,6 @@ impl Installed {
         Self { plane, rendered, folder }
     }
 
-    /// Starts the program with the arguments from the Deployment and a token for its service
-    /// account.
     fn start(&self) -> Process {
         let token = self
             .plane
@@ -73,7 +68,6 @@ impl Installed {
         self.plane.start_beside("clientfleet", &mut command).unwrap()
     }
 
-    /// Applies the example objects to a namespace.
     fn apply_examples(&self, namespace: &str) {
         let mut files: Vec<_> = fs::read_dir(project("examples"))
             .unwrap()
@@ -100,7 +94,7 @@ impl Installed {
         waited.unwrap_or_else(|error| panic!("{error}\n{}", process.report()));
     }
 
-    /// Suspends and resumes a policy twice. The second Kubernetes event with the same reason must
+    /// Suspends and resumes a policy twice. The second Kubernetes event with a given reason must
     /// update the first event instead of creating another one.
     fn halt_and_resume(&self, process: &mut Process, namespace: &str) {
         for suspended in [true, false, true, false] {
@@ -148,7 +142,6 @@ impl Installed {
         }
     }
 
-    /// Returns the permissions that the chart's roles grant to the program's service account.
     fn granted(&self) -> Rights {
         let bound: BTreeSet<_> = self
             .rendered

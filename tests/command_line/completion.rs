@@ -54,7 +54,6 @@ fn kubectl_finds_the_plugin_and_it_says_the_same() {
     assert_eq!(text(&by_plugin.stdout), text(&by_itself.stdout));
     assert!(text(&by_plugin.stdout).lines().count() > 5);
     assert_eq!(by_plugin.status.code(), Some(0));
-    // kubectl must return the plugin's exit code and print the plugin's error message.
     let refused = kubectl(&["clientfleet", "clients", "--state", "Nonsense"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).starts_with("error: --state: there is no `Nonsense`"));
@@ -66,8 +65,6 @@ fn as_a_plugin_it_names_itself_so() {
     assert!(text(&help.stdout).contains("Usage: kubectl clientfleet clients"));
 }
 
-/// Returns the completions that kubectl offers for the last argument of `kubectl clientfleet` with
-/// the arguments `line`.
 fn completed_by_kubectl(line: &[&str]) -> Vec<String> {
     let output = kubectl(&[&["__complete", "clientfleet"], line].concat());
     let output = text(&output.stdout);
@@ -97,7 +94,6 @@ fn without_an_answer_nothing_is_completed() {
     assert_eq!(completed_by_kubectl(&nowhere), [""; 0]);
 }
 
-/// Returns the completions that bash offers for the last element of the command line `words`.
 fn completed_by_bash(words: &[&str]) -> Vec<String> {
     let line = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
     let script = format!(

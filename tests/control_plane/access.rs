@@ -1,5 +1,5 @@
-//! Provides access to a control plane: creates its kubeconfigs and client configuration, and checks
-//! its readiness.
+//! Creates the kubeconfigs and client configurations of a control plane, and checks whether the
+//! control plane is ready.
 
 use std::fs;
 use std::panic;
@@ -61,8 +61,7 @@ pub fn write(kubeconfig: &Kubeconfig, path: &Path) -> Result<(), Error> {
 }
 
 /// Returns a client configuration that connects to the server on `port` as the user in
-/// `kubeconfig`. Does not use kube's conversion from a kubeconfig, because that conversion is an
-/// async function.
+/// `kubeconfig`. Unlike kube's conversion from a kubeconfig, this function is not async.
 pub fn config(
     port: u16,
     certificates: &Certificates,

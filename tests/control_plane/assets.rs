@@ -12,7 +12,6 @@ use super::go_build::{Build, Programs, cache_folder};
 const ETCD_VERSION: &str = "3.6.16";
 const KUBERNETES_VERSION: &str = "1.36.3";
 
-/// Suggestion at the end of the error message if the programs cannot be built.
 const INSTEAD: &str =
     ", or set KUBEBUILDER_ASSETS to a folder that holds etcd, kube-apiserver and kubectl";
 
@@ -109,8 +108,8 @@ fn kubernetes() -> Build {
     }
 }
 
-/// Returns the linker flags that set the version of Kubernetes. Without them Kubernetes reports
-/// v0.0.0, which breaks clients and CRD features that check the version.
+/// Returns the linker flags that set the version of Kubernetes. Without these flags Kubernetes
+/// reports v0.0.0, which breaks clients and CRD features that check the version.
 fn kubernetes_linker_flags() -> String {
     let mut parts = KUBERNETES_VERSION.split('.');
     let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

@@ -23,8 +23,7 @@ pub struct Identity {
     pub key: String,
 }
 
-/// Certificates that clients of the API server need. The server's own certificate is only written
-/// to a file.
+/// Certificates that clients of the API server need.
 pub struct Certificates {
     pub authority: String,
     pub authority_der: Vec<u8>,
@@ -74,8 +73,8 @@ fn server(authority: &Authority) -> Result<Identity, rcgen::Error> {
     signed(params, authority)
 }
 
-/// Creates the administrator's certificate and key. Kubernetes reads the user from the common name,
-/// and the group `system:masters`, which has all permissions, from the organization.
+/// Creates the administrator's certificate and key. Kubernetes reads the user from the common name
+/// and the group from the organization; the group `system:masters` has all permissions.
 fn administrator(authority: &Authority) -> Result<Identity, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "administrator");

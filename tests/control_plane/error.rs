@@ -30,8 +30,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Formats the error as `Display` does, because an error may contain the end of a server's log. A
-/// derived `Debug` would print that log on one line with escaped `\n` if a test unwraps the error.
+/// Formats the error as `Display` does, because a derived `Debug` would print a server's log on one
+/// line with escaped `\n`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

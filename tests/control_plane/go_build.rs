@@ -1,5 +1,5 @@
-//! Builds programs from the Go modules in this repository, and keeps them in the user's cache for
-//! later runs. The callers define which programs to build.
+//! Builds programs from the Go modules in this repository, and keeps the programs in the user's
+//! cache.
 //!
 //! The name of the programs' folder contains a hash of the build inputs, so changed inputs cause a
 //! new build.
@@ -16,20 +16,16 @@ use std::time::{Duration, Instant};
 use super::error::Error;
 use super::process::tail;
 
-/// Interval of the progress messages during a build.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(15);
 
-/// One run of `go build` in one module.
 #[derive(Hash)]
 pub struct Build {
     /// Name for progress messages, such as `etcd 3.6.16`.
     pub what: String,
-    /// Usual duration of the build, such as `1 minute`.
     pub usual_duration: &'static str,
     /// Name of the module's folder, relative to [`Programs::modules`].
     pub module: String,
-    /// Contents of the module's files. They are part of the hash in the folder's name, so changed
-    /// contents cause a new build.
+    /// Contents of the module's files, which are part of the hash in the folder's name.
     pub module_files: Vec<String>,
     pub flags: Vec<String>,
     pub packages: Vec<String>,
@@ -37,16 +33,14 @@ pub struct Build {
     pub output: &'static str,
 }
 
-/// Programs that are built into one common folder.
+/// Programs that are built into one folder of the cache.
 pub struct Programs {
-    /// Prefix of the name of the programs' folder. The rest of the name is the hash of the build
-    /// inputs.
+    /// Prefix of the folder's name; the hash of the build inputs follows the prefix.
     pub name: String,
-    /// Folder that contains the modules.
     pub modules: PathBuf,
     pub builds: Vec<Build>,
-    /// Alternative to installing Go, such as `, or set …`, with which the error message ends if Go
-    /// is not installed. Empty if there is no alternative.
+    /// End of the error message if Go is not installed: an alternative to installing Go, such as `,
+    /// or set …`, or an empty text.
     pub instead: &'static str,
 }
 
@@ -62,7 +56,7 @@ pub fn cache_folder() -> Option<PathBuf> {
 
 impl Programs {
     /// Returns the folder with the programs, and builds the programs first if necessary. Calls
-    /// `progress` with a line of text every 15 s during a build, because a build takes minutes.
+    /// `progress` every 15 s during a build, because a build takes minutes.
     pub fn ensure(&self, cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, Error> {
         let name = self.folder_name();
         let folder = cache.join(&name);
@@ -86,8 +80,8 @@ impl Programs {
         format!("{}-{:016x}", self.name, hasher.finish())
     }
 
-    /// Waits for the build lock and takes it, so that only one of several concurrent test processes
-    /// builds. The operating system releases the lock when the process ends for any reason.
+    /// Acquires the build lock, so that only one of several concurrent test processes builds. The
+    /// operating system releases the lock when the process ends for any reason.
     fn lock(&self, path: &Path, progress: &mut dyn FnMut(&str)) -> Result<File, Error> {
         let file = File::create(path).map_err(Error::at("create", path))?;
         match file.try_lock() {
@@ -101,7 +95,7 @@ impl Programs {
         Ok(file)
     }
 
-    /// Builds all programs into `partial`, and then renames `partial` to `folder`. So `folder`
+    /// Builds all programs into `partial`, and then renames `partial` to `folder`, so that `folder`
     /// never contains an incomplete build.
     fn build_all(
         &self,

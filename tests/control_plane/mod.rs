@@ -51,7 +51,7 @@ const AUDIT_LOG: &str = "audit.log";
 /// chosen and before the API server binds it.
 const PORT_ATTEMPTS: usize = 5;
 
-/// Time that a server has to shut down before it is killed. A shutdown with open watches takes
+/// Time between SIGTERM and SIGKILL when a server is stopped. A shutdown with open watches takes
 /// about 1 s.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -91,7 +91,6 @@ impl Builder {
         self
     }
 
-    /// Adds an argument for etcd, such as `--max-request-bytes=262144`.
     pub fn etcd_arg(mut self, argument: impl Into<String>) -> Self {
         self.etcd_arguments.push(argument.into());
         self
@@ -140,8 +139,6 @@ pub fn shared() -> &'static ControlPlane {
     }
 }
 
-/// Creates a namespace on the shared control plane and returns its name, which begins with
-/// `prefix`.
 pub fn namespace(prefix: &str) -> String {
     match shared().namespace(prefix) {
         Ok(name) => name,
@@ -149,11 +146,10 @@ pub fn namespace(prefix: &str) -> String {
     }
 }
 
-/// Prints a line directly to standard error, because the test harness would show the line only at
-/// the end of the test. Building the programs of the control plane takes minutes, so its progress
-/// must be visible immediately.
+/// Prints a line to standard error immediately. The test harness would show the line only at the
+/// end of the test, but a build of the control plane takes minutes.
 fn say(line: &str) {
-    // Standard error may be closed; ignore that.
+    // Ignore errors, because standard error may be closed.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -186,7 +182,6 @@ impl ControlPlane {
         self.folder().join(AUDIT_LOG)
     }
 
-    /// Returns the administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Kubeconfig {
         &self.kubeconfig
     }
@@ -197,8 +192,8 @@ impl ControlPlane {
         access::acting_as(&self.kubeconfig, user, groups)
     }
 
-    /// Writes a kubeconfig file for a program under test, and returns the path of the file. The
-    /// file contains the kubeconfig from [`Self::kubeconfig_as`].
+    /// Writes the kubeconfig from [`Self::kubeconfig_as`] to a file for a program under test, and
+    /// returns the path of the file.
     pub fn kubeconfig_path_as(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
         let name: String =
             user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
@@ -256,8 +251,7 @@ impl ControlPlane {
         // Write the input and read the output at the same time. Otherwise both processes could
         // block on full pipes.
         let output = thread::scope(|scope| {
-            // Ignore write errors: kubectl may end without reading all of its input, and prints the
-            // reason if it fails.
+            // Ignore write errors, because kubectl may end without reading all of its input.
             scope.spawn(|| input.map(|mut input| input.write_all(stdin.as_bytes())));
             kubectl.wait_with_output()
         })
@@ -276,14 +270,14 @@ impl ControlPlane {
         String::from_utf8(output.stdout).map_err(Error::doing("read what kubectl printed"))
     }
 
-    /// Returns the process group of the servers. All programs in this group are killed when the
-    /// control plane is cleaned up.
+    /// Returns the process group of the servers. The cleanup of the control plane kills all
+    /// programs in this group.
     pub fn group(&self) -> i32 {
         self.watchdog.group()
     }
 
-    /// Starts another program in the process group of the servers, so that it is killed when the
-    /// control plane is cleaned up.
+    /// Starts another program in the process group of the servers, so that the cleanup of the
+    /// control plane kills the program.
     pub fn start_beside(
         &self,
         name: &'static str,
@@ -292,7 +286,6 @@ impl ControlPlane {
         Process::start(name, command, self.watchdog.group(), self.folder())
     }
 
-    /// Creates a namespace and returns its name, which begins with `prefix`.
     pub fn namespace(&self, prefix: &str) -> Result<String, Error> {
         let config = self.config(&self.kubeconfig)?;
         let metadata =

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use super::error::Error;
 
-/// Number of lines from the end of a log that an error message includes.
 const TAIL_LINES: usize = 25;
 
 pub struct Process {
@@ -21,8 +20,7 @@ pub struct Process {
 
 impl Process {
     /// Starts a server process in the process group `group`, so that one signal can end all servers
-    /// of a control plane. Ctrl-C in the terminal reaches only the program that uses the servers,
-    /// because the servers are in another group.
+    /// of a control plane. Ctrl-C in the terminal does not reach this group.
     pub fn start(
         name: &'static str,
         command: &mut Command,
@@ -41,13 +39,10 @@ impl Process {
         Ok(Self { name, child, log })
     }
 
-    /// Returns the path of the log file, which contains standard output and standard error.
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Returns a description of the process for error messages: its state, its exit status if it
-    /// has ended, and the end of its log.
     pub fn report(&mut self) -> String {
         let state = match self.child.try_wait() {
             Ok(Some(status)) => format!("ended ({status})"),
@@ -61,17 +56,11 @@ impl Process {
         self.child.try_wait().map_err(Error::doing("look after a server process"))
     }
 
-    /// Kills the process and waits until it has ended.
-    pub fn kill(&mut self) -> Result<(), Error> {
-        self.child.kill().map_err(Error::doing("kill a server process"))?;
-        self.child.wait().map(drop).map_err(Error::doing("look after a server process"))
-    }
-
-    /// Sends SIGTERM and waits until the process ends. Kills the process if it is still running
-    /// after `patience`.
+    /// Sends SIGTERM and waits until the process ends. Sends SIGKILL if the process is still
+    /// running after `patience`.
     pub fn stop(mut self, patience: Duration) -> Result<(), Error> {
-        // The standard library can send only SIGKILL. Use the shell's builtin `kill`, because some
-        // systems have no separate program `kill`.
+        // Use the shell's builtin `kill` for SIGTERM: the standard library can send only SIGKILL,
+        // and some systems have no separate program `kill`.
         Command::new("sh")
             .args(["-c", "kill -TERM \"$1\"", "sh", &self.child.id().to_string()])
             .status()
@@ -93,7 +82,6 @@ impl Drop for Process {
     }
 }
 
-/// Returns the last lines of a log, for an error message.
 pub fn tail(log: &Path) -> String {
     let bytes = match fs::read(log) {
         Ok(bytes) => bytes,

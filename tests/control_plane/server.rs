@@ -27,7 +27,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// connections, so the port stays free while the server restarts.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
-/// The reason why a server did not become ready.
 pub enum Failure {
     /// Another program took the port after it was chosen and before the server bound it.
     PortTaken(Error),
@@ -58,8 +57,8 @@ pub fn start_etcd(
         // The data is deleted at the end of the test, so it does not have to survive a power
         // failure.
         .arg("--unsafe-no-fsync")
-        // A benchmark that repeatedly writes 100,000 clients would exceed the default quota of 2
-        // GiB.
+        // Raise the quota above the default of 2 GiB for a benchmark that repeatedly writes 100,000
+        // clients.
         .arg("--quota-backend-bytes=8589934592")
         .arg("--log-level=warn")
         .args(more_arguments);
@@ -124,8 +123,7 @@ pub fn start_apiserver(
         // The control plane has no controller manager, which would create these accounts.
         .arg("--disable-admission-plugins=ServiceAccount")
         .arg("--allow-privileged=true")
-        // Limit the time for which open watches delay a shutdown to 1 s. By default, they delay
-        // each shutdown by 60 s.
+        // Let open watches delay a shutdown by at most 1 s instead of the default 60 s.
         .arg("--shutdown-watch-termination-grace-period=1s")
         .args(more_arguments);
     Process::start("kube-apiserver", &mut command, group, folder)

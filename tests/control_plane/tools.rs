@@ -15,13 +15,10 @@ use super::error::Error;
 use super::go_build::{Build, Programs, cache_folder};
 use super::say;
 
-/// Returns the path of the program that has the same name as its module, such as `tool("helm")`.
 pub fn tool(name: &str) -> Result<PathBuf, Error> {
     tool_of(name, name)
 }
 
-/// Returns the path of a program whose module builds several programs, such as
-/// `tool_of("prometheus", "promtool")`.
 pub fn tool_of(module: &str, program: &str) -> Result<PathBuf, Error> {
     let path = ensure(module)?.join(program);
     match path.is_file() {
@@ -32,7 +29,6 @@ pub fn tool_of(module: &str, program: &str) -> Result<PathBuf, Error> {
     }
 }
 
-/// Builds the programs of all modules, and returns their folders.
 pub fn ensure_all() -> Result<Vec<PathBuf>, Error> {
     let folder = modules();
     let entries = fs::read_dir(&folder).map_err(Error::at("read", &folder))?;
@@ -67,7 +63,7 @@ fn build(module: &str) -> Result<Build, Error> {
     let mut files = Vec::new();
     collect(&folder, &folder, &mut files)?;
     // Sort the files, because the order of directory entries is arbitrary but the hash must not
-    // change. The hash also covers the paths, so that renaming a file causes a new build.
+    // change. Include the paths in the hash, so that renaming a file causes a new build.
     files.sort();
     let of_name = |name: &str| files.iter().find(|(path, _)| path == name).map(|(_, text)| text);
     let go_mod = of_name("go.mod").ok_or_else(|| {
@@ -88,8 +84,6 @@ fn build(module: &str) -> Result<Build, Error> {
     })
 }
 
-/// Collects all files below `folder` into `files`, with their contents and their paths relative to
-/// `top`.
 fn collect(top: &Path, folder: &Path, files: &mut Vec<(String, String)>) -> Result<(), Error> {
     for entry in fs::read_dir(folder).map_err(Error::at("read", folder))? {
         let path = entry.map_err(Error::at("read", folder))?.path();

@@ -75,12 +75,10 @@ impl Watchdog {
         }
     }
 
-    /// Returns the data folder of the control plane.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Returns the process group that the servers must join.
     pub fn group(&self) -> i32 {
         self.anchor.id().cast_signed()
     }

@@ -9,8 +9,8 @@ use crate::objects::{client, fleet, nightly};
 use crate::world::{World, eventually, instant};
 
 impl World {
-    /// Returns each event about a policy with the number of times that it was published, such as
-    /// `DistributionOpened 1`. The texts are sorted.
+    /// Returns the reason and the count of each event about a policy, such as `DistributionOpened
+    /// 1`, in order of the reason.
     async fn events(&self, policy: &str) -> Vec<String> {
         let listed = self.api::<Event>().list(&ListParams::default()).await.unwrap();
         let about = |event: &Event| {
@@ -26,8 +26,6 @@ impl World {
         counted.into_iter().map(|(reason, times)| format!("{reason} {times}")).collect()
     }
 
-    /// Waits until exactly the expected events about the policy `night` are published, and checks
-    /// that no other events follow.
     async fn announces(&self, what: &str, expected: &[&str]) {
         eventually(what, async || {
             let events = self.events("night").await;

@@ -8,15 +8,14 @@ use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, audited_by_all, eventually, instant};
 
 impl World {
-    /// Returns the audit lines of the test's namespace.
     fn audited(&self) -> Vec<Value> {
         let told = String::from_utf8(audited_by_all()).unwrap();
         let lines = told.lines().map(|line| serde_json::from_str(line).unwrap());
         lines.filter(|line: &Value| line["namespace"] == json!(self.namespace)).collect()
     }
 
-    /// Returns the audit lines in the format of [`short`], sorted because the controller writes the
-    /// statuses of the fleets in any order.
+    /// Returns the audit lines in the format of [`short`]. Sorts the lines, because the controller
+    /// writes the statuses of the fleets in any order.
     fn audit_lines(&self) -> Vec<String> {
         let mut told: Vec<String> = self.audited().iter().map(short).collect();
         told.sort();
@@ -172,7 +171,6 @@ async fn a_policy_is_the_cause_for_the_clients_it_changes() {
     assert_eq!(world.audit_lines(), expected);
 }
 
-/// Checks that `docs/audit.md` lists exactly the keys that an audit line has.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_key_is_documented() {
     let world = World::start("schema").await;

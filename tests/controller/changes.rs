@@ -11,7 +11,7 @@ const POLICY: &str = "UpgradePolicy";
 
 impl World {
     /// Makes a change, waits until the statuses match the plan, and checks the state and reason of
-    /// the clients in `expected`. A client is named in the form `berlin/a`.
+    /// each client in `expected`. The client names have the form `berlin/a`.
     async fn check(&self, what: &str, change: impl Future<Output = ()>, expected: &[(&str, &str)]) {
         self.settles_after(what, change).await;
         for (client, expected) in expected {
@@ -223,8 +223,8 @@ async fn policies_begin_and_end_by_themselves() {
         .await;
     let late = [("berlin/a", OFFERED), ("berlin/b", "Held DistributionEnded")];
     world.clock_moves("2026-11-24T20:00:00Z", &late).await;
-    // At 20:00 UTC all policies have started or ended, so the controller has no later time to wait
-    // for. It must still notice that the clock is set back.
+    // The controller waits for no later time, because all policies have started or ended by 20:00
+    // UTC. It must still notice that the clock is set back.
     world.clock_moves("2026-11-24T13:00:00Z", &frozen).await;
     world.clock_moves("2026-11-24T11:00:00Z", &early).await;
     let moved = json!({"effectiveFrom": "2026-11-24T10:00:00Z"});

@@ -9,9 +9,8 @@ use crate::objects::{auto, client, fleet, nightly, policy};
 use crate::recording_client::{Call, RequestRecorder};
 use crate::world::{World, eventually, instant};
 
-/// Name of the sentinels: a fleet and a policy that a test edits to find out whether the controller
-/// has processed all earlier changes. The sentinels affect no client, and the tests do not count
-/// their status writes.
+/// Name of a fleet and a policy, the sentinels, which affect no client. A test edits the sentinels
+/// to find out whether the controller has processed all earlier changes.
 const SENTINEL: &str = "zz";
 
 impl World {
@@ -23,7 +22,8 @@ impl World {
     }
 
     /// Waits until the controller has processed all earlier changes and has nothing left to write.
-    /// Edits the sentinels last: watch events arrive in the order of the changes, so a controller
+    ///
+    /// Edits the sentinels last. Watch events arrive in the order of the changes, so a controller
     /// that has processed these edits has received all earlier changes.
     pub async fn comes_to_rest(&self) {
         self.settles().await;
@@ -53,8 +53,8 @@ impl World {
     }
 
     /// Runs `doing`, waits until the controller has nothing left to write, and returns the objects
-    /// whose status was written since the start of `doing`. The objects are sorted, and named in
-    /// the form `clientfleets/berlin`.
+    /// whose status was written. The objects are sorted, and named in the form
+    /// `clientfleets/berlin`.
     async fn writes_of(&self, doing: impl Future<Output = ()>) -> Vec<String> {
         let mark = self.wire.mark();
         doing.await;
@@ -63,8 +63,6 @@ impl World {
     }
 }
 
-/// Returns the objects whose status was written after the position `mark` in the recorder, sorted
-/// and without the objects named [`SENTINEL`].
 pub fn writes(wire: &RequestRecorder, mark: usize) -> Vec<String> {
     let calls = wire.since(mark).into_iter().filter(Call::is_status_write);
     let mut written: Vec<String> = calls
@@ -80,8 +78,6 @@ pub fn writes(wire: &RequestRecorder, mark: usize) -> Vec<String> {
 
 const NOTHING: [&str; 0] = [];
 
-/// Creates three fleets of ten clients each, a nightly policy that governs them, and a policy that
-/// governs no client.
 async fn three_fleets(prefix: &str) -> World {
     let world = World::start(prefix).await;
     world.apply(nightly("night")).await;
@@ -128,8 +124,7 @@ async fn nothing_is_written_while_nothing_changes() {
     let mut asked: Vec<String> =
         world.wire.since(mark).into_iter().filter(|c| !sentinels(c)).map(|c| c.path).collect();
     asked.sort();
-    // Remove duplicate requests, because the controller may send several requests to start the same
-    // watch.
+    // Remove duplicates, because the controller may send several requests to start one watch.
     asked.dedup();
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let expected = [
@@ -191,8 +186,6 @@ async fn a_policy_costs_a_write_of_each_fleet_and_two_of_its_own() {
     assert_eq!(gone, ALL, "deleted");
 }
 
-/// Checks that the status of each of the three fleets was written once, and the status of `policy`
-/// once or twice. No other status may be written.
 fn assert_at_most_two(written: &[String], policy: &str) {
     let policy = format!("upgradepolicies/{policy}");
     let (policies, fleets): (Vec<&String>, Vec<&String>) =

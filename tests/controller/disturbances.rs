@@ -66,8 +66,8 @@ async fn everything_goes_at_once_and_comes_again() {
         }
     };
     everything().await;
-    // Delete all objects while some of their status writes are still pending. The controller must
-    // discard these writes.
+    // Delete all objects while some of their status writes are pending. The controller must discard
+    // these writes.
     let (delete, list) = (DeleteParams::default(), ListParams::default());
     world.api::<ClientFleet>().delete_collection(&delete, &list).await.unwrap();
     world.api::<UpgradePolicy>().delete_collection(&delete, &list).await.unwrap();
@@ -118,8 +118,8 @@ async fn a_restarted_api_server_is_found_again() {
     assert_eq!(counted(&plane), status_writes(&world), "the API server counts the same writes");
 
     plane.stop_apiserver().unwrap();
-    // Change the clock while the API server is stopped, so that the resulting status writes fail.
-    // The controller must retry them after the restart.
+    // Change the clock while the API server is stopped, so that the status writes fail. The
+    // controller must retry the writes after the restart.
     world.clock.set(instant("2026-11-24T21:00:00Z"));
     plane.start_apiserver().unwrap();
     world.apply(fleet("paris", &["a"])).await;
@@ -127,9 +127,8 @@ async fn a_restarted_api_server_is_found_again() {
     assert_eq!(world.row("berlin", "a").await.state, "Distributing");
     assert_eq!(world.row("paris", "a").await.state, "Distributing");
 
-    // After its watch has expired, the controller must list the fleets again. It receives no events
-    // for fleets that were deleted in the meantime, so it must notice that they are missing from
-    // the list.
+    // The controller must list the fleets again after its watch has expired. It receives no events
+    // for fleets that were deleted in the meantime, so only the list shows that they are gone.
     world.wire.hold(&["clientfleets"]);
     plane.restart_apiserver().unwrap();
     eventually("the watch is taken up again", async || {
@@ -189,8 +188,6 @@ fn status_writes(world: &World) -> usize {
     world.wire.calls().iter().filter(|call| call.is_status_write()).count()
 }
 
-/// Returns the number of ClientFleet and UpgradePolicy status writes that the API server's metrics
-/// report.
 fn counted(plane: &ControlPlane) -> usize {
     let metrics = plane.kubectl_ok(&["get", "--raw", "/metrics"], "").unwrap();
     let ours = |line: &&str| {

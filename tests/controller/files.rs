@@ -11,8 +11,6 @@ use crate::control_plane::shared;
 use crate::rules::apply_cases;
 use crate::world::{Statuses, World};
 
-/// Runs `plan --local` on a list of objects at the instant `at`, and returns a JSON `List` of the
-/// objects with their planned statuses.
 fn plan(list: &str, at: &str) -> Value {
     let mut program = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
         .args(["plan", "--local", "-f", "-", "-o", "json", "--at", at])
@@ -20,8 +18,8 @@ fn plan(list: &str, at: &str) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // Write the whole input before reading any output. This cannot deadlock, because the program
-    // prints nothing until it has read all of its input.
+    // Write the whole input before reading any output. A deadlock is impossible, because the
+    // program prints nothing until it has read all of its input.
     program.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
     let output = program.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -33,7 +31,6 @@ fn statuses(list: &Value) -> Vec<(Value, Value, Value)> {
     items.map(|o| (o["kind"].clone(), o["metadata"]["name"].clone(), o["status"].clone())).collect()
 }
 
-/// Returns a copy of the list in which the objects have no statuses, like objects in Git.
 fn without_status(list: &Value) -> Value {
     let mut list = list.clone();
     for object in list["items"].as_array_mut().unwrap() {

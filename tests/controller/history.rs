@@ -16,7 +16,6 @@ use tokio::task::JoinHandle;
 use crate::objects::{fleet, names, policy};
 use crate::world::{NOON, World, eventually, instant, status_of};
 
-/// Returns the instant that is `seconds` seconds after noon.
 fn after_noon(seconds: i64) -> Timestamp {
     instant(NOON) + chrono::TimeDelta::seconds(seconds)
 }
@@ -25,8 +24,6 @@ async fn set_mode(world: &World, mode: &str) {
     world.edit("UpgradePolicy", "all", json!({"spec": {"upgrade": {"mode": mode}}})).await;
 }
 
-/// Waits until the API server has accepted a status write for the fleet `berlin`. Ignores requests
-/// before the position `mark` in the recorder.
 async fn written_since(world: &World, mark: usize) {
     eventually("the fleet's status is written", async || {
         let calls = world.wire.since(mark);
@@ -38,8 +35,8 @@ async fn written_since(world: &World, mark: usize) {
     .await;
 }
 
-/// Starts a [`World`] with one fleet, which a policy with the mode `NoUpgrade` governs. The
-/// controller's fleet watch then delivers no events until the test resumes it.
+/// Starts a [`World`] with one fleet and a policy with the mode `NoUpgrade`. The controller's fleet
+/// watch delivers no events until the test resumes the watch.
 async fn held(prefix: &str) -> World {
     let world = World::start(prefix).await;
     world.apply(policy("all", json!({"upgrade": {"mode": "NoUpgrade"}}))).await;
@@ -49,8 +46,6 @@ async fn held(prefix: &str) -> World {
     world
 }
 
-/// Checks that the client was offered version 3.60 at `offered`, and has been in the state `Held`
-/// since `held`.
 fn assert_held(row: &ClientStatus, offered: Timestamp, held: Timestamp) {
     assert_eq!(row.state, "Held");
     assert_eq!(row.last_transition_time, Some(held), "the time of its own state");
@@ -101,7 +96,7 @@ async fn a_replan_during_a_write_ends_its_offer_without_the_watch() {
     .await;
     world.clock.set(after_noon(120));
     set_mode(&world, "NoUpgrade").await;
-    // The stored status of the policy shows when the controller has made the second plan.
+    // The stored status of the policy shows whether the controller has made the second plan.
     eventually("the second plan is made", async || {
         let policy = world.policy("all").await;
         let said = policy.distribution_state.clone().unwrap_or_default();
@@ -123,12 +118,11 @@ async fn a_replan_during_a_write_ends_its_offer_without_the_watch() {
 /// Test observer that checks every stored version of all fleets. The observer does not use the
 /// controller's API client, because the test delays the watch events of that client.
 struct Observer {
-    /// Task that reads the watch, and returns how many versions of each fleet were stored.
+    /// Task that reads the watch and returns the number of stored versions of each fleet.
     ended: JoinHandle<BTreeMap<String, usize>>,
 }
 
-/// Annotation that the test adds to each fleet at the end, so that the observer knows which version
-/// is the last one.
+/// Annotation that marks the last version of each fleet for the observer.
 const LAST: &str = "last";
 
 impl Observer {
@@ -156,8 +150,6 @@ impl Observer {
         Self { ended }
     }
 
-    /// Marks the last version of each fleet, and waits until the observer has checked all versions.
-    /// Returns the number of versions of each fleet.
     async fn stop(self, world: &World, fleets: &[&str]) -> BTreeMap<String, usize> {
         for name in fleets {
             let mark = json!({"metadata": {"annotations": {LAST: "true"}}});
@@ -171,8 +163,8 @@ fn name_of(object: &DynamicObject) -> String {
     object.metadata.name.clone().unwrap()
 }
 
-/// Checks that the fleet status `after` may follow `before`: transition times and last offers never
-/// become earlier, and a client's transition time changes only when the client's state changes.
+/// Checks that transition times and last offers never become earlier, and that a client's
+/// transition time changes only together with the client's state.
 fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleetStatus) {
     assert_conditions_continue(fleet, &before.conditions, &after.conditions);
     let (before, after) = (before.clients.as_deref(), after.clients.as_deref());
@@ -191,8 +183,8 @@ fn assert_continues(fleet: &str, before: &ClientFleetStatus, after: &ClientFleet
     }
 }
 
-/// Checks that a condition's transition time changes only when the condition's status changes, and
-/// that it never becomes earlier.
+/// Checks that a condition's transition time never becomes earlier, and changes only together with
+/// the condition's status.
 fn assert_conditions_continue(fleet: &str, before: &[Condition], after: &[Condition]) {
     let types = |all: &[Condition]| all.iter().map(|c| c.r#type.to_string()).collect::<Vec<_>>();
     assert_eq!(types(before), types(after), "{fleet}: every condition stays");
@@ -205,8 +197,8 @@ fn assert_conditions_continue(fleet: &str, before: &[Condition], after: &[Condit
 }
 
 /// Switches a policy between two modes 30 times, and checks every stored version of six fleets of
-/// 20 clients each. If `has_rival` is true, another writer also changes the fleets, so that some
-/// status writes fail with a conflict.
+/// 20 clients each. If `has_rival` is true, another writer changes the fleets, so that some status
+/// writes fail with a conflict.
 async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
     let world = World::start(prefix).await;
     world.apply(policy("all", json!({"upgrade": {"mode": "NoUpgrade"}}))).await;

@@ -15,7 +15,6 @@ use crate::control_plane::shared;
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually};
 
-/// Returns the conditions of a policy, each in the form `Ready=True/Reconciled`.
 fn conditions(status: &UpgradePolicyStatus) -> Vec<String> {
     let one = |c: &clientfleet::api::Condition| format!("{}={}/{}", c.r#type, c.status, c.reason);
     status.conditions.iter().map(one).collect()
@@ -57,8 +56,8 @@ async fn a_policy_waits_for_its_fleets() {
     assert_eq!(status.observed_generation, Some(2));
 }
 
-/// All versions of the policies and fleets of a namespace, in the order in which they were written.
-/// One etcd stores both kinds, so their resourceVersions can be compared.
+/// All versions of the policies and fleets of a namespace, by resourceVersion. The versions of both
+/// kinds are comparable, because one etcd stores both kinds.
 #[derive(Clone, Default)]
 struct History(Arc<Mutex<BTreeMap<u64, Version>>>);
 
@@ -97,8 +96,6 @@ impl History {
         });
     }
 
-    /// Waits until the history contains a version of `policy` whose `status.observedGeneration` is
-    /// `generation`.
     async fn has(&self, policy: &str, generation: i64) {
         eventually("the history has come so far", async || {
             let versions = self.0.lock().unwrap();
@@ -123,7 +120,7 @@ async fn no_generation_is_called_in_force_before_the_fleets_say_so() {
         world.apply(fleet(name, &["a"])).await;
     }
     let history = History::of(&world);
-    // Each generation of the policy sets a different target version, so a fleet's status shows
+    // Each generation of the policy sets a different target version, so that a fleet's status shows
     // which generation the fleet has applied.
     let lock = |generation: i64| {
         let version = format!("4.{generation}");

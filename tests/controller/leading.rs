@@ -49,18 +49,16 @@ async fn nothing_is_sent_after_the_end_of_the_term() {
             world.statuses().await;
         }
     };
-    // A replica without leadership must not write any status.
     time_passes().await;
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
 
-    // End the leadership before the controller makes a plan, as can happen if the process was
-    // frozen. The controller must still not write.
+    // End the leadership before the controller makes a plan, as a freeze of the process would. The
+    // controller must still not write.
     leadership.lasts_until(Some(Moment::now()));
     time_passes().await;
     assert_eq!(writes(&world.wire, mark), Vec::<String>::new());
 
-    // The controller now leads, and must write the statuses that it was not allowed to write
-    // before.
+    // The controller now leads, and must write the statuses of its earlier plans.
     leadership.lasts_until(Some(Moment::now().after(Duration::from_secs(600))));
     world.settles().await;
     assert_eq!(world.fleet("berlin").await.observed_generation, Some(1));

@@ -9,8 +9,8 @@ use crate::objects::{auto, client, fleet, nightly, policy};
 use crate::world::{World, eventually};
 
 impl World {
-    /// Returns the samples of one metric in the form `{labels} value`, with the name of the test's
-    /// namespace replaced by `NS`.
+    /// Returns the samples of one metric in the form `{labels} value`. Replaces the name of the
+    /// test's namespace with `NS`.
     fn samples(&self, metric: &str) -> Vec<String> {
         let text = self.metrics.classic().replace(&self.namespace, "NS");
         let samples = text.lines().filter_map(|line| line.strip_prefix(metric));
@@ -18,7 +18,7 @@ impl World {
         samples.map(|rest| rest.trim().to_owned()).collect()
     }
 
-    /// Returns those samples of one metric whose value is not zero.
+    /// Returns the samples of one metric whose value is not zero.
     fn counts(&self, metric: &str) -> Vec<String> {
         let mut samples = self.samples(metric);
         samples.retain(|sample| !sample.ends_with(" 0"));
@@ -47,8 +47,8 @@ async fn what_is_planned_is_counted_by_policy_and_state() {
         r#"{namespace="NS",policy="one",state="Distributing"} 1"#,
     ];
     assert_eq!(world.counts("clientfleet_clients"), expected);
-    // The metric has one sample for unmanaged clients and, for each of the two policies, one sample
-    // for each of the nine other states. States without clients have the value zero.
+    // The metric has one sample for unmanaged clients, and nine samples for each of the two
+    // policies, one per other state. States without clients have the value zero.
     assert_eq!(world.samples("clientfleet_clients").len(), 1 + 2 * 9);
     assert_eq!(world.samples("clientfleet_fleets"), [r#"{namespace="NS"} 2"#]);
     assert_eq!(world.samples("clientfleet_stalled_fleets"), [r#"{namespace="NS"} 0"#]);
@@ -146,8 +146,6 @@ async fn writes_are_counted_as_the_api_server_answers_them() {
     assert_eq!(timed, tries);
 }
 
-/// Checks that the table in `docs/metrics.md` lists the name, type and labels of every exported
-/// metric.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_knows_every_metric() {
     let world = World::start("documented").await;

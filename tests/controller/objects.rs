@@ -17,7 +17,6 @@ pub fn client(name: &str, version: &str) -> Value {
     json!({"name": name, "reported": {"version": version}})
 }
 
-/// Returns `count` client names, numbered from `pc-000`.
 pub fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("pc-{number:03}")).collect()
 }

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, instant};
 
-/// Formats a client's status as two strings: the state in the form `state since time`, and the last
-/// offer in the form `version by policy/generation at time`.
+/// Formats a client's state as `state since time`, and its last offer as `version by
+/// policy/generation at time`.
 fn state_and_reason(row: &ClientStatus) -> (String, String) {
     let time = |t: clientfleet::values::Timestamp| t.format("%dT%H:%M").to_string();
     let since = row.last_transition_time.map(time).unwrap_or_default();

@@ -1,6 +1,5 @@
-//! Tests the outbox of pending status writes, mainly in the time between the API server's response
-//! to a write and the watch event that shows the write. Tests with a real API server cannot control
-//! this timing.
+//! Tests the outbox of pending status writes, mainly between the API server's response to a write
+//! and the watch event for the write. Tests with a real API server cannot control this timing.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,10 +14,10 @@ use clientfleet::values::Timestamp;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-/// Returns a planned fleet at the resourceVersion `version`, with the package version `stored` in
-/// its stored status and `wanted` in its planned status.
+/// Returns a planned fleet with the resourceVersion `version`. `stored` is the package version in
+/// its stored status, and `wanted` is the package version in its planned status.
 ///
-/// In each of the two statuses, the only client has the package version as its name.
+/// The fleet has one client, whose name is also the package version.
 fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
     let before = plan(version, stored, &json!(null)).status();
     plan(version, wanted, &json!(before))
@@ -47,8 +46,6 @@ fn outbox() -> Arc<Outbox<ClientFleet>> {
     Outbox::new(Duration::ZERO, 8)
 }
 
-/// Takes the pending status of the fleet `berlin` from the outbox, and returns an attempt to write
-/// it.
 fn attempt(outbox: &Outbox<ClientFleet>) -> WriteAttempt<ClientFleet> {
     attempt_of(outbox, &key())
 }
@@ -68,8 +65,8 @@ fn key_of(name: &str) -> (String, String) {
     ("ns".to_owned(), name.to_owned())
 }
 
-/// Returns the package version in the pending status, and the resourceVersion that the write must
-/// replace; `None` if no write is pending. The status stays pending.
+/// Returns the package version in the pending status and the resourceVersion that the write must
+/// replace; `None` if no write is pending. Does not remove the status from the outbox.
 fn next(outbox: &Outbox<ClientFleet>) -> Option<(String, String)> {
     let letter = outbox.next(&key());
     outbox.end(&key());
@@ -204,7 +201,6 @@ fn nothing_leaves_a_closed_outbox() {
     assert_eq!(next(&outbox), None);
 }
 
-/// Returns the names of the clients in the status that the next write will replace.
 fn replaced(outbox: &Outbox<ClientFleet>) -> Vec<String> {
     let letter = outbox.next(&key()).unwrap();
     let rows = letter.replaces().into_iter().flat_map(|fleet| fleet.rows());
@@ -235,9 +231,8 @@ fn what_a_write_replaces_is_not_its_own_one_under_a_foreign_one() {
     assert_eq!(next(&outbox), letter("newer", "3"));
 }
 
-/// Posts and writes one status for each number in `numbers`, with the package version
-/// `package-<number>`. The store shows none of these writes, and each write sets the
-/// resourceVersion to the number plus one.
+/// Posts and writes a status with the package version `package-<number>` for each number. The watch
+/// shows none of these writes, and each write sets the resourceVersion to the number plus one.
 fn write_unseen(outbox: &Outbox<ClientFleet>, numbers: std::ops::Range<u32>) {
     for number in numbers {
         assert!(outbox.post(&planned("1", "old", &format!("package-{number}"))));
@@ -258,7 +253,6 @@ fn the_version_of_the_plan_stays_known_through_any_number_of_writes() {
     assert_eq!(replaced(&outbox), ["package-209"]);
 }
 
-/// Returns a planned fleet that has the given uid and no stored status.
 fn created(uid: &str, version: &str) -> Planned<ClientFleet> {
     plan_object(&json!({
         "metadata": {"namespace": "ns", "name": "berlin", "resourceVersion": version, "uid": uid},
@@ -266,8 +260,8 @@ fn created(uid: &str, version: &str) -> Planned<ClientFleet> {
     }))
 }
 
-/// Checks that the outbox ignores the result of a write if, during the write, the object was
-/// deleted and another object with the same name was created.
+/// Checks that the outbox ignores the result of a write to a deleted object if another object with
+/// this name was created during the write.
 #[test]
 fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
     type Outcome = fn(&Outbox<ClientFleet>, &WriteAttempt<ClientFleet>);
@@ -287,8 +281,7 @@ fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
     }
 }
 
-/// Checks that a status that is posted during a retry is written after the retry. A retry does not
-/// go through the queue, because kube's applier starts it.
+/// Checks that a status that is posted during a retry is written after the retry.
 #[test]
 fn a_retry_is_in_flight_too() {
     let outbox = outbox();
@@ -372,10 +365,10 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 
-/// Checks the limit on concurrent writes. The limit starts at one, increases when the watch event
-/// of a write arrives, and decreases if a write gets no response.
+/// Checks the limit on concurrent writes.
 ///
-/// The response to a write alone does not change the limit.
+/// The limit starts at one, increases when the watch event of a write arrives, and decreases if a
+/// write gets no response. The response to a write alone does not change the limit.
 #[tokio::test]
 async fn as_many_are_under_way_as_the_watch_has_told_of() {
     let outbox = outbox();

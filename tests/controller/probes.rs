@@ -13,7 +13,6 @@ use crate::objects::{auto, fleet};
 use crate::process::{Program, Silent};
 use crate::world::{World, eventually};
 
-/// Sends an HTTP request to an address, and returns the complete response as text.
 fn ask(address: &str, request: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
     connection.write_all(request.as_bytes()).unwrap();
@@ -26,7 +25,6 @@ fn get(address: &str, path: &str, accept: &str) -> String {
     ask(address, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n"))
 }
 
-/// Reads the address of the program's HTTP server from the program's JSON log.
 async fn address_of(program: &Program) -> String {
     program.has_logged("serving /livez").await;
     let log = program.log();

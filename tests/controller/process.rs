@@ -14,17 +14,16 @@ use crate::control_plane::{ControlPlane, shared};
 use crate::objects::{auto, fleet, names};
 use crate::world::{World, eventually, install_crds};
 
-/// Maximum time for the program to end after SIGTERM. Kubernetes kills a container after 30 s.
+/// Maximum time until the program ends after SIGTERM. Kubernetes kills a container after 30 s.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// A running `clientfleet controller` process. Dropping this value kills it.
+/// A running `clientfleet controller` process. Dropping this value kills the process.
 pub struct Program {
     pub child: Child,
     pub folder: TempDir,
 }
 
-/// A simulated cluster that never responds: the kernel accepts connections, but no process reads
-/// from them.
+/// A simulated API server that never responds, because no process reads from its connections.
 pub struct Silent {
     listener: TcpListener,
     folder: TempDir,
@@ -58,7 +57,7 @@ impl Program {
     }
 
     /// Starts a controller. Its standard output goes to the file `output` and its standard error to
-    /// the file `log`, both in the program's folder.
+    /// the file `log` in the program's folder.
     pub fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
@@ -95,7 +94,6 @@ impl Program {
         .await
     }
 
-    /// Sends SIGTERM, and checks that the program ends within [`GRACE`] with exit code 0.
     async fn ends_when_told(mut self, when: &str) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -213,8 +211,8 @@ async fn it_looks_after_the_namespaces_that_it_is_told_of() {
         world.apply(auto("all")).await;
         world.apply(fleet("berlin", &["a"])).await;
     }
-    // Pass the namespace `two` twice: the program must watch it only once. Another controller also
-    // reconciles the namespace `one`, so the test waits only for `two`.
+    // Pass the namespace `two` twice, because the program must watch it only once. The test waits
+    // only for `two`, because another controller also reconciles `one`.
     let (one, two) = (world.namespace.as_str(), second.namespace.as_str());
     let arguments = ["-n", two, "--namespace", one, "-n", two];
     let program = Program::start_with(&plane.kubeconfig_path(), &arguments);

@@ -14,15 +14,13 @@ use kube::Client;
 use kube::client::Body;
 use tokio::sync::{mpsc, watch};
 
-/// One recorded request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub method: Method,
     /// Path of the request after the namespace, without the query, such as
     /// `clientfleets/berlin/status`.
     pub path: String,
-    /// Status code of the API server's response. `None` until the response arrives; stays `None` if
-    /// the test drops or replaces the response.
+    /// Status code of the response or of its replacement. `None` until a response arrives.
     pub code: Option<u16>,
 }
 
@@ -43,7 +41,6 @@ pub struct RequestRecorder {
     expired: Arc<Mutex<Option<String>>>,
     /// Paths of the requests whose next response is dropped.
     lost: Arc<Mutex<Vec<String>>>,
-    /// Replacement for the next response to a status write.
     replaced: Arc<Mutex<Vec<Replacement>>>,
     /// Resources whose watch events are held back, such as `clientfleets`.
     silent: watch::Sender<Vec<String>>,
@@ -51,15 +48,12 @@ pub struct RequestRecorder {
     late: Arc<Mutex<Option<(String, Duration)>>>,
     /// Number of held-back or delayed watch events, by resource.
     slowed: Arc<Mutex<BTreeMap<String, usize>>>,
-    /// Number of watch events, by resource, that have arrived and are not delivered yet.
     undelivered: Counts,
 }
 
-/// Number of watch events for each resource.
 type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 
-/// A watch event that has arrived from the API server. It is counted in `counts` until it is
-/// delivered or its watch ends.
+/// Guard that counts one watch event until the event is delivered or its watch ends.
 struct Undelivered {
     counts: Counts,
     resource: String,
@@ -80,16 +74,14 @@ impl Drop for Undelivered {
     }
 }
 
-/// Replacement for the next response to a request with this path.
+/// Error response that replaces the next response to a request for `path`.
 struct Replacement {
     path: String,
-    /// Status code of the error to respond with.
     code: u16,
-    /// True if the request is forwarded, so that the API server accepts it nevertheless.
+    /// True if the API server still receives the request.
     is_forwarded: bool,
 }
 
-/// Returns the response of an API server that refuses a request.
 fn refusal(code: u16) -> http::Response<AnswerBody> {
     let status = serde_json::json!({
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
@@ -186,8 +178,7 @@ impl RequestRecorder {
         }
     }
 
-    /// Returns the body of a watch response. Its events are delayed by [`Self::delay_watch`] and
-    /// held back by [`Self::silence_watch`].
+    /// Applies [`Self::delay_watch`] and [`Self::silence_watch`] to the body of a watch response.
     fn slowed(&self, path: String, body: Body) -> AnswerBody {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (undelivered, resource) = (Arc::clone(&self.undelivered), path.clone());
@@ -243,17 +234,14 @@ impl RequestRecorder {
         self.silent.send_replace(vec![]);
     }
 
-    /// Delays each watch event of a resource by `late`.
     pub fn delay_watch(&self, plural: &str, late: Duration) {
         *self.late.lock().unwrap() = Some((plural.to_owned(), late));
     }
 
-    /// Returns how many watch events of a resource were held back or delayed so far.
     pub fn slowed_events(&self, plural: &str) -> usize {
         self.slowed.lock().unwrap().get(plural).copied().unwrap_or_default()
     }
 
-    /// Returns the number of watch events of a resource that have arrived but are not delivered yet.
     pub fn undelivered_events(&self, plural: &str) -> usize {
         self.undelivered.lock().unwrap().get(plural).copied().unwrap_or_default()
     }
@@ -268,12 +256,14 @@ impl RequestRecorder {
         self.lost.lock().unwrap().push(path.to_owned());
     }
 
-    /// Responds to the next request with this path with an error, and does not forward the request.
+    /// Returns an error for the next request for `path`, without sending the request to the API
+    /// server.
     pub fn refuse(&self, path: &str, code: u16) {
         self.replace(path, code, false);
     }
 
-    /// Forwards the next request with this path, but responds with an error.
+    /// Sends the next request for `path` to the API server, but returns an error instead of the
+    /// response.
     pub fn accept_but_refuse(&self, path: &str, code: u16) {
         self.replace(path, code, true);
     }
@@ -283,7 +273,6 @@ impl RequestRecorder {
         self.replaced.lock().unwrap().push(replacement);
     }
 
-    /// Returns how many responses are still to be replaced.
     pub fn replacements_left(&self) -> usize {
         self.replaced.lock().unwrap().len()
     }

@@ -1,12 +1,10 @@
-//! Tests status writes to which the response is an error, although no other writer has changed the
-//! object, or although the API server has accepted the write.
+//! Tests status writes that the API server refuses, and their effect on the status of a policy.
 
 use serde_json::json;
 
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually};
 
-/// Path of the status of the fleet `berlin` in a recorded request.
 const BERLIN: &str = "clientfleets/berlin/status";
 
 async fn is_written_after_refusal(prefix: &str, path: &str, code: u16) {
@@ -88,7 +86,6 @@ async fn a_policy_is_not_in_force_while_stored_offers_contradict_it() {
     })
     .await;
     set(json!({"mode": "NoUpgrade", "version": null})).await;
-    // The stored status of the policy shows that the controller has planned this generation.
     eventually("the last generation is planned", async || {
         let object = world.raw("UpgradePolicy", "top").await;
         let status = world.policy("top").await;

@@ -16,7 +16,6 @@ fn cases() -> Vec<Case> {
 
 type Case = (RuleName, Value, Value);
 
-/// Returns the given policy spec with the upgrade mode `AutoUpgrade`.
 fn auto(mut spec: Value) -> Value {
     spec["upgrade"]["mode"] = json!("AutoUpgrade");
     spec
@@ -104,7 +103,6 @@ fn cases_in_the_time_range() -> Vec<Case> {
     ]
 }
 
-/// Returns the name of the fleet that contains the test client for a rule.
 fn fleet_of(rule: RuleName) -> &'static str {
     match rule {
         RuleName::PackageUnknown => "without-package",
@@ -113,7 +111,7 @@ fn fleet_of(rule: RuleName) -> &'static str {
     }
 }
 
-/// Returns the name that the policy and the client have in the case for a rule.
+/// Returns the name of both the policy and the client in the case for a rule.
 fn object_name(rule: RuleName) -> String {
     format!("rule-{}", rule.number())
 }

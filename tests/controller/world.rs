@@ -38,7 +38,6 @@ pub const NOON: &str = "2026-11-24T11:00:00Z";
 /// Timeout for each wait in a test. It is long enough for a busy machine.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Minimum pause between two checks in [`eventually`]. The maximum is [`MAX_POLL_INTERVAL`].
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -66,7 +65,6 @@ pub fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Installs the CRDs and waits until they are established.
 pub fn install_crds(plane: &ControlPlane) {
     install(plane, &crds_yaml().unwrap());
 }
@@ -99,7 +97,6 @@ pub fn status_of<S: DeserializeOwned>(object: &DynamicObject) -> S {
     serde_json::from_value(status).unwrap()
 }
 
-/// The statuses of all objects in a namespace, by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statuses {
     pub fleets: BTreeMap<String, ClientFleetStatus>,
@@ -115,8 +112,8 @@ impl World {
         Self::on(shared(), prefix).await
     }
 
-    /// Creates a namespace on a control plane on which the CRDs are installed, and starts a
-    /// controller for the namespace.
+    /// Creates a namespace on `plane`, and starts a controller for it. The CRDs must already be
+    /// installed.
     pub async fn on(plane: &ControlPlane, prefix: &str) -> Self {
         let mut world = Self::without_controller(plane, prefix);
         world.start_controller();
@@ -135,7 +132,7 @@ impl World {
         }
     }
 
-    /// Starts a controller. Its metrics start at zero, as they do in a new process.
+    /// Starts a controller with new metrics, as in a new process.
     pub fn start_controller(&mut self) {
         self.metrics = Arc::default();
         self.controller = Some(self.another_controller(&self.wire));
@@ -167,7 +164,6 @@ impl World {
         wire
     }
 
-    /// Stops the controller, and waits until it has ended.
     pub async fn stop_controller(&mut self) {
         let Running { stop, ended } = self.controller.take().unwrap();
         stop.send(()).unwrap();
@@ -191,7 +187,7 @@ impl World {
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
     }
 
-    /// Applies a whole object with server-side apply.
+    /// Creates or changes an object with server-side apply.
     pub async fn apply(&self, mut object: Value) {
         object["apiVersion"] = json!("clientfleet.dev/v1alpha1");
         let kind = object["kind"].as_str().unwrap().to_owned();
@@ -228,7 +224,6 @@ impl World {
         status_of(&self.raw("UpgradePolicy", name).await)
     }
 
-    /// Returns the status of one client.
     pub async fn row(&self, fleet: &str, client: &str) -> ClientStatus {
         let rows = self.fleet(fleet).await.clients.unwrap_or_default();
         let row = rows.into_iter().find(|row| row.name.as_str() == client);
@@ -248,7 +243,6 @@ impl World {
         listed.items.into_iter().map(Arc::new).collect()
     }
 
-    /// Returns the current statuses from the API server.
     pub async fn statuses(&self) -> Statuses {
         Statuses {
             fleets: self.statuses_of("ClientFleet").await,
@@ -261,8 +255,8 @@ impl World {
         listed.into_iter().map(|object| (object.name_any(), status_of(&object))).collect()
     }
 
-    /// Makes the change `change`, waits until every stored status equals the planned one, and
-    /// returns the stored statuses. The plan starts from the statuses before the change.
+    /// Makes a change, and waits until every stored status equals the status that is planned from
+    /// the statuses before the change. Returns the stored statuses.
     pub async fn settles_after(&self, what: &str, change: impl Future<Output = ()>) -> Statuses {
         let before = self.statuses().await;
         change.await;
@@ -364,12 +358,10 @@ impl Write for AuditBuffer {
     }
 }
 
-/// Returns the audit lines that all controllers in this process have written so far.
 pub fn audited_by_all() -> Vec<u8> {
     AUDIT_LINES.lock().unwrap().clone()
 }
 
-/// Returns the audit stream that all controllers in this process share.
 fn audit_stream() -> Arc<Stream> {
     static STREAM: OnceLock<Arc<Stream>> = OnceLock::new();
     Arc::clone(STREAM.get_or_init(|| Arc::new(Stream::to(AuditBuffer))))

@@ -1,5 +1,5 @@
-//! Defines a row of the decision table: a fleet with one client, at most one policy, and the rule
-//! that must decide.
+//! Defines a row of the decision table: a fleet with one client, at most one policy, and the
+//! expected rule.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::merge_patch::merge;
 /// to 04:00 that some rows use.
 pub const NOON: &str = "2026-11-24T11:00:00Z";
 
-/// A row of the decision table: the objects to plan, and the rule that must decide.
+/// Row of the decision table: the objects to plan, and the expected rule.
 pub struct Row {
     pub what: &'static str,
     pub policy: Option<Value>,
@@ -29,8 +29,8 @@ pub struct Row {
     pub client: Value,
     pub at: &'static str,
     pub rule: RuleName,
-    /// Next rule after `rule`, if this row also contains the facts that the next rule checks for;
-    /// otherwise `None`.
+    /// The rule after `rule`, if this row contains the facts that both rules check for. Otherwise
+    /// `None`.
     pub also: Option<RuleName>,
 }
 
@@ -76,8 +76,8 @@ impl Row {
         self
     }
 
-    /// Declares that this row also contains the facts that `rule` checks for. `rule` must be the
-    /// rule that follows the row's own rule.
+    /// Declares that this row also contains the facts that `rule` checks for. `rule` must follow
+    /// the row's own rule.
     pub fn also(mut self, rule: RuleName) -> Self {
         self.also = Some(rule);
         self
@@ -87,7 +87,6 @@ impl Row {
         self.at.parse().unwrap()
     }
 
-    /// Returns the client of this row.
     fn whole_client(&self) -> Value {
         json!({"name": "pc", "reported": self.client})
     }
@@ -137,7 +136,6 @@ impl Row {
         }
     }
 
-    /// Plans the row's objects, and returns the client's status.
     pub fn planned(&self) -> ClientStatus {
         let estate = Estate {
             fleets: vec![Arc::new(self.observed_fleet(&[self.whole_client()]))],

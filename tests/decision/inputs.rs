@@ -10,14 +10,12 @@ use serde_json::{Value, json};
 use super::rows::rows;
 
 const VERSIONS: [Option<&str>; 4] = [None, Some("x"), Some("3.59"), Some("3.60")];
-/// Values of the time fields in a report: missing, 54 days before the default time of a row
-/// (2026-11-24T11:00:00Z), and one minute before it.
+/// Values of the time fields in a report: missing, and 54 days or one minute before the default
+/// time of a row (2026-11-24T11:00:00Z).
 const TIMES: [Option<&str>; 3] = [None, Some("2026-10-01T11:00:00Z"), Some("2026-11-24T10:59:00Z")];
 
-/// Returns clients with every combination of the values that rules read, each with and without the
-/// facts that only scopes may read.
-///
-/// All clients have the same name, and most scopes include all of them or none.
+/// Returns clients with every combination of the values that rules read. Each combination occurs
+/// with and without the facts that only scopes may read.
 fn clients() -> Vec<Value> {
     let failed = ["3.59", "3.60"].into_iter().flat_map(|version| {
         TIMES.map(|time| json!({"version": version, "time": time, "message": "no space"}))
@@ -44,9 +42,8 @@ fn clients() -> Vec<Value> {
 #[test]
 fn the_declared_inputs_of_a_rule_determine_whether_it_holds() {
     let clients = clients();
-    // Store the first result for each combination of rule, time and input values, because a rule
-    // that reads only its declared inputs must give the same result for equal values. The case is
-    // stored for the error message.
+    // Equal input values must give the same result, so store the first result for each combination
+    // of rule, time and input values.
     let mut known = HashMap::new();
     for row in rows() {
         for standing in [Standing::Free, Standing::Withheld] {

@@ -40,8 +40,8 @@ fn the_rules_stand_in_the_order_of_their_numbers_and_each_has_a_row() {
     }
 }
 
-/// Pairs of adjacent rules that never apply together, so that no row has another decision if the
-/// two rules are swapped.
+/// Pairs of adjacent rules that never apply to the same client, so swapping the two rules changes
+/// no decision.
 ///
 /// A client without a policy has no invalid policy, and an unknown target version cannot be
 /// withdrawn. Rules 17 to 20 of the decision table each check for a different phase of the

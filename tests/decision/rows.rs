@@ -14,7 +14,6 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// Returns a distribution whose only window is from 22:00 to 04:00.
 fn night() -> serde_json::Value {
     json!({"windows": [{"start": "22:00", "end": "04:00"}]})
 }
@@ -23,7 +22,7 @@ fn excluding(start: &str, end: &str) -> serde_json::Value {
     json!({"exclusions": [{"name": "freeze", "startDate": start, "endDate": end}]})
 }
 
-/// Returns the rows of the decision table for the decision rules 1 to 7, from `NoMatchingPolicy` to
+/// Returns the rows for rules 1 to 7 of the decision table, from `NoMatchingPolicy` to
 /// `PackageWithdrawn`.
 fn before_the_target() -> Vec<Row> {
     let invalid = json!({"scope": {"clients": [{"cidrs": ["10.0.0.1/8"]}]}});
@@ -86,8 +85,8 @@ fn before_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows of the decision table for the decision rules 8 to 12, from
-/// `OtherVersionStagedAtTarget` to `RestartPending`.
+/// Returns the rows for rules 8 to 12 of the decision table, from `OtherVersionStagedAtTarget` to
+/// `RestartPending`.
 fn at_the_target() -> Vec<Row> {
     vec![
         row("at the target, but a restart would leave it", OtherVersionStagedAtTarget)
@@ -144,8 +143,8 @@ fn at_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows of the decision table for the decision rules 13 to 16, from
-/// `PackageUnavailable` to `TimeZoneUnknown`.
+/// Returns the rows for rules 13 to 16 of the decision table, from `PackageUnavailable` to
+/// `TimeZoneUnknown`.
 fn before_the_time_range() -> Vec<Row> {
     let lock = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}});
     let failed = json!({"lastError": {"version": "3.60", "time": "2026-11-24T00:00:00Z"}});
@@ -199,8 +198,8 @@ fn before_the_time_range() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows of the decision table for the decision rules 17 to 22, from `DistributionEnded`
-/// to `DowngradeOffered`.
+/// Returns the rows for rules 17 to 22 of the decision table, from `DistributionEnded` to
+/// `DowngradeOffered`.
 fn in_the_time_range() -> Vec<Row> {
     vec![
         row("the end has come", DistributionEnded).policy(json!({"distribution": {"notAfter": "2026-11-24T11:00:00Z"}})),

@@ -17,7 +17,7 @@ use control_plane::{ControlPlane, Error, Process, assets};
 use story::Story;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Time that the controller has to shut down before it is killed.
+/// Timeout for the controller's shutdown, after which the demo kills the controller.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -106,8 +106,7 @@ async fn show(plane: &ControlPlane) -> Result<Process, Error> {
     Ok(controller)
 }
 
-/// Returns the path of the program `clientfleet`, which cargo puts into the parent of the folder
-/// that contains the demo.
+/// Returns the path of the program `clientfleet`, which cargo puts one folder above the demo.
 fn controller_program() -> Result<PathBuf, Error> {
     let own = std::env::current_exe().map_err(Error::doing("find this program's own place"))?;
     let folder = own.parent().and_then(|examples| examples.parent());

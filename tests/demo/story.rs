@@ -12,10 +12,8 @@ use serde_json::{Value, json};
 
 use crate::control_plane::{ControlPlane, Error, Process};
 
-/// Namespace of the objects in the examples.
 pub const NAMESPACE: &str = "clients";
 
-/// Timeout for an object to reach the state that the demo expects.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Go template that makes kubectl print a status table of a fleet's clients.
@@ -28,7 +26,6 @@ pub struct Story<'a> {
     policies: Api<DynamicObject>,
 }
 
-/// Client in the canary ring that the demo upgrades.
 struct Canary {
     fleet: String,
     index: usize,
@@ -37,7 +34,6 @@ struct Canary {
 }
 
 impl<'a> Story<'a> {
-    /// Creates a connection to a control plane.
     pub fn of(plane: &'a ControlPlane) -> Result<Self, Error> {
         let client = plane.client()?;
         let api = |kind: &str| {
@@ -49,7 +45,6 @@ impl<'a> Story<'a> {
         Ok(Self { plane, fleets: api("ClientFleet"), policies: api("UpgradePolicy") })
     }
 
-    /// Runs kubectl and prints its output.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<(), Error> {
         let printed = self.plane.kubectl_ok(arguments, "")?;
         for line in printed.lines() {
@@ -58,7 +53,6 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Prints a status table of a fleet's clients.
     pub fn show_clients(&self, fleet: &str) -> Result<(), Error> {
         self.kubectl(&[
             "get",
@@ -88,8 +82,8 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// Upgrades a client in the canary ring: reports for the client that a version is staged, and
-    /// then that the client has restarted. Prints the client's state before and after each report.
+    /// Simulates the upgrade of a client in the canary ring: reports a staged version, and then the
+    /// restart. Prints the client's state before and after each report.
     pub async fn upgrade_a_canary(&self, controller: &mut Process) -> Result<(), Error> {
         let canary = self.find_canary().await?;
         let Canary { fleet, name, target, .. } = &canary;
@@ -148,7 +142,6 @@ impl<'a> Story<'a> {
         patched.map(|_| ()).map_err(Error::doing("report as the client"))
     }
 
-    /// Waits until the client reaches a state, and prints the client's status.
     async fn show(
         &self,
         canary: &Canary,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-/// The faults and message delays of one simulation run.
 #[derive(Clone, Debug)]
 pub struct Chaos {
     pub processes: usize,
@@ -27,7 +26,7 @@ pub struct Fault {
 pub enum Kind {
     /// The process ends without releasing the lease, and a new process starts when the fault ends.
     Killed,
-    /// The process is asked to end, and releases the lease if it leads.
+    /// The process shuts down, and releases the lease if it leads.
     Retired,
     /// The process does not run until the fault ends.
     Frozen,
@@ -84,7 +83,6 @@ fn delays() -> impl Strategy<Value = Vec<u64>> {
     proptest::collection::vec(prop_oneof![8 => 0..80_u64, 1 => 0..3_000_u64], 1..40)
 }
 
-/// Generates simulation runs with faults of all kinds.
 pub fn faults() -> impl Strategy<Value = Chaos> {
     chaos(&ALL, 25)
 }

@@ -52,9 +52,9 @@ proptest! {
     }
 }
 
-/// Checks that a candidate that creates a missing lease waits before it leads, and that the wait
-/// starts at the response to the create request. While that request is delayed, another candidate's
-/// lease is created and deleted.
+/// Checks that a candidate whose create request is delayed does not lead too early. Its wait must
+/// start at the response, because another candidate's lease is created and deleted before the
+/// request arrives.
 #[test]
 fn a_lease_that_is_created_late_makes_no_second_leader() {
     let milliseconds = Duration::from_millis;
@@ -99,7 +99,7 @@ fn a_second_deletion_does_not_shorten_the_wait_for_the_first() {
     let found = || Answer::Found(Found { version: "0".to_owned(), record: old.clone() });
     ask(0, found());
     for seconds in [2, 20] {
-        // Answer the read request with a missing lease, so that the candidate creates a lease.
+        // Report the lease as missing, so that the candidate creates a lease.
         ask(seconds, Answer::Missing);
         assert_eq!(ask(seconds, found()), None);
         // Report the lease as missing when the candidate renews it, as if a user had deleted it.

@@ -176,7 +176,6 @@ impl Simulation {
         }
     }
 
-    /// Replaces the process at the index `place` with a new one.
     fn start(&mut self, place: usize) {
         let highest = self.processes.iter().map(|process| process.number).max().unwrap();
         let process = &mut self.processes[place];
@@ -202,7 +201,7 @@ impl Simulation {
                 process.wakes = self.now + until.since(now);
             }
             Step::Ask(request) => self.send(place, request),
-            // Replace the process that ends with a new one, as a supervisor would.
+            // A supervisor would restart the process.
             Step::StepDown(_) | Step::Done => self.start(place),
         }
     }
@@ -256,9 +255,8 @@ impl Simulation {
                 message.answer = Some((answer, self.now + way));
             }
         }
-        // Drop an answered message whose sender has stopped waiting for the answer. Keep every
-        // unanswered request, because it takes effect when it arrives, even if its sender has
-        // stopped waiting.
+        // Drop a response if no process waits for it. Keep a request until it arrives, because it
+        // takes effect even if its sender has stopped waiting.
         let awaited = |message: &Message| {
             let asked = self.processes[message.process].asked.as_ref();
             asked.is_some_and(|asked| asked.number == message.number)

@@ -38,7 +38,6 @@ pub fn plane() -> &'static ControlPlane {
     shared()
 }
 
-/// Installs the CRDs in a control plane, and waits until they are established.
 pub fn install(plane: &ControlPlane) {
     let apply = ["apply", "--server-side", "-f", "-"];
     plane.kubectl_ok(&apply, &crds_yaml().unwrap()).unwrap();
@@ -68,7 +67,6 @@ pub fn examples(namespace: &str) -> String {
     text.replace("namespace: clients", &format!("namespace: {namespace}"))
 }
 
-/// Applies the objects in a YAML text with server-side apply.
 pub fn apply(text: &str) {
     plane().kubectl_ok(&["apply", "--server-side", "-f", "-"], text).unwrap();
 }
@@ -136,8 +134,8 @@ pub fn settled_examples() -> &'static str {
     "clients"
 }
 
-/// Returns a command that runs the program as the administrator, with `at` as the current time, in
-/// the time zone of Berlin. Add `--kubeconfig` to `arguments` to select another user.
+/// Returns a command that runs the program at the time `at`, as the administrator and in Berlin's
+/// time zone. To run the program as another user, add `--kubeconfig` to `arguments`.
 pub fn command(at: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
     command
@@ -151,7 +149,6 @@ pub fn command(at: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command with `input` as its standard input, and returns its output.
 pub fn run_with(mut command: Command, input: &str) -> Output {
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("the program starts");
@@ -171,8 +168,6 @@ pub fn transcript(at: &str, arguments: &[&str]) -> String {
     transcript_with(at, arguments, "")
 }
 
-/// Runs the program with `input` as its standard input, and returns a transcript in the same format
-/// as [`transcript`].
 pub fn transcript_with(at: &str, arguments: &[&str], input: &str) -> String {
     let output = run_with(command(at, arguments), input);
     let mut text = format!("$ clientfleet {}\n", arguments.join(" "));
@@ -192,7 +187,6 @@ pub fn json(at: &str, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
-/// Returns the objects in a YAML text that may contain several documents.
 pub fn documents(text: &str) -> Vec<Value> {
     yaml::read(text)
         .into_iter()

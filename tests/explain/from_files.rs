@@ -203,8 +203,8 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn a_terminal_is_given_no_orders() {
-    // Admission refuses control characters in objects, but nothing validates command-line
-    // arguments. An error message must not print them to a terminal.
+    // Nothing validates command-line arguments, so an error message must not print their control
+    // characters to the terminal.
     let (code, _, words) = explain(DAY, &["\x1b[2Jpc", "--local", "-f", "-"], NAMESAKES);
     assert_eq!(code, 1);
     assert!(!words.contains('\x1b'), "{words:?}");

@@ -1,4 +1,4 @@
-//! Tests every verdict that an explanation can contain for a policy, in the JSON output.
+//! Tests every verdict on a policy in the JSON output of `explain`.
 
 use std::sync::Arc;
 

@@ -98,8 +98,8 @@ fn the_brake_is_released_by_resume() {
 }
 
 /// Checks a client whose fleet gets no package, because the fleet that `packageFrom` names also has
-/// a `packageFrom`. In this case, only the `withdrawnVersions` of the client's own fleet have an
-/// effect, so the remedies must not suggest removing a version from another fleet's list.
+/// a `packageFrom`. The remedies must not suggest removing a version from another fleet's
+/// `withdrawnVersions`, because only the list of the client's own fleet has an effect.
 #[test]
 fn a_source_without_a_package_has_nothing_to_give_back() {
     let locked = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "2"}});

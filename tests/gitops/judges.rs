@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use crate::control_plane::{ControlPlane, tools};
 
-/// Health that a tool reports for one object.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct Verdict {
     pub kind: String,

@@ -1,5 +1,5 @@
-//! Creates the test cases for the GitOps tools: objects on the API server, in each situation in
-//! which a tool can read them.
+//! Creates the test cases for the GitOps tools: objects in every state in which a tool can read
+//! them from the API server.
 
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use crate::objects::{auto, fleet, policy};
 use crate::world::{World, eventually};
 
-/// A test case: an object in one situation, with the health that each tool is expected to report.
+/// An object in one state, with the health that each tool must report for the object.
 pub struct Case {
     pub what: &'static str,
     pub kstatus: &'static str,
@@ -22,7 +22,7 @@ const SETTLED: [&str; 2] = ["Current", "Healthy"];
 /// Health that kstatus and Argo CD must report for an object that a user must fix.
 const BROKEN: [&str; 2] = ["Failed", "Degraded"];
 /// Health that kstatus and Argo CD must report for an object that is being deleted. Argo CD has no
-/// separate health for it, and reports `Progressing` with the message `Pending deletion`.
+/// health status for deletion, and reports `Progressing` with the message `Pending deletion`.
 const LEAVING: [&str; 2] = ["Terminating", "Progressing"];
 
 const POLICY: &str = "UpgradePolicy";

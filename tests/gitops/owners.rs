@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use crate::objects::auto;
 use crate::world::World;
 
-/// Number of times that each field manager applies its fields.
 const ROUNDS: usize = 40;
 
 /// Returns the fields that `git` applies: the fleet's settings, and the labels and time zone of two
@@ -113,8 +112,8 @@ async fn git_and_an_importer_share_a_fleet_without_a_fight() {
     let written = world.wire.since(writes).into_iter().filter(|call| call.is_status_write());
     assert_eq!(written.count(), 0, "the controller had nothing to say");
 
-    // Each field manager now applies changed values. Only its first apply may write; repeated
-    // applies must write nothing.
+    // Apply changed values. Only the first request of each field manager may write; repeated
+    // requests must write nothing.
     apply(&api, "inventory", from_inventory("3.60")).await.unwrap();
     both_repeat(&api, &from_git("3.60"), &from_inventory("3.60")).await;
     apply(&api, "git", from_git("3.61")).await.unwrap();

@@ -30,13 +30,12 @@ pub fn apply(namespace: &str, options: &[&str], export: &str) -> String {
     said
 }
 
-/// Returns an inventory export that contains the names and versions in `clients`.
 pub fn export(clients: &[(&str, &str)]) -> String {
     let rows = clients.iter().map(|(name, version)| format!("{name},{version}\n"));
     format!("name,version\n{}", rows.collect::<String>())
 }
 
-/// Returns all fleets in a namespace, read from the API server, with their names as keys.
+/// Returns all fleets in a namespace by name.
 pub fn fleets(namespace: &str) -> BTreeMap<String, Value> {
     let get = ["get", "clientfleets", "-n", namespace, "-o", "json", "--show-managed-fields"];
     let list: Value = serde_json::from_str(&plane().kubectl_ok(&get, "").unwrap()).unwrap();
@@ -45,7 +44,7 @@ pub fn fleets(namespace: &str) -> BTreeMap<String, Value> {
     items.map(|fleet| (name(fleet), fleet.clone())).collect()
 }
 
-/// Returns the name of each fleet in a namespace, together with the names of its clients.
+/// Returns the names of all fleets in a namespace, each with the names of the fleet's clients.
 pub fn clients(namespace: &str) -> Vec<(String, Vec<String>)> {
     let name = |client: &Value| client["name"].as_str().expect("a name").to_owned();
     let clients = |fleet: &Value| fleet["spec"]["clients"].as_array().cloned().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Tests the import of an export that lacks facts from an earlier export. Covers the errors that
-//! stop the import, and the options that allow the import to remove these facts.
+//! Tests imports of an export that lacks facts from an earlier export. Covers the errors that stop
+//! such an import, and the options that allow the import to remove these facts.
 
 use serde_json::{Value, json};
 

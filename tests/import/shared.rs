@@ -1,13 +1,11 @@
 //! Tests imports into fleets in which other field managers own fields, and imports by users who
-//! lack permissions. Git owns labels and time zones, and another field manager changes fields that
-//! the import owns.
+//! lack permissions.
 
 use serde_json::{Value, json};
 
 use crate::cluster::{APPLY, apply, clients, export, fleets, import, with_server};
 use crate::estate::plane;
 
-/// Applies a fleet by server-side apply as the field manager `manager`.
 fn apply_as(manager: &str, namespace: &str, mut fleet: Value, force: bool) {
     fleet["apiVersion"] = "clientfleet.dev/v1alpha1".into();
     fleet["kind"] = "ClientFleet".into();
@@ -117,8 +115,8 @@ fn only_who_lists_a_client_keeps_it() {
     }
     let git = json!({"metadata": {"name": "emea-002"}, "spec": {"clients": [{"name": "D"}]}});
     apply_as("git", ns, git, false);
-    // The import must remove client C although another field manager owns the field `name` in its
-    // list entry. A client must remain only if another field manager owns the list entry itself.
+    // The import must remove client C although another field manager owns the field `name` of C. A
+    // client must remain only if another field manager owns the client's list entry itself.
     let named = json!({"f:spec": {"f:clients": {"k:{\"name\":\"C\"}": {"f:name": {}}}}});
     let manager = json!({"manager": "namer", "operation": "Update", "fieldsType": "FieldsV1",
         "apiVersion": "clientfleet.dev/v1alpha1", "time": "2026-11-24T12:00:00Z", "fieldsV1": named});

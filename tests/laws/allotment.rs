@@ -15,8 +15,8 @@ use crate::generate::{self, POLICIES};
 use crate::order::shuffled;
 use crate::world::{config, instant, observed, rows};
 
-/// Allotter that sorts the names of all clients with a possible offer, and withholds the offers to
-/// the clients with every third name. Clients in several fleets can have the same name.
+/// Allotter that sorts the names of all clients with a possible offer, and withholds the offers
+/// from every third name. Clients in several fleets can have the same name.
 #[derive(Debug)]
 pub struct EveryThird;
 
@@ -38,9 +38,8 @@ impl Allotter for EveryThird {
     }
 }
 
-/// Allotter that covers the policies with every second name in [`POLICIES`], and allows these
-/// policies to make at most two offers in a namespace. Clients that already have an offer take
-/// precedence.
+/// Allotter that allows at most two offers in a namespace, and prefers clients that already have an
+/// offer. Covers every second policy in [`POLICIES`].
 #[derive(Debug)]
 pub struct HoldersFirst;
 
@@ -61,7 +60,6 @@ impl Allotter for HoldersFirst {
     }
 }
 
-/// Returns a planner with the allotter [`EveryThird`].
 fn planner() -> Planner {
     Planner::with_allotter(Arc::new(EveryThird))
 }

@@ -78,7 +78,7 @@ fn facts_tell(told: &Explanation) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Changes the objects or the current instant of a world as the remedy for a client requires.
+/// Applies a remedy for a client to a world: changes the objects or the current instant.
 fn take(world: &mut World, fleet: &str, client: &str, remedy: &Remedy) {
     match remedy {
         Remedy::WaitUntil { instant } => {
@@ -200,7 +200,7 @@ fn each_way_leads_where_it_says(
     Ok(())
 }
 
-/// Applies the assumed remedies of an explanation one after another. After each of them, the plan
+/// Applies the assumed remedies of an explanation one after another. After each remedy, the plan
 /// must show the next obstacle or the final outcome.
 fn each_way_leads_on(world: &World, told: &Explanation) -> Result<(), TestCaseError> {
     let (fleet, client) = (told.fleet.as_str(), told.client.name.as_str());
@@ -246,8 +246,8 @@ fn each_way_is_one(world: &World, told: &Explanation) -> Result<(), TestCaseErro
     {
         let is_open = match remedy {
             Remedy::ChangeField { to, .. } => to.is_some(),
-            // Several entries can withdraw the same version. The remedy removes only one of them,
-            // so it may change nothing.
+            // Several entries can withdraw the same version, so removing one of the entries may
+            // change nothing.
             Remedy::RemoveField { field, .. } => field != "spec.withdrawnVersions",
             Remedy::Report { .. } | Remedy::MendPolicy { .. } | Remedy::AddPolicy { .. } => false,
             _ => true,

@@ -1,5 +1,5 @@
-//! Tests that a policy is in force, that is, applied by all of its fleets, as soon as each fleet
-//! has applied it once. The fleets need not have applied it at the same time.
+//! Tests that a policy is in force as soon as each of its fleets has applied it once. The fleets
+//! need not apply the policy at the same time.
 
 use std::sync::Arc;
 

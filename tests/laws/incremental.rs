@@ -15,7 +15,6 @@ use crate::allotment::{EveryThird, HoldersFirst};
 use crate::generate::{self, FLEETS, POLICIES, fleet, policy};
 use crate::world::{World, config, instant, json as to_json, name, observed};
 
-/// A change that happens between two planning passes.
 #[derive(Clone, Debug)]
 enum Edit {
     FleetSpec(usize, Value),
@@ -74,16 +73,14 @@ fn read<K: Kind>(document: &Value, seen: &mut Seen<Cached<K>>) -> Arc<Cached<K>>
     object
 }
 
-/// A planner, the objects that it observes, and the statuses that it has planned so far.
 struct Watched {
     world: World,
     planner: Planner,
-    /// Fleets and policies as the latest read returned them.
     seen: (Seen<CachedFleet>, Seen<CachedPolicy>),
     fleets: BTreeMap<String, Value>,
     policies: BTreeMap<String, Value>,
-    /// Latest generation of each policy that a plan reported as `observedGeneration` while this
-    /// generation was the policy's current one.
+    /// For each policy, the latest generation that was current when a plan reported it as
+    /// `observedGeneration`.
     in_force: BTreeMap<String, i64>,
     until: Option<i64>,
 }
@@ -295,11 +292,8 @@ fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     }
 }
 
-/// Dependence of the planner's decisions on statuses. Times and applied generations in the statuses
-/// are not considered.
 #[derive(Clone, Copy, PartialEq)]
 enum DependsOn {
-    /// Decisions do not depend on statuses.
     Nothing,
     /// Decisions depend on the planned statuses, and on stored statuses that no planned status has
     /// replaced.

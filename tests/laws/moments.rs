@@ -35,12 +35,10 @@ fn auto(fields: Value) -> Value {
     spec
 }
 
-/// Returns a `distribution` with one window, which opens every day.
 fn window(start: &str, end: &str) -> Value {
     json!({"windows": [{"start": start, "end": end}]})
 }
 
-/// Returns the reason and the `nextTransitionTime` of the world's only client.
 fn next_and_offer(world: &World) -> (String, Option<String>) {
     let row = rows(&world.plan()).into_values().next().expect("a client");
     let next = row.next_transition_time.map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());

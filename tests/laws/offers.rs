@@ -10,8 +10,8 @@ use crate::world::{World, clients, config, instant, name, reported, rows};
 
 proptest! {
     #![proptest_config(config(200))]
-    /// Checks that each offer meets every condition for offers. Checks both the plan for the
-    /// current instant and the plan for the instant at which the first plan expires.
+    /// Checks that each offer meets every condition for offers, both now and at the instant at
+    /// which the plan expires.
     #[test]
     fn nothing_is_offered_that_must_not_be(world in generate::world(true)) {
         let moment = world.plan().until.map_or(world.at, |until| until.timestamp());

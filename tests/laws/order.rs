@@ -88,8 +88,8 @@ proptest! {
         after.insert(key.clone(), before[&key].clone());
         prop_assert_eq!(&after, &before);
 
-        // The rows of the other clients must also stay the same if the client whose facts changed
-        // is removed.
+        // Removing the client with the changed facts must not change the rows of the other clients,
+        // either.
         let document = changed.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
         clients(document).retain(|c| c["name"] != *client);
         let mut without = rows(&changed.plan());
@@ -97,7 +97,6 @@ proptest! {
         prop_assert_eq!(without, before);
     }
 
-    /// Checks that a new policy changes only the rows of clients in its scope.
     #[test]
     fn a_client_out_of_scope_is_not_touched(
         world in generate::world_of_stage(),

@@ -10,8 +10,8 @@ use clientfleet::values::Timestamp;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 use serde_json::{Map, Value};
 
-/// The objects of one namespace, and the current instant `at`. The distance of every other instant
-/// from `at` is a multiple of `step` seconds.
+/// The objects of one namespace, and the current instant `at`. Every other instant differs from
+/// `at` by a multiple of `step` seconds.
 #[derive(Clone)]
 pub struct World {
     pub fleets: Vec<Value>,
@@ -32,7 +32,6 @@ impl std::fmt::Debug for World {
 }
 
 impl World {
-    /// Returns the estate that the program reads from the documents.
     pub fn estate(&self) -> Estate {
         Estate {
             fleets: self.fleets.iter().map(|fleet| Arc::new(observed(fleet))).collect(),
@@ -40,7 +39,6 @@ impl World {
         }
     }
 
-    /// Returns the plan that the program makes for this world.
     pub fn plan(&self) -> Plan {
         plan(&self.estate(), instant(self.at))
     }
@@ -83,7 +81,6 @@ impl World {
     }
 }
 
-/// Parses a document into a type of the program.
 pub fn observed<T: serde::de::DeserializeOwned>(document: &Value) -> T {
     serde_json::from_str(&document.to_string()).unwrap_or_else(|e| panic!("{e}: {document:#}"))
 }

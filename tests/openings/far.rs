@@ -1,6 +1,5 @@
-//! Tests openings that are centuries in the future, and instants at the limits of `Timestamp`. A
-//! search that evaluated every minute of several centuries would hang, so the tests need no time
-//! limit.
+//! Tests openings that are centuries in the future, and instants at the limits of `Timestamp`. The
+//! tests would hang if a search evaluated every minute.
 
 use chrono::{NaiveDate, SubsecRound, Weekday};
 use clientfleet::values::{Phase, TimeRange, Timestamp, Zone};

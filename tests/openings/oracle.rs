@@ -7,7 +7,6 @@
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Exclusion, Phase, TimeRange, Timestamp, WallTime, Window, Zone};
 
-/// Time range that both the oracle and the program evaluate.
 #[derive(Clone, Debug, Default)]
 pub struct Spec {
     pub not_before: Option<Timestamp>,
@@ -18,7 +17,6 @@ pub struct Spec {
     pub exclusions: Vec<(NaiveDate, NaiveDate)>,
 }
 
-/// Local wall-clock time in a time zone at one instant.
 #[derive(Clone, Copy, Debug)]
 pub struct LocalTime {
     pub date: NaiveDate,

@@ -28,7 +28,6 @@ const ODD_ZONES: [&str; 16] = [
     "Pacific/Apia",
 ];
 
-/// Number of days that each comparison covers.
 const WALK_DAYS: u16 = 5;
 
 /// Generates an instant within the compared days, in minutes since the start of the comparison.

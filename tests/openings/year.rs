@@ -44,7 +44,6 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
     let (first, last) = (changes[0].0.date, changes[changes.len() - 1].0.date);
     let noon_of = |date: NaiveDate| date.and_hms_opt(12, 0, 0).expect("noon").and_utc();
     vec![
-        // Test windows from 22:00 to 6:00 on workdays, and windows of a whole day at weekends.
         Spec {
             windows: vec![(WORKDAYS.into(), 22 * 60, 6 * 60), (WEEKEND.into(), 0, 1440)],
             ..Spec::default()

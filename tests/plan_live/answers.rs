@@ -8,7 +8,6 @@ use crate::estate::{
     DAY, apply, command, examples, namespace, of_examples, plane, run_with, transcript_with,
 };
 
-/// Returns the `resourceVersion` of each object in a namespace.
 fn versions(namespace: &str) -> String {
     let columns = "custom-columns=KIND:.kind,NAME:.metadata.name,VERSION:.metadata.resourceVersion";
     plane().kubectl_ok(&["get", "clf,upol", "-n", namespace, "-o", columns], "").unwrap()

@@ -29,7 +29,6 @@ fn taken(name: &str, as_whom: &[&str]) {
     kubectl(&patch, "").unwrap();
 }
 
-/// Runs `plan` on the policy's file and returns the warnings.
 fn warnings(name: &str, arguments: &[&str]) -> Vec<String> {
     let arguments = [&["plan", "-f", "-", "-n", name, "-o", "json"], arguments].concat();
     let output = run_with(command(DAY, &arguments), POLICY);

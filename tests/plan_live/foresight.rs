@@ -183,8 +183,8 @@ fn what_was_applied_client_side_and_is_taken_over() {
     comes_true("foresight-over", &later_in_mode(), &["--server-side"], &FORCE);
 }
 
-/// Checks that `plan` predicts that the API server refuses kubectl's first request. Only after this
-/// request would kubectl take over the fields of its earlier field manager.
+/// Checks that `plan` predicts the refusal of kubectl's first request. Only after this request
+/// would kubectl take over the fields of its earlier field manager.
 #[test]
 fn what_kubectl_is_refused_is_foretold_as_refused() {
     for (namespace, verb) in [("foresight-refused", "apply"), ("foresight-refused-too", "create")] {

@@ -15,12 +15,10 @@ use std::process::Command;
 
 use crate::control_plane::tools::tool_of;
 
-/// Returns the path of a file in the Helm chart's folder `files`.
 fn chart_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/clientfleet/files").join(name)
 }
 
-/// Runs promtool. Returns whether it succeeded, and its output.
 fn promtool(arguments: &[&str], input: Option<&Path>) -> (bool, String) {
     let mut promtool = Command::new(tool_of("prometheus", "promtool").unwrap());
     promtool.args(arguments);

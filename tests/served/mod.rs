@@ -55,7 +55,6 @@ pub fn path(kind: Kind, namespace: &str) -> String {
 /// Response of the API server: the object, or a `Status` that describes the error.
 pub type Answer = Result<Value, Box<Status>>;
 
-/// Sends one request, without retries.
 pub async fn ask(client: &Client, method: Method, uri: &str, kind: &str, body: Vec<u8>) -> Answer {
     let request = Request::builder()
         .method(method)

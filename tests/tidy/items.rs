@@ -19,7 +19,6 @@ pub struct Module {
     /// Names of the modules that enclose the declaration in the same file, outermost first.
     pub inside: Vec<String>,
     pub name: String,
-    /// Path in the `#[path]` attribute, if there is one.
     pub path: Option<String>,
 }
 

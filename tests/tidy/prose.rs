@@ -59,7 +59,6 @@ impl Comment {
     }
 }
 
-/// Returns the text of a line's comment, if it has one.
 fn comment_of(line: &str) -> Option<&str> {
     let trimmed = line.trim_start();
     if let Some(text) = trimmed.strip_prefix("//") {

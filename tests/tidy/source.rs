@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A source file of the project.
 pub struct Source {
     /// Path relative to the project's folder.
     pub path: String,
@@ -22,7 +21,6 @@ impl Source {
     }
 }
 
-/// Returns the `.rs` files below the given folders of the project.
 pub fn sources(folders: &[&str]) -> Vec<Source> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
@@ -47,7 +45,6 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns every source file of the program, its tests and its benches.
 pub fn all() -> Vec<Source> {
     let all = sources(&["src", "tests", "benches"]);
     assert!(all.len() > 40, "the project's files are not found");

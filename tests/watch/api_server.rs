@@ -1,4 +1,5 @@
-//! A scripted API server: each request takes the next response of the script, and time is paused.
+//! A scripted API server, which answers each request with the next response of a script. Time is
+//! paused.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -12,11 +13,10 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-/// A response of the script.
 pub enum Answer {
-    /// The request is accepted, but nothing is ever sent.
+    /// The server accepts the request but never responds.
     Nothing,
-    /// A complete response.
+    /// A complete response with a status code and a JSON body.
     Json(u16, Value),
     /// Watch events, each after its delay. The response then ends.
     Events(Vec<(Duration, Value)>),
@@ -24,7 +24,6 @@ pub enum Answer {
     EventsThenSilence(Vec<(Duration, Value)>),
 }
 
-/// A scripted API server. All clones share the script.
 #[derive(Clone, Default)]
 pub struct ApiServer {
     script: Arc<Mutex<VecDeque<Answer>>>,
@@ -32,7 +31,8 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Creates an API server that sends `script` and then accepts requests without a response.
+    /// Creates an API server that sends the responses in `script` in order, and does not respond to
+    /// later requests.
     pub fn new(script: impl IntoIterator<Item = Answer>) -> Self {
         let server = Self::default();
         server.script.lock().unwrap().extend(script);
@@ -52,8 +52,8 @@ impl ApiServer {
         Client::new(service, "ns")
     }
 
-    /// Returns the requests so far: `current`, `metadata`, `page`, `list` for a streaming list, or
-    /// `watch` with its version.
+    /// Returns the kinds of the requests so far: `current`, `metadata`, `page`, `list` for a
+    /// streaming list, or `watch` with its resourceVersion.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -96,8 +96,8 @@ async fn respond(answer: Answer) -> Result<Response<AnswerBody>, std::io::Error>
     Ok(Response::builder().status(code).body(body).unwrap())
 }
 
-/// Returns a line of a response. In a watch event, the type is before the object, as in those of an
-/// API server: the controller parses the object without a copy.
+/// Formats one line of a response. Writes the type of a watch event before the object, as an API
+/// server does, so that the controller can parse the object without a copy.
 fn line(value: &Value) -> String {
     match (&value["type"], &value["object"]) {
         (Value::String(kind), object) => format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n"),
@@ -105,7 +105,6 @@ fn line(value: &Value) -> String {
     }
 }
 
-/// Returns a fleet without clients.
 pub fn fleet(name: &str, version: &str) -> Value {
     json!({
         "apiVersion": "clientfleet.dev/v1alpha1",
@@ -135,7 +134,7 @@ pub fn bookmark(version: &str, ends_list: bool) -> (Duration, Value) {
     )
 }
 
-/// Returns the response to a list: the version of the list and its objects.
+/// Returns the response to a list request: the version of the list and its objects.
 pub fn list(version: &str, objects: &[Value]) -> Answer {
     Answer::Json(
         200,
@@ -148,13 +147,12 @@ pub fn list(version: &str, objects: &[Value]) -> Answer {
     )
 }
 
-/// Returns the complete events of a streaming list.
+/// Returns the events of a complete streaming list.
 pub fn streamed(version: &str, objects: &[Value]) -> Vec<(Duration, Value)> {
     let added = objects.iter().map(|object| event("ADDED", object.clone()));
     added.chain([bookmark(version, true)]).collect()
 }
 
-/// Returns the status object of an error.
 pub fn failure(code: u16) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
         "message": "scripted", "reason": "Scripted"})

@@ -1,4 +1,4 @@
-//! Tests how a watch deals with an API server that does not respond, or responds falsely. Time is
+//! Tests how a watch handles an API server that does not respond or responds incorrectly. Time is
 //! paused and the responses come from a script, so that no test waits.
 
 mod api_server;
@@ -20,7 +20,6 @@ use tokio::time::Instant;
 use api_server::Answer::{Events, EventsThenSilence, Json, Nothing};
 use api_server::{Answer, ApiServer, bookmark, event, failure, fleet, list, streamed};
 
-/// A running watch on a scripted API server.
 struct Watch {
     server: ApiServer,
     store: Store<CachedFleet>,
@@ -43,7 +42,8 @@ impl Watch {
         Self { server, store, freshness, began: Instant::now() }
     }
 
-    /// Waits until the store holds exactly these objects. Returns the seconds since the start.
+    /// Waits until the store contains exactly the objects in `expected`. Returns the seconds since
+    /// the start.
     async fn holds(&self, expected: &[&str]) -> u64 {
         let limit = Instant::now() + Duration::from_secs(3600);
         while self.objects() != expected {

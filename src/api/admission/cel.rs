@@ -28,7 +28,7 @@ pub struct Rule {
     /// Expression that computes a message from the value; `None` if the rule has only a fixed
     /// message.
     must_of_value: Option<Program>,
-    /// Path of the field that the rule checks, relative to the value that the rule is attached to.
+    /// Path of the field that the rule checks, relative to the rule's own value.
     field: Option<String>,
     /// Fields that the rule reads; `None` if it may read the whole value.
     looks_at: Option<Vec<String>>,
@@ -61,8 +61,8 @@ impl Rule {
     }
 }
 
-/// Evaluates `rules` for `value`, and adds a problem for each violated rule to `problems`. The
-/// value must have a valid structure and contain its defaults.
+/// Evaluates `rules` for `value`, and adds each violation to `problems`. The value must have a
+/// valid structure and contain its defaults.
 pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems) {
     if rules.is_empty() {
         return;
@@ -87,7 +87,6 @@ pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems)
     }
 }
 
-/// Returns the functions that rules can call.
 fn functions() -> &'static Context<'static> {
     static FUNCTIONS: OnceLock<Context<'static>> = OnceLock::new();
     FUNCTIONS.get_or_init(|| {
@@ -98,8 +97,8 @@ fn functions() -> &'static Context<'static> {
     })
 }
 
-/// Returns whether a text matches a regular expression. Each expression is compiled once; the
-/// evaluator's own `matches` compiles it at each call.
+/// Returns whether a text matches a regular expression. Compiles each expression only once, unlike
+/// the evaluator's own `matches`.
 ///
 /// The cache needs no size limit, because it contains only the expressions in the two schemas. All
 /// calls share each `Regex`: a clone would have to build its internal caches again.
@@ -146,8 +145,8 @@ fn fields_of_self(expression: &str) -> Option<Vec<String>> {
     uses.captures_iter(expression).map(field).collect()
 }
 
-/// Converts a value to CEL, with only the fields that the rules read. For example, the list of
-/// clients in a fleet is not converted.
+/// Converts a value to CEL, but only the fields that the rules read. For example, this skips the
+/// list of clients in a fleet.
 fn looked_at(rules: &[Rule], value: &Value) -> CelValue {
     let names: Option<Vec<&[String]>> = rules.iter().map(|rule| rule.looks_at.as_deref()).collect();
     match (value, names) {

@@ -35,11 +35,11 @@ const FIELDS: [&str; 15] = [
 /// Maximum total size of an object's annotations, including their keys, in bytes. The API server
 /// has the same limit (`apimachinery/pkg/api/validation`).
 const ANNOTATION_BYTES: usize = 256 * 1024;
-/// Maximum length of the prefix of a label or annotation key, that is, the part before the slash.
+/// Maximum length of the part before the slash in a label or annotation key.
 const KEY_DOMAIN: usize = 253;
 
-/// Compiled regular expressions for the fields of `metadata`, each with its [`Pattern`], which
-/// contains the error message.
+/// Compiled regular expressions for the fields of `metadata`, each with the [`Pattern`] that
+/// contains its error message.
 struct Expressions {
     object_name: (Regex, Pattern),
     namespace: (Regex, Pattern),

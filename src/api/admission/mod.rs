@@ -33,7 +33,6 @@ pub struct Problem {
     pub message: String,
 }
 
-/// The problems found so far in one object.
 #[derive(Debug, Default)]
 struct Problems(Vec<Problem>);
 
@@ -94,8 +93,8 @@ pub fn as_stored(kind: Kind, mut object: Value) -> Value {
     object
 }
 
-/// Returns the compiled schema of a kind, or adds a problem if the schema does not compile. Every
-/// object of the kind is then refused; a test ensures that both schemas compile.
+/// Returns the compiled schema of a kind. If the schema does not compile, adds a problem and
+/// returns `None`; a test ensures that both schemas compile.
 fn root(kind: Kind, problems: &mut Problems) -> Option<&'static Node> {
     match compiled(kind) {
         Ok(root) => Some(root),

@@ -1,15 +1,15 @@
 //! Finds the known name that is most similar to a misspelled name, such as the name of a field, a
 //! policy or a client.
 
-/// Maximum length, in characters, of a misspelled name for which admission suggests a similar name.
-/// The search time is proportional to the product of the lengths of both names.
+/// Maximum length of a misspelled name, in characters; a longer name gets no suggestion. The search
+/// time is proportional to the product of the lengths of both names.
 const MAX_GUESSED_CHARS: usize = 64;
 
 /// Returns the known name that is nearest to `written`, or `None` if none is near enough.
 /// Differences in case are ignored.
 ///
-/// A known name is near enough if the number of added, removed or changed characters is at most a
-/// third of its length, rounded up.
+/// The Levenshtein distance to a near name is at most a third of the known name's length, rounded
+/// up.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     if written.is_empty() || written.chars().nth(MAX_GUESSED_CHARS).is_some() {

@@ -72,9 +72,11 @@ impl Node {
         }
     }
 
-    /// Converts `value` to the form that the API server stores. Before validation, the API server
-    /// drops each `null` in a field that is not nullable (these schemas have no nullable fields)
-    /// and fills in defaults.
+    /// Converts `value` to the form that the API server stores: without `null` fields, with
+    /// defaults, and with integers such as `3.0` written as `3`.
+    ///
+    /// The API server drops each `null` except in nullable fields, and these schemas have no
+    /// nullable fields.
     pub fn complete(&self, value: &mut Value) {
         match (&self.shape, value) {
             (Shape::Fields { properties, .. }, Value::Object(fields)) => {

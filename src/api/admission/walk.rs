@@ -9,7 +9,6 @@ use super::nearest::nearest;
 use super::schema::{Node, Shape, StringRules, Unique};
 use super::{Problems, cel};
 
-/// Maximum number of characters of a value that an error message quotes.
 const MAX_QUOTED_CHARS: usize = 80;
 
 /// Validates `value`, and returns whether its structure is valid. A structure is invalid if the
@@ -211,8 +210,8 @@ fn wrong_type(shape: &Shape, value: &Value) -> String {
     };
     let wanted = match (shape, value) {
         (Shape::Text(_), Value::Bool(_) | Value::Number(_)) => {
-            // Do not suggest the value in quotes: the YAML parser has already changed 3.10 to 3.1,
-            // and `no` to false.
+            // Omit the value from the message, because the YAML parser may have changed it, such as
+            // 3.10 to 3.1 or `no` to false.
             return format!("must be text, is {is}: write it in quotes");
         }
         (Shape::Text(_), _) => "text",

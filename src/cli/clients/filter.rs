@@ -76,8 +76,8 @@ impl Filter {
     }
 }
 
-/// Returns the values of an option in the spelling that a status uses. Ignores case, but rejects
-/// unknown values: they select no clients, and the user could mistake the empty list for a result.
+/// Returns the values of an option, given in any case, in the spelling that a status uses. An
+/// unknown value is an error, because the user could mistake an empty list for a result.
 fn known(option: &str, args: &[String], words: &[&str]) -> Result<Vec<String>, Failure> {
     let find = |word: &String| {
         let found = words.iter().find(|known| known.eq_ignore_ascii_case(word));

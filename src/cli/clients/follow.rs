@@ -30,7 +30,6 @@ struct WatchedClients {
     fleets: HashMap<FleetKey, HashMap<Text, (Row, bool)>>,
 }
 
-/// A change of one client, which the command prints.
 struct WatchedChange {
     row: Row,
     is_gone: bool,

@@ -29,8 +29,7 @@ use crate::connection::Connection;
 use crate::plan::Parsed;
 use crate::values::selector::fold_case;
 
-/// Maximum number of warnings about fleets that are printed in full. Further warnings are only
-/// counted.
+/// Maximum number of warnings to print in full. Further warnings are only counted.
 const MAX_DOUBTFUL_POLICIES: usize = 5;
 
 /// Text at the end of the help, with examples and exit codes.
@@ -150,7 +149,6 @@ fn no_such(
     args.iter().filter(|name| !known.contains(*name)).map(doubt_of).collect()
 }
 
-/// The policy data that the `clients` command needs.
 #[derive(Clone, Default)]
 struct Policies {
     zones: PolicyZones,
@@ -160,8 +158,8 @@ struct Policies {
 
 impl Policies {
     /// Reads the policies if the output shows time zones or the user selects clients by policy. If
-    /// reading fails, for example because it is forbidden, prints a warning; the clients are listed
-    /// anyway.
+    /// reading fails, for example because it is forbidden, only prints a warning, because the
+    /// clients can be listed without policies.
     async fn read(cluster: &Cluster, reach: &NamespaceScope, args: &ClientsArgs) -> Self {
         let shows_zones = matches!(args.output, Output::Wide | Output::Json | Output::Yaml);
         if !shows_zones && args.policy.is_empty() {
@@ -190,7 +188,6 @@ impl Policies {
     }
 }
 
-/// The data gathered from all pages of fleets.
 #[derive(Clone, Default)]
 struct ClientList {
     rows: Vec<Row>,

@@ -25,7 +25,6 @@ pub(super) struct Printer {
     columns: ColumnWidths,
 }
 
-/// The complete list of clients, as one JSON or YAML document.
 #[derive(Serialize)]
 struct ClientsDocument<'a> {
     clients: &'a [Row],

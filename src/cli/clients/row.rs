@@ -29,8 +29,8 @@ pub(super) struct FleetContext {
 pub(super) struct Row {
     #[serde(flatten, serialize_with = "fleet")]
     pub fleet: Arc<FleetContext>,
-    /// True if the status is current and the time of the next change is still in the future or not
-    /// set. If false, no offer in the decision is valid.
+    /// True if the status is current and the time of the next change, if any, is in the future. If
+    /// false, no offer in the decision is valid.
     pub status_is_current: bool,
     pub name: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,8 +41,8 @@ pub(super) struct Row {
     pub last_user: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
-    /// Time zone that applies to the client: the first one that is set in its policy, in the client
-    /// itself, or in its fleet, in this order.
+    /// Time zone that applies to the client: that of the policy if set, else that of the client,
+    /// else that of the fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,6 @@ impl Row {
         self.visible_fields() == other.visible_fields()
     }
 
-    /// Returns the fields whose changes are printed.
     fn visible_fields(&self) -> impl PartialEq + '_ {
         let Self {
             // Omit `fleet` and `status_is_current`, because a change of these fields is not a
@@ -146,16 +145,15 @@ impl Row {
 /// The time zones of policies, by namespace and policy name.
 pub(super) type PolicyZones = HashMap<(String, Text), Text>;
 
-/// Inputs from which rows are computed in addition to the fleets: the time zones of the policies,
-/// and the current time.
+/// Inputs for the rows besides the fleets: the time zones of the policies, and the current time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowView<'a> {
     pub zones: &'a PolicyZones,
     pub now: Timestamp,
 }
 
-/// Returns a row for each client of a fleet that `wanted` accepts, in the order of the spec.
-/// Returns no rows if the spec cannot be read.
+/// Returns a row for each client that `wanted` accepts, in the order of the fleet's spec. Returns
+/// no rows if the spec cannot be read.
 pub(super) fn rows(
     live: Parsed<ClientFleet>,
     view: RowView<'_>,
@@ -213,7 +211,7 @@ fn one(
     }
 }
 
-/// The entries of a fleet's status. Each entry is taken when the row of its client is built.
+/// Client entries of a fleet's status, each removed when the client's row is built.
 struct Decisions {
     entries: Vec<Option<ClientStatus>>,
     by_name: Option<HashMap<Text, usize>>,
@@ -225,8 +223,9 @@ impl Decisions {
         Self { entries, by_name: None }
     }
 
-    /// Takes the status entry of a client. Tries `index` first, because the entries are in the
-    /// order of the spec unless clients were added or removed since the status was written.
+    /// Removes and returns the status entry of a client. Tries `index` first, because the entries
+    /// are in the order of the spec unless clients were added or removed since the status was
+    /// written.
     fn take(&mut self, index: usize, name: &Text) -> Option<ClientStatus> {
         let is_it = |entry: &Option<ClientStatus>| entry.as_ref().is_some_and(|e| e.name == *name);
         if self.entries.get(index).is_some_and(is_it) {

@@ -36,8 +36,8 @@ impl Cluster {
     ) -> Result<Option<OnePolicy>, Failure> {
         let doing = format!("get upgradepolicy {name} in namespace {namespace}");
         let failed = |error: kube::Error| failure(&doing, &error);
-        // Check the names before sending the request: a character that object names must not
-        // contain, such as a slash, would change the request's path.
+        // Check the names first, because an invalid character such as a slash would change the path
+        // of the request.
         if !is_name(name) || !is_name(namespace) {
             return Ok(None);
         }

@@ -33,11 +33,11 @@ set up, a link is all that is missing:
 const COMPLETION_ENV_VAR: &str = "CLIENTFLEET_COMPLETE";
 /// Name of the program that kubectl runs to complete a plugin's arguments (kubectl 1.26 and newer).
 const KUBECTL_COMPLETION_PROGRAM: &str = "kubectl_complete-clientfleet";
-/// Directive of the completion protocol that kubectl takes from the cobra library: the shell must
-/// not suggest files in addition to the candidates.
+/// Completion directive of kubectl, from the cobra library: the shell suggests no files in addition
+/// to the candidates.
 const NO_FILES: u8 = 4;
-/// Directive of the completion protocol that kubectl takes from the cobra library: the shell must
-/// not add a space, because the argument is not complete, for example after a folder name.
+/// Completion directive of kubectl, from the cobra library: the shell adds no space, because the
+/// argument is not complete, for example after a folder name.
 const NO_SPACE: u8 = 2;
 
 /// Options of `completion`.

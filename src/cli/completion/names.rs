@@ -32,7 +32,6 @@ pub(in crate::cli) fn reasons(current: &OsStr) -> Vec<CompletionCandidate> {
     listed(current, Reason::ALL.iter().map(|reason| reason.as_str()))
 }
 
-/// Completes the last item of a comma-separated list.
 fn listed<'a>(current: &OsStr, words: impl Iterator<Item = &'a str>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let (before, last) = current.rsplit_once(',').map_or(("", &*current), |(b, l)| (b, l));

@@ -23,8 +23,8 @@ pub(super) fn advice(explanation: &Explanation, reader: &TimeFormatter) -> Strin
     text
 }
 
-/// Returns the text that precedes an obstacle. If the previous obstacle has several remedies, the
-/// text states which of them is assumed to be applied, such as `then, by the first, `.
+/// Returns the text before an obstacle. If the previous obstacle has several remedies, the text
+/// names the remedy that is assumed to be applied, such as `then, by the first, `.
 fn lead(before: Option<&Obstacle>) -> String {
     const PLACES: [&str; 4] = ["first", "second", "third", "fourth"];
     let Some(before) = before else { return "  ".to_owned() };
@@ -147,7 +147,6 @@ fn field_of(field: &str) -> String {
     printable(field).into_owned()
 }
 
-/// Formats the value of an object's field.
 fn value(to: &InputValue) -> String {
     match to {
         InputValue::Flag(flag) => flag.to_string(),

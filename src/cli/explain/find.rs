@@ -13,7 +13,6 @@ use crate::plan::facts::non_empty;
 use crate::plan::{CachedFleet, CachedPolicy, Parsed};
 use crate::values::selector::fold_case;
 
-/// Maximum number of similar names to suggest if no client is found.
 const MAX_SUGGESTIONS: usize = 3;
 
 /// The client to explain, as the user specifies it.
@@ -23,11 +22,10 @@ pub(super) struct ClientQuery {
     pub fleet: Option<String>,
     pub client: String,
     folded: String,
-    /// Complete argument, if it was split at slashes. A client's name may contain slashes, so the
-    /// complete argument may be the name of a client.
+    /// Complete argument if it was split at slashes, because a client's name may itself contain
+    /// slashes.
     whole: Option<String>,
-    /// Value of `--namespace`. A client whose name is the complete argument is found only in this
-    /// namespace.
+    /// Value of `--namespace`. Only clients in this namespace can match the complete argument.
     beside: Option<String>,
 }
 
@@ -105,7 +103,7 @@ pub(super) struct FoundClients {
 /// The fleets and clients that a search has found so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientSearch {
-    /// All fleets that were searched, each reduced to the clients that were found in it.
+    /// All searched fleets, each with only the clients that were found in it.
     fleets: Vec<Parsed<ClientFleet>>,
     by_name: Vec<(String, Hit)>,
     by_computer: Vec<(String, Hit)>,
@@ -113,8 +111,8 @@ pub(super) struct ClientSearch {
     by_whole: Vec<(String, Hit)>,
     /// Names and computers of the clients that do not match, for suggestions of similar names.
     others: Vec<Text>,
-    /// Paths of clients whose name matches, but that are outside the fleet or namespace that the
-    /// user specifies.
+    /// Paths of clients with a matching name outside the fleet or namespace that the user
+    /// specifies.
     elsewhere: Vec<String>,
     /// Warnings about fleets that cannot be read.
     pub remarks: String,
@@ -178,9 +176,8 @@ impl ClientSearch {
         self.others.extend([Some(client.name.clone()), computer].into_iter().flatten());
     }
 
-    /// Returns the clients that were found, by namespace: those with a matching name, else those
-    /// with a matching computer name, else those whose name is the complete argument with its
-    /// slashes.
+    /// Returns the found clients by namespace: the matches by client name, else those by computer
+    /// name, else those by the complete argument.
     pub fn hits(
         self,
         wanted: &ClientQuery,
@@ -212,7 +209,6 @@ fn namespace(live: &Parsed<ClientFleet>) -> String {
     live.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned())
 }
 
-/// Returns the error for a client that was not found, with suggestions of similar names.
 fn not_found(
     wanted: &ClientQuery,
     place: &str,

@@ -1,5 +1,5 @@
-//! Reads the fleets and policies for `explain`, from the cluster or from files. Lists in the
-//! cluster are read page by page, and policies only from namespaces in which a client was found.
+//! Reads the fleets and policies for `explain`, from the cluster or from files. Reads lists from
+//! the cluster page by page, and policies only from namespaces in which a client was found.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,9 +20,9 @@ use crate::values::Timestamp;
 #[derive(Debug)]
 pub(super) struct ExplainSource {
     search: ClientSearch,
-    /// Policies by namespace.
     policies: BTreeMap<String, Vec<CachedPolicy>>,
-    /// Place that was searched, as a phrase for messages, such as `in namespace clients`.
+    /// Phrase for messages that names the searched namespace or files, such as `in namespace
+    /// clients`.
     place: String,
     /// Warnings for the user about the input.
     pub remarks: String,
@@ -111,8 +111,8 @@ fn with_planned_statuses(estate: &Estate, at: Timestamp) -> Vec<CachedPolicy> {
     estate.policies.iter().map(with_status).collect()
 }
 
-/// Reads the fleet `name`, and the fleet whose package it uses. If the client is not found, lists
-/// all fleets of the namespace.
+/// Reads the fleet `name`, and the fleet whose package that fleet uses. If the client is not found,
+/// lists all fleets of the namespace, so that the error can suggest similar names.
 async fn one_fleet(
     cluster: &Cluster,
     namespace: &str,

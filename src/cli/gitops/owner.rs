@@ -65,8 +65,7 @@ const ANNOTATIONS: [OwnerMark; 1] = [OwnerMark {
     what: "tracked as ",
 }];
 
-/// Prefixes of the names that GitOps tools use for their field managers, each with the name of the
-/// tool.
+/// Prefixes of the field manager names that GitOps tools use, each with the name of the tool.
 const MANAGERS: [(&str, &str); 6] = [
     ("kustomize-controller", "Flux"),
     ("helm-controller", "Flux"),
@@ -90,7 +89,7 @@ pub(crate) fn owner_of_object(metadata: &ObjectMeta) -> Option<Owner> {
     })
 }
 
-/// Returns the GitOps owner of a field of the spec, or of a field nested in it, according to
+/// Returns the GitOps owner of the spec's field `field`, or of a field inside `field`, according to
 /// `managedFields`.
 pub(crate) fn owner_of_field(metadata: &ObjectMeta, field: &str) -> Option<Owner> {
     let entries = metadata.managed_fields.iter().flatten();

@@ -214,7 +214,7 @@ fn not_in_force(namespace: &HaltedNamespace, reader: &TimeFormatter) -> String {
 }
 
 /// Formats the report of `resume`: the halts that ended, and the policies that govern the clients
-/// without these halts.
+/// afterward.
 pub(super) fn released(report: &ResumeReport, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     let would = if report.dry_run.is_real() { "" } else { "would be " };

@@ -76,7 +76,6 @@ pub(in crate::cli) fn since(metadata: &ObjectMeta) -> Option<Timestamp> {
 /// Result of looking up the policy that has the name of the halt policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) enum FoundHalt {
-    /// No policy with the name of the halt policy exists.
     Nothing,
     /// The halt policy exists and stops every client.
     Pulled,
@@ -117,8 +116,7 @@ pub(super) fn holds_everybody(spec: &UpgradePolicySpec) -> bool {
         && spec.effective_until.is_none()
 }
 
-/// A reason why a halt policy does not stop every client, or does not stop every client
-/// permanently.
+/// A reason why a halt policy does not stop every client at all times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(in crate::cli) enum Gap {
     /// The policy cannot be read. The controller blocks every client until the policy is fixed.

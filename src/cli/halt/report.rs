@@ -58,8 +58,8 @@ pub(super) struct HaltedNamespace {
     /// Names of the policies that cannot be read, and therefore have precedence over the halt. Such
     /// a policy blocks every client of the namespace.
     pub comes_after_unreadable: Vec<String>,
-    /// True if the controller has applied the halt, false if it did not apply the halt before the
-    /// timeout. Absent if the command did not wait.
+    /// Whether the controller applied the halt before the timeout. Absent if the command did not
+    /// wait, or could not watch the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_force: Option<bool>,
     /// Reason why the command could not determine whether the controller has applied the halt.

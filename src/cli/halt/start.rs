@@ -55,7 +55,8 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             let (effects, acted) = tokio::join!(counting(Some(begun)), acting);
             (effects, vec![(namespace.clone(), acted)])
         }
-        // A namespace is halted if it has policies or fleets, so list both kinds first.
+        // With `-A`, halt every namespace that has policies or fleets; list both kinds first to
+        // find these namespaces.
         NamespaceScope::All => {
             let effects = counting(None).await;
             let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
@@ -111,7 +112,6 @@ async fn effects(
     cluster.gather(reach, None, Effects::new(), note).await
 }
 
-/// Result of writing the halt policy.
 struct WrittenHalt {
     result: HaltResult,
     metadata: ObjectMeta,
@@ -119,7 +119,6 @@ struct WrittenHalt {
     mended: Vec<Gap>,
 }
 
-/// Result of halting one namespace.
 struct HaltAttempt {
     written: Result<WrittenHalt, String>,
     /// Result of waiting until the controller applies the halt; `None` if the command did not wait.

@@ -20,7 +20,7 @@ use crate::cli::{Context, Failure};
 use crate::plan::{self, Cached, Estate, Parsed};
 use crate::values::Timestamp;
 
-/// Fleets and policies of each halted namespace. The halt policy itself is not included.
+/// Fleets and policies of each halted namespace, except the halt policy.
 type Estates = BTreeMap<String, Estate>;
 
 /// Resumes the selected namespaces, and returns a report of the outcome in each namespace.
@@ -62,8 +62,8 @@ pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<Resu
     Ok(ResumeReport { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
-/// Returns the namespaces that have a policy with the name of the halt policy, together with the
-/// other policies of those namespaces.
+/// Returns the namespaces with a halt policy, and the other policies in these namespaces.
+/// Identifies the halt policy by name only.
 async fn halted(
     cluster: &Cluster,
     reach: &NamespaceScope,
@@ -85,8 +85,8 @@ async fn halted(
     Ok((halted, estates))
 }
 
-/// Returns the number of clients that each policy will govern after the halt ends, and the number
-/// of clients that no policy will govern.
+/// Counts the clients that each policy will govern after the halt, and the clients that no policy
+/// will govern.
 fn policies_after_resume(estate: &Estate, now: Timestamp) -> (Vec<GoesBack>, u32) {
     let plan = plan::plan(estate, now);
     let policies = plan.policies.iter().filter_map(|(name, status)| {
@@ -138,8 +138,8 @@ async fn release_in(
     report
 }
 
-/// Maximum number of attempts to delete the halt policy. The policy may change between read and
-/// deletion, for example because the controller updates its status.
+/// Maximum number of attempts to delete the halt policy. An attempt fails if the policy changes
+/// between read and deletion, for example when the controller updates the status.
 const MAX_DELETE_ATTEMPTS: usize = 5;
 
 /// Reads and deletes the halt policy, and retries if the policy changes between the two requests.

@@ -1,7 +1,7 @@
-//! Finds the clients that admission would reject, and the reasons. Runs admission checks on test
-//! fleets that contain up to 100 clients each.
+//! Finds the clients that admission would reject, and the reasons. Runs the admission checks on
+//! temporary fleets of up to 100 clients.
 //!
-//! This module checks parsed clients, and must not access the inventory export that they come from.
+//! This module must not access the inventory export.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Kind, Text, admission, bounds};
 
-/// Number of clients to check in one test fleet. Admission reports at most 100 problems per object,
-/// so a check that reaches this limit is repeated with each half of the clients.
-///
-/// With larger test fleets, more checks would reach the limit.
+/// Maximum number of clients in one temporary fleet. Larger fleets would more often reach the limit
+/// of 100 problems that admission reports per object, and would then have to be split and checked
+/// again.
 const CLIENTS_PER_CHECK: usize = 100;
 /// Maximum number of problems that admission reports for one object.
 const MAX_PROBLEMS: usize = 100;
@@ -23,7 +22,7 @@ const MAX_PROBLEMS: usize = 100;
 pub(super) struct Refused {
     /// Path of the value in the client, such as `reported.ip` or `labels[site]`.
     pub field: String,
-    /// Description of the problem. Messages print it after the value.
+    /// Reason why the value is invalid. In a message, the reason follows the value.
     pub reason: String,
 }
 
@@ -61,7 +60,6 @@ fn is_plain(client: &Client) -> bool {
         && [time_zone, last_seen, time].into_iter().all(|text| is_short(text, bounds::TIME_ZONE))
 }
 
-/// An empty report, for clients without a report.
 const NOTHING: Reported = Reported {
     computer: None,
     ip: None,
@@ -127,8 +125,7 @@ fn place(field: &str) -> Option<(usize, &str)> {
     Some((index.parse().ok()?, rest.strip_prefix('.').unwrap_or(rest)))
 }
 
-/// Returns the message without the quoted value at its start. A message without such a value is
-/// returned unchanged.
+/// Removes the quoted value at the start of a message, if there is one.
 fn after_value(message: &str) -> &str {
     let end = message.starts_with('"').then(|| message.rfind("\" must")).flatten();
     end.map_or(message, |end| &message[end + 2..])

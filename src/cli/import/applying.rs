@@ -1,6 +1,5 @@
 //! Applies the changes of an import to the cluster: writes fleets by server-side apply, and deletes
-//! pruned fleets, up to `MAX_CONCURRENT_WRITES` fleets at once. Never removes clients that other
-//! field managers list.
+//! pruned fleets. Never removes clients that other field managers list.
 
 use std::time::Duration;
 
@@ -19,14 +18,12 @@ use crate::cli::gitops::DryRun;
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 
-/// Maximum number of concurrent writes.
 const MAX_CONCURRENT_WRITES: usize = 4;
-/// Maximum number of attempts to write or delete a fleet. An attempt can fail because the API
-/// server is busy, or because another manager has changed the fleet.
+/// Maximum number of attempts to write or delete a fleet. An attempt fails if the API server is
+/// busy, or if the fleet has changed since it was read.
 const MAX_WRITE_ATTEMPTS: usize = 5;
-/// Delay before the second attempt. It doubles before each further attempt.
+/// Delay before the second attempt; each further delay is twice as long.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-/// Maximum number of conflicts to print for one fleet.
 const MAX_PRINTED_CONFLICTS: usize = 10;
 
 /// Options for writing fleets to the cluster.
@@ -39,8 +36,7 @@ pub(super) struct Options {
 /// The outcome of writing the fleets to the cluster.
 #[derive(Debug, Default)]
 pub(super) struct ApplyOutcome {
-    /// Names of the fleets that were written, deleted or already up to date, each with the change
-    /// to the fleet.
+    /// Names and changes of the fleets that were written, deleted or already up to date.
     pub done: Vec<(String, FleetChange)>,
     /// Error messages about the fleets that could not be written or deleted.
     pub failures: Vec<String>,
@@ -51,10 +47,9 @@ pub(super) struct ApplyOutcome {
     pub untried: usize,
 }
 
-/// The reason why a fleet could not be written or deleted.
 struct WriteError {
     sentences: Vec<String>,
-    /// True if the cause of the error would also make all other writes fail.
+    /// True if all other writes would fail for the same reason.
     is_general: bool,
 }
 
@@ -143,9 +138,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a fleet in which the import no longer lists any clients. If no other manager lists a
-    /// client of the fleet, but other managers own fields of its clients, first removes the client
-    /// list with a merge patch.
+    /// Writes a fleet in which the import lists no clients. If other managers own fields of clients
+    /// but list no client themselves, first removes the client list with a merge patch.
     ///
     /// Without the patch, server-side apply would leave `null` in place of the list, and the API
     /// server would reject the fleet.
@@ -254,7 +248,6 @@ impl Writer<'_> {
     }
 }
 
-/// Returns whether the API server is busy, in which case the write can be retried.
 fn is_busy(status: &Status) -> bool {
     matches!(status.code, 429 | 503)
 }
@@ -263,7 +256,6 @@ fn is_moved_on(error: &Error) -> bool {
     matches!(error, Error::Api(status) if status.code == 409)
 }
 
-/// Returns whether the write failed because another manager owns a field.
 fn is_conflict(status: &Status) -> bool {
     status.code == 409 && causes(status).next().is_some()
 }
@@ -275,8 +267,7 @@ fn causes(status: &Status) -> impl Iterator<Item = (&str, &str)> {
         .map(|cause| (cause.field.as_str(), cause.message.as_str()))
 }
 
-/// Returns a message for each field that another manager owns with a different value. The message
-/// states how the user can resolve the conflict.
+/// Returns messages about the conflicting fields, with advice on how to resolve each conflict.
 fn conflicts(name: &str, status: &Status) -> Vec<String> {
     let mut sentences: Vec<String> = causes(status)
         .take(MAX_PRINTED_CONFLICTS)
@@ -298,8 +289,8 @@ fn conflicts(name: &str, status: &Status) -> Vec<String> {
     sentences
 }
 
-/// Returns advice on the import option that excludes the field from the import, or an empty text if
-/// no option affects the field.
+/// Returns advice on how to exclude a field from the import, or an empty string if that is not
+/// possible.
 fn way_out(field: &str) -> String {
     let of_client = field.strip_prefix(".spec.clients[").and_then(|field| field.rsplit_once("]."));
     match of_client.map(|(_, field)| field) {

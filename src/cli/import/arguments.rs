@@ -42,7 +42,7 @@ Examples:
 Exit codes: 0; 1 if it could not be done, too many clients are gone, or the export gives less of them than before; 2 if something is wrong with the export or the \
 options.";
 
-/// Maximum length of a fleet prefix, in bytes. It leaves room in a DNS label for a hyphen and a
+/// Maximum length of a fleet prefix, in bytes: the length of a DNS label, minus a hyphen and a
 /// number of up to five digits.
 const MAX_PREFIX_BYTES: usize = bounds::LABEL - 6;
 
@@ -156,7 +156,7 @@ impl ImportArgs {
         }
     }
 
-    /// Validates the options for the resulting fleets, and returns them.
+    /// Validates and returns the options for the resulting fleets.
     pub(super) fn options(&self) -> Result<ImportOptions, Failure> {
         let mut problems = Vec::new();
         let mut labels = BTreeMap::new();

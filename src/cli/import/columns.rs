@@ -21,9 +21,8 @@ pub(super) enum Field {
     ErrorTime,
 }
 
-/// The client fields, each with its API name and with the column titles that inventory tools use
-/// for the field. The API name is relative to the client or its report; the titles are in lower
-/// case and contain only letters and digits.
+/// Client fields with their API names, and the column titles that inventory tools use for each
+/// field. The titles are in lower case and contain only letters and digits.
 const FIELDS: [(Field, &str, &[&str]); 11] = [
     (
         Field::Name,
@@ -251,8 +250,8 @@ pub(super) fn find(
 struct ColumnSearch<'a> {
     header: &'a [String],
     problems: Vec<String>,
-    /// True if a column is missing or unknown, so that the error message must list the existing
-    /// columns.
+    /// True if the error message must list the existing columns, because a column is missing or
+    /// unknown.
     needs_titles: bool,
 }
 

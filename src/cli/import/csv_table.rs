@@ -13,15 +13,14 @@ const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 /// Prefix of the line that specifies the separator. Spreadsheet programs write this line above the
 /// header.
 const SEPARATOR_LINE_PREFIX: &str = "sep=";
-/// Marker that is appended to the text of the export, which itself contains no NUL character. If a
-/// quotation mark in the export is not closed, the last cell contains the marker, which reveals the
-/// error.
+/// Text that is appended to an export to detect an unclosed quotation mark. It contains a NUL
+/// character, which does not occur in exports.
 const END_MARKER: &str = "\n\0";
 
 /// The header and the records of an export.
 #[derive(Debug)]
 pub(super) struct CsvTable {
-    /// Titles of the columns, without blanks around them.
+    /// Column titles without surrounding blanks.
     pub header: Vec<String>,
     pub records: Vec<Record>,
 }
@@ -41,8 +40,8 @@ impl Record {
         self.cells.get(column).unwrap_or_default().trim()
     }
 
-    /// Returns the number of cells in the record. Does not count trailing empty cells beyond
-    /// `expected`, the number of columns.
+    /// Returns the number of cells, without trailing empty cells beyond the `expected` number of
+    /// columns.
     pub fn len(&self, expected: usize) -> usize {
         let mut len = self.cells.len();
         while len > expected && self.cell(len - 1).is_empty() {
@@ -93,8 +92,8 @@ fn records(body: &str, separator: u8, first_line: usize) -> Result<Vec<Record>, 
     for cells in reader.records() {
         let cells = cells.map_err(|error| format!("this is not CSV: {error}"))?;
         let byte = cells.position().map_or(counted, |place| byte(place.byte(), body));
-        // The CSV reader counts blank lines before a record as part of the record. Skip them,
-        // because otherwise error messages would show the wrong line.
+        // Skip the blank lines before a record, which the CSV reader counts as part of the record.
+        // Otherwise, error messages would show the wrong line.
         let blank = body[byte..].bytes().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let begin = byte + blank;
         line += line_ends(&body[counted..begin]);

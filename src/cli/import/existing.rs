@@ -25,10 +25,8 @@ use crate::cli::{FAILURE, Failure, WRONG_INPUT, files};
 /// Number of fleets per page of a list request. The largest fleets are 1.4 MB each, so a page has
 /// at most 35 MB.
 const PAGE_SIZE: u32 = 25;
-/// Maximum number of concurrent requests.
 const MAX_CONCURRENT_REQUESTS: usize = 8;
 
-/// A page of a fleet list. Each fleet is untyped JSON, including its `managedFields`.
 #[derive(Deserialize)]
 struct FleetPage {
     #[serde(default)]
@@ -162,7 +160,7 @@ pub(super) async fn package_doubt(
 #[derive(Debug, Default)]
 pub(super) struct Printed {
     pub fleets: BTreeMap<u32, ExistingFleet>,
-    /// Names of the fleets that are in the import's namespace but do not have the import's label.
+    /// Names of the fleets in the import's namespace that do not have the import's label.
     others: BTreeSet<String>,
 }
 

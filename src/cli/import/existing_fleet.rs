@@ -21,10 +21,10 @@ const CLIENTS: &str = "/f:spec/f:clients";
 /// `managedFields`, for example in a file, all its fields count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WrittenBy {
-    /// The field manager [`MANAGER`], with which `import --apply` writes to the cluster.
+    /// Only the field manager [`MANAGER`], which `import --apply` uses.
     Manager,
-    /// Every field manager that wrote the import's label, for example `kubectl` or a GitOps tool
-    /// that applies the fleets that the import printed.
+    /// Every field manager that set the import's label, for example a GitOps tool that applies
+    /// printed fleets.
     LabelWriter,
 }
 
@@ -126,8 +126,8 @@ pub(super) fn standing(
         holds.insert(Text::from(client), hold);
     }
     let made = match &owners.fields {
-        // An empty field set usually means all fields, but here it means that the import wrote no
-        // fields.
+        // If the field set is empty, the import wrote no fields. Do not call `owned`, which treats
+        // an empty set as all fields.
         Some(fields) if is_whole(fields) => Value::Object(Map::new()),
         Some(fields) => owned(fleet, fields),
         None => fleet.clone(),
@@ -154,9 +154,9 @@ struct Owners {
     /// Names of the clients that are listed by [`MANAGER`] or by a manager that wrote the import's
     /// label; `None` means all clients.
     labelling: Option<BTreeSet<String>>,
-    /// Names of the clients that managers other than the import list.
+    /// Names of the clients that other managers list.
     others: BTreeSet<String>,
-    /// Client fields that other managers own.
+    /// Field set of the client fields that other managers own.
     of_others: Value,
 }
 
@@ -207,10 +207,9 @@ impl Owners {
         self.others.contains(client)
     }
 
-    /// Returns the client fields that other managers own, by client name.
     fn of_others(&self, fleet: &Value) -> Result<BTreeMap<Text, Client>, String> {
-        // An empty field set usually means all fields, but here it means that other managers own no
-        // fields.
+        // If the field set is empty, other managers own no fields. Do not call `owned`, which
+        // treats an empty set as all fields.
         let clients = fleet.pointer("/spec/clients").filter(|_| !is_whole(&self.of_others));
         let Some(clients) = clients else { return Ok(BTreeMap::new()) };
         let clients: Vec<Client> = serde_json::from_value(owned(clients, &self.of_others))
@@ -235,8 +234,8 @@ fn name_of(key: &str) -> Option<String> {
     keys.get("name")?.as_str().map(ToOwned::to_owned)
 }
 
-/// Adds the fields of the field set `set` to the field set `into`. An empty field set means all
-/// fields of its object.
+/// Adds the field set `set` to the field set `into`. An empty field set means all fields of its
+/// object.
 fn merge(into: &mut Value, set: &Value) {
     let (Value::Object(known), Value::Object(more)) = (into, set) else { return };
     for (key, below) in more {
@@ -252,7 +251,7 @@ fn is_whole(set: &Value) -> bool {
     set.as_object().is_none_or(Map::is_empty)
 }
 
-/// Returns the part of `value` that consists of the fields in the field set `set`.
+/// Returns `value` with only the fields in the field set `set`.
 fn owned(value: &Value, set: &Value) -> Value {
     let Some(set) = set.as_object().filter(|set| !set.is_empty()) else { return value.clone() };
     match value {
@@ -270,8 +269,7 @@ fn owned(value: &Value, set: &Value) -> Value {
             let below = set.iter().filter_map(|(key, below)| {
                 let item = items.get(&name_of(key)?)?;
                 let mut part = owned(item, below);
-                // The name is the key of the list item, so keep it even if the field set does not
-                // contain it.
+                // Always keep the name, because it identifies the list item.
                 part.as_object_mut()?.insert("name".to_owned(), item.get("name")?.clone());
                 Some(part)
             });

@@ -12,15 +12,14 @@ use crate::api::Text;
 use crate::api::fleet::Client;
 use crate::cli::terminal::table::printable;
 
-/// Prefix that marks the value of `--drop` as a label key. It is needed for label keys that are
-/// also field names or begin with this prefix.
+/// Prefix that distinguishes a label key from a field name in `--drop`. A label key that itself
+/// begins with `labels.` also requires the prefix.
 const LABEL_PREFIX: &str = "labels.";
 
 /// A field or a label of a client that an import can provide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fact {
     Field(Field),
-    /// A label, identified by its key.
     Label(String),
 }
 

@@ -13,13 +13,10 @@ use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
 
-/// Maximum number of messages to print about bad rows, or about failed writes.
 const MAX_PRINTED_PROBLEMS: usize = 50;
 /// Name that messages use for standard input (`-`).
 pub(super) const STANDARD_INPUT: &str = "standard input";
-/// Maximum number of names to list in one sentence.
 const MAX_NAMES: usize = 10;
-/// Maximum number of characters to print from a cell.
 const MAX_CELL_CHARS: usize = 60;
 
 /// Remark to print for a local import without `--previous`.
@@ -238,8 +235,8 @@ fn empty(outcome: &ImportOutcome, pruned: bool) -> Vec<Text> {
     empty.map(|fleet| Text::from(&fleet.manifest.metadata.name)).collect()
 }
 
-/// Formats a number of clients, followed by the text for one client or the text for several: `1
-/// client stays`, `2 clients stay`.
+/// Formats a number of clients with the singular or plural text: `1 client stays`, `2 clients
+/// stay`.
 fn of(number: usize, one: &str, many: &str) -> String {
     format!("{} {}", clients(number), if number == 1 { one } else { many })
 }

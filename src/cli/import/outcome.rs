@@ -27,9 +27,8 @@ pub(super) struct ImportOptions {
     pub drops: BTreeSet<Fact>,
 }
 
-/// Maximum number or percentage of clients that may leave their fleets in one import. It also
-/// limits the clients that may lose their version because the version cell is empty; if either
-/// limit is exceeded, the import writes nothing.
+/// Maximum number or percentage of clients that one import may remove. The limit also applies,
+/// separately, to clients that would lose their version because the version cell is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     Percent(usize),
@@ -119,7 +118,8 @@ pub(super) enum ImportRefusal {
     /// The export has no column for `fact`, so `clients` clients would lose the value that an
     /// earlier import provided.
     FactNotProvided { fact: Fact, clients: usize },
-    /// More clients than the limit allows would lose their version because its cell is empty.
+    /// More clients than the limit allows would lose their version because the version cell is
+    /// empty.
     Unversioned { clients: Vec<Text>, of: usize },
 }
 
@@ -169,8 +169,7 @@ pub(super) fn decide(
     });
     let fleets = fleets.collect();
     let Shards { gone, held_by_others, kept, in_doubt, losses, .. } = shards;
-    // `--drop` allows every loss that is left, because for any other loss the function has already
-    // returned an error.
+    // `--drop` allows all remaining losses, because any other loss has already caused an error.
     let dropped = losses.not_provided;
     Ok(ImportOutcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })
 }
@@ -185,8 +184,8 @@ struct Shards<'a> {
     housed: BTreeSet<&'a str>,
     /// Number of clients that earlier imports listed.
     ours: usize,
-    /// Number of clients that so far only other field managers listed, and that the import now
-    /// lists too.
+    /// Number of clients that the import lists now, but that only other field managers listed
+    /// before.
     adopted: usize,
     gone: Vec<Text>,
     held_by_others: Vec<Text>,

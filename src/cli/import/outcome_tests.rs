@@ -18,7 +18,7 @@ mod laws {
     use crate::api::Text;
     use crate::api::fleet::{Client, Reported};
 
-    /// Input of one import in a sequence of daily imports: the export and the options.
+    /// The input of one import in a sequence of daily imports.
     #[derive(Clone, Debug)]
     struct Day {
         clients: BTreeMap<u8, u8>,
@@ -238,8 +238,8 @@ mod laws {
         let first = decided(&day, &BTreeMap::new(), &wish(&day)).expect("nobody goes");
         let mut standings = written(&first, &BTreeMap::new());
         let holds = &mut standings.get_mut(&1).expect("the first").holds;
-        // Let Git list a new client and a client that the import also lists, so that the fleet has
-        // clients with each combination of owners.
+        // Let Git list a new client and one of the import's clients, so that the fleet contains
+        // every combination of owners.
         holds.insert("GIT-1".into(), ListedBy { ours: false, others: true });
         holds.insert(name(0), ListedBy { ours: true, others: true });
 

@@ -16,15 +16,15 @@ use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::{Labels, Text, bounds};
 use crate::values::Version;
 
-/// Maximum number of bad rows on which admission checks also run, to find further problems. Only
-/// bad rows that identify their client count toward this limit.
+/// Maximum number of bad rows that admission also checks for further problems. Only bad rows that
+/// identify their client count toward the limit.
 const MAX_FURTHER_CHECKS: usize = 200;
 
 /// Options that control how the cells of an export are parsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     pub times: Times,
-    /// Texts for which a cell counts as empty, such as `N/A`.
+    /// Texts that count as empty cells, such as `N/A`.
     pub empty: Vec<String>,
     /// True if `lastError` messages are shortened to the form that the API accepts.
     pub shorten_messages: bool,
@@ -152,7 +152,6 @@ impl Rows<'_> {
         if self.reading.empty.iter().any(|empty| empty == cell) { "" } else { cell }
     }
 
-    /// Parses the value of a field from a cell. Returns `None` if the cell is empty.
     fn value(&self, field: Field, cell: &str) -> Result<Option<Text>, String> {
         if cell.is_empty() {
             return match field {
@@ -227,8 +226,8 @@ impl Rows<'_> {
         for (line, client) in &read {
             lines.entry(client.name.clone()).or_default().push(*line);
         }
-        // Also count names in rows that are bad for another reason, because such a row may be the
-        // one with the correct data for the client.
+        // Also count names in bad rows, because a bad row may be the one with the correct data for
+        // the client.
         for record in &self.sheet.records {
             let name = self.cell(record, self.name_column());
             if let Some(known) = lines.get_mut(name)
@@ -270,8 +269,8 @@ impl Rows<'_> {
         }
     }
 
-    /// Converts a problem that admission found to a problem of the row, with the column that
-    /// contains the invalid value.
+    /// Converts an admission problem to a problem of the row, and finds the column with the invalid
+    /// value.
     fn refused(&self, record: &Record, problem: &admissible::Refused) -> Bad {
         let fields = self.columns.fields.iter();
         let of_field =
@@ -296,8 +295,8 @@ impl Rows<'_> {
     }
 }
 
-/// Returns whether admission accepts the name of the client. A bad row identifies its client only
-/// if admission accepts the name.
+/// Returns whether a bad row identifies its client, which requires that admission accepts the
+/// client's name.
 fn is_named(refused: &[admissible::Refused]) -> bool {
     refused.iter().all(|problem| problem.field != "name")
 }

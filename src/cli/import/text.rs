@@ -58,8 +58,8 @@ fn no_text(bytes: &[u8], encoding: &'static Encoding) -> String {
     format!("line {}: this is not {} text: {mend}", line_at(before), encoding.name())
 }
 
-/// Detects UTF-16 without a byte order mark. Headers are mostly ASCII, so about every other byte is
-/// zero in UTF-16; text in other encodings contains no zero bytes.
+/// Detects UTF-16 without a byte order mark. Export headers are mostly ASCII, so about every second
+/// byte is zero in UTF-16.
 fn recognise(sample: &[u8]) -> Option<&'static Encoding> {
     let zeros = |first: usize| sample.iter().skip(first).step_by(2).filter(|byte| **byte == 0);
     let (even, odd) = (zeros(0).count(), zeros(1).count());

@@ -84,8 +84,8 @@ fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
 /// earlier instant; if it is skipped, returns `None`.
 fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
     let assumed = local.and_utc();
-    // The offset depends on the instant, which is not known yet. Every zone is less than 26 hours
-    // from UTC, so try the offsets that apply 26 hours before, at and 26 hours after `assumed`.
+    // The UTC offset depends on the instant, which is not known yet. Every UTC offset is less than
+    // 26 hours, so try the offsets that apply 26 hours before, at and 26 hours after `assumed`.
     let near = [-26, 0, 26].into_iter().filter_map(|hours| {
         let near = assumed.checked_add_signed(TimeDelta::hours(hours))?;
         let offset = TimeDelta::seconds(zone.offset_seconds(near).into());

@@ -24,7 +24,6 @@ pub(super) fn zone(name: &str) -> Result<Zone, String> {
     Err(format!("is no time zone of IANA and none of Windows: {hint}"))
 }
 
-/// Returns the IANA name of a Windows time zone, or `None` if the name is unknown.
 fn of_windows(name: &str) -> Option<&'static str> {
     let index = TABLE.binary_search_by(|(windows, _)| (*windows).cmp(name)).ok()?;
     Some(TABLE[index].1)

@@ -115,7 +115,6 @@ const COUNTS: [StateColumn; 10] = [
     ("BLOCKED", Tone::Alarm, |summary| summary.blocked),
 ];
 
-/// Returns the table of fleets, with a column for each client state that occurs.
 fn fleets(plan: &Plan) -> Table {
     let occurs = |count: &&StateColumn| {
         plan.fleets

@@ -1,6 +1,5 @@
-//! Implements `plan` with a cluster: reads the current objects, predicts the objects after the
-//! files are applied, and compares the plans before and after for every client. Writes nothing to
-//! the cluster.
+//! Implements `plan` with a cluster: reads the current objects, predicts the result of applying the
+//! files, and compares both plans for every client. Writes nothing to the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +21,6 @@ use crate::plan::diff::{GivenObjects, PlannedEstate, PlannedEstates, Warning, co
 use crate::plan::{Cached, Estate, Parsed, Plan, parsed};
 use crate::values::Timestamp;
 
-/// Maximum number of concurrent dry runs.
 const MAX_CONCURRENT_DRY_RUNS: usize = 4;
 
 /// Compares the plan for the cluster's current objects with the plan after `files` are applied.
@@ -94,13 +92,12 @@ fn named(findings: &Findings, object: &AppliedObject) -> String {
 /// The objects of a namespace, before and after the files are applied.
 #[derive(Default)]
 struct LiveNamespace {
-    /// Status of each fleet as stored in the cluster, with the name of the fleet.
+    /// Name and stored status of each fleet in the cluster.
     stored: Vec<(Text, ClientFleetStatus)>,
     fleets: PredictedObjects<ClientFleet>,
     policies: PredictedObjects<UpgradePolicy>,
 }
 
-/// The objects of one kind by name, before and after the files are applied.
 struct PredictedObjects<K: parsed::Kind> {
     before: BTreeMap<String, Arc<Cached<K>>>,
     after: BTreeMap<String, Arc<Cached<K>>>,
@@ -135,8 +132,8 @@ fn stored(fleet: &Parsed<ClientFleet>) -> (Text, ClientFleetStatus) {
     (name.into(), fleet.status.clone().unwrap_or_default())
 }
 
-/// Creates [`PredictedObjects`] that contain the current objects both in `before` and in `after`.
-/// The predictions later replace the objects to which files are applied.
+/// Creates [`PredictedObjects`] with the current objects in both maps. The predictions later
+/// replace the objects to which files are applied.
 fn predicted<K: parsed::Kind>(objects: Vec<Parsed<K>>) -> PredictedObjects<K> {
     let observed = objects.into_iter().map(Cached::from);
     let before: BTreeMap<_, _> =
@@ -174,9 +171,8 @@ fn estate(
 }
 
 impl<K: parsed::Kind> PredictedObjects<K> {
-    /// Replaces an object in `before` and in `after` with the objects of its prediction. `before`
-    /// is also replaced, because the prediction reads the object later than the list request and
-    /// may get a newer version.
+    /// Replaces the object in `before` and in `after` with the two objects of a prediction. The
+    /// object in `before` may be outdated, because the prediction reads the object again.
     fn foresee(&mut self, name: &str, prediction: &Prediction) -> serde_json::Result<()> {
         self.before.remove(name);
         if let Some(before) = &prediction.before {
@@ -187,8 +183,7 @@ impl<K: parsed::Kind> PredictedObjects<K> {
     }
 }
 
-/// The results of all predictions, except the objects: the component that computed each prediction,
-/// and the warnings.
+/// The warnings of all predictions, and the component that computed each prediction.
 #[derive(Default)]
 struct Answers {
     /// Component that computed each prediction, in the order of the objects.
@@ -245,8 +240,7 @@ async fn foresee_all(
     }
 }
 
-/// Returns warnings about the objects that were predicted without a dry run on the API server, with
-/// the reason.
+/// Returns warnings that state why some objects were predicted without a dry run.
 fn how(objects: &[AppliedObject], answered: &[PredictedBy]) -> String {
     let by = |by: PredictedBy| objects.iter().zip(answered).filter(move |(_, who)| **who == by);
     let mut remarks = String::new();

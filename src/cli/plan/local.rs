@@ -83,9 +83,8 @@ pub(super) fn compare(
     Ok(Compared { difference: compare_plans(&before, &after, &given(&new), at), remarks })
 }
 
-/// Reads the objects from the files, converts them to the form that the API server would store, and
-/// groups them by namespace. Calls `look` for each object before adding the object to its
-/// namespace.
+/// Reads the objects from the files and groups them by namespace, in the form that the API server
+/// would store. Also passes each object to `look`.
 fn read(
     files: impl IntoIterator<Item = File>,
     mut look: impl FnMut(&Object),
@@ -99,7 +98,7 @@ fn read(
     (findings, estates)
 }
 
-/// Returns an error that lists all problems in the findings. Returns `Ok` if there are no problems.
+/// Returns an error that lists all problems in the findings, if there are any.
 pub(super) fn refuse<'a>(findings: impl IntoIterator<Item = &'a Findings>) -> Result<(), Failure> {
     let messages: Vec<String> =
         findings.into_iter().flat_map(|found| found.problems.iter().cloned()).collect();
@@ -136,7 +135,7 @@ impl LocalPlan {
         match self.format {
             PlanFormat::Json => data::write_json(&self.list(), output),
             PlanFormat::Yaml => data::write_yaml(&self.list(), output),
-            // Only the table format can reach this arm. Without a comparison, the check of the
+            // Only the table format reaches this arm: without a comparison, the validation of the
             // options rejects the formats wide, Markdown and name.
             _ => {
                 let text = estate_tables::print(&self.namespaces, self.at, in_color);

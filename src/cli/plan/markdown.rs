@@ -4,7 +4,7 @@
 use super::report::{Entry, Report, ReportTable};
 use crate::cli::terminal::table::printable;
 
-/// Characters that have a meaning in Markdown, and are therefore escaped with a backslash.
+/// Markdown characters to escape with a backslash.
 const MARKUP: &str = "\\`*_[]|~#!";
 
 /// Renders the report. The summary, the transitions and the warnings are always visible; each other

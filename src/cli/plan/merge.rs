@@ -164,9 +164,9 @@ fn by_name(mut items: Vec<Value>, given: &[Value]) -> Value {
     Value::Array(items)
 }
 
-/// Returns the object without the labels and spec fields that are in the last client-side applied
-/// configuration but not in the file. `kubectl apply --server-side` also removes such fields,
-/// because it takes over the fields that client-side `kubectl apply` owned.
+/// Removes the labels and spec fields that are in `last_applied` but not in the file. `kubectl
+/// apply --server-side` also removes these fields, because it takes over the fields of client-side
+/// `kubectl apply`.
 pub(super) fn without_dropped(mut object: Value, last_applied: &Value, file: &Value) -> Value {
     for part in ["/metadata/labels", "/spec"] {
         let (Some(last), Some(target)) = (last_applied.pointer(part), object.pointer_mut(part))
@@ -222,9 +222,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Checks the computed patches against the patches that kubectl sends. Each case has the last
-    /// applied configuration, the file, the live object, and the expected patch; the first cases
-    /// are kubectl's own test cases.
+    /// Checks cases that consist of the last applied configuration, the file, the live object, and
+    /// the expected patch. The first cases come from kubectl's own tests.
     #[test]
     fn a_patch_is_the_one_that_kubectl_sends() {
         let cases = [

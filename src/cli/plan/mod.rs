@@ -41,7 +41,6 @@ const EXIT_TOO_MANY_MOVING: u8 = 3;
 /// Exit code if something would change and `--exit-code` is set.
 const EXIT_CHANGES: u8 = 1;
 
-/// The difference between two plans, with remarks for the user.
 struct Compared {
     difference: Difference,
     remarks: String,

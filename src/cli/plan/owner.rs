@@ -1,5 +1,5 @@
-//! Determines from an object's metadata and the options of `plan` how a file will be applied to the
-//! object, and by which field manager. Contacts no cluster.
+//! Determines how a file will be applied to an object, and by which field manager. Uses the
+//! object's metadata and the options of `plan`; contacts no cluster.
 
 use serde_json::Value;
 
@@ -18,12 +18,11 @@ const KNOWN_MANAGERS: [&str; 7] = [
 /// Default field manager of `kubectl apply --server-side`.
 const KUBECTL: &str = "kubectl";
 
-/// Field managers of tools that always force server-side apply when fields conflict.
+/// Field managers of tools that always force server-side apply.
 const FORCING_MANAGERS: [&str; 5] =
     ["kustomize-controller", "helm-controller", "argocd-controller", "fluxcd", "flux"];
 
-/// Returns whether the tool with this field manager always takes over conflicting fields from other
-/// field managers.
+/// Returns whether the tool with this field manager always forces server-side apply.
 pub(super) fn forces(owner: &str) -> bool {
     FORCING_MANAGERS.contains(&owner)
 }
@@ -36,19 +35,14 @@ pub(super) fn is_kubectl(owner: &str) -> bool {
 /// The method of applying a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ApplyMethod {
-    /// Server-side apply.
     ServerSide {
-        /// Name of the field manager.
         owner: String,
-        /// Configuration that client-side `kubectl apply` applied last. The field manager takes
-        /// over the fields of this configuration; `None` if it takes over no fields.
+        /// Configuration that client-side `kubectl apply` applied last, if the field manager takes
+        /// over its fields.
         takes_over: Option<Value>,
     },
     /// Client-side `kubectl apply`, which stores the last applied configuration in an annotation.
-    ClientSide {
-        /// Last applied configuration.
-        last_applied: Value,
-    },
+    ClientSide { last_applied: Value },
 }
 
 /// The options that determine the method of applying a file.
@@ -85,8 +79,8 @@ impl ApplyOptions {
     }
 }
 
-/// Returns the field manager of the well-known tool that applied this object with server-side
-/// apply; `None` unless there is exactly one such tool.
+/// Returns the well-known field manager that applied the object with server-side apply; `None` if
+/// there are none or several.
 fn known_owner(live: &Value) -> Option<&str> {
     let entries = live.pointer("/metadata/managedFields")?.as_array()?;
     let applies =
@@ -105,8 +99,8 @@ fn known_owner(live: &Value) -> Option<&str> {
     }
 }
 
-/// Keys of the labels that each tool adds to the objects that it applies, and by which it
-/// recognizes its objects. A key that ends with a slash is a prefix.
+/// Keys of the labels that each tool adds to the objects that it applies. A key that ends with a
+/// slash is a prefix.
 const TOOL_LABELS: [(&str, &[&str]); 4] = [
     ("kustomize-controller", &["kustomize.toolkit.fluxcd.io/"]),
     ("helm-controller", &["helm.toolkit.fluxcd.io/", MANAGED_BY]),

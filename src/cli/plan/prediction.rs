@@ -18,7 +18,6 @@ use crate::api::{ClientFleet, Kind, UpgradePolicy, admission};
 use crate::cli::cluster::sentence;
 use crate::cli::objects::{Identity, SourceObject};
 
-/// Field manager of client-side `kubectl apply`.
 const CLIENT_SIDE_MANAGER: &str = "kubectl-client-side-apply";
 
 /// An object from a file that the user intends to apply.
@@ -132,8 +131,8 @@ fn parsed(object: &str) -> Result<Value, PredictionRefusal> {
     })
 }
 
-/// Returns the content of the file, completed with the labels that the applying tool has already
-/// set on the object in the cluster.
+/// Returns the file with the labels that the applying tool has already added to the object in the
+/// cluster.
 fn with_marks(file: &Value, way: &ApplyMethod, live: Option<&Value>) -> Value {
     let mut file = file.clone();
     if let (ApplyMethod::ServerSide { owner, .. }, Some(live)) = (way, live) {
@@ -179,7 +178,7 @@ async fn apply(
     }
 }
 
-/// Sends a patch as a dry run: the API server processes it but does not store the result.
+/// Sends a patch as a dry run, so that the API server does not store the result.
 async fn send(
     client: &Client,
     identity: &Identity,
@@ -231,8 +230,8 @@ fn taken_over(object: &PredictedObject<'_>, answer: Value, last_applied: &Value)
     admission::as_stored(object.identity.kind, after).to_string()
 }
 
-/// Decides how to continue after a failed dry run. Returns the reason for computing the prediction
-/// locally, or a refusal if the error does not allow a local prediction.
+/// Returns the reason to compute the prediction locally after a failed dry run, or a refusal for
+/// all other errors.
 fn excuse(
     error: &kube::Error,
     object: &PredictedObject<'_>,

@@ -167,7 +167,6 @@ fn summary(difference: &Difference) -> String {
 /// hides the column if all counts are 0.
 type EffectColumn = (&'static str, fn(&Counts) -> usize, bool);
 
-/// Columns of the fleets table that count the effects of a change on clients.
 const EFFECTS: [EffectColumn; 5] = [
     ("MOVE NOW", |counts| counts.moving_now, false),
     ("LATER", |counts| counts.moving_later, false),
@@ -176,7 +175,6 @@ const EFFECTS: [EffectColumn; 5] = [
     ("NO LONGER", |counts| counts.no_longer_moving, true),
 ];
 
-/// The display options of the tables.
 struct ReportView<'a> {
     reader: &'a TimeFormatter,
     is_for_all: bool,
@@ -198,7 +196,7 @@ impl ReportView<'_> {
         ReportTable { title, columns: columns.into_iter().collect(), rows, left_out: found.count() }
     }
 
-    /// Returns a copy of these display options without the row limit, for tables with few rows.
+    /// Returns a copy without the row limit, for tables with few rows.
     fn whole(&self) -> ReportView<'_> {
         ReportView { limit: usize::MAX, ..*self }
     }
@@ -287,8 +285,8 @@ impl ReportView<'_> {
         parts.join(" ")
     }
 
-    /// Formats the future instant from which a client is offered a version; returns `None` if there
-    /// is no such instant.
+    /// Formats the future time at which an offer begins, or returns `None` if there is no such
+    /// time.
     fn from(&self, when: &When) -> Option<String> {
         match when {
             When::From { time, time_zone } => Some(self.next(*time, time_zone.as_deref())),
@@ -311,7 +309,7 @@ impl ReportView<'_> {
         })
     }
 
-    /// Returns the table of fleets. Omits the column of a rare effect if no client has that effect.
+    /// Returns the table of fleets, without the columns of rare effects that do not occur.
     fn fleets(&self, fleets: &[FleetDifference]) -> ReportTable {
         let occurs =
             |effect: &&EffectColumn| fleets.iter().any(|fleet| effect.1(&fleet.summary) > 0);
@@ -392,8 +390,8 @@ fn dated(time: Timestamp, there: &TimeFormatter) -> String {
 
 /// Describes when clients move, and includes the previous time if the time changes.
 ///
-/// A row that covers several clients shows only the earliest time, after the prefix `first`. In
-/// other rows the prefix is empty.
+/// The prefix `first` is empty unless the row covers several clients and shows only their earliest
+/// time.
 fn moves(
     effect: Effect,
     when: &When,

@@ -11,7 +11,6 @@ use crate::cli::Failure;
 use crate::cli::cluster::{Cluster, OnePolicy, failure};
 use crate::cli::terminal::table::printable;
 
-/// Field manager with which `settings` writes policies.
 const FIELD_MANAGER: &str = "clientfleet-settings";
 /// Maximum number of attempts to write a policy. After a conflict, `settings` tries again only if
 /// the spec of the policy is unchanged.
@@ -45,7 +44,7 @@ pub(super) async fn make(
             Err(kube::Error::Api(status)) if status.code == 409 => {}
             Err(error) => return Err(failure(&doing, &error)),
         }
-        // A status write by the controller may have caused the conflict, because it changes the
+        // The controller may have caused the conflict, because a status update also changes the
         // resourceVersion. Try again if the spec of the policy is unchanged.
         let again = cluster.policy(namespace, &name).await?;
         let identity = |policy: &OnePolicy| {
@@ -68,8 +67,8 @@ fn changed_meanwhile(namespace: &str, name: &str) -> Failure {
     ))
 }
 
-/// Returns the JSON merge patch that writes `choice` into a policy. If the choice has no version,
-/// the patch removes the version from the policy by setting it to `null`.
+/// Returns the JSON merge patch that writes `choice` into a policy. If `choice` has no version, the
+/// patch removes the policy's version.
 fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     json!({
         "metadata": {"resourceVersion": resource_version},
@@ -77,8 +76,7 @@ fn patch(choice: &Choice, resource_version: Option<&str>) -> Value {
     })
 }
 
-/// Returns a partial manifest with the chosen setting. It shows the change to make in Git if the
-/// policy is kept there.
+/// Returns a partial manifest that shows the change to make in Git.
 pub(super) fn for_git(namespace: &str, name: &str, choice: &Choice) -> Value {
     let mut upgrade = json!({"mode": choice.mode});
     if let Some(version) = &choice.version {

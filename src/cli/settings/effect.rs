@@ -1,5 +1,5 @@
-//! Computes how a new setting of a policy affects the clients that the policy governs. Counts these
-//! clients before and after the change, in the plans that the controller would eventually write.
+//! Computes how a new setting of a policy affects the clients that the policy governs: counts the
+//! clients by effect, before and after the change.
 //!
 //! Does no I/O.
 
@@ -35,7 +35,7 @@ pub(super) struct Moves {
     pub ahead: u32,
     /// Number of clients whose installation failed and will be retried.
     pub failed: u32,
-    /// Number of clients that the policy holds: it offers them no version.
+    /// Number of held clients, to which the policy offers no version.
     pub held: u32,
     /// Number of clients that cannot move because of a problem.
     pub blocked: u32,
@@ -120,9 +120,8 @@ pub(super) fn effect(
     (SettingEffect { before: moves(estate), after: moves(&after) }, standing)
 }
 
-/// Returns a copy of the estate in which the time from `now` to `at` is added to every client's
-/// `lastSeen`. Otherwise, clients would count as offline at `at` only because `at` is in the
-/// future.
+/// Returns a copy of the estate in which every client's `lastSeen` is later by the time from `now`
+/// to `at`. Otherwise, the clients would count as offline at the future instant `at`.
 fn seen_later(estate: &Estate, now: Timestamp, at: Timestamp) -> Estate {
     let mut estate = estate.clone();
     if at == now {

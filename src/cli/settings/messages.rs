@@ -119,9 +119,8 @@ pub(super) fn selected(selected: &Selected, reader: &TimeFormatter) -> Result<St
     Ok(text)
 }
 
-/// Renders a table that counts the clients before and after the change, by the effect that the
-/// policy has on each client. Above the table are the conditions that prevent the policy from
-/// distributing.
+/// Renders the conditions that prevent the policy from distributing, and a table of client counts
+/// before and after the change.
 fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     let Some(effect) = &selected.clients else { return String::new() };
     let standing = selected.standing.as_ref();
@@ -155,9 +154,9 @@ fn follows(selected: &Selected, reader: &TimeFormatter) -> String {
     text
 }
 
-/// Returns the message for a policy that is kept in Git, or an empty string if no message is
-/// needed. The message is an error if the command refused the change, and a warning if the tool
-/// that applies the policy from Git will revert the change.
+/// Returns the message about a policy that is kept in Git, or an empty string if no message is
+/// needed. The message is an error if nothing was changed, and a warning if the GitOps tool will
+/// revert the change.
 pub(super) fn remarks_on_selecting(selected: &Selected) -> String {
     let Some(owner) = &selected.owner else { return String::new() };
     let policy = printable(&selected.policy);

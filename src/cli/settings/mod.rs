@@ -86,7 +86,6 @@ struct Settings {
     settings: Vec<Numbered>,
 }
 
-/// A choice in the list that `settings` prints, with its number.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Numbered {
@@ -99,8 +98,7 @@ struct Numbered {
     clients: Option<u32>,
 }
 
-/// The output of `settings --select`: the setting before and after, the outcome, and the effect on
-/// clients.
+/// The output of `settings --select`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Selected {
@@ -110,11 +108,11 @@ struct Selected {
     after: Choice,
     result: SettingsOutcome,
     allow_downgrade: bool,
-    /// Number of the policy's clients for each effect, before and after the change. Absent if the
-    /// setting stays the same or the clients cannot be counted.
+    /// Counts of the policy's clients before and after the change. Absent if the setting stays the
+    /// same, or if the clients cannot be counted.
     ///
-    /// If the policy is not effective yet, the clients are counted at the time when the policy
-    /// takes effect.
+    /// If the policy is not effective yet, the counts are for the time when the policy takes
+    /// effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     clients: Option<SettingEffect>,
     /// Conditions that prevent the policy from distributing, regardless of its setting. Absent in
@@ -127,7 +125,6 @@ struct Selected {
     dry_run: DryRun,
 }
 
-/// The outcome of selecting a choice with `--select`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum SettingsOutcome {
     Changed,
@@ -178,20 +175,16 @@ pub(super) async fn run(args: &SettingsArgs, cx: &Context) -> Result<CommandOutp
     }
 }
 
-/// Returns the conditions that prevent a policy from distributing.
 fn standing(policy: &OnePolicy, cx: &Context) -> PolicyBlockers {
     PolicyBlockers::of(&Policy::read(&Cached::from(policy.live.clone())), cx.now)
 }
 
-/// Returns the settings that the status of a policy offers in `availableSettings`.
 fn choices(policy: &OnePolicy) -> Vec<Choice> {
     let status = policy.live.status.as_ref();
     let settings = status.map(|status| status.available_settings.as_slice()).unwrap_or_default();
     settings.iter().map(Choice::from_setting).collect()
 }
 
-/// Returns whether the choices in the status are missing or belong to an older generation of the
-/// policy.
 fn is_behind(policy: &OnePolicy) -> bool {
     let status = policy.live.status.as_ref();
     status.and_then(|status| status.observed_generation) != policy.live.metadata.generation
@@ -257,7 +250,6 @@ fn meant(
     Err(messages::not_there(args, &what, selection, choices))
 }
 
-/// The data that is needed to apply the selected choice to a policy.
 struct SelectionRun<'a> {
     cluster: &'a Cluster,
     args: &'a SettingsArgs,
@@ -326,7 +318,6 @@ async fn make(
     Ok(if args.dry_run.is_real() { SettingsOutcome::Changed } else { SettingsOutcome::WouldChange })
 }
 
-/// Reads all fleets and policies of a namespace.
 async fn estate(cluster: &Cluster, namespace: &str) -> Result<Estate, Failure> {
     let reach = NamespaceScope::Namespace(namespace.to_owned());
     let policies = cluster.policies(&reach).await?;

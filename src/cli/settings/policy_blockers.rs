@@ -45,8 +45,8 @@ impl PolicyBlockers {
         }
     }
 
-    /// Returns the instant at which to count the clients: the time when the policy takes effect, if
-    /// that time is in the future, and otherwise `now`.
+    /// Returns the instant at which to count the clients: the start of the effective period if it
+    /// is in the future, otherwise `now`.
     pub(crate) fn counted_at(&self, now: Timestamp) -> Timestamp {
         self.not_effective_until.unwrap_or(now)
     }

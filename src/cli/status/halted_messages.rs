@@ -46,8 +46,8 @@ pub(super) fn lines(halted: &Halted, reader: &TimeFormatter) -> String {
     text + &but(halted, reader)
 }
 
-/// Returns the lines that explain why a halt does not stop every client permanently, for example
-/// because other policies take precedence over it.
+/// Returns the lines about the exceptions to a halt, such as policies that take precedence over the
+/// halt.
 fn but(halted: &Halted, reader: &TimeFormatter) -> String {
     let mut text = String::new();
     let namespace = printable(&halted.namespace);

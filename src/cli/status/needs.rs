@@ -16,7 +16,6 @@ use crate::values::Timestamp;
 
 /// Maximum number of names that are listed for one problem.
 const MAX_NAMED_CLIENTS: usize = 3;
-/// Maximum number of stalled objects that are listed.
 const MAX_LISTED: usize = 20;
 /// Time after which a pending restart is overdue. A client that has not restarted by then will
 /// probably not restart without a user's action.

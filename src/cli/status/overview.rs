@@ -81,7 +81,7 @@ pub(super) enum OffBecause {
     BeingDeleted,
 }
 
-/// The next change of a policy's effect on its clients: the kind of change and its time.
+/// The next change of a policy: the kind of change and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Next {
     pub what: What,

@@ -19,9 +19,8 @@ const MIN_COLUMN_WIDTH: usize = 8;
 const MAX_COLUMN_WIDTH: usize = 40;
 /// Approximate width of the policy table without its progress bars, in characters.
 const MIN_WIDTH_FOR_TWO_COLUMNS: usize = 92;
-/// Maximum number of packages that are listed.
 const MAX_PACKAGES: usize = 3;
-/// Maximum number of scope entries without a matching client that are listed for one policy.
+/// Maximum number of unmatched scope entries to list for one policy.
 const MAX_ENTRIES: usize = 3;
 
 /// The display options of `status`.
@@ -94,7 +93,6 @@ fn head(overview: &Overview, look: &DisplayOptions) -> String {
     text
 }
 
-/// Formats the number of clients in each state, and omits states without clients.
 fn states(clients: &Summary) -> Vec<String> {
     let counts = [
         (clients.up_to_date, "up to date"),
@@ -230,8 +228,8 @@ fn cells(parts: [u32; 5], width: usize) -> [usize; 5] {
 
 fn next(next: Next, reader: &TimeFormatter) -> String {
     if next.at < reader.now {
-        // Do not print the kind of change for an overdue change, because the outdated status does
-        // not show whether the change happened.
+        // For an overdue change, print only the time: the outdated status does not show whether the
+        // change happened.
         return reader.next(next.at);
     }
     let what = match next.what {
@@ -242,8 +240,6 @@ fn next(next: Next, reader: &TimeFormatter) -> String {
     };
     format!("{what} {}", reader.next(next.at))
 }
-
-// ---- problems that need a user's action ----
 
 fn needs(needs: &Needs, is_everywhere: bool) -> String {
     let mut text = String::new();

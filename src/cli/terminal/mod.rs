@@ -8,7 +8,6 @@ pub mod times;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-/// Size of the output buffer, in bytes.
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// Returns whether to color the output. Colors are used if standard output is a terminal, `TERM` is

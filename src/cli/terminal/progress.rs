@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 /// Time before the progress line is first shown. Faster operations show no progress.
 const SHOW_DELAY: Duration = Duration::from_secs(1);
-/// Minimum time between two updates of the progress line.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 /// Escape sequence that moves the cursor to the start of the line and clears the line.
 const CLEAR: &str = "\r\x1b[2K";

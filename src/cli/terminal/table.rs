@@ -8,7 +8,6 @@ use unicode_width::UnicodeWidthStr;
 
 /// Number of spaces between two columns, as in kubectl's tables.
 const COLUMN_GAP: usize = 3;
-/// Text of a cell without a value.
 const EMPTY_CELL: &str = "-";
 
 /// Color of a cell, used only if the output is colored. The text conveys the same information

@@ -16,7 +16,6 @@ use crate::values::{Openings, Phase, TimeRange, Timestamp, Zone};
 /// Maximum length of an opening for which clock changes are listed. Longer openings are described
 /// by start and end only.
 const MAX_LENGTH_WITH_CLOCK_CHANGES: TimeDelta = TimeDelta::days(7);
-/// Number of days in the drawing of a week.
 const DAYS_PER_WEEK: usize = 7;
 
 /// The openings of a policy, and all other data that `windows` prints about the policy.
@@ -185,7 +184,7 @@ fn zone_name<S: Serializer>(zone: &Option<Zone>, serializer: S) -> Result<S::Ok,
     zone.as_ref().map(Zone::name).serialize(serializer)
 }
 
-/// The zones to show, and the numbers of clients whose zone is not shown or not known.
+/// The zones to show, and the numbers of clients in other zones or without a known zone.
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     pub shown: Vec<(Zone, Role, Option<u32>)>,

@@ -9,8 +9,8 @@ use crate::values::{Timestamp, Zone};
 /// An instant with its local time and UTC offset.
 pub(super) type LocalTime = DateTime<FixedOffset>;
 
-/// Time before and after a UTC day in which to search for the local day with the same date. It is
-/// larger than the UTC offset of every zone.
+/// Upper bound for UTC offsets. A local day starts and ends at most this time before or after the
+/// UTC day with the same date.
 const MAX_UTC_OFFSET: TimeDelta = TimeDelta::hours(26);
 
 /// Returns the local time of an instant in a zone.
@@ -138,8 +138,8 @@ impl LocalDay {
             return;
         }
         match self.stretches.last_mut() {
-            // Some transitions of a zone do not change its UTC offset. Extend the previous stretch
-            // in that case, because a stretch ends only where the UTC offset changes.
+            // A zone transition may leave the UTC offset unchanged. In that case, extend the
+            // previous stretch.
             Some((_, end)) if *end == from && end.offset().local_minus_utc() == offset => {
                 *end = with_offset(until, offset);
             }

@@ -61,8 +61,8 @@ pub(super) fn find(
     Ok(FoundPolicy { namespace, policy, count, others, remarks: remarks.collect() })
 }
 
-/// Returns the namespace in which the files contain the policy `name`. If `namespace` is set,
-/// searches only that namespace.
+/// Returns the namespace of the policy `name` in the files. If `namespace` is set, searches only
+/// that namespace.
 fn namespace_of(
     findings: &Findings,
     name: &str,

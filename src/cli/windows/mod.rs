@@ -128,9 +128,8 @@ async fn in_cluster(arguments: &WindowsArgs, at: Timestamp) -> Result<FoundPolic
             PrecedingPolicies::default()
         }
     };
-    // Do not read the fleets if they cannot affect the output. They have no effect if the policy is
-    // invalid, or if its openings do not depend on the time zone and no other policy can take over
-    // its clients.
+    // Do not read the fleets if they cannot affect the output: the policy is invalid, or its
+    // openings are the same in every time zone and no other policy can take over its clients.
     let is_invalid = policy.is_invalid();
     if is_invalid || !policy.range.needs_zone() && others.is_empty() {
         return Ok(FoundPolicy {

@@ -24,12 +24,11 @@ pub(super) struct PrecedingPolicy {
 }
 
 /// The policies that take precedence over the displayed policy during a part of the listed period.
-/// The labels of each fleet show which of these policies may take over clients.
+/// The labels of the fleets determine which of these policies may take over clients.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PrecedingPolicies {
-    /// Policies that [`PrecedingPolicies::among`] selected, each with its scope and a flag. The
-    /// flag is true if at least one fleet is in the scopes of both the selected policy and the
-    /// displayed policy.
+    /// Selected policies, each with its scope and a flag. The flag is true if the scopes of the
+    /// selected policy and of the displayed policy share a fleet.
     found: Vec<(PrecedingPolicy, Scope, bool)>,
     own: Scope,
     saw_fleets: bool,
@@ -77,9 +76,8 @@ impl PrecedingPolicies {
         self.found.is_empty()
     }
 
-    /// Marks each selected policy whose scope includes a fleet, if the scope of the displayed
-    /// policy also includes this fleet. `label` returns the value of the fleet's label with the
-    /// given key.
+    /// Marks the selected policies whose scope includes the fleet, if the displayed policy's scope
+    /// also includes the fleet. `label` returns the value of a fleet label by key.
     pub(super) fn fleet<'a>(&mut self, label: impl Fn(&str) -> Option<&'a str>) {
         self.saw_fleets = true;
         if self.own.includes_fleet(&label) {

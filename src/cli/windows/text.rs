@@ -1,6 +1,6 @@
-//! Formats the openings of a policy as text: a drawing of a week, and a list. Makes no decisions.
+//! Formats the openings of a policy as text: a drawing of a week, and a list of openings.
 //!
-//! Lines have at most 80 columns, and no information is conveyed by color alone.
+//! Lines have at most 80 columns. Output without color contains the same information.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,19 +12,16 @@ use super::days::{self, ClockChange, ClockShift, LocalTime};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::values::{Timestamp, Zone};
 
-/// Number of minutes that one mark in the drawing of a day represents.
 const MINUTES_PER_MARK: i64 = 30;
-/// Number of characters that represent one day in the output.
 const MARKS_PER_DAY: i64 = 24 * 60 / MINUTES_PER_MARK;
 /// Number of hours below which a duration is printed without days.
 const MAX_HOURS: i64 = 100;
 /// Distance from today, in days, below which a date is printed without the year.
 const MAX_DAYS_WITHOUT_YEAR: i64 = 300;
-/// Maximum number of zones that the footer lists. The footer lists the zones in which the policy
-/// governs clients but whose openings are not shown.
+/// Maximum number of zones named in the footer, which lists the zones whose openings are not shown.
 const MAX_NAMED_ZONES: usize = 12;
 
-/// Formats the whole output of `windows`.
+/// Formats the output of the `windows` command.
 pub(super) fn page(calendar: &Calendar, in_color: bool) -> String {
     let mut text = head(calendar);
     for zone in &calendar.zones {
@@ -161,7 +158,7 @@ fn state(calendar: &Calendar, shown: &InZone, today: NaiveDate) -> String {
     }
 }
 
-/// A mark in the drawing of a day, which represents half an hour.
+/// The mark for one half hour in the drawing of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum HalfHour {
     Open,
@@ -203,7 +200,6 @@ impl HalfHour {
     }
 }
 
-/// Returns the marks for all half hours of a day.
 fn marks(day: &Day) -> Vec<HalfHour> {
     (0..MARKS_PER_DAY).map(|place| mark(day, place * MINUTES_PER_MARK * 60)).collect()
 }
@@ -239,8 +235,8 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     }
     let mut text = format!("  {:10}  ", "");
     for hour in (0..=24).step_by(3) {
-        // Pad each label to six characters: labels are three hours apart, and each half hour has a
-        // mark of one character.
+        // Pad each label to six characters, the width of the six half-hour marks between two
+        // labels.
         let _ = write!(text, "{hour:02}    ");
     }
     text.truncate(text.trim_end().len());
@@ -264,7 +260,7 @@ fn week(shown: &InZone, today: NaiveDate, in_color: bool) -> String {
     text
 }
 
-/// Returns the marks as text. Consecutive equal marks share one color escape sequence.
+/// Returns the marks as text, with one color escape sequence for each run of equal marks.
 fn draw(marks: &[HalfHour], in_color: bool) -> String {
     let runs = marks.chunk_by(|a, b| a == b);
     runs.map(|run| {
@@ -432,7 +428,7 @@ fn moment_in(zone: Option<&Zone>, at: Timestamp) -> LocalTime {
     zone.map_or_else(|| at.fixed_offset(), |zone| days::local(zone, at))
 }
 
-/// Formats a duration: `7h`, `7h 30m`, `5d 3h`.
+/// Formats a duration, for example `7h`, `7h 30m` or `5d 3h`.
 fn duration(seconds: i64) -> String {
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let parts = if hours >= MAX_HOURS {

@@ -1,4 +1,4 @@
-//! Counts, by time zone, the clients that a policy governs. Stores only the counts and up to five
+//! Counts the governed clients of a policy by time zone. Stores only the counts and up to five
 //! client names, so memory usage does not grow with the number of clients.
 
 use std::collections::{BTreeMap, HashMap};
@@ -33,7 +33,7 @@ pub(super) struct ZoneCounts {
 }
 
 impl ZoneCounts {
-    /// Adds the clients of a fleet that `policy` governs to the counts.
+    /// Counts those clients of a fleet that `policy` governs.
     pub(super) fn add(&mut self, policy: &str, spec: &ClientFleetSpec, status: &ClientFleetStatus) {
         let own: HashMap<&str, &str> = spec
             .clients

@@ -28,9 +28,8 @@ const MAX_DEPTH: usize = 64;
 /// Maximum number of bytes that aliases may add to a file. A few lines of nested aliases can expand
 /// to gigabytes.
 const MAX_COPIED_BYTES: usize = 16 << 20;
-/// Estimated memory of a JSON value in bytes, without the text of the value.
+/// Estimated memory of a JSON value in bytes, excluding its text.
 const VALUE_BYTES: usize = 64;
-/// Name of the field that contains the objects of a Kubernetes `List`.
 const ITEMS: &str = "items";
 
 impl Fault {
@@ -83,7 +82,6 @@ pub fn read(text: &str) -> Vec<Document> {
     }
 }
 
-/// The value of a YAML anchor, stored so that aliases can copy it.
 struct Anchored {
     value: Value,
     bytes: usize,
@@ -102,16 +100,16 @@ impl<'a> YamlReader<'a> {
             emit_comments: false,
             flow_nesting_limit: MAX_DEPTH,
             block_nesting_limit: MAX_DEPTH,
-            // Accept a file that ends with a block scalar without a line feed. go-yaml and libyaml,
-            // on which go-yaml is based, accept it too.
+            // Accept a block scalar without a final line feed at the end of a file, as go-yaml and
+            // libyaml do.
             block_scalar_eof_without_line_feed: true,
         };
         let parser = Parser::new_from_str_with_options(text, options);
         Self { parser, anchors: HashMap::new(), copied_bytes: 0 }
     }
 
-    /// Reads a document and returns it as JSON text. The items of a list are converted one by one
-    /// and stored only as text, to limit the memory for long lists.
+    /// Reads a document and returns it as JSON text. Converts the items of a `List` one by one, to
+    /// limit the memory for long lists.
     fn document(&mut self) -> Result<String, Fault> {
         let (event, span) = self.next()?;
         match event {
@@ -175,7 +173,6 @@ impl<'a> YamlReader<'a> {
         }
     }
 
-    /// Reads the items of a sequence and returns them as JSON text.
     fn items(&mut self, depth: usize) -> Result<String, Fault> {
         let mut text = "[".to_owned();
         loop {
@@ -197,8 +194,8 @@ impl<'a> YamlReader<'a> {
     /// as JSON text, and leaves an empty list in the field.
     fn mapping(&mut self, depth: usize, mut apart: Option<&mut String>) -> Result<Value, Fault> {
         let mut fields = Map::new();
-        // Track the keys that come from a `<<` merge key, because an explicit key may replace them
-        // without being reported as a duplicate.
+        // Track the keys from a `<<` merge key, because an explicit key that replaces such a key is
+        // not a duplicate.
         let mut brought = BTreeSet::new();
         let mut has_merged = false;
         loop {
@@ -261,8 +258,8 @@ fn joined(fields: &Map<String, Value>, items: &str) -> String {
     text + "}"
 }
 
-/// Adds `bytes` to the number of bytes that have been copied for anchors and aliases, and returns
-/// the total. Returns an error if the total exceeds the limit.
+/// Returns the sum of `copied_bytes` and `bytes`, or an error if the sum exceeds
+/// [`MAX_COPIED_BYTES`].
 fn counted(copied_bytes: usize, bytes: usize, span: Span) -> Result<usize, Fault> {
     let total = copied_bytes.saturating_add(bytes);
     if total <= MAX_COPIED_BYTES {
@@ -376,8 +373,6 @@ mod tests {
         assert!(one("{<<: 1}").is_err() && one("{<<: {}, <<: {}}").is_err());
     }
 
-    /// Checks that the items of a list are parsed correctly, although the parser stores them
-    /// separately from the other fields.
     #[test]
     fn a_list_is_read_as_it_stands() {
         let text = "a: 1\nitems:\n- &x {b: [1, {c: ~}]}\n- *x\n- - no\nz: {items: [2]}\n";

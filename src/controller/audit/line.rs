@@ -7,7 +7,7 @@ use super::Accepted;
 use crate::api::ClientFleet;
 use crate::plan::changes::{OfferChange, OfferState, RowChange};
 
-/// Version of the schema. It must be increased for each incompatible change; adding a field is
+/// Version of the schema. Increase this number for each incompatible change; adding a field is
 /// compatible.
 const SCHEMA: u8 = 1;
 
@@ -32,7 +32,6 @@ pub struct Line<'a> {
     to: Option<LoggedDecision<'a>>,
 }
 
-/// The decision for a client, either before or after the change.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LoggedDecision<'a> {
@@ -58,7 +57,7 @@ impl<'a> LoggedDecision<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Creates the line for a change of the decision for one client.
+    /// Creates the line for one client whose decision has changed.
     pub fn of(
         controller: &'a str,
         accepted: &Accepted<'a, ClientFleet>,

@@ -1,8 +1,7 @@
-//! Reports accepted status writes: each client's change as a line of the audit stream, and each
-//! write as a log line. A planned change is reported only after the API server has accepted its
-//! write.
+//! Reports each accepted status write: one audit line for each changed client, and one log line for
+//! the write. A write is reported only after the API server has accepted it.
 //!
-//! The private module [`line`](self) defines the format of the lines, which `docs/audit.md`
+//! The private module [`line`](self) defines the format of the audit lines, which `docs/audit.md`
 //! describes. [`stream`] writes the lines.
 
 mod line;
@@ -37,8 +36,8 @@ pub struct Accepted<'a, K: PlannedKind> {
 }
 
 impl<'a, K: PlannedKind> Accepted<'a, K> {
-    /// Converts the attempt of a write that the API server has accepted. `resource_version` is the
-    /// `resourceVersion` that resulted from the write.
+    /// Creates the record of an attempt that the API server has accepted. `resource_version` is the
+    /// `resourceVersion` of the object after the write.
     #[must_use]
     pub fn of(attempt: &'a WriteAttempt<K>, resource_version: Option<&'a str>) -> Self {
         Self {
@@ -108,8 +107,8 @@ impl Audited for ClientFleet {
 }
 
 impl Audited for UpgradePolicy {
-    /// Logs the status write at debug level, and writes no audit line because the important changes
-    /// of a policy are published as events.
+    /// Logs the write at debug level only, because the important changes of a policy are published
+    /// as events.
     fn record(_: &Auditor, accepted: &Accepted<'_, Self>) {
         let observed = &accepted.planned.cached;
         let (namespace, policy) = (observed.namespace(), observed.name());

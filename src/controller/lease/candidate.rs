@@ -55,15 +55,13 @@ pub struct Candidate {
     /// The lease as last read or written. Each write starts from this copy, so that it preserves
     /// the fields that this program does not use.
     lease: Option<Lease>,
-    /// Unexpected error of the last request, for the log.
     last_error: Option<String>,
-    /// Lease holder that was logged last.
     logged_holder: Option<String>,
 }
 
-/// Creates a separate client for lease requests, so that lease requests do not wait behind other
-/// requests of the controller. The client has no automatic retries, and its timeouts end a dead
-/// connection before the renew deadline.
+/// Creates a separate client, so that lease requests do not wait behind other requests of the
+/// controller. The client has no automatic retries, and its timeouts end a dead connection before
+/// the renew deadline.
 ///
 /// # Errors
 ///
@@ -76,8 +74,8 @@ pub fn client(mut config: Config, times: Times) -> Result<Client, String> {
 }
 
 impl Candidate {
-    /// Creates a candidate that updates `leadership` and `health`. The `client` must be one that
-    /// the function [`client`] created.
+    /// Creates a candidate that updates `leadership` and `health`. The argument `client` must come
+    /// from the function [`client`].
     #[must_use]
     pub fn new(
         client: Client,
@@ -210,7 +208,7 @@ impl Candidate {
     }
 
     /// Updates the leadership, the health and the log after a request. The leadership is updated
-    /// first, because it limits the time until which this process may write.
+    /// first, because it determines how long this process may write.
     fn report(&mut self, request: &Request) {
         let leads_until = self.election.leads_until();
         self.leadership.lasts_until(leads_until);

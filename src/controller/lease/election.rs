@@ -92,19 +92,16 @@ pub enum Loss {
 #[derive(Clone, Debug)]
 pub struct Election {
     identity: String,
-    /// Random text that identifies this process. Another process with the same name, such as the
-    /// predecessor of this process, has a different text.
+    /// Random text that distinguishes this process from other processes with the same name.
     mark: String,
     times: Times,
     state: LeaseState,
     /// The last known state of the lease; `None` before the first answer.
     seen: Option<Seen>,
-    /// True if the lease must be read before the next write, for example because the last write
-    /// failed or the last read is out of date.
+    /// True if the lease must be read before the next write, for example after a failed write.
     must_read: bool,
-    /// Earliest moment for the next request.
     not_before: Moment,
-    /// Lease duration that was recorded in the lease when this process last saw the lease.
+    /// Lease duration in the last lease that this process saw.
     held: Duration,
     /// True if a create request may have succeeded, or may still succeed, although this process
     /// received no usable answer.
@@ -125,10 +122,9 @@ enum LeaseState {
 
 #[derive(Clone, Debug)]
 struct Seen {
-    /// The lease; `None` if it does not exist.
     found: Option<Found>,
-    /// Moment from which another process may take the lease, if the lease stays unchanged until
-    /// that moment.
+    /// Earliest moment at which another process may take the lease, if the lease does not change
+    /// before that moment.
     free_from: Moment,
 }
 
@@ -270,8 +266,8 @@ impl Election {
         let until = sent.after(self.times.deadline());
         match self.state {
             LeaseState::Retiring => self.state = LeaseState::Retired,
-            // The answer arrived later than the renew deadline after this write was sent, so the
-            // process must not lead yet. Read the lease and renew it first.
+            // The answer took longer than the renew deadline, so this process must not lead yet.
+            // Read the lease and renew it first.
             LeaseState::Standby if until <= now => self.must_read = true,
             LeaseState::Standby if now < self.leads_from => {
                 self.must_read = false;
@@ -307,8 +303,8 @@ impl Election {
             }
             LeaseState::Retiring if is_own => {}
             LeaseState::Retiring => self.state = LeaseState::Retired,
-            // Write the lease in the next step without waiting. The lease is free, or this process
-            // already holds it because of a write whose answer was lost.
+            // Write the lease next without waiting: the lease is free, or this process holds it
+            // through a write whose answer was lost.
             LeaseState::Standby if is_own || may_be_taken => {}
             LeaseState::Standby => self.wait_for_it(now),
             LeaseState::Lost(_) | LeaseState::Retired => {}
@@ -324,12 +320,11 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// Sets the earliest moment at which this process may lead, after the lease was found missing
-    /// or was created by this process. If an earlier call has set a later moment, that moment is
-    /// kept.
+    /// Delays leadership until the holder of a deleted lease must have stopped. Never shortens a
+    /// delay that an earlier call has set.
     ///
-    /// The lease may have been deleted just before `now`, and its holder may continue to lead until
-    /// the deleted lease would have expired.
+    /// The lease may have been deleted just before `now`, so its holder may lead until the deleted
+    /// lease would have expired.
     fn wait_after_deletion(&mut self, now: Moment) {
         let expires = now.after(self.held.max(self.times.deadline()));
         self.leads_from = self.leads_from.max(expires);
@@ -344,9 +339,9 @@ impl Election {
         {
             return seen.free_from;
         }
-        // Wait for the longer of the recorded and the configured duration, since a user may have
-        // mistyped the recorded one. Also wait if a user has cleared the holder, because the leader
-        // may still be active.
+        // Wait for the longer of the recorded and the configured duration, because a user may have
+        // edited the lease. Also wait if a user has cleared the holder, because the leader may
+        // still be active.
         let held = found.as_ref().filter(|found| !is_given_back(&found.record));
         let wait = held.map(|found| held_for(&found.record).max(self.times.duration()));
         self.held = found.as_ref().map_or(self.held, |found| held_for(&found.record));
@@ -373,7 +368,6 @@ fn is_given_back(record: &Record) -> bool {
     record.holder.is_none() && record.mark.is_none() && record.seconds == RELEASED_SECONDS
 }
 
-/// Returns the lease duration that is recorded in a lease.
 fn held_for(record: &Record) -> Duration {
     Duration::from_secs(u64::try_from(record.seconds).unwrap_or_default())
 }

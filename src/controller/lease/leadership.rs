@@ -14,7 +14,7 @@ pub struct Leadership(watch::Sender<Term>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Term {
-    /// Another process leads, or no process leads.
+    /// This process does not lead.
     None,
     /// The process leads until this moment. A renewal of the lease extends the term.
     Until(Moment),
@@ -35,8 +35,8 @@ impl Leadership {
         Self(watch::Sender::new(Term::None))
     }
 
-    /// Returns whether this process may send a write at `now`. The end of the term is compared with
-    /// `now`, because the process may have been suspended when the term ended.
+    /// Returns whether this process may send a write at `now`. Compares `now` with the end of the
+    /// term, because the process may have been suspended when the term ended.
     #[must_use]
     pub(crate) fn may_write_at(&self, now: Moment) -> bool {
         match *self.0.borrow() {

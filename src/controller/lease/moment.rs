@@ -1,5 +1,5 @@
-//! Provides a monotonic clock without dates, which measures when leases expire. The clock continues
-//! while the process is suspended or the machine sleeps.
+//! Provides a monotonic clock for the expiry of leases. On Linux, the clock continues while the
+//! machine sleeps.
 
 use std::time::Duration;
 

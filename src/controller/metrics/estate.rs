@@ -15,9 +15,7 @@ use crate::api::{Summary, UpgradePolicy};
 use crate::plan::{NamespaceCounts, PassResult, Planned, State};
 use crate::values::Timestamp;
 
-/// The possible values of `status.distributionState`.
 const DISTRIBUTION_STATES: [&str; 4] = ["Open", "Closed", "Mixed", "Off"];
-/// The condition types of a policy.
 const CONDITIONS: [&str; 4] = ["Ready", "Reconciling", "Stalled", "Complete"];
 
 /// Gauges with the counts that the last planning pass of each namespace computed.
@@ -126,7 +124,6 @@ fn gauge<'a>(
     encoder.encode_descriptor(name, help, None, MetricType::Gauge)
 }
 
-/// Writes one sample of a gauge, labeled with the namespace, the policy and one more label.
 fn record(
     metric: &mut MetricEncoder<'_>,
     namespace: &str,

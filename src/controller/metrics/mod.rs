@@ -1,9 +1,9 @@
 //! Defines the metrics and exports them to Prometheus. Incrementing a counter takes only a few
 //! atomic operations.
 //!
-//! The counts of a plan are copied after each planning pass, so a scrape iterates over the policies
-//! but not over the fleets or clients. `docs/metrics.md` lists every metric; a test compares the
-//! list with the exported metrics.
+//! Each planning pass stores its counts, so a scrape iterates over the policies but not over the
+//! fleets or clients. `docs/metrics.md` lists every metric; a test compares the list with the
+//! exported metrics.
 
 mod estate;
 mod exposition;
@@ -105,11 +105,11 @@ struct AuditLabel {
     result: AuditOutcome,
 }
 
-/// The kinds whose status is written.
+/// The kinds whose status the controller writes.
 pub(super) const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// Returns a histogram with buckets from 1 ms to 32 s. The largest bucket is just above the timeout
-/// of a status write, 30 s.
+/// Returns a histogram with buckets from 1 ms to about 33 s, just above the 30 s timeout of a
+/// status write.
 fn write_buckets() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 16))
 }
@@ -197,7 +197,7 @@ impl Metrics {
         self.events.get_or_create(&EventLabel { result }).inc();
     }
 
-    /// Counts lines of the audit stream that have the same outcome.
+    /// Adds `lines` to the number of audit lines with the given outcome.
     pub fn audited(&self, result: AuditOutcome, lines: u64) {
         self.audit.get_or_create(&AuditLabel { result }).inc_by(lines);
     }
@@ -240,7 +240,7 @@ impl Metrics {
         text
     }
 
-    /// Returns all metrics in the Prometheus text format that is older than `OpenMetrics`.
+    /// Returns all metrics in the Prometheus text format 0.0.4, the predecessor of `OpenMetrics`.
     #[must_use]
     pub fn classic(&self) -> String {
         exposition::classic(&self.open_metrics())

@@ -67,8 +67,8 @@ impl Collector for Queues {
     }
 }
 
-/// Writes a gauge with one sample for each kind of object. `metric` contains the name, the help
-/// text and the unit of the gauge.
+/// Writes a gauge with one sample for each kind of object. `metric` contains the gauge's name, help
+/// text and unit.
 fn gauge<V: EncodeGaugeValue>(
     encoder: &mut DescriptorEncoder<'_>,
     metric: (&str, &str, Option<&Unit>),

@@ -1,4 +1,4 @@
-//! Gauges of this replica: whether it leads, and how long its watches have been silent.
+//! Exports gauges about this replica: whether it leads, and how long its watches have been silent.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -11,12 +11,12 @@ use prometheus_client::registry::Unit;
 use super::KINDS;
 use crate::controller::health::Health;
 
-/// State of this replica that the metrics show.
+/// Collector of the metrics about this replica.
 #[derive(Debug, Default)]
 pub struct ReplicaMetrics(OnceLock<Health>);
 
 impl ReplicaMetrics {
-    /// Sets the source of the state. Later calls have no effect.
+    /// Sets the health that the metrics show. Only the first call has an effect.
     pub fn set(&self, health: Health) {
         let _ = self.0.set(health);
     }

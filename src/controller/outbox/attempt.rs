@@ -7,12 +7,12 @@ use crate::controller::revision::is_before;
 use crate::plan::cached::Digest;
 use crate::plan::{Planned, PlannedKind};
 
-/// A status write: the planned status, and the resourceVersion that it must replace.
+/// A status write: the planned status, and the resourceVersion to replace.
 #[derive(Clone, Debug)]
 pub struct StatusWrite<K: PlannedKind> {
     /// The object with its planned status.
     pub planned: Planned<K>,
-    /// resourceVersion to replace.
+    /// resourceVersion that the write must replace.
     pub resource_version: Option<String>,
     /// Status of the version to replace, if this process wrote that version after the plan was
     /// made.
@@ -47,8 +47,7 @@ pub struct WriteAttempt<K: PlannedKind> {
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether `version` is older than the attempt: the version that the attempt replaces,
-    /// or a version before it.
+    /// Returns whether `version` is the version that the attempt replaces, or an older one.
     pub(super) fn supersedes(&self, version: Option<&String>) -> bool {
         let replaced = self.write.resource_version.as_ref();
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
@@ -56,11 +55,11 @@ impl<K: PlannedKind> WriteAttempt<K> {
         is_older || version == replaced || version == planned_from
     }
 
-    /// Returns what distinguishes this attempt from all others for the same object.
+    /// Returns an identifier that is unique among the attempts for one object.
     pub(super) fn id(&self) -> AttemptId {
         (self.write.sent, K::digest(&self.status))
     }
 }
 
-/// Time when an attempt began, and digest of its status.
+/// Identifier of an attempt: the time when the attempt began, and the digest of its status.
 pub(super) type AttemptId = (Instant, Digest);

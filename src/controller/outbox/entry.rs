@@ -15,8 +15,8 @@ pub(super) struct Entry<K: Announced> {
     pub shown: Option<Arc<Cached<K>>>,
     /// Status to write; `None` if no write is pending.
     pub pending: Option<Planned<K>>,
-    /// Time when the write became pending; `None` if no write is pending. If a newer planned status
-    /// replaces the pending one, this time stays the same.
+    /// Time when the write became pending; `None` if no write is pending. A newer planned status
+    /// does not change this time.
     pub since: Option<Instant>,
     /// True while the object is being written.
     pub is_in_flight: bool,
@@ -25,24 +25,21 @@ pub(super) struct Entry<K: Announced> {
     pub written_at: Option<Instant>,
     /// True if another status was posted while the object was being written.
     pub must_write_again: bool,
-    /// Write attempts that the API server may have accepted: the one that is being sent, and those
-    /// before it whose outcome is unknown.
+    /// Write attempts whose outcome is unknown, including the attempt that is being sent.
     pub unacknowledged: Vec<WriteAttempt<K>>,
-    /// Attempt that was last found to be accepted, by its response or by a watch event.
+    /// Last attempt that is known to be accepted, from its response or from a watch event.
     pub accepted: Option<AttemptId>,
     /// Number of consecutive failed attempts, for the back-off.
     pub failures: u32,
-    /// Last state that this process announced. The entry keeps it because the store may not show
-    /// the corresponding status yet.
+    /// Last state that this process announced. The store may not show this state yet.
     pub announced: Option<K::Announcement>,
 }
 
 /// A write by this process that the store may not show yet.
 #[derive(Clone, Debug)]
 pub(super) struct LastWrite<K: PlannedKind> {
-    /// resourceVersions that this write supersedes and that the store may still show, oldest first:
-    /// the version that the plan was made from, and the versions that this process has written
-    /// since then.
+    /// Superseded resourceVersions that the store may still show, oldest first. The plan was made
+    /// from the first version; this process wrote the other versions.
     pub superseded: Vec<Option<String>>,
     /// resourceVersion that the write created.
     pub written: Option<String>,
@@ -61,9 +58,8 @@ impl<K: PlannedKind> LastWrite<K> {
     }
 }
 
-/// Maximum number of superseded resourceVersions to remember for an object. If a plan was made from
-/// a version that is not remembered, the status write gets a conflict, and the object is planned
-/// again.
+/// Maximum number of superseded resourceVersions per object. A status write that was planned from a
+/// dropped version gets a conflict, which causes a new plan.
 pub(super) const MAX_SUPERSEDED: usize = 64;
 
 impl<K: Announced> Entry<K> {
@@ -85,8 +81,8 @@ impl<K: Announced> Entry<K> {
         }
     }
 
-    /// Returns whether the store may not show the current status of the object. Only a watch event
-    /// or a new plan ends this, so that the planning loop notices it.
+    /// Returns whether the status in the store may be out of date. Only a watch event or a new plan
+    /// changes this result to false, so the planning loop notices the change.
     pub fn is_outdated(&self) -> bool {
         let is_unshown = |last: &LastWrite<K>| last.written_status.is_some();
         self.pending.is_some()
@@ -134,9 +130,9 @@ impl<K: Announced> Entry<K> {
     /// Returns whether the cluster already has the planned status. The status may be in the version
     /// that the store shows, or in a later version that this process wrote.
     ///
-    /// Returns false while the outcome of an attempt is unknown, because the attempt may have changed
-    /// the status. Writing the planned status then shows the outcome, even if the API server finds
-    /// nothing to change.
+    /// Returns false while the outcome of an attempt is unknown, because the attempt may have
+    /// changed the status. A new write of the planned status then shows the outcome, even if the
+    /// write changes nothing.
     pub fn is_done(&self, planned: &Planned<K>) -> bool {
         if !self.unacknowledged.is_empty() {
             return false;

@@ -1,8 +1,8 @@
-//! Holds the pending status writes for objects of one kind: the last planned status of each object.
+//! Stores the pending status writes for objects of one kind: the last planned status of each
+//! object.
 //!
 //! The outbox remembers the writes of this process until the watch shows them. This prevents
-//! duplicate writes of a status, and conflicts with the controller's previous write of the same
-//! object.
+//! duplicate writes, and conflicts with the previous write of the same object.
 
 mod attempt;
 mod entry;
@@ -47,12 +47,11 @@ struct OutboxState<K: Announced> {
     /// Accepted writes that are still to be announced.
     accepted: VecDeque<Planned<K>>,
     is_closed: bool,
-    /// True after the last write has ended, so that no further write can be accepted.
+    /// True after the outbox was closed and its last write has ended.
     is_drained: bool,
 }
 
-/// Maximum number of unacknowledged attempts to remember for an object; the oldest is dropped
-/// first.
+/// Maximum number of unacknowledged attempts per object. If there are more, the oldest is dropped.
 const MAX_UNACKNOWLEDGED: usize = 4;
 
 impl<K: Announced> Outbox<K> {
@@ -192,7 +191,8 @@ impl<K: Announced> Outbox<K> {
         let mut state = self.state();
         let Some(entry) = state.entry_of(&attempt.write.planned.cached) else { return };
         if entry.shown.is_some() && !attempt.supersedes(entry.shown_version()) {
-            // The store shows a version after the one to replace, so the write gets a conflict.
+            // The store already shows a newer version than the one to replace, so the write will
+            // get a conflict.
             return;
         }
         let digest = K::digest(&attempt.status);
@@ -203,8 +203,8 @@ impl<K: Announced> Outbox<K> {
         entry.unacknowledged.push(attempt.clone());
     }
 
-    /// Records that the API server has accepted an attempt. `made` is the resourceVersion that the
-    /// write created. Returns false if a watch event has shown the write before.
+    /// Records that the API server has accepted an attempt and returned the resourceVersion `made`.
+    /// Returns false if a watch event has already shown the attempt.
     pub fn written(&self, attempt: &WriteAttempt<K>, made: Option<String>) -> bool {
         let planned = &attempt.write.planned;
         let status = K::Status::clone(&attempt.status);
@@ -262,7 +262,7 @@ impl<K: Announced> Outbox<K> {
         self.changed_accepted.notify_one();
     }
 
-    /// Records that the API server has refused an attempt, so that no watch event can show it.
+    /// Records that the API server has rejected an attempt, so no watch event can show its status.
     pub fn refused(&self, attempt: &WriteAttempt<K>) {
         if let Some(entry) = self.state().entry_of(&attempt.write.planned.cached) {
             entry.unacknowledged.retain(|other| other.id() != attempt.id());
@@ -270,8 +270,7 @@ impl<K: Announced> Outbox<K> {
         }
     }
 
-    /// Returns whether a watch event has shown that the API server has accepted an attempt. If not, a
-    /// later event may still show it.
+    /// Returns whether a watch event has already shown that the API server accepted an attempt.
     #[must_use]
     pub fn is_accepted(&self, attempt: &WriteAttempt<K>) -> bool {
         let mut state = self.state();
@@ -279,7 +278,7 @@ impl<K: Announced> Outbox<K> {
         entry.is_some_and(|entry| entry.accepted == Some(attempt.id()))
     }
 
-    /// Records that there was no response to an attempt, so that fewer statuses are written at once.
+    /// Records that an attempt got no response, which may lower the write limit.
     pub fn unanswered(&self, attempt: &WriteAttempt<K>) {
         self.state().limit.unanswered(attempt.write.sent, Instant::now());
     }
@@ -302,7 +301,7 @@ impl<K: Announced> Outbox<K> {
         if entry.pending.as_ref().is_some_and(|pending| observed.status_equals(pending.digest))
             && !entry.last_write.as_ref().is_some_and(|last| last.supersedes(shown))
         {
-            // Another writer, such as the leader before this one, has written the planned status.
+            // Another writer, such as the previous leader, has written the planned status.
             entry.clear_pending();
         }
         let mut judged = judged.into_iter();
@@ -355,21 +354,22 @@ impl<K: Announced> Outbox<K> {
         })
     }
 
-    /// Returns the state of an object that was last announced, that is, logged and published as
-    /// events.
+    /// Returns the last announced state of an object: the state that was last logged and published
+    /// as events.
     #[must_use]
     pub fn announced(&self, object: &Cached<K>) -> Option<K::Announcement> {
         self.state().entry_of(object)?.announced.clone()
     }
 
-    /// Records the state of an object that was announced, that is, logged and published as events.
+    /// Records the announced state of an object: the state that was last logged and published as
+    /// events.
     pub(crate) fn record_announced(&self, object: &Cached<K>, announcement: K::Announcement) {
         if let Some(entry) = self.state().entry_of(object) {
             entry.announced = Some(announcement);
         }
     }
 
-    /// Closes the outbox: the stream ends, and no further write starts.
+    /// Closes the outbox: the stream of [`queue`](Self::queue) ends, and no further write starts.
     pub fn close(&self) {
         self.state().is_closed = true;
         self.changed.notify_one();
@@ -409,7 +409,6 @@ impl<K: Announced> OutboxState<K> {
         self.entries.get_mut(&object.key()).filter(|entry| entry.uid == object.metadata.uid)
     }
 
-    /// Takes the next object to write from the queue.
     fn take(&mut self) -> NextWrite {
         let turn = self.queue.take(self.limit.room(), Instant::now());
         if let NextWrite::Of(key) = &turn
@@ -420,8 +419,8 @@ impl<K: Announced> OutboxState<K> {
         turn
     }
 
-    /// Passes the round trip of a write to the write limit. The round trip is the time from sending
-    /// the write to its watch event.
+    /// Reports the round trip of a write to the write limit: the time from sending the write to its
+    /// watch event.
     fn acknowledged(&mut self, sent: Instant, now: Instant) {
         self.limit.acknowledged(sent, now, self.queue.has_waiting());
     }

@@ -1,5 +1,6 @@
-//! Records how fresh a store is: when its watch last received something, and whether the store has
-//! everything that the API server had at the last request for a proof.
+//! Records how current a store is: when its watch last received something, and which requests for a
+//! proof were answered. A proof shows that the store has everything that the API server had at the
+//! time of the request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Time without anything received after which a watch no longer counts as connected. An API server
-/// sends a bookmark about once a minute.
+/// Time without any watch event after which a watch is considered disconnected. An API server sends
+/// a bookmark about once a minute.
 pub const MAX_SILENCE: Duration = Duration::from_secs(90);
 
 /// Freshness of one store. All clones refer to the same store.
@@ -21,7 +22,7 @@ struct FreshnessState {
     requested: watch::Sender<u64>,
     /// Number of the last request that the watch has answered.
     proven: watch::Sender<u64>,
-    /// Time when the watch last received something; at first, the time when it was started.
+    /// Time when the watch last received something; initially the start time.
     heard: watch::Sender<Instant>,
 }
 
@@ -42,10 +43,10 @@ impl Freshness {
         self.0.heard.borrow().elapsed()
     }
 
-    /// Requests a proof and waits for it: from then on, the store has everything that the API
-    /// server had when this function was called.
+    /// Waits for a proof that the store has everything that the API server had when this function
+    /// was called.
     ///
-    /// The wait lasts as long as the API server is out of reach.
+    /// The wait lasts as long as the API server is unreachable.
     pub async fn prove(&self) {
         let mut request = 0;
         self.0.requested.send_modify(|requested| {
@@ -61,19 +62,19 @@ impl Freshness {
         self.0.heard.send_replace(Instant::now());
     }
 
-    /// Returns the number of the last request for a proof. The watch reads it before it sends the
-    /// request whose response is the proof.
+    /// Returns the number of the last request for a proof. The watch must read this number before
+    /// it queries the API server for the proof.
     pub(super) fn requested(&self) -> u64 {
         *self.0.requested.borrow()
     }
 
-    /// Waits until there is a request without a proof.
+    /// Waits until there is an unanswered request for a proof.
     pub(super) async fn is_requested(&self) {
         let proven = *self.0.proven.borrow();
         let _ = self.0.requested.subscribe().wait_for(|requested| *requested > proven).await;
     }
 
-    /// Answers the requests up to number `request`.
+    /// Marks all requests for a proof up to number `request` as answered.
     pub(super) fn proven(&self, request: u64) {
         self.0.proven.send_if_modified(|proven| {
             let is_newer = request > *proven;

@@ -1,10 +1,10 @@
-//! Follows one kind: lists all objects into the store, applies the watch events that follow, and
-//! records the changed objects in the change set.
+//! Follows the objects of one kind: lists them into the store, applies watch events, and records
+//! the changed objects in the change set.
 //!
-//! The store never goes back: a list is discarded if it is older than a consistent read before it,
-//! and an event is ignored if it is older than the store. Kube's own watcher lists from the cache of
-//! the API server, hides bookmarks and waits for a response without a limit, so it can promise
-//! neither.
+//! The store never returns to an older version: a list is discarded if it is older than a
+//! consistent read that preceded it, and an event is ignored if it is older than the store. kube's
+//! own watcher gives no such guarantee, because it lists from the cache of the API server, hides
+//! bookmarks and waits for a response without a limit.
 
 pub mod freshness;
 mod source;
@@ -46,15 +46,14 @@ pub struct WatchContext {
     pub change_set: Arc<ChangeSet>,
     /// Freshness of the store that the watch fills.
     pub freshness: Freshness,
-    /// State of the controller, including the number of stores that are still to be filled.
+    /// Health of the controller, including the number of stores that are still to be filled.
     pub health: Health,
     /// Metrics of the controller, including the number of interrupted watches.
     pub metrics: Arc<Metrics>,
 }
 
-/// Number of sessions in a row that receive nothing, after which the store is listed again. A
-/// version that the API server does not know, such as after a restore of etcd, may never get a
-/// response.
+/// Number of consecutive empty sessions after which all objects are listed again. A watch may stay
+/// empty forever if the API server does not know its version, for example after a restore of etcd.
 const MAX_EMPTY_SESSIONS: u32 = 3;
 
 /// Watches a kind until the task is dropped. After an interruption, the watch resumes with a
@@ -74,24 +73,24 @@ pub async fn watch<K: Watched>(api: Api<Raw<K>>, store: Writer<Cached<K>>, conte
     }
 }
 
-/// How a session ended without an error.
+/// Reason why a session ended without an error.
 enum SessionEnd {
     /// The API server closed the watch, or the pages of a list are complete.
     Closed,
-    /// The store does not have what the API server has, so it must be listed again.
+    /// The store is out of date, so all objects must be listed again.
     Behind,
 }
 
-/// Request with which all objects are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ListMethod {
-    /// A watch that begins with all objects. It saves memory here and in the API server.
+    /// A watch that begins with all objects, which saves memory in the controller and in the API
+    /// server.
     Stream,
-    /// A list in pages.
     Pages,
 }
 
-/// Follows the objects of one kind in sessions. A session is one list or one watch.
+/// Follower of the objects of one kind. Each session is one list in pages, or one watch that may
+/// begin with a list.
 struct Follower<K: Watched> {
     source: Source<K>,
     store: Writer<Cached<K>>,
@@ -100,11 +99,10 @@ struct Follower<K: Watched> {
     /// Version of the store, from which the next session continues; `None` if the next session must
     /// list all objects.
     version: Option<Revision>,
-    /// Method of the next list. After a failure the other method is tried.
+    /// Method of the next list. Each failed list switches to the other method.
     method: ListMethod,
     /// True if the current session has received an object or a bookmark.
     has_received: bool,
-    /// Number of sessions in a row that received nothing.
     empty_sessions: u32,
     is_filled: bool,
 }
@@ -139,8 +137,8 @@ impl<K: Watched> Follower<K> {
                 event = self.source.next(&mut events, MAX_SILENCE) => match event {
                     Ok(Some(event)) => self.apply(event)?,
                     Ok(None) => return Ok(SessionEnd::Closed),
-                    // The API server need not send bookmarks for a kind that does not change, but
-                    // a watch can also be dead.
+                    // A silent watch may be dead, or its kind may not have changed: the API server
+                    // need not send bookmarks.
                     Err(WatchError::Silent(_)) => {
                         return Ok(match self.is_current().await? {
                             true => SessionEnd::Closed,
@@ -170,7 +168,7 @@ impl<K: Watched> Follower<K> {
                 false
             }
             Ok(SessionEnd::Closed) => !self.has_received,
-            // An API server without streaming lists: the next session lists in pages.
+            // The API server does not support streaming lists, so the next session lists in pages.
             Err(error) if error.is_unsupported() && self.method == ListMethod::Pages => {
                 tracing::debug!(kind = %K::kind(&()), %error, "streaming lists are not supported");
                 false
@@ -262,7 +260,7 @@ impl<K: Watched> Follower<K> {
     }
 
     /// Advances the version of the store to that of an event. Returns false if the event is not
-    /// newer than the store, because the watch has delivered it before.
+    /// newer than the store and must be ignored.
     fn advances_to(&mut self, version: Option<String>) -> bool {
         let Some(version) = version.map(Revision::from) else { return true };
         if self.version.as_ref().is_some_and(|own| version == *own || version.is_before(own)) {
@@ -273,18 +271,18 @@ impl<K: Watched> Follower<K> {
         true
     }
 
-    /// Checks whether the store has the current version of every object, and answers the request
-    /// for a proof if it has.
+    /// Returns whether the store has the current version of every object. If it has, also answers
+    /// the requests for a proof.
     ///
-    /// The versions of the objects are compared, because the version of a store whose kind does not
-    /// change stays behind that of the API server.
+    /// Compares the versions of all objects, because the version of the store does not advance
+    /// while no object of its kind changes.
     async fn is_current(&mut self) -> Result<bool, WatchError> {
         let request = self.context.freshness.requested();
         let mut current = Vec::new();
         let version = self.source.read_all(View::Metadata, |raw| current.push(raw)).await?;
         if self.version.as_ref().is_some_and(|own| version.is_before(own)) {
-            // The response is from the past, or etcd was restored from a backup. The next list
-            // shows which.
+            // The response is outdated, or etcd was restored from a backup. The next list shows
+            // which of the two is true.
             return Ok(false);
         }
         let stored = self.known.state();
@@ -301,12 +299,11 @@ impl<K: Watched> Follower<K> {
     }
 }
 
-/// Adds an object to the list that the store is being filled from.
 fn add<K: Watched>(store: &mut Writer<Cached<K>>, known: &Store<Cached<K>>, raw: Raw<K>) {
     store.apply_watcher_event(&Event::InitApply(read(known, raw)));
 }
 
-/// Parses an object. Reuses the parsed parts of the object in the store that have not changed.
+/// Parses an object, and reuses the unchanged parsed parts of its version in the store.
 fn read<K: Watched>(known: &Store<Cached<K>>, raw: Raw<K>) -> Cached<K> {
     let name = raw.metadata.name.as_deref().unwrap_or_default();
     let reference = ObjectRef::new(name);
@@ -317,7 +314,7 @@ fn read<K: Watched>(known: &Store<Cached<K>>, raw: Raw<K>) -> Cached<K> {
     Cached::read(raw, before.as_deref())
 }
 
-/// Returns what distinguishes a version of an object from all others.
+/// Returns the namespace, name and resourceVersion, which identify one version of an object.
 fn identity(metadata: &ObjectMeta) -> [Option<&String>; 3] {
     [metadata.namespace.as_ref(), metadata.name.as_ref(), metadata.resource_version.as_ref()]
 }

@@ -22,16 +22,13 @@ pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Part of each object that a list contains.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum View {
-    /// The whole object.
     Whole,
-    /// Only the metadata.
     Metadata,
 }
 
 impl View {
-    /// Returns the number of objects per page. A page of whole fleets, which can have 1.5 MB each,
-    /// must arrive within [`RESPONSE_TIMEOUT`]. The metadata of a large fleet has 50 KB, most of it
-    /// `managedFields`.
+    /// Returns the number of objects per page: a page must arrive within [`RESPONSE_TIMEOUT`]. A
+    /// whole fleet can have 1.5 MB, and its metadata 50 KB, most of it `managedFields`.
     const fn page_size(self) -> u32 {
         match self {
             Self::Whole => 50,
@@ -40,7 +37,7 @@ impl View {
     }
 }
 
-/// Events of a watch.
+/// Stream of the events of a watch.
 pub(super) type Events<K> = BoxStream<'static, kube::Result<WatchEvent<Raw<K>>>>;
 
 /// Reason why a watch or a list ended early.
@@ -55,7 +52,7 @@ pub enum WatchError {
     /// The response ended before the list was complete.
     #[error("the list ended before its last object")]
     Incomplete,
-    /// The list is older than what the API server had before the request.
+    /// The list is older than the version that the API server had before the request.
     #[error("the list has version {listed}, older than version {stored} that the API server has")]
     Outdated {
         /// resourceVersion of the list.
@@ -72,8 +69,8 @@ impl WatchError {
         matches!(self.code(), Some(404 | 410))
     }
 
-    /// Returns whether the API server rejected the request as invalid. An API server without
-    /// streaming lists rejects a request for one with this code.
+    /// Returns whether the API server rejected the request with status 422. An API server that does
+    /// not support streaming lists responds to a request for one with this status.
     pub(super) fn is_unsupported(&self) -> bool {
         self.code() == Some(422)
     }
@@ -86,7 +83,7 @@ impl WatchError {
     }
 }
 
-/// Returns the error of an event with which the API server ends a watch.
+/// Converts the error event with which the API server ends a watch.
 pub(super) fn ended_by(status: Box<Status>) -> WatchError {
     WatchError::Failed(kube::Error::Api(status))
 }
@@ -109,8 +106,8 @@ impl<K: Kind> Source<K> {
         self.open(&WatchParams::default(), version.as_str()).await
     }
 
-    /// Opens a watch that begins with all objects (`WatchList`, KEP-3157). Without a version, the
-    /// API server lists what it has at the time of the request.
+    /// Opens a watch that begins with all objects (`WatchList`, KEP-3157). The request contains no
+    /// version, so the API server lists its current objects.
     pub async fn watch_list(&self) -> Result<Events<K>, WatchError> {
         self.open(&WatchParams::streaming_lists(), "").await
     }
@@ -185,7 +182,6 @@ impl<K: Kind> Source<K> {
     }
 }
 
-/// Returns the version of a list.
 fn version_of(list: &ListMeta) -> Result<Revision, WatchError> {
     let version = list.resource_version.clone().filter(|version| !version.is_empty());
     version.map(Revision::from).ok_or(WatchError::Incomplete)

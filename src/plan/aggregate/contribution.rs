@@ -21,8 +21,8 @@ pub struct PolicyContribution {
     pub next_transition: Option<Timestamp>,
     /// Distinct time zones of the governed clients.
     pub zones: Vec<ZoneFact>,
-    /// Match results of the scope's selectors and their listed values: whether each of them matches
-    /// at least one client of the fleet.
+    /// Match results: which selectors of the scope, and which of their listed values, match a
+    /// client of the fleet.
     pub hits: Hits,
 }
 
@@ -78,8 +78,8 @@ impl SelectorHits {
     ) -> bool {
         let matches = selector.matches(client, if_unreadable);
         self.selector |= matches;
-        // If the only criterion of a selector is a list and the selector does not match, none of
-        // the listed values match. Skip the comparison of the values.
+        // Skip the values of a selector that is a single list and does not match, because none of
+        // its values can match.
         if matches || !selector.is_one_list() {
             for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
                 *hit = *hit || entry.matches(client);
@@ -94,8 +94,8 @@ impl Hits {
         scope.selectors().map(SelectorHits::none).collect::<Vec<_>>().into_boxed_slice().into()
     }
 
-    /// Records which selectors and values match a client. Returns whether the client is in scope,
-    /// as [`Scope::includes_client`] does; the client's fleet must be in scope.
+    /// Records which selectors and values match a client whose fleet is in scope. Returns whether
+    /// the client is in scope, like [`Scope::includes_client`].
     pub fn record(&mut self, scope: &Scope, client: &ClientFields<'_>) -> bool {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
         let mut is_included = scope.clients.is_none();

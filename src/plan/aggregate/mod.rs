@@ -28,7 +28,6 @@ pub enum Change {
 }
 
 impl Change {
-    /// Adds `number` to a counter for an addition, or subtracts it for a removal.
     fn count(self, counter: &mut u32, number: u32) {
         match self {
             Self::Add => *counter += number,
@@ -37,7 +36,6 @@ impl Change {
     }
 }
 
-/// Multiset that stores the number of occurrences of each value.
 #[derive(Clone, Debug)]
 struct MultiSet<T>(BTreeMap<T, u32>);
 
@@ -48,7 +46,6 @@ impl<T> Default for MultiSet<T> {
 }
 
 impl<T: Ord + Clone> MultiSet<T> {
-    /// Adds or removes one occurrence of a value.
     fn change(&mut self, change: Change, value: &T) {
         match (self.0.get_mut(value), change) {
             (Some(count), Change::Add) => *count += 1,

@@ -55,7 +55,7 @@ pub struct NamespaceAggregates {
 
 impl NamespaceAggregates {
     /// Adds or removes the plan of a fleet. `applied` contains the policy revisions that the fleet
-    /// is known to apply, according to its stored status.
+    /// applies according to its stored status.
     pub fn change(
         &mut self,
         change: Change,

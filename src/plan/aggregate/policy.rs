@@ -21,15 +21,15 @@ pub struct PolicyAggregate {
     pub governed: Summary,
     transitions: MultiSet<Timestamp>,
     zones: MultiSet<ZoneFact>,
-    /// Number of fleets in which each selector of the scope matches a client. The inner list
-    /// contains the same number for each listed value of that selector.
+    /// Number of fleets with a match, for each selector of the scope and, in the inner list, for
+    /// each listed value of the selector.
     hits: Vec<(u32, Vec<u32>)>,
     /// Package versions of the fleets in scope. Each spelling of a version is counted separately.
     packages: MultiSet<Text>,
 }
 
 impl PolicyAggregate {
-    /// Adds or removes the contribution of one fleet, whose package has the version `package`.
+    /// Adds or removes the contribution of one fleet with the package version `package`.
     /// `is_settled` is true if the stored status of the fleet shows that the fleet applies the
     /// current revision of the policy.
     pub fn change(

@@ -48,7 +48,7 @@ impl Decision {
         }
     }
 
-    /// Returns whether both decisions are the same. The spelling of a version does not matter.
+    /// Returns whether both decisions are equal, except for the spelling of the target version.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         let Self { state, reason, policy, target_version: _, next_transition_time } = self;
@@ -74,7 +74,6 @@ impl Decision {
         self.next_transition_time.is_some() && !has_it
     }
 
-    /// Returns the version that the client is offered now.
     fn offer(&self) -> Option<&Text> {
         self.target_version.as_ref().filter(|_| self.is(State::Distributing))
     }
@@ -94,14 +93,13 @@ fn is_same_version(a: Option<&Text>, b: Option<&Text>) -> bool {
 pub enum Effect {
     /// The client is now offered a version that it was not offered before.
     MovesNow,
-    /// The client will later be offered a version that it would not be offered without the change.
+    /// Because of the change, the client will be offered a version at a later time.
     MovesLater,
     /// The client will be offered the same version as before, but at another time.
     MovesAtAnotherTime,
     /// The client loses its offer.
     Stops,
-    /// Without the change, the client would be offered a version at a future time. With the change,
-    /// it is not.
+    /// The change cancels an offer that the client would get later.
     NoLongerMoves,
     /// The change has none of the effects above.
     Other,
@@ -123,7 +121,7 @@ pub enum When {
     },
     /// The client moves at its next restart, when the staged version takes effect.
     AtRestart,
-    /// No time is known at which the client moves.
+    /// The client does not move, or the time of its move is unknown.
     Never,
 }
 
@@ -167,8 +165,7 @@ pub struct ChangedClient {
 }
 
 impl ChangedClient {
-    /// Compares changed clients by effect, most important effect first, then by time, namespace,
-    /// fleet and name.
+    /// Compares by effect, most important effect first, then by time, namespace, fleet and name.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         let place = (&self.effect, &self.when, &self.namespace, &self.fleet, &self.name);
         place.cmp(&(&other.effect, &other.when, &other.namespace, &other.fleet, &other.name))
@@ -183,8 +180,8 @@ impl ChangedClient {
         match self.effect {
             Effect::NoLongerMoves => promised,
             Effect::MovesAtAnotherTime => after.or(promised),
-            // The client will still be offered a version at the same time as without the change,
-            // for example by another policy. The affected version is the version of that offer.
+            // The client will still be offered a version at an unchanged time, for example by
+            // another policy. Return the version of that offer.
             Effect::Other if matches!(self.when, When::From { .. }) => after.or(promised),
             _ => after.or(self.before.as_ref().and_then(Decision::offer)),
         }
@@ -241,8 +238,8 @@ impl<'a> ClientComparison<'a> {
         }
     }
 
-    /// Returns the difference for one client; `None` if its decision does not change. Each row is
-    /// passed with its index in `spec.clients`.
+    /// Compares one client before and after the change; returns `None` if its decision does not
+    /// change. Each row comes with its index in `spec.clients`.
     fn compare(
         &self,
         before: Option<(usize, &ClientStatus)>,
@@ -285,7 +282,6 @@ impl<'a> ClientComparison<'a> {
     }
 }
 
-/// Source of the time zones of a fleet's clients, either before or after a change.
 struct ClientZones<'a> {
     spec: Option<&'a ClientFleetSpec>,
     policies: HashMap<&'a str, &'a UpgradePolicySpec>,
@@ -300,8 +296,6 @@ impl<'a> ClientZones<'a> {
         Self { spec, policies }
     }
 
-    /// Returns the time at which a client with the given decision moves. `index` is the client's
-    /// position in `spec.clients`.
     fn when(&self, decision: &Decision, index: usize, name: &Text) -> When {
         if decision.is(State::Distributing) {
             When::Now
@@ -318,7 +312,6 @@ impl<'a> ClientZones<'a> {
         }
     }
 
-    /// Returns the first time zone that is set: the policy's, then the client's, then the fleet's.
     fn zone(&self, decision: &Decision, client: Option<&Client>) -> Option<Text> {
         let policy = decision.policy.as_ref().and_then(|name| self.policies.get(name.as_str()));
         let distribution = policy.and_then(|policy| policy.distribution.as_ref());
@@ -340,7 +333,7 @@ fn effect(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> E
 }
 
 /// Returns the effect on a client that has an offer neither before nor after the change. `before`
-/// is the decision before the change if it promised a later offer, otherwise `None`.
+/// is the old decision if it promised a later offer, otherwise `None`.
 fn later(before: Option<&Decision>, after: Option<&Decision>, when: &When) -> Effect {
     match (before, when) {
         (None, When::From { .. }) => Effect::MovesLater,

@@ -50,7 +50,7 @@ impl PlannedEstate {
 /// State of every compared namespace before or after a change, by namespace name.
 pub type PlannedEstates = BTreeMap<String, PlannedEstate>;
 
-/// Objects that the user passed, by kind; each is identified by namespace and name.
+/// Namespaces and names of the objects that the user passed.
 #[derive(Clone, Debug, Default)]
 pub struct GivenObjects {
     /// Namespaces and names of the fleets.
@@ -110,14 +110,13 @@ pub struct Counts {
     pub gone: usize,
     /// Clients that are now offered a version that they were not offered before.
     pub moving_now: usize,
-    /// Clients that will be offered a version later that they would not be offered without the
-    /// change.
+    /// Clients that will be offered a version later because of the change.
     pub moving_later: usize,
     /// Clients that will be offered the same version as before, but at another time.
     pub moving_at_another_time: usize,
     /// Clients that lose their offer.
     pub stopping: usize,
-    /// Clients for which the change prevents an offer that they would get later.
+    /// Clients that would get an offer later without the change, but not with the change.
     pub no_longer_moving: usize,
     /// Changed clients whose next restart activates a version that they should not run.
     pub staged: usize,
@@ -188,7 +187,6 @@ pub fn compare_plans(
     }
 }
 
-/// Compares the fleets of a namespace and adds the results to `changed`, `fleets` and `total`.
 fn compare_fleets(
     namespace: &str,
     before: &PlannedEstate,
@@ -231,7 +229,6 @@ fn rows(plan: &Plan) -> BTreeMap<&Text, &[ClientStatus]> {
 }
 
 impl Counts {
-    /// Counts one client. If `changed` is `None`, the client is unchanged.
     fn count(&mut self, changed: Option<&ChangedClient>) {
         self.clients += 1;
         let Some(client) = changed else {

@@ -36,11 +36,9 @@ pub struct StayingOut {
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// States of clients that have an offer, expect an offer, need a restart, or run their target.
 const MOVING_OR_DONE_STATES: [State; 4] =
     [State::Distributing, State::Waiting, State::RestartRequired, State::UpToDate];
 
-/// Effects of a change that give a client an offer, now or later.
 const MOVING: [Effect; 3] = [Effect::MovesNow, Effect::MovesLater, Effect::MovesAtAnotherTime];
 
 type StayingOutKey = (String, Cow<'static, str>, Cow<'static, str>, Option<Text>);

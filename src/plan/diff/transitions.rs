@@ -36,10 +36,9 @@ pub struct Transition {
     pub was: Option<When>,
 }
 
-/// Grouping key: clients with equal keys are counted together.
 type TransitionKey<'a> = (Effect, Option<&'a str>, Option<&'a str>, Option<&'a Text>, u8);
 
-/// Groups the changed clients and returns the groups with their sizes, most important effect first.
+/// Groups the changed clients and counts each group. The most important effects come first.
 pub(super) fn count(clients: &[ChangedClient]) -> Vec<Transition> {
     let mut found: HashMap<TransitionKey<'_>, Transition> = HashMap::new();
     for client in clients {

@@ -103,8 +103,8 @@ pub(super) fn explain_client(
 }
 
 fn zone(scenario: &Scenario, zoned: Option<&ZonedPolicy<'_>>) -> ExplainedZone {
-    // An unknown time zone makes a policy invalid, so report the zone of the client or the fleet in
-    // that case.
+    // A policy with an unknown time zone is invalid. Report the zone of the client or the fleet
+    // instead.
     if let Some(ZoneFact::Known(zone)) = zoned.and_then(|zoned| zoned.policy.zone.as_ref()) {
         let name = Some(zone.name().into());
         return ExplainedZone { name, is_known: true, from: Some(ZoneSource::Policy) };

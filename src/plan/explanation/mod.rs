@@ -1,9 +1,9 @@
 //! Explains the decision for one client as data: facts, the verdict on each policy, evaluated
 //! rules, upcoming events and obstacles.
 //!
-//! The explanation uses the same functions that make the decision: rules list their inputs, and the
-//! scope reports the selector that matched. Obstacles are found by deciding again on a modified
-//! scenario. The explanation contains no user-facing text.
+//! The module uses the functions that make the decision: rules list their inputs, and scopes report
+//! the selector that matched. To find obstacles, the module changes a scenario and makes the
+//! decision again. The explanation contains no user-facing text.
 mod client;
 mod next_changes;
 mod obstacles;
@@ -63,9 +63,8 @@ pub struct Explanation {
     pub last_offer: Option<LastOffer>,
     /// Current phase and upcoming events for the client under its governing policy.
     pub ahead: NextChanges,
-    /// Obstacles that prevent an offer of the target version, in order. Each one is found after an
-    /// assumed remedy is applied for every earlier obstacle; the list is empty if the client is
-    /// offered its target.
+    /// Obstacles that prevent an offer, in order; empty if the client has an offer. Each obstacle
+    /// is found after a remedy is assumed for every earlier obstacle.
     pub would_move: Vec<Obstacle>,
     /// Decision for the client after all obstacles are removed; absent if there is no obstacle, or
     /// if the decision is not known.
@@ -146,7 +145,7 @@ pub struct ObservedInput {
     pub value: InputValue,
 }
 
-/// Inputs for explaining the decisions for the clients of one namespace at an instant.
+/// Explainer of the decisions in one namespace at one instant.
 #[derive(Debug)]
 pub struct Explainer<'a> {
     estate: &'a Estate,
@@ -156,9 +155,8 @@ pub struct Explainer<'a> {
 }
 
 impl<'a> Explainer<'a> {
-    /// Creates an explainer and parses the policies of `estate`. Besides the policies, `estate`
-    /// must contain the fleets of the explained clients and the fleets that these fleets name in
-    /// `packageFrom`.
+    /// Creates an explainer. `estate` must contain all policies of the namespace, the fleets of the
+    /// explained clients, and the fleets that these fleets name in `packageFrom`.
     #[must_use]
     pub fn new(estate: &'a Estate, at: Timestamp) -> Self {
         let mut policies: Vec<Policy> = estate.policies.iter().map(|p| Policy::read(p)).collect();

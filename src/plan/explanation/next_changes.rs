@@ -15,15 +15,14 @@ use crate::plan::state::State;
 use crate::values::Timestamp;
 
 /// Current phase and upcoming events for a client under its policy. `openings` is empty if no
-/// policy governs the client, or if the policy is invalid or its mode is `NoUpgrade`.
+/// policy governs the client, the policy is invalid, or its mode is `NoUpgrade`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NextChanges {
     /// Current phase of the policy's time range.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<&'static str>,
-    /// Name of the exclusion that contains the current date in the time zone that applies to the
-    /// client.
+    /// Name of the exclusion that contains the client's local date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<String>,
     /// Current and upcoming openings. If an opening is in progress, its `from` is the instant of
@@ -47,7 +46,6 @@ pub struct Opening {
     pub until: Option<Timestamp>,
 }
 
-/// Maximum number of openings to report.
 const MAX_OPENINGS: usize = 5;
 
 /// Returns the current phase and the upcoming events for a client.
@@ -69,8 +67,8 @@ pub(super) fn next_changes(view: &ScenarioView<'_>, decided: &Decided<'_>) -> Ne
     }
 }
 
-/// Returns up to [`MAX_OPENINGS`] openings that start within [`NEXT_CHANGE_HORIZON`]. Leaves out
-/// the periods in which another policy governs the client.
+/// Returns the next openings within [`NEXT_CHANGE_HORIZON`], without the periods in which another
+/// policy governs the client.
 fn openings(
     applicable: ApplicablePolicies<'_, '_>,
     zoned: &ZonedPolicy<'_>,

@@ -1,5 +1,4 @@
-//! Finds the obstacles between a client and its target, one after another, with the remedies for
-//! each obstacle and the decision after each remedy.
+//! Finds the obstacles between a client and its target, with the remedies for each obstacle.
 //!
 //! After each obstacle, the search applies the first remedy whose effect is known, and continues in
 //! the resulting scenario.
@@ -29,11 +28,10 @@ pub struct Obstacle {
     /// Policy that governs the client; absent if no policy governs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Text>,
-    /// Remedies for the obstacle, each with the decision that results from it, if that decision is
-    /// known.
+    /// Remedies for the obstacle, each with the resulting decision, if known.
     pub ways: Vec<Choice>,
-    /// Index in `ways` of the remedy that is applied to find the next obstacle; absent if the
-    /// explanation ends with this obstacle.
+    /// Index in `ways` of the remedy that the search applies before it continues; absent if the
+    /// search ends with this obstacle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assumed: Option<usize>,
 }
@@ -42,7 +40,7 @@ pub struct Obstacle {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Destination {
-    /// Instant of the decision. It is in the future if one of the applied remedies is to wait.
+    /// Instant of the decision, which is in the future if an applied remedy is to wait.
     pub at: Timestamp,
     /// State of the client.
     pub state: &'static str,
@@ -60,8 +58,7 @@ pub struct Destination {
     pub next_transition_time: Option<Timestamp>,
 }
 
-/// Maximum number of obstacles in an explanation. The limit ensures that the search ends; no
-/// explanation is expected to reach it.
+/// Maximum number of obstacles in an explanation, which guarantees that the search ends.
 const MAX_OBSTACLES: usize = 12;
 
 /// Returns the obstacles in a scenario, and the decision after the last obstacle is removed. The
@@ -92,9 +89,8 @@ pub(super) fn find(mut scenario: Scenario) -> (Vec<Obstacle>, Option<Destination
     (obstacles, None)
 }
 
-/// Applies one remedy to a copy of the scenario. Returns the remedy with the resulting decision,
-/// and the changed scenario; if the effect of the remedy is unknown, both the decision and the
-/// changed scenario are `None`.
+/// Applies a remedy to a copy of the scenario and returns the changed copy. The copy and the
+/// resulting decision are `None` if the effect of the remedy is unknown.
 fn taken(
     OpenRemedy { remedy, then }: OpenRemedy,
     scenario: &Scenario,
@@ -108,8 +104,6 @@ fn taken(
     (Choice { remedy, leads_to }, next)
 }
 
-/// Decision for the client in a scenario, with the rule that made the decision and the available
-/// remedies.
 struct Evaluation {
     rule: &'static Rule,
     destination: Destination,

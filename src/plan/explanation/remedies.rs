@@ -1,8 +1,8 @@
-//! Lists the remedies for each reason that a decision can have. A remedy is a change, or a wait,
-//! after which the deciding rule no longer applies; its effect on the scenario is included if the
-//! effect is known.
+//! Lists the remedies for each reason of a decision. A remedy is a change, or a wait, after which
+//! the deciding rule no longer applies.
 //!
-//! The module returns data and does not recommend a remedy.
+//! The module returns the effect of each remedy on the scenario, if the effect is known, and does
+//! not recommend a remedy.
 
 use super::remedy::{OpenRemedy, Remedy};
 use super::scenario::{Halt, Scenario, ScenarioView};
@@ -34,8 +34,8 @@ pub(super) fn ways(
     wait.into_iter().chain(changes(scenario, view, rule)).collect()
 }
 
-/// Returns the time at which the client is offered a version if the user changes nothing. Ignores
-/// events after which there is still no offer, such as the end of a policy.
+/// Returns the time of the client's next offer if the user changes nothing. Events that start no
+/// offer, such as the end of a policy, do not count.
 fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Timestamp> {
     let case = view.case();
     if rule.says.state == State::Distributing {
@@ -87,8 +87,7 @@ fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) ->
     }
 }
 
-/// Returns a remedy that sets a field of a policy. `then` makes the same change to the policy in a
-/// scenario, so that the resulting decision can be computed.
+/// Returns a remedy that sets a field of a policy. `then` makes this change in a scenario.
 fn change(
     policy: &Policy,
     field: &str,
@@ -152,8 +151,7 @@ fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     if let Remedy::ChangeField { governed_clients, .. } = &mut upgrade.remedy {
         *governed_clients = scenario.governed_by(&policy.name);
     }
-    // Suggest no new policy if this policy already has the maximum priority, because no policy can
-    // have a higher one.
+    // No new policy can have a higher priority if this policy has the maximum priority.
     let above = (policy.priority < i32::MAX).then_some(policy.priority);
     let above =
         above.map(|above| OpenRemedy::unknown(Remedy::AddPolicy { priority_above: Some(above) }));
@@ -268,8 +266,8 @@ fn withdrawn(
         }
     };
     back(&scenario.fleet_name, &scenario.fleet, true);
-    // Skip the fleet that `packageFrom` names if that fleet cannot provide the package, because its
-    // withdrawn versions then have no effect.
+    // If the fleet in `packageFrom` cannot provide the package, its withdrawn versions have no
+    // effect.
     if let (Some(from), Some(source)) = (&scenario.fleet.package_from, scenario.carrier()) {
         back(&from.name, source, false);
     }
@@ -392,14 +390,13 @@ fn remove(
     })
 }
 
-/// Returns the exclusions of a time range, except the one named `without`.
 fn kept(range: &TimeRange, without: Option<&str>) -> Vec<Exclusion> {
     let exclusions = range.exclusions().iter();
     exclusions.filter(|e| Some(e.name.as_str()) != without).cloned().collect()
 }
 
-/// Returns the remedies for a client to which nothing is distributed now, because its policy's time
-/// range is closed.
+/// Returns the remedies for a client that gets no offer because the time range of its policy is
+/// closed.
 fn closed(case: &Case<'_>, zoned: &ZonedPolicy<'_>, rule: &'static Rule) -> Vec<OpenRemedy> {
     let Policy { name, range, .. } = zoned.policy;
     let open = match rule.says.reason {

@@ -1,7 +1,6 @@
-//! Defines remedies for obstacles. A remedy is a change or a wait, with its effect on the scenario,
-//! if known.
+//! Defines remedies for obstacles, that is, changes to make and events to wait for.
 //!
-//! This module does not define which remedies apply to which reason.
+//! The module `remedies` lists the remedies for each reason.
 
 use super::obstacles::Destination;
 use super::scenario::Scenario;
@@ -56,9 +55,8 @@ pub enum Remedy {
         /// New value; absent if the user must choose it.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<InputValue>,
-        /// Number of clients that the policy governs, all of which may upgrade if the policy's mode
-        /// changes from `NoUpgrade`. Absent if the number is unknown, or if the field is not the
-        /// mode.
+        /// Number of clients that may upgrade after a change of the mode from `NoUpgrade`. Absent
+        /// if the number is unknown, or if the field is not the mode.
         #[serde(skip_serializing_if = "Option::is_none")]
         governed_clients: Option<u32>,
     },
@@ -110,7 +108,7 @@ pub enum Remedy {
     },
 }
 
-/// A remedy with the decision that results if only this remedy is applied.
+/// A remedy, with the decision that results from it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Choice {
@@ -123,7 +121,6 @@ pub struct Choice {
     pub leads_to: Option<Destination>,
 }
 
-/// Function that applies the effect of a remedy to a scenario.
 type ScenarioChange = Box<dyn FnOnce(&mut Scenario)>;
 
 /// A remedy with its effect on the scenario, if the effect is known.

@@ -1,5 +1,5 @@
-//! Defines the scenario, real or hypothetical, in which one client's state is decided. Explanations
-//! change the scenario and decide the state again with the plan's own functions, so each rule is
+//! Defines the scenario, real or hypothetical, for which the decision for one client is made.
+//! Explanations change a scenario and decide again with the functions of the plan, so each rule is
 //! implemented only once.
 
 use crate::api::Text;
@@ -43,8 +43,8 @@ pub(super) struct Halt {
 }
 
 impl Halt {
-    /// Returns the name and namespace of `policy` if it is a halt policy. A halt policy is
-    /// identified by its name and its `managed-by` label, as in `clientfleet resume`.
+    /// Returns the name and namespace of `policy` if its name and `managed-by` label are those of a
+    /// halt policy. `clientfleet resume` makes the same check.
     pub fn of(policy: &CachedPolicy) -> Option<Self> {
         let is_ours = policy.label(MANAGED_BY.0) == Some(MANAGED_BY.1);
         let is_it = is_ours && policy.name() == HALT_POLICY_NAME;
@@ -96,8 +96,7 @@ impl<'a> ScenarioView<'a> {
 }
 
 impl Scenario {
-    /// Calls `ask` with the inputs that the rules read from the scenario, and returns the result of
-    /// `ask`.
+    /// Calls `ask` with the rule inputs of the scenario, and returns the result.
     pub fn probe<T>(&self, ask: impl FnOnce(&ScenarioView<'_>) -> T) -> T {
         let nobody = Client::default();
         let facts = Facts::read(self.client().unwrap_or(&nobody));

@@ -1,5 +1,5 @@
-//! Explains which policy governs one client, and why each other policy does not. The verdicts come
-//! from the functions that match scopes and order policies; this module defines no rules.
+//! Explains which policy governs one client, and why each other policy does not. The module calls
+//! the functions that match scopes and sort policies, and defines no rules of its own.
 
 use serde::Serialize;
 
@@ -10,8 +10,7 @@ use crate::plan::policy::Policy;
 use crate::plan::scope::{Scope, ScopeMatch, Selector};
 use crate::values::Timestamp;
 
-/// A policy and the verdict on it: whether the policy governs the client, and the reason if it does
-/// not.
+/// A policy, with the verdict on whether it governs the client.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedPolicy {
@@ -103,15 +102,14 @@ pub struct ExplainedSelector {
     /// Listed values that match the client, such as `names: LT-0817`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
-    /// Reported fields without which the selector would not match the client: `ip`, `lastUser` or
-    /// both. The values of these fields can change at any time.
+    /// Reported fields that the match depends on and whose values can change at any time: `ip`,
+    /// `lastUser` or both.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rests_on: Vec<&'static str>,
 }
 
-/// Returns how the policy's scope matches the client, and the selector that decides the match; both
-/// are `None` if the scope does not include the fleet. The function ignores the precedence of
-/// policies.
+/// Returns how the policy's scope matches the client, and the deciding selector. Both are `None` if
+/// the scope does not include the fleet.
 pub(super) fn judge(
     policy: &Policy,
     fleet: &CachedFleet,

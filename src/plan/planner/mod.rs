@@ -45,12 +45,10 @@ pub struct Planner {
     /// Fleets that have no plan and whose claims are already collected.
     collected: BTreeSet<Text>,
     allotter: Arc<dyn Allotter>,
-    /// Claims of all fleets.
     claims: Claims,
     /// True if the claims have changed since the last allotment.
     claims_changed: bool,
-    /// Names of the fleets that take their package from another fleet, by the name of that other
-    /// fleet.
+    /// Names of fleets, grouped by the fleet that their `packageFrom` names.
     package_dependents: BTreeMap<Text, BTreeSet<Text>>,
     /// Fleets whose stored status may differ from the observed one.
     outdated: BTreeSet<Text>,
@@ -58,22 +56,19 @@ pub struct Planner {
     rulebook: Rulebook,
     rulebook_is_stale: bool,
     aggregates: NamespaceAggregates,
-    /// Instant of the last plan, and the instant until which this plan holds; the second is `None`
-    /// if the plan never expires.
+    /// Instant of the last plan, and the instant at which the plan expires, if it does.
     planned: Option<(Timestamp, Option<Timestamp>)>,
     /// True if an object was observed or removed since the last plan.
     touched: bool,
     decisions: u64,
 }
 
-/// A policy of the namespace: the observed object, and the policy parsed from it.
 #[derive(Debug)]
 struct KnownPolicy {
     observed: Arc<CachedPolicy>,
     policy: Arc<Policy>,
-    /// Latest generation for which a plan found that the policy is invalid, or that all fleets in
-    /// scope have applied it. This field is needed because the watch may not have returned the
-    /// status from that plan yet.
+    /// Latest generation that, according to a plan, all fleets in scope have applied. The watch may
+    /// not have returned the status from that plan yet.
     in_force: Option<i64>,
 }
 
@@ -90,17 +85,12 @@ impl KnownPolicy {
 #[derive(Debug)]
 struct Fleet {
     observed: Arc<CachedFleet>,
-    /// Claims of the fleet's clients, and the instant until which the claims stay the same.
     collected: Collected,
-    /// Standings of the fleet's clients in the last allotment.
     standings: Standings,
-    /// Record of the fleet's plan; `None` until the fleet is planned, and again after a change that
-    /// affects the fleet.
+    /// Record of the fleet's plan; `None` if the fleet must be planned.
     plan: Option<PlanRecord>,
-    /// Reasons why the fleet must be planned in the next pass.
     causes: BTreeSet<Cause>,
-    /// Revisions of the applicable policies, by policy name. They come from the fleet's latest plan
-    /// whose status the planner has observed in the cluster.
+    /// Policy revisions in the latest plan whose status the planner has observed in the cluster.
     applied_revisions: PolicyRevisions,
 }
 
@@ -177,9 +167,8 @@ impl Planner {
         self.due.insert(name);
     }
 
-    /// Sets the fleets whose stored status may differ from the observed one, because a status was
-    /// written that no event has shown yet. Until such a fleet is observed again, it counts as
-    /// applying no policy revision that it did not apply before.
+    /// Sets the fleets with a status write that no watch event has shown yet. The planner does not
+    /// count a new policy revision as applied by these fleets.
     pub fn set_outdated(&mut self, fleets: BTreeSet<Text>) {
         let before = std::mem::replace(&mut self.outdated, fleets);
         let known_again: Vec<Text> = before.difference(&self.outdated).cloned().collect();
@@ -250,7 +239,7 @@ impl Planner {
         self.planned.and_then(|(_, until)| until)
     }
 
-    /// Returns how many decisions for clients the planner has made since it was created.
+    /// Returns the number of decisions that the planner has made since it was created.
     #[must_use]
     pub fn decisions(&self) -> u64 {
         self.decisions
@@ -287,7 +276,6 @@ impl Planner {
         }
     }
 
-    /// Replaces the claims `before` of one fleet with the claims `now`.
     fn replace_claims(&mut self, before: &[Claim], now: &[Claim]) {
         if before != now {
             for claim in before {
@@ -298,7 +286,6 @@ impl Planner {
         }
     }
 
-    /// Removes the plan of a fleet and records the cause.
     fn unplan(&mut self, name: &Text, cause: Cause) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         if let Some(plan) = fleet.plan.take() {
@@ -311,12 +298,12 @@ impl Planner {
         }
     }
 
-    /// Records that the policy revisions in a fleet's plan are applied, if the stored status equals
-    /// the planned status.
+    /// Records that a fleet has applied the policy revisions of its plan, if the stored status
+    /// equals the planned status.
     ///
-    /// The planner keeps this record when a client report or the passing of time changes the plan.
-    /// Otherwise, a policy with many fleets would never count as applied by all of them, because at
-    /// least one of their statuses is always being written.
+    /// The record remains when a client report or the passing of time changes the plan. Otherwise,
+    /// a policy with many fleets would never count as applied by all of them, because at least one
+    /// of their statuses is always being written.
     fn record_applied_revisions(&mut self, name: &Text) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         if self.outdated.contains(name) {
@@ -335,7 +322,6 @@ impl Planner {
         }
     }
 
-    /// Records that a fleet takes its package from the fleet `now` instead of the fleet `before`.
     fn set_package_source(&mut self, name: &Text, before: Option<&str>, now: Option<&str>) {
         if let Some(source) = before
             && let Some(users) = self.package_dependents.get_mut(source)
@@ -350,14 +336,12 @@ impl Planner {
         }
     }
 
-    /// Queues all fleets that take their package from the fleet `name` for planning.
     fn touch_dependents_of(&mut self, name: &str) {
         for user in self.package_dependents.get(name).cloned().unwrap_or_default() {
             self.touch(&user, Cause::Package(name.into()));
         }
     }
 
-    /// Marks for planning all fleets that the scope of a policy includes.
     fn touch_scope_of(&mut self, policy: &Text, scope: &Scope) {
         let about =
             |(_, fleet): &(&Text, &Fleet)| scope.includes_fleet(|key| fleet.observed.label(key));
@@ -368,8 +352,7 @@ impl Planner {
     }
 }
 
-/// Returns the name in `packageFrom`, which is the name of the fleet from which this fleet takes
-/// its package.
+/// Returns the name of the fleet in `packageFrom`, if the spec sets it.
 pub(super) fn package_from(fleet: &CachedFleet) -> Option<&str> {
     Some(fleet.spec.as_deref().ok()?.package_from.as_ref()?.name.as_str())
 }

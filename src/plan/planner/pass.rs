@@ -73,21 +73,20 @@ impl Planner {
         }
     }
 
-    /// Returns the fleet that `fleet` names in `packageFrom`, if that fleet exists.
     fn source_of(&self, fleet: &Fleet) -> Option<Arc<CachedFleet>> {
         let source = package_from(&fleet.observed).and_then(|source| self.fleets.get(source));
         source.map(|source| Arc::clone(&source.observed))
     }
 
-    /// Returns the number of clients in a fleet, but at least 1, so that a fleet without clients
-    /// also counts.
+    /// Returns the number of clients in a fleet, but at least 1, so that an empty fleet also counts
+    /// toward the limit of [`PlanningPass::fleets`].
     fn clients_of(&self, fleet: &Text) -> u64 {
         let spec = self.fleets.get(fleet).and_then(|fleet| fleet.observed.spec.as_deref().ok());
         spec.and_then(|spec| spec.clients.as_ref()).map_or(1, |clients| clients.len().max(1) as u64)
     }
 
-    /// Collects the claims of a fleet's clients. Returns false if no policy that requires claims
-    /// can govern the clients; the fleet can then be decided before the allotment.
+    /// Collects the claims of a fleet's clients. Returns false if the fleet needs no claims; the
+    /// fleet can then be decided before the allotment.
     fn collect(&mut self, name: &Text, phase_cache: &PhaseCache) -> bool {
         let Some(fleet) = self.fleets.get(name) else { return false };
         let allotter = &*self.allotter;
@@ -110,7 +109,7 @@ impl Planner {
         is_covered
     }
 
-    /// Allots the standings of all clients if claims have changed, and marks the fleets in which a
+    /// Allots the standings of all clients if claims have changed, and queues the fleets in which a
     /// standing has changed.
     fn allot(&mut self) {
         if !std::mem::take(&mut self.claims_changed) {
@@ -135,8 +134,6 @@ impl Planner {
         }
     }
 
-    /// Makes the decisions for the clients of a fleet, which is the third stage of a plan, and
-    /// returns the planned fleet.
     fn decide(&mut self, name: &Text, phase_cache: &PhaseCache) -> Option<Planned<ClientFleet>> {
         let fleet = self.fleets.get(name)?;
         let source = self.source_of(fleet);

@@ -11,8 +11,7 @@ use super::{
     window::{DAY, WEEK, WeekPattern, Window},
 };
 
-/// Number of seconds from the start of the week, Monday 1969-12-29 00:00, to Thursday 1970-01-01
-/// 00:00. The calendar adds this number to a local time to calculate the position within the week.
+/// Number of seconds from Monday 1969-12-29 00:00, the start of a week, to 1970-01-01 00:00.
 const EPOCH_AFTER_MONDAY: i64 = 3 * DAY;
 
 /// Local calendar of a time range: the weekly windows without the excluded dates.

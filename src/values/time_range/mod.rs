@@ -26,7 +26,7 @@ pub struct Exclusion {
     pub end: NaiveDate,
 }
 
-/// A time range, which contains the instants at which distribution is open.
+/// A set of instants at which distribution is open.
 ///
 /// An instant is open if it is at or after `not_before`, before `not_after`, not on the date of an
 /// exclusion, and inside a window if the range has windows.
@@ -36,15 +36,14 @@ pub struct TimeRange {
     not_after: Option<Timestamp>,
     windows: Vec<Window>,
     exclusions: Vec<Exclusion>,
-    /// Local calendar computed from windows and exclusions.
     calendar: Calendar,
 }
 
 impl TimeRange {
     /// Creates a time range. Windows and exclusions may overlap and come in any order.
     ///
-    /// Without windows, every local time is open. If `not_after` is not after `not_before`, the
-    /// range is never open.
+    /// Without windows, every local time that is not excluded is open. If `not_after` is not after
+    /// `not_before`, the range is never open.
     #[must_use]
     pub fn new(
         not_before: Option<Timestamp>,
@@ -62,8 +61,8 @@ impl TimeRange {
         !self.windows.is_empty() || !self.exclusions.is_empty()
     }
 
-    /// Returns the openings of the range in `zone`. Without a zone, a range that needs one is never
-    /// open.
+    /// Returns the openings of the range in `zone`. If `zone` is `None`, a range with windows or
+    /// exclusions is never open.
     ///
     /// Callers that can report the missing zone should check [`TimeRange::needs_zone`] first.
     #[must_use]

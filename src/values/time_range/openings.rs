@@ -87,8 +87,8 @@ impl<'a> Openings<'a> {
             Phase::Ended => None,
             Phase::NotStarted => self.not_before(),
             Phase::Open => self.closing(t),
-            // If `not_after` is set, a later opening starts before it, because the phase would
-            // otherwise be `Ended`. The search therefore ends before `not_after`.
+            // The phase would be `Ended` if no opening followed before `not_after`. The search
+            // therefore ends before `not_after`.
             phase @ (Phase::Excluded | Phase::OutsideWindow) => {
                 self.first(t, |other| other != phase)
             }
@@ -137,15 +137,13 @@ impl<'a> Openings<'a> {
         phase
     }
 
-    /// Returns the first open instant at or after `t`; `None` if there is none.
     fn opening(self, t: i64) -> Option<i64> {
         let from = self.not_before().map_or(t, |start| start.max(t));
         let opening = self.first(from, |phase| phase == Phase::Open)?;
         self.not_after().is_none_or(|end| opening < end).then_some(opening)
     }
 
-    /// Returns the first instant after `t` that is not open; `None` if there is none. Distribution
-    /// must be open at `t`.
+    /// Returns the first instant after `t` that is not open. Distribution must be open at `t`.
     fn closing(self, t: i64) -> Option<i64> {
         let closing = self.first(t, |phase| phase != Phase::Open);
         closing.into_iter().chain(self.not_after()).min()
@@ -158,8 +156,6 @@ impl<'a> Openings<'a> {
         }
     }
 
-    /// Returns the first instant at or after `t` whose local phase satisfies `wanted`; `None` if
-    /// there is none.
     fn first(self, mut t: i64, wanted: impl Fn(Phase) -> bool) -> Option<i64> {
         let calendar = self.calendar?;
         loop {
@@ -175,8 +171,8 @@ impl<'a> Openings<'a> {
                 return found;
             }
             // Local time and UTC differ by at most `MAX_OFFSET_SECONDS`, so no instant before
-            // `earliest` has a wanted phase. Continue at `earliest`, to skip the offset changes
-            // before it.
+            // `earliest` has a wanted phase. Continue at `earliest`, to skip all earlier offset
+            // changes.
             let earliest = calendar.first(t - MAX_OFFSET_SECONDS, &wanted)? - MAX_OFFSET_SECONDS;
             t = change?.max(earliest);
         }
@@ -218,7 +214,6 @@ mod tests {
         Exclusion { name: name.to_owned(), start: date(start), end: date(end) }
     }
 
-    /// Returns the first `count` openings after an instant, as text.
     fn listed(range: &TimeRange, zone: &str, from: &str, count: usize) -> Vec<String> {
         let zone = Zone::named(zone);
         let openings = range.in_zone(zone.as_ref()).openings_from(instant(from));
@@ -250,22 +245,22 @@ mod tests {
         let range = TimeRange::new(None, None, vec![nightly("02:15", "02:45")], vec![]);
         let expected = ["10-25T00:15/10-25T00:45", "10-25T01:15/10-25T01:45"];
         assert_eq!(listed(&range, "Europe/Berlin", "2026-10-25T00:00:00Z", 2), expected);
-        // At the end of daylight saving time the clock goes back from 03:00 to 02:00. At that
-        // instant the window ends and starts again, so it does not close in between.
+        // At the end of daylight saving time the clock goes back from 03:00 to 02:00. The window
+        // ends and starts again at that instant, so distribution stays open.
         let range = TimeRange::new(None, None, vec![nightly("02:00", "03:00")], vec![]);
         let expected = ["10-25T00:00/10-25T02:00", "10-26T01:00/10-26T02:00"];
         assert_eq!(listed(&range, "Europe/Berlin", "2026-10-25T00:00:00Z", 2), expected);
     }
 
-    /// Tests the exclusion of a date that does not exist: Samoa changed from UTC-10 to UTC+14 after
-    /// 29 December 2011, so no instant there has the local date 30 December.
+    /// Tests the exclusion of 30 December 2011 in Samoa. This date does not exist there, because
+    /// the offset changed from UTC-10 to UTC+14 at the end of 29 December.
     #[test]
     fn a_day_that_is_skipped_excludes_nothing() {
         let exclusion = excluded("skipped", "2011-12-30", "2011-12-30");
         let range = TimeRange::new(None, None, vec![], vec![exclusion]);
         assert_eq!(listed(&range, "Pacific/Apia", "2011-12-01T00:00:00Z", 2), ["12-01T00:00/"]);
-        // The evening of the 29th is directly followed by the morning of the 31st, so the window
-        // does not close in between.
+        // In Samoa, the morning of the 31st directly follows the evening of the 29th, so the window
+        // stays open.
         let range = TimeRange::new(None, None, vec![nightly("22:00", "06:00")], vec![]);
         let expected = ["12-30T08:00/12-30T16:00", "12-31T08:00/12-31T16:00"];
         assert_eq!(listed(&range, "Pacific/Apia", "2011-12-29T18:00:00Z", 2), expected);

@@ -137,8 +137,8 @@ impl Window {
         self.start
     }
 
-    /// Returns the time at which the window ends: on the same day, or on the next day if this time
-    /// is before the start.
+    /// Returns the time at which the window ends. If this time is before the start, the window ends
+    /// on the next day.
     #[must_use]
     pub fn end(&self) -> WallTime {
         self.end
@@ -190,7 +190,7 @@ impl WeekPattern {
     }
 
     /// Returns whether distribution is open at second `at` of the week, and the number of seconds
-    /// until it opens or closes (`None` if it never does). `at` must be at least 0 and less than
+    /// until this changes (`None` if it never changes). `at` must be at least 0 and less than
     /// [`WEEK`].
     pub(super) fn state(&self, at: i64) -> (bool, Option<i64>) {
         let intervals = match self {
@@ -215,8 +215,8 @@ impl WeekPattern {
     }
 }
 
-/// Returns the intervals in which a window is open during the week. Splits an interval that crosses
-/// the end of the week into two.
+/// Returns the intervals in which a window is open, and splits an interval that crosses the end of
+/// the week.
 fn pieces(window: &Window) -> impl Iterator<Item = (i64, i64)> + use<> {
     let (start, end) = (window.start.seconds(), window.end.seconds());
     let end = if end < start { end + DAY } else { end };

@@ -1,10 +1,9 @@
-//! Tests, without a terminal, the demo program that `make demo` runs. The program's output must
-//! match the output in the README.
+//! Runs the program of `make demo` without a terminal. The program's output must match the output
+//! in the README.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Returns the path of the demo program, which `cargo test` builds together with the tests.
 fn demo() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let demo = own.parent().unwrap().parent().unwrap().join("examples/demo");

@@ -54,8 +54,6 @@ fn every_page_does_what_it_shows() {
     assert!(wrong.is_empty(), "pages that show something else:\n{}", wrong.join("\n"));
 }
 
-/// Tests that `docs/README.md` lists every page, because users find the pages only through this
-/// index.
 #[test]
 fn every_page_is_in_the_index() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -13,7 +13,6 @@ pub enum Step {
     Console(Vec<Call>),
 }
 
-/// A command with its output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub command: String,
@@ -22,7 +21,6 @@ pub struct Call {
 
 const FENCE: &str = "```";
 
-/// Returns the steps of a documentation page, in order.
 pub fn steps(page: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut lines = page.lines();
@@ -49,7 +47,6 @@ fn calls(block: &[&str]) -> Vec<Call> {
             calls.push(Call { command: command.to_owned(), output: String::new() });
         } else {
             let call = calls.last_mut().expect("a console block begins with `$ `");
-            // A command that ends with a backslash continues on the next line.
             if call.output.is_empty() && call.command.ends_with('\\') {
                 call.command.push('\n');
                 call.command.push_str(line);
@@ -62,8 +59,7 @@ fn calls(block: &[&str]) -> Vec<Call> {
     calls
 }
 
-/// Returns the page with the documented output of each command replaced by its actual output from
-/// `printed`.
+/// Replaces the documented output of each command on a page with the actual output in `printed`.
 pub fn rewritten(page: &str, printed: &[Vec<Call>]) -> String {
     let mut text = String::new();
     let mut printed = printed.iter();

@@ -21,7 +21,7 @@ use super::page::Call;
 use crate::control_plane::ControlPlane;
 use crate::estate::{self, DAY, is_settled};
 
-/// Namespace of the examples. It is also the default namespace of the kubeconfig.
+/// Namespace of the examples, and default namespace of the kubeconfig.
 const NAMESPACE: &str = "clients";
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(180);
 
@@ -29,7 +29,6 @@ pub struct Reader {
     /// Control plane that only this reader uses, because the reader changes its kubeconfig and
     /// deletes all fleets and policies in [`NAMESPACE`].
     plane: ControlPlane,
-    /// Async runtime of the controller. The controller runs until the reader is dropped.
     runtime: Runtime,
     client: Client,
     clock: Arc<ManualClock>,
@@ -72,8 +71,6 @@ impl Reader {
         self.wait_until(DAY);
     }
 
-    /// Sets the clock to `at`, and waits until the controller has written the statuses for that
-    /// time.
     pub fn wait_until(&mut self, at: &str) {
         self.now = at.to_owned();
         self.clock.set(at.parse().unwrap());
@@ -95,10 +92,9 @@ impl Reader {
         fs::write(self.desk.path().join(name), text).unwrap();
     }
 
-    /// Runs a command and returns it with its output, including standard error.
     pub fn run(&self, call: Call) -> Call {
         // Run the program through scripts that add `--now` with the simulated time, because the
-        // documented commands do not contain this option.
+        // documented commands do not set this option.
         let program = env!("CARGO_BIN_EXE_clientfleet");
         let script = format!("#!/bin/sh\nexec {program} \"$@\" --now {}\n", self.now);
         for name in ["clientfleet", "kubectl-clientfleet"] {

@@ -22,7 +22,6 @@ metadata: {name: all, namespace: NAMESPACE}
 spec: {upgrade: {mode: AutoUpgrade}}
 ";
 
-/// A running `clientfleet` command and the lines that it prints.
 struct Following {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -39,7 +38,6 @@ impl Following {
         Self { child, lines }
     }
 
-    /// Returns the next line of output. Blocks until the program prints it.
     fn line(&mut self) -> String {
         self.lines.next().expect("it goes on").expect("its output is text")
     }
@@ -64,8 +62,8 @@ fn a_list_and_then_each_change() {
     settle_at("follow", DAY);
     let mut following = Following::start(&["clients", "-n", "follow", "-w"]);
     let mut lines: Vec<String> = (0..3).map(|_| following.line()).collect();
-    // Client `a` reports a version, which makes the fleet's status out of date. The command prints
-    // no line about client `b`, because `b` has not changed.
+    // The new version makes the fleet's status out of date. The command prints no line about client
+    // `b`, because `b` has not changed.
     let version = r#"[{"op":"replace","path":"/spec/clients/0/reported/version","value":"2.0"}]"#;
     patch("follow", version);
     lines.push(following.line());

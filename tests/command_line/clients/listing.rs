@@ -10,7 +10,6 @@ fn listed(arguments: &[&str]) -> String {
     transcript(DAY, &[&place, arguments].concat())
 }
 
-/// Returns the names of the clients that `clients` lists with `arguments`.
 fn found(arguments: &[&str]) -> Vec<String> {
     let place = ["clients", "-n", settled_examples(), "-o", "json"];
     let document = json(DAY, &[&place, arguments].concat());
@@ -117,8 +116,8 @@ fn across_namespaces_in_the_order_of_their_names() {
     assert_eq!(clients, expected);
 }
 
-/// Checks that the command lists the clients of a namespace without a controller. Such clients have
-/// no state, so the command must explain the missing values on standard error.
+/// Tests clients without a state, because no controller reconciles their namespace. The command
+/// must explain the missing values on standard error.
 #[test]
 fn a_status_that_is_behind_is_told() {
     namespace("behind");
@@ -129,8 +128,7 @@ fn a_status_that_is_behind_is_told() {
     assert_eq!(document["clients"][0].get("state"), None);
 }
 
-/// Checks that the command prints each client exactly once if the API server returns the list in
-/// several pages.
+/// Checks that the command prints each client exactly once if the API server returns several pages.
 #[test]
 fn an_estate_of_many_pages() {
     namespace("pages");

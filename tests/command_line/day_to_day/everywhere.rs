@@ -4,8 +4,8 @@ use super::halt::{FOREIGN, transcript};
 use crate::control_plane::ControlPlane;
 use crate::estate;
 
-/// Tests `-A` on a separate control plane. On the shared control plane, `-A` would include the
-/// namespaces of other tests.
+/// Uses a separate control plane, because on the shared one `-A` would include the namespaces of
+/// other tests.
 #[test]
 fn in_all_namespaces() {
     let plane = ControlPlane::start().unwrap();

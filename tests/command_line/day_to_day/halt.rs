@@ -6,8 +6,8 @@ use super::racing_proxy::race;
 use super::running::{BOTH, Controller, user};
 use crate::estate::{self, DAY, apply, json, namespace, of_examples, plane, settle_at};
 
-/// Runs the program and returns the transcript. Replaces the start time of the halt in the
-/// transcript, because that time comes from the system clock.
+/// Runs the program and returns the transcript. Replaces the start time of the halt, because this
+/// time comes from the system clock.
 pub fn transcript(arguments: &[&str]) -> String {
     let text = estate::transcript(DAY, arguments);
     let age = Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
@@ -164,7 +164,6 @@ fn a_brake_that_somebody_weakened_is_mended() {
     patch(
         r#"{"spec": {"effectiveUntil": "2026-11-25T00:00:00Z", "upgrade": {"mode": "AutoUpgrade", "allowDowngrade": true}}}"#,
     );
-    // `--reason ""` must have the same effect as no `--reason`.
     let for_good = transcript(&["halt", "-n", "brake-weak", "--wait=false", "--reason", ""]);
     is_whole();
     // `halt` must succeed even if another user changes the policy at the same time.
@@ -228,15 +227,15 @@ fn somebody_else_is_faster() {
     };
     let resume =
         |kubeconfig: &str| transcript(&["resume", "-n", "brake-race", "--kubeconfig", kubeconfig]);
-    // Another user changes the policy's `managed-by` label just before `resume` deletes the policy,
-    // so `resume` must fail.
+    // `resume` must fail, because another user changes the policy's `managed-by` label just before
+    // `resume` deletes the policy.
     let mine = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}}"#;
     let other = race("brake-mine", "DELETE", patch(mine));
     let refused = resume(&other.kubeconfig);
     assert!(brake_of("brake-race").is_some());
     insta::assert_snapshot!("somebody_else", refused);
-    // `resume` must delete the policy even if another user adds an annotation at the same time,
-    // because the `managed-by` label stays the same.
+    // `resume` must succeed, because another user adds only an annotation and the `managed-by`
+    // label stays the same.
     let ours = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "clientfleet"}}}"#;
     patch(ours)();
     let seen = r#"{"metadata": {"annotations": {"seen": "yes"}}}"#;

@@ -31,7 +31,7 @@ pub fn race(
     method: &'static str,
     meddling: impl FnOnce() + Send + 'static,
 ) -> RacingProxy {
-    // kubectl's proxy accepts requests in plain HTTP, so that this module can inspect them.
+    // Use kubectl's proxy, because it accepts plain HTTP, which this module can inspect.
     let mut proxy = plane().kubectl(&["proxy", "--port=0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(proxy.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -52,8 +52,8 @@ pub fn race(
 
 /// Forwards requests, and runs `meddling` before the first request with the HTTP method `method`.
 ///
-/// An HTTP/1.1 client sends its next request only after it has received the previous response. So
-/// the start of a request is always at the start of the buffer.
+/// An HTTP/1.1 client sends the next request only after the response to the previous one, so each
+/// request starts at the start of the buffer.
 fn hand_on(mut from: TcpStream, mut to: TcpStream, method: &str, meddling: &RacingAction) {
     let mut buffer = [0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

@@ -20,7 +20,6 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Starts a controller that reconciles one namespace, with its clock stopped at `at`.
     pub fn start(namespace: &str, at: &str) -> Self {
         let at: Timestamp = at.parse().unwrap();
         let options = Options { namespaces: [namespace.to_owned()].into(), ..Options::default() };
@@ -72,5 +71,4 @@ fn user_of(
     plane.kubeconfig_path_as(name, &[]).unwrap()
 }
 
-/// Names of both custom resources, as a value for the parameter `resources` of [`user`].
 pub const BOTH: &str = "clientfleets.clientfleet.dev,upgradepolicies.clientfleet.dev";

@@ -132,8 +132,8 @@ spec: {upgrade: {mode: OnlyUpgradeTo, version: '3.10'}}
     let forced = ask("by-flux", &["--force"]);
     assert_eq!(upgrade_of("settings-git", "by-flux")["mode"], "AutoUpgrade");
     insta::assert_snapshot!("kept_in_git", [&pages[..], &[forced]].concat().join("\n"));
-    // If a policy is kept in Git, the command prints YAML and does not change the policy. The API
-    // server must accept this YAML, and the version in the YAML must be a string.
+    // For a policy that is kept in Git, the command only prints YAML. The API server must accept
+    // this YAML, and the version in the YAML must be a string.
     let text =
         &pages[2].lines().skip(1).take_while(|line| !line.starts_with('[')).collect::<Vec<_>>();
     as_manager("kustomize-controller", &text.join("\n"));

@@ -3,7 +3,7 @@
 use super::running::user;
 use crate::estate::{DAY, apply, json, namespace, of_examples, plane, settle_at, transcript};
 
-/// Instant eight days after [`DAY`]. The controller last updated the statuses at `DAY`.
+/// Instant eight days after [`DAY`], the time of the last status update.
 const LATER: &str = "2026-12-02T12:00:00Z";
 
 fn status(namespace: &str, at: &str, more: &[&str]) -> String {
@@ -102,7 +102,7 @@ fn rights_that_are_missing() {
     insta::assert_snapshot!("rights", pages.join("\n"));
 }
 
-/// Replaces the start time of a halt in `text`, because that time comes from the system clock.
+/// Replaces the start time of a halt, because this time comes from the system clock.
 fn undated(text: &str) -> String {
     let age = regex::Regex::new(r"since \w{3} \d+ \w{3}( \d{4})? \d\d:\d\d").unwrap();
     age.replace_all(text, "since WHEN").into_owned()
@@ -120,7 +120,6 @@ fn a_halt_is_told_first_and_whether_it_is_carried_out() {
     insta::assert_snapshot!("halted", undated(&[pulled, in_force].join("\n")));
 }
 
-/// Returns only the paragraph about the halt from the output of `status`.
 fn of_the_halt(namespace: &str) -> String {
     let page = undated(&status(namespace, DAY, &[]));
     let lines = page.lines().skip(3).take_while(|line| !line.is_empty());

@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::estate::{DAY, command, examples, of_examples, run_with, transcript, transcript_with};
 
-/// Returns the output of `windows` for a policy at the instant `at`, in the given time zones.
 fn drawn(policy: &str, at: &str, zones: &[&str]) -> String {
     let mut arguments = vec!["windows", "it", "--local", "-f", "-"];
     arguments.extend(zones.iter().flat_map(|zone| ["--zone", zone]));
@@ -128,8 +127,8 @@ fn what_is_asked_wrongly() {
     insta::assert_snapshot!("asked_wrongly", pages.join("\n"));
 }
 
-/// Manifests of the policy `it`, of policies whose priority is higher than, equal to or lower than
-/// that of `it`, and of two fleets. Only one of the fleets is in the scope of `it`.
+/// Manifests of the policy `it`, of policies with higher, equal and lower priorities, and of two
+/// fleets. The scope of `it` includes only the fleet `a`.
 const TAKEN_OVER: &str = "
 apiVersion: clientfleet.dev/v1alpha1
 kind: UpgradePolicy
@@ -188,8 +187,8 @@ fn policies_that_come_before_it_for_a_time() {
     let of_cluster = transcript(DAY, &["windows", "it", "-n", "windows-over"]);
     let body = |page: &str| page.lines().skip(2).map(ToOwned::to_owned).collect::<Vec<_>>();
     assert_eq!(body(&of_cluster), body(&of_files));
-    // This user may get a policy but may not list policies, so the command cannot find the policies
-    // of higher precedence and must print a warning.
+    // This user may get a policy but may not list policies. The command must warn that it cannot
+    // find the policies of higher precedence.
     let (what, which) = ("get", "upgradepolicies.clientfleet.dev");
     let alone = super::running::user("windows-alone", "windows-over", what, which);
     let page =

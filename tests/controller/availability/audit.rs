@@ -25,7 +25,6 @@ rules:
   - level: None
 "#;
 
-/// One request to which the API server has responded.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub user: String,
@@ -87,21 +86,18 @@ impl Entry {
     }
 }
 
-/// A period during which one replica holds the lease.
 #[derive(Clone, Debug)]
 pub struct Term {
     pub holder: String,
-    /// Request with which the replica took the lease.
     pub taken: Entry,
-    /// Last request with which the replica renewed the lease.
     pub renewed: Entry,
     /// Request that ended the term: another replica took the lease, or the holder released it.
     /// `None` if the term has not ended.
     pub ended: Option<Entry>,
 }
 
-/// Returns the terms of all replicas in chronological order. Recognizes a replica by its user name,
-/// which is also its identity in the lease.
+/// Returns the terms of all replicas in chronological order. The user name of a replica is also its
+/// identity in the lease.
 pub fn terms(entries: &[Entry]) -> Vec<Term> {
     let mut terms: Vec<Term> = Vec::new();
     let mut held: Vec<&Entry> = entries.iter().filter(|entry| entry.holder().is_some()).collect();
@@ -117,8 +113,8 @@ pub fn terms(entries: &[Entry]) -> Vec<Term> {
         }
         if !holder.is_empty() {
             if entry.user != holder {
-                // A test created this lease for a holder that does not exist, so no replica starts
-                // a term.
+                // Skip this entry, because a test created the lease for a holder that does not
+                // exist.
                 continue;
             }
             let (taken, renewed) = (entry.clone(), entry.clone());

@@ -1,5 +1,5 @@
-//! A test namespace with fleets, the replicas that reconcile it, and the lease that the replicas
-//! share.
+//! Defines a test namespace with fleets, replicas that reconcile the fleets, and the lease that the
+//! replicas share.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -16,7 +16,6 @@ use crate::world::{World, eventually, install_crds};
 /// The controller's default lease duration, renew deadline and retry period.
 pub const TIMES: Times = ["15s", "10s", "2s"];
 
-/// Returns the control plane that the availability tests share. It records an audit log.
 pub fn plane() -> &'static ControlPlane {
     static PLANE: OnceLock<ControlPlane> = OnceLock::new();
     PLANE.get_or_init(|| {
@@ -31,7 +30,6 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// Creates a namespace with one policy and six fleets.
     pub async fn make(prefix: &str) -> Self {
         let world = World::without_controller(plane(), prefix);
         world.apply(auto("all")).await;
@@ -54,8 +52,8 @@ impl Estate {
         Replica::start(&name, &kubeconfig, &self.world.namespace, TIMES)
     }
 
-    /// Starts a leader, waits until it has written all statuses, and then starts a standby. `way`
-    /// is the address of a proxy for the leader; with `None` the leader connects directly.
+    /// Starts a leader, waits until the leader has written all statuses, and then starts a standby.
+    /// `way` is the address of a proxy for the leader; with `None` the leader connects directly.
     pub async fn start_two(&self, way: Option<SocketAddr>) -> (Replica, Replica) {
         let first = self.start_through("first", way);
         self.is_held_by(&first.name).await;
@@ -67,7 +65,6 @@ impl Estate {
         (first, second)
     }
 
-    /// Returns the holder of the lease; `None` if there is no lease or it was released.
     pub async fn holder(&self) -> Option<String> {
         let lease = self.world.api::<Lease>().get_opt("clientfleet").await.unwrap()?;
         lease.spec?.holder_identity.filter(|holder| !holder.is_empty())
@@ -87,8 +84,6 @@ impl Estate {
         self.world.edit("UpgradePolicy", "all", spec).await;
     }
 
-    /// Waits until every status matches the plan and the policy's status reports the current
-    /// generation.
     pub async fn settles(&self) {
         let generation = self.world.raw("UpgradePolicy", "all").await.metadata.generation;
         eventually("the policy is in force", async || {
@@ -100,13 +95,12 @@ impl Estate {
         self.world.settles().await;
     }
 
-    /// Returns the requests in this namespace that the API server has recorded so far.
     pub fn audit(&self) -> Vec<Entry> {
         audit::read(&plane().audit_log(), &self.world.namespace)
     }
 
     /// Waits until the statuses match the plan, and checks in the audit log that only the leader
-    /// wrote statuses. Availability tests call this method at their end.
+    /// wrote statuses.
     pub async fn ends_well(&self) {
         self.settles().await;
         audit::assert_one_writer(&self.audit());

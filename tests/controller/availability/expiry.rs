@@ -13,9 +13,9 @@ use super::estate::{Estate, TIMES, plane};
 use super::replica::{Replica, kubeconfig};
 use crate::world::eventually;
 
-/// Creates a lease whose holder does not run and whose timestamps are `hours` hours in the future,
-/// or in the past if `hours` is negative. Checks that a replica takes the lease only after the
-/// lease's `leaseDurationSeconds`.
+/// Checks that a replica takes a lease of a missing holder only after the lease's
+/// `leaseDurationSeconds`. The timestamps in the lease are `hours` hours in the future, or in the
+/// past if `hours` is negative.
 async fn is_taken_after_its_duration(prefix: &str, hours: i64) {
     let estate = Estate::make(prefix).await;
     let namespace = &estate.world.namespace;
@@ -56,9 +56,8 @@ async fn a_lease_of_a_clock_that_is_an_hour_ahead_is_not_kept_for_an_hour() {
     is_taken_after_its_duration("ahead", 1).await;
 }
 
-/// Tests the defaults of a replica: the name and times of the lease, the namespace of the
-/// kubeconfig's context, and the host name as identity. Also tests that a replica that finds no
-/// lease creates one and becomes the leader.
+/// Tests the defaults of a replica: the name and times of the lease, the namespace, and the host
+/// name as identity. The replica finds no lease, so it must create one and lead.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_is_not_there_is_made_at_once() {
     let estate = Estate::make("usual").await;

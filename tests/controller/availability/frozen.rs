@@ -10,7 +10,6 @@ use super::takeover::{assert_in_time, two_terms, writes_of};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Resumes a frozen replica, and returns the time at which it resumed.
 fn wake(replica: &Replica) -> DateTime<Utc> {
     let woken = Utc::now();
     replica.wake();
@@ -21,7 +20,6 @@ async fn gives_up(replica: &mut Replica) {
     replica.gives_up(&["the lease could not be renewed within the renew deadline"]).await;
 }
 
-/// Checks that the first replica has written nothing since it resumed at `woken`.
 fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
     let entries = estate.audit();
     let (frozen, taker) = two_terms(&entries);
@@ -31,8 +29,8 @@ fn assert_silent(estate: &Estate, woken: DateTime<Utc>) {
     assert_eq!(late, 0, "it has sent something: {writes:#?}");
 }
 
-/// Checks that a leader whose machine sleeps for one minute writes nothing when it resumes. When it
-/// resumes, another replica leads and is still writing statuses.
+/// Freezes a leader for one minute. When the leader resumes, another replica leads and is still
+/// writing statuses.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_leads() {
     let estate = Estate::make("minute").await;
@@ -53,9 +51,8 @@ async fn a_leader_that_was_frozen_for_a_minute_leaves_the_work_to_the_one_that_l
     assert_eq!(estate.holder().await, Some(second.name.clone()));
 }
 
-/// Checks that a leader that was frozen with unread watch events writes nothing when it resumes.
-/// The second replica is frozen and has not written the last change, so the API server would accept
-/// the first replica's writes.
+/// Freezes a leader that has unread watch events. The second replica has not written the last
+/// change, so the API server would accept the first replica's writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_frozen_writes_nothing_when_it_wakes() {
     let estate = Estate::make("frozen").await;

@@ -1,6 +1,5 @@
 //! Provides a proxy to the API server that can block its connections. A blocked connection stays
-//! open, as behind a firewall that silently drops packets, and the proxy forwards the data after
-//! the connection is unblocked.
+//! open, as behind a firewall that silently drops packets, and the proxy forwards the data later.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,8 +16,8 @@ struct Gate {
     changed: Condvar,
 }
 
-/// Directions in which the proxy forwards data: `there` is true if it forwards data to the server,
-/// and `back` if it forwards data to the client.
+/// Directions in which the proxy forwards data: `there` is the direction to the server, and `back`
+/// is the direction to the client.
 #[derive(Clone, Copy)]
 pub struct Directions {
     pub there: bool,
@@ -28,8 +27,7 @@ pub struct Directions {
 impl Directions {
     pub const OPEN: Self = Self { there: true, back: true };
     pub const CUT: Self = Self { there: false, back: false };
-    /// Directions of a proxy that forwards data only from the server to the client, and holds back
-    /// the client's data.
+    /// Directions of a proxy that forwards the server's data, but holds back the client's data.
     pub const ONLY_BACK: Self = Self { there: false, back: true };
 }
 
@@ -54,9 +52,9 @@ impl Proxy {
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 thread::spawn(move || {
                     let to = pass(from, to, &there, |ways| ways.there);
-                    // Keep the connection to the server open after the client has closed it, as if
-                    // the client's machine had failed. The server then still processes the last
-                    // request.
+                    // Keep the connection to the server open after the client has closed its own,
+                    // so that the server still processes the last request. The failure of a machine
+                    // has the same effect.
                     std::mem::forget(to);
                 });
                 thread::spawn(move || {
@@ -77,8 +75,6 @@ impl Proxy {
     }
 }
 
-/// Forwards data from one stream to the other until the source ends, and returns the destination
-/// stream.
 fn pass(
     mut from: TcpStream,
     mut to: TcpStream,
@@ -92,7 +88,7 @@ fn pass(
             return to;
         }
     }
-    // Hold back the end of the stream too, so that the destination does not see a closed connection
+    // Hold back the end of the stream too. Otherwise, the destination would see a closed connection
     // while the proxy is blocked.
     gate.wait_for(is_open);
     to

@@ -36,7 +36,6 @@ pub fn kubeconfig(plane: &ControlPlane, name: &str, way: Option<SocketAddr>) -> 
 }
 
 impl Replica {
-    /// Starts a replica that reconciles one namespace and uses a lease in that namespace.
     pub fn start(name: &str, kubeconfig: &Kubeconfig, namespace: &str, times: Times) -> Self {
         let [duration, deadline, retry] = times;
         let arguments = [
@@ -101,12 +100,10 @@ impl Replica {
         .await;
     }
 
-    /// Resumes the process after [`Self::freeze`].
     pub fn wake(&self) {
         self.signal("CONT");
     }
 
-    /// Sends a signal, such as `TERM`, to the process.
     pub fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -124,8 +121,6 @@ impl Replica {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Checks that the process ends with exit code 1, and that its error message contains one of
-    /// the texts in `why`.
     pub async fn gives_up(&mut self, why: &[&str]) {
         let code = self.ended().await.code();
         let log = self.log();

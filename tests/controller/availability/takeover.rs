@@ -16,8 +16,6 @@ use super::proxy::{Directions, Proxy};
 /// simulated clock.
 const SLACK: TimeDelta = TimeDelta::seconds(10);
 
-/// Returns the leadership terms of the first and the second replica. Panics if the audit log
-/// contains any other terms.
 pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     let terms = terms(entries);
     let [first, second] = terms.as_slice() else { panic!("not two terms: {terms:#?}") };
@@ -25,9 +23,9 @@ pub fn two_terms(entries: &[Entry]) -> (Term, Term) {
     (first.clone(), second.clone())
 }
 
-/// Checks the time from the first replica's last renewal until the second replica took over. It
-/// must be at least the renew deadline (10 s), because the first replica may lead until then, and
-/// at most one lease duration plus one retry period (17 s) plus [`SLACK`].
+/// Checks the time between the first replica's last renewal and the second replica's takeover. The
+/// time must be at least the renew deadline (10 s), and at most one lease duration plus one retry
+/// period (17 s) plus [`SLACK`].
 pub fn assert_in_time(first: &Term, second: &Term) {
     let took = second.taken.received - first.renewed.answered;
     println!("the lease was taken {took} after it had been renewed last");
@@ -39,9 +37,8 @@ pub fn writes_of<'a>(entries: &'a [Entry], term: &Term) -> Vec<&'a Entry> {
     entries.iter().filter(|entry| entry.is_status_write() && entry.user == term.holder).collect()
 }
 
-/// Checks that the second replica opened no watch after it took over, and sent one list request for
-/// each kind, with which it checks that its stores are current. A standby must fill its stores
-/// before it leads.
+/// Checks that the second replica opened no watch after it took over, because a standby fills its
+/// stores before it leads. The one list request for each kind checks that the stores are current.
 fn assert_warm(entries: &[Entry], second: &Term) {
     let asked = |verb: &str| {
         let later = |entry: &&Entry| entry.received > second.taken.received;
@@ -70,7 +67,7 @@ async fn a_killed_leader_is_replaced_within_the_lease_time() {
     assert_in_time(&first, &second);
     assert_warm(&entries, &second);
     // The new leader writes the status of each of the six fleets once. It writes the policy's
-    // status once or twice, because it may first write the condition `Reconciling`.
+    // status once or twice, because the first write may contain the condition `Reconciling`.
     let writes = writes_of(&entries, &second);
     assert!((7..=8).contains(&writes.len()), "{writes:#?}");
 }
@@ -97,9 +94,8 @@ async fn a_leader_that_is_told_to_end_is_replaced_at_once() {
     assert_warm(&entries, &second);
 }
 
-/// Checks that a leader whose lease was deleted gives up before another replica leads. A third
-/// replica starts just after the deletion, finds no lease, and cannot know that the first replica
-/// leads.
+/// Checks that a leader whose lease was deleted gives up before another replica leads. The third
+/// replica finds no lease, so it cannot know that the first replica leads.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_somebody_deletes_ends_its_leader_before_another_leads() {
     let estate = Estate::make("deleted").await;
@@ -121,8 +117,8 @@ async fn a_leader_that_is_cut_off_gives_up_before_another_takes_over() {
     cut_off("cut", Directions::CUT).await;
 }
 
-/// Checks that the API server rejects late writes of a former leader. The leader receives a change,
-/// but the proxy holds back the leader's writes until another replica has taken over.
+/// Checks that the API server rejects late writes of a former leader. The proxy holds back the
+/// leader's writes until another replica has taken over.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_leader_sent_before_it_gave_up_arrives_too_late() {
     cut_off("held-up", Directions::ONLY_BACK).await;
@@ -155,7 +151,6 @@ async fn cut_off(prefix: &str, ways: Directions) {
     assert!(late.iter().all(|write| write.code == 409), "{late:#?}");
 }
 
-/// Returns the address of the API server.
 fn server() -> SocketAddr {
     let cluster = plane().kubeconfig().clusters[0].cluster.clone().unwrap();
     let port = cluster.server.unwrap().rsplit(':').next().unwrap().parse().unwrap();

@@ -28,7 +28,7 @@ fn fleet(file: &str, names: &[&str]) -> Value {
 
 const BERLIN: &str = "10-fleet-berlin";
 
-/// Starts a story: applies policies and fleets from `examples/`, and records the first row of the
+/// Starts a story with policies and fleets from `examples/`, and records the first row of the
 /// table.
 async fn begin(name: &str, fleets: &[(&str, &[&str])], policies: &[&str]) -> Story {
     let mut story = Story::begin(name).await;
@@ -80,7 +80,7 @@ async fn a_freeze() {
     insta::assert_snapshot!("a_freeze", story.table());
 }
 
-/// Runs the `clientfleet` command line, with administrator rights, in the story's namespace.
+/// Runs `clientfleet` as the administrator in the namespace of the story.
 fn run(story: &Story, arguments: &[&str]) {
     let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
         .args(arguments)

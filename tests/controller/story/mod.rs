@@ -35,13 +35,11 @@ impl Story {
         self.world.clock.set(instant(time));
     }
 
-    /// Applies a new fleet, and adds it to the story.
     async fn apply_fleet(&mut self, fleet: Value) {
         self.world.apply(fleet.clone()).await;
         self.fleets.push(fleet);
     }
 
-    /// Merges `changes` into the spec of a fleet and applies the fleet.
     async fn change_fleet(&mut self, name: &str, changes: Value) {
         let fleets = self.fleets.iter_mut();
         let fleet = fleets.into_iter().find(|fleet| fleet["metadata"]["name"] == name).unwrap();
@@ -96,7 +94,6 @@ impl Story {
     }
 }
 
-/// Formats lines of cells as columns, each as wide as its widest cell.
 fn aligned(lines: &[Vec<String>]) -> String {
     let width = |column: usize| {
         lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
@@ -114,7 +111,6 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// Returns the first document of a YAML text.
 fn document(text: &str) -> Value {
     clientfleet::cli::yaml::read(text).remove(0).content.expect("valid YAML").value()
 }

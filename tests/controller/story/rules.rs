@@ -1,5 +1,5 @@
-//! Tests each decision rule with one story, a sequence of events in `rules.yaml`. During the story,
-//! the rule starts or stops deciding the state of the client `pc`.
+//! Tests each decision rule with one story, a sequence of events in `rules.yaml`. The rule decides
+//! the state of the client `pc` during a part of the story, but not during all of it.
 //!
 //! The client `twin` in the same fleet always reports version 3.59.
 
@@ -11,14 +11,12 @@ use super::{Story, document};
 use crate::merge_patch::merge;
 use crate::objects::policy;
 
-/// Returns the story from `rules.yaml` that tests `rule`.
 fn plot(rule: &Rule) -> Value {
     let plots = document(include_str!("rules.yaml"));
     let is_it = |plot: &&Value| plot["rule"] == format!("{:?}", rule.name);
     plots.as_array().unwrap().iter().find(is_it).expect("a story for each rule").clone()
 }
 
-/// Runs the story that tests `rule`, and returns it as a table.
 async fn play(rule: &Rule) -> String {
     let plot = plot(rule);
     let mut story = Story::begin(&format!("story-{}", rule.name.number())).await;

@@ -63,8 +63,8 @@ fn described(entry: &Value) -> Written {
     let path: Vec<String> = path.into_iter().map(text).filter(|part| !part.is_empty()).collect();
     let agent = text(&entry["userAgent"]);
     let agent = agent.split('/').next().unwrap_or_default();
-    // The audit log records server-side apply with the verb `patch`. Only a server-side apply
-    // request can have the parameter `force=true`, so use this parameter to recognize it.
+    // The audit log records server-side apply with the verb `patch`. The parameter `force=true`
+    // identifies such a request, because only server-side apply accepts this parameter.
     let is_apply = entry["requestURI"].as_str().unwrap().contains("force=true");
     let verb = if is_apply { "apply".to_owned() } else { text(&entry["verb"]) };
     format!("{verb} {} by {agent}", path.join("/"))

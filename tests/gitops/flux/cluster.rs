@@ -20,7 +20,6 @@ const DEFINITIONS: [&str; 2] =
 
 const FLUX: &str = "flux-system";
 
-/// Namespace in which Flux creates the examples.
 const NAMESPACE: &str = "clients";
 
 // Rust drops fields in the order of their declaration. The kustomize-controller must stop before
@@ -77,7 +76,6 @@ impl Cluster {
         self.api("kustomize.toolkit.fluxcd.io", "Kustomization", FLUX)
     }
 
-    /// Returns the API client for objects of `kind`, which is `ClientFleet` or `UpgradePolicy`.
     pub fn ours(&self, kind: &str) -> Api<DynamicObject> {
         self.api("clientfleet.dev", kind, NAMESPACE)
     }

@@ -18,12 +18,10 @@ use serde_json::{Value, json};
 use crate::judges::judge;
 use cluster::Cluster;
 
-/// Number of reconciliations to request while nothing changes.
 const QUIET_ROUNDS: usize = 6;
 
 const KINDS: [&str; 2] = ["ClientFleet", "UpgradePolicy"];
 
-/// Returns all stored fleets and policies.
 async fn objects(cluster: &Cluster) -> Vec<Value> {
     let mut objects = Vec::new();
     for kind in KINDS {

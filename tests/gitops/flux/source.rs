@@ -15,7 +15,6 @@ use tempfile::TempDir;
 
 pub struct Repository {
     folder: TempDir,
-    /// Base URL at which the archives are served.
     address: String,
 }
 

@@ -23,7 +23,6 @@ pub const VERSIONS: [&str; 11] = [
 pub const COMPUTERS: [&str; 5] = ["LT-100", "lt-200", "PC-MÜLLER", "ΟΔΟΣ", "LT*"];
 pub const USERS: [&str; 4] = ["CORP\\müller", "anna@example.com", "Bob", "ΟΔΟσ"];
 
-/// Versions that most generated clients report.
 const OLD: [&str; 4] = ["3.57", "3.58.0", "v3.58", "3.58.0.0+b7"];
 /// Versions that [`target`] prefers.
 const NEW: [&str; 4] = ["3.59", "3.59.0.0", "3.60", "3.060.0"];
@@ -33,7 +32,6 @@ fn reported_version(mostly: &'static [&'static str]) -> Gen {
     prop_oneof![12 => one_of(mostly), 5 => one_of(&VERSIONS), 1 => odd].boxed()
 }
 
-/// Generates a target version.
 pub fn target() -> Gen {
     prop_oneof![3 => one_of(&NEW), 1 => one_of(&VERSIONS)].boxed()
 }

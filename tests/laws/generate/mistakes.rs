@@ -85,7 +85,6 @@ const TOO_MANY: [(&str, &str, usize); 2] = [
     ("/scope/clients", r#"{"names": ["c0"]}"#, 17),
 ];
 
-/// Generates the path of a policy field and an invalid value for this field.
 pub fn any() -> impl Strategy<Value = (&'static str, Value)> {
     let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     let mut all: Vec<(&str, Value)> = MISTAKES.map(|(path, text)| (path, read(text))).into();

@@ -85,7 +85,6 @@ pub fn world_of_stage() -> BoxedStrategy<World> {
     world_on(stage()).boxed()
 }
 
-/// Returns the stage for which [`world_of_stage`] generates worlds.
 pub fn stage() -> Stage {
     Stage { base: seconds(BASES[0]), step: 900, reach: 700, mistakes: true }
 }
@@ -113,7 +112,6 @@ fn labels_of_fleets() -> impl Strategy<Value = Vec<Value>> {
     proptest::collection::vec(labels(), 4)
 }
 
-/// Returns a document for each spec, with the name and the labels at the same index.
 fn documents(kind: &str, names: &[&str], specs: Vec<Value>, labels: &[Value]) -> Vec<Value> {
     let with_name = |(index, spec): (usize, Value)| {
         document(kind, names[index], spec, labels.get(index).cloned().unwrap_or(json!({})))

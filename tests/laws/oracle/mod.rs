@@ -24,7 +24,6 @@ use zone::{Clocks, Local};
 
 use crate::world::World;
 
-/// Decision for one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub state: &'static str,
@@ -58,7 +57,6 @@ impl Oracle {
         }
     }
 
-    /// Returns all clients, each with its fleet.
     pub fn clients(&self) -> impl Iterator<Item = (&Fleet, &Client)> {
         self.estate.fleets.iter().flat_map(|f| f.clients.iter().map(move |c| (f, c)))
     }
@@ -100,8 +98,8 @@ impl Oracle {
         Decision { state, reason, policy: Some(policy.name.clone()), target }
     }
 
-    /// Returns the target version. If one of rules 2 to 6 in `docs/decision.md` matches, returns
-    /// the verdict of that rule as the error.
+    /// Returns the target version, or the verdict of the first of rules 2 to 6 in
+    /// `docs/decision.md` that matches.
     fn without_target(&self, p: &Policy, f: &Fleet, c: &Client) -> Result<String, Verdict> {
         if p.invalid {
             return Err(("Blocked", "PolicyInvalid"));
@@ -220,12 +218,10 @@ impl Oracle {
         zone.filter(|zone| self.clocks.knows(zone))
     }
 
-    /// Returns whether distribution is open for a client at the instant `t`.
     pub fn open_for(&self, p: &Policy, f: &Fleet, c: &Client, t: i64) -> bool {
         self.open_now(p, self.zone(p, f, c), t)
     }
 
-    /// Returns whether the target is newer than the client's current version.
     pub fn is_upgrade(&self, c: &Client, target: &str) -> bool {
         let runs = c.version.as_deref().and_then(version::read);
         runs.zip(version::read(target))

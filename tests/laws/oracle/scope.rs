@@ -74,8 +74,8 @@ fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
     criteria
 }
 
-/// Returns whether a value from the list of a criterion matches a client, or `None` if the value
-/// cannot be parsed.
+/// Returns whether one value of a criterion matches a client, or `None` if the value cannot be
+/// parsed.
 pub fn value_matches(field: &str, value: &Value, client: &Client) -> Option<bool> {
     let value = value.as_str()?;
     let is = |fact: &Option<String>| fact.as_ref().is_some_and(|fact| lower(fact) == lower(value));
