@@ -33,7 +33,7 @@ fn what_others_own_stays() {
     apply_as("git", ns, git, false);
     let of_git = fleets(ns)["emea-001"].clone();
 
-    // Git has changed only its own fields, so the import has nothing to write.
+    // The edit above concerns only fields that the import does not own, so the import writes nothing.
     apply(ns, &["--label", "region=emea"], &export(&TWO));
     let same = fleets(ns)["emea-001"].clone();
     assert_eq!(same["metadata"]["resourceVersion"], of_git["metadata"]["resourceVersion"]);

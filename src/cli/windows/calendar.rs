@@ -43,7 +43,7 @@ pub(super) struct Calendar {
     /// Time before which the policy distributes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// Time from which on the policy distributes nothing.
+    /// Time after which the policy distributes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Timestamp>,
     /// True if the policy has no windows, so that distribution is allowed at any hour except on

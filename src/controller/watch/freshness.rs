@@ -18,9 +18,9 @@ pub struct Freshness(Arc<FreshnessState>);
 
 #[derive(Debug)]
 struct FreshnessState {
-    /// Number of requests for a proof.
+    /// Sequence number of the latest request to prove that the store is current.
     requested: watch::Sender<u64>,
-    /// Number of the last request that the watch has answered.
+    /// Sequence number of the latest such request that the watch has answered.
     proven: watch::Sender<u64>,
     /// Time when the watch last received something; initially the start time.
     heard: watch::Sender<Instant>,
