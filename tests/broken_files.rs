@@ -1,7 +1,7 @@
-//! Tests the error messages of `clientfleet plan --local` for invalid files. Each message must
-//! state where the error is and what to write instead.
+//! Tests the error messages of `clientfleet plan --local` for invalid files, which must state where
+//! the error is and what to write instead.
 //!
-//! One snapshot contains all messages for review. Further tests check that no input causes a panic.
+//! One snapshot contains all messages for review; further tests check that no input causes a panic.
 
 use std::fmt::Write as _;
 use std::fs;

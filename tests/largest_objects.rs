@@ -1,11 +1,8 @@
 //! Checks that the largest objects that admission accepts fit into an etcd request and keep their
-//! `managedFields`. The API server drops `managedFields` without an error if an object is too
-//! large.
+//! `managedFields`, which the API server otherwise drops without an error.
 //!
-//! All values have the largest stored size, three field managers own all fields, and the status has
-//! its maximum size.
-//!
-//! Run with `--nocapture` to see the measured sizes.
+//! Three field managers own all fields, and all values have the largest stored size. Run with
+//! `--nocapture` to see the measured sizes.
 
 mod control_plane;
 mod served;
@@ -25,8 +22,8 @@ const APPLIERS: [&str; 3] = ["git", "importer", "check-in"];
 
 /// Character with the largest size in etcd: it takes four bytes in UTF-8.
 ///
-/// At the maximum length, a text of this character takes at least as many bytes as a text of
-/// quotation marks, which take two bytes each in JSON. Names are the exception.
+/// At the maximum length, except in names, a text of this character takes at least as many bytes as
+/// a text of quotation marks, which take two bytes each in JSON.
 const COSTLY: char = '\u{1F980}';
 
 fn costly(count: usize) -> String {

@@ -22,8 +22,8 @@ struct Change {
 impl Change {
     /// Copies the examples to `old` and `new`, and makes the edits in `new`.
     ///
-    /// An edit consists of a part of a file name, a text in that file, and the replacement for this
-    /// text. If the text is empty, the edit removes the file.
+    /// An edit consists of a part of a file name, a text in that file (empty to remove the file),
+    /// and the replacement for this text.
     fn of(edits: &[(&str, &str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");

@@ -1,8 +1,7 @@
-//! Measures the minimum time to write all statuses after a policy change, with a loop that makes no
-//! decisions. The loop writes the same statuses as the controller, with PUTs that contain the
-//! resourceVersion.
+//! Measures the minimum time to write all statuses after a policy change: writes the same statuses
+//! as the controller, but makes no decisions.
 //!
-//! The loop can also write a single status in response to a watch event of a policy.
+//! Can also write a single status in response to a watch event of a policy.
 
 use std::time::{Duration, Instant};
 
@@ -58,8 +57,8 @@ impl Floor {
         }
     }
 
-    /// Writes the status of every fleet once, each in a separate task, as the controller does. The
-    /// measured duration does not include building the requests.
+    /// Writes the status of every fleet once, each in a separate task; the measured duration
+    /// excludes building the requests.
     ///
     /// `direction` is the index in `stage::DIRECTIONS` of the mode for which the statuses were
     /// prepared.

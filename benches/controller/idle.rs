@@ -72,8 +72,8 @@ async fn spend(stage: &Stage, program: &Program, time: Duration) -> Result<Spent
 
 /// Creates a policy for each department, with a daily window that opens after the benchmark.
 ///
-/// A window starts at the current UTC time plus 3 to 7 hours, read as a time in Berlin. Berlin is 1
-/// or 2 hours ahead of UTC, so the window opens in 1 to 6 hours.
+/// Each window starts 3 to 7 hours after the current UTC time, read as a time in Berlin (1 or 2
+/// hours ahead of UTC), so the window opens in 1 to 6 hours.
 async fn set_windows(stage: &Stage) -> Result<(), Failure> {
     for (department, hours) in DEPARTMENTS.iter().zip(3..) {
         let labels = [("department", *department)].into_iter().collect();

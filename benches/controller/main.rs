@@ -1,15 +1,9 @@
 //! Measures the controller as a separate process on a real API server, and compares most figures
 //! with a floor: the cost of the same work without decisions.
 //!
-//! Run all sections with `cargo bench --bench controller`. The arguments `-- restart
-//! memory=0,10000` select two sections. A section can have a value after `=`: the numbers of
-//! clients for `memory`, and the duration in seconds for `idle`.
-//!
-//! Each section is implemented in a separate module, and `stage` contains the setup that all
-//! sections except `memory` share. Two modules do the work whose cost is the floor: `floor` writes
-//! the same statuses as the controller, and `echo` responds to each report with a prepared status.
-//! `program` runs the controller, `process` reads its CPU time and memory, `observer` records the
-//! writes to fleets, and `requests` counts the status writes.
+//! Run all sections with `cargo bench --bench controller`, or select sections with arguments such
+//! as `-- restart memory=0,10000`. The value after `=` is the numbers of clients for `memory`, and
+//! the duration in seconds for `idle`.
 
 #[path = "../../tests/control_plane/mod.rs"]
 mod control_plane;

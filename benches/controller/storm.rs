@@ -2,7 +2,7 @@
 //! in a rollout.
 //!
 //! The results show the memory, the time from the last report to the last status, and the number of
-//! status writes. One status write can cover several reports.
+//! status writes.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,11 +20,11 @@ use crate::report::{Table, grouped, mebibytes, seconds};
 use crate::requests::{StatusWrites, server_cpu};
 use crate::stage::{FLEETS, Stage};
 
-/// Number of writes that report versions. Each write contains the reports of all clients in one
-/// fleet, as if a check-in service had collected the reports.
+/// Number of writes that report versions; each write contains the reports of all clients in one
+/// fleet.
 ///
-/// Four writes per fleet were too many: an API server on two cores needed four minutes for the
-/// reports, in addition to the time for the statuses.
+/// With four writes per fleet, an API server on two cores needed four minutes for the reports
+/// alone.
 const REPORTS: usize = FLEETS;
 /// Duration of the storm, over which the reports are evenly spread.
 const LASTS: Duration = Duration::from_secs(60);

@@ -1,8 +1,7 @@
-//! Measures planning alone, on one core and without a cluster. The results show how many clients
-//! are planned per second for each size of the estate and number of policies, and how long it takes
-//! to plan again after one client's report.
+//! Measures planning alone, on one core and without a cluster.
 //!
-//! The results also show the number of allocations in one run of each case.
+//! The results show the clients planned per second for each estate size and number of policies, the
+//! time to plan again after one client's report, and the allocations of each case.
 
 mod allocations;
 mod estate;

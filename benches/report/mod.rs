@@ -1,7 +1,5 @@
-//! Prints tables of results as Markdown on standard output. With `UPDATE_DOCS=1`, also writes them
-//! to `docs/performance.md`.
-//!
-//! The benchmarks that use this module take the measurements.
+//! Prints tables of benchmark results as Markdown on standard output. With `UPDATE_DOCS=1`, also
+//! writes the tables to `docs/performance.md`.
 
 // Each benchmark target includes the whole module but calls only some of its functions.
 #![allow(dead_code)]

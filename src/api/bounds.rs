@@ -1,27 +1,23 @@
-//! Defines the maximum lengths and counts of the values in both resources. This module contains no
-//! types and no messages.
-//!
-//! All lengths and counts are limited for two reasons:
+//! Defines the maximum lengths and counts of the values in both resources. All of them are limited
+//! for two reasons:
 //!
 //! - A request to etcd can have at most 1.5 MiB. If an object with its `managedFields` is larger,
-//!   the API server silently drops the `managedFields` and tries again. Server-side apply then has
-//!   no record of the field managers.
-//! - The API server refuses a CRD whose CEL rules might be too expensive. It estimates their cost
-//!   for values of the maximum length and count.
+//!   the API server silently drops the `managedFields`, and server-side apply loses the record of
+//!   the field managers.
+//! - The API server refuses a CRD whose CEL rules might be too expensive for values of the maximum
+//!   length and count.
 //!
-//! The following figures were measured on Kubernetes 1.36.3. In each object, every value has its
-//! maximum size in bytes and is owned by three field managers:
+//! On Kubernetes 1.36.3, with every value at its maximum size in bytes and owned by three field
+//! managers:
 //!
-//! - A fleet takes 1,421,028 of the 1,572,864 bytes of a request, including 463,872 for
-//!   `managedFields` and 349,183 for the status.
-//! - A policy takes 1,465,914 bytes, including 66,816 for `managedFields` and 31,460 for the
-//!   status.
+//! - A fleet takes 1,421,028 of the 1,572,864 bytes of a request, and a policy takes 1,465,914
+//!   bytes.
 //! - The estimated CEL cost is 0.1 million units for `ClientFleet` and 4.2 million for
-//!   `UpgradePolicy`. The most expensive rule costs 0.64 million. The limits are 100 million per
-//!   CRD and 10 million per rule.
+//!   `UpgradePolicy`, of 100 million per CRD. The most expensive rule costs 0.64 million, of 10
+//!   million per rule.
 //!
-//! The remaining bytes of a request are for the labels and annotations of the object, which no
-//! schema can limit. `tests/largest_objects.rs` checks that the largest objects fit into a request.
+//! The remaining bytes are for labels and annotations, which no schema can limit.
+//! `tests/largest_objects.rs` checks that the largest objects fit into a request.
 
 /// Maximum number of clients per fleet. The cost of changing one client is proportional to the size
 /// of its fleet, so large estates use several fleets.
@@ -73,7 +69,7 @@ pub const POLICY_NAME: usize = 63;
 /// Maximum length of an instant, date, time of day, time zone, network or operator in a policy.
 ///
 /// The limit is greater than the length of every valid value, so that most invalid values violate a
-/// rule instead of this limit. The rule's message says what to write.
+/// rule whose message says what to write.
 pub const WRITTEN_VALUE: usize = 64;
 
 /// Maximum number of windows per policy.

@@ -1,5 +1,5 @@
 //! Defines the two custom resources of group `clientfleet.dev`, version `v1alpha1`: their types,
-//! schemas and validation. This module makes no decisions.
+//! schemas and validation.
 //!
 //! The types are in `fleet` and `policy`, and the types that both resources share are in
 //! `conditions`, `summary` and `text`. `bounds`, `patterns`, `schema` and `rules` define the valid

@@ -1,10 +1,8 @@
-//! Defines the accepted characters and formats as regular expressions, independently of the fields
-//! that use them. Each pattern has a message that begins with "must" and says what to write
-//! instead.
+//! Defines the accepted characters and formats as regular expressions, each with a message that
+//! begins with "must" and says what to write instead.
 //!
-//! Go's RE2 evaluates the expressions on the API server, and the `regex` crate evaluates them in
-//! this program. The expressions avoid `\d`, `\s` and `\w`, which match only ASCII in RE2 but
-//! Unicode in the crate.
+//! The expressions avoid `\d`, `\s` and `\w`, which match only ASCII in the API server's RE2 but
+//! Unicode in the `regex` crate.
 
 /// A regular expression and the message for values that do not match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +37,8 @@ const NEVER: &str = "without control characters and without <, > and &";
 /// Returns the pattern that a reported value must match: up to `max` ASCII characters, or up to
 /// `wide` characters that [`ANY`] matches.
 ///
-/// A non-ASCII character takes up to four bytes, so the two limits together also limit the size in
-/// bytes. Otherwise, long values of one client could use the space of other values in the same
-/// fleet.
+/// A non-ASCII character takes up to four bytes, so only both limits together keep the values of
+/// one client from using the space of other values in the same fleet.
 pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     Pattern::new(
         format!("^({ASCII}{{{min},{max}}}|{ANY}{{{min},{wide}}})$"),

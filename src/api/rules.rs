@@ -1,10 +1,8 @@
 //! Defines CEL rules about several fields of an object, for `#[schemars(transform = …)]` on the
 //! types. Each rule's message says what to write instead.
 //!
-//! Rules for single values are in `schema`.
-//!
-//! A rule that compares two values must succeed if one of them is malformed. Another rule already
-//! reports the malformed value, and calling `timestamp()` on it would only add an unhelpful error.
+//! A rule that compares two values must succeed if one of them is malformed, because another rule
+//! already reports the malformed value.
 
 use schemars::Schema;
 use serde_json::{Value, json};

@@ -1,10 +1,9 @@
-//! Defines the schemas of single values and lists, for `#[schemars(schema_with = …)]` on the fields
-//! of the API types. The schemas use the API server's dialect of OpenAPI.
+//! Defines the schemas of single values and lists in the API server's dialect of OpenAPI, for
+//! `#[schemars(schema_with = …)]` on the fields of the API types.
 //!
-//! CEL rules validate values that an administrator writes, because the error message for a failed
-//! `pattern` shows only the regular expression. A `pattern` validates values that clients report,
-//! because the API server would otherwise evaluate thousands of CEL rules at each write of a fleet
-//! or its status.
+//! CEL rules validate what an administrator writes, because the error message for a failed
+//! `pattern` shows only the regular expression. A `pattern` validates what clients report, because
+//! the API server would otherwise evaluate thousands of CEL rules at each write of a fleet.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};

@@ -1,9 +1,8 @@
 //! Defines types that store strings and label sets in little memory, because the objects contain
 //! hundreds of thousands of them.
 //!
-//! Most strings of a client have at most 24 bytes, so [`Text`] stores them without an allocation. A
-//! label set has only a few pairs, so [`Labels`] stores them in a slice; the nodes of a map would
-//! take more memory than the pairs.
+//! [`Text`] stores up to 24 bytes without an allocation. [`Labels`] stores the few pairs of a label
+//! set in a slice, because the nodes of a map would take more memory than the pairs.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;

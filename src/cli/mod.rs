@@ -1,5 +1,5 @@
-//! Implements the commands that run once and print a result. Also contains the code that these
-//! commands share: context, output and exit codes.
+//! Implements the commands that run once and print a result, and the code that these commands
+//! share: context, output and exit codes.
 //!
 //! This module does not depend on the controller. [`arguments`] defines the command line, and each
 //! command has its own module. [`cluster`] reads from a cluster, [`files`], [`documents`] and
@@ -116,7 +116,7 @@ impl Context {
     }
 }
 
-/// Parses the command line. Returns the command and the time to use as the current time, if the
+/// Parses the command line, and returns the command and the time to use as the current time, if the
 /// user specified one.
 ///
 /// If a shell requests completions, prints the completions and exits the process.

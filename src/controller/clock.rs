@@ -18,10 +18,10 @@ const MAX_TIMER: Duration = Duration::from_secs(60);
 pub trait Clock: Send + Sync + 'static {
     /// Returns the current time in whole seconds.
     fn now(&self) -> Timestamp;
-    /// Waits until the caller should read the clock again. `until` is the instant that the caller
-    /// waits for, and `seen` is the time that the caller read last.
+    /// Waits until the caller should read the clock again; `seen` is the time that the caller read
+    /// last.
     ///
-    /// The system clock ends the wait at `until` or after `MAX_TIMER`, whichever comes first. A
+    /// The system clock ends the wait at `until` or after `MAX_TIMER`, whichever comes first, and a
     /// manual clock ends the wait when its time differs from `seen`.
     fn wait_until_due(&self, seen: Timestamp, until: Option<Timestamp>) -> BoxFuture<'static, ()>;
 }

@@ -1,5 +1,5 @@
-//! Runs the controller, which applies the decisions of [`crate::plan`] to the cluster. The
-//! controller watches objects, reads the clock and writes statuses, but makes no decisions.
+//! Runs the controller, which applies the decisions of [`crate::plan`] to the cluster and makes no
+//! decisions itself.
 //!
 //! Data flows in one direction, from a watch event to a status write:
 //!

@@ -1,14 +1,12 @@
 //! Defines the write limit: the number of concurrent status writes that the API server can handle.
 //!
 //! If the API server is short of CPU, more concurrent writes only delay each write and its watch
-//! event. With two cores and eight concurrent writes of 77 KiB, all watch events were 4 to 8 s
-//! late, and a client's report led to a new status only after 10 s. With two concurrent writes, a
-//! report led to a new status in less than 0.5 s, and the bulk update took only slightly longer.
+//! event. With two cores, a client's report led to a new status after 10 s with eight concurrent
+//! writes of 77 KiB, and in less than 0.5 s with two.
 //!
-//! The limit therefore depends on the round trip, which is the time from a write to its watch
-//! event; TCP adapts its congestion window to round trips in the same way (RFC 5681 and TCP Vegas).
-//! The limit starts at one, so that the first status appears soon, and doubles until writes take
-//! too long. After that it grows slowly, and shrinks whenever writes take too long.
+//! The limit therefore depends on the round trip from a write to its watch event, as TCP's
+//! congestion window does (RFC 5681 and TCP Vegas). The limit starts at one and doubles until
+//! writes take too long; after that it grows slowly, and shrinks whenever writes take too long.
 
 use std::time::{Duration, Instant};
 
@@ -16,9 +14,8 @@ use super::write_queue::Limits;
 
 /// Maximum accepted round trip of a write, for any number of concurrent writes.
 ///
-/// If a client reports during a bulk update, writing its new status takes about this long after the
-/// watch event of the report. With two cores, a report led to a new status in 0.1 to 0.3 s, and in
-/// up to 0.8 s when this value was 300 ms. The bulk update took the same time with both values.
+/// At 300 ms, a client's report during a bulk update on two cores led to a new status in up to 0.8
+/// s instead of 0.3 s, and the bulk update took the same time.
 const TARGET_ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Multiple of the shortest round trip that is always accepted. Over a slow connection, even a
 /// single write may take longer than [`TARGET_ROUND_TRIP`].

@@ -1,6 +1,5 @@
-//! Implements the write queue, which selects the object to write next. The change of a single
-//! client has high priority, so that it does not wait for the many writes that a policy change or
-//! the passage of time causes.
+//! Implements the write queue, in which the change of a single client has priority over the many
+//! writes that a policy change or the passage of time causes.
 //!
 //! While objects of both priorities wait, every fourth write has low priority.
 

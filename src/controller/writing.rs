@@ -1,12 +1,9 @@
-//! Writes each status with a PUT request to the status subresource. The API server rejects the
-//! request if the object no longer has the resourceVersion in the request.
+//! Writes each status with a PUT request to the status subresource, which the API server rejects if
+//! the object no longer has the resourceVersion in the request.
 //!
-//! The request body has no `spec`, because the API server ignores the `spec` for this subresource.
-//! A body without the `spec` halves the work of the controller and the API server.
-//!
-//! The writer requests a table without the object as the response, because it needs only the
-//! resourceVersion. A response with the metadata would contain 50 KB of `managedFields` and account
-//! for a tenth of the time of a write.
+//! The request body omits the `spec`, which the API server ignores there, and thereby halves the
+//! work on both sides. The response is a table without the object, because a response with the
+//! metadata would contain 50 KB of `managedFields` and account for a tenth of the time of a write.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -221,11 +218,10 @@ impl<K: Written> Writer<K> {
         }
     }
 
-    /// Returns when to try again. The wait doubles with each failure.
+    /// Returns when to try again; the wait doubles with each failure.
     ///
     /// After a conflict, the watch event of the newer version normally triggers a new plan before
-    /// the wait ends. The retry is still needed, because a gateway may respond with a conflict that
-    /// no event follows.
+    /// the wait ends, but a gateway may respond with a conflict that no event follows.
     fn back_off(&self, object: &Cached<K>, error: &WriteError) -> Action {
         let failures = self.outbox.failed(&object.key());
         let first = if error.is_conflict() { FIRST_CONFLICT_BACKOFF } else { FIRST_BACKOFF };
@@ -285,9 +281,9 @@ struct Body<'a, S> {
 
 /// Returns whether the API server or etcd rejected the object as too large.
 ///
-/// The API server returns status 413. If the object exceeds a limit of etcd or gRPC, the API server
-/// returns an internal error that contains `request is too large` for etcd, or `larger than max`
-/// for gRPC (`google.golang.org/grpc`, `rpc_util.go`).
+/// The API server returns status 413, or an internal error that contains `request is too large` for
+/// a limit of etcd or `larger than max` for a limit of gRPC (`google.golang.org/grpc`,
+/// `rpc_util.go`).
 fn is_too_large(error: &WriteError) -> bool {
     let WriteError::Refused(kube::Error::Api(status)) = error else { return false };
     status.code == 413

@@ -1,12 +1,10 @@
 //! Implements the second stage of a plan, which allots a standing to each client from the claims of
 //! all fleets in a namespace.
 //!
-//! The first stage ([`collect`](super::collect)) lists the claims of each fleet's clients. The
-//! third stage ([`fleet`](super::fleet)) makes the decisions for each fleet's clients from the
-//! policies and the clients' standings.
-//!
-//! This stage is a pure function of the claims, so the order of fleets does not affect the
-//! standings. Earlier plans affect the standings only through the offers that the claims record.
+//! The first stage ([`collect`](super::collect)) lists the claims, and the third stage
+//! ([`fleet`](super::fleet)) uses the standings. This stage is a pure function of the claims, so
+//! the order of fleets does not affect the standings, and earlier plans affect the standings only
+//! through the offers that the claims record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

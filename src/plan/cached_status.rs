@@ -1,9 +1,8 @@
-//! Defines the part of a fleet's stored status that planning keeps in memory. The full status rows
-//! of all clients would take too much memory.
+//! Defines the part of a fleet's stored status that planning keeps in memory, because the full
+//! status rows of all clients would take too much memory.
 //!
 //! Planning needs only each client's state, the start time of the state, and the last offer.
-//! Reason, policy and target take six bytes per client, and are kept to report what a new status
-//! changes.
+//! Reason, policy and target are kept to report what a new status changes.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;

@@ -1,7 +1,7 @@
-//! Defines an index of a fleet's clients, which speeds up the matching of scopes. One search in the
-//! combined text of all clients can show that no client contains a value.
+//! Defines an index of a fleet's clients, which speeds up the matching of scopes.
 //!
-//! This case is common: most values in scopes match no client of a given fleet.
+//! Most values in scopes match no client of a given fleet, and one search in the combined text of
+//! all clients can show that no client contains a value.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! Implements the first stage of a plan, which lists the claims of one fleet's clients. A claim
-//! states whether a client could get an offer, and whether it already has one.
+//! Implements the first stage of a plan, which lists the claims of one fleet's clients: whether a
+//! client could get an offer, and whether it already has one.
 //!
 //! This stage makes the decision for each client as if no other client existed. A client has a
 //! claim only if the [`Allotter`] covers its governing policy, so fleets without such policies skip

@@ -1,5 +1,5 @@
-//! Caches decisions for the clients of one fleet. Most clients of a fleet have the same version,
-//! time zone and policies, so they can share one decision.
+//! Caches decisions for the clients of one fleet, because most clients of a fleet have the same
+//! version, time zone and policies.
 //!
 //! A client gets a separate decision if it has a failed installation, or if going offline may
 //! change its decision.
@@ -74,8 +74,8 @@ struct Class<'a> {
 const MAX_CLASSES: usize = 64;
 
 impl<'a> DecisionCache<'a> {
-    /// Returns the decision for a client and counts the client. The digest covers the fields of the
-    /// status row that all clients with this decision share.
+    /// Returns the decision for a client, and a digest of the status fields that all clients with
+    /// this decision share; counts the client.
     ///
     /// `zoned` returns the policy for an element of `in_scope`, resolved for the client's time
     /// zone.

@@ -227,9 +227,8 @@ pub struct Package {
     pub withdrawn: Vec<VersionText>,
 }
 
-/// Returns the spec that sets the package: the spec of the fleet itself, or of the fleet that
-/// `packageFrom` names. Returns `None` if the fleet sets both `packageVersion` and `packageFrom`,
-/// or neither.
+/// Returns the spec that sets the package, of the fleet itself or of the fleet that `packageFrom`
+/// names; `None` if the fleet sets both `packageVersion` and `packageFrom`, or neither.
 ///
 /// A fleet that `packageFrom` names counts as missing if it also sets `packageFrom`, so that
 /// references cannot form a chain.

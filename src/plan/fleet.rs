@@ -1,11 +1,8 @@
 //! Implements the third stage of a plan, which makes the decisions for one fleet. The result is the
 //! fleet's status, its contribution to each policy, and the instant until which both are valid.
 //!
-//! For each client in turn, the code parses the facts, finds the applicable policies and the
-//! governing policy, applies the rules, and computes the next change and the status row.
-//!
-//! The full status is built only when it will be written. Planning itself needs only the digest of
-//! the status.
+//! The full status is built only when it will be written, because planning itself needs only the
+//! digest of the status.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -56,10 +53,10 @@ pub struct FleetPlan<S> {
     pub decisions: u64,
 }
 
-/// Plans a fleet. The plan contains the digest of the status instead of the full status.
+/// Plans a fleet; the plan contains the digest of the status instead of the full status.
 ///
-/// `source` is the fleet that `packageFrom` names, if it exists. `phase_cache` must have an entry
-/// for each policy of the rulebook.
+/// `source` is the fleet that `packageFrom` names, if it exists, and `phase_cache` must have an
+/// entry for each policy of the rulebook.
 #[must_use]
 pub(crate) fn plan_fleet(
     fleet: &CachedFleet,

@@ -2,8 +2,7 @@
 //! and conditions, and the last offer to each client.
 //!
 //! History affects no decision and no digest, so a plan does not depend on written statuses that
-//! the watch has not returned yet. Every written status continues the history of the status that it
-//! replaces.
+//! the watch has not returned yet.
 
 use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
 use super::row::CurrentOffer;

@@ -1,9 +1,8 @@
 //! Computes the plan of one namespace at an instant: the status of each fleet and policy, and the
 //! instant until which the plan holds.
 //!
-//! The input consists of all policies and fleets of the namespace, with their previous statuses.
 //! The module does no I/O and reads no clock, and the plan does not depend on the order of the
-//! input. The controller and `clientfleet plan --local` call the same functions.
+//! policies and fleets. The controller and `clientfleet plan --local` call the same functions.
 //!
 //! [`planner`] makes a plan in three stages and keeps it up to date: `collect` lists the claims of
 //! each fleet's clients, [`allot`] gives every client of the namespace its standing, and [`fleet`]

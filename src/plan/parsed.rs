@@ -1,7 +1,7 @@
-//! Parses objects from the cluster or from files. An invalid object does not prevent the parsing of
+//! Parses objects from the cluster or from files; an invalid object does not prevent the parsing of
 //! other objects.
 //!
-//! If a spec cannot be deserialized, an error message replaces the spec. A status that cannot be
+//! An error message replaces a spec that cannot be deserialized, and a status that cannot be
 //! deserialized counts as missing.
 
 use std::collections::BTreeMap;

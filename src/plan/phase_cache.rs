@@ -1,6 +1,5 @@
 //! Caches the distribution phases of each policy in each time zone, and the instants at which the
-//! phases change. All fleets that are planned together share the results, which are computed on
-//! first use.
+//! phases change, for all fleets that are planned together.
 //!
 //! The results do not depend on clients, so this module must not use the types that describe
 //! clients.

@@ -1,9 +1,8 @@
 //! Parses a policy into the values that the rules need, and collects the problems that make the
 //! policy invalid.
 //!
-//! An invalid policy still governs clients: it offers them nothing, and no policy of lower
-//! precedence governs them. Its scope and its effective period are therefore parsed as far as
-//! possible.
+//! An invalid policy still governs clients, and offers them nothing. Its scope and its effective
+//! period are therefore parsed as far as possible.
 
 use std::cmp::Reverse;
 

@@ -26,11 +26,11 @@ pub struct PolicyPlan {
     pub holds_until: Option<Timestamp>,
 }
 
-/// Plans a policy for the instant `at` from the aggregate of the fleets in its scope.
-/// `was_observed` is the generation that was observed before this plan; -1 if there is none.
+/// Plans a policy for the instant `at` from the aggregate of the fleets in its scope and the last
+/// observed generation `was_observed` (-1 if there is none).
 ///
-/// `packages` contains the package versions of these fleets. If a version occurs in several
-/// spellings, `packages` must be in order of fleet name.
+/// `packages` contains the package versions of these fleets, in order of fleet name if a version
+/// occurs in several spellings.
 #[must_use]
 pub(crate) fn plan_policy<'a>(
     was_observed: i64,

@@ -1,4 +1,4 @@
-//! Defines the name and the value of each rule input. Explanations of a decision show the values.
+//! Defines the name and the value of each rule input, which explanations of a decision show.
 //!
 //! This module makes no decisions and contains no text for users.
 

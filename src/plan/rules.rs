@@ -1,7 +1,7 @@
 //! Decides the state of a client with 22 ordered rules: the first rule that holds decides.
 //! Explanations use the same rules, so they always agree with the decision.
 //!
-//! This module does no I/O and reads no clock: the instant is part of the [`Case`].
+//! This module does no I/O and reads no clock.
 
 use super::case::{Case, TargetOrder};
 use super::policy::Policy;

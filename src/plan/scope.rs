@@ -1,9 +1,8 @@
-//! Parses the scope of a policy once, and matches clients against it. This module reads the fields
-//! of clients and makes no decisions.
+//! Parses the scope of a policy once, and matches clients against it.
 //!
 //! A criterion that cannot be parsed counts as matching in `clients` and `fleetSelector`, and as
-//! not matching in `exclude`. A policy with such a criterion is invalid and blocks the clients that
-//! it governs, so an unclear scope blocks more clients instead of fewer.
+//! not matching in `exclude`. The policy is then invalid and blocks the clients that it governs, so
+//! an unclear scope blocks more clients instead of fewer.
 
 use super::client_fields::ClientFields;
 use super::client_index::ClientIndex;

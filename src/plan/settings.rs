@@ -11,12 +11,11 @@ use crate::api::policy::{Mode, Setting};
 const MAX_VERSIONS: usize = 20;
 
 /// Returns the settings that are available for a policy: no upgrade, automatic upgrade, then the
-/// locked version and the package versions of the policy's fleets in ascending order.
+/// valid versions among the locked version and the package versions of its fleets, in ascending
+/// order.
 ///
 /// Equal versions appear once, in the spelling of the locked version or else in the first spelling
-/// in `packages`. Versions that cannot be parsed are omitted.
-///
-/// If a version has several spellings, `packages` must be in order of fleet name.
+/// in `packages`, which must be in order of fleet name.
 pub fn available_settings<'a>(
     policy: &'a Policy,
     packages: impl Iterator<Item = &'a VersionText>,

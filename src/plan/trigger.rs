@@ -1,7 +1,7 @@
 //! Defines the trigger of a planned status: the instant and the causes of the plan.
 //!
-//! The controller uses triggers to prioritize status writes, and to log and report status changes.
-//! A trigger affects no decision.
+//! The controller uses triggers to prioritize status writes, and to log and report status changes;
+//! a trigger affects no decision.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

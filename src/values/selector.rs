@@ -1,7 +1,7 @@
-//! Defines the matchers that select clients: keywords, networks and label requirements. This module
-//! does not depend on the types of clients and policies.
+//! Defines the matchers that select clients, without the types of clients and policies: keywords,
+//! networks and label requirements.
 //!
-//! Parsers return `None` for an unreadable value, and the caller decides how to treat it.
+//! Parsers return `None` for an unreadable value, and the caller decides how to treat the value.
 
 use std::net::IpAddr;
 
@@ -10,8 +10,8 @@ use ipnet::IpNet;
 /// Converts text to lower case for searching, character by character and without Unicode
 /// normalization.
 ///
-/// Unlike `str::to_lowercase`, this function converts the Greek final sigma to a regular sigma. A
-/// keyword that ends with a sigma therefore also matches in the middle of a text.
+/// Unlike `str::to_lowercase`, converts the Greek final sigma to a regular sigma, so that a keyword
+/// that ends with a sigma also matches in the middle of a text.
 #[must_use]
 pub fn fold_case(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());

@@ -1,7 +1,7 @@
-//! Parses and compares client versions.
+//! Parses and compares client versions, independently of where a version comes from or how it is
+//! displayed.
 //!
-//! This module must not depend on where a version comes from or how it is displayed. A [`Version`]
-//! contains only the parts that are compared, so callers display the original text.
+//! A [`Version`] contains only the parts that are compared, so callers display the original text.
 
 use semver::{BuildMetadata, Prerelease};
 
@@ -10,8 +10,8 @@ const MAX_PARTS: usize = 6;
 /// Maximum number of digits of a numeric part. All numbers with up to 18 digits fit into 64 bits.
 const MAX_DIGITS: usize = 18;
 
-/// Regular expression that matches exactly the texts that [`Version::parse`] accepts. The API
-/// server uses this expression in the CEL function `matches()`.
+/// Regular expression that matches exactly the texts that [`Version::parse`] accepts, for the CEL
+/// function `matches()` on the API server.
 ///
 /// The expression uses RE2 syntax, is anchored at both ends, and does not limit the total length.
 pub const PATTERN: &str = concat!(
@@ -20,12 +20,11 @@ pub const PATTERN: &str = concat!(
     r"(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$",
 );
 
-/// A client version of the form `[v]N(.N)*[-prerelease][+build]`. It has one to six numeric parts
-/// of at most 18 digits, and the parts may have leading zeros.
+/// A client version of the form `[v]N(.N)*[-prerelease][+build]`, with one to six numeric parts of
+/// at most 18 digits, which may have leading zeros.
 ///
-/// Numeric parts are compared one by one, and missing parts count as 0. Pre-releases are compared
-/// by Semantic Versioning 2.0.0 (section 11); a release is higher than its pre-releases. Build
-/// metadata is ignored, so `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
+/// Missing parts count as 0, pre-releases are compared by Semantic Versioning 2.0.0 (section 11),
+/// and build metadata is ignored, so `3.59`, `v3.59.0` and `3.59.0.0+b7` are equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     // The derived comparison compares the fields in this order, so do not reorder them.

@@ -1,8 +1,7 @@
 //! Looks up time zones by IANA name and computes their offsets from UTC.
 //!
-//! This module reads only the time-zone database that is built into the program, so that the
-//! results are the same on every computer. It must not use the system's database or the system's
-//! local zone, and must not depend on the module `time_range`.
+//! This module reads only the time-zone database that is built into the program, never the system's
+//! database or local zone, so that the results are the same on every computer.
 
 use std::{cmp::Ordering, fmt, hash};
 
@@ -11,16 +10,17 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::Timestamp;
 
-/// Upper limit for the offset of a zone from UTC, in seconds. `jiff::tz::Offset`, the type of all
+/// Upper limit for the offset of a zone from UTC, in seconds; `jiff::tz::Offset`, the type of all
 /// offsets, allows at most one second less than 26 hours.
 ///
 /// The time-zone database contains offsets of up to about 15 h 13 min east and 15 h 56 min west of
 /// Greenwich.
 pub(super) const MAX_OFFSET_SECONDS: i64 = 26 * 3600;
 
-/// An IANA time zone. Two zones are equal if their names are equal: `Etc/UTC` does not equal `UTC`.
+/// An IANA time zone; two zones are equal if their names are equal, so `Etc/UTC` does not equal
+/// `UTC`.
 ///
-/// The rules of a zone cover the years -9999 to 9999. Earlier and later instants have the offset of
+/// The rules of a zone cover the years -9999 to 9999; earlier and later instants have the offset of
 /// the first or last instant in this range.
 #[derive(Clone)]
 pub struct Zone(TimeZone);

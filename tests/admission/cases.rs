@@ -74,9 +74,9 @@ fn read(kind: Kind, table: &str) -> Vec<Case> {
 
 /// Expands the short notations for long values in the files `*_cases.yaml`.
 ///
-/// `{times: 64, of: a, after: b}` expands to a `b` and 64 repetitions of `a`; `after` is optional.
-/// `{list: 17, of: …}` expands to a list of 17 entries, in which the index of the entry replaces
-/// `#`. `{labels: 9}` expands to a map of 9 labels.
+/// `{times: 64, of: a, after: b}` expands to an optional `b` and 64 repetitions of `a`, `{list: 17,
+/// of: …}` to a list of 17 entries in which the index of the entry replaces `#`, and `{labels: 9}`
+/// to a map of 9 labels.
 fn expand(value: Value) -> Value {
     let number = |name: &str| value.get(name).and_then(Value::as_u64);
     if let Some(times) = number("times") {

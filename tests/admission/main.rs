@@ -1,8 +1,7 @@
 //! Tests every kind of refusal with a real API server and with `api::admission`, which validates
-//! objects without a server. Both must refuse the same field for the same reason, and accept the
-//! corrected object.
+//! objects without a server.
 //!
-//! `snapshots/admission__refusals.snap` contains all messages, for review.
+//! Both must refuse the same field for the same reason, and accept the corrected object.
 
 mod cases;
 #[path = "../control_plane/mod.rs"]

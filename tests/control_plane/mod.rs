@@ -2,13 +2,8 @@
 //! demo and the benchmarks.
 //!
 //! All tests in one process share the control plane `shared()`, and each test creates its own
-//! `namespace()`. A test that restarts the server or passes arguments to it starts a separate
-//! control plane. No controller manager runs: deleted namespaces stay `Terminating`, the deletion
+//! `namespace()`. No controller manager runs: deleted namespaces stay `Terminating`, the deletion
 //! of an owner deletes no dependents, and no pod ever runs.
-//!
-//! Dropping a control plane ends its processes and removes its folder. The shared control plane is
-//! never dropped, and a killed process drops no control plane; in both cases, the watchdog cleans
-//! up.
 
 // Each test target that includes this module uses only a part of it.
 #![allow(dead_code)]

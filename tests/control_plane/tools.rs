@@ -1,12 +1,10 @@
 //! Finds the third-party programs that integration tests run, such as Helm. Builds missing programs
-//! once, and stores them in the same cache as the programs of the control plane.
+//! once, and caches them with the programs of the control plane.
 //!
 //! Each folder of `tests/tools` is a Go module that pins the exact versions of its programs:
 //! - `go.mod` names packages to build in `tool` directives;
 //! - `main.go` is optional; it is built as a program with the folder's name;
 //! - `flags` is optional; it contains additional arguments of `go build`, one per line.
-//!
-//! The cache key is a hash of the folder's files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

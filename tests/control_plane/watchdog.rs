@@ -1,15 +1,15 @@
 //! Cleans up after the test process, whether it ends normally, by a panic, by Ctrl-C or by SIGKILL.
 //!
-//! Two small processes, the anchor and the watchdog, read from a pipe to which nothing is ever
-//! written. Only the test process holds the write end, which the standard library opens with
-//! close-on-exec. So both processes reach the end of the pipe when the test process ends:
+//! Two small processes read from a pipe to which nothing is ever written. Only the test process
+//! holds the write end (close-on-exec), so both reach the end of the pipe when the test process
+//! ends:
 //! - The anchor leads the process group that the servers join. It only prevents another process
 //!   group from getting the same ID.
 //! - The watchdog runs in another process group, and creates the data folder. At the end of the
 //!   pipe it kills the servers' group and removes the folder.
 //!
-//! `PR_SET_PDEATHSIG` would need less code but does not work: it sends its signal when the thread
-//! that started the servers ends, and each test runs in its own thread.
+//! `PR_SET_PDEATHSIG` does not work: it sends its signal when the thread that started the servers
+//! ends, and each test runs in its own thread.
 
 use std::io::{self, BufRead, BufReader, PipeWriter};
 use std::os::unix::process::CommandExt;

@@ -23,7 +23,7 @@ impl World {
 
     /// Waits until the controller has processed all earlier changes and has nothing left to write.
     ///
-    /// Edits the sentinels last. Watch events arrive in the order of the changes, so a controller
+    /// Edits the sentinels last: watch events arrive in the order of the changes, so a controller
     /// that has processed these edits has received all earlier changes.
     pub async fn comes_to_rest(&self) {
         self.settles().await;

@@ -14,8 +14,8 @@ use clientfleet::values::Timestamp;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-/// Returns a planned fleet with the resourceVersion `version`. `stored` is the package version in
-/// its stored status, and `wanted` is the package version in its planned status.
+/// Returns a planned fleet with the resourceVersion `version`, and the package versions `stored` in
+/// its stored status and `wanted` in its planned status.
 ///
 /// The fleet has one client, whose name is also the package version.
 fn planned(version: &str, stored: &str, wanted: &str) -> Planned<ClientFleet> {
@@ -365,10 +365,10 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 
-/// Checks the limit on concurrent writes.
+/// Checks that the limit on concurrent writes starts at one, increases when the watch event of a
+/// write arrives, and decreases if a write gets no response.
 ///
-/// The limit starts at one, increases when the watch event of a write arrives, and decreases if a
-/// write gets no response. The response to a write alone does not change the limit.
+/// The response to a write alone does not change the limit.
 #[tokio::test]
 async fn as_many_are_under_way_as_the_watch_has_told_of() {
     let outbox = outbox();

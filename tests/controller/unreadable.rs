@@ -1,7 +1,7 @@
 //! Tests that invalid objects do not prevent the controller from reconciling other objects.
 //!
-//! An invalid object is one that cannot be deserialized, or one that admission would normally
-//! reject. The tests install a relaxed schema, so that the API server stores such objects.
+//! The tests install a relaxed schema, so that the API server stores objects that cannot be
+//! deserialized or that admission would normally reject.
 
 use clientfleet::api::crds;
 use serde_json::{Value, json};

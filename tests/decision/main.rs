@@ -43,10 +43,8 @@ fn the_rules_stand_in_the_order_of_their_numbers_and_each_has_a_row() {
 /// Pairs of adjacent rules that never apply to the same client, so swapping the two rules changes
 /// no decision.
 ///
-/// A client without a policy has no invalid policy, and an unknown target version cannot be
-/// withdrawn. Rules 17 to 20 of the decision table each check for a different phase of the
-/// distribution, and a policy is in only one phase at a time. Other rows and the `openings` tests
-/// check which phase comes first.
+/// A client without a policy has no invalid policy, an unknown target version cannot be withdrawn,
+/// and a policy is in only one of the distribution phases of rules 17 to 20 at a time.
 const APART: [[RuleName; 2]; 5] = [
     [RuleName::NoMatchingPolicy, RuleName::PolicyInvalid],
     [RuleName::PackageUnknown, RuleName::PackageWithdrawn],

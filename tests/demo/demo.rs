@@ -1,8 +1,8 @@
 //! Implements `make demo`, which shows how the real controller applies upgrade policies on a real
 //! Kubernetes API server, from an empty cluster to an upgraded client.
 //!
-//! On a terminal the demo keeps running until Ctrl-C, so that the user can try out more commands.
-//! Otherwise it ends after the last step.
+//! On a terminal the demo keeps running until Ctrl-C, so that the user can try out more commands;
+//! otherwise it ends after the last step.
 
 #[path = "../control_plane/mod.rs"]
 mod control_plane;

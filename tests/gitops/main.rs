@@ -1,5 +1,5 @@
 //! Tests how GitOps tools handle `ClientFleet` and `UpgradePolicy` objects, with the real code of
-//! these tools. The tests require `--features integrations`.
+//! these tools; requires `--features integrations`.
 //!
 //! The tests cover health in kstatus and in Argo CD, a repository that Flux applies, and a fleet to
 //! which the field managers `git` and `inventory` both apply fields.

@@ -276,8 +276,7 @@ fn has_condition(status: &Value, kind: &str, value: &str) -> bool {
 /// Removes the one allowed difference between the planner's own plan and a plan from scratch: only
 /// the planner remembers that all fleets once applied a policy.
 ///
-/// The planner therefore still reports the policy as applied after the fleets have changed. It is
-/// an error if only the plan from scratch reports the policy as applied.
+/// It is an error if only the plan from scratch reports the policy as applied.
 fn level_what_is_in_force(kept: &mut Value, fresh: &mut Value) {
     let policies = kept["policies"].as_object_mut().expect("policies by name");
     for (name, kept) in policies {

@@ -124,8 +124,8 @@ pub fn reported(client: &mut Value) -> &mut Map<String, Value> {
     reported.as_object_mut().expect("reports")
 }
 
-/// Returns a proptest configuration for `cases` cases. The random seed is fixed, so that a test
-/// does not fail by chance after an unrelated change.
+/// Returns a proptest configuration for `cases` cases with a fixed random seed, so that a test does
+/// not fail by chance after an unrelated change.
 ///
 /// With the environment variable `LAWS_TIMES=N`, a test runs N times as many cases, with a
 /// different seed in each run.

@@ -1,8 +1,8 @@
-//! Defines a simple oracle for openings, written from the text of the design. The oracle uses no
-//! code of the program except the types of arguments and results.
+//! Defines a simple oracle for openings, written from the text of the design, and compares the
+//! program's results with the oracle's.
 //!
-//! The oracle evaluates a series of instants one by one. The module also compares the program's
-//! results with the oracle's.
+//! The oracle evaluates a series of instants one by one, and uses no code of the program except the
+//! types of arguments and results.
 
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{Exclusion, Phase, TimeRange, Timestamp, WallTime, Window, Zone};
@@ -64,8 +64,8 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
     if spec.windows.is_empty() || in_a_window { Phase::Open } else { Phase::OutsideWindow }
 }
 
-/// Returns the phase at each of the instants `times`, according to rules 17 to 20 in
-/// `docs/decision.md`. `walls` contains the wall-clock times at the same instants.
+/// Returns the phase at each of the instants `times`, whose wall-clock times are `walls`, according
+/// to rules 17 to 20 in `docs/decision.md`.
 ///
 /// The last instant must be later than `not_after`, because the oracle finds no openings after the
 /// last instant.

@@ -47,11 +47,10 @@ fn window() -> impl Strategy<Value = (Vec<Weekday>, u16, u16)> {
         .prop_filter("start is end", |(_, start, end)| start != end)
 }
 
-/// Parts of a random time range: windows, exclusions, `not_before` and `not_after`. Dates and
-/// instants are relative to the start of the comparison.
+/// Parts of a random time range, relative to the start of the comparison: windows, exclusions,
+/// `not_before` and `not_after` (both in minutes).
 ///
-/// Each exclusion consists of its first day and the number of days that follow it. `not_before` and
-/// `not_after` are in minutes.
+/// Each exclusion consists of its first day and the number of days that follow it.
 type Drawn = (Vec<(Vec<Weekday>, u16, u16)>, Vec<(u64, u64)>, Option<i64>, Option<i64>);
 
 fn drawn() -> impl Strategy<Value = Drawn> {

@@ -1,6 +1,6 @@
 //! Tests the metrics, the alerts and the dashboard with Prometheus and promtool.
 //!
-//! promtool checks the names of metrics and the alert rules. A real Prometheus server scrapes the
+//! promtool checks the names of metrics and the alert rules; a real Prometheus server scrapes the
 //! real controller, and runs every query of the alerts and the dashboard.
 
 #[path = "../control_plane/mod.rs"]

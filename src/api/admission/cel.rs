@@ -1,10 +1,8 @@
-//! Compiles the CEL rules of a schema once, and evaluates them for each value. This module contains
-//! no rules.
+//! Compiles the CEL rules of a schema once, and evaluates them for each value.
 //!
-//! kube provides an evaluator with the CEL functions of Kubernetes, and a `Validator` that uses
-//! this evaluator. For each value, the `Validator` compiles every regular expression again, and
-//! copies the value once for each level of nesting. Every plan validates policies, so this module
-//! uses only the evaluator and avoids both costs.
+//! kube's own `Validator` compiles every regular expression again for each value, and copies the
+//! value once for each level of nesting. Every plan validates policies, so this module uses only
+//! kube's evaluator and avoids both costs.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -97,11 +95,11 @@ fn functions() -> &'static Context<'static> {
     })
 }
 
-/// Returns whether a text matches a regular expression. Compiles each expression only once, unlike
-/// the evaluator's own `matches`.
+/// Returns whether a text matches a regular expression, which is compiled only once and never
+/// cloned, because a clone would have to build its internal caches again.
 ///
-/// The cache needs no size limit, because it contains only the expressions in the two schemas. All
-/// calls share each `Regex`: a clone would have to build its internal caches again.
+/// The cache of expressions needs no size limit, because it contains only the expressions in the
+/// two schemas.
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
     type Compiled = HashMap<Arc<String>, Option<Arc<Regex>>>;
@@ -118,9 +116,8 @@ fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
 
 /// Returns whether a text is a network that the API server's `isCIDR` accepts.
 ///
-/// The evaluator's own `isCIDR` accepts leading zeros. Go's `netip.ParsePrefix` refuses them
-/// because some programs read them as octal (CVE-2021-29923). Like the API server, this function
-/// also refuses IPv6 zones and IPv4-mapped IPv6 addresses.
+/// Like the API server, refuses IPv6 zones, IPv4-mapped IPv6 addresses, and leading zeros, which
+/// the evaluator's own `isCIDR` accepts but some programs read as octal (CVE-2021-29923).
 #[allow(clippy::needless_pass_by_value, reason = "the evaluator hands over values")]
 fn is_cidr(text: Arc<String>) -> bool {
     let Some((address, prefix)) = text.split_once('/') else { return false };

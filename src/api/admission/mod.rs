@@ -1,9 +1,8 @@
-//! Validates objects as the API server does, but without a server. The objects come from files, or
-//! are policies that were stored under an older CRD.
+//! Validates objects as the API server does, but without a server: objects from files, and policies
+//! that were stored under an older CRD.
 //!
-//! The module evaluates the schema and the rules in the CRD, so its results match those of the API
-//! server. Only `metadata`, which has no schema in a CRD, is validated by separate code. This
-//! module reads no files and contacts no API server.
+//! The results match those of the API server, because the module evaluates the schema and the rules
+//! in the CRD. Only `metadata`, which has no schema in a CRD, is validated by separate code.
 
 mod cel;
 mod metadata;

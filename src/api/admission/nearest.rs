@@ -5,8 +5,8 @@
 /// time is proportional to the product of the lengths of both names.
 const MAX_GUESSED_CHARS: usize = 64;
 
-/// Returns the known name that is nearest to `written`, or `None` if none is near enough.
-/// Differences in case are ignored.
+/// Returns the known name that is nearest to `written`, or `None` if none is near enough; ignores
+/// differences in case.
 ///
 /// The Levenshtein distance to a near name is at most a third of the known name's length, rounded
 /// up.

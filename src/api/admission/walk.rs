@@ -11,11 +11,10 @@ use super::{Problems, cel};
 
 const MAX_QUOTED_CHARS: usize = 80;
 
-/// Validates `value`, and returns whether its structure is valid. A structure is invalid if the
-/// value has the wrong type, is too long, or lacks a required field.
+/// Validates `value`, and returns whether its structure (type, maximum length and required fields)
+/// is valid.
 ///
-/// As on the API server, rules are evaluated only for values with a valid structure. A number out
-/// of range, an unknown choice or a wrong character does not make the structure invalid.
+/// As on the API server, rules are evaluated only for values with a valid structure.
 pub fn walk(node: &Node, value: &Value, path: &str, problems: &mut Problems) -> bool {
     if problems.is_full() {
         return false;

@@ -2,8 +2,8 @@
 //! of the next change.
 //!
 //! The command reads fleets page by page, and keeps only the [`row`]s that the [`filter`] selects.
-//! It then sorts the rows, and [`mod@print`] writes them to standard output. With `-w`, [`follow`]
-//! prints the list and all later changes.
+//! [`mod@print`] writes the sorted rows; with `-w`, [`follow`] prints the list and all later
+//! changes.
 
 mod filter;
 mod follow;

@@ -108,10 +108,11 @@ impl Cluster {
         self.gather(reach, None, Vec::new(), Vec::push).await
     }
 
-    /// Lists all objects that match the label selector, one page at a time. Passes each object to
-    /// `each`, and returns the value that `each` builds from `empty`.
+    /// Lists all objects that match the label selector, and returns the value that `each` builds
+    /// from `empty`.
     ///
-    /// Objects that `each` does not keep are dropped before the next page is read.
+    /// Reads one page at a time, and drops the objects that `each` does not keep before reading the
+    /// next page.
     pub(crate) async fn gather<K: Kind, T: Clone>(
         &self,
         reach: &NamespaceScope,

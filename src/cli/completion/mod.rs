@@ -1,7 +1,7 @@
-//! Implements shell completion. Commands and options come from clap's definition, and names come
+//! Implements shell completion: commands and options come from clap's definition, and names come
 //! from the cluster.
 //!
-//! The `completion` command prints the script for a shell. [`answer`] answers the completion
+//! The `completion` command prints the script for a shell, and [`answer`] answers the completion
 //! requests of that script and of kubectl.
 
 mod names;

@@ -1,7 +1,6 @@
-//! Counts the offers that a halt stops and the upgrades that it cannot stop. Processes one fleet at
-//! a time, so that memory does not grow with the number of fleets.
+//! Counts, without I/O, the offers that a halt stops and the upgrades that it cannot stop.
 //!
-//! This module does no I/O.
+//! Processes one fleet at a time, so that memory does not grow with the number of fleets.
 
 use crate::api::ClientFleet;
 use crate::plan::facts::Facts;

@@ -1,5 +1,5 @@
-//! Implements the `halt` and `resume` commands. `halt` writes a policy with the highest priority
-//! and the mode `NoUpgrade`; `resume` deletes that policy.
+//! Implements `halt`, which writes a policy with the highest priority and the mode `NoUpgrade`, and
+//! `resume`, which deletes that policy.
 //!
 //! This file defines the options and prints the reports; [`start`] and [`stop`] do the work.
 

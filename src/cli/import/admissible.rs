@@ -1,4 +1,4 @@
-//! Finds the clients that admission would reject, and the reasons. Runs the admission checks on
+//! Finds the clients that admission would reject, and the reasons, with admission checks on
 //! temporary fleets of up to 100 clients.
 //!
 //! This module must not access the inventory export.

@@ -138,11 +138,11 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a fleet in which the import lists no clients. If other managers own fields of clients
-    /// but list no client themselves, first removes the client list with a merge patch.
+    /// Writes a fleet in which the import lists no clients.
     ///
-    /// Without the patch, server-side apply would leave `null` in place of the list, and the API
-    /// server would reject the fleet.
+    /// If other managers own fields of clients but list no client, first removes the client list
+    /// with a merge patch, because server-side apply would leave `null` in place of the list and
+    /// the API server would reject the fleet.
     async fn empty(&self, manifest: &Manifest) -> Result<(), WriteError> {
         let name = &manifest.metadata.name;
         let mut last = None;

@@ -218,10 +218,10 @@ impl Owners {
     }
 }
 
-/// Returns the names of the clients that a manager lists, according to its field set. A manager
-/// that owns only some fields of a client, such as a reporting service, does not list the client.
+/// Returns the names of the clients that a manager lists, according to its field set.
 ///
-/// A client leaves the fleet when no manager lists it.
+/// A manager that owns only some fields of a client, such as a reporting service, does not list the
+/// client, and does not keep the client in the fleet.
 fn clients(set: &Value) -> impl Iterator<Item = String> {
     let entries = set.pointer(CLIENTS).and_then(Value::as_object).into_iter().flatten();
     let lists = |below: &Value| is_whole(below) || below.get(".").is_some();

@@ -1,5 +1,5 @@
 //! Determines the facts (fields and labels) that an export provides for clients, and the facts that
-//! clients would lose in an import. Does no I/O.
+//! clients would lose in an import.
 //!
 //! The import must detect lost facts, because otherwise a renamed column in the export would erase
 //! the values from earlier imports.

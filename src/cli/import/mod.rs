@@ -1,11 +1,9 @@
-//! Implements `import`, which converts an inventory export into fleets. Compares the export with
-//! the existing fleets, and prints or writes the resulting fleets.
+//! Implements `import`, which converts an inventory export into fleets, and prints or writes these
+//! fleets.
 //!
-//! [`text`], [`csv_table`], [`columns`] and [`rows`] parse the clients, and use [`times`],
-//! [`windows_zones`] and [`admissible`]. [`existing`] and [`existing_fleet`] read the existing
-//! fleets. [`outcome`] decides the resulting fleets, and uses [`sharding`], [`facts`] and
-//! [`manifest`]. Only [`existing`] and [`applying`] send requests to the cluster. [`messages`]
-//! formats all messages.
+//! [`text`], [`csv_table`], [`columns`] and [`rows`] parse the clients, [`existing`] and
+//! [`existing_fleet`] read the existing fleets, and [`outcome`] decides the resulting fleets. Only
+//! [`existing`] and [`applying`] send requests to the cluster.
 
 mod admissible;
 mod applying;

@@ -1,7 +1,7 @@
 //! Assigns clients to fleets: existing clients stay in their fleets, and new clients fill the free
 //! capacity of the fleets, lowest fleet number first.
 //!
-//! This module does no I/O. It uses only client names, fleet numbers and client counts.
+//! This module uses only client names, fleet numbers and client counts, and does no I/O.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,7 @@
-//! Implements `plan --local`: computes the statuses that the controller would eventually write for
-//! the objects in the files. With `--against`, compares these statuses with the statuses computed
-//! from older files.
+//! Implements `plan --local`, which computes the statuses that the controller would eventually
+//! write for the objects in the files, without a cluster or a clock.
 //!
-//! The module contacts no cluster and reads no clock.
+//! With `--against`, compares these statuses with the statuses computed from older files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};

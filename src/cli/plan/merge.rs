@@ -1,8 +1,7 @@
-//! Computes, on JSON values, how applying a file changes an object. The result is either the patch
-//! that client-side `kubectl apply` sends, or an approximation of the API server's response if no
-//! dry run is possible.
+//! Computes, on JSON values and without a cluster, how applying a file changes an object.
 //!
-//! This module does not access the cluster.
+//! The result is either the patch that client-side `kubectl apply` sends, or an approximation of
+//! the API server's response if no dry run is possible.
 
 use std::collections::BTreeSet;
 
@@ -13,12 +12,11 @@ use crate::api::Kind;
 /// Annotation in which `kubectl apply` stores the last applied configuration.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Returns the JSON merge patch that `kubectl apply` sends. An empty patch means that nothing
+/// Returns the JSON merge patch that `kubectl apply` sends; an empty patch means that nothing
 /// changes.
 ///
-/// The patch contains the fields that the file adds or changes; it replaces a changed list as a
-/// whole. For each field that is in the last applied configuration but not in the file, the patch
-/// contains `null`.
+/// The patch replaces a changed list as a whole, and contains `null` for each field that is in the
+/// last applied configuration but not in the file.
 pub(super) fn three_way(last_applied: &Value, file: &Value, live: &Value) -> Value {
     let mut patch = Map::new();
     if let (Some(last), Some(file)) = (last_applied.as_object(), file.as_object()) {
@@ -110,8 +108,8 @@ pub(super) fn patched(mut value: Value, patch: &Value) -> Value {
 
 /// Returns an approximation of the object that server-side apply produces.
 ///
-/// The file's `spec` replaces the `spec` of a policy, because a policy has one owner. All other
-/// content of the file is merged into the object, because a fleet can have several owners.
+/// The file's `spec` replaces the `spec` of a policy, because a policy has one owner; all other
+/// content is merged into the object, because a fleet can have several owners.
 pub(super) fn merged(kind: Kind, mut live: Value, file: &Value) -> Value {
     for part in ["metadata", "spec"] {
         let Some(given) = file.get(part) else { continue };

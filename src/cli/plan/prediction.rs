@@ -1,8 +1,7 @@
-//! Uses a dry run on the API server to predict the content of an object after a file is applied.
-//! Writes nothing.
+//! Predicts the content of an object after a file is applied, with a dry run on the API server.
 //!
-//! The dry run takes the fields of other field managers into account and includes admission, which
-//! may reject or complete the object.
+//! The dry run writes nothing. It takes the fields of other field managers into account and
+//! includes admission, which may reject or complete the object.
 
 use http::Request;
 use kube::Client;

@@ -101,10 +101,10 @@ impl Moves {
     }
 }
 
-/// Counts the clients that `policy` governs, once with the current setting and once with `choice`.
-/// Also returns the conditions that prevent the policy from distributing.
+/// Counts the clients that `policy` governs, once with the current setting and once with `choice`,
+/// and returns the conditions that prevent the policy from distributing.
 ///
-/// If the policy is not effective yet, counts the clients at the time when it takes effect.
+/// If the policy is not effective yet, the counts are for the time when the policy takes effect.
 pub(super) fn effect(
     estate: &Estate,
     policy: &str,

@@ -108,7 +108,7 @@ struct Selected {
     after: Choice,
     result: SettingsOutcome,
     allow_downgrade: bool,
-    /// Counts of the policy's clients before and after the change. Absent if the setting stays the
+    /// Counts of the policy's clients before and after the change; absent if the setting stays the
     /// same, or if the clients cannot be counted.
     ///
     /// If the policy is not effective yet, the counts are for the time when the policy takes

@@ -42,8 +42,8 @@ pub(super) struct Halted {
 impl Halted {
     /// Returns the halt that a policy causes; `None` if the policy is not a halt.
     ///
-    /// Only a policy with the name of the halt policy is a halt. Without the label that
-    /// `clientfleet halt` sets, such a policy is not a halt if it distributes or cannot be read.
+    /// A policy with the name of the halt policy is a halt if it has the label that `clientfleet
+    /// halt` sets, or if it can be read and does not distribute.
     pub fn of(policy: &Parsed<UpgradePolicy>, at: Timestamp) -> Option<Self> {
         if policy.metadata.name.as_deref() != Some(halt::NAME) {
             return None;

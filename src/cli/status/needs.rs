@@ -1,7 +1,6 @@
-//! Collects the problems that need a user's action, one object at a time. Stores a count and a
-//! limited number of names for each problem.
+//! Collects the problems that need a user's action, one object at a time and without I/O.
 //!
-//! Does no I/O.
+//! Stores a count and a limited number of names for each problem.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Summarizes the fleets and policies of a cluster or a namespace. Does no I/O.
+//! Summarizes the fleets and policies of a cluster or a namespace, without I/O.
 //!
 //! Processes one fleet at a time, so memory usage grows with the number of policies and versions,
 //! not with the number of clients.

@@ -36,8 +36,8 @@ pub fn out(text: &str) -> io::Result<bool> {
     stream(|output| output.write_all(text.as_bytes()))
 }
 
-/// Writes a result to standard output in parts, without storing the whole result in memory. `write`
-/// generates the parts.
+/// Writes a result to standard output in the parts that `write` generates, without storing the
+/// whole result in memory.
 ///
 /// Returns `false` if the reading process, such as `head`, closed the pipe.
 ///

@@ -1,7 +1,7 @@
-//! Computes the next openings of a policy, and whether distribution is open at each time of the next
-//! seven days. Uses only the policy, the zones and an instant.
+//! Computes the next openings of a policy, and whether distribution is open at each time of the
+//! next seven days.
 //!
-//! Does no I/O and formats no text.
+//! Uses only the policy, the zones and an instant; does no I/O and formats no text.
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Serialize, Serializer};

@@ -1,6 +1,6 @@
 //! Formats the openings of a policy as text: a drawing of a week, and a list of openings.
 //!
-//! Lines have at most 80 columns. Output without color contains the same information.
+//! Lines have at most 80 columns, and output without color contains the same information.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,13 +1,9 @@
-//! Converts YAML text to the JSON values that kubectl would send for it. Does not interpret
-//! Kubernetes objects.
+//! Converts YAML text to the JSON values that kubectl would send for the text, so that a plan is
+//! computed from the values that the cluster receives.
 //!
-//! kubectl reads YAML by the rules of go-yaml v2, in which an unquoted `no`, `on` or `y` is a
-//! boolean and `3.50` is the number 3.5. This parser reads unquoted scalars by the same rules
-//! (`resolve` in go-yaml's `resolve.go`), so that a plan is computed from the values that the
-//! cluster receives.
-//!
-//! If YAML parsers disagree about a text, this parser rejects it, and the error states what to
-//! write instead.
+//! Unquoted scalars follow the rules of go-yaml v2 (`resolve` in `resolve.go`): `no`, `on` and `y`
+//! are booleans, and `3.50` is the number 3.5. If YAML parsers disagree about a text, this parser
+//! rejects the text and states what to write instead.
 
 mod scalars;
 

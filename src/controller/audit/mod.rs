@@ -1,8 +1,8 @@
-//! Reports each accepted status write: one audit line for each changed client, and one log line for
-//! the write. A write is reported only after the API server has accepted it.
+//! Reports each status write that the API server has accepted: one audit line for each changed
+//! client, and one log line for the write.
 //!
 //! The private module [`line`](self) defines the format of the audit lines, which `docs/audit.md`
-//! describes. [`stream`] writes the lines.
+//! describes, and [`stream`] writes the lines.
 
 mod line;
 pub mod stream;

@@ -1,6 +1,5 @@
-//! Decides the next step of a candidate for leader election, from the answers of the API server and
-//! the time. Does no I/O and reads no clock; the caller passes the current moment and the
-//! wall-clock time.
+//! Decides the next step of a candidate for leader election from the answers of the API server and
+//! the current time, without I/O or a clock.
 //!
 //! Two replicas never lead at the same time:
 //! - A leader stops when the renew deadline has passed since the moment when it *sent* its last
@@ -320,7 +319,7 @@ impl Election {
         self.not_before = free_from.map_or(again, |free_from| free_from.min(again));
     }
 
-    /// Delays leadership until the holder of a deleted lease must have stopped. Never shortens a
+    /// Delays leadership until the holder of a deleted lease must have stopped; never shortens a
     /// delay that an earlier call has set.
     ///
     /// The lease may have been deleted just before `now`, so its holder may lead until the deleted

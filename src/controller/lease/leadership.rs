@@ -1,4 +1,4 @@
-//! Records whether this process leads. Code that writes to the cluster checks this record
+//! Records whether this process leads; code that writes to the cluster checks this record
 //! immediately before each write.
 //!
 //! The module sends no lease requests and reads no clock; the caller passes the current moment.

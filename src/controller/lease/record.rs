@@ -1,7 +1,6 @@
-//! Defines the content of a Lease, in the fields that client-go's leader election uses. Tools such
-//! as `kubectl get lease` therefore show the lease like that of any other controller.
+//! Defines the content of a Lease in the fields that client-go's leader election uses.
 //!
-//! The module does no I/O.
+//! Tools such as `kubectl get lease` therefore show the lease like that of any other controller.
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};

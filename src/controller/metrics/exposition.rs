@@ -1,7 +1,7 @@
-//! Converts metrics from the `OpenMetrics` text format to the older Prometheus text format. Clients
-//! such as curl, promtool and older agents do not request `OpenMetrics`.
+//! Converts metrics, whatever their names, from the `OpenMetrics` text format to the older
+//! Prometheus text format.
 //!
-//! The conversion does not depend on the names of the metrics.
+//! Clients such as curl, promtool and older agents do not request `OpenMetrics`.
 
 /// Converts `OpenMetrics` text to the older Prometheus text format. In the older format, `# HELP`
 /// and `# TYPE` lines include the suffix `_total` of a counter, info metrics are gauges, and units

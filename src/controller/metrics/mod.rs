@@ -1,9 +1,7 @@
-//! Defines the metrics and exports them to Prometheus. Incrementing a counter takes only a few
-//! atomic operations.
+//! Defines the metrics, which `docs/metrics.md` lists, and exports them to Prometheus.
 //!
 //! Each planning pass stores its counts, so a scrape iterates over the policies but not over the
-//! fleets or clients. `docs/metrics.md` lists every metric; a test compares the list with the
-//! exported metrics.
+//! fleets or clients.
 
 mod estate;
 mod exposition;

@@ -127,12 +127,11 @@ impl<K: Announced> Entry<K> {
         }
     }
 
-    /// Returns whether the cluster already has the planned status. The status may be in the version
-    /// that the store shows, or in a later version that this process wrote.
+    /// Returns whether the cluster already has the planned status, in the version that the store
+    /// shows or in a later version that this process wrote.
     ///
-    /// Returns false while the outcome of an attempt is unknown, because the attempt may have
-    /// changed the status. A new write of the planned status then shows the outcome, even if the
-    /// write changes nothing.
+    /// Returns false while the outcome of an attempt is unknown, so that a new write of the planned
+    /// status shows the outcome.
     pub fn is_done(&self, planned: &Planned<K>) -> bool {
         if !self.unacknowledged.is_empty() {
             return false;

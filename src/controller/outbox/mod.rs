@@ -1,8 +1,8 @@
 //! Stores the pending status writes for objects of one kind: the last planned status of each
 //! object.
 //!
-//! The outbox remembers the writes of this process until the watch shows them. This prevents
-//! duplicate writes, and conflicts with the previous write of the same object.
+//! Remembers the writes of this process until the watch shows them, to prevent duplicate writes,
+//! and conflicts with the previous write of the same object.
 
 mod attempt;
 mod entry;
@@ -80,8 +80,8 @@ impl<K: Announced> Outbox<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a stream of the objects to write. The stream yields an object only while the write
-    /// limit allows another concurrent write, and ends when the outbox is closed.
+    /// Returns a stream of the objects to write, which yields an object only while the write limit
+    /// allows another concurrent write, and ends when the outbox is closed.
     ///
     /// The stream must have only one reader, which must call [`end`](Self::end) after each write.
     pub fn queue(self: Arc<Self>) -> impl Stream<Item = ObjectRef<Cached<K>>> {
@@ -327,10 +327,10 @@ impl<K: Announced> Outbox<K> {
         outdated.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Waits for the next accepted write that is still to be announced. Returns `None` once the
-    /// outbox is closed and all accepted writes have been announced.
+    /// Waits for the next accepted write that is still to be announced; there must be only one
+    /// caller at a time.
     ///
-    /// There must be only one caller at a time.
+    /// Returns `None` once the outbox is closed and all accepted writes have been announced.
     pub async fn next_accepted(&self) -> Option<Planned<K>> {
         loop {
             {

@@ -1,10 +1,10 @@
 //! Follows the objects of one kind: lists them into the store, applies watch events, and records
 //! the changed objects in the change set.
 //!
-//! The store never returns to an older version: a list is discarded if it is older than a
-//! consistent read that preceded it, and an event is ignored if it is older than the store. kube's
-//! own watcher gives no such guarantee, because it lists from the cache of the API server, hides
-//! bookmarks and waits for a response without a limit.
+//! The store never returns to an older version: it discards a list that is older than a preceding
+//! consistent read, and ignores an event that is older than the store. kube's own watcher gives no
+//! such guarantee, because it lists from the cache of the API server, hides bookmarks and waits for
+//! a response without a limit.
 
 pub mod freshness;
 mod source;
@@ -56,10 +56,9 @@ pub struct WatchContext {
 /// empty forever if the API server does not know its version, for example after a restore of etcd.
 const MAX_EMPTY_SESSIONS: u32 = 3;
 
-/// Watches a kind until the task is dropped. After an interruption, the watch resumes with a
-/// back-off.
+/// Watches a kind until the task is dropped, and resumes with a back-off after an interruption.
 ///
-/// Statuses are not updated during an interruption. Tools that read a status recognize expired
+/// Statuses are not updated during an interruption; tools that read a status recognize expired
 /// offers by `nextTransitionTime`.
 pub async fn watch<K: Watched>(api: Api<Raw<K>>, store: Writer<Cached<K>>, context: WatchContext) {
     let mut follower = Follower::new(api, store, context);
@@ -271,8 +270,8 @@ impl<K: Watched> Follower<K> {
         true
     }
 
-    /// Returns whether the store has the current version of every object. If it has, also answers
-    /// the requests for a proof.
+    /// Returns whether the store has the current version of every object; if so, also answers the
+    /// requests for a proof.
     ///
     /// Compares the versions of all objects, because the version of the store does not advance
     /// while no object of its kind changes.

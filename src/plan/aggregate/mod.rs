@@ -1,12 +1,7 @@
 //! Aggregates the plans of all fleets of a namespace, for the statuses of policies and the metrics.
+//!
 //! Fleets are added and removed one by one, so the cost of a change does not depend on the number
-//! of fleets.
-//!
-//! A fleet's plan contains a [`PolicyContribution`] to each policy whose scope includes the fleet.
-//! A [`PolicyAggregate`] is the sum of the contributions to one policy, and [`NamespaceAggregates`]
-//! holds all sums of a namespace.
-//!
-//! The same function adds and removes a value, so a removal always undoes the addition.
+//! of fleets. The same function adds and removes a value, so a removal always undoes the addition.
 
 mod contribution;
 mod namespace;

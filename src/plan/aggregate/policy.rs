@@ -85,8 +85,8 @@ impl PolicyAggregate {
     /// Returns the selectors and the listed values of the scope that match no client, in the order
     /// of the scope.
     ///
-    /// A value is returned as `scope.clients[0].names: LT-VIP7`. A selector that matches no client
-    /// is returned as `scope.exclude[1]`, unless one of its values is returned.
+    /// A value is returned as `scope.clients[0].names: LT-VIP7`, and a selector as
+    /// `scope.exclude[1]`, unless one of the selector's values is returned.
     pub fn unmatched<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = String> + 'a {
         placed(scope).enumerate().flat_map(|(place, (list, index, selector))| {
             let hits = self.hits.get(place);

@@ -1,6 +1,5 @@
-//! Compares two plans for the same instant, to find the effects of a change to fleets or policies.
-//! The module makes no decisions, and does not depend on whether the objects come from a cluster or
-//! from files.
+//! Compares two plans for the same instant, to find the effects of a change to fleets or policies
+//! from a cluster or from files.
 //!
 //! The difference lists the clients that are offered a version now or later because of the change,
 //! the clients that lose their offer, and the clients that get no offer, with the reasons.
@@ -144,7 +143,7 @@ impl Difference {
     }
 }
 
-/// Compares two plans for the instant `at`. Warnings are reported only for the objects in `given`.
+/// Compares two plans for the instant `at`, and reports warnings only for the objects in `given`.
 ///
 /// A namespace that exists only before or only after the change is compared with an empty
 /// namespace.

@@ -1,9 +1,8 @@
-//! Explains the decision for one client as data: facts, the verdict on each policy, evaluated
-//! rules, upcoming events and obstacles.
+//! Explains the decision for one client as data without user-facing text: facts, the verdict on
+//! each policy, evaluated rules, upcoming events and obstacles.
 //!
-//! The module uses the functions that make the decision: rules list their inputs, and scopes report
-//! the selector that matched. To find obstacles, the module changes a scenario and makes the
-//! decision again. The explanation contains no user-facing text.
+//! The module uses the functions that make the decision. To find obstacles, the module changes a
+//! scenario and makes the decision again.
 mod client;
 mod next_changes;
 mod obstacles;
@@ -164,8 +163,7 @@ impl<'a> Explainer<'a> {
         Self { estate, policies, at }
     }
 
-    /// Explains the decision for one client. `stored` is the client's row in the fleet's stored
-    /// status.
+    /// Explains the decision for one client, whose row in the fleet's stored status is `stored`.
     ///
     /// Returns `None` if the fleet is missing, cannot be read or has no such client.
     #[must_use]

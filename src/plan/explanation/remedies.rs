@@ -1,8 +1,7 @@
-//! Lists the remedies for each reason of a decision. A remedy is a change, or a wait, after which
-//! the deciding rule no longer applies.
+//! Lists the remedies for each reason of a decision, without recommending one. A remedy is a
+//! change, or a wait, after which the deciding rule no longer applies.
 //!
-//! The module returns the effect of each remedy on the scenario, if the effect is known, and does
-//! not recommend a remedy.
+//! The module returns the effect of each remedy on the scenario, if the effect is known.
 
 use super::remedy::{OpenRemedy, Remedy};
 use super::scenario::{Halt, Scenario, ScenarioView};

@@ -1,8 +1,7 @@
-//! Keeps the plan of one namespace up to date. The planner repeats decisions only for fleets that a
-//! change may affect.
+//! Keeps the plan of one namespace up to date, with the same result as if every fleet were planned
+//! from scratch.
 //!
-//! The planner holds the observed objects and each fleet's contribution to the statuses of
-//! policies. It plans a fleet again when:
+//! The planner plans a fleet again when:
 //!
 //! - the fleet's spec or labels change, or the fleet is being deleted;
 //! - the package that the fleet takes from another fleet changes;
@@ -13,9 +12,7 @@
 //! A pass runs three stages ([`pass`]): it collects the claims of the fleets that need a plan,
 //! allots the standings of all clients if claims have changed, and makes the decisions for the
 //! clients of the fleets that need a plan. A fleet in which a standing has changed needs a plan
-//! too. [`aggregate`](super::aggregate) sums up the contributions.
-//!
-//! The plan is the same as if every fleet were planned from scratch.
+//! too.
 
 mod pass;
 
@@ -301,9 +298,9 @@ impl Planner {
     /// Records that a fleet has applied the policy revisions of its plan, if the stored status
     /// equals the planned status.
     ///
-    /// The record remains when a client report or the passing of time changes the plan. Otherwise,
-    /// a policy with many fleets would never count as applied by all of them, because at least one
-    /// of their statuses is always being written.
+    /// The record remains when the plan changes later, because at least one status of a policy with
+    /// many fleets is always being written, and the policy would never count as applied by all of
+    /// them.
     fn record_applied_revisions(&mut self, name: &Text) {
         let Some(fleet) = self.fleets.get_mut(name) else { return };
         if self.outdated.contains(name) {

@@ -33,8 +33,7 @@ pub struct PassResult {
 /// A planning pass in progress, in which all plans are for the same instant.
 ///
 /// The pass returns fleets in parts, so that the first statuses of a large namespace can be written
-/// while the last ones are planned. Policies are planned at the end, when their aggregates are
-/// complete.
+/// while the last ones are planned, and plans policies when their aggregates are complete.
 #[derive(Debug)]
 pub struct PlanningPass<'a> {
     planner: &'a mut Planner,
@@ -199,7 +198,7 @@ fn policy_revision(policy: &Policy) -> PolicyRevision {
 }
 
 impl PlanningPass<'_> {
-    /// Plans the next fleets that need a plan. Stops when the stages have processed at least
+    /// Plans the next fleets that need a plan, and stops when the stages have processed at least
     /// `clients` clients in total.
     ///
     /// Returns `None` if no fleet needs a plan, and an empty list if only claims were collected.

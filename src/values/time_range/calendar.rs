@@ -1,8 +1,8 @@
 //! Computes the local calendar of a time range, that is, the local times at which distribution is
 //! open.
 //!
-//! This module must not use instants, zones or daylight saving time. Its times are local seconds
-//! since 1970-01-01T00:00:00, on a wall clock that is never set forward or back.
+//! Times are local seconds since 1970-01-01T00:00:00, on a wall clock that is never set forward or
+//! back; this module must not use instants, zones or daylight saving time.
 
 use chrono::NaiveDate;
 

@@ -1,5 +1,5 @@
-//! Defines time ranges, which determine when distribution is open. This module builds a range from
-//! its parts, and [`Openings`] evaluates the range in one zone.
+//! Defines time ranges, which determine when distribution is open; [`Openings`] evaluates a range
+//! in one zone.
 //!
 //! This module must not depend on policies or clients, or choose the zone that applies to a client.
 
@@ -40,9 +40,9 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// Creates a time range. Windows and exclusions may overlap and come in any order.
+    /// Creates a time range from windows and exclusions, which may overlap and come in any order.
     ///
-    /// Without windows, every local time that is not excluded is open. If `not_after` is not after
+    /// Without windows, every local time that is not excluded is open; if `not_after` is not after
     /// `not_before`, the range is never open.
     #[must_use]
     pub fn new(
@@ -61,10 +61,10 @@ impl TimeRange {
         !self.windows.is_empty() || !self.exclusions.is_empty()
     }
 
-    /// Returns the openings of the range in `zone`. If `zone` is `None`, a range with windows or
-    /// exclusions is never open.
+    /// Returns the openings of the range in `zone`.
     ///
-    /// Callers that can report the missing zone should check [`TimeRange::needs_zone`] first.
+    /// Without a zone, a range with windows or exclusions is never open; callers that can report
+    /// the missing zone should check [`TimeRange::needs_zone`] first.
     #[must_use]
     pub fn in_zone<'a>(&'a self, zone: Option<&'a Zone>) -> Openings<'a> {
         Openings::new(self, zone)

@@ -1,12 +1,9 @@
 //! Evaluates a time range in one zone: determines its phase at an instant and the next change of
 //! the phase.
 //!
-//! This module must not depend on how windows and exclusions are written. It maps the local
-//! calendar to instants, separately for each period in which the zone's offset from UTC is
-//! constant.
-//!
-//! A local hour that the clock skips is therefore never open, and a local hour that occurs twice
-//! can be open twice.
+//! The module maps the local calendar to instants, separately for each period in which the zone's
+//! offset from UTC is constant. A local hour that the clock skips is therefore never open, and a
+//! local hour that occurs twice can be open twice.
 
 use super::{Exclusion, TimeRange, calendar::Calendar};
 use crate::values::{Timestamp, Zone, zone::MAX_OFFSET_SECONDS};
@@ -14,7 +11,7 @@ use crate::values::{Timestamp, Zone, zone::MAX_OFFSET_SECONDS};
 /// Phase of a time range at an instant.
 ///
 /// If several phases apply, the first one in this order counts: `Ended`, `NotStarted`, `Excluded`,
-/// `OutsideWindow`. If none of these four applies, the phase is `Open`.
+/// `OutsideWindow`; if none of these four applies, the phase is `Open`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Distribution is open.
@@ -29,13 +26,11 @@ pub enum Phase {
     Ended,
 }
 
-/// A [`TimeRange`] in one zone.
+/// A [`TimeRange`] in one zone, with exact results; a method returns `None` instead of an instant
+/// that chrono cannot represent (years beyond 262,000).
 ///
-/// All results are exact, however far in the future they are. A method returns `None` instead of an
-/// instant that chrono cannot represent (years beyond 262,000).
-///
-/// A search skips each exclusion in one step, and also each series of years in which the phase does
-/// not change. The number of steps therefore grows only with the number of exclusions.
+/// A search skips each exclusion, and each series of years without a change, in one step, so the
+/// number of steps grows only with the number of exclusions.
 #[derive(Clone, Copy, Debug)]
 pub struct Openings<'a> {
     range: &'a TimeRange,
@@ -96,11 +91,11 @@ impl<'a> Openings<'a> {
         ends.and_then(instant)
     }
 
-    /// Returns the openings that end after `t`. Each opening is a pair: its first open instant, and
-    /// the first instant that is no longer open (`None` if the opening never ends).
+    /// Returns the openings that end after `t`, each as its first open instant (`t` if the opening
+    /// is in progress) and the first instant that is no longer open (`None` if the opening never
+    /// ends).
     ///
-    /// If an opening is in progress at `t`, its first instant is `t`. Without `not_after`, the
-    /// iterator may be infinite.
+    /// Without `not_after`, the iterator may be infinite.
     pub fn openings_from(
         self,
         t: Timestamp,

@@ -1,8 +1,8 @@
 //! Defines windows, the times of the week at which distribution is open, and parses their start and
 //! end times.
 //!
-//! Windows consist of weekdays and wall-clock times. This module must not depend on dates, instants
-//! or time zones.
+//! Windows consist of weekdays and wall-clock times, and must not depend on dates, instants or time
+//! zones.
 
 use std::fmt;
 
@@ -150,8 +150,8 @@ impl Window {
 pub(super) enum WeekPattern {
     /// Distribution is open during the whole week.
     Always,
-    /// Intervals in which distribution is open, as pairs of start and end. Each interval includes
-    /// its start but not its end; the intervals are sorted and do not touch each other.
+    /// Sorted intervals in which distribution is open, as pairs of an included start and an
+    /// excluded end; the intervals do not touch each other.
     ///
     /// The last interval may extend into the next week, but no interval starts in the next week.
     Intervals(Vec<(i64, i64)>),

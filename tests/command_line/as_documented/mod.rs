@@ -1,9 +1,8 @@
-//! Tests the pages in `docs/tasks`: writes the files of each page and runs its commands against a
-//! real API server. The output must match the page.
+//! Tests the pages in `docs/tasks`: writes the files of each page, runs its commands against a real
+//! API server, and compares the output with the page.
 //!
 //! The real controller reconciles the examples, with a clock that is set to the time on the page.
-//! With `UPDATE_DOCS=1`, the test writes the actual output into the page for review, instead of
-//! comparing it.
+//! With `UPDATE_DOCS=1`, the test writes the actual output into the page for review.
 
 mod demo;
 mod page;

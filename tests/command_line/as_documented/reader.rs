@@ -1,8 +1,8 @@
-//! Simulates a reader of the documentation who types commands at a terminal. The simulated reader
-//! has a folder for files, and kubectl and this project's program in `PATH`.
+//! Simulates a reader of the documentation who types commands at a terminal, with a folder for
+//! files, and kubectl and this project's program in `PATH`.
 //!
-//! In the reader's cluster, the controller reconciles the documentation's examples. The examples
-//! are in the default namespace of the kubeconfig.
+//! In the reader's cluster, the controller reconciles the documentation's examples, which are in
+//! the default namespace of the kubeconfig.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,7 +1,7 @@
 //! Tests the command `windows`, which draws a calendar of weeks and lists time windows.
 //!
-//! Most tests pass a policy and time zones to the command. The others use policies in the cluster,
-//! so the command reads the time zones from the fleets.
+//! Most tests pass a policy and time zones to the command; the others use policies and fleets in
+//! the cluster.
 
 use std::process::Output;
 

@@ -1,12 +1,8 @@
-//! Tests two replicas as real processes on a real API server. If the leader fails in any way, the
-//! other replica must take over in time.
+//! Tests two replicas as real processes on a real API server: if the leader fails in any way, the
+//! other replica must take over in time, and only the leader may write each status, exactly once.
 //!
-//! Only the leader may write statuses, and it must write each of them exactly once. The tests read
-//! the API server's audit log to find out which replica wrote each status.
-//!
-//! Most of these tests wait for real leases to expire, and one waits for a whole minute. They do
-//! not lengthen the test run: the test harness starts them early, because their names sort first,
-//! and runs the other controller tests at the same time.
+//! Most of these tests wait for real leases to expire. The test harness starts them early, because
+//! their names sort first, so they do not lengthen the test run.
 mod audit;
 mod estate;
 mod expiry;

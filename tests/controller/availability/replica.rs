@@ -81,9 +81,8 @@ impl Replica {
 
     /// Stops all threads of the process with SIGSTOP, and returns when they have stopped.
     ///
-    /// The command `kill` returns before all threads have stopped: the kernel delivers SIGSTOP to
-    /// one thread, and the other threads continue until that thread is scheduled. On a busy machine
-    /// they have enough time to plan and to write.
+    /// The command `kill` returns before all threads have stopped, and on a busy machine the
+    /// remaining threads have enough time to plan and to write.
     pub async fn freeze(&self) {
         self.signal("STOP");
         let pid = Pid::from_child(&self.child);

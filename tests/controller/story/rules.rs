@@ -1,5 +1,5 @@
 //! Tests each decision rule with one story, a sequence of events in `rules.yaml`. The rule decides
-//! the state of the client `pc` during a part of the story, but not during all of it.
+//! the state of the client `pc` during only a part of the story.
 //!
 //! The client `twin` in the same fleet always reports version 3.59.
 

@@ -1,9 +1,8 @@
-//! Tests that Flux applies the examples from a Git repository, and writes nothing if nothing has
-//! changed.
+//! Tests that Flux applies the examples from a Git repository, detects when all fleets have applied
+//! them, and writes nothing if nothing has changed.
 //!
-//! Flux must detect when all fleets have applied the examples. It must revert manual changes and
-//! delete objects that were removed from Git, but keep the statuses that our controller writes and
-//! the fields that other field managers own.
+//! Flux must revert manual changes and delete objects that were removed from Git, but keep the
+//! statuses that our controller writes and the fields that other field managers own.
 
 mod audit;
 mod cluster;

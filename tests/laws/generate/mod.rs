@@ -1,5 +1,5 @@
-//! Generates random estates, each with the fleets and policies of a namespace. The generators
-//! choose values from short lists, so the same value often occurs in several places.
+//! Generates random estates, each with the fleets and policies of a namespace, from short lists of
+//! values, so that the same value often occurs in several places.
 //!
 //! Every generated instant is a whole number of steps before or after a base instant, such as a
 //! clock change.

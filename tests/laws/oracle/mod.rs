@@ -1,5 +1,5 @@
-//! The oracle: a second, simple implementation of sections 3 and 4 of the design, written only from
-//! their text. It must not use code of the program, so that it does not share the program's bugs.
+//! The oracle: a second, simple implementation of sections 3 and 4 of the design, without code of
+//! the program, so that it does not share the program's bugs.
 //!
 //! The oracle makes each decision for one instant. To find a later change, it makes a decision for
 //! each following step.
@@ -196,8 +196,8 @@ impl Oracle {
     /// Returns the last second before `end` at which distribution is open, or `None` if
     /// distribution is never open between `self.start` and `end`.
     ///
-    /// The search goes backward from `end` in steps of `self.step`. It misses nothing, because
-    /// distribution opens and closes only at these steps.
+    /// The search goes backward from `end` in steps of `self.step`, because distribution opens and
+    /// closes only at these steps.
     fn last_open(&self, p: &Policy, zone: Option<&str>, end: i64) -> Option<i64> {
         let key = (p.name.clone(), zone.map(str::to_owned));
         *self.last_open.borrow_mut().entry(key).or_insert_with(|| {
