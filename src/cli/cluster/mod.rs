@@ -20,8 +20,8 @@ use crate::api::{ClientFleet, UpgradePolicy};
 use crate::connection::Connection;
 use crate::plan::{Kind, Parsed};
 
-/// Number of objects per page of a list request. A page of the largest fleets, which have 1.4 MB
-/// each, is about 35 MB.
+/// Number of objects per page of a list request. The largest fleets have 1.4 MB each, so a page has
+/// at most about 35 MB.
 pub(crate) const PAGE_SIZE: u32 = 25;
 
 /// Where in the cluster to look.

@@ -44,7 +44,7 @@ pub(super) async fn compare(
     let mut namespaces = read(&cluster, &objects).await?;
     let asked =
         ApplyOptions { owner: arguments.field_manager.clone(), server_side: arguments.server_side };
-    let foreseen = foresee_all(&cluster, &findings, &objects, &asked, &mut namespaces).await?;
+    let foreseen = predict_all(&cluster, &findings, &objects, &asked, &mut namespaces).await?;
     remarks += &how(&objects, &foreseen.by);
     let sides = |estate: fn(&LiveNamespace) -> Estate, at| -> PlannedEstates {
         let settled = namespaces.iter().map(|(name, there)| (name, estate(there)));
@@ -203,9 +203,9 @@ impl Answers {
     }
 }
 
-/// Predicts every object and adds the results to `namespaces`. If the API server rejects files, the
-/// error lists all rejected files.
-async fn foresee_all(
+/// Predicts how the cluster would store each object of the files, and adds the predictions to
+/// `namespaces`. If the API server rejects files, the error lists all of them.
+async fn predict_all(
     cluster: &Cluster,
     findings: &Findings,
     objects: &[AppliedObject],

@@ -1,7 +1,5 @@
 //! Lists the remedies for each reason of a decision, without recommending one. A remedy is a
 //! change, or a wait, after which the deciding rule no longer applies.
-//!
-//! The module returns the effect of each remedy on the scenario, if the effect is known.
 
 use super::remedy::{OpenRemedy, Remedy};
 use super::scenario::{Halt, Scenario, ScenarioView};
