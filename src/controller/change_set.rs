@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -24,14 +25,14 @@ pub struct Touched {
 pub struct KindChanges {
     /// Objects that were changed or deleted.
     pub objects: BTreeSet<Key>,
-    /// True if a list request refilled the store, so that any object may have changed or been
-    /// deleted.
-    pub relisted: bool,
+    /// Time when the last list that refilled the store was requested; `None` if no list did. After
+    /// a list, any object may have changed or been deleted.
+    pub relisted: Option<Instant>,
 }
 
 impl KindChanges {
     fn is_empty(&self) -> bool {
-        self.objects.is_empty() && !self.relisted
+        self.objects.is_empty() && self.relisted.is_none()
     }
 }
 
@@ -67,16 +68,16 @@ impl ChangeSet {
             // Do not record single keys after a relist, because the planning loop then checks all
             // objects. On a standby, which may not plan for months, the keys of deleted objects
             // would accumulate.
-            if !changes.relisted {
+            if changes.relisted.is_none() {
                 changes.objects.insert(key);
             }
         });
     }
 
-    /// Records that a list request refilled a store.
-    pub(crate) fn relisted(&self, which: StoreKind) {
+    /// Records that a list, which was requested at the instant `began`, refilled a store.
+    pub(crate) fn relisted(&self, which: StoreKind, began: Instant) {
         self.note(|state| {
-            *state.changes(which) = KindChanges { objects: BTreeSet::new(), relisted: true };
+            *state.changes(which) = KindChanges { objects: BTreeSet::new(), relisted: Some(began) };
             match which {
                 StoreKind::Fleets => state.fleets_listed = true,
                 StoreKind::Policies => state.policies_listed = true,

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use tokio::sync::mpsc;
 
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
@@ -16,30 +16,62 @@ use super::writing::WRITE_TIMEOUT;
 use crate::api::{ClientFleet, Condition, UpgradePolicy, UpgradePolicyStatus};
 use crate::plan::{Planned, PlannedKind};
 
-/// Publisher of Kubernetes events on policies.
+/// Maximum number of events that wait to be published. While the API server does not accept events,
+/// further ones are dropped.
+const MAX_WAITING_EVENTS: usize = 1000;
+
+/// An event and the object that it is about.
+type QueuedEvent = (Event, ObjectReference);
+
+/// Queue of the events that wait to be published. All clones are the same queue.
+#[derive(Clone)]
+pub struct EventQueue {
+    waiting: mpsc::Sender<QueuedEvent>,
+    metrics: Arc<Metrics>,
+}
+
+impl EventQueue {
+    /// Creates a queue, and the publisher of its events.
+    #[must_use]
+    pub fn new(cx: &Context) -> (Self, EventPublisher) {
+        let Context { client, leadership, metrics, .. } = cx.clone();
+        let (sender, waiting) = mpsc::channel(MAX_WAITING_EVENTS);
+        let recorder = Recorder::new(client, Reporter::from("clientfleet"));
+        let queue = Self { waiting: sender, metrics: Arc::clone(&metrics) };
+        (queue, EventPublisher { waiting, recorder, leadership, metrics })
+    }
+
+    /// Adds an event. Drops it with a warning if too many events wait already.
+    pub(crate) fn add(&self, event: Event, about: ObjectReference) {
+        if let Err(error) = self.waiting.try_send((event, about)) {
+            let (event, about) = error.into_inner();
+            let error = format!("{MAX_WAITING_EVENTS} events are waiting already");
+            failed(&self.metrics, &event, &about, &error);
+        }
+    }
+}
+
+/// Publisher of Kubernetes events on policies. Each event names `clientfleet` as the reporting
+/// controller.
 pub struct EventPublisher {
+    waiting: mpsc::Receiver<QueuedEvent>,
     recorder: Recorder,
     leadership: Leadership,
     metrics: Arc<Metrics>,
 }
 
 impl EventPublisher {
-    /// Creates a publisher that names `clientfleet` as the reporting controller in each event.
-    #[must_use]
-    pub fn new(cx: &Context) -> Self {
-        let Context { client, leadership, metrics, .. } = cx.clone();
-        Self { recorder: Recorder::new(client, Reporter::from("clientfleet")), leadership, metrics }
-    }
-
-    /// Publishes an event about a policy. A failure is logged but not retried, because the status
-    /// is more important than the event and has already been written.
-    async fn publish(&self, event: &Event, about: &ObjectReference) {
-        let Err(error) = self.send(event, about).await else {
-            return self.metrics.published(EventOutcome::published);
-        };
-        self.metrics.published(EventOutcome::failed);
-        let (namespace, policy) = (about.namespace.as_deref(), about.name.as_deref());
-        tracing::warn!(namespace, policy, reason = event.reason, error, "no event was published");
+    /// Publishes the events of the queue in their order, until all clones of the queue are dropped.
+    ///
+    /// A failure is logged but not retried, because the status is more important than the event and
+    /// has already been written.
+    pub async fn run(mut self) {
+        while let Some((event, about)) = self.waiting.recv().await {
+            match self.send(&event, &about).await {
+                Ok(()) => self.metrics.published(EventOutcome::published),
+                Err(error) => failed(&self.metrics, &event, &about, &error),
+            }
+        }
     }
 
     async fn send(&self, event: &Event, about: &ObjectReference) -> Result<(), String> {
@@ -53,35 +85,41 @@ impl EventPublisher {
     }
 }
 
+fn failed(metrics: &Metrics, event: &Event, about: &ObjectReference, error: &str) {
+    metrics.published(EventOutcome::failed);
+    let (namespace, policy) = (about.namespace.as_deref(), about.name.as_deref());
+    tracing::warn!(namespace, policy, reason = event.reason, error, "no event was published");
+}
+
 /// A kind of object whose status changes are logged and published as events.
 pub trait Announced: PlannedKind {
     /// The part of a status whose changes are announced.
     type Announcement: Clone + Debug + Send;
 
-    /// Announces the differences between a written status and the last announced state, and returns
-    /// the new state. If `announced` is `None`, compares the written status with the status that it
-    /// replaced.
+    /// Logs the differences between a written status and the last announced state. Returns the new
+    /// state and the events to publish. If `announced` is `None`, compares the written status with
+    /// the status that it replaced.
     fn announce(
-        announcer: &EventPublisher,
         written: &Planned<Self>,
         announced: Option<Self::Announcement>,
-    ) -> impl Future<Output = Self::Announcement> + Send;
+    ) -> (Self::Announcement, Vec<Event>);
 }
 
 impl Announced for ClientFleet {
     type Announcement = ();
 
-    async fn announce(_: &EventPublisher, _: &Planned<Self>, _: Option<()>) {}
+    fn announce(_: &Planned<Self>, _: Option<()>) -> ((), Vec<Event>) {
+        ((), Vec::new())
+    }
 }
 
 impl Announced for UpgradePolicy {
     type Announcement = PolicyAnnouncement;
 
-    async fn announce(
-        announcer: &EventPublisher,
+    fn announce(
         written: &Planned<Self>,
         announced: Option<PolicyAnnouncement>,
-    ) -> PolicyAnnouncement {
+    ) -> (PolicyAnnouncement, Vec<Event>) {
         let replaced = || {
             written.cached.status.as_ref().map(|previous| PolicyAnnouncement::of(&previous.kept))
         };
@@ -93,19 +131,18 @@ impl Announced for UpgradePolicy {
             let (fleets, clients) = (status.matched_fleets, status.matched_clients);
             tracing::info!(namespace, policy, generation, fleets, clients, "policy in force");
         }
-        for change in changes(before, &status) {
+        let events = changes(before, &status).into_iter().map(|change| {
             let reason = change.reason;
             tracing::info!(namespace, policy, reason, note = change.note, "policy changed");
-            let event = Event {
+            Event {
                 type_: change.kind,
-                reason: change.reason.to_owned(),
+                reason: reason.to_owned(),
                 note: Some(change.note),
                 action: "Plan".to_owned(),
                 secondary: None,
-            };
-            announcer.publish(&event, &written.cached.object_ref(&())).await;
-        }
-        now
+            }
+        });
+        (now, events.collect())
     }
 }
 

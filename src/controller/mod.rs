@@ -153,17 +153,27 @@ pub async fn run(
         unseated = seat.lost() => return Err(unseated.into()),
         Some(ended) = tasks.reading.join_next() => stop_with(ended),
         Some(ended) = tasks.writing.join_next() => stop_with(ended),
+        Some(ended) = tasks.publishing.join_next() => stop_with(ended),
     }
+    stop(tasks, &pipelines, seat).await;
+    Ok(())
+}
+
+/// Ends all tasks, and releases the lease if the writes have ended.
+async fn stop(mut tasks: Tasks, pipelines: &[Pipeline], seat: ElectionHandle) {
     tracing::info!("stopping");
     pipelines.iter().for_each(Pipeline::close);
     // Leave the watches running, because a watch event can show the outcome of a write without a
     // response.
-    let ended = async { while tasks.writing.join_next().await.is_some() {} };
-    let is_ended = tokio::time::timeout(WRITES_GRACE_PERIOD, ended).await.is_ok();
+    let mut writes_ended = false;
+    let ended = async {
+        while tasks.writing.join_next().await.is_some() {}
+        writes_ended = true;
+        while tasks.publishing.join_next().await.is_some() {}
+    };
+    let all_ended = tokio::time::timeout(WRITES_GRACE_PERIOD, ended).await.is_ok();
     tasks.reading.shutdown().await;
-    if is_ended {
-        seat.give_back().await;
-    } else {
+    if !writes_ended {
         // Do not release the lease: a write that is still in progress may reach the API server
         // later.
         let objects = pipelines.iter().map(Pipeline::unacknowledged).sum::<usize>();
@@ -172,8 +182,14 @@ pub async fn run(
             "writes were still under way after {WRITES_GRACE_PERIOD:?} and were given up; those \
              that the API server accepts are not in the audit stream"
         );
+        return;
     }
-    Ok(())
+    if !all_ended {
+        tracing::warn!(
+            "events were not published within {WRITES_GRACE_PERIOD:?} and were given up"
+        );
+    }
+    seat.give_back().await;
 }
 
 /// Starts one pipeline for each namespace, or one for all namespaces if `namespaces` is empty.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::audit::Auditor;
 use super::change_set::ChangeSet;
 use super::clock::Clock;
-use super::events::EventPublisher;
+use super::events::EventQueue;
 use super::health::Health;
 use super::heartbeat::Heartbeat;
 use super::lease::leadership::Leadership;
@@ -54,6 +54,8 @@ pub struct Tasks {
     pub reading: JoinSet<()>,
     /// Writers, which end when their outbox is closed and the writes in progress are finished.
     pub writing: JoinSet<()>,
+    /// Publishers, which end when the writers have ended and all events are published.
+    pub publishing: JoinSet<()>,
 }
 
 /// Number of stores that each pipeline fills.
@@ -132,10 +134,11 @@ impl Pipeline {
         tasks.reading.spawn(planning.run());
 
         let writer = Writer::new(cx, Arc::clone(&fleet_outbox), Arc::clone(&permits.fleets));
-        let announcer = || EventPublisher::new(cx);
-        tasks.writing.spawn(write_all(writer, announcer(), fleets, concurrent_writes));
+        let (events, publisher) = EventQueue::new(cx);
+        tasks.publishing.spawn(publisher.run());
+        tasks.writing.spawn(write_all(writer, events.clone(), fleets, concurrent_writes));
         let writer = Writer::new(cx, Arc::clone(&policy_outbox), Arc::clone(&permits.policies));
-        tasks.writing.spawn(write_all(writer, announcer(), policies, concurrent_writes));
+        tasks.writing.spawn(write_all(writer, events, policies, concurrent_writes));
         Self { fleets: fleet_outbox, policies: policy_outbox }
     }
 

@@ -172,7 +172,8 @@ fn observe<K: Plannable>(
     auditor: &Auditor,
 ) {
     let mut keys: BTreeSet<Key> = changes.objects;
-    if changes.relisted {
+    if let Some(began) = changes.relisted {
+        outbox.relisted(began);
         keys.extend(store.state().iter().map(|object| object.key()));
         for (namespace, planner) in &*planners {
             keys.extend(K::names(planner).into_iter().map(|name| (namespace.clone(), name)));

@@ -15,13 +15,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::applier;
 use kube::runtime::controller::{self, Action, Config};
 use kube::runtime::reflector::Store;
-use kube::{Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::audit::{Accepted, Audited, Auditor};
 use super::clock::Clock;
-use super::events::{Announced, EventPublisher};
+use super::events::{Announced, EventQueue};
 use super::lease::leadership::Leadership;
 use super::lease::moment::Moment;
 use super::metrics::{Metrics, Outcome};
@@ -126,7 +126,8 @@ impl<K: Written> Writer<K> {
         // `acquire` cannot fail, because the semaphore is never closed.
         let permit = self.permits.acquire().await;
         let Some(letter) = self.outbox.next(&object.key()) else { return Ok(()) };
-        let mut attempt = WriteAttempt { status: Arc::new(letter.status()), write: letter };
+        let status = letter.status();
+        let mut attempt = WriteAttempt::new(letter, status);
         self.outbox.sending(&attempt);
         let mut answer = self.put(&attempt).await;
         if let Err(error) = &answer
@@ -135,7 +136,7 @@ impl<K: Written> Writer<K> {
         {
             tracing::warn!(object = %object.display_name(), %error, "the object is too large");
             self.outbox.refused(&attempt);
-            attempt.status = Arc::new(status);
+            attempt = WriteAttempt::new(attempt.write, status);
             self.outbox.sending(&attempt);
             answer = self.put(&attempt).await;
         }
@@ -164,7 +165,7 @@ impl<K: Written> Writer<K> {
         }
         if error.excludes_write() {
             self.outbox.refused(attempt);
-        } else if self.outbox.is_accepted(attempt) {
+        } else if attempt.is_accepted() {
             return Ok(());
         }
         Err(error)
@@ -295,7 +296,7 @@ fn is_too_large(error: &WriteError) -> bool {
 /// outcome of every write is known.
 pub async fn write_all<K: Written>(
     writer: Writer<K>,
-    announcer: EventPublisher,
+    events: EventQueue,
     store: Store<Cached<K>>,
     concurrency: u16,
 ) {
@@ -305,7 +306,7 @@ pub async fn write_all<K: Written>(
         outbox.acknowledged().await;
         outbox.drained();
     };
-    tokio::join!(write, announce_all(&outbox, &announcer));
+    tokio::join!(write, announce_all(&outbox, &events));
 }
 
 async fn empty<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, concurrency: u16) {
@@ -334,11 +335,14 @@ async fn empty<K: Written>(writer: Writer<K>, store: Store<Cached<K>>, concurren
 ///
 /// The writers do not announce their own writes, because some writes are known to be accepted only
 /// from a watch event.
-async fn announce_all<K: Announced>(outbox: &Outbox<K>, announcer: &EventPublisher) {
+async fn announce_all<K: Announced>(outbox: &Outbox<K>, queue: &EventQueue) {
     while let Some(written) = outbox.next_accepted().await {
         let object = &written.cached;
-        let announced = K::announce(announcer, &written, outbox.announced(object)).await;
+        let (announced, events) = K::announce(&written, outbox.announced(object));
         outbox.record_announced(object, announced);
+        for event in events {
+            queue.add(event, object.object_ref(&()));
+        }
     }
 }
 

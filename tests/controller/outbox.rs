@@ -3,7 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clientfleet::api::ClientFleet;
 use clientfleet::controller::metrics::{Backlog, Backlogged};
@@ -52,7 +52,8 @@ fn attempt(outbox: &Outbox<ClientFleet>) -> WriteAttempt<ClientFleet> {
 
 fn attempt_of(outbox: &Outbox<ClientFleet>, key: &(String, String)) -> WriteAttempt<ClientFleet> {
     let letter = outbox.next(key).unwrap();
-    let attempt = WriteAttempt { status: Arc::new(letter.status()), write: letter };
+    let status = letter.status();
+    let attempt = WriteAttempt::new(letter, status);
     outbox.sending(&attempt);
     attempt
 }
@@ -103,12 +104,12 @@ fn a_refused_write_stays_until_a_newer_version_is_planned() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let refused = attempt(&outbox);
-    assert!(!outbox.is_accepted(&refused));
+    assert!(!refused.is_accepted());
     outbox.end(&key());
     assert_eq!(next(&outbox), letter("new", "1"), "no event may follow the refusal");
     assert!(outbox.post(&planned("3", "foreign", "new")));
     assert_eq!(next(&outbox), letter("new", "3"));
-    assert!(!outbox.is_accepted(&refused));
+    assert!(!refused.is_accepted());
     assert_eq!(next(&outbox), letter("new", "3"), "what is newer stays");
 }
 
@@ -127,7 +128,7 @@ fn a_status_is_outdated_until_the_store_shows_the_last_write() {
 
     outbox.post(&planned("2", "new", "newer"));
     let refused = attempt(&outbox);
-    assert!(!outbox.is_accepted(&refused));
+    assert!(!refused.is_accepted());
     outbox.end(&key());
     assert!(outbox.post(&planned("2", "new", "new")) || is_outdated());
     assert!(is_outdated(), "the store may show what was before the refused write");
@@ -141,7 +142,7 @@ fn a_write_is_reported_once_in_whichever_order_its_event_and_its_answer_arrive()
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    assert!(!outbox.is_accepted(&lost));
+    assert!(!lost.is_accepted());
     outbox.end(&key());
     let second = attempt(&outbox);
     assert!(outbox.seen(&planned("2", "new", "new").cached).is_some(), "before the answer");
@@ -170,7 +171,7 @@ fn a_doubt_is_resolved_by_writing_what_the_store_shows() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    assert!(!outbox.is_accepted(&lost));
+    assert!(!lost.is_accepted());
     outbox.end(&key());
     assert!(outbox.post(&planned("1", "old", "old")), "the lost attempt may have been stored");
     let confirming = attempt(&outbox);
@@ -186,7 +187,7 @@ async fn each_accepted_write_is_announced_once() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    assert!(!outbox.is_accepted(&lost));
+    assert!(!lost.is_accepted());
     assert!(outbox.next_accepted().now_or_never().is_none());
     outbox.seen(&planned("2", "new", "new").cached);
     assert!(outbox.next_accepted().now_or_never().flatten().is_some());
@@ -268,7 +269,7 @@ fn the_end_of_a_write_is_not_that_of_an_object_created_since() {
     let outcomes: [Outcome; 3] = [
         |outbox, attempt| assert!(outbox.written(attempt, Some("2".to_owned()))),
         |outbox, attempt| outbox.refused(attempt),
-        |outbox, attempt| assert!(!outbox.is_accepted(attempt)),
+        |_, attempt| assert!(!attempt.is_accepted()),
     ];
     for outcome in outcomes {
         let outbox = outbox();
@@ -301,8 +302,8 @@ fn a_try_without_an_answer_is_told_once_the_store_shows_it() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
-    assert!(!outbox.is_accepted(&lost));
-    assert!(!outbox.is_accepted(&attempt(&outbox)), "a retry");
+    assert!(!lost.is_accepted());
+    assert!(!attempt(&outbox).is_accepted(), "a retry");
     let before = planned("1", "old", "new").cached;
     assert!(outbox.seen(&before).is_none(), "the store shows what it replaces");
     let after = planned("2", "new", "new").cached;
@@ -323,6 +324,39 @@ fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
     let _ = attempt(&outbox);
     outbox.written(&attempt(&outbox), Some("4".to_owned()));
     assert!(outbox.seen(&planned("4", "new", "new").cached).is_none(), "told already");
+}
+
+#[test]
+fn a_write_is_told_once_though_its_object_is_deleted_before_the_answer() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    let late = attempt(&outbox);
+    assert!(outbox.seen(&planned("2", "new", "new").cached).is_some(), "the event tells of it");
+    outbox.forget(&key());
+    assert!(!outbox.written(&late, Some("2".to_owned())), "told already");
+
+    outbox.post(&planned("1", "old", "new"));
+    let unseen = attempt(&outbox);
+    outbox.forget(&key());
+    assert!(outbox.written(&unseen, Some("2".to_owned())), "only the answer tells of it");
+}
+
+/// Checks that the outbox writes a status again if a later list lacks it, because etcd was restored
+/// from a backup.
+#[test]
+fn a_write_that_a_later_list_lacks_is_written_again() {
+    let outbox = outbox();
+    let before_the_write = Instant::now();
+    outbox.post(&planned("1", "old", "new"));
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
+    outbox.end(&key());
+    outbox.relisted(before_the_write);
+    outbox.seen(&planned("1", "old", "new").cached);
+    assert!(!outbox.post(&planned("1", "old", "new")), "the list may be older than the write");
+    outbox.relisted(Instant::now());
+    outbox.seen(&planned("1", "old", "new").cached);
+    assert!(outbox.post(&planned("1", "old", "new")));
+    assert_eq!(next(&outbox), letter("new", "1"));
 }
 
 #[test]
@@ -361,7 +395,7 @@ fn a_try_without_an_answer_is_told_at_once_where_the_store_shows_it_already() {
     outbox.post(&planned("1", "old", "new"));
     let lost = attempt(&outbox);
     assert!(outbox.seen(&planned("2", "new", "new").cached).is_some(), "it is under way");
-    assert!(outbox.is_accepted(&lost), "told already");
+    assert!(lost.is_accepted(), "told already");
     assert!(outbox.next(&key()).is_none(), "nothing is left to write");
 }
 

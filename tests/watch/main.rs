@@ -211,13 +211,30 @@ async fn an_api_server_without_streaming_lists_is_listed_in_pages() {
     let watch = Watch::start([
         current("5"),
         Json(422, failure(422)),
-        current("5"),
         list("5", &[fleet("a", "3")]),
         EventsThenSilence(vec![]),
     ]);
     assert_eq!(watch.holds(&["a@3"]).await, 0, "without a back-off");
-    let requests = ["current", "list", "current", "page", "watch 5"];
+    let requests = ["current", "list", "page", "watch 5"];
     tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(watch.server.requests(), requests);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_rejected_as_invalid_is_repeated_after_a_pause() {
+    let watch = Watch::start([
+        current("5"),
+        Json(422, failure(422)),
+        list("5", &[fleet("a", "3")]),
+        Json(422, failure(422)),
+        Json(422, failure(422)),
+        EventsThenSilence(vec![]),
+    ]);
+    watch.holds(&["a@3"]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(watch.server.requests(), ["current", "list", "page", "watch 5"]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let requests = ["current", "list", "page", "watch 5", "watch 5", "watch 5"];
     assert_eq!(watch.server.requests(), requests);
 }
 

@@ -1,10 +1,10 @@
 //! Defines a status write and an attempt to send it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::controller::revision::is_before;
-use crate::plan::cached::Digest;
 use crate::plan::{Planned, PlannedKind};
 
 /// A status write: the planned status, and the resourceVersion to replace.
@@ -36,7 +36,7 @@ impl<K: PlannedKind> StatusWrite<K> {
     }
 }
 
-/// An attempt to write a status.
+/// An attempt to write a status. All clones are the same attempt.
 #[derive(Clone, Debug)]
 pub struct WriteAttempt<K: PlannedKind> {
     /// The status write that was attempted.
@@ -44,22 +44,40 @@ pub struct WriteAttempt<K: PlannedKind> {
     /// The status that is sent: the planned status, or a shortened one if the planned status was
     /// too large.
     pub status: Arc<K::Status>,
+    /// True after a response or a watch event has shown that the API server accepted the attempt.
+    is_accepted: Arc<AtomicBool>,
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
-    /// Returns whether `version` is the version that the attempt replaces, or an older one.
+    /// Creates an attempt that sends `status`.
+    #[must_use]
+    pub fn new(write: StatusWrite<K>, status: K::Status) -> Self {
+        Self { write, status: Arc::new(status), is_accepted: Arc::default() }
+    }
+
+    /// Returns whether the API server is known to have accepted the attempt.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.is_accepted.load(Ordering::Acquire)
+    }
+
+    /// Records that the API server has accepted the attempt. Returns true for the first call only,
+    /// so that the attempt is reported once, even if its object has been deleted in between.
+    pub(super) fn accept(&self) -> bool {
+        !self.is_accepted.swap(true, Ordering::AcqRel)
+    }
+
+    /// Returns whether `other` is the same attempt.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.is_accepted, &other.is_accepted)
+    }
+
+    /// Returns whether `version` is older than the attempt: the version that the attempt replaces,
+    /// or a version before it.
     pub(super) fn supersedes(&self, version: Option<&String>) -> bool {
         let replaced = self.write.resource_version.as_ref();
         let planned_from = self.write.planned.cached.metadata.resource_version.as_ref();
         let is_older = version.zip(replaced).is_some_and(|(version, own)| is_before(version, own));
         is_older || version == replaced || version == planned_from
     }
-
-    /// Returns an identifier that is unique among the attempts for one object.
-    pub(super) fn id(&self) -> AttemptId {
-        (self.write.sent, K::digest(&self.status))
-    }
 }
-
-/// Identifier of an attempt: the time when the attempt began, and the digest of its status.
-pub(super) type AttemptId = (Instant, Digest);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Announced, AttemptId, WriteAttempt};
+use super::{Announced, WriteAttempt};
 use crate::plan::cached::Digest;
 use crate::plan::{Cached, Planned, PlannedKind};
 
@@ -27,8 +27,6 @@ pub(super) struct Entry<K: Announced> {
     pub must_write_again: bool,
     /// Write attempts whose outcome is unknown, including the attempt that is being sent.
     pub unacknowledged: Vec<WriteAttempt<K>>,
-    /// Last attempt that is known to be accepted, from its response or from a watch event.
-    pub accepted: Option<AttemptId>,
     /// Number of consecutive failed attempts, for the back-off.
     pub failures: u32,
     /// Last state that this process announced. The store may not show this state yet.
@@ -75,7 +73,6 @@ impl<K: Announced> Entry<K> {
             written_at: None,
             must_write_again: false,
             unacknowledged: Vec::new(),
-            accepted: None,
             failures: 0,
             announced: None,
         }

@@ -17,7 +17,6 @@ use tokio::sync::Notify;
 
 pub use self::attempt::{StatusWrite, WriteAttempt};
 
-use self::attempt::AttemptId;
 use self::entry::{Entry, LastWrite, MAX_SUPERSEDED};
 use super::change_set::Key;
 use super::events::Announced;
@@ -209,10 +208,9 @@ impl<K: Announced> Outbox<K> {
         let planned = &attempt.write.planned;
         let status = K::Status::clone(&attempt.status);
         let said = Arc::new(K::retain_status(status, planned.cached.spec.as_ref().ok()));
+        let is_news = attempt.accept();
         let mut state = self.state();
-        let Some(entry) = state.entry_of(&planned.cached) else { return true };
-        let is_news = entry.accepted != Some(attempt.id());
-        entry.accepted = Some(attempt.id());
+        let Some(entry) = state.entry_of(&planned.cached) else { return is_news };
         let now = Instant::now();
         entry.failures = 0;
         entry.written_at = Some(now);
@@ -265,17 +263,9 @@ impl<K: Announced> Outbox<K> {
     /// Records that the API server has rejected an attempt, so no watch event can show its status.
     pub fn refused(&self, attempt: &WriteAttempt<K>) {
         if let Some(entry) = self.state().entry_of(&attempt.write.planned.cached) {
-            entry.unacknowledged.retain(|other| other.id() != attempt.id());
+            entry.unacknowledged.retain(|other| !other.is_same_as(attempt));
             self.judged.notify_one();
         }
-    }
-
-    /// Returns whether a watch event has already shown that the API server accepted an attempt.
-    #[must_use]
-    pub fn is_accepted(&self, attempt: &WriteAttempt<K>) -> bool {
-        let mut state = self.state();
-        let entry = state.entry_of(&attempt.write.planned.cached);
-        entry.is_some_and(|entry| entry.accepted == Some(attempt.id()))
     }
 
     /// Records that an attempt got no response, which may lower the write limit.
@@ -307,8 +297,10 @@ impl<K: Announced> Outbox<K> {
         let mut judged = judged.into_iter();
         let written = judged.find(|attempt| observed.status_equals(K::digest(&attempt.status)));
         if let Some(written) = &written {
-            entry.accepted = Some(written.id());
             entry.clear_pending_if(written);
+        }
+        let written = written.filter(WriteAttempt::accept);
+        if let Some(written) = &written {
             self.queue_announcement(&mut state, &written.write.planned);
         }
         if let Some(sent) = sent {
@@ -393,6 +385,18 @@ impl<K: Announced> Outbox<K> {
     pub(super) fn drained(&self) {
         self.state().is_drained = true;
         self.changed_accepted.notify_one();
+    }
+
+    /// Forgets the writes that were answered before the instant `began`, when a list of all objects
+    /// was requested.
+    ///
+    /// The store now shows these writes, unless etcd was restored from a backup without them.
+    pub fn relisted(&self, began: Instant) {
+        for entry in self.state().entries.values_mut() {
+            if entry.written_at.is_some_and(|written| written < began) {
+                entry.last_write = None;
+            }
+        }
     }
 
     /// Removes the entry of a deleted object.

@@ -11,6 +11,7 @@ mod source;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
@@ -167,11 +168,6 @@ impl<K: Watched> Follower<K> {
                 false
             }
             Ok(SessionEnd::Closed) => !self.has_received,
-            // The API server does not support streaming lists, so the next session lists in pages.
-            Err(error) if error.is_unsupported() && self.method == ListMethod::Pages => {
-                tracing::debug!(kind = %K::kind(&()), %error, "streaming lists are not supported");
-                false
-            }
             Err(error) => {
                 if error.requires_list() {
                     self.version = None;
@@ -186,21 +182,25 @@ impl<K: Watched> Follower<K> {
     /// Lists all objects into the store. Returns the events that follow the list, if the method is
     /// [`ListMethod::Stream`].
     async fn list(&mut self) -> Result<Option<Events<K>>, WatchError> {
+        let began = Instant::now();
         let request = self.context.freshness.requested();
         let stored = self.source.current().await?;
         self.store.apply_watcher_event(&Event::Init);
-        let method = self.method;
+        let mut method = self.method;
         self.method = match method {
             ListMethod::Stream => ListMethod::Pages,
             ListMethod::Pages => ListMethod::Stream,
         };
         let (listed, events) = match method {
-            ListMethod::Stream => self.list_as_stream().await?,
-            ListMethod::Pages => {
-                let Self { source, store, known, .. } = self;
-                let version = source.read_all(View::Whole, |raw| add(store, known, raw)).await?;
-                (version, None)
-            }
+            ListMethod::Stream => match self.list_as_stream().await {
+                Err(error) if error.is_unsupported() => {
+                    tracing::debug!(kind = %K::kind(&()), %error, "streaming lists are not supported");
+                    method = ListMethod::Pages;
+                    (self.list_in_pages().await?, None)
+                }
+                streamed => streamed?,
+            },
+            ListMethod::Pages => (self.list_in_pages().await?, None),
         };
         if listed.is_before(&stored) {
             return Err(WatchError::Outdated { listed, stored });
@@ -210,13 +210,18 @@ impl<K: Watched> Follower<K> {
         self.version = Some(listed);
         self.store.apply_watcher_event(&Event::InitDone);
         // Objects may have been deleted since the last list, so record the whole store.
-        self.context.change_set.relisted(K::STORE_KIND);
+        self.context.change_set.relisted(K::STORE_KIND, began);
         self.context.freshness.heard();
         self.context.freshness.proven(request);
         if !std::mem::replace(&mut self.is_filled, true) && self.context.health.store_filled() {
             tracing::info!("stores are filled");
         }
         Ok(events)
+    }
+
+    async fn list_in_pages(&mut self) -> Result<Revision, WatchError> {
+        let Self { source, store, known, .. } = self;
+        source.read_all(View::Whole, |raw| add(store, known, raw)).await
     }
 
     async fn list_as_stream(&mut self) -> Result<(Revision, Option<Events<K>>), WatchError> {
