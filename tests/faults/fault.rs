@@ -71,6 +71,8 @@ impl Requests {
         Self { method: Some(&Method::GET), path: "/clientfleet.dev/", watches: Some(false) };
     pub const POLICY_LISTS: Self =
         Self { method: Some(&Method::GET), path: POLICIES, watches: Some(false) };
+    /// Selects the requests with which a command changes objects, which the controller never sends.
+    pub const CHANGES: Self = Self { method: None, path: CHANGES, watches: None };
     pub const EVENTS: Self = Self { method: None, path: "/events", watches: None };
     pub const LEASES: Self = Self { method: None, path: "/leases", watches: None };
 
@@ -78,6 +80,10 @@ impl Requests {
     /// paths contain the names of the kinds.
     pub fn include(&self, request: &Request<Incoming>) -> bool {
         let path = request.uri().path();
+        if self.path == CHANGES {
+            return path.contains("/clientfleet.dev/")
+                && matches!(*request.method(), Method::PATCH | Method::POST | Method::DELETE);
+        }
         let of_definitions = path.contains("/customresourcedefinitions/");
         self.method.is_none_or(|method| method == request.method())
             && path.contains(self.path)
@@ -85,6 +91,9 @@ impl Requests {
             && self.watches.is_none_or(|watches| watches == is_watch(request))
     }
 }
+
+/// Stands for the changes of a command in [`Requests`], instead of a path.
+const CHANGES: &str = "changes";
 
 /// Last part of the path of all fleets and of all policies of a namespace.
 pub const FLEETS: &str = "/clientfleets";

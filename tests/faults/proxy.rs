@@ -101,6 +101,11 @@ impl Proxy {
         self.add(Rule { requests, fault, skip, left: Some(1) });
     }
 
+    /// Applies a fault to all requests that `requests` selects, after `skip` others.
+    pub fn following(&self, skip: u32, requests: Requests, fault: Fault) {
+        self.add(Rule { requests, fault, skip, left: None });
+    }
+
     fn add(&self, rule: Rule) {
         self.state.lock().unwrap().rules.push(rule);
     }

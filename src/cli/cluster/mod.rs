@@ -1,6 +1,7 @@
 //! Connects to the cluster with the user's permissions, and reads fleets and policies page by page.
 //! This module does not depend on the commands that use it.
 
+mod attempts;
 mod failure;
 mod one_policy;
 
@@ -11,6 +12,7 @@ use kube::core::Request;
 use kube::{Client, Resource};
 use serde::Deserialize;
 
+pub(crate) use self::attempts::{WriteError, attempt};
 pub(crate) use self::failure::{failure, sentence};
 pub(crate) use self::one_policy::OnePolicy;
 use super::Failure;

@@ -15,8 +15,9 @@ use super::policy::{self, FoundHalt, Gap, MANAGER, NAME, Rival};
 use super::report::{HaltCounts, HaltReport, HaltResult, HaltedNamespace, LaterRival};
 use super::{HaltArgs, in_force};
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, sentence};
+use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt};
 use crate::cli::gitops::{DryRun, owner_of_object};
+use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
@@ -25,6 +26,9 @@ use crate::values::Timestamp;
 /// none of its policies has precedence.
 type Rivals = BTreeMap<String, Vec<Rival>>;
 type Effects = BTreeMap<String, HaltEffect>;
+
+/// Reason why the command does not count or wait any longer.
+const INTERRUPTED: &str = "the command was interrupted";
 
 /// Halts the selected namespaces, and returns the report.
 pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltReport, Failure> {
@@ -41,7 +45,13 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             Rivals::new()
         }
     };
-    let counting = |begun| effects(&cluster, &reach, &rivals, cx, begun);
+    let interrupt = Interrupt::listen();
+    let counting = async |begun| {
+        tokio::select! {
+            effects = effects(&cluster, &reach, &rivals, cx, begun) => effects,
+            () = interrupt.received() => Err(Failure::new(INTERRUPTED.to_owned())),
+        }
+    };
     let (effects, acted) = match &reach {
         // Write the halt policy as soon as the first fleet arrives, so that a long list of fleets
         // does not delay the halt. Later pages of the list have the `resourceVersion` of the first
@@ -50,7 +60,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             let (begun, has_begun) = oneshot::channel();
             let acting = async {
                 let _ = has_begun.await;
-                act(&cluster, arguments, namespace, cx.now).await
+                act(&cluster, arguments, namespace, cx.now, &interrupt).await
             };
             let (effects, acted) = tokio::join!(counting(Some(begun)), acting);
             (effects, vec![(namespace.clone(), acted)])
@@ -62,7 +72,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
             namespaces.extend(effects.iter().flat_map(BTreeMap::keys));
             let act = async |namespace: &String| {
-                (namespace.clone(), act(&cluster, arguments, namespace, cx.now).await)
+                (namespace.clone(), act(&cluster, arguments, namespace, cx.now, &interrupt).await)
             };
             let acted = join_all(namespaces.into_iter().map(act)).await;
             (effects, acted)
@@ -132,11 +142,16 @@ async fn act(
     arguments: &HaltArgs,
     namespace: &str,
     now: Timestamp,
+    interrupt: &Interrupt,
 ) -> HaltAttempt {
     let written = write(cluster, arguments, namespace, now).await;
     let waits = written.is_ok() && arguments.wait && arguments.place.dry_run.is_real();
     let in_force = if waits {
-        Some(in_force::wait_until_in_force(cluster, namespace, arguments.timeout).await)
+        let waiting = in_force::wait_until_in_force(cluster, namespace, arguments.timeout);
+        Some(tokio::select! {
+            in_force = waiting => in_force,
+            () = interrupt.received() => Err(INTERRUPTED.to_owned()),
+        })
     } else {
         None
     };
@@ -210,6 +225,9 @@ async fn write(
     namespace: &str,
     now: Timestamp,
 ) -> Result<WrittenHalt, String> {
+    // Result of an attempt after which the policy was read again. If the policy then has the required
+    // content, that attempt was stored.
+    let mut tried = None;
     for _ in 0..MAX_WRITE_ATTEMPTS {
         let found = cluster.find_policy(namespace, NAME).await;
         let found = found.map_err(|failure| failure.messages.join("; "))?;
@@ -221,7 +239,8 @@ async fn write(
             FoundHalt::Nothing => HaltResult::Halted,
             FoundHalt::Pulled if reason == before => {
                 let metadata = metadata.cloned().unwrap_or_default();
-                return Ok(WrittenHalt { result: HaltResult::HaltedBefore, metadata, mended });
+                let (result, mended) = tried.unwrap_or((HaltResult::HaltedBefore, mended));
+                return Ok(WrittenHalt { result, metadata, mended });
             }
             FoundHalt::Pulled => HaltResult::Changed,
             FoundHalt::Changed => {
@@ -245,6 +264,7 @@ async fn write(
             let metadata = ObjectMeta { annotations: noted(reason), ..stored };
             return Ok(WrittenHalt { result, metadata, mended });
         }
+        tried = Some((result, mended));
     }
     Err(format!(
         "{NAME} in namespace {namespace} does not come to hold everybody, because somebody changes it \
@@ -279,22 +299,24 @@ async fn store(
             let manager = Some(MANAGER.to_owned());
             let parameters =
                 PatchParams { field_manager: manager, dry_run, ..PatchParams::default() };
-            api.patch(NAME, &parameters, &Patch::Merge(&object)).await
+            attempt(async || api.patch(NAME, &parameters, &Patch::Merge(&object)).await).await
         }
         _ => {
             // Without an existing policy, do not force conflicts: another user may have created the
             // policy in the meantime.
             let force = found.is_some();
             let parameters = PatchParams { force, dry_run, ..PatchParams::apply(MANAGER) };
-            api.patch(NAME, &parameters, &Patch::Apply(&object)).await
+            attempt(async || api.patch(NAME, &parameters, &Patch::Apply(&object)).await).await
         }
     };
     let stored = match stored {
         Ok(stored) => stored,
-        Err(kube::Error::Api(status)) if status.code == 409 && found.is_some() => return Ok(None),
+        // The policy has changed, or an attempt without a response was stored: the next read shows
+        // which.
+        Err(error) if error.code() == Some(409) => return Ok(None),
         Err(error) => {
             let doing = format!("apply upgradepolicy {NAME} in namespace {namespace}");
-            return Err(sentence(&doing, &error));
+            return Err(error.sentence(&doing));
         }
     };
     let spec = stored.data.get("spec").cloned().unwrap_or_default();

@@ -14,8 +14,9 @@ use super::policy::{self, FoundHalt, NAME};
 use super::report::{GoesBack, ResumeReport, ResumeResult, ResumedNamespace};
 use super::start::foreign;
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, sentence};
+use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt};
 use crate::cli::gitops::{DryRun, owner_of_object};
+use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::{Context, Failure};
 use crate::plan::{self, Cached, Estate, Parsed};
 use crate::values::Timestamp;
@@ -51,6 +52,8 @@ pub(super) async fn release(arguments: &ResumeArgs, cx: &Context) -> Result<Resu
             }
         }
     }
+    // Finish the deletions after a signal, so that the report is complete.
+    let _interrupt = Interrupt::listen();
     let each = halted.into_iter().map(|namespace| {
         let back = estates.get(&namespace).map(|estate| policies_after_resume(estate, cx.now));
         release_in(&cluster, arguments, namespace, back)
@@ -149,20 +152,23 @@ async fn take_away(
     arguments: &ResumeArgs,
     namespace: &str,
 ) -> Result<Option<ObjectMeta>, String> {
+    // Metadata of the policy that an attempt may have deleted.
+    let mut deleted = None;
     for _ in 0..MAX_DELETE_ATTEMPTS {
         let found = cluster.find_policy(namespace, NAME).await;
         let found = found.map_err(|failure| failure.messages.join("; "))?;
         match FoundHalt::of(found.as_ref().map(|policy| &policy.live)) {
-            FoundHalt::Nothing => return Ok(None),
+            FoundHalt::Nothing => return Ok(deleted),
             FoundHalt::Foreign => return Err(foreign(namespace)),
             FoundHalt::Leaving | FoundHalt::Pulled | FoundHalt::Changed => {}
         }
-        let Some(OnePolicy { whole, .. }) = found else { return Ok(None) };
+        let Some(OnePolicy { whole, .. }) = found else { return Ok(deleted) };
         if arguments.place.dry_run == DryRun::Client
             || delete(cluster, arguments, namespace, &whole.metadata).await?
         {
             return Ok(Some(whole.metadata));
         }
+        deleted = Some(whole.metadata);
     }
     Err(format!(
         "{NAME} in namespace {namespace} changes all the time, so it is left as it is: look who \
@@ -187,14 +193,13 @@ async fn delete(
         ..DeleteParams::default()
     };
     let api: Api<Cached<UpgradePolicy>> = Api::namespaced(cluster.client.clone(), namespace);
-    match api.delete(NAME, &parameters).await {
+    match attempt(async || api.delete(NAME, &parameters).await).await {
         Ok(_) => Ok(true),
-        // The policy is already deleted, which is the intended result.
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        // The policy is already deleted, or it has changed: the next read shows which.
+        Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
         Err(error) => {
             let doing = format!("delete upgradepolicy {NAME} in namespace {namespace}");
-            Err(sentence(&doing, &error))
+            Err(error.sentence(&doing))
         }
     }
 }

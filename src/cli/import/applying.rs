@@ -1,7 +1,7 @@
 //! Applies the changes of an import to the cluster: writes fleets by server-side apply, and deletes
 //! pruned fleets. Never removes clients that other field managers list.
 
-use std::time::Duration;
+use std::cell::Cell;
 
 use futures::{StreamExt, stream};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, ValidationDirective};
@@ -13,17 +13,15 @@ use super::existing_fleet::{ExistingFleet, ListedBy, MANAGER, WrittenBy, standin
 use super::manifest::Manifest;
 use super::outcome::FleetChange;
 use crate::api::ClientFleet;
-use crate::cli::cluster::{Cluster, sentence};
+use crate::cli::cluster::{Cluster, WriteError, attempt};
 use crate::cli::gitops::DryRun;
+use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::terminal::progress::Progress;
 use crate::cli::terminal::table::printable;
 
 const MAX_CONCURRENT_WRITES: usize = 4;
-/// Maximum number of attempts to write or delete a fleet. An attempt fails if the API server is
-/// busy, or if the fleet has changed since it was read.
+/// Maximum number of attempts to write or delete a fleet that changes after it was read.
 const MAX_WRITE_ATTEMPTS: usize = 5;
-/// Delay before the second attempt; each further delay is twice as long.
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_PRINTED_CONFLICTS: usize = 10;
 
 /// Options for writing fleets to the cluster.
@@ -42,12 +40,14 @@ pub(super) struct ApplyOutcome {
     pub failures: Vec<String>,
     /// Number of fleets whose write or deletion failed.
     pub failed: usize,
-    /// Number of fleets whose write was canceled or not started, because an earlier failure affects
-    /// all fleets.
+    /// Number of fleets whose write was not started, because an earlier failure affects all fleets
+    /// or the command was interrupted.
     pub untried: usize,
+    /// True if the user interrupted the command.
+    pub is_interrupted: bool,
 }
 
-struct WriteError {
+struct FleetError {
     sentences: Vec<String>,
     /// True if all other writes would fail for the same reason.
     is_general: bool,
@@ -62,7 +62,12 @@ pub(super) async fn apply(
 ) -> ApplyOutcome {
     let api: Api<ClientFleet> = Api::namespaced(cluster.client.clone(), namespace);
     let mut progress = Progress::start("Writing fleets");
+    let interrupt = Interrupt::listen();
+    // After a failure that affects all fleets, no further write starts, but those in progress end,
+    // so that their outcome is known.
+    let is_stopped = Cell::new(false);
     let mut under_way = stream::iter(writes)
+        .take_while(|_| std::future::ready(!is_stopped.get() && !interrupt.is_received()))
         .map(|(manifest, change)| {
             let writer = Writer { api: &api, cluster, namespace, options };
             async move { (*manifest, *change, writer.write(manifest, *change).await) }
@@ -78,12 +83,15 @@ pub(super) async fn apply(
             continue;
         };
         applied.failed += 1;
-        applied.failures.extend(trouble.sentences);
-        if trouble.is_general {
-            break;
+        // Each write in progress fails for the same reason, so report it once.
+        if !(is_stopped.get() && trouble.is_general) {
+            applied.failures.extend(trouble.sentences);
         }
+        is_stopped.set(is_stopped.get() || trouble.is_general);
     }
+    drop(under_way);
     applied.untried = writes.len() - tried;
+    applied.is_interrupted = interrupt.is_received();
     applied.done.sort_by(|a, b| a.0.cmp(&b.0));
     applied
 }
@@ -96,7 +104,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    async fn write(&self, manifest: &Manifest, change: FleetChange) -> Result<(), WriteError> {
+    async fn write(&self, manifest: &Manifest, change: FleetChange) -> Result<(), FleetError> {
         if self.options.dry_run == DryRun::Client {
             return Ok(());
         }
@@ -108,7 +116,7 @@ impl Writer<'_> {
         }
     }
 
-    async fn patch(&self, manifest: &Manifest) -> Result<(), WriteError> {
+    async fn patch(&self, manifest: &Manifest) -> Result<(), FleetError> {
         let name = &manifest.metadata.name;
         let parameters = PatchParams {
             dry_run: self.options.dry_run.is_of_server(),
@@ -116,26 +124,27 @@ impl Writer<'_> {
             field_manager: Some(MANAGER.to_owned()),
             field_validation: Some(ValidationDirective::Strict),
         };
-        let mut wait = FIRST_BACKOFF;
-        let mut attempt = 1;
-        let written = loop {
-            let written: Result<PartialObjectMeta<ClientFleet>, Error> =
-                self.api.patch_metadata(name, &parameters, &Patch::Apply(manifest)).await;
-            match written {
-                Err(Error::Api(status)) if is_busy(&status) && attempt < MAX_WRITE_ATTEMPTS => {
-                    tokio::time::sleep(wait).await;
-                    (attempt, wait) = (attempt + 1, wait * 2);
+        let mut last = None;
+        for _ in 0..MAX_WRITE_ATTEMPTS {
+            let written = attempt(async || {
+                let written: Result<PartialObjectMeta<ClientFleet>, Error> =
+                    self.api.patch_metadata(name, &parameters, &Patch::Apply(manifest)).await;
+                written
+            });
+            match written.await {
+                Ok(_) => return Ok(()),
+                Err(WriteError { error: Error::Api(status), .. }) if is_conflict(&status) => {
+                    return Err(FleetError {
+                        sentences: conflicts(name, &status),
+                        is_general: false,
+                    });
                 }
-                written => break written,
+                // The fleet has changed during the write.
+                Err(error) if error.code() == Some(409) => last = Some(error),
+                Err(error) => return Err(self.write_failed("patch", name, &error)),
             }
-        };
-        match written {
-            Ok(_) => Ok(()),
-            Err(Error::Api(status)) if is_conflict(&status) => {
-                Err(WriteError { sentences: conflicts(name, &status), is_general: false })
-            }
-            Err(error) => Err(self.trouble("patch", name, &error)),
         }
+        last.map_or(Ok(()), |error| Err(self.write_failed("patch", name, &error)))
     }
 
     /// Writes a fleet in which the import lists no clients.
@@ -143,14 +152,14 @@ impl Writer<'_> {
     /// If other managers own fields of clients but list no client, first removes the client list
     /// with a merge patch, because server-side apply would leave `null` in place of the list and
     /// the API server would reject the fleet.
-    async fn empty(&self, manifest: &Manifest) -> Result<(), WriteError> {
+    async fn empty(&self, manifest: &Manifest) -> Result<(), FleetError> {
         let name = &manifest.metadata.name;
         let mut last = None;
         for _ in 0..MAX_WRITE_ATTEMPTS {
             let fleet = match self.read(name).await {
                 Ok(fleet) => fleet,
                 Err(Error::Api(status)) if status.is_not_found() => break,
-                Err(error) => return Err(self.trouble("get", name, &error)),
+                Err(error) => return Err(self.read_failed(name, error)),
             };
             let is_in_the_way = standing(name, &fleet, WrittenBy::Manager).is_ok_and(|held| {
                 let goes = |hold: &ListedBy| hold.ours && !hold.others;
@@ -169,31 +178,34 @@ impl Writer<'_> {
             let version = fleet.pointer("/metadata/resourceVersion");
             let patch =
                 json!({ "metadata": { "resourceVersion": version }, "spec": { "clients": null } });
-            let written: Result<PartialObjectMeta<ClientFleet>, Error> =
-                self.api.patch_metadata(name, &parameters, &Patch::Merge(&patch)).await;
-            match written {
+            let written = attempt(async || {
+                let written: Result<PartialObjectMeta<ClientFleet>, Error> =
+                    self.api.patch_metadata(name, &parameters, &Patch::Merge(&patch)).await;
+                written
+            });
+            match written.await {
                 // In a dry run, the patch does not remove the list, so the API server would reject
                 // the server-side apply that follows.
                 Ok(_) if parameters.dry_run => return Ok(()),
                 Ok(_) => return self.patch(manifest).await,
-                Err(error @ Error::Api(_)) if is_moved_on(&error) => last = Some(error),
-                Err(error) => return Err(self.trouble("patch", name, &error)),
+                Err(error) if error.code() == Some(409) => last = Some(error),
+                Err(error) => return Err(self.write_failed("patch", name, &error)),
             }
         }
         match last {
-            Some(error) => Err(self.trouble("patch", name, &error)),
+            Some(error) => Err(self.write_failed("patch", name, &error)),
             None => self.patch(manifest).await,
         }
     }
 
     /// Deletes a fleet, unless other managers list clients in it.
-    async fn delete(&self, name: &str) -> Result<(), WriteError> {
+    async fn delete(&self, name: &str) -> Result<(), FleetError> {
         let mut last = None;
         for _ in 0..MAX_WRITE_ATTEMPTS {
             let fleet = match self.read(name).await {
                 Ok(fleet) => fleet,
                 Err(Error::Api(status)) if status.is_not_found() => return Ok(()),
-                Err(error) => return Err(self.trouble("get", name, &error)),
+                Err(error) => return Err(self.read_failed(name, error)),
             };
             let held = standing(name, &fleet, WrittenBy::Manager);
             let is_others =
@@ -202,7 +214,7 @@ impl Writer<'_> {
                 let sentence = format!(
                     "ClientFleet {name} was not pruned: somebody has put clients into it meanwhile"
                 );
-                return Err(WriteError { sentences: vec![sentence], is_general: false });
+                return Err(FleetError { sentences: vec![sentence], is_general: false });
             }
             let text = |pointer: &str| {
                 fleet.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
@@ -215,15 +227,17 @@ impl Writer<'_> {
                 }),
                 ..DeleteParams::default()
             };
-            match self.api.delete(name, &parameters).await {
+            match attempt(async || self.api.delete(name, &parameters).await).await {
                 Ok(_) => return Ok(()),
-                Err(error @ Error::Api(_)) if is_moved_on(&error) => last = Some(error),
-                Err(error) => return Err(self.trouble("delete", name, &error)),
+                // An attempt without a response may have deleted the fleet, or the fleet has
+                // changed: the next read shows which.
+                Err(error) if matches!(error.code(), Some(404 | 409)) => last = Some(error),
+                Err(error) => return Err(self.write_failed("delete", name, &error)),
             }
         }
         Err(match last {
-            Some(error) => self.trouble("delete", name, &error),
-            None => WriteError { sentences: Vec::new(), is_general: false },
+            Some(error) => self.write_failed("delete", name, &error),
+            None => FleetError { sentences: Vec::new(), is_general: false },
         })
     }
 
@@ -232,28 +246,20 @@ impl Writer<'_> {
         self.cluster.client.request(request.body(Vec::new()).map_err(Error::HttpError)?).await
     }
 
-    fn trouble(&self, verb: &str, name: &str, error: &Error) -> WriteError {
+    fn read_failed(&self, name: &str, error: Error) -> FleetError {
+        self.write_failed("get", name, &WriteError { error, may_be_stored: false })
+    }
+
+    fn write_failed(&self, verb: &str, name: &str, error: &WriteError) -> FleetError {
         // An error response from the API server may concern only this fleet. Without a response,
-        // the next write would fail as well.
-        let is_general = match error {
-            // 404 Not Found means that the namespace or the CRD is missing, which affects every
-            // fleet.
-            Error::Api(status) => matches!(status.code, 401 | 403 | 404),
-            _ => true,
-        };
+        // the next write would fail as well. 404 Not Found means that the namespace or the CRD is
+        // missing, which affects every fleet.
+        let is_general = error.code().is_none_or(|code| matches!(code, 401 | 403 | 404));
         let what =
             if is_general { "clientfleets".to_owned() } else { format!("clientfleet {name}") };
         let doing = format!("{verb} {what} in namespace {}", self.namespace);
-        WriteError { sentences: vec![sentence(&doing, error)], is_general }
+        FleetError { sentences: vec![error.sentence(&doing)], is_general }
     }
-}
-
-fn is_busy(status: &Status) -> bool {
-    matches!(status.code, 429 | 503)
-}
-
-fn is_moved_on(error: &Error) -> bool {
-    matches!(error, Error::Api(status) if status.code == 409)
 }
 
 fn is_conflict(status: &Status) -> bool {

@@ -269,6 +269,26 @@ pub(super) fn printed(outcome: &ImportOutcome) -> String {
     )
 }
 
+/// Returns the message about fleets that were not written; empty if all were.
+fn unwritten(applied: &ApplyOutcome) -> String {
+    let were = |number: usize| match number {
+        1 => "1 fleet was not".to_owned(),
+        number => format!("{number} fleets were not"),
+    };
+    let mended = if applied.is_interrupted { "" } else { " once this is mended" };
+    let again = format!("import again{mended}, and what is missing is written");
+    match (applied.failed, applied.untried) {
+        (0, 0) => String::new(),
+        (0, untried) => format!("error: interrupted: {} tried; {again}\n", were(untried)),
+        (failed, 0) => format!("error: {} written: {again}\n", were(failed)),
+        (failed, untried) => format!(
+            "error: {} written, and {} tried any more: {again}\n",
+            were(failed),
+            were(untried)
+        ),
+    }
+}
+
 /// Formats the result of an import that writes the fleets to the cluster. Returns the list of
 /// written fleets for standard output, and the failures and the summary for standard error.
 pub(super) fn applied(
@@ -295,21 +315,7 @@ pub(super) fn applied(
     if more > 0 {
         remarks += &format!("error: and {more} more\n");
     }
-    if applied.failed > 0 {
-        let were = |number: usize| match number {
-            1 => "1 fleet was not".to_owned(),
-            number => format!("{number} fleets were not"),
-        };
-        let untried = match applied.untried {
-            0 => String::new(),
-            untried => format!(", and {} tried any more", were(untried)),
-        };
-        remarks += &format!(
-            "error: {} written{untried}: import again once this is mended, and what is missing is \
-             written\n",
-            were(applied.failed)
-        );
-    }
+    remarks += &unwritten(applied);
     let of = |change| applied.done.iter().filter(|(_, done)| *done == change).count();
     let pruned = match of(FleetChange::Pruned) {
         0 => String::new(),
@@ -322,7 +328,11 @@ pub(super) fn applied(
         count(outcome, FleetChange::Unchanged),
         // Omit the client counts after a failure, because they include clients of fleets that were
         // not written.
-        if applied.failed == 0 { format!("; {}", of_clients(outcome)) } else { String::new() },
+        if applied.failed + applied.untried == 0 {
+            format!("; {}", of_clients(outcome))
+        } else {
+            String::new()
+        },
         if dry_run.is_real() { "" } else { " (dry run: nothing was written)" }
     );
     (output, remarks)

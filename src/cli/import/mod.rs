@@ -191,5 +191,5 @@ async fn apply(
     let applied = applying::apply(cluster, namespace, &writes, options).await;
     let (output, words) = messages::applied(&applied, outcome, arguments.dry_run);
     remarks.push_str(&words);
-    (output, if applied.failed > 0 { FAILURE } else { 0 })
+    (output, if applied.failed + applied.untried > 0 { FAILURE } else { 0 })
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::choice::Choice;
 use crate::api::UpgradePolicy;
 use crate::cli::Failure;
-use crate::cli::cluster::{Cluster, OnePolicy, failure};
+use crate::cli::cluster::{Cluster, OnePolicy, attempt};
+use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::terminal::table::printable;
 
 const FIELD_MANAGER: &str = "clientfleet-settings";
@@ -36,17 +37,23 @@ pub(super) async fn make(
         dry_run,
         ..PatchParams::default()
     };
+    // Finish the write after a signal, so that its outcome is reported.
+    let _interrupt = Interrupt::listen();
     let mut resource_version = policy.whole.metadata.resource_version.clone();
     for _ in 0..MAX_WRITE_ATTEMPTS {
         let patch = Patch::Merge(patch(choice, resource_version.as_deref()));
-        match api.patch(&name, &parameters, &patch).await {
+        match attempt(async || api.patch(&name, &parameters, &patch).await).await {
             Ok(_) => return Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(error) => return Err(failure(&doing, &error)),
+            Err(error) if error.code() == Some(409) => {}
+            Err(error) => return Err(Failure::new(error.sentence(&doing))),
+        }
+        let again = cluster.policy(namespace, &name).await?;
+        // An attempt without a response may have been stored.
+        if again.live.spec.as_ref().is_ok_and(|spec| Choice::of(&spec.upgrade).is_same_as(choice)) {
+            return Ok(());
         }
         // The controller may have caused the conflict, because a status update also changes the
         // resourceVersion. Try again if the spec of the policy is unchanged.
-        let again = cluster.policy(namespace, &name).await?;
         let identity = |policy: &OnePolicy| {
             let metadata = &policy.whole.metadata;
             (metadata.uid.clone(), metadata.generation)

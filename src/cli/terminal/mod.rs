@@ -2,6 +2,7 @@
 //! progress. This module does not access the cluster, and does not use the types of fleets and
 //! policies.
 
+pub mod interrupt;
 pub mod progress;
 pub mod table;
 pub mod times;

@@ -1,6 +1,7 @@
 //! The cases: each injects one kind of fault. Another request of the same kind is not another case.
 
 mod answers;
+mod commands;
 mod objects;
 mod processes;
 mod replicas;
