@@ -1,6 +1,6 @@
 # What there is to do with clientfleet; `make` alone lists it.
 
-.PHONY: help demo test test-integrations lint bench crds config deny image
+.PHONY: help demo test test-faults test-integrations lint bench crds config deny image
 
 # Cargo.toml says which tests are of the kind that needs other people's programs.
 INTEGRATIONS := $(shell awk '/^\[/ {name = ""} /^name = / {name = $$3} /^required-features = .*"integrations"/ {print name}' Cargo.toml)
@@ -15,6 +15,10 @@ demo: ## see policies being carried out on a real API server
 test: lint ## everything that says whether it works
 	cargo run --locked --quiet --example control-plane -- build
 	cargo test --locked
+
+test-faults: ## the controller and the commands behind a hostile proxy, in some 6 minutes
+	cargo run --locked --quiet --example control-plane -- build
+	cargo test --locked --test faults -- --test-threads 8
 
 test-integrations: ## what needs other people's programs (Helm and the like), built once
 	cargo run --locked --quiet --example control-plane -- build

@@ -318,8 +318,32 @@ impl ControlPlane {
 
     /// Kills etcd and starts it again with the same data. The API server connects again by itself.
     pub fn kill_and_start_etcd(&mut self) -> Result<(), Error> {
+        self.with_stopped_etcd(|_| Ok(()))
+    }
+
+    /// Saves a copy of etcd's data, as a backup does. Restarts etcd for that.
+    pub fn save_etcd(&mut self) -> Result<(), Error> {
+        self.with_stopped_etcd(|folder| copy_folder(&folder.join("etcd"), &folder.join("saved")))
+    }
+
+    /// Restores the copy of etcd's data that [`Self::save_etcd`] has saved. Restarts the API server
+    /// too, because its caches contain later objects.
+    pub fn restore_etcd(&mut self) -> Result<(), Error> {
+        self.kill_apiserver();
+        self.with_stopped_etcd(|folder| {
+            fs::remove_dir_all(folder.join("etcd"))?;
+            copy_folder(&folder.join("saved"), &folder.join("etcd"))
+        })?;
+        self.start_apiserver()
+    }
+
+    fn with_stopped_etcd(
+        &mut self,
+        change: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<(), Error> {
         self.etcd.kill()?;
         let (group, folder) = (self.watchdog.group(), self.watchdog.folder());
+        change(folder).map_err(Error::at("copy the data of etcd in", folder))?;
         self.etcd = server::start_etcd(&self.assets, group, folder, &self.etcd_arguments)?;
         Ok(())
     }
@@ -361,6 +385,19 @@ impl ControlPlane {
         self.apiserver = Some(apiserver);
         Ok(())
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &target)?,
+            false => fs::copy(entry.path(), target).map(drop)?,
+        }
+    }
+    Ok(())
 }
 
 fn make_client(config: Config) -> Result<Client, Error> {

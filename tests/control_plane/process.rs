@@ -56,6 +56,12 @@ impl Process {
         self.child.try_wait().map_err(Error::doing("look after a server process"))
     }
 
+    /// Kills the process and waits until it has ended.
+    pub fn kill(&mut self) -> Result<(), Error> {
+        self.child.kill().map_err(Error::doing("kill a server process"))?;
+        self.child.wait().map(drop).map_err(Error::doing("look after a server process"))
+    }
+
     /// Sends SIGTERM and waits until the process ends. Sends SIGKILL if the process is still
     /// running after `patience`.
     pub fn stop(mut self, patience: Duration) -> Result<(), Error> {

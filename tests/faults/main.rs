@@ -8,6 +8,7 @@
 #[path = "../control_plane/mod.rs"]
 mod control_plane;
 #[path = "../controller/objects.rs"]
+#[allow(dead_code)] // Each test target uses some of the functions.
 mod objects;
 
 mod audit;

@@ -46,6 +46,12 @@ pub struct Violation {
     pub what: String,
 }
 
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}: {}", self.oracle, self.what)
+    }
+}
+
 /// What the oracles judge at the end of a case.
 pub struct Evidence {
     pub fleets: Vec<Stored>,

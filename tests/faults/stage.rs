@@ -204,6 +204,13 @@ impl Stage {
         self.delete("ClientFleet", "cairo").await;
     }
 
+    /// Observes anew, because versions have gone back. The oracles then judge only what follows.
+    pub async fn forget_the_past(&mut self) {
+        self.fleets = Observer::start(self.api("ClientFleet")).await;
+        self.policies = Observer::start(self.api("UpgradePolicy")).await;
+        fs::write(self.folder.path().join("audit"), "").unwrap();
+    }
+
     /// Waits until a fault has applied at least once.
     pub async fn fault_applies(&self) {
         eventually("a fault applies", async || match self.proxy.faults() {
@@ -306,7 +313,8 @@ impl Stage {
         self.converges().await;
         fault(&self.proxy);
         let found = self.terminates().await;
-        assert!(found.is_empty(), "{found:#?}\n{}", self.log());
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(found.is_empty(), "{}\n\n{}", found.join("\n"), self.log());
     }
 
     /// Changes the policy, terminates the controller, and returns everything that the oracles have

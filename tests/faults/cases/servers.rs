@@ -44,6 +44,25 @@ async fn etcd_is_killed_during_writes() {
     stage.ends_well(no_fault).await;
 }
 
+/// etcd is restored from a backup: all objects and versions go back, also the statuses that the
+/// controller has written since.
+#[tokio::test(flavor = "multi_thread")]
+async fn etcd_is_restored_from_a_backup() {
+    let mut plane = plane().await;
+    let mut stage = Stage::on(&plane, "restored").await;
+    plane.save_etcd().unwrap();
+    eventually("the API server accepts writes", async || stage.tries_to_write().await).await;
+    stage.work().await;
+    stage.converges().await;
+    let place = stage.proxy.seen().len();
+    plane.restore_etcd().unwrap();
+    stage.forget_the_past().await;
+    stage.converges().await;
+    assert!(stage.proxy.seen().len() > place, "the controller has read the objects again");
+    stage.work().await;
+    stage.ends_well(no_fault).await;
+}
+
 /// etcd has no space left: it answers reads and refuses writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn etcd_has_no_space_left() {
