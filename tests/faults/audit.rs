@@ -41,10 +41,11 @@ fn changes(fleets: &[Stored]) -> Vec<(u64, String)> {
     let mut found = vec![];
     let none = vec![];
     let is_first = |stored: &&Stored| {
-        !fleets.iter().any(|other| {
-            other.version < stored.version
-                && other.object.metadata.uid == stored.object.metadata.uid
-        })
+        !stored.follows_gap
+            && !fleets.iter().any(|other| {
+                other.version < stored.version
+                    && other.object.metadata.uid == stored.object.metadata.uid
+            })
     };
     let firsts = fleets.iter().filter(is_first).map(|after| (none.clone(), after));
     let others = successions(fleets).into_iter().map(|(before, after)| (rows_of(before), after));

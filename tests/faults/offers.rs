@@ -20,7 +20,8 @@ pub fn unasked(fleets: &[Stored], policies: &[Stored]) -> Vec<String> {
     for (place, fleet) in fleets.iter().enumerate() {
         let uid = &fleet.object.metadata.uid;
         let before = fleets[..place].iter().rev().find(|before| before.object.metadata.uid == *uid);
-        let is_written = before.is_none_or(|before| {
+        // The first version of an object that was listed may be older than all known policies.
+        let is_written = before.map_or(!fleet.follows_gap, |before| {
             before.object.data.get("status") != fleet.object.data.get("status")
         });
         let offered: Vec<_> =

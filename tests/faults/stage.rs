@@ -240,9 +240,10 @@ impl Stage {
 
     /// Kills the controller. The audit lines of versions that were stored after the version `since`
     /// may be missing.
-    pub fn kill(&mut self, since: u64) {
+    pub async fn kill(&mut self, since: u64) {
         self.note_memory();
         self.program.kill();
+        self.fleets.catches_up().await;
         self.unaudited.push((since + 1, self.version() + 1));
     }
 

@@ -112,11 +112,12 @@ async fn a_resumed_watch_without_a_response_is_opened_again() {
         current("5"),
         Events(first),
         Nothing,
+        current("7"),
         EventsThenSilence(vec![event("MODIFIED", fleet("a", "8"))]),
     ]);
     let seconds = watch.holds(&["a@8"]).await;
     assert!((30..40).contains(&seconds), "{seconds} s");
-    assert_eq!(watch.server.requests(), ["current", "list", "watch 7", "watch 7"]);
+    assert_eq!(watch.server.requests(), ["current", "list", "watch 7", "current", "watch 7"]);
     assert!(watch.freshness.silence() < Duration::from_secs(1));
 }
 
@@ -227,14 +228,17 @@ async fn a_watch_that_is_rejected_as_invalid_is_repeated_after_a_pause() {
         Json(422, failure(422)),
         list("5", &[fleet("a", "3")]),
         Json(422, failure(422)),
+        current("5"),
         Json(422, failure(422)),
+        current("5"),
         EventsThenSilence(vec![]),
     ]);
     watch.holds(&["a@3"]).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(watch.server.requests(), ["current", "list", "page", "watch 5"]);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let requests = ["current", "list", "page", "watch 5", "watch 5", "watch 5"];
+    let requests =
+        ["current", "list", "page", "watch 5", "current", "watch 5", "current", "watch 5"];
     assert_eq!(watch.server.requests(), requests);
 }
 
@@ -251,6 +255,23 @@ async fn a_version_that_the_api_server_does_not_know_is_given_up() {
     let watch = Watch::start(script.into_iter().chain(rest));
     watch.holds(&["a@3"]).await;
     watch.holds(&["a@2"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_during_an_interruption_is_noticed() {
+    let watch = Watch::start([
+        current("50"),
+        Events(streamed("50", &[fleet("a", "30")])),
+        Json(503, failure(503)),
+        current("20"),
+        current("20"),
+        EventsThenSilence(streamed("20", &[fleet("a", "10")])),
+    ]);
+    watch.holds(&["a@30"]).await;
+    let seconds = watch.holds(&["a@10"]).await;
+    assert!(seconds < 30, "{seconds} s");
+    let requests = ["current", "list", "watch 50", "current", "current", "list"];
+    assert_eq!(watch.server.requests(), requests);
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,6 +101,8 @@ struct Follower<K: Watched> {
     version: Option<Revision>,
     /// Method of the next list. Each failed list switches to the other method.
     method: ListMethod,
+    /// True if the last session ended with an error.
+    is_interrupted: bool,
     /// True if the current session has received an object or a bookmark.
     has_received: bool,
     empty_sessions: u32,
@@ -116,6 +118,7 @@ impl<K: Watched> Follower<K> {
             context,
             version: None,
             method: ListMethod::Stream,
+            is_interrupted: false,
             has_received: false,
             empty_sessions: 0,
             is_filled: false,
@@ -126,7 +129,14 @@ impl<K: Watched> Follower<K> {
     async fn session(&mut self) -> Result<SessionEnd, WatchError> {
         self.has_received = false;
         let mut events = match &self.version {
-            Some(version) => self.source.watch(version).await?,
+            Some(version) => {
+                // etcd may have been restored from a backup during the interruption.
+                if self.is_interrupted && self.source.current().await?.is_before(version) {
+                    return Ok(SessionEnd::Behind);
+                }
+                self.is_interrupted = false;
+                self.source.watch(version).await?
+            }
             None => match self.list().await? {
                 Some(events) => events,
                 None => return Ok(SessionEnd::Closed),
@@ -169,6 +179,7 @@ impl<K: Watched> Follower<K> {
             }
             Ok(SessionEnd::Closed) => !self.has_received,
             Err(error) => {
+                self.is_interrupted = true;
                 if error.requires_list() {
                     self.version = None;
                 }

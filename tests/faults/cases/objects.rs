@@ -127,7 +127,7 @@ async fn objects_become_corrupt_and_are_repaired() {
         })
         .await;
     let since = stage.version();
-    stage.kill(since);
+    stage.kill(since).await;
     stage.restart();
     stage
         .apply(json!({

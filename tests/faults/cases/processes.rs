@@ -20,7 +20,7 @@ async fn killed_at(prefix: &str, place: u32, requests: Requests, fault: Fault) {
     stage.proxy.after(place, requests, fault);
     stage.work().await;
     stage.fault_applies().await;
-    stage.kill(since);
+    stage.kill(since).await;
     stage.proxy.heal();
     stage.restart();
     stage.ends_well(no_fault).await;
@@ -50,12 +50,12 @@ async fn a_crash_while_an_event_is_published() {
 async fn a_crash_during_the_first_list() {
     let mut stage = Stage::start("crash-list").await;
     let since = stage.version();
-    stage.kill(since);
+    stage.kill(since).await;
     stage.work().await;
     stage.proxy.always(Requests::LISTS, Fault::Drip(Duration::from_millis(20)));
     stage.restart();
     stage.fault_applies().await;
-    stage.kill(since);
+    stage.kill(since).await;
     stage.proxy.heal();
     stage.restart();
     stage.ends_well(no_fault).await;
@@ -114,7 +114,7 @@ async fn a_controller_is_terminated_and_started_again() {
     let since = stage.version();
     stage.suspend(true).await;
     assert!(stage.program.terminate().await.is_some_and(|status| status.success()));
-    stage.kill(since);
+    stage.kill(since).await;
     stage.work().await;
     stage.restart();
     stage.ends_well(no_fault).await;

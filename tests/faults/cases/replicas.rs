@@ -57,7 +57,7 @@ async fn a_standby_that_has_missed_a_hold_takes_over() {
     stage.apply(policy("hold", json!({"priority": 90, "upgrade": {"mode": "NoUpgrade"}}))).await;
     stage.is_in_force("hold").await;
     let version = stage.version();
-    stage.kill(version);
+    stage.kill(version).await;
     stage.swap(&mut second);
     stage.second_leads().await;
     tokio::time::sleep(LATE).await;
@@ -111,7 +111,7 @@ async fn a_leader_is_killed_during_writes() {
     stage.proxy.after(1, Requests::WRITES, Fault::SwallowAfter);
     stage.work().await;
     stage.fault_applies().await;
-    stage.kill(since);
+    stage.kill(since).await;
     stage.swap(&mut second);
     stage.second_leads().await;
     stage.ends_well(no_fault).await;
