@@ -204,7 +204,8 @@ impl Stage {
         self.delete("ClientFleet", "cairo").await;
     }
 
-    /// Observes anew, because versions have gone back. The oracles then judge only what follows.
+    /// Starts new observers, because versions have gone back. The oracles then judge only what
+    /// follows.
     pub async fn forget_the_past(&mut self) {
         self.fleets = Observer::start(self.api("ClientFleet")).await;
         self.policies = Observer::start(self.api("UpgradePolicy")).await;

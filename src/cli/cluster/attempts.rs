@@ -1,5 +1,5 @@
 //! Sends writes whose outcome must be known: limits the wait for a response, and repeats a write
-//! while nobody knows whether the API server has stored it.
+//! while it is unknown whether the API server has stored it.
 
 use std::time::{Duration, Instant};
 
