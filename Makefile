@@ -28,6 +28,7 @@ test-integrations: ## what needs other people's programs (Helm and the like), bu
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets --features integrations -- --deny warnings
+	cargo clippy --locked --test faults -- --deny warnings
 
 bench: ## the figures of docs/performance.md; with UPDATE_DOCS=1 they take their place there
 	cargo bench --locked --bench controller

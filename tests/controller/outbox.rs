@@ -359,6 +359,35 @@ fn a_write_that_a_later_list_lacks_is_written_again() {
     assert_eq!(next(&outbox), letter("new", "1"));
 }
 
+/// Checks that a refused retry does not hide that the attempt before it was stored.
+#[test]
+fn a_refused_retry_does_not_end_the_doubt_about_the_attempt_before_it() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    let _ = attempt(&outbox);
+    outbox.end(&key());
+    let retry = attempt(&outbox);
+    outbox.refused(&retry);
+    outbox.end(&key());
+    assert!(outbox.seen(&planned("2", "new", "new").cached).is_some(), "the first was stored");
+}
+
+/// Checks that a list during a write does not make the outbox forget the write before it.
+#[test]
+fn a_list_during_a_write_keeps_what_the_write_replaces() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
+    outbox.end(&key());
+    outbox.post(&planned("1", "old", "newer"));
+    let second = attempt(&outbox);
+    outbox.relisted(Instant::now());
+    outbox.seen(&planned("2", "new", "new").cached);
+    outbox.written(&second, Some("3".to_owned()));
+    outbox.end(&key());
+    assert_eq!(outbox.outdated().len(), 1, "the store does not show version 3 yet");
+}
+
 #[test]
 fn causes_add_up_until_they_are_written() {
     let outbox = outbox();

@@ -53,28 +53,49 @@ pub struct Requests {
     path: &'static str,
     /// Whether only watches, or only other requests, are selected.
     watches: Option<bool>,
+    /// Part of the query that a request must contain.
+    query: &'static str,
 }
 
 impl Requests {
-    pub const ALL: Self = Self { method: None, path: "", watches: None };
+    pub const ALL: Self = Self { method: None, path: "", watches: None, query: "" };
     /// Selects the status writes of both kinds.
-    pub const WRITES: Self = Self { method: Some(&Method::PUT), path: "/status", watches: None };
+    pub const WRITES: Self =
+        Self { method: Some(&Method::PUT), path: "/status", watches: None, query: "" };
     pub const FLEET_WRITES: Self =
-        Self { method: Some(&Method::PUT), path: "/clientfleets/", watches: None };
+        Self { method: Some(&Method::PUT), path: "/clientfleets/", watches: None, query: "" };
     pub const POLICY_WRITES: Self =
-        Self { method: Some(&Method::PUT), path: "/upgradepolicies/", watches: None };
-    pub const WATCHES: Self = Self { method: Some(&Method::GET), path: "", watches: Some(true) };
+        Self { method: Some(&Method::PUT), path: "/upgradepolicies/", watches: None, query: "" };
+    pub const WATCHES: Self =
+        Self { method: Some(&Method::GET), path: "", watches: Some(true), query: "" };
     pub const POLICY_WATCHES: Self =
-        Self { method: Some(&Method::GET), path: POLICIES, watches: Some(true) };
+        Self { method: Some(&Method::GET), path: POLICIES, watches: Some(true), query: "" };
     /// Selects lists of both kinds, including the consistent reads of one object.
-    pub const LISTS: Self =
-        Self { method: Some(&Method::GET), path: "/clientfleet.dev/", watches: Some(false) };
-    pub const POLICY_LISTS: Self =
-        Self { method: Some(&Method::GET), path: POLICIES, watches: Some(false) };
+    pub const LISTS: Self = Self {
+        method: Some(&Method::GET),
+        path: "/clientfleet.dev/",
+        watches: Some(false),
+        query: "",
+    };
+    /// Selects watches that begin with a list of all objects.
+    pub const POLICY_STREAMS: Self = Self {
+        method: Some(&Method::GET),
+        path: POLICIES,
+        watches: Some(true),
+        query: "sendInitialEvents=true",
+    };
+    /// Selects lists of whole objects in pages, but not the consistent reads of one object.
+    pub const POLICY_PAGES: Self = Self {
+        method: Some(&Method::GET),
+        path: POLICIES,
+        watches: Some(false),
+        query: "limit=50",
+    };
     /// Selects the requests with which a command changes objects, which the controller never sends.
-    pub const CHANGES: Self = Self { method: None, path: CHANGES, watches: None };
-    pub const EVENTS: Self = Self { method: None, path: "/events", watches: None };
-    pub const LEASES: Self = Self { method: None, path: "/leases", watches: None };
+    pub const CHANGES: Self = Self { method: None, path: CHANGES, watches: None, query: "" };
+    pub const EVENTS: Self =
+        Self { method: None, path: "/events.k8s.io/", watches: None, query: "" };
+    pub const LEASES: Self = Self { method: None, path: "/leases", watches: None, query: "" };
 
     /// Returns whether a request is selected. Only [`Self::ALL`] selects reads of the CRDs, whose
     /// paths contain the names of the kinds.
@@ -88,6 +109,7 @@ impl Requests {
         self.method.is_none_or(|method| method == request.method())
             && path.contains(self.path)
             && (self.path.is_empty() || !of_definitions)
+            && request.uri().query().unwrap_or_default().contains(self.query)
             && self.watches.is_none_or(|watches| watches == is_watch(request))
     }
 }

@@ -1,7 +1,7 @@
 //! Judges what the stored versions of an object say about its past: `observedGeneration`,
 //! `lastTransitionTime` and `lastOffer`.
 
-use clientfleet::api::fleet::{ClientFleetStatus, ClientStatus};
+use clientfleet::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};
 use serde_json::{Value, json};
 
 use crate::observer::Stored;
@@ -52,7 +52,7 @@ pub fn gone_back(stored: &[Stored]) -> Vec<String> {
 }
 
 /// Returns the places where a client's `lastTransitionTime` or `lastOffer` is lost: it goes back or
-/// disappears, or the time changes although the state stays.
+/// disappears, the time changes although the state stays, or an offer is not the last offer.
 pub fn lost(fleets: &[Stored]) -> Vec<String> {
     let mut found = vec![];
     for (before, after) in successions(fleets) {
@@ -66,7 +66,10 @@ pub fn lost(fleets: &[Stored]) -> Vec<String> {
             let restarts = !after.follows_gap
                 && is.state == was.state
                 && is.last_transition_time != was.last_transition_time;
-            if goes_back || restarts {
+            let is_offered = |offer: &LastOffer| Some(&offer.version) == is.target_version.as_ref();
+            let lacks_offer = is.state == "Distributing"
+                && !is.last_offer.as_ref().is_some_and(|offer| is_offered(offer));
+            if goes_back || restarts || lacks_offer {
                 let (was, is) = (json!(was), json!(is));
                 found.push(format!("{} {}:\n{was}\n{is}", after.name(), after.version));
             }

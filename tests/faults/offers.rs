@@ -10,45 +10,76 @@ use clientfleet::plan::{Cached, Estate, Kind, settle};
 use kube::api::DynamicObject;
 use serde_json::json;
 
-use crate::history::{is_in_force, observed_generation, rows_of};
+use crate::history::{is_in_force, observed_generation, rows_of, successions};
 use crate::observer::{Stored, latest};
 
 /// Returns the offers that follow from no combination of policies that the controller may have
 /// seen.
 pub fn unasked(fleets: &[Stored], policies: &[Stored]) -> Vec<String> {
-    let mut found = vec![];
-    for (place, fleet) in fleets.iter().enumerate() {
-        let uid = &fleet.object.metadata.uid;
-        let before = fleets[..place].iter().rev().find(|before| before.object.metadata.uid == *uid);
+    let judge = |(place, fleet): (usize, &Stored)| {
+        let before = before(fleets, place);
         // The first version of an object that was listed may be older than all known policies.
         let is_written = before.map_or(!fleet.follows_gap, |before| {
             before.object.data.get("status") != fleet.object.data.get("status")
         });
-        let offered: Vec<_> =
-            rows_of(fleet).into_iter().filter(|row| row.state == "Distributing").collect();
-        if fleet.is_deleted || !is_written || offered.is_empty() {
+        let is_judged = is_written && !fleet.is_deleted;
+        is_judged.then(|| contradiction(fleets, place, policies, fleet.version)).flatten()
+    };
+    fleets.iter().enumerate().filter_map(judge).collect()
+}
+
+/// Returns the offers that were stored when a policy came into force, and that the policy
+/// contradicts.
+pub fn contradictions(fleets: &[Stored], policies: &[Stored]) -> Vec<String> {
+    let mut found = vec![];
+    for (before, policy) in successions(policies) {
+        if policy.is_deleted || !is_in_force(policy) || is_in_force(before) {
             continue;
         }
-        let Some(decided_from) = decided_from(fleets, fleet, before) else {
-            found.push(format!("{} {}: decided from no stored spec", fleet.name(), fleet.version));
-            continue;
-        };
-        let plans: Vec<_> = combinations(policies, fleet.version)
-            .iter()
-            .map(|policies| planned_offers(&decided_from, policies, fleet))
-            .collect();
-        // All offers of one status must follow from the same combination.
-        let is_asked = |plan: &Vec<(String, String)>| {
-            offered.iter().all(|row| {
-                let target = row.target_version.as_ref().map(ToString::to_string);
-                plan.contains(&(row.name.to_string(), target.unwrap_or_default()))
-            })
-        };
-        if !plans.iter().any(is_asked) {
-            found.push(format!("{} {}: {}", fleet.name(), fleet.version, json!(offered)));
+        for fleet in latest(fleets, policy.version) {
+            let place = fleets.iter().position(|other| other.version == fleet.version);
+            let offers =
+                place.and_then(|place| contradiction(fleets, place, policies, policy.version));
+            found.extend(offers.map(|offers| {
+                format!("{} is in force at {}, but {offers}", policy.name(), policy.version)
+            }));
         }
     }
     found
+}
+
+/// Returns the version before `fleets[place]` of the same object.
+fn before(fleets: &[Stored], place: usize) -> Option<&Stored> {
+    let uid = &fleets[place].object.metadata.uid;
+    fleets[..place].iter().rev().find(|before| before.object.metadata.uid == *uid)
+}
+
+/// Returns the offers of `fleets[place]`, if they do not all follow from one combination of the
+/// policies that a controller may have seen last at the resourceVersion `version`.
+fn contradiction(
+    fleets: &[Stored],
+    place: usize,
+    policies: &[Stored],
+    version: u64,
+) -> Option<String> {
+    let fleet = &fleets[place];
+    let offered: Vec<_> =
+        rows_of(fleet).into_iter().filter(|row| row.state == "Distributing").collect();
+    if offered.is_empty() {
+        return None;
+    }
+    let Some(decided_from) = decided_from(fleets, fleet, before(fleets, place)) else {
+        return Some(format!("{} {}: decided from no stored spec", fleet.name(), fleet.version));
+    };
+    let is_asked = |policies: &Vec<DynamicObject>| {
+        let planned = planned_offers(&decided_from, policies, fleet);
+        offered.iter().all(|row| {
+            let target = row.target_version.as_ref().map(ToString::to_string);
+            planned.contains(&(row.name.to_string(), target.unwrap_or_default()))
+        })
+    };
+    let is_asked = combinations(policies, version).iter().any(is_asked);
+    (!is_asked).then(|| format!("{} {}: {}", fleet.name(), fleet.version, json!(offered)))
 }
 
 /// Returns the fleet as the controller saw it: with the spec of the generation that the status
@@ -111,7 +142,7 @@ fn candidates(known: &[Stored], name: &str) -> Vec<Option<DynamicObject>> {
             found.push(Some(stored.object.clone()));
         }
     }
-    // The controller may also be ahead of the observer's watch of the other kind.
+    // The policy does not exist now, so the controller may know that.
     if latest(known, u64::MAX).iter().all(|stored| stored.name() != name) {
         found.push(None);
     }

@@ -25,6 +25,8 @@ pub enum Oracle {
     EqualsPlan,
     /// Every stored offer follows from policies and a fleet that the controller may have seen.
     OffersAreAsked,
+    /// When a policy comes into force, no stored offer contradicts it.
+    InForceIsTrue,
     /// `observedGeneration` never goes back.
     GenerationsRise,
     /// No panic, fewer than 50 requests a second, bounded memory.
@@ -56,7 +58,8 @@ impl std::fmt::Display for Violation {
 pub struct Evidence {
     pub fleets: Vec<Stored>,
     pub policies: Vec<Stored>,
-    pub seen: Vec<Seen>,
+    /// Requests of each controller.
+    pub seen: Vec<Vec<Seen>>,
     pub log: String,
     pub audit: Vec<Value>,
     /// Ranges of resourceVersions, both ends included, whose audit lines may be missing.
@@ -74,7 +77,7 @@ pub fn violations(evidence: &Evidence) -> Vec<Violation> {
             [history::gone_back(fleets), history::gone_back(policies)].concat(),
         ),
         (Oracle::BehavesWell, misbehavior(evidence)),
-        (Oracle::WritesOnlyStatus, other_writes(&evidence.seen)),
+        (Oracle::WritesOnlyStatus, other_writes(&evidence.seen.concat())),
         (Oracle::HistoryIsKept, history::lost(fleets)),
         (Oracle::AuditIsComplete, audit::differences(fleets, &evidence.audit, &evidence.unaudited)),
     ];
@@ -89,16 +92,7 @@ fn misbehavior(evidence: &Evidence) -> Vec<String> {
     if evidence.log.contains("panicked at") {
         found.push(format!("it panicked:\n{}", evidence.log));
     }
-    let seen = &evidence.seen;
-    // The requests are in the order in which the proxy received them.
-    for (first, last) in seen.iter().zip(seen.iter().skip(MAX_REQUESTS_PER_SECOND)) {
-        if last.received - first.received < Duration::from_secs(1) {
-            let requests: Vec<String> =
-                seen.iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
-            found.push(format!("over 50 requests in a second:\n{}", requests.join("\n")));
-            break;
-        }
-    }
+    found.extend(evidence.seen.iter().find_map(|seen| hot_loop(seen)));
     let peak = evidence.peak_memory_kib;
     if peak == 0 || peak > MAX_MEMORY_KIB {
         found.push(format!("it used {peak} KiB of memory"));
@@ -106,13 +100,23 @@ fn misbehavior(evidence: &Evidence) -> Vec<String> {
     found
 }
 
+/// Returns the requests of a controller if there were over 50 in a second.
+fn hot_loop(seen: &[Seen]) -> Option<String> {
+    // The requests are in the order in which the proxy received them.
+    let mut spans = seen.iter().zip(seen.iter().skip(MAX_REQUESTS_PER_SECOND));
+    spans.find(|(first, last)| last.received - first.received < Duration::from_secs(1))?;
+    let requests: Vec<String> =
+        seen.iter().map(|seen| format!("{} {}", seen.method, seen.path)).collect();
+    Some(format!("over 50 requests in a second:\n{}", requests.join("\n")))
+}
+
 fn other_writes(seen: &[Seen]) -> Vec<String> {
     let is_allowed = |seen: &&Seen| {
         let of_group = seen.path.contains("/clientfleet.dev/");
         seen.method == Method::GET
             || (seen.method == Method::PUT && of_group && seen.path.ends_with("/status"))
-            || seen.path.contains("/events")
-            || seen.path.contains("/leases")
+            || seen.path.contains("/events.k8s.io/")
+            || seen.path.contains("/coordination.k8s.io/")
     };
     let others = seen.iter().filter(|seen| !is_allowed(seen));
     others.map(|seen| format!("{} {}", seen.method, seen.path)).collect()

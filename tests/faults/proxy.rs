@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use http::header::CONTENT_LENGTH;
@@ -128,6 +128,16 @@ impl Proxy {
 
     pub fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
+    }
+
+    /// Returns the time since the last write, without those of leases.
+    pub fn quiet_for(&self) -> Duration {
+        let is_write = |seen: &&Seen| {
+            seen.method != Method::GET && !seen.path.contains("/coordination.k8s.io/")
+        };
+        let state = self.state.lock().unwrap();
+        let last = state.seen.iter().rev().find(is_write);
+        last.map_or(Duration::MAX, |seen| seen.received.elapsed())
     }
 
     /// Returns how often a fault has applied to a request, or to a part of a watch response.

@@ -26,6 +26,9 @@ const CONVERGENCE_LIMIT: Duration = Duration::from_secs(150);
 /// Time without a stored version after which the controller counts as having come to rest.
 const QUIET_TIME: Duration = Duration::from_secs(3);
 
+/// Time without a stored version after which a killed controller has no writes in progress.
+const KILL_PAUSE: Duration = Duration::from_millis(500);
+
 /// Maximum time to wait for anything else.
 const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
@@ -46,6 +49,10 @@ pub struct Stage {
     kubeconfig: String,
     /// Command line arguments of the controller.
     arguments: Vec<String>,
+    /// Proxies of controllers that the stage had before.
+    past_proxies: Vec<Proxy>,
+    /// True if the fault makes the controller end by itself.
+    pub may_end: bool,
     /// Largest resident set size of all processes that have ended, in KiB.
     peak_memory_kib: u64,
     /// Ranges of resourceVersions, both ends included, whose audit lines may be missing because the
@@ -138,6 +145,8 @@ impl Stage {
             client,
             kubeconfig: "kubeconfig".to_owned(),
             arguments,
+            past_proxies: vec![],
+            may_end: false,
             peak_memory_kib: 0,
             unaudited: vec![],
             violations: vec![],
@@ -207,9 +216,10 @@ impl Stage {
     /// Starts new observers, because versions have gone back. The oracles then judge only what
     /// follows.
     pub async fn forget_the_past(&mut self) {
+        fs::write(self.folder.path().join("audit"), "").unwrap();
         self.fleets = Observer::start(self.api("ClientFleet")).await;
         self.policies = Observer::start(self.api("UpgradePolicy")).await;
-        fs::write(self.folder.path().join("audit"), "").unwrap();
+        self.unaudited.push((0, self.version()));
     }
 
     /// Waits until a fault has applied at least once.
@@ -244,6 +254,12 @@ impl Stage {
     pub async fn kill(&mut self, since: u64) {
         self.note_memory();
         self.program.kill();
+        // A write that was sent before the kill may still be stored.
+        eventually("nothing is stored any longer", async || match self.fleets.quiet_for() {
+            quiet if quiet > KILL_PAUSE => Ok(()),
+            quiet => Err(format!("a version was stored {quiet:?} ago")),
+        })
+        .await;
         self.fleets.catches_up().await;
         self.unaudited.push((since + 1, self.version() + 1));
     }
@@ -264,6 +280,8 @@ impl Stage {
 
     /// Exchanges the controller of the stage with the other one.
     pub fn swap(&mut self, replica: &mut Replica) {
+        self.note_memory();
+        self.past_proxies.push(self.proxy.clone());
         std::mem::swap(&mut self.program, &mut replica.program);
         std::mem::swap(&mut self.proxy, &mut replica.proxy);
         std::mem::swap(&mut self.kubeconfig, &mut replica.kubeconfig);
@@ -283,10 +301,14 @@ impl Stage {
     pub async fn converges_within(&mut self, limit: Duration) {
         let started = Instant::now();
         loop {
-            if self.program.ended().is_some() {
+            if let Some(status) = self.program.ended() {
+                if !self.may_end {
+                    self.violates(Oracle::BehavesWell, format!("it ended by itself: {status}"));
+                }
                 self.restart();
             }
-            let quiet = self.fleets.quiet_for().min(self.policies.quiet_for());
+            let stored = self.fleets.quiet_for().min(self.policies.quiet_for());
+            let quiet = stored.min(self.proxy.quiet_for());
             if quiet >= QUIET_TIME {
                 match difference(&self.fleets.current(), &self.policies.current()) {
                     None => return,
@@ -323,7 +345,9 @@ impl Stage {
     /// found.
     pub async fn terminates(&mut self) -> Vec<Violation> {
         let since = self.version();
-        self.suspend(true).await;
+        let all = self.policies.current().into_iter().find(|policy| policy.name() == "all");
+        let suspended = all.is_some_and(|all| all.object.data["spec"]["suspend"] == true);
+        self.suspend(!suspended).await;
         tokio::time::sleep(WORK_PAUSE).await;
         self.note_memory();
         match self.program.terminate().await {
@@ -342,12 +366,14 @@ impl Stage {
 
     fn evidence(&self) -> Evidence {
         let audit = fs::read_to_string(self.folder.path().join("audit")).unwrap_or_default();
+        let proxies = self.past_proxies.iter().chain([&self.proxy]);
         Evidence {
             fleets: self.fleets.stored(),
             policies: self.policies.stored(),
-            seen: self.proxy.seen(),
+            seen: proxies.map(Proxy::seen).collect(),
             log: self.log(),
-            audit: audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            // A killed process may leave a part of a line.
+            audit: audit.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
             unaudited: self.unaudited.clone(),
             peak_memory_kib: self.peak_memory_kib,
         }

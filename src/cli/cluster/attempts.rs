@@ -37,15 +37,14 @@ impl WriteError {
     /// Returns the error message. `doing` describes the operation, such as `apply upgradepolicy all
     /// in namespace clients`.
     pub fn sentence(&self, doing: &str) -> String {
-        match self.may_be_stored {
-            true => format!(
-                "{}; it may have been done all the same: repeat the command, which finishes what \
-                 is missing",
-                sentence(doing, &self.error)
-            ),
-            false => sentence(doing, &self.error),
-        }
+        with_doubt(sentence(doing, &self.error), self.may_be_stored)
     }
+}
+
+/// Adds to an error message that the write may have been stored, if `may_be_stored` is true.
+pub(crate) fn with_doubt(message: String, may_be_stored: bool) -> String {
+    let doubt = "; the change may have been stored: run the command again to complete it";
+    if may_be_stored { message + doubt } else { message }
 }
 
 /// Sends a write, and repeats it with a back-off while its outcome is unknown or the API server is
@@ -82,7 +81,7 @@ pub(crate) async fn attempt<T>(
 /// can come from a gateway.
 fn is_unknown(error: &Error) -> bool {
     match error {
-        Error::Api(status) => matches!(status.code, 408 | 500 | 502 | 504),
+        Error::Api(status) => matches!(status.code, 408 | 500..),
         Error::Auth(_) | Error::BuildRequest(_) => false,
         other => !is_without_connection(other),
     }
@@ -91,7 +90,7 @@ fn is_unknown(error: &Error) -> bool {
 /// Returns whether the API server has not processed the request but may process the next one.
 fn is_unprocessed(error: &Error) -> bool {
     match error {
-        Error::Api(status) => matches!(status.code, 429 | 503),
+        Error::Api(status) => status.code == 429,
         other => is_without_connection(other),
     }
 }

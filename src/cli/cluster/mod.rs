@@ -12,7 +12,7 @@ use kube::core::Request;
 use kube::{Client, Resource};
 use serde::Deserialize;
 
-pub(crate) use self::attempts::{WriteError, attempt};
+pub(crate) use self::attempts::{WriteError, attempt, with_doubt};
 pub(crate) use self::failure::{failure, sentence};
 pub(crate) use self::one_policy::OnePolicy;
 use super::Failure;

@@ -15,7 +15,7 @@ use super::policy::{self, FoundHalt, Gap, MANAGER, NAME, Rival};
 use super::report::{HaltCounts, HaltReport, HaltResult, HaltedNamespace, LaterRival};
 use super::{HaltArgs, in_force};
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt};
+use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt, with_doubt};
 use crate::cli::gitops::{DryRun, owner_of_object};
 use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::{Context, Failure};
@@ -29,6 +29,7 @@ type Effects = BTreeMap<String, HaltEffect>;
 
 /// Reason why the command does not count or wait any longer.
 const INTERRUPTED: &str = "the command was interrupted";
+const UNWRITTEN: &str = "the command was interrupted before it wrote anything";
 
 /// Halts the selected namespaces, and returns the report.
 pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltReport, Failure> {
@@ -69,6 +70,9 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
         // find these namespaces.
         NamespaceScope::All => {
             let effects = counting(None).await;
+            if interrupt.is_received() {
+                return Err(Failure::new(UNWRITTEN.to_owned()));
+            }
             let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
             namespaces.extend(effects.iter().flat_map(BTreeMap::keys));
             let act = async |namespace: &String| {
@@ -144,6 +148,9 @@ async fn act(
     now: Timestamp,
     interrupt: &Interrupt,
 ) -> HaltAttempt {
+    if interrupt.is_received() {
+        return HaltAttempt { written: Err(UNWRITTEN.to_owned()), in_force: None };
+    }
     let written = write(cluster, arguments, namespace, now).await;
     let waits = written.is_ok() && arguments.wait && arguments.place.dry_run.is_real();
     let in_force = if waits {
@@ -230,7 +237,8 @@ async fn write(
     let mut tried = None;
     for _ in 0..MAX_WRITE_ATTEMPTS {
         let found = cluster.find_policy(namespace, NAME).await;
-        let found = found.map_err(|failure| failure.messages.join("; "))?;
+        let found =
+            found.map_err(|failure| with_doubt(failure.messages.join("; "), tried.is_some()))?;
         let metadata = found.as_ref().map(|policy| &policy.whole.metadata);
         let before = metadata.and_then(policy::reason);
         let reason = arguments.reason.as_deref().and_then(policy::said).or(before);

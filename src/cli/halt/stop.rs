@@ -14,7 +14,7 @@ use super::policy::{self, FoundHalt, NAME};
 use super::report::{GoesBack, ResumeReport, ResumeResult, ResumedNamespace};
 use super::start::foreign;
 use crate::api::{ClientFleet, UpgradePolicy};
-use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt};
+use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt, with_doubt};
 use crate::cli::gitops::{DryRun, owner_of_object};
 use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::{Context, Failure};
@@ -156,7 +156,8 @@ async fn take_away(
     let mut deleted = None;
     for _ in 0..MAX_DELETE_ATTEMPTS {
         let found = cluster.find_policy(namespace, NAME).await;
-        let found = found.map_err(|failure| failure.messages.join("; "))?;
+        let found =
+            found.map_err(|failure| with_doubt(failure.messages.join("; "), deleted.is_some()))?;
         match FoundHalt::of(found.as_ref().map(|policy| &policy.live)) {
             FoundHalt::Nothing => return Ok(deleted),
             FoundHalt::Foreign => return Err(foreign(namespace)),

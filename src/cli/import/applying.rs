@@ -83,9 +83,11 @@ pub(super) async fn apply(
             continue;
         };
         applied.failed += 1;
-        // Each write in progress fails for the same reason, so report it once.
-        if !(is_stopped.get() && trouble.is_general) {
-            applied.failures.extend(trouble.sentences);
+        // Several writes in progress may fail for the same reason, so report each reason once.
+        for sentence in trouble.sentences {
+            if !applied.failures.contains(&sentence) {
+                applied.failures.push(sentence);
+            }
         }
         is_stopped.set(is_stopped.get() || trouble.is_general);
     }
@@ -159,7 +161,7 @@ impl Writer<'_> {
             let fleet = match self.read(name).await {
                 Ok(fleet) => fleet,
                 Err(Error::Api(status)) if status.is_not_found() => break,
-                Err(error) => return Err(self.read_failed(name, error)),
+                Err(error) => return Err(self.read_failed(name, error, last.as_ref())),
             };
             let is_in_the_way = standing(name, &fleet, WrittenBy::Manager).is_ok_and(|held| {
                 let goes = |hold: &ListedBy| hold.ours && !hold.others;
@@ -205,7 +207,7 @@ impl Writer<'_> {
             let fleet = match self.read(name).await {
                 Ok(fleet) => fleet,
                 Err(Error::Api(status)) if status.is_not_found() => return Ok(()),
-                Err(error) => return Err(self.read_failed(name, error)),
+                Err(error) => return Err(self.read_failed(name, error, last.as_ref())),
             };
             let held = standing(name, &fleet, WrittenBy::Manager);
             let is_others =
@@ -246,15 +248,17 @@ impl Writer<'_> {
         self.cluster.client.request(request.body(Vec::new()).map_err(Error::HttpError)?).await
     }
 
-    fn read_failed(&self, name: &str, error: Error) -> FleetError {
-        self.write_failed("get", name, &WriteError { error, may_be_stored: false })
+    /// Returns the error of a read. `last` is the error of the write before it.
+    fn read_failed(&self, name: &str, error: Error, last: Option<&WriteError>) -> FleetError {
+        let may_be_stored = last.is_some_and(|last| last.may_be_stored);
+        self.write_failed("get", name, &WriteError { error, may_be_stored })
     }
 
     fn write_failed(&self, verb: &str, name: &str, error: &WriteError) -> FleetError {
         // An error response from the API server may concern only this fleet. Without a response,
-        // the next write would fail as well. 404 Not Found means that the namespace or the CRD is
-        // missing, which affects every fleet.
-        let is_general = error.code().is_none_or(|code| matches!(code, 401 | 403 | 404));
+        // or if the server fails again and again, the next write would fail as well. 404 Not Found
+        // means that the namespace or the CRD is missing, which affects every fleet.
+        let is_general = error.code().is_none_or(|code| matches!(code, 401 | 403 | 404 | 500..));
         let what =
             if is_general { "clientfleets".to_owned() } else { format!("clientfleet {name}") };
         let doing = format!("{verb} {what} in namespace {}", self.namespace);

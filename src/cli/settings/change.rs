@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::choice::Choice;
 use crate::api::UpgradePolicy;
 use crate::cli::Failure;
-use crate::cli::cluster::{Cluster, OnePolicy, attempt};
+use crate::cli::cluster::{Cluster, OnePolicy, attempt, with_doubt};
 use crate::cli::terminal::interrupt::Interrupt;
 use crate::cli::terminal::table::printable;
 
@@ -40,14 +40,18 @@ pub(super) async fn make(
     // Finish the write after a signal, so that its outcome is reported.
     let _interrupt = Interrupt::listen();
     let mut resource_version = policy.whole.metadata.resource_version.clone();
+    let mut may_be_stored = false;
     for _ in 0..MAX_WRITE_ATTEMPTS {
         let patch = Patch::Merge(patch(choice, resource_version.as_deref()));
         match attempt(async || api.patch(&name, &parameters, &patch).await).await {
             Ok(_) => return Ok(()),
-            Err(error) if error.code() == Some(409) => {}
+            Err(error) if error.code() == Some(409) => may_be_stored |= error.may_be_stored,
             Err(error) => return Err(Failure::new(error.sentence(&doing))),
         }
-        let again = cluster.policy(namespace, &name).await?;
+        let again = cluster.policy(namespace, &name).await;
+        let again = again.map_err(|failure| {
+            Failure::new(with_doubt(failure.messages.join("; "), may_be_stored))
+        })?;
         // An attempt without a response may have been stored.
         if again.live.spec.as_ref().is_ok_and(|spec| Choice::of(&spec.upgrade).is_same_as(choice)) {
             return Ok(());
@@ -59,18 +63,22 @@ pub(super) async fn make(
             (metadata.uid.clone(), metadata.generation)
         };
         if identity(&again) != identity(policy) {
-            return Err(changed_meanwhile(namespace, &name));
+            return Err(changed_meanwhile(namespace, &name, may_be_stored));
         }
         resource_version = again.whole.metadata.resource_version;
     }
-    Err(changed_meanwhile(namespace, &name))
+    Err(changed_meanwhile(namespace, &name, may_be_stored))
 }
 
-fn changed_meanwhile(namespace: &str, name: &str) -> Failure {
+fn changed_meanwhile(namespace: &str, name: &str, may_be_stored: bool) -> Failure {
     let (namespace, name) = (printable(namespace), printable(name));
+    let outcome = match may_be_stored {
+        true => "and it is not known whether this change was stored before that",
+        false => "so nothing is changed",
+    };
     Failure::new(format!(
-        "somebody else has changed policy {name} in namespace {namespace} just now, so nothing is \
-         changed: look at it again with `clientfleet settings {name} -n {namespace}`"
+        "somebody else has changed policy {name} in namespace {namespace} just now, {outcome}: look \
+         at it again with `clientfleet settings {name} -n {namespace}`"
     ))
 }
 

@@ -46,13 +46,20 @@ pub struct WriteAttempt<K: PlannedKind> {
     pub status: Arc<K::Status>,
     /// True after a response or a watch event has shown that the API server accepted the attempt.
     is_accepted: Arc<AtomicBool>,
+    /// True if an earlier attempt to write the same status may still be accepted.
+    repeats_doubtful: Arc<AtomicBool>,
 }
 
 impl<K: PlannedKind> WriteAttempt<K> {
     /// Creates an attempt that sends `status`.
     #[must_use]
     pub fn new(write: StatusWrite<K>, status: K::Status) -> Self {
-        Self { write, status: Arc::new(status), is_accepted: Arc::default() }
+        Self {
+            write,
+            status: Arc::new(status),
+            is_accepted: Arc::default(),
+            repeats_doubtful: Arc::default(),
+        }
     }
 
     /// Returns whether the API server is known to have accepted the attempt.
@@ -65,6 +72,16 @@ impl<K: PlannedKind> WriteAttempt<K> {
     /// so that the attempt is reported once, even if its object has been deleted in between.
     pub(super) fn accept(&self) -> bool {
         !self.is_accepted.swap(true, Ordering::AcqRel)
+    }
+
+    /// Records that an earlier attempt to write the same status may still be accepted.
+    pub(super) fn repeat_doubtful(&self) {
+        self.repeats_doubtful.store(true, Ordering::Release);
+    }
+
+    /// Returns whether an earlier attempt to write the same status may still be accepted.
+    pub(super) fn repeats_doubtful(&self) -> bool {
+        self.repeats_doubtful.load(Ordering::Acquire)
     }
 
     /// Returns whether `other` is the same attempt.

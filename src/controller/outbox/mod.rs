@@ -195,7 +195,10 @@ impl<K: Announced> Outbox<K> {
             return;
         }
         let digest = K::digest(&attempt.status);
-        entry.unacknowledged.retain(|earlier| K::digest(&earlier.status) != digest);
+        let is_same = |earlier: &mut WriteAttempt<K>| K::digest(&earlier.status) == digest;
+        if entry.unacknowledged.extract_if(.., is_same).count() > 0 {
+            attempt.repeat_doubtful();
+        }
         if entry.unacknowledged.len() == MAX_UNACKNOWLEDGED {
             entry.unacknowledged.remove(0);
         }
@@ -263,7 +266,9 @@ impl<K: Announced> Outbox<K> {
     /// Records that the API server has rejected an attempt, so no watch event can show its status.
     pub fn refused(&self, attempt: &WriteAttempt<K>) {
         if let Some(entry) = self.state().entry_of(&attempt.write.planned.cached) {
-            entry.unacknowledged.retain(|other| !other.is_same_as(attempt));
+            if !attempt.repeats_doubtful() {
+                entry.unacknowledged.retain(|other| !other.is_same_as(attempt));
+            }
             self.judged.notify_one();
         }
     }
@@ -393,7 +398,8 @@ impl<K: Announced> Outbox<K> {
     /// The store now shows these writes, unless etcd was restored from a backup without them.
     pub fn relisted(&self, began: Instant) {
         for entry in self.state().entries.values_mut() {
-            if entry.written_at.is_some_and(|written| written < began) {
+            let is_older = entry.written_at.is_some_and(|written| written < began);
+            if is_older && !entry.is_in_flight {
                 entry.last_write = None;
             }
         }

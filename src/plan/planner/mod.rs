@@ -203,7 +203,10 @@ impl Planner {
         let policy = Arc::new(Policy::read(&observed));
         self.touch_scope_of(&policy.name, &policy.scope);
         let before = self.policies.remove(&name);
-        let same = before.as_ref().filter(|before| before.policy.uid == policy.uid);
+        // After a restore of etcd, the generation is lower than before.
+        let same = before.as_ref().filter(|before| {
+            before.policy.uid == policy.uid && before.policy.generation <= policy.generation
+        });
         let in_force = same.and_then(|before| before.in_force);
         self.policies.insert(name, KnownPolicy { observed, policy, in_force });
         if let Some(before) = before {

@@ -20,7 +20,11 @@ fn no_fault(_: &Proxy) {}
 async fn start_two(prefix: &str) -> (Stage, Replica) {
     let stage = start_leader(prefix).await;
     let second = stage.start_replica().await;
-    stage.has_logged("stores are filled").await;
+    eventually("the standby's caches are filled", async || {
+        let filled = stage.log().matches("stores are filled").count();
+        if filled >= 2 { Ok(()) } else { Err(stage.log()) }
+    })
+    .await;
     (stage, second)
 }
 
@@ -95,7 +99,8 @@ async fn a_former_leader_wakes_up() {
 /// The lease cannot be renewed: the leader gives up, and leads again after the fault.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lease_cannot_be_renewed() {
-    let stage = start_leader("lease").await;
+    let mut stage = start_leader("lease").await;
+    stage.may_end = true;
     let refused = |proxy: &Proxy| proxy.always(Requests::LEASES, Fault::Answer(503));
     refused(&stage.proxy);
     stage.has_logged("error: ").await;

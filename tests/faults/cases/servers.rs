@@ -18,7 +18,11 @@ async fn plane() -> MutexGuard<'static, ControlPlane> {
         install_crds(&plane);
         Mutex::new(plane)
     };
-    PLANE.get_or_init(start).await.lock().await
+    let mut plane = PLANE.get_or_init(start).await.lock().await;
+    // A case that failed may have left the servers broken.
+    plane.set_no_space_alarm(false).unwrap();
+    plane.restart_apiserver().unwrap();
+    plane
 }
 
 #[tokio::test(flavor = "multi_thread")]

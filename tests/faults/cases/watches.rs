@@ -9,8 +9,8 @@ use crate::fault::{FLEETS, Fault, POLICIES, Requests};
 use crate::history::rows_of;
 use crate::objects::policy;
 use crate::observer::Stored;
-use crate::proxy::Proxy;
-use crate::stage::Stage;
+use crate::proxy::{Proxy, Seen};
+use crate::stage::{Stage, eventually};
 
 /// Time for which the events of a policy's hold are held back after a restart.
 const LATE: Duration = Duration::from_secs(6);
@@ -114,6 +114,13 @@ fn hold() -> serde_json::Value {
     policy("hold", json!({"priority": 90, "upgrade": {"mode": "NoUpgrade"}}))
 }
 
+/// Makes the API server serve policies only from the recorded list: as pages, because streaming
+/// lists are rejected. Consistent reads of one object still return the current version.
+fn list_from_the_past(proxy: &Proxy) {
+    proxy.always(Requests::POLICY_STREAMS, Fault::Answer(422));
+    proxy.always(Requests::POLICY_PAGES, Fault::Replay);
+}
+
 fn is_offered(stored: &Stored) -> bool {
     rows_of(stored).iter().any(|row| row.state == "Distributing")
 }
@@ -126,6 +133,17 @@ impl Stage {
         self.proxy.record(&path).await;
         self.apply(hold()).await;
         self.is_in_force("hold").await;
+    }
+
+    async fn old_list_is_served(&self) {
+        let is_replay = |seen: &Seen| seen.fault.as_deref() == Some("Replay");
+        eventually("the old list is served", async || {
+            match self.proxy.seen().iter().any(is_replay) {
+                true => Ok(()),
+                false => Err(self.log()),
+            }
+        })
+        .await;
     }
 
     /// Returns how many versions of fleets with offers were stored after `version`.
@@ -144,13 +162,12 @@ async fn a_restart_lists_policies_from_before_a_hold() {
     let version = stage.version();
     stage.kill(version).await;
     let stale = |proxy: &Proxy| {
-        proxy.next(1, Requests::POLICY_LISTS, Fault::Replay);
+        list_from_the_past(proxy);
         proxy.hold(POLICIES);
     };
-    stage.proxy.always(Requests::POLICY_LISTS, Fault::Replay);
-    stage.proxy.hold(POLICIES);
+    stale(&stage.proxy);
     stage.restart();
-    stage.fault_applies().await;
+    stage.old_list_is_served().await;
     tokio::time::sleep(LATE).await;
     assert_eq!(stage.offers_after(version), 0, "{}", stage.log());
     stage.proxy.heal();
@@ -167,12 +184,12 @@ async fn an_expired_watch_is_followed_by_a_list_from_before_a_hold() {
     let version = stage.version();
     let stale = |proxy: &Proxy| {
         proxy.next(1, Requests::POLICY_WATCHES, Fault::Expired);
-        proxy.next(3, Requests::POLICY_LISTS, Fault::Replay);
+        list_from_the_past(proxy);
         proxy.hold(POLICIES);
         proxy.interrupt_watches();
     };
     stale(&stage.proxy);
-    stage.fault_applies().await;
+    stage.old_list_is_served().await;
     // Change the fleets, so that the controller plans with what it knows.
     stage.edit("ClientFleet", "lima", json!({"spec": {"packageVersion": "3.61"}})).await;
     tokio::time::sleep(LATE).await;
