@@ -1,5 +1,7 @@
 //! Tests status writes that the API server refuses, and their effect on the status of a policy.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::objects::{auto, fleet, policy};
@@ -14,8 +16,10 @@ async fn is_written_after_refusal(prefix: &str, path: &str, code: u16) {
     world.settles().await;
     let mark = world.wire.mark();
     world.wire.refuse(path, code);
+    let begun = Instant::now();
     world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": true}})).await;
     world.settles().await;
+    assert!(begun.elapsed() < Duration::from_secs(60), "it took {:?}", begun.elapsed());
     assert_eq!(world.wire.replacements_left(), 0, "the write was refused");
     assert_eq!(world.row("berlin", "a").await.state, "Held");
     let tries = world.wire.since(mark).iter().filter(|call| call.path == path).count();

@@ -72,6 +72,7 @@ pub fn violations(evidence: &Evidence) -> Vec<Violation> {
     let Evidence { fleets, policies, .. } = evidence;
     let found = [
         (Oracle::OffersAreAsked, offers::unasked(fleets, policies)),
+        (Oracle::InForceIsTrue, offers::contradictions(fleets, policies)),
         (
             Oracle::GenerationsRise,
             [history::gone_back(fleets), history::gone_back(policies)].concat(),

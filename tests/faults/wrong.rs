@@ -97,6 +97,27 @@ async fn a_controller_that_observes_older_generations() {
     is_caught("older", Oracle::GenerationsRise, Requests::POLICY_WRITES, forge).await;
 }
 
+/// Says that the policy is in force while the fleets still offer what it forbids.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_is_in_force_too_early() {
+    let mut stage = Stage::start("early").await;
+    stage.proxy.always(Requests::FLEET_WRITES, Fault::SwallowBefore);
+    let forge = Fault::Forge(|object| {
+        for condition in object["status"]["conditions"].as_array_mut().into_iter().flatten() {
+            if condition["type"] == "Ready" {
+                condition["status"] = json!("True");
+            }
+        }
+        let planned = object["status"]["conditions"][0]["observedGeneration"].clone();
+        object["status"]["observedGeneration"] = planned;
+    });
+    stage.proxy.always(Requests::POLICY_WRITES, forge);
+    stage.suspend(true).await;
+    stage.is_in_force("all").await;
+    stage.converges_within(Duration::ZERO).await;
+    is_found(stage, Oracle::InForceIsTrue).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_forgets_offers() {
     let forge = Fault::Forge(|object| {

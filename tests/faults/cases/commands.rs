@@ -236,6 +236,48 @@ async fn an_import_that_fails_in_the_middle_says_what_is_missing_and_can_be_repe
     assert_eq!(stage.imported_fleets(), 12);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_was_killed_can_be_repeated() {
+    for (number, fault) in [Fault::SwallowBefore, Fault::SwallowAfter].into_iter().enumerate() {
+        let stage = importer(&format!("import-killed-{number}")).await;
+        stage.proxy.following(5, Requests::CHANGES, fault.clone());
+        let mut child = stage.start_command(&import());
+        stage.fault_applies().await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        stage.proxy.heal();
+        let again = stage.run_command(&import()).await;
+        assert_eq!(again.code, Some(0), "{fault:?}: {again:?}");
+        stage.fleets.catches_up().await;
+        assert_eq!(stage.imported_fleets(), 12);
+    }
+}
+
+/// Ctrl-C while `settings` and `resume` write: both finish, and say what they did.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_command_finishes_its_write() {
+    let stage = Stage::start("interrupted").await;
+    for case in PAIRS.iter().flatten() {
+        let before = stage.proxy.faults();
+        let late = Fault::DelayResponse(Duration::from_secs(2));
+        stage.proxy.next(1, Requests::CHANGES, late);
+        let child = stage.start_command(case.command);
+        eventually("the command writes", async || match stage.proxy.faults() > before {
+            true => Ok(()),
+            false => Err("no write".to_owned()),
+        })
+        .await;
+        let interrupt = format!("kill -TERM {}", child.id());
+        assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
+        let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+        let ended = Ended::of(ended.await.unwrap());
+        assert_eq!(ended.code, Some(0), "{:?}: {ended:?}", case.command);
+        assert!(ended.output.contains(case.says), "{:?}: {ended:?}", case.command);
+        assert!(ended.errors.contains("stopping after the writes in progress"), "{ended:?}");
+        stage.is_done(case).await;
+    }
+}
+
 /// Ctrl-C during an import: the writes in progress end, and the import says what is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_import_says_what_is_missing_and_can_be_repeated() {

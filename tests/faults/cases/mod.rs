@@ -4,6 +4,7 @@ mod answers;
 mod commands;
 mod objects;
 mod processes;
+mod random;
 mod replicas;
 mod servers;
 mod watches;

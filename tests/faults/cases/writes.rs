@@ -1,6 +1,6 @@
 //! Faults of single status writes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::endures;
 use crate::fault::{Fault, Requests};
@@ -73,10 +73,12 @@ async fn all_responses_of_one_change_are_lost() {
     stage.suspend(true).await;
     stage.is_in_force("all").await;
     let is_event = |seen: &crate::proxy::Seen| seen.path.contains("/events.k8s.io/");
+    let begun = Instant::now();
     crate::stage::eventually("an event is published", async || {
         let events = stage.proxy.seen()[before..].iter().filter(|seen| is_event(seen)).count();
         if events >= 1 { Ok(()) } else { Err(format!("{events} events")) }
     })
     .await;
+    assert!(begun.elapsed() < Duration::from_secs(20), "it took {:?}", begun.elapsed());
     stage.ends_well(lose).await;
 }
