@@ -187,3 +187,24 @@ fn say(status: StatusCode, kind: &'static str, text: String) -> Response<Full<By
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::controller::watch::freshness::Freshness;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn readiness_says_how_long_ago_each_watch_was_heard_and_ends_after_150_s() {
+        let health = Health::default();
+        for kind in KINDS {
+            health.watches(kind, Freshness::default());
+        }
+        tokio::time::advance(Duration::from_secs(149)).await;
+        let check = watches(&health);
+        assert!(check.is_well);
+        assert_eq!(check.detail, ": ClientFleet heard 149 s ago, UpgradePolicy heard 149 s ago");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!watches(&health).is_well);
+    }
+}

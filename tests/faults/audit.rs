@@ -19,17 +19,20 @@ pub fn differences(fleets: &[Stored], lines: &[Value], unaudited: &[(u64, u64)])
         let version = line["resourceVersion"].as_str().and_then(|text| text.parse().ok());
         *counts.entry((version.unwrap_or_default(), text_of(line))).or_default() -= 1;
     }
-    // The observer may have missed versions just before a gap.
+    // Versions just before one that follows a gap are not known, so lines about them cannot be
+    // judged.
+    let is_known =
+        |version: u64| fleets.iter().any(|stored| stored.version == version && !stored.follows_gap);
     let first_list = fleets.iter().take_while(|stored| stored.follows_gap).count();
     let has_gap = fleets.iter().skip(first_list).any(|stored| stored.follows_gap);
     let may_miss =
         |version: u64| unaudited.iter().any(|(from, to)| (*from..=*to).contains(&version));
     let mut found = vec![];
     for ((version, change), count) in counts {
-        if count > 0 && !may_miss(version) && !has_gap {
+        if count > 0 && !may_miss(version) && is_known(version) {
             found.push(format!("no line for version {version}: {change}"));
         }
-        if count < 0 && !has_gap {
+        if count < 0 && (is_known(version) || !has_gap) {
             found.push(format!("{} lines too many for version {version}: {change}", -count));
         }
     }

@@ -4,11 +4,29 @@ use std::time::Duration;
 
 use super::endures;
 use crate::fault::{Fault, Requests};
+use crate::proxy::Proxy;
+use crate::stage::Stage;
 
 /// A webhook that refuses a write with a conflict although the object has not changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conflict_that_no_event_follows() {
     endures("conflict", |proxy| proxy.next(3, Requests::WRITES, Fault::Answer(409))).await;
+}
+
+/// The controller warns after some conflicts in a row.
+#[tokio::test(flavor = "multi_thread")]
+async fn conflicts_without_end_are_warned_of() {
+    let stage = Stage::start("conflicts").await;
+    let conflicts = |proxy: &Proxy| proxy.always(Requests::FLEET_WRITES, Fault::Answer(409));
+    conflicts(&stage.proxy);
+    stage.suspend(true).await;
+    let warning = " WARN reconciling";
+    stage.has_logged(warning).await;
+    let is_warning = |line: &&str| line.contains(warning);
+    let log = stage.log();
+    let first = log.lines().find(is_warning).unwrap();
+    assert!(first.contains("the status was not written"), "{first}");
+    stage.ends_well(conflicts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,12 +53,14 @@ async fn a_fleet_is_deleted_during_a_write() {
 async fn a_policy_changes_twice_unseen() {
     let stage = Stage::start("unseen").await;
     let unseen = |proxy: &Proxy| {
-        proxy.next(2, Requests::WATCHES, Fault::Answer(503));
+        proxy.next(2, Requests::WATCHES, Fault::Expired);
         proxy.interrupt_watches();
     };
-    unseen(&stage.proxy);
+    // Hold the events back until the watch has ended, so that only the list shows the changes.
+    stage.proxy.hold(POLICIES);
     stage.suspend(true).await;
     stage.suspend(false).await;
+    unseen(&stage.proxy);
     stage.fault_applies().await;
     stage.ends_well(unseen).await;
 }

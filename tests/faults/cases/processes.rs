@@ -108,6 +108,13 @@ async fn a_slow_consumer() {
     stage.ends_well(drip).await;
 }
 
+/// A controller that is terminated while a write has no response says that its outcome is unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_is_terminated_before_a_response_comes() {
+    let stage = Stage::start("terminated-early").await;
+    stage.ends_well(|proxy| proxy.always(Requests::FLEET_WRITES, Fault::SwallowBefore)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_is_terminated_and_started_again() {
     let mut stage = Stage::start("terminated").await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clientfleet::values::Timestamp;
 use serde_json::json;
 
 use crate::control_plane::shared;
@@ -71,6 +72,26 @@ async fn a_standby_that_has_missed_a_hold_takes_over() {
     let offers = stage.fleets.stored();
     let offers: Vec<_> = offers.iter().filter(is_offer).collect();
     assert!(offers.is_empty(), "{offers:#?}\n{}", stage.log());
+    stage.ends_well(no_fault).await;
+}
+
+/// A standby of a cluster in which nothing changes plans within 5 s after it leads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_plans_soon_after_it_leads() {
+    let (mut stage, mut second) = start_two("idle").await;
+    let version = stage.version();
+    stage.kill(version).await;
+    stage.swap(&mut second);
+    stage.suspend(true).await;
+    stage.second_leads().await;
+    stage.is_in_force("all").await;
+    let log = stage.log();
+    let at = |line: &str| line.split_whitespace().next().unwrap().parse::<Timestamp>().unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    let leads = lines.iter().rposition(|line| line.contains(" leading")).unwrap();
+    let plans = lines[leads..].iter().find(|line| line.contains(": planned")).unwrap();
+    let took = at(plans) - at(lines[leads]);
+    assert!(took < chrono::TimeDelta::seconds(5), "{took}: {log}");
     stage.ends_well(no_fault).await;
 }
 
