@@ -51,6 +51,8 @@ struct FleetError {
     sentences: Vec<String>,
     /// True if all other writes would fail for the same reason.
     is_general: bool,
+    /// True if the API server may have stored the write.
+    may_be_stored: bool,
 }
 
 /// Writes the fleets to the cluster, and deletes the pruned fleets.
@@ -83,11 +85,10 @@ pub(super) async fn apply(
             continue;
         };
         applied.failed += 1;
-        // Several writes in progress may fail for the same reason, so report each reason once.
-        for sentence in trouble.sentences {
-            if !applied.failures.contains(&sentence) {
-                applied.failures.push(sentence);
-            }
+        // The other writes in progress fail for the same reason, so report it once, but report each
+        // write that may have been stored.
+        if !(is_stopped.get() && trouble.is_general) || trouble.may_be_stored {
+            applied.failures.extend(trouble.sentences);
         }
         is_stopped.set(is_stopped.get() || trouble.is_general);
     }
@@ -139,6 +140,7 @@ impl Writer<'_> {
                     return Err(FleetError {
                         sentences: conflicts(name, &status),
                         is_general: false,
+                        may_be_stored: false,
                     });
                 }
                 // The fleet has changed during the write.
@@ -216,7 +218,11 @@ impl Writer<'_> {
                 let sentence = format!(
                     "ClientFleet {name} was not pruned: somebody has put clients into it meanwhile"
                 );
-                return Err(FleetError { sentences: vec![sentence], is_general: false });
+                return Err(FleetError {
+                    sentences: vec![sentence],
+                    is_general: false,
+                    may_be_stored: false,
+                });
             }
             let text = |pointer: &str| {
                 fleet.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
@@ -239,7 +245,7 @@ impl Writer<'_> {
         }
         Err(match last {
             Some(error) => self.write_failed("delete", name, &error),
-            None => FleetError { sentences: Vec::new(), is_general: false },
+            None => FleetError { sentences: Vec::new(), is_general: false, may_be_stored: false },
         })
     }
 
@@ -262,7 +268,11 @@ impl Writer<'_> {
         let what =
             if is_general { "clientfleets".to_owned() } else { format!("clientfleet {name}") };
         let doing = format!("{verb} {what} in namespace {}", self.namespace);
-        FleetError { sentences: vec![error.sentence(&doing)], is_general }
+        FleetError {
+            sentences: vec![error.sentence(&doing)],
+            is_general,
+            may_be_stored: error.may_be_stored,
+        }
     }
 }
 
