@@ -1,5 +1,6 @@
 //! Creates fleets and policies for the tests.
 
+use clientfleet::api::crds;
 use serde_json::{Value, json};
 
 /// Returns a fleet in the time zone of Berlin with package version 3.60, whose clients run version
@@ -39,4 +40,15 @@ pub fn nightly(name: &str) -> Value {
             "distribution": {"windows": [{"start": "22:00", "end": "04:00"}]},
         }),
     )
+}
+
+/// Returns the CRDs with a schema that accepts any spec.
+pub fn relaxed_crds() -> Value {
+    let mut definitions = json!(crds());
+    for definition in definitions.as_array_mut().unwrap() {
+        let root = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        root["properties"]["spec"] = json!({"x-kubernetes-preserve-unknown-fields": true});
+        root.as_object_mut().unwrap().remove("x-kubernetes-validations");
+    }
+    json!({"apiVersion": "v1", "kind": "List", "items": definitions})
 }

@@ -3,23 +3,11 @@
 //! The tests install a relaxed schema, so that the API server stores objects that cannot be
 //! deserialized or that admission would normally reject.
 
-use clientfleet::api::crds;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::control_plane::ControlPlane;
-use crate::objects::{auto, fleet, policy};
+use crate::objects::{auto, fleet, policy, relaxed_crds};
 use crate::world::{World, eventually, install};
-
-/// Returns the CRDs with a schema that accepts any spec.
-fn relaxed() -> Value {
-    let mut definitions = json!(crds());
-    for definition in definitions.as_array_mut().unwrap() {
-        let root = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-        root["properties"]["spec"] = json!({"x-kubernetes-preserve-unknown-fields": true});
-        root.as_object_mut().unwrap().remove("x-kubernetes-validations");
-    }
-    json!({"apiVersion": "v1", "kind": "List", "items": definitions})
-}
 
 async fn says(world: &World, fleet: &str, expected: &str) {
     eventually(&format!("{fleet} says {expected}"), async || {
@@ -39,7 +27,7 @@ const INVALID: &str = "Blocked PolicyInvalid";
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_objects_stop_nothing_else() {
     let plane = ControlPlane::start().unwrap();
-    install(&plane, &relaxed().to_string());
+    install(&plane, &relaxed_crds().to_string());
     let (world, other) = (World::on(&plane, "unreadable").await, World::on(&plane, "other").await);
     for world in [&world, &other] {
         world.apply(auto("all")).await;
@@ -92,7 +80,7 @@ async fn unreadable_objects_stop_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_policy_that_admission_would_refuse_blocks_its_clients() {
     let plane = ControlPlane::start().unwrap();
-    install(&plane, &relaxed().to_string());
+    install(&plane, &relaxed_crds().to_string());
     let world = World::on(&plane, "refused").await;
     world.apply(auto("all")).await;
     world.apply(fleet("berlin", &["a", "b"])).await;

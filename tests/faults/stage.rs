@@ -224,9 +224,14 @@ impl Stage {
 
     /// Waits until a fault has applied at least once.
     pub async fn fault_applies(&self) {
-        eventually("a fault applies", async || match self.proxy.faults() {
-            0 => Err("none has applied".to_owned()),
-            _ => Ok(()),
+        self.faults_exceed(0).await;
+    }
+
+    /// Waits until faults have applied more than `count` times.
+    pub async fn faults_exceed(&self, count: usize) {
+        eventually("a fault applies", async || match self.proxy.faults() > count {
+            true => Ok(()),
+            false => Err("no further one has applied".to_owned()),
         })
         .await;
     }

@@ -2,11 +2,13 @@
 //! pruned fleets. Never removes clients that other field managers list.
 
 use std::cell::Cell;
+use std::fmt::Debug;
 
 use futures::{StreamExt, stream};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions, ValidationDirective};
 use kube::core::{PartialObjectMeta, Status};
 use kube::{Api, Error};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::existing_fleet::{ExistingFleet, ListedBy, MANAGER, WrittenBy, standing};
@@ -119,6 +121,17 @@ impl Writer<'_> {
         }
     }
 
+    /// Sends a patch until its outcome is known.
+    async fn send<P: Serialize + Debug>(
+        &self,
+        name: &str,
+        parameters: &PatchParams,
+        patch: &Patch<P>,
+    ) -> Result<(), WriteError> {
+        let sent = attempt(async || self.api.patch_metadata(name, parameters, patch).await);
+        sent.await.map(|_: PartialObjectMeta<ClientFleet>| ())
+    }
+
     async fn patch(&self, manifest: &Manifest) -> Result<(), FleetError> {
         let name = &manifest.metadata.name;
         let parameters = PatchParams {
@@ -129,13 +142,8 @@ impl Writer<'_> {
         };
         let mut last = None;
         for _ in 0..MAX_WRITE_ATTEMPTS {
-            let written = attempt(async || {
-                let written: Result<PartialObjectMeta<ClientFleet>, Error> =
-                    self.api.patch_metadata(name, &parameters, &Patch::Apply(manifest)).await;
-                written
-            });
-            match written.await {
-                Ok(_) => return Ok(()),
+            match self.send(name, &parameters, &Patch::Apply(manifest)).await {
+                Ok(()) => return Ok(()),
                 Err(WriteError { error: Error::Api(status), .. }) if is_conflict(&status) => {
                     return Err(FleetError {
                         sentences: conflicts(name, &status),
@@ -182,16 +190,11 @@ impl Writer<'_> {
             let version = fleet.pointer("/metadata/resourceVersion");
             let patch =
                 json!({ "metadata": { "resourceVersion": version }, "spec": { "clients": null } });
-            let written = attempt(async || {
-                let written: Result<PartialObjectMeta<ClientFleet>, Error> =
-                    self.api.patch_metadata(name, &parameters, &Patch::Merge(&patch)).await;
-                written
-            });
-            match written.await {
+            match self.send(name, &parameters, &Patch::Merge(&patch)).await {
                 // In a dry run, the patch does not remove the list, so the API server would reject
                 // the server-side apply that follows.
-                Ok(_) if parameters.dry_run => return Ok(()),
-                Ok(_) => return self.patch(manifest).await,
+                Ok(()) if parameters.dry_run => return Ok(()),
+                Ok(()) => return self.patch(manifest).await,
                 Err(error) if error.code() == Some(409) => last = Some(error),
                 Err(error) => return Err(self.write_failed("patch", name, &error)),
             }

@@ -1,12 +1,13 @@
 //! The commands that write: `import --apply`, `settings --select`, `halt` and `resume`. Whatever
 //! the API server responds, they say what was done, and running them again finishes the rest.
 
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::fault::{Fault, Requests};
+use crate::program::send_signal;
 use crate::stage::{Stage, eventually};
 
 /// Options of an import with twelve clients in twelve fleets.
@@ -93,11 +94,9 @@ impl Stage {
             .unwrap()
     }
 
-    /// Runs a command in a thread of its own, because the proxy runs in this runtime.
     async fn run_command(&self, arguments: &[&str]) -> Ended {
         let child = self.start_command(arguments);
-        let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-        Ended::of(ended.await.unwrap())
+        Ended::of(child).await
     }
 
     /// Waits until the work of a command is done. Reads of the observers may be late.
@@ -125,7 +124,11 @@ struct Ended {
 }
 
 impl Ended {
-    fn of(output: Output) -> Self {
+    /// Waits for the end of a command, in a thread of its own because the proxy runs in this
+    /// runtime.
+    async fn of(child: Child) -> Self {
+        let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+        let output = ended.await.unwrap();
         Self {
             code: output.status.code(),
             output: String::from_utf8(output.stdout).unwrap(),
@@ -192,11 +195,7 @@ async fn a_command_that_was_killed_can_be_repeated() {
             let before = stage.proxy.faults();
             stage.proxy.always(Requests::CHANGES, fault.clone());
             let mut child = stage.start_command(case.command);
-            eventually("the command writes", async || match stage.proxy.faults() > before {
-                true => Ok(()),
-                false => Err("no write".to_owned()),
-            })
-            .await;
+            stage.faults_exceed(before).await;
             child.kill().unwrap();
             child.wait().unwrap();
             stage.proxy.heal();
@@ -262,15 +261,9 @@ async fn an_interrupted_command_finishes_its_write() {
         let late = Fault::DelayResponse(Duration::from_secs(2));
         stage.proxy.next(1, Requests::CHANGES, late);
         let child = stage.start_command(case.command);
-        eventually("the command writes", async || match stage.proxy.faults() > before {
-            true => Ok(()),
-            false => Err("no write".to_owned()),
-        })
-        .await;
-        let interrupt = format!("kill -TERM {}", child.id());
-        assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
-        let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-        let ended = Ended::of(ended.await.unwrap());
+        stage.faults_exceed(before).await;
+        send_signal(&child, "TERM");
+        let ended = Ended::of(child).await;
         assert_eq!(ended.code, Some(0), "{:?}: {ended:?}", case.command);
         assert!(ended.output.contains(case.says), "{:?}: {ended:?}", case.command);
         assert!(ended.errors.contains("stopping after the writes in progress"), "{ended:?}");
@@ -286,10 +279,8 @@ async fn an_interrupted_import_says_what_is_missing_and_can_be_repeated() {
     stage.proxy.always(Requests::CHANGES, late);
     let child = stage.start_command(&import());
     stage.fault_applies().await;
-    let interrupt = format!("kill -INT {}", child.id());
-    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
-    let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-    let ended = Ended::of(ended.await.unwrap());
+    send_signal(&child, "INT");
+    let ended = Ended::of(child).await;
     stage.proxy.heal();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let written = ended.output.matches(" created").count();
@@ -313,10 +304,8 @@ async fn an_interrupted_halt_says_that_it_is_written() {
         false => Err("no policy".to_owned()),
     })
     .await;
-    let interrupt = format!("kill -INT {}", child.id());
-    assert!(Command::new("sh").args(["-c", &interrupt]).status().unwrap().success());
-    let ended = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-    let ended = Ended::of(ended.await.unwrap());
+    send_signal(&child, "INT");
+    let ended = Ended::of(child).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.errors.contains("the command was interrupted"), "{ended:?}");
 }

@@ -13,6 +13,9 @@ mod writes;
 use crate::proxy::Proxy;
 use crate::stage::Stage;
 
+/// Stands for the fault of a case that breaks processes or objects instead of requests.
+fn no_fault(_: &Proxy) {}
+
 /// Injects a fault while users change policies and fleets, and checks all oracles. The fault ends
 /// after it has applied at least once.
 async fn endures(prefix: &str, fault: impl Fn(&Proxy)) {

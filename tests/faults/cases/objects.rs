@@ -1,14 +1,13 @@
 //! Cases in which objects change while the controller does not see it, or cannot be read.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::no_fault;
 use crate::control_plane::ControlPlane;
 use crate::fault::{FLEETS, Fault, POLICIES, Requests};
-use crate::objects::{auto, fleet, policy};
+use crate::objects::{auto, fleet, policy, relaxed_crds};
 use crate::proxy::Proxy;
 use crate::stage::{Stage, eventually};
-
-fn no_fault(_: &Proxy) {}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_is_deleted_and_created_unseen() {
@@ -104,22 +103,11 @@ async fn a_deletion_waits_for_a_finalizer() {
     stage.ends_well(no_fault).await;
 }
 
-/// Returns the CRDs with a schema that accepts any spec.
-fn relaxed() -> Value {
-    let mut definitions = json!(clientfleet::api::crds());
-    for definition in definitions.as_array_mut().unwrap() {
-        let root = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-        root["properties"]["spec"] = json!({"x-kubernetes-preserve-unknown-fields": true});
-        root.as_object_mut().unwrap().remove("x-kubernetes-validations");
-    }
-    json!({"apiVersion": "v1", "kind": "List", "items": definitions})
-}
-
 /// A policy and a fleet become unreadable, and readable again, while the controller is restarted.
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_become_corrupt_and_are_repaired() {
     let plane = ControlPlane::start().unwrap();
-    plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], &relaxed().to_string()).unwrap();
+    plane.kubectl_ok(&["apply", "--server-side", "-f", "-"], &relaxed_crds().to_string()).unwrap();
     crate::stage::wait_for_crds(&plane);
     let mut stage = Stage::on(&plane, "corrupt").await;
     stage.apply(policy("broken", json!({"priority": "high"}))).await;

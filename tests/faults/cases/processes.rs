@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::no_fault;
 use crate::fault::{Fault, Requests};
 use crate::objects::fleet;
 use crate::proxy::Proxy;
@@ -10,8 +11,6 @@ use crate::stage::Stage;
 /// Time for which the controller is stopped: longer than its 90 s limit for a silent watch is not
 /// needed, because a stopped process also loses the events in its socket buffers.
 const STOPPED: Duration = Duration::from_secs(8);
-
-fn no_fault(_: &Proxy) {}
 
 /// Kills the controller at its write number `place`, which meets the fault `fault`.
 async fn killed_at(prefix: &str, place: u32, requests: Requests, fault: Fault) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clientfleet::values::Timestamp;
 use serde_json::json;
 
+use super::no_fault;
 use crate::control_plane::shared;
 use crate::fault::{Fault, POLICIES, Requests};
 use crate::history::rows_of;
@@ -14,8 +15,6 @@ use crate::stage::{Replica, Stage, eventually};
 
 /// Time after a takeover during which the standby's policy events are still held back.
 const LATE: Duration = Duration::from_secs(6);
-
-fn no_fault(_: &Proxy) {}
 
 /// Starts a leader, and then a standby whose caches are filled.
 async fn start_two(prefix: &str) -> (Stage, Replica) {

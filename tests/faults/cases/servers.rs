@@ -2,13 +2,11 @@
 
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
+use super::no_fault;
 use crate::control_plane::ControlPlane;
 use crate::fault::Fault;
 use crate::objects::fleet;
-use crate::proxy::Proxy;
 use crate::stage::{Stage, eventually, install_crds};
-
-fn no_fault(_: &Proxy) {}
 
 /// Returns the control plane whose servers these cases break, one case at a time.
 async fn plane() -> MutexGuard<'static, ControlPlane> {
