@@ -327,6 +327,23 @@ fn a_try_without_an_answer_that_was_not_taken_is_forgotten() {
 }
 
 #[test]
+fn a_try_that_arrives_after_a_write_that_changed_nothing_is_told() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    let late = attempt(&outbox);
+    outbox.end(&key());
+    outbox.post(&planned("1", "old", "old"));
+    outbox.written(&attempt(&outbox), Some("1".to_owned()));
+    outbox.end(&key());
+    assert_eq!(next(&outbox), None, "a late attempt causes no write");
+    assert!(outbox.seen(&planned("1", "old", "old").cached).is_none());
+    let after = planned("2", "new", "old").cached;
+    let told = outbox.seen(&after).unwrap();
+    assert_eq!(told.write.planned.digest, late.write.planned.digest);
+    assert!(outbox.seen(&after).is_none(), "once");
+}
+
+#[test]
 fn a_write_is_told_once_though_its_object_is_deleted_before_the_answer() {
     let outbox = outbox();
     outbox.post(&planned("1", "old", "new"));

@@ -19,6 +19,8 @@ pub enum Fault {
     SwallowAfter,
     /// Forwards the request after a delay.
     DelayRequest(Duration),
+    /// Closes the connection at once, and forwards the request after a delay.
+    ArriveLate(Duration),
     /// Forwards the response after a delay.
     DelayResponse(Duration),
     /// Responds with an error, without forwarding the request.

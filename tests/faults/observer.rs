@@ -92,6 +92,14 @@ impl Observer {
         latest(&self.stored(), u64::MAX)
     }
 
+    /// Returns the largest version that was stored longer than `age` ago.
+    pub fn stored_before(&self, age: Duration) -> u64 {
+        let limit = chrono::Utc::now() - age;
+        let stored = self.stored();
+        let old = stored.iter().filter(|stored| stored.time < limit);
+        old.map(|stored| stored.version).max().unwrap_or_default()
+    }
+
     /// Returns the time since the last version was stored.
     pub fn quiet_for(&self) -> Duration {
         self.versions.lock().unwrap().last_change.elapsed()

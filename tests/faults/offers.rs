@@ -71,8 +71,12 @@ fn contradiction(
     let Some(decided_from) = decided_from(fleets, fleet, before(fleets, place)) else {
         return Some(format!("{} {}: decided from no stored spec", fleet.name(), fleet.version));
     };
+    let source = decided_from.data["spec"]["packageFrom"]["name"].as_str();
+    let source = latest(fleets, version).into_iter().find(|other| Some(&*other.name()) == source);
+    let estate: Vec<DynamicObject> =
+        [decided_from].into_iter().chain(source.map(|source| source.object)).collect();
     let is_asked = |policies: &Vec<DynamicObject>| {
-        let planned = planned_offers(&decided_from, policies, fleet);
+        let planned = planned_offers(&estate, policies, fleet);
         offered.iter().all(|row| {
             let target = row.target_version.as_ref().map(ToString::to_string);
             planned.contains(&(row.name.to_string(), target.unwrap_or_default()))
@@ -149,16 +153,20 @@ fn candidates(known: &[Stored], name: &str) -> Vec<Option<DynamicObject>> {
     found
 }
 
-/// Returns the name and the target version of each client that the plan offers an upgrade.
+/// Returns the name and the target version of each client of the fleet `written` that the plan
+/// offers an upgrade.
 fn planned_offers(
-    fleet: &DynamicObject,
+    fleets: &[DynamicObject],
     policies: &[DynamicObject],
     written: &Stored,
 ) -> Vec<(String, String)> {
-    let estate =
-        Estate { fleets: vec![cached(fleet)], policies: policies.iter().map(cached).collect() };
+    let estate = Estate {
+        fleets: fleets.iter().map(cached).collect(),
+        policies: policies.iter().map(cached).collect(),
+    };
     let plan = settle(&estate, written.time);
-    let rows = plan.fleets.into_iter().flat_map(|(_, status)| status.clients.unwrap_or_default());
+    let fleets = plan.fleets.into_iter().filter(|(name, _)| name.as_str() == written.name());
+    let rows = fleets.flat_map(|(_, status)| status.clients.unwrap_or_default());
     rows.filter(|row| row.state == "Distributing")
         .map(|row| {
             let target = row.target_version.as_ref().map(ToString::to_string);

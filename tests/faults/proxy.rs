@@ -164,6 +164,14 @@ impl Proxy {
         match &fault {
             Some(Fault::CutBefore) => return Err(Cut),
             Some(Fault::SwallowBefore) => std::future::pending().await,
+            Some(Fault::ArriveLate(delay)) => {
+                let (proxy, delay) = (self.clone(), *delay);
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    proxy.forward(&head, &body).await.map(drop)
+                });
+                return Err(Cut);
+            }
             Some(Fault::DelayRequest(delay)) => tokio::time::sleep(*delay).await,
             Some(Fault::Answer(code)) => return Ok(failure(*code)),
             Some(Fault::Expired) => return Ok(expired()),

@@ -29,6 +29,12 @@ const QUIET_TIME: Duration = Duration::from_secs(3);
 /// Time without a stored version after which a killed controller has no writes in progress.
 const KILL_PAUSE: Duration = Duration::from_millis(500);
 
+/// Time after which a controller has written the audit lines of a version that was stored.
+pub const TELLING_TIME: Duration = Duration::from_secs(1);
+
+/// Name of the kubeconfig file for commands.
+pub const COMMANDS: &str = "kubeconfig-of-commands";
+
 /// Maximum time to wait for anything else.
 const WAIT_LIMIT: Duration = Duration::from_secs(120);
 
@@ -40,6 +46,8 @@ const WORK_PAUSE: Duration = Duration::from_millis(150);
 pub struct Stage {
     pub namespace: String,
     pub proxy: Proxy,
+    /// Proxy of the commands that users run.
+    pub commands: Proxy,
     pub program: Program,
     pub folder: TempDir,
     pub fleets: Observer,
@@ -129,15 +137,18 @@ impl Stage {
     ) -> Self {
         let namespace = arguments[1].clone();
         let proxy = Proxy::start(client).await;
+        let client = plane.client().unwrap();
+        let commands = Proxy::start(client.clone()).await;
         let folder = tempfile::tempdir().unwrap();
         write_kubeconfig(&folder, "kubeconfig", &proxy, &namespace);
-        let client = plane.client().unwrap();
+        write_kubeconfig(&folder, COMMANDS, &commands, &namespace);
         let fleets = Observer::start(api::<ClientFleet>(&client, &namespace)).await;
         let policies = Observer::start(api::<UpgradePolicy>(&client, &namespace)).await;
         let program = Program::start(folder.path(), "kubeconfig", &arguments);
         let stage = Self {
             namespace,
             proxy,
+            commands,
             program,
             folder,
             fleets,
@@ -229,11 +240,16 @@ impl Stage {
 
     /// Waits until faults have applied more than `count` times.
     pub async fn faults_exceed(&self, count: usize) {
-        eventually("a fault applies", async || match self.proxy.faults() > count {
+        eventually("a fault applies", async || match self.faults() > count {
             true => Ok(()),
             false => Err("no further one has applied".to_owned()),
         })
         .await;
+    }
+
+    /// Returns how often a fault has applied to a request of the controller or of a command.
+    pub fn faults(&self) -> usize {
+        self.proxy.faults() + self.commands.faults()
     }
 
     pub fn log(&self) -> String {
@@ -254,10 +270,11 @@ impl Stage {
         versions.iter().flatten().map(|stored| stored.version).max().unwrap_or_default()
     }
 
-    /// Kills the controller. The audit lines of versions that were stored after the version `since`
-    /// may be missing.
-    pub async fn kill(&mut self, since: u64) {
+    /// Kills the controller. The audit lines of writes that were in flight may be missing: of
+    /// versions that were stored in the last second.
+    pub async fn kill(&mut self) {
         self.note_memory();
+        let told = self.fleets.stored_before(TELLING_TIME);
         self.program.kill();
         // A write that was sent before the kill may still be stored.
         eventually("nothing is stored any longer", async || match self.fleets.quiet_for() {
@@ -266,7 +283,7 @@ impl Stage {
         })
         .await;
         self.fleets.catches_up().await;
-        self.unaudited.push((since + 1, self.version() + 1));
+        self.unaudited.push((told + 1, self.version() + 1));
     }
 
     /// Starts the controller again after it has ended.

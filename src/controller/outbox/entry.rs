@@ -27,6 +27,9 @@ pub(super) struct Entry<K: Announced> {
     pub must_write_again: bool,
     /// Write attempts whose outcome is unknown, including the attempt that is being sent.
     pub unacknowledged: Vec<WriteAttempt<K>>,
+    /// Attempts without a response that the API server had not accepted when a later write was a
+    /// no-op. It may still accept them, because the no-op left the resourceVersion as it was.
+    pub late: Vec<WriteAttempt<K>>,
     /// Number of consecutive failed attempts, for the back-off.
     pub failures: u32,
     /// Last state that this process announced. The store may not show this state yet.
@@ -73,6 +76,7 @@ impl<K: Announced> Entry<K> {
             written_at: None,
             must_write_again: false,
             unacknowledged: Vec::new(),
+            late: Vec::new(),
             failures: 0,
             announced: None,
         }

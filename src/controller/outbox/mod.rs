@@ -50,7 +50,8 @@ struct OutboxState<K: Announced> {
     is_drained: bool,
 }
 
-/// Maximum number of unacknowledged attempts per object. If there are more, the oldest is dropped.
+/// Maximum number of unacknowledged attempts per object, and of late ones. If there are more, the
+/// oldest is dropped.
 const MAX_UNACKNOWLEDGED: usize = 4;
 
 impl<K: Announced> Outbox<K> {
@@ -217,7 +218,16 @@ impl<K: Announced> Outbox<K> {
         let now = Instant::now();
         entry.failures = 0;
         entry.written_at = Some(now);
-        entry.unacknowledged.clear();
+        let unacknowledged = std::mem::take(&mut entry.unacknowledged);
+        // A write that changes nothing creates no version, and no event follows it.
+        let is_changed = made != attempt.write.resource_version;
+        if is_changed {
+            entry.late.clear();
+        } else {
+            entry.late.extend(unacknowledged.into_iter().filter(|other| !other.is_accepted()));
+            let excess = entry.late.len().saturating_sub(MAX_UNACKNOWLEDGED);
+            entry.late.drain(..excess);
+        }
         self.judged.notify_one();
         let planned_from = planned.cached.metadata.resource_version.clone();
         let mut superseded = match entry.last_write.take() {
@@ -233,8 +243,6 @@ impl<K: Announced> Outbox<K> {
             _ => vec![planned_from],
         };
         let shown = entry.shown_version();
-        // A write that changes nothing creates no version, and no event follows it.
-        let is_changed = made != attempt.write.resource_version;
         let is_to_be_shown =
             is_changed && shown.is_none_or(|shown| superseded.contains(&Some(shown.clone())));
         // If the list is too long, drop the oldest versions except the first, which the store may
@@ -291,7 +299,9 @@ impl<K: Announced> Outbox<K> {
             sent = last.sent.take().filter(|_| last.written == *shown);
         }
         let is_judged = |attempt: &mut WriteAttempt<K>| !attempt.supersedes(shown.as_ref());
-        let judged: Vec<WriteAttempt<K>> = entry.unacknowledged.extract_if(.., is_judged).collect();
+        let mut judged: Vec<WriteAttempt<K>> =
+            entry.unacknowledged.extract_if(.., is_judged).collect();
+        judged.extend(entry.late.extract_if(.., is_judged));
         self.judged.notify_one();
         if entry.pending.as_ref().is_some_and(|pending| observed.status_equals(pending.digest))
             && !entry.last_write.as_ref().is_some_and(|last| last.supersedes(shown))

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::no_fault;
 use crate::fault::{Fault, Requests};
 use crate::program::send_signal;
-use crate::stage::{Stage, eventually};
+use crate::stage::{COMMANDS, Stage, eventually};
 
 /// Options of an import with twelve clients in twelve fleets.
 const IMPORT: [&str; 8] =
     ["export.csv", "--fleet", "site", "--package-from", "berlin", "--shard-size", "1", "--apply"];
+
+/// Options of an import after which a third of the fleets has no clients.
+const PRUNE: [&str; 3] = ["--prune", "--max-removals", "50%"];
 
 /// A command, what its last word of success is, and the state that it leads to.
 struct Case {
@@ -82,10 +86,15 @@ impl Stage {
         self.fleets.current().iter().filter(|stored| stored.name().starts_with("site-")).count()
     }
 
+    /// Writes an export with the first `count` of the twelve clients.
+    fn exports(&self, count: usize) {
+        std::fs::write(self.folder.path().join("export.csv"), export(count)).unwrap();
+    }
+
     fn start_command(&self, arguments: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_clientfleet"))
             .args(arguments)
-            .args(["--kubeconfig", "kubeconfig"])
+            .args(["--kubeconfig", COMMANDS])
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -137,15 +146,15 @@ impl Ended {
     }
 }
 
-/// Returns an export with twelve clients.
-fn export() -> String {
-    let rows: Vec<String> = (0..12).map(|number| format!("pc-{number:02},3.59")).collect();
+/// Returns an export with the first `count` of the twelve clients.
+fn export(count: usize) -> String {
+    let rows: Vec<String> = (0..count).map(|number| format!("pc-{number:02},3.59")).collect();
     format!("name,version\n{}\n", rows.join("\n"))
 }
 
 async fn importer(prefix: &str) -> Stage {
     let stage = Stage::start(prefix).await;
-    std::fs::write(stage.folder.path().join("export.csv"), export()).unwrap();
+    stage.exports(12);
     stage
 }
 
@@ -158,11 +167,12 @@ async fn a_command_succeeds_although_one_response_is_lost_or_wrong() {
     let stage = Stage::start("one-response").await;
     for fault in passing_faults() {
         for case in PAIRS.iter().flatten() {
-            stage.proxy.next(1, Requests::CHANGES, fault.clone());
+            stage.commands.next(1, Requests::CHANGES, fault.clone());
             stage.succeeds(case, &format!("{fault:?}")).await;
-            stage.proxy.heal();
+            stage.commands.heal();
         }
     }
+    stage.ends_well(no_fault).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,9 +182,9 @@ async fn a_command_whose_writes_are_never_answered_says_so_and_can_be_repeated()
         [Fault::CutBefore, Fault::CutAfter, Fault::AnswerAfter(500), Fault::AnswerAfter(503)]
     {
         for case in PAIRS.iter().flatten() {
-            stage.proxy.always(Requests::CHANGES, fault.clone());
+            stage.commands.always(Requests::CHANGES, fault.clone());
             let ended = stage.run_command(case.command).await;
-            stage.proxy.heal();
+            stage.commands.heal();
             // A write with a precondition is found to be stored when the object is read again.
             let is_found = ended.code == Some(0) && ended.output.contains(case.says);
             let is_told = ended.code == Some(1)
@@ -185,6 +195,7 @@ async fn a_command_whose_writes_are_never_answered_says_so_and_can_be_repeated()
             stage.is_done(case).await;
         }
     }
+    stage.ends_well(no_fault).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,63 +203,97 @@ async fn a_command_that_was_killed_can_be_repeated() {
     let stage = Stage::start("killed-command").await;
     for fault in [Fault::SwallowBefore, Fault::SwallowAfter] {
         for case in PAIRS.iter().flatten() {
-            let before = stage.proxy.faults();
-            stage.proxy.always(Requests::CHANGES, fault.clone());
+            let before = stage.faults();
+            stage.commands.always(Requests::CHANGES, fault.clone());
             let mut child = stage.start_command(case.command);
             stage.faults_exceed(before).await;
             child.kill().unwrap();
             child.wait().unwrap();
-            stage.proxy.heal();
+            stage.commands.heal();
             let again = stage.run_command(case.command).await;
             assert_eq!(again.code, Some(0), "{fault:?}: {:?}: {again:?}", case.command);
             stage.is_done(case).await;
         }
     }
+    stage.ends_well(no_fault).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_succeeds_although_responses_are_lost_or_wrong() {
     for (number, fault) in passing_faults().into_iter().enumerate() {
         let stage = importer(&format!("import-{number}")).await;
-        stage.proxy.next(3, Requests::CHANGES, fault.clone());
+        stage.commands.next(3, Requests::CHANGES, fault.clone());
         let ended = stage.run_command(&import()).await;
         assert_eq!(ended.code, Some(0), "{fault:?}: {ended:?}");
         assert_eq!(ended.output.matches(" created").count(), 12, "{fault:?}: {ended:?}");
         assert!(ended.errors.contains("created 12, changed 0"), "{fault:?}: {ended:?}");
+        stage.exports(8);
+        stage.commands.heal();
+        stage.commands.after(2, Requests::CHANGES, fault.clone());
+        let ended = stage.run_command(&[&import()[..], &PRUNE].concat()).await;
+        assert_eq!(ended.code, Some(0), "{fault:?}: {ended:?}");
+        assert_eq!(ended.output.matches(" pruned").count(), 4, "{fault:?}: {ended:?}");
+        stage.fleets.catches_up().await;
+        assert_eq!(stage.imported_fleets(), 8, "{fault:?}: {ended:?}");
+    }
+}
+
+/// The export gives fewer clients, and the import is killed while it deletes fleets without
+/// clients.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pruning_import_that_was_killed_can_be_repeated() {
+    for (number, fault) in [Fault::SwallowBefore, Fault::SwallowAfter].into_iter().enumerate() {
+        let stage = importer(&format!("prune-killed-{number}")).await;
+        assert_eq!(stage.run_command(&import()).await.code, Some(0));
+        stage.exports(8);
+        let prune = [&import()[..], &PRUNE].concat();
+        stage.commands.following(1, Requests::CHANGES, fault.clone());
+        let mut child = stage.start_command(&prune);
+        stage.fault_applies().await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        stage.commands.heal();
+        let again = stage.run_command(&prune).await;
+        assert_eq!(again.code, Some(0), "{fault:?}: {again:?}");
+        stage.fleets.catches_up().await;
+        assert_eq!(stage.imported_fleets(), 8, "{fault:?}: {again:?}");
+        stage.ends_well(no_fault).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_fails_in_the_middle_says_what_is_missing_and_can_be_repeated() {
     let stage = importer("import-fails").await;
-    stage.proxy.following(5, Requests::CHANGES, Fault::CutAfter);
+    stage.commands.following(5, Requests::CHANGES, Fault::CutAfter);
     let ended = stage.run_command(&import()).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.errors.contains("may have been stored"), "{ended:?}");
     assert!(ended.errors.contains("import again"), "{ended:?}");
     let written = ended.output.matches(" created").count();
     assert_eq!(written, 5, "{ended:?}");
-    stage.proxy.heal();
+    stage.commands.heal();
     let again = stage.run_command(&import()).await;
     assert_eq!(again.code, Some(0), "{again:?}");
     stage.fleets.catches_up().await;
     assert_eq!(stage.imported_fleets(), 12);
+    stage.ends_well(no_fault).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_was_killed_can_be_repeated() {
     for (number, fault) in [Fault::SwallowBefore, Fault::SwallowAfter].into_iter().enumerate() {
         let stage = importer(&format!("import-killed-{number}")).await;
-        stage.proxy.following(5, Requests::CHANGES, fault.clone());
+        stage.commands.following(5, Requests::CHANGES, fault.clone());
         let mut child = stage.start_command(&import());
         stage.fault_applies().await;
         child.kill().unwrap();
         child.wait().unwrap();
-        stage.proxy.heal();
+        stage.commands.heal();
         let again = stage.run_command(&import()).await;
         assert_eq!(again.code, Some(0), "{fault:?}: {again:?}");
         stage.fleets.catches_up().await;
         assert_eq!(stage.imported_fleets(), 12);
+        stage.ends_well(no_fault).await;
     }
 }
 
@@ -257,9 +302,9 @@ async fn an_import_that_was_killed_can_be_repeated() {
 async fn an_interrupted_command_finishes_its_write() {
     let stage = Stage::start("interrupted").await;
     for case in PAIRS.iter().flatten() {
-        let before = stage.proxy.faults();
+        let before = stage.faults();
         let late = Fault::DelayResponse(Duration::from_secs(2));
-        stage.proxy.next(1, Requests::CHANGES, late);
+        stage.commands.next(1, Requests::CHANGES, late);
         let child = stage.start_command(case.command);
         stage.faults_exceed(before).await;
         send_signal(&child, "TERM");
@@ -269,6 +314,7 @@ async fn an_interrupted_command_finishes_its_write() {
         assert!(ended.errors.contains("stopping after the writes in progress"), "{ended:?}");
         stage.is_done(case).await;
     }
+    stage.ends_well(no_fault).await;
 }
 
 /// Ctrl-C during an import: the writes in progress end, and the import says what is missing.
@@ -276,12 +322,12 @@ async fn an_interrupted_command_finishes_its_write() {
 async fn an_interrupted_import_says_what_is_missing_and_can_be_repeated() {
     let stage = importer("import-interrupted").await;
     let late = Fault::DelayResponse(Duration::from_secs(3));
-    stage.proxy.always(Requests::CHANGES, late);
+    stage.commands.always(Requests::CHANGES, late);
     let child = stage.start_command(&import());
     stage.fault_applies().await;
     send_signal(&child, "INT");
     let ended = Ended::of(child).await;
-    stage.proxy.heal();
+    stage.commands.heal();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let written = ended.output.matches(" created").count();
     assert!((1..12).contains(&written), "{ended:?}");
@@ -291,6 +337,7 @@ async fn an_interrupted_import_says_what_is_missing_and_can_be_repeated() {
     assert_eq!(stage.imported_fleets(), written);
     let again = stage.run_command(&import()).await;
     assert_eq!(again.code, Some(0), "{again:?}");
+    stage.ends_well(no_fault).await;
 }
 
 /// Ctrl-C while `halt` waits for the controller: the halt is reported.
@@ -308,4 +355,8 @@ async fn an_interrupted_halt_says_that_it_is_written() {
     let ended = Ended::of(child).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.errors.contains("the command was interrupted"), "{ended:?}");
+    stage.program.signal("CONT");
+    stage.is_done(&HALT).await;
+    stage.succeeds(&RESUME, "after the interruption").await;
+    stage.ends_well(no_fault).await;
 }

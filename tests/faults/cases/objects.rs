@@ -116,8 +116,7 @@ async fn objects_become_corrupt_and_are_repaired() {
             crate::history::rows_of(fleet).iter().all(|row| row.reason == "PolicyInvalid")
         })
         .await;
-    let since = stage.version();
-    stage.kill(since).await;
+    stage.kill().await;
     stage.restart();
     stage
         .apply(json!({

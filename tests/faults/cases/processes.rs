@@ -6,7 +6,7 @@ use super::no_fault;
 use crate::fault::{Fault, Requests};
 use crate::objects::fleet;
 use crate::proxy::Proxy;
-use crate::stage::Stage;
+use crate::stage::{Stage, TELLING_TIME, eventually};
 
 /// Time for which the controller is stopped: longer than its 90 s limit for a silent watch is not
 /// needed, because a stopped process also loses the events in its socket buffers.
@@ -15,11 +15,10 @@ const STOPPED: Duration = Duration::from_secs(8);
 /// Kills the controller at its write number `place`, which meets the fault `fault`.
 async fn killed_at(prefix: &str, place: u32, requests: Requests, fault: Fault) {
     let mut stage = Stage::start(prefix).await;
-    let since = stage.version();
     stage.proxy.after(place, requests, fault);
     stage.work().await;
     stage.fault_applies().await;
-    stage.kill(since).await;
+    stage.kill().await;
     stage.proxy.heal();
     stage.restart();
     stage.ends_well(no_fault).await;
@@ -35,6 +34,24 @@ async fn a_crash_after_a_write_is_stored() {
     killed_at("crash-after", 2, Requests::WRITES, Fault::SwallowAfter).await;
 }
 
+/// One write is in flight at the crash, and all others have been told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_while_one_write_is_in_flight() {
+    let mut stage = Stage::start("crash-one").await;
+    stage.proxy.after(1, Requests::FLEET_WRITES, Fault::SwallowBefore);
+    stage.work().await;
+    stage.fault_applies().await;
+    eventually("all other writes are told of", async || match stage.fleets.quiet_for() {
+        quiet if quiet > TELLING_TIME => Ok(()),
+        quiet => Err(format!("a version was stored {quiet:?} ago")),
+    })
+    .await;
+    stage.kill().await;
+    stage.proxy.heal();
+    stage.restart();
+    stage.ends_well(no_fault).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_before_the_policy_is_in_force() {
     killed_at("crash-policy", 0, Requests::POLICY_WRITES, Fault::SwallowBefore).await;
@@ -48,13 +65,12 @@ async fn a_crash_while_an_event_is_published() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_during_the_first_list() {
     let mut stage = Stage::start("crash-list").await;
-    let since = stage.version();
-    stage.kill(since).await;
+    stage.kill().await;
     stage.work().await;
     stage.proxy.always(Requests::LISTS, Fault::Drip(Duration::from_millis(20)));
     stage.restart();
     stage.fault_applies().await;
-    stage.kill(since).await;
+    stage.kill().await;
     stage.proxy.heal();
     stage.restart();
     stage.ends_well(no_fault).await;
@@ -117,10 +133,8 @@ async fn a_controller_is_terminated_before_a_response_comes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_is_terminated_and_started_again() {
     let mut stage = Stage::start("terminated").await;
-    let since = stage.version();
     stage.suspend(true).await;
     assert!(stage.program.terminate().await.is_some_and(|status| status.success()));
-    stage.kill(since).await;
     stage.work().await;
     stage.restart();
     stage.ends_well(no_fault).await;

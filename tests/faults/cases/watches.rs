@@ -160,7 +160,7 @@ async fn a_restart_lists_policies_from_before_a_hold() {
     let mut stage = Stage::start("stale-list").await;
     stage.holds_after_record().await;
     let version = stage.version();
-    stage.kill(version).await;
+    stage.kill().await;
     let stale = |proxy: &Proxy| {
         list_from_the_past(proxy);
         proxy.hold(POLICIES);
@@ -203,8 +203,7 @@ async fn an_expired_watch_is_followed_by_a_list_from_before_a_hold() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_list_is_never_answered() {
     let mut stage = Stage::start("first-list").await;
-    let version = stage.version();
-    stage.kill(version).await;
+    stage.kill().await;
     let silent = |proxy: &Proxy| proxy.next(2, Requests::LISTS, Fault::SwallowBefore);
     silent(&stage.proxy);
     stage.restart();

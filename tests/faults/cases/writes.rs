@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::endures;
 use crate::fault::{Fault, Requests};
-use crate::stage::Stage;
+use crate::history::rows_of;
+use crate::observer::Stored;
+use crate::proxy::Proxy;
+use crate::stage::{Stage, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_is_cut_off_before_it_arrives() {
@@ -31,6 +34,32 @@ async fn a_write_is_stored_without_a_response() {
 async fn a_write_arrives_late() {
     let late = Fault::DelayRequest(Duration::from_secs(2));
     endures("late", |proxy| proxy.next(3, Requests::FLEET_WRITES, late.clone())).await;
+}
+
+/// A write without a response arrives when the controller has taken its decision back, and has
+/// found by a write that changes nothing that the status is as it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_arrives_after_its_decision_was_taken_back() {
+    let stage = Stage::start("taken-back").await;
+    let late = |proxy: &Proxy| {
+        proxy.next(3, Requests::FLEET_WRITES, Fault::ArriveLate(Duration::from_secs(3)));
+    };
+    late(&stage.proxy);
+    let version = stage.version();
+    stage.suspend(true).await;
+    stage.faults_exceed(2).await;
+    stage.suspend(false).await;
+    let is_held = |stored: &Stored| {
+        stored.version > version && rows_of(stored).iter().any(|row| row.state == "Held")
+    };
+    eventually("the late writes are stored", async || {
+        match stage.fleets.stored().iter().filter(|stored| is_held(stored)).count() {
+            3 => Ok(()),
+            count => Err(format!("{count} are stored")),
+        }
+    })
+    .await;
+    stage.ends_well(late).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +94,7 @@ async fn the_response_to_a_write_drips() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_responses_of_one_change_are_lost() {
     let stage = Stage::start("all-lost").await;
-    let lose = |proxy: &crate::proxy::Proxy| {
+    let lose = |proxy: &Proxy| {
         proxy.next(4, Requests::WRITES, Fault::CutAfter);
     };
     let before = stage.proxy.seen().len();
@@ -74,7 +103,7 @@ async fn all_responses_of_one_change_are_lost() {
     stage.is_in_force("all").await;
     let is_event = |seen: &crate::proxy::Seen| seen.path.contains("/events.k8s.io/");
     let begun = Instant::now();
-    crate::stage::eventually("an event is published", async || {
+    eventually("an event is published", async || {
         let events = stage.proxy.seen()[before..].iter().filter(|seen| is_event(seen)).count();
         if events >= 1 { Ok(()) } else { Err(format!("{events} events")) }
     })
