@@ -34,14 +34,14 @@ async fn a_crash_after_a_write_is_stored() {
     killed_at("crash-after", 2, Requests::WRITES, Fault::SwallowAfter).await;
 }
 
-/// One write is in flight at the crash, and all others have been told of.
+/// One write is in flight at the crash, and all others have been audited.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_while_one_write_is_in_flight() {
     let mut stage = Stage::start("crash-one").await;
     stage.proxy.after(1, Requests::FLEET_WRITES, Fault::SwallowBefore);
     stage.work().await;
     stage.fault_applies().await;
-    eventually("all other writes are told of", async || match stage.fleets.quiet_for() {
+    eventually("all other writes are audited", async || match stage.fleets.quiet_for() {
         quiet if quiet > TELLING_TIME => Ok(()),
         quiet => Err(format!("a version was stored {quiet:?} ago")),
     })
