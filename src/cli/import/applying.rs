@@ -57,6 +57,13 @@ struct FleetError {
     may_be_stored: bool,
 }
 
+impl FleetError {
+    /// Creates the error of a write that was not stored, and that says nothing about other writes.
+    fn of_one_fleet(sentences: Vec<String>) -> Self {
+        Self { sentences, is_general: false, may_be_stored: false }
+    }
+}
+
 /// Writes the fleets to the cluster, and deletes the pruned fleets.
 pub(super) async fn apply(
     cluster: &Cluster,
@@ -145,11 +152,7 @@ impl Writer<'_> {
             match self.send(name, &parameters, &Patch::Apply(manifest)).await {
                 Ok(()) => return Ok(()),
                 Err(WriteError { error: Error::Api(status), .. }) if is_conflict(&status) => {
-                    return Err(FleetError {
-                        sentences: conflicts(name, &status),
-                        is_general: false,
-                        may_be_stored: false,
-                    });
+                    return Err(FleetError::of_one_fleet(conflicts(name, &status)));
                 }
                 // The fleet has changed during the write.
                 Err(error) if error.code() == Some(409) => last = Some(error),
@@ -221,11 +224,7 @@ impl Writer<'_> {
                 let sentence = format!(
                     "ClientFleet {name} was not pruned: somebody has put clients into it meanwhile"
                 );
-                return Err(FleetError {
-                    sentences: vec![sentence],
-                    is_general: false,
-                    may_be_stored: false,
-                });
+                return Err(FleetError::of_one_fleet(vec![sentence]));
             }
             let text = |pointer: &str| {
                 fleet.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned)
@@ -248,7 +247,7 @@ impl Writer<'_> {
         }
         Err(match last {
             Some(error) => self.write_failed("delete", name, &error),
-            None => FleetError { sentences: Vec::new(), is_general: false, may_be_stored: false },
+            None => FleetError::of_one_fleet(Vec::new()),
         })
     }
 

@@ -108,6 +108,20 @@ impl Stage {
         Ended::of(child).await
     }
 
+    /// Runs a command whose writes meet `fault`, kills it once the fault has applied, and runs it
+    /// again without the fault. The second run must succeed.
+    async fn repeats_after_kill(&self, arguments: &[&str], fault: &Fault) -> Ended {
+        let before = self.faults();
+        let mut child = self.start_command(arguments);
+        self.faults_exceed(before).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        self.commands.heal();
+        let again = self.run_command(arguments).await;
+        assert_eq!(again.code, Some(0), "{fault:?}: {arguments:?}: {again:?}");
+        again
+    }
+
     /// Waits until the work of a command is done. Reads of the observers may be late.
     async fn is_done(&self, case: &Case) {
         eventually(case.says, async || match (case.is_done)(self) {
@@ -203,15 +217,8 @@ async fn a_command_that_was_killed_can_be_repeated() {
     let stage = Stage::start("killed-command").await;
     for fault in [Fault::SwallowBefore, Fault::SwallowAfter] {
         for case in PAIRS.iter().flatten() {
-            let before = stage.faults();
             stage.commands.always(Requests::CHANGES, fault.clone());
-            let mut child = stage.start_command(case.command);
-            stage.faults_exceed(before).await;
-            child.kill().unwrap();
-            child.wait().unwrap();
-            stage.commands.heal();
-            let again = stage.run_command(case.command).await;
-            assert_eq!(again.code, Some(0), "{fault:?}: {:?}: {again:?}", case.command);
+            stage.repeats_after_kill(case.command, &fault).await;
             stage.is_done(case).await;
         }
     }
@@ -248,13 +255,7 @@ async fn a_pruning_import_that_was_killed_can_be_repeated() {
         stage.exports(8);
         let prune = [&import()[..], &PRUNE].concat();
         stage.commands.following(1, Requests::CHANGES, fault.clone());
-        let mut child = stage.start_command(&prune);
-        stage.fault_applies().await;
-        child.kill().unwrap();
-        child.wait().unwrap();
-        stage.commands.heal();
-        let again = stage.run_command(&prune).await;
-        assert_eq!(again.code, Some(0), "{fault:?}: {again:?}");
+        let again = stage.repeats_after_kill(&prune, &fault).await;
         stage.fleets.catches_up().await;
         assert_eq!(stage.imported_fleets(), 8, "{fault:?}: {again:?}");
         stage.ends_well(no_fault).await;
@@ -284,13 +285,7 @@ async fn an_import_that_was_killed_can_be_repeated() {
     for (number, fault) in [Fault::SwallowBefore, Fault::SwallowAfter].into_iter().enumerate() {
         let stage = importer(&format!("import-killed-{number}")).await;
         stage.commands.following(5, Requests::CHANGES, fault.clone());
-        let mut child = stage.start_command(&import());
-        stage.fault_applies().await;
-        child.kill().unwrap();
-        child.wait().unwrap();
-        stage.commands.heal();
-        let again = stage.run_command(&import()).await;
-        assert_eq!(again.code, Some(0), "{fault:?}: {again:?}");
+        stage.repeats_after_kill(&import(), &fault).await;
         stage.fleets.catches_up().await;
         assert_eq!(stage.imported_fleets(), 12);
         stage.ends_well(no_fault).await;
