@@ -83,6 +83,7 @@ impl Loop {
             self.heartbeat.record();
             tokio::select! {
                 () = self.change_set.changed() => tokio::time::sleep(BURST_DELAY).await,
+                () = self.fleet_outbox.caught_up() => {}
                 () = self.clock.wait_until_due(now, until) => {}
             }
             if self.freshness.iter().any(|store| store.silence() >= MAX_AGE) {

@@ -177,9 +177,20 @@ fn a_doubt_is_resolved_by_writing_what_the_store_shows() {
     let confirming = attempt(&outbox);
     assert!(outbox.outdated().contains(&key()));
     outbox.written(&confirming, Some("1".to_owned()));
+    assert!(outbox.caught_up().now_or_never().is_none(), "the write has not ended");
     outbox.end(&key());
+    assert!(outbox.caught_up().now_or_never().is_some(), "no watch event follows");
     assert_eq!(next(&outbox), None);
     assert!(!outbox.outdated().contains(&key()));
+}
+
+#[test]
+fn the_end_of_a_write_that_a_watch_event_follows_does_not_wake_the_planning_loop() {
+    let outbox = outbox();
+    outbox.post(&planned("1", "old", "new"));
+    outbox.written(&attempt(&outbox), Some("2".to_owned()));
+    outbox.end(&key());
+    assert!(outbox.caught_up().now_or_never().is_none());
 }
 
 #[tokio::test]

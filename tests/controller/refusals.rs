@@ -52,7 +52,19 @@ async fn a_policy_comes_into_force_after_a_refused_write_that_is_no_longer_neede
             _ => Err("no write".to_owned()),
         })
         .await;
+        // No watch event follows the next write of the fleet, because it changes nothing. Hold that
+        // write back until the policy waits for it, so that no event of the policy comes later.
+        world.wire.hold(&[BERLIN]);
         world.edit("UpgradePolicy", "all", json!({"spec": {"suspend": false}})).await;
+        eventually("the policy waits for the fleet", async || {
+            let generation = world.raw("UpgradePolicy", "all").await.metadata.generation;
+            let status = world.policy("all").await;
+            let ready = status.conditions.iter().find(|c| c.r#type == "Ready").unwrap();
+            let waits = ready.status == "Unknown" && ready.observed_generation == generation;
+            if waits { Ok(()) } else { Err(format!("{status:?}")) }
+        })
+        .await;
+        world.wire.release();
         world.settles().await;
     }
 }

@@ -82,8 +82,8 @@ impl<K: Announced> Entry<K> {
         }
     }
 
-    /// Returns whether the status in the store may be out of date. Only a watch event or a new plan
-    /// changes this result to false, so the planning loop notices the change.
+    /// Returns whether the status in the store may be out of date. A watch event, a new plan or the
+    /// end of a write changes this result to false.
     pub fn is_outdated(&self) -> bool {
         let is_unshown = |last: &LastWrite<K>| last.written_status.is_some();
         self.pending.is_some()

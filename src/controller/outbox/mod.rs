@@ -32,6 +32,8 @@ pub struct Outbox<K: Announced> {
     changed: Notify,
     /// Notified when the outcome of an attempt becomes known.
     judged: Notify,
+    /// Notified when an object stops being outdated although no watch event follows.
+    caught_up: Notify,
     /// Notified when [`OutboxState::accepted`] or [`OutboxState::is_drained`] changes.
     changed_accepted: Notify,
     /// Minimum time between two writes of the same object.
@@ -70,6 +72,7 @@ impl<K: Announced> Outbox<K> {
         Arc::new(Self {
             state: Mutex::new(state),
             changed: Notify::new(),
+            caught_up: Notify::new(),
             changed_accepted: Notify::new(),
             judged: Notify::new(),
             pace,
@@ -119,6 +122,9 @@ impl<K: Announced> Outbox<K> {
         let is_open = entry.is_some_and(|entry| {
             entry.is_in_flight = false;
             entry.clear_if_done();
+            if !entry.is_outdated() {
+                self.caught_up.notify_one();
+            }
             std::mem::take(&mut entry.must_write_again)
         });
         if is_open {
@@ -332,6 +338,15 @@ impl<K: Announced> Outbox<K> {
         let state = self.state();
         let outdated = state.entries.iter().filter(|(_, entry)| entry.is_outdated());
         outdated.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Waits until a write has left its object up to date, so that [`outdated`](Self::outdated) may
+    /// return fewer objects; there must be only one caller at a time.
+    ///
+    /// The planning loop cannot rely on watch events alone, because none follows a write that
+    /// changes nothing.
+    pub async fn caught_up(&self) {
+        self.caught_up.notified().await;
     }
 
     /// Waits for the next accepted write that is still to be announced; there must be only one
