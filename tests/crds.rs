@@ -108,11 +108,11 @@ fn an_older_definition_is_named() {
     assert_eq!(revision_is(Some(&(SCHEMA_REVISION + 1).to_string())), None, "newer is fine");
     insta::assert_snapshot!(
         revision_is(None).unwrap_or_default(),
-        @"the CustomResourceDefinition upgradepolicies.clientfleet.dev in the cluster has no annotation clientfleet.dev/schema-revision, and this controller needs 1: apply the definitions that `clientfleet crds` prints"
+        @"the CustomResourceDefinition upgradepolicies.clientfleet.dev in the cluster has no annotation clientfleet.dev/schema-revision, and this controller needs 2: apply the definitions that `clientfleet crds` prints"
     );
     insta::assert_snapshot!(
         revision_is(Some("0")).unwrap_or_default(),
-        @"the CustomResourceDefinition upgradepolicies.clientfleet.dev in the cluster has schema revision 0, and this controller needs 1: apply the definitions that `clientfleet crds` prints"
+        @"the CustomResourceDefinition upgradepolicies.clientfleet.dev in the cluster has schema revision 0, and this controller needs 2: apply the definitions that `clientfleet crds` prints"
     );
 }
 

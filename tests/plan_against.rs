@@ -311,3 +311,19 @@ fn a_policy_is_looked_at_before_it_is_applied() {
     insta::assert_snapshot!("warnings_of_a_scope", told("canary").join("\n"));
     insta::assert_snapshot!("warnings_of_an_invalid_policy", told("finance-locked").join("\n"));
 }
+
+/// Checks that both policies of a tie are named with the one that governs, and that equal
+/// priorities without shared clients cause no warning.
+#[test]
+fn a_tie_of_priorities_is_pointed_out() {
+    let change = Change::of(&[
+        ("30-canary", "priority: 50", "priority: 10"),
+        ("20-nothing-by-default", "priority: 0", "priority: 10"),
+    ]);
+    let warnings = change.data(&["--at", DAY])["warnings"].clone();
+    let told = warnings.as_array().expect("warnings").iter().map(|warning| {
+        let text = |field: &str| warning[field].as_str().unwrap_or_default().to_owned();
+        format!("{}: {}", text("name"), text("message"))
+    });
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"));
+}

@@ -15,7 +15,7 @@ use super::fleet::ClientFleet;
 use super::policy::UpgradePolicy;
 
 /// Revision of the schema. `tests/crds.rs` fails if the schema changes but this number does not.
-pub const SCHEMA_REVISION: u32 = 1;
+pub const SCHEMA_REVISION: u32 = 2;
 
 /// Annotation that contains [`SCHEMA_REVISION`].
 pub const REVISION_ANNOTATION: &str = "clientfleet.dev/schema-revision";

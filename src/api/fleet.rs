@@ -245,6 +245,11 @@ pub struct LastOffer {
     pub policy: Text,
     /// That policy's generation.
     pub generation: i64,
-    /// When the offer began.
+    /// When distribution of the offer last opened.
     pub time: Timestamp,
+    /// When the client's current try to get the version began. Closed windows and exclusions do not
+    /// end a try. Absent if the try ended before the client ran the version, for example by an
+    /// error, a suspended policy or another offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }

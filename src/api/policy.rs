@@ -39,8 +39,9 @@ pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "clientfle
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = rules::policy)]
 pub struct UpgradePolicySpec {
-    /// Of the policies that hold a client, the one with the highest priority governs it; of equal
-    /// ones, the one whose name sorts first.
+    /// Of the policies that hold a client, the one with the highest priority governs it. Of
+    /// equal ones, an invalid policy comes first, then one with the mode `NoUpgrade`, then a
+    /// suspended one, then the rest; then the one whose name sorts first.
     #[serde(default)]
     #[schemars(schema_with = "schema::priority")]
     pub priority: i32,

@@ -5,7 +5,9 @@
 //! the watch has not returned yet.
 
 use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
-use super::row::CurrentOffer;
+use super::row::{CurrentOffer, Row, Shared};
+use super::state::{Reason, State};
+use super::version_text::VersionText;
 use crate::api::fleet::LastOffer;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
@@ -34,20 +36,31 @@ impl<'a> FleetHistory<'a> {
     pub fn row(
         &mut self,
         index: usize,
-        name: &Text,
-        state: &str,
+        row: &Row<'_>,
         current: Option<CurrentOffer<'_>>,
     ) -> (Timestamp, Option<LastOffer>) {
-        let before = self.rows.as_mut().and_then(|rows| rows.find(index, name));
-        let same_state =
-            before.filter(|before| before.state().is_some_and(|before| before.as_str() == state));
+        let before = self.rows.as_mut().and_then(|rows| rows.find(index, row.name));
+        let same_state = before.filter(|before| {
+            before.state().is_some_and(|state| state.as_str() == row.shared.state)
+        });
         let since = same_state.and_then(CachedRow::since).unwrap_or(self.at);
-        let last = before.and_then(CachedRow::offer);
-        let Some(current) = current else { return (since, last.cloned()) };
-        // The status keeps an offer that has ended. The current offer is therefore a new one if the
-        // client's state has changed.
-        let continued = last.filter(|last| same_state.is_some() && current.continues(last));
-        (since, Some(continued.cloned().unwrap_or_else(|| current.starting(self.at))))
+        let last = before.zip(before.and_then(CachedRow::offer));
+        let offer = match (current, last) {
+            (None, last) => last.map(|(before, last)| kept(before, last, &row.shared)),
+            (Some(current), Some((before, last))) if current.continues(last) => {
+                // The status keeps an offer that has ended. The current offer is therefore a new
+                // one if the client's state has changed.
+                Some(if same_state.is_some() {
+                    // An earlier release stored the offer without the start of the try.
+                    LastOffer { since: last.since.or(Some(last.time)), ..last.clone() }
+                } else {
+                    let tried_since = last.since.filter(|_| is_trying(before, last));
+                    current.opening(self.at, tried_since.unwrap_or(self.at))
+                })
+            }
+            (Some(current), _) => Some(current.opening(self.at, self.at)),
+        };
+        (since, offer)
     }
 
     /// Copies the last transition time from the replaced status into each condition whose status is
@@ -55,6 +68,39 @@ impl<'a> FleetHistory<'a> {
     pub fn carry_conditions(&self, conditions: &mut [Condition]) {
         carry_conditions(conditions, self.conditions);
     }
+}
+
+/// Returns the last offer of a client that has none now. The offer keeps the start of its try while
+/// the try is paused, and after the client has arrived at the version.
+fn kept(before: CachedRow<'_>, last: &LastOffer, now: &Shared<'_>) -> LastOffer {
+    let is_of_try = |version: Option<&Text>| version.is_some_and(|version| is_same(version, last));
+    let has_arrived = || is_of_try(now.version);
+    let is_paused = || {
+        is_trying(before, last)
+            && PAUSES.iter().any(|pause| now.reason == pause.as_str())
+            && now.policy == Some(&last.policy)
+            && is_of_try(now.target_version)
+    };
+    let since = last.since.filter(|_| has_arrived() || is_paused());
+    LastOffer { since, ..last.clone() }
+}
+
+/// Reasons that leave a try unfinished without an offer.
+const PAUSES: [Reason; 3] = [Reason::OutsideWindow, Reason::Excluded, Reason::RestartPending];
+
+/// Returns whether the try of a stored row's last offer is running or paused, so that the client
+/// has not arrived yet.
+fn is_trying(row: CachedRow<'_>, last: &LastOffer) -> bool {
+    let is_open = row.reason().is_some_and(|reason| PAUSES.contains(&reason))
+        || row.state() == Some(State::Distributing);
+    last.since.is_some()
+        && is_open
+        && row.policy() == Some(&last.policy)
+        && row.target().is_some_and(|target| is_same(target, last))
+}
+
+fn is_same(version: &Text, last: &LastOffer) -> bool {
+    *version == last.version || VersionText::new(version.clone()).is_same_as_text(&last.version)
 }
 
 /// Copies the last transition time from the replaced status into each condition whose status is

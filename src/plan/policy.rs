@@ -123,11 +123,35 @@ impl Policy {
     }
 
     /// Returns the key that sorts policies by precedence, highest first. Unreadable policies come
-    /// first, then policies with a higher priority; equal priorities are sorted by name.
+    /// first, then policies with a higher priority; equal priorities are sorted by
+    /// [`Caution`], then by name.
     #[must_use]
     pub fn precedence(&self) -> impl Ord + '_ {
-        (Reverse(self.unreadable), Reverse(self.priority), self.name.as_str())
+        (Reverse(self.unreadable), Reverse(self.priority), self.caution(), self.name.as_str())
     }
+
+    /// Returns how cautious the policy is.
+    pub(super) fn caution(&self) -> Caution {
+        if self.is_invalid() {
+            Caution::Invalid
+        } else if self.mode == Mode::NoUpgrade {
+            Caution::NoUpgrade
+        } else if self.suspended {
+            Caution::Suspended
+        } else {
+            Caution::Distributes
+        }
+    }
+}
+
+/// How cautious a policy is, most cautious first. Of policies with equal priority, the most
+/// cautious one governs, so that a tie distributes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Caution {
+    Invalid,
+    NoUpgrade,
+    Suspended,
+    Distributes,
 }
 
 fn admission_problems(spec: &UpgradePolicySpec) -> Vec<String> {

@@ -76,13 +76,15 @@ impl CurrentOffer<'_> {
         last.policy == *self.policy && self.version.is_same_as_text(&last.version)
     }
 
-    /// Returns the value of `lastOffer` if this offer starts at `time`.
-    pub fn starting(&self, time: Timestamp) -> LastOffer {
+    /// Returns the value of `lastOffer` if distribution of this offer opens at `time`, in a try that
+    /// began at `since`.
+    pub fn opening(&self, time: Timestamp, since: Timestamp) -> LastOffer {
         LastOffer {
             version: self.version.raw.clone(),
             policy: self.policy.clone(),
             generation: self.generation,
             time,
+            since: Some(since),
         }
     }
 }
@@ -125,8 +127,8 @@ impl<'a> From<&'a ClientStatus> for Row<'a> {
     }
 }
 
-/// Returns whether a stored row in the state `Distributing` has a last offer for its policy and
-/// target version. Always returns true for other states.
+/// Returns whether a stored row in the state `Distributing` has a last offer with a running try for
+/// its policy and target version. Always returns true for other states.
 fn is_offer_kept(row: &ClientStatus) -> bool {
     if row.state != State::Distributing.as_str() {
         return true;
@@ -136,7 +138,8 @@ fn is_offer_kept(row: &ClientStatus) -> bool {
             *target == last.version
                 || VersionText::new(target.clone()).is_same_as_text(&last.version)
         };
-        row.policy.as_ref() == Some(&last.policy)
+        last.since.is_some()
+            && row.policy.as_ref() == Some(&last.policy)
             && row.target_version.as_ref().is_some_and(is_target)
     })
 }
@@ -254,8 +257,7 @@ impl StatusSink for RowsSink<'_> {
     type Finished = ClientFleetStatus;
 
     fn add(&mut self, row: Row<'_>, offer: Option<CurrentOffer<'_>>) {
-        let (since, last_offer) =
-            self.history.row(self.rows.len(), row.name, row.shared.state, offer);
+        let (since, last_offer) = self.history.row(self.rows.len(), &row, offer);
         self.rows.push(row.with_history(since, last_offer));
     }
 

@@ -87,3 +87,29 @@ fn an_unreadable_policy_stands_above_all() {
     assert_eq!(told.decision.reason, "PolicyInvalid");
     insta::assert_snapshot!("mend_a_broken_policy", json!(told.would_move).to_string());
 }
+
+/// Of policies with equal priority the most cautious one governs, although its name sorts last.
+#[test]
+fn of_equal_priorities_the_most_cautious_policy_governs() {
+    let mut policies = vec![
+        ("a-distributes", json!({"upgrade": {"mode": "AutoUpgrade"}})),
+        ("b-distributes", json!({"upgrade": {"mode": "AutoUpgrade"}})),
+        ("c-suspended", json!({"suspend": true, "upgrade": {"mode": "AutoUpgrade"}})),
+        ("d-no-upgrade", json!({"upgrade": {"mode": "NoUpgrade"}})),
+        ("e-suspended-no-upgrade", json!({"suspend": true, "upgrade": {"mode": "NoUpgrade"}})),
+        ("f-invalid", json!({"upgrade": {"mode": "OnlyUpgradeTo"}})),
+    ];
+    let mut told = vec![];
+    for governs in ["f-invalid", "d-no-upgrade", "e-suspended-no-upgrade", "c-suspended"] {
+        told.push(verdicts(&policies));
+        assert!(
+            told.last().unwrap().contains(&format!(r#""name":"{governs}","verdict":"Governs""#))
+        );
+        policies.retain(|(name, _)| *name != governs);
+    }
+    told.push(verdicts(&policies));
+    insta::assert_snapshot!(told.join("\n\n"));
+    policies.push(("z-higher", json!({"priority": 1, "upgrade": {"mode": "AutoUpgrade"}})));
+    policies.push(("a-no-upgrade", json!({"upgrade": {"mode": "NoUpgrade"}})));
+    assert!(verdicts(&policies).starts_with(r#"{"name":"z-higher","verdict":"Governs""#));
+}

@@ -242,10 +242,13 @@ pub fn timeless(plan: &Plan) -> Value {
     without_times(plain(plan))
 }
 
+/// Fields with the times of transitions and offers.
+const HISTORY: [&str; 3] = ["lastTransitionTime", "time", "since"];
+
 fn without_times(mut value: Value) -> Value {
     match &mut value {
         Value::Object(fields) => {
-            fields.retain(|key, _| key != "lastTransitionTime" && key != "time");
+            fields.retain(|key, _| !HISTORY.contains(&key.as_str()));
             fields.values_mut().for_each(|value| *value = without_times(value.take()));
         }
         Value::Array(values) => {

@@ -105,13 +105,16 @@ impl ExplanationText<'_> {
 
     fn last_offer(&self, explanation: &Explanation) -> String {
         let Some(offer) = &explanation.last_offer else { return "none is recorded".to_owned() };
+        let tried = offer.since.filter(|since| *since != offer.time);
+        let tried = tried.map(|since| format!(", first offered on {}", self.reader.moment(since)));
         format!(
-            "{} by {} (generation {}) on {} ({})",
+            "{} by {} (generation {}) on {} ({}){}",
             printable(&offer.version),
             printable(&offer.policy),
             offer.generation,
             self.reader.moment(offer.time),
-            self.reader.ago(offer.time)
+            self.reader.ago(offer.time),
+            tried.unwrap_or_default()
         )
     }
 
@@ -198,6 +201,11 @@ impl ExplanationText<'_> {
                 let by = match by {
                     Rank::Unreadable => "which cannot be read and comes before all",
                     Rank::Priority => "by priority",
+                    Rank::Invalid => "which is invalid and comes first of equal priorities",
+                    Rank::NoUpgrade => {
+                        "which holds its clients and comes first of equal priorities"
+                    }
+                    Rank::Suspended => "which is suspended and comes first of equal priorities",
                     Rank::Name => "by name, as their priorities are the same",
                 };
                 format!("lost to {to} {by}{selector}")

@@ -13,9 +13,6 @@ pub(super) struct HaltEffect {
     pub clients: u32,
     /// Number of clients with a currently valid offer that the halt stops.
     pub offers: u32,
-    /// Number of clients whose offer comes from a policy with precedence over the halt. `offers`
-    /// does not include these clients.
-    pub offers_beyond: u32,
     /// Number of clients whose next restart installs a version other than the running one.
     pub staged: u32,
     /// Time when the last of the offers counted in `offers` expires. Ignores offers that never
@@ -26,14 +23,8 @@ pub(super) struct HaltEffect {
 }
 
 impl HaltEffect {
-    /// Adds the clients of a fleet to the counts. `comes_before` returns whether the policy with a
-    /// given name has precedence over the halt.
-    pub fn add(
-        &mut self,
-        fleet: &Parsed<ClientFleet>,
-        now: Timestamp,
-        comes_before: impl Fn(&str) -> bool,
-    ) {
+    /// Adds the clients of a fleet to the counts.
+    pub fn add(&mut self, fleet: &Parsed<ClientFleet>, now: Timestamp) {
         if let Ok(spec) = &fleet.spec {
             let clients = spec.clients.as_deref().unwrap_or_default();
             self.clients += u32::try_from(clients.len()).unwrap_or(u32::MAX);
@@ -50,10 +41,6 @@ impl HaltEffect {
         for row in status.clients.iter().flatten() {
             let ends = row.next_transition_time;
             if row.state != State::Distributing.as_str() || ends.is_some_and(|ends| ends <= now) {
-                continue;
-            }
-            if row.policy.as_deref().is_some_and(&comes_before) {
-                self.offers_beyond += 1;
                 continue;
             }
             self.offers += 1;

@@ -84,11 +84,10 @@ fn what_follows(report: &HaltReport, done: &[&HaltedNamespace]) -> String {
         }
     }
     if is_in_force {
-        let is_beaten = done.iter().any(|namespace| !namespace.comes_after.is_empty());
-        text.push_str(match (is_beaten, done.len() < report.namespaces.len()) {
-            (true, _) => "The controller carries it out, but OTHER POLICIES GO ON DISTRIBUTING.\n",
-            (_, true) => "The controller carries it out, but NOT EVERY NAMESPACE IS HALTED.\n",
-            _ => "The controller carries it out: it is in force.\n",
+        text.push_str(if done.len() < report.namespaces.len() {
+            "The controller carries it out, but NOT EVERY NAMESPACE IS HALTED.\n"
+        } else {
+            "The controller carries it out: it is in force.\n"
         });
     }
     if report.dry_run.is_real() {
@@ -113,7 +112,7 @@ pub(super) fn remarks_on_pulling(report: &HaltReport, reader: &TimeFormatter) ->
             continue;
         }
         text += &mended(namespace, report);
-        text += &rivals(namespace, reader);
+        text += &unreadable(namespace);
         text += &not_in_force(namespace, reader);
         if let Some(owner) = &namespace.kept_in_git_by {
             let _ = writeln!(
@@ -145,31 +144,9 @@ fn mended(namespace: &HaltedNamespace, report: &HaltReport) -> String {
     )
 }
 
-fn rivals(namespace: &HaltedNamespace, reader: &TimeFormatter) -> String {
+fn unreadable(namespace: &HaltedNamespace) -> String {
     let place = printable(&namespace.namespace);
     let mut text = String::new();
-    for name in &namespace.comes_after {
-        let name = printable(name);
-        let offers = namespace.counts.as_ref().map_or(0, |counts| counts.offers_not_stopped);
-        let _ = writeln!(
-            text,
-            "error: policy {name} in namespace {place} has the highest priority too and a name \
-             that sorts before {NAME}, so it goes on distributing ({} now): lower its priority, \
-             or suspend it with `kubectl patch upol {name} -n {place} --type merge -p \
-             '{{\"spec\":{{\"suspend\":true}}}}'`",
-            many(offers, "offer")
-        );
-    }
-    for later in &namespace.comes_after_later {
-        let _ = writeln!(
-            text,
-            "warning: policy {} in namespace {place} has the highest priority too and a name that \
-             sorts before {NAME}, so it distributes in spite of the halt from {} on: lower its \
-             priority before",
-            printable(&later.policy),
-            reader.moment(later.at)
-        );
-    }
     for name in &namespace.comes_after_unreadable {
         let _ = writeln!(
             text,

@@ -16,8 +16,8 @@ use std::time::Duration;
 use clap::{ArgAction, ValueEnum};
 
 pub(super) use self::in_force::is_in_force;
-pub(super) use self::policy::{FoundHalt, Gap, NAME, Rival, reason, since};
-pub(super) use self::report::LaterRival;
+pub(super) use self::policy::{FoundHalt, Gap, NAME, reason, since};
+pub(super) use self::report::NoRivals;
 use super::cluster::NamespaceArgs;
 use super::gitops::{DryRun, wait_timeout};
 use super::{CommandOutput, Context, Failure, data};

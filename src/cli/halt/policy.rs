@@ -1,5 +1,4 @@
-//! Defines the halt policy, classifies an existing policy that has the same name, and finds the
-//! policies with precedence over the halt policy. Does no I/O.
+//! Defines the halt policy, and classifies an existing policy that has the same name. Does no I/O.
 
 use kube::core::ObjectMeta;
 use serde::Serialize;
@@ -16,7 +15,8 @@ pub(in crate::cli) const NAME: &str = HALT_POLICY_NAME;
 /// search finds both.
 pub(super) const MANAGER: &str = "clientfleet-halt";
 /// Priority of the halt policy. It is the maximum of a signed 32-bit integer, so no policy can have
-/// a higher priority.
+/// a higher priority, and of equal priorities no policy that distributes comes before the halt
+/// policy.
 pub(super) const PRIORITY: i32 = i32::MAX;
 const REASON: &str = "clientfleet.dev/reason";
 
@@ -167,42 +167,6 @@ impl Gap {
     }
 }
 
-/// A policy that has precedence over the halt policy and may distribute versions, or a policy that
-/// cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Rival {
-    pub namespace: String,
-    pub name: String,
-    /// True if the policy cannot be read. It then blocks every client of its namespace.
-    pub is_unreadable: bool,
-    /// Time when the policy becomes effective, if that is in the future.
-    pub begins: Option<Timestamp>,
-}
-
-impl Rival {
-    /// Returns the policy as a rival if it has precedence over the halt policy and may distribute
-    /// versions, now or later. A policy that cannot be read is always a rival, unless it is being
-    /// deleted.
-    pub fn of(policy: &Parsed<UpgradePolicy>, now: Timestamp) -> Option<Self> {
-        let rival = |is_unreadable, begins| Self {
-            namespace: policy.metadata.namespace.clone().unwrap_or_default(),
-            name: policy.metadata.name.clone().unwrap_or_default(),
-            is_unreadable,
-            begins,
-        };
-        if policy.metadata.deletion_timestamp.is_some() {
-            return None;
-        }
-        let Ok(spec) = &policy.spec else { return Some(rival(true, None)) };
-        let comes_before = spec.priority == PRIORITY
-            && policy.metadata.name.as_deref().is_some_and(|name| name < NAME);
-        let distributes = spec.upgrade.mode != Mode::NoUpgrade && !spec.suspend;
-        let is_over = spec.effective_until.is_some_and(|until| until <= now);
-        let begins = spec.effective_from.filter(|&from| now < from);
-        (comes_before && distributes && !is_over).then(|| rival(false, begins))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,37 +195,6 @@ mod tests {
         assert!(matches!(FoundHalt::of(Some(&read.live)), FoundHalt::Changed));
         let foreign = policy(NAME, json!({}));
         assert!(matches!(FoundHalt::of(Some(&foreign.live)), FoundHalt::Foreign));
-    }
-
-    #[test]
-    fn what_comes_before_it() {
-        let highest = |mode| json!({"priority": PRIORITY, "upgrade": {"mode": mode}});
-        let rival = |name: &str, spec| {
-            Rival::of(&policy(name, spec).live, at()).map(|rival| rival.is_unreadable)
-        };
-        assert_eq!(rival("a", highest("AutoUpgrade")), Some(false));
-        assert_eq!(rival("a", highest("NoUpgrade")), None);
-        let mut suspended = highest("AutoUpgrade");
-        suspended["suspend"] = json!(true);
-        assert_eq!(rival("a", suspended), None);
-        assert_eq!(rival("clientfleet-halu", highest("AutoUpgrade")), None);
-        assert_eq!(rival("a", json!({"priority": 7, "upgrade": {"mode": "AutoUpgrade"}})), None);
-        assert_eq!(rival("z", json!({"priority": "high"})), Some(true));
-    }
-
-    #[test]
-    fn what_is_over_comes_before_nothing_and_what_begins_does_so_then() {
-        let rival = |from: Option<&str>, until: Option<&str>| {
-            let mut spec = json!({"priority": PRIORITY, "upgrade": {"mode": "AutoUpgrade"}});
-            spec["effectiveFrom"] = json!(from);
-            spec["effectiveUntil"] = json!(until);
-            Rival::of(&policy("a", spec).live, at()).map(|rival| rival.begins)
-        };
-        assert_eq!(rival(None, Some("2026-11-24T12:00:00Z")), None);
-        assert_eq!(rival(None, Some("2026-11-24T12:00:01Z")), Some(None));
-        assert_eq!(rival(Some("2026-11-24T12:00:00Z"), None), Some(None));
-        let later = "2026-12-01T00:00:00Z";
-        assert_eq!(rival(Some(later), None), Some(later.parse().ok()));
     }
 
     #[test]

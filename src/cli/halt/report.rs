@@ -46,12 +46,8 @@ pub(super) struct HaltedNamespace {
     pub reason: Option<String>,
     #[serde(flatten)]
     pub counts: Option<HaltCounts>,
-    /// Names of the policies that already have precedence over the halt and may distribute
-    /// versions.
-    pub comes_after: Vec<String>,
-    /// Policies that will have precedence over the halt and may distribute versions, once they
-    /// become effective.
-    pub comes_after_later: Vec<LaterRival>,
+    #[serde(flatten)]
+    pub rivals: NoRivals,
     /// Gaps in an existing halt policy that `halt` closed by restoring the policy's spec.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mended: Vec<Gap>,
@@ -69,11 +65,13 @@ pub(super) struct HaltedNamespace {
     pub kept_in_git_by: Option<Owner>,
 }
 
-/// A policy that will have precedence over the halt once the policy becomes effective.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(in crate::cli) struct LaterRival {
-    pub policy: String,
-    pub at: Timestamp,
+/// Keys for policies that distribute in spite of a halt, which are always empty: of equal
+/// priorities, no policy that distributes comes before the halt. Scripts may still read the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct NoRivals {
+    comes_after: [(); 0],
+    comes_after_later: [(); 0],
 }
 
 /// Effect of a halt on one namespace, as counts.
@@ -83,8 +81,8 @@ pub(super) struct HaltCounts {
     pub clients: u32,
     /// Number of offers that were valid at the time of the halt and that the halt stops.
     pub offers_stopped: u32,
-    /// Number of offers that the halt does not stop, because they come from policies with
-    /// precedence over the halt.
+    /// Always 0, because no policy that distributes comes before the halt. Scripts may still read
+    /// the key.
     pub offers_not_stopped: u32,
     /// Number of clients whose next restart installs another version despite the halt.
     pub staged: u32,
@@ -114,7 +112,6 @@ impl HaltReport {
             namespace.result == HaltResult::Failed
                 || namespace.in_force == Some(false)
                 || namespace.not_waited.is_some()
-                || !namespace.comes_after.is_empty()
         };
         if self.namespaces.iter().any(is_bad) { FAILURE } else { 0 }
     }

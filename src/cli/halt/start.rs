@@ -11,8 +11,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::effect::HaltEffect;
-use super::policy::{self, FoundHalt, Gap, MANAGER, NAME, Rival};
-use super::report::{HaltCounts, HaltReport, HaltResult, HaltedNamespace, LaterRival};
+use super::policy::{self, FoundHalt, Gap, MANAGER, NAME};
+use super::report::{HaltCounts, HaltReport, HaltResult, HaltedNamespace, NoRivals};
 use super::{HaltArgs, in_force};
 use crate::api::{ClientFleet, UpgradePolicy};
 use crate::cli::cluster::{Cluster, NamespaceScope, OnePolicy, attempt, with_doubt};
@@ -22,9 +22,9 @@ use crate::cli::{Context, Failure};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
-/// Policies with precedence over the halt policy, by namespace. The list of a namespace is empty if
-/// none of its policies has precedence.
-type Rivals = BTreeMap<String, Vec<Rival>>;
+/// Names of the policies that cannot be read, by namespace. They come before the halt policy. The
+/// list of a namespace is empty if all of its policies can be read.
+type Unreadable = BTreeMap<String, Vec<String>>;
 type Effects = BTreeMap<String, HaltEffect>;
 
 /// Reason why the command does not count or wait any longer.
@@ -36,20 +36,20 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
     let cluster = Cluster::connect(&arguments.place.connection).await?;
     let reach = cluster.reach(&arguments.place.place);
     let mut not_known = Vec::new();
-    let rivals = match (rivals(&cluster, &reach, cx.now).await, &reach) {
-        (Ok(rivals), _) => rivals,
+    let unreadable = match (unreadable(&cluster, &reach).await, &reach) {
+        (Ok(unreadable), _) => unreadable,
         (Err(failure), NamespaceScope::All) => return Err(failure),
         // A user who may write the halt policy but not list policies can still halt one namespace.
         (Err(failure), NamespaceScope::Namespace(_)) => {
             let not = "whether another policy comes before it is not known";
             not_known.extend(failure.messages.iter().map(|why| format!("{not}: {why}")));
-            Rivals::new()
+            Unreadable::new()
         }
     };
     let interrupt = Interrupt::listen();
     let counting = async |begun| {
         tokio::select! {
-            effects = effects(&cluster, &reach, &rivals, cx, begun) => effects,
+            effects = effects(&cluster, &reach, cx, begun) => effects,
             () = interrupt.received() => Err(Failure::new(INTERRUPTED.to_owned())),
         }
     };
@@ -73,7 +73,7 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
             if interrupt.is_received() {
                 return Err(Failure::new(UNWRITTEN.to_owned()));
             }
-            let mut namespaces: BTreeSet<&String> = rivals.keys().collect();
+            let mut namespaces: BTreeSet<&String> = unreadable.keys().collect();
             namespaces.extend(effects.iter().flat_map(BTreeMap::keys));
             let act = async |namespace: &String| {
                 (namespace.clone(), act(&cluster, arguments, namespace, cx.now, &interrupt).await)
@@ -87,21 +87,19 @@ pub(super) async fn pull(arguments: &HaltArgs, cx: &Context) -> Result<HaltRepor
         not_known.extend(failure.messages.iter().map(|why| format!("{not}: {why}")));
     };
     let effects = effects.map_err(uncounted).ok();
-    let report = |(namespace, acted)| report(namespace, acted, &rivals, effects.as_ref());
+    let report = |(namespace, acted)| report(namespace, acted, &unreadable, effects.as_ref());
     let namespaces = acted.into_iter().map(report).collect();
     Ok(HaltReport { dry_run: arguments.place.dry_run, namespaces, not_known })
 }
 
-async fn rivals(
-    cluster: &Cluster,
-    reach: &NamespaceScope,
-    now: Timestamp,
-) -> Result<Rivals, Failure> {
-    let note = |rivals: &mut Rivals, policy: Parsed<UpgradePolicy>| {
-        let namespace = policy.metadata.namespace.clone().unwrap_or_default();
-        rivals.entry(namespace).or_default().extend(Rival::of(&policy, now));
+async fn unreadable(cluster: &Cluster, reach: &NamespaceScope) -> Result<Unreadable, Failure> {
+    let note = |unreadable: &mut Unreadable, policy: Parsed<UpgradePolicy>| {
+        let names = unreadable.entry(policy.metadata.namespace.unwrap_or_default()).or_default();
+        if policy.spec.is_err() && policy.metadata.deletion_timestamp.is_none() {
+            names.extend(policy.metadata.name);
+        }
     };
-    cluster.gather(reach, None, Rivals::new(), note).await
+    cluster.gather(reach, None, Unreadable::new(), note).await
 }
 
 /// Computes the effect of the halt on each namespace. Sends a message on `begun` when the first
@@ -109,7 +107,6 @@ async fn rivals(
 async fn effects(
     cluster: &Cluster,
     reach: &NamespaceScope,
-    rivals: &Rivals,
     cx: &Context,
     mut begun: Option<oneshot::Sender<()>>,
 ) -> Result<Effects, Failure> {
@@ -119,9 +116,7 @@ async fn effects(
             let _ = begun.send(());
         }
         let namespace = fleet.metadata.namespace.clone().unwrap_or_default();
-        let rivals = rivals.get(&namespace).map(Vec::as_slice).unwrap_or_default();
-        let comes_before = |policy: &str| rivals.iter().any(|rival| rival.name == policy);
-        effects.entry(namespace).or_default().add(&fleet, cx.now, comes_before);
+        effects.entry(namespace).or_default().add(&fleet, cx.now);
     };
     cluster.gather(reach, None, Effects::new(), note).await
 }
@@ -168,21 +163,12 @@ async fn act(
 fn report(
     namespace: String,
     acted: HaltAttempt,
-    rivals: &Rivals,
+    unreadable: &Unreadable,
     effects: Option<&Effects>,
 ) -> HaltedNamespace {
-    let rivals = rivals.get(&namespace).map(Vec::as_slice).unwrap_or_default();
-    let named = |unreadable: bool| {
-        let of_kind = rivals
-            .iter()
-            .filter(move |rival| rival.is_unreadable == unreadable && rival.begins.is_none());
-        of_kind.map(|rival| rival.name.clone()).collect::<Vec<_>>()
-    };
-    let later = rivals
-        .iter()
-        .filter_map(|rival| rival.begins.map(|at| LaterRival { policy: rival.name.clone(), at }));
     let effect = effects.map(|effects| effects.get(&namespace).cloned().unwrap_or_default());
     let mut report = HaltedNamespace {
+        comes_after_unreadable: unreadable.get(&namespace).cloned().unwrap_or_default(),
         namespace,
         result: HaltResult::Failed,
         error: None,
@@ -191,14 +177,12 @@ fn report(
         counts: effect.map(|effect| HaltCounts {
             clients: effect.clients,
             offers_stopped: effect.offers,
-            offers_not_stopped: effect.offers_beyond,
+            offers_not_stopped: 0,
             staged: effect.staged,
             offers_end: effect.offers_end.filter(|_| !effect.some_never_end),
         }),
-        comes_after: named(false),
-        comes_after_later: later.collect(),
+        rivals: NoRivals::default(),
         mended: Vec::new(),
-        comes_after_unreadable: named(true),
         in_force: None,
         not_waited: None,
         kept_in_git_by: None,

@@ -1,10 +1,9 @@
-//! Evaluates the halt of a namespace: its gaps, its end, and the policies that distribute despite
-//! the halt. Does no I/O.
+//! Evaluates the halt of a namespace: its gaps and its end. Does no I/O.
 
 use serde::Serialize;
 
 use crate::api::UpgradePolicy;
-use crate::cli::halt::{self, FoundHalt, Gap, LaterRival, Rival};
+use crate::cli::halt::{self, FoundHalt, Gap, NoRivals};
 use crate::plan::Parsed;
 use crate::values::Timestamp;
 
@@ -33,10 +32,8 @@ pub(super) struct Halted {
     pub begins: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// Policies that take precedence over the halt now and may distribute versions.
-    pub comes_after: Vec<String>,
-    /// Policies that will take precedence over the halt once they are effective.
-    pub comes_after_later: Vec<LaterRival>,
+    #[serde(flatten)]
+    pub rivals: NoRivals,
 }
 
 impl Halted {
@@ -66,24 +63,8 @@ impl Halted {
             begins: spec.and_then(|spec| spec.effective_from).filter(|&from| at < from),
             ends: spec.and_then(|spec| spec.effective_until),
             gaps,
-            comes_after: Vec::new(),
-            comes_after_later: Vec::new(),
+            rivals: NoRivals::default(),
         })
-    }
-
-    /// Adds the policies in `rivals` that take precedence over this halt in its namespace.
-    pub(crate) fn beaten_by(&mut self, rivals: &[Rival]) {
-        let here = rivals.iter().filter(|rival| rival.namespace == self.namespace);
-        for rival in here.filter(|rival| !rival.is_unreadable) {
-            let policy = rival.name.clone();
-            match rival.begins {
-                Some(at) => self.comes_after_later.push(LaterRival { policy, at }),
-                None => {
-                    self.holds_everybody = false;
-                    self.comes_after.push(policy);
-                }
-            }
-        }
     }
 
     /// Returns whether the halt may stop at least one client now. Returns `true` for a halt policy

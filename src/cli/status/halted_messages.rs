@@ -72,13 +72,6 @@ fn but(halted: &Halted, reader: &TimeFormatter) -> String {
             _ => line(format!("{NAME} {}", gap.description())),
         }
     }
-    for name in &halted.comes_after {
-        line(format!("policy {} comes before it and goes on distributing", printable(name)));
-    }
-    for later in &halted.comes_after_later {
-        let (name, at) = (printable(&later.policy), reader.moment(later.at));
-        line(format!("policy {name} comes before it from {at} on, and distributes then"));
-    }
     if !halted.is_ours {
         line(format!(
             "`clientfleet halt` did not make this {NAME}: `clientfleet resume` leaves it alone"

@@ -8,8 +8,10 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::overview::{OffBecause, PolicyLine, namespace_of};
-use crate::api::fleet::ClientStatus;
+use crate::api::fleet::{Client, ClientStatus};
 use crate::api::{ClientFleet, Condition, UpgradePolicy};
+use crate::plan::facts::Facts;
+use crate::plan::version_text::VersionText;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
@@ -19,6 +21,10 @@ const MAX_LISTED: usize = 20;
 /// Time after which a pending restart is overdue. A client that has not restarted by then will
 /// probably not restart without a user's action.
 const RESTART_PENDING_TOO_LONG: TimeDelta = TimeDelta::days(7);
+/// Time after which a client that neither upgrades nor reports an error needs attention.
+const OFFERED_TOO_LONG: TimeDelta = TimeDelta::days(7);
+/// Time after which a client that upgrades in none of its windows needs attention.
+const WAITING_TOO_LONG: TimeDelta = TimeDelta::days(14);
 /// Maximum time between a due change and the status update that records it, while the controller is
 /// running. After this time, the status counts as overdue.
 const MAX_STATUS_DELAY: TimeDelta = TimeDelta::seconds(60);
@@ -33,6 +39,12 @@ pub(super) struct Needs {
     pub blocked: BTreeMap<String, Sample>,
     /// Clients that have been waiting for a restart for more than 7 days.
     pub restart_overdue: Sample,
+    /// Clients that have been offered the same version for more than 7 days, and have reported
+    /// neither another version nor an error.
+    pub offered_long: Sample,
+    /// Clients that wait for a window, although they have reported since the last one opened and
+    /// have been offered the same version for 14 days or more.
+    pub waiting_long: Sample,
     /// Policies and fleets that cannot progress until a user fixes them, with the reason.
     pub stalled: Vec<Stalled>,
     /// Number of stalled objects that are not listed.
@@ -133,12 +145,24 @@ impl Needs {
         self.written("fleet", fleet, status.observed_generation, &name);
         self.due("fleet", status.next_transition_time, at, &name);
         self.stalled("fleet", &status.conditions, &name);
+        let spec = fleet.spec.as_ref().ok();
+        let mut clients = spec.and_then(|spec| spec.clients.as_ref()).into_iter().flatten();
         for row in status.clients.iter().flatten() {
-            self.client(row, at, &name);
+            // The rows are in the order of the clients, but may lack the clients of a newer
+            // generation.
+            let client = clients.clone().position(|client| client.name == row.name);
+            let client = client.and_then(|index| clients.nth(index));
+            self.client(row, client, at, &name);
         }
     }
 
-    fn client(&mut self, row: &ClientStatus, at: Timestamp, fleet: &dyn Fn() -> String) {
+    fn client(
+        &mut self,
+        row: &ClientStatus,
+        client: Option<&Client>,
+        at: Timestamp,
+        fleet: &dyn Fn() -> String,
+    ) {
         let name = || {
             let computer = row.computer.as_ref().filter(|computer| !computer.is_empty());
             format!("{} ({})", computer.unwrap_or(&row.name), fleet())
@@ -155,6 +179,19 @@ impl Needs {
                     .is_some_and(|since| at.signed_duration_since(since) > RESTART_PENDING_TOO_LONG)
                 {
                     self.restart_overdue.add(name);
+                }
+            }
+            "Distributing" => {
+                let has_error = client.is_some_and(|client| has_failed(client, row));
+                if has_tried_for(row, OFFERED_TOO_LONG, at) && !has_error {
+                    self.offered_long.add(name);
+                }
+            }
+            "Waiting" if has_tried_for(row, WAITING_TOO_LONG, at) => {
+                let seen = client.and_then(|client| Facts::read(client).last_seen);
+                let opened = row.last_offer.as_ref().map(|offer| offer.time);
+                if seen.is_some_and(|seen| Some(seen) >= opened) {
+                    self.waiting_long.add(name);
                 }
             }
             _ => {}
@@ -198,6 +235,19 @@ impl Needs {
             message: condition.message.clone(),
         });
     }
+}
+
+/// Returns whether the client has reported an error of its target.
+fn has_failed(client: &Client, row: &ClientStatus) -> bool {
+    let target = row.target_version.clone().map(VersionText::new);
+    let failed = Facts::read(client).failed_version;
+    failed.zip(target).is_some_and(|(failed, target)| failed.is_same_as(&target))
+}
+
+/// Returns whether the client's try has lasted longer than `limit`.
+fn has_tried_for(row: &ClientStatus, limit: TimeDelta, at: Timestamp) -> bool {
+    let since = row.last_offer.as_ref().and_then(|offer| offer.since);
+    since.is_some_and(|since| at.signed_duration_since(since) > limit)
 }
 
 fn shown<K: parsed::Kind>(object: &Parsed<K>, name: &str, is_everywhere: bool) -> String {

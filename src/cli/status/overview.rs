@@ -11,7 +11,6 @@ use super::halted::Halted;
 use super::needs::Needs;
 use crate::api::policy::{Mode, UpgradePolicySpec};
 use crate::api::{ClientFleet, Summary, Text, UpgradePolicy};
-use crate::cli::halt::Rival;
 use crate::plan::version_text::VersionText;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
@@ -107,8 +106,6 @@ pub(super) enum What {
 pub(super) struct OverviewBuilder {
     overview: Overview,
     packages: BTreeMap<Text, Package>,
-    /// Policies that would take precedence over a halt in their namespace.
-    rivals: Vec<Rival>,
     /// True if the overview covers all namespaces, so that names must include the namespace.
     is_everywhere: bool,
 }
@@ -125,7 +122,7 @@ impl OverviewBuilder {
             policies: Vec::new(),
             needs: Needs::default(),
         };
-        Self { overview, packages: BTreeMap::new(), rivals: Vec::new(), is_everywhere }
+        Self { overview, packages: BTreeMap::new(), is_everywhere }
     }
 
     /// Adds a policy.
@@ -134,7 +131,6 @@ impl OverviewBuilder {
         let overview = &mut self.overview;
         let line = PolicyLine::of(policy, overview.at);
         overview.halted.extend(Halted::of(policy, overview.at));
-        self.rivals.extend(Rival::of(policy, overview.at));
         overview.needs.policy(policy, &line, overview.at, self.is_everywhere);
         overview.namespaces.insert(namespace);
         overview.policies.push(line);
@@ -172,9 +168,6 @@ impl OverviewBuilder {
             ))
         });
         overview.policies.sort_by(|a, b| a.order().cmp(&b.order()));
-        for halted in &mut overview.halted {
-            halted.beaten_by(&self.rivals);
-        }
         // A halt takes over the clients of the other policies in its namespace, so do not report
         // that these policies govern no client. Still report a policy without clients in its scope.
         let Overview { halted, needs, .. } = &mut overview;

@@ -282,6 +282,14 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
         let options = "--state restartrequired --older-than 7d";
         line(format!("  `clientfleet clients{place} {options}` lists them all"));
     }
+    for (sample, what) in [
+        (&needs.offered_long, "offered the same version for over 7 days, without an error"),
+        (&needs.waiting_long, "did not upgrade in any window for over 14 days, but reported since"),
+    ] {
+        if sample.count > 0 {
+            line(format!("{} {what}: {}", clients(sample), named(sample)));
+        }
+    }
     for unmatched in &needs.unmatched {
         let entries: Vec<_> = unmatched.entries.iter().map(|entry| printable(entry)).collect();
         let more = more(entries.len().saturating_sub(MAX_ENTRIES));

@@ -7,6 +7,7 @@
 mod clients;
 mod objects;
 mod staying_out;
+mod ties;
 mod transitions;
 mod warnings;
 
@@ -165,7 +166,7 @@ pub fn compare_plans(
         let before = before.get(*namespace).unwrap_or(&nothing);
         let after = after.get(*namespace).unwrap_or(&nothing);
         objects.extend(objects::compare(namespace, &before.estate, &after.estate));
-        warnings.extend(warnings::find(namespace, after, given));
+        warnings.extend(warnings::find(namespace, after, given, at));
         compare_fleets(namespace, before, after, &mut changed, &mut fleets, &mut total);
     }
     changed.sort_by(ChangedClient::order);

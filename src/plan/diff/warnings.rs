@@ -1,14 +1,15 @@
 //! Finds problems that the user should review before making a change: scope entries that match no
-//! client, scopes that depend on a client's address or user, and stalled objects.
+//! client, scopes that depend on a client's address or user, ties of equal priorities, and stalled objects.
 
 use serde::Serialize;
 
-use super::{GivenObjects, PlannedEstate};
+use super::{GivenObjects, PlannedEstate, ties};
 use crate::api::policy::{ClientSelector, Scope};
 use crate::api::{Condition, Kind, Text};
 use crate::plan::client_fields::{ClientFields, Field};
 use crate::plan::facts::Facts;
 use crate::plan::{Cached, Estate, parsed};
+use crate::values::Timestamp;
 use crate::values::selector::Keywords;
 
 /// A problem in one object that the user should review.
@@ -27,7 +28,12 @@ pub struct Warning {
 
 /// Returns the warnings for the objects in `given`, based on the state of the namespace after the
 /// change.
-pub(super) fn find(namespace: &str, after: &PlannedEstate, given: &GivenObjects) -> Vec<Warning> {
+pub(super) fn find(
+    namespace: &str,
+    after: &PlannedEstate,
+    given: &GivenObjects,
+    at: Timestamp,
+) -> Vec<Warning> {
     let is_given = |objects: &std::collections::BTreeSet<(String, String)>, name: &Text| {
         objects.contains(&(namespace.to_owned(), name.to_string()))
     };
@@ -42,7 +48,9 @@ pub(super) fn find(namespace: &str, after: &PlannedEstate, given: &GivenObjects)
         let unmatched = status.unmatched.iter().map(|entry| format!("{entry} matches no client"));
         let scope = spec(&after.estate.policies, name).and_then(|spec| spec.scope.as_ref());
         let moving = scope.map(|scope| moving(scope, &after.estate)).unwrap_or_default();
+        let ties = ties::find(name, after, at);
         let messages = stalled(&status.conditions).into_iter().chain(unmatched).chain(moving);
+        let messages = messages.chain(ties);
         found.extend(messages.map(|message| warning(Kind::UpgradePolicy, name, message)));
     }
     for (name, status) in after.plan.fleets.iter().filter(|f| is_given(&given.fleets, &f.0)) {

@@ -101,11 +101,7 @@ fn change(
         to: Some(to.into()),
         governed_clients: None,
     };
-    OpenRemedy::to(remedy, move |scenario| {
-        if let Some(policy) = scenario.policy_mut(&name) {
-            then(policy);
-        }
-    })
+    OpenRemedy::to(remedy, move |scenario| scenario.edit_policy(&name, then))
 }
 
 /// Returns a remedy that changes a field whose new value the user must choose.
@@ -381,9 +377,7 @@ fn remove(
     let remedy =
         Remedy::RemoveField { kind: POLICY, name: name.clone(), field, value: value.into() };
     OpenRemedy::to(remedy, move |scenario| {
-        if let Some(policy) = scenario.policy_mut(&name) {
-            policy.range = without(&policy.range);
-        }
+        scenario.edit_policy(&name, |policy| policy.range = without(&policy.range));
     })
 }
 

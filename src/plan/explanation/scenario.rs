@@ -123,8 +123,12 @@ impl Scenario {
         self.fleet.clients.as_mut()?.first_mut()
     }
 
-    pub(crate) fn policy_mut(&mut self, name: &Text) -> Option<&mut Policy> {
-        self.policies.iter_mut().find(|policy| policy.name == *name)
+    /// Edits a policy, which may change its precedence.
+    pub(crate) fn edit_policy(&mut self, name: &Text, edit: impl FnOnce(&mut Policy)) {
+        if let Some(policy) = self.policies.iter_mut().find(|policy| policy.name == *name) {
+            edit(policy);
+        }
+        self.policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
     }
 
     /// Returns the name of the fleet that sets the package: the client's fleet, or the fleet that

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::api::Text;
 use crate::plan::cached::CachedFleet;
 use crate::plan::client_fields::{ClientFields, Field};
-use crate::plan::policy::Policy;
+use crate::plan::policy::{Caution, Policy};
 use crate::plan::scope::{Scope, ScopeMatch, Selector};
 use crate::values::Timestamp;
 
@@ -87,7 +87,13 @@ pub enum Rank {
     Unreadable,
     /// The policy with the higher priority takes precedence.
     Priority,
-    /// If the priorities are equal, the policy whose name sorts first takes precedence.
+    /// If the priorities are equal, an invalid policy takes precedence.
+    Invalid,
+    /// Of the other policies with equal priority, one with the mode `NoUpgrade` takes precedence.
+    NoUpgrade,
+    /// Of the other policies with equal priority, a suspended one takes precedence.
+    Suspended,
+    /// If nothing else decides, the policy whose name sorts first takes precedence.
     Name,
 }
 
@@ -192,8 +198,14 @@ fn rank(winner: &Policy, loser: &Policy) -> Rank {
         Rank::Unreadable
     } else if winner.priority != loser.priority {
         Rank::Priority
-    } else {
+    } else if winner.caution() == loser.caution() {
         Rank::Name
+    } else {
+        match winner.caution() {
+            Caution::Invalid => Rank::Invalid,
+            Caution::NoUpgrade => Rank::NoUpgrade,
+            Caution::Suspended | Caution::Distributes => Rank::Suspended,
+        }
     }
 }
 

@@ -104,7 +104,7 @@ fn somebody_elses_policy_of_its_name_is_left_alone() {
 }
 
 #[test]
-fn what_comes_before_it_is_told() {
+fn no_policy_that_distributes_comes_before_it() {
     of_examples("brake-rival", DAY);
     apply(
         "
@@ -131,7 +131,7 @@ spec: {priority: 2147483647, upgrade: {mode: AutoUpgrade}, effectiveUntil: '2026
     plane().kubectl_ok(&["delete", "upol", "all-at-once", "-n", "brake-rival"], "").unwrap();
     settle_at("brake-rival", DAY);
     let alone = transcript(&["halt", "-n", "brake-rival"]);
-    insta::assert_snapshot!("what_comes_before_it", [unseen, seen, alone].join("\n"));
+    insta::assert_snapshot!("rivals_of_equal_priority", [unseen, seen, alone].join("\n"));
 }
 
 #[test]

@@ -54,6 +54,53 @@ fn where_nothing_needs_anybody() {
     insta::assert_snapshot!("calm_at_night", status("status-calm", night, &[]));
 }
 
+/// Checks that the overview names the clients that do not upgrade although they could: not those
+/// with an error, and outside windows not those that have not reported since the last opening.
+#[test]
+fn clients_that_never_upgrade() {
+    let place = "status-slow";
+    namespace(place);
+    apply(&format!(
+        "
+apiVersion: clientfleet.dev/v1alpha1
+kind: ClientFleet
+metadata: {{namespace: {place}, name: office}}
+spec:
+  packageVersion: '2.0'
+  timeZone: Europe/Berlin
+  clients:
+    - {{name: slow, reported: {{version: '1.0', lastSeen: '2026-12-09T09:00:00Z'}}}}
+    - {{name: failing, reported: {{version: '1.0', lastSeen: '2026-12-09T09:00:00Z', lastError: {{version: '2.0', message: '1603', time: '2026-11-26T09:00:00Z'}}}}}}
+    - {{name: unseen, reported: {{version: '1.0', lastSeen: '2026-11-20T09:00:00Z'}}}}
+    - {{name: other-error, reported: {{version: '1.0', lastSeen: '2026-12-09T09:00:00Z', lastError: {{version: '1.9', message: '1603', time: '2026-11-20T09:00:00Z'}}}}}}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {{namespace: {place}, name: nightly}}
+spec:
+  upgrade: {{mode: AutoUpgrade}}
+  distribution: {{windows: [{{start: '22:00', end: '04:00'}}]}}
+"
+    ));
+    let listed = |at: &str, what: &str| {
+        settle_at(place, at);
+        let data = json(at, &["status", "-n", place, "-o", "json"]);
+        let names = data["needs"][what]["names"].as_array().unwrap().clone();
+        assert_eq!(data["needs"][what]["count"], names.len());
+        names.iter().map(|name| name.as_str().unwrap().to_owned()).collect::<Vec<_>>().join(", ")
+    };
+    let (slow, unseen, other) = ("slow (office)", "unseen (office)", "other-error (office)");
+    assert_eq!(listed("2026-11-24T22:00:00Z", "offeredLong"), "");
+    assert_eq!(listed("2026-12-01T22:00:00Z", "offeredLong"), "");
+    let night = "2026-12-01T22:30:00Z";
+    assert_eq!(listed(night, "offeredLong"), [slow, unseen, other].join(", "));
+    insta::assert_snapshot!("offered_long", status(place, night, &[]));
+    assert_eq!(listed("2026-12-08T12:00:00Z", "waitingLong"), "");
+    let day = "2026-12-09T12:00:00Z";
+    assert_eq!(listed(day, "waitingLong"), [slow, other].join(", "));
+    insta::assert_snapshot!("waiting_long", status(place, day, &[]));
+}
+
 #[test]
 fn policies_of_all_sorts() {
     namespace("status-sorts");
@@ -163,8 +210,9 @@ fn a_halt_that_does_not_hold_everybody() {
     look("with rivals");
     let data = json(DAY, &["status", "-n", place, "-o", "json"]);
     assert_eq!(data["halted"][0]["reason"], "breaks the printers");
-    assert_eq!(data["halted"][0]["holdsEverybody"], false);
-    assert_eq!(data["halted"][0]["comesAfter"][0], "aaa");
+    assert_eq!(data["halted"][0]["holdsEverybody"], true);
+    assert_eq!(data["halted"][0]["comesAfter"], serde_json::json!([]));
+    assert_eq!(data["halted"][0]["comesAfterLater"], serde_json::json!([]));
     plane().kubectl_ok(&["delete", "upol", "aaa", "-n", place], "").unwrap();
     patch(
         "clientfleet-halt",

@@ -66,7 +66,15 @@ impl Oracle {
     pub fn policies_about(&self, fleet: &Fleet, client: &Client) -> Vec<&Policy> {
         let about = |p: &&Policy| p.scope.holds_fleet(fleet) && p.scope.holds_client(client);
         let mut policies: Vec<&Policy> = self.estate.policies.iter().filter(about).collect();
-        policies.sort_by_key(|p| (!p.unreadable, -p.priority, p.name.clone()));
+        policies.sort_by_key(|p| {
+            let last_of_equals = match () {
+                () if p.invalid => 0,
+                () if p.mode == "NoUpgrade" => 1,
+                () if p.suspend => 2,
+                () => 3,
+            };
+            (!p.unreadable, -p.priority, last_of_equals, p.name.clone())
+        });
         policies
     }
 
