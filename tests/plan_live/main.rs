@@ -9,3 +9,4 @@ mod answers;
 mod conflicts;
 mod foresight;
 mod rights;
+mod stored;

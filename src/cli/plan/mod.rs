@@ -11,6 +11,7 @@ mod owner;
 mod prediction;
 mod refused;
 mod report;
+mod stored;
 mod text;
 
 use std::io::{self, Write};
@@ -26,6 +27,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   clientfleet plan -f fleets/ -f policies.yaml
   clientfleet plan -f policies.yaml --at 2026-12-24T22:30:00+01:00 --max-moving 500
+  clientfleet plan -A   # before an upgrade of clientfleet: what this version decides otherwise
   clientfleet plan --local -f fleets/ -f policies.yaml
   clientfleet plan --local -f new/ --against old/ -o markdown
   kubectl get clf,upol -A -o yaml | clientfleet plan --local -f - -o json
@@ -57,6 +59,7 @@ async fn plan(arguments: &PlanArgs, cx: &Context) -> Result<CommandOutput, Failu
     let task = arguments.task()?;
     let at = arguments.at.unwrap_or(cx.now);
     let given = files::read(&arguments.files);
+    let is_stored = matches!(task, Task::Stored);
     let compared = match task {
         Task::Alone => {
             let (planned, remarks) = local::plan(given, at, arguments.output);
@@ -67,8 +70,9 @@ async fn plan(arguments: &PlanArgs, cx: &Context) -> Result<CommandOutput, Failu
         }
         Task::Against(old) => local::compare(given, files::read(old), at)?,
         Task::Live => live::compare(arguments, given, at, cx.now).await?,
+        Task::Stored => stored::compare(arguments, cx.now).await?,
     };
-    let rendered = render(arguments, cx, &compared);
+    let rendered = render(arguments, cx, &compared, is_stored);
     terminal::print_remarks(&rendered.remarks);
     print(|output| match arguments.output {
         PlanFormat::Json => data::write_json(&compared.difference, output),
@@ -84,7 +88,14 @@ fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fai
 
 /// Renders the difference as text and determines the exit code. For JSON and YAML, the text is
 /// empty, because the caller streams the data.
-fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOutput {
+///
+/// `is_stored` is true if the difference is between stored statuses and a plan of the same objects.
+fn render(
+    arguments: &PlanArgs,
+    cx: &Context,
+    compared: &Compared,
+    is_stored: bool,
+) -> CommandOutput {
     let Compared { difference, remarks } = compared;
     let mut remarks = remarks.clone();
     let reader = terminal::times::TimeFormatter { now: difference.at, zone: cx.zone.clone() };
@@ -92,7 +103,7 @@ fn render(arguments: &PlanArgs, cx: &Context, compared: &Compared) -> CommandOut
     let report = || {
         let reader = Some(&reader).filter(|_| !is_for_all);
         let (is_wide, limit) = (arguments.is_wide(), arguments.limit());
-        report::report(difference, &report::ReportOptions { reader, is_wide, limit })
+        report::report(difference, &report::ReportOptions { reader, is_wide, limit, is_stored })
     };
     let output = match arguments.output {
         PlanFormat::Table | PlanFormat::Wide => text::render(&report(), cx.in_color),

@@ -14,12 +14,16 @@ use crate::values::Timestamp;
 /// Default maximum number of rows in a table.
 const DEFAULT_LIMIT: usize = 50;
 
+const LIMIT_OF_TABLES: &str =
+    "--limit is about the rows of tables: leave it out, other formats are whole";
+
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanArgs {
     /// A file, a folder (its *.yaml, *.yml and *.json, not its subfolders), or - for standard input;
-    /// can be given several times
-    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
+    /// can be given several times. Without it: compare the statuses in the cluster with what this
+    /// version of clientfleet decides for the same objects, as before an upgrade of clientfleet
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
     /// Plan from the files alone, without a cluster
     #[arg(long)]
@@ -53,6 +57,9 @@ pub(crate) struct PlanArgs {
         add = ArgValueCompleter::new(namespaces)
     )]
     pub(super) namespace: Option<String>,
+    /// Without -f: all namespaces
+    #[arg(short = 'A', long, conflicts_with_all = ["local", "files", "namespace"])]
+    pub(super) all_namespaces: bool,
     /// As whom the files will be applied by server-side apply; default: the tool that applied an
     /// object before, else kubectl
     #[arg(long, value_name = "NAME", conflicts_with = "local")]
@@ -91,6 +98,8 @@ pub(super) enum Task<'a> {
     Against(&'a [PathBuf]),
     /// A comparison of the files with the cluster.
     Live,
+    /// A comparison of the statuses in the cluster with the plan for the same objects.
+    Stored,
 }
 
 impl PlanArgs {
@@ -99,12 +108,16 @@ impl PlanArgs {
         self.check().map_err(Failure::input)?;
         Ok(match self.against.as_slice() {
             [] if self.local => Task::Alone,
+            [] if self.files.is_empty() => Task::Stored,
             [] => Task::Live,
             old => Task::Against(old),
         })
     }
 
     fn check(&self) -> Result<(), &'static str> {
+        if self.files.is_empty() {
+            return self.check_without_files();
+        }
         let is_input = |path: &PathBuf| path == Path::new("-");
         if self.files.iter().any(is_input) && self.against.iter().any(is_input) {
             return Err("-f and --against both name standard input: give a file to one of them");
@@ -113,9 +126,7 @@ impl PlanArgs {
             return Err("--local contacts no cluster: leave --kubeconfig and --context out");
         }
         if self.limit.is_some() && !self.is_table() {
-            return Err(
-                "--limit is about the rows of tables: leave it out, other formats are whole",
-            );
+            return Err(LIMIT_OF_TABLES);
         }
         if !self.local || !self.against.is_empty() {
             return Ok(());
@@ -131,6 +142,22 @@ impl PlanArgs {
                      files, or leave --local out to compare with the cluster")
             }
         }
+    }
+
+    fn check_without_files(&self) -> Result<(), &'static str> {
+        if self.local {
+            return Err("--local plans from files: add -f with the files");
+        }
+        if self.at.is_some() || self.field_manager.is_some() || self.server_side {
+            return Err(
+                "--at, --field-manager and --server-side are about files: add -f, or leave \
+                        them out to compare the statuses in the cluster with this version's plan",
+            );
+        }
+        if self.limit.is_some() && !self.is_table() {
+            return Err(LIMIT_OF_TABLES);
+        }
+        Ok(())
     }
 
     fn is_table(&self) -> bool {

@@ -77,6 +77,8 @@ pub(super) struct ReportOptions<'a> {
     pub(super) is_wide: bool,
     /// Maximum number of rows in a table.
     pub(super) limit: usize,
+    /// True if the difference is between stored statuses and a plan of the same objects.
+    pub(super) is_stored: bool,
 }
 
 /// Returns the report for a difference between plans.
@@ -104,7 +106,7 @@ pub(super) fn report(difference: &Difference, asked: &ReportOptions) -> Report {
     });
     Report {
         heading: heading(difference),
-        summary: summary(difference),
+        summary: summary(difference, asked.is_stored),
         transitions: view.transitions(&difference.transitions),
         warnings: warnings.collect(),
         sheets,
@@ -124,8 +126,14 @@ fn heading(difference: &Difference) -> String {
     format!("{place} at {}: {changed}", exact(difference.at))
 }
 
-fn summary(difference: &Difference) -> String {
+fn summary(difference: &Difference, is_stored: bool) -> String {
     let counts = difference.summary;
+    if difference.is_empty() && is_stored {
+        return format!(
+            "clientfleet {} decides what the statuses in the cluster say.",
+            env!("CARGO_PKG_VERSION")
+        );
+    }
     if difference.is_empty() {
         return "Nothing changes: every object stays as it is.".to_owned();
     }
