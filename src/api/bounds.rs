@@ -91,6 +91,8 @@ pub const MATCH_EXPRESSIONS: usize = 8;
 /// Maximum number of values per match expression.
 pub const MATCH_VALUES: usize = 16;
 
+/// Minimum and maximum number of days by which the start of a monthly window is moved.
+pub(crate) const OFFSET_DAYS: (i64, i64) = (0, 14);
 /// Minimum and maximum number of hours between a failed upgrade and the next offer of the same
 /// version to the client.
 pub(crate) const RETRY_HOURS: (i64, i64) = (1, 720);

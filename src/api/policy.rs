@@ -138,7 +138,7 @@ pub struct Distribution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::policy_time_zone")]
     pub time_zone: Option<Text>,
-    /// Local hours of the week in which distribution is open; absent: at any hour.
+    /// Local hours of the week or month in which distribution is open; absent: at any hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::windows::<Window>")]
     pub windows: Option<Vec<Window>>,
@@ -156,14 +156,26 @@ pub struct Distribution {
     pub exclusions: Option<Vec<Exclusion>>,
 }
 
-/// Hours of the week in which distribution is open. It belongs to the day on which it starts.
+/// Hours of the week or month in which distribution is open. It belongs to the day on which it
+/// starts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[schemars(transform = rules::window)]
 pub struct Window {
     /// The days on which it starts; absent: every day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::days::<Day>")]
     pub days: Option<Vec<Day>>,
+    /// Which of these days in a month: each weekday is counted by itself, so `Second` with
+    /// `Tuesday` is the second Tuesday; absent: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::weeks_of_month::<Week>")]
+    pub weeks_of_month: Option<Vec<Week>>,
+    /// With `weeksOfMonth`: the window starts this many days later, also in the next month; absent:
+    /// 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::offset_days")]
+    pub offset_days: Option<i64>,
     /// Local time `HH:MM` at which it opens.
     #[schemars(schema_with = "schema::start")]
     pub start: Text,
@@ -185,6 +197,17 @@ pub enum Day {
     Sunday,
 }
 
+/// Which of the days with the same weekday in a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)]
+pub enum Week {
+    First,
+    Second,
+    Third,
+    Fourth,
+    Last,
+}
+
 /// Local dates on which nothing is distributed, both included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -199,6 +222,10 @@ pub struct Exclusion {
     /// The last date, `YYYY-MM-DD`.
     #[schemars(schema_with = "schema::date")]
     pub end_date: NaiveDate,
+    /// Whether it recurs on the same dates in every later year; February 29 is February 28 in other
+    /// years. It must leave at least one day of each year free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yearly: Option<bool>,
 }
 
 /// Which clients a policy is about.

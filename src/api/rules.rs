@@ -90,13 +90,52 @@ pub fn distribution(schema: &mut Schema) {
 pub fn window(schema: &mut Schema) {
     let differ = "must not close at the very time at which it opens: write another `end`, or start \
                   \"00:00\" and end \"24:00\" for the whole day";
-    add(schema, &[field_rule("self.start != self.end", differ, "end", INVALID)]);
+    let beside = "must be left out without `weeksOfMonth`: remove it, or write the weeks of the \
+                  month, as [Second]";
+    let condition = "!has(self.offsetDays) || has(self.weeksOfMonth)";
+    add(
+        schema,
+        &[
+            field_rule("self.start != self.end", differ, "end", INVALID),
+            field_rule(condition, beside, "offsetDays", FORBIDDEN),
+        ],
+    );
 }
 
 pub fn exclusion(schema: &mut Schema) {
     let order = "must not be before `startDate`: write the last date, which is still excluded";
-    // The alphabetical order of dates in the format `YYYY-MM-DD` is also their chronological order.
-    add(schema, &[field_rule("self.endDate >= self.startDate", order, "endDate", INVALID)]);
+    let free = "must leave at least one day of each year free: write a date at most 363 days after \
+                `startDate`, or remove `yearly`";
+    let date = patterns::date();
+    let (start, end) = ("self.startDate", "self.endDate");
+    let condition = format!(
+        "!has(self.yearly) || !self.yearly || !{} || !{} || {} - {} < 364",
+        matches(start, &date),
+        matches(end, &date),
+        day_without_leap_days(end),
+        day_without_leap_days(start),
+    );
+    add(
+        schema,
+        &[
+            // The alphabetical order of dates in the format `YYYY-MM-DD` is also their
+            // chronological order.
+            field_rule(&format!("{end} >= {start}"), order, "endDate", INVALID),
+            field_rule(&condition, free, "endDate", INVALID),
+        ],
+    );
+}
+
+/// Returns a CEL expression that numbers the dates in a calendar without 29 February, in which a 29
+/// February has the number of the day before. A yearly exclusion has the fewest free days in a year
+/// without 29 February.
+fn day_without_leap_days(date: &str) -> String {
+    let at = format!("timestamp({date} + 'T00:00:00Z')");
+    let is_leap_year = format!("{at}.getFullYear() % 4 == 0 && {at}.getFullYear() != 2100");
+    format!(
+        "({at}.getFullYear() * 365 + {at}.getDayOfYear() - \
+         ({at}.getDayOfYear() > 58 && {is_leap_year} ? 1 : 0))"
+    )
 }
 
 pub fn scope(schema: &mut Schema) {

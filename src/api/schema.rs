@@ -234,6 +234,11 @@ pub fn days<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     filled(generator.subschema_for::<T>(), 7, "set", "leave `days` out to mean every day")
 }
 
+pub(crate) fn weeks_of_month<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let otherwise = "leave `weeksOfMonth` out to mean every week";
+    filled(generator.subschema_for::<T>(), 5, "set", otherwise)
+}
+
 pub fn exclusions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let items = generator.subschema_for::<T>();
     by_name(filled(items, bounds::EXCLUSIONS, "map", "leave `exclusions` out"))
@@ -295,6 +300,10 @@ fn whole(least: i64, most: i64) -> Schema {
 
 pub fn priority(_: &mut SchemaGenerator) -> Schema {
     whole(i64::from(i32::MIN), i64::from(i32::MAX))
+}
+
+pub(crate) fn offset_days(_: &mut SchemaGenerator) -> Schema {
+    whole(bounds::OFFSET_DAYS.0, bounds::OFFSET_DAYS.1)
 }
 
 pub(crate) fn retry_hours(_: &mut SchemaGenerator) -> Schema {

@@ -15,8 +15,10 @@ use super::scope::Scope;
 use super::version_text::VersionText;
 use crate::api::Text;
 use crate::api::admission;
-use crate::api::policy::{Day, Distribution, Mode, UpgradePolicySpec, Window as WindowSpec};
-use crate::values::{Days, Exclusion, TimeRange, Timestamp, WallTime, Window, Zone};
+use crate::api::policy::{Day, Distribution, Mode, UpgradePolicySpec, Week, Window as WindowSpec};
+use crate::values::{
+    Days, Exclusion, TimeRange, Timestamp, WallTime, WeekOfMonth, Window, WindowError, Zone,
+};
 
 /// A parsed policy, in the form that the rules use.
 #[derive(Clone, Debug)]
@@ -195,16 +197,30 @@ fn read_range(distribution: &Distribution, problems: &mut Vec<String>) -> TimeRa
         name: exclusion.name.to_string(),
         start: exclusion.start_date,
         end: exclusion.end_date,
+        yearly: exclusion.yearly == Some(true),
     });
     TimeRange::new(distribution.not_before, distribution.not_after, windows, exclusions.collect())
 }
 
-fn read_window(window: &WindowSpec) -> Result<Window, String> {
+fn read_window(window: &WindowSpec) -> Result<Window, WindowError> {
     let days = window.days.as_ref();
     let days = days.map_or(Days::ALL, |days| days.iter().map(|&day| weekday(day)).collect());
-    let start = WallTime::parse_start(&window.start).map_err(|error| error.to_string())?;
-    let end = WallTime::parse_end(&window.end).map_err(|error| error.to_string())?;
-    Window::new(days, start, end).map_err(|error| error.to_string())
+    let start = WallTime::parse_start(&window.start)?;
+    let end = WallTime::parse_end(&window.end)?;
+    let weekly = Window::new(days, start, end)?;
+    let Some(weeks) = &window.weeks_of_month else { return Ok(weekly) };
+    let weeks = weeks.iter().map(|&week| week_of_month(week)).collect();
+    weekly.monthly(weeks, window.offset_days.unwrap_or(0))
+}
+
+fn week_of_month(week: Week) -> WeekOfMonth {
+    match week {
+        Week::First => WeekOfMonth::First,
+        Week::Second => WeekOfMonth::Second,
+        Week::Third => WeekOfMonth::Third,
+        Week::Fourth => WeekOfMonth::Fourth,
+        Week::Last => WeekOfMonth::Last,
+    }
 }
 
 fn weekday(day: Day) -> Weekday {

@@ -10,8 +10,8 @@ pub mod version;
 pub mod zone;
 
 pub use time_range::{
-    Days, END_PATTERN, Exclusion, Openings, Phase, START_PATTERN, TimeRange, WallTime, Window,
-    WindowError,
+    Days, END_PATTERN, Exclusion, Openings, Phase, START_PATTERN, TimeRange, WallTime, WeekOfMonth,
+    WeeksOfMonth, Window, WindowError,
 };
 pub use version::{Version, VersionError};
 pub use zone::Zone;

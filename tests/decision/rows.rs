@@ -11,7 +11,20 @@ pub fn rows() -> Vec<Row> {
     rows.extend(at_the_target());
     rows.extend(before_the_time_range());
     rows.extend(in_the_time_range());
+    rows.extend(in_recurring_time_ranges());
     rows
+}
+
+/// Returns a time range with one exclusion that recurs every year.
+fn yearly(start: &str, end: &str) -> serde_json::Value {
+    json!({"exclusions": [{"name": "yearly", "startDate": start, "endDate": end, "yearly": true}]})
+}
+
+/// Returns a time range with one window of a whole day, on a weekday in one week of the month.
+fn on(day: &str, week: &str, offset: u8) -> serde_json::Value {
+    json!({"windows": [{
+        "days": [day], "weeksOfMonth": [week], "offsetDays": offset, "start": "00:00", "end": "24:00",
+    }]})
 }
 
 fn night() -> serde_json::Value {
@@ -249,5 +262,42 @@ fn in_the_time_range() -> Vec<Row> {
         row("a downgrade to a retained lock is offered", DowngradeOffered)
             .policy(json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.58", "allowDowngrade": true}}))
             .fleet(json!({"retainedVersions": ["3.58"]})),
+    ]
+}
+
+/// Returns the rows for monthly windows and yearly exclusions.
+fn in_recurring_time_ranges() -> Vec<Row> {
+    vec![
+        row("a yearly exclusion of an earlier year", Excluded)
+            .policy(json!({"distribution": yearly("2024-11-20", "2024-11-24")})),
+        row("a yearly exclusion has not begun", UpgradeOffered)
+            .policy(json!({"distribution": yearly("2027-11-24", "2027-11-24")})),
+        row("a yearly exclusion has passed New Year", Excluded)
+            .policy(json!({"distribution": yearly("2024-12-24", "2025-01-02")}))
+            .at("2027-01-02T22:59:59Z"),
+        row("and ends after its last date", UpgradeOffered)
+            .policy(json!({"distribution": yearly("2024-12-24", "2025-01-02")}))
+            .at("2027-01-02T23:00:00Z"),
+        row("yearly exclusions leave no day to the end", DistributionEnded)
+            .policy(json!({"distribution": {
+                "notAfter": "2050-01-01T00:00:00Z",
+                "exclusions": [
+                    {"name": "a", "startDate": "2024-01-01", "endDate": "2024-08-31", "yearly": true},
+                    {"name": "b", "startDate": "2025-09-01", "endDate": "2025-12-31", "yearly": true},
+                ],
+            }}))
+            .also(Excluded),
+        row("the second Tuesday is another", OutsideWindow)
+            .policy(json!({"distribution": on("Tuesday", "Second", 0)})),
+        row("the fourth Tuesday", UpgradeOffered).policy(json!({"distribution": on("Tuesday", "Fourth", 0)})),
+        row("the last Tuesday", UpgradeOffered).policy(json!({"distribution": on("Tuesday", "Last", 0)})),
+        row("three days after the third Saturday", UpgradeOffered)
+            .policy(json!({"distribution": on("Saturday", "Third", 3)})),
+        row("the third Saturday itself", OutsideWindow)
+            .policy(json!({"distribution": on("Saturday", "Third", 3)}))
+            .at("2026-11-21T11:00:00Z"),
+        row("a week after the last Thursday, in the next month", UpgradeOffered)
+            .policy(json!({"distribution": on("Thursday", "Last", 7)}))
+            .at("2026-12-03T11:00:00Z"),
     ]
 }

@@ -1,8 +1,10 @@
 //! Tests openings that are centuries in the future, and instants at the limits of `Timestamp`. The
 //! tests would hang if a search evaluated every minute.
 
+use std::time::{Duration, Instant};
+
 use chrono::{NaiveDate, SubsecRound, Weekday};
-use clientfleet::values::{Phase, TimeRange, Timestamp, Zone};
+use clientfleet::values::{Phase, TimeRange, Timestamp, WeekOfMonth, Zone};
 
 use crate::oracle::*;
 
@@ -53,11 +55,69 @@ fn openings_of_centuries_are_passed_at_once() {
     assert_eq!(all, [first, (reopened, None)]);
 }
 
-/// Checks that searches in every time zone end without a panic. The searches start at or near the
-/// limits of `Timestamp`, and use time ranges that are hard to search.
+/// Tests a window that is only in the hour which the clock of Berlin skips. Every search takes its
+/// longest time, because the calendar has such an hour in every year.
 #[test]
-fn every_search_ends_without_a_panic() {
-    let hard = [
+fn an_hour_that_is_skipped_every_year_is_not_searched_for_ever() {
+    let spec = Spec {
+        monthly: vec![Monthly {
+            days: vec![Weekday::Sun],
+            weeks: vec![WeekOfMonth::Last],
+            offset: 0,
+            times: (120, 180),
+        }],
+        yearly: vec![
+            (date("2026-04-01"), date("2026-12-31")),
+            (date("2026-01-01"), date("2026-02-28")),
+            (date("2028-02-29"), date("2028-02-29")),
+        ],
+        ..Spec::default()
+    };
+    let range = time_range(&spec);
+    let started = Instant::now();
+    let opening = |zone: &str, from: &str| {
+        let zone = Zone::named(zone);
+        range.in_zone(zone.as_ref()).next_opening(instant(from))
+    };
+    assert_eq!(opening("Europe/Berlin", "2026-11-29T00:00:00Z"), None);
+    assert_eq!(opening("Europe/Berlin", "2025-11-25T00:00:00Z"), at("2025-11-30T01:00:00Z"));
+    assert_eq!(opening("Asia/Tokyo", "2026-11-29T00:00:00Z"), at("2027-03-27T17:00:00Z"));
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+/// Tests openings that are decades apart: leap days that are a Tuesday.
+#[test]
+fn openings_on_leap_days_are_found() {
+    let spec = Spec {
+        monthly: vec![Monthly {
+            days: vec![Weekday::Tue],
+            weeks: vec![WeekOfMonth::Last],
+            offset: 0,
+            times: (0, 1440),
+        }],
+        yearly: vec![
+            (date("2026-03-01"), date("2026-12-31")),
+            (date("2026-01-01"), date("2026-02-28")),
+        ],
+        ..Spec::default()
+    };
+    let range = time_range(&spec);
+    let utc = Zone::named("UTC");
+    let openings = range.in_zone(utc.as_ref());
+    let found: Vec<String> = openings
+        .openings_from(instant("2026-11-29T00:00:00Z"))
+        .take(4)
+        .map(|(opens, closes)| {
+            assert_eq!(closes, Some(opens + chrono::TimeDelta::days(1)));
+            opens.date_naive().to_string()
+        })
+        .collect();
+    assert_eq!(found, ["2028-02-29", "2056-02-29", "2084-02-29", "2124-02-29"]);
+}
+
+/// Returns time ranges that are hard to search.
+fn hard() -> Vec<Spec> {
+    vec![
         // The window is within the hour that many zones skip at a clock change. All days from 2026
         // to 2199 except one are excluded, so an opening is hard to find.
         Spec {
@@ -78,14 +138,53 @@ fn every_search_ends_without_a_panic() {
                 (date("2027-01-01"), NaiveDate::MAX),
                 (NaiveDate::MIN, date("1999-12-31")),
             ],
+            ..Spec::default()
+        },
+        // The window opens on the Friday after the second Tuesday, and on leap days that are a
+        // Thursday. Two yearly exclusions leave only the leap days.
+        Spec {
+            monthly: vec![
+                Monthly {
+                    days: vec![Weekday::Tue],
+                    weeks: vec![WeekOfMonth::Second],
+                    offset: 3,
+                    times: (121, 179),
+                },
+                Monthly {
+                    days: vec![Weekday::Thu],
+                    weeks: vec![WeekOfMonth::Last],
+                    offset: 0,
+                    times: (1439, 1),
+                },
+            ],
+            yearly: vec![
+                (date("2026-03-01"), date("2026-12-31")),
+                (date("2199-01-01"), date("2199-02-28")),
+            ],
+            ..Spec::default()
+        },
+        // The yearly exclusions leave no day.
+        Spec {
+            yearly: vec![
+                (NaiveDate::MIN, date("-262143-06-30")),
+                (date("2026-06-30"), date("2027-01-02")),
+            ],
+            exclusions: vec![(date("2040-01-01"), NaiveDate::MAX)],
+            ..Spec::default()
         },
         Spec {
             not_before: at("2030-01-01T00:00:00Z"),
             not_after: at("2029-01-01T00:00:00Z"),
             ..Spec::default()
         },
-    ];
-    let ranges: Vec<TimeRange> = hard.iter().map(time_range).collect();
+    ]
+}
+
+/// Checks that searches in every time zone end without a panic. The searches start at or near the
+/// limits of `Timestamp`, and use time ranges that are hard to search.
+#[test]
+fn every_search_ends_without_a_panic() {
+    let ranges: Vec<TimeRange> = hard().iter().map(time_range).collect();
     let times = [
         Timestamp::MIN_UTC,
         instant("-9999-01-02T00:00:00Z"),

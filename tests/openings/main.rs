@@ -5,4 +5,5 @@
 mod far;
 mod oracle;
 mod random;
+mod recurring;
 mod year;

@@ -4,8 +4,12 @@
 //! The oracle evaluates a series of instants one by one, and uses no code of the program except the
 //! types of arguments and results.
 
+use std::collections::HashSet;
+
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
-use clientfleet::values::{Exclusion, Phase, TimeRange, Timestamp, WallTime, Window, Zone};
+use clientfleet::values::{
+    Exclusion, Phase, TimeRange, Timestamp, WallTime, WeekOfMonth, Window, Zone,
+};
 
 #[derive(Clone, Debug, Default)]
 pub struct Spec {
@@ -15,6 +19,52 @@ pub struct Spec {
     pub windows: Vec<(Vec<Weekday>, u16, u16)>,
     /// Exclusions, each with its first and last date. Both dates are part of the exclusion.
     pub exclusions: Vec<(NaiveDate, NaiveDate)>,
+    /// Windows with `weeksOfMonth`.
+    pub monthly: Vec<Monthly>,
+    /// Exclusions that recur every year, each with the first and last date of the first occurrence.
+    pub yearly: Vec<(NaiveDate, NaiveDate)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Monthly {
+    pub days: Vec<Weekday>,
+    pub weeks: Vec<WeekOfMonth>,
+    pub offset: u16,
+    /// Start and end in minutes since midnight.
+    pub times: (u16, u16),
+}
+
+impl Monthly {
+    /// Returns whether the window starts on a date, by counting the days of the month on which the
+    /// window would start without `offsetDays`.
+    fn starts_on(&self, date: NaiveDate) -> bool {
+        let unmoved = date - TimeDelta::days(self.offset.into());
+        let first = unmoved.with_day(1).expect("a date");
+        let of_month = first.iter_days().take_while(|day| day.month() == first.month());
+        let same: Vec<NaiveDate> =
+            of_month.filter(|day| day.weekday() == unmoved.weekday()).collect();
+        let meant = |week: &WeekOfMonth| match week {
+            WeekOfMonth::First => same[0] == unmoved,
+            WeekOfMonth::Second => same[1] == unmoved,
+            WeekOfMonth::Third => same[2] == unmoved,
+            WeekOfMonth::Fourth => same[3] == unmoved,
+            WeekOfMonth::Last => same[same.len() - 1] == unmoved,
+        };
+        self.days.contains(&unmoved.weekday()) && self.weeks.iter().any(meant)
+    }
+}
+
+/// Returns whether a yearly exclusion contains a date, by comparing months and days.
+fn in_yearly(&(start, end): &(NaiveDate, NaiveDate), date: NaiveDate) -> bool {
+    let day = |day: NaiveDate| match (day.month(), day.day()) {
+        (2, 29) if !date.leap_year() => (2, 28),
+        day => day,
+    };
+    let has_started = day(date) >= day(start) && date.year() >= start.year();
+    if start.year() == end.year() {
+        return has_started && day(date) <= day(end);
+    }
+    has_started || day(date) <= day(end) && date.year() > start.year()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +98,10 @@ pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> LocalTime {
 
 /// Returns the phase at a local time according to points 2 and 3 of "When distribution is open" in
 /// `docs/decision.md`.
-fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
-    if spec.exclusions.iter().any(|&(start, end)| start <= now.date && now.date <= end) {
+fn local_phase(spec: &Spec, now: LocalTime, starts: &[HashSet<NaiveDate>]) -> Phase {
+    if spec.exclusions.iter().any(|&(start, end)| start <= now.date && now.date <= end)
+        || spec.yearly.iter().any(|dates| in_yearly(dates, now.date))
+    {
         return Phase::Excluded;
     }
     let (d, minute) = (now.date.to_epoch_days(), now.minute);
@@ -61,7 +113,29 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
             days.contains(&weekday) && (on, *start) <= (d, minute) && (d, minute) < (ends_on, *end)
         })
     });
-    if spec.windows.is_empty() || in_a_window { Phase::Open } else { Phase::OutsideWindow }
+    let yesterday = now.date.pred_opt().expect("a date");
+    let in_a_monthly = spec.monthly.iter().zip(starts).any(|(window, starts)| {
+        let (start, end) = window.times;
+        let (today, before) = (starts.contains(&now.date), starts.contains(&yesterday));
+        match start < end {
+            true => today && start <= minute && minute < end,
+            false => today && start <= minute || before && minute < end,
+        }
+    });
+    let any_hour = spec.windows.is_empty() && spec.monthly.is_empty();
+    if any_hour || in_a_window || in_a_monthly { Phase::Open } else { Phase::OutsideWindow }
+}
+
+/// Returns for each monthly window the dates on which it starts, between the first and the last of
+/// `walls`.
+fn starts(spec: &Spec, walls: &[LocalTime]) -> Vec<HashSet<NaiveDate>> {
+    let (first, last) =
+        (walls[0].date.min(walls[walls.len() - 1].date), walls[walls.len() - 1].date);
+    let days: Vec<NaiveDate> =
+        (first - TimeDelta::days(2)).iter_days().take_while(|day| *day <= last).collect();
+    let starts =
+        |window: &Monthly| days.iter().copied().filter(|day| window.starts_on(*day)).collect();
+    spec.monthly.iter().map(starts).collect()
 }
 
 /// Returns the phase at each of the instants `times`, whose wall-clock times are `walls`, according
@@ -72,12 +146,13 @@ fn local_phase(spec: &Spec, now: LocalTime) -> Phase {
 pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phase> {
     let mut open_until_the_end = false;
     let mut phases = vec![Phase::Ended; times.len()];
+    let starts = starts(spec, walls);
     for (index, &t) in times.iter().enumerate().rev() {
         if spec.not_after.is_some_and(|end| t >= end) {
             continue;
         }
         let started = spec.not_before.is_none_or(|start| t >= start);
-        let local = local_phase(spec, walls[index]);
+        let local = local_phase(spec, walls[index], &starts);
         open_until_the_end |= started && local == Phase::Open;
         phases[index] = if spec.not_after.is_some() && !open_until_the_end {
             Phase::Ended
@@ -92,16 +167,28 @@ pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phas
 
 pub fn time_range(spec: &Spec) -> TimeRange {
     let time = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
-    let windows = spec.windows.iter().map(|(days, start, end)| {
-        let start = WallTime::parse_start(&time(*start)).expect("a start");
-        let end = WallTime::parse_end(&time(*end)).expect("an end");
+    let window = |days: &[Weekday], start: u16, end: u16| {
+        let start = WallTime::parse_start(&time(start)).expect("a start");
+        let end = WallTime::parse_end(&time(end)).expect("an end");
         Window::new(days.iter().copied().collect(), start, end).expect("a window")
+    };
+    let weekly = spec.windows.iter().map(|(days, start, end)| window(days, *start, *end));
+    let monthly = spec.monthly.iter().map(|monthly| {
+        let weekly = window(&monthly.days, monthly.times.0, monthly.times.1);
+        let weeks = monthly.weeks.iter().copied().collect();
+        weekly.monthly(weeks, monthly.offset.into()).expect("an offset")
     });
-    let exclusions = spec.exclusions.iter().map(|&(start, end)| Exclusion {
-        name: start.to_string(),
-        start,
-        end,
-    });
+    let exclusion = |yearly: bool| {
+        move |&(start, end): &(NaiveDate, NaiveDate)| Exclusion {
+            name: start.to_string(),
+            start,
+            end,
+            yearly,
+        }
+    };
+    let once = spec.exclusions.iter().map(exclusion(false));
+    let exclusions = once.chain(spec.yearly.iter().map(exclusion(true)));
+    let windows = weekly.chain(monthly);
     TimeRange::new(spec.not_before, spec.not_after, windows.collect(), exclusions.collect())
 }
 

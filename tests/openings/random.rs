@@ -1,8 +1,8 @@
 //! Compares the openings that the program and the oracle compute for random time ranges. Each
 //! comparison covers [`WALK_DAYS`] days around a random clock change.
 
-use chrono::{Days, TimeDelta, Weekday};
-use clientfleet::values::{Timestamp, Zone};
+use chrono::{Days, Months, TimeDelta, Weekday};
+use clientfleet::values::{Timestamp, WeekOfMonth, Zone};
 use proptest::prelude::*;
 
 use crate::oracle::*;
@@ -47,16 +47,37 @@ fn window() -> impl Strategy<Value = (Vec<Weekday>, u16, u16)> {
         .prop_filter("start is end", |(_, start, end)| start != end)
 }
 
+fn monthly() -> impl Strategy<Value = Monthly> {
+    use WeekOfMonth::{First, Fourth, Last, Second, Third};
+    let weeks = prop::sample::subsequence(vec![First, Second, Third, Fourth, Last], 1..=5);
+    (window(), weeks, 0..=14u16).prop_map(|((days, start, end), weeks, offset)| Monthly {
+        days,
+        weeks,
+        offset,
+        times: (start, end),
+    })
+}
+
 /// Parts of a random time range, relative to the start of the comparison: windows, exclusions,
 /// `not_before` and `not_after` (both in minutes).
 ///
-/// Each exclusion consists of its first day and the number of days that follow it.
-type Drawn = (Vec<(Vec<Weekday>, u16, u16)>, Vec<(u64, u64)>, Option<i64>, Option<i64>);
+/// Each exclusion consists of its first day and the number of days that follow it. Each yearly
+/// exclusion starts a number of years before its first day.
+type Drawn = (
+    Vec<(Vec<Weekday>, u16, u16)>,
+    Vec<Monthly>,
+    Vec<(u64, u64)>,
+    Vec<(u64, u64, u32)>,
+    Option<i64>,
+    Option<i64>,
+);
 
 fn drawn() -> impl Strategy<Value = Drawn> {
     (
-        prop::collection::vec(window(), 0..4),
+        prop::collection::vec(window(), 0..3),
+        prop_oneof![prop::collection::vec(monthly(), 0..3), Just(vec![])],
         prop::collection::vec((0..u64::from(WALK_DAYS), 0..3u64), 0..3),
+        prop::collection::vec((0..u64::from(WALK_DAYS), 0..3u64, 0..3u32), 0..3),
         prop::option::weighted(0.3, moment()),
         prop::option::weighted(0.4, moment()),
     )
@@ -71,7 +92,7 @@ proptest! {
         // The range extends from the start of 1990 to the start of 2150, as Unix time.
         seconds in 631_152_000..5_680_281_600_i64,
         apia_2011 in prop::bool::weighted(0.1),
-        (windows, exclusions, not_before, not_after) in drawn(),
+        (windows, monthly, exclusions, yearly, not_before, not_after) in drawn(),
     ) {
         let name = if apia_2011 { "Pacific/Apia" } else { name };
         let seconds = if apia_2011 { 1_325_000_000 } else { seconds };
@@ -83,11 +104,17 @@ proptest! {
             - TimeDelta::minutes(i64::from(WALK_DAYS) * 720);
         let at = |minutes| start + TimeDelta::minutes(minutes);
         let day = |days| start.date_naive() + Days::new(days);
+        let years_before = |date: chrono::NaiveDate, years| date - Months::new(12 * years);
+        let yearly = yearly.iter().map(|&(on, more, years)| {
+            (years_before(day(on), years), years_before(day(on + more), years))
+        });
         let spec = Spec {
             not_before: not_before.map(at),
             not_after: not_after.map(at),
             windows,
             exclusions: exclusions.iter().map(|&(on, more)| (day(on), day(on + more))).collect(),
+            monthly,
+            yearly: yearly.collect(),
         };
         let times = minutes_from(start, i64::from(WALK_DAYS) * 1440 + 1);
         let walls: Vec<LocalTime> = times.iter().map(|&t| wall(&jiff, t)).collect();

@@ -58,6 +58,7 @@ fn specs(zone: &jiff::tz::TimeZone) -> Vec<Spec> {
             not_after: Some(noon_of(last) + TimeDelta::hours(30)),
             windows: vec![(every_day(), 23 * 60 + 30, 4 * 60)],
             exclusions: days_of_change.collect(),
+            ..Spec::default()
         },
         // Test exclusions around the clock changes without windows. Some exclusions overlap or are
         // adjacent.

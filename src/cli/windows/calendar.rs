@@ -11,7 +11,7 @@ use super::others::PrecedingPolicy;
 use super::zones::ZoneCount;
 use crate::api::policy::Mode;
 use crate::plan::policy::Policy;
-use crate::values::{Openings, Phase, TimeRange, Timestamp, Zone};
+use crate::values::{Exclusion, Openings, Phase, TimeRange, Timestamp, Zone};
 
 /// Maximum length of an opening for which clock changes are listed. Longer openings are described
 /// by start and end only.
@@ -93,6 +93,10 @@ pub(super) struct Excluded {
     pub name: String,
     pub start_date: NaiveDate,
     pub end_date: NaiveDate,
+    /// True if the exclusion recurs in every year. The dates are then those of its current or next
+    /// occurrence.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub yearly: bool,
 }
 
 /// The openings of a policy in one zone, and the reason why the zone is shown.
@@ -281,19 +285,16 @@ fn reasons_to_be_off(policy: &Policy, at: Timestamp) -> Vec<Off> {
     off
 }
 
-/// Returns the exclusions that have not ended yet in at least one time zone.
+/// Returns the exclusions that have not ended yet in at least one time zone. Of a yearly exclusion,
+/// returns the first occurrence that has not ended yet.
 fn coming_exclusions(range: &TimeRange, at: Timestamp) -> Vec<Excluded> {
     let yesterday = at.date_naive() - TimeDelta::days(1);
-    let mut coming: Vec<Excluded> = range
-        .exclusions()
-        .iter()
-        .filter(|exclusion| exclusion.end >= yesterday)
-        .map(|exclusion| Excluded {
-            name: exclusion.name.clone(),
-            start_date: exclusion.start,
-            end_date: exclusion.end,
-        })
-        .collect();
+    let coming = |exclusion: &Exclusion| {
+        let (start_date, end_date) = exclusion.coming(yesterday)?;
+        let (name, yearly) = (exclusion.name.clone(), exclusion.yearly);
+        Some(Excluded { name, start_date, end_date, yearly })
+    };
+    let mut coming: Vec<Excluded> = range.exclusions().iter().filter_map(coming).collect();
     coming.sort_by(|a, b| (a.start_date, &a.name).cmp(&(b.start_date, &b.name)));
     coming
 }

@@ -68,8 +68,9 @@ fn head(calendar: &Calendar) -> String {
     for exclusion in &calendar.exclusions {
         let (start, end) = (exclusion.start_date, exclusion.end_date);
         let until = if start == end { String::new() } else { format!(" – {}", full_date(end)) };
+        let yearly = if exclusion.yearly { ", every year" } else { "" };
         lines.push(format!(
-            "Excluded: {}{until}, {}",
+            "Excluded: {}{until}{yearly}, {}",
             full_date(start),
             printable(&exclusion.name)
         ));

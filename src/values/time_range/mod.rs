@@ -4,27 +4,19 @@
 //! This module must not depend on policies or clients, or choose the zone that applies to a client.
 
 mod calendar;
+mod exclusion;
 mod openings;
+mod pattern;
+mod period;
 mod window;
 
-use chrono::NaiveDate;
-
 use self::calendar::Calendar;
+pub use self::exclusion::Exclusion;
 pub use self::openings::{Openings, Phase};
-pub use self::window::{Days, END_PATTERN, START_PATTERN, WallTime, Window, WindowError};
+pub use self::window::{
+    Days, END_PATTERN, START_PATTERN, WallTime, WeekOfMonth, WeeksOfMonth, Window, WindowError,
+};
 use super::{Timestamp, Zone};
-
-/// Local dates on which nothing is distributed: all dates from `start` to `end`, including both. An
-/// exclusion whose `end` is before its `start` contains no date.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exclusion {
-    /// Name of the exclusion, shown to users.
-    pub name: String,
-    /// First excluded date.
-    pub start: NaiveDate,
-    /// Last excluded date.
-    pub end: NaiveDate,
-}
 
 /// A set of instants at which distribution is open.
 ///

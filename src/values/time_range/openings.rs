@@ -8,6 +8,12 @@
 use super::{Exclusion, TimeRange, calendar::Calendar};
 use crate::values::{Timestamp, Zone, zone::MAX_OFFSET_SECONDS};
 
+/// Number of clock changes after which a search gives up, more than a zone has in 400 years.
+///
+/// The calendar and the rules of every zone repeat within this time. The limit counts only if every
+/// opening is in an hour that the clock skips.
+const MAX_CLOCK_CHANGES: usize = 2_000;
+
 /// Phase of a time range at an instant.
 ///
 /// If several phases apply, the first one in this order counts: `Ended`, `NotStarted`, `Excluded`,
@@ -29,8 +35,8 @@ pub enum Phase {
 /// A [`TimeRange`] in one zone, with exact results; a method returns `None` instead of an instant
 /// that chrono cannot represent (years beyond 262,000).
 ///
-/// A search skips each exclusion, and each series of years without a change, in one step, so the
-/// number of steps grows only with the number of exclusions.
+/// A search skips each occurrence of an exclusion, and each series of years without a change, in one
+/// step, so the number of steps grows only with the number of exclusions.
 #[derive(Clone, Copy, Debug)]
 pub struct Openings<'a> {
     range: &'a TimeRange,
@@ -114,7 +120,7 @@ impl<'a> Openings<'a> {
     pub fn exclusion_at(self, t: Timestamp) -> Option<&'a Exclusion> {
         let today = self.zone?.local(t).date();
         let mut exclusions = self.range.exclusions.iter();
-        exclusions.find(|exclusion| exclusion.start <= today && today <= exclusion.end)
+        exclusions.find(|exclusion| exclusion.contains(today))
     }
 
     fn phase(self, t: i64) -> Phase {
@@ -153,7 +159,7 @@ impl<'a> Openings<'a> {
 
     fn first(self, mut t: i64, wanted: impl Fn(Phase) -> bool) -> Option<i64> {
         let calendar = self.calendar?;
-        loop {
+        for _ in 0..MAX_CLOCK_CHANGES {
             let offset = self.offset_at(t);
             let found = calendar.first(t + offset, &wanted).map(|local| local - offset);
             if found == Some(t) {
@@ -171,6 +177,7 @@ impl<'a> Openings<'a> {
             let earliest = calendar.first(t - MAX_OFFSET_SECONDS, &wanted)? - MAX_OFFSET_SECONDS;
             t = change?.max(earliest);
         }
+        None
     }
 
     fn offset_at(self, t: i64) -> i64 {
@@ -206,7 +213,7 @@ mod tests {
 
     fn excluded(name: &str, start: &str, end: &str) -> Exclusion {
         let date = |text: &str| text.parse().expect("a date");
-        Exclusion { name: name.to_owned(), start: date(start), end: date(end) }
+        Exclusion { name: name.to_owned(), start: date(start), end: date(end), yearly: false }
     }
 
     fn listed(range: &TimeRange, zone: &str, from: &str, count: usize) -> Vec<String> {

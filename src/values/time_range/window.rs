@@ -1,12 +1,13 @@
-//! Defines windows, the times of the week at which distribution is open, and parses their start and
-//! end times.
+//! Defines windows, the times of the week or month at which distribution is open, and parses their
+//! start and end times.
 //!
-//! Windows consist of weekdays and wall-clock times, and must not depend on dates, instants or time
-//! zones.
+//! Windows consist of days and wall-clock times, and must not depend on instants or time zones.
 
 use std::fmt;
 
-use chrono::{Weekday, WeekdaySet};
+use chrono::{Datelike, NaiveDate, WeekdaySet};
+
+use super::period::{DAY, date_of};
 
 /// A set of weekdays.
 pub type Days = WeekdaySet;
@@ -19,10 +20,8 @@ pub const START_PATTERN: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
 pub const END_PATTERN: &str = "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 
 const MINUTES_OF_DAY: u16 = 24 * 60;
-/// Length of a day on the wall clock, in seconds.
-pub(super) const DAY: i64 = 86_400;
-/// Length of a week on the wall clock, in seconds.
-pub(super) const WEEK: i64 = 7 * DAY;
+/// Maximum number of days by which [`Window::monthly`] moves the start of a window.
+const MAX_OFFSET_DAYS: i64 = 14;
 
 /// A time of day by the wall clock, in whole minutes from 00:00 to 24:00. 24:00 is the end of the
 /// day.
@@ -45,6 +44,9 @@ pub enum WindowError {
         "start and end are both {0}: write different times, or 00:00 and 24:00 for the whole day"
     )]
     Empty(WallTime),
+    /// The number of days by which the start is moved is not from 0 to 14.
+    #[error("offsetDays {0} is not from 0 to {MAX_OFFSET_DAYS}")]
+    BadOffset(i64),
 }
 
 impl WallTime {
@@ -99,17 +101,54 @@ fn two_digits(text: &str) -> Option<u16> {
     }
 }
 
-/// A weekly window, which opens at `start` on each of `days`, and closes at `end` on the same day,
-/// or on the next day if `end` is before `start`. The window includes `start` but not `end`.
+/// Which of the days with the same weekday in a month are meant: the first to the fourth, or the
+/// last, which is the fourth or the fifth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum WeekOfMonth {
+    First,
+    Second,
+    Third,
+    Fourth,
+    Last,
+}
+
+/// A set of weeks of the month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WeeksOfMonth(u8);
+
+impl FromIterator<WeekOfMonth> for WeeksOfMonth {
+    fn from_iter<T: IntoIterator<Item = WeekOfMonth>>(weeks: T) -> Self {
+        Self(weeks.into_iter().fold(0, |set, week| set | 1 << week as u8))
+    }
+}
+
+impl WeeksOfMonth {
+    /// Returns whether the set contains the week of the month in which `date` is the n-th, or the
+    /// last, of its weekday.
+    fn contain(self, date: NaiveDate) -> bool {
+        // The fifth of a weekday is always the last one.
+        let nth = (date.day0() / 7).min(WeekOfMonth::Last as u32);
+        let is_last = date.day() + 7 > u32::from(date.num_days_in_month());
+        self.0 & 1 << nth != 0 || is_last && self.0 & 1 << WeekOfMonth::Last as u8 != 0
+    }
+}
+
+/// A window, which opens at `start` on each of `days`, and closes at `end` on the same day, or on
+/// the next day if `end` is before `start`. The window includes `start` but not `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     days: Days,
     start: WallTime,
     end: WallTime,
+    /// Weeks of the month in which the window opens on `days`; `None` if it opens in every week.
+    weeks: Option<WeeksOfMonth>,
+    /// Number of days between one of `days` and the day on which the window opens.
+    offset: i64,
 }
 
 impl Window {
-    /// Creates a window. A window without days is never open.
+    /// Creates a weekly window. A window without days is never open.
     ///
     /// # Errors
     ///
@@ -122,10 +161,24 @@ impl Window {
         if start.minutes >= MINUTES_OF_DAY {
             return Err(WindowError::BadStart(start.to_string()));
         }
-        Ok(Window { days, start, end })
+        Ok(Window { days, start, end, weeks: None, offset: 0 })
     }
 
-    /// Returns the weekdays on which the window starts.
+    /// Returns a window that opens `offset_days` days after those of the days that are in `weeks`,
+    /// the first Monday of the month for example. The month is that of the day before it is moved.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`WindowError::BadOffset`] if `offset_days` is not from 0 to 14.
+    pub fn monthly(self, weeks: WeeksOfMonth, offset_days: i64) -> Result<Window, WindowError> {
+        if !(0..=MAX_OFFSET_DAYS).contains(&offset_days) {
+            return Err(WindowError::BadOffset(offset_days));
+        }
+        Ok(Window { weeks: Some(weeks), offset: offset_days, ..self })
+    }
+
+    /// Returns the weekdays on which the window starts, before they are moved by
+    /// [`Window::monthly`].
     #[must_use]
     pub fn days(&self) -> Days {
         self.days
@@ -143,100 +196,34 @@ impl Window {
     pub fn end(&self) -> WallTime {
         self.end
     }
-}
 
-/// The times of a week at which distribution is open, in wall-clock seconds since Monday 00:00.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum WeekPattern {
-    /// Distribution is open during the whole week.
-    Always,
-    /// Sorted intervals in which distribution is open, as pairs of an included start and an
-    /// excluded end; the intervals do not touch each other.
-    ///
-    /// The last interval may extend into the next week, but no interval starts in the next week.
-    Intervals(Vec<(i64, i64)>),
-}
-
-impl WeekPattern {
-    /// Computes the open times of a week from windows. Without windows, distribution is always
-    /// open.
-    pub(super) fn new(windows: &[Window]) -> WeekPattern {
-        if windows.is_empty() {
-            return WeekPattern::Always;
-        }
-        let mut pieces: Vec<(i64, i64)> = windows.iter().flat_map(pieces).collect();
-        pieces.sort_unstable();
-        let mut merged: Vec<(i64, i64)> = Vec::with_capacity(pieces.len());
-        for (start, end) in pieces {
-            match merged.last_mut() {
-                Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                _ => merged.push((start, end)),
-            }
-        }
-        if merged == [(0, WEEK)] {
-            return WeekPattern::Always;
-        }
-        // Merge an interval that ends at the end of Sunday with one that starts on Monday at 00:00.
-        // Otherwise, `state` would report a change at midnight.
-        if merged.first().is_some_and(|first| first.0 == 0)
-            && merged.last().is_some_and(|last| last.1 == WEEK)
-        {
-            let (_, end) = merged.remove(0);
-            if let Some(last) = merged.last_mut() {
-                last.1 = WEEK + end;
-            }
-        }
-        WeekPattern::Intervals(merged)
+    /// Returns whether the window opens only in some weeks of the month.
+    pub(super) fn is_monthly(&self) -> bool {
+        self.weeks.is_some()
     }
 
-    /// Returns whether distribution is open at second `at` of the week, and the number of seconds
-    /// until this changes (`None` if it never changes). `at` must be at least 0 and less than
-    /// [`WEEK`].
-    pub(super) fn state(&self, at: i64) -> (bool, Option<i64>) {
-        let intervals = match self {
-            WeekPattern::Always => return (true, None),
-            WeekPattern::Intervals(intervals) => intervals,
-        };
-        let (Some(first), Some(last)) = (intervals.first(), intervals.last()) else {
-            return (false, None);
-        };
-        let started = intervals.partition_point(|interval| interval.0 <= at);
-        // Before the first interval of this week starts, only the last interval of the previous
-        // week can be open.
-        let latest_end = match started.checked_sub(1) {
-            Some(latest) => intervals[latest].1,
-            None => last.1 - WEEK,
-        };
-        if at < latest_end {
-            return (true, Some(latest_end - at));
-        }
-        let next_start = intervals.get(started).map_or(first.0 + WEEK, |next| next.0);
-        (false, Some(next_start - at))
+    /// Returns the intervals in which the window is open, of those that overlap the days from the
+    /// local time `start` to the local time `end`, both of which must be midnights.
+    pub(super) fn intervals(&self, start: i64, end: i64) -> impl Iterator<Item = (i64, i64)> {
+        let (opens, closes) = (self.start.seconds(), self.end.seconds());
+        let closes = if closes < opens { closes + DAY } else { closes };
+        // A window that opened on the day before `start` can still be open.
+        let days = start / DAY - 1..end / DAY;
+        days.filter(|&day| self.opens_on(day))
+            .map(move |day| (day * DAY + opens, day * DAY + closes))
     }
-}
 
-/// Returns the intervals in which a window is open, and splits an interval that crosses the end of
-/// the week.
-fn pieces(window: &Window) -> impl Iterator<Item = (i64, i64)> + use<> {
-    let (start, end) = (window.start.seconds(), window.end.seconds());
-    let end = if end < start { end + DAY } else { end };
-    window.days.iter(Weekday::Mon).flat_map(move |day| {
-        let midnight = i64::from(day.num_days_from_monday()) * DAY;
-        let (start, end) = (midnight + start, midnight + end);
-        [(start, end.min(WEEK)), (0, end - WEEK)].into_iter().filter(|piece| piece.0 < piece.1)
-    })
+    /// Returns whether the window opens on a local day, given in days since 1970-01-01.
+    fn opens_on(&self, day: i64) -> bool {
+        let date = date_of(day - self.offset);
+        self.days.contains(date.weekday()) && self.weeks.is_none_or(|weeks| weeks.contain(date))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use regex::Regex;
-
-    fn window(days: &[Weekday], start: &str, end: &str) -> Window {
-        let start = WallTime::parse_start(start).expect(start);
-        let end = WallTime::parse_end(end).expect(end);
-        Window::new(days.iter().copied().collect(), start, end).expect("a window")
-    }
 
     #[test]
     fn patterns_accept_what_is_read() {
@@ -292,61 +279,37 @@ mod tests {
         assert!(Window::new(Days::ALL, midnight, end).is_ok());
     }
 
+    /// Checks the days of four months against a count of the weekdays from both ends of the month.
     #[test]
-    fn windows_become_a_week() {
-        use Weekday::*;
-        const HOUR: i64 = 3600;
-        let all: Vec<Weekday> = Days::ALL.iter(Mon).collect();
-        let intervals = WeekPattern::Intervals;
-        let cases = [
-            (vec![], WeekPattern::Always),
-            (vec![window(&all, "00:00", "24:00")], WeekPattern::Always),
-            // Two windows, one of which crosses midnight, together cover every day.
-            (
-                vec![window(&all, "20:00", "08:00"), window(&all, "07:00", "20:00")],
-                WeekPattern::Always,
-            ),
-            (vec![window(&[], "00:00", "24:00")], intervals(vec![])),
-            (
-                vec![window(&[Tue, Mon], "22:00", "02:00")],
-                intervals(vec![(22 * HOUR, 26 * HOUR), (46 * HOUR, 50 * HOUR)]),
-            ),
-            // Touching and overlapping windows merge; a window inside another one changes nothing.
-            (
-                vec![
-                    window(&[Mon], "02:00", "03:00"),
-                    window(&[Mon], "01:00", "02:00"),
-                    window(&[Mon], "02:30", "05:00"),
-                    window(&[Mon], "04:00", "04:30"),
-                ],
-                intervals(vec![(HOUR, 5 * HOUR)]),
-            ),
-            // An interval at the end of Sunday and one at the start of Monday merge.
-            (
-                vec![window(&[Sun], "23:00", "01:00"), window(&[Mon], "01:00", "02:00")],
-                intervals(vec![(WEEK - HOUR, WEEK + 2 * HOUR)]),
-            ),
-            (
-                vec![window(&[Sun], "23:00", "24:00"), window(&[Mon], "00:30", "01:00")],
-                intervals(vec![(HOUR / 2, HOUR), (WEEK - HOUR, WEEK)]),
-            ),
-        ];
-        for (windows, week) in cases {
-            assert_eq!(WeekPattern::new(&windows), week, "{windows:?}");
+    fn weeks_of_the_month_are_counted_by_weekday() {
+        use WeekOfMonth::{First, Fourth, Last, Second, Third};
+        for (year, month) in [(2026, 2), (2026, 8), (2027, 5), (2028, 2)] {
+            let first = NaiveDate::from_ymd_opt(year, month, 1).expect("a date");
+            let days: Vec<NaiveDate> =
+                first.iter_days().take_while(|d| d.month() == month).collect();
+            for date in &days {
+                let same = |other: &&NaiveDate| other.weekday() == date.weekday();
+                let place = days.iter().filter(same).position(|other| other == date);
+                let is_last = days.iter().rfind(same) == Some(date);
+                for (index, week) in [First, Second, Third, Fourth].into_iter().enumerate() {
+                    let set = WeeksOfMonth::from_iter([week]);
+                    assert_eq!(set.contain(*date), place == Some(index), "{week:?} {date}");
+                }
+                assert_eq!(WeeksOfMonth::from_iter([Last]).contain(*date), is_last, "{date}");
+                assert!(!WeeksOfMonth::default().contain(*date));
+                let every = WeeksOfMonth::from_iter([First, Second, Third, Fourth, Last]);
+                assert!(every.contain(*date));
+            }
         }
     }
 
     #[test]
-    fn a_week_goes_round() {
-        let week = WeekPattern::Intervals(vec![(100, 200), (WEEK - 50, WEEK + 20)]);
-        assert_eq!(week.state(0), (true, Some(20)));
-        assert_eq!(week.state(19), (true, Some(1)));
-        assert_eq!(week.state(20), (false, Some(80)));
-        assert_eq!(week.state(100), (true, Some(100)));
-        assert_eq!(week.state(200), (false, Some(WEEK - 250)));
-        assert_eq!(week.state(WEEK - 1), (true, Some(21)));
-        assert_eq!(WeekPattern::Intervals(vec![(100, 200)]).state(200), (false, Some(WEEK - 100)));
-        assert_eq!(WeekPattern::Always.state(0), (true, None));
-        assert_eq!(WeekPattern::Intervals(vec![]).state(0), (false, None));
+    fn a_window_is_moved_by_at_most_14_days() {
+        let time = |minutes| WallTime { minutes };
+        let window = Window::new(Days::ALL, time(60), time(120)).expect("a window");
+        let moved = |days| window.monthly(WeeksOfMonth::default(), days);
+        assert!(moved(0).is_ok() && moved(14).is_ok());
+        assert_eq!(moved(15), Err(WindowError::BadOffset(15)));
+        assert_eq!(moved(-1), Err(WindowError::BadOffset(-1)));
     }
 }
