@@ -65,9 +65,15 @@ fn crowded() -> impl Strategy<Value = Value> {
     let minute = || (0..1440i64).prop_map(|m| format!("{:02}:{:02}", m / 60, m % 60));
     let day = || select(&policy::DAYS[..]);
     let windows = proptest::collection::vec(
-        (minute(), minute(), day()).prop_filter_map("differ", |(start, end, day)| {
-            (start != end).then(|| json!({"days": [day], "start": start, "end": end}))
-        }),
+        (minute(), minute(), day(), proptest::option::of((select(&policy::WEEKS[..]), 0..15u32)))
+            .prop_filter_map("differ", |(start, end, day, monthly)| {
+                let mut window = json!({"days": [day], "start": start, "end": end});
+                if let Some((week, offset)) = monthly {
+                    window["weeksOfMonth"] = json!([week]);
+                    window["offsetDays"] = offset.into();
+                }
+                (start != end).then_some(window)
+            }),
         1..=32,
     );
     let date = |days: i64| {
@@ -77,8 +83,12 @@ fn crowded() -> impl Strategy<Value = Value> {
     let exclusion = (0..73_000i64, prop_oneof![0..40i64, 0..73_000i64]);
     let exclusions = proptest::collection::vec(exclusion, 1..=64).prop_map(move |list| {
         let one = |(index, (first, more)): (usize, (i64, i64))| {
-            let last = date((first + more).min(73_048));
-            json!({"name": format!("e{index}"), "startDate": date(first), "endDate": last})
+            let last = (first + more).min(73_048);
+            let yearly = last - first < 364 && index % 2 == 0;
+            json!({
+                "name": format!("e{index}"), "startDate": date(first), "endDate": date(last),
+                "yearly": yearly,
+            })
         };
         list.into_iter().enumerate().map(one).collect::<Vec<_>>()
     });

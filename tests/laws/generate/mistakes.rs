@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Invalid values of policy fields. Each entry consists of the path in the spec and the value as
 /// JSON.
-const MISTAKES: [(&str, &str); 37] = [
+const MISTAKES: [(&str, &str); 51] = [
     ("/upgrade", r#"{"mode": "OnlyUpgradeTo"}"#),
     ("/upgrade", r#"{"mode": "OnlyUpgradeTo", "version": "latest"}"#),
     ("/upgrade", r#"{"mode": "OnlyUpgradeTo", "version": ""}"#),
@@ -41,6 +41,50 @@ const MISTAKES: [(&str, &str); 37] = [
         r#"[{"days": ["Monday", "Monday"], "start": "01:00", "end": "02:00"}]"#,
     ),
     ("/distribution/windows", r#"[{"days": ["Someday"], "start": "01:00", "end": "02:00"}]"#),
+    ("/distribution/windows", r#"[{"start": "01:00", "end": "02:00", "offsetDays": 3}]"#),
+    ("/distribution/windows", r#"[{"start": "01:00", "end": "02:00", "offsetDays": 0}]"#),
+    ("/distribution/windows", r#"[{"weeksOfMonth": [], "start": "01:00", "end": "02:00"}]"#),
+    ("/distribution/windows", r#"[{"weeksOfMonth": ["Fifth"], "start": "01:00", "end": "02:00"}]"#),
+    (
+        "/distribution/windows",
+        r#"[{"weeksOfMonth": ["Last", "Last"], "start": "01:00", "end": "02:00"}]"#,
+    ),
+    (
+        "/distribution/windows",
+        r#"[{"weeksOfMonth": ["Last"], "offsetDays": 15, "start": "01:00", "end": "02:00"}]"#,
+    ),
+    (
+        "/distribution/windows",
+        r#"[{"weeksOfMonth": ["Last"], "offsetDays": -1, "start": "01:00", "end": "02:00"}]"#,
+    ),
+    (
+        "/distribution/windows",
+        r#"[{"weeksOfMonth": ["Last"], "offsetDays": "3", "start": "01:00", "end": "02:00"}]"#,
+    ),
+    (
+        "/distribution/exclusions",
+        r#"[{"name": "e", "startDate": "2026-01-01", "endDate": "2026-12-31", "yearly": true}]"#,
+    ),
+    (
+        "/distribution/exclusions",
+        r#"[{"name": "e", "startDate": "2026-03-01", "endDate": "2027-02-28", "yearly": true}]"#,
+    ),
+    (
+        "/distribution/exclusions",
+        r#"[{"name": "e", "startDate": "2024-02-29", "endDate": "2025-02-27", "yearly": true}]"#,
+    ),
+    (
+        "/distribution/exclusions",
+        r#"[{"name": "e", "startDate": "2024-03-02", "endDate": "2026-03-01", "yearly": true}]"#,
+    ),
+    (
+        "/distribution/exclusions",
+        r#"[{"name": "e", "startDate": "2026-01-01", "endDate": "2190-01-01", "yearly": true}]"#,
+    ),
+    (
+        "/distribution/exclusions",
+        r#"[{"name": "e", "startDate": "2026-01-01", "endDate": "2026-01-02", "yearly": "yes"}]"#,
+    ),
     ("/distribution/exclusions", "[]"),
     (
         "/distribution/exclusions",

@@ -1,6 +1,6 @@
 //! Generates random policies, some of which are invalid.
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, Months, NaiveDate};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -111,12 +111,26 @@ fn window(stage: Stage) -> Gen {
         let end = if start + length == 1440 { 1440 } else { (start + length) % 1440 };
         (text(start), text(end))
     });
-    let whole = (times, proptest::option::of(days())).prop_map(|((start, end), days)| match days {
-        None => json!({"start": start, "end": end}),
-        Some(days) => json!({"days": days, "start": start, "end": end}),
-    });
-    whole.boxed()
+    let weeks = proptest::sample::subsequence(WEEKS.to_vec(), 1..=5).prop_shuffle();
+    let monthly = proptest::option::weighted(0.4, (weeks, proptest::option::of(0..=14u32)));
+    let whole = (times, proptest::option::of(days()), monthly);
+    whole
+        .prop_map(|((start, end), days, monthly)| {
+            let mut window = json!({"start": start, "end": end});
+            if let Some(days) = days {
+                window["days"] = json!(days);
+            }
+            if let Some((weeks, offset)) = monthly {
+                window["weeksOfMonth"] = json!(weeks);
+                window["offsetDays"] = json!(offset);
+            }
+            strip_nulls(&mut window);
+            window
+        })
+        .boxed()
 }
+
+pub const WEEKS: [&str; 5] = ["First", "Second", "Third", "Fourth", "Last"];
 
 pub const DAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -126,11 +140,21 @@ fn exclusion(stage: Stage) -> Gen {
         let earliest = instant(stage.base).date_naive() - Days::new(10);
         earliest + Days::new(days as u64)
     };
-    let days = (prop_oneof![0..20i64, 8..13i64], 0..4i64);
-    days.prop_map(
-        move |(first, more)| json!({"startDate": date(first), "endDate": date(first + more)}),
-    )
-    .boxed()
+    // A yearly exclusion starts up to two years earlier, and sometimes leaves few days of the year.
+    let days = (prop_oneof![0..20i64, 8..13i64], prop_oneof![9 => 0..4i64, 1 => 340..364i64]);
+    let yearly = proptest::option::weighted(0.4, proptest::option::of(0..3u32));
+    (days, yearly)
+        .prop_map(move |((first, more), yearly)| {
+            let years = Months::new(12 * yearly.flatten().unwrap_or(0));
+            let start = date(first) - years;
+            let end = start + Days::new(more as u64);
+            let mut exclusion = json!({"startDate": start, "endDate": end});
+            if let Some(years) = yearly {
+                exclusion["yearly"] = years.is_some().into();
+            }
+            exclusion
+        })
+        .boxed()
 }
 
 pub fn label_selector() -> Gen {

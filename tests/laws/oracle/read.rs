@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::scope::Scope;
@@ -62,12 +63,26 @@ pub struct Policy {
     pub zone: Option<String>,
     pub not_before: Option<i64>,
     pub not_after: Option<i64>,
-    /// Windows, each with its weekdays (Monday is 0) and with its start and end in minutes since
-    /// midnight.
-    pub windows: Vec<(Vec<i64>, i64, i64)>,
-    /// Exclusions, each with its first and last date in days since 1970-01-01.
-    pub exclusions: Vec<(i64, i64)>,
+    pub windows: Vec<Window>,
+    pub exclusions: Vec<Exclusion>,
     pub scope: Scope,
+}
+
+pub struct Window {
+    /// Weekdays (Monday is 0).
+    pub days: Vec<i64>,
+    /// Start and end in minutes since midnight.
+    pub start: i64,
+    pub end: i64,
+    /// Weeks of the month; `None` for a window of every week.
+    pub weeks: Option<Vec<String>>,
+    pub offset: i64,
+}
+
+pub struct Exclusion {
+    pub first: NaiveDate,
+    pub last: NaiveDate,
+    pub yearly: bool,
 }
 
 pub const DAYS: [&str; 7] =
@@ -161,7 +176,9 @@ fn policy(document: &Value) -> Policy {
     }
 }
 
-fn window(document: &Value) -> (Vec<i64>, i64, i64) {
+pub const WEEKS: [&str; 5] = ["First", "Second", "Third", "Fourth", "Last"];
+
+fn window(document: &Value) -> Window {
     let minutes = |field: &str| -> i64 {
         let time = text(&document[field]).unwrap_or_default();
         let (hours, minutes) = time.split_once(':').unwrap_or_default();
@@ -174,12 +191,16 @@ fn window(document: &Value) -> (Vec<i64>, i64, i64) {
             .filter_map(|day| Some(DAYS.iter().position(|d| day == d)? as i64))
             .collect(),
     };
-    (days, minutes("start"), minutes("end"))
+    let weeks =
+        document.get("weeksOfMonth").map(|weeks| list(weeks).iter().filter_map(text).collect());
+    let offset = document["offsetDays"].as_i64().unwrap_or(0);
+    Window { days, start: minutes("start"), end: minutes("end"), weeks, offset }
 }
 
-fn exclusion(document: &Value) -> (i64, i64) {
-    let days = |field: &str| date(&document[field]).map_or(0, |date| date.to_epoch_days().into());
-    (days("startDate"), days("endDate"))
+fn exclusion(document: &Value) -> Exclusion {
+    let of = |field: &str| date(&document[field]).unwrap_or_default();
+    let yearly = document["yearly"].as_bool().unwrap_or(false);
+    Exclusion { first: of("startDate"), last: of("endDate"), yearly }
 }
 
 /// Returns the text of a JSON string. Returns `None` for an empty string and for all other JSON
@@ -198,7 +219,7 @@ pub fn instant(value: &Value) -> Option<i64> {
     Some(chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok()?.timestamp())
 }
 
-pub fn date(value: &Value) -> Option<chrono::NaiveDate> {
+pub fn date(value: &Value) -> Option<NaiveDate> {
     value.as_str()?.parse().ok()
 }
 

@@ -1,9 +1,10 @@
 //! Finds policies that cannot be parsed, and policies that admission refuses according to the
 //! design's section "What admission refuses". Covers only the mistakes that the generator creates.
 
+use chrono::{Datelike, NaiveDate};
 use serde_json::Value;
 
-use super::read::{DAYS, date, instant, list};
+use super::read::{DAYS, WEEKS, date, instant, list};
 use super::scope;
 use super::version;
 use super::zone;
@@ -28,7 +29,13 @@ pub fn readable(spec: &Value) -> bool {
         && exclusions
             .iter()
             .all(|e| date(&e["startDate"]).is_some() && date(&e["endDate"]).is_some())
+        && exclusions.iter().all(|e| absent_or(&e["yearly"], e["yearly"].is_boolean()))
         && windows.iter().flat_map(|w| list(&w["days"])).all(|day| DAYS.iter().any(|d| day == d))
+        && windows
+            .iter()
+            .flat_map(|w| list(&w["weeksOfMonth"]))
+            .all(|week| WEEKS.iter().any(|w| week == w))
+        && windows.iter().all(|w| absent_or(&w["offsetDays"], w["offsetDays"].is_i64()))
 }
 
 /// Returns whether admission accepts a spec. Also returns false if the time zone of the spec is
@@ -91,10 +98,19 @@ fn window(window: &Value) -> bool {
             && text <= latest
             && &text[3..] < "60"
     };
-    let days = list(&window["days"]);
-    let once = (1..days.len()).all(|index| !days[..index].contains(&days[index]));
+    let once = |values: &Value| {
+        let values = list(values);
+        (1..values.len()).all(|index| !values[..index].contains(&values[index]))
+    };
+    let offset = &window["offsetDays"];
+    let is_moved_rightly = offset.is_null()
+        || offset.as_i64().is_some_and(|days| (0..=14).contains(&days))
+            && window.get("weeksOfMonth").is_some();
     bounded(&window["days"], 7)
-        && once
+        && once(&window["days"])
+        && bounded(&window["weeksOfMonth"], 5)
+        && once(&window["weeksOfMonth"])
+        && is_moved_rightly
         && time("start", "23:59")
         && time("end", "24:00")
         && window["start"] != window["end"]
@@ -107,6 +123,21 @@ fn exclusions(list: &[Value]) -> bool {
         in_years(&e["startDate"])
             && in_years(&e["endDate"])
             && date(&e["startDate"]) <= date(&e["endDate"])
+            && (e["yearly"] != true || leaves_a_day(&e["startDate"], &e["endDate"]))
     };
     (0..list.len()).all(named) && list.iter().all(dates)
+}
+
+/// Returns whether a yearly exclusion leaves a day free in a year without 29 February, in which it
+/// leaves the fewest.
+fn leaves_a_day(start: &Value, end: &Value) -> bool {
+    let (Some(start), Some(end)) = (date(start), date(end)) else { return true };
+    let years = end.year() - start.year();
+    let common = |date: NaiveDate, year: i32| {
+        let day = if date.month() == 2 { date.day().min(28) } else { date.day() };
+        NaiveDate::from_ymd_opt(year, date.month(), day).expect("a date")
+    };
+    // 2001, 2002 and 2003 have no 29 February.
+    let days = common(end, 2001 + years.min(2)) - common(start, 2001);
+    years <= 1 && days.num_days() + 1 < 365
 }

@@ -4,15 +4,55 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::read::Policy;
+use super::read::{Exclusion, Policy, Window};
 
 /// Returns the time zone with exactly this name. Rejects `Factory`, a placeholder in the time zone
 /// database for systems on which no zone is set.
 pub fn find(name: &str) -> Option<TimeZone> {
     let zone = TimeZoneDatabase::bundled().get(name).ok()?;
     (zone.iana_name() == Some(name) && name != "Factory").then_some(zone)
+}
+
+fn date_of(day: i64) -> NaiveDate {
+    NaiveDate::default() + TimeDelta::days(day)
+}
+
+/// Returns whether a window starts on a day. `offsetDays` moves it from another day, whose weekday
+/// and whose place in its month count.
+fn starts_on(window: &Window, day: i64) -> bool {
+    let unmoved = day - window.offset;
+    // 1970-01-01 (day 0) was a Thursday, which is weekday 3 because Monday is 0.
+    if !window.days.contains(&(unmoved + 3).rem_euclid(7)) {
+        return false;
+    }
+    let Some(weeks) = &window.weeks else { return true };
+    let month = |day: i64| date_of(day).month();
+    let before = (1..5).filter(|week| month(unmoved - 7 * week) == month(unmoved)).count();
+    let is_last = month(unmoved + 7) != month(unmoved);
+    let name = ["First", "Second", "Third", "Fourth", "Fifth"][before];
+    weeks.iter().any(|week| week == name || week == "Last" && is_last)
+}
+
+/// Returns whether an exclusion contains a date. A yearly one is compared by month and day.
+fn is_excluded(exclusion: &Exclusion, date: NaiveDate) -> bool {
+    let Exclusion { first, last, yearly } = *exclusion;
+    if !yearly {
+        return first <= date && date <= last;
+    }
+    let leap_day_exists = date.leap_year();
+    let place = |of: NaiveDate| match (of.month(), of.day()) {
+        (2, 29) if !leap_day_exists => (2, 28),
+        place => place,
+    };
+    let begun = place(first) <= place(date) && first.year() <= date.year();
+    let goes_on = place(date) <= place(last);
+    match first.year() == last.year() {
+        true => begun && goes_on,
+        false => begun || goes_on && first.year() < date.year(),
+    }
 }
 
 type Wall = (i64, i64);
@@ -70,17 +110,16 @@ impl Clocks {
             return Local::Open;
         }
         let (day, minute) = self.wall(zone.expect("rule 16 comes first"), t);
-        if policy.exclusions.iter().any(|&(first, last)| first <= day && day <= last) {
+        let date = date_of(day);
+        if policy.exclusions.iter().any(|exclusion| is_excluded(exclusion, date)) {
             return Local::Excluded;
         }
-        // 1970-01-01 (day 0) was a Thursday, which is weekday 3 because Monday is 0.
-        let weekday = |day: i64| (day + 3).rem_euclid(7);
-        let in_one = policy.windows.iter().any(|(days, start, end)| {
-            let today = days.contains(&weekday(day));
-            let yesterday = days.contains(&weekday(day - 1));
+        let in_one = policy.windows.iter().any(|window| {
+            let (today, yesterday) = (starts_on(window, day), starts_on(window, day - 1));
+            let (start, end) = (window.start, window.end);
             match start < end {
-                true => today && *start <= minute && minute < *end,
-                false => today && *start <= minute || yesterday && minute < *end,
+                true => today && start <= minute && minute < end,
+                false => today && start <= minute || yesterday && minute < end,
             }
         });
         if in_one || policy.windows.is_empty() { Local::Open } else { Local::OutsideWindow }
