@@ -186,9 +186,10 @@ fn client_selector() -> Value {
 fn policy() -> Value {
     let window = json!({
         "days": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
+        "weeksOfMonth": ["First", "Second", "Third", "Fourth", "Last"], "offsetDays": 14,
         "start": "00:00", "end": "24:00",
     });
-    let exclusion = |n: usize| json!({"name": costly_name(n, bounds::NAME), "startDate": "2026-01-01", "endDate": "2026-01-01"});
+    let exclusion = |n: usize| json!({"name": costly_name(n, bounds::NAME), "startDate": "2026-01-01", "endDate": "2026-01-01", "yearly": false});
     let selectors = vec![client_selector(); bounds::SELECTORS];
     json!({
         "apiVersion": "clientfleet.dev/v1alpha1",

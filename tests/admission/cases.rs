@@ -52,6 +52,7 @@ pub fn all() -> Vec<Case> {
     let tables = [
         (Kind::ClientFleet, include_str!("fleet_cases.yaml")),
         (Kind::UpgradePolicy, include_str!("policy_cases.yaml")),
+        (Kind::UpgradePolicy, include_str!("recurring_cases.yaml")),
         (Kind::UpgradePolicy, include_str!("scope_cases.yaml")),
     ];
     tables.into_iter().flat_map(|(kind, table)| read(kind, table)).collect()

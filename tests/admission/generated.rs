@@ -106,6 +106,14 @@ fn window(dice: &mut Dice) -> Value {
         "days",
         vec![json!(["Sunday"]), json!([]), json!(["Sunday", "Sunday"]), json!(["sunday"])],
     )]);
+    if dice.roll(3) == 0 {
+        let weeks =
+            [json!(["Second"]), json!(["Last", "First"]), json!(["Last", "Last"]), json!([])];
+        window["weeksOfMonth"] = dice.pick(&weeks);
+    }
+    if dice.roll(4) == 0 {
+        window["offsetDays"] = dice.pick(&[json!(3), json!(0), json!(14), json!(15), json!(1.5)]);
+    }
     window["start"] = dice.pick(&texts(&["22:00", "22:00", "00:00", "24:00", "٢٢:٠٠", "2:00"]));
     window["end"] = dice.pick(&texts(&["05:00", "22:00", "24:00", "24:01", "00:00", "05:00\n"]));
     window
@@ -120,12 +128,19 @@ fn exclusion(dice: &mut Dice) -> Value {
         "2028-02-29",
         "26-12-24",
         "2026-1-1",
+        "2027-12-22",
+        "2027-12-23",
+        "2029-02-27",
     ];
-    json!({
+    let mut exclusion = json!({
         "name": dice.pick(&texts(&["a", "b", "a", "", "\u{1f980}"])),
         "startDate": dice.pick(&texts(&days)),
         "endDate": dice.pick(&texts(&days)),
-    })
+    });
+    if dice.roll(2) == 0 {
+        exclusion["yearly"] = dice.pick(&[json!(true), json!(true), json!(false), Value::Null]);
+    }
+    exclusion
 }
 
 fn distribution(dice: &mut Dice) -> Value {

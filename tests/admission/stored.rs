@@ -24,6 +24,10 @@ pub fn objects() -> Vec<(Kind, Value)> {
         json!({"priority": -0.0}),
         json!({"distribution": {}}),
         json!({"distribution": {"windows": [{"start": "22:00", "end": "24:00", "days": null}]}}),
+        json!({"distribution": {
+            "windows": [{"start": "22:00", "end": "24:00", "weeksOfMonth": ["Last"], "offsetDays": 3.0}],
+            "exclusions": [{"name": "a", "startDate": "2026-01-01", "endDate": "2026-01-01", "yearly": null}],
+        }}),
         json!({"scope": {"clients": null, "fleetSelector": {"matchLabels": {"a": "b", "c": null}}}}),
         json!({"scope": {"clients": [{"names": null, "search": "a"}]}}),
     ];
