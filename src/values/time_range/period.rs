@@ -54,17 +54,18 @@ impl Division {
     /// Returns the period that contains the local time `at`.
     pub fn containing(&self, at: i64) -> Period {
         let day = at.div_euclid(DAY);
-        let date = date_of(day);
         let (first, days, kind) = match self {
             Division::Weeks => {
                 let first = day - (day + EPOCH_AFTER_MONDAY / DAY).rem_euclid(7);
                 (first, WEEK / DAY, 0)
             }
             Division::Months => {
+                let date = date_of(day);
                 let first = day - i64::from(date.day0());
                 (first, date.num_days_in_month().into(), month_kind(date))
             }
             Division::Years { starts } => {
+                let date = date_of(day);
                 let cycle = (day - CYCLE_START).div_euclid(CYCLE_DAYS);
                 let year = cycle * CYCLE_YEARS + i64::from(date.year());
                 let days = if date.leap_year() { 366 } else { 365 };

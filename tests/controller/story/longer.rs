@@ -189,3 +189,43 @@ async fn a_server_upgrade_over_three_zones() {
     }
     insta::assert_snapshot!("a_server_upgrade_over_three_zones", story.table());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_tuesday() {
+    let mut story = Story::begin("second-tuesday").await;
+    let window = json!({
+        "days": ["Tuesday"], "weeksOfMonth": ["Second"], "offsetDays": 3,
+        "start": "22:00", "end": "05:00",
+    });
+    let year_end = json!({
+        "name": "end of the year", "startDate": "2024-12-12", "endDate": "2025-01-06", "yearly": true,
+    });
+    let policy = json!({
+        "apiVersion": "clientfleet.dev/v1alpha1",
+        "kind": "UpgradePolicy",
+        "metadata": {"name": "after-patch-day"},
+        "spec": {
+            "upgrade": {"mode": "AutoUpgrade"},
+            "distribution": {"windows": [window], "exclusions": [year_end]},
+        },
+    });
+    story.world.apply(policy).await;
+    story.apply_fleet(fleet(BERLIN, &["ber-ws-004"])).await;
+    story.apply_fleet(fleet("13-fleet-tokyo", &["tyo-ws-001"])).await;
+    story.then("the objects are applied").await;
+    for (time, what) in [
+        ("2026-12-08T21:00:00Z", "the second Tuesday, 22:00 in Berlin"),
+        ("2026-12-11T13:00:00Z", "three days later, 22:00 in Tokyo"),
+        ("2026-12-11T15:00:00Z", "the exclusion begins in Tokyo"),
+        ("2026-12-11T21:00:00Z", "22:00 in Berlin"),
+        ("2026-12-11T23:00:00Z", "the exclusion begins in Berlin"),
+        ("2027-01-06T23:00:00Z", "it has ended in Berlin"),
+        ("2027-01-15T21:00:00Z", "three days after the next second Tuesday"),
+        ("2027-01-16T04:00:00Z", "05:00 in Berlin"),
+        ("2027-12-17T21:00:00Z", "after the second Tuesday of the next December"),
+    ] {
+        story.at(time);
+        story.then(what).await;
+    }
+    insta::assert_snapshot!("a_second_tuesday", story.table());
+}
