@@ -79,6 +79,35 @@ fn windows_of_all_sorts() {
 }
 
 #[test]
+fn windows_of_the_month_and_yearly_exclusions() {
+    let tuesday = policy(
+        r#"
+  upgrade: {mode: AutoUpgrade}
+  distribution:
+    windows: [{days: [Tuesday], weeksOfMonth: [Second, Last], offsetDays: 3, start: "22:00", end: "05:00"}]
+    exclusions:
+      - {name: year end, startDate: 2020-12-24, endDate: 2021-01-02, yearly: true}
+      - {name: leap day, startDate: 2024-02-29, endDate: 2024-02-29, yearly: true}
+      - {name: to begin in 2030, startDate: 2030-06-01, endDate: 2030-06-02, yearly: true}
+      - {name: long past, startDate: 2026-01-01, endDate: 2026-01-03}"#,
+    );
+    insta::assert_snapshot!(
+        "in_a_yearly_exclusion",
+        drawn(&tuesday, "2027-01-01T12:00:00Z", &["Europe/Berlin"])
+    );
+    let no_gap = windows(
+        r#"{weeksOfMonth: [First, Second, Third, Fourth, Last], start: "00:00", end: "24:00"}"#,
+    );
+    let no_day = policy(
+        r"{upgrade: {mode: AutoUpgrade}, distribution: {exclusions: [
+          {name: first half, startDate: 2020-01-01, endDate: 2020-06-30, yearly: true},
+          {name: second half, startDate: 2021-07-01, endDate: 2021-12-31, yearly: true}]}}",
+    );
+    let ends = [no_gap, no_day].map(|policy| drawn(&policy, DAY, &["Europe/Berlin"]));
+    insta::assert_snapshot!("always_and_never_open", ends.join("\n"));
+}
+
+#[test]
 fn policies_that_need_no_drawing_or_are_off() {
     let cases = [
         ("{upgrade: {mode: AutoUpgrade}}", DAY),
