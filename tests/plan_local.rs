@@ -194,6 +194,31 @@ fn a_policy_governs_its_own_namespace_and_no_namespace_is_default() {
 }
 
 #[test]
+fn a_package_from_that_leads_nowhere_is_noted() {
+    let from = |name: &str| {
+        FLEET.replace("packageVersion: '2.0'", &format!("packageFrom: {{name: {name}}}"))
+    };
+    let notes = |objects: &str| {
+        let (table, _) = succeed(&["plan", "--local", "-f", "-", "--at", DAY], objects);
+        let notes: Vec<&str> = table.lines().filter(|line| line.contains("Unknown:")).collect();
+        notes.join("\n")
+    };
+    assert_eq!(
+        notes(&from("server")),
+        "  fleet one: PackageUnknown: spec.packageFrom.name: there is no fleet \"server\" in this \
+         namespace; create it, or name a fleet that has a packageVersion"
+    );
+    assert_eq!(
+        notes(&from("one")),
+        "  fleet one: PackageUnknown: spec.packageFrom.name: the fleet \"one\" has a packageFrom \
+         too; name the fleet that has the packageVersion"
+    );
+    let conditions = planned(&from("server"))["status"]["conditions"].clone();
+    assert_eq!(conditions[0]["status"], "False");
+    assert_eq!(conditions[1]["type"], "Reconciling");
+}
+
+#[test]
 fn what_kubectl_prints_is_read() {
     let of = |text: &str| planned(text)["status"]["clients"][0]["state"].clone();
     let (one, all) = (json_of(FLEET), json_of(POLICY));

@@ -165,7 +165,7 @@ pub struct ClientFleetStatus {
     /// The generation of the spec that this status was computed from; -1 before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, and `Stalled` while it holds.
+    /// `Ready`, and `Reconciling` and `Stalled` while they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions::<Condition>")]
     pub conditions: Vec<Condition>,

@@ -50,6 +50,16 @@ impl Conditions {
         ]
     }
 
+    /// Returns the conditions of an object that waits for another object. `Ready` is `False`, because
+    /// the object does not work without it.
+    #[must_use]
+    pub fn waiting(&self, reason: &'static str, message: &str) -> Vec<Condition> {
+        vec![
+            self.make("Ready", "False", reason, message),
+            self.make("Reconciling", "True", reason, message),
+        ]
+    }
+
     /// Returns the conditions of an object that is still being reconciled.
     #[must_use]
     pub fn reconciling(&self, message: &str) -> Vec<Condition> {

@@ -19,6 +19,7 @@ use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, non_empty};
 use super::history::FleetHistory;
 use super::next_change::{ApplicablePolicies, NextChange, earlier, look_ahead};
+use super::package_source::DeadEnd;
 use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
 use super::policy_in_zone::ZonedPolicy;
@@ -102,6 +103,7 @@ pub(super) fn plan_on<S: StatusSink>(
     let contributions = policies.iter().map(|policy| PolicyContribution::of(policy)).collect();
     match &fleet.spec {
         Ok(spec) => {
+            let dead_end = DeadEnd::of(fleet, spec, source);
             let source = source.and_then(|source| source.spec.as_deref().ok());
             let package = Package::read(spec, source);
             let zones = FleetZones::of(spec);
@@ -121,6 +123,7 @@ pub(super) fn plan_on<S: StatusSink>(
             };
             let planning = FleetPlanner {
                 package: &package,
+                dead_end: dead_end.as_ref(),
                 zones: &zones,
                 may_touch: (0..policies.len())
                     .filter(|&index| may_touch(policies[index]))
@@ -227,6 +230,8 @@ impl FleetZones {
 /// Inputs of a fleet's plan that are the same for all of its clients.
 struct FleetPlanner<'a, 't> {
     package: &'a Package,
+    /// Reason why `packageFrom` leads to no package; `None` if it leads to one or is not set.
+    dead_end: Option<&'a DeadEnd>,
     zones: &'a FleetZones,
     /// Policies whose scope includes the fleet, highest precedence first.
     policies: Vec<&'a Policy>,
@@ -322,7 +327,10 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             status: sheet.finish(&head, !is_outgrown),
             contributions: by_name(&self.policies, contributions),
             package: package.cloned(),
-            holds_until: ahead.holds_until,
+            holds_until: earlier(
+                ahead.holds_until,
+                self.dead_end.and_then(|dead_end| dead_end.holds_until(self.at)),
+            ),
             unmanaged: summary.unmanaged,
             stalled: head.conditions.iter().any(|condition| condition.r#type == "Stalled"),
             decisions: clients as u64,
@@ -369,9 +377,15 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         clients: usize,
     ) -> Vec<Condition> {
         let conditions = conditions(fleet, self.at);
-        match &spec.time_zone {
-            Some(name) if self.zones.zones[0] == ZoneFact::Unknown => conditions
-                .stalled("TimeZoneUnknown", &format!("spec.timeZone: {}", unknown_zone(name))),
+        match (&spec.time_zone, self.dead_end) {
+            (Some(name), dead_end) if self.zones.zones[0] == ZoneFact::Unknown => {
+                let mut message = format!("spec.timeZone: {}", unknown_zone(name));
+                if let Some(dead_end) = dead_end {
+                    message = message + "; " + dead_end.message();
+                }
+                conditions.stalled("TimeZoneUnknown", &message)
+            }
+            (_, Some(dead_end)) => dead_end.conditions(conditions),
             _ => conditions.ready(format!("The status of {clients} clients is computed.")),
         }
     }

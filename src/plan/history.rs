@@ -8,6 +8,7 @@ use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
 use super::row::{CurrentOffer, Row, Shared};
 use super::state::{Reason, State};
 use super::version_text::VersionText;
+use super::package_source::is_same_wait;
 use crate::api::fleet::LastOffer;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;
@@ -108,7 +109,11 @@ fn is_same(version: &Text, last: &LastOffer) -> bool {
 /// status.
 pub(super) fn carry_conditions(conditions: &mut [Condition], replaced: Option<&[Condition]>) {
     for condition in conditions {
-        let is_same = |c: &&Condition| c.r#type == condition.r#type && c.status == condition.status;
+        let is_same = |c: &&Condition| {
+            c.r#type == condition.r#type
+                && c.status == condition.status
+                && is_same_wait(c, condition)
+        };
         let before = replaced.into_iter().flatten().find(is_same);
         if let Some(before) = before {
             condition.last_transition_time = before.last_transition_time;

@@ -37,6 +37,7 @@ pub mod facts;
 pub mod fleet;
 mod history;
 pub mod next_change;
+pub mod package_source;
 pub mod parsed;
 pub mod phase_cache;
 pub mod planned;

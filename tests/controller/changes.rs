@@ -1,6 +1,7 @@
 //! Tests that the controller updates the statuses immediately after every change of an object or of
 //! the clock, and that the statuses match the plan.
 
+use clientfleet::api::Condition;
 use serde_json::{Value, json};
 
 use crate::objects::{auto, client, fleet, nightly, policy};
@@ -153,7 +154,18 @@ async fn packages_move_through_package_from_too() {
     world.edit(POLICY, "all", spec(unlocked)).await;
     world.settles().await;
     let gone = world.delete(FLEET, "server");
-    world.check("the server is gone", gone, &[("shard/a", "Blocked PackageUnknown")]).await;
+    let blocked = [("shard/a", "Blocked PackageUnknown")];
+    world.check("the server is gone", gone, &blocked).await;
+    let conditions = async || {
+        let conditions = world.fleet("shard").await.conditions;
+        let of = |condition: Condition| format!("{} {}", condition.r#type, condition.status);
+        conditions.into_iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(conditions().await, ["Ready False", "Reconciling True"]);
+    world.clock_moves("2026-11-24T11:01:59Z", &blocked).await;
+    assert_eq!(conditions().await, ["Ready False", "Reconciling True"]);
+    world.clock_moves("2026-11-24T11:02:00Z", &blocked).await;
+    assert_eq!(conditions().await, ["Ready False", "Stalled True"]);
     world.check("and back", world.apply(fleet("server", &[])), &[("shard/a", OFFERED)]).await;
 }
 

@@ -34,6 +34,8 @@ enum Edit {
     EchoOf(usize),
     /// Replaces the status of a fleet, as another program could do.
     Foreign(usize),
+    /// Moves the start of a fleet's wait by some seconds, as another program could do.
+    Waits(usize, i64),
     /// Replaces the status of a policy, as another program could do.
     ForeignPolicy(usize),
 }
@@ -55,6 +57,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => Just(Edit::Echo),
         1 => (0..4usize).prop_map(Edit::EchoOf),
         1 => (0..4usize).prop_map(Edit::Foreign),
+        1 => (0..4usize, -240..240i64).prop_map(|(i, seconds)| Edit::Waits(i, seconds)),
         1 => (0..6usize).prop_map(Edit::ForeignPolicy),
     ]
 }
@@ -149,6 +152,14 @@ impl Watched {
                 document["status"] = json!({"observedGeneration": 1, "clients": [
                     {"name": "c0", "state": "Distributing", "reason": "UpgradeOffered",
                      "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+            }),
+            Edit::Waits(index, seconds) => self.fleet_changed(index, |document| {
+                let conditions = document["status"]["conditions"].as_array_mut();
+                for condition in conditions.into_iter().flatten() {
+                    let time = condition["lastTransitionTime"].as_str().expect("a time");
+                    let time = instant(crate::world::seconds(time) + seconds);
+                    condition["lastTransitionTime"] = to_json(&time);
+                }
             }),
             Edit::ForeignPolicy(index) => self.policy_changed(index, |document| {
                 document["status"] = json!({"observedGeneration": 7, "distributionState": "Ajar"});

@@ -13,6 +13,7 @@ mod moments;
 mod offers;
 mod oracle;
 mod order;
+mod package_source;
 mod policy_status;
 mod robustness;
 mod world;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::generate;
-use crate::oracle::{Oracle, Policy, PolicyExpectation};
+use crate::oracle::{Health, Oracle, Policy, PolicyExpectation};
 use crate::world::{World, config, json as to_json, rows, seconds};
 
 fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
@@ -65,12 +65,8 @@ proptest! {
                 let expected = if state == "total" { rows.len() } else { rows.iter().filter(is).count() };
                 prop_assert_eq!(count, &json!(expected), "{} {}", name, state);
             }
-            let stalled = fleet.zone.as_deref().is_some_and(|zone| !oracle.knows_zone(zone));
-            let status = to_json(status);
-            let reason = condition(&status, "Stalled").and_then(|stalled| stalled["reason"].as_str());
-            prop_assert_eq!(reason, stalled.then_some("TimeZoneUnknown"), "{}", name);
-            let ready = condition(&status, "Ready").map(|ready| &ready["status"]);
-            prop_assert_eq!(ready, Some(&json!(if stalled { "False" } else { "True" })), "{}", name);
+            let expected = oracle.expected_health(fleet, world.at, world.at);
+            prop_assert_eq!(Health::of(&to_json(status)), expected, "{}", name);
         }
     }
 }

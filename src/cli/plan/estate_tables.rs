@@ -12,6 +12,7 @@ use crate::cli::colors::{distribution_tone, state_tone};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::exact;
 use crate::plan::Plan;
+use crate::plan::package_source::is_wait_for_package;
 use crate::values::Timestamp;
 
 /// Formats the plan, with one section for each namespace.
@@ -189,9 +190,9 @@ fn notes(plan: &Plan) -> String {
 }
 
 fn note_stalled(notes: &mut String, kind: &str, name: &Text, conditions: &[Condition]) {
-    for condition in
-        conditions.iter().filter(|found| found.r#type == "Stalled" && found.status == "True")
-    {
+    let is_stalled =
+        |c: &&Condition| c.r#type == "Stalled" && c.status == "True" || is_wait_for_package(c);
+    for condition in conditions.iter().filter(is_stalled) {
         let message = printable(&condition.message);
         // Ignore the result, because writing to a string cannot fail.
         let _ = writeln!(notes, "  {kind} {}: {}: {message}", printable(name), condition.reason);

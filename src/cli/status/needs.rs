@@ -12,6 +12,7 @@ use crate::api::fleet::{Client, ClientStatus};
 use crate::api::{ClientFleet, Condition, UpgradePolicy};
 use crate::plan::facts::Facts;
 use crate::plan::version_text::VersionText;
+use crate::plan::package_source::is_wait_for_package;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 
@@ -45,7 +46,8 @@ pub(super) struct Needs {
     /// Clients that wait for a window, although they have reported since the last one opened and
     /// have been offered the same version for 14 days or more.
     pub waiting_long: Sample,
-    /// Policies and fleets that cannot progress until a user fixes them, with the reason.
+    /// Policies and fleets that cannot progress until a user fixes them, with the reason. Includes
+    /// fleets that wait for the fleet that their `packageFrom` names.
     pub stalled: Vec<Stalled>,
     /// Number of stalled objects that are not listed.
     #[serde(skip_serializing_if = "is_zero")]
@@ -223,7 +225,9 @@ impl Needs {
     }
 
     fn stalled(&mut self, kind: &str, conditions: &[Condition], name: &dyn Fn() -> String) {
-        let stalled = conditions.iter().find(|c| c.r#type == "Stalled" && c.status == "True");
+        let is_stalled =
+            |c: &&Condition| c.r#type == "Stalled" && c.status == "True" || is_wait_for_package(c);
+        let stalled = conditions.iter().find(is_stalled);
         let Some(condition) = stalled else { return };
         if self.stalled.len() >= MAX_LISTED {
             self.more_stalled += 1;

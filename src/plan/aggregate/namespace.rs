@@ -37,7 +37,7 @@ pub struct NamespaceCounts {
     /// Number of fleets.
     pub fleets: u32,
     /// Number of fleets with the condition `Stalled`: fleets whose spec cannot be read, that are
-    /// too large, or whose time zone is unknown.
+    /// too large, whose time zone is unknown, or whose `packageFrom` leads to no package.
     pub stalled_fleets: u32,
     /// Number of fleets whose spec cannot be read.
     pub unreadable_fleets: u32,

@@ -8,6 +8,7 @@ use crate::api::policy::{ClientSelector, Scope};
 use crate::api::{Condition, Kind, Text};
 use crate::plan::client_fields::{ClientFields, Field};
 use crate::plan::facts::Facts;
+use crate::plan::package_source::is_wait_for_package;
 use crate::plan::{Cached, Estate, parsed};
 use crate::values::Timestamp;
 use crate::values::selector::Keywords;
@@ -68,7 +69,9 @@ fn spec<'a, K: parsed::Kind>(
 }
 
 fn stalled(conditions: &[Condition]) -> Option<String> {
-    let stalled = conditions.iter().find(|c| c.r#type == "Stalled" && c.status == "True")?;
+    let is_stalled =
+        |c: &&Condition| c.r#type == "Stalled" && c.status == "True" || is_wait_for_package(c);
+    let stalled = conditions.iter().find(is_stalled)?;
     Some(format!("{}: {}", stalled.reason, stalled.message))
 }
 

@@ -6,7 +6,8 @@
 //! - the fleet's spec or labels change, or the fleet is being deleted;
 //! - the package that the fleet takes from another fleet changes;
 //! - a policy that applies or applied to the fleet changes;
-//! - the fleet's stored status no longer equals the planned one;
+//! - the fleet's stored status no longer equals the planned one, or shows another start of a wait
+//!   for the package;
 //! - the fleet's plan expires, or the clock is set back.
 //!
 //! A pass runs three stages ([`pass`]): it collects the claims of the fleets that need a plan,
@@ -26,6 +27,7 @@ use super::allot::{Allotter, Claim, Claims, Standings, Unlimited};
 use super::cached::{CachedFleet, CachedPolicy};
 use super::collect::Collected;
 use super::fleet::Rulebook;
+use super::package_source::waits_since;
 use super::policy::Policy;
 use super::scope::Scope;
 use super::trigger::{Cause, PolicyRevisions};
@@ -133,7 +135,10 @@ impl Planner {
         // then only shows the controller's own status write.
         let says_so = fleet.plan.as_ref().is_none_or(|plan| now.status_equals(plan.status));
         let same = before.has_same_inputs_as(&now);
-        if !same || !says_so {
+        // The start of a wait is history, which digests leave out, but the wait's end is planned.
+        let since = waits_since(&now);
+        let waits_otherwise = since.is_some() && since != waits_since(&before);
+        if !same || !says_so || waits_otherwise {
             let cause = match () {
                 () if same => Cause::Status,
                 () if before.has_same_spec_as(&now) => Cause::Metadata,

@@ -4,6 +4,7 @@
 //! The oracle makes each decision for one instant. To find a later change, it makes a decision for
 //! each following step.
 
+mod fleet_status;
 mod policy_status;
 
 mod read;
@@ -15,6 +16,7 @@ mod zone;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+pub use fleet_status::Health;
 pub use policy_status::PolicyExpectation;
 
 pub use read::{Client, Estate, Fleet, Policy};

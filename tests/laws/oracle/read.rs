@@ -20,7 +20,15 @@ pub struct Fleet {
     pub labels: BTreeMap<String, String>,
     pub zone: Option<String>,
     pub package: Package,
+    pub leads_nowhere: Option<LeadsNowhere>,
     pub clients: Vec<Client>,
+}
+
+/// How the `packageFrom` of a fleet leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LeadsNowhere {
+    NoSuchFleet,
+    Chain,
 }
 
 /// Package versions for a fleet: its own versions, or those of the fleet that `packageFrom` names.
@@ -103,6 +111,7 @@ fn fleet(document: &Value, all: &[Value]) -> Fleet {
         labels: labels(&document["metadata"]["labels"]),
         zone: text(&spec["timeZone"]),
         package: package(spec, all),
+        leads_nowhere: leads_nowhere(spec, all),
         clients: clients.iter().map(client).collect(),
     }
 }
@@ -126,6 +135,16 @@ fn package(spec: &Value, all: &[Value]) -> Package {
         current: text(&source["packageVersion"]),
         retained: versions(source, "retainedVersions"),
         withdrawn,
+    }
+}
+
+fn leads_nowhere(spec: &Value, all: &[Value]) -> Option<LeadsNowhere> {
+    let name = text(&spec["packageFrom"]["name"])?;
+    let source = all.iter().find(|fleet| fleet["metadata"]["name"] == *name);
+    match source.map(|source| source["spec"].get("packageFrom")) {
+        None => Some(LeadsNowhere::NoSuchFleet),
+        Some(Some(_)) => Some(LeadsNowhere::Chain),
+        Some(None) => None,
     }
 }
 
