@@ -222,6 +222,7 @@ fn policy_status() -> Value {
         "distributionState": "D".repeat(bounds::WORD),
         "nextTransitionTime": TIME,
         "matchedFleets": u32::MAX, "matchedClients": u32::MAX, "governedClients": u32::MAX,
+        "withdrawnClients": u32::MAX,
         "summary": summary(),
         "unmatched": vec![costly(bounds::UNMATCHED_ENTRY); bounds::UNMATCHED],
         "availableSettings": vec![setting; bounds::AVAILABLE_SETTINGS],

@@ -339,6 +339,10 @@ pub struct UpgradePolicyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::count")]
     pub governed_clients: Option<u32>,
+    /// How many of the governed clients run a version that is withdrawn for their fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::count")]
+    pub withdrawn_clients: Option<u32>,
     /// How many of the governed clients are in each state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,

@@ -38,6 +38,8 @@ pub(super) struct DecisionCache<'a> {
 pub(super) struct CountedDecision<'a> {
     pub decided: Decided<'a>,
     pub clients: u32,
+    /// Version that the clients run.
+    pub version: Option<Rc<VersionText>>,
     /// Earliest `lastSeen` of the clients in a class. `None` for a single client, because its
     /// `next_change` already includes the instant when the client goes offline.
     last_seen: Option<Timestamp>,
@@ -102,7 +104,8 @@ impl<'a> DecisionCache<'a> {
         }
         let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
         let decided = decide_client(facts, ApplicablePolicies { policies: &zoned }, at);
-        self.alone.push(CountedDecision { decided, clients: 1, last_seen: None });
+        let version = facts.version.clone();
+        self.alone.push(CountedDecision { decided, clients: 1, version, last_seen: None });
         (decided, Digest::of(&decided.shared(facts)))
     }
 
@@ -130,7 +133,12 @@ impl<'a> DecisionCache<'a> {
             standing: facts.standing,
             versions: CLIENT_KEY.versions.iter().map(|read| read(facts).cloned()).collect(),
             absent_after: zoned.iter().filter_map(|zoned| zoned.policy.offline_after).min(),
-            counted: CountedDecision { decided, clients: 0, last_seen: None },
+            counted: CountedDecision {
+                decided,
+                clients: 0,
+                version: facts.version.clone(),
+                last_seen: None,
+            },
             shared: Digest::of(&decided.shared(facts)),
         });
         Some(self.shared.len() - 1)

@@ -295,7 +295,11 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             let place = governing.and_then(|zoned| self.policy_index(zoned.policy));
             if let (Some(zoned), Some(place)) = (governing, place) {
                 let next = next_change.next_transition;
-                contributions[place].govern(class.clients, rule.says.state, zoned.zone, next);
+                let contribution = &mut contributions[place];
+                contribution.govern(class.clients, rule.says.state, zoned.zone, next);
+                if class.version.as_ref().is_some_and(|v| self.package.has_withdrawn(v)) {
+                    contribution.withdrawn.count(rule.says.state, class.clients);
+                }
             }
         }
         self.sum_up(fleet, spec, summary, ahead, contributions, sheet)

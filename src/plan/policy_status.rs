@@ -51,6 +51,7 @@ pub(crate) fn plan_policy<'a>(
         matched_fleets: Some(total.fleets),
         matched_clients: Some(total.matched_clients),
         governed_clients: Some(total.governed.total),
+        withdrawn_clients: Some(total.withdrawn.clients),
         summary: Some(total.governed),
         unmatched,
         available_settings: available_settings(policy, packages),
@@ -118,15 +119,16 @@ fn conditions(
         // generation would cause another write of the policy's status.
         (was_observed, make.reconciling("Some of its fleets do not say so yet."))
     };
-    conditions.push(complete(&make, policy, total.governed));
+    conditions.push(complete(&make, policy, total));
     (generation, conditions)
 }
 
 /// Returns the condition `Complete`, which reports whether every governed client is at its target,
-/// ahead of it, or offline.
-fn complete(make: &Conditions, policy: &Policy, governed: Summary) -> Condition {
+/// ahead of it, or offline. A client that is ahead with a withdrawn version does not count.
+fn complete(make: &Conditions, policy: &Policy, all: &PolicyAggregate) -> Condition {
+    let governed = all.governed;
     let Summary { total, up_to_date, ahead, offline, .. } = governed;
-    let done = up_to_date + ahead + offline;
+    let done = up_to_date + ahead.saturating_sub(all.withdrawn.ahead) + offline;
     let (status, reason, message) = if policy.is_invalid() {
         ("Unknown", "PolicyInvalid", "The policy is invalid.".to_owned())
     } else if policy.mode == Mode::NoUpgrade {

@@ -71,6 +71,38 @@ proptest! {
     }
 }
 
+/// Checks that a client that is `Ahead` with a withdrawn version is not done, and that one that is
+/// `Offline` with it is.
+#[test]
+fn ahead_with_a_withdrawn_version_is_not_done() {
+    let complete = |withdrawn: Value, reported: Value| {
+        let spec = json!({"packageVersion": "1.5", "withdrawnVersions": withdrawn,
+            "clients": [{"name": "BAD", "reported": reported}]});
+        let policy = json!({"upgrade": {"mode": "AutoUpgrade", "allowDowngrade": true},
+            "offlineAfterDays": 1});
+        let policy = match reported.get("lastSeen") {
+            Some(_) => policy,
+            None => json!({"upgrade": {"mode": "AutoUpgrade"}}),
+        };
+        let world = World {
+            fleets: vec![generate::document("ClientFleet", "f", spec, json!({}))],
+            policies: vec![generate::document("UpgradePolicy", "down", policy, json!({}))],
+            at: seconds("2026-06-17T09:00:00Z"),
+            step: 60,
+        };
+        let status = to_json(&world.settled().1.policies[0].1);
+        let complete = condition(&status, "Complete").expect("it is always there");
+        (status["withdrawnClients"].clone(), complete["status"].clone(), complete["reason"].clone())
+    };
+    let ahead = json!({"version": "1.8"});
+    let done = "AllClientsAtTarget";
+    assert_eq!(complete(json!(["1.7"]), ahead.clone()), (json!(0), json!("True"), json!(done)));
+    let not_done = (json!(1), json!("False"), json!("InProgress"));
+    assert_eq!(complete(json!(["v1.8.0"]), ahead), not_done);
+    let offline = json!({"version": "1.8", "lastSeen": "2026-06-01T00:00:00Z"});
+    assert_eq!(complete(json!(["1.8"]), offline), (json!(1), json!("True"), json!(done)));
+}
+
 /// Checks that a policy's status lists at most 20 versions and at most 20 `unmatched` entries. The
 /// listed versions must be the locked version and the highest other versions.
 #[test]

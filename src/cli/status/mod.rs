@@ -6,6 +6,7 @@ mod halted_messages;
 mod needs;
 mod overview;
 mod screen;
+mod withdrawn;
 
 use futures::future::join_all;
 

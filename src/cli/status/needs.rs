@@ -38,6 +38,8 @@ pub(super) struct Needs {
     pub failed: BTreeMap<String, Sample>,
     /// Blocked clients, by reason.
     pub blocked: BTreeMap<String, Sample>,
+    /// Clients that run a version that is withdrawn for their fleet, by version.
+    pub withdrawn: BTreeMap<String, Sample>,
     /// Clients that have been waiting for a restart for more than 7 days.
     pub restart_overdue: Sample,
     /// Clients that have been offered the same version for more than 7 days, and have reported
@@ -75,11 +77,17 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    fn add(&mut self, name: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, name: impl FnOnce() -> String) {
         self.count += 1;
         if self.names.len() < MAX_NAMED_CLIENTS {
             self.names.push(name());
         }
+    }
+
+    pub(super) fn append(&mut self, other: Self) {
+        self.count += other.count;
+        let room = MAX_NAMED_CLIENTS.saturating_sub(self.names.len());
+        self.names.extend(other.names.into_iter().take(room));
     }
 }
 
@@ -165,10 +173,7 @@ impl Needs {
         at: Timestamp,
         fleet: &dyn Fn() -> String,
     ) {
-        let name = || {
-            let computer = row.computer.as_ref().filter(|computer| !computer.is_empty());
-            format!("{} ({})", computer.unwrap_or(&row.name), fleet())
-        };
+        let name = || client_name(row, &fleet());
         match row.state.as_ref() {
             "Failed" => {
                 let version = row.target_version.as_deref().unwrap_or_default().to_owned();
@@ -254,6 +259,16 @@ fn has_tried_for(row: &ClientStatus, limit: TimeDelta, at: Timestamp) -> bool {
     since.is_some_and(|since| at.signed_duration_since(since) > limit)
 }
 
-fn shown<K: parsed::Kind>(object: &Parsed<K>, name: &str, is_everywhere: bool) -> String {
+/// Returns the name of a client in messages: its computer's name, or else its own, and its fleet.
+pub(super) fn client_name(row: &ClientStatus, fleet: &str) -> String {
+    let computer = row.computer.as_ref().filter(|computer| !computer.is_empty());
+    format!("{} ({fleet})", computer.unwrap_or(&row.name))
+}
+
+pub(super) fn shown<K: parsed::Kind>(
+    object: &Parsed<K>,
+    name: &str,
+    is_everywhere: bool,
+) -> String {
     if is_everywhere { format!("{}/{name}", namespace_of(object)) } else { name.to_owned() }
 }

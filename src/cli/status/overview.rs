@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::halted::Halted;
-use super::needs::Needs;
+use super::needs::{Needs, shown};
+use super::withdrawn::RunningVersions;
 use crate::api::policy::{Mode, UpgradePolicySpec};
 use crate::api::{ClientFleet, Summary, Text, UpgradePolicy};
 use crate::plan::version_text::VersionText;
@@ -66,6 +67,10 @@ pub(super) struct PolicyLine {
     pub in_scope: u32,
     /// Numbers of governed clients by state.
     pub governed: Summary,
+    /// Number of governed clients in the state `Ahead` that run a withdrawn version, and are
+    /// therefore not done.
+    #[serde(skip)]
+    pub ahead_on_withdrawn: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
 }
@@ -106,6 +111,7 @@ pub(super) enum What {
 pub(super) struct OverviewBuilder {
     overview: Overview,
     packages: BTreeMap<Text, Package>,
+    running: RunningVersions,
     /// True if the overview covers all namespaces, so that names must include the namespace.
     is_everywhere: bool,
 }
@@ -122,7 +128,12 @@ impl OverviewBuilder {
             policies: Vec::new(),
             needs: Needs::default(),
         };
-        Self { overview, packages: BTreeMap::new(), is_everywhere }
+        Self {
+            overview,
+            packages: BTreeMap::new(),
+            running: RunningVersions::default(),
+            is_everywhere,
+        }
     }
 
     /// Adds a policy.
@@ -154,12 +165,20 @@ impl OverviewBuilder {
             package.fleets += 1;
             package.clients += written;
         }
+        let name = fleet.metadata.name.as_deref().unwrap_or_default();
+        self.running.fleet(fleet, &shown(fleet, name, self.is_everywhere));
         overview.needs.fleet(fleet, overview.at, self.is_everywhere);
     }
 
     /// Returns the overview of all added policies and fleets.
     pub fn finish(self) -> Overview {
         let mut overview = self.overview;
+        let withdrawn = self.running.finish();
+        for line in &mut overview.policies {
+            let key = (line.namespace.clone(), Text::from(&line.name));
+            line.ahead_on_withdrawn = withdrawn.ahead.get(&key).copied().unwrap_or_default();
+        }
+        overview.needs.withdrawn = withdrawn.by_version;
         overview.packages = self.packages.into_values().collect();
         overview.packages.sort_by_cached_key(|package| {
             std::cmp::Reverse((
@@ -210,6 +229,7 @@ impl PolicyLine {
             },
             in_scope: status.matched_clients.unwrap_or(0),
             governed: status.summary.unwrap_or_default(),
+            ahead_on_withdrawn: 0,
             next,
         }
     }

@@ -129,8 +129,8 @@ fn policies(overview: &Overview, look: &DisplayOptions) -> Table {
             Cell::text(Some(&policy.name)),
             Cell::text(Some(&target(policy))),
             Cell::text(Some(&distribution)).toned(tone),
-            Cell::text(bar(&policy.governed, bar_width).as_deref()),
-            Cell::number(format!("{}/{}", done(&policy.governed), policy.governed.total)),
+            Cell::text(bar(&policy.governed, done(policy), bar_width).as_deref()),
+            Cell::number(format!("{}/{}", done(policy), policy.governed.total)),
             Cell::text(policy.next.map(|next| self::next(next, &look.reader)).as_deref()),
         ]);
         table.push(row);
@@ -166,24 +166,26 @@ fn distribution(policy: &PolicyLine) -> (String, Tone) {
     (format!("{state}, {because}"), tone)
 }
 
-/// Returns the number of clients that need no further change. Counts the same client states as the
+/// Returns the number of clients that need no further change. Counts the same clients as the
 /// condition `Complete`.
-fn done(summary: &Summary) -> u32 {
-    summary.up_to_date + summary.ahead + summary.offline
+fn done(policy: &PolicyLine) -> u32 {
+    let Summary { up_to_date, ahead, offline, .. } = policy.governed;
+    up_to_date + ahead.saturating_sub(policy.ahead_on_withdrawn) + offline
 }
 
 /// Renders a progress bar with a different character for each group of states. Every group with
-/// clients gets at least one character.
-pub(super) fn bar(summary: &Summary, width: usize) -> Option<String> {
+/// clients gets at least one character. `done` is the number of clients that need no further change.
+fn bar(summary: &Summary, done: u32, width: usize) -> Option<String> {
     if summary.total == 0 {
         return None;
     }
+    let all_done = summary.up_to_date + summary.ahead + summary.offline;
     let parts = [
-        ('#', done(summary)),
+        ('#', done),
         ('>', summary.distributing + summary.restart_required),
         ('.', summary.waiting),
         ('!', summary.failed + summary.blocked),
-        (' ', summary.held + summary.unmanaged),
+        (' ', summary.held + summary.unmanaged + all_done.saturating_sub(done)),
     ];
     let mut bar = String::with_capacity(width + 2);
     bar.push('[');
@@ -276,6 +278,11 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
     for (reason, sample) in &needs.blocked {
         line(format!("{} blocked, {}: {}", clients(sample), printable(reason), named(sample)));
     }
+    for (version, sample) in &needs.withdrawn {
+        let run = if sample.count == 1 { "runs" } else { "run" };
+        let version = printable(version);
+        line(format!("{} {run} {version}, which is withdrawn: {}", clients(sample), named(sample)));
+    }
     if needs.restart_overdue.count > 0 {
         let sample = &needs.restart_overdue;
         line(format!("{} to restart for over a week: {}", clients(sample), named(sample)));
@@ -354,7 +361,7 @@ mod tests {
             distributing,
             ..Summary::default()
         };
-        bar(&summary, width).unwrap_or_default()
+        bar(&summary, up_to_date, width).unwrap_or_default()
     }
 
     #[test]

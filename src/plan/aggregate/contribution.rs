@@ -17,6 +17,8 @@ pub struct PolicyContribution {
     pub matched_clients: u32,
     /// Number of clients that the policy governs, by state.
     pub governed: Summary,
+    /// Numbers of the governed clients that run a withdrawn version.
+    pub withdrawn: WithdrawnCounts,
     /// Earliest time at which the offer of a governed client changes.
     pub next_transition: Option<Timestamp>,
     /// Distinct time zones of the governed clients.
@@ -24,6 +26,23 @@ pub struct PolicyContribution {
     /// Match results: which selectors of the scope, and which of their listed values, match a
     /// client of the fleet.
     pub hits: Hits,
+}
+
+/// Numbers of governed clients that run a version that is withdrawn for their fleet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WithdrawnCounts {
+    /// Number of clients in any state.
+    pub clients: u32,
+    /// Number of clients in the state `Ahead`. The policy is not complete because of them.
+    pub ahead: u32,
+}
+
+impl WithdrawnCounts {
+    /// Adds clients that have the same state.
+    pub(crate) fn count(&mut self, state: State, clients: u32) {
+        self.clients += clients;
+        self.ahead += if state == State::Ahead { clients } else { 0 };
+    }
 }
 
 impl PolicyContribution {

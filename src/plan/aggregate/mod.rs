@@ -9,7 +9,7 @@ mod policy;
 
 use std::collections::BTreeMap;
 
-pub use contribution::{Hits, PolicyContribution};
+pub use contribution::{Hits, PolicyContribution, WithdrawnCounts};
 pub use namespace::{NamespaceAggregates, NamespaceCounts, PlanRecord};
 pub use policy::PolicyAggregate;
 

@@ -1,6 +1,6 @@
 //! Aggregates the contributions of all fleets in a policy's scope.
 
-use super::{Change, Hits, MultiSet, PolicyContribution};
+use super::{Change, Hits, MultiSet, PolicyContribution, WithdrawnCounts};
 use crate::api::{Summary, Text};
 use crate::plan::facts::ZoneFact;
 use crate::plan::scope::{Scope, Selector};
@@ -19,6 +19,8 @@ pub struct PolicyAggregate {
     pub matched_clients: u32,
     /// Number of clients that the policy governs, by state.
     pub governed: Summary,
+    /// Numbers of the governed clients that run a withdrawn version.
+    pub withdrawn: WithdrawnCounts,
     transitions: MultiSet<Timestamp>,
     zones: MultiSet<ZoneFact>,
     /// Number of fleets with a match, for each selector of the scope and, in the inner list, for
@@ -39,11 +41,19 @@ impl PolicyAggregate {
         package: Option<&VersionText>,
         is_settled: bool,
     ) {
-        let PolicyContribution { matched_clients, governed, next_transition, zones, hits } =
-            contribution;
+        let PolicyContribution {
+            matched_clients,
+            governed,
+            withdrawn,
+            next_transition,
+            zones,
+            hits,
+        } = contribution;
         change.count(&mut self.fleets, 1);
         change.count(&mut self.unsettled, u32::from(!is_settled));
         change.count(&mut self.matched_clients, *matched_clients);
+        change.count(&mut self.withdrawn.clients, withdrawn.clients);
+        change.count(&mut self.withdrawn.ahead, withdrawn.ahead);
         match change {
             Change::Add => self.governed.add(*governed),
             Change::Remove => self.governed.subtract(*governed),

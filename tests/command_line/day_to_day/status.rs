@@ -135,6 +135,34 @@ fn policies_of_all_sorts() {
     insta::assert_snapshot!("behind", status("status-sorts", DAY, &[]));
 }
 
+/// Checks that the withdrawn versions of the fleet that `packageFrom` names count, although that
+/// fleet is listed last, and that clients ahead with such a version are not done.
+#[test]
+fn clients_that_run_a_withdrawn_version() {
+    let place = "status-withdrawn";
+    namespace(place);
+    let fleet = |name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: clientfleet.dev/v1alpha1\nkind: ClientFleet\nmetadata: {{namespace: \
+             {place}, name: {name}}}\nspec: {spec}\n"
+        )
+    };
+    let fleets = [
+        fleet(
+            "berlin",
+            "{packageFrom: {name: server}, withdrawnVersions: ['1.9'], clients: [{name: a, \
+             reported: {version: '1.8'}}, {name: b, reported: {version: '1.9'}}, {name: c, \
+             reported: {version: 'v1.8.0', computer: C}}, {name: d, reported: {version: '1.5'}}]}",
+        ),
+        fleet("server", "{packageVersion: '1.5', withdrawnVersions: ['1.8']}"),
+        fleet("nowhere", "{packageFrom: {name: hq}, clients: [{name: e}]}"),
+    ];
+    let policy = CALM.split_once("---").unwrap().1.replace("NAMESPACE", place);
+    apply(&(fleets.concat() + "---" + &policy));
+    settle_at(place, DAY);
+    insta::assert_snapshot!("withdrawn", status(place, DAY, &[]));
+}
+
 #[test]
 fn rights_that_are_missing() {
     namespace("status-rights");

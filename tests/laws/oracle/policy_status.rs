@@ -11,6 +11,8 @@ pub struct PolicyExpectation {
     pub matched_fleets: usize,
     pub matched_clients: usize,
     pub governed: usize,
+    /// Number of governed clients that run a version that is withdrawn for their fleet.
+    pub withdrawn: usize,
     /// Number of clients in each state. States without clients are left out.
     pub summary: std::collections::BTreeMap<String, usize>,
     pub distribution: &'static str,
@@ -32,11 +34,21 @@ impl Oracle {
             ..PolicyExpectation::default()
         };
         let mut open = Vec::new();
+        let mut all_done = true;
         for (fleet, client) in self.clients() {
             let about = self.policies_about(fleet, client);
             let decision = self.decide(fleet, client, &about, at, true);
             if decision.policy.as_ref() == Some(&policy.name) {
                 told.governed += 1;
+                let runs_withdrawn = client.version.as_ref().is_some_and(|runs| {
+                    fleet.package.withdrawn.iter().any(|withdrawn| same(withdrawn, runs))
+                });
+                told.withdrawn += usize::from(runs_withdrawn);
+                all_done &= match decision.state {
+                    "UpToDate" | "Offline" => true,
+                    "Ahead" => !runs_withdrawn,
+                    _ => false,
+                };
                 *told.summary.entry(decision.state.into()).or_default() += 1;
                 open.push(self.open_now(policy, self.zone(policy, fleet, client), at));
             }
@@ -55,8 +67,6 @@ impl Oracle {
             (_, true, false) => "Open",
             _ => "Closed",
         };
-        let done = ["UpToDate", "Ahead", "Offline"];
-        let all_done = told.summary.keys().all(|state| done.contains(&state.as_str()));
         told.complete = match told.governed {
             _ if policy.invalid || policy.mode == "NoUpgrade" => "Unknown",
             0 => "False",
@@ -137,6 +147,7 @@ impl PolicyExpectation {
             matched_fleets: count("matchedFleets"),
             matched_clients: count("matchedClients"),
             governed: count("governedClients"),
+            withdrawn: count("withdrawnClients"),
             summary: summary
                 .map(|(state, n)| (capital(state), n.as_u64().unwrap_or(0) as usize))
                 .collect(),
