@@ -7,6 +7,7 @@
 mod control_plane;
 mod served;
 
+use clientfleet::api::reported_text::{self, TextBound};
 use clientfleet::api::{Kind, bounds};
 use control_plane::namespace;
 use kube::Client;
@@ -20,10 +21,10 @@ const MARGIN: usize = 64 * 1024;
 
 const APPLIERS: [&str; 3] = ["git", "importer", "check-in"];
 
-/// Character with the largest size in etcd: it takes four bytes in UTF-8.
+/// Character with the largest size in UTF-8: four bytes.
 ///
 /// At the maximum length, except in names, a text of this character takes at least as many bytes as
-/// a text of quotation marks, which take two bytes each in JSON.
+/// a text of quotation marks, which take two bytes each in JSON, or of `&`, which takes six.
 const COSTLY: char = '\u{1F980}';
 
 fn costly(count: usize) -> String {
@@ -38,6 +39,18 @@ fn costly_name(number: usize, count: usize) -> String {
     };
     let digits: String = [number / 256, number / 16 % 16, number % 16].map(digit).iter().collect();
     digits + &costly(count - 3)
+}
+
+/// Returns the number of bytes of an object in etcd. Go's JSON encoder writes six bytes for each of
+/// the characters `<`, `>` and `&`.
+fn stored_bytes(object: &Value) -> usize {
+    let text = object.to_string();
+    text.len() + 5 * text.matches(['<', '>', '&']).count()
+}
+
+/// Returns the longest text that mixes four `&`, which take six bytes each, with quotation marks.
+fn escaped(bound: TextBound) -> String {
+    format!("<&>&{}", "\"".repeat(bound.ascii_with_escapes() - 4))
 }
 
 fn labels(first: char, count: usize) -> Value {
@@ -62,11 +75,12 @@ fn client(number: usize) -> Value {
         "labels": labels('c', bounds::CLIENT_LABELS),
         "timeZone": costly(bounds::WIDE_SHORT),
         "reported": {
-            // A computer name can have 63 quotation marks, which take 126 bytes in JSON. It can
-            // have only 31 four-byte characters, which take 124 bytes.
-            "computer": "\"".repeat(bounds::NAME),
+            // A computer name can have 63 quotation marks, or four `&` and 51 quotation marks, both
+            // of which take 126 bytes in JSON. It can have only 31 four-byte characters, which take
+            // 124 bytes.
+            "computer": escaped(reported_text::COMPUTER),
             "ip": costly(bounds::WIDE_VALUE),
-            "lastUser": costly(bounds::WIDE_USER),
+            "lastUser": "&".repeat(reported_text::USER.any_or_escaped()),
             "version": text,
             "stagedVersion": text,
             "lastError": {"version": text, "message": costly(bounds::ERROR_MESSAGE), "time": time},
@@ -128,7 +142,7 @@ fn row(number: usize) -> Value {
     let text = costly(bounds::WIDE_VALUE);
     json!({
         "name": name_of(number),
-        "computer": "\"".repeat(bounds::NAME),
+        "computer": escaped(reported_text::COMPUTER),
         "ip": costly(bounds::WIDE_VALUE),
         "version": text,
         "stagedVersion": text,
@@ -175,7 +189,7 @@ fn client_selector() -> Value {
     let cidr = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128";
     json!({
         "names": quotes,
-        "computers": quotes,
+        "computers": vec![escaped(reported_text::COMPUTER); bounds::SELECTED_NAMES],
         "users": names(bounds::WIDE_USER),
         "cidrs": vec![cidr; bounds::SELECTED_CIDRS],
         "labelSelector": label_selector(),
@@ -252,12 +266,12 @@ async fn store(client: &Client, kind: Kind, object: &Value, status: Value) -> Va
 
 fn report(kind: Kind, object: &Value, stored: &Value) {
     let managed = stored["metadata"]["managedFields"].to_string().len();
-    let whole = stored.to_string().len();
+    let whole = stored_bytes(stored);
     println!(
         "{}: applied {} bytes, stored {whole}, of which status {}, managedFields {managed}; {} left",
         kind.name(),
         object.to_string().len(),
-        stored["status"].to_string().len(),
+        stored_bytes(&stored["status"]),
         REQUEST.saturating_sub(whole),
     );
 }
@@ -276,7 +290,7 @@ fn assert_fits(stored: &Value) {
             entry["manager"]
         );
     }
-    let bytes = stored.to_string().len();
+    let bytes = stored_bytes(stored);
     assert!(bytes + MARGIN <= REQUEST, "{bytes} bytes leave less than {MARGIN} of {REQUEST}");
 }
 

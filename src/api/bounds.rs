@@ -31,15 +31,14 @@ pub const CLIENT_LABELS: usize = 4;
 /// Maximum length of a client's name and of a computer's name. It is the limit of a DNS label (RFC
 /// 1035, section 2.3.4).
 pub const NAME: usize = 63;
-/// Maximum length of a name that contains non-ASCII characters, each of which takes up to four
-/// bytes. A NetBIOS name fits, because it has at most 15 characters.
+/// Maximum length of a client's name that contains non-ASCII characters, each of which takes up to
+/// four bytes. A NetBIOS name fits, because it has at most 15 characters.
 pub const WIDE_NAME: usize = 31;
-/// Maximum length of a user name, written as `DOMAIN\name` or `name@domain`.
-pub const USER: usize = 64;
-/// Maximum length of a user name that contains non-ASCII characters. A NetBIOS domain needs at most
-/// 15 characters, the backslash 1, and an account name in Active Directory 20; the other 12 are a
-/// reserve.
-pub const WIDE_USER: usize = 48;
+/// Maximum length of a user name, written as `DOMAIN\name` or `name@domain`. `reported_text` limits
+/// the length further if the name contains other characters than ASCII.
+pub const USER: usize = 96;
+/// Maximum length of a user name whose characters take four bytes each.
+pub const WIDE_USER: usize = USER / 2;
 /// Maximum length of an IP address. An address without a zone ID has at most 45 characters, but
 /// reported addresses may have a zone ID.
 pub const IP: usize = 64;

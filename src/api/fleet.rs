@@ -103,13 +103,15 @@ pub struct Client {
     pub reported: Option<Reported>,
 }
 
-/// The facts about a client, as it or its inventory tells them. They are bounded in length and in
-/// characters and not judged: one client that tells nonsense must not keep the others from
-/// reporting. None may hold control characters, `<`, `>` or `&`.
+/// The facts about a client, as it or its inventory tells them. They are bounded in length and not
+/// judged: one client that tells nonsense must not keep the others from reporting. None may hold
+/// control characters. A text with `<`, `>` or `&`, which take more space, must be shorter.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reported {
-    /// The computer's name.
+    /// The computer's name: at most 63 ASCII characters, 42 when one of them is not, or 31 when one
+    /// takes four bytes in UTF-8; with `<`, `>` or `&` 51 ASCII characters and up to 4 of these,
+    /// else 21.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::computer")]
     pub computer: Option<Text>,
@@ -117,7 +119,9 @@ pub struct Reported {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::ip")]
     pub ip: Option<Text>,
-    /// The user who logged in last.
+    /// The user who logged in last: at most 96 ASCII characters, 64 when one of them is not, or 48
+    /// when one takes four bytes in UTF-8; with `<`, `>` or `&` 84 ASCII characters and up to 4 of
+    /// these, else 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::user")]
     pub last_user: Option<Text>,

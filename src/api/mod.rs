@@ -2,8 +2,8 @@
 //! schemas and validation.
 //!
 //! The types are in `fleet` and `policy`, and the types that both resources share are in
-//! `conditions`, `summary` and `text`. `bounds`, `patterns`, `schema` and `rules` define the valid
-//! values. `columns` defines the output of `kubectl get`, and `crd` builds the definitions from all
+//! `conditions`, `summary` and `text`. `bounds`, `patterns`, `reported_text`, `schema` and `rules`
+//! define the valid values. `columns` defines the output of `kubectl get`, and `crd` builds the definitions from all
 //! of these. `admission` validates objects without a server.
 
 pub mod admission;
@@ -14,6 +14,7 @@ pub mod crd;
 pub mod fleet;
 mod patterns;
 pub mod policy;
+pub mod reported_text;
 mod rules;
 mod schema;
 pub mod summary;

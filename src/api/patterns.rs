@@ -19,14 +19,14 @@ impl Pattern {
     }
 }
 
-/// Regular expression for any character that a report may contain.
+/// Regular expression for any character that takes at most four bytes in etcd.
 ///
 /// Control characters, `<`, `>`, `&` and the Unicode line and paragraph separators are excluded,
 /// because Go's JSON encoder escapes each of them to six bytes in etcd.
-const ANY: &str = r"[^\p{Cc}\p{Zl}\p{Zp}<>&]";
+pub(super) const ANY: &str = r"[^\p{Cc}\p{Zl}\p{Zp}<>&]";
 /// Regular expression for the ASCII characters of [`ANY`]. Each takes one byte in etcd, but `"` and
 /// `\` take two.
-const ASCII: &str = r"[ -%\x27-;=?-~]";
+pub(super) const ASCII: &str = r"[ -%\x27-;=?-~]";
 /// Regular expression for the ASCII characters of [`ANY`] without `"` and `\`. Each of those two
 /// takes four bytes in a field name in `managedFields`, which is JSON inside JSON.
 const PLAIN_ASCII: &str = r"[ !#-%\x27-;=?-\[\]-~]";
@@ -48,14 +48,6 @@ pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
     )
 }
 
-/// Returns the pattern that free text must match: up to `max` characters that [`ANY`] matches.
-pub fn free(max: usize) -> Pattern {
-    Pattern::new(
-        format!("^{ANY}{{0,{max}}}$"),
-        format!("must have at most {max} characters, {NEVER}"),
-    )
-}
-
 /// Returns the pattern that a client's name must match. The limit `wide` also applies to ASCII
 /// names that contain `"` or `\`, because each of these characters takes four bytes in
 /// `managedFields`.
@@ -69,7 +61,7 @@ pub fn client_name(max: usize, wide: usize) -> Pattern {
     )
 }
 
-/// Returns the pattern that each name, computer and user in a client selector must match.
+/// Returns the pattern that each name in a client selector must match.
 pub fn selected(max: usize, wide: usize) -> Pattern {
     let Pattern { regex, must } = report(1, max, wide);
     Pattern::new(regex, must.replacen("at most", "1 to", 1))
@@ -80,12 +72,13 @@ pub(crate) fn exclusion_name(max: usize) -> Pattern {
     Pattern::new(format!("^{ANY}{{1,{max}}}$"), format!("must have 1 to {max} characters, {NEVER}"))
 }
 
-/// Returns the pattern that the field `search` of a selector must match. The field needs at least
-/// one character that is not white space.
+/// Returns a pattern that the field `search` of a selector must match. The field needs at least one
+/// character that is not white space.
 pub fn search() -> Pattern {
     Pattern::new(
-        format!(r"^{ANY}*[^\p{{Cc}}\p{{Z}}<>&]{ANY}*$"),
-        format!("must have at least one keyword, {NEVER}; leave it out to search for nothing"),
+        r"^[^\p{Cc}\p{Zl}\p{Zp}]*[^\p{Cc}\p{Z}][^\p{Cc}\p{Zl}\p{Zp}]*$",
+        "must have at least one keyword, without control characters; leave it out to search for \
+         nothing",
     )
 }
 
@@ -276,7 +269,7 @@ mod tests {
         fn a_search_is_accepted_when_it_has_a_keyword(
             text in r"[ a\u{85}\u{A0}\u{1680}\u{2000}\u{2028}\u{3000}\u{200B}<]{0,4}",
         ) {
-            let forbidden = |c: char| c.is_control() || "<>&\u{2028}\u{2029}".contains(c);
+            let forbidden = |c: char| c.is_control() || "\u{2028}\u{2029}".contains(c);
             let forbidden = text.contains(forbidden);
             let wanted = !forbidden && text.split_whitespace().next().is_some();
             prop_assert_eq!(accepts(&search())(&text), wanted);

@@ -257,7 +257,7 @@ pub struct ClientSelector {
     pub names: Option<Vec<Text>>,
     /// Any of these is its computer's name, ignoring case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::selected_names")]
+    #[schemars(schema_with = "schema::selected_computers")]
     pub computers: Option<Vec<Text>>,
     /// Any of these is the user who logged in last, ignoring case.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::bounds;
 use super::patterns::{self, Pattern};
+use super::reported_text::{self, TextBound};
 
 const RULES: &str = "x-kubernetes-validations";
 
@@ -34,10 +35,33 @@ fn judged(max: usize, pattern: &Pattern) -> Schema {
     json_schema!({"type": "string", "maxLength": max, (RULES): [own]})
 }
 
+/// Returns the schema of a text that administrators write to compare it with a report.
+fn compared(max: usize, bound: TextBound) -> Schema {
+    let patterns = bound.patterns(1);
+    let conditions: Vec<String> = patterns.iter().map(|p| matches("self", p)).collect();
+    let must = patterns.first().map(|pattern| pattern.must.as_str()).unwrap_or_default();
+    let own = rule(&conditions.join(" && "), must);
+    json_schema!({"type": "string", "maxLength": max, (RULES): [own]})
+}
+
 fn patterned(min: usize, max: usize, pattern: &Pattern) -> Schema {
     let mut schema = json_schema!({"type": "string", "maxLength": max, "pattern": pattern.regex});
     if min > 0 {
         schema.insert("minLength".into(), min.into());
+    }
+    schema
+}
+
+/// Returns the schema of a text that clients report. A second pattern is in `allOf`, because a
+/// schema has only one `pattern`.
+fn reported(max: usize, bound: TextBound) -> Schema {
+    let patterns = bound.patterns(0);
+    let mut patterns = patterns.into_iter().map(|pattern| pattern.regex);
+    let mut schema = json_schema!({"type": "string", "maxLength": max});
+    schema.insert("pattern".into(), patterns.next().into());
+    let more: Vec<Value> = patterns.map(|regex| json!({"pattern": regex})).collect();
+    if !more.is_empty() {
+        schema.insert("allOf".into(), more.into());
     }
     schema
 }
@@ -49,15 +73,19 @@ fn plain(max: usize) -> Schema {
 /// Returns the patterns that the schemas contain as a `pattern` instead of a CEL rule. Only
 /// `admission` reports the messages of these patterns, because a schema's `pattern` has no message.
 pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
-    vec![
+    let reported = [
+        reported_text::COMPUTER,
+        reported_text::USER,
+        reported_text::VERSION,
+        reported_text::SHORT,
+        reported_text::MESSAGE,
+    ];
+    let own = [
         patterns::client_name(bounds::NAME, bounds::WIDE_NAME),
-        patterns::report(0, bounds::NAME, bounds::WIDE_NAME),
-        patterns::report(0, bounds::USER, bounds::WIDE_USER),
-        patterns::report(0, bounds::VERSION, bounds::WIDE_VALUE),
-        patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT),
-        patterns::free(bounds::ERROR_MESSAGE),
+        patterns::report(0, bounds::IP, bounds::WIDE_VALUE),
         patterns::label_value(),
-    ]
+    ];
+    own.into_iter().chain(reported.into_iter().flat_map(|bound| bound.patterns(0))).collect()
 }
 
 // Schemas of values that administrators write: CEL rules validate these values, because a rule can
@@ -96,7 +124,12 @@ pub(crate) fn exclusion_name(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn search(_: &mut SchemaGenerator) -> Schema {
-    judged(bounds::SEARCH, &patterns::search())
+    let mut schema = compared(bounds::SEARCH, reported_text::SEARCH);
+    let keyword = patterns::search();
+    if let Some(rules) = schema.get_mut(RULES).and_then(Value::as_array_mut) {
+        rules.insert(0, rule(&matches("self", &keyword), &keyword.must));
+    }
+    schema
 }
 
 pub fn operator(_: &mut SchemaGenerator) -> Schema {
@@ -137,11 +170,11 @@ pub fn client_name(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn computer(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::NAME, &patterns::report(0, bounds::NAME, bounds::WIDE_NAME))
+    reported(bounds::NAME, reported_text::COMPUTER)
 }
 
 pub fn user(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::USER, &patterns::report(0, bounds::USER, bounds::WIDE_USER))
+    reported(bounds::USER, reported_text::USER)
 }
 
 pub fn ip(_: &mut SchemaGenerator) -> Schema {
@@ -149,25 +182,21 @@ pub fn ip(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn reported_version(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::VERSION, &patterns::report(0, bounds::VERSION, bounds::WIDE_VALUE))
+    reported(bounds::VERSION, reported_text::VERSION)
 }
 
 pub fn reported_time(_: &mut SchemaGenerator) -> Schema {
-    patterned(
-        0,
-        bounds::REPORTED_TIME,
-        &patterns::report(0, bounds::REPORTED_TIME, bounds::WIDE_SHORT),
-    )
+    reported(bounds::REPORTED_TIME, reported_text::SHORT)
 }
 
 /// Returns the schema of the time zone of a fleet or client. The schema restricts only the length
 /// and the characters; the planner reports an unknown time zone with the reason `TimeZoneUnknown`.
 pub fn fleet_time_zone(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::TIME_ZONE, &patterns::report(0, bounds::TIME_ZONE, bounds::WIDE_SHORT))
+    reported(bounds::TIME_ZONE, reported_text::SHORT)
 }
 
 pub(crate) fn error_message(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::ERROR_MESSAGE, &patterns::free(bounds::ERROR_MESSAGE))
+    reported(bounds::ERROR_MESSAGE, reported_text::MESSAGE)
 }
 
 /// Returns the schema of a client's labels. The API server's OpenAPI has no schema for keys, so CEL
@@ -263,8 +292,13 @@ pub(crate) fn selected_names(_: &mut SchemaGenerator) -> Schema {
     filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
 }
 
+pub(crate) fn selected_computers(_: &mut SchemaGenerator) -> Schema {
+    let items = compared(bounds::NAME, reported_text::COMPUTER);
+    filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
+}
+
 pub(crate) fn selected_users(_: &mut SchemaGenerator) -> Schema {
-    let items = judged(bounds::USER, &patterns::selected(bounds::USER, bounds::WIDE_USER));
+    let items = compared(bounds::USER, reported_text::USER);
     filled(items, bounds::SELECTED_NAMES, "atomic", WITHOUT_CRITERION)
 }
 

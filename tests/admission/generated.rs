@@ -78,7 +78,19 @@ fn client_selector(dice: &mut Dice) -> Value {
     let selector = label_selector(dice);
     dice.fields(&[
         ("names", vec![json!(["a"]), json!([]), json!([""]), json!(["&"]), json!(["é", "\u{7f}"])]),
-        ("users", vec![json!([r"CORP\jdoe"]), json!(["\u{2028}"]), json!(["漢".repeat(49)])]),
+        (
+            "users",
+            vec![
+                json!([r"CORP\jdoe"]),
+                json!(["\u{2028}"]),
+                json!(["漢".repeat(65)]),
+                json!([r"R&D\kiosk"]),
+            ],
+        ),
+        (
+            "computers",
+            vec![json!(["WS1"]), json!(["R&D-Müller"]), json!(["&".repeat(22)]), json!([""])],
+        ),
         (
             "cidrs",
             vec![

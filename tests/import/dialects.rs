@@ -135,7 +135,7 @@ fn cells_that_stand_for_nothing_can_be_told() {
         .content
         .expect("it is YAML")
         .value();
-    let message = "b two lines /b";
+    let message = "<b>two lines</b>";
     let clients = json!([{ "name": "LT-1", "reported": { "lastError": { "message": message } } }]);
     assert_eq!(fleet["spec"]["clients"], clients);
 }
@@ -166,6 +166,9 @@ fn values_survive_yaml() {
         "{a}",
         "%a",
         "@a",
+        "&a",
+        ">",
+        "<a> & b",
         "`a",
         "|",
         "?",

@@ -10,6 +10,7 @@ mod cluster;
 mod dialects;
 mod errors;
 mod losses;
+mod odd_names;
 mod previous;
 mod program;
 mod shared;

@@ -37,7 +37,8 @@ pub enum Shape {
 pub struct StringRules {
     pub least: usize,
     pub most: Option<usize>,
-    pub pattern: Option<(Regex, String)>,
+    /// Patterns that the text must match, each with a message.
+    pub patterns: Vec<(Regex, String)>,
     pub choices: Vec<String>,
 }
 
@@ -133,7 +134,7 @@ fn shape(schema: &JSONSchemaProps) -> Result<Shape, String> {
         Some("string") => Ok(Shape::Text(StringRules {
             least: most(schema.min_length).unwrap_or(0),
             most: most(schema.max_length),
-            pattern: schema.pattern.as_deref().map(pattern).transpose()?,
+            patterns: patterns(schema)?,
             choices: choices(schema),
         })),
         Some("integer") => Ok(Shape::Whole {
@@ -178,6 +179,13 @@ fn unique(schema: &JSONSchemaProps) -> Unique {
         Some("map") => Unique::Keys(schema.x_kubernetes_list_map_keys.clone().unwrap_or_default()),
         _ => Unique::No,
     }
+}
+
+/// Returns the schema's own pattern, and those in `allOf`, which has nothing else.
+fn patterns(schema: &JSONSchemaProps) -> Result<Vec<(Regex, String)>, String> {
+    let further = schema.all_of.iter().flatten();
+    let all = [schema].into_iter().chain(further).filter_map(|part| part.pattern.as_deref());
+    all.map(pattern).collect()
 }
 
 fn pattern(text: &str) -> Result<(Regex, String), String> {

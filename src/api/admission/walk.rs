@@ -68,9 +68,7 @@ fn walk_text(text: &StringRules, string: &str, path: &str, problems: &mut Proble
         let choices = choices.join(", ");
         problems.add(path, format!("{} must be one of {choices}{hint}", quoted(string)));
     }
-    if let Some((regex, must)) = &text.pattern
-        && !regex.is_match(string)
-    {
+    if let Some((_, must)) = text.patterns.iter().find(|(regex, _)| !regex.is_match(string)) {
         problems.add(path, format!("{} {must}", quoted(string)));
     }
     true

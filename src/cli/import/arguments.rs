@@ -101,7 +101,7 @@ pub(crate) struct ImportArgs {
     /// earlier counts
     #[arg(long, value_name = "ZONE", requires = "time_format", value_parser = zone)]
     pub(super) time_zone: Option<Zone>,
-    /// Make one line of error messages, without <, > and &, and cut them to 128 characters
+    /// Make one line of error messages, and cut them to 128 characters
     #[arg(long)]
     pub(super) shorten_messages: bool,
     /// Leave bad rows out, instead of stopping

@@ -186,6 +186,11 @@ pub(super) fn remarks(
             names(&outcome.held_by_others)
         ));
     }
+    if inventory.shortened_names > 0 {
+        let why = "a computer or user name that is too long or contains control characters; the \
+                   name was shortened";
+        remark(of(inventory.shortened_names, &format!("has {why}"), &format!("have {why}")));
+    }
     if inventory.unreadable_versions > 0 {
         remark(of(
             inventory.unreadable_versions,

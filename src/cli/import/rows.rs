@@ -1,7 +1,6 @@
 //! Converts the rows of an export to clients, and reports the problems in bad rows. Does not assign
 //! the clients to fleets.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -13,7 +12,8 @@ use super::facts::{self, Fact};
 use super::times::Times;
 use super::windows_zones::zone;
 use crate::api::fleet::{Client, LastError, Reported};
-use crate::api::{Labels, Text, bounds};
+use crate::api::reported_text::{self, TextBound};
+use crate::api::{Labels, Text};
 use crate::values::Version;
 
 /// Maximum number of bad rows that admission also checks for further problems. Only bad rows that
@@ -26,7 +26,7 @@ pub(super) struct Reading {
     pub times: Times,
     /// Texts that count as empty cells, such as `N/A`.
     pub empty: Vec<String>,
-    /// True if `lastError` messages are shortened to the form that the API accepts.
+    /// True if `lastError` messages that the API does not accept are shortened.
     pub shorten_messages: bool,
 }
 
@@ -61,11 +61,15 @@ pub(super) struct Inventory {
     /// Number of clients with an IP address that cannot be parsed. Such an address matches no CIDR
     /// of a policy.
     pub unreadable_ips: usize,
+    /// Number of clients with a computer or user name that the API does not accept as it is in the
+    /// export, and that was shortened.
+    pub shortened_names: usize,
 }
 
 /// Reads all rows of an export.
 pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> Inventory {
-    let rows = Rows { sheet, columns, reading, zones: RefCell::default() };
+    let zones = RefCell::default();
+    let rows = Rows { sheet, columns, reading, zones, shortened: RefCell::default() };
     let mut inventory = Inventory {
         rows: sheet.records.len(),
         given: facts::provided(columns),
@@ -86,6 +90,7 @@ pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> 
         let is_unreadable = |text: &&Text| Version::parse(text).is_err();
         inventory.unreadable_versions +=
             usize::from(versions.into_iter().flatten().any(|text| is_unreadable(&text)));
+        inventory.shortened_names += usize::from(rows.shortened.borrow().contains(&client.name));
         let ip = reported.ip.as_ref();
         inventory.unreadable_ips +=
             usize::from(ip.is_some_and(|text| text.parse::<IpAddr>().is_err()));
@@ -99,6 +104,8 @@ struct Rows<'a> {
     reading: &'a Reading,
     /// Cache of time zones by name, because an export has few zone names but many rows.
     zones: RefCell<HashMap<String, Result<Text, String>>>,
+    /// Names of the clients with a shortened computer or user name.
+    shortened: RefCell<BTreeSet<Text>>,
 }
 
 impl Rows<'_> {
@@ -120,7 +127,7 @@ impl Rows<'_> {
         let mut error = LastError::default();
         for (field, column) in &self.columns.fields {
             let cell = self.cell(record, *column);
-            let value = match self.value(*field, cell) {
+            let value = match self.value(*field, record, cell) {
                 Ok(value) => value,
                 Err(reason) => {
                     bad.push(self.bad(record, *column, reason));
@@ -152,7 +159,7 @@ impl Rows<'_> {
         if self.reading.empty.iter().any(|empty| empty == cell) { "" } else { cell }
     }
 
-    fn value(&self, field: Field, cell: &str) -> Result<Option<Text>, String> {
+    fn value(&self, field: Field, record: &Record, cell: &str) -> Result<Option<Text>, String> {
         if cell.is_empty() {
             return match field {
                 Field::Name => Err("the name of the client is missing".to_owned()),
@@ -162,9 +169,24 @@ impl Rows<'_> {
         Ok(Some(match field {
             Field::TimeZone => self.zone(cell)?,
             Field::LastSeen | Field::ErrorTime => self.reading.times.read(cell)?.into(),
-            Field::ErrorMessage if self.reading.shorten_messages => shortened(cell).into(),
+            Field::ErrorMessage if self.reading.shorten_messages => {
+                reported_text::MESSAGE.fit(cell, "…").into()
+            }
+            Field::Computer => return Ok(self.fitted(reported_text::COMPUTER, cell, record)),
+            Field::LastUser => return Ok(self.fitted(reported_text::USER, cell, record)),
             _ => cell.into(),
         }))
+    }
+
+    /// Returns the name of a computer or user, shortened if the API does not accept it, and records
+    /// the client of the row if so. A name never refuses a row, because it identifies no client.
+    fn fitted(&self, bound: TextBound, cell: &str, record: &Record) -> Option<Text> {
+        let fitted = bound.fit(cell, "...");
+        if fitted != cell {
+            let client = self.cell(record, self.name_column());
+            self.shortened.borrow_mut().insert(client.into());
+        }
+        Some(Text::from(fitted)).filter(|fitted| !fitted.is_empty())
     }
 
     fn zone(&self, cell: &str) -> Result<Text, String> {
@@ -299,21 +321,4 @@ impl Rows<'_> {
 /// client's name.
 fn is_named(refused: &[admissible::Refused]) -> bool {
     refused.iter().all(|problem| problem.field != "name")
-}
-
-/// Converts an error message to the form that the API accepts: one line, without forbidden
-/// characters, and cut at the maximum length.
-fn shortened(message: &str) -> Cow<'_, str> {
-    let clean = |c: char| {
-        let is_refused = c.is_control() || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
-        if is_refused { ' ' } else { c }
-    };
-    let clean: String = message.chars().map(clean).collect();
-    let words: Vec<&str> = clean.split_whitespace().collect();
-    let line = words.join(" ");
-    if line.chars().nth(bounds::ERROR_MESSAGE).is_none() {
-        return Cow::Owned(line);
-    }
-    let cut: String = line.chars().take(bounds::ERROR_MESSAGE - 1).collect();
-    Cow::Owned(format!("{}…", cut.trim_end()))
 }
