@@ -167,10 +167,9 @@ fn fleet_status() -> Value {
     })
 }
 
-fn label_selector() -> Value {
-    let values: Vec<String> = (0..bounds::MATCH_VALUES)
-        .map(|n| format!("{n:02}{}", "v".repeat(bounds::LABEL - 2)))
-        .collect();
+fn label_selector(values: usize) -> Value {
+    let values: Vec<String> =
+        (0..values).map(|n| format!("{n:02}{}", "v".repeat(bounds::LABEL - 2))).collect();
     let requirement =
         json!({"key": "k".repeat(bounds::LABEL), "operator": "NotIn", "values": values});
     json!({
@@ -192,7 +191,7 @@ fn client_selector() -> Value {
         "computers": vec![escaped(reported_text::COMPUTER); bounds::SELECTED_NAMES],
         "users": names(bounds::WIDE_USER),
         "cidrs": vec![cidr; bounds::SELECTED_CIDRS],
-        "labelSelector": label_selector(),
+        "labelSelector": label_selector(bounds::CLIENT_MATCH_VALUES),
         "search": costly(bounds::SEARCH),
     })
 }
@@ -223,7 +222,7 @@ fn policy() -> Value {
                 "exclusions": (0..bounds::EXCLUSIONS).map(exclusion).collect::<Vec<_>>(),
             },
             "offlineAfterDays": 365,
-            "scope": {"fleetSelector": label_selector(), "clients": selectors, "exclude": selectors},
+            "scope": {"fleetSelector": label_selector(bounds::MATCH_VALUES), "clients": selectors, "exclude": selectors},
         },
     })
 }

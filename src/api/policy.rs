@@ -267,8 +267,9 @@ pub struct ClientSelector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::selected_cidrs")]
     pub cidrs: Option<Vec<Text>>,
-    /// Its labels match.
+    /// Its labels match. Each of the match expressions has at most 12 values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::client_label_selector::<LabelSelector>")]
     pub label_selector: Option<LabelSelector>,
     /// Every keyword occurs, ignoring case, in its name, computer, IP or last user. `*` and `?` are
     /// plain characters.

@@ -321,6 +321,24 @@ pub fn match_expressions<T: JsonSchema>(generator: &mut SchemaGenerator) -> Sche
     filled(items, bounds::MATCH_EXPRESSIONS, "atomic", "leave `matchExpressions` out")
 }
 
+/// Message of the rule for [`bounds::CLIENT_MATCH_VALUES`], without which a stored policy stays
+/// valid. The API server leaves the rule out itself for what a write does not change.
+pub(super) const TOO_MANY_CLIENT_VALUES: &str = "must have at most 12 entries in a client selector: \
+                                                 write several selectors, or give these clients a \
+                                                 label of their own";
+
+/// Returns the schema of the label selector in a client selector, in which match expressions have
+/// fewer values than in a fleet selector.
+pub(crate) fn client_label_selector<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<T>();
+    let rules = format!("/properties/matchExpressions/items/properties/values/{RULES}");
+    if let Some(rules) = schema.pointer_mut(&rules).and_then(Value::as_array_mut) {
+        let condition = format!("self.size() <= {}", bounds::CLIENT_MATCH_VALUES);
+        rules.push(rule(&condition, TOO_MANY_CLIENT_VALUES));
+    }
+    schema
+}
+
 pub(crate) fn match_values(_: &mut SchemaGenerator) -> Schema {
     let otherwise = "leave `values` out with operator Exists or DoesNotExist";
     filled(label_value(), bounds::MATCH_VALUES, "atomic", otherwise)

@@ -123,17 +123,28 @@ pub struct Findings {
 /// Reads every document of every file, and calls `take` for each valid object as soon as it is
 /// read. Continues after a problem; callers must discard the objects if there are problems.
 pub fn find(files: impl IntoIterator<Item = File>, take: &mut dyn FnMut(Object)) -> Findings {
-    find_in(DEFAULT_NAMESPACE, files, take)
+    find_with(DEFAULT_NAMESPACE, false, files, take)
 }
 
 /// Reads documents like [`find`], but uses `namespace` instead of `default` for objects that do not
-/// specify a namespace.
+/// specify a namespace. The API server validates these objects too, and knows which values of them
+/// it has stored already.
 pub(crate) fn find_in(
     namespace: &str,
     files: impl IntoIterator<Item = File>,
     take: &mut dyn FnMut(Object),
 ) -> Findings {
-    let mut search = ObjectReader { findings: Findings::default(), namespace, take };
+    find_with(namespace, true, files, take)
+}
+
+fn find_with(
+    namespace: &str,
+    may_be_stored: bool,
+    files: impl IntoIterator<Item = File>,
+    take: &mut dyn FnMut(Object),
+) -> Findings {
+    let findings = Findings::default();
+    let mut search = ObjectReader { findings, namespace, may_be_stored, take };
     for File { name, content } in files {
         match content.and_then(files::documents) {
             Ok(documents) => search.file(&name, documents),
@@ -160,6 +171,8 @@ struct ObjectReader<'a> {
     findings: Findings,
     /// Namespace of objects that do not specify one.
     namespace: &'a str,
+    /// True if any of the objects may be stored already with the same values.
+    may_be_stored: bool,
     take: &'a mut dyn FnMut(Object),
 }
 
@@ -295,7 +308,13 @@ impl ObjectReader<'_> {
     ) -> Option<Stored> {
         let status = value.as_object_mut().and_then(|fields| fields.remove("status"));
         let before = self.findings.problems.len();
-        let (stored, problems) = admission::admit(kind, value);
+        // Only the API server sets a UID, so an object with one is a copy of a stored object.
+        let may_be_stored = self.may_be_stored || value.pointer("/metadata/uid").is_some();
+        let (stored, problems) = if may_be_stored {
+            admission::admit_unless_new(kind, value)
+        } else {
+            admission::admit(kind, value)
+        };
         for problem in problems {
             self.problem(place, Some(subject), &problem.field, &problem.message);
         }

@@ -1,9 +1,17 @@
 //! Defines the rows of the decision table, in the order of the rules.
 
 use clientfleet::plan::rules::RuleName::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::case::{Row, row};
+
+/// Returns a client selector that compares a label with `values` values. It matches a client without
+/// the label.
+fn without_labels(values: usize) -> Value {
+    let values: Vec<String> = (0..values).map(|value| format!("v{value}")).collect();
+    let requirement = json!({"key": "ring", "operator": "NotIn", "values": values});
+    json!({"labelSelector": {"matchExpressions": [requirement]}})
+}
 
 pub fn rows() -> Vec<Row> {
     let mut rows = vec![];
@@ -49,6 +57,10 @@ fn before_the_target() -> Vec<Row> {
             .policy(json!({"effectiveUntil": "2026-11-24T11:00:00Z"})),
         row("a policy with an unknown zone", PolicyInvalid)
             .policy(json!({"distribution": {"timeZone": "Europe/berlin"}})),
+        row("16 values in a client selector, stored before 13 were refused", UpgradeOffered)
+            .policy(json!({"scope": {"clients": [without_labels(16)]}})),
+        row("17 values in a client selector", PolicyInvalid)
+            .policy(json!({"scope": {"clients": [without_labels(17)]}})),
         row("a policy that admission refuses, its scope in doubt", PolicyInvalid)
             .policy(invalid.clone()),
         row("an invalid policy, which holds and has another version staged", PolicyInvalid)

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::Problems;
 use super::walk::{join, quoted};
+use crate::api::schema::TOO_MANY_CLIENT_VALUES;
 
 /// A compiled rule.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Rule {
     must_of_value: Option<Program>,
     /// Path of the field that the rule checks, relative to the rule's own value.
     field: Option<String>,
+    /// True if a stored object is valid without the rule.
+    is_for_new: bool,
     /// Fields that the rule reads; `None` if it may read the whole value.
     looks_at: Option<Vec<String>>,
 }
@@ -41,6 +44,7 @@ impl Rule {
             must: rule.message.clone().unwrap_or_else(|| format!("must satisfy {}", rule.rule)),
             must_of_value: rule.message_expression.as_deref().map(program).transpose()?,
             field: rule.field_path.as_deref().map(|path| path.trim_start_matches('.').to_owned()),
+            is_for_new: rule.message.as_deref() == Some(TOO_MANY_CLIENT_VALUES),
             looks_at: [Some(rule.rule.as_str()), rule.message_expression.as_deref()]
                 .into_iter()
                 .flatten()
@@ -67,7 +71,8 @@ pub fn judge(rules: &[Rule], value: &Value, path: &str, problems: &mut Problems)
     }
     let mut context = functions().new_inner_scope();
     context.add_variable_from_value("self", looked_at(rules, value));
-    for rule in rules {
+    let is_stored = problems.is_stored;
+    for rule in rules.iter().filter(|rule| !(rule.is_for_new && is_stored)) {
         let sentence = match rule.condition.execute(&context) {
             Ok(CelValue::Bool(true)) => continue,
             Ok(CelValue::Bool(false)) => rule.sentence(&context),

@@ -33,17 +33,25 @@ pub struct Problem {
 }
 
 #[derive(Debug, Default)]
-struct Problems(Vec<Problem>);
+struct Problems {
+    found: Vec<Problem>,
+    /// True if the object is stored already, so that rules for new values do not apply.
+    is_stored: bool,
+}
 
 impl Problems {
+    fn of_stored() -> Self {
+        Self { is_stored: true, ..Self::default() }
+    }
+
     fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         if !self.is_full() {
-            self.0.push(Problem { field: field.into(), message: message.into() });
+            self.found.push(Problem { field: field.into(), message: message.into() });
         }
     }
 
     fn is_full(&self) -> bool {
-        self.0.len() >= MAX_PROBLEMS
+        self.found.len() >= MAX_PROBLEMS
     }
 }
 
@@ -58,27 +66,39 @@ pub fn check(kind: Kind, object: &Value) -> Vec<Problem> {
 /// server would store the object only if the list of problems is empty.
 #[must_use]
 pub fn admit(kind: Kind, object: Value) -> (Value, Vec<Problem>) {
-    let mut problems = Problems::default();
-    let Some(root) = root(kind, &mut problems) else { return (object, problems.0) };
+    admit_with(kind, object, Problems::default())
+}
+
+/// Returns the same as [`admit`] for an object that may be stored already. A bound that is lower for
+/// new values does not apply, because the API server does not apply it to what a write leaves
+/// unchanged.
+#[must_use]
+pub(crate) fn admit_unless_new(kind: Kind, object: Value) -> (Value, Vec<Problem>) {
+    admit_with(kind, object, Problems::of_stored())
+}
+
+fn admit_with(kind: Kind, object: Value, mut problems: Problems) -> (Value, Vec<Problem>) {
+    let Some(root) = root(kind, &mut problems) else { return (object, problems.found) };
     let stored = as_stored(kind, object);
     metadata::check(kind, &stored, &mut problems);
     walk::walk(root, &stored, "", &mut problems);
-    (stored, problems.0)
+    (stored, problems.found)
 }
 
-/// Returns the problems for which the API server would refuse a policy's spec.
+/// Returns the problems that make the spec of a stored policy invalid. A bound that is lower for new
+/// values does not apply.
 #[must_use]
 pub fn check_policy_spec(spec: &UpgradePolicySpec) -> Vec<Problem> {
-    let mut problems = Problems::default();
-    let Some(root) = root(Kind::UpgradePolicy, &mut problems) else { return problems.0 };
-    let Some(node) = root.property("spec") else { return problems.0 };
+    let mut problems = Problems::of_stored();
+    let Some(root) = root(Kind::UpgradePolicy, &mut problems) else { return problems.found };
+    let Some(node) = root.property("spec") else { return problems.found };
     match serde_json::to_value(spec) {
         Ok(value) => {
             walk::walk(node, &value, "spec", &mut problems);
         }
         Err(error) => problems.add("spec", format!("cannot be written as JSON: {error}")),
     }
-    problems.0
+    problems.found
 }
 
 /// Returns the object as the API server would store it: without `null` fields, with defaults, and
