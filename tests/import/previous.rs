@@ -78,6 +78,30 @@ fn nobody_moves_from_one_export_to_the_next() {
     assert_eq!(sizes, [4, 4, 1, 1]);
 }
 
+/// Checks that an import fills fleets to 100 clients by default, and that a fleet that an earlier
+/// import has filled further keeps its clients.
+#[test]
+fn fleets_are_filled_to_100_and_larger_ones_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let sizes = |output: &Output| -> Vec<usize> {
+        fleets(&output.stdout).iter().map(|(_, clients)| clients.len()).collect()
+    };
+    assert_eq!(sizes(&import(folder, &export(0..250), &[])), [100, 100, 50]);
+
+    let larger = import(folder, &export(0..250), &["--shard-size", "200"]);
+    assert_eq!(sizes(&larger), [200, 50]);
+    std::fs::write(folder.join("old.yaml"), &larger.stdout).expect("it is written");
+    let same = import(folder, &export(0..250), &["--previous", "old.yaml"]);
+    assert_eq!(same.stdout, larger.stdout);
+    let next = import(folder, &export(0..310), &["--previous", "old.yaml"]);
+    assert_eq!(sizes(&next), [200, 100, 10]);
+    // Fewer clients in the larger fleet make no room for new ones while it has 100 or more.
+    let options = ["--previous", "old.yaml", "--max-removals", "50"];
+    let next = import(folder, &export(50..310), &options);
+    assert_eq!(sizes(&next), [150, 100, 10]);
+}
+
 #[test]
 fn clients_leave_only_as_many_as_may() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -62,7 +62,7 @@ pub(crate) struct ImportArgs {
     #[arg(short, long, value_name = "NAME", add = ArgValueCompleter::new(namespaces))]
     pub(super) namespace: Option<String>,
     /// How many clients a fleet takes, up to 250; nobody moves when this becomes less
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=250))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=250))]
     pub(super) shard_size: u16,
     /// A label of the fleets; can be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
