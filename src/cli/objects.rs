@@ -380,15 +380,19 @@ fn parse<K: parsed::Kind>(mut stored: Value, status: Option<Value>) -> Result<Pa
     };
     let metadata = ObjectMeta { managed_fields: None, annotations: None, ..metadata };
     let status = status.or_else(|| serde_json::from_value(stored["status"].take()).ok());
+    let mut listed = None;
     let spec = match K::Spec::deserialize(&stored["spec"]) {
         Ok(spec) => Ok(spec),
         // Admission should prevent this error. If it occurs, return the message that `Parsed`
         // produces for objects from the cluster, so that both sources report the same error.
         Err(_) => serde_json::from_value::<Parsed<K>>(stored)
             .map_err(|error| error.to_string())
-            .and_then(|object| object.spec),
+            .and_then(|object| {
+                listed = object.listed;
+                object.spec
+            }),
     };
-    Ok(Parsed { metadata, spec, status })
+    Ok(Parsed { metadata, spec, status, listed })
 }
 
 fn kind_of(name: &str) -> Option<Kind> {

@@ -12,8 +12,11 @@ use std::sync::Arc;
 
 use super::policy::Policy;
 use crate::api::Text;
+use crate::values::Timestamp;
 
-/// Result of the allotment for one client, which decides whether offers to the client are withheld.
+/// Standing of one client in its namespace, which decides whether offers to the client are
+/// withheld. An allotter returns [`Free`](Self::Free) or [`Withheld`](Self::Withheld); the other
+/// standings come from the [entries](super::duplicates) of other fleets and override its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// The policies alone decide whether the client is offered its target.
@@ -21,6 +24,13 @@ pub enum Standing {
     Free,
     /// The client gets no offer, as if its policy were suspended.
     Withheld,
+    /// The entry of another fleet decides for the client, so no policy governs this one.
+    ReportedElsewhere,
+    /// Several fleets list the client and none of their entries decides, so none gets an offer.
+    Duplicate {
+        /// Instant from which this entry decides; `None` if it does not without another report.
+        decides_from: Option<Timestamp>,
+    },
 }
 
 /// Input of the allotment for one client: whether the client could get an offer, and whether it

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 use super::cached_status::CachedFleetStatus;
 use super::parsed::{Kind, Parsed, Raw, resource_of_its_kind};
 use super::row::{fleet_digest, policy_digest};
+use crate::api::Text;
 use crate::api::fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
 use crate::api::policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 
@@ -27,6 +28,8 @@ pub struct Cached<K: Kind> {
     /// Cached part of the stored status; `None` if the status is missing or cannot be read.
     pub status: Option<CachedStatus<K::Previous>>,
     texts: Texts,
+    /// Client names of a fleet whose spec cannot be read, as far as its text lists them.
+    listed: Option<Box<[Text]>>,
 }
 
 /// Digests of the JSON texts of spec and status, used to skip the parsing of unchanged text. A
@@ -59,6 +62,14 @@ impl<P> CachedStatus<P> {
 /// A 64-bit hash of a value. Digests are comparable only within one run of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(u64);
+
+impl Digest {
+    /// Returns the low 32 bits, for tables in which an occasional collision is harmless.
+    #[allow(clippy::cast_possible_truncation)]
+    pub(super) const fn low_bits(self) -> u32 {
+        self.0 as u32
+    }
+}
 
 /// Hash keys, chosen at random when the process starts, so that no client can craft reports with
 /// colliding digests.
@@ -188,6 +199,11 @@ impl<K: Kind> Cached<K> {
             Some(before) => before.spec.clone(),
             None => raw.spec().map(Self::keep_spec),
         };
+        let listed = match (&spec, before.filter(has_same(|texts| texts.spec))) {
+            (Ok(_), _) => None,
+            (Err(_), Some(before)) => before.listed.clone(),
+            (Err(_), None) => raw.listed_names(),
+        };
         let kept_beside = spec.as_ref().ok();
         let previous = match before.filter(has_same(|texts| texts.status)) {
             Some(before) => {
@@ -195,7 +211,7 @@ impl<K: Kind> Cached<K> {
             }
             None => raw.status().map(|status| CachedStatus::of::<K>(status, kept_beside)),
         };
-        Self { metadata: raw.metadata, spec, status: previous, texts }
+        Self { metadata: raw.metadata, spec, status: previous, texts, listed }
     }
 
     fn keep_spec(mut spec: K::Spec) -> Arc<K::Spec> {
@@ -205,10 +221,26 @@ impl<K: Kind> Cached<K> {
 }
 
 impl<K: Kind> From<Parsed<K>> for Cached<K> {
-    fn from(Parsed { metadata, spec, status }: Parsed<K>) -> Self {
+    fn from(Parsed { metadata, spec, status, listed }: Parsed<K>) -> Self {
         let spec = spec.map(Self::keep_spec);
         let previous = status.map(|status| CachedStatus::of::<K>(status, spec.as_ref().ok()));
-        Self { metadata, spec, status: previous, texts: Texts::default() }
+        Self { metadata, spec, status: previous, texts: Texts::default(), listed }
+    }
+}
+
+impl CachedFleet {
+    /// Returns the names of the fleet's clients. If the spec cannot be read, returns those that its
+    /// text lists, or else those in the stored status.
+    pub(super) fn client_names(&self) -> impl Iterator<Item = &Text> {
+        let spec = self.spec.as_deref().ok();
+        let in_spec = spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
+        let stored = self.status.as_ref().filter(|_| spec.is_none() && self.listed.is_none());
+        let listed = self.listed.as_deref().unwrap_or_default();
+        in_spec
+            .iter()
+            .map(|client| &client.name)
+            .chain(listed)
+            .chain(stored.into_iter().flat_map(|stored| stored.kept.rows().map(|row| row.name)))
     }
 }
 
@@ -219,6 +251,12 @@ impl Kind for ClientFleet {
 
     fn shrink_spec(spec: &mut ClientFleetSpec) {
         spec.clients.iter_mut().for_each(Vec::shrink_to_fit);
+    }
+
+    fn listed_names(spec: &str) -> Option<Box<[Text]>> {
+        let spec: serde_json::Value = serde_json::from_str(spec).ok()?;
+        let names = spec["clients"].as_array()?.iter().filter_map(|client| client["name"].as_str());
+        Some(names.map(Text::from).collect())
     }
 
     fn digest(status: &ClientFleetStatus) -> Digest {

@@ -49,6 +49,26 @@ impl Case<'_> {
         self.policy(|policy| policy.suspended) || self.client.standing == Standing::Withheld
     }
 
+    /// Returns whether the entry of another fleet decides for the client.
+    pub(super) fn is_reported_elsewhere(&self) -> bool {
+        self.client.standing == Standing::ReportedElsewhere
+    }
+
+    /// Returns whether several fleets list the client and none of their entries decides.
+    pub(super) fn is_duplicate(&self) -> bool {
+        let is_duplicate = matches!(self.client.standing, Standing::Duplicate { .. });
+        is_duplicate && self.decides_from().is_none_or(|from| self.at < from)
+    }
+
+    /// Returns the instant from which this entry of a duplicate client decides, if time alone makes
+    /// it decide.
+    pub(super) fn decides_from(&self) -> Option<Timestamp> {
+        match self.client.standing {
+            Standing::Duplicate { decides_from } => decides_from,
+            Standing::Free | Standing::Withheld | Standing::ReportedElsewhere => None,
+        }
+    }
+
     pub(super) fn is_no_upgrade(&self) -> bool {
         self.policy(|policy| policy.mode == Mode::NoUpgrade)
     }

@@ -44,13 +44,15 @@ impl Collected {
     }
 }
 
-/// Returns the claims of a fleet's clients. `last` contains the fleet's claims from the last plan.
+/// Returns the claims of a fleet's clients. `duplicates` contains the standings of the clients that
+/// other fleets list too, and `last` the fleet's claims from the last plan.
 pub(super) fn collect(
     fleet: &CachedFleet,
     source: Option<&CachedFleet>,
     rulebook: &Rulebook,
     phase_cache: &PhaseCache,
     allotter: &dyn Allotter,
+    duplicates: &Standings,
     last: &Collected,
 ) -> Collected {
     let sink = ClaimsSink {
@@ -61,7 +63,7 @@ pub(super) fn collect(
         index: 0,
         claims: Vec::new(),
     };
-    let plan = plan_on(fleet, source, rulebook, &Standings::default(), phase_cache, sink);
+    let plan = plan_on(fleet, source, rulebook, duplicates, phase_cache, sink);
     let FleetPlan { status: claims, holds_until, .. } = plan;
     Collected { claims, holds_until }
 }

@@ -18,7 +18,7 @@ use super::next_change::{ApplicablePolicies, earlier};
 use super::policy_in_zone::ZonedPolicy;
 use super::row::SHOWN_INPUTS;
 use super::rule_input::{Input, ReadFlag, ReadVersion, Sharing};
-use super::rules::{Lasts, RULES};
+use super::rules::RULES;
 use super::state::State;
 use super::version_text::VersionText;
 use crate::values::Timestamp;
@@ -53,7 +53,10 @@ impl CountedDecision<'_> {
         let offline_after = governing.and_then(|zoned| zoned.policy.offline_after);
         let offline_from = self.last_seen.zip(offline_after);
         let offline_from = offline_from.and_then(|(seen, after)| add_seconds(seen, after));
-        earlier(next_change.holds_until, offline_from.filter(|_| rule.says.lasts != Lasts::Always))
+        earlier(
+            next_change.holds_until,
+            offline_from.filter(|_| rule.says.lasts.depends_on_absence()),
+        )
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Facts<'a> {
     pub failed_at: Option<Timestamp>,
     /// Time when the client was last seen.
     pub last_seen: Option<Timestamp>,
-    /// Standing of the client in the allotment of its namespace.
+    /// Standing of the client in its namespace.
     pub standing: Standing,
     pub(super) searched: OnceCell<ClientIndex>,
 }
@@ -65,7 +65,7 @@ pub fn non_empty(text: Option<&Text>) -> Option<&Text> {
 }
 
 /// Parses an RFC 3339 instant and drops fractions of a second.
-fn instant(text: Option<&Text>) -> Option<Timestamp> {
+pub(super) fn instant(text: Option<&Text>) -> Option<Timestamp> {
     let text = text?;
     plain_instant(text.as_bytes()).or_else(|| {
         let instant = DateTime::parse_from_rfc3339(text).ok()?;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::aggregate::PolicyContribution;
-use super::allot::Standings;
+use super::allot::{Standing, Standings};
 use super::cached::{CachedFleet, Digest};
 use super::cached_status::CachedFleetStatus;
 use super::case::Case;
@@ -276,7 +276,12 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             if !self.standings.is_empty() {
                 facts.standing = self.standings.get(&client.name).copied().unwrap_or_default();
             }
-            self.find_policies(index, client, &mut in_scope, &mut contributions);
+            // A policy neither governs nor matches a client for which another fleet decides.
+            if facts.standing == Standing::ReportedElsewhere {
+                in_scope.clear();
+            } else {
+                self.find_policies(index, client, &mut in_scope, &mut contributions);
+            }
             let zone = self.zones.zone_index(index);
             let zoned = |&policy: &usize| self.zoned(policy, zone);
             // A permanently effective policy shadows all policies of lower precedence.

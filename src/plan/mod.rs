@@ -32,6 +32,7 @@ pub mod conditions;
 mod criteria;
 mod decision_cache;
 pub mod diff;
+pub mod duplicates;
 pub mod explanation;
 pub mod facts;
 pub mod fleet;

@@ -121,6 +121,7 @@ fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
 fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     match rule.says.lasts {
         Lasts::Always | Lasts::UntilAbsent => None,
+        Lasts::UntilDecided => case.decides_from(),
         Lasts::UntilRetry => case.retry_from(),
         Lasts::WhilePhase if rule.says.state == State::Distributing => {
             let absent = case.offline_from().filter(|_| case.absence_counts);
@@ -135,6 +136,7 @@ fn offer_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
 fn lasts_until(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
     let ends = match rule.says.lasts {
         Lasts::Always => return None,
+        Lasts::UntilDecided => return case.decides_from(),
         Lasts::UntilAbsent => None,
         Lasts::UntilRetry => case.retry_from(),
         Lasts::WhilePhase => case.governing.and_then(|zoned| zoned.phase_ends(case.at)),

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::cached::Digest;
+use crate::api::Text;
 
 /// One of the two API kinds, with the types of its spec, its status and the part of the status that
 /// planning keeps.
@@ -30,6 +31,13 @@ pub trait Kind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'stat
     /// Releases the spare memory that deserialization has allocated for a spec. The spare memory
     /// can be half the size of the spec.
     fn shrink_spec(_: &mut Self::Spec) {}
+
+    /// Returns the client names in the text of a spec that cannot be read; `None` if it contains no
+    /// list of clients.
+    #[must_use]
+    fn listed_names(_: &str) -> Option<Box<[Text]>> {
+        None
+    }
 
     /// Returns the digest of a status without its history.
     fn digest(status: &Self::Status) -> Digest;
@@ -92,6 +100,11 @@ impl<K: Kind> Raw<K> {
         serde_json::from_str(text).map_err(|_| explain::<K>(text))
     }
 
+    /// Returns the client names in a spec that cannot be read, as far as its text lists them.
+    pub(super) fn listed_names(&self) -> Option<Box<[Text]>> {
+        K::listed_names(self.spec_text()?)
+    }
+
     /// Parses the status; `None` if it is missing or cannot be read.
     pub(super) fn status(&self) -> Option<K::Status> {
         serde_json::from_str(self.status_text()?).ok()
@@ -109,6 +122,8 @@ pub struct Parsed<K: Kind> {
     pub spec: Result<K::Spec, String>,
     /// Status, written by the controller; `None` if it is missing or cannot be read.
     pub status: Option<K::Status>,
+    /// Client names of a fleet whose spec cannot be read, as far as its text lists them.
+    pub(crate) listed: Option<Box<[Text]>>,
 }
 
 impl<'de, K: Kind> Deserialize<'de> for Parsed<K> {
@@ -119,7 +134,9 @@ impl<'de, K: Kind> Deserialize<'de> for Parsed<K> {
 
 impl<K: Kind> From<Raw<K>> for Parsed<K> {
     fn from(raw: Raw<K>) -> Self {
-        Self { spec: raw.spec(), status: raw.status(), metadata: raw.metadata }
+        let spec = raw.spec();
+        let listed = if spec.is_err() { raw.listed_names() } else { None };
+        Self { spec, status: raw.status(), listed, metadata: raw.metadata }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::values::{Phase, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum Input {
+    OtherFleets,
     Policy,
     Problems,
     Mode,
@@ -116,6 +117,7 @@ impl Input {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::OtherFleets => "otherFleets",
             Self::Policy => "policy",
             Self::Problems => "problems",
             Self::Mode => "mode",
@@ -151,7 +153,8 @@ impl Input {
             Self::FailedVersion => Sharing::Unless(|facts| facts.failed_version.is_some()),
             Self::RetryFrom => Sharing::Unless(|facts| facts.failed_at.is_some()),
             Self::LastSeen | Self::OfflineFrom => Sharing::WhilePresent,
-            Self::Policy
+            Self::OtherFleets
+            | Self::Policy
             | Self::Problems
             | Self::Mode
             | Self::Target
@@ -176,6 +179,9 @@ impl Input {
     pub fn value(self, case: &Case<'_>) -> InputValue {
         let client = case.client;
         match self {
+            Self::OtherFleets if case.is_reported_elsewhere() => "Decide".into(),
+            Self::OtherFleets if case.is_duplicate() => "Undecided".into(),
+            Self::OtherFleets => InputValue::Absent,
             Self::Version => client.version.as_deref().into(),
             Self::StagedVersion => client.staged.as_deref().into(),
             Self::FailedVersion => client.failed_version.as_deref().into(),

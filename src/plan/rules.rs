@@ -1,4 +1,4 @@
-//! Decides the state of a client with 22 ordered rules: the first rule that holds decides.
+//! Decides the state of a client with 24 ordered rules: the first rule that holds decides.
 //! Explanations use the same rules, so they always agree with the decision.
 //!
 //! This module does no I/O and reads no clock.
@@ -13,6 +13,8 @@ use crate::values::Phase;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)]
 pub enum RuleName {
+    ReportedElsewhere,
+    DuplicateClient,
     NoMatchingPolicy,
     PolicyInvalid,
     OtherVersionStagedWithoutUpgrade,
@@ -93,6 +95,8 @@ impl Outcome {
 pub enum Lasts {
     /// Time alone does not end the decision.
     Always,
+    /// The decision ends when the client's entry begins to decide by time alone.
+    UntilDecided,
     /// The decision ends only when the client counts as offline.
     UntilAbsent,
     /// The decision ends at the retry time of a failed installation, or when the client counts as
@@ -102,8 +106,27 @@ pub enum Lasts {
     WhilePhase,
 }
 
+impl Lasts {
+    /// Returns whether the decision may end because the client counts as offline.
+    pub(super) const fn depends_on_absence(self) -> bool {
+        !matches!(self, Self::Always | Self::UntilDecided)
+    }
+}
+
 /// All rules, in order. The first rule that holds decides, and the last rule always holds.
-pub static RULES: [Rule; 22] = [
+pub static RULES: [Rule; 24] = [
+    Rule {
+        name: RuleName::ReportedElsewhere,
+        looks_at: &[Input::OtherFleets],
+        holds: |case| case.is_reported_elsewhere(),
+        says: Outcome::new(State::Held, Reason::ReportedElsewhere),
+    },
+    Rule {
+        name: RuleName::DuplicateClient,
+        looks_at: &[Input::OtherFleets],
+        holds: |case| case.is_duplicate(),
+        says: Outcome::new(State::Blocked, Reason::DuplicateClient).lasting(Lasts::UntilDecided),
+    },
     Rule {
         name: RuleName::NoMatchingPolicy,
         looks_at: &[Input::Policy],

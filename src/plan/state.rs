@@ -42,7 +42,8 @@ words! {
         Unmanaged,
         /// An error or an unclear configuration prevents upgrades, and a user must fix it.
         Blocked,
-        /// The policy has the mode `NoUpgrade` or is suspended, or its distribution has ended.
+        /// The policy has the mode `NoUpgrade` or is suspended, its distribution has ended, or
+        /// another fleet decides for the client.
         Held,
         /// The client runs its target version.
         UpToDate,
@@ -65,6 +66,8 @@ words! {
     /// Reason for a client's state.
     #[allow(missing_docs)]
     Reason {
+        ReportedElsewhere,
+        DuplicateClient,
         NoMatchingPolicy,
         PolicyInvalid,
         OtherVersionStaged,

@@ -34,7 +34,9 @@ impl PlanTrigger {
     /// policy change does.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        let is_own = |cause: &Cause| matches!(cause, Cause::Spec | Cause::Metadata | Cause::Status);
+        let is_own = |cause: &Cause| {
+            matches!(cause, Cause::Spec | Cause::Metadata | Cause::Status | Cause::Duplicate)
+        };
         !self.causes.is_empty() && !self.causes.iter().any(is_own)
     }
 
@@ -61,6 +63,8 @@ pub enum Cause {
     Package(Text),
     /// The allotment now withholds offers to a client, or allows them again.
     Allotment,
+    /// Another fleet lists a client of the same name, and which of the entries decides has changed.
+    Duplicate,
     /// The fleet's plan has expired.
     Time,
     /// The clock was set back.
@@ -78,6 +82,7 @@ impl fmt::Display for Cause {
             Self::Policy(name) => write!(f, "Policy/{name}"),
             Self::Package(name) => write!(f, "Package/{name}"),
             Self::Allotment => f.write_str("Allotment"),
+            Self::Duplicate => f.write_str("Duplicate"),
             Self::Time => f.write_str("Time"),
             Self::Clock => f.write_str("Clock"),
             Self::Status => f.write_str("Status"),

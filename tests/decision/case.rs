@@ -7,6 +7,7 @@ use clientfleet::api::fleet::ClientStatus;
 use clientfleet::api::{ClientFleet, UpgradePolicy};
 use clientfleet::plan::allot::Standing;
 use clientfleet::plan::case::Case;
+use clientfleet::plan::duplicates::resolve;
 use clientfleet::plan::facts::{Facts, Package, ZoneFact};
 use clientfleet::plan::policy::Policy;
 use clientfleet::plan::policy_in_zone::ZonedPolicy;
@@ -27,6 +28,8 @@ pub struct Row {
     pub policy: Option<Value>,
     pub fleet: Value,
     pub client: Value,
+    /// Reports about the client in other fleets, one fleet each.
+    pub elsewhere: Vec<Value>,
     pub at: &'static str,
     pub rule: RuleName,
     /// The rule after `rule`, if this row contains the facts that both rules check for. Otherwise
@@ -42,6 +45,7 @@ pub fn row(what: &'static str, rule: RuleName) -> Row {
         policy: Some(json!({"upgrade": {"mode": "AutoUpgrade"}})),
         fleet: json!({"packageVersion": "3.60", "timeZone": "Europe/Berlin"}),
         client: json!({"version": "3.59"}),
+        elsewhere: vec![],
         at: NOON,
         rule,
         also: None,
@@ -68,6 +72,12 @@ impl Row {
     /// Changes fields of the client's report; `null` removes a field.
     pub fn client(mut self, changes: Value) -> Self {
         merge(&mut self.client, changes);
+        self
+    }
+
+    /// Adds another fleet that lists the client, with this report about it.
+    pub fn elsewhere(mut self, report: Value) -> Self {
+        self.elsewhere.push(report);
         self
     }
 
@@ -102,10 +112,32 @@ impl Row {
         Some(observed(&json!({"metadata": {"name": "policy"}, "spec": spec})))
     }
 
+    fn estate(&self) -> Estate {
+        let other = |(index, report): (usize, &Value)| {
+            let clients = json!([{"name": "pc", "reported": report}]);
+            let spec = json!({"packageVersion": "1", "clients": clients});
+            Arc::new(observed(
+                &json!({"metadata": {"name": format!("other-{index}")}, "spec": spec}),
+            ))
+        };
+        let own = Arc::new(self.observed_fleet(&[self.whole_client()]));
+        Estate {
+            fleets: [own].into_iter().chain(self.elsewhere.iter().enumerate().map(other)).collect(),
+            policies: self.observed_policy().into_iter().map(Arc::new).collect(),
+        }
+    }
+
+    /// Returns the standing of the client among its entries in all fleets.
+    fn standing(&self) -> Standing {
+        let entries = self.estate().entries_of("pc");
+        let own = entries.iter().position(|entry| entry.fleet.as_str() == "fleet").unwrap();
+        resolve(&entries, self.instant()).standings[own]
+    }
+
     /// Returns the first rule in `rules` whose conditions hold for this row.
     pub fn decide(&self, rules: &[&Rule]) -> RuleName {
         let mut decided = None;
-        self.each_case(&[self.whole_client()], Standing::Free, |_, case| {
+        self.each_case(&[self.whole_client()], self.standing(), |_, case| {
             decided = rules.iter().find(|rule| (rule.holds)(case)).map(|rule| rule.name);
         });
         decided.unwrap()
@@ -137,11 +169,7 @@ impl Row {
     }
 
     pub fn planned(&self) -> ClientStatus {
-        let estate = Estate {
-            fleets: vec![Arc::new(self.observed_fleet(&[self.whole_client()]))],
-            policies: self.observed_policy().into_iter().map(Arc::new).collect(),
-        };
-        let (_, status) = plan(&estate, self.instant()).fleets.remove(0);
+        let (_, status) = plan(&self.estate(), self.instant()).fleets.remove(0);
         status.clients.unwrap().remove(0)
     }
 }

@@ -46,7 +46,16 @@ fn the_declared_inputs_of_a_rule_determine_whether_it_holds() {
     // of rule, time and input values.
     let mut known = HashMap::new();
     for row in rows() {
-        for standing in [Standing::Free, Standing::Withheld] {
+        let from = row.at.parse().ok();
+        let standings = [
+            Standing::Free,
+            Standing::Withheld,
+            Standing::ReportedElsewhere,
+            Standing::Duplicate { decides_from: None },
+            Standing::Duplicate { decides_from: from },
+            Standing::Duplicate { decides_from: "2026-12-24T00:00:00Z".parse().ok() },
+        ];
+        for standing in standings {
             row.each_case(&clients, standing, |index, case| {
                 for rule in &RULES {
                     let inputs: Vec<_> = rule.looks_at.iter().map(|i| i.value(case)).collect();

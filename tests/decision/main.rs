@@ -28,7 +28,13 @@ fn the_plan_says_what_the_rule_says() {
         let shows_target = client.target_version.is_some();
         let is_known = row.rule >= RuleName::PackageWithdrawn;
         assert_eq!(shows_target, is_known, "{}: shown from PackageWithdrawn on", row.what);
-        assert_eq!(client.policy.is_some(), row.rule != RuleName::NoMatchingPolicy, "{}", row.what);
+        let without_policy = [RuleName::ReportedElsewhere, RuleName::NoMatchingPolicy];
+        if row.rule != RuleName::DuplicateClient {
+            let has_policy = !without_policy.contains(&row.rule);
+            assert_eq!(client.policy.is_some(), has_policy, "{}", row.what);
+        } else {
+            assert_eq!(client.policy.is_some(), row.policy.is_some(), "{}", row.what);
+        }
     }
 }
 
@@ -43,9 +49,11 @@ fn the_rules_stand_in_the_order_of_their_numbers_and_each_has_a_row() {
 /// Pairs of adjacent rules that never apply to the same client, so swapping the two rules changes
 /// no decision.
 ///
-/// A client without a policy has no invalid policy, an unknown target version cannot be withdrawn,
-/// and a policy is in only one of the distribution phases of rules 17 to 20 at a time.
-const APART: [[RuleName; 2]; 5] = [
+/// If an entry decides, no entry is undecided; a client without a policy has no invalid policy, an
+/// unknown target version cannot be withdrawn, and a policy is in only one of the distribution
+/// phases of the rules from `DistributionEnded` to `OutsideWindow` at a time.
+const APART: [[RuleName; 2]; 6] = [
+    [RuleName::ReportedElsewhere, RuleName::DuplicateClient],
     [RuleName::NoMatchingPolicy, RuleName::PolicyInvalid],
     [RuleName::PackageUnknown, RuleName::PackageWithdrawn],
     [RuleName::DistributionEnded, RuleName::NotStarted],
@@ -67,9 +75,9 @@ fn swapping_two_neighbours_changes_a_row() {
 #[test]
 fn for_each_two_neighbours_that_can_meet_a_row_has_the_facts_of_both() {
     for pair in RULES.windows(2).map(|pair| [pair[0].name, pair[1].name]) {
-        // In the first two pairs of `APART`, the facts of one rule exclude those of the other, so
+        // In the first three pairs of `APART`, the facts of one rule exclude those of the other, so
         // no row can contain both.
-        let is_apart = APART[..2].contains(&pair);
+        let is_apart = APART[..3].contains(&pair);
         let both = rows().iter().any(|row| row.rule == pair[0] && row.also == Some(pair[1]));
         assert!(both || is_apart, "no row has the facts of {pair:?}");
     }

@@ -14,7 +14,7 @@ fn without_labels(values: usize) -> Value {
 }
 
 pub fn rows() -> Vec<Row> {
-    let mut rows = vec![];
+    let mut rows = several_fleets();
     rows.extend(before_the_target());
     rows.extend(at_the_target());
     rows.extend(before_the_time_range());
@@ -43,7 +43,60 @@ fn excluding(start: &str, end: &str) -> serde_json::Value {
     json!({"exclusions": [{"name": "freeze", "startDate": start, "endDate": end}]})
 }
 
-/// Returns the rows for rules 1 to 7 of the decision table, from `NoMatchingPolicy` to
+/// Returns the rows for `ReportedElsewhere` and `DuplicateClient`. The default time of a row is
+/// 2026-11-24T11:00:00Z.
+fn several_fleets() -> Vec<Row> {
+    let seen = |time: &str| json!({"lastSeen": time});
+    vec![
+        row("another fleet saw it a week later", ReportedElsewhere)
+            .client(seen("2026-11-17T10:00:00Z"))
+            .elsewhere(seen("2026-11-24T10:00:00Z")),
+        row("another fleet saw it a week later, and no policy governs it", ReportedElsewhere)
+            .no_policy()
+            .client(seen("2026-11-01T00:00:00Z"))
+            .elsewhere(seen("2026-11-24T10:00:00Z")),
+        row("another fleet saw it later than all others", ReportedElsewhere)
+            .client(seen("2026-11-01T00:00:00Z"))
+            .elsewhere(seen("2026-11-10T00:00:00Z"))
+            .elsewhere(seen("2026-11-24T10:00:00Z")),
+        row("another fleet saw it later, but not a week", DuplicateClient)
+            .client(seen("2026-11-17T10:00:01Z"))
+            .elsewhere(seen("2026-11-24T10:00:00Z")),
+        row("it was seen later here, but not a week", DuplicateClient)
+            .client(seen("2026-11-24T10:00:00Z"))
+            .elsewhere(seen("2026-11-17T10:00:01Z")),
+        row("it was seen a week later here", UpgradeOffered)
+            .client(seen("2026-11-24T10:00:00Z"))
+            .elsewhere(seen("2026-11-17T10:00:00Z"))
+            .elsewhere(seen("2026-10-17T10:00:00.9Z")),
+        row("one of three fleets saw it as late", DuplicateClient)
+            .client(seen("2026-11-24T10:00:00Z"))
+            .elsewhere(seen("2026-11-01T00:00:00Z"))
+            .elsewhere(seen("2026-11-23T00:00:00Z")),
+        row("another fleet never saw it", DuplicateClient)
+            .client(seen("2026-11-24T10:00:00Z"))
+            .elsewhere(json!({})),
+        row("another fleet saw it at no instant", DuplicateClient)
+            .client(seen("2026-11-24T10:00:00Z"))
+            .elsewhere(seen("last year")),
+        row("it was never seen here", DuplicateClient).elsewhere(seen("2026-11-24T10:00:00Z")),
+        row("a time to come counts as now", DuplicateClient)
+            .client(seen("2027-11-24T10:00:00Z"))
+            .elsewhere(seen("2026-11-17T11:00:01Z")),
+        row("a time to come, and a week ago elsewhere", UpgradeOffered)
+            .client(seen("2027-11-24T10:00:00Z"))
+            .elsewhere(seen("2026-11-17T11:00:00Z")),
+        row("several fleets list it, and no policy governs it", DuplicateClient)
+            .no_policy()
+            .elsewhere(json!({}))
+            .also(NoMatchingPolicy),
+        row("several fleets list it, and it is held", DuplicateClient)
+            .policy(json!({"upgrade": {"mode": "NoUpgrade"}}))
+            .elsewhere(json!({})),
+    ]
+}
+
+/// Returns the rows for the rules of the decision table from `NoMatchingPolicy` to
 /// `PackageWithdrawn`.
 fn before_the_target() -> Vec<Row> {
     let invalid = json!({"scope": {"clients": [{"cidrs": ["10.0.0.1/8"]}]}});
@@ -110,7 +163,7 @@ fn before_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows for rules 8 to 12 of the decision table, from `OtherVersionStagedAtTarget` to
+/// Returns the rows for the rules of the decision table from `OtherVersionStagedAtTarget` to
 /// `RestartPending`.
 fn at_the_target() -> Vec<Row> {
     vec![
@@ -125,8 +178,8 @@ fn at_the_target() -> Vec<Row> {
         row("at the target, where even a downgrade is allowed", AtTarget)
             .policy(json!({"upgrade": {"allowDowngrade": true}}))
             .client(json!({"version": "3.60"})),
-        // Rule 10 (`DowngradeNotAllowed`) also applies to a client at its target version, so this
-        // row checks that rule 9 (`AtTarget`) is tried first.
+        // `DowngradeNotAllowed` also applies to a client at its target version, so this
+        // row checks that `AtTarget` is tried first.
         row("at the target, where no downgrade is allowed", AtTarget)
             .client(json!({"version": "3.60"}))
             .also(DowngradeNotAllowed),
@@ -168,7 +221,7 @@ fn at_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows for rules 13 to 16 of the decision table, from `PackageUnavailable` to
+/// Returns the rows for the rules of the decision table from `PackageUnavailable` to
 /// `TimeZoneUnknown`.
 fn before_the_time_range() -> Vec<Row> {
     let lock = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}});
@@ -223,7 +276,7 @@ fn before_the_time_range() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows for rules 17 to 22 of the decision table, from `DistributionEnded` to
+/// Returns the rows for the rules of the decision table from `DistributionEnded` to
 /// `DowngradeOffered`.
 fn in_the_time_range() -> Vec<Row> {
     vec![

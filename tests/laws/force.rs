@@ -17,7 +17,7 @@ fn fleet(name: &str, generation: i64) -> Value {
             "packageVersion": "3.60",
             // A new generation requires a different spec, so the client reports a different version
             // in each generation.
-            "clients": [{"name": "pc", "reported": {"version": format!("3.{generation}")}}],
+            "clients": [{"name": format!("pc-{name}"), "reported": {"version": format!("3.{generation}")}}],
         },
     })
 }

@@ -20,6 +20,9 @@ enum Edit {
     FleetSpec(usize, Value),
     FleetLabels(usize, Value),
     FleetGoes(usize),
+    FleetIsDeleted(usize),
+    /// Makes a fleet's list of clients unreadable. Only its status then shows their names.
+    ClientsAreNoList(usize),
     Package(usize, Value),
     Reports(usize, usize, Value),
     PolicySpec(usize, Value),
@@ -47,8 +50,10 @@ fn edit() -> impl Strategy<Value = Edit> {
         2 => (0..4usize, fleet::spec(stage)).prop_map(|(i, spec)| Edit::FleetSpec(i, spec)),
         1 => (0..4usize, generate::labels()).prop_map(|(i, labels)| Edit::FleetLabels(i, labels)),
         1 => (0..4usize).prop_map(Edit::FleetGoes),
+        1 => (0..4usize).prop_map(Edit::FleetIsDeleted),
+        1 => (0..4usize).prop_map(Edit::ClientsAreNoList),
         1 => (0..4usize, version()).prop_map(|(i, version)| Edit::Package(i, version)),
-        2 => (0..4usize, 0..4usize, fleet::reports(stage)).prop_map(|(i, c, r)| Edit::Reports(i, c, r)),
+        3 => (0..4usize, 0..4usize, fleet::reports(stage)).prop_map(|(i, c, r)| Edit::Reports(i, c, r)),
         2 => (0..6usize, policy::spec(stage)).prop_map(|(i, spec)| Edit::PolicySpec(i, spec)),
         1 => (0..6usize).prop_map(Edit::PolicyGoes),
         1 => (0..6usize).prop_map(Edit::PolicyIsDeleted),
@@ -118,6 +123,14 @@ impl Watched {
                 self.fleets.remove(FLEETS[index]);
                 self.planner.forget_fleet(FLEETS[index]);
             }
+            Edit::FleetIsDeleted(index) => self.fleet_changed(index, |document| {
+                document["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            }),
+            Edit::ClientsAreNoList(index) => self.fleet_changed(index, |document| {
+                let mut spec = document["spec"].clone();
+                spec["clients"] = json!({"c0": {}});
+                set_spec(document, spec);
+            }),
             Edit::Package(index, version) => self.fleet_changed(index, |document| {
                 let mut spec = document["spec"].clone();
                 spec["packageVersion"] = version;

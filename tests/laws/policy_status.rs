@@ -54,6 +54,13 @@ proptest! {
         let oracle = Oracle::new(&world);
         for (name, status) in &world.plan().fleets {
             let fleet = oracle.estate.fleets.iter().find(|f| f.name == name.as_str()).expect("it");
+            if fleet.unreadable {
+                let status = to_json(status);
+                let stalled = condition(&status, "Stalled").map(|stalled| &stalled["reason"]);
+                prop_assert_eq!(stalled, Some(&json!("ObjectUnreadable")));
+                prop_assert!(status.get("clients").is_none() && status.get("summary").is_none());
+                continue;
+            }
             let rows = status.clients.clone().unwrap_or_default();
             prop_assert_eq!(status.package_version.as_deref(), fleet.package.current.as_deref());
             prop_assert_eq!(status.next_transition_time, rows.iter().filter_map(|r| r.next_transition_time).min());

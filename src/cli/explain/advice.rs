@@ -110,6 +110,12 @@ fn in_words(remedy: &Remedy, reader: &TimeFormatter) -> String {
         Remedy::LeaveScope { name } => {
             format!("take it out of the scope of UpgradePolicy {}, or end that", printable(name))
         }
+        Remedy::RemoveElsewhere { client, fleets } => {
+            let fleets: Vec<_> = fleets.iter().map(|fleet| printable(fleet)).collect();
+            let kind = if fleets.len() == 1 { "ClientFleet" } else { "ClientFleets" };
+            let client = printable(client);
+            format!("remove {client} from spec.clients of {kind} {}", fleets.join(", "))
+        }
         Remedy::AddPolicy { priority_above: None } => {
             "an UpgradePolicy takes it into its scope".to_owned()
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::admission::nearest::nearest;
-use crate::api::fleet::{Client, ClientStatus};
+use crate::api::fleet::{Client, ClientStatus, Reported};
 use crate::api::{ClientFleet, Text};
 use crate::cli::Failure;
 use crate::cli::cluster::NamespaceArgs;
@@ -105,6 +105,8 @@ pub(super) struct FoundClients {
 pub(super) struct ClientSearch {
     /// All searched fleets, each with only the clients that were found in it.
     fleets: Vec<Parsed<ClientFleet>>,
+    /// The clients that were left out of `fleets`.
+    left_out: Vec<LeftOut>,
     by_name: Vec<(String, Hit)>,
     by_computer: Vec<(String, Hit)>,
     /// Clients whose name equals the complete argument, including its slashes.
@@ -116,6 +118,28 @@ pub(super) struct ClientSearch {
     elsewhere: Vec<String>,
     /// Warnings about fleets that cannot be read.
     pub remarks: String,
+}
+
+/// A client that the search did not find. If a found client has the same name, the explanation needs
+/// to know when the fleet saw it.
+#[derive(Clone, Debug)]
+struct LeftOut {
+    /// Index of the fleet in [`ClientSearch::fleets`].
+    fleet: usize,
+    name: Text,
+    last_seen: Option<Text>,
+}
+
+impl LeftOut {
+    fn new(fleet: usize, client: &Client) -> Self {
+        let last_seen = client.reported.as_ref().and_then(|reported| reported.last_seen.clone());
+        Self { fleet, name: client.name.clone(), last_seen }
+    }
+
+    fn client(self) -> Client {
+        let reported = Reported { last_seen: self.last_seen, ..Reported::default() };
+        Client { name: self.name, reported: Some(reported), ..Client::default() }
+    }
 }
 
 impl ClientSearch {
@@ -142,9 +166,11 @@ impl ClientSearch {
             let is_whole = wanted.is_whole(&client, &namespace);
             if !is_name && !is_computer && !is_whole {
                 self.note(&client);
+                self.left_out.push(LeftOut::new(self.fleets.len(), &client));
                 continue;
             }
             if !is_meant && !is_whole {
+                self.left_out.push(LeftOut::new(self.fleets.len(), &client));
                 self.elsewhere.push(format!("{namespace}/{fleet}/{}", client.name));
                 continue;
             }
@@ -183,12 +209,15 @@ impl ClientSearch {
         wanted: &ClientQuery,
         place: &str,
     ) -> Result<BTreeMap<String, FoundClients>, Failure> {
-        let Self { fleets, by_name, by_computer, by_whole, others, elsewhere, .. } = self;
+        let Self {
+            mut fleets, by_name, by_computer, by_whole, others, elsewhere, left_out, ..
+        } = self;
         let hits = [by_name, by_computer, by_whole].into_iter().find(|hits| !hits.is_empty());
         let hits = hits.unwrap_or_default();
         if hits.is_empty() {
             return Err(not_found(wanted, place, &others, &elsewhere, &fleets));
         }
+        add_namesakes(&mut fleets, left_out, &hits);
         let mut found: BTreeMap<String, FoundClients> = BTreeMap::new();
         for (namespace, hit) in hits {
             found.entry(namespace).or_default().clients.push(hit);
@@ -202,6 +231,20 @@ impl ClientSearch {
             found.clients.sort_by(|a, b| (&a.fleet, &a.name).cmp(&(&b.fleet, &b.name)));
         }
         Ok(found)
+    }
+}
+
+/// Adds the clients that have the name of a found client to their fleets.
+fn add_namesakes(
+    fleets: &mut [Parsed<ClientFleet>],
+    left_out: Vec<LeftOut>,
+    hits: &[(String, Hit)],
+) {
+    let names: BTreeSet<&Text> = hits.iter().map(|(_, hit)| &hit.name).collect();
+    for client in left_out.into_iter().filter(|client| names.contains(&client.name)) {
+        if let Some(Ok(spec)) = fleets.get_mut(client.fleet).map(|live| &mut live.spec) {
+            spec.clients.get_or_insert_default().push(client.client());
+        }
     }
 }
 

@@ -33,6 +33,7 @@ fn why(explanation: &Explanation, reader: &TimeFormatter) -> String {
     let reported = explanation.client.reported.as_ref();
     let runs = reported.and_then(|r| r.version.as_deref()).filter(|version| !version.is_empty());
     match reason {
+        Reason::ReportedElsewhere | Reason::DuplicateClient => several_fleets(explanation),
         Reason::NoMatchingPolicy => "no policy governs it, so nothing is distributed to it".into(),
         Reason::PolicyInvalid => format!("its policy {policy} is invalid"),
         Reason::OtherVersionStaged => {
@@ -76,6 +77,23 @@ fn why(explanation: &Explanation, reader: &TimeFormatter) -> String {
         Reason::UpgradeOffered => format!("it is offered {target}"),
         Reason::DowngradeOffered => format!("it is offered {target}, a downgrade"),
     }
+}
+
+/// Says why the client's entries in several fleets keep it from an offer.
+fn several_fleets(explanation: &Explanation) -> String {
+    let others = explanation.entries.iter().filter(|e| e.entry.fleet != explanation.fleet);
+    let others: Vec<_> = others.map(|e| printable(&e.entry.fleet)).collect();
+    let decides = explanation.entries.iter().find(|entry| entry.decides);
+    if let Some(decides) = decides {
+        return format!("fleet {} decides for it", printable(&decides.entry.fleet));
+    }
+    let others = others.join(", ");
+    let is_deleted = explanation.decision.reason == Reason::ReportedElsewhere.as_str();
+    if is_deleted {
+        return format!("its fleet is being deleted, and {others} lists it too");
+    }
+    let word = if explanation.entries.len() == 2 { "lists" } else { "list" };
+    format!("{others} {word} it too, and no fleet saw it 7 days after all others")
 }
 
 fn failed(explanation: &Explanation, target: &str) -> String {

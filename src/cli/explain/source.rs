@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kube::Api;
-
 use super::find::{ClientQuery, ClientSearch, FoundClients};
-use crate::api::{ClientFleet, Text};
-use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope, failure};
+use crate::api::Text;
+use crate::cli::cluster::{Cluster, NamespaceArgs, NamespaceScope};
 use crate::cli::objects::{self, Object, Stored};
 use crate::cli::{Failure, WRONG_INPUT, files};
 use crate::connection::Connection;
-use crate::plan::{CachedPolicy, Estate, Parsed, settle};
+use crate::plan::{CachedPolicy, Estate, settle};
 use crate::values::Timestamp;
 
 /// The fleets and policies that `explain` has read.
@@ -41,15 +39,9 @@ impl ExplainSource {
             Some(namespace) => NamespaceScope::Namespace(namespace.clone()),
             None => cluster.reach(place),
         };
-        let search = match (&reach, &wanted.fleet) {
-            (NamespaceScope::Namespace(namespace), Some(fleet)) => {
-                one_fleet(&cluster, namespace, fleet, wanted).await?
-            }
-            _ => {
-                let add = |search: &mut ClientSearch, fleet| search.add(fleet, wanted);
-                cluster.gather(&reach, None, ClientSearch::default(), add).await?
-            }
-        };
+        // Another fleet may list the client too, so read all fleets even if one is given.
+        let add = |search: &mut ClientSearch, fleet| search.add(fleet, wanted);
+        let search = cluster.gather(&reach, None, ClientSearch::default(), add).await?;
         let place = match &reach {
             NamespaceScope::Namespace(namespace) => format!("in namespace {namespace}"),
             NamespaceScope::All => "in any namespace".to_owned(),
@@ -109,36 +101,4 @@ fn with_planned_statuses(estate: &Estate, at: Timestamp) -> Vec<CachedPolicy> {
         None => policy.as_ref().clone(),
     };
     estate.policies.iter().map(with_status).collect()
-}
-
-/// Reads the fleet `name`, and the fleet whose package that fleet uses. If the client is not found,
-/// lists all fleets of the namespace, so that the error can suggest similar names.
-async fn one_fleet(
-    cluster: &Cluster,
-    namespace: &str,
-    name: &str,
-    wanted: &ClientQuery,
-) -> Result<ClientSearch, Failure> {
-    let api = Api::<Parsed<ClientFleet>>::namespaced(cluster.client.clone(), namespace);
-    let get = async |name: &str| {
-        let doing = format!("get clientfleets/{name} in namespace {namespace}");
-        api.get_opt(name).await.map_err(|error| failure(&doing, &error))
-    };
-    let mut search = ClientSearch::default();
-    if let Some(fleet) = get(name).await? {
-        let from = fleet.spec.as_ref().ok().and_then(|spec| spec.package_from.clone());
-        search.add(fleet, wanted);
-        if let Some(from) = from.filter(|from| from.name.as_str() != name)
-            && let Some(source) = get(&from.name).await?
-        {
-            search.add(source, wanted);
-        }
-    }
-    if !search.namespaces().is_empty() {
-        return Ok(search);
-    }
-    // No client was found. List all fleets, so that the error can suggest similar names.
-    let reach = NamespaceScope::Namespace(namespace.to_owned());
-    let add = |search: &mut ClientSearch, fleet| search.add(fleet, wanted);
-    cluster.gather(&reach, None, ClientSearch::default(), add).await
 }

@@ -6,8 +6,10 @@ use super::headline::{headline, seen};
 use crate::api::Text;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
+use crate::plan::duplicates::ClientEntry;
 use crate::plan::explanation::{
-    ExplainedPolicy, ExplainedSelector, Explanation, Opening, Rank, Verdict, ZoneSource,
+    ExplainedEntry, ExplainedPolicy, ExplainedSelector, Explanation, Opening, Rank, Verdict,
+    ZoneSource,
 };
 
 /// Maximum number of openings to show in the text. JSON and YAML output contains more openings.
@@ -51,8 +53,9 @@ impl ExplanationText<'_> {
         let mut lines = vec![
             ("Client", printable(&place).into_owned()),
             ("Where", self.whereabouts(explanation)),
-            ("Runs", format!("{}{staged}", runs.as_deref().unwrap_or("unknown"))),
         ];
+        lines.extend(self.fleets(explanation).map(|fleets| ("Fleets", fleets)));
+        lines.extend([("Runs", format!("{}{staged}", runs.as_deref().unwrap_or("unknown")))]);
         lines.extend(self.error(explanation).map(|error| ("Last error", error)));
         lines.push(("Last seen", self.last_seen(explanation)));
         lines.push(("Time zone", zone(explanation)));
@@ -79,6 +82,26 @@ impl ExplanationText<'_> {
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() { "nothing reported".to_owned() } else { parts.join(", ") }
+    }
+
+    /// Returns the fleets that list the client and when each saw it; `None` if only one lists it.
+    fn fleets(&self, explanation: &Explanation) -> Option<String> {
+        let one = |explained: &ExplainedEntry| {
+            let ClientEntry { fleet, last_seen, deleting, unreadable } = &explained.entry;
+            let seen = last_seen.map(|seen| format!("last seen {}", self.reader.ago(seen)));
+            let from = explained.decides_from;
+            let parts = [
+                Some(seen.unwrap_or_else(|| "never seen".to_owned())).filter(|_| !unreadable),
+                unreadable.then(|| "cannot be read".to_owned()),
+                deleting.then(|| "is being deleted".to_owned()),
+                explained.decides.then(|| "decides".to_owned()),
+                from.map(|from| format!("decides from {}", self.reader.moment(from))),
+            ];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            format!("{} ({})", printable(fleet), parts.join(", "))
+        };
+        let fleets: Vec<String> = explanation.entries.iter().map(one).collect();
+        (!fleets.is_empty()).then(|| fleets.join(", "))
     }
 
     fn error(&self, explanation: &Explanation) -> Option<String> {
@@ -216,6 +239,9 @@ impl ExplanationText<'_> {
             Verdict::NoLongerEffective { until } => {
                 let (ago, moment) = (self.reader.ago(*until), self.reader.moment(*until));
                 format!("ended {ago} ({moment}){selector}")
+            }
+            Verdict::ReportedElsewhere => {
+                format!("would govern it, but another fleet decides{selector}")
             }
             Verdict::BeingDeleted => format!("is being deleted{selector}"),
             Verdict::ClientExcluded => format!("excludes it{selector}"),

@@ -22,7 +22,9 @@ pub use verdict::{ExplainedPolicy, ExplainedSelector, Rank, Verdict};
 
 use self::scenario::{Halt, Scenario, ScenarioView, governed, with_clients};
 use super::Estate;
+use super::allot::Standing;
 use super::cached::CachedFleet;
+use super::duplicates::{ClientEntry, Resolution, resolve};
 use super::facts::Facts;
 use super::fleet::{decide_client, is_marked_too_large};
 use super::planner::package_from;
@@ -49,6 +51,9 @@ pub struct Explanation {
     pub client: ExplainedClient,
     /// Decision for the client.
     pub decision: ExplainedDecision,
+    /// The fleets that list a client of this name, sorted by name; empty if there is only one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<ExplainedEntry>,
     /// Decision in the fleet's stored status, compared with `decision`; absent if the client has no
     /// stored row.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +100,37 @@ pub struct ExplainedDecision {
     pub holds_until: Option<Timestamp>,
     /// True if the fleet's status has no rows because the API server rejected it as too large.
     pub fleet_too_large: bool,
+}
+
+/// A fleet that lists a client of the explained name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainedEntry {
+    /// Fleet, and when it saw the client.
+    #[serde(flatten)]
+    pub entry: ClientEntry,
+    /// True if this entry decides for the client.
+    pub decides: bool,
+    /// Instant from which this entry decides; absent if it does not without another report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decides_from: Option<Timestamp>,
+}
+
+impl ExplainedEntry {
+    fn all(entries: Vec<ClientEntry>, resolution: &Resolution) -> Vec<Self> {
+        if entries.len() < 2 {
+            return Vec::new();
+        }
+        let explained = |(entry, standing): (ClientEntry, &Standing)| Self {
+            entry,
+            decides: *standing == Standing::Free,
+            decides_from: match standing {
+                Standing::Duplicate { decides_from } => *decides_from,
+                _ => None,
+            },
+        };
+        entries.into_iter().zip(&resolution.standings).map(explained).collect()
+    }
 }
 
 /// A stored status row, compared with the decision.
@@ -154,8 +190,8 @@ pub struct Explainer<'a> {
 }
 
 impl<'a> Explainer<'a> {
-    /// Creates an explainer. `estate` must contain all policies of the namespace, the fleets of the
-    /// explained clients, and the fleets that these fleets name in `packageFrom`.
+    /// Creates an explainer. `estate` must contain all policies of the namespace, the fleets that
+    /// list a client of an explained name, and the fleets that these fleets name in `packageFrom`.
     #[must_use]
     pub fn new(estate: &'a Estate, at: Timestamp) -> Self {
         let mut policies: Vec<Policy> = estate.policies.iter().map(|p| Policy::read(p)).collect();
@@ -182,17 +218,30 @@ impl<'a> Explainer<'a> {
         let in_scope = self.policies.iter().zip(&judged);
         let in_scope = in_scope.filter(|(_, (j, _))| matches!(j, Some(ScopeMatch::In(_))));
         let policies = in_scope.map(|(policy, _)| policy.clone()).collect();
-        let scenario = self.scenario(fleet, spec, client, policies);
+        let entries = self.estate.entries_of(&client.name);
+        let resolution = resolve(&entries, self.at);
+        let own = entries.iter().position(|entry| entry.fleet.as_str() == fleet.name());
+        let standing = own.map(|own| resolution.standings[own]).unwrap_or_default();
+        let others = entries.iter().filter(|entry| entry.fleet.as_str() != fleet.name());
+        let scenario = Scenario {
+            standing,
+            other_fleets: others.map(|entry| entry.fleet.clone()).collect(),
+            ..self.scenario(fleet, spec, client, policies)
+        };
         let explanation = scenario.probe(|view| self.look(fleet, &scenario, view, stored));
         let governing =
             self.policies.iter().find(|p| explanation.decision.policy.as_ref() == Some(&p.name));
         let told_policy = |(policy, (judgement, selector))| {
             let verdict = verdict::verdict(policy, judgement, governing, self.at);
+            let is_passed_over =
+                standing == Standing::ReportedElsewhere && verdict == Verdict::Governs;
+            let verdict = if is_passed_over { Verdict::ReportedElsewhere } else { verdict };
             verdict::explain_policy(policy, verdict, selector)
         };
         let (would_move, leads_to) = obstacles::find(scenario);
         let policies = self.policies.iter().zip(judged).map(told_policy).collect();
-        Some(Explanation { policies, would_move, leads_to, ..explanation })
+        let entries = ExplainedEntry::all(entries, &resolution);
+        Some(Explanation { entries, policies, would_move, leads_to, ..explanation })
     }
 
     fn fleet(&self, name: &str) -> Option<&'a CachedFleet> {
@@ -216,6 +265,8 @@ impl<'a> Explainer<'a> {
             source: source.map(|source| with_clients(source, Vec::new())),
             governed: observed().filter_map(governed).collect(),
             halt: observed().find_map(Halt::of),
+            standing: Standing::Free,
+            other_fleets: Vec::new(),
             at: self.at,
             absence_counts: true,
         }
@@ -246,6 +297,7 @@ impl<'a> Explainer<'a> {
                 holds_until: decided.next_change.holds_until,
                 fleet_too_large: is_marked_too_large(fleet),
             },
+            entries: Vec::new(),
             stored: stored.map(|stored| compare(stored, &shared, fleet)),
             policies: Vec::new(),
             rules: tried(view, decided.rule),

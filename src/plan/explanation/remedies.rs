@@ -6,6 +6,7 @@ use super::scenario::{Halt, Scenario, ScenarioView};
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
+use crate::plan::allot::Standing;
 use crate::plan::case::Case;
 use crate::plan::facts::non_empty;
 use crate::plan::next_change::look_ahead;
@@ -50,6 +51,9 @@ fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Tim
 
 fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) -> Vec<OpenRemedy> {
     let case = view.case();
+    if let Reason::ReportedElsewhere | Reason::DuplicateClient = rule.says.reason {
+        return vec![remove_elsewhere(scenario)];
+    }
     let Some(zoned) = case.governing else { return without_policy() };
     match rule.says.reason {
         Reason::NoMatchingPolicy => without_policy(),
@@ -80,7 +84,10 @@ fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) ->
         Reason::TimeZoneUnknown => time_zone(scenario, zoned),
         Reason::DistributionEnded => ended(zoned),
         Reason::NotStarted | Reason::Excluded | Reason::OutsideWindow => closed(&case, zoned, rule),
-        Reason::UpgradeOffered | Reason::DowngradeOffered => Vec::new(),
+        Reason::ReportedElsewhere
+        | Reason::DuplicateClient
+        | Reason::UpgradeOffered
+        | Reason::DowngradeOffered => Vec::new(),
     }
 }
 
@@ -123,6 +130,16 @@ fn rethink(
 
 fn without_policy() -> Vec<OpenRemedy> {
     vec![OpenRemedy::unknown(Remedy::AddPolicy { priority_above: None })]
+}
+
+/// Returns the remedy that leaves one entry of a client that several fleets list.
+fn remove_elsewhere(scenario: &Scenario) -> OpenRemedy {
+    let client = scenario.client().map(|client| client.name.clone()).unwrap_or_default();
+    let remedy = Remedy::RemoveElsewhere { client, fleets: scenario.other_fleets.clone() };
+    OpenRemedy::to(remedy, |scenario| {
+        scenario.standing = Standing::Free;
+        scenario.other_fleets.clear();
+    })
 }
 
 fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {

@@ -100,6 +100,13 @@ pub enum Remedy {
         /// Name of the policy.
         name: Text,
     },
+    /// Remove the client from the other fleets that list it.
+    RemoveElsewhere {
+        /// Name of the client.
+        client: Text,
+        /// Names of the other fleets.
+        fleets: Vec<Text>,
+    },
     /// Create another policy whose scope includes the client.
     AddPolicy {
         /// Priority that the new policy must exceed; absent if any priority is sufficient.

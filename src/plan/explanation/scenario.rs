@@ -5,6 +5,7 @@
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec};
 use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY};
+use crate::plan::allot::Standing;
 use crate::plan::cached::CachedPolicy;
 use crate::plan::case::Case;
 use crate::plan::facts::{Facts, Package, package_spec};
@@ -31,6 +32,10 @@ pub(super) struct Scenario {
     pub governed: Vec<(Text, u32)>,
     /// The policy that `clientfleet halt` created, if the namespace has one.
     pub halt: Option<Halt>,
+    /// Standing of the client's entry among those of other fleets.
+    pub standing: Standing,
+    /// Other fleets that list a client of the same name.
+    pub other_fleets: Vec<Text>,
     pub at: Timestamp,
     pub absence_counts: bool,
 }
@@ -99,12 +104,15 @@ impl Scenario {
     /// Calls `ask` with the rule inputs of the scenario, and returns the result.
     pub fn probe<T>(&self, ask: impl FnOnce(&ScenarioView<'_>) -> T) -> T {
         let nobody = Client::default();
-        let facts = Facts::read(self.client().unwrap_or(&nobody));
+        let mut facts = Facts::read(self.client().unwrap_or(&nobody));
+        facts.standing = self.standing;
         let package = Package::read(&self.fleet, self.source.as_ref());
         let zones = FleetZones::of(&self.fleet);
         let zone = zones.of_client(0);
         let in_zone = |policy| ZonedPolicy::new(policy, &package, zone);
-        let zoned: Vec<ZonedPolicy<'_>> = self.policies.iter().map(in_zone).collect();
+        let governs = self.standing != Standing::ReportedElsewhere;
+        let policies = self.policies.iter().filter(|_| governs);
+        let zoned: Vec<ZonedPolicy<'_>> = policies.map(in_zone).collect();
         let zoned: Vec<&ZonedPolicy<'_>> = zoned.iter().collect();
         ask(&ScenarioView {
             facts: &facts,

@@ -64,6 +64,8 @@ pub enum Verdict {
     },
     /// The client is in scope, but the policy is being deleted.
     BeingDeleted,
+    /// The client is in scope, but the entry of another fleet decides for it.
+    ReportedElsewhere,
     /// The policy's `scope.fleetSelector` does not match the fleet.
     FleetNotSelected,
     /// No selector of the policy's `scope.clients` matches the client.

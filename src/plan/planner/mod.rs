@@ -6,6 +6,7 @@
 //! - the fleet's spec or labels change, or the fleet is being deleted;
 //! - the package that the fleet takes from another fleet changes;
 //! - a policy that applies or applied to the fleet changes;
+//! - another fleet begins or ends to decide for a client that both fleets list;
 //! - the fleet's stored status no longer equals the planned one, or shows another start of a wait
 //!   for the package;
 //! - the fleet's plan expires, or the clock is set back.
@@ -15,6 +16,7 @@
 //! clients of the fleets that need a plan. A fleet in which a standing has changed needs a plan
 //! too.
 
+mod name_index;
 mod pass;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +24,9 @@ use std::sync::Arc;
 
 pub use pass::{PassResult, PlanningPass};
 
+use self::name_index::{EntryStanding, NameIndex};
 use super::aggregate::{Change, NamespaceAggregates, NamespaceCounts, PlanRecord};
-use super::allot::{Allotter, Claim, Claims, Standings, Unlimited};
+use super::allot::{Allotter, Claim, Claims, Standing, Standings, Unlimited};
 use super::cached::{CachedFleet, CachedPolicy};
 use super::collect::Collected;
 use super::fleet::Rulebook;
@@ -51,6 +54,8 @@ pub struct Planner {
     package_dependents: BTreeMap<Text, BTreeSet<Text>>,
     /// Fleets whose stored status may differ from the observed one.
     outdated: BTreeSet<Text>,
+    /// Index of the client names of all fleets.
+    names: NameIndex,
     policies: BTreeMap<Text, KnownPolicy>,
     rulebook: Rulebook,
     rulebook_is_stale: bool,
@@ -85,7 +90,10 @@ impl KnownPolicy {
 struct Fleet {
     observed: Arc<CachedFleet>,
     collected: Collected,
+    /// Standings of the clients in the allotment.
     standings: Standings,
+    /// Standings of the clients that other fleets list too; they override `standings`.
+    duplicates: Standings,
     /// Record of the fleet's plan; `None` if the fleet must be planned.
     plan: Option<PlanRecord>,
     causes: BTreeSet<Cause>,
@@ -112,6 +120,7 @@ impl Planner {
             claims_changed: false,
             package_dependents: BTreeMap::new(),
             outdated: BTreeSet::new(),
+            names: NameIndex::default(),
             policies: BTreeMap::new(),
             rulebook: Rulebook::default(),
             rulebook_is_stale: false,
@@ -131,6 +140,7 @@ impl Planner {
         };
         let before = std::mem::replace(&mut fleet.observed, observed);
         let now = Arc::clone(&fleet.observed);
+        self.names.update(&name, Some(&before), Some(&now));
         // Do not plan the fleet again if the stored status equals the planned one: the watch event
         // then only shows the controller's own status write.
         let says_so = fleet.plan.as_ref().is_none_or(|plan| now.status_equals(plan.status));
@@ -155,11 +165,13 @@ impl Planner {
 
     fn add_fleet(&mut self, name: Text, observed: Arc<CachedFleet>) {
         self.set_package_source(&name, None, package_from(&observed));
+        self.names.update(&name, None, Some(&observed));
         let causes = BTreeSet::from([Cause::Seen]);
         let fleet = Fleet {
             observed,
             collected: Collected::default(),
             standings: Standings::default(),
+            duplicates: Standings::default(),
             plan: None,
             causes,
             applied_revisions: PolicyRevisions::default(),
@@ -189,6 +201,7 @@ impl Planner {
             self.due.remove(&name);
             self.collected.remove(&name);
             self.replace_claims(&fleet.collected.claims, &[]);
+            self.names.update(&name, Some(&fleet.observed), None);
             self.set_package_source(&name, package_from(&fleet.observed), None);
         }
         self.touch_dependents_of(name);
@@ -278,6 +291,28 @@ impl Planner {
         if self.fleets.contains_key(name) {
             self.unplan(name, cause);
             self.due.insert(name.clone());
+        }
+    }
+
+    /// Updates the standings of the clients that several fleets list, and marks the fleets in which
+    /// one has changed for planning.
+    fn resolve_duplicates(&mut self, at: Timestamp) {
+        let went_back = self.planned.is_some_and(|(made, _)| at < made);
+        let observed = |name: &Text| self.fleets.get(name).map(|fleet| &*fleet.observed);
+        for EntryStanding { fleet: name, client, standing } in
+            self.names.resolve(at, went_back, observed)
+        {
+            let Some(fleet) = self.fleets.get_mut(&name) else { continue };
+            let before = fleet.duplicates.get(&client).copied().unwrap_or_default();
+            if before == standing {
+                continue;
+            }
+            let duplicates = Arc::make_mut(&mut fleet.duplicates);
+            match standing {
+                Standing::Free => drop(duplicates.remove(&client)),
+                standing => drop(duplicates.insert(client, standing)),
+            }
+            self.touch(&name, Cause::Duplicate);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Runs the stages of a plan (collect, allot, decide) for the fleets that need a plan, and then
 //! plans the policies.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Fleet, KnownPolicy, Planner, package_from};
@@ -54,6 +55,7 @@ impl Planner {
             policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
             self.rulebook = policies.into();
         }
+        self.resolve_duplicates(at);
         self.touch_expired(at);
         PlanningPass { planner: self, at }
     }
@@ -93,7 +95,8 @@ impl Planner {
         let collected = if is_covered {
             let source = self.source_of(fleet);
             let (observed, last) = (&fleet.observed, &fleet.collected);
-            collect(observed, source.as_deref(), &self.rulebook, phase_cache, allotter, last)
+            let (source, duplicates) = (source.as_deref(), &fleet.duplicates);
+            collect(observed, source, &self.rulebook, phase_cache, allotter, duplicates, last)
         } else {
             Collected::default()
         };
@@ -136,7 +139,7 @@ impl Planner {
     fn decide(&mut self, name: &Text, phase_cache: &PhaseCache) -> Option<Planned<ClientFleet>> {
         let fleet = self.fleets.get(name)?;
         let source = self.source_of(fleet);
-        let standings = Arc::clone(&fleet.standings);
+        let standings = overridden(&fleet.standings, &fleet.duplicates);
         let plan =
             plan_fleet(&fleet.observed, source.as_deref(), &self.rulebook, &standings, phase_cache);
         self.decisions += plan.decisions;
@@ -193,6 +196,19 @@ impl Planner {
     }
 }
 
+/// Returns the standings of a fleet's clients: those in `duplicates`, else those in the allotment.
+fn overridden(allotted: &Standings, duplicates: &Standings) -> Standings {
+    if duplicates.is_empty() {
+        return Arc::clone(allotted);
+    }
+    if allotted.is_empty() {
+        return Arc::clone(duplicates);
+    }
+    let mut standings = BTreeMap::clone(allotted);
+    standings.extend(duplicates.iter().map(|(client, standing)| (client.clone(), *standing)));
+    Arc::new(standings)
+}
+
 fn policy_revision(policy: &Policy) -> PolicyRevision {
     (policy.uid.clone(), policy.generation)
 }
@@ -234,7 +250,7 @@ impl PlanningPass<'_> {
         let mut fleets = self.fleets(u64::MAX).unwrap_or_default();
         fleets.sort_by(|a, b| a.cached.name().cmp(b.cached.name()));
         let Self { planner, at } = self;
-        let mut until = planner.aggregates.first_end();
+        let mut until = earlier(planner.aggregates.first_end(), planner.names.next_change());
         let mut policies = Vec::with_capacity(planner.policies.len());
         for known in planner.policies.values() {
             let PolicyPlan { status, holds_until } = planner.plan_policy(known, at);

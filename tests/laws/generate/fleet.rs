@@ -81,16 +81,30 @@ fn client(stage: Stage) -> Gen {
     ])
 }
 
-/// Generates up to six clients, named `c0` to `c5`.
+/// Numbers of a fleet's first client. Fleets with different numbers mostly list different names.
+const FIRST: [usize; 9] = [0, 0, 0, 3, 5, 6, 12, 12, 18];
+
+/// Generates up to six clients with consecutive names, such as `c0` to `c5`. Another fleet may list
+/// some of the names, too.
 pub fn clients(stage: Stage) -> Gen {
-    let named = |clients: Vec<Value>| {
+    let named = |(clients, first): (Vec<Value>, usize)| {
         let clients = clients.into_iter().enumerate().map(|(index, mut client)| {
-            client["name"] = format!("c{index}").into();
+            client["name"] = format!("c{}", first + index).into();
             client
         });
         clients.collect()
     };
-    proptest::collection::vec(client(stage), 0..7).prop_map(named).boxed()
+    let clients = proptest::collection::vec(client(stage), 0..7);
+    (clients, proptest::sample::select(&FIRST[..])).prop_map(named).boxed()
+}
+
+/// Makes a spec unreadable: a value has a type that the API does not declare.
+fn unreadable(mut spec: Value) -> Value {
+    spec["timeZone"] = json!(7);
+    if let Some(clients) = spec["clients"].as_array_mut() {
+        clients.extend([json!({"reported": {}}), json!({"name": 1})]);
+    }
+    spec
 }
 
 fn package() -> Gen {
@@ -103,6 +117,7 @@ pub fn spec(stage: Stage) -> Gen {
             ("withdrawnVersions", maybe(10, list(one_of(&VERSIONS), 2))),
             ("timeZone", maybe(70, zone())),
             ("clients", maybe(97, clients(stage))),
+            ("deletes", maybe(7, Just(json!(true)))),
         ]);
         object(rest)
     };
@@ -112,5 +127,10 @@ pub fn spec(stage: Stage) -> Gen {
     ]);
     let source = proptest::sample::select(&FLEETS[..]).prop_map(|name| json!({ "name": name }));
     let from = shared(vec![("packageFrom", always(source))]);
-    prop_oneof![4 => own, 1 => from].boxed()
+    let readable = prop_oneof![4 => own, 1 => from].boxed();
+    if !stage.mistakes {
+        return readable;
+    }
+    let broken = readable.clone().prop_map(unreadable);
+    prop_oneof![24 => readable, 1 => broken].boxed()
 }

@@ -193,7 +193,7 @@ fn client_selector() -> Gen {
     let search =
         one_of(&["lt", "LT 1", "10.20", "müller", "*", " c0\u{3000}bob ", "ΟΔΟΣ", "corp\\m 5"]);
     let fields = vec![
-        ("names", maybe(25, list(one_of(&["c0", "c1", "c2", "C1"]), 3))),
+        ("names", maybe(25, list(one_of(&["c0", "c1", "c2", "c6", "c12", "C1"]), 3))),
         ("computers", maybe(20, list(computers, 2))),
         ("users", maybe(20, list(users, 2))),
         ("cidrs", maybe(20, list(cidrs, 2))),

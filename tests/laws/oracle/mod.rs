@@ -4,9 +4,9 @@
 //! The oracle makes each decision for one instant. To find a later change, it makes a decision for
 //! each following step.
 
+mod entries;
 mod fleet_status;
 mod policy_status;
-
 mod read;
 mod scope;
 mod valid;
@@ -16,10 +16,11 @@ mod zone;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+pub use entries::Standing;
 pub use fleet_status::Health;
 pub use policy_status::PolicyExpectation;
 
-pub use read::{Client, Estate, Fleet, Policy};
+pub use read::{Client, Estate, Fleet, Policy, readable_fleet};
 pub use scope::{matches, value_matches};
 pub use version::same;
 use zone::{Clocks, Local};
@@ -90,7 +91,17 @@ impl Oracle {
         t: i64,
         offline: bool,
     ) -> Decision {
-        let Some(policy) = about.iter().find(|policy| policy.governs_at(t)) else {
+        let policy = about.iter().find(|policy| policy.governs_at(t));
+        let several = match self.standing(fleet, client, t) {
+            Standing::Decides => None,
+            Standing::Elsewhere => Some(("Held", "ReportedElsewhere", None)),
+            Standing::Undecided => Some(("Blocked", "DuplicateClient", policy)),
+        };
+        if let Some((state, reason, policy)) = several {
+            let policy = policy.map(|policy| policy.name.clone());
+            return Decision { state, reason, policy, target: None };
+        }
+        let Some(policy) = policy else {
             return Decision {
                 state: "Unmanaged",
                 reason: "NoMatchingPolicy",
@@ -108,8 +119,8 @@ impl Oracle {
         Decision { state, reason, policy: Some(policy.name.clone()), target }
     }
 
-    /// Returns the target version, or the verdict of the first of rules 2 to 6 in
-    /// `docs/decision.md` that matches.
+    /// Returns the target version, or the verdict of the first rule in `docs/decision.md`
+    /// from `PolicyInvalid` to `PackageUnknown` that matches.
     fn without_target(&self, p: &Policy, f: &Fleet, c: &Client) -> Result<String, Verdict> {
         if p.invalid {
             return Err(("Blocked", "PolicyInvalid"));
@@ -130,7 +141,8 @@ impl Oracle {
         Ok(p.lock.clone().expect("a valid lock has a version"))
     }
 
-    /// Returns the verdict of the first of rules 7 to 22 in `docs/decision.md` that matches.
+    /// Returns the verdict of the first rule in `docs/decision.md` from `PackageWithdrawn` on that
+    /// matches.
     fn with_target(
         &self,
         p: &Policy,
@@ -141,8 +153,9 @@ impl Oracle {
         offline: bool,
     ) -> Verdict {
         let is_target = |other: &String| same(other, target);
-        let runs = version::read(c.version.as_deref().expect("rule 5")).expect("rule 5");
-        let order = version::compare(&runs, &version::read(target).expect("rules 2 and 6"));
+        let runs =
+            version::read(c.version.as_deref().expect("it is readable")).expect("it is readable");
+        let order = version::compare(&runs, &version::read(target).expect("it is known"));
         if f.package.withdrawn.iter().any(is_target) {
             return ("Blocked", "PackageWithdrawn");
         }
@@ -182,8 +195,8 @@ impl Oracle {
         self.time_range(p, self.zone(p, f, c), t).unwrap_or(distributing)
     }
 
-    /// Returns the verdict of the first of rules 16 to 20 in `docs/decision.md` that matches, or
-    /// `None` if distribution is open.
+    /// Returns the verdict of the first rule in `docs/decision.md` from `TimeZoneUnknown` to
+    /// `OutsideWindow` that matches, or `None` if distribution is open.
     fn time_range(&self, p: &Policy, zone: Option<&str>, t: i64) -> Option<Verdict> {
         if p.needs_zone() && zone.is_none() {
             return Some(("Blocked", "TimeZoneUnknown"));

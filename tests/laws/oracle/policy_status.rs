@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::read::list;
-use super::{Client, Fleet, Oracle, Policy, matches, same, value_matches, version};
+use super::{Client, Fleet, Oracle, Policy, Standing, matches, same, value_matches, version};
 
 /// Fields of a policy's status that the tests compare.
 #[derive(Debug, Default, PartialEq)]
@@ -25,7 +25,12 @@ impl Oracle {
     pub fn expected_status(&self, policy: &Policy, at: i64) -> PolicyExpectation {
         let fleets: Vec<&Fleet> =
             self.estate.fleets.iter().filter(|fleet| policy.scope.holds_fleet(fleet)).collect();
-        let clients: Vec<&Client> = fleets.iter().flat_map(|fleet| &fleet.clients).collect();
+        let counts = |(fleet, client): &(&Fleet, &Client)| {
+            policy.scope.holds_fleet(fleet)
+                && self.standing(fleet, client, at) != Standing::Elsewhere
+        };
+        let clients: Vec<&Client> =
+            self.clients().filter(counts).map(|(_, client)| client).collect();
         let mut told = PolicyExpectation {
             matched_fleets: fleets.len(),
             matched_clients: clients.iter().filter(|c| policy.scope.holds_client(c)).count(),

@@ -22,6 +22,12 @@ pub struct Fleet {
     pub package: Package,
     pub leads_nowhere: Option<LeadsNowhere>,
     pub clients: Vec<Client>,
+    pub deleting: bool,
+    /// True if a value in the spec does not have the type that the API declares. Such a fleet has no
+    /// clients and no package.
+    pub unreadable: bool,
+    /// Client names in an unreadable fleet, as far as its spec or else its status shows them.
+    pub listed: Vec<String>,
 }
 
 /// How the `packageFrom` of a fleet leads nowhere.
@@ -104,9 +110,13 @@ pub fn estate(fleets: &[Value], policies: &[Value]) -> Estate {
 }
 
 fn fleet(document: &Value, all: &[Value]) -> Fleet {
-    let spec = &document["spec"];
+    let unreadable = !readable_fleet(&document["spec"]);
+    let spec = if unreadable { &Value::Null } else { &document["spec"] };
     let clients = list(&spec["clients"]);
     Fleet {
+        deleting: document["metadata"].get("deletionTimestamp").is_some(),
+        unreadable,
+        listed: if unreadable { listed(document) } else { Vec::new() },
         name: text(&document["metadata"]["name"]).unwrap_or_default(),
         labels: labels(&document["metadata"]["labels"]),
         zone: text(&spec["timeZone"]),
@@ -114,6 +124,18 @@ fn fleet(document: &Value, all: &[Value]) -> Fleet {
         leads_nowhere: leads_nowhere(spec, all),
         clients: clients.iter().map(client).collect(),
     }
+}
+
+/// Returns whether a fleet's spec has the mistakes of the generator.
+pub fn readable_fleet(spec: &Value) -> bool {
+    let (clients, zone) = (&spec["clients"], &spec["timeZone"]);
+    (clients.is_null() || clients.is_array()) && (zone.is_null() || zone.is_string())
+}
+
+fn listed(document: &Value) -> Vec<String> {
+    let clients = &document["spec"]["clients"];
+    let clients = if clients.is_array() { clients } else { &document["status"]["clients"] };
+    list(clients).iter().filter_map(|client| text(&client["name"])).collect()
 }
 
 fn package(spec: &Value, all: &[Value]) -> Package {
@@ -127,6 +149,7 @@ fn package(spec: &Value, all: &[Value]) -> Package {
             .iter()
             .find(|fleet| fleet["metadata"]["name"] == *name)
             .map(|fleet| &fleet["spec"])
+            .filter(|source| readable_fleet(source))
             .filter(|source| source.get("packageFrom").is_none()),
     };
     let Some(source) = source else { return Package { withdrawn, ..Package::default() } };

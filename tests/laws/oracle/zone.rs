@@ -109,7 +109,7 @@ impl Clocks {
         if policy.windows.is_empty() && policy.exclusions.is_empty() {
             return Local::Open;
         }
-        let (day, minute) = self.wall(zone.expect("rule 16 comes first"), t);
+        let (day, minute) = self.wall(zone.expect("`TimeZoneUnknown` comes first"), t);
         let date = date_of(day);
         if policy.exclusions.iter().any(|exclusion| is_excluded(exclusion, date)) {
             return Local::Excluded;
