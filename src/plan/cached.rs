@@ -231,7 +231,7 @@ impl<K: Kind> From<Parsed<K>> for Cached<K> {
 impl CachedFleet {
     /// Returns the names of the fleet's clients. If the spec cannot be read, returns those that its
     /// text lists, or else those in the stored status.
-    pub(super) fn client_names(&self) -> impl Iterator<Item = &Text> {
+    pub(crate) fn client_names(&self) -> impl Iterator<Item = &Text> {
         let spec = self.spec.as_deref().ok();
         let in_spec = spec.and_then(|spec| spec.clients.as_deref()).unwrap_or_default();
         let stored = self.status.as_ref().filter(|_| spec.is_none() && self.listed.is_none());

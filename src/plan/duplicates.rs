@@ -4,6 +4,9 @@
 //! An *entry* is a client in the spec of one fleet. The entry that was seen at least
 //! [`MIN_LEAD`] later than all other entries decides; if there is none, no entry gets an offer.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -117,6 +120,81 @@ pub struct DuplicateClient {
     pub name: Text,
     /// Entries of the name, sorted by fleet name.
     pub entries: Vec<ClientEntry>,
+}
+
+/// Client names that the same fleets list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateGroup {
+    /// Names of the fleets, sorted.
+    pub fleets: Vec<Text>,
+    /// Names of the clients, sorted.
+    pub clients: Vec<Text>,
+    /// Number of the clients of which no entry decides.
+    pub undecided: usize,
+}
+
+/// Maximum number of names in the text of a group.
+const MAX_NAMED_CLIENTS: usize = 3;
+
+impl DuplicateGroup {
+    /// Groups client names by the fleets that list them. The fleets that are being deleted do not
+    /// count, unless no other fleet lists the client.
+    #[must_use]
+    pub fn all(duplicates: &[DuplicateClient], at: Timestamp) -> Vec<Self> {
+        let mut groups: BTreeMap<Vec<Text>, Self> = BTreeMap::new();
+        for DuplicateClient { name, entries } in duplicates {
+            let resolution = resolve(entries, at);
+            let is_open = |standing: &Standing| matches!(standing, Standing::Duplicate { .. });
+            let all_deleting = entries.iter().all(|entry| entry.deleting);
+            let counts = |entry: &&ClientEntry| all_deleting || !entry.deleting;
+            let fleets: Vec<Text> =
+                entries.iter().filter(counts).map(|entry| entry.fleet.clone()).collect();
+            if fleets.len() < 2 {
+                continue;
+            }
+            let empty = || Self { fleets: fleets.clone(), clients: Vec::new(), undecided: 0 };
+            let group = groups.entry(fleets.clone()).or_insert_with(empty);
+            group.clients.push(name.clone());
+            group.undecided += usize::from(resolution.standings.iter().any(is_open));
+        }
+        groups.into_values().collect()
+    }
+}
+
+impl fmt::Display for DuplicateGroup {
+    /// Writes the group as a sentence, such as `1 name in two fleets, berlin and new-york: lt-1; 1
+    /// gets no offer until one fleet has seen it 7 days later than the others`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fleets, clients, undecided } = self;
+        let names = if clients.len() == 1 { "name" } else { "names" };
+        let shown: Vec<&str> = clients.iter().map(Text::as_str).take(MAX_NAMED_CLIENTS).collect();
+        write!(f, "{} {names} in {}: {}", clients.len(), in_fleets(fleets), shown.join(", "))?;
+        if clients.len() > shown.len() {
+            write!(f, " and {} more", clients.len() - shown.len())?;
+        }
+        let until = "no offer until one fleet has seen";
+        match *undecided {
+            0 => f.write_str("; the fleet that saw a client last decides for it"),
+            1 => write!(f, "; 1 gets {until} it 7 days later than the others"),
+            several => write!(f, "; {several} get {until} them 7 days later than the others"),
+        }
+    }
+}
+
+/// Returns the number and the names of fleets, such as `two fleets, berlin and new-york`.
+#[must_use]
+pub fn in_fleets(fleets: &[impl Deref<Target = str>]) -> String {
+    let names: Vec<&str> = fleets.iter().map(Deref::deref).collect();
+    let count = match names.len() {
+        2 => "two".to_owned(),
+        3 => "three".to_owned(),
+        count => count.to_string(),
+    };
+    let list = match &names[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        names => names.join(", "),
+    };
+    format!("{count} fleets, {list}")
 }
 
 impl Estate {

@@ -1,6 +1,7 @@
 //! Prints clients as a table, as JSON or YAML, or as names for other commands. This module neither
 //! selects nor sorts the clients.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -20,6 +21,8 @@ pub(super) struct Printer {
     output: Output,
     with_titles: bool,
     with_namespace: bool,
+    /// True if the table shows the fleets: the output is wide, or a name repeats.
+    with_fleet: bool,
     in_color: bool,
     reader: TimeFormatter,
     columns: ColumnWidths,
@@ -45,6 +48,7 @@ impl Printer {
             output: args.output,
             with_titles: !args.no_headers,
             with_namespace,
+            with_fleet: args.output == Output::Wide,
             in_color: cx.in_color,
             reader: cx.reader(),
             columns: ColumnWidths::new([""; 0]),
@@ -55,7 +59,7 @@ impl Printer {
 
     fn titles(&self) -> Vec<&'static str> {
         let mut titles = if self.with_namespace { vec!["NAMESPACE"] } else { Vec::new() };
-        if self.output == Output::Wide {
+        if self.with_fleet {
             titles.push("FLEET");
         }
         titles.extend(["COMPUTER", "IP ADDRESS", "CURRENT VERSION", "UPGRADE STATUS", "TARGET"]);
@@ -77,6 +81,10 @@ impl Printer {
     }
 
     fn table(&mut self, rows: &[Row], output: &mut dyn Write) -> io::Result<()> {
+        if !self.with_fleet && has_repeated_name(rows) {
+            self.with_fleet = true;
+            self.columns = ColumnWidths::new(self.titles());
+        }
         for row in rows {
             let cells = self.cells(row, false);
             self.columns.fit(&cells);
@@ -140,7 +148,7 @@ impl Printer {
         if self.with_namespace {
             cells.push(text(Some(&row.fleet.namespace)));
         }
-        if self.output == Output::Wide {
+        if self.with_fleet {
             cells.push(text(Some(&row.fleet.name)));
         }
         let seen = row.last_seen.map(|seen| self.reader.ago(seen));
@@ -198,4 +206,16 @@ fn finish(written: io::Result<bool>) -> Result<(), Failure> {
         Ok(false) => std::process::exit(0),
         Err(error) => Err(Failure::unwritten(&error)),
     }
+}
+
+/// Returns whether two rows of a namespace show the same computer or have the same client name, so
+/// that only the fleet tells them apart.
+fn has_repeated_name(rows: &[Row]) -> bool {
+    let mut names = HashSet::new();
+    rows.iter().any(|row| {
+        let namespace = row.fleet.namespace.as_str();
+        let is_new = names.insert((namespace, row.computer()));
+        let has_other_name = row.computer() != row.name.as_str();
+        !is_new || has_other_name && !names.insert((namespace, row.name.as_str()))
+    })
 }

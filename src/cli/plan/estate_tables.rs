@@ -36,7 +36,7 @@ fn section(namespace: &str, planned: &PlannedNamespace, at: Timestamp, in_color:
     if !plan.fleets.is_empty() {
         text.push(fleets(plan).render(in_color));
     }
-    let notes = notes(plan);
+    let notes = notes(planned);
     if !notes.is_empty() {
         text.push(format!("To look at:\n{notes}"));
     }
@@ -52,7 +52,7 @@ fn section(namespace: &str, planned: &PlannedNamespace, at: Timestamp, in_color:
     text.join("\n")
 }
 
-fn policies(PlannedNamespace { policies, plan }: &PlannedNamespace) -> Table {
+fn policies(PlannedNamespace { policies, plan, .. }: &PlannedNamespace) -> Table {
     let mut table = Table::new([
         "POLICY",
         "PRIORITY",
@@ -177,8 +177,11 @@ fn why(client: &ClientStatus) -> String {
 }
 
 /// Formats the problems that require the user's attention and that the tables do not show.
-fn notes(plan: &Plan) -> String {
+fn notes(PlannedNamespace { plan, duplicates, .. }: &PlannedNamespace) -> String {
     let mut notes = String::new();
+    for group in duplicates {
+        let _ = writeln!(notes, "  {}", printable(&group.to_string()));
+    }
     for (name, status) in &plan.fleets {
         note_stalled(&mut notes, "fleet", name, &status.conditions);
     }

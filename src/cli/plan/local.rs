@@ -17,6 +17,7 @@ use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Identity, Object, SourceObject};
 use crate::cli::{Failure, WRONG_INPUT, data};
 use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
+use crate::plan::duplicates::DuplicateGroup;
 use crate::plan::{CachedPolicy, Estate, Plan, settle};
 use crate::values::Timestamp;
 
@@ -33,6 +34,8 @@ pub(super) struct LocalPlan {
 /// The policies and the plan of one namespace.
 pub(super) struct PlannedNamespace {
     pub(super) policies: Vec<Arc<CachedPolicy>>,
+    /// Client names that several fleets list.
+    pub(super) duplicates: Vec<DuplicateGroup>,
     pub(super) plan: Plan,
 }
 
@@ -53,7 +56,8 @@ pub(super) fn plan(
     let planned = refuse([&findings]).map(|()| {
         let settled = |(name, estate): (String, Estate)| {
             let plan = settle(&estate, at);
-            (name, PlannedNamespace { policies: estate.policies, plan })
+            let duplicates = DuplicateGroup::all(&estate.duplicate_clients(), at);
+            (name, PlannedNamespace { policies: estate.policies, duplicates, plan })
         };
         let namespaces = estates.into_iter().map(settled).collect();
         LocalPlan { given, namespaces, at, format }

@@ -1,6 +1,7 @@
 //! Implements `status`: shows the progress of the policies and the problems that need a user's
 //! action, on one screen. Lists the objects in the cluster page by page.
 
+mod duplicates;
 mod halted;
 mod halted_messages;
 mod needs;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use super::duplicates::DuplicateNames;
 use super::overview::{OffBecause, PolicyLine, namespace_of};
 use crate::api::fleet::{Client, ClientStatus};
 use crate::api::{ClientFleet, Condition, UpgradePolicy};
@@ -48,6 +49,12 @@ pub(super) struct Needs {
     /// Clients that wait for a window, although they have reported since the last one opened and
     /// have been offered the same version for 14 days or more.
     pub waiting_long: Sample,
+    /// Client names that several fleets list, by fleets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub duplicate_names: Vec<DuplicateNames>,
+    /// Computers that are reported under several client names.
+    #[serde(skip_serializing_if = "Sample::is_empty")]
+    pub shared_computers: Sample,
     /// Policies and fleets that cannot progress until a user fixes them, with the reason. Includes
     /// fleets that wait for the fleet that their `packageFrom` names.
     pub stalled: Vec<Stalled>,
@@ -77,7 +84,11 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn add(&mut self, name: impl FnOnce() -> String) {
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn add(&mut self, name: impl FnOnce() -> String) {
         self.count += 1;
         if self.names.len() < MAX_NAMED_CLIENTS {
             self.names.push(name());

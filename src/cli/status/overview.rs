@@ -1,12 +1,12 @@
 //! Summarizes the fleets and policies of a cluster or a namespace, without I/O.
 //!
-//! Processes one fleet at a time, so memory usage grows with the number of policies and versions,
-//! not with the number of clients.
+//! Processes one fleet at a time, and keeps only two hashes for each client, to find duplicates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::duplicates::DuplicateSearch;
 use super::halted::Halted;
 use super::needs::{Needs, shown};
 use super::withdrawn::RunningVersions;
@@ -112,6 +112,7 @@ pub(super) struct OverviewBuilder {
     overview: Overview,
     packages: BTreeMap<Text, Package>,
     running: RunningVersions,
+    duplicates: DuplicateSearch,
     /// True if the overview covers all namespaces, so that names must include the namespace.
     is_everywhere: bool,
 }
@@ -132,6 +133,7 @@ impl OverviewBuilder {
             overview,
             packages: BTreeMap::new(),
             running: RunningVersions::default(),
+            duplicates: DuplicateSearch::default(),
             is_everywhere,
         }
     }
@@ -168,6 +170,7 @@ impl OverviewBuilder {
         let name = fleet.metadata.name.as_deref().unwrap_or_default();
         self.running.fleet(fleet, &shown(fleet, name, self.is_everywhere));
         overview.needs.fleet(fleet, overview.at, self.is_everywhere);
+        self.duplicates.add(fleet);
     }
 
     /// Returns the overview of all added policies and fleets.
@@ -179,6 +182,8 @@ impl OverviewBuilder {
             line.ahead_on_withdrawn = withdrawn.ahead.get(&key).copied().unwrap_or_default();
         }
         overview.needs.withdrawn = withdrawn.by_version;
+        overview.needs.duplicate_names = self.duplicates.duplicate_names(self.is_everywhere);
+        overview.needs.shared_computers = self.duplicates.shared_computers(self.is_everywhere);
         overview.packages = self.packages.into_values().collect();
         overview.packages.sort_by_cached_key(|package| {
             std::cmp::Reverse((

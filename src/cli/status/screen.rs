@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::duplicates::DuplicateNames;
 use super::halted_messages;
 use super::needs::{Needs, Sample};
 use super::overview::{Next, OffBecause, Overview, PolicyLine, What};
@@ -10,6 +11,7 @@ use crate::api::policy::Mode;
 use crate::cli::colors::distribution_tone;
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
+use crate::plan::duplicates::in_fleets;
 
 /// Width of a progress bar, in characters, if the width of the terminal is unknown.
 const BAR_WIDTH: usize = 20;
@@ -283,6 +285,9 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
         let version = printable(version);
         line(format!("{} {run} {version}, which is withdrawn: {}", clients(sample), named(sample)));
     }
+    for line_of_duplicates in duplicates(needs) {
+        line(line_of_duplicates);
+    }
     if needs.restart_overdue.count > 0 {
         let sample = &needs.restart_overdue;
         line(format!("{} to restart for over a week: {}", clients(sample), named(sample)));
@@ -317,6 +322,28 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
         line(format!("  `clientfleet clients{place} --state failed,blocked` lists them all"));
     }
     text
+}
+
+/// Formats the lines about clients in several fleets, and about computers under several names.
+fn duplicates(needs: &Needs) -> Vec<String> {
+    let in_fleets = |names: &DuplicateNames| {
+        let count = many(names.clients.count.into(), "name");
+        let fleets = in_fleets(&names.fleets);
+        format!("{count} in {}: {}", printable(&fleets), named(&names.clients))
+    };
+    let mut lines: Vec<String> = needs.duplicate_names.iter().map(in_fleets).collect();
+    if !lines.is_empty() {
+        let hint =
+            "  `clientfleet explain NAME` shows which fleet decides; remove it from the others";
+        lines.push(hint.to_owned());
+    }
+    let shared = &needs.shared_computers;
+    if shared.count > 0 {
+        let is = if shared.count == 1 { "is" } else { "are" };
+        let computers = many(shared.count.into(), "computer");
+        lines.push(format!("{computers} {is} reported under several names: {}", named(shared)));
+    }
+    lines
 }
 
 /// Formats a line about outdated statuses: their number, the problem, and the names of the objects.

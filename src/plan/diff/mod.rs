@@ -166,7 +166,7 @@ pub fn compare_plans(
         let before = before.get(*namespace).unwrap_or(&nothing);
         let after = after.get(*namespace).unwrap_or(&nothing);
         objects.extend(objects::compare(namespace, &before.estate, &after.estate));
-        warnings.extend(warnings::find(namespace, after, given, at));
+        warnings.extend(warnings::find(namespace, before, after, given, at));
         compare_fleets(namespace, before, after, &mut changed, &mut fleets, &mut total);
     }
     changed.sort_by(ChangedClient::order);

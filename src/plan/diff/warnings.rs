@@ -1,12 +1,15 @@
 //! Finds problems that the user should review before making a change: scope entries that match no
 //! client, scopes that depend on a client's address or user, ties of equal priorities, and stalled objects.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{GivenObjects, PlannedEstate, ties};
 use crate::api::policy::{ClientSelector, Scope};
 use crate::api::{Condition, Kind, Text};
 use crate::plan::client_fields::{ClientFields, Field};
+use crate::plan::duplicates::{ClientEntry, DuplicateClient, DuplicateGroup};
 use crate::plan::facts::Facts;
 use crate::plan::package_source::is_wait_for_package;
 use crate::plan::{Cached, Estate, parsed};
@@ -28,9 +31,10 @@ pub struct Warning {
 }
 
 /// Returns the warnings for the objects in `given`, based on the state of the namespace after the
-/// change.
+/// change, and for the clients that several fleets list because of the change.
 pub(super) fn find(
     namespace: &str,
+    before: &PlannedEstate,
     after: &PlannedEstate,
     given: &GivenObjects,
     at: Timestamp,
@@ -45,6 +49,9 @@ pub(super) fn find(
         message,
     };
     let mut found = Vec::new();
+    for (fleet, group) in new_duplicates(&before.estate, &after.estate, at) {
+        found.push(warning(Kind::ClientFleet, &fleet, group.to_string()));
+    }
     for (name, status) in after.plan.policies.iter().filter(|p| is_given(&given.policies, &p.0)) {
         let unmatched = status.unmatched.iter().map(|entry| format!("{entry} matches no client"));
         let scope = spec(&after.estate.policies, name).and_then(|spec| spec.scope.as_ref());
@@ -59,6 +66,35 @@ pub(super) fn find(
         found.extend(messages.map(|message| warning(Kind::ClientFleet, name, message)));
     }
     found
+}
+
+/// Returns the duplicate clients that the change adds, grouped by the fleets that list them. Each
+/// group comes with the name of a fleet to which the change adds the clients.
+fn new_duplicates(before: &Estate, after: &Estate, at: Timestamp) -> Vec<(Text, DuplicateGroup)> {
+    let duplicates = after.duplicate_clients();
+    let mut known: BTreeMap<Text, Vec<&str>> =
+        duplicates.iter().map(|duplicate| (duplicate.name.clone(), Vec::new())).collect();
+    for fleet in &before.fleets {
+        for name in fleet.client_names() {
+            if let Some(fleets) = known.get_mut(name) {
+                fleets.push(fleet.name());
+            }
+        }
+    }
+    let mut added: BTreeMap<Text, Vec<DuplicateClient>> = BTreeMap::new();
+    for duplicate in duplicates {
+        let known = &known[&duplicate.name];
+        let is_new = |entry: &&ClientEntry| !known.contains(&entry.fleet.as_str());
+        let fleet = duplicate.entries.iter().find(is_new).map(|entry| entry.fleet.clone());
+        if let Some(fleet) = fleet {
+            added.entry(fleet).or_default().push(duplicate);
+        }
+    }
+    let groups = added.into_iter().flat_map(|(fleet, added)| {
+        let groups = DuplicateGroup::all(&added, at);
+        groups.into_iter().map(move |group| (fleet.clone(), group))
+    });
+    groups.collect()
 }
 
 fn spec<'a, K: parsed::Kind>(
