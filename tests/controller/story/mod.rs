@@ -2,9 +2,11 @@
 //! tables. Each row of a table shows an event with its time, and the state and reason of every
 //! client after the event.
 
+mod fleets;
 mod longer;
 mod rules;
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -18,15 +20,18 @@ struct Story {
     now: String,
     /// Fleets as they were last applied. Later events change these objects and apply them again.
     fleets: Vec<Value>,
-    /// Rows of the table: the time, the event, and the state and reason of every client after the
-    /// event.
+    /// Fleet and name of the client in each column of the table.
+    columns: Vec<(String, String)>,
+    /// Rows of the table: the time, the event, and the state and reason of the client in each
+    /// column after the event.
     rows: Vec<(String, String, Vec<String>)>,
 }
 
 impl Story {
     async fn begin(name: &str) -> Self {
         let world = World::start(name).await;
-        Self { world, now: crate::world::NOON.to_owned(), fleets: Vec::new(), rows: Vec::new() }
+        let now = crate::world::NOON.to_owned();
+        Self { world, now, fleets: Vec::new(), columns: Vec::new(), rows: Vec::new() }
     }
 
     /// Sets the clock to `time` (RFC 3339).
@@ -50,10 +55,18 @@ impl Story {
     /// Merges `report` into the reported values of a client, and applies the fleet that contains
     /// the client.
     async fn report(&mut self, client: &str, report: Value) {
-        let is_it = |fleet: &&mut Value| {
+        let is_it = |fleet: &&Value| {
             fleet["spec"]["clients"].as_array().unwrap().iter().any(|c| c["name"] == client)
         };
-        let fleet = self.fleets.iter_mut().find(is_it).expect("a fleet with the client");
+        let fleet = self.fleets.iter().position(|fleet| is_it(&fleet)).expect("a fleet with it");
+        let fleet = self.fleets[fleet]["metadata"]["name"].as_str().unwrap().to_owned();
+        self.report_in(&fleet, client, report).await;
+    }
+
+    /// Merges `report` into the reported values of a client of `fleet`, and applies the fleet.
+    async fn report_in(&mut self, fleet: &str, client: &str, report: Value) {
+        let is_it = |listed: &&mut Value| listed["metadata"]["name"] == fleet;
+        let fleet = self.fleets.iter_mut().find(is_it).expect("the fleet");
         let clients = fleet["spec"]["clients"].as_array_mut().unwrap();
         let client = clients.iter_mut().find(|c| c["name"] == client).unwrap();
         merge(&mut client["reported"], report);
@@ -64,20 +77,29 @@ impl Story {
     /// `what`.
     async fn then(&mut self, what: &str) {
         let statuses = self.world.settles().await;
-        let mut cells = Vec::new();
+        let mut found = BTreeMap::new();
         for fleet in &self.fleets {
-            let status = &statuses.fleets[fleet["metadata"]["name"].as_str().unwrap()];
-            let rows = status.clients.iter().flatten();
-            cells.extend(rows.map(|row| format!("{} {}", row.state, row.reason)));
+            let name = fleet["metadata"]["name"].as_str().unwrap();
+            for row in statuses.fleets[name].clients.iter().flatten() {
+                let key = (name.to_owned(), row.name.to_string());
+                if !self.columns.contains(&key) {
+                    self.columns.push(key.clone());
+                }
+                found.insert(key, format!("{} {}", row.state, row.reason));
+            }
         }
+        let cell = |key| found.remove(key).unwrap_or_else(|| "-".to_owned());
+        let cells = self.columns.iter().map(cell).collect();
         self.rows.push((self.now.clone(), what.to_owned(), cells));
     }
 
     /// Returns the story as a table. A cell is `·` if the client's state and reason have not
     /// changed.
     fn table(&self) -> String {
-        let clients = self.fleets.iter().filter_map(|fleet| fleet["spec"]["clients"].as_array());
-        let clients = clients.flatten().map(|client| client["name"].as_str().unwrap().to_owned());
+        let clients = self.columns.iter().map(|(fleet, client)| {
+            let repeats = self.columns.iter().filter(|(_, other)| other == client).count() > 1;
+            if repeats { format!("{fleet}/{client}") } else { client.clone() }
+        });
         let mut lines =
             vec![["TIME", "EVENT"].map(str::to_owned).into_iter().chain(clients).collect()];
         let mut before: Vec<String> = Vec::new();

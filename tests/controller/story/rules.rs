@@ -17,6 +17,12 @@ fn plot(rule: &Rule) -> Value {
     plots.as_array().unwrap().iter().find(is_it).expect("a story for each rule").clone()
 }
 
+/// Returns a second fleet, which lists the client `pc` in the stories of some rules.
+fn elsewhere(clients: Value) -> Value {
+    let spec = json!({"packageVersion": "3.60", "timeZone": "Europe/Berlin", "clients": clients});
+    json!({"kind": "ClientFleet", "metadata": {"name": "elsewhere"}, "spec": spec})
+}
+
 async fn play(rule: &Rule) -> String {
     let plot = plot(rule);
     let mut story = Story::begin(&format!("story-{}", rule.name.number())).await;
@@ -33,12 +39,16 @@ async fn play(rule: &Rule) -> String {
     });
     let fleet = json!({"kind": "ClientFleet", "metadata": {"name": "fleet"}, "spec": spec});
     story.apply_fleet(fleet).await;
+    if let Some(report) = plot.get("elsewhere") {
+        story.apply_fleet(elsewhere(json!([{"name": "pc", "reported": report}]))).await;
+    }
     story.then("at the start").await;
     for step in plot["steps"].as_array().unwrap() {
         story.at(&format!("2026-11-24T{}:00Z", step[0].as_str().unwrap()));
         for (object, changes) in step[2].as_object().unwrap().clone() {
             match object.as_str() {
                 "report" => story.report("pc", changes).await,
+                "elsewhere" => story.change_fleet("elsewhere", changes).await,
                 "fleet" => story.change_fleet("fleet", changes).await,
                 "policy" => {
                     story.world.edit("UpgradePolicy", "all", json!({"spec": changes})).await;
