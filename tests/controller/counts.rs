@@ -5,7 +5,7 @@ use clientfleet::api::{ClientFleet, UpgradePolicy};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
-use crate::objects::{auto, client, fleet, nightly, policy};
+use crate::objects::{auto, client, distinct_fleet, fleet, nightly, policy};
 use crate::recording_client::{Call, RequestRecorder};
 use crate::world::{World, eventually, instant};
 
@@ -85,7 +85,8 @@ async fn three_fleets(prefix: &str) -> World {
     world.apply(policy("other", other)).await;
     for site in ["berlin", "paris", "rome"] {
         let clients = crate::objects::names(10);
-        world.apply(fleet(site, &clients.iter().map(String::as_str).collect::<Vec<_>>())).await;
+        let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
+        world.apply(distinct_fleet(site, &clients)).await;
     }
     world.with_sentinels().await;
     world
@@ -140,8 +141,9 @@ async fn nothing_is_written_while_nothing_changes() {
 async fn a_report_costs_one_write_and_at_most_one_of_the_policy() {
     let world = three_fleets("reports").await;
     let report = |version| {
-        let mut clients: Vec<Value> = vec![client("pc-000", version)];
-        clients.extend(crate::objects::names(10).iter().skip(1).map(|name| client(name, "3.59")));
+        let mut clients: Vec<Value> = vec![client("berlin-pc-000", version)];
+        let others = crate::objects::names(10).into_iter().skip(1);
+        clients.extend(others.map(|name| client(&format!("berlin-{name}"), "3.59")));
         world.edit("ClientFleet", "berlin", json!({"spec": {"clients": clients}}))
     };
     let before = world.fleet("berlin").await;
@@ -200,7 +202,7 @@ async fn many_fleets_cost_their_policy_two_writes() {
     let world = World::start("many").await;
     world.with_sentinels().await;
     for number in 0..40 {
-        world.apply(fleet(&format!("fleet-{number:02}"), &["a", "b"])).await;
+        world.apply(distinct_fleet(&format!("fleet-{number:02}"), &["a", "b"])).await;
     }
     let mut created = world.writes_of(world.apply(auto("all"))).await;
     let policies = created.extract_if(.., |path| path.starts_with("upgradepolicies/"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::control_plane::ControlPlane;
 use crate::counts::writes;
-use crate::objects::{auto, client, fleet, nightly};
+use crate::objects::{auto, client, distinct_fleet, fleet, nightly};
 use crate::recording_client::Call;
 use crate::world::{World, eventually, install_crds, instant};
 
@@ -62,7 +62,7 @@ async fn everything_goes_at_once_and_comes_again() {
     let everything = async || {
         world.apply(auto("all")).await;
         for number in 0..20 {
-            world.apply(fleet(&format!("fleet-{number}"), &["a", "b"])).await;
+            world.apply(distinct_fleet(&format!("fleet-{number}"), &["a", "b"])).await;
         }
     };
     everything().await;
@@ -88,7 +88,7 @@ async fn two_controllers_come_to_rest() {
     let second = world.start_second_controller();
     world.apply(nightly("night")).await;
     for site in ["berlin", "paris", "rome"] {
-        world.apply(fleet(site, &["a", "b"])).await;
+        world.apply(distinct_fleet(site, &["a", "b"])).await;
     }
     world.settles().await;
     for (time, suspend) in [("24T21:00", false), ("25T03:00", true), ("25T22:00", false)] {
@@ -122,10 +122,10 @@ async fn a_restarted_api_server_is_found_again() {
     // controller must retry the writes after the restart.
     world.clock.set(instant("2026-11-24T21:00:00Z"));
     plane.start_apiserver().unwrap();
-    world.apply(fleet("paris", &["a"])).await;
+    world.apply(fleet("paris", &["b"])).await;
     world.settles().await;
     assert_eq!(world.row("berlin", "a").await.state, "Distributing");
-    assert_eq!(world.row("paris", "a").await.state, "Distributing");
+    assert_eq!(world.row("paris", "b").await.state, "Distributing");
 
     // The controller must list the fleets again after its watch has expired. It receives no events
     // for fleets that were deleted in the meantime, so only the list shows that they are gone.
@@ -137,7 +137,7 @@ async fn a_restarted_api_server_is_found_again() {
     })
     .await;
     world.delete("ClientFleet", "paris").await;
-    world.apply(fleet("rome", &["a", "b"])).await;
+    world.apply(fleet("rome", &["c", "d"])).await;
     world.wire.expire("clientfleets");
     world.wire.release();
     world.settles().await;

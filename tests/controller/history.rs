@@ -13,7 +13,7 @@ use kube::api::{DynamicObject, WatchEvent, WatchParams};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use crate::objects::{fleet, names, policy};
+use crate::objects::{distinct_fleet, fleet, names, policy};
 use crate::world::{NOON, World, eventually, instant, status_of};
 
 fn after_noon(seconds: i64) -> Timestamp {
@@ -206,7 +206,7 @@ async fn to_and_fro(prefix: &str, late: Duration, has_rival: bool) {
     let clients = names(20);
     let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
     for name in fleets {
-        world.apply(fleet(name, &clients)).await;
+        world.apply(distinct_fleet(name, &clients)).await;
     }
     world.settles().await;
     let observer = Observer::start(&world).await;

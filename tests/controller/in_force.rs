@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, watcher};
 use serde_json::json;
 
 use crate::control_plane::shared;
-use crate::objects::{auto, fleet, policy};
+use crate::objects::{auto, distinct_fleet, fleet, policy};
 use crate::world::{World, eventually};
 
 fn conditions(status: &UpgradePolicyStatus) -> Vec<String> {
@@ -117,7 +117,7 @@ async fn no_generation_is_called_in_force_before_the_fleets_say_so() {
     let world = World::start("history").await;
     let fleets = ["one", "two", "three", "four", "five", "six"];
     for name in fleets {
-        world.apply(fleet(name, &["a"])).await;
+        world.apply(distinct_fleet(name, &["a"])).await;
     }
     let history = History::of(&world);
     // Each generation of the policy sets a different target version, so that a fleet's status shows

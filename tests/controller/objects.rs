@@ -14,6 +14,13 @@ pub fn fleet(name: &str, clients: &[&str]) -> Value {
     })
 }
 
+/// Returns a fleet like [`fleet`], with the fleet's name before each client's, such as `berlin-a`. No
+/// other fleet of the test may list the same client, unless the test is about such clients.
+pub fn distinct_fleet(name: &str, clients: &[&str]) -> Value {
+    let clients: Vec<String> = clients.iter().map(|client| format!("{name}-{client}")).collect();
+    fleet(name, &clients.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
 pub fn client(name: &str, version: &str) -> Value {
     json!({"name": name, "reported": {"version": version}})
 }

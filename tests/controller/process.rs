@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::control_plane::{ControlPlane, shared};
-use crate::objects::{auto, fleet, names};
+use crate::objects::{auto, distinct_fleet, fleet, names};
 use crate::world::{World, eventually, install_crds};
 
 /// Maximum time until the program ends after SIGTERM. Kubernetes kills a container after 30 s.
@@ -151,7 +151,7 @@ async fn it_ends_when_it_is_told_to() {
     let clients = names(100);
     let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
     for number in 0..40 {
-        world.apply(fleet(&format!("fleet-{number}"), &clients)).await;
+        world.apply(distinct_fleet(&format!("fleet-{number}"), &clients)).await;
     }
     let decided = async || {
         let statuses = world.statuses().await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::objects::{auto, fleet, policy};
+use crate::objects::{auto, distinct_fleet, fleet, policy};
 use crate::world::{World, eventually};
 
 const BERLIN: &str = "clientfleets/berlin/status";
@@ -76,7 +76,7 @@ async fn a_policy_is_not_in_force_while_stored_offers_contradict_it() {
     world.apply(policy("top", nothing)).await;
     let fleets = ["f0", "f1", "f2"];
     for name in fleets {
-        world.apply(fleet(name, &["a", "b"])).await;
+        world.apply(distinct_fleet(name, &["a", "b"])).await;
     }
     world.settles().await;
     world.wire.silence_watch("clientfleets");
@@ -86,7 +86,7 @@ async fn a_policy_is_not_in_force_while_stored_offers_contradict_it() {
     set(json!({"mode": "AutoUpgrade"})).await;
     for name in fleets {
         eventually("the offer is stored", async || {
-            let row = world.row(name, "a").await;
+            let row = world.row(name, &format!("{name}-a")).await;
             if row.state == "Distributing" { Ok(()) } else { Err(format!("{row:?}")) }
         })
         .await;
@@ -111,14 +111,14 @@ async fn a_policy_is_not_in_force_while_stored_offers_contradict_it() {
     })
     .await;
     let status = world.policy("top").await;
-    assert_eq!(world.row("f0", "a").await.state, "Distributing", "the offers still stand");
+    assert_eq!(world.row("f0", "f0-a").await.state, "Distributing", "the offers still stand");
     let ready = status.conditions.iter().find(|c| c.r#type == "Ready").unwrap();
     assert_ne!(ready.status, "True", "{status:?}");
     assert!(status.observed_generation < ready.observed_generation, "{status:?}");
 
     world.wire.resume_watches();
     world.settles().await;
-    assert_eq!(world.row("f0", "a").await.state, "Held");
+    assert_eq!(world.row("f0", "f0-a").await.state, "Held");
     let status = world.policy("top").await;
     assert_eq!(
         status.observed_generation,

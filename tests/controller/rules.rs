@@ -1,4 +1,4 @@
-//! Tests that the controller applies each of the 22 decision rules.
+//! Tests that the controller applies each decision rule.
 
 use clientfleet::plan::rules::{RULES, RuleName};
 use serde_json::{Value, json};
@@ -26,6 +26,12 @@ fn cases_before_the_time_range() -> Vec<Case> {
     let old = json!({"version": "3.59"});
     let failed = json!({"version": "3.60", "time": "2026-11-24T10:00:00Z"});
     vec![
+        (
+            RuleName::ReportedElsewhere,
+            auto(json!({})),
+            json!({"version": "3.59", "lastSeen": "2026-11-01T00:00:00Z"}),
+        ),
+        (RuleName::DuplicateClient, auto(json!({})), old.clone()),
         (RuleName::NoMatchingPolicy, Value::Null, old.clone()),
         (
             RuleName::PolicyInvalid,
@@ -136,6 +142,14 @@ pub async fn apply_cases(world: &World) {
         json!({"packageFrom": {"name": "gone"}}),
         json!({"packageVersion": "3.60"}),
     ];
+    let namesake = |rule, seen| json!({"name": object_name(rule), "reported": {"lastSeen": seen}});
+    let namesakes = [
+        namesake(RuleName::ReportedElsewhere, "2026-11-24T10:00:00Z"),
+        namesake(RuleName::DuplicateClient, "2026-11-24T10:00:00Z"),
+    ];
+    let spec = json!({"packageVersion": "3.60", "clients": namesakes});
+    let elsewhere = json!({"kind": "ClientFleet", "metadata": {"name": "elsewhere"}, "spec": spec});
+    world.apply(elsewhere).await;
     for ((name, mut spec), clients) in fleets.into_iter().zip(packages).zip(clients) {
         spec["clients"] = json!(clients);
         let metadata = json!({"name": name});
@@ -165,9 +179,11 @@ async fn each_rule_decides_for_a_client_and_the_status_is_the_plan() {
                 _ => ("True", "Reconciled"),
             };
             assert_eq!((ready.status.as_ref(), ready.reason.as_ref()), expected, "{name}");
-            assert_eq!(policy.governed_clients, Some(1), "{name}");
+            // The policy governs both entries of a client of which none decides.
+            let governed = if rule.name == RuleName::DuplicateClient { 2 } else { 1 };
+            assert_eq!(policy.governed_clients, Some(governed), "{name}");
         }
     }
-    assert_eq!(fleets["fleet"].summary.unwrap().total, 20);
+    assert_eq!(fleets["fleet"].summary.unwrap().total, 22);
     assert_eq!(fleets["without-package"].package_version, None);
 }

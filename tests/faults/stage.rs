@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::control_plane::{ControlPlane, shared};
 use crate::local_plan::difference;
-use crate::objects::{auto, client, fleet};
+use crate::objects::{auto, client, distinct_fleet};
 use crate::observer::{Observer, Stored};
 use crate::oracles::{Evidence, Oracle, Violation, violations};
 use crate::program::Program;
@@ -164,7 +164,7 @@ impl Stage {
         };
         stage.apply(auto("all")).await;
         for name in ["berlin", "cairo", "lima"] {
-            stage.apply(fleet(name, &["a", "b", "c"])).await;
+            stage.apply(distinct_fleet(name, &["a", "b", "c"])).await;
         }
         stage
     }
@@ -215,12 +215,13 @@ impl Stage {
     pub async fn work(&self) {
         self.suspend(true).await;
         tokio::time::sleep(WORK_PAUSE).await;
-        let clients = [client("a", "3.60"), client("b", "3.59"), client("c", "3.59")];
+        let clients = [("a", "3.60"), ("b", "3.59"), ("c", "3.59")];
+        let clients = clients.map(|(name, version)| client(&format!("berlin-{name}"), version));
         self.edit("ClientFleet", "berlin", json!({"spec": {"clients": clients}})).await;
         tokio::time::sleep(WORK_PAUSE).await;
         self.suspend(false).await;
         tokio::time::sleep(WORK_PAUSE).await;
-        self.apply(fleet("oslo", &["a", "b"])).await;
+        self.apply(distinct_fleet("oslo", &["a", "b"])).await;
         self.delete("ClientFleet", "cairo").await;
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::audit::{self, Entry};
 use super::replica::{Replica, Times, kubeconfig};
 use crate::control_plane::ControlPlane;
-use crate::objects::{auto, fleet};
+use crate::objects::{auto, distinct_fleet};
 use crate::world::{World, eventually, install_crds};
 
 /// The controller's default lease duration, renew deadline and retry period.
@@ -34,7 +34,7 @@ impl Estate {
         let world = World::without_controller(plane(), prefix);
         world.apply(auto("all")).await;
         for site in ["berlin", "cairo", "lima", "oslo", "paris", "rome"] {
-            world.apply(fleet(site, &["a", "b", "c"])).await;
+            world.apply(distinct_fleet(site, &["a", "b", "c"])).await;
         }
         Self { world }
     }

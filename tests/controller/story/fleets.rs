@@ -90,11 +90,11 @@ async fn a_clock_that_is_ahead_decides_after_a_week() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_importers_report_one_client() {
     let mut story = Story::begin("importers").await;
-    story.world.apply(auto("all")).await;
     let fleets = ["berlin", "tokyo"];
     for name in fleets {
         story.apply_fleet(fleet(name, json!([client("pc", NOON)]))).await;
     }
+    story.world.apply(auto("all")).await;
     story.then("both list pc").await;
     let writes = |story: &Story, path: &str| {
         let calls = story.world.wire.calls();

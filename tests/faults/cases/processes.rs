@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::no_fault;
 use crate::fault::{Fault, Requests};
-use crate::objects::fleet;
+use crate::objects::distinct_fleet;
 use crate::proxy::Proxy;
 use crate::stage::{Stage, TELLING_TIME, eventually};
 
@@ -114,7 +114,7 @@ async fn a_slow_consumer() {
     };
     drip(&stage.proxy);
     for round in 0..40 {
-        stage.apply(fleet(&format!("many-{}", round % 8), &clients[round..])).await;
+        stage.apply(distinct_fleet(&format!("many-{}", round % 8), &clients[round..])).await;
     }
     stage.fault_applies().await;
     // The watches that are already open would go on dripping.

@@ -5,7 +5,7 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use super::no_fault;
 use crate::control_plane::ControlPlane;
 use crate::fault::Fault;
-use crate::objects::fleet;
+use crate::objects::distinct_fleet;
 use crate::stage::{Stage, eventually, install_crds};
 
 /// Returns the control plane whose servers these cases break, one case at a time.
@@ -102,7 +102,7 @@ async fn a_definition_is_removed_and_created_again() {
     .await;
     install_crds(&plane);
     for name in ["berlin", "lima"] {
-        stage.apply(fleet(name, &["a", "b"])).await;
+        stage.apply(distinct_fleet(name, &["a", "b"])).await;
     }
     stage.converges().await;
     stage.suspend(false).await;
