@@ -186,11 +186,16 @@ fn client_selector() -> Value {
     // Use the longest text of a network: a full IPv6 address whose last 32 bits are written as an
     // IPv4 address.
     let cidr = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128";
+    // Use the longest requirement with as many `<` and `>` as possible, because JSON in etcd escapes
+    // each of them to six bytes.
+    let versions = format!(">={0} <={0}", "3".repeat(17)) + "0";
+    assert_eq!(versions.len(), bounds::VERSION_REQUIREMENT);
     json!({
         "names": quotes,
         "computers": vec![escaped(reported_text::COMPUTER); bounds::SELECTED_NAMES],
         "users": names(bounds::WIDE_USER),
         "cidrs": vec![cidr; bounds::SELECTED_CIDRS],
+        "versions": vec![versions; bounds::SELECTED_VERSIONS],
         "labelSelector": label_selector(bounds::CLIENT_MATCH_VALUES),
         "search": costly(bounds::SEARCH),
     })

@@ -81,6 +81,10 @@ pub const SELECTORS: usize = 16;
 pub const SELECTED_NAMES: usize = 64;
 /// Maximum number of networks per client selector.
 pub const SELECTED_CIDRS: usize = 32;
+/// Maximum number of version requirements per client selector.
+pub const SELECTED_VERSIONS: usize = 4;
+/// Maximum length of a version requirement: two comparisons with versions of usual length.
+pub const VERSION_REQUIREMENT: usize = 40;
 /// Maximum length of `search` in a client selector, including all keywords.
 pub const SEARCH: usize = 128;
 /// Maximum number of `matchLabels` per label selector.

@@ -92,6 +92,16 @@ pub fn version() -> Pattern {
     )
 }
 
+/// Returns the pattern that a version requirement in a client selector must match. The pattern
+/// accepts the requirements that the module `values` can parse.
+pub(crate) fn version_requirement() -> Pattern {
+    Pattern::new(
+        crate::values::version_requirement::pattern(),
+        "must be a version, or one or two comparisons with <, <=, > or >= and a blank between them, \
+         as 3.59.127, <3.59.127 or >=3.50 <3.59.127; without = and without a blank after <",
+    )
+}
+
 /// Regular expression for a calendar date in the years 2000 to 2199. The year 2000 is a leap year,
 /// but 2100 is not.
 const DATE: &str = concat!(
@@ -193,7 +203,7 @@ mod tests {
     use regex::Regex;
 
     use super::*;
-    use crate::values::{Version, WallTime};
+    use crate::values::{Version, VersionRequirement, WallTime};
 
     fn accepts(pattern: &Pattern) -> impl Fn(&str) -> bool + use<> {
         let regex = Regex::new(&pattern.regex).expect("it is an expression");
@@ -263,6 +273,14 @@ mod tests {
         fn the_versions_are_those_that_are_read(text in "v?[0-9.]{0,24}[-+]?[0-9A-Za-z.+-]{0,12}") {
             let accepted = accepts(&version())(&text);
             prop_assert_eq!(accepted, Version::parse(&text).is_ok());
+        }
+
+        #[test]
+        fn the_version_requirements_are_those_that_are_read(
+            text in "([<>=]{0,2} ?v?[0-9][0-9.]{0,3}(-[0-9a-z.]{0,3})?[ \t]{0,2}){0,3}",
+        ) {
+            let accepted = accepts(&version_requirement())(&text);
+            prop_assert_eq!(accepted, VersionRequirement::parse(&text).is_ok());
         }
 
         #[test]

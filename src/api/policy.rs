@@ -267,6 +267,11 @@ pub struct ClientSelector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::selected_cidrs")]
     pub cidrs: Option<Vec<Text>>,
+    /// Any of these holds for the version that it runs: a version, or one or two comparisons with
+    /// `<`, `<=`, `>` or `>=` and blanks between, as `>=3.50 <3.59.127`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::selected_versions")]
+    pub versions: Option<Vec<Text>>,
     /// Its labels match. Each of the match expressions has at most 12 values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::client_label_selector::<LabelSelector>")]

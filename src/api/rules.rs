@@ -147,9 +147,9 @@ pub fn scope(schema: &mut Schema) {
 
 pub fn client_selector(schema: &mut Schema) {
     let some = "must have at least one criterion: write `names`, `computers`, `users`, `cidrs`, \
-                `labelSelector` or `search`";
+                `versions`, `labelSelector` or `search`";
     let condition = "has(self.names) || has(self.computers) || has(self.users) || has(self.cidrs) \
-                     || has(self.labelSelector) || has(self.search)";
+                     || has(self.versions) || has(self.labelSelector) || has(self.search)";
     add(schema, &[rule(condition, some)]);
 }
 

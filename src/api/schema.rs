@@ -306,6 +306,11 @@ pub(crate) fn selected_cidrs(_: &mut SchemaGenerator) -> Schema {
     filled(cidr(), bounds::SELECTED_CIDRS, "atomic", WITHOUT_CRITERION)
 }
 
+pub(crate) fn selected_versions(_: &mut SchemaGenerator) -> Schema {
+    let items = judged(bounds::VERSION_REQUIREMENT, &patterns::version_requirement());
+    filled(items, bounds::SELECTED_VERSIONS, "atomic", WITHOUT_CRITERION)
+}
+
 pub fn match_labels(_: &mut SchemaGenerator) -> Schema {
     let some = "must have at least one label: write one, or leave `matchLabels` out";
     json_schema!({

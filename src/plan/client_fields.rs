@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::api::fleet::{Client, Reported};
 use crate::api::{Labels, Text};
+use crate::values::Version;
 use crate::values::selector::fold_case;
 
 /// A searchable field of a client.
@@ -71,6 +72,8 @@ pub struct ClientFields<'a> {
     pub labels: &'a Labels,
     /// IP address of the client, if it can be parsed.
     pub ip: Option<IpAddr>,
+    /// Version that the client runs, if it can be parsed.
+    pub version: Option<&'a Version>,
     /// Searchable fields, case-folded, in the order of [`Field::ALL`]. A missing field is an empty
     /// string.
     pub folded: [&'a str; Field::ALL.len()],
@@ -84,6 +87,13 @@ impl ClientFields<'_> {
         if field == Field::Ip {
             self.ip = None;
         }
+        self
+    }
+
+    /// Returns a copy of the client's fields without the version.
+    #[must_use]
+    pub(crate) fn without_version(mut self) -> Self {
+        self.version = None;
         self
     }
 

@@ -10,6 +10,7 @@ use memchr::memmem;
 
 use super::client_fields::{ClientFields, Field};
 use crate::api::fleet::Client;
+use crate::values::Version;
 use crate::values::selector::{fold_case_into, parse_ip};
 
 /// Index of the client fields that selectors compare.
@@ -55,12 +56,18 @@ impl ClientIndex {
     }
 
     /// Returns the fields of `client` that selectors compare. `index` must be the position of
-    /// `client` in the list from which the client index was built.
+    /// `client` in the list from which the client index was built, and `version` the version that
+    /// the client runs.
     #[must_use]
-    pub fn subject<'a>(&'a self, index: usize, client: &'a Client) -> ClientFields<'a> {
+    pub fn subject<'a>(
+        &'a self,
+        index: usize,
+        client: &'a Client,
+        version: Option<&'a Version>,
+    ) -> ClientFields<'a> {
         let TextSpan { mut start, ends, ip } = self.places[index];
         let folded = ends.map(|end| &self.text[std::mem::replace(&mut start, end)..end]);
-        ClientFields { name: &client.name, labels: &client.labels, ip, folded }
+        ClientFields { name: &client.name, labels: &client.labels, ip, version, folded }
     }
 
     /// Returns `false` only if no field of any client contains `folded`, which must be case-folded.
@@ -96,11 +103,11 @@ mod tests {
             let alone = ClientIndex::of(std::slice::from_ref(client));
             let debug_text = |subject: ClientFields<'_>| format!("{subject:?}");
             assert_eq!(
-                debug_text(client_index.subject(index, client)),
-                debug_text(alone.subject(0, client))
+                debug_text(client_index.subject(index, client, None)),
+                debug_text(alone.subject(0, client, None))
             );
         }
-        assert_eq!(client_index.subject(1, &clients[1]).folded, ["müller", "", "", ""]);
+        assert_eq!(client_index.subject(1, &clients[1], None).folded, ["müller", "", "", ""]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::client_index::ClientIndex;
 use crate::api::policy::{ClientSelector, LabelSelector};
 use crate::api::{Labels, Text};
 use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
+use crate::values::{Version, VersionRequirement};
 
 /// A criterion that a client selector can set.
 pub(super) struct Criterion {
@@ -20,9 +21,12 @@ pub(super) struct Criterion {
     pub read: fn(&ClientSelector) -> Option<Read>,
 }
 
+/// Name of the criterion on the version that a client runs.
+pub(super) const VERSIONS: &str = "versions";
+
 /// All criteria of a client selector. A selector matches a client if every criterion that the
 /// selector sets matches.
-pub(super) static CRITERIA: [Criterion; 6] = [
+pub(super) static CRITERIA: [Criterion; 7] = [
     Criterion { name: "names", read: |s| s.names.as_ref().map(|list| one_of(Field::Name, list)) },
     Criterion {
         name: "computers",
@@ -33,6 +37,7 @@ pub(super) static CRITERIA: [Criterion; 6] = [
         read: |s| s.users.as_ref().map(|list| one_of(Field::LastUser, list)),
     },
     Criterion { name: "cidrs", read: |s| s.cidrs.as_ref().map(|list| in_network(list)) },
+    Criterion { name: VERSIONS, read: |s| s.versions.as_ref().map(|list| runs_version(list)) },
     Criterion {
         name: "labelSelector",
         read: |s| s.label_selector.as_ref().map(|labels| Read::alone(read_labels(labels))),
@@ -72,6 +77,8 @@ impl Read {
 pub(super) enum Test {
     OneOf(Field, BTreeSet<String>),
     InNetwork(Vec<IpNet>),
+    /// Test that the client runs a version that meets at least one of the requirements.
+    RunsVersion(Vec<VersionRequirement>),
     HasLabels(Vec<Requirement>),
     /// Test that each keyword occurs in at least one searchable field of the client.
     Contains(Keywords),
@@ -85,6 +92,7 @@ impl Test {
         match self {
             Self::OneOf(field, values) => values.contains(client.compared(*field)),
             Self::InNetwork(networks) => contains(networks, client.ip),
+            Self::RunsVersion(requirements) => runs(requirements, client.version),
             Self::HasLabels(requirements) => {
                 requirements.iter().all(|r| r.holds(|key| client.labels.get(key)))
             }
@@ -100,6 +108,8 @@ pub(super) enum ValueTest {
     Is(Field, String),
     /// Network that must contain the client's address; `None` if the network cannot be parsed.
     InNetwork(Option<IpNet>),
+    /// Requirement that the client's version must meet; `None` if it cannot be parsed.
+    RunsVersion(Option<VersionRequirement>),
 }
 
 impl ValueTest {
@@ -108,6 +118,7 @@ impl ValueTest {
         match self {
             Self::Is(field, value) => !value.is_empty() && value == client.compared(*field),
             Self::InNetwork(network) => contains(network.as_slice(), client.ip),
+            Self::RunsVersion(requirement) => runs(requirement.as_slice(), client.version),
         }
     }
 
@@ -119,12 +130,19 @@ impl ValueTest {
             Self::InNetwork(network) => {
                 network.is_some_and(|network| clients.may_contain_address(&network))
             }
+            // The policy matters even if no client runs such a version now: a client may get there
+            // by another policy's target.
+            Self::RunsVersion(_) => true,
         }
     }
 }
 
 fn contains(networks: &[IpNet], ip: Option<IpAddr>) -> bool {
     ip.is_some_and(|ip| networks.iter().any(|network| network.contains(&ip)))
+}
+
+fn runs(requirements: &[VersionRequirement], version: Option<&Version>) -> bool {
+    version.is_some_and(|version| requirements.iter().any(|r| r.holds(version)))
 }
 
 fn one_of(field: Field, list: &[Text]) -> Read {
@@ -138,6 +156,13 @@ fn in_network(list: &[Text]) -> Read {
     let networks: Option<Vec<IpNet>> = list.iter().map(|cidr| parse_cidr(cidr)).collect();
     let test = networks.filter(|networks| !networks.is_empty()).map(Test::InNetwork);
     Read::listed(list, test, |value| ValueTest::InNetwork(parse_cidr(value)))
+}
+
+fn runs_version(list: &[Text]) -> Read {
+    let read = |text: &Text| VersionRequirement::parse(text).ok();
+    let requirements: Option<Vec<VersionRequirement>> = list.iter().map(read).collect();
+    let test = requirements.filter(|all| !all.is_empty()).map(Test::RunsVersion);
+    Read::listed(list, test, |value| ValueTest::RunsVersion(read(value)))
 }
 
 fn read_labels(selector: &LabelSelector) -> Option<Test> {

@@ -12,7 +12,7 @@ use super::client_index::ClientIndex;
 use super::version_text::VersionText;
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, Reported};
-use crate::values::{Timestamp, Zone};
+use crate::values::{Timestamp, Version, Zone};
 
 /// Facts about one client. An invalid time or an empty string counts as missing; a version that
 /// cannot be parsed keeps its text.
@@ -173,7 +173,13 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn subject(&self) -> ClientFields<'_> {
         let alone = || ClientIndex::of(std::slice::from_ref(self.client));
-        self.searched.get_or_init(alone).subject(0, self.client)
+        self.searched.get_or_init(alone).subject(0, self.client, self.parsed_version())
+    }
+
+    /// Returns the version that the client runs; `None` if it is missing or cannot be parsed.
+    #[must_use]
+    pub(crate) fn parsed_version(&self) -> Option<&Version> {
+        self.version.as_ref().and_then(|version| version.parsed.as_ref())
     }
 
     /// Returns whether a version other than the running one takes effect at the next restart.

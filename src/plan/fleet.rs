@@ -27,7 +27,7 @@ use super::row::{CurrentOffer, DigestSink, Row, RowsSink, Shared, StatusSink};
 use super::rules::{Rule, decide};
 use super::state::State;
 use super::version_text::VersionText;
-use crate::api::fleet::{Client, ClientFleetSpec, ClientFleetStatus};
+use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus};
 use crate::api::{Condition, Summary, Text};
 use crate::values::Timestamp;
 
@@ -280,7 +280,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             if facts.standing == Standing::ReportedElsewhere {
                 in_scope.clear();
             } else {
-                self.find_policies(index, client, &mut in_scope, &mut contributions);
+                self.find_policies(index, &facts, &mut in_scope, &mut contributions);
             }
             let zone = self.zones.zone_index(index);
             let zoned = |&policy: &usize| self.zoned(policy, zone);
@@ -351,12 +351,14 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
     fn find_policies(
         &self,
         index: usize,
-        client: &Client,
+        facts: &Facts<'_>,
         in_scope: &mut Vec<usize>,
         contributions: &mut [PolicyContribution],
     ) {
         in_scope.clear();
-        let subject = self.client_index.map(|client_index| client_index.subject(index, client));
+        let (client, version) = (facts.client, facts.parsed_version());
+        let subject =
+            self.client_index.map(|client_index| client_index.subject(index, client, version));
         for &place in &self.may_touch {
             let (policy, contribution) = (self.policies[place], &mut contributions[place]);
             let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());

@@ -7,6 +7,7 @@
 pub mod selector;
 pub mod time_range;
 pub mod version;
+pub mod version_requirement;
 pub mod zone;
 
 pub use time_range::{
@@ -14,6 +15,7 @@ pub use time_range::{
     WeeksOfMonth, Window, WindowError,
 };
 pub use version::{Version, VersionError};
+pub use version_requirement::VersionRequirement;
 pub use zone::Zone;
 
 /// An instant in UTC, in whole seconds. The program drops fractions of a second.

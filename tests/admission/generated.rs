@@ -108,6 +108,21 @@ fn client_selector(dice: &mut Dice) -> Value {
                 json!(["/8"]),
             ],
         ),
+        (
+            "versions",
+            vec![
+                json!(["3.59", ">=3.50 <3.59.127"]),
+                json!([]),
+                json!(["< 3.59"]),
+                json!(["=3.59"]),
+                json!([">1 <2 <3"]),
+                json!([" 3.59"]),
+                json!(["<3.59 "]),
+                json!(["<3.59\n"]),
+                json!(["<3.59-01"]),
+                json!(["1", "2", "3", "4", "5"]),
+            ],
+        ),
         ("labelSelector", vec![selector]),
         ("search", texts(&["a", "", " ", "\u{85}", "\u{200b}", "\u{3000}", "a b", "a\nb"])),
     ])

@@ -7,11 +7,12 @@ use super::ClientsArgs;
 use super::row::FleetContext;
 use crate::api::fleet::ClientStatus;
 use crate::cli::Failure;
+use crate::cli::terminal::table::printable;
 use crate::plan::facts::Facts;
 use crate::plan::version_text::VersionText;
 use crate::plan::{Reason, State};
-use crate::values::Timestamp;
 use crate::values::selector::Keywords;
+use crate::values::{Timestamp, VersionRequirement};
 
 /// All conditions that a client must meet to be selected. If an option has several values, the
 /// client must match at least one of them.
@@ -22,7 +23,7 @@ pub(super) struct Filter {
     reasons: Vec<String>,
     policies: Vec<String>,
     fleets: Vec<String>,
-    versions: Vec<VersionText>,
+    versions: Vec<VersionFilter>,
     /// Latest time at which a client may have entered its current state.
     since: Option<Timestamp>,
 }
@@ -39,7 +40,7 @@ impl Filter {
         }
         let states: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
         let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-        let versions = args.version.iter().map(|version| VersionText::new(version.as_str().into()));
+        let versions = args.version.iter().map(|text| VersionFilter::read(text));
         Ok(Self {
             keywords,
             states: known("--state", &args.state, &states)?,
@@ -49,6 +50,21 @@ impl Filter {
             versions: versions.collect(),
             since: args.older_than.and_then(|age: TimeDelta| now.checked_sub_signed(age)),
         })
+    }
+
+    /// Returns a warning for each value of `--version` that is compared as text, because an empty
+    /// list could otherwise be mistaken for the answer to a misspelled comparison.
+    pub fn warnings(&self) -> String {
+        let verbatim = self.versions.iter().filter_map(|version| match version {
+            VersionFilter::Requirement(_) => None,
+            VersionFilter::Verbatim(text) => Some(format!(
+                "warning: --version: \"{}\" is neither a version nor comparisons such as \
+                 \"<3.59\" or \">=3.50 <3.59.127\"; it selects only clients that report exactly \
+                 this text\n",
+                printable(text)
+            )),
+        });
+        verbatim.collect()
     }
 
     /// Returns whether the filter selects a client.
@@ -69,10 +85,34 @@ impl Filter {
                 decided.and_then(|row| row.last_transition_time).is_some_and(|t| t <= since)
             })
             && (self.versions.is_empty()
-                || facts.version.as_ref().is_some_and(|version| {
-                    self.versions.iter().any(|wanted| wanted.is_same_as(version))
+                || facts.version.as_deref().is_some_and(|version| {
+                    self.versions.iter().any(|wanted| wanted.wants(version))
                 }))
             && self.keywords.as_ref().is_none_or(|words| words.occur_in(&facts.subject().folded))
+    }
+}
+
+/// One value of `--version`.
+#[derive(Debug)]
+enum VersionFilter {
+    Requirement(VersionRequirement),
+    /// Text that is no requirement; it selects the clients that report exactly this text.
+    Verbatim(String),
+}
+
+impl VersionFilter {
+    fn read(text: &str) -> Self {
+        VersionRequirement::parse(text)
+            .map_or_else(|_| Self::Verbatim(text.to_owned()), Self::Requirement)
+    }
+
+    fn wants(&self, reported: &VersionText) -> bool {
+        match self {
+            Self::Requirement(requirement) => {
+                reported.parsed.as_ref().is_some_and(|version| requirement.holds(version))
+            }
+            Self::Verbatim(text) => reported.raw.as_str() == text,
+        }
     }
 }
 

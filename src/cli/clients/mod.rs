@@ -40,6 +40,7 @@ Examples:
   clientfleet clients -A --state failed,blocked  # what needs a person
   clientfleet clients --state restartrequired --older-than 7d
   clientfleet clients --version 3.58.110.0 -w    # and every change of theirs
+  clientfleet clients --version '<3.59'          # who runs an older version
 
 Exit codes: 0; 1 if the cluster cannot be asked, or has no such fleet or policy; 2 if something is
 wrong with the options.";
@@ -65,7 +66,7 @@ pub(crate) struct ClientsArgs {
     /// Only those of fleets with these labels, as site=berlin
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
-    /// Only those that run these versions, however spelled
+    /// Only those that run these versions, as 3.58.110, "<3.59" or ">=3.50 <3.59.127"
     #[arg(long, value_name = "VERSION", value_delimiter = ',')]
     version: Vec<String>,
     /// Only those in their state for longer, as 12h or 7d
@@ -91,6 +92,7 @@ pub(crate) struct ClientsArgs {
 /// Runs the `clients` command.
 pub(super) async fn run(args: &ClientsArgs, cx: &Context) -> Result<CommandOutput, Failure> {
     let filter = Filter::read(args, cx.now)?;
+    print_remarks(&filter.warnings());
     let cluster = Cluster::connect(&args.connection).await?;
     let reach = cluster.reach(&args.place);
     let mut printer = Printer::new(args, cx, reach == NamespaceScope::All);
@@ -253,5 +255,12 @@ fn no_clients_message(args: &ClientsArgs, reach: &NamespaceScope) -> String {
             .iter()
             .any(|list| !list.is_empty());
     let what = if is_filtered { "No such clients" } else { "No clients" };
-    format!("{what} found{place}.\n")
+    let mut message = format!("{what} found{place}.\n");
+    if args.keywords.iter().any(|keyword| keyword.contains(['*', '?'])) {
+        message += "In KEYWORDS, * and ? are plain characters, not wildcards.\n";
+    }
+    if args.selector.is_some() {
+        message += "--selector selects fleets by their labels, not clients by theirs.\n";
+    }
+    message
 }

@@ -356,7 +356,11 @@ fn selected(selector: &ExplainedSelector) -> String {
     let values = if values.is_empty() { String::new() } else { format!(" {}", values.join(", ")) };
     let moving: Vec<&str> = rests_on
         .iter()
-        .map(|fact| if *fact == "ip" { "IP address" } else { "last user" })
+        .map(|fact| match *fact {
+            "ip" => "IP address",
+            "version" => "version",
+            _ => "last user",
+        })
         .collect();
     let moving = match &moving[..] {
         [] => String::new(),

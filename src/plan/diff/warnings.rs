@@ -1,5 +1,6 @@
 //! Finds problems that the user should review before making a change: scope entries that match no
-//! client, scopes that depend on a client's address or user, ties of equal priorities, and stalled objects.
+//! client, scopes that depend on a client's address, user or version, ties of equal priorities, and
+//! stalled objects.
 
 use std::collections::BTreeMap;
 
@@ -111,8 +112,8 @@ fn stalled(conditions: &[Condition]) -> Option<String> {
     Some(format!("{}: {}", stalled.reason, stalled.message))
 }
 
-/// Returns a warning for each selector in `scope` that depends on a client's address or user,
-/// because a client can report another value at any time.
+/// Returns the warnings for the selectors in `scope` that depend on a client's address, user or
+/// version, because a client can report another value at any time.
 fn moving(scope: &Scope, estate: &Estate) -> Vec<String> {
     let lists = [("clients", &scope.clients), ("exclude", &scope.exclude)];
     let selectors = lists.into_iter().flat_map(|(list, selectors)| {
@@ -122,24 +123,39 @@ fn moving(scope: &Scope, estate: &Estate) -> Vec<String> {
             .enumerate()
             .map(move |(index, selector)| (format!("scope.{list}[{index}]"), selector))
     });
-    selectors.filter_map(|(place, selector)| rests_on(&place, selector, estate)).collect()
+    selectors.flat_map(|(place, selector)| rests_on(&place, selector, estate)).collect()
 }
 
-fn rests_on(place: &str, selector: &ClientSelector, estate: &Estate) -> Option<String> {
-    let by_search = selector.search.as_ref().filter(|search| is_found_by_facts(search, estate));
-    let (field, fact) = if selector.cidrs.is_some() {
-        ("cidrs", "a client's address")
-    } else if selector.users.is_some() {
-        ("users", "the user who logged in last")
-    } else if by_search.is_some() {
-        ("search", "a client's address or its last user")
-    } else {
-        return None;
+/// Returns a warning for each reported fact that `selector` depends on: at most one for the address
+/// and the user, and one for the version.
+fn rests_on(place: &str, selector: &ClientSelector, estate: &Estate) -> Vec<String> {
+    let by_version =
+        selector.versions.as_ref().map(|_| ("versions", "the version that a client runs"));
+    let by_place = rests_on_place(selector, estate);
+    let message = |(field, fact)| {
+        format!(
+            "{place}.{field} goes by {fact}, which moves: clients come into the scope and leave it \
+             by themselves"
+        )
     };
-    Some(format!(
-        "{place}.{field} goes by {fact}, which moves: clients come into the scope and leave it by \
-         themselves"
-    ))
+    by_place.into_iter().chain(by_version).map(message).collect()
+}
+
+/// Returns the field of `selector` that depends on a client's address or last user, and that fact.
+fn rests_on_place(
+    selector: &ClientSelector,
+    estate: &Estate,
+) -> Option<(&'static str, &'static str)> {
+    let by_search = selector.search.as_ref().filter(|search| is_found_by_facts(search, estate));
+    if selector.cidrs.is_some() {
+        Some(("cidrs", "a client's address"))
+    } else if selector.users.is_some() {
+        Some(("users", "the user who logged in last"))
+    } else if by_search.is_some() {
+        Some(("search", "a client's address or its last user"))
+    } else {
+        None
+    }
 }
 
 /// Returns whether `search` matches at least one client only because of the client's address or

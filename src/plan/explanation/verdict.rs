@@ -111,7 +111,7 @@ pub struct ExplainedSelector {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
     /// Reported fields that the match depends on and whose values can change at any time: `ip`,
-    /// `lastUser` or both.
+    /// `lastUser` and `version`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rests_on: Vec<&'static str>,
 }
@@ -161,7 +161,8 @@ fn rests_on(
 ) -> Vec<&'static str> {
     let is_needed = |field: &Field| !selector.matches(&client.without(*field), if_unreadable);
     let moving = Field::ALL.into_iter().filter(|field| field.is_moving());
-    moving.filter(is_needed).map(Field::name).collect()
+    let by_version = !selector.matches(&client.without_version(), if_unreadable);
+    moving.filter(is_needed).map(Field::name).chain(by_version.then_some("version")).collect()
 }
 
 /// Returns the verdict on `policy` at the instant `at`. `judgement` is the result of matching the

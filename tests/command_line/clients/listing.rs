@@ -116,6 +116,44 @@ fn across_namespaces_in_the_order_of_their_names() {
     assert_eq!(clients, expected);
 }
 
+const TWO_OLD: &str = "
+apiVersion: clientfleet.dev/v1alpha1
+kind: ClientFleet
+metadata: {name: hq, namespace: version-filter}
+spec:
+  packageVersion: '2.0'
+  clients:
+  - {name: a, labels: {role: office}, reported: {version: '1.0'}}
+  - {name: b, labels: {role: kiosk}, reported: {version: '1.0-rc.1'}}
+  - {name: c, reported: {version: 'build 7'}}
+";
+
+#[test]
+fn a_comparison_finds_who_is_older() {
+    namespace("version-filter");
+    apply(TWO_OLD);
+    let found = |version: &str| {
+        let asked = ["clients", "-n", "version-filter", "-o", "json", "--version", version];
+        let document = json(DAY, &asked);
+        let clients = document["clients"].as_array().expect("a list").iter();
+        clients.map(|c| c["name"].as_str().expect("a name").to_owned()).collect::<String>()
+    };
+    assert_eq!(found("<2.0"), "ab");
+    assert_eq!(found(">=1 <2"), "a");
+    assert_eq!(found("v1,<1"), "ab");
+    assert_eq!(found(">=2.0"), "");
+    assert_eq!(found("build 7"), "c");
+    // The command warns if an empty list may be due to a mistake in the options.
+    for (name, arguments) in [
+        ("blank_in_comparison", &["--version", "< 2.0"][..]),
+        ("wildcard", &["a*"]),
+        ("label_of_a_client", &["-l", "role=kiosk"]),
+    ] {
+        let place = ["clients", "-n", "version-filter"];
+        insta::assert_snapshot!(name, transcript(DAY, &[&place, arguments].concat()));
+    }
+}
+
 /// Tests clients without a state, because no controller reconciles their namespace. The command
 /// must explain the missing values on standard error.
 #[test]

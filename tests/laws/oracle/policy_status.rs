@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::read::list;
 use super::{Client, Fleet, Oracle, Policy, Standing, matches, same, value_matches, version};
+use super::scope::LISTS;
 
 /// Fields of a policy's status that the tests compare.
 #[derive(Debug, Default, PartialEq)]
@@ -114,7 +115,7 @@ fn unmatched(policy: &Policy, clients: &[&Client]) -> Vec<String> {
     for list_name in ["clients", "exclude"] {
         for (index, selector) in list(&policy.scope.0[list_name]).iter().enumerate() {
             let listed = entries.len();
-            for field in ["names", "computers", "users", "cidrs"] {
+            for field in LISTS {
                 for value in list(&selector[field]) {
                     let finds = |c: &&Client| value_matches(field, value, c) == Some(true);
                     let text = value.as_str().unwrap_or_default();

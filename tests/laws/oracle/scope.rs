@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::read::{Client, Fleet, list, text};
 use super::valid::bounded;
+use super::version;
 
 pub struct Scope(pub Value);
 
@@ -23,6 +24,9 @@ impl Scope {
     }
 }
 
+/// Criteria that are lists of values.
+pub const LISTS: [&str; 5] = ["names", "computers", "users", "cidrs", "versions"];
+
 pub fn admissible(scope: &Value) -> bool {
     if scope.is_null() {
         return true;
@@ -32,7 +36,12 @@ pub fn admissible(scope: &Value) -> bool {
     let selectors = list(&scope["clients"]).iter().chain(list(&scope["exclude"]));
     let readable = |s: &Value| {
         let criteria = criteria(s, &nobody);
-        !criteria.is_empty() && criteria.iter().all(Option::is_some)
+        let versions = list(&s["versions"]);
+        let is_short = |v: &Value| v.as_str().is_some_and(|text| text.chars().count() <= 40);
+        !criteria.is_empty()
+            && criteria.iter().all(Option::is_some)
+            && versions.len() <= 4
+            && versions.iter().all(is_short)
     };
     fields.iter().any(|field| scope.get(field).is_some())
         && (scope.get("fleetSelector").is_none()
@@ -57,7 +66,7 @@ pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
 /// criterion cannot be parsed.
 fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
     let mut criteria = Vec::new();
-    for field in ["names", "computers", "users", "cidrs"] {
+    for field in LISTS {
         if let Some(values) = selector.get(field) {
             let each: Option<Vec<bool>> =
                 list(values).iter().map(|value| value_matches(field, value, client)).collect();
@@ -83,8 +92,36 @@ pub fn value_matches(field: &str, value: &Value, client: &Client) -> Option<bool
         "names" => Some(client.name == value),
         "computers" => Some(is(&client.computer)),
         "users" => Some(is(&client.user)),
+        "versions" => version_holds(value, client.version.as_deref()),
         _ => cidr_contains(value, client.ip.as_deref()),
     }
+}
+
+/// Returns whether the version that a client runs meets a requirement, or `None` if the requirement
+/// cannot be parsed. A missing or invalid version meets none.
+fn version_holds(requirement: &str, runs: Option<&str>) -> Option<bool> {
+    let runs = runs.and_then(version::read);
+    let order = |limit: &version::Version| runs.as_ref().map(|runs| version::compare(runs, limit));
+    if let Some(limit) = version::read(requirement) {
+        return Some(order(&limit).is_some_and(std::cmp::Ordering::is_eq));
+    }
+    if requirement.starts_with(' ') || requirement.ends_with(' ') {
+        return None;
+    }
+    let comparisons: Vec<&str> = requirement.split(' ').filter(|text| !text.is_empty()).collect();
+    let mut all = (1..=2).contains(&comparisons.len()).then_some(true)?;
+    for comparison in comparisons {
+        let limit = comparison.trim_start_matches(['<', '>', '=']);
+        let order = order(&version::read(limit)?);
+        all &= match &comparison[..comparison.len() - limit.len()] {
+            "<" => order.is_some_and(std::cmp::Ordering::is_lt),
+            "<=" => order.is_some_and(std::cmp::Ordering::is_le),
+            ">" => order.is_some_and(std::cmp::Ordering::is_gt),
+            ">=" => order.is_some_and(std::cmp::Ordering::is_ge),
+            _ => return None,
+        };
+    }
+    Some(all)
 }
 
 fn lower(text: &str) -> String {
