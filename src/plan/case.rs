@@ -8,6 +8,7 @@ use super::allot::Standing;
 use super::facts::Facts;
 use super::policy::Policy;
 use super::policy_in_zone::{Target, ZonedPolicy};
+use super::target_chain::{PossiblePolicy, TargetChain};
 use super::version_text::VersionText;
 use crate::api::policy::Mode;
 use crate::values::{Phase, Timestamp};
@@ -20,6 +21,9 @@ pub struct Case<'a> {
     /// Governing policy, resolved for the client's fleet and time zone; `None` if no policy governs
     /// the client.
     pub governing: Option<&'a ZonedPolicy<'a>>,
+    /// Policies that may govern the client at some version, highest precedence first; empty if none
+    /// of them depends on the version.
+    pub possible: &'a [PossiblePolicy<'a>],
     /// Instant of the decision.
     pub at: Timestamp,
     /// Whether the client counts as offline if it was not seen for `offline_after` seconds. The
@@ -38,7 +42,19 @@ pub(super) enum TargetOrder {
     Newer,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// Returns the chain of the client's targets; `None` if no policy depends on its version.
+    pub(super) fn target_chain(&self) -> Option<TargetChain<'a>> {
+        TargetChain::follow(self)
+    }
+
+    /// Returns whether the client's targets form a circle in which another policy than the governing
+    /// one has the highest precedence.
+    pub(super) fn is_held_in_circle(&self) -> bool {
+        let first = self.target_chain().and_then(|chain| chain.first_in_circle());
+        first.is_some_and(|first| !self.policy(|policy| policy.name == first.name))
+    }
+
     pub(super) fn policy(&self, question: impl Fn(&Policy) -> bool) -> bool {
         self.governing.is_some_and(|zoned| question(zoned.policy))
     }

@@ -92,12 +92,22 @@ impl Test {
         match self {
             Self::OneOf(field, values) => values.contains(client.compared(*field)),
             Self::InNetwork(networks) => contains(networks, client.ip),
-            Self::RunsVersion(requirements) => runs(requirements, client.version),
+            Self::RunsVersion(_) => self.matches_version(client.version, if_unreadable),
             Self::HasLabels(requirements) => {
                 requirements.iter().all(|r| r.holds(|key| client.labels.get(key)))
             }
             Self::Contains(keywords) => keywords.occur_in(&client.folded),
             Self::Unreadable => if_unreadable,
+        }
+    }
+}
+
+impl Test {
+    /// Returns whether `version` passes a test of the criterion `versions`.
+    pub fn matches_version(&self, version: Option<&Version>, if_unreadable: bool) -> bool {
+        match self {
+            Self::RunsVersion(requirements) => runs(requirements, version),
+            _ => if_unreadable,
         }
     }
 }

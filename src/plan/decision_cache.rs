@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 use super::allot::Standing;
 use super::cached::Digest;
 use super::case::add_seconds;
+use super::client_policies::ClientPolicies;
 use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
 use super::next_change::{ApplicablePolicies, earlier};
@@ -20,6 +21,7 @@ use super::row::SHOWN_INPUTS;
 use super::rule_input::{Input, ReadFlag, ReadVersion, Sharing};
 use super::rules::RULES;
 use super::state::State;
+use super::target_chain::PossiblePolicy;
 use super::version_text::VersionText;
 use crate::values::Timestamp;
 
@@ -62,7 +64,7 @@ impl CountedDecision<'_> {
 
 struct Class<'a> {
     zone: usize,
-    in_scope: Vec<usize>,
+    policies: ClientPolicies,
     standing: Standing,
     /// Versions of the clients in the class, in the order of [`ClientKey::versions`].
     versions: Vec<Option<Rc<VersionText>>>,
@@ -82,31 +84,31 @@ impl<'a> DecisionCache<'a> {
     /// Returns the decision for a client, and a digest of the status fields that all clients with
     /// this decision share; counts the client.
     ///
-    /// `zoned` returns the policy for an element of `in_scope`, resolved for the client's time
-    /// zone.
+    /// `zoned` returns the policy for an index in `policies`, resolved for the client's time zone.
     pub fn decide(
         &mut self,
         facts: &Facts<'_>,
         zone: usize,
-        in_scope: &[usize],
-        zoned: impl Fn(&usize) -> &'a ZonedPolicy<'a>,
+        policies: &ClientPolicies,
+        zoned: impl Fn(usize) -> &'a ZonedPolicy<'a>,
         at: Timestamp,
     ) -> (Decided<'a>, Digest) {
         let is_shared = !CLIENT_KEY.not_shared.iter().any(|holds| holds(facts));
         let index = is_shared.then(|| {
-            let key = key(facts, zone, in_scope);
+            let key = key(facts, zone, policies);
             let mut classes = self.keys.iter().zip(&self.shared);
             let found = classes
-                .position(|(known, class)| *known == key && class.holds(facts, zone, in_scope));
-            found.or_else(|| self.open(key, facts, zone, in_scope, &zoned, at))
+                .position(|(known, class)| *known == key && class.holds(facts, zone, policies));
+            found.or_else(|| self.open(key, facts, zone, policies, &zoned, at))
         });
         if let Some(class) = index.flatten().and_then(|index| self.shared.get_mut(index))
             && class.take(facts, at)
         {
             return (class.counted.decided, class.shared);
         }
-        let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
-        let decided = decide_client(facts, ApplicablePolicies { policies: &zoned }, at);
+        let (zoned, possible) = resolve(policies, zoned);
+        let applicable = ApplicablePolicies { policies: &zoned, possible: &possible };
+        let decided = decide_client(facts, applicable, at);
         let version = facts.version.clone();
         self.alone.push(CountedDecision { decided, clients: 1, version, last_seen: None });
         (decided, Digest::of(&decided.shared(facts)))
@@ -119,20 +121,20 @@ impl<'a> DecisionCache<'a> {
         key: Digest,
         facts: &Facts<'_>,
         zone: usize,
-        in_scope: &[usize],
-        zoned: impl Fn(&usize) -> &'a ZonedPolicy<'a>,
+        policies: &ClientPolicies,
+        zoned: impl Fn(usize) -> &'a ZonedPolicy<'a>,
         at: Timestamp,
     ) -> Option<usize> {
         if self.shared.len() == MAX_CLASSES {
             return None;
         }
-        let zoned: Vec<&ZonedPolicy<'_>> = in_scope.iter().map(zoned).collect();
-        let decided =
-            decide_client(&facts.ever_present(), ApplicablePolicies { policies: &zoned }, at);
+        let (zoned, possible) = resolve(policies, zoned);
+        let applicable = ApplicablePolicies { policies: &zoned, possible: &possible };
+        let decided = decide_client(&facts.ever_present(), applicable, at);
         self.keys.push(key);
         self.shared.push(Class {
             zone,
-            in_scope: in_scope.to_vec(),
+            policies: policies.clone(),
             standing: facts.standing,
             versions: CLIENT_KEY.versions.iter().map(|read| read(facts).cloned()).collect(),
             absent_after: zoned.iter().filter_map(|zoned| zoned.policy.offline_after).min(),
@@ -154,6 +156,18 @@ impl<'a> DecisionCache<'a> {
     }
 }
 
+/// Returns the applicable and the possible policies of a client, resolved for its time zone.
+fn resolve<'a>(
+    policies: &ClientPolicies,
+    zoned: impl Fn(usize) -> &'a ZonedPolicy<'a>,
+) -> (Vec<&'a ZonedPolicy<'a>>, Vec<PossiblePolicy<'a>>) {
+    let applicable = policies.applicable().iter().map(|&policy| zoned(policy)).collect();
+    let possible = policies.possible().iter();
+    let possible =
+        possible.map(|&(policy, by_version)| PossiblePolicy { zoned: zoned(policy), by_version });
+    (applicable, possible.collect())
+}
+
 /// Functions that determine the class of a client, derived from the inputs that the rules read and
 /// the status rows show.
 struct ClientKey {
@@ -170,7 +184,7 @@ static CLIENT_KEY: LazyLock<ClientKey> = LazyLock::new(|| {
             Sharing::SameVersion(read) => key.versions.push(read),
             Sharing::Unless(holds) => key.not_shared.push(holds),
             // Every class key contains the `SamePolicies` inputs: the time zone, the standing and
-            // the applicable policies. For `WhilePresent` inputs, `Class::take` rejects clients
+            // the policies of the client. For `WhilePresent` inputs, `Class::take` rejects clients
             // whose decision may change when they go offline.
             Sharing::SamePolicies | Sharing::WhilePresent => {}
         }
@@ -189,9 +203,9 @@ fn has_versions(facts: &Facts<'_>, versions: &[Option<Rc<VersionText>>]) -> bool
 }
 
 /// Returns the digest of the values that [`Class::holds`] compares.
-fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
+fn key(facts: &Facts<'_>, zone: usize, policies: &ClientPolicies) -> Digest {
     // List every field, so that a new fact causes a compile error. `CLIENT_KEY` and `Class::take`
-    // cover the facts that rules read, and `in_scope` covers `client` and `searched`, which only
+    // cover the facts that rules read, and `policies` covers `client` and `searched`, which only
     // scopes read.
     let Facts {
         standing,
@@ -204,7 +218,7 @@ fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
         searched: _,
     } = facts;
     let mut hasher = Digest::hasher();
-    (zone, in_scope, standing).hash(&mut hasher);
+    (zone, policies, standing).hash(&mut hasher);
     for read in &CLIENT_KEY.versions {
         read(facts).map(Rc::as_ptr).hash(&mut hasher);
     }
@@ -212,9 +226,9 @@ fn key(facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> Digest {
 }
 
 impl Class<'_> {
-    fn holds(&self, facts: &Facts<'_>, zone: usize, in_scope: &[usize]) -> bool {
+    fn holds(&self, facts: &Facts<'_>, zone: usize, policies: &ClientPolicies) -> bool {
         self.zone == zone
-            && self.in_scope == in_scope
+            && self.policies == *policies
             && self.standing == facts.standing
             && has_versions(facts, &self.versions)
     }

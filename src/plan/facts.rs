@@ -161,6 +161,22 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Returns the facts as they would be if the client ran `version`, with nothing staged, no failed
+    /// installation and no time when it was last seen.
+    #[must_use]
+    pub(super) fn running(&self, version: Rc<VersionText>) -> Self {
+        Self {
+            client: self.client,
+            version: Some(version),
+            staged: None,
+            failed_version: None,
+            failed_at: None,
+            last_seen: None,
+            standing: Standing::Free,
+            searched: OnceCell::new(),
+        }
+    }
+
     /// Returns the value that the client has reported for a field; `None` if the value is missing
     /// or empty.
     #[must_use]

@@ -14,6 +14,7 @@ use super::cached::{CachedFleet, Digest};
 use super::cached_status::CachedFleetStatus;
 use super::case::Case;
 use super::client_index::ClientIndex;
+use super::client_policies::ClientPolicies;
 use super::conditions::Conditions;
 use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, non_empty};
@@ -270,7 +271,7 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         let clients = spec.clients.as_deref().unwrap_or_default();
         let mut versions = Versions::default();
         let mut classes = DecisionCache::default();
-        let mut in_scope = Vec::with_capacity(self.policies.len());
+        let mut policies = ClientPolicies::default();
         for (index, client) in clients.iter().enumerate() {
             let mut facts = Facts::read_with(client, &mut versions);
             if !self.standings.is_empty() {
@@ -278,16 +279,13 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             }
             // A policy neither governs nor matches a client for which another fleet decides.
             if facts.standing == Standing::ReportedElsewhere {
-                in_scope.clear();
+                policies.clear();
             } else {
-                self.find_policies(index, &facts, &mut in_scope, &mut contributions);
+                self.find_policies(index, &facts, &mut policies, &mut contributions);
             }
             let zone = self.zones.zone_index(index);
-            let zoned = |&policy: &usize| self.zoned(policy, zone);
-            // A permanently effective policy shadows all policies of lower precedence.
-            let ends = in_scope.iter().position(|&policy| self.governs_permanently[policy]);
-            let applicable = &in_scope[..ends.map_or(in_scope.len(), |end| end + 1)];
-            let (decided, shared) = classes.decide(&facts, zone, applicable, zoned, self.at);
+            let zoned = |policy: usize| self.zoned(policy, zone);
+            let (decided, shared) = classes.decide(&facts, zone, &policies, zoned, self.at);
             sheet.add(decided.row(&facts, shared), decided.offer());
         }
         let mut summary = Summary::default();
@@ -346,25 +344,36 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         }
     }
 
-    /// Fills `in_scope` with the indexes of the policies whose scope includes a client. Also counts
-    /// the client as a match for each of these policies.
+    /// Fills `found` with the policies of a client. Also counts the client as a match for each policy
+    /// whose scope includes it now.
     fn find_policies(
         &self,
         index: usize,
         facts: &Facts<'_>,
-        in_scope: &mut Vec<usize>,
+        found: &mut ClientPolicies,
         contributions: &mut [PolicyContribution],
     ) {
-        in_scope.clear();
+        found.clear();
         let (client, version) = (facts.client, facts.parsed_version());
         let subject =
             self.client_index.map(|client_index| client_index.subject(index, client, version));
         for &place in &self.may_touch {
             let (policy, contribution) = (self.policies[place], &mut contributions[place]);
+            let permanent = self.governs_permanently[place];
             let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());
-            if subject.is_none_or(|subject| contribution.hits.record(&policy.scope, subject)) {
+            let applies =
+                subject.is_none_or(|subject| contribution.hits.record(&policy.scope, subject));
+            if applies {
                 contribution.matched_clients += 1;
-                in_scope.push(place);
+                found.add_applicable(place, permanent);
+            }
+            if !policy.scope.looks_at_versions() {
+                if applies {
+                    found.add_at_every_version(place, permanent);
+                }
+            } else if let Some(matched) = subject.and_then(|s| policy.scope.match_except_version(s))
+            {
+                found.add_by_version(place, matched);
             }
         }
     }
@@ -409,7 +418,8 @@ pub(super) fn decide_client<'a>(
     at: Timestamp,
 ) -> Decided<'a> {
     let governing = applicable.governing(at);
-    let case = Case { client: facts, governing, at, absence_counts: true };
+    let possible = applicable.possible;
+    let case = Case { client: facts, governing, possible, at, absence_counts: true };
     let rule = decide(&case);
     Decided { governing, rule, next_change: look_ahead(&case, rule, applicable) }
 }

@@ -11,6 +11,7 @@
 //! - [`facts`] parses the spec of a client;
 //! - [`scope`] finds the policies that apply to the client;
 //! - [`rules`] decides the state of the client under the governing policy;
+//! - [`target_chain`] finds policies that send the client round in a circle;
 //! - [`next_change`] finds the next change of the offer, once for all clients that share the
 //!   decision;
 //! - [`fleet`] builds the status row and adds the client to its fleet's contribution to each
@@ -27,6 +28,7 @@ pub mod case;
 pub mod changes;
 pub mod client_fields;
 pub mod client_index;
+mod client_policies;
 mod collect;
 pub mod conditions;
 mod criteria;
@@ -52,6 +54,7 @@ pub mod rules;
 pub mod scope;
 pub mod settings;
 pub mod state;
+pub mod target_chain;
 pub mod trigger;
 pub mod version_text;
 

@@ -9,8 +9,9 @@ use chrono::TimeDelta;
 use super::policy_in_zone::ZonedPolicy;
 
 use super::case::Case;
-use super::rules::{Lasts, Rule, decide};
+use super::rules::{Lasts, Rule, RuleName, decide};
 use super::state::State;
+use super::target_chain::PossiblePolicy;
 use crate::values::Timestamp;
 
 /// Maximum time from a plan to the next change of an offer. Later changes are not reported.
@@ -32,6 +33,9 @@ pub struct NextChange {
 pub struct ApplicablePolicies<'s, 'a> {
     /// The policies, each resolved for the client's fleet and time zone.
     pub policies: &'s [&'a ZonedPolicy<'a>],
+    /// Policies that may apply at some version, if that depends on the version; see
+    /// [`Case::possible`].
+    pub possible: &'s [PossiblePolicy<'a>],
 }
 
 impl<'a> ApplicablePolicies<'_, 'a> {
@@ -69,6 +73,7 @@ pub(crate) fn look_ahead<'a>(
         next_transition(now, rule, applicable)
     };
     let here = earlier(lasts_until(now, rule), applicable.effective_change_after(now.at));
+    let here = earlier(here, chain_event(now, rule));
     match ahead {
         SearchResult::Nothing => NextChange { next_transition: None, holds_until: here },
         SearchResult::Transition(t) => NextChange { next_transition: Some(t), holds_until: here },
@@ -97,6 +102,7 @@ fn next_transition<'a>(
     let mut rule = rule;
     loop {
         let event = earlier(offer_event(&case, rule), applicable.effective_change_after(case.at));
+        let event = earlier(event, chain_event(&case, rule));
         let Some(event) = event else { return SearchResult::Nothing };
         if event.signed_duration_since(now.at) > NEXT_CHANGE_HORIZON {
             return SearchResult::BeyondHorizon(event);
@@ -114,6 +120,15 @@ fn next_transition<'a>(
 fn offer<'a>(case: &Case<'a>, rule: &Rule) -> Option<&'a str> {
     let zoned = case.governing.filter(|_| rule.says.state == State::Distributing)?;
     Some(zoned.policy.name.as_str())
+}
+
+/// Returns the first instant after `case.at` at which the chain of targets may be another. It cannot
+/// change a decision that an earlier rule than `TargetsInCircle` makes.
+fn chain_event(case: &Case<'_>, rule: &Rule) -> Option<Timestamp> {
+    if rule.name < RuleName::TargetsInCircle {
+        return None;
+    }
+    case.target_chain()?.until
 }
 
 /// Returns the first instant after `case.at` at which the offer may change, assuming that the

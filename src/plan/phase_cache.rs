@@ -4,7 +4,7 @@
 //! The results do not depend on clients, so this module must not use the types that describe
 //! clients.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::facts::ZoneFact;
@@ -49,6 +49,7 @@ impl PhaseCache {
 pub(super) struct PhaseResults {
     phases: ResultCache<Phase>,
     instants: [ResultCache<Option<Timestamp>>; 3],
+    end: OnceCell<Option<Timestamp>>,
 }
 
 /// Query that returns an instant, such as the next opening of a time range.
@@ -62,6 +63,10 @@ pub(super) enum RangeQuery {
 impl PhaseResults {
     pub fn phase(&self, openings: Openings<'_>, t: Timestamp) -> Phase {
         self.phases.get_or(t, || openings.phase_at(t))
+    }
+
+    pub fn end(&self, openings: Openings<'_>) -> Option<Timestamp> {
+        *self.end.get_or_init(|| openings.end())
     }
 
     pub fn instant(

@@ -93,6 +93,12 @@ impl<'a> ZonedPolicy<'a> {
         self.answers.instant(RangeQuery::PhaseEnds, self.openings, t)
     }
 
+    /// Returns the instant from which distribution has ended for good; `None` without `notAfter`.
+    #[must_use]
+    pub(super) fn end(&self) -> Option<Timestamp> {
+        self.answers.end(self.openings)
+    }
+
     /// Returns the openings that end after `t`, like [`Openings::openings_from`].
     pub fn openings_from(
         &self,

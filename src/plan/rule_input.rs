@@ -40,6 +40,8 @@ pub enum Input {
     Exclusion,
     LocalTime,
     NextOpening,
+    TargetChain,
+    FirstInCircle,
 }
 
 /// Value of a rule input.
@@ -72,6 +74,12 @@ impl From<&str> for InputValue {
     }
 }
 
+impl From<String> for InputValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
 impl From<&VersionText> for InputValue {
     fn from(version: &VersionText) -> Self {
         version.raw.as_str().into()
@@ -92,8 +100,8 @@ impl From<bool> for InputValue {
 
 /// Condition under which clients of one fleet may share a decision that depends on a given input.
 pub(super) enum Sharing {
-    /// The clients have the same applicable policies, time zone and
-    /// [`Standing`](super::allot::Standing).
+    /// The clients have the same applicable policies, also at every other version that they could
+    /// run, and the same time zone and [`Standing`](super::allot::Standing).
     SamePolicies,
     /// The condition of [`SamePolicies`](Self::SamePolicies) holds, and the function returns the
     /// same version for all of the clients.
@@ -141,6 +149,8 @@ impl Input {
             Self::Exclusion => "exclusion",
             Self::LocalTime => "localTime",
             Self::NextOpening => "nextOpening",
+            Self::TargetChain => "targetChain",
+            Self::FirstInCircle => "firstInCircle",
         }
     }
 
@@ -170,7 +180,9 @@ impl Input {
             | Self::Phase
             | Self::Exclusion
             | Self::LocalTime
-            | Self::NextOpening => Sharing::SamePolicies,
+            | Self::NextOpening
+            | Self::TargetChain
+            | Self::FirstInCircle => Sharing::SamePolicies,
         }
     }
 
@@ -191,6 +203,11 @@ impl Input {
             Self::Target => case.target().map(|target| target.version).into(),
             Self::Withdrawn => case.target().map(|target| target.withdrawn).into(),
             Self::Available => case.target().map(|target| target.available).into(),
+            Self::TargetChain => case.target_chain().map(|chain| chain.text()).into(),
+            Self::FirstInCircle => {
+                let first = case.target_chain().and_then(|chain| chain.first_in_circle());
+                first.map(|first| first.name.as_str()).into()
+            }
             _ => self.value_in_policy(case),
         }
     }

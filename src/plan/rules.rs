@@ -1,4 +1,4 @@
-//! Decides the state of a client with 24 ordered rules: the first rule that holds decides.
+//! Decides the state of a client with 25 ordered rules: the first rule that holds decides.
 //! Explanations use the same rules, so they always agree with the decision.
 //!
 //! This module does no I/O and reads no clock.
@@ -26,6 +26,7 @@ pub enum RuleName {
     AtTarget,
     DowngradeNotAllowed,
     NotSeen,
+    TargetsInCircle,
     RestartPending,
     PackageUnavailable,
     InstallFailed,
@@ -114,7 +115,7 @@ impl Lasts {
 }
 
 /// All rules, in order. The first rule that holds decides, and the last rule always holds.
-pub static RULES: [Rule; 24] = [
+pub static RULES: [Rule; 25] = [
     Rule {
         name: RuleName::ReportedElsewhere,
         looks_at: &[Input::OtherFleets],
@@ -192,6 +193,14 @@ pub static RULES: [Rule; 24] = [
         looks_at: &[Input::LastSeen, Input::OfflineFrom],
         holds: |case| case.absence_counts && case.offline_from().is_some_and(|t| case.at >= t),
         says: Outcome::new(State::Offline, Reason::NotSeen).with_target(),
+    },
+    Rule {
+        name: RuleName::TargetsInCircle,
+        looks_at: &[Input::Policy, Input::TargetChain, Input::FirstInCircle],
+        holds: |case| case.is_held_in_circle(),
+        says: Outcome::new(State::Blocked, Reason::TargetsInCircle)
+            .with_target()
+            .lasting(Lasts::UntilAbsent),
     },
     Rule {
         name: RuleName::RestartPending,

@@ -6,9 +6,10 @@
 
 use super::client_fields::ClientFields;
 use super::client_index::ClientIndex;
-use super::criteria::{CRITERIA, Criterion, Read, Test, ValueTest, read_requirements};
+use super::criteria::{CRITERIA, Criterion, Read, Test, VERSIONS, ValueTest, read_requirements};
 use crate::api::Text;
 use crate::api::policy::{ClientSelector, Scope as ScopeSpec};
+use crate::values::Version;
 use crate::values::selector::Requirement;
 
 /// The parsed scope of a policy.
@@ -22,6 +23,7 @@ pub struct Scope {
     pub clients: Option<Vec<Selector>>,
     /// Selectors of `scope.exclude`.
     pub exclude: Vec<Selector>,
+    looks_at_versions: bool,
 }
 
 /// Result of matching a client against a scope.
@@ -37,17 +39,37 @@ pub enum ScopeMatch {
     Excluded(usize),
 }
 
+/// Selectors of a scope that match a client apart from their criterion `versions`, one bit for each
+/// selector of `clients` and of `exclude`.
+///
+/// Clients with the same bits are in scope at the same versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MatchExceptVersion {
+    clients: u64,
+    exclude: u64,
+}
+
+/// Returns the bit of the selector at `index`. A scope with more selectors is invalid, so that it
+/// offers nothing; its further selectors share the last bit.
+fn bit(index: usize) -> u64 {
+    1 << index.min(63)
+}
+
 impl Scope {
     /// Parses a scope. If `spec` is `None`, every client is in scope.
     #[must_use]
     pub fn read(spec: Option<&ScopeSpec>) -> Self {
         let Some(spec) = spec else { return Self::default() };
         let selectors = |list: &Vec<ClientSelector>| list.iter().map(Selector::read).collect();
-        Self {
+        let scope = Self {
             fleet_selector: spec.fleet_selector.as_ref().map(read_requirements),
             clients: spec.clients.as_ref().filter(|list| !list.is_empty()).map(selectors),
             exclude: spec.exclude.as_ref().map(selectors).unwrap_or_default(),
-        }
+            looks_at_versions: false,
+        };
+        let by_version = |selector: &Selector| selector.criteria().any(|name| name == VERSIONS);
+        let looks_at_versions = scope.selectors().any(by_version);
+        Self { looks_at_versions, ..scope }
     }
 
     /// Returns whether a fleet is in scope. `label` returns the value of the fleet's label with a
@@ -77,6 +99,47 @@ impl Scope {
             Some(selector) => ScopeMatch::Excluded(selector),
             None => ScopeMatch::In(included),
         }
+    }
+
+    /// Matches a client against the scope apart from the version that it runs. Returns `None` if the
+    /// client is out of scope at every version.
+    #[must_use]
+    pub fn match_except_version(&self, subject: &ClientFields<'_>) -> Option<MatchExceptVersion> {
+        let matching = |selectors: &[Selector], if_unreadable: bool| {
+            let matching = selectors
+                .iter()
+                .enumerate()
+                .filter(|(_, selector)| selector.matches_except_version(subject, if_unreadable));
+            matching.fold(0, |bits, (index, _)| bits | bit(index))
+        };
+        let clients = matching(self.clients.as_deref().unwrap_or_default(), true);
+        if self.clients.is_some() && clients == 0 {
+            return None;
+        }
+        Some(MatchExceptVersion { clients, exclude: matching(&self.exclude, false) })
+    }
+
+    /// Returns whether a client is in scope while it runs `version`. `matched` is the result of
+    /// [`Scope::match_except_version`] for the client.
+    #[must_use]
+    pub(crate) fn includes_version(
+        &self,
+        matched: MatchExceptVersion,
+        version: Option<&Version>,
+    ) -> bool {
+        let any = |selectors: &[Selector], bits: u64, if_unreadable: bool| {
+            selectors.iter().enumerate().any(|(index, selector)| {
+                bits & bit(index) != 0 && selector.matches_version(version, if_unreadable)
+            })
+        };
+        self.clients.as_deref().is_none_or(|selectors| any(selectors, matched.clients, true))
+            && !any(&self.exclude, matched.exclude, false)
+    }
+
+    /// Returns whether a selector of the scope has the criterion `versions`.
+    #[must_use]
+    pub fn looks_at_versions(&self) -> bool {
+        self.looks_at_versions
     }
 
     /// Returns all selectors: first those of `clients`, then those of `exclude`.
@@ -162,6 +225,22 @@ impl Selector {
             return if_unreadable;
         }
         self.criteria.iter().all(|(_, test)| test.matches(client, if_unreadable))
+    }
+
+    /// Returns the result of [`Selector::matches`] as if the criterion `versions` matched.
+    fn matches_except_version(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
+        if self.criteria.is_empty() {
+            return if_unreadable;
+        }
+        let others = self.criteria.iter().filter(|(name, _)| *name != VERSIONS);
+        others.into_iter().all(|(_, test)| test.matches(client, if_unreadable))
+    }
+
+    /// Returns whether `version` meets the criterion `versions`. Always returns true if the selector
+    /// has no such criterion.
+    fn matches_version(&self, version: Option<&Version>, if_unreadable: bool) -> bool {
+        let mut versions = self.criteria.iter().filter(|(name, _)| *name == VERSIONS);
+        versions.all(|(_, test)| test.matches_version(version, if_unreadable))
     }
 
     /// Returns whether the selector, or any of its listed values, may match a client in the index.

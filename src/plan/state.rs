@@ -78,6 +78,7 @@ words! {
         AtTarget,
         DowngradeNotAllowed,
         NotSeen,
+        TargetsInCircle,
         RestartPending,
         PackageUnavailable,
         InstallFailed,

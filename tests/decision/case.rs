@@ -1,4 +1,4 @@
-//! Defines a row of the decision table: a fleet with one client, at most one policy, and the
+//! Defines a row of the decision table: a fleet with one client, at most two policies, and the
 //! expected rule.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use clientfleet::plan::facts::{Facts, Package, ZoneFact};
 use clientfleet::plan::policy::Policy;
 use clientfleet::plan::policy_in_zone::ZonedPolicy;
 use clientfleet::plan::rules::{Rule, RuleName};
+use clientfleet::plan::target_chain::PossiblePolicy;
 use clientfleet::plan::{Cached, Estate, plan};
 use clientfleet::values::Timestamp;
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub const NOON: &str = "2026-11-24T11:00:00Z";
 pub struct Row {
     pub what: &'static str,
     pub policy: Option<Value>,
+    /// Another policy, with the name `other`.
+    pub other: Option<Value>,
     pub fleet: Value,
     pub client: Value,
     /// Reports about the client in other fleets, one fleet each.
@@ -43,6 +46,7 @@ pub fn row(what: &'static str, rule: RuleName) -> Row {
     Row {
         what,
         policy: Some(json!({"upgrade": {"mode": "AutoUpgrade"}})),
+        other: None,
         fleet: json!({"packageVersion": "3.60", "timeZone": "Europe/Berlin"}),
         client: json!({"version": "3.59"}),
         elsewhere: vec![],
@@ -56,6 +60,12 @@ impl Row {
     /// Changes fields of the policy's spec; `null` removes a field.
     pub fn policy(mut self, changes: Value) -> Self {
         merge(self.policy.get_or_insert(json!({})), changes);
+        self
+    }
+
+    /// Adds another policy, with the name `other`.
+    pub fn other(mut self, spec: Value) -> Self {
+        self.other = Some(spec);
         self
     }
 
@@ -107,9 +117,13 @@ impl Row {
         observed(&json!({"metadata": {"name": "fleet"}, "spec": spec}))
     }
 
-    fn observed_policy(&self) -> Option<Cached<UpgradePolicy>> {
-        let spec = self.policy.as_ref()?;
-        Some(observed(&json!({"metadata": {"name": "policy"}, "spec": spec})))
+    fn observed_policies(&self) -> Vec<Cached<UpgradePolicy>> {
+        let named = [("policy", &self.policy), ("other", &self.other)];
+        let policy = |(name, spec): (&str, &Option<Value>)| {
+            let spec = spec.as_ref()?;
+            Some(observed(&json!({"metadata": {"name": name}, "spec": spec})))
+        };
+        named.into_iter().filter_map(policy).collect()
     }
 
     fn estate(&self) -> Estate {
@@ -123,7 +137,7 @@ impl Row {
         let own = Arc::new(self.observed_fleet(&[self.whole_client()]));
         Estate {
             fleets: [own].into_iter().chain(self.elsewhere.iter().enumerate().map(other)).collect(),
-            policies: self.observed_policy().into_iter().map(Arc::new).collect(),
+            policies: self.observed_policies().into_iter().map(Arc::new).collect(),
         }
     }
 
@@ -152,19 +166,30 @@ impl Row {
         mut look: impl FnMut(usize, &Case<'_>),
     ) {
         let fleet = self.observed_fleet(clients).spec.unwrap();
-        let policy = self.observed_policy().map(|policy| Policy::read(&policy));
+        let policies = self.observed_policies();
+        let mut policies: Vec<Policy> = policies.iter().map(Policy::read).collect();
+        policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
         let package = Package::read(&fleet, None);
         let zone = ZoneFact::read(fleet.time_zone.as_ref());
+        let zoned = policies.iter().map(|policy| ZonedPolicy::new(policy, &package, &zone));
+        let zoned: Vec<ZonedPolicy<'_>> = zoned.collect();
         let at = self.instant();
         for (index, client) in fleet.clients.iter().flatten().enumerate() {
             let mut facts = Facts::read(client);
             facts.standing = standing;
             let subject = facts.subject();
-            let governs = |p: &&Policy| p.is_effective(at) && p.scope.includes_client(&subject);
-            let policy = policy.as_ref().filter(governs);
-            let terms = policy.map(|policy| ZonedPolicy::new(policy, &package, &zone));
-            let governing = terms.as_ref();
-            look(index, &Case { client: &facts, governing, at, absence_counts: true });
+            let governs = |zoned: &&ZonedPolicy<'_>| {
+                zoned.policy.is_effective(at) && zoned.policy.scope.includes_client(&subject)
+            };
+            let governing = zoned.iter().find(governs);
+            let possible = zoned.iter().filter_map(|zoned| {
+                let by_version = Some(zoned.policy.scope.match_except_version(&subject)?);
+                Some(PossiblePolicy { zoned, by_version })
+            });
+            let possible: Vec<PossiblePolicy<'_>> = possible.collect();
+            let case =
+                Case { client: &facts, governing, possible: &possible, at, absence_counts: true };
+            look(index, &case);
         }
     }
 

@@ -17,6 +17,7 @@ pub fn rows() -> Vec<Row> {
     let mut rows = several_fleets();
     rows.extend(before_the_target());
     rows.extend(at_the_target());
+    rows.extend(in_a_circle());
     rows.extend(before_the_time_range());
     rows.extend(in_the_time_range());
     rows.extend(in_recurring_time_ranges());
@@ -221,7 +222,131 @@ fn at_the_target() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows for the rules of the decision table from `PackageUnavailable` to
+/// Returns the rows for the rule `TargetsInCircle`.
+///
+/// The policy of each row sends the client to 3.60; `other` sends it back from there to 3.59, the
+/// version that it runs.
+fn in_a_circle() -> Vec<Row> {
+    let back = |priority: i32, more: serde_json::Value| {
+        let mut spec = json!({
+            "priority": priority,
+            "upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59", "allowDowngrade": true},
+            "scope": {"clients": [{"versions": ["3.60"]}]},
+        });
+        crate::merge_patch::merge(&mut spec, more);
+        spec
+    };
+    let circle = |what, rule, more| {
+        row(what, rule).fleet(json!({"retainedVersions": ["3.59"]})).other(back(5, more))
+    };
+    let all = || json!({});
+    vec![
+        circle("the way back comes first", TargetsInCircle, all()),
+        circle("the way back comes first by its name", TargetsInCircle, json!({"priority": 0})),
+        circle("the way back comes last", UpgradeOffered, json!({"priority": -1})),
+        circle("in a circle, its target staged", TargetsInCircle, all())
+            .client(json!({"stagedVersion": "3.60"}))
+            .also(RestartPending),
+        circle("in a circle, and not seen for long", NotSeen, all())
+            .policy(json!({"offlineAfterDays": 1}))
+            .client(json!({"lastSeen": "2026-11-23T11:00:00Z"}))
+            .also(TargetsInCircle),
+        circle("in a circle, it failed", TargetsInCircle, all())
+            .client(json!({"lastError": {"version": "3.60"}})),
+        circle("in a circle, outside the windows", TargetsInCircle, all())
+            .policy(json!({"distribution": night()})),
+        circle("the way back opens at night", TargetsInCircle, json!({"distribution": night()})),
+        circle(
+            "the way back has not started",
+            TargetsInCircle,
+            json!({"distribution": {"notBefore": "2026-12-24T11:00:00Z"}}),
+        ),
+        circle(
+            "the way back is offline for nobody who has just moved",
+            TargetsInCircle,
+            json!({"offlineAfterDays": 1}),
+        )
+        .client(json!({"lastSeen": "2026-11-23T11:00:00Z"})),
+        circle("the way there has no package", PackageUnavailable, all())
+            .policy(json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.60.1"}})),
+        circle("the way there is suspended", PolicySuspended, all())
+            .policy(json!({"suspend": true})),
+        circle("the way there lacks a zone", TimeZoneUnknown, all())
+            .policy(json!({"distribution": night()}))
+            .fleet(json!({"timeZone": null})),
+        circle("the way there has ended", DistributionEnded, all())
+            .policy(json!({"distribution": {"notAfter": "2026-11-24T11:00:00Z"}})),
+        circle("the way back is suspended", UpgradeOffered, json!({"suspend": true})),
+        circle(
+            "the way back has ended",
+            UpgradeOffered,
+            json!({"distribution": {"notAfter": "2026-11-24T11:00:00Z"}}),
+        ),
+        circle(
+            "the way back ends in a second",
+            TargetsInCircle,
+            json!({"distribution": {"notAfter": "2026-11-24T11:00:01Z"}}),
+        ),
+        circle(
+            "the way back opens no more before its end",
+            UpgradeOffered,
+            json!({"distribution": {
+            "windows": [{"start": "22:00", "end": "04:00"}], "notAfter": "2026-11-24T20:00:00Z"}}),
+        ),
+        circle("the way back lacks a zone", UpgradeOffered, json!({"distribution": night()}))
+            .fleet(json!({"timeZone": null})),
+        circle("the way back has no package", UpgradeOffered, all())
+            .fleet(json!({"retainedVersions": null})),
+        circle("the way back is withdrawn", UpgradeOffered, all())
+            .fleet(json!({"withdrawnVersions": ["3.59"]})),
+        circle(
+            "the way back allows no downgrade",
+            UpgradeOffered,
+            json!({"upgrade": {"allowDowngrade": false}}),
+        ),
+        circle(
+            "the way back holds",
+            UpgradeOffered,
+            json!({"upgrade": {"mode": "NoUpgrade", "version": null}}),
+        ),
+        circle("the way back is invalid", UpgradeOffered, json!({"offlineAfterDays": 0})),
+        circle(
+            "the way back is not effective yet",
+            UpgradeOffered,
+            json!({"effectiveFrom": "2026-11-24T11:00:01Z"}),
+        ),
+        circle(
+            "the way back has other clients",
+            UpgradeOffered,
+            json!({"scope": {"clients": [{"versions": ["3.60"], "names": ["other"]}]}}),
+        ),
+        circle(
+            "the way back is excluded there",
+            UpgradeOffered,
+            json!({"scope": {"exclude": [{"versions": ["3.60"]}]}}),
+        ),
+        circle(
+            "the way back by a comparison",
+            TargetsInCircle,
+            json!({"scope": {"clients": [{"versions": [">3.59 <=3.60"]}]}}),
+        ),
+        circle(
+            "the way back leads elsewhere, where it is sent on to 3.60",
+            TargetsInCircle,
+            json!({"upgrade": {"version": "3.59.5"}}),
+        )
+        .fleet(json!({"retainedVersions": ["3.59.5"]})),
+        circle(
+            "the way back leads below, from where nothing leads on",
+            UpgradeOffered,
+            json!({"upgrade": {"version": "3.58"}}),
+        )
+        .fleet(json!({"retainedVersions": ["3.58"]}))
+        .policy(json!({"scope": {"clients": [{"versions": ["3.59"]}]}})),
+    ]
+}
+
+/// Returns the rows for rules 14 to 17 of the decision table, from `PackageUnavailable` to
 /// `TimeZoneUnknown`.
 fn before_the_time_range() -> Vec<Row> {
     let lock = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}});

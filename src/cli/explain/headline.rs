@@ -4,7 +4,7 @@
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::Reason;
-use crate::plan::explanation::Explanation;
+use crate::plan::explanation::{ExplainedChain, Explanation};
 use crate::plan::rule_input::InputValue;
 
 /// Formats the summary, such as
@@ -57,6 +57,11 @@ fn why(explanation: &Explanation, reader: &TimeFormatter) -> String {
             || "not seen for long".into(),
             |seen| format!("last seen {}", reader.ago(seen)),
         ),
+        Reason::TargetsInCircle => {
+            let chain = explanation.target_chain.as_ref();
+            let chain = chain.map(|chain| in_circle(chain)).unwrap_or_default();
+            format!("its policies send it round in a circle{chain}")
+        }
         Reason::RestartPending => format!("its next restart brings its target {target}"),
         Reason::PackageUnavailable => {
             format!("its target {target} is neither its server's package nor retained there")
@@ -94,6 +99,11 @@ fn several_fleets(explanation: &Explanation) -> String {
     }
     let word = if explanation.entries.len() == 2 { "lists" } else { "list" };
     format!("{others} {word} it too, and no fleet saw it 7 days after all others")
+}
+
+fn in_circle(chain: &ExplainedChain) -> String {
+    let first = chain.first_in_circle.as_deref().unwrap_or_default();
+    format!(": {}; only clients that {} governs move", printable(&chain.text()), printable(first))
 }
 
 fn failed(explanation: &Explanation, target: &str) -> String {

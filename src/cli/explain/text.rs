@@ -60,6 +60,7 @@ impl ExplanationText<'_> {
         lines.push(("Last seen", self.last_seen(explanation)));
         lines.push(("Time zone", zone(explanation)));
         lines.push(("Package", package(explanation)));
+        lines.extend(targets(explanation).map(|targets| ("Targets", targets)));
         lines.push(("Last offer", self.last_offer(explanation)));
         lines.extend(self.doubts(explanation).into_iter().map(|doubt| ("Status", doubt)));
         lines.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
@@ -306,6 +307,16 @@ fn zone(explanation: &Explanation) -> String {
         None => "",
     };
     format!("{name}{from}{known}")
+}
+
+/// Returns the moves of a client that would move more than once.
+fn targets(explanation: &Explanation) -> Option<String> {
+    let chain = explanation.target_chain.as_ref()?;
+    let end = match chain.first_in_circle.as_deref() {
+        Some(first) => format!(": a circle, in which {first} comes first"),
+        None => ", where it stays".to_owned(),
+    };
+    Some(printable(&format!("{}{end}", chain.text())).into_owned())
 }
 
 fn package(explanation: &Explanation) -> String {

@@ -3,6 +3,7 @@
 //!
 //! The module uses the functions that make the decision. To find obstacles, the module changes a
 //! scenario and makes the decision again.
+mod chain;
 mod client;
 mod next_changes;
 mod obstacles;
@@ -13,6 +14,7 @@ mod verdict;
 
 use std::sync::Arc;
 
+pub use chain::{ExplainedChain, ExplainedMove};
 pub use client::{ExplainedClient, ExplainedPackage, ExplainedZone, ZoneSource};
 pub use next_changes::{NextChanges, Opening};
 pub use obstacles::{Destination, Obstacle};
@@ -32,7 +34,6 @@ use super::policy::Policy;
 use super::row::{Row, Shared};
 use super::rule_input::InputValue;
 use super::rules::{RULES, Rule};
-use super::scope::ScopeMatch;
 use crate::api::Text;
 use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus, LastOffer};
 use crate::values::Timestamp;
@@ -62,6 +63,9 @@ pub struct Explanation {
     pub policies: Vec<ExplainedPolicy>,
     /// Evaluated rules in order, up to and including the rule that decided.
     pub rules: Vec<Tried>,
+    /// Moves of the client from target to target; absent unless the client would move more than once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_chain: Option<ExplainedChain>,
     /// Last offer to the client, if the stored status records one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_offer: Option<LastOffer>,
@@ -215,9 +219,11 @@ impl<'a> Explainer<'a> {
         let facts = Facts::read(client);
         let judged: Vec<_> =
             self.policies.iter().map(|p| verdict::judge(p, fleet, &facts.subject())).collect();
-        let in_scope = self.policies.iter().zip(&judged);
-        let in_scope = in_scope.filter(|(_, (j, _))| matches!(j, Some(ScopeMatch::In(_))));
-        let policies = in_scope.map(|(policy, _)| policy.clone()).collect();
+        let possible = self.policies.iter().filter(|policy| {
+            policy.scope.includes_fleet(|key| fleet.label(key))
+                && policy.scope.match_except_version(&facts.subject()).is_some()
+        });
+        let policies = possible.cloned().collect();
         let entries = self.estate.entries_of(&client.name);
         let resolution = resolve(&entries, self.at);
         let own = entries.iter().position(|entry| entry.fleet.as_str() == fleet.name());
@@ -301,6 +307,7 @@ impl<'a> Explainer<'a> {
             stored: stored.map(|stored| compare(stored, &shared, fleet)),
             policies: Vec::new(),
             rules: tried(view, decided.rule),
+            target_chain: chain::explain_chain(view),
             last_offer: stored.and_then(|stored| stored.last_offer.as_deref().cloned()),
             ahead: next_changes::next_changes(view, &decided),
             would_move: Vec::new(),

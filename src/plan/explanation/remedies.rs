@@ -63,7 +63,7 @@ fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) ->
             vec![OpenRemedy::unknown(mend)]
         }
         Reason::OtherVersionStaged => staged(view, zoned),
-        Reason::NoUpgrade => no_upgrade(scenario, zoned),
+        Reason::NoUpgrade => no_upgrade(scenario, view, zoned),
         Reason::ClientVersionUnreadable => {
             let from = view.facts.version.as_deref().into();
             vec![OpenRemedy::unknown(Remedy::Report { field: "version", from })]
@@ -75,6 +75,7 @@ fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) ->
         Reason::NotSeen => {
             vec![OpenRemedy::to(Remedy::CheckIn, |scenario| scenario.absence_counts = false)]
         }
+        Reason::TargetsInCircle => circle(scenario, view, zoned),
         Reason::RestartPending => view.facts.staged.as_deref().map(restart).into_iter().collect(),
         Reason::PackageUnavailable => unavailable(scenario, view, zoned),
         Reason::InstallFailed => failed(&case),
@@ -142,18 +143,19 @@ fn remove_elsewhere(scenario: &Scenario) -> OpenRemedy {
     })
 }
 
-fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
+fn no_upgrade(
+    scenario: &Scenario,
+    view: &ScenarioView<'_>,
+    zoned: &ZonedPolicy<'_>,
+) -> Vec<OpenRemedy> {
     let policy = zoned.policy;
     if let Some(brake) = scenario.halt.as_ref().filter(|brake| brake.name == policy.name) {
         return vec![resume(brake.clone())];
     }
-    let is_next = |other: &&Policy| other.name != policy.name && other.is_effective(scenario.at);
-    let leave = scenario.policies.iter().find(is_next).map(|_| {
-        let name = policy.name.clone();
-        OpenRemedy::to(Remedy::LeaveScope { name: name.clone() }, move |scenario| {
-            scenario.policies.retain(|policy| policy.name != name);
-        })
-    });
+    let is_next = |other: &&&ZonedPolicy<'_>| {
+        other.policy.name != policy.name && other.policy.is_effective(scenario.at)
+    };
+    let leave = view.applicable.policies.iter().find(is_next).map(|_| leave_scope(policy));
     let (from, to) = (policy.mode.as_str(), Mode::AutoUpgrade);
     let mut upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
         policy.mode = to;
@@ -166,6 +168,36 @@ fn no_upgrade(scenario: &Scenario, zoned: &ZonedPolicy<'_>) -> Vec<OpenRemedy> {
     let above =
         above.map(|above| OpenRemedy::unknown(Remedy::AddPolicy { priority_above: Some(above) }));
     leave.into_iter().chain([upgrade]).chain(above).collect()
+}
+
+fn leave_scope(policy: &Policy) -> OpenRemedy {
+    let name = policy.name.clone();
+    OpenRemedy::to(Remedy::LeaveScope { name: name.clone() }, move |scenario| {
+        scenario.policies.retain(|policy| policy.name != name);
+    })
+}
+
+/// Returns the remedies for a client that its policies would send round in a circle: each policy
+/// that the chain passes could leave the client alone, or the governing policy could have another
+/// target.
+fn circle(
+    scenario: &Scenario,
+    view: &ScenarioView<'_>,
+    zoned: &ZonedPolicy<'_>,
+) -> Vec<OpenRemedy> {
+    let case = view.case();
+    let chain = case.target_chain();
+    let mut passed: Vec<&Policy> = Vec::new();
+    for policy in chain.iter().flat_map(|chain| &chain.moves).map(|passed| passed.policy) {
+        if passed.iter().all(|known| known.name != policy.name) {
+            passed.push(policy);
+        }
+    }
+    // The governing policy comes last, because without it the client gets no target from it.
+    passed.sort_by_key(|policy| policy.name == zoned.policy.name);
+    let mut ways: Vec<OpenRemedy> = passed.into_iter().map(leave_scope).collect();
+    ways.extend(other_target(scenario, view, zoned));
+    ways
 }
 
 fn resume(brake: Halt) -> OpenRemedy {

@@ -8,18 +8,20 @@ use crate::api::policy::{HALT_POLICY_NAME, MANAGED_BY};
 use crate::plan::allot::Standing;
 use crate::plan::cached::CachedPolicy;
 use crate::plan::case::Case;
+use crate::plan::client_fields::ClientFields;
 use crate::plan::facts::{Facts, Package, package_spec};
 use crate::plan::fleet::FleetZones;
 use crate::plan::next_change::ApplicablePolicies;
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
+use crate::plan::target_chain::PossiblePolicy;
 use crate::values::Timestamp;
 
-/// A scenario: one client, its fleet and the policies whose scope includes the client, at an
-/// instant.
+/// A scenario: one client, its fleet and the policies whose scope includes the client at some
+/// version, at an instant.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
-    /// Policies whose scope includes the client, highest precedence first.
+    /// Policies whose scope includes the client at some version, highest precedence first.
     pub policies: Vec<Policy>,
     pub fleet_name: Text,
     /// Spec of the client's fleet, without the fleet's other clients.
@@ -94,10 +96,30 @@ impl<'a> ScenarioView<'a> {
         Case {
             client: self.facts,
             governing: zoned,
+            possible: self.applicable.possible,
             at: self.at,
             absence_counts: self.absence_counts,
         }
     }
+}
+
+/// Returns the policies that may govern a client at some version; empty if none of them depends on
+/// the version.
+fn possible_policies<'a>(
+    zoned: &'a [ZonedPolicy<'a>],
+    client: &ClientFields<'_>,
+) -> Vec<PossiblePolicy<'a>> {
+    let possible = zoned.iter().filter_map(|zoned| {
+        let scope = &zoned.policy.scope;
+        if scope.looks_at_versions() {
+            let by_version = Some(scope.match_except_version(client)?);
+            return Some(PossiblePolicy { zoned, by_version });
+        }
+        scope.includes_client(client).then_some(PossiblePolicy { zoned, by_version: None })
+    });
+    let possible: Vec<PossiblePolicy<'_>> = possible.collect();
+    let depends_on_version = possible.iter().any(|policy| policy.by_version.is_some());
+    if depends_on_version { possible } else { Vec::new() }
 }
 
 impl Scenario {
@@ -109,15 +131,18 @@ impl Scenario {
         let package = Package::read(&self.fleet, self.source.as_ref());
         let zones = FleetZones::of(&self.fleet);
         let zone = zones.of_client(0);
+        let subject = facts.subject();
         let in_zone = |policy| ZonedPolicy::new(policy, &package, zone);
         let governs = self.standing != Standing::ReportedElsewhere;
         let policies = self.policies.iter().filter(|_| governs);
         let zoned: Vec<ZonedPolicy<'_>> = policies.map(in_zone).collect();
-        let zoned: Vec<&ZonedPolicy<'_>> = zoned.iter().collect();
+        let applies = |zoned: &&ZonedPolicy<'_>| zoned.policy.scope.includes_client(&subject);
+        let applicable: Vec<&ZonedPolicy<'_>> = zoned.iter().filter(applies).collect();
+        let possible = possible_policies(&zoned, &subject);
         ask(&ScenarioView {
             facts: &facts,
             package: &package,
-            applicable: ApplicablePolicies { policies: &zoned },
+            applicable: ApplicablePolicies { policies: &applicable, possible: &possible },
             at: self.at,
             absence_counts: self.absence_counts,
         })

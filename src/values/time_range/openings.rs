@@ -97,6 +97,28 @@ impl<'a> Openings<'a> {
         ends.and_then(instant)
     }
 
+    /// Returns the first instant from 1970 on from which the phase is `Ended`; `None` without
+    /// `not_after`.
+    ///
+    /// The search needs no list of the openings, because once the phase is `Ended` it stays so.
+    #[must_use]
+    pub fn end(self) -> Option<Timestamp> {
+        let not_after = self.not_after()?;
+        if !self.range.needs_zone() {
+            return instant(not_after);
+        }
+        let (mut open, mut ended) = (0, not_after);
+        while open < ended {
+            let middle = open + (ended - open) / 2;
+            if self.opening(middle).is_some() {
+                open = middle + 1;
+            } else {
+                ended = middle;
+            }
+        }
+        instant(ended)
+    }
+
     /// Returns the openings that end after `t`, each as its first open instant (`t` if the opening
     /// is in progress) and the first instant that is no longer open (`None` if the opening never
     /// ends).
