@@ -346,7 +346,7 @@ fn in_a_circle() -> Vec<Row> {
     ]
 }
 
-/// Returns the rows for rules 14 to 17 of the decision table, from `PackageUnavailable` to
+/// Returns the rows for the rules of the decision table from `PackageUnavailable` to
 /// `TimeZoneUnknown`.
 fn before_the_time_range() -> Vec<Row> {
     let lock = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}});

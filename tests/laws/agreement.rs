@@ -68,12 +68,22 @@ proptest! {
     fn every_decision_is_the_oracles(world in generate::world(true)) {
         decisions_agree(&world)?;
     }
+
+    #[test]
+    fn every_decision_in_a_circle_is_the_oracles(world in generate::world_of_circles()) {
+        decisions_agree(&world)?;
+    }
 }
 
 proptest! {
     #![proptest_config(config(200))]
     #[test]
     fn every_next_transition_is_the_oracles(world in generate::world(true)) {
+        outlooks_agree(&world)?;
+    }
+
+    #[test]
+    fn every_next_transition_in_a_circle_is_the_oracles(world in generate::world_of_circles()) {
         outlooks_agree(&world)?;
     }
 }

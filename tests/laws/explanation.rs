@@ -306,7 +306,9 @@ fn openings_are_planned(world: &World, told: &Explanation) -> Result<(), TestCas
 proptest! {
     #![proptest_config(config(80))]
     #[test]
-    fn an_explanation_says_what_is_planned_and_what_would_move(world in generate::world(true)) {
+    fn an_explanation_says_what_is_planned_and_what_would_move(
+        world in prop_oneof![3 => generate::world(true), 1 => generate::world_of_circles()],
+    ) {
         says_what_is_planned(&world)?;
         for told in explanations(&world) {
             facts_tell(&told)?;

@@ -19,7 +19,7 @@ proptest! {
     #![proptest_config(config(120))]
     #[test]
     fn a_plan_holds_until_the_moment_it_names(
-        world in generate::world(true),
+        world in prop_oneof![3 => generate::world(true), 1 => generate::world_of_circles()],
         between in proptest::collection::vec(0.0..1.0f64, 4),
     ) {
         let (world, plan) = world.settled();
@@ -49,7 +49,9 @@ proptest! {
     /// and last offers, which depend on earlier plans. The initial objects have the conditions of
     /// the first plan, because the wait for a package begins with it.
     #[test]
-    fn following_the_moments_misses_nothing(start in generate::world(false)) {
+    fn following_the_moments_misses_nothing(
+        start in prop_oneof![3 => generate::world(false), 1 => generate::world_of_circles()],
+    ) {
         let (mut world, mut plan) = start.settled();
         let mut start = start;
         for (initial, settled) in start.fleets.iter_mut().zip(&world.fleets) {

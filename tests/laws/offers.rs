@@ -1,6 +1,9 @@
 //! Tests that the planner makes only allowed offers, and makes no new offers after all clients have
 //! installed the offered versions.
 
+use std::collections::BTreeSet;
+
+use clientfleet::plan::Plan;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -43,31 +46,59 @@ proptest! {
         }
     }
 
-    /// Checks that clients are up to date after they have installed the offered versions, and that
-    /// no client then gets a new offer.
     #[test]
     fn taking_each_offer_comes_to_rest(world in generate::world(true)) {
-        let (mut world, plan) = world.settled();
-        for ((fleet, client), row) in rows(&plan) {
-            if row.state == "Distributing" {
-                let document = world.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
-                let document = clients(document).iter_mut().find(|c| c["name"] == *client);
-                let reports = reported(document.expect("the row's client"));
-                reports.insert("version".into(), json!(row.target_version));
-                reports.remove("stagedVersion");
-            }
-        }
-        let (_, rest) = world.settled();
+        comes_to_rest(&world)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+    #[test]
+    fn taking_each_offer_in_a_circle_comes_to_rest(world in generate::world_of_circles()) {
+        comes_to_rest(&world)?;
+    }
+}
+
+/// Lets each client take its offer, round after round. Checks that no policy moves a client twice,
+/// and that no client has an offer after as many rounds as there are policies.
+fn comes_to_rest(start: &World) -> Result<(), TestCaseError> {
+    let (mut world, mut plan) = start.settled();
+    let mut moved = BTreeSet::new();
+    for _ in 0..world.policies.len() {
         let before = rows(&plan);
-        for (who, row) in rows(&rest) {
-            prop_assert_ne!(&row.state, "Distributing", "{:?}", &who);
-            if before[&who].state == "Distributing" {
+        take_offers(&mut world, &plan);
+        (world, plan) = world.settled();
+        for (who, row) in rows(&plan) {
+            if before[&who].state != "Distributing" {
+                prop_assert_eq!(&row, &before[&who]);
+                continue;
+            }
+            prop_assert!(moved.insert((who.clone(), before[&who].policy.clone())), "{:?}", &who);
+            if row.policy == before[&who].policy {
                 prop_assert_eq!(&row.state, "UpToDate", "{:?}", &who);
                 prop_assert_eq!(row.last_transition_time, Some(instant(world.at)));
-                prop_assert_eq!(&row.last_offer, &before[&who].last_offer);
-            } else {
-                prop_assert_eq!(&row, &before[&who]);
             }
+            if row.state != "Distributing" {
+                prop_assert_eq!(&row.last_offer, &before[&who].last_offer);
+            }
+        }
+    }
+    for (who, row) in rows(&plan) {
+        prop_assert_ne!(&row.state, "Distributing", "{:?}", &who);
+    }
+    Ok(())
+}
+
+/// Changes each client with an offer as if it had installed the offered version.
+fn take_offers(world: &mut World, plan: &Plan) {
+    for ((fleet, client), row) in rows(plan) {
+        if row.state == "Distributing" {
+            let document = world.fleets.iter_mut().find(|d| name(d) == fleet).expect("its fleet");
+            let document = clients(document).iter_mut().find(|c| c["name"] == *client);
+            let reports = reported(document.expect("the row's client"));
+            reports.insert("version".into(), json!(row.target_version));
+            reports.remove("stagedVersion");
         }
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::generate::{self, fleet, policy};
-use crate::oracle::{Oracle, readable_fleet};
+use crate::oracle::{Client, Oracle, readable_fleet};
 use crate::world::{clients, config, json, name, rows};
 
 type Rows = std::collections::BTreeMap<(String, String), clientfleet::api::fleet::ClientStatus>;
@@ -114,8 +114,12 @@ proptest! {
         let oracle = Oracle::new(&changed);
         let after = rows(&changed.plan());
         for (fleet, client) in oracle.clients() {
-            let about = oracle.policies_about(fleet, client);
-            if about.iter().all(|policy| policy.name != "new") {
+            // A policy whose scope includes the client at another version can be part of a circle.
+            let is_about = |client: &Client| {
+                oracle.policies_about(fleet, client).iter().any(|policy| policy.name == "new")
+            };
+            let elsewhere = fleet::VERSIONS.iter().any(|v| is_about(&client.moved_to(v)));
+            if !elsewhere && !is_about(client) {
                 let key = (fleet.name.clone(), client.name.clone());
                 prop_assert_eq!(json(&after[&key]), json(&before[&key]));
             }

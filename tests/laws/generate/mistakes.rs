@@ -110,13 +110,16 @@ const MISTAKES: [(&str, &str); 51] = [
 ];
 
 /// Client selectors, as JSON, that have no criteria or a criterion that cannot be parsed.
-const SELECTORS: [&str; 9] = [
+const SELECTORS: [&str; 12] = [
     "{}",
     r#"{"names": []}"#,
     r#"{"search": " "}"#,
     r#"{"cidrs": ["10.20.1.5/16"]}"#,
     r#"{"cidrs": ["10.20.1.0/24", "here"]}"#,
     r#"{"cidrs": ["10.20.0.0"], "names": ["c0", "c1"]}"#,
+    r#"{"versions": []}"#,
+    r#"{"versions": ["3.58", "< 3.59"]}"#,
+    r#"{"versions": [">3.58 <3.59 <3.60"], "names": ["c0", "c1"]}"#,
     r#"{"labelSelector": {}}"#,
     r#"{"labelSelector": {"matchExpressions": [{"key": "ring", "operator": "Equals", "values": ["canary"]}]}}"#,
     r#"{"labelSelector": {"matchLabels": {"ring": "canary"}, "matchExpressions": [{"key": "ring", "operator": "In"}]}}"#,

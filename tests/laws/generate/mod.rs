@@ -89,6 +89,27 @@ pub fn stage() -> Stage {
     Stage { base: seconds(BASES[0]), step: 900, reach: 700, mistakes: true }
 }
 
+/// Generates a world in which policies send clients from version to version and in circles.
+pub fn world_of_circles() -> BoxedStrategy<World> {
+    let stage = Stage { reach: 100, mistakes: false, ..stage() };
+    let at = (-100..100i64).prop_map(move |k| stage.base + k * stage.step);
+    let package = json!({"packageVersion": "3.60", "retainedVersions": ["3.58", "3.59"], "timeZone": "Etc/UTC"});
+    let policies = proptest::collection::vec(policy::leading_on(stage), 2..6);
+    let clients = fleet::clients(stage);
+    (at, policies, clients)
+        .prop_map(move |(at, policies, clients)| {
+            let mut fleet = package.clone();
+            fleet["clients"] = clients;
+            World {
+                fleets: documents("ClientFleet", &FLEETS, vec![fleet], &[]),
+                policies: documents("UpgradePolicy", &POLICIES, policies, &[]),
+                at,
+                step: stage.step,
+            }
+        })
+        .boxed()
+}
+
 fn world_on(stage: Stage) -> impl Strategy<Value = World> {
     let at = (-100..100i64).prop_map(move |k| stage.base + k * stage.step);
     let policies = proptest::collection::vec(policy::spec(stage), 1..5);

@@ -179,6 +179,22 @@ pub fn label_selector() -> Gen {
     .boxed()
 }
 
+/// Requirements on versions, most of which hold for some of the versions that clients run.
+const REQUIREMENTS: [&str; 12] = [
+    "3.58",
+    "v3.58.0+x",
+    "3.59",
+    "3.59-rc.1",
+    "3.60",
+    "4.0",
+    "<3.59",
+    ">=3.59",
+    "<=3.58 >=3.57",
+    ">3.58   <3.60",
+    ">3.60 <3.57",
+    "<v4",
+];
+
 fn client_selector() -> Gen {
     let computers = prop_oneof![one_of(&COMPUTERS), one_of(&["pc-müller", "LT-200", "ghost"])];
     let users = prop_oneof![one_of(&USERS), one_of(&["bob", "corp\\MÜLLER", "LT"])];
@@ -197,6 +213,7 @@ fn client_selector() -> Gen {
         ("computers", maybe(20, list(computers, 2))),
         ("users", maybe(20, list(users, 2))),
         ("cidrs", maybe(20, list(cidrs, 2))),
+        ("versions", maybe(30, list(one_of(&REQUIREMENTS), 2))),
         ("labelSelector", maybe(20, label_selector())),
         ("search", maybe(15, search)),
     ];
@@ -212,6 +229,49 @@ pub fn scope() -> Gen {
     ];
     let some = |scope: &Value| scope.as_object().is_some_and(|scope| !scope.is_empty());
     object(fields).prop_filter("content", some).boxed()
+}
+
+/// Generates a policy for a world in which most clients go round: the policy sends the clients that
+/// run one of a few versions to another of them.
+pub fn leading_on(stage: Stage) -> Gen {
+    let version = || one_of(&["3.58", "3.59", "3.60"]);
+    let upgrade = prop_oneof![
+        1 => one_of(&["AutoUpgrade"]).prop_map(|mode| json!({"mode": mode, "allowDowngrade": true})),
+        5 => version().prop_map(|version| {
+            json!({"mode": "OnlyUpgradeTo", "version": version, "allowDowngrade": true})
+        }),
+    ];
+    let requirement = prop_oneof![3 => version(), 1 => one_of(&REQUIREMENTS)];
+    let selector = object(vec![
+        ("versions", always(list(requirement, 2))),
+        ("names", maybe(15, list(one_of(&["c0", "c1", "c2"]), 3))),
+    ]);
+    let scope = object(vec![
+        ("clients", maybe(80, list(selector.clone(), 2))),
+        ("exclude", maybe(15, list(selector, 1))),
+    ]);
+    let range = object(vec![
+        ("notBefore", maybe(10, moment(stage))),
+        ("notAfter", maybe(30, moment(stage))),
+        ("windows", maybe(25, list(window(stage), 2))),
+    ]);
+    let range = range.prop_map(|range| in_order(range, "notBefore", "notAfter"));
+    let fields = vec![
+        ("priority", maybe(60, select(vec![-1, 0, 5]).prop_map(Value::from))),
+        ("suspend", maybe(4, Just(json!(true)))),
+        ("effectiveFrom", maybe(10, moment(stage))),
+        ("effectiveUntil", maybe(20, moment(stage))),
+        ("upgrade", always(upgrade)),
+        ("distribution", maybe(40, range)),
+        (
+            "scope",
+            maybe(
+                90,
+                scope.prop_filter("content", |s| s.as_object().is_some_and(|s| !s.is_empty())),
+            ),
+        ),
+    ];
+    object(fields).prop_map(|spec| in_order(spec, "effectiveFrom", "effectiveUntil")).boxed()
 }
 
 /// Returns the document after setting the value at `path`. Creates missing objects on the path.

@@ -4,6 +4,7 @@
 //! The oracle makes each decision for one instant. To find a later change, it makes a decision for
 //! each following step.
 
+mod circle;
 mod entries;
 mod fleet_status;
 mod policy_status;
@@ -69,15 +70,7 @@ impl Oracle {
     pub fn policies_about(&self, fleet: &Fleet, client: &Client) -> Vec<&Policy> {
         let about = |p: &&Policy| p.scope.holds_fleet(fleet) && p.scope.holds_client(client);
         let mut policies: Vec<&Policy> = self.estate.policies.iter().filter(about).collect();
-        policies.sort_by_key(|p| {
-            let last_of_equals = match () {
-                () if p.invalid => 0,
-                () if p.mode == "NoUpgrade" => 1,
-                () if p.suspend => 2,
-                () => 3,
-            };
-            (!p.unreadable, -p.priority, last_of_equals, p.name.clone())
-        });
+        policies.sort_by_key(|p| circle::rank(p));
         policies
     }
 
@@ -113,6 +106,7 @@ impl Oracle {
             Err(verdict) => (None, verdict),
             Ok(target) => {
                 let verdict = self.with_target(policy, fleet, client, &target, t, offline);
+                let verdict = self.in_circle(fleet, client, t, verdict);
                 (Some(target), verdict)
             }
         };
