@@ -234,6 +234,39 @@ fn the_moment_decides() {
     assert!(moving("2026-11-24T21:30:00Z") > Some(3), "night in Berlin");
 }
 
+/// A rollback of the version that the package has: the ring `canary` would go up again.
+const ROLLBACK: (&str, &str, &str) = (
+    "32-lab-downgrade",
+    "version: \"3.57.98.2\"\n    allowDowngrade: true\n  scope:\n    clients:\n      - cidrs: [\"198.51.100.0/24\"]",
+    "version: \"3.58.110.0\"\n    allowDowngrade: true\n  scope:\n    clients:\n      \
+     - versions: [\"3.59.127\"]\n        cidrs: [\"0.0.0.0/0\"]",
+);
+
+/// Checks that `plan` warns of a circle that the change makes, and of the facts that decide who is in
+/// scope.
+#[test]
+fn a_new_circle_is_a_warning() {
+    let change = Change::of(&[ROLLBACK]);
+    let warnings = |change: &Change| {
+        let output = change.run(&["--at", DAY, "-o", "json"]);
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let warnings = found["warnings"].as_array().expect("a list").iter();
+        let messages = warnings.map(|w| {
+            format!("{}: {}", w["name"].as_str().unwrap(), w["message"].as_str().unwrap())
+        });
+        messages.filter(|message| message.starts_with("lab-downgrade")).collect::<Vec<_>>()
+    };
+    insta::assert_snapshot!(warnings(&change).join("\n"));
+    // Both sides have the circle.
+    let folder = change.folder.path();
+    std::fs::copy(
+        folder.join("new/32-lab-downgrade.yaml"),
+        folder.join("old/32-lab-downgrade.yaml"),
+    )
+    .expect("a copy");
+    assert!(warnings(&change).iter().all(|message| !message.contains("circle")));
+}
+
 #[test]
 fn exit_codes_tell_whether_something_changes_and_how_much_moves() {
     let (change, none) = (new_version(), Change::of(&[]));

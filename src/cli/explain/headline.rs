@@ -59,7 +59,7 @@ fn why(explanation: &Explanation, reader: &TimeFormatter) -> String {
         ),
         Reason::TargetsInCircle => {
             let chain = explanation.target_chain.as_ref();
-            let chain = chain.map(|chain| in_circle(chain)).unwrap_or_default();
+            let chain = chain.map(in_circle).unwrap_or_default();
             format!("its policies send it round in a circle{chain}")
         }
         Reason::RestartPending => format!("its next restart brings its target {target}"),

@@ -4,6 +4,7 @@
 //! The difference lists the clients that are offered a version now or later because of the change,
 //! the clients that lose their offer, and the clients that get no offer, with the reasons.
 
+mod circles;
 mod clients;
 mod objects;
 mod staying_out;

@@ -1,12 +1,12 @@
 //! Finds problems that the user should review before making a change: scope entries that match no
-//! client, scopes that depend on a client's address, user or version, ties of equal priorities, and
-//! stalled objects.
+//! client, scopes that depend on a client's address, user or version, ties of equal priorities,
+//! stalled objects, clients of several fleets, and circles of targets.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{GivenObjects, PlannedEstate, ties};
+use super::{GivenObjects, PlannedEstate, circles, ties};
 use crate::api::policy::{ClientSelector, Scope};
 use crate::api::{Condition, Kind, Text};
 use crate::plan::client_fields::{ClientFields, Field};
@@ -32,7 +32,8 @@ pub struct Warning {
 }
 
 /// Returns the warnings for the objects in `given`, based on the state of the namespace after the
-/// change, and for the clients that several fleets list because of the change.
+/// change, and for the clients that several fleets list because of the change. A circle of targets
+/// that exists before the change, too, causes no warning.
 pub(super) fn find(
     namespace: &str,
     before: &PlannedEstate,
@@ -65,6 +66,19 @@ pub(super) fn find(
     for (name, status) in after.plan.fleets.iter().filter(|f| is_given(&given.fleets, &f.0)) {
         let messages = stalled(&status.conditions).into_iter();
         found.extend(messages.map(|message| warning(Kind::ClientFleet, name, message)));
+    }
+    let mut circles = circles::find(after, at);
+    if !circles.is_empty() {
+        let known = circles::find(before, at);
+        circles.retain(|policies, _| !known.contains_key(policies));
+    }
+    for (policies, circle) in circles {
+        let policy = policies.iter().find(|name| is_given(&given.policies, name));
+        let fleet = circle.fleets.iter().find(|name| is_given(&given.fleets, name));
+        let policy = policy.map(|name| (Kind::UpgradePolicy, name));
+        if let Some((kind, name)) = policy.or(fleet.map(|name| (Kind::ClientFleet, name))) {
+            found.push(warning(kind, name, circle.warning()));
+        }
     }
     found
 }

@@ -203,6 +203,32 @@ impl<'a> Explainer<'a> {
         Self { estate, policies, at }
     }
 
+    /// Returns whether a policy selects clients by the version that they run.
+    #[must_use]
+    pub(crate) fn looks_at_versions(&self) -> bool {
+        self.policies.iter().any(|policy| policy.scope.looks_at_versions())
+    }
+
+    /// Returns the moves of a client from target to target; `None` unless the client would move more
+    /// than once.
+    #[must_use]
+    pub(crate) fn target_chain(&self, fleet: &str, client: &str) -> Option<ExplainedChain> {
+        let fleet = self.fleet(fleet)?;
+        let spec = fleet.spec.as_deref().ok()?;
+        let client = spec.clients.iter().flatten().find(|c| c.name.as_str() == client)?;
+        let policies = self.possible_policies(fleet, &Facts::read(client));
+        self.scenario(fleet, spec, client, policies).probe(chain::explain_chain)
+    }
+
+    /// Returns the policies whose scope includes a client at some version.
+    fn possible_policies(&self, fleet: &CachedFleet, facts: &Facts<'_>) -> Vec<Policy> {
+        let is_possible = |policy: &&Policy| {
+            policy.scope.includes_fleet(|key| fleet.label(key))
+                && policy.scope.match_except_version(&facts.subject()).is_some()
+        };
+        self.policies.iter().filter(is_possible).cloned().collect()
+    }
+
     /// Explains the decision for one client, whose row in the fleet's stored status is `stored`.
     ///
     /// Returns `None` if the fleet is missing, cannot be read or has no such client.
@@ -219,11 +245,7 @@ impl<'a> Explainer<'a> {
         let facts = Facts::read(client);
         let judged: Vec<_> =
             self.policies.iter().map(|p| verdict::judge(p, fleet, &facts.subject())).collect();
-        let possible = self.policies.iter().filter(|policy| {
-            policy.scope.includes_fleet(|key| fleet.label(key))
-                && policy.scope.match_except_version(&facts.subject()).is_some()
-        });
-        let policies = possible.cloned().collect();
+        let policies = self.possible_policies(fleet, &facts);
         let entries = self.estate.entries_of(&client.name);
         let resolution = resolve(&entries, self.at);
         let own = entries.iter().position(|entry| entry.fleet.as_str() == fleet.name());

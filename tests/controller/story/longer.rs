@@ -26,11 +26,11 @@ fn fleet(file: &str, names: &[&str]) -> Value {
     fleet
 }
 
-const BERLIN: &str = "10-fleet-berlin";
+pub const BERLIN: &str = "10-fleet-berlin";
 
 /// Starts a story with policies and fleets from `examples/`, and records the first row of the
 /// table.
-async fn begin(name: &str, fleets: &[(&str, &[&str])], policies: &[&str]) -> Story {
+pub async fn begin(name: &str, fleets: &[(&str, &[&str])], policies: &[&str]) -> Story {
     let mut story = Story::begin(name).await;
     for file in policies {
         story.world.apply(example(file)).await;

@@ -5,6 +5,7 @@
 mod fleets;
 mod longer;
 mod rules;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

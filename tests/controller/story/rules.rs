@@ -32,6 +32,9 @@ async fn play(rule: &Rule) -> String {
         plot.get(changes).into_iter().for_each(|changes| merge(object, changes.clone()));
     }
     story.world.apply(policy("all", spec)).await;
+    if let Some(other) = plot.get("other") {
+        story.world.apply(policy("other", other.clone())).await;
+    }
     let twin = json!({"name": "twin", "reported": {"version": "3.59"}});
     let spec = json!({
         "packageVersion": "3.60", "withdrawnVersions": ["3.57"], "timeZone": "Europe/Berlin",
@@ -52,6 +55,9 @@ async fn play(rule: &Rule) -> String {
                 "fleet" => story.change_fleet("fleet", changes).await,
                 "policy" => {
                     story.world.edit("UpgradePolicy", "all", json!({"spec": changes})).await;
+                }
+                "other" => {
+                    story.world.edit("UpgradePolicy", "other", json!({"spec": changes})).await;
                 }
                 other => panic!("a step changes no {other}"),
             }

@@ -59,8 +59,14 @@ impl Oracle {
 }
 
 /// Returns the key of the order of policies: the policy with the lowest key comes first.
-pub fn rank(policy: &Policy) -> (bool, i64, String) {
-    (!policy.unreadable, -policy.priority, policy.name.clone())
+pub fn rank(policy: &Policy) -> (bool, i64, u8, String) {
+    let last_of_equals = match () {
+        () if policy.invalid => 0,
+        () if policy.mode == "NoUpgrade" => 1,
+        () if policy.suspend => 2,
+        () => 3,
+    };
+    (!policy.unreadable, -policy.priority, last_of_equals, policy.name.clone())
 }
 
 impl Client {
