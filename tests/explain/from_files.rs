@@ -49,8 +49,9 @@ fn files(row: &Row) -> String {
     }
     fleet["clients"] = json!([{"name": "pc", "reported": reported}]);
     let policy = row.policy.as_ref().map(|policy| document("UpgradePolicy", "policy", policy));
-    let items: Vec<Value> =
-        [document("ClientFleet", "fleet", &fleet)].into_iter().chain(policy).collect();
+    let other = row.other.as_ref().map(|other| document("UpgradePolicy", "other", other));
+    let fleet = document("ClientFleet", "fleet", &fleet);
+    let items: Vec<Value> = [fleet].into_iter().chain(policy).chain(other).collect();
     json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 

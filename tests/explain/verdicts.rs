@@ -77,6 +77,20 @@ fn each_verdict_is_told() {
 }
 
 #[test]
+fn a_match_by_version_may_change() {
+    let told = verdicts(&[
+        (
+            "governing",
+            json!({"priority": 9, "scope": {"clients": [{"versions": ["<1", ">=1 <2"]}]}}),
+        ),
+        ("lower", json!({"scope": {"clients": [{"versions": ["v1.0"], "users": ["corp\\MEI"]}]}})),
+        ("excluding", json!({"scope": {"exclude": [{"versions": ["1"]}]}})),
+        ("others", json!({"scope": {"clients": [{"versions": [">1"]}]}})),
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
 fn an_unreadable_policy_stands_above_all() {
     let told = verdicts(&[
         ("broken", json!({"priority": "high"})),

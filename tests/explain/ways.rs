@@ -130,3 +130,39 @@ fn a_source_without_a_package_has_nothing_to_give_back() {
         assert_eq!(back[0]["leadsTo"]["reason"], "PackageUnavailable");
     }
 }
+
+#[test]
+fn a_circle_is_shown_with_the_ways_out() {
+    let back = json!({
+        "priority": 5,
+        "upgrade": {"mode": "OnlyUpgradeTo", "version": "1", "allowDowngrade": true},
+        "scope": {"clients": [{"versions": ["2"]}]},
+    });
+    let on = json!({
+        "priority": 9,
+        "upgrade": {"mode": "OnlyUpgradeTo", "version": "1.5"},
+        "scope": {"clients": [{"versions": ["<1.5"], "names": ["other"]}]},
+    });
+    let files = files(&[
+        ("back", json!({}), back),
+        ("all", json!({}), auto(json!({}))),
+        ("on", json!({}), on),
+    ]);
+    let files = files.replace(
+        "\"packageVersion\":\"2\"",
+        "\"packageVersion\":\"2\",\"retainedVersions\":[\"1\",\"1.5\"]",
+    );
+    for client in ["pc", "other"] {
+        let (code, text, words) = explain(DAY, &[client, "--local", "-f", "-"], &files);
+        assert_eq!(code, 0, "{words}");
+        let is_shown = |line: &&str| !line.contains("   no   ");
+        let lines: Vec<&str> = text.lines().filter(is_shown).collect();
+        insta::assert_snapshot!(format!("circle_{client}"), lines.join("\n"));
+        let (_, data, _) = explain(DAY, &[client, "--local", "-f", "-", "-o", "json"], &files);
+        let data: Value = serde_json::from_str(&data).expect("it prints JSON");
+        insta::assert_snapshot!(
+            format!("circle_{client}_as_data"),
+            data["targetChain"].to_string()
+        );
+    }
+}

@@ -73,7 +73,9 @@ pub(super) fn find(
         circles.retain(|policies, _| !known.contains_key(policies));
     }
     for (policies, circle) in circles {
-        let policy = policies.iter().find(|name| is_given(&given.policies, name));
+        // Prefer the policy that comes first: it is the one that stops the others.
+        let first = circle.chain.first_in_circle.iter().chain(&policies);
+        let policy = first.into_iter().find(|name| is_given(&given.policies, name));
         let fleet = circle.fleets.iter().find(|name| is_given(&given.fleets, name));
         let policy = policy.map(|name| (Kind::UpgradePolicy, name));
         if let Some((kind, name)) = policy.or(fleet.map(|name| (Kind::ClientFleet, name))) {
