@@ -3,15 +3,17 @@
 //! Most values in scopes match no client of a given fleet, and one search in the combined text of
 //! all clients can show that no client contains a value.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use memchr::memmem;
 
 use super::client_fields::{ClientFields, Field};
+use crate::api::Text;
 use crate::api::fleet::Client;
-use crate::values::Version;
 use crate::values::selector::{fold_case_into, parse_ip};
+use crate::values::{Version, VersionRequirement};
 
 /// Index of the client fields that selectors compare.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub struct ClientIndex {
     places: Vec<TextSpan>,
     /// Lowest and highest IP address of the clients; `None` if no client has a valid address.
     addresses: Option<(IpAddr, IpAddr)>,
+    /// Versions that the clients run or could move to; `None` if they are not known.
+    versions: Option<Vec<Version>>,
 }
 
 #[derive(Debug)]
@@ -39,6 +43,14 @@ impl ClientIndex {
         client_index.places.reserve_exact(clients.len());
         clients.iter().for_each(|client| client_index.add(client));
         client_index
+    }
+
+    /// Sets the versions that the clients run, and `targets`, to which policies could send them.
+    pub(super) fn set_versions(&mut self, clients: &[Client], targets: Vec<Version>) {
+        let reported = |client: &'_ Client| client.reported.as_ref()?.version.clone();
+        let running: BTreeSet<Text> = clients.iter().filter_map(reported).collect();
+        let running = running.iter().filter_map(|text| Version::parse(text).ok());
+        self.versions = Some(running.chain(targets).collect());
     }
 
     fn add(&mut self, client: &Client) {
@@ -74,6 +86,13 @@ impl ClientIndex {
     #[must_use]
     pub(crate) fn may_contain(&self, folded: &str) -> bool {
         memmem::find(self.text.as_bytes(), folded.as_bytes()).is_some()
+    }
+
+    /// Returns `false` only if no client can ever run a version that meets the requirement.
+    #[must_use]
+    pub(crate) fn may_run(&self, requirement: &VersionRequirement) -> bool {
+        let versions = self.versions.as_ref();
+        versions.is_none_or(|versions| versions.iter().any(|version| requirement.holds(version)))
     }
 
     /// Returns `false` only if no client's address is in `network`.

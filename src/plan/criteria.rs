@@ -140,9 +140,9 @@ impl ValueTest {
             Self::InNetwork(network) => {
                 network.is_some_and(|network| clients.may_contain_address(&network))
             }
-            // The policy matters even if no client runs such a version now: a client may get there
-            // by another policy's target.
-            Self::RunsVersion(_) => true,
+            Self::RunsVersion(requirement) => {
+                requirement.as_ref().is_some_and(|requirement| clients.may_run(requirement))
+            }
         }
     }
 }

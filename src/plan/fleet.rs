@@ -30,7 +30,7 @@ use super::state::State;
 use super::version_text::VersionText;
 use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus};
 use crate::api::{Condition, Summary, Text};
-use crate::values::Timestamp;
+use crate::values::{Timestamp, Version};
 
 /// The parsed policies of a namespace, highest precedence first.
 pub type Rulebook = Arc<[Arc<Policy>]>;
@@ -115,8 +115,12 @@ pub(super) fn plan_on<S: StatusSink>(
                 policy.is_effective(at) && policy.effective_change_after(at).is_none()
             };
             let client_index = policies.iter().any(|policy| policy.scope.looks_at_clients());
-            let client_index =
-                client_index.then(|| ClientIndex::of(spec.clients.as_deref().unwrap_or_default()));
+            let clients = spec.clients.as_deref().unwrap_or_default();
+            let mut client_index = client_index.then(|| ClientIndex::of(clients));
+            let looks_at_versions = policies.iter().any(|policy| policy.scope.looks_at_versions());
+            if let Some(client_index) = client_index.as_mut().filter(|_| looks_at_versions) {
+                client_index.set_versions(clients, targets(&policies, &package));
+            }
             let may_touch = |policy: &Policy| {
                 client_index
                     .as_ref()
@@ -130,6 +134,7 @@ pub(super) fn plan_on<S: StatusSink>(
                     .filter(|&index| may_touch(policies[index]))
                     .collect(),
                 client_index: client_index.as_ref(),
+                looks_at_versions,
                 governs_permanently: policies.iter().map(for_good).collect(),
                 policies,
                 places,
@@ -142,6 +147,13 @@ pub(super) fn plan_on<S: StatusSink>(
         }
         Err(why) => unreadable(fleet, why, &policies, contributions, phase_cache.now, sheet),
     }
+}
+
+/// Returns the versions to which `policies` could send the clients of a fleet.
+fn targets(policies: &[&Policy], package: &Package) -> Vec<Version> {
+    let locks = policies.iter().filter_map(|policy| policy.lock.as_ref());
+    let targets = package.readable().into_iter().chain(locks);
+    targets.filter_map(|version| version.parsed.clone()).collect()
 }
 
 /// Returns the plan for a fleet whose spec cannot be read. The planned status has no rows, so that
@@ -243,6 +255,8 @@ struct FleetPlanner<'a, 't> {
     may_touch: Vec<usize>,
     /// Index of the fleet's clients; `None` if no policy selects individual clients.
     client_index: Option<&'a ClientIndex>,
+    /// Whether a policy selects clients by the version that they run.
+    looks_at_versions: bool,
     /// For each policy in `policies`, whether it is effective now and at all later times.
     governs_permanently: Vec<bool>,
     at: Timestamp,
@@ -366,6 +380,9 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             if applies {
                 contribution.matched_clients += 1;
                 found.add_applicable(place, permanent);
+            }
+            if !self.looks_at_versions {
+                continue;
             }
             if !policy.scope.looks_at_versions() {
                 if applies {

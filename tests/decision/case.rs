@@ -182,7 +182,8 @@ impl Row {
                 zoned.policy.is_effective(at) && zoned.policy.scope.includes_client(&subject)
             };
             let governing = zoned.iter().find(governs);
-            let possible = zoned.iter().filter_map(|zoned| {
+            let by_version = policies.iter().any(|policy| policy.scope.looks_at_versions());
+            let possible = zoned.iter().filter(|_| by_version).filter_map(|zoned| {
                 let by_version = Some(zoned.policy.scope.match_except_version(&subject)?);
                 Some(PossiblePolicy { zoned, by_version })
             });

@@ -1,6 +1,6 @@
 //! Follows a client from target to target, as specified in sections 8.3 and 8.12 of the design.
 //!
-//! The oracle moves a copy of the client from version to version, and decides for the copy anew.
+//! The oracle moves a copy of the client from version to version, and makes a new decision for the copy.
 
 use super::{Client, Fleet, Oracle, Policy, Verdict, same};
 
