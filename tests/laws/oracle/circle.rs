@@ -1,6 +1,7 @@
 //! Follows a client from target to target, as specified in sections 8.3 and 8.12 of the design.
 //!
-//! The oracle moves a copy of the client from version to version, and makes a new decision for the copy.
+//! The oracle moves a copy of the client from version to version, and decides for each copy like for
+//! any client.
 
 use super::{Client, Fleet, Oracle, Policy, Verdict, same};
 
