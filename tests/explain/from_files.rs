@@ -50,8 +50,13 @@ fn files(row: &Row) -> String {
     fleet["clients"] = json!([{"name": "pc", "reported": reported}]);
     let policy = row.policy.as_ref().map(|policy| document("UpgradePolicy", "policy", policy));
     let other = row.other.as_ref().map(|other| document("UpgradePolicy", "other", other));
-    let fleet = document("ClientFleet", "fleet", &fleet);
-    let items: Vec<Value> = [fleet].into_iter().chain(policy).chain(other).collect();
+    let elsewhere = row.elsewhere.iter().enumerate().map(|(index, reported)| {
+        let clients = json!([{"name": "pc", "reported": reported}]);
+        let spec = json!({"packageVersion": "1", "clients": clients});
+        document("ClientFleet", &format!("other-{index}"), &spec)
+    });
+    let own = [document("ClientFleet", "fleet", &fleet)].into_iter();
+    let items: Vec<Value> = own.chain(elsewhere).chain(policy).chain(other).collect();
     json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 
@@ -74,7 +79,7 @@ fn each_rule_is_explained() {
     for name in RULES.iter().map(|rule| rule.name) {
         let rule = name.number();
         let explained = rows().into_iter().filter(|row| row.rule == name).find_map(|row| {
-            let arguments = ["pc", "--local", "-f", "-"];
+            let arguments = ["fleet/pc", "--local", "-f", "-"];
             let (code, output, _) = explain(row.at, &arguments, &files(&row));
             (code == 0).then_some((row, output))
         });
