@@ -4,6 +4,7 @@
 mod agreement;
 mod allotment;
 mod diff;
+mod duplicates;
 mod explanation;
 mod force;
 mod generate;

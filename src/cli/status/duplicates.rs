@@ -127,3 +127,48 @@ impl DuplicateSearch {
         names
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn search(fleets: &[(&str, &[(&str, &str)])]) -> DuplicateSearch {
+        let mut search = DuplicateSearch::default();
+        for (name, clients) in fleets {
+            let client = |(name, computer): &(&str, &str)| json!({"name": name, "reported": {"computer": computer}});
+            let clients: Vec<_> = clients.iter().map(client).collect();
+            let metadata = json!({"name": name, "namespace": "clients"});
+            let object = json!({"metadata": metadata, "spec": {"clients": clients}});
+            search.add(&serde_json::from_str(&object.to_string()).unwrap());
+        }
+        search
+    }
+
+    #[test]
+    fn names_are_counted_by_the_fleets_that_list_them() {
+        let found = search(&[
+            ("c", &[("x", ""), ("y", "")]),
+            ("b", &[("v", ""), ("w", ""), ("x", ""), ("y", ""), ("z", "")]),
+            ("a", &[("u", ""), ("v", ""), ("w", ""), ("x", ""), ("z", "")]),
+        ]);
+        let groups = found.duplicate_names(false).into_iter();
+        let groups: Vec<_> =
+            groups.map(|group| (group.fleets.join(" "), group.clients.names.join(" "))).collect();
+        let expected = [("a b", "v w z"), ("a b c", "x"), ("b c", "y")];
+        assert_eq!(groups, expected.map(|(fleets, names)| (fleets.to_owned(), names.to_owned())));
+    }
+
+    #[test]
+    fn a_computer_under_two_names_is_found() {
+        let found = search(&[
+            ("a", &[("1", "PC-1"), ("2", "pc-1"), ("3", "PC-3"), ("4", ""), ("5", "")]),
+            ("b", &[("3", "PC-3"), ("6", "PC-6"), ("7", "PC-1")]),
+            ("c", &[("8", "PC-6")]),
+        ]);
+        let shared = found.shared_computers(true);
+        assert_eq!(shared.names, ["pc-1 (clients/a, clients/b)", "pc-6 (clients/b, clients/c)"]);
+        assert_eq!(shared.count, 2);
+    }
+}
