@@ -245,6 +245,23 @@ fn next(next: Next, reader: &TimeFormatter) -> String {
     format!("{what} {}", reader.next(next.at))
 }
 
+/// Returns the lines about clients that run a withdrawn version.
+fn withdrawn(needs: &Needs, place: &str) -> Vec<String> {
+    let text = |(version, sample): (&String, &Sample)| {
+        let run = if sample.count == 1 { "runs" } else { "run" };
+        let version = printable(version);
+        format!("{} {run} {version}, which is withdrawn: {}", clients(sample), named(sample))
+    };
+    let mut lines: Vec<String> = needs.withdrawn.iter().map(text).collect();
+    if !lines.is_empty() {
+        let versions: Vec<&str> = needs.withdrawn.keys().map(String::as_str).collect();
+        let versions = versions.join(",");
+        let versions = printable(&versions);
+        lines.push(format!("  `clientfleet clients{place} --version {versions}` lists them all"));
+    }
+    lines
+}
+
 fn needs(needs: &Needs, is_everywhere: bool) -> String {
     let mut text = String::new();
     let place = if is_everywhere { " -A" } else { "" };
@@ -280,28 +297,15 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
     for (reason, sample) in &needs.blocked {
         line(format!("{} blocked, {}: {}", clients(sample), printable(reason), named(sample)));
     }
-    for (version, sample) in &needs.withdrawn {
-        let run = if sample.count == 1 { "runs" } else { "run" };
-        let version = printable(version);
-        line(format!("{} {run} {version}, which is withdrawn: {}", clients(sample), named(sample)));
-    }
-    for line_of_duplicates in duplicates(needs) {
-        line(line_of_duplicates);
-    }
+    withdrawn(needs, place).into_iter().for_each(&mut line);
+    duplicates(needs).into_iter().for_each(&mut line);
     if needs.restart_overdue.count > 0 {
         let sample = &needs.restart_overdue;
         line(format!("{} to restart for over a week: {}", clients(sample), named(sample)));
         let options = "--state restartrequired --older-than 7d";
         line(format!("  `clientfleet clients{place} {options}` lists them all"));
     }
-    for (sample, what) in [
-        (&needs.offered_long, "offered the same version for over 7 days, without an error"),
-        (&needs.waiting_long, "did not upgrade in any window for over 14 days, but reported since"),
-    ] {
-        if sample.count > 0 {
-            line(format!("{} {what}: {}", clients(sample), named(sample)));
-        }
-    }
+    slow(needs).into_iter().for_each(&mut line);
     for unmatched in &needs.unmatched {
         let entries: Vec<_> = unmatched.entries.iter().map(|entry| printable(entry)).collect();
         let more = more(entries.len().saturating_sub(MAX_ENTRIES));
@@ -344,6 +348,18 @@ fn duplicates(needs: &Needs) -> Vec<String> {
         lines.push(format!("{computers} {is} reported under several names: {}", named(shared)));
     }
     lines
+}
+
+/// Returns the lines about clients that do not upgrade although they could.
+fn slow(needs: &Needs) -> Vec<String> {
+    let kinds = [
+        (&needs.offered_long, "offered the same version for over 7 days, without an error"),
+        (&needs.waiting_long, "did not upgrade in any window for over 14 days, but reported since"),
+    ];
+    let kinds = kinds.into_iter().filter(|(sample, _)| sample.count > 0);
+    kinds
+        .map(|(sample, what)| format!("{} {what}: {}", clients(sample), named(sample)))
+        .collect()
 }
 
 /// Formats a line about outdated statuses: their number, the problem, and the names of the objects.
