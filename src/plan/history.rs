@@ -5,10 +5,10 @@
 //! the watch has not returned yet.
 
 use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
+use super::package_source::is_same_wait;
 use super::row::{CurrentOffer, Row, Shared};
 use super::state::{Reason, State};
 use super::version_text::VersionText;
-use super::package_source::is_same_wait;
 use crate::api::fleet::LastOffer;
 use crate::api::{Condition, Text};
 use crate::values::Timestamp;

@@ -12,8 +12,8 @@ use super::overview::{OffBecause, PolicyLine, namespace_of};
 use crate::api::fleet::{Client, ClientStatus};
 use crate::api::{ClientFleet, Condition, UpgradePolicy};
 use crate::plan::facts::Facts;
-use crate::plan::version_text::VersionText;
 use crate::plan::package_source::is_wait_for_package;
+use crate::plan::version_text::VersionText;
 use crate::plan::{Parsed, parsed};
 use crate::values::Timestamp;
 

@@ -357,9 +357,7 @@ fn slow(needs: &Needs) -> Vec<String> {
         (&needs.waiting_long, "did not upgrade in any window for over 14 days, but reported since"),
     ];
     let kinds = kinds.into_iter().filter(|(sample, _)| sample.count > 0);
-    kinds
-        .map(|(sample, what)| format!("{} {what}: {}", clients(sample), named(sample)))
-        .collect()
+    kinds.map(|(sample, what)| format!("{} {what}: {}", clients(sample), named(sample))).collect()
 }
 
 /// Formats a line about outdated statuses: their number, the problem, and the names of the objects.

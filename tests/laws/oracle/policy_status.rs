@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::read::list;
-use super::{Client, Fleet, Oracle, Policy, Standing, matches, same, value_matches, version};
 use super::scope::LISTS;
+use super::{Client, Fleet, Oracle, Policy, Standing, matches, same, value_matches, version};
 
 /// Fields of a policy's status that the tests compare.
 #[derive(Debug, Default, PartialEq)]
