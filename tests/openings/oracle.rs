@@ -4,8 +4,6 @@
 //! The oracle evaluates a series of instants one by one, and uses no code of the program except the
 //! types of arguments and results.
 
-use std::collections::HashSet;
-
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clientfleet::values::{
     Exclusion, Phase, TimeRange, Timestamp, WallTime, WeekOfMonth, Window, Zone,
@@ -96,11 +94,31 @@ pub fn wall(zone: &jiff::tz::TimeZone, t: Timestamp) -> LocalTime {
     }
 }
 
+/// What holds during a whole local date.
+struct Today {
+    date: NaiveDate,
+    in_yearly: bool,
+    /// For each monthly window, whether it starts on this date, and on the day before.
+    starts: Vec<(bool, bool)>,
+}
+
+impl Today {
+    fn of(spec: &Spec, date: NaiveDate) -> Self {
+        let yesterday = date.pred_opt().expect("a date");
+        let starts = |window: &Monthly| (window.starts_on(date), window.starts_on(yesterday));
+        Self {
+            date,
+            in_yearly: spec.yearly.iter().any(|dates| in_yearly(dates, date)),
+            starts: spec.monthly.iter().map(starts).collect(),
+        }
+    }
+}
+
 /// Returns the phase at a local time according to points 2 and 3 of "When distribution is open" in
 /// `docs/decision.md`.
-fn local_phase(spec: &Spec, now: LocalTime, starts: &[HashSet<NaiveDate>]) -> Phase {
+fn local_phase(spec: &Spec, now: LocalTime, today: &Today) -> Phase {
     if spec.exclusions.iter().any(|&(start, end)| start <= now.date && now.date <= end)
-        || spec.yearly.iter().any(|dates| in_yearly(dates, now.date))
+        || today.in_yearly
     {
         return Phase::Excluded;
     }
@@ -113,29 +131,16 @@ fn local_phase(spec: &Spec, now: LocalTime, starts: &[HashSet<NaiveDate>]) -> Ph
             days.contains(&weekday) && (on, *start) <= (d, minute) && (d, minute) < (ends_on, *end)
         })
     });
-    let yesterday = now.date.pred_opt().expect("a date");
-    let in_a_monthly = spec.monthly.iter().zip(starts).any(|(window, starts)| {
+    let mut monthly = spec.monthly.iter().zip(&today.starts);
+    let in_a_monthly = monthly.any(|(window, &(today, yesterday))| {
         let (start, end) = window.times;
-        let (today, before) = (starts.contains(&now.date), starts.contains(&yesterday));
         match start < end {
             true => today && start <= minute && minute < end,
-            false => today && start <= minute || before && minute < end,
+            false => today && start <= minute || yesterday && minute < end,
         }
     });
     let any_hour = spec.windows.is_empty() && spec.monthly.is_empty();
     if any_hour || in_a_window || in_a_monthly { Phase::Open } else { Phase::OutsideWindow }
-}
-
-/// Returns for each monthly window the dates on which it starts, between the first and the last of
-/// `walls`.
-fn starts(spec: &Spec, walls: &[LocalTime]) -> Vec<HashSet<NaiveDate>> {
-    let (first, last) =
-        (walls[0].date.min(walls[walls.len() - 1].date), walls[walls.len() - 1].date);
-    let days: Vec<NaiveDate> =
-        (first - TimeDelta::days(2)).iter_days().take_while(|day| *day <= last).collect();
-    let starts =
-        |window: &Monthly| days.iter().copied().filter(|day| window.starts_on(*day)).collect();
-    spec.monthly.iter().map(starts).collect()
 }
 
 /// Returns the phase at each of the instants `times`, whose wall-clock times are `walls`, according
@@ -146,13 +151,16 @@ fn starts(spec: &Spec, walls: &[LocalTime]) -> Vec<HashSet<NaiveDate>> {
 pub fn phases(spec: &Spec, times: &[Timestamp], walls: &[LocalTime]) -> Vec<Phase> {
     let mut open_until_the_end = false;
     let mut phases = vec![Phase::Ended; times.len()];
-    let starts = starts(spec, walls);
+    let mut today = Today::of(spec, walls[0].date);
     for (index, &t) in times.iter().enumerate().rev() {
         if spec.not_after.is_some_and(|end| t >= end) {
             continue;
         }
         let started = spec.not_before.is_none_or(|start| t >= start);
-        let local = local_phase(spec, walls[index], &starts);
+        if today.date != walls[index].date {
+            today = Today::of(spec, walls[index].date);
+        }
+        let local = local_phase(spec, walls[index], &today);
         open_until_the_end |= started && local == Phase::Open;
         phases[index] = if spec.not_after.is_some() && !open_until_the_end {
             Phase::Ended
