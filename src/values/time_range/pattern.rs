@@ -215,7 +215,8 @@ mod tests {
         }
         let never = Pattern::of_windows(&[window(&[], "00:00", "24:00")]);
         assert_eq!(never.state(monday), (false, None));
-        let cases: [(Vec<Window>, &[(i64, i64)]); 4] = [
+        type Case<'a> = (Vec<Window>, &'a [(i64, i64)]);
+        let cases: [Case<'_>; 4] = [
             (vec![window(&[Wed, Mon], "22:00", "02:00")], &[(22, 26), (70, 74), (190, 194)]),
             // Touching and overlapping windows merge; a window inside another one changes nothing.
             (
