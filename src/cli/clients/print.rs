@@ -209,7 +209,7 @@ fn finish(written: io::Result<bool>) -> Result<(), Failure> {
 }
 
 /// Returns whether two rows of a namespace show the same computer or have the same client name, so
-/// that only the fleet tells them apart.
+/// that only the fleet distinguishes them.
 fn has_repeated_name(rows: &[Row]) -> bool {
     let mut names = HashSet::new();
     rows.iter().any(|row| {

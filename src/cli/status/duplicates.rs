@@ -32,7 +32,8 @@ pub(super) struct DuplicateSearch {
     duplicates: BTreeMap<(String, Text), BTreeSet<u32>>,
     /// First client of each computer, by the hash of namespace and computer.
     computers: HashMap<u64, FirstClient>,
-    shared_computers: BTreeMap<(String, String), BTreeSet<u32>>,
+    /// Name and fleets of each computer with several clients, by namespace and case-folded name.
+    shared_computers: BTreeMap<(String, String), (Text, BTreeSet<u32>)>,
     hasher: ahash::RandomState,
 }
 
@@ -86,8 +87,10 @@ impl DuplicateSearch {
         let hash = self.hasher.hash_one((namespace, &folded));
         let first = *self.computers.entry(hash).or_insert(own);
         if first.name != own.name {
-            let shared = self.shared_computers.entry((namespace.to_owned(), folded)).or_default();
-            shared.extend([first.fleet, fleet]);
+            let empty = || (computer.clone(), BTreeSet::new());
+            let key = (namespace.to_owned(), folded);
+            let (_, fleets) = self.shared_computers.entry(key).or_insert_with(empty);
+            fleets.extend([first.fleet, fleet]);
         }
     }
 
@@ -109,7 +112,7 @@ impl DuplicateSearch {
     /// Returns the computers that are reported under several client names, with their fleets.
     pub fn shared_computers(&self, is_everywhere: bool) -> Sample {
         let mut found = Sample::default();
-        for ((_, computer), fleets) in &self.shared_computers {
+        for (computer, fleets) in self.shared_computers.values() {
             let fleets = || self.fleet_names(fleets, is_everywhere).join(", ");
             found.add(|| format!("{computer} ({})", fleets()));
         }
@@ -168,7 +171,7 @@ mod tests {
             ("c", &[("8", "PC-6")]),
         ]);
         let shared = found.shared_computers(true);
-        assert_eq!(shared.names, ["pc-1 (clients/a, clients/b)", "pc-6 (clients/b, clients/c)"]);
+        assert_eq!(shared.names, ["pc-1 (clients/a, clients/b)", "PC-6 (clients/b, clients/c)"]);
         assert_eq!(shared.count, 2);
     }
 }
