@@ -97,7 +97,7 @@ async fn set_windows(stage: &Stage) -> Result<(), Failure> {
 fn opens_at(opening: DateTime<Utc>) -> UpgradePolicySpec {
     let clock = |time: DateTime<Utc>| format!("{:02}:{:02}", time.hour(), time.minute()).into();
     let end = opening + TimeDelta::hours(1);
-    let window = Window { days: None, start: clock(opening), end: clock(end) };
+    let window = Window { start: clock(opening), end: clock(end), ..Window::default() };
     let ring = [("ring", "canary")].into_iter().collect();
     let canary = LabelSelector { match_labels: Some(ring), ..LabelSelector::default() };
     UpgradePolicySpec {

@@ -74,20 +74,24 @@ impl<'a> FleetHistory<'a> {
 /// Returns the last offer of a client that has none now. The offer keeps the start of its try while
 /// the try is paused, and after the client has arrived at the version.
 fn kept(before: CachedRow<'_>, last: &LastOffer, now: &Shared<'_>) -> LastOffer {
-    let is_of_try = |version: Option<&Text>| version.is_some_and(|version| is_same(version, last));
-    let has_arrived = || is_of_try(now.version);
+    let has_arrived = || now.version.is_some_and(|version| is_same(version, last));
     let is_paused = || {
         is_trying(before, last)
             && PAUSES.iter().any(|pause| now.reason == pause.as_str())
             && now.policy == Some(&last.policy)
-            && is_of_try(now.target_version)
+            && now.target_version.is_none_or(|target| is_same(target, last))
     };
     let since = last.since.filter(|_| has_arrived() || is_paused());
     LastOffer { since, ..last.clone() }
 }
 
-/// Reasons that leave a try unfinished without an offer.
-const PAUSES: [Reason; 3] = [Reason::OutsideWindow, Reason::Excluded, Reason::RestartPending];
+/// Reasons that leave a try unfinished without an offer. A `DuplicateClient` has no target.
+const PAUSES: [Reason; 4] = [
+    Reason::OutsideWindow,
+    Reason::Excluded,
+    Reason::RestartPending,
+    Reason::DuplicateClient,
+];
 
 /// Returns whether the try of a stored row's last offer is running or paused, so that the client
 /// has not arrived yet.
@@ -97,7 +101,7 @@ fn is_trying(row: CachedRow<'_>, last: &LastOffer) -> bool {
     last.since.is_some()
         && is_open
         && row.policy() == Some(&last.policy)
-        && row.target().is_some_and(|target| is_same(target, last))
+        && row.target().is_none_or(|target| is_same(target, last))
 }
 
 fn is_same(version: &Text, last: &LastOffer) -> bool {

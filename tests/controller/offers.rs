@@ -150,4 +150,11 @@ async fn a_try_lasts_through_closed_windows() {
     suspend(false).await;
     let last = "3.60 by night/5 at 27T21:00 [27T21:00]";
     expect("open again", "Distributing since 27T21:00", last).await;
+    at("27T22:00");
+    world.apply(fleet("oslo", &["a"])).await;
+    expect("listed by another fleet too", "Blocked since 27T22:00", last).await;
+    at("27T22:30");
+    world.delete("ClientFleet", "oslo").await;
+    let goes_on = "3.60 by night/5 at 27T22:30 [27T21:00]";
+    expect("listed once again", "Distributing since 27T22:30", goes_on).await;
 }

@@ -29,12 +29,12 @@ fn the_plan_says_what_the_rule_says() {
         let is_known = row.rule >= RuleName::PackageWithdrawn;
         assert_eq!(shows_target, is_known, "{}: shown from PackageWithdrawn on", row.what);
         let without_policy = [RuleName::ReportedElsewhere, RuleName::NoMatchingPolicy];
-        if row.rule != RuleName::DuplicateClient {
-            let has_policy = !without_policy.contains(&row.rule);
-            assert_eq!(client.policy.is_some(), has_policy, "{}", row.what);
+        let has_policy = if row.rule == RuleName::DuplicateClient {
+            row.policy.is_some()
         } else {
-            assert_eq!(client.policy.is_some(), row.policy.is_some(), "{}", row.what);
-        }
+            !without_policy.contains(&row.rule)
+        };
+        assert_eq!(client.policy.is_some(), has_policy, "{}", row.what);
     }
 }
 
