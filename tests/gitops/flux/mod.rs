@@ -11,10 +11,12 @@ mod source;
 use std::fs;
 use std::path::Path;
 
+use clientfleet::controller::clock::Clock as _;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::judges::judge;
+use crate::world::eventually;
 use cluster::Cluster;
 
 const QUIET_ROUNDS: usize = 6;
@@ -65,6 +67,7 @@ async fn flux_applies_the_examples_and_comes_to_rest() {
     it_leaves_to_an_importer_what_is_the_importer_s(&mut cluster).await;
     it_takes_away_what_is_gone(&cluster).await;
     it_says_what_is_invalid(&cluster).await;
+    it_waits_for_the_server_of_a_shard(&cluster).await;
 }
 
 async fn it_comes_to_rest(cluster: &mut Cluster) {
@@ -110,7 +113,7 @@ async fn it_leaves_to_an_importer_what_is_the_importer_s(cluster: &mut Cluster) 
             "apiVersion": "clientfleet.dev/v1alpha1",
             "kind": "ClientFleet",
             "metadata": {"name": fleet},
-            "spec": {"clients": [client("of-the-inventory-1"), client("of-the-inventory-2")]},
+            "spec": {"clients": [1, 2].map(|number| client(&format!("{fleet}-inventory-{number}")))},
         })
     };
     let report_as = async |owner: &str, fleet: &str| {
@@ -156,4 +159,66 @@ async fn it_says_what_is_invalid(cluster: &Cluster) {
     assert!(said.contains("Failed"), "{said}");
     cluster.repository.write(file, &good);
     cluster.is_ready_with(&cluster.publish().await).await;
+}
+
+const SHARD: &str = "\
+apiVersion: clientfleet.dev/v1alpha1
+kind: ClientFleet
+metadata: {name: oslo, namespace: clients}
+spec:
+  packageFrom: {name: oslo-server}
+  clients: [{name: oslo-1, reported: {version: 3.58.110.0}}]
+";
+
+const SERVER: &str = "\
+apiVersion: clientfleet.dev/v1alpha1
+kind: ClientFleet
+metadata: {name: oslo-server, namespace: clients}
+spec: {packageVersion: 3.59.127.0, clients: []}
+";
+
+/// Flux waits for 2 minutes for the server of a shard, then fails at once, and succeeds when the
+/// server is there.
+async fn it_waits_for_the_server_of_a_shard(cluster: &Cluster) {
+    let (shard, server) = ("60-oslo.yaml", "61-oslo-server.yaml");
+    cluster.repository.write(shard, SHARD);
+    it_fails_without_the_server(cluster, &cluster.publish().await).await;
+    cluster.repository.write(server, SERVER);
+    cluster.is_ready_with(&cluster.publish().await).await;
+
+    cluster.repository.remove(server);
+    it_fails_without_the_server(cluster, &cluster.publish().await).await;
+    cluster.repository.write(server, SERVER);
+    cluster.is_ready_with(&cluster.publish().await).await;
+
+    // In one commit, in whichever order Flux applies the two.
+    cluster.repository.remove(server);
+    cluster.repository.remove(shard);
+    cluster.is_ready_with(&cluster.publish().await).await;
+    cluster.repository.write(shard, SHARD);
+    cluster.repository.write(server, SERVER);
+    cluster.is_ready_with(&cluster.publish().await).await;
+}
+
+async fn it_fails_without_the_server(cluster: &Cluster, revision: &str) {
+    let shard = async || {
+        let Some(object) = cluster.ours("ClientFleet").get_opt("oslo").await.unwrap() else {
+            return (false, "missing".to_owned());
+        };
+        let object = serde_json::to_value(object).unwrap();
+        let verdict = judge("kstatus", &cluster.plane, [&object]).remove(0);
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let is_unknown = |c: &Value| c["type"] == "Ready" && c["reason"] == "PackageUnknown";
+        (conditions.iter().any(is_unknown), verdict.status)
+    };
+    eventually("the shard waits for its server", async || {
+        let (is_unknown, verdict) = shard().await;
+        if is_unknown && verdict == "InProgress" { Ok(()) } else { Err(verdict) }
+    })
+    .await;
+    let clock = &cluster.world.clock;
+    clock.set(clock.now() + chrono::TimeDelta::minutes(2));
+    let said = cluster.fails_with(revision).await;
+    assert!(said.contains("ClientFleet/clients/oslo status: 'Failed'"), "{said}");
+    assert_eq!(shard().await, (true, "Failed".to_owned()));
 }

@@ -19,6 +19,9 @@ impl Oracle {
     /// Returns the expected conditions of a fleet that has been waiting for its package since
     /// `since`, if it has to wait.
     pub fn expected_health(&self, fleet: &Fleet, since: i64, at: i64) -> Health {
+        if fleet.unreadable {
+            return Health::Stalled("ObjectUnreadable".into());
+        }
         if fleet.zone.as_deref().is_some_and(|zone| !self.knows_zone(zone)) {
             return Health::Stalled("TimeZoneUnknown".into());
         }

@@ -164,7 +164,8 @@ fn package(spec: &Value, all: &[Value]) -> Package {
 fn leads_nowhere(spec: &Value, all: &[Value]) -> Option<LeadsNowhere> {
     let name = text(&spec["packageFrom"]["name"])?;
     let source = all.iter().find(|fleet| fleet["metadata"]["name"] == *name);
-    match source.map(|source| source["spec"].get("packageFrom")) {
+    let source = source.map(|source| &source["spec"]).filter(|source| readable_fleet(source));
+    match source.map(|source| source.get("packageFrom")) {
         None => Some(LeadsNowhere::NoSuchFleet),
         Some(Some(_)) => Some(LeadsNowhere::Chain),
         Some(None) => None,
