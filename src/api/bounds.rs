@@ -39,12 +39,12 @@ pub const WIDE_NAME: usize = 31;
 pub const USER: usize = 96;
 /// Maximum length of a user name whose characters take four bytes each.
 pub const WIDE_USER: usize = USER / 2;
-/// Maximum length of an IP address. An address without a zone ID has at most 45 characters, but
-/// reported addresses may have a zone ID.
-pub const IP: usize = 64;
+/// Maximum length of the IP addresses that a client reports. Three IPv6 addresses and one of IPv4
+/// fit in any form. In etcd they take no more bytes than [`WIDE_VALUE`] four-byte characters.
+pub const IP: usize = 128;
 /// Maximum length of a version, with space for a pre-release and build metadata.
 pub const VERSION: usize = 64;
-/// Maximum length of a reported address or version that contains non-ASCII characters. Such a value
+/// Maximum length of a reported version that contains non-ASCII characters. Such a value
 /// is invalid, but the schema accepts it.
 pub const WIDE_VALUE: usize = 32;
 /// Maximum length of the name of an IANA time zone. The longest,

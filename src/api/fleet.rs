@@ -115,7 +115,8 @@ pub struct Reported {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::computer")]
     pub computer: Option<Text>,
-    /// Its IPv4 or IPv6 address, without a prefix length or a zone id.
+    /// Its IPv4 and IPv6 addresses, separated by commas or blanks, at most 128 characters, without
+    /// prefix lengths. An address with a zone id is passed over where another stands beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::ip")]
     pub ip: Option<Text>,
@@ -200,9 +201,9 @@ pub struct ClientStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::status_name")]
     pub computer: Option<Text>,
-    /// Its address, as reported.
+    /// Its addresses, as reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::status_value")]
+    #[schemars(schema_with = "schema::status_ip")]
     pub ip: Option<Text>,
     /// The version it runs, as reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,7 @@ pub use crd::{
     Kind, REVISION_ANNOTATION, SCHEMA_REVISION, crd_yaml, crds, crds_yaml, older_than_own,
 };
 pub use fleet::{ClientFleet, ClientFleetSpec, ClientFleetStatus};
+pub(crate) use patterns::addresses_accept;
 pub use policy::{UpgradePolicy, UpgradePolicySpec, UpgradePolicyStatus};
 pub use summary::Summary;
 pub use text::{Labels, Text};

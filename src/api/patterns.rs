@@ -4,6 +4,10 @@
 //! The expressions avoid `\d`, `\s` and `\w`, which match only ASCII in the API server's RE2 but
 //! Unicode in the `regex` crate.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 /// A regular expression and the message for values that do not match it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
@@ -46,6 +50,32 @@ pub fn report(min: usize, max: usize, wide: usize) -> Pattern {
             "must have at most {max} characters, or {wide} when one of them is not ASCII, {NEVER}"
         ),
     )
+}
+
+/// Returns the pattern that reported addresses must match: up to `max` bytes in etcd.
+///
+/// Addresses are plain ASCII. The pattern accepts fewer characters of any other kind instead of
+/// none, because one client that reports nonsense must not keep the others from reporting.
+pub fn addresses(max: usize) -> Pattern {
+    let (quoted, wide, escaped) = (max / 2, max / 4, max / 6);
+    Pattern::new(
+        format!(
+            "^({PLAIN_ASCII}{{0,{max}}}|{ASCII}{{0,{quoted}}}|{ANY}{{0,{wide}}}\
+             |[^\\p{{Cc}}\\p{{Zl}}\\p{{Zp}}]{{0,{escaped}}})$"
+        ),
+        format!(
+            "must have at most {max} characters, or {quoted} when one of them is a quotation mark \
+             or a backslash, {wide} when one is not ASCII, or {escaped} when one is <, > or &, \
+             without control characters"
+        ),
+    )
+}
+
+/// Returns whether the pattern of reported addresses accepts `text`.
+pub(crate) fn addresses_accept(text: &str) -> bool {
+    static REGEX: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(&addresses(super::bounds::IP).regex).ok());
+    REGEX.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
 /// Returns the pattern that a client's name must match. The limit `wide` also applies to ASCII
@@ -200,7 +230,6 @@ pub(crate) fn label_value() -> Pattern {
 mod tests {
     use chrono::{DateTime, NaiveDate, Utc};
     use proptest::prelude::*;
-    use regex::Regex;
 
     use super::*;
     use crate::values::{Version, VersionRequirement, WallTime};
@@ -291,6 +320,18 @@ mod tests {
             let forbidden = text.contains(forbidden);
             let wanted = !forbidden && text.split_whitespace().next().is_some();
             prop_assert_eq!(accepts(&search())(&text), wanted);
+        }
+
+        #[test]
+        fn addresses_are_bounded_in_bytes(text in r#"[1."<é漢🦀]{0,22}|[1"]{0,70}|[1]{0,130}"#) {
+            let bytes = |c: char| match c {
+                '<' => 6,
+                '"' => 2,
+                other => other.len_utf8(),
+            };
+            if addresses_accept(&text) {
+                prop_assert!(text.chars().map(bytes).sum::<usize>() <= 128);
+            }
         }
 
         #[test]

@@ -263,7 +263,8 @@ pub struct ClientSelector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::selected_users")]
     pub users: Option<Vec<Text>>,
-    /// Any of these networks contains its address.
+    /// Any of these networks contains one of its addresses. A policy must not offer anything to a
+    /// client whose address is unknown and that one of its `exclude` networks may contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::selected_cidrs")]
     pub cidrs: Option<Vec<Text>>,
@@ -341,6 +342,11 @@ pub struct UpgradePolicyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::count")]
     pub matched_clients: Option<u32>,
+    /// How many clients are out of its scope only because their address is unknown: they report
+    /// none, or one that cannot be read. 0 for a policy that distributes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::count")]
+    pub address_unknown_clients: Option<u32>,
     /// How many clients it governs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::count")]

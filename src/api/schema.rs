@@ -82,7 +82,7 @@ pub(crate) fn patterns_without_sentence() -> Vec<Pattern> {
     ];
     let own = [
         patterns::client_name(bounds::NAME, bounds::WIDE_NAME),
-        patterns::report(0, bounds::IP, bounds::WIDE_VALUE),
+        patterns::addresses(bounds::IP),
         patterns::label_value(),
     ];
     own.into_iter().chain(reported.into_iter().flat_map(|bound| bound.patterns(0))).collect()
@@ -178,7 +178,7 @@ pub fn user(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub fn ip(_: &mut SchemaGenerator) -> Schema {
-    patterned(0, bounds::IP, &patterns::report(0, bounds::IP, bounds::WIDE_VALUE))
+    patterned(0, bounds::IP, &patterns::addresses(bounds::IP))
 }
 
 pub fn reported_version(_: &mut SchemaGenerator) -> Schema {
@@ -391,6 +391,10 @@ pub(crate) fn status_name(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn status_value(_: &mut SchemaGenerator) -> Schema {
     plain(bounds::VERSION)
+}
+
+pub(crate) fn status_ip(_: &mut SchemaGenerator) -> Schema {
+    plain(bounds::IP)
 }
 
 pub(crate) fn condition_message(_: &mut SchemaGenerator) -> Schema {

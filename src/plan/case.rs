@@ -24,6 +24,9 @@ pub struct Case<'a> {
     /// Policies that may govern the client at some version, highest precedence first; empty if none
     /// of them depends on the version.
     pub possible: &'a [PossiblePolicy<'a>],
+    /// Policy whose effect on the client is in doubt, because the client's address is unknown;
+    /// `None` if the doubt is irrelevant or there is none.
+    pub in_doubt: Option<&'a Policy>,
     /// Instant of the decision.
     pub at: Timestamp,
     /// Whether the client counts as offline if it was not seen for `offline_after` seconds. The

@@ -70,8 +70,11 @@ pub struct ClientFields<'a> {
     pub name: &'a str,
     /// Labels of the client.
     pub labels: &'a Labels,
-    /// IP address of the client, if it can be parsed.
-    pub ip: Option<IpAddr>,
+    /// IP addresses of the client that can be parsed.
+    pub addresses: &'a [IpAddr],
+    /// Whether the client may have further addresses, because it reports none or one that cannot
+    /// be parsed.
+    pub address_unknown: bool,
     /// Version that the client runs, if it can be parsed.
     pub version: Option<&'a Version>,
     /// Searchable fields, case-folded, in the order of [`Field::ALL`]. A missing field is an empty
@@ -85,7 +88,8 @@ impl ClientFields<'_> {
     pub(crate) fn without(mut self, field: Field) -> Self {
         self.folded[field as usize] = "";
         if field == Field::Ip {
-            self.ip = None;
+            self.addresses = &[];
+            self.address_unknown = true;
         }
         self
     }

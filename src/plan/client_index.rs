@@ -12,7 +12,7 @@ use memchr::memmem;
 use super::client_fields::{ClientFields, Field};
 use crate::api::Text;
 use crate::api::fleet::Client;
-use crate::values::selector::{fold_case_into, parse_ip};
+use crate::values::selector::{fold_case_into, read_addresses};
 use crate::values::{Version, VersionRequirement};
 
 /// Index of the client fields that selectors compare.
@@ -21,8 +21,12 @@ pub struct ClientIndex {
     /// Case-folded fields of all clients, concatenated without separators.
     text: String,
     places: Vec<TextSpan>,
-    /// Lowest and highest IP address of the clients; `None` if no client has a valid address.
-    addresses: Option<(IpAddr, IpAddr)>,
+    /// Valid IP addresses of all clients, in the order of the clients.
+    addresses: Vec<IpAddr>,
+    /// Lowest and highest of `addresses`; `None` if there are none.
+    address_range: Option<(IpAddr, IpAddr)>,
+    /// Whether the address of at least one client is unknown.
+    address_unknown: bool,
     /// Versions that the clients run or could move to; `None` if they are not known.
     versions: Option<Vec<Version>>,
 }
@@ -32,7 +36,9 @@ struct TextSpan {
     start: usize,
     /// End positions of the client's fields in the index text, in the order of [`Field::ALL`].
     ends: [usize; Field::ALL.len()],
-    ip: Option<IpAddr>,
+    /// Start and end of the client's addresses in the index.
+    addresses: (usize, usize),
+    address_unknown: bool,
 }
 
 impl ClientIndex {
@@ -59,12 +65,16 @@ impl ClientIndex {
             field.written(client).iter().for_each(|text| fold_case_into(text, &mut self.text));
             self.text.len()
         });
-        let ip = Field::Ip.written(client).and_then(|ip| parse_ip(ip));
-        if let Some(ip) = ip {
-            let (first, last) = self.addresses.unwrap_or((ip, ip));
-            self.addresses = Some((first.min(ip), last.max(ip)));
+        let known = self.addresses.len();
+        let is_complete =
+            Field::Ip.written(client).is_some_and(|text| read_addresses(text, &mut self.addresses));
+        for &ip in &self.addresses[known..] {
+            let (first, last) = self.address_range.unwrap_or((ip, ip));
+            self.address_range = Some((first.min(ip), last.max(ip)));
         }
-        self.places.push(TextSpan { start, ends, ip });
+        self.address_unknown |= !is_complete;
+        let addresses = (known, self.addresses.len());
+        self.places.push(TextSpan { start, ends, addresses, address_unknown: !is_complete });
     }
 
     /// Returns the fields of `client` that selectors compare. `index` must be the position of
@@ -77,9 +87,17 @@ impl ClientIndex {
         client: &'a Client,
         version: Option<&'a Version>,
     ) -> ClientFields<'a> {
-        let TextSpan { mut start, ends, ip } = self.places[index];
+        let TextSpan { mut start, ends, addresses: (first, end), address_unknown } =
+            self.places[index];
         let folded = ends.map(|end| &self.text[std::mem::replace(&mut start, end)..end]);
-        ClientFields { name: &client.name, labels: &client.labels, ip, version, folded }
+        ClientFields {
+            name: &client.name,
+            labels: &client.labels,
+            addresses: &self.addresses[first..end],
+            address_unknown,
+            version,
+            folded,
+        }
     }
 
     /// Returns `false` only if no field of any client contains `folded`, which must be case-folded.
@@ -95,11 +113,14 @@ impl ClientIndex {
         versions.is_none_or(|versions| versions.iter().any(|version| requirement.holds(version)))
     }
 
-    /// Returns `false` only if no client's address is in `network`.
+    /// Returns `false` only if no client's address is in `network`, and no client's address is
+    /// unknown.
     #[must_use]
     pub(crate) fn may_contain_address(&self, network: &IpNet) -> bool {
-        self.addresses
-            .is_some_and(|(first, last)| network.network() <= last && first <= network.broadcast())
+        self.address_unknown
+            || self.address_range.is_some_and(|(first, last)| {
+                network.network() <= last && first <= network.broadcast()
+            })
     }
 }
 
@@ -116,7 +137,12 @@ mod tests {
 
     #[test]
     fn each_client_is_told_as_it_would_be_alone() {
-        let clients = [client("LT-1", "10.0.0.7"), client("MÜLLER", ""), client("x", "no address")];
+        let clients = [
+            client("LT-1", "10.0.0.7, ::ffff:10.0.0.8"),
+            client("MÜLLER", ""),
+            client("x", "10.0.0.9 no"),
+            client("y", "fe80::1%eth0 fd00::1"),
+        ];
         let client_index = ClientIndex::of(&clients);
         for (index, client) in clients.iter().enumerate() {
             let alone = ClientIndex::of(std::slice::from_ref(client));
@@ -148,9 +174,10 @@ mod tests {
                 "{network}"
             );
         }
-        assert!(
-            !ClientIndex::of(&[client("a", "")])
-                .may_contain_address(&parse_cidr("0.0.0.0/0").unwrap())
-        );
+        for unknown in ["", "no address", "10.0.0.7 ..."] {
+            let network = parse_cidr("192.168.0.0/16").unwrap();
+            let clients = [client("a", unknown), client("b", "10.0.0.7")];
+            assert!(ClientIndex::of(&clients).may_contain_address(&network), "{unknown}");
+        }
     }
 }

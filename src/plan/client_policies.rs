@@ -1,16 +1,24 @@
 //! Defines the policies that matter for the decision for one client. Clients of a fleet that have
 //! the same policies can share a decision.
 
-use super::scope::MatchExceptVersion;
+use super::scope::AppliesAt;
+use super::scope_match::Applies;
+
+/// A policy that applies to a client, by its index into the fleet's policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Candidate {
+    pub policy: usize,
+    pub applies: Applies,
+}
 
 /// The policies of one client as indexes into the fleet's policies, highest precedence first.
 ///
 /// A policy that governs permanently shadows all policies of lower precedence, so the lists end with
-/// the first such policy.
+/// the first such policy. A policy that only may hold the client back shadows none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct ClientPolicies {
-    applicable: Vec<usize>,
-    possible: Vec<(usize, Option<MatchExceptVersion>)>,
+    applicable: Vec<Candidate>,
+    possible: Vec<(usize, AppliesAt)>,
     /// Whether the list ends with a policy that governs permanently.
     applicable_is_complete: bool,
     possible_is_complete: bool,
@@ -28,38 +36,37 @@ impl ClientPolicies {
         *self = Self { applicable, possible, ..Self::default() };
     }
 
-    /// Adds a policy whose scope includes the client now.
-    pub fn add_applicable(&mut self, policy: usize, governs_permanently: bool) {
+    /// Adds a policy that applies to the client now.
+    pub fn add_applicable(&mut self, candidate: Candidate, governs_permanently: bool) {
         if !self.applicable_is_complete {
-            self.applicable.push(policy);
-            self.applicable_is_complete = governs_permanently;
+            self.applicable.push(candidate);
+            self.applicable_is_complete =
+                governs_permanently && candidate.applies != Applies::MayHold;
         }
     }
 
-    /// Adds a policy whose scope includes the client at every version.
-    pub fn add_at_every_version(&mut self, policy: usize, governs_permanently: bool) {
-        if !self.possible_is_complete {
-            self.possible.push((policy, None));
-            self.possible_is_complete = governs_permanently;
+    /// Adds a policy that applies to the client at some version.
+    pub fn add_possible(&mut self, policy: usize, applies: AppliesAt, governs_permanently: bool) {
+        if self.possible_is_complete {
+            return;
+        }
+        self.possible.push((policy, applies));
+        match applies {
+            AppliesAt::EveryVersion(applies) => {
+                self.possible_is_complete = governs_permanently && applies != Applies::MayHold;
+            }
+            AppliesAt::SomeVersions(_) => self.depends_on_version = true,
         }
     }
 
-    /// Adds a policy whose scope includes the client only while it runs certain versions.
-    pub fn add_by_version(&mut self, policy: usize, matched: MatchExceptVersion) {
-        if !self.possible_is_complete {
-            self.possible.push((policy, Some(matched)));
-            self.depends_on_version = true;
-        }
-    }
-
-    /// Returns the policies whose scope includes the client now.
-    pub fn applicable(&self) -> &[usize] {
+    /// Returns the policies that apply to the client now.
+    pub fn applicable(&self) -> &[Candidate] {
         &self.applicable
     }
 
-    /// Returns the policies whose scope includes the client at some version; empty if none of them
-    /// depends on the version.
-    pub fn possible(&self) -> &[(usize, Option<MatchExceptVersion>)] {
+    /// Returns the policies that apply to the client at some version; empty if none of them depends
+    /// on the version.
+    pub fn possible(&self) -> &[(usize, AppliesAt)] {
         if self.depends_on_version { &self.possible } else { &[] }
     }
 }

@@ -1,12 +1,12 @@
 //! Lists the criteria of a client selector, and parses each criterion into a [`Test`].
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::client_fields::{ClientFields, Field};
 use super::client_index::ClientIndex;
+use super::scope_match::Match;
 use crate::api::policy::{ClientSelector, LabelSelector};
 use crate::api::{Labels, Text};
 use crate::values::selector::{Keywords, Requirement, fold_case, parse_cidr};
@@ -88,16 +88,18 @@ pub(super) enum Test {
 impl Test {
     /// Returns whether a client passes the test. If the criterion cannot be parsed, the result is
     /// `if_unreadable`.
-    pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
+    pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> Match {
         match self {
-            Self::OneOf(field, values) => values.contains(client.compared(*field)),
-            Self::InNetwork(networks) => contains(networks, client.ip),
-            Self::RunsVersion(_) => self.matches_version(client.version, if_unreadable),
+            Self::OneOf(field, values) => values.contains(client.compared(*field)).into(),
+            Self::InNetwork(networks) if contain(networks, client) => Match::Yes,
+            Self::InNetwork(_) if client.address_unknown => Match::InDoubt,
+            Self::InNetwork(_) => Match::No,
+            Self::RunsVersion(_) => self.matches_version(client.version, if_unreadable).into(),
             Self::HasLabels(requirements) => {
-                requirements.iter().all(|r| r.holds(|key| client.labels.get(key)))
+                requirements.iter().all(|r| r.holds(|key| client.labels.get(key))).into()
             }
-            Self::Contains(keywords) => keywords.occur_in(&client.folded),
-            Self::Unreadable => if_unreadable,
+            Self::Contains(keywords) => keywords.occur_in(&client.folded).into(),
+            Self::Unreadable => if_unreadable.into(),
         }
     }
 }
@@ -116,18 +118,18 @@ impl Test {
 #[derive(Clone, Debug)]
 pub(super) enum ValueTest {
     Is(Field, String),
-    /// Network that must contain the client's address; `None` if the network cannot be parsed.
+    /// Network that must contain an address of the client; `None` if the network cannot be parsed.
     InNetwork(Option<IpNet>),
     /// Requirement that the client's version must meet; `None` if it cannot be parsed.
     RunsVersion(Option<VersionRequirement>),
 }
 
 impl ValueTest {
-    /// Returns whether a client passes the test.
+    /// Returns whether a client certainly passes the test.
     pub fn matches(&self, client: &ClientFields<'_>) -> bool {
         match self {
             Self::Is(field, value) => !value.is_empty() && value == client.compared(*field),
-            Self::InNetwork(network) => contains(network.as_slice(), client.ip),
+            Self::InNetwork(network) => contain(network.as_slice(), client),
             Self::RunsVersion(requirement) => runs(requirement.as_slice(), client.version),
         }
     }
@@ -147,8 +149,9 @@ impl ValueTest {
     }
 }
 
-fn contains(networks: &[IpNet], ip: Option<IpAddr>) -> bool {
-    ip.is_some_and(|ip| networks.iter().any(|network| network.contains(&ip)))
+/// Returns whether one of `networks` contains a known address of the client.
+fn contain(networks: &[IpNet], client: &ClientFields<'_>) -> bool {
+    client.addresses.iter().any(|ip| networks.iter().any(|network| network.contains(ip)))
 }
 
 fn runs(requirements: &[VersionRequirement], version: Option<&Version>) -> bool {

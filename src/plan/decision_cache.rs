@@ -12,10 +12,10 @@ use std::sync::LazyLock;
 use super::allot::Standing;
 use super::cached::Digest;
 use super::case::add_seconds;
-use super::client_policies::ClientPolicies;
+use super::client_policies::{Candidate, ClientPolicies};
 use super::facts::Facts;
 use super::fleet::{Decided, decide_client};
-use super::next_change::{ApplicablePolicies, earlier};
+use super::next_change::{ApplicablePolicies, ApplicablePolicy, earlier};
 use super::policy_in_zone::ZonedPolicy;
 use super::row::SHOWN_INPUTS;
 use super::rule_input::{Input, ReadFlag, ReadVersion, Sharing};
@@ -137,7 +137,7 @@ impl<'a> DecisionCache<'a> {
             policies: policies.clone(),
             standing: facts.standing,
             versions: CLIENT_KEY.versions.iter().map(|read| read(facts).cloned()).collect(),
-            absent_after: zoned.iter().filter_map(|zoned| zoned.policy.offline_after).min(),
+            absent_after: zoned.iter().filter_map(|known| known.zoned.policy.offline_after).min(),
             counted: CountedDecision {
                 decided,
                 clients: 0,
@@ -160,12 +160,14 @@ impl<'a> DecisionCache<'a> {
 fn resolve<'a>(
     policies: &ClientPolicies,
     zoned: impl Fn(usize) -> &'a ZonedPolicy<'a>,
-) -> (Vec<&'a ZonedPolicy<'a>>, Vec<PossiblePolicy<'a>>) {
-    let applicable = policies.applicable().iter().map(|&policy| zoned(policy)).collect();
+) -> (Vec<ApplicablePolicy<'a>>, Vec<PossiblePolicy<'a>>) {
+    let applicable = policies.applicable().iter();
+    let applicable = applicable
+        .map(|&Candidate { policy, applies }| ApplicablePolicy { zoned: zoned(policy), applies });
     let possible = policies.possible().iter();
     let possible =
-        possible.map(|&(policy, by_version)| PossiblePolicy { zoned: zoned(policy), by_version });
-    (applicable, possible.collect())
+        possible.map(|&(policy, applies)| PossiblePolicy { zoned: zoned(policy), applies });
+    (applicable.collect(), possible.collect())
 }
 
 /// Functions that determine the class of a client, derived from the inputs that the rules read and

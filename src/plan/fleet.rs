@@ -14,18 +14,19 @@ use super::cached::{CachedFleet, Digest};
 use super::cached_status::CachedFleetStatus;
 use super::case::Case;
 use super::client_index::ClientIndex;
-use super::client_policies::ClientPolicies;
+use super::client_policies::{Candidate, ClientPolicies};
 use super::conditions::Conditions;
 use super::decision_cache::DecisionCache;
 use super::facts::{Facts, Package, Versions, ZoneFact, non_empty};
 use super::history::FleetHistory;
-use super::next_change::{ApplicablePolicies, NextChange, earlier, look_ahead};
+use super::next_change::{ApplicablePolicies, Governing, NextChange, earlier, look_ahead};
 use super::package_source::DeadEnd;
 use super::phase_cache::PhaseCache;
 use super::policy::{Policy, unknown_zone};
 use super::policy_in_zone::ZonedPolicy;
 use super::row::{CurrentOffer, DigestSink, Row, RowsSink, Shared, StatusSink};
 use super::rules::{Rule, decide};
+use super::scope_match::ScopeMatch;
 use super::state::State;
 use super::version_text::VersionText;
 use crate::api::fleet::{ClientFleetSpec, ClientFleetStatus};
@@ -358,8 +359,8 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
         }
     }
 
-    /// Fills `found` with the policies of a client. Also counts the client as a match for each policy
-    /// whose scope includes it now.
+    /// Fills `found` with the policies that apply to a client. Also counts the client in the
+    /// contribution to each policy.
     fn find_policies(
         &self,
         index: usize,
@@ -375,22 +376,17 @@ impl<'a: 't, 't> FleetPlanner<'a, 't> {
             let (policy, contribution) = (self.policies[place], &mut contributions[place]);
             let permanent = self.governs_permanently[place];
             let subject = subject.as_ref().filter(|_| policy.scope.looks_at_clients());
-            let applies =
-                subject.is_none_or(|subject| contribution.hits.record(&policy.scope, subject));
-            if applies {
-                contribution.matched_clients += 1;
-                found.add_applicable(place, permanent);
+            let result = subject.map_or(ScopeMatch::In(None), |subject| {
+                contribution.hits.record(&policy.scope, subject, policy.distributes())
+            });
+            contribution.count_match(result);
+            if let Some(applies) = result.applies() {
+                found.add_applicable(Candidate { policy: place, applies }, permanent);
             }
-            if !self.looks_at_versions {
-                continue;
-            }
-            if !policy.scope.looks_at_versions() {
-                if applies {
-                    found.add_at_every_version(place, permanent);
-                }
-            } else if let Some(matched) = subject.and_then(|s| policy.scope.match_except_version(s))
+            if self.looks_at_versions
+                && let Some(applies) = policy.scope.applies_at(subject, result)
             {
-                found.add_by_version(place, matched);
+                found.add_possible(place, applies, permanent);
             }
         }
     }
@@ -434,9 +430,9 @@ pub(super) fn decide_client<'a>(
     applicable: ApplicablePolicies<'_, 'a>,
     at: Timestamp,
 ) -> Decided<'a> {
-    let governing = applicable.governing(at);
+    let Governing { policy: governing, in_doubt } = applicable.governing(at);
     let possible = applicable.possible;
-    let case = Case { client: facts, governing, possible, at, absence_counts: true };
+    let case = Case { client: facts, governing, possible, in_doubt, at, absence_counts: true };
     let rule = decide(&case);
     Decided { governing, rule, next_change: look_ahead(&case, rule, applicable) }
 }

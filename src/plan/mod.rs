@@ -52,6 +52,7 @@ pub mod row;
 pub mod rule_input;
 pub mod rules;
 pub mod scope;
+pub mod scope_match;
 pub mod settings;
 pub mod state;
 pub mod target_chain;

@@ -9,7 +9,9 @@ use chrono::TimeDelta;
 use super::policy_in_zone::ZonedPolicy;
 
 use super::case::Case;
+use super::policy::Policy;
 use super::rules::{Lasts, Rule, RuleName, decide};
+use super::scope_match::Applies;
 use super::state::State;
 use super::target_chain::PossiblePolicy;
 use crate::values::Timestamp;
@@ -28,27 +30,73 @@ pub struct NextChange {
     pub holds_until: Option<Timestamp>,
 }
 
-/// Policies whose scope includes one client, highest precedence first.
+/// Policies whose scope includes one client or may include it, highest precedence first.
 #[derive(Clone, Copy, Debug)]
 pub struct ApplicablePolicies<'s, 'a> {
     /// The policies, each resolved for the client's fleet and time zone.
-    pub policies: &'s [&'a ZonedPolicy<'a>],
+    pub policies: &'s [ApplicablePolicy<'a>],
     /// Policies that may apply at some version, if that depends on the version; see
     /// [`Case::possible`].
     pub possible: &'s [PossiblePolicy<'a>],
 }
 
+/// A policy that applies to one client.
+#[derive(Clone, Copy, Debug)]
+pub struct ApplicablePolicy<'a> {
+    /// The policy, resolved for the client's fleet and time zone.
+    pub zoned: &'a ZonedPolicy<'a>,
+    /// Whether the client is in scope with certainty.
+    pub applies: Applies,
+}
+
+/// The policy that governs a client at an instant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Governing<'a> {
+    /// The policy; `None` if no policy governs the client.
+    pub policy: Option<&'a ZonedPolicy<'a>>,
+    /// First policy that would decide instead of `policy`, or would exclude the client, if an
+    /// unknown address of the client were in one of its networks. Always `None` if `policy` offers
+    /// nothing.
+    pub in_doubt: Option<&'a Policy>,
+}
+
+impl<'a> Governing<'a> {
+    /// Returns the policy that governs a client at `at`. `policies` are those that apply to the
+    /// client, highest precedence first.
+    pub(super) fn among(
+        policies: impl Iterator<Item = ApplicablePolicy<'a>>,
+        at: Timestamp,
+    ) -> Self {
+        let mut in_doubt = None;
+        for ApplicablePolicy { zoned, applies } in policies {
+            let policy = zoned.policy;
+            if !policy.is_effective(at) {
+                continue;
+            }
+            if applies != Applies::Certainly {
+                in_doubt = in_doubt.or(Some(policy));
+            }
+            if applies != Applies::MayHold {
+                let in_doubt = in_doubt.filter(|_| policy.distributes());
+                return Self { policy: Some(zoned), in_doubt };
+            }
+        }
+        Self::default()
+    }
+}
+
 impl<'a> ApplicablePolicies<'_, 'a> {
     /// Returns the policy that governs the client at `at`.
     #[must_use]
-    pub fn governing(self, at: Timestamp) -> Option<&'a ZonedPolicy<'a>> {
-        self.policies.iter().find(|zoned| zoned.policy.is_effective(at)).copied()
+    pub fn governing(self, at: Timestamp) -> Governing<'a> {
+        Governing::among(self.policies.iter().copied(), at)
     }
 
     /// Returns the first instant after `at` at which another policy may govern the client.
     #[must_use]
     pub(crate) fn effective_change_after(self, at: Timestamp) -> Option<Timestamp> {
-        let changes = self.policies.iter().filter_map(|t| t.policy.effective_change_after(at));
+        let policies = self.policies.iter().map(|applicable| applicable.zoned.policy);
+        let changes = policies.filter_map(|policy| policy.effective_change_after(at));
         changes.min()
     }
 }
@@ -107,7 +155,8 @@ fn next_transition<'a>(
         if event.signed_duration_since(now.at) > NEXT_CHANGE_HORIZON {
             return SearchResult::BeyondHorizon(event);
         }
-        case = Case { at: event, governing: applicable.governing(event), ..case };
+        let Governing { policy: governing, in_doubt } = applicable.governing(event);
+        case = Case { at: event, governing, in_doubt, ..case };
         rule = decide(&case);
         if offer(&case, rule) != offered {
             return SearchResult::Transition(event);

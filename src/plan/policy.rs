@@ -124,6 +124,13 @@ impl Policy {
         !self.problems.is_empty()
     }
 
+    /// Returns whether the policy may offer versions: it is valid, not suspended, and its mode is
+    /// not [`Mode::NoUpgrade`].
+    #[must_use]
+    pub fn distributes(&self) -> bool {
+        !self.is_invalid() && !self.suspended && self.mode != Mode::NoUpgrade
+    }
+
     /// Returns the key that sorts policies by precedence, highest first. Unreadable policies come
     /// first, then policies with a higher priority; equal priorities are sorted by
     /// [`Caution`], then by name.

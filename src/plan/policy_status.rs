@@ -50,6 +50,7 @@ pub(crate) fn plan_policy<'a>(
         next_transition_time: earlier(total.next_transition(), own_change),
         matched_fleets: Some(total.fleets),
         matched_clients: Some(total.matched_clients),
+        address_unknown_clients: Some(total.address_unknown_clients),
         governed_clients: Some(total.governed.total),
         withdrawn_clients: Some(total.withdrawn.clients),
         summary: Some(total.governed),

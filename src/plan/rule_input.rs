@@ -25,6 +25,7 @@ pub enum Input {
     Target,
     Withdrawn,
     Available,
+    InDoubt,
     AllowDowngrade,
     LastSeen,
     OfflineFrom,
@@ -101,7 +102,8 @@ impl From<bool> for InputValue {
 /// Condition under which clients of one fleet may share a decision that depends on a given input.
 pub(super) enum Sharing {
     /// The clients have the same applicable policies, also at every other version that they could
-    /// run, and the same time zone and [`Standing`](super::allot::Standing).
+    /// run, and the same time zone and [`Standing`](super::allot::Standing). A policy whose scope is
+    /// in doubt is not the same as one whose scope certainly includes the client.
     SamePolicies,
     /// The condition of [`SamePolicies`](Self::SamePolicies) holds, and the function returns the
     /// same version for all of the clients.
@@ -134,6 +136,7 @@ impl Input {
             Self::Target => "targetVersion",
             Self::Withdrawn => "withdrawn",
             Self::Available => "available",
+            Self::InDoubt => "inDoubt",
             Self::AllowDowngrade => "allowDowngrade",
             Self::LastSeen => "lastSeen",
             Self::OfflineFrom => "offlineFrom",
@@ -170,6 +173,7 @@ impl Input {
             | Self::Target
             | Self::Withdrawn
             | Self::Available
+            | Self::InDoubt
             | Self::AllowDowngrade
             | Self::Suspend
             | Self::TimeZone
@@ -208,6 +212,7 @@ impl Input {
                 let first = case.target_chain().and_then(|chain| chain.first_in_circle());
                 first.map(|first| first.name.as_str()).into()
             }
+            Self::InDoubt => case.in_doubt.map(|policy| policy.name.as_str()).into(),
             _ => self.value_in_policy(case),
         }
     }

@@ -1,4 +1,4 @@
-//! Decides the state of a client with 25 ordered rules: the first rule that holds decides.
+//! Decides the state of a client with 26 ordered rules: the first rule that holds decides.
 //! Explanations use the same rules, so they always agree with the decision.
 //!
 //! This module does no I/O and reads no clock.
@@ -28,6 +28,7 @@ pub enum RuleName {
     NotSeen,
     TargetsInCircle,
     RestartPending,
+    AddressUnknown,
     PackageUnavailable,
     InstallFailed,
     PolicySuspended,
@@ -115,7 +116,7 @@ impl Lasts {
 }
 
 /// All rules, in order. The first rule that holds decides, and the last rule always holds.
-pub static RULES: [Rule; 25] = [
+pub static RULES: [Rule; 26] = [
     Rule {
         name: RuleName::ReportedElsewhere,
         looks_at: &[Input::OtherFleets],
@@ -207,6 +208,14 @@ pub static RULES: [Rule; 25] = [
         looks_at: &[Input::StagedVersion, Input::Target],
         holds: |case| case.is_target_staged(),
         says: Outcome::new(State::RestartRequired, Reason::RestartPending)
+            .with_target()
+            .lasting(Lasts::UntilAbsent),
+    },
+    Rule {
+        name: RuleName::AddressUnknown,
+        looks_at: &[Input::InDoubt],
+        holds: |case| case.in_doubt.is_some(),
+        says: Outcome::new(State::Blocked, Reason::AddressUnknown)
             .with_target()
             .lasting(Lasts::UntilAbsent),
     },

@@ -7,6 +7,7 @@
 use super::client_fields::ClientFields;
 use super::client_index::ClientIndex;
 use super::criteria::{CRITERIA, Criterion, Read, Test, VERSIONS, ValueTest, read_requirements};
+use super::scope_match::{Applies, ListMatch, Match, ScopeMatch};
 use crate::api::Text;
 use crate::api::policy::{ClientSelector, Scope as ScopeSpec};
 use crate::values::Version;
@@ -26,33 +27,55 @@ pub struct Scope {
     looks_at_versions: bool,
 }
 
-/// Result of matching a client against a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ScopeMatch {
-    /// The client is in scope. The value is the index of the first matching selector in `clients`;
-    /// `None` if the scope has no `clients`.
-    In(Option<usize>),
-    /// The client is out of scope, because no selector of `clients` matches it.
-    NoneMatches,
-    /// The client is out of scope. The value is the index of the first matching selector in
-    /// `exclude`.
-    Excluded(usize),
-}
-
-/// Selectors of a scope that match a client apart from their criterion `versions`, one bit for each
-/// selector of `clients` and of `exclude`.
+/// Results of the selectors of a scope for a client, apart from their criterion `versions`.
 ///
-/// Clients with the same bits are in scope at the same versions.
+/// Clients with the same results are in scope at the same versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MatchExceptVersion {
-    clients: u64,
-    exclude: u64,
+    clients: SelectorMatches,
+    exclude: SelectorMatches,
 }
 
-/// Returns the bit of the selector at `index`. A scope with more selectors is invalid, so that it
-/// offers nothing; its further selectors share the last bit.
-fn bit(index: usize) -> u64 {
-    1 << index.min(63)
+/// At which versions a policy applies to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AppliesAt {
+    /// The policy applies in the same way at every version.
+    EveryVersion(Applies),
+    /// The scope has the criterion `versions`, so the version decides.
+    SomeVersions(MatchExceptVersion),
+}
+
+/// Results of the selectors of one list, one bit for each selector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct SelectorMatches {
+    matching: u64,
+    in_doubt: u64,
+}
+
+impl SelectorMatches {
+    /// Returns the bit of the selector at `index`. A scope with more selectors is invalid, so that
+    /// it offers nothing; its further selectors share the last bit.
+    fn bit(index: usize) -> u64 {
+        1 << index.min(63)
+    }
+
+    fn add(&mut self, index: usize, result: Match) {
+        match result {
+            Match::Yes => self.matching |= Self::bit(index),
+            Match::InDoubt => self.in_doubt |= Self::bit(index),
+            Match::No => {}
+        }
+    }
+
+    fn of(self, index: usize) -> Match {
+        if self.matching & Self::bit(index) != 0 {
+            Match::Yes
+        } else if self.in_doubt & Self::bit(index) != 0 {
+            Match::InDoubt
+        } else {
+            Match::No
+        }
+    }
 }
 
 impl Scope {
@@ -79,61 +102,76 @@ impl Scope {
         requirements.into_iter().all(|requirement| requirement.holds(&label))
     }
 
-    /// Returns whether a client is in scope. Call this only if the client's fleet is in scope.
+    /// Matches a client against the scope of a policy. `distributes` is whether the policy offers
+    /// versions. Call this only if the client's fleet is in scope.
     #[must_use]
-    pub fn includes_client(&self, subject: &ClientFields<'_>) -> bool {
-        matches!(self.match_client(subject), ScopeMatch::In(_))
-    }
-
-    /// Matches a client against the scope. Call this only if the client's fleet is in scope.
-    #[must_use]
-    pub(crate) fn match_client(&self, subject: &ClientFields<'_>) -> ScopeMatch {
-        let included = match &self.clients {
-            None => None,
-            Some(selectors) => match selectors.iter().position(|s| s.matches(subject, true)) {
-                None => return ScopeMatch::NoneMatches,
-                found => found,
-            },
+    pub fn match_client(&self, subject: &ClientFields<'_>, distributes: bool) -> ScopeMatch {
+        let list = |selectors: &[Selector], if_unreadable| {
+            let mut list = ListMatch::default();
+            for (index, selector) in selectors.iter().enumerate() {
+                list.add(index, selector.matches(subject, if_unreadable));
+            }
+            list
         };
-        match self.exclude.iter().position(|s| s.matches(subject, false)) {
-            Some(selector) => ScopeMatch::Excluded(selector),
-            None => ScopeMatch::In(included),
-        }
+        let clients = self.clients.as_ref();
+        let clients = clients.map_or(ListMatch::EVERY_CLIENT, |clients| list(clients, true));
+        ScopeMatch::of(clients, list(&self.exclude, false), distributes)
     }
 
     /// Matches a client against the scope apart from the version that it runs. Returns `None` if the
     /// client is out of scope at every version.
     #[must_use]
     pub fn match_except_version(&self, subject: &ClientFields<'_>) -> Option<MatchExceptVersion> {
-        let matching = |selectors: &[Selector], if_unreadable: bool| {
-            let matching = selectors
-                .iter()
-                .enumerate()
-                .filter(|(_, selector)| selector.matches_except_version(subject, if_unreadable));
-            matching.fold(0, |bits, (index, _)| bits | bit(index))
+        let list = |selectors: &[Selector], if_unreadable: bool| {
+            let mut found = SelectorMatches::default();
+            for (index, selector) in selectors.iter().enumerate() {
+                found.add(index, selector.matches_except_version(subject, if_unreadable));
+            }
+            found
         };
-        let clients = matching(self.clients.as_deref().unwrap_or_default(), true);
-        if self.clients.is_some() && clients == 0 {
+        let clients = list(self.clients.as_deref().unwrap_or_default(), true);
+        if self.clients.is_some() && clients == SelectorMatches::default() {
             return None;
         }
-        Some(MatchExceptVersion { clients, exclude: matching(&self.exclude, false) })
+        Some(MatchExceptVersion { clients, exclude: list(&self.exclude, false) })
     }
 
-    /// Returns whether a client is in scope while it runs `version`. `matched` is the result of
-    /// [`Scope::match_except_version`] for the client.
+    /// Matches a client against the scope while it runs `version`, like [`Scope::match_client`].
+    /// `matched` is the result of [`Scope::match_except_version`] for the client.
     #[must_use]
-    pub(crate) fn includes_version(
+    pub(crate) fn match_at_version(
         &self,
         matched: MatchExceptVersion,
         version: Option<&Version>,
-    ) -> bool {
-        let any = |selectors: &[Selector], bits: u64, if_unreadable: bool| {
-            selectors.iter().enumerate().any(|(index, selector)| {
-                bits & bit(index) != 0 && selector.matches_version(version, if_unreadable)
-            })
+        distributes: bool,
+    ) -> ScopeMatch {
+        let list = |selectors: &[Selector], matches: SelectorMatches, if_unreadable: bool| {
+            let mut list = ListMatch::default();
+            for (index, selector) in selectors.iter().enumerate() {
+                if selector.matches_version(version, if_unreadable) {
+                    list.add(index, matches.of(index));
+                }
+            }
+            list
         };
-        self.clients.as_deref().is_none_or(|selectors| any(selectors, matched.clients, true))
-            && !any(&self.exclude, matched.exclude, false)
+        let clients = self.clients.as_deref();
+        let clients =
+            clients.map_or(ListMatch::EVERY_CLIENT, |clients| list(clients, matched.clients, true));
+        ScopeMatch::of(clients, list(&self.exclude, matched.exclude, false), distributes)
+    }
+
+    /// Returns at which versions the policy of the scope applies to a client; `None` if it applies
+    /// at no version. `result` is the result of [`Scope::match_client`] for the client.
+    #[must_use]
+    pub fn applies_at(
+        &self,
+        subject: Option<&ClientFields<'_>>,
+        result: ScopeMatch,
+    ) -> Option<AppliesAt> {
+        match subject.filter(|_| self.looks_at_versions) {
+            None => result.applies().map(AppliesAt::EveryVersion),
+            Some(subject) => self.match_except_version(subject).map(AppliesAt::SomeVersions),
+        }
     }
 
     /// Returns whether a selector of the scope has the criterion `versions`.
@@ -184,7 +222,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Returns whether the value matches a client, regardless of the selector's other criteria.
+    /// Returns whether the value certainly matches a client, regardless of the selector's other criteria.
     #[must_use]
     pub fn matches(&self, client: &ClientFields<'_>) -> bool {
         self.test.matches(client)
@@ -219,21 +257,24 @@ impl Selector {
 
     /// Returns whether the client meets all criteria of the selector. A criterion that cannot be
     /// parsed and a selector without criteria count as met if `if_unreadable` is true.
+    ///
+    /// The result is in doubt if the client meets all criteria except for networks, and its address
+    /// is unknown.
     #[must_use]
-    pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
+    pub fn matches(&self, client: &ClientFields<'_>, if_unreadable: bool) -> Match {
         if self.criteria.is_empty() {
-            return if_unreadable;
+            return if_unreadable.into();
         }
-        self.criteria.iter().all(|(_, test)| test.matches(client, if_unreadable))
+        weakest(self.criteria.iter().map(|(_, test)| test), client, if_unreadable)
     }
 
     /// Returns the result of [`Selector::matches`] as if the criterion `versions` matched.
-    fn matches_except_version(&self, client: &ClientFields<'_>, if_unreadable: bool) -> bool {
+    fn matches_except_version(&self, client: &ClientFields<'_>, if_unreadable: bool) -> Match {
         if self.criteria.is_empty() {
-            return if_unreadable;
+            return if_unreadable.into();
         }
         let others = self.criteria.iter().filter(|(name, _)| *name != VERSIONS);
-        others.into_iter().all(|(_, test)| test.matches(client, if_unreadable))
+        weakest(others.map(|(_, test)| test), client, if_unreadable)
     }
 
     /// Returns whether `version` meets the criterion `versions`. Always returns true if the selector
@@ -260,4 +301,20 @@ impl Selector {
     pub fn criteria(&self) -> impl Iterator<Item = &'static str> + use<'_> {
         self.criteria.iter().map(|(name, _)| *name)
     }
+}
+
+/// Returns the result for a client that must pass all `tests`.
+fn weakest<'t>(
+    tests: impl Iterator<Item = &'t Test>,
+    client: &ClientFields<'_>,
+    if_unreadable: bool,
+) -> Match {
+    let mut result = Match::Yes;
+    for test in tests {
+        result = result.min(test.matches(client, if_unreadable));
+        if result == Match::No {
+            break;
+        }
+    }
+    result
 }

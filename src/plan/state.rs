@@ -80,6 +80,7 @@ words! {
         NotSeen,
         TargetsInCircle,
         RestartPending,
+        AddressUnknown,
         PackageUnavailable,
         InstallFailed,
         PolicySuspended,

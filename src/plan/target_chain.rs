@@ -7,29 +7,37 @@ use std::rc::Rc;
 
 use super::case::Case;
 use super::facts::Facts;
-use super::next_change::earlier;
+use super::next_change::{ApplicablePolicy, Governing, earlier};
 use super::policy::Policy;
 use super::policy_in_zone::ZonedPolicy;
 use super::rules::{RULES, RuleName};
-use super::scope::MatchExceptVersion;
+use super::scope::AppliesAt;
+use super::scope_match::Applies;
 use super::version_text::VersionText;
 use crate::values::{Timestamp, Version};
 
-/// A policy whose scope includes a client, at every version or only while the client runs certain
+/// A policy that applies to a client, at every version or only while the client runs certain
 /// versions.
 #[derive(Clone, Copy, Debug)]
 pub struct PossiblePolicy<'a> {
     /// The policy, resolved for the client's fleet and time zone.
     pub zoned: &'a ZonedPolicy<'a>,
-    /// Selectors that match the client apart from `versions`; `None` if the scope has no criterion
-    /// `versions` and includes the client.
-    pub by_version: Option<MatchExceptVersion>,
+    /// The versions at which the policy applies.
+    pub applies: AppliesAt,
 }
 
-impl PossiblePolicy<'_> {
-    fn applies_at(&self, version: &Version) -> bool {
-        let scope = &self.zoned.policy.scope;
-        self.by_version.is_none_or(|matched| scope.includes_version(matched, Some(version)))
+impl<'a> PossiblePolicy<'a> {
+    fn at_version(&self, version: &Version) -> Option<ApplicablePolicy<'a>> {
+        let Self { zoned, applies } = *self;
+        let applies = match applies {
+            AppliesAt::EveryVersion(applies) => applies,
+            AppliesAt::SomeVersions(matched) => {
+                let Policy { scope, .. } = zoned.policy;
+                let distributes = zoned.policy.distributes();
+                scope.match_at_version(matched, Some(version), distributes).applies()?
+            }
+        };
+        Some(ApplicablePolicy { zoned, applies })
     }
 }
 
@@ -62,12 +70,12 @@ impl<'a> TargetChain<'a> {
         }
         let mut from = case.client.version.as_deref()?;
         let mut version = from.parsed.as_ref()?;
-        let mut governing = case.governing;
+        let mut governing = Governing { policy: case.governing, in_doubt: case.in_doubt };
         let mut chain = Self { moves: Vec::new(), is_circle: false, until: None };
         loop {
             chain.until = earlier(chain.until, governing_changes(case, version));
-            let Some(zoned) = governing else { break };
-            let Some(to) = next_target(zoned, case.client, from, case.at) else { break };
+            let Some(zoned) = governing.policy else { break };
+            let Some(to) = next_target(governing, case.client, from, case.at) else { break };
             let Some(target) = to.parsed.as_ref() else { break };
             chain.moves.push(Move { from, to, policy: zoned.policy });
             chain.until = earlier(chain.until, zoned.end());
@@ -76,7 +84,7 @@ impl<'a> TargetChain<'a> {
                 break;
             }
             (from, version) = (to, target);
-            governing = possible_at(case, version).find(|zoned| zoned.policy.is_effective(case.at));
+            governing = Governing::among(possible_at(case, version), case.at);
         }
         Some(chain)
     }
@@ -102,38 +110,44 @@ impl<'a> TargetChain<'a> {
 fn possible_at<'a, 'v>(
     case: &Case<'a>,
     version: &'v Version,
-) -> impl Iterator<Item = &'a ZonedPolicy<'a>> + use<'a, 'v> {
-    let applies = |possible: &&PossiblePolicy<'_>| possible.applies_at(version);
-    case.possible.iter().filter(applies).map(|possible| possible.zoned)
+) -> impl Iterator<Item = ApplicablePolicy<'a>> + use<'a, 'v> {
+    case.possible.iter().filter_map(|possible| possible.at_version(version))
 }
 
 /// Returns the first instant after that of the case at which another policy may govern the client,
 /// if the client runs `version` then.
 fn governing_changes(case: &Case<'_>, version: &Version) -> Option<Timestamp> {
     let mut first = None;
-    for zoned in possible_at(case, version) {
+    for ApplicablePolicy { zoned, applies } in possible_at(case, version) {
         first = earlier(first, zoned.policy.effective_change_after(case.at));
-        if zoned.policy.is_effective(case.at) {
+        if applies != Applies::MayHold && zoned.policy.is_effective(case.at) {
             break;
         }
     }
     first
 }
 
-/// Returns the version to which the policy `zoned` sends a client that runs `from`; `None` if the
+/// Returns the version to which the governing policy sends a client that runs `from`; `None` if the
 /// client would stay.
 ///
 /// The client stays where one of the rules up to `DistributionEnded` holds. A closed window and the
 /// reported facts other than the version do not keep it for good, so they do not count.
 fn next_target<'a>(
-    zoned: &'a ZonedPolicy<'a>,
+    governing: Governing<'a>,
     client: &Facts<'_>,
     from: &VersionText,
     at: Timestamp,
 ) -> Option<&'a VersionText> {
+    let zoned = governing.policy?;
     let facts = client.running(Rc::new(from.clone()));
-    let case =
-        Case { client: &facts, governing: Some(zoned), possible: &[], at, absence_counts: false };
+    let case = Case {
+        client: &facts,
+        governing: Some(zoned),
+        possible: &[],
+        in_doubt: governing.in_doubt,
+        at,
+        absence_counts: false,
+    };
     let mut staying = RULES.iter().take_while(|rule| rule.name < RuleName::DistributionEnded);
     if staying.any(|rule| (rule.holds)(&case)) || zoned.end().is_some_and(|end| end <= at) {
         return None;

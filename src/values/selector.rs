@@ -3,7 +3,7 @@
 //!
 //! Parsers return `None` for an unreadable value, and the caller decides how to treat the value.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -67,11 +67,31 @@ pub fn parse_cidr(text: &str) -> Option<IpNet> {
     (network.addr() == network.network()).then_some(network)
 }
 
-/// Parses an IP address. Returns `None` if the text is malformed or has a zone ID, because an
-/// address with a zone ID is valid only on one network link.
-#[must_use]
-pub fn parse_ip(text: &str) -> Option<IpAddr> {
-    text.parse().ok()
+/// Parses the addresses in a text, appends those that can be read to `readable`, and returns
+/// whether the text gives all addresses of a client.
+///
+/// Commas and blanks separate the addresses. An IPv4-mapped address is appended as its IPv4
+/// address. An address with a zone ID is valid only on one network link: it is passed over, and a
+/// text without any other address gives none.
+pub fn read_addresses(text: &str, readable: &mut Vec<IpAddr>) -> bool {
+    let before = readable.len();
+    let mut is_complete = true;
+    for word in text.split([',', ' ', '\t']).filter(|word| !word.is_empty()) {
+        match word.parse::<IpAddr>() {
+            Ok(address) => readable.push(address.to_canonical()),
+            Err(_) => is_complete &= has_zone_id(word),
+        }
+    }
+    is_complete && readable.len() > before
+}
+
+/// Returns whether a word is an IPv6 address with a zone ID, such as `fe80::1%eth0`.
+fn has_zone_id(word: &str) -> bool {
+    word.split_once('%').is_some_and(|(address, zone)| {
+        address.parse::<Ipv6Addr>().is_ok()
+            && !zone.is_empty()
+            && zone.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%')
+    })
 }
 
 /// One requirement of a Kubernetes label selector.
@@ -137,14 +157,39 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_no_host_bits_and_an_address_no_zone() {
+    fn a_network_has_no_host_bits() {
         assert!(parse_cidr("10.20.0.0/16").is_some());
         assert!(parse_cidr("fd00:20::/32").is_some());
         assert!(parse_cidr("10.20.0.1/16").is_none());
         assert!(parse_cidr("10.20.0.0").is_none());
-        assert!(parse_ip("fe80::1%eth0").is_none());
-        let v4_network = parse_cidr("10.0.0.0/8").unwrap();
-        assert!(!v4_network.contains(&parse_ip("::ffff:10.1.2.3").unwrap()));
+    }
+
+    #[test]
+    fn addresses_are_complete_when_each_can_be_read() {
+        for (text, wanted, is_complete) in [
+            ("10.1.2.3", "10.1.2.3", true),
+            (" 10.1.2.3,,fd00::1 10.1.2.4, ", "10.1.2.3 fd00::1 10.1.2.4", true),
+            ("::ffff:10.1.2.3", "10.1.2.3", true),
+            ("fe80::1%eth0 10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3, fe80::1%12", "10.1.2.3", true),
+            ("fe80::1%eth0", "", false),
+            ("fe80::1%eth0 fe80::2%eth1", "", false),
+            ("10.1.2.3, fe80::1%", "10.1.2.3", false),
+            ("10.1.2.3, 10.1.2.4%eth0", "10.1.2.3", false),
+            ("10.1.2.3, ...", "10.1.2.3", false),
+            ("10.1.2.3 unknown", "10.1.2.3", false),
+            ("10.1.2.3\u{a0}10.1.2.4", "", false),
+            ("10.1.2.3 １0.1.2.4", "10.1.2.3", false),
+            ("10.1.2.3/24", "", false),
+            ("010.1.2.3", "", false),
+            (" , ", "", false),
+            ("", "", false),
+        ] {
+            let mut readable = Vec::new();
+            assert_eq!(read_addresses(text, &mut readable), is_complete, "{text}");
+            let readable: Vec<String> = readable.iter().map(ToString::to_string).collect();
+            assert_eq!(readable.join(" "), wanted, "{text}");
+        }
     }
 
     #[test]

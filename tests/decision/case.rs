@@ -9,6 +9,7 @@ use clientfleet::plan::allot::Standing;
 use clientfleet::plan::case::Case;
 use clientfleet::plan::duplicates::resolve;
 use clientfleet::plan::facts::{Facts, Package, ZoneFact};
+use clientfleet::plan::next_change::{ApplicablePolicies, ApplicablePolicy, Governing};
 use clientfleet::plan::policy::Policy;
 use clientfleet::plan::policy_in_zone::ZonedPolicy;
 use clientfleet::plan::rules::{Rule, RuleName};
@@ -67,6 +68,12 @@ impl Row {
     pub fn other(mut self, spec: Value) -> Self {
         self.other = Some(spec);
         self
+    }
+
+    /// Adds another policy, with a higher priority than the row's own.
+    pub fn hold(self, mut spec: Value) -> Self {
+        spec["priority"] = json!(100);
+        self.other(spec)
     }
 
     pub fn no_policy(mut self) -> Self {
@@ -178,18 +185,21 @@ impl Row {
             let mut facts = Facts::read(client);
             facts.standing = standing;
             let subject = facts.subject();
-            let governs = |zoned: &&ZonedPolicy<'_>| {
-                zoned.policy.is_effective(at) && zoned.policy.scope.includes_client(&subject)
-            };
-            let governing = zoned.iter().find(governs);
             let by_version = policies.iter().any(|policy| policy.scope.looks_at_versions());
-            let possible = zoned.iter().filter(|_| by_version).filter_map(|zoned| {
-                let by_version = Some(zoned.policy.scope.match_except_version(&subject)?);
-                Some(PossiblePolicy { zoned, by_version })
-            });
-            let possible: Vec<PossiblePolicy<'_>> = possible.collect();
-            let case =
-                Case { client: &facts, governing, possible: &possible, at, absence_counts: true };
+            let (mut applicable, mut possible) = (Vec::new(), Vec::new());
+            for zoned in &zoned {
+                let Policy { scope, .. } = zoned.policy;
+                let result = scope.match_client(&subject, zoned.policy.distributes());
+                let applies = result.applies();
+                applicable.extend(applies.map(|applies| ApplicablePolicy { zoned, applies }));
+                let applies = scope.applies_at(Some(&subject), result).filter(|_| by_version);
+                possible.extend(applies.map(|applies| PossiblePolicy { zoned, applies }));
+            }
+            let (policies, possible) = (&applicable[..], &possible[..]);
+            let Governing { policy: governing, in_doubt } =
+                ApplicablePolicies { policies, possible }.governing(at);
+            let client = &facts;
+            let case = Case { client, governing, possible, in_doubt, at, absence_counts: true };
             look(index, &case);
         }
     }

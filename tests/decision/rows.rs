@@ -19,6 +19,7 @@ pub fn rows() -> Vec<Row> {
     rows.extend(before_the_target());
     rows.extend(at_the_target());
     rows.extend(in_a_circle());
+    rows.extend(with_an_unknown_address());
     rows.extend(before_the_time_range());
     rows.extend(in_the_time_range());
     rows.extend(in_recurring_time_ranges());
@@ -282,6 +283,9 @@ fn without_a_circle() -> Vec<Row> {
     let others = json!({"scope": {"clients": [{"versions": ["3.60"], "names": ["other"]}]}});
     let excluded = json!({"scope": {"exclude": [{"versions": ["3.60"]}]}});
     let no_downgrade = json!({"upgrade": {"allowDowngrade": false}});
+    let may_be_excluded = networks("exclude", &["10.20.0.0/16"]);
+    let may_be_included =
+        json!({"scope": {"clients": [{"versions": ["3.60"], "cidrs": ["10.20.0.0/16"]}]}});
     vec![
         circle("the way back comes last", UpgradeOffered, json!({"priority": -1})),
         circle("the way there has no package", PackageUnavailable, all()).policy(unavailable),
@@ -306,9 +310,115 @@ fn without_a_circle() -> Vec<Row> {
         circle("the way back is not effective yet", UpgradeOffered, begins),
         circle("the way back has other clients", UpgradeOffered, others),
         circle("the way back is excluded there", UpgradeOffered, excluded),
+        circle("the way back may be excluded by its network", UpgradeOffered, may_be_excluded),
+        circle("the way back may include its network", UpgradeOffered, may_be_included),
         circle("no way on from below", UpgradeOffered, json!({"upgrade": {"version": "3.58"}}))
             .fleet(json!({"retainedVersions": ["3.58"]}))
             .policy(json!({"scope": {"clients": [{"versions": ["3.59"]}]}})),
+    ]
+}
+
+fn networks(list: &str, cidrs: &[&str]) -> serde_json::Value {
+    json!({"scope": {list: [{"cidrs": cidrs}]}})
+}
+
+/// Returns the rows about networks that are in doubt, because the client's address is unknown.
+fn with_an_unknown_address() -> Vec<Row> {
+    let plant = ["10.20.0.0/16", "fd00:20::/32"];
+    let excluding = networks("exclude", &plant);
+    let holding = networks("clients", &plant);
+    let both = json!({"scope": {
+        "clients": [{"cidrs": plant}], "exclude": [{"cidrs": ["10.20.1.0/24"]}],
+    }});
+    vec![
+        row("no address, and a network is excluded", AddressUnknown).policy(excluding.clone()),
+        row("an empty address", AddressUnknown)
+            .policy(excluding.clone())
+            .client(json!({"ip": " , "})),
+        row("an address with a zone alone", AddressUnknown)
+            .policy(excluding.clone())
+            .client(json!({"ip": "fe80::1%eth0"})),
+        row("an address with a zone beside another", UpgradeOffered)
+            .policy(excluding.clone())
+            .client(json!({"ip": "fe80::1%eth0, 192.168.0.9"})),
+        row("one of two addresses cannot be read", AddressUnknown)
+            .policy(excluding.clone())
+            .client(json!({"ip": "192.168.0.9, unknown"})),
+        row("addresses are left out", AddressUnknown)
+            .policy(excluding.clone())
+            .client(json!({"ip": "192.168.0.9, ..."})),
+        row("an address that is not ASCII", AddressUnknown)
+            .policy(excluding.clone())
+            .client(json!({"ip": "192.168.0.9\u{a0}192.168.0.10"})),
+        row("one of two is excluded, the other cannot be read", NoMatchingPolicy)
+            .policy(excluding.clone())
+            .client(json!({"ip": "unknown 10.20.7.7"})),
+        row("a mapped address is excluded", NoMatchingPolicy)
+            .policy(excluding.clone())
+            .client(json!({"ip": "::ffff:10.20.7.7"})),
+        row("the other criterion of the excluding selector does not match", UpgradeOffered)
+            .policy(json!({"scope": {"exclude": [{"cidrs": plant, "users": ["ann"]}]}})),
+        row("the other criterion of the excluding selector matches", AddressUnknown)
+            .policy(json!({"scope": {"exclude": [{"cidrs": plant, "search": "pc"}]}})),
+        row("excluded by name as well", NoMatchingPolicy)
+            .policy(json!({"scope": {"exclude": [{"cidrs": plant}, {"names": ["pc"]}]}})),
+        row("a network that distributes, and no address", NoMatchingPolicy).policy(holding.clone()),
+        row("a network that distributes, and one readable address in it", UpgradeOffered)
+            .policy(holding.clone())
+            .client(json!({"ip": "unknown, fd00:20::7"})),
+        row("in doubt, but included by name as well", UpgradeOffered)
+            .policy(json!({"scope": {"clients": [{"cidrs": plant}, {"names": ["pc"]}]}})),
+        row("a hold in doubt before an offer", AddressUnknown).hold(holding.clone()),
+        row("a hold in doubt before a hold", NoUpgrade)
+            .hold(holding.clone())
+            .policy(json!({"upgrade": {"mode": "NoUpgrade"}})),
+        row("a hold in doubt before a suspended policy", PolicySuspended)
+            .hold(holding.clone())
+            .policy(json!({"suspend": true})),
+        row("a hold in doubt before nothing", NoMatchingPolicy).hold(holding.clone()).no_policy(),
+        row("a hold in doubt before an exclusion in doubt", AddressUnknown)
+            .hold(holding.clone())
+            .policy(excluding.clone()),
+        row("a hold in doubt before an offer in doubt", NoMatchingPolicy)
+            .hold(holding.clone())
+            .policy(holding.clone()),
+        row("a suspended policy in doubt before an offer", AddressUnknown).hold(
+            json!({"suspend": true, "upgrade": {"mode": "AutoUpgrade"}, "scope": both["scope"]}),
+        ),
+        row("an invalid policy in doubt before an offer", AddressUnknown)
+            .hold(json!({"distribution": {"timeZone": "Mars"}, "scope": holding["scope"]})),
+        row("a hold whose exclusion is in doubt holds", NoUpgrade).hold(excluding.clone()),
+        row("a hold in doubt that is not effective yet", UpgradeOffered)
+            .hold(json!({"effectiveFrom": "2026-11-24T11:00:01Z", "scope": holding["scope"]})),
+        row("an offer in doubt is passed over", UpgradeOffered)
+            .hold(json!({"upgrade": {"mode": "AutoUpgrade"}, "scope": holding["scope"]})),
+        row("in doubt, and no version", ClientVersionUnreadable)
+            .policy(excluding.clone())
+            .client(json!({"version": null})),
+        row("in doubt, and the target is withdrawn", PackageWithdrawn)
+            .policy(excluding.clone())
+            .fleet(json!({"withdrawnVersions": ["3.60"]})),
+        row("in doubt, and at the target", AtTarget)
+            .policy(excluding.clone())
+            .client(json!({"version": "3.60"})),
+        row("in doubt, and ahead", DowngradeNotAllowed)
+            .policy(excluding.clone())
+            .client(json!({"version": "3.61"})),
+        row("in doubt, and not seen", NotSeen)
+            .policy(excluding.clone())
+            .policy(json!({"offlineAfterDays": 1}))
+            .client(json!({"lastSeen": "2026-11-20T00:00:00Z"})),
+        row("in doubt, and the target is staged", RestartPending)
+            .hold(holding)
+            .client(json!({"stagedVersion": "3.60"}))
+            .also(AddressUnknown),
+        row("in doubt, and the package is missing", AddressUnknown)
+            .policy(excluding.clone())
+            .policy(json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}}))
+            .also(PackageUnavailable),
+        row("in doubt, outside the windows", AddressUnknown)
+            .policy(excluding)
+            .policy(json!({"distribution": night()})),
     ]
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::generate;
-use crate::oracle::{Oracle, same};
+use crate::oracle::{Oracle, Relation, same};
 use crate::world::{World, clients, config, instant, name, reported, rows};
 
 proptest! {
@@ -32,7 +32,7 @@ proptest! {
                 let policy = policy.expect("an offer has a policy");
                 prop_assert!(policy.effective_at(at) && !policy.deleting && !policy.suspend);
                 prop_assert!(policy.mode != "NoUpgrade" && !policy.invalid);
-                prop_assert!(policy.scope.holds_fleet(fleet) && policy.scope.holds_client(client));
+                prop_assert!(policy.scope.holds_fleet(fleet) && policy.relation(client) == Relation::In);
                 prop_assert!(oracle.open_for(policy, fleet, client, at));
                 prop_assert!(!fleet.package.withdrawn.iter().any(|w| same(w, target)));
                 let carried = fleet.package.current.iter().chain(&fleet.package.retained);

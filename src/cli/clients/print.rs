@@ -154,7 +154,10 @@ impl Printer {
         let seen = row.last_seen.map(|seen| self.reader.ago(seen));
         cells.extend([
             text(Some(row.computer())),
-            text(row.ip.as_deref()),
+            match self.output {
+                Output::Wide => text(row.ip.as_deref()),
+                _ => Cell::addresses(row.ip.as_deref()),
+            },
             text(row.version.as_deref()),
             text(state).toned(state_tone(state.unwrap_or_default())),
             text(decided.and_then(|d| d.target_version.as_deref())),

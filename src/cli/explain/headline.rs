@@ -4,7 +4,7 @@
 use crate::cli::terminal::table::printable;
 use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::Reason;
-use crate::plan::explanation::{ExplainedChain, Explanation};
+use crate::plan::explanation::{Doubt, ExplainedChain, ExplainedPolicy, Explanation, Verdict};
 use crate::plan::rule_input::InputValue;
 
 /// Formats the summary, such as
@@ -63,6 +63,16 @@ fn why(explanation: &Explanation, reader: &TimeFormatter) -> String {
             format!("its policies send it round in a circle{chain}")
         }
         Reason::RestartPending => format!("its next restart brings its target {target}"),
+        Reason::AddressUnknown => {
+            let ip = reported.and_then(|r| r.ip.as_deref()).filter(|ip| !ip.is_empty());
+            let address = match ip {
+                Some(ip) => {
+                    format!("\"{}\", the address it reports, cannot be read", printable(ip))
+                }
+                None => "it reports no address".to_owned(),
+            };
+            format!("{address}, and policy {} goes by addresses", in_doubt(explanation))
+        }
         Reason::PackageUnavailable => {
             format!("its target {target} is neither its server's package nor retained there")
         }
@@ -104,6 +114,16 @@ fn several_fleets(explanation: &Explanation) -> String {
 fn in_circle(chain: &ExplainedChain) -> String {
     let first = chain.first_in_circle.as_deref().unwrap_or_default();
     format!(": {}; only clients that {} governs move", printable(&chain.text()), printable(first))
+}
+
+/// Returns the name of the policy whose scope depends on the unknown address of the client.
+fn in_doubt(explanation: &Explanation) -> String {
+    let is_in_doubt = |policy: &&ExplainedPolicy| {
+        matches!(policy.verdict, Verdict::Governs | Verdict::AddressUnknown)
+            && matches!(policy.in_doubt, Some(Doubt::MayHold | Doubt::MayExclude))
+    };
+    let policy = explanation.policies.iter().find(is_in_doubt);
+    policy.map(|policy| printable(&policy.name).into_owned()).unwrap_or_default()
 }
 
 fn failed(explanation: &Explanation, target: &str) -> String {

@@ -8,7 +8,7 @@ use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::TimeFormatter;
 use crate::plan::duplicates::ClientEntry;
 use crate::plan::explanation::{
-    ExplainedEntry, ExplainedPolicy, ExplainedSelector, Explanation, Opening, Rank, Verdict,
+    Doubt, ExplainedEntry, ExplainedPolicy, ExplainedSelector, Explanation, Opening, Rank, Verdict,
     ZoneSource,
 };
 
@@ -219,6 +219,9 @@ impl ExplanationText<'_> {
     fn verdict(&self, policy: &ExplainedPolicy) -> String {
         let selector = policy.selector.as_ref().map(selected).unwrap_or_default();
         match &policy.verdict {
+            Verdict::Governs if policy.in_doubt.is_some() => {
+                format!("governs it, but may exclude it, as its address is unknown{selector}")
+            }
             Verdict::Governs => format!("governs it{selector}"),
             Verdict::Lost { to, by } => {
                 let to = printable(to);
@@ -246,6 +249,12 @@ impl ExplanationText<'_> {
             }
             Verdict::BeingDeleted => format!("is being deleted{selector}"),
             Verdict::ClientExcluded => format!("excludes it{selector}"),
+            Verdict::AddressUnknown if policy.in_doubt == Some(Doubt::NotIncluded) => {
+                format!("does not select it, as its address is unknown{selector}")
+            }
+            Verdict::AddressUnknown => {
+                format!("may hold it back, as its address is unknown{selector}")
+            }
             Verdict::FleetNotSelected => "does not select its fleet".to_owned(),
             Verdict::ClientNotSelected => "does not select it".to_owned(),
         }

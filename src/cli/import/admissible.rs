@@ -51,11 +51,14 @@ fn is_plain(client: &Client) -> bool {
             text.len() <= most && text.bytes().all(|byte| is_plain_sign(byte) || byte == b'\\')
         })
     };
-    let longer = [computer, ip, last_user, version, staged_version, of_error, message];
+    let longer = [computer, last_user, version, staged_version, of_error, message];
+    let is_plain_ip =
+        |ip: &Text| ip.len() <= bounds::IP && ip.bytes().all(|byte| is_plain_sign(byte));
     !name.is_empty()
         && name.len() <= bounds::NAME
         && name.bytes().all(is_plain_sign)
         && labels.iter().all(|(_, value)| is_plain_label(value))
+        && ip.as_ref().is_none_or(is_plain_ip)
         && longer.into_iter().all(|text| is_short(text, bounds::NAME))
         && [time_zone, last_seen, time].into_iter().all(|text| is_short(text, bounds::TIME_ZONE))
 }
@@ -80,7 +83,7 @@ fn is_plain_label(value: &str) -> bool {
 }
 
 fn is_plain_sign(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b" ._:@/+-".contains(&byte)
+    byte.is_ascii_alphanumeric() || b" ,._:@/%+-".contains(&byte)
 }
 
 fn ask(clients: &[(usize, &Client)], refused: &mut BTreeMap<usize, Vec<Refused>>) {
@@ -138,7 +141,7 @@ mod tests {
     use super::*;
 
     fn text() -> impl Strategy<Value = Option<Text>> {
-        let texts = ["[ -~]{0,70}", "[a-zA-Z0-9 ._:@/+-]{0,140}", "[a-z<é\\n]{0,5}"];
+        let texts = ["[ -~]{0,70}", "[a-zA-Z0-9 ,._:@/%+-]{0,140}", "[a-z<é\\n]{0,5}"];
         let texts =
             texts.map(|pattern| proptest::string::string_regex(pattern).expect("a pattern"));
         let [all, plain, odd] = texts;

@@ -8,7 +8,7 @@ use super::applying::ApplyOutcome;
 use super::facts::Fact;
 use super::outcome::{FleetChange, ImportOptions, ImportOutcome, ImportRefusal, Limit};
 use super::rows::{Bad, Inventory};
-use crate::api::Text;
+use crate::api::{Text, bounds};
 use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{FAILURE, Failure};
@@ -201,7 +201,16 @@ pub(super) fn remarks(
     if inventory.unreadable_ips > 0 {
         let reports = of(inventory.unreadable_ips, "reports", "report");
         remark(format!(
-            "{reports} an address that is not one of IPv4 or IPv6, and is in no network"
+            "{reports} an address that cannot be read: whether it is in a network of a policy is \
+             unknown"
+        ));
+    }
+    if inventory.shortened_ips > 0 {
+        let report = of(inventory.shortened_ips, "reports", "report");
+        let most = bounds::IP;
+        remark(format!(
+            "{report} addresses of more than {most} characters: the last ones are left out, and \
+             whether they are in a network of a policy is unknown"
         ));
     }
 }

@@ -5,6 +5,7 @@
 //! [`existing_fleet`] read the existing fleets, and [`outcome`] decides the resulting fleets. Only
 //! [`existing`] and [`applying`] send requests to the cluster.
 
+mod addresses;
 mod admissible;
 mod applying;
 mod arguments;

@@ -3,8 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 
+use super::addresses;
 use super::admissible;
 use super::columns::{ColumnMap, Field};
 use super::csv_table::{CsvTable, Record};
@@ -15,6 +15,7 @@ use crate::api::fleet::{Client, LastError, Reported};
 use crate::api::reported_text::{self, TextBound};
 use crate::api::{Labels, Text};
 use crate::values::Version;
+use crate::values::selector::read_addresses;
 
 /// Maximum number of bad rows that admission also checks for further problems. Only bad rows that
 /// identify their client count toward the limit.
@@ -58,12 +59,14 @@ pub(super) struct Inventory {
     pub unidentified: usize,
     /// Number of clients with a version or a staged version that cannot be parsed.
     pub unreadable_versions: usize,
-    /// Number of clients with an IP address that cannot be parsed. Such an address matches no CIDR
-    /// of a policy.
+    /// Number of clients with an IP address that cannot be parsed. The address of such a client is
+    /// unknown to the networks of a policy.
     pub unreadable_ips: usize,
     /// Number of clients with a computer or user name that the API does not accept as it is in the
     /// export, and that was shortened.
     pub shortened_names: usize,
+    /// Number of clients with more IP addresses than the API accepts.
+    pub shortened_ips: usize,
 }
 
 /// Reads all rows of an export.
@@ -91,9 +94,11 @@ pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> 
         inventory.unreadable_versions +=
             usize::from(versions.into_iter().flatten().any(|text| is_unreadable(&text)));
         inventory.shortened_names += usize::from(rows.shortened.borrow().contains(&client.name));
-        let ip = reported.ip.as_ref();
-        inventory.unreadable_ips +=
-            usize::from(ip.is_some_and(|text| text.parse::<IpAddr>().is_err()));
+        let Some(ip) = reported.ip.as_deref() else { continue };
+        let is_shortened = addresses::is_shortened(ip);
+        let is_unreadable = !is_shortened && !read_addresses(ip, &mut Vec::new());
+        inventory.shortened_ips += usize::from(is_shortened);
+        inventory.unreadable_ips += usize::from(is_unreadable);
     }
     inventory
 }
@@ -169,6 +174,7 @@ impl Rows<'_> {
         Ok(Some(match field {
             Field::TimeZone => self.zone(cell)?,
             Field::LastSeen | Field::ErrorTime => self.reading.times.read(cell)?.into(),
+            Field::Ip => addresses::addresses(cell).into(),
             Field::ErrorMessage if self.reading.shorten_messages => {
                 reported_text::MESSAGE.fit(cell, "…").into()
             }

@@ -12,6 +12,7 @@ use crate::cli::colors::{distribution_tone, state_tone};
 use crate::cli::terminal::table::{Cell, Table, Tone, printable};
 use crate::cli::terminal::times::exact;
 use crate::plan::Plan;
+use crate::plan::diff::address_unknown;
 use crate::plan::package_source::is_wait_for_package;
 use crate::values::Timestamp;
 
@@ -158,7 +159,7 @@ fn clients(status: &ClientFleetStatus) -> Table {
             Cell::text(Some(
                 client.computer.as_ref().filter(|name| !name.is_empty()).unwrap_or(&client.name),
             )),
-            Cell::text(client.ip.as_deref()),
+            Cell::addresses(client.ip.as_deref()),
             Cell::text(client.version.as_deref()),
             Cell::text(Some(&client.state)).toned(state_tone(&client.state)),
             Cell::text(client.target_version.as_deref()),
@@ -188,6 +189,7 @@ fn notes(PlannedNamespace { plan, duplicates, .. }: &PlannedNamespace) -> String
     for (name, status) in &plan.policies {
         note_stalled(&mut notes, "policy", name, &status.conditions);
         note_unmatched(&mut notes, name, status);
+        note_address_unknown(&mut notes, name, status);
     }
     notes
 }
@@ -206,6 +208,12 @@ fn note_unmatched(notes: &mut String, name: &Text, status: &UpgradePolicyStatus)
     for entry in &status.unmatched {
         let _ =
             writeln!(notes, "  policy {}: {} matches no client", printable(name), printable(entry));
+    }
+}
+
+fn note_address_unknown(notes: &mut String, name: &Text, status: &UpgradePolicyStatus) {
+    if let Some(message) = address_unknown(name, status) {
+        let _ = writeln!(notes, "  policy {}: {}", printable(name), printable(&message));
     }
 }
 

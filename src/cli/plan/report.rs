@@ -3,7 +3,7 @@
 
 use crate::api::Kind;
 use crate::cli::colors::state_tone;
-use crate::cli::terminal::table::Tone;
+use crate::cli::terminal::table::{Tone, first_address};
 use crate::cli::terminal::times::{TimeFormatter, exact};
 use crate::plan::diff::{
     ChangedClient, ChangedObject, Counts, Decision, Difference, Effect, FleetDifference,
@@ -256,7 +256,7 @@ impl ReportView<'_> {
         vec![
             text(client.fleet.as_str()),
             text(client.computer.as_ref().unwrap_or(&client.name).as_str()),
-            maybe(client.ip.as_ref()),
+            maybe(client.ip.as_deref().map(first_address)),
             maybe(client.version.as_ref()),
             text(before.map_or("new", |before| &before.state)),
             after.map_or(text("gone"), |after| state(&after.state)),

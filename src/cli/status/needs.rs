@@ -63,6 +63,8 @@ pub(super) struct Needs {
     pub more_stalled: u32,
     /// Policies with scope entries that match no client.
     pub unmatched: Vec<Unmatched>,
+    /// Policies with clients that are out of scope only because their address is unknown.
+    pub address_unknown: Vec<AddressUnknown>,
     /// Policies that govern no client although they are valid and effective.
     pub governs_nobody: Vec<GovernsNobody>,
     /// Policies and fleets whose status is missing or belongs to another generation.
@@ -117,6 +119,14 @@ pub(super) struct Unmatched {
     pub entries: Vec<String>,
 }
 
+/// A policy with clients that are out of scope only because their address is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct AddressUnknown {
+    pub policy: String,
+    /// Number of these clients.
+    pub clients: u32,
+}
+
 /// A policy that governs no client although it is valid and effective.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -145,6 +155,9 @@ impl Needs {
         if !status.unmatched.is_empty() {
             self.unmatched.push(Unmatched { policy: name(), entries: status.unmatched });
         }
+        let address_unknown = status.address_unknown_clients.filter(|clients| *clients > 0);
+        self.address_unknown
+            .extend(address_unknown.map(|clients| AddressUnknown { policy: name(), clients }));
         let is_to_govern = matches!(line.off_because, None | Some(OffBecause::Suspended));
         let governs_nobody = status.governed_clients == Some(0);
         if governs_nobody && is_to_govern {

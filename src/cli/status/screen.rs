@@ -314,6 +314,14 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
         let policy = printable(&unmatched.policy);
         line(format!("policy {policy}: {entries}{more} {matches} no client"));
     }
+    for unknown in &needs.address_unknown {
+        let (policy, clients) =
+            (printable(&unknown.policy), many(unknown.clients.into(), "client"));
+        let report = if unknown.clients == 1 { "reports" } else { "report" };
+        line(format!(
+            "policy {policy}: {clients} {report} no address that can be read, and may belong to its scope"
+        ));
+    }
     for policy in &needs.governs_nobody {
         let why = match policy.in_scope {
             0 => "its scope holds no client".to_owned(),

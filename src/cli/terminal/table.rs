@@ -61,6 +61,13 @@ impl Cell {
         Self { text: printable(text).into_owned(), ..Self::default() }
     }
 
+    /// Creates a cell with the first of several addresses and the number of the others, such as
+    /// `10.20.1.5 +2`.
+    #[must_use]
+    pub(crate) fn addresses(text: Option<&str>) -> Self {
+        Self::text(text.map(first_address).as_deref())
+    }
+
     /// Creates a right-aligned cell with a number.
     #[must_use]
     pub fn number(number: impl ToString) -> Self {
@@ -71,6 +78,16 @@ impl Cell {
     #[must_use]
     pub(crate) fn toned(self, tone: Tone) -> Self {
         Self { tone, ..self }
+    }
+}
+
+/// Shortens several addresses to the first and the number of the others, such as `10.20.1.5 +2`.
+#[must_use]
+pub(crate) fn first_address(text: &str) -> Cow<'_, str> {
+    let mut addresses = text.split([',', ' ']).filter(|address| !address.is_empty());
+    match (addresses.next(), addresses.count()) {
+        (Some(first), others @ 1..) => Cow::Owned(format!("{first} +{others}")),
+        _ => Cow::Borrowed(text),
     }
 }
 

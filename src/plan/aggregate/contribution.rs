@@ -6,6 +6,7 @@ use crate::plan::facts::ZoneFact;
 use crate::plan::next_change::earlier;
 use crate::plan::policy::Policy;
 use crate::plan::scope::{Scope, Selector};
+use crate::plan::scope_match::{Doubt, ListMatch, Match, ScopeMatch};
 use crate::plan::state::State;
 use crate::values::Timestamp;
 
@@ -13,8 +14,12 @@ use crate::values::Timestamp;
 /// the fleet. The fleet must be in the policy's scope.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyContribution {
-    /// Number of clients in the policy's scope, whether or not the policy governs them.
+    /// Number of clients in the policy's scope, whether or not the policy governs them. Clients
+    /// that the policy may exclude, because their address is unknown, count as in scope.
     pub matched_clients: u32,
+    /// Number of clients that are out of scope only because their address is unknown; 0 if the
+    /// policy offers nothing.
+    pub address_unknown_clients: u32,
     /// Number of clients that the policy governs, by state.
     pub governed: Summary,
     /// Numbers of the governed clients that run a withdrawn version.
@@ -52,6 +57,19 @@ impl PolicyContribution {
         Self { hits: Hits::none(&policy.scope), ..Self::default() }
     }
 
+    /// Counts a client by its match against the policy's scope.
+    pub(crate) fn count_match(&mut self, result: ScopeMatch) {
+        match result {
+            ScopeMatch::In(_) | ScopeMatch::InDoubt(Doubt::MayExclude, _) => {
+                self.matched_clients += 1;
+            }
+            ScopeMatch::InDoubt(Doubt::NotIncluded, _) => self.address_unknown_clients += 1,
+            ScopeMatch::InDoubt(Doubt::MayHold, _)
+            | ScopeMatch::NoneMatches
+            | ScopeMatch::Excluded(_) => {}
+        }
+    }
+
     /// Adds `clients` governed clients that have the same state, the same time zone and the same
     /// time of the next offer change.
     pub(crate) fn govern(
@@ -87,24 +105,24 @@ impl SelectorHits {
         Self { selector: false, entries: vec![false; selector.entries().len()].into() }
     }
 
-    /// Records whether the selector and each of its values match a client. Returns whether the
-    /// selector matches.
+    /// Records whether the selector and each of its values certainly match a client. Returns the
+    /// result for the selector.
     fn note(
         &mut self,
         selector: &Selector,
         client: &ClientFields<'_>,
         if_unreadable: bool,
-    ) -> bool {
-        let matches = selector.matches(client, if_unreadable);
-        self.selector |= matches;
+    ) -> Match {
+        let result = selector.matches(client, if_unreadable);
+        self.selector |= result == Match::Yes;
         // Skip the values of a selector that is a single list and does not match, because none of
         // its values can match.
-        if matches || !selector.is_one_list() {
+        if result == Match::Yes || !selector.is_one_list() {
             for (entry, hit) in selector.entries().iter().zip(&mut self.entries) {
                 *hit = *hit || entry.matches(client);
             }
         }
-        matches
+        result
     }
 }
 
@@ -113,19 +131,28 @@ impl Hits {
         scope.selectors().map(SelectorHits::none).collect::<Vec<_>>().into_boxed_slice().into()
     }
 
-    /// Records which selectors and values match a client whose fleet is in scope. Returns whether
-    /// the client is in scope, like [`Scope::includes_client`].
-    pub fn record(&mut self, scope: &Scope, client: &ClientFields<'_>) -> bool {
+    /// Records which selectors and values match a client whose fleet is in scope. Returns the
+    /// result for the scope, like [`Scope::match_client`].
+    pub fn record(
+        &mut self,
+        scope: &Scope,
+        client: &ClientFields<'_>,
+        distributes: bool,
+    ) -> ScopeMatch {
         let (clients, exclude) = self.0.split_at_mut(scope.clients.as_ref().map_or(0, Vec::len));
-        let mut is_included = scope.clients.is_none();
-        for (selector, hits) in scope.clients.iter().flatten().zip(clients) {
-            is_included |= hits.note(selector, client, true);
+        let mut included = match scope.clients {
+            None => ListMatch::EVERY_CLIENT,
+            Some(_) => ListMatch::default(),
+        };
+        let selectors = scope.clients.iter().flatten().zip(clients).enumerate();
+        for (index, (selector, hits)) in selectors {
+            included.add(index, hits.note(selector, client, true));
         }
-        let mut is_excluded = false;
-        for (selector, hits) in scope.exclude.iter().zip(exclude) {
-            is_excluded |= hits.note(selector, client, false);
+        let mut excluded = ListMatch::default();
+        for (index, (selector, hits)) in scope.exclude.iter().zip(exclude).enumerate() {
+            excluded.add(index, hits.note(selector, client, false));
         }
-        is_included && !is_excluded
+        ScopeMatch::of(included, excluded, distributes)
     }
 }
 

@@ -17,6 +17,8 @@ pub struct PolicyAggregate {
     pub unsettled: u32,
     /// Number of clients in the policy's scope.
     pub matched_clients: u32,
+    /// Number of clients that are out of scope only because their address is unknown.
+    pub address_unknown_clients: u32,
     /// Number of clients that the policy governs, by state.
     pub governed: Summary,
     /// Numbers of the governed clients that run a withdrawn version.
@@ -43,6 +45,7 @@ impl PolicyAggregate {
     ) {
         let PolicyContribution {
             matched_clients,
+            address_unknown_clients,
             governed,
             withdrawn,
             next_transition,
@@ -54,6 +57,7 @@ impl PolicyAggregate {
         change.count(&mut self.matched_clients, *matched_clients);
         change.count(&mut self.withdrawn.clients, withdrawn.clients);
         change.count(&mut self.withdrawn.ahead, withdrawn.ahead);
+        change.count(&mut self.address_unknown_clients, *address_unknown_clients);
         match change {
             Change::Add => self.governed.add(*governed),
             Change::Remove => self.governed.subtract(*governed),

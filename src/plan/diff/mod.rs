@@ -21,6 +21,7 @@ pub use objects::{ChangedObject, ObjectChange};
 pub use staying_out::StayingOut;
 pub use transitions::Transition;
 pub use warnings::Warning;
+pub(crate) use warnings::address_unknown;
 
 use super::{Estate, Plan, settle};
 use crate::api::fleet::ClientStatus;

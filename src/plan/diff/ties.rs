@@ -8,6 +8,7 @@ use super::PlannedEstate;
 use crate::api::Text;
 use crate::plan::facts::Facts;
 use crate::plan::policy::Policy;
+use crate::plan::scope_match::Applies;
 use crate::plan::{CachedFleet, CachedPolicy};
 use crate::values::Timestamp;
 
@@ -50,7 +51,11 @@ fn message(own: &Policy, rival: &Policy, after: &PlannedEstate) -> Option<String
             .filter(|(client, _)| {
                 let facts = Facts::read(client);
                 let subject = facts.subject();
-                [own, rival].iter().all(|policy| policy.scope.includes_client(&subject))
+                let governs = |policy: &&Policy| {
+                    let result = policy.scope.match_client(&subject, policy.distributes());
+                    result.applies().is_some_and(|applies| applies != Applies::MayHold)
+                };
+                [own, rival].iter().all(governs)
             })
             .count();
     }

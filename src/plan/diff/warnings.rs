@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{GivenObjects, PlannedEstate, circles, ties};
-use crate::api::policy::{ClientSelector, Scope};
+use crate::api::policy::{ClientSelector, Scope, UpgradePolicyStatus};
 use crate::api::{Condition, Kind, Text};
 use crate::plan::client_fields::{ClientFields, Field};
 use crate::plan::duplicates::{ClientEntry, DuplicateClient, DuplicateGroup};
@@ -58,9 +58,10 @@ pub(super) fn find(
         let unmatched = status.unmatched.iter().map(|entry| format!("{entry} matches no client"));
         let scope = spec(&after.estate.policies, name).and_then(|spec| spec.scope.as_ref());
         let moving = scope.map(|scope| moving(scope, &after.estate)).unwrap_or_default();
+        let unknown = address_unknown(name, status);
         let ties = ties::find(name, after, at);
-        let messages = stalled(&status.conditions).into_iter().chain(unmatched).chain(moving);
-        let messages = messages.chain(ties);
+        let messages = stalled(&status.conditions).into_iter().chain(unmatched).chain(unknown);
+        let messages = messages.chain(moving).chain(ties);
         found.extend(messages.map(|message| warning(Kind::UpgradePolicy, name, message)));
     }
     for (name, status) in after.plan.fleets.iter().filter(|f| is_given(&given.fleets, &f.0)) {
@@ -126,6 +127,19 @@ fn stalled(conditions: &[Condition]) -> Option<String> {
         |c: &&Condition| c.r#type == "Stalled" && c.status == "True" || is_wait_for_package(c);
     let stalled = conditions.iter().find(is_stalled)?;
     Some(format!("{}: {}", stalled.reason, stalled.message))
+}
+
+/// Returns a warning if clients are out of a policy's scope only because their address is unknown.
+pub(crate) fn address_unknown(policy: &str, status: &UpgradePolicyStatus) -> Option<String> {
+    let (clients, report) = match status.address_unknown_clients.unwrap_or_default() {
+        0 => return None,
+        1 => ("1 client".to_owned(), "reports"),
+        clients => (format!("{clients} clients"), "report"),
+    };
+    Some(format!(
+        "{clients} {report} no address, or one that cannot be read, and would be in scope of \
+         {policy} with an address in its networks"
+    ))
 }
 
 /// Returns the warnings for the selectors in `scope` that depend on a client's address, user or

@@ -20,6 +20,8 @@ pub use next_changes::{NextChanges, Opening};
 pub use obstacles::{Destination, Obstacle};
 pub use remedy::{Choice, Remedy};
 use serde::Serialize;
+
+pub use super::scope_match::Doubt;
 pub use verdict::{ExplainedPolicy, ExplainedSelector, Rank, Verdict};
 
 use self::scenario::{Halt, Scenario, ScenarioView, governed, with_clients};
@@ -216,17 +218,14 @@ impl<'a> Explainer<'a> {
         let fleet = self.fleet(fleet)?;
         let spec = fleet.spec.as_deref().ok()?;
         let client = spec.clients.iter().flatten().find(|c| c.name.as_str() == client)?;
-        let policies = self.possible_policies(fleet, &Facts::read(client));
+        let policies = self.policies_for(fleet);
         self.scenario(fleet, spec, client, policies).probe(chain::explain_chain)
     }
 
-    /// Returns the policies whose scope includes a client at some version.
-    fn possible_policies(&self, fleet: &CachedFleet, facts: &Facts<'_>) -> Vec<Policy> {
-        let is_possible = |policy: &&Policy| {
-            policy.scope.includes_fleet(|key| fleet.label(key))
-                && policy.scope.match_except_version(&facts.subject()).is_some()
-        };
-        self.policies.iter().filter(is_possible).cloned().collect()
+    /// Returns the policies whose scope includes a fleet.
+    fn policies_for(&self, fleet: &CachedFleet) -> Vec<Policy> {
+        let is_in_scope = |policy: &&Policy| policy.scope.includes_fleet(|key| fleet.label(key));
+        self.policies.iter().filter(is_in_scope).cloned().collect()
     }
 
     /// Explains the decision for one client, whose row in the fleet's stored status is `stored`.
@@ -245,7 +244,7 @@ impl<'a> Explainer<'a> {
         let facts = Facts::read(client);
         let judged: Vec<_> =
             self.policies.iter().map(|p| verdict::judge(p, fleet, &facts.subject())).collect();
-        let policies = self.possible_policies(fleet, &facts);
+        let policies = self.policies_for(fleet);
         let entries = self.estate.entries_of(&client.name);
         let resolution = resolve(&entries, self.at);
         let own = entries.iter().position(|entry| entry.fleet.as_str() == fleet.name());
@@ -264,7 +263,7 @@ impl<'a> Explainer<'a> {
             let is_passed_over =
                 standing == Standing::ReportedElsewhere && verdict == Verdict::Governs;
             let verdict = if is_passed_over { Verdict::ReportedElsewhere } else { verdict };
-            verdict::explain_policy(policy, verdict, selector)
+            verdict::explain_policy(policy, judgement, verdict, selector)
         };
         let (would_move, leads_to) = obstacles::find(scenario);
         let policies = self.policies.iter().zip(judged).map(told_policy).collect();

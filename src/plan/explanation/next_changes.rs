@@ -91,7 +91,8 @@ fn governed(
     let mut next = Some(from);
     while let Some(from) = next.filter(|from| until.is_none_or(|until| *from < until)) {
         next = applicable.effective_change_after(from);
-        let governs = applicable.governing(from).is_some_and(|t| std::ptr::eq(t, zoned));
+        let governing = applicable.governing(from).policy;
+        let governs = governing.is_some_and(|t| std::ptr::eq(t, zoned));
         let end = earlier(next, until);
         match parts.last_mut() {
             Some(part) if governs && part.until == Some(from) => part.until = end,

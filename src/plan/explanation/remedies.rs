@@ -3,17 +3,19 @@
 
 use super::remedy::{OpenRemedy, Remedy};
 use super::scenario::{Halt, Scenario, ScenarioView};
+use super::verdict::deciding_selector;
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
 use crate::plan::allot::Standing;
 use crate::plan::case::Case;
-use crate::plan::facts::non_empty;
-use crate::plan::next_change::look_ahead;
+use crate::plan::facts::{Facts, non_empty};
+use crate::plan::next_change::{Governing, look_ahead};
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rule_input::InputValue;
 use crate::plan::rules::{Rule, decide};
+use crate::plan::scope_match::ScopeMatch;
 use crate::plan::state::{Reason, State};
 use crate::plan::version_text::VersionText;
 use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
@@ -43,8 +45,8 @@ fn offered_by_itself(view: &ScenarioView<'_>, rule: &'static Rule) -> Option<Tim
         // The next opening may be beyond the horizon of `look_ahead`, so search for it separately.
         let closed = case.governing.filter(|_| rule.says.state == State::Waiting)?;
         let at = closed.next_opening(case.at)?;
-        let zoned = view.applicable.governing(at);
-        let then = Case { at, governing: zoned, absence_counts: false, ..case };
+        let Governing { policy: governing, in_doubt } = view.applicable.governing(at);
+        let then = Case { at, governing, in_doubt, absence_counts: false, ..case };
         (decide(&then).says.state == State::Distributing).then_some(at)
     })
 }
@@ -54,9 +56,9 @@ fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) ->
     if let Reason::ReportedElsewhere | Reason::DuplicateClient = rule.says.reason {
         return vec![remove_elsewhere(scenario)];
     }
-    let Some(zoned) = case.governing else { return without_policy() };
+    let Some(zoned) = case.governing else { return without_policy(scenario, view) };
     match rule.says.reason {
-        Reason::NoMatchingPolicy => without_policy(),
+        Reason::NoMatchingPolicy => without_policy(scenario, view),
         Reason::PolicyInvalid => {
             let Policy { name, problems, .. } = zoned.policy;
             let mend = Remedy::MendPolicy { name: name.clone(), problems: problems.clone() };
@@ -77,6 +79,7 @@ fn changes(scenario: &Scenario, view: &ScenarioView<'_>, rule: &'static Rule) ->
         }
         Reason::TargetsInCircle => circle(scenario, view, zoned),
         Reason::RestartPending => view.facts.staged.as_deref().map(restart).into_iter().collect(),
+        Reason::AddressUnknown => address_unknown(&case),
         Reason::PackageUnavailable => unavailable(scenario, view, zoned),
         Reason::InstallFailed => failed(&case),
         Reason::PolicySuspended => {
@@ -129,8 +132,21 @@ fn rethink(
     })
 }
 
-fn without_policy() -> Vec<OpenRemedy> {
-    vec![OpenRemedy::unknown(Remedy::AddPolicy { priority_above: None })]
+fn without_policy(scenario: &Scenario, view: &ScenarioView<'_>) -> Vec<OpenRemedy> {
+    let subject = view.facts.subject();
+    let may_include = |policy: &Policy| {
+        let result = policy.scope.match_client(&subject, policy.distributes());
+        policy.is_effective(scenario.at) && matches!(result, ScopeMatch::InDoubt(..))
+    };
+    let report = scenario.policies.iter().any(may_include).then(|| report_address(view.facts));
+    let add = OpenRemedy::unknown(Remedy::AddPolicy { priority_above: None });
+    report.into_iter().chain([add]).collect()
+}
+
+/// Returns the remedy that makes the client report addresses that can all be read.
+fn report_address(facts: &Facts<'_>) -> OpenRemedy {
+    let from = facts.reported(|reported| reported.ip.as_ref()).map(Text::as_str).into();
+    OpenRemedy::unknown(Remedy::Report { field: "ip", from })
 }
 
 /// Returns the remedy that leaves one entry of a client that several fleets list.
@@ -143,6 +159,25 @@ fn remove_elsewhere(scenario: &Scenario) -> OpenRemedy {
     })
 }
 
+/// Returns the remedies for a client whose unknown address leaves a policy in doubt.
+fn address_unknown(case: &Case<'_>) -> Vec<OpenRemedy> {
+    let network = case.in_doubt.and_then(|policy| {
+        let result = policy.scope.match_client(&case.client.subject(), policy.distributes());
+        let (list, at) = deciding_selector(result)?;
+        let field = format!("spec.scope.{list}[{at}].cidrs");
+        let remedy = Remedy::ChangeField {
+            kind: POLICY,
+            name: policy.name.clone(),
+            field,
+            from: InputValue::Count(1),
+            to: None,
+            governed_clients: None,
+        };
+        Some(OpenRemedy::unknown(remedy))
+    });
+    [report_address(case.client)].into_iter().chain(network).collect()
+}
+
 fn no_upgrade(
     scenario: &Scenario,
     view: &ScenarioView<'_>,
@@ -152,10 +187,9 @@ fn no_upgrade(
     if let Some(brake) = scenario.halt.as_ref().filter(|brake| brake.name == policy.name) {
         return vec![resume(brake.clone())];
     }
-    let is_next = |other: &&&ZonedPolicy<'_>| {
-        other.policy.name != policy.name && other.policy.is_effective(scenario.at)
-    };
-    let leave = view.applicable.policies.iter().find(is_next).map(|_| leave_scope(policy));
+    let mut others = view.applicable.policies.iter().map(|applicable| applicable.zoned.policy);
+    let is_next = |other: &Policy| other.name != policy.name && other.is_effective(scenario.at);
+    let leave = others.any(is_next).then(|| leave_scope(policy));
     let (from, to) = (policy.mode.as_str(), Mode::AutoUpgrade);
     let mut upgrade = change(policy, "spec.upgrade.mode", from, to.as_str(), move |policy| {
         policy.mode = to;

@@ -11,17 +11,16 @@ use crate::plan::case::Case;
 use crate::plan::client_fields::ClientFields;
 use crate::plan::facts::{Facts, Package, package_spec};
 use crate::plan::fleet::FleetZones;
-use crate::plan::next_change::ApplicablePolicies;
+use crate::plan::next_change::{ApplicablePolicies, ApplicablePolicy, Governing};
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::target_chain::PossiblePolicy;
 use crate::values::Timestamp;
 
-/// A scenario: one client, its fleet and the policies whose scope includes the client at some
-/// version, at an instant.
+/// A scenario: one client, its fleet and the policies whose scope includes the fleet, at an instant.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
-    /// Policies whose scope includes the client at some version, highest precedence first.
+    /// Policies whose scope includes the fleet, highest precedence first.
     pub policies: Vec<Policy>,
     pub fleet_name: Text,
     /// Spec of the client's fleet, without the fleet's other clients.
@@ -92,34 +91,39 @@ pub(super) struct ScenarioView<'a> {
 
 impl<'a> ScenarioView<'a> {
     pub fn case(&self) -> Case<'a> {
-        let zoned = self.applicable.governing(self.at);
+        let Governing { policy: governing, in_doubt } = self.applicable.governing(self.at);
         Case {
             client: self.facts,
-            governing: zoned,
+            governing,
             possible: self.applicable.possible,
+            in_doubt,
             at: self.at,
             absence_counts: self.absence_counts,
         }
     }
 }
 
-/// Returns the policies that may govern a client at some version; empty if none of them depends on
-/// the version.
-fn possible_policies<'a>(
+/// Returns the policies that apply to a client, and those that apply at some version. The latter are
+/// empty if none of them depends on the version.
+fn matching_policies<'a>(
     zoned: &'a [ZonedPolicy<'a>],
     client: &ClientFields<'_>,
-) -> Vec<PossiblePolicy<'a>> {
-    let possible = zoned.iter().filter_map(|zoned| {
-        let scope = &zoned.policy.scope;
-        if scope.looks_at_versions() {
-            let by_version = Some(scope.match_except_version(client)?);
-            return Some(PossiblePolicy { zoned, by_version });
+) -> (Vec<ApplicablePolicy<'a>>, Vec<PossiblePolicy<'a>>) {
+    let (mut applicable, mut possible) = (Vec::with_capacity(zoned.len()), Vec::new());
+    let mut depends_on_version = false;
+    for zoned in zoned {
+        let Policy { scope, .. } = zoned.policy;
+        let result = scope.match_client(client, zoned.policy.distributes());
+        applicable.extend(result.applies().map(|applies| ApplicablePolicy { zoned, applies }));
+        if let Some(applies) = scope.applies_at(Some(client), result) {
+            depends_on_version |= scope.looks_at_versions();
+            possible.push(PossiblePolicy { zoned, applies });
         }
-        scope.includes_client(client).then_some(PossiblePolicy { zoned, by_version: None })
-    });
-    let possible: Vec<PossiblePolicy<'_>> = possible.collect();
-    let depends_on_version = possible.iter().any(|policy| policy.by_version.is_some());
-    if depends_on_version { possible } else { Vec::new() }
+    }
+    if !depends_on_version {
+        possible.clear();
+    }
+    (applicable, possible)
 }
 
 impl Scenario {
@@ -136,9 +140,7 @@ impl Scenario {
         let governs = self.standing != Standing::ReportedElsewhere;
         let policies = self.policies.iter().filter(|_| governs);
         let zoned: Vec<ZonedPolicy<'_>> = policies.map(in_zone).collect();
-        let applies = |zoned: &&ZonedPolicy<'_>| zoned.policy.scope.includes_client(&subject);
-        let applicable: Vec<&ZonedPolicy<'_>> = zoned.iter().filter(applies).collect();
-        let possible = possible_policies(&zoned, &subject);
+        let (applicable, possible) = matching_policies(&zoned, &subject);
         ask(&ScenarioView {
             facts: &facts,
             package: &package,

@@ -7,7 +7,8 @@ use crate::api::Text;
 use crate::plan::cached::CachedFleet;
 use crate::plan::client_fields::{ClientFields, Field};
 use crate::plan::policy::{Caution, Policy};
-use crate::plan::scope::{Scope, ScopeMatch, Selector};
+use crate::plan::scope::{Scope, Selector};
+use crate::plan::scope_match::{Doubt, Match, ScopeMatch};
 use crate::values::Timestamp;
 
 /// A policy, with the verdict on whether it governs the client.
@@ -34,6 +35,10 @@ pub struct ExplainedPolicy {
     /// Verdict on the policy for this client.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// Effect of the client's unknown address on the policy; absent if the scope of the policy does
+    /// not depend on the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_doubt: Option<Doubt>,
     /// Selector that included or excluded the client; absent if no selector did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<ExplainedSelector>,
@@ -72,10 +77,12 @@ pub enum Verdict {
     ClientNotSelected,
     /// A selector of the policy's `scope.exclude` matches the client.
     ClientExcluded,
+    /// The policy does not govern the client, but it might if the client's address were known.
+    AddressUnknown,
 }
 
 impl Verdict {
-    /// Returns whether the scope of the policy includes the client.
+    /// Returns whether the scope of the policy includes the client, or may include it.
     #[must_use]
     pub const fn is_in_scope(&self) -> bool {
         !matches!(self, Self::FleetNotSelected | Self::ClientNotSelected | Self::ClientExcluded)
@@ -99,13 +106,14 @@ pub enum Rank {
     Name,
 }
 
-/// A selector that includes a client in a scope or excludes the client from it.
+/// A selector that includes a client in a scope or excludes the client from it, or that would do so
+/// if an unknown address of the client were in one of its networks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedSelector {
     /// Path of the selector, such as `scope.clients[0]`.
     pub field: String,
-    /// Names of the selector's criteria, all of which match the client.
+    /// Names of the selector's criteria, all of which match the client or are in doubt.
     pub criteria: Vec<&'static str>,
     /// Listed values that match the client, such as `names: LT-0817`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -126,7 +134,7 @@ pub(super) fn judge(
     if !policy.scope.includes_fleet(|key| fleet.label(key)) {
         return (None, None);
     }
-    let judgement = policy.scope.match_client(client);
+    let judgement = policy.scope.match_client(client, policy.distributes());
     (Some(judgement), selector(&policy.scope, judgement, client))
 }
 
@@ -135,18 +143,30 @@ fn selector(
     judgement: ScopeMatch,
     client: &ClientFields<'_>,
 ) -> Option<ExplainedSelector> {
-    let (field, selector, if_unreadable) = match judgement {
-        ScopeMatch::In(Some(at)) => ("clients", scope.clients.as_ref()?.get(at)?, true),
-        ScopeMatch::Excluded(at) => ("exclude", scope.exclude.get(at)?, false),
-        ScopeMatch::In(None) | ScopeMatch::NoneMatches => return None,
-    };
-    let (ScopeMatch::In(Some(at)) | ScopeMatch::Excluded(at)) = judgement else { return None };
+    let (field, at) = deciding_selector(judgement)?;
+    let is_excluding = field == "exclude";
+    let list = if is_excluding { &scope.exclude } else { scope.clients.as_ref()? };
+    let (selector, if_unreadable) = (list.get(at)?, !is_excluding);
     Some(ExplainedSelector {
         field: format!("scope.{field}[{at}]"),
         criteria: selector.criteria().collect(),
         entries: entries(selector, client),
         rests_on: rests_on(selector, client, if_unreadable),
     })
+}
+
+/// Returns the name of the list with the selector that decides whether a client is in scope, and
+/// the index of the selector in the list; `None` if no single selector decides.
+pub(super) fn deciding_selector(judgement: ScopeMatch) -> Option<(&'static str, usize)> {
+    match judgement {
+        ScopeMatch::In(Some(at)) | ScopeMatch::InDoubt(Doubt::NotIncluded | Doubt::MayHold, at) => {
+            Some(("clients", at))
+        }
+        ScopeMatch::Excluded(at) | ScopeMatch::InDoubt(Doubt::MayExclude, at) => {
+            Some(("exclude", at))
+        }
+        ScopeMatch::In(None) | ScopeMatch::NoneMatches => None,
+    }
 }
 
 fn entries(selector: &Selector, client: &ClientFields<'_>) -> Vec<String> {
@@ -159,9 +179,13 @@ fn rests_on(
     client: &ClientFields<'_>,
     if_unreadable: bool,
 ) -> Vec<&'static str> {
-    let is_needed = |field: &Field| !selector.matches(&client.without(*field), if_unreadable);
+    let matches = |client: &ClientFields<'_>| selector.matches(client, if_unreadable);
+    if matches(client) != Match::Yes {
+        return Vec::new();
+    }
+    let is_needed = |field: &Field| matches(&client.without(*field)) != Match::Yes;
     let moving = Field::ALL.into_iter().filter(|field| field.is_moving());
-    let by_version = !selector.matches(&client.without_version(), if_unreadable);
+    let by_version = matches(&client.without_version()) != Match::Yes;
     moving.filter(is_needed).map(Field::name).chain(by_version.then_some("version")).collect()
 }
 
@@ -177,7 +201,8 @@ pub(super) fn verdict(
         None => return Verdict::FleetNotSelected,
         Some(ScopeMatch::NoneMatches) => return Verdict::ClientNotSelected,
         Some(ScopeMatch::Excluded(_)) => return Verdict::ClientExcluded,
-        Some(ScopeMatch::In(_)) => {}
+        Some(ScopeMatch::InDoubt(Doubt::NotIncluded, _)) => return Verdict::AddressUnknown,
+        Some(ScopeMatch::In(_) | ScopeMatch::InDoubt(..)) => {}
     }
     if policy.deleting {
         return Verdict::BeingDeleted;
@@ -188,10 +213,11 @@ pub(super) fn verdict(
             (_, until) => Verdict::NoLongerEffective { until: until.unwrap_or(at) },
         };
     }
-    match governing {
-        Some(winner) if winner.name != policy.name => {
+    match (governing, judgement) {
+        (Some(winner), _) if winner.precedence() < policy.precedence() => {
             Verdict::Lost { to: winner.name.clone(), by: rank(winner, policy) }
         }
+        (_, Some(ScopeMatch::InDoubt(Doubt::MayHold, _))) => Verdict::AddressUnknown,
         _ => Verdict::Governs,
     }
 }
@@ -212,9 +238,11 @@ fn rank(winner: &Policy, loser: &Policy) -> Rank {
     }
 }
 
-/// Returns the policy's fields together with the verdict on the policy.
+/// Returns the policy's fields together with the verdict on the policy. `judgement` is the result of
+/// matching the scope of `policy`.
 pub(super) fn explain_policy(
     policy: &Policy,
+    judgement: Option<ScopeMatch>,
     verdict: Verdict,
     selector: Option<ExplainedSelector>,
 ) -> ExplainedPolicy {
@@ -227,6 +255,10 @@ pub(super) fn explain_policy(
         problems: policy.problems.clone(),
         unreadable: policy.unreadable,
         verdict,
+        in_doubt: match judgement {
+            Some(ScopeMatch::InDoubt(doubt, _)) => Some(doubt),
+            _ => None,
+        },
         selector,
     }
 }

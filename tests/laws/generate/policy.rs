@@ -212,7 +212,7 @@ fn client_selector() -> Gen {
         ("names", maybe(25, list(one_of(&["c0", "c1", "c2", "c6", "c12", "C1"]), 3))),
         ("computers", maybe(20, list(computers, 2))),
         ("users", maybe(20, list(users, 2))),
-        ("cidrs", maybe(20, list(cidrs, 2))),
+        ("cidrs", maybe(30, list(cidrs, 2))),
         ("versions", maybe(30, list(one_of(&REQUIREMENTS), 2))),
         ("labelSelector", maybe(20, label_selector())),
         ("search", maybe(15, search)),

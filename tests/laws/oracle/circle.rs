@@ -3,7 +3,7 @@
 //! The oracle moves a copy of the client from version to version, and decides for each copy like for
 //! any client.
 
-use super::{Client, Fleet, Oracle, Policy, Verdict, same};
+use super::{Client, Fleet, Oracle, Policy, Verdict, governing, same};
 
 /// The policies that govern a client on its way, each with the version to which it sends the client.
 pub struct Way<'a> {
@@ -42,10 +42,10 @@ impl Oracle {
         while let Some(here) = versions.last() {
             let moved = client.moved_to(here);
             let about = self.policies_about(fleet, &moved);
-            let Some(policy) = about.into_iter().find(|policy| policy.governs_at(t)) else { break };
+            let Some((policy, in_doubt)) = governing(&moved, &about, t) else { break };
             let Ok(target) = self.without_target(policy, fleet, &moved) else { break };
             let verdict = self.with_target(policy, fleet, &moved, &target, t, false);
-            if !matches!(verdict.0, "Waiting" | "Distributing") {
+            if in_doubt || !matches!(verdict.0, "Waiting" | "Distributing") {
                 break;
             }
             way.passed.push((policy, target.clone()));

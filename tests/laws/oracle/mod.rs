@@ -22,7 +22,7 @@ pub use fleet_status::Health;
 pub use policy_status::PolicyExpectation;
 
 pub use read::{Client, Estate, Fleet, Policy, readable_fleet};
-pub use scope::{matches, value_matches};
+pub use scope::{Relation, Truth, judge, value_matches};
 pub use version::same;
 use zone::{Clocks, Local};
 
@@ -65,10 +65,13 @@ impl Oracle {
         self.estate.fleets.iter().flat_map(|f| f.clients.iter().map(move |c| (f, c)))
     }
 
-    /// Returns the policies whose scope contains a client, highest precedence first. Policies that
-    /// are not effective are included.
+    /// Returns the policies whose scope contains a client or is in doubt, highest precedence first.
+    /// Policies that are not effective are included.
     pub fn policies_about(&self, fleet: &Fleet, client: &Client) -> Vec<&Policy> {
-        let about = |p: &&Policy| p.scope.holds_fleet(fleet) && p.scope.holds_client(client);
+        let about = |p: &&Policy| {
+            let out = [Relation::Out, Relation::OutButCounted];
+            p.scope.holds_fleet(fleet) && !out.contains(&p.relation(client))
+        };
         let mut policies: Vec<&Policy> = self.estate.policies.iter().filter(about).collect();
         policies.sort_by_key(|p| circle::rank(p));
         policies
@@ -84,7 +87,8 @@ impl Oracle {
         t: i64,
         offline: bool,
     ) -> Decision {
-        let policy = about.iter().find(|policy| policy.governs_at(t));
+        let governing = governing(client, about, t);
+        let policy = governing.map(|(policy, _)| policy);
         let several = match self.standing(fleet, client, t) {
             Standing::Decides => None,
             Standing::Elsewhere => Some(("Held", "ReportedElsewhere", None)),
@@ -94,7 +98,7 @@ impl Oracle {
             let policy = policy.map(|policy| policy.name.clone());
             return Decision { state, reason, policy, target: None };
         }
-        let Some(policy) = policy else {
+        let Some((policy, in_doubt)) = governing else {
             return Decision {
                 state: "Unmanaged",
                 reason: "NoMatchingPolicy",
@@ -107,7 +111,7 @@ impl Oracle {
             Ok(target) => {
                 let verdict = self.with_target(policy, fleet, client, &target, t, offline);
                 let verdict = self.in_circle(fleet, client, t, verdict);
-                (Some(target), verdict)
+                (Some(target), if_in_doubt(in_doubt, verdict))
             }
         };
         Decision { state, reason, policy: Some(policy.name.clone()), target }
@@ -278,6 +282,39 @@ impl Oracle {
             }
         }
         None
+    }
+}
+
+/// Returns the policy that governs a client at the instant `t`, and whether a network in doubt would
+/// decide, as specified in section 8.4. `about` contains the policies in their order.
+fn governing<'a>(client: &Client, about: &[&'a Policy], t: i64) -> Option<(&'a Policy, bool)> {
+    let mut may_be_held = false;
+    for policy in about.iter().filter(|policy| policy.governs_at(t)) {
+        match policy.relation(client) {
+            Relation::MayBeHeld => may_be_held = true,
+            Relation::MayBeExcluded => return Some((policy, true)),
+            Relation::In => return Some((policy, may_be_held && policy.distributes())),
+            Relation::Out | Relation::OutButCounted => {}
+        }
+    }
+    None
+}
+
+/// Returns the verdict for a client with a network in doubt: `verdict`, unless it follows
+/// `RestartPending`.
+fn if_in_doubt(in_doubt: bool, verdict: Verdict) -> Verdict {
+    let before = [
+        "PackageWithdrawn",
+        "OtherVersionStaged",
+        "AtTarget",
+        "DowngradeNotAllowed",
+        "NotSeen",
+        "TargetsInCircle",
+        "RestartPending",
+    ];
+    match in_doubt && !before.contains(&verdict.1) {
+        true => ("Blocked", "AddressUnknown"),
+        false => verdict,
     }
 }
 

@@ -4,13 +4,16 @@ use serde_json::{Value, json};
 
 use super::read::list;
 use super::scope::LISTS;
-use super::{Client, Fleet, Oracle, Policy, Standing, matches, same, value_matches, version};
+use super::{
+    Client, Fleet, Oracle, Policy, Relation, Standing, Truth, judge, same, value_matches, version,
+};
 
 /// Fields of a policy's status that the tests compare.
 #[derive(Debug, Default, PartialEq)]
 pub struct PolicyExpectation {
     pub matched_fleets: usize,
     pub matched_clients: usize,
+    pub address_unknown: usize,
     pub governed: usize,
     /// Number of governed clients that run a version that is withdrawn for their fleet.
     pub withdrawn: usize,
@@ -34,7 +37,14 @@ impl Oracle {
             self.clients().filter(counts).map(|(_, client)| client).collect();
         let mut told = PolicyExpectation {
             matched_fleets: fleets.len(),
-            matched_clients: clients.iter().filter(|c| policy.scope.holds_client(c)).count(),
+            matched_clients: clients
+                .iter()
+                .filter(|c| [Relation::In, Relation::MayBeExcluded].contains(&policy.relation(c)))
+                .count(),
+            address_unknown: clients
+                .iter()
+                .filter(|c| policy.relation(c) == Relation::OutButCounted)
+                .count(),
             settings: settings(policy, &fleets),
             unmatched: unmatched(policy, &clients),
             ..PolicyExpectation::default()
@@ -126,8 +136,8 @@ fn unmatched(policy: &Policy, clients: &[&Client]) -> Vec<String> {
                 }
             }
             let unreadable = list_name == "clients";
-            if entries.len() == listed && !clients.iter().any(|c| matches(selector, c, unreadable))
-            {
+            let matches = |c: &&Client| judge(selector, c, unreadable) == Truth::Yes;
+            if entries.len() == listed && !clients.iter().any(matches) {
                 entries.push(format!("scope.{list_name}[{index}]"));
             }
         }
@@ -152,6 +162,7 @@ impl PolicyExpectation {
         PolicyExpectation {
             matched_fleets: count("matchedFleets"),
             matched_clients: count("matchedClients"),
+            address_unknown: count("addressUnknownClients"),
             governed: count("governedClients"),
             withdrawn: count("withdrawnClients"),
             summary: summary

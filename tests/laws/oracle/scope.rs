@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::read::{Client, Fleet, list, text};
+use super::read::{Client, Fleet, Policy, list, text};
 use super::valid::bounded;
 use super::version;
 
@@ -17,10 +17,56 @@ impl Scope {
         label_selector(&self.0["fleetSelector"], &fleet.labels).unwrap_or(true)
     }
 
-    pub fn holds_client(&self, client: &Client) -> bool {
+    /// Returns whether the list `clients` and the list `exclude` match a client.
+    fn lists(&self, client: &Client) -> (Truth, Truth) {
+        let any = |selectors: &[Value], unreadable| {
+            selectors.iter().map(|s| judge(s, client, unreadable)).max().unwrap_or(Truth::No)
+        };
         let clients = list(&self.0["clients"]);
-        let included = clients.is_empty() || clients.iter().any(|s| matches(s, client, true));
-        included && !list(&self.0["exclude"]).iter().any(|s| matches(s, client, false))
+        let included = if clients.is_empty() { Truth::Yes } else { any(clients, true) };
+        (included, any(list(&self.0["exclude"]), false))
+    }
+}
+
+/// Truth of a statement about the address of a client, which may be unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Truth {
+    No,
+    InDoubt,
+    Yes,
+}
+
+impl From<bool> for Truth {
+    fn from(truth: bool) -> Truth {
+        if truth { Truth::Yes } else { Truth::No }
+    }
+}
+
+/// Relation of a client to the scope of a policy, as specified in section 8.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Out,
+    /// Out of scope, and counted in the policy's status.
+    OutButCounted,
+    MayBeHeld,
+    MayBeExcluded,
+    In,
+}
+
+impl Policy {
+    pub fn distributes(&self) -> bool {
+        !self.invalid && !self.suspend && self.mode != "NoUpgrade"
+    }
+
+    pub fn relation(&self, client: &Client) -> Relation {
+        match (self.scope.lists(client), self.distributes()) {
+            ((Truth::No, _) | (_, Truth::Yes), _) => Relation::Out,
+            ((Truth::InDoubt, _), true) => Relation::OutButCounted,
+            ((Truth::InDoubt, _), false) => Relation::MayBeHeld,
+            ((Truth::Yes, Truth::InDoubt), true) => Relation::MayBeExcluded,
+            ((Truth::Yes, Truth::InDoubt), false) => Relation::In,
+            ((Truth::Yes, Truth::No), _) => Relation::In,
+        }
     }
 }
 
@@ -54,31 +100,34 @@ pub fn admissible(scope: &Value) -> bool {
 /// Returns whether a selector matches a client. `unreadable` is the result for a selector without
 /// criteria and for a criterion that cannot be parsed: true for the list `clients`, false for the
 /// list `exclude`.
-pub fn matches(selector: &Value, client: &Client, unreadable: bool) -> bool {
+pub fn judge(selector: &Value, client: &Client, unreadable: bool) -> Truth {
     let criteria = criteria(selector, client);
-    match criteria.is_empty() {
-        true => unreadable,
-        false => criteria.iter().all(|criterion| criterion.unwrap_or(unreadable)),
-    }
+    let judged = criteria.iter().map(|criterion| criterion.unwrap_or(unreadable.into()));
+    judged.min().unwrap_or(unreadable.into())
 }
 
 /// Returns for each criterion of a selector whether it matches the client, or `None` if the
 /// criterion cannot be parsed.
-fn criteria(selector: &Value, client: &Client) -> Vec<Option<bool>> {
+fn criteria(selector: &Value, client: &Client) -> Vec<Option<Truth>> {
     let mut criteria = Vec::new();
     for field in LISTS {
         if let Some(values) = selector.get(field) {
             let each: Option<Vec<bool>> =
                 list(values).iter().map(|value| value_matches(field, value, client)).collect();
             let each = each.filter(|each| !each.is_empty());
-            criteria.push(each.map(|each| each.contains(&true)));
+            let is_in_doubt = field == "cidrs" && addresses(client.ip.as_deref()).1;
+            criteria.push(each.map(|each| match each.contains(&true) {
+                false if is_in_doubt => Truth::InDoubt,
+                found => found.into(),
+            }));
         }
     }
     if let Some(labels) = selector.get("labelSelector") {
-        criteria.push(label_selector(labels, &client.labels));
+        criteria.push(label_selector(labels, &client.labels).map(Truth::from));
     }
     if let Some(search) = selector.get("search") {
-        criteria.push(search_matches(search.as_str().unwrap_or_default(), client));
+        let found = search_matches(search.as_str().unwrap_or_default(), client);
+        criteria.push(found.map(Truth::from));
     }
     criteria
 }
@@ -137,8 +186,37 @@ fn search_matches(search: &str, client: &Client) -> Option<bool> {
     (!keywords.is_empty()).then(|| keywords.iter().all(found))
 }
 
-/// Returns whether the network `cidr` contains the address `ip`, or `None` if `cidr` is not a valid
-/// network. A missing or invalid address is in no network.
+/// Returns the addresses in `ip` that can be read, and whether the address of the client is unknown:
+/// `ip` is missing, or one of its addresses cannot be read.
+fn addresses(ip: Option<&str>) -> (Vec<IpAddr>, bool) {
+    let mut known = Vec::new();
+    let (mut unreadable, mut with_zone) = (0, 0);
+    for text in ip.unwrap_or_default().split([' ', '\t', ',']) {
+        let zone = text.split('%').collect::<Vec<_>>();
+        match (text.parse::<IpAddr>(), &zone[..]) {
+            (Ok(IpAddr::V6(address)), _) => {
+                let mapped = address.to_ipv4_mapped().map(IpAddr::V4);
+                known.push(mapped.unwrap_or(IpAddr::V6(address)));
+            }
+            (Ok(address), _) => known.push(address),
+            (Err(_), [""]) => {}
+            (Err(_), [address, zone])
+                if address.parse::<std::net::Ipv6Addr>().is_ok()
+                    && !zone.is_empty()
+                    && zone.chars().all(|c| c.is_ascii_graphic()) =>
+            {
+                with_zone += 1;
+            }
+            (Err(_), _) => unreadable += 1,
+        }
+    }
+    let alone = known.is_empty() && with_zone > 0;
+    let is_missing = known.is_empty() && with_zone == 0;
+    (known, unreadable > 0 || alone || is_missing)
+}
+
+/// Returns whether the network `cidr` contains one of the addresses in `ip`, or `None` if `cidr` is
+/// not a valid network. A missing or invalid address is in no network.
 fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
     let bits = |ip: IpAddr| match ip {
         IpAddr::V4(ip) => (4, u128::from(ip.to_bits()) << 96),
@@ -152,7 +230,7 @@ fn cidr_contains(cidr: &str, ip: Option<&str>) -> Option<bool> {
         return None;
     }
     let inside = |ip: IpAddr| bits(ip).0 == family && bits(ip).1 & mask == network;
-    Some(ip.and_then(|ip| ip.parse().ok()).is_some_and(inside))
+    Some(addresses(ip).0.into_iter().any(inside))
 }
 
 /// Returns whether a Kubernetes label selector matches the labels, or `None` if the selector cannot
