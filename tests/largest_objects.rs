@@ -68,6 +68,12 @@ fn name_of(number: usize) -> String {
     costly_name(number, bounds::WIDE_NAME)
 }
 
+/// Returns addresses of the maximum length. Shorter texts of other characters take at most as many
+/// bytes.
+fn addresses() -> String {
+    ["ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"; 3].join(", ")[..bounds::IP].to_owned()
+}
+
 fn client(number: usize) -> Value {
     let (text, time) = (costly(bounds::WIDE_VALUE), costly(bounds::WIDE_SHORT));
     json!({
@@ -79,7 +85,7 @@ fn client(number: usize) -> Value {
             // of which take 126 bytes in JSON. It can have only 31 four-byte characters, which take
             // 124 bytes.
             "computer": escaped(reported_text::COMPUTER),
-            "ip": costly(bounds::WIDE_VALUE),
+            "ip": addresses(),
             "lastUser": "&".repeat(reported_text::USER.any_or_escaped()),
             "version": text,
             "stagedVersion": text,
@@ -143,7 +149,7 @@ fn row(number: usize) -> Value {
     json!({
         "name": name_of(number),
         "computer": escaped(reported_text::COMPUTER),
-        "ip": costly(bounds::WIDE_VALUE),
+        "ip": addresses(),
         "version": text,
         "stagedVersion": text,
         "targetVersion": version(99),

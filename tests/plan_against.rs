@@ -170,6 +170,17 @@ fn a_hold_with_a_typing_error() {
 }
 
 #[test]
+fn networks_in_doubt() {
+    let change = Change::of(&[
+        ("10-fleet-berlin", "        ip: \"10.10.1.11\"\n", ""),
+        ("10-fleet-berlin", "ip: \"10.10.1.12\"\n", "ip: \"10.10.1.12, DHCP\"\n"),
+        ("30-canary", "  scope:\n", "  scope:\n    exclude:\n      - cidrs: [\"10.20.0.0/16\"]\n"),
+        ("32-lab", "198.51.100.0/24", "198.51.100.0/25"),
+    ]);
+    insta::assert_snapshot!(change.run_plan(&["--at", DAY]));
+}
+
+#[test]
 fn a_policy_is_removed() {
     let change = Change::of(&[("30-canary", "", "")]);
     insta::assert_snapshot!(change.run_plan(&["--at", DAY]));

@@ -40,7 +40,7 @@ pub const USER: usize = 96;
 /// Maximum length of a user name whose characters take four bytes each.
 pub const WIDE_USER: usize = USER / 2;
 /// Maximum length of the IP addresses that a client reports. Three IPv6 addresses and one of IPv4
-/// fit in any form. In etcd they take no more bytes than [`WIDE_VALUE`] four-byte characters.
+/// fit in any form. In etcd they take as many bytes as [`WIDE_VALUE`] four-byte characters.
 pub const IP: usize = 128;
 /// Maximum length of a version, with space for a pre-release and build metadata.
 pub const VERSION: usize = 64;

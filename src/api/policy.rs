@@ -263,8 +263,8 @@ pub struct ClientSelector {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::selected_users")]
     pub users: Option<Vec<Text>>,
-    /// Any of these networks contains one of its addresses. A policy must not offer anything to a
-    /// client whose address is unknown and that one of its `exclude` networks may contain.
+    /// Any of these networks contains one of its addresses. A client whose address is unknown is
+    /// `Blocked` where a network that may hold or exclude it would decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::selected_cidrs")]
     pub cidrs: Option<Vec<Text>>,

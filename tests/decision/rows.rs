@@ -19,11 +19,13 @@ pub fn rows() -> Vec<Row> {
     rows.extend(before_the_target());
     rows.extend(at_the_target());
     rows.extend(in_a_circle());
-    rows.extend(with_an_unknown_address());
     rows.extend(before_the_time_range());
     rows.extend(in_the_time_range());
     rows.extend(in_recurring_time_ranges());
     rows.extend(without_a_circle());
+    rows.extend(with_an_excluded_network());
+    rows.extend(with_a_hold_in_doubt());
+    rows.extend(with_an_unknown_address());
     rows
 }
 
@@ -322,14 +324,11 @@ fn networks(list: &str, cidrs: &[&str]) -> serde_json::Value {
     json!({"scope": {list: [{"cidrs": cidrs}]}})
 }
 
-/// Returns the rows about networks that are in doubt, because the client's address is unknown.
-fn with_an_unknown_address() -> Vec<Row> {
-    let plant = ["10.20.0.0/16", "fd00:20::/32"];
-    let excluding = networks("exclude", &plant);
-    let holding = networks("clients", &plant);
-    let both = json!({"scope": {
-        "clients": [{"cidrs": plant}], "exclude": [{"cidrs": ["10.20.1.0/24"]}],
-    }});
+const PLANT: [&str; 2] = ["10.20.0.0/16", "fd00:20::/32"];
+
+/// Returns the rows about a network that a policy excludes, and about addresses that cannot be read.
+fn with_an_excluded_network() -> Vec<Row> {
+    let excluding = networks("exclude", &PLANT);
     vec![
         row("no address, and a network is excluded", AddressUnknown).policy(excluding.clone()),
         row("an empty address", AddressUnknown)
@@ -357,17 +356,28 @@ fn with_an_unknown_address() -> Vec<Row> {
             .policy(excluding.clone())
             .client(json!({"ip": "::ffff:10.20.7.7"})),
         row("the other criterion of the excluding selector does not match", UpgradeOffered)
-            .policy(json!({"scope": {"exclude": [{"cidrs": plant, "users": ["ann"]}]}})),
+            .policy(json!({"scope": {"exclude": [{"cidrs": PLANT, "users": ["ann"]}]}})),
         row("the other criterion of the excluding selector matches", AddressUnknown)
-            .policy(json!({"scope": {"exclude": [{"cidrs": plant, "search": "pc"}]}})),
+            .policy(json!({"scope": {"exclude": [{"cidrs": PLANT, "search": "pc"}]}})),
         row("excluded by name as well", NoMatchingPolicy)
-            .policy(json!({"scope": {"exclude": [{"cidrs": plant}, {"names": ["pc"]}]}})),
+            .policy(json!({"scope": {"exclude": [{"cidrs": PLANT}, {"names": ["pc"]}]}})),
+    ]
+}
+
+/// Returns the rows about policies of which one may hold the client, as its address is unknown.
+fn with_a_hold_in_doubt() -> Vec<Row> {
+    let excluding = networks("exclude", &PLANT);
+    let holding = networks("clients", &PLANT);
+    let both = json!({"scope": {
+        "clients": [{"cidrs": PLANT}], "exclude": [{"cidrs": ["10.20.1.0/24"]}],
+    }});
+    vec![
         row("a network that distributes, and no address", NoMatchingPolicy).policy(holding.clone()),
         row("a network that distributes, and one readable address in it", UpgradeOffered)
             .policy(holding.clone())
             .client(json!({"ip": "unknown, fd00:20::7"})),
         row("in doubt, but included by name as well", UpgradeOffered)
-            .policy(json!({"scope": {"clients": [{"cidrs": plant}, {"names": ["pc"]}]}})),
+            .policy(json!({"scope": {"clients": [{"cidrs": PLANT}, {"names": ["pc"]}]}})),
         row("a hold in doubt before an offer", AddressUnknown).hold(holding.clone()),
         row("a hold in doubt before a hold", NoUpgrade)
             .hold(holding.clone())
@@ -392,6 +402,14 @@ fn with_an_unknown_address() -> Vec<Row> {
             .hold(json!({"effectiveFrom": "2026-11-24T11:00:01Z", "scope": holding["scope"]})),
         row("an offer in doubt is passed over", UpgradeOffered)
             .hold(json!({"upgrade": {"mode": "AutoUpgrade"}, "scope": holding["scope"]})),
+    ]
+}
+
+/// Returns the rows about other rules that hold as well for a client with an unknown address.
+fn with_an_unknown_address() -> Vec<Row> {
+    let excluding = networks("exclude", &PLANT);
+    let holding = networks("clients", &PLANT);
+    vec![
         row("in doubt, and no version", ClientVersionUnreadable)
             .policy(excluding.clone())
             .client(json!({"version": null})),

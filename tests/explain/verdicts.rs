@@ -15,9 +15,13 @@ fn observed<T: serde::de::DeserializeOwned>(name: &str, spec: &Value, metadata: 
 }
 
 fn explained(policies: &[(&str, Value)]) -> Explanation {
+    explained_with("10.20.1.5", policies)
+}
+
+fn explained_with(ip: &str, policies: &[(&str, Value)]) -> Explanation {
     let client = json!({
         "name": "pc", "labels": {"ring": "canary"},
-        "reported": {"computer": "LT-0817", "ip": "10.20.1.5", "lastUser": "CORP\\mei", "version": "1"},
+        "reported": {"computer": "LT-0817", "ip": ip, "lastUser": "CORP\\mei", "version": "1"},
     });
     let fleet = json!({"packageVersion": "2", "clients": [client]});
     let labels = json!({"labels": {"site": "berlin"}});
@@ -37,7 +41,10 @@ fn explained(policies: &[(&str, Value)]) -> Explanation {
 
 /// Returns one line of JSON for each policy: its verdict, and the selector that caused the verdict.
 fn verdicts(policies: &[(&str, Value)]) -> String {
-    let told = explained(policies);
+    verdicts_of(&explained(policies))
+}
+
+fn verdicts_of(told: &Explanation) -> String {
     let line = |policy: &clientfleet::plan::explanation::ExplainedPolicy| {
         let mut fields = json!(policy);
         for field in ["priority", "mode", "suspend", "version", "problems", "unreadable"] {
@@ -88,6 +95,29 @@ fn a_match_by_version_may_change() {
         ("others", json!({"scope": {"clients": [{"versions": [">1"]}]}})),
     ]);
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn an_unknown_address_leaves_policies_in_doubt() {
+    let network = json!([{"names": ["x"]}, {"cidrs": ["10.0.0.0/8"], "search": "lt"}]);
+    let auto = json!({"mode": "AutoUpgrade"});
+    let told = explained_with(
+        "192.168.0.1, unknown",
+        &[
+            ("hold", json!({"priority": 50, "scope": {"clients": network}})),
+            (
+                "later-hold",
+                json!({"priority": 50, "effectiveFrom": "2026-12-01T00:00:00Z", "scope": {"clients": network}}),
+            ),
+            ("ring", json!({"priority": 40, "upgrade": auto, "scope": {"clients": network}})),
+            ("broad", json!({"priority": 30, "upgrade": auto, "scope": {"exclude": network}})),
+            ("lower-hold", json!({"priority": 20, "scope": {"clients": network}})),
+        ],
+    );
+    assert_eq!(told.decision.reason, "AddressUnknown");
+    assert_eq!(told.decision.policy.as_deref(), Some("broad"));
+    let ways = json!(told.would_move).to_string();
+    insta::assert_snapshot!(format!("{}\n{ways}", verdicts_of(&told)));
 }
 
 #[test]

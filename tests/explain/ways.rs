@@ -43,6 +43,18 @@ fn advice(policies: &[(&str, Value, Value)]) -> String {
     format!("{}\n{}\n", lines.join("\n"), ways.join(", "))
 }
 
+/// Explains the client `pc`. Returns the first line, the policies and the remedies from the text
+/// output.
+fn whole(policies: &[(&str, Value, Value)]) -> String {
+    let (code, text, words) = explain(DAY, &["pc", "--local", "-f", "-"], &files(policies));
+    assert_eq!(code, 0, "{words}");
+    let section = |title: &str| {
+        let lines = text.lines().skip_while(|line| !line.starts_with(title));
+        lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    format!("{}\n{}\n{}\n", section("pc"), section("POLICY"), section("What"))
+}
+
 fn auto(more: Value) -> Value {
     let mut spec = json!({"upgrade": {"mode": "AutoUpgrade"}});
     let more: serde_json::Map<String, Value> = serde_json::from_value(more).expect("an object");
@@ -70,6 +82,20 @@ fn what_comes_by_itself_stands_first() {
     // A future policy with a lower priority than the policy `hold` will never govern the client, so
     // waiting for the future policy is not a remedy.
     insta::assert_snapshot!(text + "\n" + &advice(&[later(1), hold]));
+}
+
+#[test]
+fn an_address_decides_which_network_holds() {
+    let plant = json!([{"cidrs": ["10.20.0.0/16"]}]);
+    let hold = ("hold", json!({}), json!({"priority": 5, "scope": {"clients": plant}}));
+    let excluding = ("broad", json!({}), auto(json!({"scope": {"exclude": plant}})));
+    let only = ("plant", json!({}), auto(json!({"scope": {"clients": plant}})));
+    let all = ("all", json!({}), auto(json!({})));
+    let suspended =
+        ("suspended", json!({}), auto(json!({"suspend": true, "scope": {"exclude": plant}})));
+    let told = [vec![hold, all], vec![excluding], vec![only], vec![suspended]];
+    let texts: Vec<String> = told.iter().map(|policies| whole(policies)).collect();
+    insta::assert_snapshot!(texts.join("\n"));
 }
 
 #[test]

@@ -140,6 +140,16 @@ fn cells_that_stand_for_nothing_can_be_told() {
     assert_eq!(fleet["spec"]["clients"], clients);
 }
 
+#[test]
+fn addresses_in_one_cell_are_separated_and_cut() {
+    let many = ["fd00:20:1:2:3:4:5:6"; 7].join(" ");
+    let export = format!(
+        "name,ip\nA,10.0.0.1\nB,\"10.0.0.1, fd00::1\"\nC,\"10.0.0.1\r\nfd00::1;10.0.0.2\"\nD,{many}\n\
+         E,DHCP\nF,fe80::1%eth0\n"
+    );
+    insta::assert_snapshot!("addresses", transcript(&[], export.as_bytes()));
+}
+
 /// Checks that values such as `no` or `1e3`, which YAML readers can interpret as other types,
 /// remain text.
 #[test]

@@ -35,7 +35,7 @@ pub fn decisions_agree(world: &World) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn outlooks_agree(world: &World) -> Result<(), TestCaseError> {
+pub fn outlooks_agree(world: &World) -> Result<(), TestCaseError> {
     let oracle = Oracle::new(world);
     let end = world.at + WALK * world.step;
     for ((fleet_name, client_name), row) in rows(&world.plan()) {

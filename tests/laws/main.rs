@@ -11,6 +11,7 @@ mod generate;
 mod holds;
 mod incremental;
 mod moments;
+mod networks;
 mod offers;
 mod oracle;
 mod order;

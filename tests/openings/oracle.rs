@@ -144,7 +144,7 @@ fn local_phase(spec: &Spec, now: LocalTime, today: &Today) -> Phase {
 }
 
 /// Returns the phase at each of the instants `times`, whose wall-clock times are `walls`, according
-/// to rules 18 to 21 in `docs/decision.md`.
+/// to the rules from `DistributionEnded` to `OutsideWindow` in `docs/decision.md`.
 ///
 /// The last instant must be later than `not_after`, because the oracle finds no openings after the
 /// last instant.

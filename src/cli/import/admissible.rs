@@ -52,8 +52,7 @@ fn is_plain(client: &Client) -> bool {
         })
     };
     let longer = [computer, last_user, version, staged_version, of_error, message];
-    let is_plain_ip =
-        |ip: &Text| ip.len() <= bounds::IP && ip.bytes().all(|byte| is_plain_sign(byte));
+    let is_plain_ip = |ip: &Text| ip.len() <= bounds::IP && ip.bytes().all(is_plain_sign);
     !name.is_empty()
         && name.len() <= bounds::NAME
         && name.bytes().all(is_plain_sign)

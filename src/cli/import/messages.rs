@@ -186,6 +186,15 @@ pub(super) fn remarks(
             names(&outcome.held_by_others)
         ));
     }
+    unreadable(text, inventory);
+}
+
+/// Adds the remarks about reported values that cannot be parsed or are shortened.
+fn unreadable(text: &mut String, inventory: &Inventory) {
+    let mut remark = |remark: String| {
+        text.push_str(&remark);
+        text.push('\n');
+    };
     if inventory.shortened_names > 0 {
         let why = "a computer or user name that is too long or contains control characters; the \
                    name was shortened";

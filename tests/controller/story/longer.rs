@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Story, document};
 use crate::control_plane::shared;
+use crate::objects::policy;
 
 /// Returns the object in the file `examples/<file>.yaml`, without its namespace.
 fn example(file: &str) -> Value {
@@ -228,4 +229,53 @@ async fn a_second_tuesday() {
         story.then(what).await;
     }
     insta::assert_snapshot!("a_second_tuesday", story.table());
+}
+
+/// Checks a plant whose network is excluded, and later held by another policy, while laptops report
+/// no address, two addresses or a text that is no address.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plant_network_and_laptops_without_an_address() {
+    let plant = json!([{"cidrs": ["10.20.0.0/16"]}]);
+    let client = |(name, ip): (&str, &str)| {
+        let reported = json!({"version": "3.59", "ip": ip});
+        json!({"name": name, "reported": reported})
+    };
+    let clients =
+        [("plc", "10.20.1.5"), ("desk", "10.10.1.5"), ("none", ""), ("two", ""), ("odd", "DHCP")];
+    let mut story = Story::begin("plant-network").await;
+    let auto = json!({"upgrade": {"mode": "AutoUpgrade"}, "scope": {"exclude": plant}});
+    story.world.apply(policy("company", auto)).await;
+    let spec = json!({
+        "packageVersion": "3.60", "timeZone": "Europe/Berlin",
+        "clients": clients.map(client),
+    });
+    let fleet = json!({"kind": "ClientFleet", "metadata": {"name": "fleet"}, "spec": spec});
+    story.apply_fleet(fleet).await;
+    story.then("the plant is excluded").await;
+    story.report("none", json!({"ip": null})).await;
+    story.report("two", json!({"ip": "10.10.1.7, 10.20.1.7"})).await;
+    story.then("two reports its addresses").await;
+    story.report("odd", json!({"ip": "fe80::1%12 ::ffff:10.10.1.8"})).await;
+    story.then("odd reports a link-local and a mapped one").await;
+    story.report("two", json!({"ip": "10.10.1.7, ..."})).await;
+    story.then("two reports one and leaves the others out").await;
+    let hold = json!({
+        "priority": 100, "effectiveFrom": "2026-11-24T13:00:00Z",
+        "effectiveUntil": "2026-11-24T15:00:00Z", "scope": {"clients": plant},
+    });
+    story.world.apply(policy("plant-hold", hold)).await;
+    story.world.edit("UpgradePolicy", "company", json!({"spec": {"scope": null}})).await;
+    story.then("the plant is to be held, and no longer excluded").await;
+    for (time, what) in
+        [("2026-11-24T13:00:00Z", "the hold begins"), ("2026-11-24T15:00:00Z", "the hold ends")]
+    {
+        story.at(time);
+        story.then(what).await;
+    }
+    let lock = json!({"spec": {"scope": {"clients": plant}}});
+    story.world.edit("UpgradePolicy", "company", lock).await;
+    story.then("the plant alone is upgraded").await;
+    story.report("two", json!({"ip": "DHCP 10.20.1.7"})).await;
+    story.then("two is in the plant").await;
+    insta::assert_snapshot!("a_plant_network", story.table());
 }

@@ -195,24 +195,37 @@ const REQUIREMENTS: [&str; 12] = [
     "<v4",
 ];
 
+fn cidrs() -> Gen {
+    one_of(&["10.20.0.0/16", "10.20.1.0/24", "10.20.1.5/32", "0.0.0.0/0", "fd00:20::/32", "::/0"])
+}
+
+/// Generates a scope whose selectors consist of networks, and some of versions.
+pub fn network_scope() -> Gen {
+    let selector = || {
+        object(vec![
+            ("cidrs", always(list(cidrs(), 2))),
+            ("names", maybe(20, list(one_of(&["c0", "c1", "c2", "c3"]), 3))),
+            ("versions", maybe(20, list(one_of(&REQUIREMENTS), 2))),
+        ])
+    };
+    let fields = vec![
+        ("clients", maybe(50, list(selector(), 2))),
+        ("exclude", maybe(50, list(selector(), 2))),
+    ];
+    let some = |scope: &Value| scope.as_object().is_some_and(|scope| !scope.is_empty());
+    object(fields).prop_filter("content", some).boxed()
+}
+
 fn client_selector() -> Gen {
     let computers = prop_oneof![one_of(&COMPUTERS), one_of(&["pc-müller", "LT-200", "ghost"])];
     let users = prop_oneof![one_of(&USERS), one_of(&["bob", "corp\\MÜLLER", "LT"])];
-    let cidrs = one_of(&[
-        "10.20.0.0/16",
-        "10.20.1.0/24",
-        "10.20.1.5/32",
-        "0.0.0.0/0",
-        "fd00:20::/32",
-        "::/0",
-    ]);
     let search =
         one_of(&["lt", "LT 1", "10.20", "müller", "*", " c0\u{3000}bob ", "ΟΔΟΣ", "corp\\m 5"]);
     let fields = vec![
         ("names", maybe(25, list(one_of(&["c0", "c1", "c2", "c6", "c12", "C1"]), 3))),
         ("computers", maybe(20, list(computers, 2))),
         ("users", maybe(20, list(users, 2))),
-        ("cidrs", maybe(30, list(cidrs, 2))),
+        ("cidrs", maybe(30, list(cidrs(), 2))),
         ("versions", maybe(30, list(one_of(&REQUIREMENTS), 2))),
         ("labelSelector", maybe(20, label_selector())),
         ("search", maybe(15, search)),

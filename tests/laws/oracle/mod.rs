@@ -22,7 +22,7 @@ pub use fleet_status::Health;
 pub use policy_status::PolicyExpectation;
 
 pub use read::{Client, Estate, Fleet, Policy, readable_fleet};
-pub use scope::{Relation, Truth, judge, value_matches};
+pub use scope::{Relation, Truth, addresses, judge, value_matches};
 pub use version::same;
 use zone::{Clocks, Local};
 

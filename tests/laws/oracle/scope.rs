@@ -188,7 +188,7 @@ fn search_matches(search: &str, client: &Client) -> Option<bool> {
 
 /// Returns the addresses in `ip` that can be read, and whether the address of the client is unknown:
 /// `ip` is missing, or one of its addresses cannot be read.
-fn addresses(ip: Option<&str>) -> (Vec<IpAddr>, bool) {
+pub fn addresses(ip: Option<&str>) -> (Vec<IpAddr>, bool) {
     let mut known = Vec::new();
     let (mut unreadable, mut with_zone) = (0, 0);
     for text in ip.unwrap_or_default().split([' ', '\t', ',']) {
