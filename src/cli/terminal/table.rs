@@ -213,6 +213,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_first_of_several_addresses_is_shown() {
+        for (text, shown) in [
+            ("10.0.0.1", "10.0.0.1"),
+            ("10.0.0.1, fd00::1", "10.0.0.1 +1"),
+            (" 10.0.0.1,fd00::1 ...", "10.0.0.1 +2"),
+            (" , ", " , "),
+        ] {
+            assert_eq!(first_address(text), shown, "{text}");
+        }
+    }
+
+    #[test]
     fn columns_are_aligned_by_display_width() {
         let mut table = Table::new(["USER", "CLIENTS", "STATE"]);
         table.push(vec![
