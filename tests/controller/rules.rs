@@ -59,10 +59,16 @@ fn cases_before_the_time_range() -> Vec<Case> {
             auto(json!({"offlineAfterDays": 1})),
             json!({"version": "3.59", "lastSeen": "2026-11-01T00:00:00Z"}),
         ),
+        (RuleName::TargetsInCircle, auto(json!({})), old.clone()),
         (
             RuleName::RestartPending,
             auto(json!({})),
             json!({"version": "3.59", "stagedVersion": "3.60"}),
+        ),
+        (
+            RuleName::AddressUnknown,
+            auto(json!({"scope": {"exclude": [{"cidrs": ["10.20.0.0/16"]}]}})),
+            old.clone(),
         ),
         (RuleName::PackageUnavailable, lock("3.59.5"), old.clone()),
         (RuleName::InstallFailed, auto(json!({})), json!({"version": "3.59", "lastError": failed})),
@@ -122,6 +128,15 @@ fn object_name(rule: RuleName) -> String {
     format!("rule-{}", rule.number())
 }
 
+/// Returns the spec of a policy that sends the client `name` from 3.60 back to 3.59.
+fn way_back(name: &str) -> Value {
+    json!({
+        "priority": 10,
+        "upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59", "allowDowngrade": true},
+        "scope": {"clients": [{"names": [name], "versions": ["3.60"]}]},
+    })
+}
+
 /// Applies the policies of all cases, and then the fleets with one client for each case. Each
 /// policy selects only the client of its own case.
 pub async fn apply_cases(world: &World) {
@@ -131,14 +146,20 @@ pub async fn apply_cases(world: &World) {
         let name = object_name(rule);
         if !spec.is_null() {
             let mut spec = spec;
-            spec["scope"] = json!({"clients": [{"names": [name]}]});
+            spec["scope"]["clients"] = json!([{"names": [name]}]);
             world.apply(policy(&name, spec)).await;
+        }
+        if rule == RuleName::TargetsInCircle {
+            world.apply(policy("way-back", way_back(&name))).await;
         }
         let place = fleets.iter().position(|fleet| *fleet == fleet_of(rule)).unwrap();
         clients[place].push(json!({"name": name, "reported": reported}));
     }
     let packages = [
-        json!({"packageVersion": "3.60", "withdrawnVersions": ["3.57"], "timeZone": "Europe/Berlin"}),
+        json!({
+            "packageVersion": "3.60", "retainedVersions": ["3.59"], "withdrawnVersions": ["3.57"],
+            "timeZone": "Europe/Berlin",
+        }),
         json!({"packageFrom": {"name": "gone"}}),
         json!({"packageVersion": "3.60"}),
     ];
@@ -184,6 +205,6 @@ async fn each_rule_decides_for_a_client_and_the_status_is_the_plan() {
             assert_eq!(policy.governed_clients, Some(governed), "{name}");
         }
     }
-    assert_eq!(fleets["fleet"].summary.unwrap().total, 22);
+    assert_eq!(fleets["fleet"].summary.unwrap().total, 24);
     assert_eq!(fleets["without-package"].package_version, None);
 }
