@@ -86,12 +86,8 @@ fn kept(before: CachedRow<'_>, last: &LastOffer, now: &Shared<'_>) -> LastOffer 
 }
 
 /// Reasons that leave a try unfinished without an offer. A `DuplicateClient` has no target.
-const PAUSES: [Reason; 4] = [
-    Reason::OutsideWindow,
-    Reason::Excluded,
-    Reason::RestartPending,
-    Reason::DuplicateClient,
-];
+const PAUSES: [Reason; 4] =
+    [Reason::OutsideWindow, Reason::Excluded, Reason::RestartPending, Reason::DuplicateClient];
 
 /// Returns whether the try of a stored row's last offer is running or paused, so that the client
 /// has not arrived yet.

@@ -249,8 +249,9 @@ pub fn scope() -> Gen {
 pub fn leading_on(stage: Stage) -> Gen {
     let version = || one_of(&["3.58", "3.59", "3.60"]);
     let upgrade = prop_oneof![
-        1 => one_of(&["AutoUpgrade"]).prop_map(|mode| json!({"mode": mode, "allowDowngrade": true})),
-        5 => version().prop_map(|version| {
+        1 => Just(json!({"mode": "NoUpgrade"})),
+        2 => one_of(&["AutoUpgrade"]).prop_map(|mode| json!({"mode": mode, "allowDowngrade": true})),
+        10 => version().prop_map(|version| {
             json!({"mode": "OnlyUpgradeTo", "version": version, "allowDowngrade": true})
         }),
     ];
@@ -258,6 +259,7 @@ pub fn leading_on(stage: Stage) -> Gen {
     let selector = object(vec![
         ("versions", always(list(requirement, 2))),
         ("names", maybe(15, list(one_of(&["c0", "c1", "c2"]), 3))),
+        ("cidrs", maybe(15, list(cidrs(), 2))),
     ]);
     let scope = object(vec![
         ("clients", maybe(80, list(selector.clone(), 2))),
