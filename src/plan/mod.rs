@@ -38,6 +38,7 @@ pub mod duplicates;
 pub mod explanation;
 pub mod facts;
 pub mod fleet;
+mod fleet_zones;
 mod history;
 pub mod next_change;
 pub mod package_source;

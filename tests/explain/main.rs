@@ -12,7 +12,7 @@ mod from_cluster;
 mod from_files;
 #[path = "../merge_patch/mod.rs"]
 mod merge_patch;
-#[path = "../decision/rows.rs"]
+#[path = "../decision/rows/mod.rs"]
 #[allow(dead_code)]
 mod rows;
 mod verdicts;

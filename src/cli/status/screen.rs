@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::duplicates::DuplicateNames;
 use super::halted_messages;
-use super::needs::{Needs, Sample};
+use super::needs::{AddressUnknown, Needs, Sample};
 use super::overview::{Next, OffBecause, Overview, PolicyLine, What};
 use crate::api::Summary;
 use crate::api::policy::Mode;
@@ -314,14 +314,7 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
         let policy = printable(&unmatched.policy);
         line(format!("policy {policy}: {entries}{more} {matches} no client"));
     }
-    for unknown in &needs.address_unknown {
-        let (policy, clients) =
-            (printable(&unknown.policy), many(unknown.clients.into(), "client"));
-        let report = if unknown.clients == 1 { "reports" } else { "report" };
-        line(format!(
-            "policy {policy}: {clients} {report} no address that can be read, and may belong to its scope"
-        ));
-    }
+    address_unknown(needs).into_iter().for_each(&mut line);
     for policy in &needs.governs_nobody {
         let why = match policy.in_scope {
             0 => "its scope holds no client".to_owned(),
@@ -334,6 +327,20 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
         line(format!("  `clientfleet clients{place} --state failed,blocked` lists them all"));
     }
     text
+}
+
+/// Formats a line for each policy whose scope some clients may belong to, as their address is unknown.
+fn address_unknown(needs: &Needs) -> Vec<String> {
+    let text = |unknown: &AddressUnknown| {
+        let policy = printable(&unknown.policy);
+        let clients = many(unknown.clients.into(), "client");
+        let report = if unknown.clients == 1 { "reports" } else { "report" };
+        format!(
+            "policy {policy}: {clients} {report} no address that can be read, and may belong to \
+             its scope"
+        )
+    };
+    needs.address_unknown.iter().map(text).collect()
 }
 
 /// Formats the lines about clients in several fleets, and about computers under several names.

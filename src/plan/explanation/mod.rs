@@ -5,6 +5,7 @@
 //! scenario and makes the decision again.
 mod chain;
 mod client;
+mod network_remedies;
 mod next_changes;
 mod obstacles;
 mod remedies;

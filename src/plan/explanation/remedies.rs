@@ -1,27 +1,26 @@
 //! Lists the remedies for each reason of a decision, without recommending one. A remedy is a
 //! change, or a wait, after which the deciding rule no longer applies.
 
+use super::network_remedies::{address_unknown, without_policy};
 use super::remedy::{OpenRemedy, Remedy};
 use super::scenario::{Halt, Scenario, ScenarioView};
-use super::verdict::deciding_selector;
 use crate::api::Text;
 use crate::api::fleet::ClientFleetSpec;
 use crate::api::policy::Mode;
 use crate::plan::allot::Standing;
 use crate::plan::case::Case;
-use crate::plan::facts::{Facts, non_empty};
+use crate::plan::facts::non_empty;
 use crate::plan::next_change::{Governing, look_ahead};
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;
 use crate::plan::rule_input::InputValue;
 use crate::plan::rules::{Rule, decide};
-use crate::plan::scope_match::ScopeMatch;
 use crate::plan::state::{Reason, State};
 use crate::plan::version_text::VersionText;
 use crate::values::{Exclusion, TimeRange, Timestamp, Zone};
 
 const FLEET: &str = "ClientFleet";
-const POLICY: &str = "UpgradePolicy";
+pub(super) const POLICY: &str = "UpgradePolicy";
 
 /// Returns the remedies for a decision that `rule` made. If the client will be offered a version
 /// without any change, the first remedy is to wait; the changes follow, least invasive first.
@@ -132,23 +131,6 @@ fn rethink(
     })
 }
 
-fn without_policy(scenario: &Scenario, view: &ScenarioView<'_>) -> Vec<OpenRemedy> {
-    let subject = view.facts.subject();
-    let may_include = |policy: &Policy| {
-        let result = policy.scope.match_client(&subject, policy.distributes());
-        policy.is_effective(scenario.at) && matches!(result, ScopeMatch::InDoubt(..))
-    };
-    let report = scenario.policies.iter().any(may_include).then(|| report_address(view.facts));
-    let add = OpenRemedy::unknown(Remedy::AddPolicy { priority_above: None });
-    report.into_iter().chain([add]).collect()
-}
-
-/// Returns the remedy that makes the client report addresses that can all be read.
-fn report_address(facts: &Facts<'_>) -> OpenRemedy {
-    let from = facts.reported(|reported| reported.ip.as_ref()).map(Text::as_str).into();
-    OpenRemedy::unknown(Remedy::Report { field: "ip", from })
-}
-
 /// Returns the remedy that leaves one entry of a client that several fleets list.
 fn remove_elsewhere(scenario: &Scenario) -> OpenRemedy {
     let client = scenario.client().map(|client| client.name.clone()).unwrap_or_default();
@@ -157,25 +139,6 @@ fn remove_elsewhere(scenario: &Scenario) -> OpenRemedy {
         scenario.standing = Standing::Free;
         scenario.other_fleets.clear();
     })
-}
-
-/// Returns the remedies for a client whose unknown address leaves a policy in doubt.
-fn address_unknown(case: &Case<'_>) -> Vec<OpenRemedy> {
-    let network = case.in_doubt.and_then(|policy| {
-        let result = policy.scope.match_client(&case.client.subject(), policy.distributes());
-        let (list, at) = deciding_selector(result)?;
-        let field = format!("spec.scope.{list}[{at}].cidrs");
-        let remedy = Remedy::ChangeField {
-            kind: POLICY,
-            name: policy.name.clone(),
-            field,
-            from: InputValue::Count(1),
-            to: None,
-            governed_clients: None,
-        };
-        Some(OpenRemedy::unknown(remedy))
-    });
-    [report_address(case.client)].into_iter().chain(network).collect()
 }
 
 fn no_upgrade(

@@ -10,7 +10,7 @@ use crate::plan::cached::CachedPolicy;
 use crate::plan::case::Case;
 use crate::plan::client_fields::ClientFields;
 use crate::plan::facts::{Facts, Package, package_spec};
-use crate::plan::fleet::FleetZones;
+use crate::plan::fleet_zones::FleetZones;
 use crate::plan::next_change::{ApplicablePolicies, ApplicablePolicy, Governing};
 use crate::plan::policy::Policy;
 use crate::plan::policy_in_zone::ZonedPolicy;

@@ -1,10 +1,12 @@
 //! Defines the rows of the decision table, in the order of the rules.
 
-use clientfleet::plan::rules::RuleName::{self, *};
+mod circles;
+mod networks;
+
+use clientfleet::plan::rules::RuleName::*;
 use serde_json::{Value, json};
 
 use super::case::{Row, row};
-use crate::merge_patch::merge;
 
 /// Returns a client selector that compares a label with `values` values. It matches a client without
 /// the label.
@@ -18,14 +20,14 @@ pub fn rows() -> Vec<Row> {
     let mut rows = several_fleets();
     rows.extend(before_the_target());
     rows.extend(at_the_target());
-    rows.extend(in_a_circle());
+    rows.extend(circles::in_a_circle());
     rows.extend(before_the_time_range());
     rows.extend(in_the_time_range());
     rows.extend(in_recurring_time_ranges());
-    rows.extend(without_a_circle());
-    rows.extend(with_an_excluded_network());
-    rows.extend(with_a_hold_in_doubt());
-    rows.extend(with_an_unknown_address());
+    rows.extend(circles::without_a_circle());
+    rows.extend(networks::with_an_excluded_network());
+    rows.extend(networks::with_a_hold_in_doubt());
+    rows.extend(networks::with_an_unknown_address());
     rows
 }
 
@@ -224,219 +226,6 @@ fn at_the_target() -> Vec<Row> {
             .policy(json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}}))
             .client(json!({"stagedVersion": "3.59.5"}))
             .also(PackageUnavailable),
-    ]
-}
-
-/// Returns a row in which `policy` sends the client to 3.60, and `other` sends it back from there to
-/// 3.59, the version that it runs. `more` changes the spec of `other`.
-fn circle(what: &'static str, rule: RuleName, more: serde_json::Value) -> Row {
-    let mut back = json!({
-        "priority": 5,
-        "upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59", "allowDowngrade": true},
-        "scope": {"clients": [{"versions": ["3.60"]}]},
-    });
-    merge(&mut back, more);
-    row(what, rule).fleet(json!({"retainedVersions": ["3.59"]})).other(back)
-}
-
-/// Returns the rows for the rule `TargetsInCircle`.
-fn in_a_circle() -> Vec<Row> {
-    let all = || json!({});
-    let seen_a_day_ago = || json!({"lastSeen": "2026-11-23T11:00:00Z"});
-    let ends_soon = json!({"distribution": {"notAfter": "2026-11-24T11:00:01Z"}});
-    let starts_later = json!({"distribution": {"notBefore": "2026-12-24T11:00:00Z"}});
-    let by_comparison = json!({"scope": {"clients": [{"versions": [">3.59 <=3.60"]}]}});
-    vec![
-        circle("the way back comes first", TargetsInCircle, all()),
-        circle("the way back comes first by its name", TargetsInCircle, json!({"priority": 0})),
-        circle("in a circle, its target staged", TargetsInCircle, all())
-            .client(json!({"stagedVersion": "3.60"}))
-            .also(RestartPending),
-        circle("in a circle, and not seen for long", NotSeen, all())
-            .policy(json!({"offlineAfterDays": 1}))
-            .client(seen_a_day_ago())
-            .also(TargetsInCircle),
-        circle("in a circle, it failed", TargetsInCircle, all())
-            .client(json!({"lastError": {"version": "3.60"}})),
-        circle("in a circle, outside the windows", TargetsInCircle, all())
-            .policy(json!({"distribution": night()})),
-        circle("the way back opens at night", TargetsInCircle, json!({"distribution": night()})),
-        circle("the way back has not started", TargetsInCircle, starts_later),
-        circle("the way back ends in a second", TargetsInCircle, ends_soon),
-        circle("the way back by a comparison", TargetsInCircle, by_comparison),
-        circle("whoever moves is seen", TargetsInCircle, json!({"offlineAfterDays": 1}))
-            .client(seen_a_day_ago()),
-        circle("a circle ahead", TargetsInCircle, json!({"upgrade": {"version": "3.59.5"}}))
-            .fleet(json!({"retainedVersions": ["3.59.5"]})),
-    ]
-}
-
-/// Returns the rows in which a policy sends the client back to its version, but some rule ends the
-/// chain of its targets before, or the policy that governs the client comes first.
-fn without_a_circle() -> Vec<Row> {
-    let all = || json!({});
-    let ended = || json!({"distribution": {"notAfter": "2026-11-24T11:00:00Z"}});
-    let opens_no_more = json!({"distribution": {
-        "windows": [{"start": "22:00", "end": "04:00"}], "notAfter": "2026-11-24T20:00:00Z",
-    }});
-    let unavailable = json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.60.1"}});
-    let holds = json!({"upgrade": {"mode": "NoUpgrade", "version": null}});
-    let begins = json!({"effectiveFrom": "2026-11-24T11:00:01Z"});
-    let others = json!({"scope": {"clients": [{"versions": ["3.60"], "names": ["other"]}]}});
-    let excluded = json!({"scope": {"exclude": [{"versions": ["3.60"]}]}});
-    let no_downgrade = json!({"upgrade": {"allowDowngrade": false}});
-    let may_be_excluded = networks("exclude", &["10.20.0.0/16"]);
-    let may_be_included =
-        json!({"scope": {"clients": [{"versions": ["3.60"], "cidrs": ["10.20.0.0/16"]}]}});
-    vec![
-        circle("the way back comes last", UpgradeOffered, json!({"priority": -1})),
-        circle("the way there has no package", PackageUnavailable, all()).policy(unavailable),
-        circle("the way there is suspended", PolicySuspended, all())
-            .policy(json!({"suspend": true})),
-        circle("the way there lacks a zone", TimeZoneUnknown, all())
-            .policy(json!({"distribution": night()}))
-            .fleet(json!({"timeZone": null})),
-        circle("the way there has ended", DistributionEnded, all()).policy(ended()),
-        circle("the way back is suspended", UpgradeOffered, json!({"suspend": true})),
-        circle("the way back has ended", UpgradeOffered, ended()),
-        circle("the way back opens no more before its end", UpgradeOffered, opens_no_more),
-        circle("the way back lacks a zone", UpgradeOffered, json!({"distribution": night()}))
-            .fleet(json!({"timeZone": null})),
-        circle("the way back has no package", UpgradeOffered, all())
-            .fleet(json!({"retainedVersions": null})),
-        circle("the way back is withdrawn", UpgradeOffered, all())
-            .fleet(json!({"withdrawnVersions": ["3.59"]})),
-        circle("the way back allows no downgrade", UpgradeOffered, no_downgrade),
-        circle("the way back holds", UpgradeOffered, holds),
-        circle("the way back is invalid", UpgradeOffered, json!({"offlineAfterDays": 0})),
-        circle("the way back is not effective yet", UpgradeOffered, begins),
-        circle("the way back has other clients", UpgradeOffered, others),
-        circle("the way back is excluded there", UpgradeOffered, excluded),
-        circle("the way back may be excluded by its network", UpgradeOffered, may_be_excluded),
-        circle("the way back may include its network", UpgradeOffered, may_be_included),
-        circle("no way on from below", UpgradeOffered, json!({"upgrade": {"version": "3.58"}}))
-            .fleet(json!({"retainedVersions": ["3.58"]}))
-            .policy(json!({"scope": {"clients": [{"versions": ["3.59"]}]}})),
-    ]
-}
-
-fn networks(list: &str, cidrs: &[&str]) -> serde_json::Value {
-    json!({"scope": {list: [{"cidrs": cidrs}]}})
-}
-
-const PLANT: [&str; 2] = ["10.20.0.0/16", "fd00:20::/32"];
-
-/// Returns the rows about a network that a policy excludes, and about addresses that cannot be read.
-fn with_an_excluded_network() -> Vec<Row> {
-    let excluding = networks("exclude", &PLANT);
-    vec![
-        row("no address, and a network is excluded", AddressUnknown).policy(excluding.clone()),
-        row("an empty address", AddressUnknown)
-            .policy(excluding.clone())
-            .client(json!({"ip": " , "})),
-        row("an address with a zone alone", AddressUnknown)
-            .policy(excluding.clone())
-            .client(json!({"ip": "fe80::1%eth0"})),
-        row("an address with a zone beside another", UpgradeOffered)
-            .policy(excluding.clone())
-            .client(json!({"ip": "fe80::1%eth0, 192.168.0.9"})),
-        row("one of two addresses cannot be read", AddressUnknown)
-            .policy(excluding.clone())
-            .client(json!({"ip": "192.168.0.9, unknown"})),
-        row("addresses are left out", AddressUnknown)
-            .policy(excluding.clone())
-            .client(json!({"ip": "192.168.0.9, ..."})),
-        row("an address that is not ASCII", AddressUnknown)
-            .policy(excluding.clone())
-            .client(json!({"ip": "192.168.0.9\u{a0}192.168.0.10"})),
-        row("one of two is excluded, the other cannot be read", NoMatchingPolicy)
-            .policy(excluding.clone())
-            .client(json!({"ip": "unknown 10.20.7.7"})),
-        row("a mapped address is excluded", NoMatchingPolicy)
-            .policy(excluding.clone())
-            .client(json!({"ip": "::ffff:10.20.7.7"})),
-        row("the other criterion of the excluding selector does not match", UpgradeOffered)
-            .policy(json!({"scope": {"exclude": [{"cidrs": PLANT, "users": ["ann"]}]}})),
-        row("the other criterion of the excluding selector matches", AddressUnknown)
-            .policy(json!({"scope": {"exclude": [{"cidrs": PLANT, "search": "pc"}]}})),
-        row("excluded by name as well", NoMatchingPolicy)
-            .policy(json!({"scope": {"exclude": [{"cidrs": PLANT}, {"names": ["pc"]}]}})),
-    ]
-}
-
-/// Returns the rows about policies of which one may hold the client, as its address is unknown.
-fn with_a_hold_in_doubt() -> Vec<Row> {
-    let excluding = networks("exclude", &PLANT);
-    let holding = networks("clients", &PLANT);
-    let both = json!({"scope": {
-        "clients": [{"cidrs": PLANT}], "exclude": [{"cidrs": ["10.20.1.0/24"]}],
-    }});
-    vec![
-        row("a network that distributes, and no address", NoMatchingPolicy).policy(holding.clone()),
-        row("a network that distributes, and one readable address in it", UpgradeOffered)
-            .policy(holding.clone())
-            .client(json!({"ip": "unknown, fd00:20::7"})),
-        row("in doubt, but included by name as well", UpgradeOffered)
-            .policy(json!({"scope": {"clients": [{"cidrs": PLANT}, {"names": ["pc"]}]}})),
-        row("a hold in doubt before an offer", AddressUnknown).hold(holding.clone()),
-        row("a hold in doubt before a hold", NoUpgrade)
-            .hold(holding.clone())
-            .policy(json!({"upgrade": {"mode": "NoUpgrade"}})),
-        row("a hold in doubt before a suspended policy", PolicySuspended)
-            .hold(holding.clone())
-            .policy(json!({"suspend": true})),
-        row("a hold in doubt before nothing", NoMatchingPolicy).hold(holding.clone()).no_policy(),
-        row("a hold in doubt before an exclusion in doubt", AddressUnknown)
-            .hold(holding.clone())
-            .policy(excluding.clone()),
-        row("a hold in doubt before an offer in doubt", NoMatchingPolicy)
-            .hold(holding.clone())
-            .policy(holding.clone()),
-        row("a suspended policy in doubt before an offer", AddressUnknown).hold(
-            json!({"suspend": true, "upgrade": {"mode": "AutoUpgrade"}, "scope": both["scope"]}),
-        ),
-        row("an invalid policy in doubt before an offer", AddressUnknown)
-            .hold(json!({"distribution": {"timeZone": "Mars"}, "scope": holding["scope"]})),
-        row("a hold whose exclusion is in doubt holds", NoUpgrade).hold(excluding.clone()),
-        row("a hold in doubt that is not effective yet", UpgradeOffered)
-            .hold(json!({"effectiveFrom": "2026-11-24T11:00:01Z", "scope": holding["scope"]})),
-        row("an offer in doubt is passed over", UpgradeOffered)
-            .hold(json!({"upgrade": {"mode": "AutoUpgrade"}, "scope": holding["scope"]})),
-    ]
-}
-
-/// Returns the rows about other rules that hold as well for a client with an unknown address.
-fn with_an_unknown_address() -> Vec<Row> {
-    let excluding = networks("exclude", &PLANT);
-    let holding = networks("clients", &PLANT);
-    vec![
-        row("in doubt, and no version", ClientVersionUnreadable)
-            .policy(excluding.clone())
-            .client(json!({"version": null})),
-        row("in doubt, and the target is withdrawn", PackageWithdrawn)
-            .policy(excluding.clone())
-            .fleet(json!({"withdrawnVersions": ["3.60"]})),
-        row("in doubt, and at the target", AtTarget)
-            .policy(excluding.clone())
-            .client(json!({"version": "3.60"})),
-        row("in doubt, and ahead", DowngradeNotAllowed)
-            .policy(excluding.clone())
-            .client(json!({"version": "3.61"})),
-        row("in doubt, and not seen", NotSeen)
-            .policy(excluding.clone())
-            .policy(json!({"offlineAfterDays": 1}))
-            .client(json!({"lastSeen": "2026-11-20T00:00:00Z"})),
-        row("in doubt, and the target is staged", RestartPending)
-            .hold(holding)
-            .client(json!({"stagedVersion": "3.60"}))
-            .also(AddressUnknown),
-        row("in doubt, and the package is missing", AddressUnknown)
-            .policy(excluding.clone())
-            .policy(json!({"upgrade": {"mode": "OnlyUpgradeTo", "version": "3.59.5"}}))
-            .also(PackageUnavailable),
-        row("in doubt, outside the windows", AddressUnknown)
-            .policy(excluding)
-            .policy(json!({"distribution": night()})),
     ]
 }
 
