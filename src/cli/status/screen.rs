@@ -269,20 +269,7 @@ fn needs(needs: &Needs, is_everywhere: bool) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {line}");
     };
-    if needs.status_overdue.count + needs.status_behind.count > 0 {
-        if needs.status_behind.count > 0 {
-            line(sample_message(
-                &needs.status_behind,
-                "behind its spec",
-                "behind their specs",
-                "status",
-            ));
-        }
-        if needs.status_overdue.count > 0 {
-            line(sample_message(&needs.status_overdue, "overdue", "overdue", "status"));
-        }
-        line("  Is the controller running? Until it is, none of their offers counts.".to_owned());
-    }
+    outdated(needs).into_iter().for_each(&mut line);
     for stalled in &needs.stalled {
         let object = printable(&stalled.object);
         line(format!("{object}: {}: {}", stalled.reason, printable(&stalled.message)));
@@ -361,6 +348,21 @@ fn duplicates(needs: &Needs) -> Vec<String> {
         let is = if shared.count == 1 { "is" } else { "are" };
         let computers = many(shared.count.into(), "computer");
         lines.push(format!("{computers} {is} reported under several names: {}", named(shared)));
+    }
+    lines
+}
+
+/// Returns the lines about statuses that the controller has not updated.
+fn outdated(needs: &Needs) -> Vec<String> {
+    let (behind, overdue) = (&needs.status_behind, &needs.status_overdue);
+    let kinds =
+        [(behind, "behind its spec", "behind their specs"), (overdue, "overdue", "overdue")];
+    let kinds = kinds.into_iter().filter(|(sample, ..)| sample.count > 0);
+    let mut lines: Vec<String> = kinds
+        .map(|(sample, one, several)| sample_message(sample, one, several, "status"))
+        .collect();
+    if !lines.is_empty() {
+        lines.push("  Is the controller running? Until it is, none of their offers counts.".into());
     }
     lines
 }
