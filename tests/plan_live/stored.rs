@@ -61,7 +61,7 @@ spec: {packageVersion: '2.0', clients: [{name: a, reported: {version: '1.0'}}]}
 #[test]
 fn options_about_files_need_files() {
     for (options, message) in [
-        (vec!["--local"], "--local plans from files: add -f with the files"),
+        (vec!["--local"], "--local plans from files: add -f, or --filename, with the files"),
         (vec!["--at", DAY], "--at, --field-manager and --server-side are about files"),
         (vec!["--server-side"], "--at, --field-manager and --server-side are about files"),
         (vec!["-o", "json", "--limit", "3"], "--limit is about the rows of tables"),

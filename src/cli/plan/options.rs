@@ -146,7 +146,7 @@ impl PlanArgs {
 
     fn check_without_files(&self) -> Result<(), &'static str> {
         if self.local {
-            return Err("--local plans from files: add -f with the files");
+            return Err("--local plans from files: add -f, or --filename, with the files");
         }
         if self.at.is_some() || self.field_manager.is_some() || self.server_side {
             return Err(
