@@ -278,6 +278,61 @@ fn a_new_circle_is_a_warning() {
     assert!(warnings(&change).iter().all(|message| !message.contains("circle")));
 }
 
+/// Checks that the warning counts exactly the clients of the circle, wherever in its fleet a client
+/// stands that runs the same version and that another policy holds where the circle would lead it.
+#[test]
+fn a_circle_counts_its_clients_in_any_order() {
+    let policies = "
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: all, namespace: c}
+spec: {priority: 10, upgrade: {mode: AutoUpgrade}}
+---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: kiosks, namespace: c}
+spec:
+  priority: 400
+  upgrade: {mode: NoUpgrade}
+  scope: {clients: [{labelSelector: {matchLabels: {role: kiosk}}}]}
+";
+    let back = "---
+apiVersion: clientfleet.dev/v1alpha1
+kind: UpgradePolicy
+metadata: {name: back, namespace: c}
+spec:
+  priority: 500
+  upgrade: {mode: OnlyUpgradeTo, version: '3.58', allowDowngrade: true}
+  scope: {clients: [{versions: ['3.59']}]}
+";
+    for kiosk in ["a-kiosk", "k-kiosk", "z-kiosk"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut clients: Vec<String> = ["b", "m", "p"]
+            .map(|name| format!("{{name: {name}, reported: {{version: '3.59'}}}}"))
+            .to_vec();
+        clients.push(format!(
+            "{{name: {kiosk}, labels: {{role: kiosk}}, reported: {{version: '3.59'}}}}"
+        ));
+        clients.sort();
+        let fleet = format!(
+            "---\napiVersion: clientfleet.dev/v1alpha1\nkind: ClientFleet\nmetadata: {{name: f, \
+             namespace: c}}\nspec: {{packageVersion: '3.59', retainedVersions: ['3.58'], clients: \
+             [{}]}}\n",
+            clients.join(", ")
+        );
+        let write = |side: &str, text: &str| {
+            std::fs::write(folder.path().join(side), text).expect("a file");
+        };
+        write("old", &[policies, &fleet].concat());
+        write("new", &[policies, &fleet, back].concat());
+        let data = Change { folder }.data(&["--at", DAY]);
+        let warnings = data["warnings"].as_array().expect("a list").iter();
+        let mut messages = warnings.map(|warning| warning["message"].as_str().expect("a text"));
+        let message = messages.find(|message| message.contains("circle")).expect("a warning");
+        assert!(message.starts_with("3 clients have targets that form a circle"), "{message}");
+    }
+}
+
 #[test]
 fn exit_codes_tell_whether_something_changes_and_how_much_moves() {
     let (change, none) = (new_version(), Change::of(&[]));

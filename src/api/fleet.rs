@@ -85,7 +85,7 @@ pub struct PackageFrom {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Client {
-    /// The device's stable identity, unique in the fleet: 1 to 63 characters, or 31 when one of
+    /// The device's stable identity, unique in the namespace: 1 to 63 characters, or 31 when one of
     /// them is not ASCII, a quotation mark or a backslash.
     #[schemars(schema_with = "schema::client_name")]
     pub name: Text,

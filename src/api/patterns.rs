@@ -128,7 +128,8 @@ pub(crate) fn version_requirement() -> Pattern {
     Pattern::new(
         crate::values::version_requirement::pattern(),
         "must be a version, or one or two comparisons with <, <=, > or >= and a blank between them, \
-         as 3.59.127, <3.59.127 or >=3.50 <3.59.127; without = and without a blank after <",
+         as 3.59.127, <3.59.127 or >=3.50 <3.59.127; write 3.5 in place of =3.5, and <3.5 in place of \
+         < 3.5",
     )
 }
 

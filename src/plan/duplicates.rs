@@ -163,7 +163,7 @@ impl DuplicateGroup {
 
 impl fmt::Display for DuplicateGroup {
     /// Writes the group as a sentence, such as `1 name in two fleets, berlin and new-york: lt-1; 1
-    /// gets no offer until one fleet has seen it 7 days later than the others`.
+    /// gets no offer until it is removed from all but one of them`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { fleets, clients, undecided } = self;
         let names = if clients.len() == 1 { "name" } else { "names" };
@@ -172,11 +172,15 @@ impl fmt::Display for DuplicateGroup {
         if clients.len() > shown.len() {
             write!(f, " and {} more", clients.len() - shown.len())?;
         }
-        let until = "no offer until one fleet has seen";
         match *undecided {
             0 => f.write_str("; the fleet that saw a client last decides for it"),
-            1 => write!(f, "; 1 gets {until} it 7 days later than the others"),
-            several => write!(f, "; {several} get {until} them 7 days later than the others"),
+            1 => write!(f, "; 1 gets no offer until it is removed from all but one of them"),
+            several => {
+                write!(
+                    f,
+                    "; {several} get no offer until they are removed from all but one of them"
+                )
+            }
         }
     }
 }

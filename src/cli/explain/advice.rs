@@ -78,7 +78,11 @@ fn in_words(remedy: &Remedy, reader: &TimeFormatter) -> String {
         }
         Remedy::Report { field, from: InputValue::Absent } => format!("it reports its {field}"),
         Remedy::Report { field, from } => {
-            format!("it reports its {field} so that it can be read, not {}", seen(from, reader))
+            let reported = match from {
+                InputValue::Text(text) => format!("\"{}\"", printable(text)),
+                other => seen(other, reader),
+            };
+            format!("it reports its {field} so that it can be read, not {reported}")
         }
         Remedy::ChangeField { kind, name, field, from, to, governed_clients } => {
             let object = format!("{kind} {}", printable(name));
@@ -108,7 +112,10 @@ fn in_words(remedy: &Remedy, reader: &TimeFormatter) -> String {
             format!("mend UpgradePolicy {}: {}", printable(name), problems.join("; "))
         }
         Remedy::LeaveScope { name } => {
-            format!("take it out of the scope of UpgradePolicy {}, or end that", printable(name))
+            format!(
+                "keep it out of the scope of UpgradePolicy {}, or end that policy",
+                printable(name)
+            )
         }
         Remedy::RemoveElsewhere { client, fleets } => {
             let fleets: Vec<_> = fleets.iter().map(|fleet| printable(fleet)).collect();

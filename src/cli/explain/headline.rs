@@ -108,7 +108,12 @@ fn several_fleets(explanation: &Explanation) -> String {
         return format!("its fleet is being deleted, and {others} lists it too");
     }
     let word = if explanation.entries.len() == 2 { "lists" } else { "list" };
-    format!("{others} {word} it too, and no fleet saw it 7 days after all others")
+    let unseen = explanation.entries.iter().find(|entry| entry.entry.last_seen.is_none());
+    let why = match unseen {
+        Some(unseen) => format!("fleet {} never saw it", printable(&unseen.entry.fleet)),
+        None => "no fleet saw it 7 days after all others".to_owned(),
+    };
+    format!("{others} {word} it too, and {why}, so no entry decides")
 }
 
 fn in_circle(chain: &ExplainedChain) -> String {

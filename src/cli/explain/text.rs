@@ -235,7 +235,8 @@ impl ExplanationText<'_> {
                     Rank::Suspended => "which is suspended and comes first of equal priorities",
                     Rank::Name => "by name, as their priorities are the same",
                 };
-                format!("lost to {to} {by}{selector}")
+                let comma = if by.starts_with("which") { "," } else { "" };
+                format!("lost to {to}{comma} {by}{selector}")
             }
             Verdict::NotYetEffective { from } => {
                 format!("begins {}{selector}", self.reader.next(*from))

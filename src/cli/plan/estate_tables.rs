@@ -53,7 +53,8 @@ fn section(namespace: &str, planned: &PlannedNamespace, at: Timestamp, in_color:
     text.join("\n")
 }
 
-fn policies(PlannedNamespace { policies, plan, .. }: &PlannedNamespace) -> Table {
+fn policies(namespace: &PlannedNamespace) -> Table {
+    let PlannedNamespace { policies, plan, ahead_on_withdrawn, .. } = namespace;
     let mut table = Table::new([
         "POLICY",
         "PRIORITY",
@@ -85,7 +86,7 @@ fn policies(PlannedNamespace { policies, plan, .. }: &PlannedNamespace) -> Table
             Cell::text(state).toned(state.map_or(Tone::Plain, distribution_tone)),
             Cell::number(status.matched_clients.unwrap_or(0)),
             Cell::number(status.governed_clients.unwrap_or(0)),
-            Cell::number(done(&summary)),
+            Cell::number(done(&summary, ahead_on_withdrawn.get(name).copied().unwrap_or(0))),
             time(status.next_transition_time),
         ]);
     }
@@ -93,9 +94,10 @@ fn policies(PlannedNamespace { policies, plan, .. }: &PlannedNamespace) -> Table
 }
 
 /// Formats the number of clients that need no further change, as `DONE/TOTAL`. Counts the same
-/// client states as the condition `Complete`.
-fn done(summary: &Summary) -> String {
-    format!("{}/{}", summary.up_to_date + summary.ahead + summary.offline, summary.total)
+/// clients as the condition `Complete`.
+fn done(summary: &Summary, ahead_on_withdrawn: u32) -> String {
+    let Summary { up_to_date, ahead, offline, total, .. } = summary;
+    format!("{}/{total}", up_to_date + ahead.saturating_sub(ahead_on_withdrawn) + offline)
 }
 
 /// A column that shows a client count: title, color, and the function that reads the count from a
@@ -178,10 +180,13 @@ fn why(client: &ClientStatus) -> String {
 }
 
 /// Formats the problems that require the user's attention and that the tables do not show.
-fn notes(PlannedNamespace { plan, duplicates, .. }: &PlannedNamespace) -> String {
+fn notes(PlannedNamespace { plan, duplicates, circles, .. }: &PlannedNamespace) -> String {
     let mut notes = String::new();
     for group in duplicates {
         let _ = writeln!(notes, "  {}", printable(&group.to_string()));
+    }
+    for circle in circles {
+        let _ = writeln!(notes, "  {}", printable(circle));
     }
     for (name, status) in &plan.fleets {
         note_stalled(&mut notes, "fleet", name, &status.conditions);

@@ -12,13 +12,16 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Compared, PlanFormat, estate_tables};
-use crate::api::{ClientFleetStatus, Kind, UpgradePolicyStatus};
+use crate::api::fleet::ClientFleetSpec;
+use crate::api::{ClientFleetStatus, Kind, Text, UpgradePolicyStatus};
 use crate::cli::files::File;
 use crate::cli::objects::{self, Findings, Identity, Object, SourceObject};
 use crate::cli::{Failure, WRONG_INPUT, data};
 use crate::plan::diff::{self, PlannedEstate, PlannedEstates, compare_plans};
 use crate::plan::duplicates::DuplicateGroup;
-use crate::plan::{CachedPolicy, Estate, Plan, settle};
+use crate::plan::facts::Package;
+use crate::plan::version_text::VersionText;
+use crate::plan::{CachedPolicy, Estate, Plan, State};
 use crate::values::Timestamp;
 
 /// The plans of all namespaces in the files, computed for one instant.
@@ -36,7 +39,47 @@ pub(super) struct PlannedNamespace {
     pub(super) policies: Vec<Arc<CachedPolicy>>,
     /// Client names that several fleets list.
     pub(super) duplicates: Vec<DuplicateGroup>,
+    /// Messages about circles of targets.
+    pub(super) circles: Vec<String>,
+    /// Numbers of governed clients that are `Ahead` of their target on a withdrawn version, by
+    /// policy.
+    pub(super) ahead_on_withdrawn: BTreeMap<Text, u32>,
     pub(super) plan: Plan,
+}
+
+impl PlannedNamespace {
+    fn settled(estate: Estate, at: Timestamp) -> Self {
+        let duplicates = DuplicateGroup::all(&estate.duplicate_clients(), at);
+        let planned = PlannedEstate::settled(estate, at);
+        let circles = diff::circles(&planned, at);
+        let PlannedEstate { estate, plan } = planned;
+        let ahead_on_withdrawn = ahead_on_withdrawn(&estate, &plan);
+        Self { policies: estate.policies, duplicates, circles, ahead_on_withdrawn, plan }
+    }
+}
+
+fn ahead_on_withdrawn(estate: &Estate, plan: &Plan) -> BTreeMap<Text, u32> {
+    let specs: BTreeMap<&str, &ClientFleetSpec> = estate
+        .fleets
+        .iter()
+        .filter_map(|fleet| Some((fleet.name(), fleet.spec.as_deref().ok()?)))
+        .collect();
+    let mut counts = BTreeMap::new();
+    for (name, status) in &plan.fleets {
+        let Some(spec) = specs.get(name.as_str()) else { continue };
+        let source = spec.package_from.as_ref().and_then(|from| specs.get(from.name.as_str()));
+        let package = Package::read(spec, source.copied());
+        for row in status.clients.iter().flatten().filter(|row| row.state == State::Ahead.as_str())
+        {
+            let version = row.version.clone().map(VersionText::new);
+            if let Some(policy) = &row.policy
+                && version.is_some_and(|version| package.has_withdrawn(&version))
+            {
+                *counts.entry(policy.clone()).or_default() += 1;
+            }
+        }
+    }
+    counts
 }
 
 /// Computes the plan for the objects in `files` at the instant `at`. Also returns remarks about the
@@ -54,11 +97,8 @@ pub(super) fn plan(
         }
     });
     let planned = refuse([&findings]).map(|()| {
-        let settled = |(name, estate): (String, Estate)| {
-            let plan = settle(&estate, at);
-            let duplicates = DuplicateGroup::all(&estate.duplicate_clients(), at);
-            (name, PlannedNamespace { policies: estate.policies, duplicates, plan })
-        };
+        let settled =
+            |(name, estate): (String, Estate)| (name, PlannedNamespace::settled(estate, at));
         let namespaces = estates.into_iter().map(settled).collect();
         LocalPlan { given, namespaces, at, format }
     });

@@ -22,9 +22,6 @@ pub(super) struct Circle {
 pub(super) type CirclePolicies = BTreeSet<Text>;
 
 /// Returns the circles of a namespace by the policies that they pass.
-///
-/// Clients of one fleet with the same version, policy and reason mostly have the same chain, so the
-/// function follows only the first of them.
 pub(super) fn find(planned: &PlannedEstate, at: Timestamp) -> BTreeMap<CirclePolicies, Circle> {
     let mut circles = BTreeMap::new();
     let explainer = Explainer::new(&planned.estate, at);
@@ -32,13 +29,9 @@ pub(super) fn find(planned: &PlannedEstate, at: Timestamp) -> BTreeMap<CirclePol
         return circles;
     }
     for (fleet, status) in &planned.plan.fleets {
-        let mut groups: BTreeMap<_, (&Text, usize)> = BTreeMap::new();
-        for row in status.clients.iter().flatten().filter(|row| could_move(row)) {
-            let key = (&row.version, &row.policy, &row.reason);
-            groups.entry(key).or_insert((&row.name, 0)).1 += 1;
-        }
-        for (client, clients) in groups.into_values() {
-            let Some(chain) = explainer.target_chain(fleet, client) else { continue };
+        let rows = status.clients.iter().flatten().filter(|row| could_move(row));
+        let clients = rows.map(|row| &row.name).collect();
+        for chain in explainer.target_chains(fleet, &clients) {
             if chain.first_in_circle.is_none() {
                 continue;
             }
@@ -46,7 +39,7 @@ pub(super) fn find(planned: &PlannedEstate, at: Timestamp) -> BTreeMap<CirclePol
             let circle = circles.entry(policies);
             let circle = circle.or_insert(Circle { chain, fleets: BTreeSet::new(), clients: 0 });
             circle.fleets.insert(fleet.clone());
-            circle.clients += clients;
+            circle.clients += 1;
         }
     }
     circles

@@ -192,7 +192,8 @@ impl ChangedClient {
     pub(crate) fn is_staged_against_its_decision(&self) -> bool {
         let (Some(staged), Some(after)) = (&self.staged_version, &self.after) else { return false };
         let is_wanted = is_same_version(Some(staged), after.target_version.as_ref())
-            && after.reason != Reason::PackageWithdrawn.as_str();
+            && after.reason != Reason::PackageWithdrawn.as_str()
+            && after.reason != Reason::TargetsInCircle.as_str();
         !is_wanted && !is_same_version(Some(staged), self.version.as_ref())
     }
 }

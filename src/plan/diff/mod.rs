@@ -52,6 +52,12 @@ impl PlannedEstate {
 /// State of every compared namespace before or after a change, by namespace name.
 pub type PlannedEstates = BTreeMap<String, PlannedEstate>;
 
+/// Returns a message for each circle of targets in a namespace.
+#[must_use]
+pub fn circles(planned: &PlannedEstate, at: Timestamp) -> Vec<String> {
+    circles::find(planned, at).values().map(circles::Circle::warning).collect()
+}
+
 /// Namespaces and names of the objects that the user passed.
 #[derive(Clone, Debug, Default)]
 pub struct GivenObjects {

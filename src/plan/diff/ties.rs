@@ -13,8 +13,14 @@ use crate::plan::{CachedFleet, CachedPolicy};
 use crate::values::Timestamp;
 
 /// Returns a message for each policy that has the same priority as the policy `name` and shares
-/// clients with it that one of the two governs.
-pub(super) fn find(name: &str, after: &PlannedEstate, at: Timestamp) -> Vec<String> {
+/// clients with it that one of the two governs. Leaves out policies that distribute nothing either,
+/// and those in `given` whose name sorts first, because their own messages name this policy.
+pub(super) fn find(
+    name: &str,
+    after: &PlannedEstate,
+    at: Timestamp,
+    is_given: impl Fn(&str) -> bool,
+) -> Vec<String> {
     let read = |policy: &Arc<CachedPolicy>| Policy::read(policy);
     let Some(own) = after.estate.policies.iter().find(|policy| policy.name() == name).map(read)
     else {
@@ -25,9 +31,11 @@ pub(super) fn find(name: &str, after: &PlannedEstate, at: Timestamp) -> Vec<Stri
     }
     let rivals = after.estate.policies.iter().filter(|policy| {
         let priority = policy.spec.as_ref().map(|spec| spec.priority);
-        policy.name() != name && priority.is_ok_and(|priority| priority == own.priority)
+        let is_told = policy.name() <= name && (policy.name() == name || is_given(policy.name()));
+        !is_told && priority.is_ok_and(|priority| priority == own.priority)
     });
     let rivals = rivals.map(read).filter(|rival| rival.is_effective(at));
+    let rivals = rivals.filter(|rival| own.distributes() || rival.distributes());
     rivals.filter_map(|rival| message(&own, &rival, after)).collect()
 }
 
@@ -69,9 +77,18 @@ fn message(own: &Policy, rival: &Policy, after: &PlannedEstate) -> Option<String
              policies different priorities",
             own.priority,
             rival.name,
-            rival.mode.as_str(),
+            asks_for(rival),
             if shared == 1 { "client" } else { "clients" },
             winner.name,
         )
     })
+}
+
+fn asks_for(policy: &Policy) -> String {
+    let mode = policy.mode.as_str();
+    match policy {
+        _ if policy.is_invalid() => format!("{mode}, invalid"),
+        Policy { suspended: true, .. } => format!("{mode}, suspended"),
+        _ => mode.to_owned(),
+    }
 }

@@ -13,6 +13,7 @@ mod remedy;
 mod scenario;
 mod verdict;
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use chain::{ExplainedChain, ExplainedMove};
@@ -212,15 +213,34 @@ impl<'a> Explainer<'a> {
         self.policies.iter().any(|policy| policy.scope.looks_at_versions())
     }
 
-    /// Returns the moves of a client from target to target; `None` unless the client would move more
+    /// Returns the moves from target to target of each of a fleet's `clients` that would move more
     /// than once.
     #[must_use]
-    pub(crate) fn target_chain(&self, fleet: &str, client: &str) -> Option<ExplainedChain> {
-        let fleet = self.fleet(fleet)?;
-        let spec = fleet.spec.as_deref().ok()?;
-        let client = spec.clients.iter().flatten().find(|c| c.name.as_str() == client)?;
+    pub(crate) fn target_chains(
+        &self,
+        fleet: &str,
+        clients: &BTreeSet<&Text>,
+    ) -> Vec<ExplainedChain> {
+        let Some(fleet) = self.fleet(fleet) else { return Vec::new() };
+        let Ok(spec) = fleet.spec.as_deref() else { return Vec::new() };
         let policies = self.policies_for(fleet);
-        self.scenario(fleet, spec, client, policies).probe(chain::explain_chain)
+        // Clients that run the same version in the same time zone, and that the scopes match alike,
+        // have the same chain.
+        let mut known: HashMap<_, Option<ExplainedChain>> = HashMap::new();
+        let mut chains = Vec::new();
+        for client in spec.clients.iter().flatten().filter(|client| clients.contains(&client.name))
+        {
+            let facts = Facts::read(client);
+            let subject = facts.subject();
+            let matches = policies.iter().map(|policy| policy.scope.match_except_version(&subject));
+            let version = client.reported.as_ref().and_then(|reported| reported.version.as_ref());
+            let key = (version, client.time_zone.as_ref(), matches.collect::<Vec<_>>());
+            let chain = known.entry(key).or_insert_with(|| {
+                self.scenario(fleet, spec, client, policies.clone()).probe(chain::explain_chain)
+            });
+            chains.extend(chain.clone());
+        }
+        chains
     }
 
     /// Returns the policies whose scope includes a fleet.
