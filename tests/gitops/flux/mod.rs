@@ -109,11 +109,12 @@ async fn it_leaves_to_an_importer_what_is_the_importer_s(cluster: &mut Cluster) 
     let fleets = cluster.ours("ClientFleet");
     let client = |name: &str| json!({"name": name, "reported": {"version": "3.58.110.0"}});
     let report = |fleet: &str| {
+        let clients = [1, 2].map(|number| client(&format!("{fleet}-inventory-{number}")));
         json!({
             "apiVersion": "clientfleet.dev/v1alpha1",
             "kind": "ClientFleet",
             "metadata": {"name": fleet},
-            "spec": {"clients": [1, 2].map(|number| client(&format!("{fleet}-inventory-{number}")))},
+            "spec": {"clients": clients},
         })
     };
     let report_as = async |owner: &str, fleet: &str| {
