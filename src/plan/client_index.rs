@@ -56,7 +56,8 @@ impl ClientIndex {
         let reported = |client: &'_ Client| client.reported.as_ref()?.version.clone();
         let running: BTreeSet<Text> = clients.iter().filter_map(reported).collect();
         let running = running.iter().filter_map(|text| Version::parse(text).ok());
-        self.versions = Some(running.chain(targets).collect());
+        let versions: BTreeSet<Version> = running.chain(targets).collect();
+        self.versions = Some(versions.into_iter().collect());
     }
 
     fn add(&mut self, client: &Client) {

@@ -50,7 +50,7 @@ pub struct Resolution {
 }
 
 impl ClientEntry {
-    fn of(fleet: &CachedFleet, client: &Client) -> Self {
+    pub(super) fn of(fleet: &CachedFleet, client: &Client) -> Self {
         let reported = client.reported.as_ref();
         Self {
             fleet: fleet.name().into(),

@@ -74,14 +74,19 @@ impl<'a> FleetHistory<'a> {
 /// Returns the last offer of a client that has none now. The offer keeps the start of its try while
 /// the try is paused, and after the client has arrived at the version.
 fn kept(before: CachedRow<'_>, last: &LastOffer, now: &Shared<'_>) -> LastOffer {
-    let has_arrived = || now.version.is_some_and(|version| is_same(version, last));
+    // A duplicate keeps only a try that it has not finished, because nothing shows later whether the
+    // client went back meanwhile.
+    let is_duplicate = now.reason == Reason::DuplicateClient.as_str();
+    let is_at_version = now.version.is_some_and(|version| is_same(version, last));
+    let has_arrived = is_at_version && !is_duplicate;
     let is_paused = || {
         is_trying(before, last)
             && PAUSES.iter().any(|pause| now.reason == pause.as_str())
             && now.policy == Some(&last.policy)
+            && !is_at_version
             && now.target_version.is_none_or(|target| is_same(target, last))
     };
-    let since = last.since.filter(|_| has_arrived() || is_paused());
+    let since = last.since.filter(|_| has_arrived || is_paused());
     LastOffer { since, ..last.clone() }
 }
 

@@ -41,10 +41,16 @@ impl DeadEnd {
         source: Option<&CachedFleet>,
     ) -> Option<Self> {
         let name = &spec.package_from.as_ref()?.name;
-        let missing = |why: String| Self::Missing {
-            message: format!("spec.packageFrom.name: {why}"),
-            deadline: waits_since(fleet).and_then(|t| t.checked_add_signed(SOURCE_TIMEOUT)),
-            was_stalled: was_stalled(fleet),
+        let missing = |why: String| {
+            let message = format!("spec.packageFrom.name: {why}");
+            // A condition with another message is about another fleet, or another problem.
+            let wait = stored_wait(fleet).filter(|(_, stored)| *stored == message);
+            let is_stall = |c: &Condition| c.message == message && is_stalled_without_package(c);
+            Self::Missing {
+                deadline: wait.and_then(|(since, _)| since.checked_add_signed(SOURCE_TIMEOUT)),
+                was_stalled: stored_conditions(fleet).any(is_stall),
+                message,
+            }
         };
         match source.map(|source| &source.spec) {
             None => Some(missing(format!(
@@ -97,22 +103,20 @@ impl DeadEnd {
     }
 }
 
-/// Returns the instant from which on a fleet has been waiting for its package, according to its
-/// stored status. A wait for anything else does not count.
+/// Returns the instant from which on a fleet has been waiting for its package, and the message that
+/// names what it waits for, according to its stored status. A wait for anything else does not count.
 ///
 /// A plan must not count from its own instant: the deadline would then depend on when the fleet was
 /// last planned. The deadline is known as soon as the stored status shows the wait.
-pub(super) fn waits_since(fleet: &CachedFleet) -> Option<Timestamp> {
+pub(super) fn stored_wait(fleet: &CachedFleet) -> Option<(Timestamp, &str)> {
     let wait = stored_conditions(fleet).find(|condition| is_wait_for_package(condition))?;
-    Some(wait.last_transition_time)
+    Some((wait.last_transition_time, &wait.message))
 }
 
-fn was_stalled(fleet: &CachedFleet) -> bool {
-    stored_conditions(fleet).any(|condition| {
-        condition.r#type == "Stalled"
-            && condition.status == "True"
-            && condition.reason == PACKAGE_UNKNOWN
-    })
+fn is_stalled_without_package(condition: &Condition) -> bool {
+    condition.r#type == "Stalled"
+        && condition.status == "True"
+        && condition.reason == PACKAGE_UNKNOWN
 }
 
 fn stored_conditions(fleet: &CachedFleet) -> impl Iterator<Item = &Condition> {
@@ -120,9 +124,13 @@ fn stored_conditions(fleet: &CachedFleet) -> impl Iterator<Item = &Condition> {
 }
 
 /// Returns whether `before` and `now` are the same wait or the same other state. A wait for the
-/// package starts again after a wait for something else, so that it does not end at once.
+/// package starts again after a wait for something else, such as another fleet, so that it does not
+/// end at once.
 pub(super) fn is_same_wait(before: &Condition, now: &Condition) -> bool {
-    is_wait_for_package(before) == is_wait_for_package(now)
+    match (is_wait_for_package(before), is_wait_for_package(now)) {
+        (true, true) => before.message == now.message,
+        (before, now) => before == now,
+    }
 }
 
 /// Returns whether a condition says that a fleet waits for the fleet that `packageFrom` names.

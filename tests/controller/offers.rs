@@ -157,4 +157,15 @@ async fn a_try_lasts_through_closed_windows() {
     world.delete("ClientFleet", "oslo").await;
     let goes_on = "3.60 by night/5 at 27T22:30 [27T21:00]";
     expect("listed once again", "Distributing since 27T22:30", goes_on).await;
+    report(json!({"version": "3.60"})).await;
+    expect("it has arrived again", "UpToDate since 27T22:30", goes_on).await;
+    at("27T22:40");
+    world.apply(fleet("oslo", &["a"])).await;
+    let finished = "3.60 by night/5 at 27T22:30 []";
+    expect("arrived, and listed twice", "Blocked since 27T22:40", finished).await;
+    report(json!({"version": "3.59"})).await;
+    at("27T22:50");
+    world.delete("ClientFleet", "oslo").await;
+    let fresh = "3.60 by night/5 at 27T22:50 [27T22:50]";
+    expect("it went back meanwhile", "Distributing since 27T22:50", fresh).await;
 }

@@ -93,6 +93,24 @@ fn an_unknown_zone_is_stalled_at_once() {
     assert_eq!(health(&mended.settled().0, "shard"), waiting("2026-06-17T10:00:00Z"));
 }
 
+/// Checks that a fleet gets two minutes for each fleet that its `packageFrom` names.
+#[test]
+fn another_server_is_waited_for_again() {
+    let (start, _) = world(&[]).settled();
+    let (over, _) = later(&start, 120).settled();
+    assert_eq!(health(&over, "shard"), stalled("PackageUnknown"));
+    let mut renamed = later(&over, 3600);
+    renamed.fleets[0]["spec"]["packageFrom"]["name"] = "other".into();
+    let (renamed, _) = renamed.settled();
+    assert_eq!(health(&renamed, "shard"), waiting("2026-06-17T10:02:00Z"));
+    let mut again = later(&renamed, 60);
+    again.fleets[0]["spec"]["packageFrom"]["name"] = "third".into();
+    let (again, _) = again.settled();
+    assert_eq!(health(&again, "shard"), waiting("2026-06-17T10:03:00Z"));
+    assert_eq!(health(&later(&again, 119), "shard"), waiting("2026-06-17T10:03:00Z"));
+    assert_eq!(health(&later(&again, 120), "shard"), stalled("PackageUnknown"));
+}
+
 /// Checks that a fleet is not stalled at once if it has been `Reconciling` for another reason.
 #[test]
 fn another_wait_does_not_count() {

@@ -1,87 +1,90 @@
 //! Finds policies of equal priority that share clients. The order of such policies is defined, but
 //! their authors seldom have it in mind.
 
-use std::cmp::Ordering;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use super::PlannedEstate;
 use crate::api::Text;
 use crate::plan::facts::Facts;
 use crate::plan::policy::Policy;
 use crate::plan::scope_match::Applies;
-use crate::plan::{CachedFleet, CachedPolicy};
 use crate::values::Timestamp;
 
-/// Returns a message for each policy that has the same priority as the policy `name` and shares
-/// clients with it that one of the two governs. Leaves out policies that distribute nothing either,
-/// and those in `given` whose name sorts first, because their own messages name this policy.
-pub(super) fn find(
-    name: &str,
-    after: &PlannedEstate,
-    at: Timestamp,
-    is_given: impl Fn(&str) -> bool,
-) -> Vec<String> {
-    let read = |policy: &Arc<CachedPolicy>| Policy::read(policy);
-    let Some(own) = after.estate.policies.iter().find(|policy| policy.name() == name).map(read)
-    else {
-        return Vec::new();
-    };
-    if own.unreadable || !own.is_effective(at) {
-        return Vec::new();
+/// Messages by the name of the policy that they are about.
+pub(super) type Ties = BTreeMap<Text, Vec<String>>;
+
+/// Returns a message for each two policies of equal priority that share clients which one of them
+/// governs, unless neither distributes anything. The message is about the policy that `is_given`, or
+/// about the one whose name sorts first if both are.
+pub(super) fn find(after: &PlannedEstate, at: Timestamp, is_given: impl Fn(&Text) -> bool) -> Ties {
+    let policies = after.estate.policies.iter().map(|policy| Policy::read(policy));
+    let mut policies: Vec<Policy> =
+        policies.filter(|policy| !policy.unreadable && policy.is_effective(at)).collect();
+    policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+    let mut ties = Ties::new();
+    for ((first, second), clients) in shared(&policies, after) {
+        let (winner, loser) = (&policies[first], &policies[second]);
+        let mut about = [winner, loser];
+        about.sort_by(|a, b| a.name.cmp(&b.name));
+        if !is_given(&about[0].name) {
+            about.swap(0, 1);
+        }
+        let [own, rival] = about;
+        if is_given(&own.name) {
+            ties.entry(own.name.clone()).or_default().push(message(own, rival, winner, clients));
+        }
     }
-    let rivals = after.estate.policies.iter().filter(|policy| {
-        let priority = policy.spec.as_ref().map(|spec| spec.priority);
-        let is_told = policy.name() <= name && (policy.name() == name || is_given(policy.name()));
-        !is_told && priority.is_ok_and(|priority| priority == own.priority)
-    });
-    let rivals = rivals.map(read).filter(|rival| rival.is_effective(at));
-    let rivals = rivals.filter(|rival| own.distributes() || rival.distributes());
-    rivals.filter_map(|rival| message(&own, &rival, after)).collect()
+    ties
 }
 
-fn message(own: &Policy, rival: &Policy, after: &PlannedEstate) -> Option<String> {
-    let governs_either = |policy: &Text| *policy == own.name || *policy == rival.name;
-    let in_scope =
-        |policy: &Policy, fleet: &CachedFleet| policy.scope.includes_fleet(|key| fleet.label(key));
+/// Counts the clients that two policies of equal priority share, by the indexes of the policies. The
+/// first of the two governs the clients. `policies` are sorted by precedence.
+fn shared(policies: &[Policy], after: &PlannedEstate) -> BTreeMap<(usize, usize), usize> {
+    let mut counts = BTreeMap::new();
+    let indexes: HashMap<&Text, usize> =
+        policies.iter().enumerate().map(|(index, policy)| (&policy.name, index)).collect();
     let rows = super::rows(&after.plan);
-    let mut shared = 0;
     for fleet in &after.estate.fleets {
         let (Ok(spec), Some(rows)) = (fleet.spec.as_deref(), rows.get(&Text::from(fleet.name())))
         else {
             continue;
         };
-        if !in_scope(own, fleet) || !in_scope(rival, fleet) {
-            continue;
+        let is_in_scope = |policy: &Policy| policy.scope.includes_fleet(|key| fleet.label(key));
+        let in_scope: Vec<bool> = policies.iter().map(is_in_scope).collect();
+        for (client, row) in spec.clients.iter().flatten().zip(*rows) {
+            let Some(&winner) = row.policy.as_ref().and_then(|name| indexes.get(name)) else {
+                continue;
+            };
+            let own = &policies[winner];
+            // The rivals follow their winner, because the policies are sorted.
+            let rivals = policies.iter().enumerate().skip(winner + 1);
+            let rivals = rivals.take_while(|(_, rival)| rival.priority == own.priority);
+            let rivals = rivals.filter(|(index, rival)| {
+                in_scope[*index] && (own.distributes() || rival.distributes())
+            });
+            let mut facts = None;
+            for (index, rival) in rivals {
+                let subject = facts.get_or_insert_with(|| Facts::read(client)).subject();
+                let result = rival.scope.match_client(&subject, rival.distributes());
+                if result.applies().is_some_and(|applies| applies != Applies::MayHold) {
+                    *counts.entry((winner, index)).or_default() += 1;
+                }
+            }
         }
-        let clients = spec.clients.iter().flatten().zip(*rows);
-        let governed = clients.filter(|(_, row)| row.policy.as_ref().is_some_and(governs_either));
-        shared += governed
-            .filter(|(client, _)| {
-                let facts = Facts::read(client);
-                let subject = facts.subject();
-                let governs = |policy: &&Policy| {
-                    let result = policy.scope.match_client(&subject, policy.distributes());
-                    result.applies().is_some_and(|applies| applies != Applies::MayHold)
-                };
-                [own, rival].iter().all(governs)
-            })
-            .count();
     }
-    let winner = match own.precedence().cmp(&rival.precedence()) {
-        Ordering::Less => own,
-        _ => rival,
-    };
-    (shared > 0).then(|| {
-        format!(
-            "spec.priority {} ties with policy {} ({}) for {shared} {}: {} governs; give the two \
-             policies different priorities",
-            own.priority,
-            rival.name,
-            asks_for(rival),
-            if shared == 1 { "client" } else { "clients" },
-            winner.name,
-        )
-    })
+    counts
+}
+
+fn message(own: &Policy, rival: &Policy, winner: &Policy, clients: usize) -> String {
+    format!(
+        "spec.priority {} ties with policy {} ({}) for {clients} {}: {} governs; give the two \
+         policies different priorities",
+        own.priority,
+        rival.name,
+        asks_for(rival),
+        if clients == 1 { "client" } else { "clients" },
+        winner.name,
+    )
 }
 
 fn asks_for(policy: &Policy) -> String {

@@ -50,6 +50,7 @@ pub(super) fn find(
         name: name.to_owned(),
         message,
     };
+    let mut ties = ties::find(after, at, |name| is_given(&given.policies, name));
     let mut found = Vec::new();
     for (fleet, group) in new_duplicates(&before.estate, &after.estate, at) {
         found.push(warning(Kind::ClientFleet, &fleet, group.to_string()));
@@ -59,7 +60,7 @@ pub(super) fn find(
         let scope = spec(&after.estate.policies, name).and_then(|spec| spec.scope.as_ref());
         let moving = scope.map(|scope| moving(scope, &after.estate)).unwrap_or_default();
         let unknown = address_unknown(name, status);
-        let ties = ties::find(name, after, at, |name| is_given(&given.policies, &name.into()));
+        let ties = ties.remove(name).into_iter().flatten();
         let messages = stalled(&status.conditions).into_iter().chain(unmatched).chain(unknown);
         let messages = messages.chain(moving).chain(ties);
         found.extend(messages.map(|message| warning(Kind::UpgradePolicy, name, message)));

@@ -30,7 +30,7 @@ use super::allot::{Allotter, Claim, Claims, Standing, Standings, Unlimited};
 use super::cached::{CachedFleet, CachedPolicy};
 use super::collect::Collected;
 use super::fleet::Rulebook;
-use super::package_source::waits_since;
+use super::package_source::stored_wait;
 use super::policy::Policy;
 use super::scope::Scope;
 use super::trigger::{Cause, PolicyRevisions};
@@ -146,8 +146,8 @@ impl Planner {
         let says_so = fleet.plan.as_ref().is_none_or(|plan| now.status_equals(plan.status));
         let same = before.has_same_inputs_as(&now);
         // The start of a wait is history, which digests leave out, but the wait's end is planned.
-        let since = waits_since(&now);
-        let waits_otherwise = since.is_some() && since != waits_since(&before);
+        let wait = stored_wait(&now);
+        let waits_otherwise = wait.is_some() && wait != stored_wait(&before);
         if !same || !says_so || waits_otherwise {
             let cause = match () {
                 () if same => Cause::Status,

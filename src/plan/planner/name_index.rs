@@ -23,8 +23,10 @@ pub(super) struct NameIndex {
     free: Vec<u32>,
     /// The names that several fleets list, as of the last resolution.
     duplicates: BTreeMap<Text, Duplicate>,
-    /// Names whose entries have changed since the last resolution.
+    /// Names that other fleets list since the last resolution, or no longer.
     changed: BTreeSet<Text>,
+    /// Duplicate names whose `lastSeen` has changed since the last resolution.
+    reported: BTreeSet<Text>,
     /// Instants at which an entry begins to decide by time alone.
     due: BTreeSet<(Timestamp, Text)>,
 }
@@ -38,7 +40,9 @@ struct IndexedEntry {
 
 #[derive(Debug)]
 struct Duplicate {
-    fleets: Vec<Text>,
+    /// The entries of the name, by fleet name. Stored here so that a report does not search all
+    /// fleets that list the name.
+    entries: Vec<ClientEntry>,
     decides_from: Option<Timestamp>,
 }
 
@@ -88,15 +92,21 @@ impl NameIndex {
 
     /// Marks the duplicate names whose `lastSeen` differs. Both fleets must list the same names.
     fn note_reports(&mut self, before: &CachedFleet, now: &CachedFleet) {
-        let (Ok(before), Ok(now)) = (&before.spec, &now.spec) else { return };
-        if self.duplicates.is_empty() || std::sync::Arc::ptr_eq(before, now) {
+        let (Ok(old), Ok(new)) = (&before.spec, &now.spec) else { return };
+        if self.duplicates.is_empty() || std::sync::Arc::ptr_eq(old, new) {
             return;
         }
-        for (before, now) in before.clients.iter().flatten().zip(now.clients.iter().flatten()) {
+        for (old, client) in old.clients.iter().flatten().zip(new.clients.iter().flatten()) {
             let seen =
-                [before, now].map(|c| c.reported.as_ref().and_then(|r| r.last_seen.as_ref()));
-            if seen[0] != seen[1] && self.duplicates.contains_key(&now.name) {
-                self.changed.insert(now.name.clone());
+                [old, client].map(|c| c.reported.as_ref().and_then(|r| r.last_seen.as_ref()));
+            if seen[0] == seen[1] {
+                continue;
+            }
+            let Some(duplicate) = self.duplicates.get_mut(&client.name) else { continue };
+            let entry = ClientEntry::of(now, client);
+            if let Ok(place) = duplicate.entries.binary_search_by(|e| e.fleet.cmp(&entry.fleet)) {
+                duplicate.entries[place] = entry;
+                self.reported.insert(client.name.clone());
             }
         }
     }
@@ -154,29 +164,33 @@ impl NameIndex {
         all: bool,
         observed: impl Fn(&Text) -> Option<&'f CachedFleet>,
     ) -> Vec<EntryStanding> {
-        let mut names = std::mem::take(&mut self.changed);
+        let changed = std::mem::take(&mut self.changed);
+        let mut known = std::mem::take(&mut self.reported);
         let due = self.due.iter().take_while(|(from, _)| *from <= at);
-        names.extend(due.map(|(_, name)| name.clone()));
+        known.extend(due.map(|(_, name)| name.clone()));
         if all {
-            names.extend(self.duplicates.keys().cloned());
+            known.extend(self.duplicates.keys().cloned());
         }
         let mut found = Vec::new();
-        for name in names {
-            self.resolve_name(&name, at, &observed, &mut found);
+        for name in known.difference(&changed) {
+            let Some(duplicate) = self.duplicates.get(name) else { continue };
+            self.resolve_name(name, duplicate.entries.clone(), at, &mut found);
+        }
+        for name in changed {
+            let fleets = self.fleets_with(&name);
+            let entries = fleets.iter().filter_map(|f| ClientEntry::find(observed(f)?, &name));
+            self.resolve_name(&name, entries.collect(), at, &mut found);
         }
         found
     }
 
-    fn resolve_name<'f>(
+    fn resolve_name(
         &mut self,
         name: &Text,
+        entries: Vec<ClientEntry>,
         at: Timestamp,
-        observed: impl Fn(&Text) -> Option<&'f CachedFleet>,
         found: &mut Vec<EntryStanding>,
     ) {
-        let fleets = self.fleets_with(name);
-        let entries: Vec<ClientEntry> =
-            fleets.iter().filter_map(|f| ClientEntry::find(observed(f)?, name)).collect();
         let before = self.duplicates.remove(name);
         if let Some(from) = before.as_ref().and_then(|before| before.decides_from) {
             self.due.remove(&(from, name.clone()));
@@ -184,8 +198,9 @@ impl NameIndex {
         let mut add = |fleet: &Text, standing| {
             found.push(EntryStanding { fleet: fleet.clone(), client: name.clone(), standing });
         };
-        for fleet in before.iter().flat_map(|before| &before.fleets) {
-            if entries.len() < 2 || !entries.iter().any(|entry| entry.fleet == *fleet) {
+        for fleet in before.iter().flat_map(|before| &before.entries).map(|entry| &entry.fleet) {
+            let is_listed = entries.binary_search_by(|entry| entry.fleet.cmp(fleet)).is_ok();
+            if entries.len() < 2 || !is_listed {
                 add(fleet, Standing::Free);
             }
         }
@@ -198,8 +213,7 @@ impl NameIndex {
         }
         let decides_from = resolution.decides_from;
         self.due.extend(decides_from.map(|from| (from, name.clone())));
-        let fleets = entries.into_iter().map(|entry| entry.fleet).collect();
-        self.duplicates.insert(name.clone(), Duplicate { fleets, decides_from });
+        self.duplicates.insert(name.clone(), Duplicate { entries, decides_from });
     }
 
     /// Returns the fleets that may list `name`, sorted by name. Other names can have the same hash.
