@@ -8,9 +8,9 @@ use super::cached_status::{CachedFleetStatus, CachedRow, CachedRows};
 use super::package_source::is_same_wait;
 use super::row::{CurrentOffer, Row, Shared};
 use super::state::{Reason, State};
-use super::version_text::VersionText;
+use super::version_text::is_same_version;
+use crate::api::Condition;
 use crate::api::fleet::LastOffer;
-use crate::api::{Condition, Text};
 use crate::values::Timestamp;
 
 /// History of the stored status, which the new status continues.
@@ -77,14 +77,14 @@ fn kept(before: CachedRow<'_>, last: &LastOffer, now: &Shared<'_>) -> LastOffer 
     // A duplicate keeps only a try that it has not finished, because nothing shows later whether the
     // client went back meanwhile.
     let is_duplicate = now.reason == Reason::DuplicateClient.as_str();
-    let is_at_version = now.version.is_some_and(|version| is_same(version, last));
+    let is_at_version = now.version.is_some_and(|version| is_same_version(version, &last.version));
     let has_arrived = is_at_version && !is_duplicate;
     let is_paused = || {
         is_trying(before, last)
             && PAUSES.iter().any(|pause| now.reason == pause.as_str())
             && now.policy == Some(&last.policy)
             && !is_at_version
-            && now.target_version.is_none_or(|target| is_same(target, last))
+            && now.target_version.is_none_or(|target| is_same_version(target, &last.version))
     };
     let since = last.since.filter(|_| has_arrived || is_paused());
     LastOffer { since, ..last.clone() }
@@ -102,11 +102,7 @@ fn is_trying(row: CachedRow<'_>, last: &LastOffer) -> bool {
     last.since.is_some()
         && is_open
         && row.policy() == Some(&last.policy)
-        && row.target().is_none_or(|target| is_same(target, last))
-}
-
-fn is_same(version: &Text, last: &LastOffer) -> bool {
-    *version == last.version || VersionText::new(version.clone()).is_same_as_text(&last.version)
+        && row.target().is_none_or(|target| is_same_version(target, &last.version))
 }
 
 /// Copies the last transition time from the replaced status into each condition whose status is

@@ -4,7 +4,7 @@
 //! An invalid policy still governs clients, and offers them nothing. Its scope and its effective
 //! period are therefore parsed as far as possible.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 use chrono::Weekday;
 
@@ -137,6 +137,12 @@ impl Policy {
     #[must_use]
     pub fn precedence(&self) -> impl Ord + '_ {
         (Reverse(self.unreadable), Reverse(self.priority), self.caution(), self.name.as_str())
+    }
+
+    /// Compares two policies by [`Policy::precedence`].
+    #[must_use]
+    pub(super) fn by_precedence(a: &Self, b: &Self) -> Ordering {
+        a.precedence().cmp(&b.precedence())
     }
 
     /// Returns how cautious the policy is.

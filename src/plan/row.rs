@@ -7,7 +7,7 @@ use super::cached::Digest;
 use super::history::FleetHistory;
 use super::rule_input::Input;
 use super::state::{Reason, State};
-use super::version_text::VersionText;
+use super::version_text::{VersionText, is_same_version};
 use crate::api::fleet::{ClientFleetStatus, ClientStatus, LastOffer};
 use crate::api::policy::UpgradePolicyStatus;
 use crate::api::{Condition, Text};
@@ -134,10 +134,7 @@ fn is_offer_kept(row: &ClientStatus) -> bool {
         return true;
     }
     row.last_offer.as_deref().is_some_and(|last| {
-        let is_target = |target: &Text| {
-            *target == last.version
-                || VersionText::new(target.clone()).is_same_as_text(&last.version)
-        };
+        let is_target = |target: &Text| is_same_version(target, &last.version);
         last.since.is_some()
             && row.policy.as_ref() == Some(&last.policy)
             && row.target_version.as_ref().is_some_and(is_target)

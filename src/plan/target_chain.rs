@@ -101,7 +101,7 @@ impl<'a> TargetChain<'a> {
     /// Only the clients that this policy governs move.
     pub fn first_in_circle(&self) -> Option<&'a Policy> {
         let policies = self.moves.iter().map(|passed| passed.policy);
-        policies.filter(|_| self.is_circle).min_by(|a, b| a.precedence().cmp(&b.precedence()))
+        policies.filter(|_| self.is_circle).min_by(|a, b| Policy::by_precedence(a, b))
     }
 }
 

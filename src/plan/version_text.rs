@@ -46,6 +46,12 @@ impl VersionText {
     }
 }
 
+/// Returns whether two texts denote the same version, even in different spellings.
+#[must_use]
+pub(crate) fn is_same_version(a: &Text, b: &Text) -> bool {
+    a == b || VersionText::new(a.clone()).is_same_as(&VersionText::new(b.clone()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

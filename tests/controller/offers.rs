@@ -8,8 +8,7 @@ use crate::objects::{auto, client, fleet, nightly};
 use crate::world::{World, instant};
 
 /// Formats a client's state as `state since time`, and its last offer as `version by
-/// policy/generation at time`, with the
-/// start of the try in brackets.
+/// policy/generation at time`, with the start of the try in brackets.
 fn state_and_reason(row: &ClientStatus) -> (String, String) {
     let time = |t: clientfleet::values::Timestamp| t.format("%dT%H:%M").to_string();
     let since = row.last_transition_time.map(time).unwrap_or_default();
@@ -26,17 +25,33 @@ fn state_and_reason(row: &ClientStatus) -> (String, String) {
     (format!("{} since {since}", row.state), offer)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_offer_is_noted_when_it_begins_and_kept() {
-    let world = World::start("offers").await;
+/// Starts a world with a nightly policy and a fleet with the client `a`.
+async fn start(namespace: &str) -> World {
+    let world = World::start(namespace).await;
     world.apply(nightly("night")).await;
     world.apply(fleet("berlin", &["a"])).await;
+    world
+}
+
+/// Waits until the statuses settle, and checks the row of the client `a`.
+async fn expect_row(world: &World, what: &str, state: &str, offer: &str) {
+    world.settles().await;
+    let said = state_and_reason(&world.row("berlin", "a").await);
+    assert_eq!((said.0.as_str(), said.1.as_str()), (state, offer), "{what}");
+}
+
+/// Sets the clock to a day and time of November 2026, such as `24T21:00`.
+fn set_clock(world: &World, time: &str) {
+    world.clock.set(instant(&format!("2026-11-{time}:00Z")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_is_noted_when_it_begins_and_kept() {
+    let world = start("offers").await;
     let expect = async |what: &str, state: &str, offer: &str| {
-        world.settles().await;
-        let said = state_and_reason(&world.row("berlin", "a").await);
-        assert_eq!((said.0.as_str(), said.1.as_str()), (state, offer), "{what}");
+        expect_row(&world, what, state, offer).await;
     };
-    let at = |time: &str| world.clock.set(instant(&format!("2026-11-{time}:00Z")));
+    let at = |time: &str| set_clock(&world, time);
     let set = |spec| world.edit("ClientFleet", "berlin", json!({"spec": spec}));
     expect("none yet", "Waiting since 24T11:00", "").await;
     at("24T21:00");
@@ -100,15 +115,11 @@ async fn an_offer_is_noted_when_it_begins_and_kept() {
 /// another reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_try_lasts_through_closed_windows() {
-    let world = World::start("tries").await;
-    world.apply(nightly("night")).await;
-    world.apply(fleet("berlin", &["a"])).await;
+    let world = start("tries").await;
     let expect = async |what: &str, state: &str, offer: &str| {
-        world.settles().await;
-        let said = state_and_reason(&world.row("berlin", "a").await);
-        assert_eq!((said.0.as_str(), said.1.as_str()), (state, offer), "{what}");
+        expect_row(&world, what, state, offer).await;
     };
-    let at = |time: &str| world.clock.set(instant(&format!("2026-11-{time}:00Z")));
+    let at = |time: &str| set_clock(&world, time);
     let set = |spec| world.edit("ClientFleet", "berlin", json!({"spec": spec}));
     let report = |reported| set(json!({"clients": [{"name": "a", "reported": reported}]}));
     let suspend =

@@ -12,7 +12,7 @@ use crate::api::fleet::{Client, ClientFleetSpec, ClientStatus};
 use crate::api::policy::UpgradePolicySpec;
 use crate::plan::facts::non_empty;
 use crate::plan::state::{Reason, State};
-use crate::plan::version_text::VersionText;
+use crate::plan::version_text;
 use crate::plan::{CachedFleet, Estate};
 use crate::values::Timestamp;
 
@@ -81,9 +81,7 @@ impl Decision {
 
 fn is_same_version(a: Option<&Text>, b: Option<&Text>) -> bool {
     match (a, b) {
-        (Some(a), Some(b)) => {
-            a == b || VersionText::new(a.clone()).is_same_as(&VersionText::new(b.clone()))
-        }
+        (Some(a), Some(b)) => version_text::is_same_version(a, b),
         (a, b) => a == b,
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn find(after: &PlannedEstate, at: Timestamp, is_given: impl Fn(&Text
     let policies = after.estate.policies.iter().map(|policy| Policy::read(policy));
     let mut policies: Vec<Policy> =
         policies.filter(|policy| !policy.unreadable && policy.is_effective(at)).collect();
-    policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+    policies.sort_by(Policy::by_precedence);
     let mut ties = Ties::new();
     for ((first, second), clients) in shared(&policies, after) {
         let (winner, loser) = (&policies[first], &policies[second]);

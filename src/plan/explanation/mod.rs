@@ -203,7 +203,7 @@ impl<'a> Explainer<'a> {
     #[must_use]
     pub fn new(estate: &'a Estate, at: Timestamp) -> Self {
         let mut policies: Vec<Policy> = estate.policies.iter().map(|p| Policy::read(p)).collect();
-        policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+        policies.sort_by(Policy::by_precedence);
         Self { estate, policies, at }
     }
 

@@ -163,7 +163,7 @@ impl Scenario {
         if let Some(policy) = self.policies.iter_mut().find(|policy| policy.name == *name) {
             edit(policy);
         }
-        self.policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+        self.policies.sort_by(Policy::by_precedence);
     }
 
     /// Returns the name of the fleet that sets the package: the client's fleet, or the fleet that

@@ -52,7 +52,7 @@ impl Planner {
         if std::mem::take(&mut self.rulebook_is_stale) {
             let policies = self.policies.values().map(|known| Arc::clone(&known.policy));
             let mut policies: Vec<Arc<Policy>> = policies.collect();
-            policies.sort_by(|a, b| a.precedence().cmp(&b.precedence()));
+            policies.sort_by(|a, b| Policy::by_precedence(a, b));
             self.rulebook = policies.into();
         }
         self.resolve_duplicates(at);
