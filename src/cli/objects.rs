@@ -211,14 +211,21 @@ impl ObjectReader<'_> {
         match outside.items {
             Items::Some(items) => {
                 for (index, item) in items.into_iter().enumerate() {
-                    self.object(
-                        ObjectPlace { item: Some(index + 1), ..place.clone() },
-                        item,
-                        item_kind,
-                    );
+                    let place = ObjectPlace { item: Some(index + 1), ..place.clone() };
+                    if list_of(&item.outside()).is_some() {
+                        let message = "this is a list in a list, which kubectl refuses: write its \
+                                       items into the outer list";
+                        self.problem(&place, None, "", message);
+                    } else {
+                        self.object(place, item, item_kind);
+                    }
                 }
             }
-            Items::None => {}
+            Items::None => {
+                let message =
+                    "is empty (null) or missing: begin each item with `-`, or write `items: []`";
+                self.problem(&place, None, "items", message);
+            }
             Items::Other => {
                 self.problem(&place, None, "items", "this is a list: begin each item with `-`");
             }
@@ -319,6 +326,12 @@ impl ObjectReader<'_> {
             self.problem(place, Some(subject), &problem.field, &problem.message);
         }
         let status = status.filter(|status| !status.is_null());
+        let unlike = status.as_ref().and_then(|status| admission::check_status(kind, status));
+        if let Some(problem) = unlike {
+            let error = format!("{}: {}", problem.field, problem.message);
+            self.foreign_status(place, subject, &error);
+            return None;
+        }
         let read = match kind {
             Kind::ClientFleet => parse(stored, status).map(Box::new).map(Stored::Fleet),
             Kind::UpgradePolicy => parse(stored, status).map(Box::new).map(Stored::Policy),
@@ -334,11 +347,15 @@ impl ObjectReader<'_> {
             self.problem(place, Some(subject), "metadata", &message);
         }
         if let Some(error) = unread.status {
-            let message =
-                format!("this is not what the controller writes ({error}): leave `status` out");
-            self.problem(place, Some(subject), "status", &message);
+            self.foreign_status(place, subject, &error.to_string());
         }
         None
+    }
+
+    fn foreign_status(&mut self, place: &ObjectPlace, subject: &str, error: &str) {
+        let message =
+            format!("this is not what the controller writes ({error}): leave `status` out");
+        self.problem(place, Some(subject), "status", &message);
     }
 
     fn once(&mut self, place: ObjectPlace, identity: &Identity) {

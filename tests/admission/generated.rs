@@ -165,7 +165,7 @@ fn exclusion(dice: &mut Dice) -> Value {
         "endDate": dice.pick(&texts(&days)),
     });
     if dice.roll(2) == 0 {
-        exclusion["yearly"] = dice.pick(&[json!(true), json!(true), json!(false), Value::Null]);
+        exclusion["yearly"] = dice.pick(&[json!(true), json!(true), json!(false)]);
     }
     exclusion
 }
@@ -207,7 +207,7 @@ fn policy(dice: &mut Dice) -> Value {
         ("upgrade", vec![upgrade]),
         ("distribution", vec![distribution]),
         ("scope", vec![scope]),
-        ("offlineAfterDays", vec![json!(30), json!(0), json!(365), json!(366), Value::Null]),
+        ("offlineAfterDays", vec![json!(30), json!(0), json!(365), json!(366)]),
     ]);
     json!({
         "apiVersion": "clientfleet.dev/v1alpha1",

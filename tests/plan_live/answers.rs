@@ -120,6 +120,12 @@ fn what_the_server_refuses_is_told_with_object_and_file() {
         words.contains("standard input, document 1") && words.contains("spec.packageVersion"),
         "{words}"
     );
+
+    // A client-side `kubectl apply` drops a key without a value, so `plan` must not depend on the
+    // API server to refuse it.
+    let (code, output, words) = plan(&[], &POLICY.replace("spec: {", "spec: {scope: , "));
+    assert_eq!((code, output.as_str()), (2, ""), "{words}");
+    assert!(words.contains("spec.scope: is empty (null): "), "{words}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::Problems;
-use super::walk::{join, quoted, walk_unknown};
+use super::walk::{join, quoted, unreadable_character, walk_unknown};
+use super::{Problems, nulls, server_fields};
 use crate::api::bounds;
 use crate::api::crd::Kind;
 use crate::api::patterns::{self, Pattern};
@@ -61,9 +61,10 @@ pub fn check(kind: Kind, object: &Value, problems: &mut Problems) {
             matching(name, kind.longest_name(), &expressions.object_name, "name", problems);
         }
         Some(_) => problems.add("metadata.name", "must not be empty"),
-        None if metadata.get("name").is_some_and(|name| !name.is_null()) => {}
+        None if metadata.contains_key("name") => {}
         None => problems.add("metadata.name", "must be set: the name of the object"),
     }
+    server_fields::check(metadata, &expressions.object_name.0, &expressions.key.0, problems);
     if let Some(namespace) = text(metadata, "namespace", problems).filter(|text| !text.is_empty()) {
         matching(namespace, bounds::LABEL, &expressions.namespace, "namespace", problems);
     }
@@ -79,8 +80,13 @@ pub fn check(kind: Kind, object: &Value, problems: &mut Problems) {
         problems.add("metadata.annotations", message);
         return;
     }
-    for (key, _) in annotations {
-        check_key(key, &format!("metadata.annotations[{key}]"), expressions, problems);
+    for (key, value) in annotations {
+        let field = format!("metadata.annotations[{key}]");
+        // The API server ignores the case of these keys, unlike that of labels.
+        check_key(&key.to_ascii_lowercase(), &field, expressions, problems);
+        if let Some(message) = unreadable_character(value) {
+            problems.add(field, message);
+        }
     }
 }
 
@@ -142,9 +148,11 @@ fn text<'a>(
     name: &str,
     problems: &mut Problems,
 ) -> Option<&'a str> {
-    let value = metadata.get(name).filter(|value| !value.is_null())?;
-    if !value.is_string() {
-        problems.add(join("metadata", name), "must be text: write it in quotes");
+    let value = metadata.get(name)?;
+    match value {
+        Value::String(_) => {}
+        Value::Null => problems.add(join("metadata", name), empty(name)),
+        _ => problems.add(join("metadata", name), "must be text: write it in quotes"),
     }
     value.as_str()
 }
@@ -156,7 +164,11 @@ fn texts<'a>(
 ) -> Vec<(&'a str, &'a str)> {
     let entries = match metadata.get(name) {
         Some(Value::Object(entries)) => entries,
-        None | Some(Value::Null) => return Vec::new(),
+        None => return Vec::new(),
+        Some(Value::Null) => {
+            problems.add(join("metadata", name), empty(name));
+            return Vec::new();
+        }
         Some(_) => {
             problems.add(join("metadata", name), "must be a mapping of names to values");
             return Vec::new();
@@ -166,10 +178,20 @@ fn texts<'a>(
     for (key, value) in entries {
         match value {
             Value::String(text) => texts.push((key.as_str(), text.as_str())),
+            Value::Null => {
+                problems.add(format!("metadata.{name}[{key}]"), nulls::of_entry(key));
+            }
             _ => {
                 problems.add(format!("metadata.{name}[{key}]"), "must be text: write it in quotes");
             }
         }
     }
     texts
+}
+
+fn empty(name: &str) -> String {
+    match name {
+        "name" => "is empty (null): must be set: the name of the object".to_owned(),
+        other => format!("is empty (null): write a value, or leave `{other}` out"),
+    }
 }

@@ -7,7 +7,9 @@
 mod cel;
 mod metadata;
 pub mod nearest;
+mod nulls;
 mod schema;
+mod server_fields;
 mod walk;
 
 use std::sync::OnceLock;
@@ -55,8 +57,11 @@ impl Problems {
     }
 }
 
-/// Returns the problems for which the API server would refuse `object`, including unknown fields.
-/// The list is empty if the object is valid, and has at most 100 entries.
+/// Returns the problems for which the API server would refuse `object` in a server-side apply,
+/// including unknown fields. The list is empty if the object is valid, and has at most 100 entries.
+///
+/// Each `null` in the spec is a problem, although some requests drop it: it is usually a key whose
+/// content was commented out or indented wrongly.
 #[must_use]
 pub fn check(kind: Kind, object: &Value) -> Vec<Problem> {
     admit(kind, object.clone()).1
@@ -79,10 +84,23 @@ pub(crate) fn admit_unless_new(kind: Kind, object: Value) -> (Value, Vec<Problem
 
 fn admit_with(kind: Kind, object: Value, mut problems: Problems) -> (Value, Vec<Problem>) {
     let Some(root) = root(kind, &mut problems) else { return (object, problems.found) };
+    nulls::find(root, &object, "", &mut problems);
+    let nulls = problems.found.len();
     let stored = as_stored(kind, object);
     metadata::check(kind, &stored, &mut problems);
     walk::walk(root, &stored, "", &mut problems);
-    (stored, problems.found)
+    (stored, nulls::without_repetitions(problems.found, nulls))
+}
+
+/// Returns the first problem for which `status` is not a status of this kind; `None` if it is one.
+#[must_use]
+pub(crate) fn check_status(kind: Kind, status: &Value) -> Option<Problem> {
+    let node = compiled(kind).ok()?.property("status")?;
+    let mut status = status.clone();
+    node.complete(&mut status);
+    let mut problems = Problems::default();
+    walk::walk(node, &status, "status", &mut problems);
+    problems.found.into_iter().next()
 }
 
 /// Returns the problems that make the spec of a stored policy invalid. A bound that is lower for new

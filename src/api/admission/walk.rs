@@ -71,7 +71,27 @@ fn walk_text(text: &StringRules, string: &str, path: &str, problems: &mut Proble
     if let Some((_, must)) = text.patterns.iter().find(|(regex, _)| !regex.is_match(string)) {
         problems.add(path, format!("{} {must}", quoted(string)));
     }
+    // The API server accepts these characters in a stored object, only not in a server-side apply.
+    if !problems.is_stored
+        && let Some(message) = unreadable_character(string)
+    {
+        problems.add(path, message);
+    }
     true
+}
+
+/// Returns a message if the text contains an invisible character that the API server's YAML reader
+/// refuses. That reader also reads the JSON of a server-side apply.
+pub(super) fn unreadable_character(text: &str) -> Option<String> {
+    let is_unreadable = |c: &char| {
+        let is_space = matches!(c, '\t' | '\n' | '\r' | '\u{85}');
+        (*c >= '\u{7f}' && c.is_control() && !is_space) || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    let found = text.chars().find(is_unreadable)?;
+    Some(format!(
+        "must not contain the invisible character U+{:04X}: delete it; server-side apply refuses it",
+        u32::from(found)
+    ))
 }
 
 fn walk_number(
@@ -235,7 +255,8 @@ pub fn quoted(text: &str) -> String {
     format!("{:?}", shortened(text))
 }
 
-fn shortened(text: &str) -> String {
+/// Returns a text without what exceeds the length that a message quotes.
+pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -3,6 +3,8 @@
 //!
 //! One snapshot contains all messages for review; further tests check that no input causes a panic.
 
+mod empty_keys;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -189,6 +191,11 @@ fn no_items() -> Vec<Case> {
             &["document 1, item 1", "(ClientFleet without a name)", "document 1, item 3"],
         ),
         case(
+            "a list in a list",
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n",
+            &["document 1, item 1: this is a list in a list"],
+        ),
+        case(
             "items that are none",
             "apiVersion: v1\nkind: List\nitems: {a: 1}\n",
             &["document 1, items"],
@@ -341,11 +348,17 @@ fn run(case: &Case) -> (Option<i32>, String, String) {
 
 #[test]
 fn every_mistake_is_told_with_where_and_what_to_write_instead() {
+    insta::assert_snapshot!(
+        "broken_files",
+        told_of(&[unreadable(), no_objects(), no_items(), refused(), sets_and_calls(),])
+    );
+}
+
+/// Runs the cases, each of which must fail with its messages. Returns all messages.
+fn told_of(cases: &[Vec<Case>]) -> String {
     let mut told = String::new();
     let mut missing = String::new();
-    for case in
-        [unreadable(), no_objects(), no_items(), refused(), sets_and_calls()].iter().flatten()
-    {
+    for case in cases.iter().flatten() {
         let (code, stdout, stderr) = run(case);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{}: {stderr}", case.name);
         for fragment in case.says.iter().filter(|fragment| !stderr.contains(*fragment)) {
@@ -354,7 +367,7 @@ fn every_mistake_is_told_with_where_and_what_to_write_instead() {
         let _ = writeln!(told, "# {}\n{stderr}", case.name);
     }
     assert!(missing.is_empty(), "{missing}");
-    insta::assert_snapshot!("broken_files", told);
+    told
 }
 
 fn read_and_plan(bytes: Vec<u8>) {
