@@ -12,7 +12,7 @@ mod columns;
 pub mod conditions;
 pub mod crd;
 pub mod fleet;
-mod patterns;
+pub(crate) mod patterns;
 pub mod policy;
 pub mod reported_text;
 mod rules;

@@ -11,6 +11,7 @@ use clap_complete::ArgValueCompleter;
 
 use super::completion::contexts;
 use super::{clients, completion, explain, halt, import, plan, settings, status, windows};
+use crate::api::patterns::{self, Pattern};
 use crate::connection::Connection;
 use crate::values::Timestamp;
 
@@ -83,7 +84,7 @@ pub struct ControllerArgs {
     #[command(flatten)]
     pub connection: Connection,
     /// Look after this namespace alone; may be given several times; default: all
-    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(short, long = "namespace", value_name = "NAMESPACE", value_parser = namespace_name)]
     pub namespaces: Vec<String>,
     /// Whether it is one of several.
     #[command(flatten)]
@@ -104,8 +105,8 @@ pub struct ObservedArgs {
     /// How the log, on standard error, is written
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
-    /// Which lines are logged: a level, as debug, or filters, as info,kube=debug; default:
-    /// $RUST_LOG, else info,kube=warn
+    /// Which lines are logged: error, warn, info, debug, trace or off, or such a level and others for
+    /// modules, as info,kube=debug; default: $RUST_LOG, else info,kube=warn
     #[arg(long, value_name = "FILTER")]
     pub log_level: Option<String>,
     /// Where each client's change is told, as a line of JSON: stdout, off, or a file, which is
@@ -146,15 +147,31 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Parses the destination of the audit stream. Parsing never fails, because any text that is not a
-/// keyword is a file name.
-#[expect(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+/// Parses the destination of the audit stream. A single word that is not a keyword is an error,
+/// because it is rather a mistyped keyword than the name of a file.
 fn audit_to(text: &str) -> Result<AuditTo, String> {
-    Ok(match text {
-        "off" => AuditTo::Off,
-        "stdout" | "-" => AuditTo::Stdout,
-        file => AuditTo::File(file.into()),
-    })
+    match text {
+        "off" => Ok(AuditTo::Off),
+        "stdout" | "-" => Ok(AuditTo::Stdout),
+        file if file.contains(['/', '.']) => Ok(AuditTo::File(file.into())),
+        "" => Err("write stdout, off, or a file, as /var/log/clientfleet/audit.log".to_owned()),
+        word => Err(format!("write stdout, off, or a file, as /var/log/audit.log or ./{word}")),
+    }
+}
+
+fn namespace_name(text: &str) -> Result<String, String> {
+    name(text, &patterns::namespace())
+}
+
+fn object_name(text: &str) -> Result<String, String> {
+    name(text, &patterns::object_name())
+}
+
+/// Checks a name, because the API server answers a list in a namespace that cannot exist with an
+/// empty list.
+fn name(text: &str, pattern: &Pattern) -> Result<String, String> {
+    let is_name = regex::Regex::new(&pattern.regex).is_ok_and(|regex| regex.is_match(text));
+    if is_name { Ok(text.to_owned()) } else { Err(pattern.must.clone()) }
 }
 
 /// Options of `controller` where several replicas run.
@@ -168,10 +185,10 @@ pub struct ElectionArgs {
     )]
     pub leader_elect: bool,
     /// The name of the Lease that they share; default: clientfleet
-    #[arg(long, value_name = "NAME", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", requires = "leader_elect", value_parser = object_name)]
     pub lease_name: Option<String>,
     /// Its namespace; default: the pod's own, or the context's
-    #[arg(long, value_name = "NAMESPACE", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAMESPACE", requires = "leader_elect", value_parser = namespace_name)]
     pub lease_namespace: Option<String>,
     /// What this replica is called in it; default: the host name and a random suffix
     #[arg(long, value_name = "NAME", requires = "leader_elect", value_parser = NonEmptyStringValueParser::new())]

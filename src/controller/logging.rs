@@ -12,6 +12,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::audit::TARGET;
 use super::audit::stream::{Lines, Stream};
+use super::directives;
 
 /// Default log filter, if neither `--log-level` nor `RUST_LOG` is set.
 const DEFAULT_FILTER: &str = "info,kube=warn";
@@ -81,13 +82,15 @@ fn is_color_wanted() -> bool {
 }
 
 fn filter(asked: Option<&str>) -> Result<EnvFilter, String> {
-    let from_environment = env::var(EnvFilter::DEFAULT_ENV).ok();
+    let from_environment = env::var(EnvFilter::DEFAULT_ENV).ok().filter(|asked| !asked.is_empty());
     let (name, asked) = match (asked, &from_environment) {
         (Some(asked), _) => ("--log-level", asked),
         (None, Some(asked)) => (EnvFilter::DEFAULT_ENV, asked.as_str()),
         (None, None) => return Ok(EnvFilter::new(DEFAULT_FILTER)),
     };
-    EnvFilter::try_new(asked).map_err(|error| {
+    let refusal = |error: &dyn std::fmt::Display| {
         format!("{name} {asked:?}: {error}; write a level, as info, or as info,kube=debug")
-    })
+    };
+    directives::check(asked).map_err(|error| refusal(&error))?;
+    EnvFilter::try_new(asked).map_err(|error| refusal(&error))
 }

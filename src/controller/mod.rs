@@ -22,6 +22,7 @@ pub mod client;
 pub mod clock;
 pub mod command;
 pub mod crds;
+mod directives;
 pub mod events;
 pub mod health;
 pub mod heap;

@@ -45,6 +45,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("image: {digest: latest}", "digest"),
     ("image: {pullPolicy: Sometimes}", "pullPolicy"),
     ("log: {format: xml}", "format"),
+    ("log: {level: loud}", "log.level"),
+    ("log: {level: 'info,hyper'}", "log.level"),
+    ("log: {level: 'info,hyper=loud'}", "log.level"),
+    ("log: {level: 'hyper='}", "log.level"),
+    ("log: {level: 'info=debug'}", "log.level"),
+    ("log: {level: ''}", "level"),
+    ("log: {level: ' ,'}", "log.level"),
     ("leaderElection: {leaseDuration: 15s}", "leaseDuration"),
     ("leaderElection: {leaseDuration: 10}", "leaseDuration"),
     ("resources: {requests: {memory: much}}", "memory"),
@@ -54,6 +61,19 @@ const REFUSED: &[(&str, &str)] = &[
     ("networkPolicy: {apiServer: {ports: []}}", "ports"),
     ("networkPolicy: {apiServer: {cidrs: [10.0.0.1]}}", "cidrs"),
 ];
+
+#[test]
+fn log_filters_are_passed_on() {
+    for level in ["debug", "WARN", "off", "info,kube=debug", " info , clientfleet::plan=trace,"] {
+        let filter = format!("info,{level}");
+        for level in [level, filter.as_str()] {
+            let rendered = template(&format!("log: {{level: '{level}'}}"));
+            assert!(rendered.contains(&format!("--log-level={level}")), "{rendered}");
+        }
+    }
+    let span = "warn,clientfleet[write{name=a,kind=b}]=debug,[read]";
+    assert!(template(&format!("log: {{level: '{span}'}}")).contains(span));
+}
 
 #[test]
 fn wrong_values_are_refused_by_name() {

@@ -131,9 +131,28 @@ fn options_that_make_no_sense_are_refused_in_a_sentence() {
         (["--listen", "8080"], 2, "write an IP address and a port, as 127.0.0.1:8080"),
         (["--listen", "localhost:8080"], 2, "write an IP address and a port"),
         (["--log-level", "garbage=[["], 1, "--log-level \"garbage=[[\": "),
+        (
+            ["--log-level", "loud"],
+            1,
+            "--log-level \"loud\": there is no level loud: error, warn, info, debug, trace, off;",
+        ),
+        (["--log-level", "info,hyper"], 1, "there is no level hyper: "),
+        (["--log-level", "info,hyper="], 1, "there is no level \"\" in hyper=: "),
+        (["--log-level", "info=debug"], 1, "info in info=debug is a level"),
+        (["--log-level", ""], 1, "there is no level: error"),
         (["--log-format", "xml"], 2, "possible values: text, json"),
         (["--audit", "/nowhere/audit"], 1, "/nowhere/audit: the audit stream cannot be written"),
-        (["--audit", ""], 1, "the audit stream cannot be written"),
+        (["--audit", ""], 2, "write stdout, off, or a file"),
+        (
+            ["--audit", "sdtout"],
+            2,
+            "write stdout, off, or a file, as /var/log/audit.log or ./sdtout",
+        ),
+        (["--audit", "OFF"], 2, "write stdout, off, or a file"),
+        (["--namespace", "Berlin"], 2, "must be the name of a namespace"),
+        (["--namespace", "berlin,tokyo"], 2, "must be the name of a namespace"),
+        (["--lease-name", "a b"], 2, "must be the name of an object"),
+        (["--lease-namespace", "*"], 2, "must be the name of a namespace"),
     ];
     for (arguments, code, sentence) in cases {
         let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))

@@ -290,12 +290,17 @@ fn without_a_cluster_it_says_what_to_name() {
 
 #[test]
 fn a_log_level_that_nobody_knows_is_refused() {
-    let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
-        .arg("controller")
-        .env("RUST_LOG", "garbage=[[")
-        .output()
-        .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("RUST_LOG \"garbage=[[\""), "{said}");
+    for (filter, sentence) in [
+        ("garbage=[[", "RUST_LOG \"garbage=[[\""),
+        ("loud", "RUST_LOG \"loud\": there is no level loud: "),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_clientfleet"))
+            .arg("controller")
+            .env("RUST_LOG", filter)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said.contains(sentence), "{said}");
+    }
 }

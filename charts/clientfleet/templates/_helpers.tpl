@@ -57,3 +57,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [events]
   verbs: [create, patch]
 {{- end -}}
+
+{{/* The log filter. The controller takes the same ones: a level, or a module and its level. */}}
+{{- define "clientfleet.logLevel" -}}
+{{- $levels := list "error" "warn" "info" "debug" "trace" "off" -}}
+{{- $there := printf "there are %s" (join ", " $levels) -}}
+{{- if not (trimAll " ," .Values.log.level) -}}
+{{- fail (printf "log.level: there is no level in %q: %s" .Values.log.level $there) -}}
+{{- end -}}
+{{- range $part := splitList "," (regexReplaceAll "\\[[^]]*\\]" .Values.log.level "[]") -}}
+{{- $directive := trim $part -}}
+{{- $level := last (splitList "=" $directive) -}}
+{{- $isSpan := and (not (contains "=" $directive)) (hasSuffix "]" $directive) -}}
+{{- if and $directive (not $isSpan) (not (has (lower $level) $levels)) -}}
+{{- fail (printf "log.level: there is no level %q in %q: %s; a module needs one, as info,kube=debug" $level $.Values.log.level $there) -}}
+{{- end -}}
+{{- if and (contains "=" $directive) (has (lower (first (splitList "=" $directive))) $levels) -}}
+{{- fail (printf "log.level: %q has a level where a module's name is expected: write one level, or a module and its level, as info,kube=debug" $directive) -}}
+{{- end -}}
+{{- end -}}
+{{- .Values.log.level -}}
+{{- end -}}
