@@ -1,5 +1,8 @@
 //! Checks that `crds/` and the chart's copy of it match the Rust types, and that the schema
-//! revision changes whenever the schema changes.
+//! revision changes whenever the schema changes. Applies the folder with kubectl.
+
+#[path = "control_plane/mod.rs"]
+mod control_plane;
 
 use std::fs;
 use std::path::PathBuf;
@@ -167,4 +170,25 @@ fn both_kinds_are_told_in_order() {
     assert_eq!(names, ["ClientFleet", "UpgradePolicy"]);
     let told: Vec<String> = api::crds().into_iter().map(|crd| crd.spec.names.kind).collect();
     assert_eq!(told, names);
+}
+
+/// Checks that kubectl applies the folder both as files and as a kustomization. kubectl reads each
+/// file with the extension `.yaml`, `.yml` or `.json` as objects.
+#[test]
+fn kubectl_applies_the_folder() {
+    let plane = control_plane::shared();
+    let folders = [path_of("crds"), path_of("charts/clientfleet/crds")];
+    let [own, of_chart] = folders.each_ref().map(|path| path.to_str().expect("a plain path"));
+    for arguments in [
+        &["apply", "-f", own][..],
+        &["apply", "-k", own],
+        &["apply", "--server-side", "--force-conflicts", "-f", own],
+        &["apply", "--server-side", "--force-conflicts", "-k", own],
+        &["apply", "--server-side", "--force-conflicts", "-f", of_chart],
+        &["delete", "-f", own],
+        &["create", "-f", own],
+    ] {
+        let told = plane.kubectl_ok(arguments, "").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(told.lines().count(), 2, "{arguments:?}: {told}");
+    }
 }
