@@ -4,6 +4,7 @@
 mod edits;
 mod exceptions;
 mod metadata;
+mod texts;
 mod values;
 
 use std::collections::BTreeMap;
