@@ -146,7 +146,7 @@ fn a_run_that_was_killed_is_completed_by_the_next() {
     plane().kubectl_ok(&["delete", "clientfleet", "emea-001", "emea-003", "-n", ns], "").unwrap();
     let said = apply(ns, &[], &export(&FIRST));
     assert!(
-        said.contains("created 2, changed 0, unchanged 1 fleets; 3 clients new, 0 gone"),
+        said.contains("created 2, changed 0, unchanged 1 fleets; 3 clients new, 0 changed, 2 unchanged, 0 gone"),
         "{said}"
     );
     assert_eq!(
@@ -165,7 +165,7 @@ fn a_client_whose_row_is_bad_stays_as_it_is() {
         "name,version,time zone\nA,3.60,CEST\nB,3.58,\nC,3.58,\nD,3.58,\nE,3.59,\nF,3.59,CEST\n";
     let said = apply(ns, &["--skip-invalid"], bad);
     assert!(
-        said.contains("created 0, changed 1, unchanged 2 fleets; 0 clients new, 0 gone"),
+        said.contains("created 0, changed 1, unchanged 2 fleets; 0 clients new, 1 changed, 3 unchanged, 0 gone"),
         "{said}"
     );
     assert_eq!(fleets(ns)["emea-001"]["spec"], before);
@@ -213,13 +213,20 @@ fn printed_fleets_applied_by_others_keep_their_clients() {
     apply(&first);
     let (again, words) = printed(&[], &export(&FIRST));
     assert_eq!(again, first);
-    assert_eq!(words, "new 0, changed 0, unchanged 3 fleets; 0 clients new, 0 gone\n");
+    assert_eq!(
+        words,
+        "new 0, changed 0, unchanged 3 fleets; 0 clients new, 0 changed, 5 unchanged, 0 gone\n"
+    );
 
     let (next, words) = printed(
         &["--max-removals", "1"],
         &export(&[("0", "3.58"), ("A", "3.59"), ("C", "3.58"), ("D", "3.58"), ("E", "3.58")]),
     );
-    assert_eq!(words, "new 0, changed 1, unchanged 2 fleets; 1 client new, 1 gone\n");
+    assert_eq!(
+        words,
+        "1 client is gone from the export and leaves its fleet: B\n\
+         new 0, changed 1, unchanged 2 fleets; 1 client new, 1 changed, 3 unchanged, 1 gone\n"
+    );
     apply(&next);
     assert_eq!(clients(ns)[0], of("emea-001", &["0", "A"]));
 }

@@ -11,6 +11,8 @@ mod dialects;
 mod errors;
 mod losses;
 mod odd_names;
+mod older;
 mod previous;
 mod program;
 mod shared;
+mod times;

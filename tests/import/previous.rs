@@ -8,18 +8,18 @@ use clientfleet::cli::documents::Document;
 use clientfleet::cli::yaml;
 use serde_json::Value;
 
-use crate::estate::run_with;
+use crate::estate::{DAY, run_with};
 use crate::program::FLEET;
 
-fn import(folder: &Path, export: &str, options: &[&str]) -> Output {
+pub fn import(folder: &Path, export: &str, options: &[&str]) -> Output {
     std::fs::write(folder.join("export.csv"), export).expect("the export is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
-    command.args(["import", "export.csv", "--local"]).args(FLEET).args(options);
+    command.args(["import", "export.csv", "--local", "--now", DAY]).args(FLEET).args(options);
     command.env_clear().current_dir(folder);
     run_with(command, "")
 }
 
-fn transcript(folder: &Path, export: &str, options: &[&str]) -> String {
+pub fn transcript(folder: &Path, export: &str, options: &[&str]) -> String {
     let output = import(folder, export, options);
     let mut text = String::from_utf8(output.stdout).expect("results are text");
     let words = String::from_utf8(output.stderr).expect("words are text");

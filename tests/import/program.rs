@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::estate::run_with;
+use crate::estate::{DAY, run_with};
 
 /// Options that every import in these tests uses.
 pub const FLEET: [&str; 4] = ["--fleet", "emea", "--package-from", "server"];
@@ -14,7 +14,7 @@ pub fn local(options: &[&str], export: &[u8]) -> Output {
     let file = folder.path().join("export.csv");
     std::fs::write(&file, export).expect("the export is written");
     let mut command = Command::new(env!("CARGO_BIN_EXE_clientfleet"));
-    command.args(["import", "export.csv", "--local"]).args(FLEET).args(options);
+    command.args(["import", "export.csv", "--local", "--now", DAY]).args(FLEET).args(options);
     // Clear the environment, so that the program finds neither the user's configuration nor a
     // cluster.
     command.env_clear().current_dir(folder.path());

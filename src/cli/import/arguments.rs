@@ -13,7 +13,8 @@ use super::columns::{self, Mapping};
 use super::facts::{self, Fact};
 use super::outcome::{self, ImportOptions, Limit};
 use super::rows::Reading;
-use super::times::{self, Times};
+use super::time_format::{self, TimeFormat};
+use super::times::Times;
 use super::{admissible, manifest, sharding, text, windows_zones};
 use crate::api::bounds;
 use crate::cli::completion::{fleets, namespaces};
@@ -21,7 +22,7 @@ use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
 use crate::cli::{Failure, WRONG_INPUT};
 use crate::connection::Connection;
-use crate::values::Zone;
+use crate::values::{Timestamp, Zone};
 
 /// Text at the end of the help: notes on columns, examples and exit codes.
 pub(crate) const EXAMPLES: &str = "\
@@ -29,7 +30,8 @@ Columns are recognised by their titles (Device ID, Computer Name, IP Address, La
 Last Contact, Time Zone and the like), in any order; --column says what a title does not. An empty cell is an absent \
 field. A client stays in the fleet that has it; new ones fill the fleets with room. Clients that are gone from the \
 export leave, but no more than --max-removals. What an earlier export gave and this one has no column for stops the \
-import, unless --drop lets it go. With --skip-invalid a client whose row is bad stays as it is, and while \
+import, unless --drop lets it go. A row that is older than what is known of its client, by lastSeen, leaves the client \
+as it is, unless --allow-older is given. With --skip-invalid a client whose row is bad stays as it is, and while \
 a row does not tell whose it is, nobody leaves.
 
 Examples:
@@ -93,12 +95,14 @@ pub(crate) struct ImportArgs {
     /// Take cells with exactly this text, as N/A, as empty; can be given several times
     #[arg(long = "empty", value_name = "TEXT")]
     pub(super) empty: Vec<String>,
-    /// How times are written that are not RFC 3339, as '%d.%m.%Y %H:%M' (strftime of chrono); without a
-    /// time of day the day's begin counts
-    #[arg(long, value_name = "FORMAT", value_parser = times::format)]
-    pub(super) time_format: Option<String>,
-    /// The zone of times that tell no offset; of one that comes twice when clocks are put back the
-    /// earlier counts
+    /// Format of times that are not RFC 3339: '%d.%m.%Y %H:%M' and the like (strftime of chrono; without
+    /// a time of day, the start of the day counts), unix (seconds since 1970, as %s), unix-ms
+    /// (milliseconds), excel (days since 1900 in local time) or filetime (Windows and Active Directory:
+    /// 100 ns since 1601)
+    #[arg(long, value_name = "FORMAT", value_parser = time_format::time_format)]
+    pub(super) time_format: Option<TimeFormat>,
+    /// Time zone of times without an offset from UTC; of a time that comes twice, when clocks are put
+    /// back, the earlier counts
     #[arg(long, value_name = "ZONE", requires = "time_format", value_parser = zone)]
     pub(super) time_zone: Option<Zone>,
     /// Make one line of error messages, and cut them to 128 characters
@@ -111,6 +115,10 @@ pub(crate) struct ImportArgs {
     /// all or a number
     #[arg(long, value_name = "N|N%", default_value = "5%", value_parser = outcome::limit)]
     pub(super) max_removals: Limit,
+    /// Take rows that are older than the known facts by lastSeen, or have no lastSeen, instead of leaving
+    /// their clients as they are
+    #[arg(long)]
+    pub(super) allow_older: bool,
     /// Remove fleets of this import in which no client is left: with --apply from the cluster, else from
     /// what is printed
     #[arg(long)]
@@ -148,16 +156,16 @@ pub(crate) enum ImportFormat {
 
 impl ImportArgs {
     /// Returns the options that control how the cells of the export are parsed.
-    pub(super) fn reading(&self) -> Reading {
+    pub(super) fn reading(&self, now: Timestamp) -> Reading {
         Reading {
-            times: Times { format: self.time_format.clone(), zone: self.time_zone.clone() },
+            times: Times { format: self.time_format.clone(), zone: self.time_zone.clone(), now },
             empty: self.empty.clone(),
             shorten_messages: self.shorten_messages,
         }
     }
 
     /// Validates and returns the options for the resulting fleets.
-    pub(super) fn options(&self) -> Result<ImportOptions, Failure> {
+    pub(super) fn options(&self, now: Timestamp) -> Result<ImportOptions, Failure> {
         let mut problems = Vec::new();
         let mut labels = BTreeMap::new();
         for (key, value) in &self.labels {
@@ -193,6 +201,8 @@ impl ImportArgs {
             max_removals: self.max_removals,
             prune: self.prune,
             drops: self.drops.iter().cloned().collect(),
+            allow_older: self.allow_older,
+            now,
         })
     }
 

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Map, Value};
 
 use super::manifest::IMPORT_LABEL;
+use super::older::read_last_seen;
 use super::sharding;
 use crate::api::fleet::Client;
 use crate::api::{ClientFleetSpec, Text};
 use crate::cli::terminal::table::printable;
+use crate::values::Timestamp;
 
 /// Name of the field manager that `import --apply` uses.
 pub(super) const MANAGER: &str = "clientfleet-import";
@@ -41,6 +43,9 @@ pub(super) struct ExistingFleet {
     /// Client fields that other field managers own, by client name. The import does not remove
     /// these fields.
     pub owned_by_others: BTreeMap<Text, Client>,
+    /// Time when each client was last seen, whatever field manager wrote it. Without the clients for
+    /// which it is missing or invalid.
+    pub last_seen: BTreeMap<Text, Timestamp>,
 }
 
 /// The field managers that list a client in a fleet: the import, other field managers, or both.
@@ -120,8 +125,11 @@ pub(super) fn standing(
 ) -> Result<ExistingFleet, String> {
     let owners = Owners::of(fleet, written);
     let mut holds = BTreeMap::new();
+    let mut last_seen = BTreeMap::new();
     for client in fleet.pointer("/spec/clients").and_then(Value::as_array).into_iter().flatten() {
+        let seen = client.pointer("/reported/lastSeen").and_then(Value::as_str);
         let Some(client) = client.get("name").and_then(Value::as_str) else { continue };
+        last_seen.extend(seen.and_then(read_last_seen).map(|seen| (Text::from(client), seen)));
         let hold = ListedBy { ours: owners.labelling(client), others: owners.others(client) };
         holds.insert(Text::from(client), hold);
     }
@@ -142,9 +150,14 @@ pub(super) fn standing(
         clients.sort_by(|a, b| a.name.cmp(&b.name));
     }
     spec.clients = spec.clients.filter(|clients| !clients.is_empty());
-    let labels = labels.unwrap_or_default();
-    let of_others = owners.of_others(fleet)?;
-    Ok(ExistingFleet { name: name.to_owned(), holds, labels, spec, owned_by_others: of_others })
+    Ok(ExistingFleet {
+        name: name.to_owned(),
+        holds,
+        labels: labels.unwrap_or_default(),
+        spec,
+        owned_by_others: owners.of_others(fleet)?,
+        last_seen,
+    })
 }
 
 /// The owners of a fleet's fields, according to `managedFields`.

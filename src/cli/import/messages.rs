@@ -1,13 +1,13 @@
-//! Formats the messages of an import: problems in rows, remarks and the summary. Other modules
-//! decide the outcome.
+//! Formats the messages of an import: refusals, remarks and the summary. Other modules decide the
+//! outcome, and [`bad_rows`](super::bad_rows) formats the problems in rows.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use super::applying::ApplyOutcome;
+use super::columns::Field;
 use super::facts::Fact;
 use super::outcome::{FleetChange, ImportOptions, ImportOutcome, ImportRefusal, Limit};
-use super::rows::{Bad, Inventory};
+use super::rows::Inventory;
 use crate::api::{Text, bounds};
 use crate::cli::gitops::DryRun;
 use crate::cli::terminal::table::printable;
@@ -17,7 +17,8 @@ const MAX_PRINTED_PROBLEMS: usize = 50;
 /// Name that messages use for standard input (`-`).
 pub(super) const STANDARD_INPUT: &str = "standard input";
 const MAX_NAMES: usize = 10;
-const MAX_CELL_CHARS: usize = 60;
+/// Maximum number of clients to name that leave their fleets or lose their version.
+const MAX_LEAVING_NAMES: usize = 50;
 
 /// Remark to print for a local import without `--previous`.
 pub(super) const NO_PREVIOUS: &str = "no earlier fleets are known, so every client is placed anew: next time name these with \
@@ -40,72 +41,66 @@ pub(super) fn unused(remarks: &mut String, titles: &[String]) {
     }
 }
 
-/// Adds a message for each problem in the bad rows, up to `MAX_PRINTED_PROBLEMS`, and a summary of
-/// all bad rows.
-pub(super) fn bad_rows(remarks: &mut String, file: &str, inventory: &Inventory, skip: bool) {
-    let word = if skip { "warning" } else { "error" };
-    for bad in inventory.bad.iter().take(MAX_PRINTED_PROBLEMS) {
-        *remarks += &format!("{word}: {file}: {}\n", bad_row(bad));
+/// Adds a remark if `--time-format` is given for an export without times.
+pub(super) fn unused_format(remarks: &mut String, inventory: &Inventory, is_given: bool) {
+    let times = [Field::LastSeen, Field::ErrorTime].map(Fact::Field);
+    if is_given && !times.iter().any(|time| inventory.given.contains(time)) {
+        *remarks += "--time-format is not used: no column gives lastSeen or lastError.time\n";
     }
-    let more = inventory.bad.len().saturating_sub(MAX_PRINTED_PROBLEMS);
-    if more > 0 {
-        *remarks += &format!("{word}: {file}: and {more} more\n");
-    }
-    let mut lines: Vec<usize> = inventory.bad.iter().map(|bad| bad.line).collect();
-    lines.dedup();
-    let (bad, rows) = (lines.len(), inventory.rows);
-    let (are, them) = if bad == 1 { ("is", "it") } else { ("are", "them") };
-    if bad > 0 && skip {
-        *remarks += &format!("warning: {file}: {bad} of {rows} rows {are} left out\n");
-    } else if bad > 0 {
-        *remarks += &format!(
-            "error: {file}: {bad} of {rows} rows {are} bad, so nothing is imported: mend {them}, or leave \
-             {them} out with --skip-invalid\n"
-        );
-    }
-}
-
-fn bad_row(bad: &Bad) -> String {
-    let mut text = format!("line {}", bad.line);
-    // Ignore the result, because writing to a string cannot fail.
-    let _ = match &bad.cell {
-        None => write!(text, ": {}", bad.reason),
-        Some((title, cell)) if cell.is_empty() => {
-            write!(text, ", column `{title}`: {}", bad.reason)
-        }
-        Some((title, cell)) => {
-            let shown: String = cell.chars().take(MAX_CELL_CHARS).collect();
-            let cut = if shown.len() < cell.len() { "…" } else { "" };
-            write!(text, ", column `{title}`: \"{shown}{cut}\" {}", bad.reason)
-        }
-    };
-    printable(&text).into_owned()
 }
 
 /// Formats the reasons why the import writes nothing.
 pub(super) fn refused(refusals: &[ImportRefusal], limit: Limit) -> Failure {
-    let sentence = |refusal: &ImportRefusal| match refusal {
-        ImportRefusal::Gone { gone, of } => {
-            let number = gone.len();
-            format!(
-                "{number} of {of} clients are gone from the export, more than --max-removals {limit} \
-                 allows, so nothing is written: {}. Is the export complete? If it is, allow it with \
-                 --max-removals {number}",
-                names(gone)
-            )
+    let (mut messages, mut facts) = (Vec::new(), Vec::new());
+    for refusal in refusals {
+        match refusal {
+            ImportRefusal::Gone { gone, of } => {
+                let number = gone.len();
+                messages.push(format!(
+                    "{number} of {of} clients are gone from the export, more than --max-removals \
+                     {limit} allows, so nothing is written: {}. Is the export complete? If it is, \
+                     allow it with --max-removals {number}",
+                    names(gone, MAX_NAMES)
+                ));
+            }
+            ImportRefusal::FactNotProvided { fact, clients } => facts.push((fact, *clients)),
+            ImportRefusal::Unversioned { clients, of } => {
+                let number = clients.len();
+                messages.push(format!(
+                    "{number} of {of} clients that had a version would lose it to an empty cell, more \
+                     than --max-removals {limit} allows, so nothing is written: {}. Is the export \
+                     complete? If it is, allow it with --max-removals {number}",
+                    names(clients, MAX_NAMES)
+                ));
+            }
         }
-        ImportRefusal::FactNotProvided { fact, clients } => ungiven(fact, *clients),
-        ImportRefusal::Unversioned { clients, of } => {
-            let number = clients.len();
-            format!(
-                "{number} of {of} clients that had a version would lose it to an empty cell, more than \
-                 --max-removals {limit} allows, so nothing is written: {}. Is the export complete? If it \
-                 is, allow it with --max-removals {number}",
-                names(clients)
-            )
-        }
+    }
+    messages.extend(match facts[..] {
+        [] => None,
+        [(fact, clients)] => Some(ungiven(fact, clients)),
+        _ => Some(several_ungiven(&facts)),
+    });
+    Failure { messages, code: FAILURE }
+}
+
+/// Formats the error for several facts that the export no longer provides.
+fn several_ungiven(facts: &[(&Fact, usize)]) -> String {
+    let lost = facts.iter().map(|(fact, number)| format!("`{fact}` ({})", clients(*number)));
+    let columns = facts.iter().map(|(fact, _)| match fact {
+        Fact::Field(_) => format!("--column {fact}='TITLE'"),
+        Fact::Label(key) => format!("--group-by 'TITLE={}'", printable(key)),
+    });
+    let drops = facts.iter().map(|(fact, _)| format!("--drop {fact}"));
+    let list = |texts: &mut dyn Iterator<Item = String>, separator| {
+        texts.collect::<Vec<_>>().join(separator)
     };
-    Failure { messages: refusals.iter().map(sentence).collect(), code: FAILURE }
+    format!(
+        "no column of the export gives what clients have from an earlier one and would lose, so \
+         nothing is written: {}. Name the columns with `{}`, or let all of it go with `{}`",
+        list(&mut { lost }, ", "),
+        list(&mut { columns }, " "),
+        list(&mut { drops }, " ")
+    )
 }
 
 /// Formats the error for a fact that earlier imports provided and that the export no longer
@@ -129,9 +124,10 @@ fn ungiven(fact: &Fact, number: usize) -> String {
     format!("{what}, but {lose}, so nothing is written: {mend}, or let it go with `--drop {fact}`")
 }
 
-fn names(names: &[Text]) -> String {
-    let shown: Vec<_> = names.iter().take(MAX_NAMES).map(|name| printable(name)).collect();
-    let more = names.len().saturating_sub(MAX_NAMES);
+/// Formats the first names, up to `most`, and the number of the others.
+fn names(names: &[Text], most: usize) -> String {
+    let shown: Vec<_> = names.iter().take(most).map(|name| printable(name)).collect();
+    let more = names.len().saturating_sub(most);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     shown.join(", ") + &more
 }
@@ -167,6 +163,11 @@ pub(super) fn remarks(
         };
         remark(format!("warning: {stay}: {why}"));
     }
+    older(text, outcome);
+    let mut remark = |remark: String| {
+        text.push_str(&remark);
+        text.push('\n');
+    };
     for fact in &wish.drops {
         let number = outcome.dropped.get(fact).copied().unwrap_or_default();
         remark(match number {
@@ -183,10 +184,66 @@ pub(super) fn remarks(
                 "is gone from the export and stays in its fleet",
                 "are gone from the export and stay in their fleets"
             ),
-            names(&outcome.held_by_others)
+            names(&outcome.held_by_others, MAX_NAMES)
         ));
     }
+    leaving(text, outcome);
     unreadable(text, inventory);
+}
+
+/// Adds the remarks about clients that stay as they are because the export is older than they are.
+fn older(text: &mut String, outcome: &ImportOutcome) {
+    let mut left = |clients: &[Text], one: &str, many: &str| {
+        let names = names(clients, MAX_NAMES);
+        *text += &match clients.len() {
+            0 => return,
+            1 => format!(
+                "warning: 1 row {one}: its client stays as it is: {names}; --allow-older takes it\n"
+            ),
+            number => format!(
+                "warning: {number} rows {many}: their clients stay as they are: {names}; --allow-older \
+                 takes them\n"
+            ),
+        };
+    };
+    let than = "older than what is known (lastSeen)";
+    left(&outcome.older, &format!("is {than}"), &format!("are {than}"));
+    let known = "no lastSeen, although one is known";
+    left(&outcome.undated, &format!("has {known}"), &format!("have {known}"));
+    let missing = &outcome.missing_in_older;
+    if !missing.is_empty() {
+        let stay = of(missing.len(), "is not in it, but stays", "are not in it, but stay");
+        *text += &format!(
+            "warning: the export as a whole is older than what is known, as no row is newer: {stay}: \
+             {}; with --allow-older {}\n",
+            names(missing, MAX_NAMES),
+            if missing.len() == 1 { "it leaves" } else { "they leave" }
+        );
+    }
+}
+
+/// Adds the remarks about clients that leave their fleets, and about clients that lose their version
+/// to an empty cell.
+fn leaving(text: &mut String, outcome: &ImportOutcome) {
+    let stays = |name: &&Text| outcome.held_by_others.contains(name);
+    let leaving: Vec<Text> = outcome.gone.iter().filter(|name| !stays(name)).cloned().collect();
+    if !leaving.is_empty() {
+        let leave = of(
+            leaving.len(),
+            "is gone from the export and leaves its fleet",
+            "are gone from the export and leave their fleets",
+        );
+        *text += &format!("{leave}: {}\n", names(&leaving, MAX_LEAVING_NAMES));
+    }
+    let unversioned = &outcome.unversioned;
+    if !unversioned.is_empty() {
+        let lose = of(
+            unversioned.len(),
+            "loses its version to an empty cell",
+            "lose their version to an empty cell",
+        );
+        *text += &format!("{lose}: {}\n", names(unversioned, MAX_LEAVING_NAMES));
+    }
 }
 
 /// Adds the remarks about reported values that cannot be parsed or are shortened.
@@ -199,6 +256,10 @@ fn unreadable(text: &mut String, inventory: &Inventory) {
         let why = "a computer or user name that is too long or contains control characters; the \
                    name was shortened";
         remark(of(inventory.shortened_names, &format!("has {why}"), &format!("have {why}")));
+    }
+    if inventory.missing_times > 0 {
+        let what = "a time that stands for none, as never, 0 or 1601-01-01; it is left out";
+        remark(of(inventory.missing_times, &format!("has {what}"), &format!("have {what}")));
     }
     if inventory.unreadable_versions > 0 {
         remark(of(
@@ -235,7 +296,7 @@ pub(super) fn empty_fleets(
     if !pruned.is_empty() && !applies {
         let (fleets, are, them) =
             if pruned.len() == 1 { ("fleet", "is", "it") } else { ("fleets", "are", "them") };
-        let (number, names) = (pruned.len(), names(&pruned));
+        let (number, names) = (pruned.len(), names(&pruned, MAX_NAMES));
         *text += &format!(
             "{number} {fleets} without clients {are} not printed: {names}; this removes nothing from \
              a cluster, --apply removes {them}\n"
@@ -245,7 +306,7 @@ pub(super) fn empty_fleets(
     if !empty.is_empty() && !wish.prune {
         let (fleets, them) =
             if empty.len() == 1 { ("fleet has", "it") } else { ("fleets have", "them") };
-        let (number, names) = (empty.len(), names(&empty));
+        let (number, names) = (empty.len(), names(&empty, MAX_NAMES));
         *text += &format!("{number} {fleets} no clients left: {names}; --prune removes {them}\n");
     }
 }
@@ -273,7 +334,18 @@ fn count(outcome: &ImportOutcome, change: FleetChange) -> usize {
 }
 
 fn of_clients(outcome: &ImportOutcome) -> String {
-    format!("{} new, {} gone", clients(outcome.new), outcome.gone.len())
+    let older = match outcome.older.len() + outcome.undated.len() {
+        0 => String::new(),
+        1 => ", 1 older left as it is".to_owned(),
+        older => format!(", {older} older left as they are"),
+    };
+    format!(
+        "{} new, {} changed, {} unchanged, {} gone{older}",
+        clients(outcome.new),
+        outcome.changed,
+        outcome.unchanged,
+        outcome.gone.len()
+    )
 }
 
 /// Formats the summary of an import that prints the fleets instead of writing them to the cluster.

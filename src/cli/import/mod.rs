@@ -9,6 +9,7 @@ mod addresses;
 mod admissible;
 mod applying;
 mod arguments;
+mod bad_rows;
 mod columns;
 mod csv_table;
 mod existing;
@@ -16,11 +17,13 @@ mod existing_fleet;
 mod facts;
 mod manifest;
 mod messages;
+mod older;
 mod outcome;
 mod outcome_tests;
 mod rows;
 mod sharding;
 mod text;
+mod time_format;
 mod times;
 mod windows_zones;
 
@@ -32,18 +35,20 @@ use self::manifest::Manifest;
 use self::outcome::{Export, FleetChange, ImportOptions, ImportOutcome};
 use self::rows::Inventory;
 use super::cluster::Cluster;
+use super::terminal::table::printable;
 use super::{CommandOutput, Context, FAILURE, Failure, WRONG_INPUT, files};
+use crate::values::Timestamp;
 
 pub(super) use self::arguments::EXAMPLES;
 
 /// Runs `import`: prints the fleets, or writes them to the cluster with `--apply`.
 pub(super) async fn run(
     arguments: &ImportArgs,
-    _around: &Context,
+    around: &Context,
 ) -> Result<CommandOutput, Failure> {
     let mut remarks = String::new();
     // Print the remarks even if the import fails, because they help to find the cause of the error.
-    match import(arguments, &mut remarks).await {
+    match import(arguments, around.now, &mut remarks).await {
         Ok((output, code)) => Ok(CommandOutput { output, remarks, code }),
         Err(failure) => {
             let CommandOutput { remarks: errors, code, .. } = CommandOutput::from(failure);
@@ -53,9 +58,13 @@ pub(super) async fn run(
 }
 
 /// Runs the import, and returns the text for standard output and the exit code.
-async fn import(arguments: &ImportArgs, remarks: &mut String) -> Result<(String, u8), Failure> {
-    let wish = arguments.options()?;
-    let Some(inventory) = inventory(arguments, remarks)? else {
+async fn import(
+    arguments: &ImportArgs,
+    now: Timestamp,
+    remarks: &mut String,
+) -> Result<(String, u8), Failure> {
+    let wish = arguments.options(now)?;
+    let Some(inventory) = inventory(arguments, now, remarks)? else {
         return Ok((String::new(), WRONG_INPUT));
     };
     if arguments.local {
@@ -78,7 +87,11 @@ async fn import(arguments: &ImportArgs, remarks: &mut String) -> Result<(String,
 }
 
 /// Reads the export and returns its clients, or `None` if invalid rows prevent the import.
-fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inventory>, Failure> {
+fn inventory(
+    arguments: &ImportArgs,
+    now: Timestamp,
+    remarks: &mut String,
+) -> Result<Option<Inventory>, Failure> {
     let name = messages::file(&arguments.file);
     let wrong = |message: String| Failure::input(format!("{name}: {message}"));
     if name == messages::STANDARD_INPUT && arguments.previous.contains(&arguments.file) {
@@ -105,8 +118,12 @@ fn inventory(arguments: &ImportArgs, remarks: &mut String) -> Result<Option<Inve
     arguments.check_labels(&columns.labels)?;
     arguments.check_drops(&facts::provided(&columns))?;
     messages::unused(remarks, &columns.unused);
-    let inventory = rows::read(&sheet, &columns, &arguments.reading());
-    messages::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
+    let reading = arguments.reading(now);
+    let cells = rows::time_cells(&sheet, &columns);
+    reading.times.check_order(cells).map_err(|reason| wrong(printable(&reason).into_owned()))?;
+    let inventory = rows::read(&sheet, &columns, &reading);
+    messages::unused_format(remarks, &inventory, reading.times.format.is_some());
+    bad_rows::bad_rows(remarks, &name, &inventory, arguments.skip_invalid);
     Ok(Some(inventory).filter(|inventory| inventory.bad.is_empty() || arguments.skip_invalid))
 }
 

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::existing_fleet::{ExistingFleet, ListedBy};
 use super::facts::{Fact, Losses};
 use super::manifest::{IMPORT_LABEL, Manifest, Metadata};
+use super::older::{OlderRows, older_rows};
 use super::sharding;
 use crate::api::fleet::{Client, PackageFrom};
 use crate::api::{ClientFleetSpec, Text};
+use crate::values::Timestamp;
 
 /// The user's options for the resulting fleets.
 #[derive(Clone, Debug)]
@@ -25,6 +27,10 @@ pub(super) struct ImportOptions {
     /// Facts that `--drop` names. Clients may lose these facts if the export no longer provides
     /// them.
     pub drops: BTreeSet<Fact>,
+    /// True if rows that are older than the known facts replace these facts.
+    pub allow_older: bool,
+    /// Current time.
+    pub now: Timestamp,
 }
 
 /// Maximum number or percentage of clients that one import may remove. The limit also applies,
@@ -95,6 +101,19 @@ pub(super) struct ImportOutcome {
     pub fleets: Vec<ImportedFleet>,
     /// Number of clients that earlier imports did not list.
     pub new: usize,
+    /// Number of clients whose row changes something of what earlier imports wrote.
+    pub changed: usize,
+    /// Number of clients whose row changes nothing.
+    pub unchanged: usize,
+    /// Clients that stay unchanged because their row is older than the known facts.
+    pub older: Vec<Text>,
+    /// Clients that stay unchanged because their row has no `lastSeen` although one is known.
+    pub undated: Vec<Text>,
+    /// Clients that are missing from the export but stay in their fleet, because the export as a
+    /// whole is older than the known facts.
+    pub missing_in_older: Vec<Text>,
+    /// Clients that lose their version because their version cell in the export is empty.
+    pub unversioned: Vec<Text>,
     /// Clients that an earlier import listed and that are missing from the export.
     pub gone: Vec<Text>,
     /// Clients that are missing from the export but stay in their fleet, because other field
@@ -145,7 +164,12 @@ pub(super) fn decide(
     standings: &BTreeMap<u32, ExistingFleet>,
     wish: &ImportOptions,
 ) -> Result<ImportOutcome, Vec<ImportRefusal>> {
-    let mut shards = Shards::default();
+    let older = if wish.allow_older {
+        OlderRows::default()
+    } else {
+        older_rows(export.clients, export.provided, standings, wish.now)
+    };
+    let mut shards = Shards { older, ..Shards::default() };
     for (number, standing) in standings {
         shards.keep(*number, standing, export);
     }
@@ -156,9 +180,8 @@ pub(super) fn decide(
     let newcomers =
         export.clients.keys().map(Text::as_str).filter(|name| !shards.housed.contains(name));
     let assigned = sharding::assign(&shards.occupied, newcomers, wish.shard_size);
-    let mut new = shards.adopted;
     for (number, names) in assigned {
-        new += names.len();
+        shards.new += names.len();
         *shards.occupied.entry(number).or_default() += names.len();
         let clients = shards.clients.entry(number).or_default();
         clients.extend(names.iter().filter_map(|name| export.clients.get(*name)).cloned());
@@ -168,10 +191,22 @@ pub(super) fn decide(
         fleet(number, clients, is_empty, standings.get(&number), wish)
     });
     let fleets = fleets.collect();
-    let Shards { gone, held_by_others, kept, in_doubt, losses, .. } = shards;
-    // `--drop` allows all remaining losses, because any other loss has already caused an error.
-    let dropped = losses.not_provided;
-    Ok(ImportOutcome { fleets, new, gone, held_by_others, kept, in_doubt, dropped })
+    Ok(ImportOutcome {
+        fleets,
+        new: shards.new,
+        changed: shards.changed,
+        unchanged: shards.unchanged,
+        older: shards.older.older.into_iter().map(Text::from).collect(),
+        undated: shards.older.undated.into_iter().map(Text::from).collect(),
+        missing_in_older: sorted(&shards.missing_in_older),
+        unversioned: sorted(&shards.losses.unversioned),
+        gone: sorted(&shards.gone),
+        held_by_others: shards.held_by_others,
+        kept: shards.kept,
+        in_doubt: shards.in_doubt,
+        // `--drop` allows all remaining losses, because any other loss has already caused an error.
+        dropped: shards.losses.not_provided,
+    })
 }
 
 #[derive(Default)]
@@ -184,9 +219,12 @@ struct Shards<'a> {
     housed: BTreeSet<&'a str>,
     /// Number of clients that earlier imports listed.
     ours: usize,
-    /// Number of clients that the import lists now, but that only other field managers listed
-    /// before.
-    adopted: usize,
+    /// Number of clients that earlier imports did not list.
+    new: usize,
+    changed: usize,
+    unchanged: usize,
+    older: OlderRows<'a>,
+    missing_in_older: Vec<Text>,
     gone: Vec<Text>,
     held_by_others: Vec<Text>,
     kept: usize,
@@ -209,17 +247,29 @@ impl<'a> Shards<'a> {
             self.housed.insert(name);
             self.ours += usize::from(*ours);
             let is_bad = export.bad_names.contains(name);
-            let stays = if let Some(client) = export.clients.get(name) {
-                self.adopted += usize::from(!ours);
-                if let Some(before) = made.get(name.as_str()) {
+            let before = made.get(name.as_str()).copied();
+            let stays = if self.older.contains(name) {
+                clients.extend(before.cloned());
+                true
+            } else if let Some(client) = export.clients.get(name) {
+                if let Some(before) = before {
                     let others = standing.owned_by_others.get(name);
                     self.losses.add(before, client, others, export.provided);
                 }
+                *(match before {
+                    _ if !ours => &mut self.new,
+                    Some(before) if before == client => &mut self.unchanged,
+                    _ => &mut self.changed,
+                }) += 1;
                 clients.push(client.clone());
                 true
             } else if *ours && (is_bad || export.is_in_doubt) {
                 *(if is_bad { &mut self.kept } else { &mut self.in_doubt }) += 1;
-                clients.extend(made.get(name.as_str()).copied().cloned());
+                clients.extend(before.cloned());
+                true
+            } else if *ours && self.older.is_whole_export {
+                self.missing_in_older.push(name.clone());
+                clients.extend(before.cloned());
                 true
             } else if *ours {
                 self.gone.push(name.clone());
@@ -237,11 +287,6 @@ impl<'a> Shards<'a> {
     }
 
     fn refusals(&self, wish: &ImportOptions) -> Vec<ImportRefusal> {
-        let sorted = |names: &[Text]| {
-            let mut names = names.to_vec();
-            names.sort();
-            names
-        };
         let mut refusals = Vec::new();
         if !wish.max_removals.allows(self.gone.len(), self.ours) {
             refusals.push(ImportRefusal::Gone { gone: sorted(&self.gone), of: self.ours });
@@ -258,6 +303,12 @@ impl<'a> Shards<'a> {
         }
         refusals
     }
+}
+
+fn sorted(names: &[Text]) -> Vec<Text> {
+    let mut names = names.to_vec();
+    names.sort();
+    names
 }
 
 fn fleet(

@@ -63,6 +63,8 @@ mod laws {
             max_removals: Limit::Percent(100),
             prune: day.prune,
             drops: BTreeSet::new(),
+            allow_older: false,
+            now: chrono::DateTime::UNIX_EPOCH,
         }
     }
 
@@ -114,6 +116,7 @@ mod laws {
                 labels: manifest.metadata.labels.clone(),
                 spec: manifest.spec.clone(),
                 owned_by_others: BTreeMap::new(),
+                last_seen: BTreeMap::new(),
             };
             (number, standing)
         })

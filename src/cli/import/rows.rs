@@ -67,12 +67,15 @@ pub(super) struct Inventory {
     pub shortened_names: usize,
     /// Number of clients with more IP addresses than the API accepts.
     pub shortened_ips: usize,
+    /// Number of clients with a time that stands for no time, such as `never`.
+    pub missing_times: usize,
 }
 
 /// Reads all rows of an export.
 pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> Inventory {
     let zones = RefCell::default();
-    let rows = Rows { sheet, columns, reading, zones, shortened: RefCell::default() };
+    let (shortened, timeless) = (RefCell::default(), RefCell::default());
+    let rows = Rows { sheet, columns, reading, zones, shortened, timeless };
     let mut inventory = Inventory {
         rows: sheet.records.len(),
         given: facts::provided(columns),
@@ -88,6 +91,7 @@ pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> 
     rows.judge(&mut inventory, read);
     inventory.bad.sort();
     for client in inventory.clients.values() {
+        inventory.missing_times += usize::from(rows.timeless.borrow().contains(&client.name));
         let Some(reported) = &client.reported else { continue };
         let versions = [&reported.version, &reported.staged_version];
         let is_unreadable = |text: &&Text| Version::parse(text).is_err();
@@ -103,6 +107,18 @@ pub(super) fn read(sheet: &CsvTable, columns: &ColumnMap, reading: &Reading) -> 
     inventory
 }
 
+/// Returns the cells of all columns that contain times, each with the line of its row.
+pub(super) fn time_cells<'a>(
+    sheet: &'a CsvTable,
+    columns: &'a ColumnMap,
+) -> impl Iterator<Item = (usize, &'a str)> {
+    let is_time = |field: &Field| matches!(field, Field::LastSeen | Field::ErrorTime);
+    let times = columns.fields.iter().filter(move |(field, _)| is_time(field));
+    times.flat_map(|(_, column)| {
+        sheet.records.iter().map(|record| (record.line, record.cell(*column)))
+    })
+}
+
 struct Rows<'a> {
     sheet: &'a CsvTable,
     columns: &'a ColumnMap,
@@ -111,6 +127,8 @@ struct Rows<'a> {
     zones: RefCell<HashMap<String, Result<Text, String>>>,
     /// Names of the clients with a shortened computer or user name.
     shortened: RefCell<BTreeSet<Text>>,
+    /// Names of the clients with a time that stands for no time.
+    timeless: RefCell<BTreeSet<Text>>,
 }
 
 impl Rows<'_> {
@@ -173,7 +191,7 @@ impl Rows<'_> {
         }
         Ok(Some(match field {
             Field::TimeZone => self.zone(cell)?,
-            Field::LastSeen | Field::ErrorTime => self.reading.times.read(cell)?.into(),
+            Field::LastSeen | Field::ErrorTime => return self.time(cell, record),
             Field::Ip => addresses::addresses(cell).into(),
             Field::ErrorMessage if self.reading.shorten_messages => {
                 reported_text::MESSAGE.fit(cell, "…").into()
@@ -193,6 +211,16 @@ impl Rows<'_> {
             self.shortened.borrow_mut().insert(client.into());
         }
         Some(Text::from(fitted)).filter(|fitted| !fitted.is_empty())
+    }
+
+    /// Returns the time in a cell, and records the client of the row if the cell stands for no time.
+    fn time(&self, cell: &str, record: &Record) -> Result<Option<Text>, String> {
+        let time = self.reading.times.read(cell)?;
+        if time.is_none() {
+            let client = self.cell(record, self.name_column());
+            self.timeless.borrow_mut().insert(client.into());
+        }
+        Ok(time.map(Text::from))
     }
 
     fn zone(&self, cell: &str) -> Result<Text, String> {

@@ -1,83 +1,200 @@
 //! Parses the times in an export as instants. A time that is not RFC 3339 is parsed only with the
 //! format and the time zone that the user specifies, never by guessing.
 
-use chrono::format::{Item, Numeric, StrftimeItems};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
+use super::time_format::{CellTime, TimeFormat, fitting_number};
 use crate::cli::terminal::times::exact;
 use crate::values::{Timestamp, Zone};
+
+/// Cells of a time column that stand for no time, in lower case.
+const NO_TIME: [&str; 9] =
+    ["-", "--", "n/a", "never", "none", "null", "unknown", "not available", "(never)"];
+/// Dates that stand for no time, because they are zero in the product that exports them: .NET,
+/// Windows file times, SQL Server, spreadsheets and Unix.
+const ZERO_DATES: [(i32, u32, u32); 6] =
+    [(1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1900, 1, 1), (1970, 1, 1)];
+/// Largest difference between a time zone and UTC. A zero date may be exported in local time.
+const MAX_OFFSET: TimeDelta = TimeDelta::hours(14);
+/// How far a time may be ahead of the current time, because clocks and time zones are wrong
+/// sometimes.
+pub(super) const MAX_AHEAD: TimeDelta = TimeDelta::days(1);
+/// Unix time of 2000-01-01T00:00:00Z. No client was seen before.
+const EARLIEST_SECONDS: i64 = 946_684_800;
 
 /// Format and time zone of times that are not RFC 3339.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
-    /// Format in the strftime syntax of chrono.
-    pub format: Option<String>,
+    pub format: Option<TimeFormat>,
     /// Time zone of times without a UTC offset.
     pub zone: Option<Zone>,
-}
-
-/// Validates the value of `--time-format`.
-///
-/// # Errors
-///
-/// Returns a message if the format contains an unknown specifier, or no specifier for a date or a
-/// time.
-pub(super) fn format(text: &str) -> Result<String, String> {
-    let items: Vec<Item> = StrftimeItems::new(text).collect();
-    if items.contains(&Item::Error) {
-        return Err("this holds a `%…` that there is not: write a form as '%d.%m.%Y %H:%M'".into());
-    }
-    let has_content = items.iter().any(|item| matches!(item, Item::Numeric(..) | Item::Fixed(_)));
-    if has_content {
-        Ok(text.to_owned())
-    } else {
-        Err("this holds no part of a time: write a form as '%d.%m.%Y %H:%M'".to_owned())
-    }
+    /// Current time.
+    pub now: Timestamp,
 }
 
 impl Times {
-    /// Parses the time in a cell, and returns it as RFC 3339 text. Text that is already RFC 3339 is
-    /// returned unchanged.
+    /// Parses the time in a cell, and returns it as RFC 3339 text, or `None` if the cell stands for
+    /// no time, such as `never`. Text that is already RFC 3339 is returned unchanged.
     ///
     /// # Errors
     ///
     /// Returns the reason why the time is invalid, as a phrase that a message appends to the text
     /// of the cell.
-    pub fn read(&self, cell: &str) -> Result<String, String> {
-        if DateTime::parse_from_rfc3339(cell).is_ok() {
-            return Ok(cell.to_owned());
+    pub fn read(&self, cell: &str) -> Result<Option<String>, String> {
+        if is_no_time(cell) {
+            return Ok(None);
         }
-        let Some(format) = &self.format else {
-            return Err("is not RFC 3339, as 2026-11-24T12:00:00Z: tell how it is written, as \
-                        --time-format '%d.%m.%Y %H:%M', and in which zone, as --time-zone \
-                        Europe/Berlin"
-                .to_owned());
+        if let Ok(instant) = DateTime::parse_from_rfc3339(cell) {
+            if is_zero_date(instant.naive_utc()) {
+                return Ok(None);
+            }
+            self.judge(cell, instant.to_utc(), "is")?;
+            return Ok(Some(cell.to_owned()));
+        }
+        let Some(format) = &self.format else { return Err(self.without_format(cell)) };
+        let time = format.parse(cell).ok_or_else(|| self.in_other_format(cell, format))?;
+        if format.has_short_year(cell) {
+            return Err("has a year of two digits: write %y in place of %Y in --time-format".into());
+        }
+        let instant = match time {
+            CellTime::Never => return Ok(None),
+            CellTime::Instant(at) if !format.is_number() && is_zero_date(at.naive_utc()) => {
+                return Ok(None);
+            }
+            CellTime::Local(local) if !format.is_number() && is_zero_date(local) => {
+                return Ok(None);
+            }
+            CellTime::Instant(instant) => instant,
+            CellTime::Local(local) => {
+                let zone = self
+                    .zone
+                    .as_ref()
+                    .ok_or("has no offset from UTC: name its zone, as --time-zone Europe/Berlin")?;
+                instant(local, zone).ok_or_else(|| {
+                    format!(
+                        "is a time that the clocks of {zone} never showed: they were put forward"
+                    )
+                })?
+            }
         };
-        if let Ok(instant) = DateTime::parse_from_str(cell, format) {
-            return Ok(exact(instant.to_utc()));
+        self.judge(cell, instant, &format!("would be {},", exact(instant)))?;
+        Ok(Some(exact(instant)))
+    }
+
+    /// Returns an error if the cells show that the day and the month are in the other order than
+    /// in the format. Without this check, some of the cells would be read with a wrong date.
+    pub fn check_order<'a>(
+        &self,
+        cells: impl Iterator<Item = (usize, &'a str)>,
+    ) -> Result<(), String> {
+        let Some(format) = &self.format else { return Ok(()) };
+        let Some(other) = format.in_other_order() else { return Ok(()) };
+        let mut contrary = None;
+        for (line, cell) in cells {
+            match (self.plausible(format, cell), self.plausible(&other, cell)) {
+                // Only a cell that one of the two cannot read shows which of them is right.
+                (true, false) => return Ok(()),
+                (false, true) if contrary.is_none() => contrary = Some((line, cell)),
+                _ => {}
+            }
         }
-        let local = local(cell, format).ok_or_else(|| {
-            format!("is neither RFC 3339 nor written as --time-format '{format}' says")
-        })?;
-        let zone = self.zone.as_ref().ok_or_else(|| {
-            "tells no offset from UTC: name its zone, as --time-zone Europe/Berlin".to_owned()
-        })?;
-        let instant = instant(local, zone).ok_or_else(|| {
-            format!("is a time that the clocks of {zone} never showed: they were put forward")
-        })?;
-        Ok(exact(instant))
+        contrary.map_or(Ok(()), |(line, cell)| {
+            Err(format!(
+                "--time-format {}: day and month are the other way round, as \"{cell}\" in \
+                 line {line} shows: write {}",
+                format.shown(),
+                other.shown()
+            ))
+        })
+    }
+
+    fn is_plausible(&self, instant: Timestamp) -> bool {
+        instant.timestamp() >= EARLIEST_SECONDS && instant - self.now <= MAX_AHEAD
+    }
+
+    /// Returns whether a cell is a plausible time in this format.
+    fn plausible(&self, format: &TimeFormat, cell: &str) -> bool {
+        match format.parse(cell) {
+            Some(CellTime::Instant(instant)) => self.is_plausible(instant),
+            Some(CellTime::Local(local)) => {
+                self.is_plausible(local.and_utc()) && !format.has_short_year(cell)
+            }
+            Some(CellTime::Never) | None => false,
+        }
+    }
+
+    /// Returns an error if a time is before 2000 or more than a day ahead. `is` begins the reason.
+    fn judge(&self, cell: &str, instant: Timestamp, is: &str) -> Result<(), String> {
+        if self.is_plausible(instant) {
+            return Ok(());
+        }
+        let what = if instant < self.now {
+            format!("{is} before the year 2000")
+        } else {
+            let now = exact(self.now);
+            format!("{is} more than a day after now ({now})")
+        };
+        let mend = match fitting_number(cell, |instant| self.is_plausible(instant)) {
+            Some(name) => format!("it fits --time-format {name}"),
+            None if instant < self.now => {
+                "correct it in the export, or name it with --empty if it stands for no time".into()
+            }
+            None => "correct it in the export, or the clock or time zone behind it".to_owned(),
+        };
+        Err(format!("{what}: {mend}"))
+    }
+
+    fn without_format(&self, cell: &str) -> String {
+        let mend = self.number(cell).unwrap_or_else(|| {
+            "name its format, as --time-format '%d.%m.%Y %H:%M', and its zone, as --time-zone \
+             Europe/Berlin"
+                .to_owned()
+        });
+        format!("is not RFC 3339, as 2026-11-24T12:00:00Z: {mend}")
+    }
+
+    fn in_other_format(&self, cell: &str, format: &TimeFormat) -> String {
+        let mend = self.number(cell).or_else(|| {
+            let mut others = format.alternatives().into_iter();
+            let other = others.find(|other| self.plausible(other, cell))?;
+            Some(format!("it fits {}", other.shown()))
+        });
+        let mend = mend.map_or(String::new(), |mend| format!(": {mend}"));
+        format!("is neither RFC 3339 nor in --time-format {}{mend}", format.shown())
+    }
+
+    /// Returns advice if the cell is a number, or the word of a language that stands for no time.
+    fn number(&self, cell: &str) -> Option<String> {
+        if let Some(name) = fitting_number(cell, |instant| self.is_plausible(instant)) {
+            return Some(format!("it fits --time-format {name}"));
+        }
+        let mantissa = cell.split_once(['E', 'e']).filter(|(_, exponent)| {
+            exponent.trim_start_matches('+').bytes().all(|byte| byte.is_ascii_digit())
+        });
+        if mantissa.is_some_and(|(digits, _)| digits.replace(',', ".").parse::<f64>().is_ok()) {
+            let why = "a spreadsheet has rounded this number: export the column as text";
+            return Some(why.to_owned());
+        }
+        let is_word = !cell.bytes().any(|byte| byte.is_ascii_digit());
+        is_word.then(|| "if it stands for no time, name it with --empty".to_owned())
     }
 }
 
-/// Parses a local time. If the format has no time of day, returns the start of the day.
-fn local(cell: &str, format: &str) -> Option<NaiveDateTime> {
-    NaiveDateTime::parse_from_str(cell, format).ok().or_else(|| {
-        let has_hours = StrftimeItems::new(format).any(|item| {
-            matches!(item, Item::Numeric(Numeric::Hour | Numeric::Hour12 | Numeric::Timestamp, _))
-        });
-        let date = NaiveDate::parse_from_str(cell, format).ok().filter(|_| !has_hours);
-        date.map(|date| date.and_time(NaiveTime::MIN))
-    })
+/// Returns whether a cell stands for no time: a word such as `never`, or a time of which all digits
+/// are zero, such as `0000-00-00 00:00:00` from MySQL.
+fn is_no_time(cell: &str) -> bool {
+    let mut digits = cell.bytes().filter(u8::is_ascii_digit).peekable();
+    let is_zero = digits.peek().is_some()
+        && digits.all(|digit| digit == b'0')
+        && !cell.bytes().any(|byte| byte.is_ascii_alphabetic());
+    is_zero || NO_TIME.contains(&cell.to_lowercase().as_str())
+}
+
+fn is_zero_date(time: NaiveDateTime) -> bool {
+    let mut zeros = ZERO_DATES.iter().filter_map(|(year, month, day)| {
+        Some(NaiveDate::from_ymd_opt(*year, *month, *day)?.and_time(NaiveTime::MIN))
+    });
+    zeros.any(|zero| (time - zero).abs() <= MAX_OFFSET)
 }
 
 /// Converts a local time in a time zone to an instant. If the local time occurs twice, returns the
@@ -96,17 +213,28 @@ fn instant(local: NaiveDateTime, zone: &Zone) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::time_format::time_format;
     use super::*;
 
+    fn at_noon() -> Times {
+        let now = "2026-11-24T12:00:00Z".parse().expect("an instant");
+        Times { format: None, zone: None, now }
+    }
+
     fn times(format: &str, zone: &str) -> Times {
-        Times { format: Some(super::format(format).expect("a form")), zone: Zone::named(zone) }
+        let format = Some(time_format(format).expect("a form"));
+        Times { format, zone: Zone::named(zone), ..at_noon() }
+    }
+
+    fn read(times: &Times, cell: &str) -> String {
+        times.read(cell).expect(cell).unwrap_or_else(|| "none".to_owned())
     }
 
     #[test]
     fn rfc_3339_stays_as_it_is() {
         for cell in ["2026-11-22T08:15:00Z", "2026-11-22T08:15:00.123+01:00"] {
-            assert_eq!(Times::default().read(cell).as_deref(), Ok(cell));
-            assert_eq!(times("%d.%m.%Y", "UTC").read(cell).as_deref(), Ok(cell));
+            assert_eq!(read(&at_noon(), cell), cell);
+            assert_eq!(read(&times("%d.%m.%Y", "UTC"), cell), cell);
         }
     }
 
@@ -115,33 +243,94 @@ mod tests {
         for (format, zone, cell, wanted) in [
             ("%Y-%m-%d %H:%M:%S", "UTC", "2026-11-22 08:15:00", "2026-11-22T08:15:00Z"),
             ("%d.%m.%Y %H:%M", "Europe/Berlin", "22.11.2026 08:15", "2026-11-22T07:15:00Z"),
+            ("%d.%m.%y %H:%M", "Europe/Berlin", "22.11.26 08:15", "2026-11-22T07:15:00Z"),
             ("%m/%d/%Y %I:%M %p", "America/New_York", "11/22/2026 8:15 AM", "2026-11-22T13:15:00Z"),
             ("%d.%m.%Y", "Europe/Berlin", "22.11.2026", "2026-11-21T23:00:00Z"),
             ("%Y-%m-%d %H:%M %z", "", "2026-11-22 08:15 +0100", "2026-11-22T07:15:00Z"),
             ("%s", "UTC", "1795335300", "2026-11-22T08:15:00Z"),
+            ("unix", "", "1795335300", "2026-11-22T08:15:00Z"),
+            ("unix-ms", "", "1795335300123", "2026-11-22T08:15:00Z"),
+            ("excel", "Europe/Berlin", "46348.34375", "2026-11-22T07:15:00Z"),
+            ("filetime", "", "134398089000000000", "2026-11-22T08:15:00Z"),
             // This local time occurs twice because daylight saving time ends; the earlier instant
             // is expected.
             ("%d.%m.%Y %H:%M", "Europe/Berlin", "25.10.2026 02:30", "2026-10-25T00:30:00Z"),
             ("%d.%m.%Y %H:%M", "Pacific/Apia", "31.12.2011 00:30", "2011-12-30T10:30:00Z"),
+            ("%d.%m.%Y", "UTC", "01.01.2000", "2000-01-01T00:00:00Z"),
+            ("%d.%m.%Y %H:%M", "UTC", "25.11.2026 12:00", "2026-11-25T12:00:00Z"),
         ] {
-            assert_eq!(times(format, zone).read(cell).as_deref(), Ok(wanted), "{cell}");
+            assert_eq!(read(&times(format, zone), cell), wanted, "{cell}");
         }
     }
 
     #[test]
+    fn what_stands_for_no_time_is_none() {
+        let german = times("%d.%m.%Y %H:%M", "Europe/Berlin");
+        for cell in ["Never", "N/A", "-", "unknown", "0", "0000-00-00 00:00:00", "00.00.0000"] {
+            assert_eq!(read(&at_noon(), cell), "none", "{cell}");
+            assert_eq!(read(&german, cell), "none", "{cell}");
+        }
+        for cell in ["0001-01-01T00:00:00Z", "1601-01-01T00:00:00Z", "1970-01-01T00:00:00+00:00"] {
+            assert_eq!(read(&at_noon(), cell), "none", "{cell}");
+        }
+        for cell in ["01.01.0001 00:00", "01.01.1601 01:00", "31.12.1969 16:00"] {
+            assert_eq!(read(&german, cell), "none", "{cell}");
+        }
+        for (format, cell) in [("%s", "0"), ("filetime", "0"), ("filetime", "9223372036854775807")]
+        {
+            assert_eq!(read(&times(format, ""), cell), "none", "{format} {cell}");
+        }
+        assert_eq!(read(&times("%m/%d/%Y", ""), "1/1/1601"), "none", "no zone is needed");
+    }
+
+    #[test]
     fn nothing_is_guessed() {
+        let german = |zone| times("%d.%m.%Y %H:%M", zone);
         for (times, cell, wanted) in [
-            (Times::default(), "2026-11-22 08:15:00", "--time-format"),
-            (Times::default(), "never", "--time-format"),
-            (times("%d.%m.%Y %H:%M", ""), "22.11.2026 08:15", "--time-zone"),
-            (times("%d.%m.%Y %H:%M", "UTC"), "11/22/2026 08:15", "neither RFC 3339 nor"),
-            (times("%d.%m.%Y %H:%M", "UTC"), "22.11.2026", "neither RFC 3339 nor"),
-            (times("%d.%m.%Y %H:%M", "Europe/Berlin"), "29.03.2026 02:30", "never showed"),
-            (times("%d.%m.%Y %H:%M", "Pacific/Apia"), "30.12.2011 12:00", "never showed"),
+            (at_noon(), "2026-11-22 08:15:00", "--time-format '"),
+            (at_noon(), "nie", "--empty"),
+            (at_noon(), "1795335300", "fits --time-format unix"),
+            (at_noon(), "1,79534E+12", "rounded"),
+            (german(""), "22.11.2026 08:15", "--time-zone"),
+            (german("UTC"), "11/22/2026 08:15", "neither RFC 3339 nor"),
+            (german("UTC"), "22.11.2026", "neither RFC 3339 nor"),
+            (german("UTC"), "11.22.2026 08:15", "fits '%m.%d.%Y %H:%M'"),
+            (german("UTC"), "22.11.26 08:15", "write %y in place of %Y"),
+            (times("%d.%m.%y", "UTC"), "22.11.2026", "fits '%d.%m.%Y'"),
+            (german("UTC"), "46348.34375", "fits --time-format excel"),
+            (german("UTC"), "22.11.0026 08:15", "before the year 2000"),
+            (german("UTC"), "31.12.1999 23:59", "before the year 2000"),
+            (german("UTC"), "25.11.2026 12:01", "more than a day after now"),
+            (at_noon(), "2099-11-28T00:00:00Z", "more than a day after now"),
+            (at_noon(), "9999-12-31T23:59:59Z", "more than a day after now"),
+            (at_noon(), "1994-11-28T00:00:00Z", "before the year 2000"),
+            (times("%s", ""), "1795335300123", "fits --time-format unix-ms"),
+            (times("unix", ""), "1795335300123", "fits --time-format unix-ms"),
+            (times("unix-ms", ""), "1795335300", "fits --time-format unix"),
+            (times("filetime", ""), "1795335300", "fits --time-format unix"),
+            (times("filetime", ""), "639000000000000000", "more than a day after now"),
+            (times("%s", ""), "-1", "neither RFC 3339 nor"),
+            (times("%s", ""), "1", "before the year 2000"),
+            (times("excel", ""), "46348.34375", "--time-zone"),
+            (german("Europe/Berlin"), "29.03.2026 02:30", "never showed"),
+            (german("Pacific/Apia"), "30.12.2011 12:00", "never showed"),
         ] {
             let said = times.read(cell).expect_err(cell);
             assert!(said.contains(wanted), "{cell}: {said}");
         }
-        assert!(format("%Q").is_err() && format("tomorrow").is_err() && format("").is_err());
+    }
+
+    #[test]
+    fn the_order_of_day_and_month_is_that_of_all_cells() {
+        let order =
+            |cells: &[&str]| times("%d/%m/%Y", "UTC").check_order((2..).zip(cells.iter().copied()));
+        assert!(order(&["03/04/2026", "05/06/2026", "never"]).is_ok(), "no cell shows it");
+        assert!(order(&["03/04/2026", "11/22/2026", "22/11/2026"]).is_ok(), "one bad row");
+        let said = order(&["03/04/2026", "11/22/2026"]).expect_err("the other way round");
+        assert!(
+            said.contains("\"11/22/2026\" in line 3") && said.contains("write '%m/%d/%Y'"),
+            "{said}"
+        );
+        assert!(times("unix", "").check_order([(2, "11/22/2026")].into_iter()).is_ok());
     }
 }
